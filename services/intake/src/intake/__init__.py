@@ -1,0 +1,1 @@
+"""Takes support requests from upstream systems and publishes what happened as facts."""

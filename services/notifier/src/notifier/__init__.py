@@ -1,0 +1,1 @@
+"""Tells people: mails and callback alerts, each once."""

@@ -1,0 +1,1 @@
+"""Watches every promise and says before and when it is broken."""

@@ -1,0 +1,1 @@
+"""What two services need: the contracts, delivery, and the life of a process."""

@@ -1,0 +1,49 @@
+"""Facts about who works on a ticket, written by router to ``assignments.v1``."""
+
+from typing import ClassVar, Literal
+
+from shared.events.base import Moment, TicketEvent
+from shared.promises import Channel
+
+__all__ = ["AssignmentFact", "AssignmentReleased", "TicketAssigned", "TicketDeclined"]
+
+
+class AssignmentFact(TicketEvent):
+    """What became of a ticket at the specialists' side."""
+
+    topic: ClassVar[str] = "assignments.v1"
+
+    specialist_id: str
+
+    @property
+    def discriminator(self) -> str:
+        """The specialist: one cause may free one and give work to another."""
+        return self.specialist_id
+
+
+class TicketAssigned(AssignmentFact):
+    """A specialist has the ticket. ``english_instead`` says nobody on the roster speaks its own."""
+
+    type: ClassVar[str] = "premium.ticket.assigned.v1"
+
+    channel: Channel
+    language: str
+    english_instead: bool
+    due_at: Moment
+    waited_ms: int
+
+
+class TicketDeclined(AssignmentFact):
+    """The specialist gave the ticket back; it waits again with its original age."""
+
+    type: ClassVar[str] = "premium.assignment.declined.v1"
+
+    reason: str
+
+
+class AssignmentReleased(AssignmentFact):
+    """The specialist's room is free again."""
+
+    type: ClassVar[str] = "premium.assignment.released.v1"
+
+    cause: Literal["responded", "reached", "resolved", "closed"]

@@ -1,0 +1,135 @@
+"""What upstream systems send: the same documents over HTTP and on ``inbound.v1``.
+
+A document without a ``type`` is a support request; one with a ``type`` tells a later fact about
+a request, named by the same ``source`` and ``external_id``.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID, uuid5
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    model_validator,
+)
+
+from shared.events.base import ticket_id_of
+from shared.promises import Channel, Role, Severity
+
+__all__ = ["INBOUND", "Inbound", "LaterFact", "SupportRequest"]
+
+_YEAR_MIN, _YEAR_MAX = 2000, 2100
+
+
+def _plausible(moment: datetime) -> datetime:
+    if not _YEAR_MIN <= moment.year < _YEAR_MAX:
+        raise ValueError(f"lies outside the years {_YEAR_MIN} to {_YEAR_MAX - 1}")
+    return moment
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is no IANA time zone such as Europe/Berlin")
+    return name
+
+
+def _printable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("holds a NUL character")
+    return text
+
+
+type PlausibleMoment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+type Reference = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+type FactType = Literal[
+    "responded",
+    "customer_replied",
+    "customer_reached",
+    "waiting",
+    "resumed",
+    "reclassified",
+    "resolved",
+    "reopened",
+    "closed",
+]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Reference
+    external_id: Reference
+
+    @property
+    def ticket_id(self) -> UUID:
+        """The ticket this document speaks of."""
+        return ticket_id_of(self.source, self.external_id)
+
+
+class SupportRequest(_Document):
+    """A customer asks for help. ``occurred_at`` is the create date that promises run from."""
+
+    account_id: Reference
+    requester_id: Reference
+    role: Role
+    channel: Channel
+    severity: Severity = "standard"
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    subject: Annotated[str, Field(max_length=1_000), AfterValidator(_printable)]
+    body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = ""
+    occurred_at: PlausibleMoment
+
+    @property
+    def document_id(self) -> UUID:
+        """Equal for every copy of one request, however often and by whatever door it comes."""
+        return uuid5(self.ticket_id, "request")
+
+
+class LaterFact(_Document):
+    """Something happened to a request that was, or will be, sent."""
+
+    type: FactType
+    occurred_at: PlausibleMoment
+    event_id: Reference | None = None
+    severity: Severity | None = None
+    waiting_for: Literal["customer", "vendor", "other"] | None = None
+
+    @model_validator(mode="after")
+    def _fields_fit_the_type(self) -> Self:
+        if (self.severity is not None) != (self.type == "reclassified"):
+            raise ValueError("severity goes with type reclassified, and only there")
+        if self.waiting_for is not None and self.type != "waiting":
+            raise ValueError("waiting_for goes with type waiting only")
+        return self
+
+    @property
+    def document_id(self) -> UUID:
+        """Equal for copies: by the sender's ``event_id``, else by what happened and when."""
+        name = self.event_id or f"{self.type}\x1f{self.occurred_at.isoformat()}"
+        return uuid5(self.ticket_id, name)
+
+
+def _kind_of(document: Any) -> str:  # noqa: ANN401 - pydantic hands over whatever came in
+    if isinstance(document, LaterFact):
+        return "fact"
+    return "fact" if isinstance(document, dict) and "type" in document else "request"
+
+
+type Inbound = SupportRequest | LaterFact
+
+INBOUND: TypeAdapter[Inbound] = TypeAdapter(
+    Annotated[
+        Annotated[SupportRequest, Tag("request")] | Annotated[LaterFact, Tag("fact")],
+        Discriminator(_kind_of),
+    ]
+)
+"""Reads either document, and names every bad field."""

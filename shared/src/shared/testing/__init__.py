@@ -1,0 +1,1 @@
+"""What tests share: a clock to turn by hand, builders, and real servers."""
