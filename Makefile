@@ -1,0 +1,60 @@
+# The list of verbs. Each makes the environment first if it is missing or out of date.
+# Hand a command its options by ARGS, for example: make demo ARGS=--once
+
+VENV := $(or $(UV_PROJECT_ENVIRONMENT),.venv)
+READY := $(VENV)/.ready
+RUN := PATH="$(abspath $(VENV))/bin:$$PATH"
+PYTEST := $(RUN) pytest
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test check unit integration e2e bench chaos docs format images
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(READY) ## a believable day of premium requests through the running system, live (ARGS=--once ends by itself)
+	@$(RUN) premium demo $(ARGS)
+
+up: $(READY) ## start PostgreSQL, Kafka and the four services
+	@$(RUN) premium up $(ARGS)
+
+down: $(READY) ## stop them
+	@$(RUN) premium down $(ARGS)
+
+test: check unit integration e2e ## all that must be green before a change lands
+
+check: $(READY) ## style, types, and who may import whom
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+
+unit: $(READY) ## tests that need no server: rules, contracts, tidiness
+	@$(PYTEST) tests/unit tests/contracts tests/tidy $(ARGS)
+
+integration: $(READY) ## tests on a real PostgreSQL and Kafka
+	@$(PYTEST) tests/integration $(ARGS)
+
+e2e: $(READY) ## tests of the four services as processes
+	@$(PYTEST) tests/e2e $(ARGS)
+
+bench: $(READY) ## throughput and latency beside a hand-written floor
+	@$(RUN) premium bench $(ARGS)
+
+chaos: $(READY) ## the same result with and without kill -9, over many seeds
+	@$(PYTEST) tests/chaos $(ARGS)
+
+docs: $(READY) ## write anew what is generated from code
+	@$(RUN) python docs/generate.py $(ARGS)
+
+format: $(READY) ## put the code into shape
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+images: $(READY) ## container images of PostgreSQL and Kafka without an image registry (root, Debian)
+	@$(RUN) deploy/test-images/build $(ARGS)
+
+$(READY): uv.lock pyproject.toml .python-version $(wildcard */pyproject.toml */*/pyproject.toml) deploy/setup
+	@deploy/setup
+	@touch $@
