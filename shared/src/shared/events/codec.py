@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -43,21 +43,16 @@ _MAJORS: Final = {(m["name"], m["major"]) for t in CATALOGUE if (m := _TYPE.matc
 _NAMES: Final = {name for name, _ in _MAJORS}
 
 
-class Record(Protocol):
-    """What a Kafka record is to us: aiokafka's ConsumerRecord, or a test's stand-in."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Kafka record as it came; ``topic`` is the catalogue's name, without a prefix."""
 
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[Header]: ...
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +167,8 @@ def _decode(
 
 def _event(event_type: type[Event], value: bytes | None) -> Event:
     _check_bytes(value)
+    if value and (b"NaN" in value or b"Infinity" in value):
+        read_json(value)
     try:
         return event_type.model_validate_json(value or b"")
     except ValidationError as e:

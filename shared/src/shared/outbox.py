@@ -1,0 +1,147 @@
+"""The outbox: what a transaction announces is in it, and one relay publishes it in order.
+
+One active relay per service, under a session-level advisory lock on the very connection that
+reads and deletes the rows: who lost the lock can no longer delete. Oldest first, keyed; rows are
+deleted once the broker has them. Never "id greater than the last one": ids commit out of order.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from shared import telemetry
+from shared.clock import elapsed_s, or_after
+from shared.errors import Transient
+from shared.events import Envelope, Event
+from shared.events.codec import Header, headers_of, value_of
+from shared.postgres import Database, Tx
+from shared.publisher import Outgoing, Publisher
+
+__all__ = ["Relay", "add", "add_raw"]
+
+_LOG = structlog.get_logger()
+_BATCH_MAX: Final = 1000
+_IDLE_S: Final = 0.25
+_RETRY_S: Final = 1.0
+
+ADD: Final = """
+    INSERT INTO outbox (topic, key, value, header_names, header_values)
+    VALUES ($1, $2, $3, $4, $5)
+"""
+LEAD: Final = "SELECT pg_try_advisory_lock(hashtext('outbox relay'))"
+OLDEST: Final = """
+    SELECT id, topic, key, value, header_names, header_values,
+           extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_s
+    FROM outbox ORDER BY id LIMIT $1
+"""
+DELETE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+
+type _Row = tuple[str, bytes | None, bytes | None, list[str], list[bytes | None]]
+
+
+async def add(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> None:
+    """Announce events with the transaction: both or neither."""
+    rows = [
+        _row(e.event.topic, e.event.subject.encode(), value_of(e.event), headers_of(e))
+        for e in envelopes
+    ]
+    await _insert(tx, rows)
+
+
+async def add_raw(
+    tx: Tx, *, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]
+) -> None:
+    """Announce a record as it is, byte for byte: dead letters."""
+    await _insert(tx, [_row(topic, key, value, headers)])
+
+
+def _row(
+    topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]
+) -> _Row:
+    pairs = list(headers)
+    return topic, key, value, [name for name, _ in pairs], [value for _, value in pairs]
+
+
+async def _insert(tx: Tx, rows: list[_Row]) -> None:
+    if rows:
+        await tx.executemany(ADD, rows)
+        tx.announces = True
+
+
+class Relay:
+    """Publishes the outbox. Several may run: one leads, the others wait for its lock."""
+
+    def __init__(self, db: Database, publisher: Publisher) -> None:
+        self._db = db
+        self._publisher = publisher
+        self._wake = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._looked_at = elapsed_s()
+        db.on_announce = self._wake.set
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the relay last did, or found nothing to do: its health."""
+        return elapsed_s(self._looked_at)
+
+    async def start(self) -> None:
+        """Start relaying in the background."""
+        self._task = asyncio.create_task(self._run(), name="relay")
+
+    async def stop(self) -> None:
+        """Publish what is there, then leave."""
+        self._stop.set()
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The background task, watched by the lifecycle."""
+        return self._task
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                async with self._db.session() as session:
+                    await self._relay(session)
+            except Transient as e:
+                _LOG.warning("relay_waits", reason=str(e))
+                await or_after(self._stop.wait(), _RETRY_S)
+
+    async def _relay(self, session: Tx) -> None:
+        while not await session.fetchval(LEAD):
+            self._looked_at = elapsed_s()
+            await or_after(self._wake.wait(), _RETRY_S)
+            self._wake.clear()
+            if self._stop.is_set():
+                return
+        while True:
+            self._wake.clear()
+            busy = await self._publish_oldest(session)
+            self._looked_at = elapsed_s()
+            if not busy:
+                if self._stop.is_set():
+                    return
+                await or_after(self._wake.wait(), _IDLE_S)
+
+    async def _publish_oldest(self, session: Tx) -> bool:
+        rows = await session.fetch(OLDEST, _BATCH_MAX)
+        telemetry.OUTBOX_AGE_S.set(rows[0]["age_s"] if rows else 0.0)
+        if not rows:
+            return False
+        await self._publisher.publish(
+            Outgoing(
+                row["topic"],
+                row["key"],
+                row["value"],
+                list(zip(row["header_names"], row["header_values"], strict=True)),
+            )
+            for row in rows
+        )
+        await session.execute(DELETE, [row["id"] for row in rows])
+        telemetry.RELAYED.inc(len(rows))
+        return True

@@ -1,0 +1,79 @@
+"""The command line of every service: `python -m <service>` serves, `… migrate` migrates."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+import uvloop
+
+from shared import migrations, telemetry
+from shared.errors import Poison, Transient
+from shared.lifecycle import Part, run
+from shared.postgres import Database
+from shared.settings import EXIT_USAGE, ServiceSettings, load
+
+__all__ = ["command_line"]
+
+_LOG = structlog.get_logger()
+_USAGE: Final = "usage: python -m {package} [migrate]\n"
+
+
+def command_line[S: ServiceSettings](
+    package: str, settings_type: type[S], assemble: Callable[[S, Database], Sequence[Part]]
+) -> None:
+    """Run a service, or migrate its database. Exits with 2 for a bad setting, 1 for a failure."""
+    match sys.argv[1:]:
+        case []:
+            settings = load(settings_type)
+            sys.exit(uvloop.run(_serve(package, settings, assemble)))
+        case ["migrate"]:
+            settings = load(settings_type)
+            sys.exit(uvloop.run(_migrate(package, settings)))
+        case _:
+            sys.stderr.write(_USAGE.format(package=package))
+            sys.exit(EXIT_USAGE)
+
+
+def _database(package: str, settings: ServiceSettings) -> Database:
+    return Database(settings.dsn.get_secret_value(), service=package)
+
+
+async def _serve[S: ServiceSettings](
+    package: str, settings: S, assemble: Callable[[S, Database], Sequence[Part]]
+) -> int:
+    telemetry.configure(service=package, level=settings.log_level)
+    db = _database(package, settings)
+    return await run([db, _Migrated(db, package), *assemble(settings, db)])
+
+
+async def _migrate(package: str, settings: ServiceSettings) -> int:
+    db = _database(package, settings)
+    try:
+        await db.start()
+        for name in await migrations.apply(db, package):
+            sys.stdout.write(f"applied {name}\n")
+    except (Poison, Transient) as e:
+        sys.stderr.write(f"{package}: {e}\n")
+        return 1
+    finally:
+        await db.stop()
+    return 0
+
+
+class _Migrated:
+    """The part that refuses to serve on a database that lacks migrations."""
+
+    def __init__(self, db: Database, package: str) -> None:
+        self._db = db
+        self._package = package
+
+    async def start(self) -> None:
+        missing = await migrations.check(self._db, self._package)
+        if missing:
+            raise Transient(
+                f"{', '.join(missing)} not applied: run `python -m {self._package} migrate`"
+            )
+
+    async def stop(self) -> None:
+        pass

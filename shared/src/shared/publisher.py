@@ -1,0 +1,106 @@
+"""One supervised Kafka producer a service: rebuilt when it is wedged.
+
+After a broker blip the idempotent producer may answer OutOfOrderSequence until it is made anew
+(aio-libs/aiokafka#1017), and a send may never come back. Whatever goes wrong, the caller gets
+Transient, keeps its rows, and sends them again through a fresh producer; readers drop doubles.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared import telemetry
+from shared.errors import Transient
+from shared.events.codec import Header
+
+__all__ = ["Outgoing", "Publisher"]
+
+_LOG = structlog.get_logger()
+_ACK_S_MAX: Final = 15
+_CLOSE_S_MAX: Final = 2
+_REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
+_BATCH_BYTES_MAX: Final = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be published, byte for byte."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]
+
+
+class Publisher:
+    """Publishes batches in order. ``topic_prefix`` is put before every topic's name."""
+
+    def __init__(self, bootstrap: str, *, service: str, topic_prefix: str = "") -> None:
+        self._bootstrap = bootstrap
+        self._service = service
+        self._prefix = topic_prefix
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. Raises Transient while the broker is away."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._service,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=1,
+            max_batch_size=_BATCH_BYTES_MAX,
+            max_request_size=_REQUEST_BYTES_MAX,
+            request_timeout_ms=10_000,
+            retry_backoff_ms=50,
+        )
+        try:
+            await producer.start()
+        except (KafkaError, OSError) as e:
+            await _close(producer)
+            raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await _close(producer)
+
+    async def publish(self, records: Iterable[Outgoing]) -> None:
+        """Publish all, acknowledged by all replicas, or raise Transient: then send all again."""
+        if self._producer is None:
+            await self.start()
+        try:
+            async with asyncio.timeout(_ACK_S_MAX):
+                await self._send(records)
+        except (KafkaError, OSError, TimeoutError) as e:
+            telemetry.PRODUCER_REBUILT.inc()
+            _LOG.warning("producer_rebuilt", reason=f"{type(e).__name__}: {e}")
+            await self.stop()
+            raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
+
+    async def _send(self, records: Iterable[Outgoing]) -> None:
+        assert self._producer is not None  # noqa: S101 - publish() made it
+        pending = [
+            await self._producer.send(
+                self._prefix + r.topic, value=r.value, key=r.key, headers=r.headers
+            )
+            for r in records
+        ]
+        for result in await asyncio.gather(*pending, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    """Close without waiting for what a wedged producer still holds: the outbox has it."""
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_S_MAX):
+            await producer.stop()
