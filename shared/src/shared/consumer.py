@@ -36,7 +36,7 @@ from shared.errors import Poison, Transient
 from shared.events.codec import Record, Skipped
 from shared.postgres import Database, Tx
 
-__all__ = ["BatchConsumer", "Claimable", "Connection"]
+__all__ = ["BatchConsumer", "Claimable", "Connection", "Decoder", "Handler"]
 
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 500
@@ -51,6 +51,9 @@ class Claimable(Protocol):
     def id(self) -> UUID:
         """What the inbox claims."""
 
+
+type Decoder[T] = Callable[[Record], T | Skipped]
+"""Makes sense of one record; raises Poison for what can never make sense."""
 
 type Handler[T] = Callable[[Tx, Sequence[T], datetime], Awaitable[None]]
 """Decides, saves and announces; gets the fresh items in order and the time."""
@@ -82,7 +85,7 @@ class BatchConsumer[T: Claimable]:
         db: Database,
         *,
         topics: Sequence[str],
-        decode: Callable[[Record], T | Skipped],
+        decode: Decoder[T],
         handle: Handler[T],
     ) -> None:
         self._connection = connection
@@ -137,10 +140,10 @@ class BatchConsumer[T: Claimable]:
         await or_after(self._idle.wait(), _DRAIN_S_MAX)
         await self._broker.stop()
 
-    @property
-    def partitions(self) -> int:
-        """Count the partitions assigned to this instance."""
-        return len(self._consumer.assignment()) if self._consumer else 0
+    async def fault(self) -> str | None:
+        """Say why nothing can be consumed, or None."""
+        held = self._consumer.assignment() if self._consumer else ()
+        return None if held else "no partitions assigned"
 
     @property
     def _consumer(self) -> AIOKafkaConsumer | None:
@@ -148,7 +151,9 @@ class BatchConsumer[T: Claimable]:
 
     async def _wrap(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
         """Take the batch as it is: FastStream's own parser skips null and non-UTF-8 headers."""
-        return KafkaMessage(body=b"", raw_message=records, headers={}, consumer=self._consumer)
+        consumer = self._consumer
+        assert consumer is not None  # noqa: S101 - it just delivered this batch
+        return KafkaMessage(body=b"", raw_message=records, headers={}, consumer=consumer)
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         records: tuple[ConsumerRecord, ...] = message.raw_message
@@ -255,10 +260,10 @@ class BatchConsumer[T: Claimable]:
             await consumer.commit({tp: at for tp, at in offsets.items() if tp in held})
         except (KafkaError, ValueError) as e:
             _LOG.warning("commit_failed", reason=f"{type(e).__name__}: {e}")
-        for tp in offsets:
+        for tp, at in offsets.items():
             if tp in held and (end := consumer.highwater(tp)) is not None:
                 topic = tp.topic.removeprefix(self._connection.topic_prefix)
-                telemetry.LAG.labels(topic, tp.partition).set(max(0, end - offsets[tp]))
+                telemetry.LAG.labels(topic, tp.partition).set(max(0, end - at))
 
 
 async def _as_it_is(message: KafkaMessage) -> Any:  # noqa: ANN401 - FastStream's own signature

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Final, override
 
 import uvicorn
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-__all__ = ["HttpServer", "ops_routes"]
+__all__ = ["HttpServer", "ops_routes", "problem"]
 
 _CHECK_S_MAX: Final = 2
 _CLOSE_S_MAX: Final = 3
@@ -36,6 +37,12 @@ def ops_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)]
+
+
+def problem(status: HTTPStatus, detail: str, **more: object) -> JSONResponse:
+    """Answer with a problem document (RFC 9457)."""
+    content = {"title": status.phrase, "status": status.value, "detail": detail, **more}
+    return JSONResponse(content, status.value, media_type="application/problem+json")
 
 
 async def _ask(check: Check) -> str | None:

@@ -1,16 +1,21 @@
 """The inbox makes redelivery harmless: an event is claimed once, in the transaction it causes."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from shared.postgres import Tx
+from shared.clock import or_after
+from shared.errors import Transient
+from shared.postgres import Database, Tx
 
-__all__ = ["RETENTION", "claim", "forget"]
+__all__ = ["RETENTION", "Pruner", "claim", "forget"]
 
 RETENTION: Final = timedelta(days=8)
 """Longer than Kafka keeps any record: what can be redelivered is still remembered."""
+_EVERY_S: Final = 3600
+_FORGET_MAX: Final = 10_000
 
 CLAIM: Final = """
     WITH fresh AS (
@@ -39,3 +44,37 @@ async def claim(tx: Tx, event_ids: Iterable[UUID]) -> tuple[set[UUID], datetime]
 async def forget(tx: Tx, *, limit: int) -> int:
     """Drop claims older than RETENTION; the number dropped comes back."""
     return int((await tx.execute(FORGET, RETENTION, limit)).removeprefix("DELETE "))
+
+
+class Pruner:
+    """Forgets old claims in the background, a little at a time."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start forgetting."""
+        self._task = asyncio.create_task(self._run(), name="inbox pruner")
+
+    async def stop(self) -> None:
+        """Leave the rest for the next time."""
+        self._stop.set()
+        if self._task is not None:
+            await self._task
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The background task, watched by the lifecycle."""
+        return self._task
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                async with self._db.transaction() as tx:
+                    forgotten = await forget(tx, limit=_FORGET_MAX)
+            except Transient:
+                forgotten = 0
+            if forgotten < _FORGET_MAX:
+                await or_after(self._stop.wait(), _EVERY_S)

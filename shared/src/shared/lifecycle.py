@@ -7,7 +7,6 @@ is worse than one that its supervisor starts anew.
 import asyncio
 import signal
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from typing import Final, Protocol, runtime_checkable
 
 import structlog
@@ -25,8 +24,11 @@ _DRAIN_S_MAX: Final = 9
 class Part(Protocol):
     """Something with a beginning and an end; `stop` drains. `start` may raise Transient."""
 
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
+    async def start(self) -> None:
+        """Begin; the next part starts when this returns."""
+
+    async def stop(self) -> None:
+        """Drain and end."""
 
 
 @runtime_checkable
@@ -34,7 +36,8 @@ class Loop(Protocol):
     """A part that works in the background."""
 
     @property
-    def task(self) -> asyncio.Task[None] | None: ...
+    def task(self) -> asyncio.Task[None] | None:
+        """The work; when it ends, the service does."""
 
 
 async def run(parts: Sequence[Part]) -> int:
@@ -43,28 +46,26 @@ async def run(parts: Sequence[Part]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    waiting = asyncio.create_task(stop.wait())
-    code = 0
-    async with AsyncExitStack() as stack:
-        try:
-            async with asyncio.TaskGroup() as group:
-                starting = group.create_task(_start(parts, stack))
-                await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                if not starting.done():
-                    starting.cancel()
-        except* Transient as e:
-            _LOG.error("start_failed", reason=str(e.exceptions[0]))
-            return 1
-        if not stop.is_set():
-            _LOG.info("service_ready")
-            code = await _live(parts, waiting)
-        _LOG.info("service_drains")
-    waiting.cancel()
-    _LOG.info("service_stopped")
-    return code
+    waiting = asyncio.create_task(stop.wait(), name="signal")
+    started: list[Part] = []
+    starting = asyncio.create_task(_start(parts, started), name="start")
+    try:
+        await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            return 0
+        await starting
+        _LOG.info("service_ready")
+        return await _live(parts, waiting)
+    except (Transient, OSError) as e:
+        _LOG.error("start_failed", reason=str(e))
+        return 1
+    finally:
+        waiting.cancel()
+        await _drain(started)
 
 
-async def _start(parts: Sequence[Part], stack: AsyncExitStack) -> None:
+async def _start(parts: Sequence[Part], started: list[Part]) -> None:
     for part in parts:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Transient),
@@ -74,7 +75,7 @@ async def _start(parts: Sequence[Part], stack: AsyncExitStack) -> None:
         ):
             with attempt:
                 await part.start()
-        stack.push_async_callback(_stop, part)
+        started.append(part)
 
 
 async def _live(parts: Sequence[Part], waiting: asyncio.Task[bool]) -> int:
@@ -87,10 +88,14 @@ async def _live(parts: Sequence[Part], waiting: asyncio.Task[bool]) -> int:
     return 1
 
 
-async def _stop(part: Part) -> None:
-    """Stop one part; one that hangs or fails must not keep the others from draining."""
-    try:
-        async with asyncio.timeout(_DRAIN_S_MAX):
-            await part.stop()
-    except Exception as e:  # noqa: BLE001 - said, and the others go on
-        _LOG.error("part_did_not_drain", part=type(part).__name__, reason=f"{e!r}")
+async def _drain(started: Sequence[Part]) -> None:
+    """Stop in reverse; one part that hangs or fails must not keep the others from draining."""
+    _LOG.info("service_drains")
+    deadline = asyncio.get_running_loop().time() + _DRAIN_S_MAX
+    for part in reversed(started):
+        try:
+            async with asyncio.timeout_at(deadline):
+                await part.stop()
+        except Exception as e:  # noqa: BLE001 - said, and the others go on
+            _LOG.error("part_did_not_drain", part=type(part).__name__, reason=repr(e))
+    _LOG.info("service_stopped")

@@ -57,9 +57,7 @@ async def add_raw(
     await _insert(tx, [_row(topic, key, value, headers)])
 
 
-def _row(
-    topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]
-) -> _Row:
+def _row(topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> _Row:
     pairs = list(headers)
     return topic, key, value, [name for name, _ in pairs], [value for _, value in pairs]
 

@@ -37,7 +37,8 @@ class Tx:
 
     async def execute(self, query: str, *args: object) -> str:
         """Run a statement; the status line comes back."""
-        return await self._connection.execute(query, *args)
+        status: str = await self._connection.execute(query, *args)
+        return status
 
     async def executemany(self, query: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement for each row, in one round trip."""
@@ -45,7 +46,8 @@ class Tx:
 
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         """Read all rows."""
-        return await self._connection.fetch(query, *args)
+        rows: list[asyncpg.Record] = await self._connection.fetch(query, *args)
+        return rows
 
     async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None:
         """Read the first row, if there is one."""

@@ -20,7 +20,6 @@ __all__ = [
     "SKIPPED",
     "WAITS",
     "configure",
-    "trace_id_of",
 ]
 
 CONSUMED: Final = Counter("premium_consumed", "Records handled", ["topic"])
@@ -92,9 +91,3 @@ def configure(*, service: str, level: str) -> None:
     root.handlers[:] = [handler]
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def trace_id_of(traceparent: str | None) -> str | None:
-    """Take the trace's id out of a W3C traceparent header."""
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) == 4 else None  # noqa: PLR2004 - version-trace-span-flags

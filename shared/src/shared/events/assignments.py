@@ -1,9 +1,9 @@
 """Facts about who works on a ticket, written by router to ``assignments.v1``."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, override
 
 from shared.events.base import Moment, TicketEvent
-from shared.promises import Channel
+from shared.promises import Channel, Severity
 
 __all__ = ["AssignmentFact", "AssignmentReleased", "TicketAssigned", "TicketDeclined"]
 
@@ -16,6 +16,7 @@ class AssignmentFact(TicketEvent):
     specialist_id: str
 
     @property
+    @override
     def discriminator(self) -> str:
         """The specialist: one cause may free one and give work to another."""
         return self.specialist_id
@@ -26,7 +27,9 @@ class TicketAssigned(AssignmentFact):
 
     type: ClassVar[str] = "premium.ticket.assigned.v1"
 
+    account_id: str
     channel: Channel
+    severity: Severity
     language: str
     english_instead: bool
     due_at: Moment

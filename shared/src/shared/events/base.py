@@ -6,7 +6,7 @@ so that handling the same cause twice announces the same event, and readers drop
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, override
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -44,6 +44,7 @@ class TicketEvent(Event):
     ticket_id: UUID
 
     @property
+    @override
     def subject(self) -> str:
         """The ticket."""
         return str(self.ticket_id)
@@ -60,10 +61,18 @@ class Envelope[E: Event]:
     traceparent: str | None = None
 
     @classmethod
-    def caused_by(cls, cause: UUID, event: E, *, source: str, time: datetime) -> "Envelope[E]":
+    def caused_by(
+        cls,
+        cause: UUID,
+        event: E,
+        *,
+        source: str,
+        time: datetime,
+        traceparent: str | None = None,
+    ) -> "Envelope[E]":
         """Wrap what ``cause`` (an event id, or a timer's) gave rise to, under a derived id."""
         name = f"{event.type}/{event.discriminator}" if event.discriminator else event.type
-        return cls(id=uuid5(cause, name), source=source, time=time, event=event)
+        return cls(uuid5(cause, name), source, time, event, traceparent)
 
 
 def ticket_id_of(source: str, external_id: str) -> UUID:

@@ -1,10 +1,10 @@
 """Facts about promises being timed, written by sla-monitor to ``clocks.v1`` and ``breaches.v1``."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, override
 from uuid import UUID
 
 from shared.events.base import Moment, TicketEvent
-from shared.promises import PromiseClass, PromiseKind, Severity
+from shared.promises import Channel, PromiseClass, PromiseKind, Severity
 
 __all__ = [
     "BreachFact",
@@ -23,14 +23,19 @@ __all__ = [
 
 
 class ClockFact(TicketEvent):
-    """What happened to one clock of a ticket."""
+    """What happened to one clock of a ticket; whose ticket it is goes along for the reader."""
 
     topic: ClassVar[str] = "clocks.v1"
+
+    account_id: str
+    channel: Channel
+    severity: Severity
 
     kind: PromiseKind
     promise_class: PromiseClass
 
     @property
+    @override
     def discriminator(self) -> str:
         """The promise: one fact may move several clocks."""
         return self.kind
@@ -63,7 +68,6 @@ class ClockRepriced(ClockFact):
 
     type: ClassVar[str] = "premium.clock.repriced.v1"
 
-    severity: Severity
     target_s: int
     due_at: Moment | None
 
@@ -77,6 +81,7 @@ class ClockWarned(ClockFact):
     due_at: Moment
 
     @property
+    @override
     def discriminator(self) -> str:
         """The promise and the warning point."""
         return f"{self.kind}/{self.percent}"

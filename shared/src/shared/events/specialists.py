@@ -1,6 +1,6 @@
 """The roster: one record a specialist on the compacted topic ``specialists.v1``."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, override
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class SpecialistListed(Event):
     presence: Presence = "online"
 
     @property
+    @override
     def subject(self) -> str:
         """The specialist."""
         return self.specialist_id
@@ -40,6 +41,7 @@ class SpecialistRemoved(Event):
     specialist_id: str
 
     @property
+    @override
     def subject(self) -> str:
         """The specialist."""
         return self.specialist_id

@@ -1,0 +1,20 @@
+"""Intake, put together: the doors, the consumer, the relay."""
+
+from collections.abc import Sequence
+
+from shared.lifecycle import Part
+from shared.postgres import Database
+from shared.service import Service
+
+from intake import handlers
+from intake.http import make_app
+from intake.settings import Settings
+
+__all__ = ["assemble"]
+
+
+def assemble(settings: Settings, db: Database) -> Sequence[Part]:
+    """Wire the parts in the order in which they start."""
+    service = Service("intake", settings, db)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handlers.take)
+    return service.parts(consumer, lambda routes: make_app(db, routes))

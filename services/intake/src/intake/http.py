@@ -1,0 +1,115 @@
+"""Intake's door over HTTP: requests and later facts in, answers that say what became of them.
+
+Errors are problem documents (RFC 9457) that name every bad field.
+"""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from shared.errors import Transient
+from shared.events import LaterFact, SupportRequest
+from shared.http import problem
+from shared.postgres import Database
+from shared.promises import Promise, Severity
+from shared.tracing import traceparent_or_new
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from intake import domain, store
+from intake.handlers import Document, take
+from shared import inbox
+
+__all__ = ["Answer", "Promised", "make_app"]
+
+
+class Answer(BaseModel):
+    """What became of a document: taken now, or known already."""
+
+    outcome: str
+    ticket_id: UUID
+
+
+class Promised(Answer):
+    """The same for a request, with what the customer was promised."""
+
+    severity: Severity
+    missing: tuple[str, ...]
+    promises: tuple[Promise, ...]
+
+
+def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
+    """Build the app; ``routes`` are those that every service has."""
+    app = FastAPI(title="intake", docs_url=None, redoc_url=None, routes=routes)
+    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_exception_handler(HTTPException, _failed)
+    app.add_exception_handler(Transient, _away)
+
+    @app.post("/v1/tickets", status_code=HTTPStatus.ACCEPTED)
+    async def take_request(
+        request: SupportRequest, response: Response, traceparent: str | None = Header(None)
+    ) -> Promised:
+        fresh = await _take(db, Document(request, traceparent_or_new(traceparent)), response)
+        acceptance = domain.accept(request)
+        return Promised(
+            outcome="accepted" if fresh else "duplicate",
+            ticket_id=request.ticket_id,
+            severity=acceptance.event.severity,
+            missing=acceptance.missing,
+            promises=acceptance.event.promises,
+        )
+
+    @app.post("/v1/events", status_code=HTTPStatus.ACCEPTED)
+    async def take_fact(
+        fact: LaterFact, response: Response, traceparent: str | None = Header(None)
+    ) -> Answer:
+        fresh = await _take(db, Document(fact, traceparent_or_new(traceparent)), response)
+        return Answer(outcome="accepted" if fresh else "duplicate", ticket_id=fact.ticket_id)
+
+    @app.get("/v1/tickets/{ticket_id}")
+    async def ticket(ticket_id: UUID) -> dict[str, Any]:
+        async with db.transaction() as tx:
+            found = await store.ticket(tx, ticket_id)
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}")
+        return found
+
+    return app
+
+
+async def _take(db: Database, document: Document, response: Response) -> bool:
+    async with db.transaction() as tx:
+        fresh, now = await inbox.claim(tx, [document.id])
+        if fresh:
+            await take(tx, [document], now)
+        else:
+            response.status_code = HTTPStatus.OK
+    return bool(fresh)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
+    faults = [
+        {"field": ".".join(str(p) for p in fault["loc"][1:]) or "body", "fault": fault["msg"]}
+        for fault in error.errors()
+    ]
+    unreadable = any(fault["type"] == "json_invalid" for fault in error.errors())
+    status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
+    detail = "; ".join(f"{fault['field']}: {fault['fault']}" for fault in faults)
+    return problem(status, detail, errors=faults)
+
+
+async def _failed(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+    return problem(HTTPStatus(error.status_code), error.detail)
+
+
+async def _away(_: Request, __: Exception) -> JSONResponse:
+    detail = "nothing was taken; send the same request again"
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+    answer.headers["retry-after"] = "1"
+    return answer

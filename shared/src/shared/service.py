@@ -1,0 +1,70 @@
+"""What every service is made of, put together once: relay, publisher, consumer, ops pages."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from shared.consumer import BatchConsumer, Claimable, Connection, Decoder, Handler
+from shared.http import HttpServer, ops_routes
+from shared.inbox import Pruner
+from shared.lifecycle import Part
+from shared.outbox import Relay
+from shared.postgres import Database
+from shared.publisher import Publisher
+from shared.settings import ServiceSettings
+
+__all__ = ["Service"]
+
+_RELAY_SILENT_S_MAX: Final = 20
+
+type MakeApp = Callable[[list[BaseRoute]], Starlette]
+
+
+class Service:
+    """The parts that no service may write a second time."""
+
+    def __init__(self, name: str, settings: ServiceSettings, db: Database) -> None:
+        self._name = name
+        self._settings = settings
+        self._db = db
+        self._publisher = Publisher(
+            settings.kafka_bootstrap, service=name, topic_prefix=settings.topic_prefix
+        )
+        self._relay = Relay(db, self._publisher)
+
+    def consumer[T: Claimable](
+        self, topics: Sequence[str], decode: Decoder[T], handle: Handler[T]
+    ) -> BatchConsumer[T]:
+        """Make the service's consumer; its group is named as the service."""
+        connection = Connection(
+            bootstrap=self._settings.kafka_bootstrap,
+            service=self._name,
+            instance_id=self._settings.instance_id,
+            topic_prefix=self._settings.topic_prefix,
+        )
+        return BatchConsumer(connection, self._db, topics=topics, decode=decode, handle=handle)
+
+    def parts[T: Claimable](
+        self, consumer: BatchConsumer[T], make_app: MakeApp | None = None, *own: Part
+    ) -> Sequence[Part]:
+        """Order the parts: what is announced can be published before anything is announced."""
+        checks = {
+            "database": self._database_fault,
+            "partitions": consumer.fault,
+            "relay": self._relay_fault,
+        }
+        routes = ops_routes(checks)
+        app = make_app(routes) if make_app else Starlette(routes=routes)
+        http = HttpServer(app, host=self._settings.http_host, port=self._settings.http_port)
+        return [self._publisher, self._relay, Pruner(self._db), *own, consumer, http]
+
+    async def _database_fault(self) -> str | None:
+        async with self._db.session() as session:
+            await session.fetchval("SELECT 1")
+        return None
+
+    async def _relay_fault(self) -> str | None:
+        silent_s = self._relay.silent_s
+        return f"silent for {silent_s:.0f} s" if silent_s > _RELAY_SILENT_S_MAX else None

@@ -1,0 +1,22 @@
+"""W3C Trace Context: a request that brings no trace starts one at the door."""
+
+import re
+import secrets
+from typing import Final
+
+__all__ = ["trace_id_of", "traceparent_or_new"]
+
+_TRACEPARENT: Final = re.compile(r"^00-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
+
+
+def traceparent_or_new(header: str | None) -> str:
+    """Keep a well-formed ``traceparent``; else begin a new, sampled trace."""
+    if header and _TRACEPARENT.match(header):
+        return header
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def trace_id_of(traceparent: str | None) -> str | None:
+    """Take the trace's id out of a ``traceparent``."""
+    match = _TRACEPARENT.match(traceparent or "")
+    return match["trace"] if match else None
