@@ -1,0 +1,1 @@
+"""A believable day of premium requests, played through the running system."""

@@ -1,0 +1,78 @@
+"""What the day is made of (`day.yaml`) and who answers (`roster.yaml`), read and checked."""
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+from shared.events import SpecialistListed
+
+__all__ = ["ROSTER", "Account", "Script", "Text", "Texts", "dice", "roster", "script"]
+
+ROSTER = Path(str(files("premium.demo"))) / "roster.yaml"
+"""The example roster."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Account(_Strict):
+    """A customer. ``weight`` and ``languages`` are shares beside each other, not counts."""
+
+    account_id: str
+    name: str
+    time_zone: str
+    weight: int
+    super_admins: Annotated[int, Field(ge=1)]
+    seats: Annotated[int, Field(ge=1)]
+    languages: dict[str, int]
+
+
+class Text(_Strict):
+    """What a customer writes."""
+
+    subject: str
+    body: str = ""
+
+
+class Texts(_Strict):
+    """What customers write in one language, by what it is about."""
+
+    standard: list[Text]
+    critical: list[Text]
+    call: list[Text]
+
+
+class Script(_Strict):
+    """The accounts, and the words in each language."""
+
+    accounts: list[Account]
+    outage_account_id: str
+    texts: dict[str, Texts]
+
+
+class _Roster(_Strict):
+    specialists: list[SpecialistListed]
+
+
+@cache
+def script() -> Script:
+    """Read what the day is made of."""
+    text = files("premium.demo").joinpath("day.yaml").read_text("utf-8")
+    return Script.model_validate(yaml.safe_load(text))
+
+
+@cache
+def roster() -> tuple[SpecialistListed, ...]:
+    """Read the example roster."""
+    document = _Roster.model_validate(yaml.safe_load(ROSTER.read_text("utf-8")))
+    return tuple(document.specialists)
+
+
+def dice(*seed: object) -> Random:
+    """Make chance that falls the same for the same ``seed``, on every machine."""
+    return Random("/".join(map(str, seed)))  # noqa: S311 - a play needs repeatable chance
