@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
+from pydantic import ValidationError
+
 from premium.demo.day import FIRST_DAY, STORIES, Day, Sending, a_day
 from premium.demo.script import roster, script
-from pydantic import ValidationError
 from shared.errors import Poison
 from shared.events import INBOUND, LaterFact, SupportRequest
 from shared.events.codec import read_headers, read_json

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from premium.demo.pace import Pace
 
 MIDNIGHT = datetime(2026, 3, 3, tzinfo=UTC)

@@ -5,6 +5,7 @@ from statistics import median
 from uuid import UUID, uuid5
 
 import pytest
+
 from premium.demo.day import FIRST_DAY, STORIES, Story
 from premium.demo.script import roster
 from premium.demo.specialists import Act, breaks, work_on

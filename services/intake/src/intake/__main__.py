@@ -1,9 +1,8 @@
 """Run intake, or migrate its database."""
 
-from shared.process import command_line
-
 from intake.app import assemble
 from intake.settings import Settings
+from shared.process import command_line
 
 
 def main() -> None:

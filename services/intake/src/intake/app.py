@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from shared.lifecycle import Part
-from shared.postgres import Database
-from shared.service import Service
-
 from intake import handlers
 from intake.http import make_app
 from intake.settings import Settings
+from shared.lifecycle import Part
+from shared.postgres import Database
+from shared.service import Service
 
 __all__ = ["assemble"]
 

@@ -7,6 +7,9 @@ from typing import Final, assert_never
 from uuid import UUID
 
 from pydantic import ValidationError
+
+from intake import domain, store
+from shared import outbox
 from shared.errors import Poison
 from shared.events import (
     INBOUND,
@@ -20,9 +23,6 @@ from shared.events import (
 )
 from shared.events.codec import Record, describe, read_headers, read_json
 from shared.postgres import Tx
-
-from intake import domain, store
-from shared import outbox
 
 __all__ = ["CONSUMES", "EMITS", "Document", "decode", "take"]
 

@@ -1,6 +1,7 @@
 """What intake is told by its environment."""
 
 from pydantic_settings import SettingsConfigDict
+
 from shared.settings import ServiceSettings
 
 __all__ = ["Settings"]

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from intake.domain import Acceptance
 from shared.events import SupportRequest
 from shared.postgres import Tx
-
-from intake.domain import Acceptance
 
 __all__ = ["save_tickets", "ticket"]
 

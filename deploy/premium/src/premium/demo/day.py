@@ -13,11 +13,10 @@ from typing import Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.events import Inbound, LaterFact, SupportRequest
-from shared.promises import Channel
-
 from premium.demo.garbage import GARBAGE
 from premium.demo.script import Account, Text, dice, script
+from shared.events import Inbound, LaterFact, SupportRequest
+from shared.promises import Channel
 
 __all__ = ["FIRST_DAY", "STORIES", "Day", "Door", "Sending", "Story", "a_day"]
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
 from shared.events import SpecialistListed
 
 __all__ = ["ROSTER", "Account", "Script", "Text", "Texts", "dice", "roster", "script"]

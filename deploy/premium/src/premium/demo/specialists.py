@@ -10,11 +10,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Final, Literal, assert_never
 
-from shared.events import Presence, SpecialistListed, TicketAssigned
-from shared.promises import Channel, Severity
-
 from premium.demo.day import Story
 from premium.demo.script import dice
+from shared.events import Presence, SpecialistListed, TicketAssigned
+from shared.promises import Channel, Severity
 
 __all__ = ["Act", "Break", "Deed", "breaks", "work_on"]
 
