@@ -30,7 +30,7 @@ class Tx:
 
     __slots__ = ("_connection", "announces")
 
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
+    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
         self._connection = connection
         self.announces = False
         """Set by the outbox: the relay is woken after the commit."""
@@ -106,7 +106,7 @@ class Database:
     @asynccontextmanager
     async def _acquired(
         self,
-    ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[asyncpg.Record]]:
+    ) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy[asyncpg.Record]]":
         if self._pool is None:
             raise Transient("the database pool is not open")
         async with self._pool.acquire(timeout=_COMMAND_TIMEOUT_S) as connection:
