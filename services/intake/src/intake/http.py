@@ -1,19 +1,14 @@
-"""Intake's door over HTTP: requests and later facts in, answers that say what became of them.
-
-Errors are problem documents (RFC 9457) that name every bad field.
-"""
+"""Intake's door over HTTP: requests and later facts in, answers that say what became of them."""
 
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from fastapi import FastAPI, Header, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi import FastAPI, Header
+from fastapi.responses import Response
 from pydantic import BaseModel
-from shared.errors import Transient
+from shared.api import make_api
 from shared.events import LaterFact, SupportRequest
-from shared.http import problem
 from shared.postgres import Database
 from shared.promises import Promise, Severity
 from shared.tracing import traceparent_or_new
@@ -44,10 +39,7 @@ class Promised(Answer):
 
 def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
     """Build the app; ``routes`` are those that every service has."""
-    app = FastAPI(title="intake", docs_url=None, redoc_url=None, routes=routes)
-    app.add_exception_handler(RequestValidationError, _refused)
-    app.add_exception_handler(HTTPException, _failed)
-    app.add_exception_handler(Transient, _away)
+    app = make_api("intake", routes)
 
     @app.post("/v1/tickets", status_code=HTTPStatus.ACCEPTED)
     async def take_request(
@@ -89,27 +81,3 @@ async def _take(db: Database, document: Document, response: Response) -> bool:
         else:
             response.status_code = HTTPStatus.OK
     return bool(fresh)
-
-
-async def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
-    faults = [
-        {"field": ".".join(str(p) for p in fault["loc"][1:]) or "body", "fault": fault["msg"]}
-        for fault in error.errors()
-    ]
-    unreadable = any(fault["type"] == "json_invalid" for fault in error.errors())
-    status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
-    detail = "; ".join(f"{fault['field']}: {fault['fault']}" for fault in faults)
-    return problem(status, detail, errors=faults)
-
-
-async def _failed(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    return problem(HTTPStatus(error.status_code), error.detail)
-
-
-async def _away(_: Request, __: Exception) -> JSONResponse:
-    detail = "nothing was taken; send the same request again"
-    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
-    answer.headers["retry-after"] = "1"
-    return answer
