@@ -60,19 +60,18 @@ class Envelope[E: Event]:
     event: E
     traceparent: str | None = None
 
-    @classmethod
-    def caused_by(
-        cls,
+    @staticmethod
+    def caused_by[T: Event](
         cause: UUID,
-        event: E,
+        event: T,
         *,
         source: str,
         time: datetime,
         traceparent: str | None = None,
-    ) -> "Envelope[E]":
+    ) -> "Envelope[T]":
         """Wrap what ``cause`` (an event id, or a timer's) gave rise to, under a derived id."""
         name = f"{event.type}/{event.discriminator}" if event.discriminator else event.type
-        return cls(uuid5(cause, name), source, time, event, traceparent)
+        return Envelope(uuid5(cause, name), source, time, event, traceparent)
 
 
 def ticket_id_of(source: str, external_id: str) -> UUID:

@@ -42,11 +42,11 @@ class ClockFact(TicketEvent):
 
 
 class ClockStarted(ClockFact):
-    """The promise is being timed."""
+    """The promise is being timed. ``due_at`` is None for a ticket that waits already."""
 
     type: ClassVar[str] = "premium.clock.started.v1"
 
-    due_at: Moment
+    due_at: Moment | None
 
 
 class ClockPaused(ClockFact):

@@ -1,0 +1,19 @@
+"""Sla-monitor, put together: the consumer, the sweep, the relay."""
+
+from collections.abc import Sequence
+
+from shared.lifecycle import Part
+from shared.postgres import Database
+from shared.service import Service
+from sla_monitor import handlers
+from sla_monitor.settings import Settings
+from sla_monitor.sweep import Sweeper
+
+__all__ = ["assemble"]
+
+
+def assemble(settings: Settings, db: Database) -> Sequence[Part]:
+    """Wire the parts in the order in which they start."""
+    service = Service("sla-monitor", settings, db)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handlers.take)
+    return service.parts(consumer, None, Sweeper(db))

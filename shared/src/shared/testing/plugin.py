@@ -1,0 +1,97 @@
+"""Pytest fixtures: real servers, a fresh database a test, and topics of its own.
+
+Two fixtures are given by the project's conftest, since what they need is no part of `shared`:
+``local_servers`` (the local stack) and ``provision`` (a database with its two roles, made the
+way the operator's command makes it).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final
+from uuid import uuid4
+
+import pytest
+
+from shared.testing import containers
+from shared.testing.databases import Databases, FreshDatabase, Provision
+from shared.testing.servers import Choice, Servers, UnusableServersError, choose, given
+from shared.testing.topics import Topics
+
+__all__ = [
+    "database",
+    "databases",
+    "local_servers",
+    "provision",
+    "pytest_report_collectionfinish",
+    "servers",
+    "topics",
+]
+
+_CHOICE: Final = pytest.StashKey[Choice]()
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str:
+    """Choose the servers, and say so before the first test, if any test asks for them."""
+    if not any("servers" in getattr(item, "fixturenames", ()) for item in items):
+        return "servers: none needed"
+    try:
+        config.stash[_CHOICE] = choose()
+    except UnusableServersError as e:
+        raise pytest.UsageError(str(e)) from None
+    return str(config.stash[_CHOICE])
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """Run, or find, a PostgreSQL and a Kafka. That there is none is a failure, never a skip."""
+    match request.config.stash[_CHOICE].back_end:
+        case "env":
+            yield given()
+        case "containers":
+            with containers.started() as servers:
+                yield Servers(*servers)
+        case "local":
+            yield request.getfixturevalue("local_servers")
+
+
+@pytest.fixture(scope="session")
+def local_servers() -> Servers:
+    """Start the local stack; the project's conftest says how."""
+    raise NotImplementedError
+
+
+@pytest.fixture(scope="session")
+def provision() -> Provision:
+    """Make a database with its roles; the project's conftest says how."""
+    raise NotImplementedError
+
+
+@pytest.fixture(scope="session")
+def databases(servers: Servers, provision: Provision) -> Iterator[Databases]:
+    """Keep a migrated template for each service."""
+    made = Databases(servers.postgres_dsn, provision)
+    yield made
+    asyncio.run(made.close())
+
+
+@pytest.fixture
+async def database(
+    databases: Databases,
+) -> AsyncIterator[Callable[[str], Awaitable[FreshDatabase]]]:
+    """Give fresh databases: ``await database("intake")`` has intake's tables, empty."""
+    made: list[FreshDatabase] = []
+
+    async def make(package: str) -> FreshDatabase:
+        made.append(await databases.clone(package))
+        return made[-1]
+
+    yield make
+    await databases.drop(made)
+
+
+@pytest.fixture
+async def topics(servers: Servers) -> AsyncIterator[Topics]:
+    """Give topics of the test's own; services and tests use them by the same prefix."""
+    made = Topics(servers.kafka_bootstrap, prefix=f"test-{uuid4().hex[:8]}.")
+    yield made
+    await made.close()

@@ -1,0 +1,100 @@
+"""Topics of one test on a broker that others use too, told apart by a prefix."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from shared.publisher import Outgoing, Publisher
+
+__all__ = ["Topics"]
+
+_WAIT_S_MAX: Final = 30
+
+
+class Topics:
+    """Makes topics, writes to them and reads them; names are given without the ``prefix``."""
+
+    def __init__(self, bootstrap: str, prefix: str) -> None:
+        self.bootstrap = bootstrap
+        self.prefix = prefix
+        self._publisher = Publisher(bootstrap, service="test", topic_prefix=prefix)
+
+    async def create(self, *names: str, partitions: int = 3) -> None:
+        """Make topics; they are there when this returns."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(self.prefix + n, partitions, 1) for n in names])
+        finally:
+            await admin.close()
+
+    async def send(self, records: Iterable[Outgoing]) -> None:
+        """Write records; they are acknowledged when this returns."""
+        await self._publisher.publish(records)
+
+    async def read(self, name: str) -> list[ConsumerRecord]:
+        """Read what the topic holds now, partition by partition."""
+        async with _Reader(self.bootstrap, self.prefix + name) as reader:
+            return await reader.read(sum((await reader.ends()).values()))
+
+    async def wait_for(self, name: str, count: int) -> list[ConsumerRecord]:
+        """Read the topic until it holds ``count`` records, in order within each partition.
+
+        Raises TimeoutError if they do not come within 30 s.
+        """
+        async with _Reader(self.bootstrap, self.prefix + name) as reader:
+            return await reader.read(count)
+
+    async def close(self) -> None:
+        """Delete the topics: a broker that holds thousands of partitions is slow to stop."""
+        await self._publisher.stop()
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            names = [name for name in await admin.list_topics() if name.startswith(self.prefix)]
+            if names:
+                await admin.delete_topics(names)
+        finally:
+            await admin.close()
+
+
+class _Reader:
+    """Reads a topic from its beginning, outside of any group."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._topic = topic
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+
+    async def __aenter__(self) -> "_Reader":
+        await self._consumer.start()
+        await self._consumer.seek_to_beginning(*await self._assign())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def ends(self) -> dict[TopicPartition, int]:
+        """Count the records of each partition; none were deleted in a test."""
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(
+            list(self._consumer.assignment())
+        )
+        return ends
+
+    async def read(self, count: int) -> list[ConsumerRecord]:
+        """Read until ``count`` records are there."""
+        records: list[ConsumerRecord] = []
+        async with asyncio.timeout(_WAIT_S_MAX):
+            while len(records) < count:
+                batches = await self._consumer.getmany(timeout_ms=1000)
+                records += [record for batch in batches.values() for record in batch]
+        return records
+
+    async def _assign(self) -> list[TopicPartition]:
+        await self._consumer._client.set_topics([self._topic])
+        numbers = self._consumer.partitions_for_topic(self._topic) or set()
+        partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        self._consumer.assign(partitions)
+        return partitions
