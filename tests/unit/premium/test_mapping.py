@@ -1,0 +1,148 @@
+"""A mapping is refused whole, in one line that says where the fault is and what to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from premium.replay.mapping import find_mapping, load
+from premium.replay.places import MappingRefused
+
+GOOD = """\
+log: {format: csv}
+source: desk
+ticket: id
+time: {column: at, format: iso}
+fields:
+  state:
+    column: status
+    values: {Open: new, Done: resolved}
+request:
+  account_id: "{site}"
+  requester_id: someone
+  role: seat
+  channel: email
+  language: en
+  subject: "A request from {site}"
+facts:
+  - {fact: resolved, is: {state: resolved}, was_not: {state: resolved}}
+"""
+
+type Fault = Callable[[str], str]
+
+
+@pytest.fixture
+def fault_of(tmp_path: Path) -> Fault:
+    """Load a mapping that must be refused, and give the refusal's text."""
+
+    def refused(text: str) -> str:
+        file = tmp_path / "map.yaml"
+        file.write_text(text)
+        with pytest.raises(MappingRefused) as refusal:
+            load(file)
+        assert "\n" not in str(refusal.value)
+        return str(refusal.value)
+
+    return refused
+
+
+@pytest.mark.parametrize("name", ["servicenow", "volvo"])
+def test_shipped_mapping_is_found_by_name(name: str) -> None:
+    """A shipped mapping needs no path, and is itself without fault."""
+    assert load(find_mapping(name)).source == name
+
+
+def test_path_is_taken_as_it_is() -> None:
+    """What is no shipped name is a path."""
+    assert find_mapping("my/own.yaml") == Path("my/own.yaml")
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "refusal"),
+    [
+        ("ticket: id", "tickt: id", "map.yaml:3:1: unknown key 'tickt'; did you mean 'ticket'?"),
+        ("ticket: id\n", "", "map.yaml:1:1: 'ticket' is missing; add it"),
+        (
+            "format: csv",
+            "format: cvs",
+            "map.yaml:1:7: format is 'cvs'; did you mean 'csv'?",
+        ),
+        (
+            "  role: seat",
+            "  role: seats",
+            "map.yaml:12:3: role is 'seats'; did you mean 'seat'?",
+        ),
+        (
+            "fact: resolved",
+            "fact: resolve",
+            "map.yaml:17:6: fact is 'resolve'; did you mean 'resolved'?",
+        ),
+        (
+            "is: {state: resolved}",
+            "is: {state: resolvd}",
+            "map.yaml:17:27: state is never 'resolvd'; did you mean 'resolved'?",
+        ),
+        (
+            "fact: resolved, is",
+            "fact: reclassified, is",
+            "map.yaml:17:5: reclassified: severity goes with type reclassified, and only there",
+        ),
+        (
+            '"A request from {site}"',
+            '"A request from {}"',
+            "map.yaml:15:3: subject: braces hold the name of a column or field, and nothing else",
+        ),
+        (
+            "format: iso",
+            "format: iso, zone: Europe/Stokholm",
+            "map.yaml:4:33: zone: no IANA time zone; did you mean 'Europe/Stockholm'?",
+        ),
+        ("ticket: id", "ticket: id\nticket: id", "key 'ticket' stands here twice; keep one"),
+        ("ticket: id", "ticket: [id", "is not YAML: "),
+        ("log: {format: csv}", "log: &a {format: *a}", "refers to itself"),
+    ],
+)
+def test_fault_is_named_with_its_place(fault_of: Fault, good: str, bad: str, refusal: str) -> None:
+    """File, line, column, what is wrong, and a suggestion."""
+    assert good in GOOD
+    assert refusal in fault_of(GOOD.replace(good, bad, 1))
+
+
+def test_table_of_a_request_is_tried_before_any_row(fault_of: Fault) -> None:
+    """A table that gives a channel we do not have is a fault of the mapping, not of each row."""
+    table = "fields:\n  channel: {column: via, values: {Fax: emial}}"
+    text = GOOD.replace("fields:", table).replace("channel: email", 'channel: "{channel}"')
+    assert fault_of(text) == "map.yaml:6:35: channel is 'emial'; did you mean 'email'?"
+
+
+@pytest.mark.parametrize("content", [b"", b"# nothing\n", b"\xff\xfe", b"- a\n- list\n"])
+def test_other_files_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    """Empty, not UTF-8, not a mapping: each says so and never ends in a traceback."""
+    file = tmp_path / "map.yaml"
+    file.write_bytes(content)
+    with pytest.raises(MappingRefused, match=r"^map\.yaml:1:1: .+$"):
+        load(file)
+
+
+def test_missing_mapping_is_refused_in_one_line(tmp_path: Path) -> None:
+    """A mapping that is not there is named."""
+    with pytest.raises(MappingRefused, match=r"^none\.yaml:1:1: cannot be read"):
+        load(tmp_path / "none.yaml")
+
+
+def test_column_that_the_log_lacks_is_named(tmp_path: Path) -> None:
+    """A column is checked against the log's own, fields included in the suggestion."""
+    file = tmp_path / "map.yaml"
+    file.write_text(GOOD)
+    with pytest.raises(MappingRefused) as refusal:
+        load(file).check_columns({"id", "at", "stats", "site"})
+    assert str(refusal.value) == (
+        "map.yaml:7:5: the log has no column 'status'; did you mean 'stats'?"
+    )
+
+
+def test_words_that_yaml_would_twist_stay_words(tmp_path: Path) -> None:
+    """``no`` in a table of countries is Norway, not false."""
+    file = tmp_path / "map.yaml"
+    file.write_text(GOOD.replace("{Open: new, Done: resolved}", "{no: resolved, 1.0: new}"))
+    assert load(file).fields["state"].values == {"no": "resolved", "1.0": "new"}
