@@ -78,7 +78,7 @@ def databases(servers: Servers, provision: Provision) -> Iterator[Databases]:
 async def database(
     databases: Databases,
 ) -> AsyncIterator[Callable[[str], Awaitable[FreshDatabase]]]:
-    """Give fresh databases: ``await database("intake")`` has intake's tables, empty."""
+    """Make fresh databases: called with "intake", one that has intake's tables, empty."""
     made: list[FreshDatabase] = []
 
     async def make(package: str) -> FreshDatabase:

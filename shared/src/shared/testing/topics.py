@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
 
 from shared.publisher import Outgoing, Publisher
 
@@ -27,9 +28,14 @@ class Topics:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
-            await admin.create_topics([NewTopic(self.prefix + n, partitions, 1) for n in names])
+            answer = await admin.create_topics(
+                [NewTopic(self.prefix + name, partitions, 1) for name in names]
+            )
         finally:
             await admin.close()
+        for topic, code, *_ in answer.topic_errors:
+            if code:
+                raise for_code(code)(topic)
 
     async def send(self, records: Iterable[Outgoing]) -> None:
         """Write records; they are acknowledged when this returns."""
@@ -38,7 +44,7 @@ class Topics:
     async def read(self, name: str) -> list[ConsumerRecord]:
         """Read what the topic holds now, partition by partition."""
         async with _Reader(self.bootstrap, self.prefix + name) as reader:
-            return await reader.read(sum((await reader.ends()).values()))
+            return await reader.read(await reader.held())
 
     async def wait_for(self, name: str, count: int) -> list[ConsumerRecord]:
         """Read the topic until it holds ``count`` records, in order within each partition.
@@ -65,23 +71,26 @@ class _Reader:
     """Reads a topic from its beginning, outside of any group."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        self._topic = topic
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+        self._consumer = AIOKafkaConsumer(
+            topic,
+            bootstrap_servers=bootstrap,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
 
-    async def __aenter__(self) -> "_Reader":
+    async def __aenter__(self) -> Self:
         await self._consumer.start()
-        await self._consumer.seek_to_beginning(*await self._assign())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
-    async def ends(self) -> dict[TopicPartition, int]:
-        """Count the records of each partition; none were deleted in a test."""
+    async def held(self) -> int:
+        """Count the records there are; in a test none expire."""
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(
             list(self._consumer.assignment())
         )
-        return ends
+        return sum(ends.values())
 
     async def read(self, count: int) -> list[ConsumerRecord]:
         """Read until ``count`` records are there."""
@@ -91,10 +100,3 @@ class _Reader:
                 batches = await self._consumer.getmany(timeout_ms=1000)
                 records += [record for batch in batches.values() for record in batch]
         return records
-
-    async def _assign(self) -> list[TopicPartition]:
-        await self._consumer._client.set_topics([self._topic])
-        numbers = self._consumer.partitions_for_topic(self._topic) or set()
-        partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-        self._consumer.assign(partitions)
-        return partitions
