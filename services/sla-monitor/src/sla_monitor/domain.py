@@ -266,8 +266,8 @@ def _is_late(clock: Clock, now: datetime) -> bool:
 
 
 def _warnings(clock: Clock) -> list[tuple[int, datetime]]:
-    """List the warnings still to come: none for a clock that is settled."""
-    if clock.settled_at is not None:
+    """List the warnings still to come: none for a clock that is settled or paused."""
+    if clock.state != "running":
         return []
     return [
         (percent, at)

@@ -1,0 +1,126 @@
+"""Reading records: whatever the bytes, an event, a skip, or a reason."""
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import Poison
+from shared.events import Envelope, SpecialistRemoved, TicketResponded
+from shared.events.codec import Header, Record, Skipped, headers_of, read, value_of
+
+TICKET = UUID("11111111-1111-5111-8111-111111111111")
+ENVELOPE = Envelope(
+    UUID("22222222-2222-5222-8222-222222222222"),
+    "intake",
+    datetime(2026, 3, 2, 12, tzinfo=UTC),
+    TicketResponded(ticket_id=TICKET),
+    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+)
+HEADERS = headers_of(ENVELOPE)
+VALUE = value_of(ENVELOPE.event)
+
+
+def record(
+    value: bytes | None = VALUE, headers: list[Header] | None = None, topic: str = "tickets.v1"
+) -> Record:
+    """Take a good record and spoil one thing."""
+    return Record(topic, 0, 7, b"k", value, HEADERS if headers is None else headers)
+
+
+def with_header(name: str, value: bytes | None) -> list[Header]:
+    """Replace one header, or add it."""
+    return [(n, v) for n, v in HEADERS if n != name] + [(name, value)]
+
+
+def test_what_is_written_is_read() -> None:
+    """Binary mode there and back."""
+    assert read(record()) == ENVELOPE
+
+
+def test_structured_mode_is_read_too() -> None:
+    """A sender may put the attributes into the document."""
+    document = {
+        "specversion": "1.0",
+        "id": str(ENVELOPE.id),
+        "source": "intake",
+        "type": TicketResponded.type,
+        "time": "2026-03-02T12:00:00Z",
+        "traceparent": ENVELOPE.traceparent,
+        "data": {"ticket_id": str(TICKET)},
+    }
+    headers: list[Header] = [("Content-Type", b"application/cloudevents+json; charset=UTF-8")]
+    assert read(record(json.dumps(document).encode(), headers)) == ENVELOPE
+
+
+def test_an_unknown_type_is_skipped() -> None:
+    """A newer writer harms nobody."""
+    headers = with_header("ce_type", b"premium.ticket.praised.v1")
+    assert read(record(headers=headers)) == Skipped("premium.ticket.praised.v1")
+
+
+def test_a_tombstone_on_the_roster_removes() -> None:
+    """Compaction forgets a specialist by a null value."""
+    found = read(record(None, topic="specialists.v1"))
+    assert isinstance(found, Envelope)
+    assert found.event == SpecialistRemoved(specialist_id="k")
+
+
+SPOILED = {
+    "tombstone": record(None),
+    "empty": record(b""),
+    "bad_json": record(b'{"ticket_id": '),
+    "bad_utf8": record(b'{"ticket_id": "\xff"}'),
+    "too_large": record(b'"' + b"x" * 1_000_000 + b'"'),
+    "too_deep": record(b"[" * 100_000 + b"]" * 100_000),
+    "bad_data": record(b'{"ticket_id": "not a ticket"}'),
+    "bad_header": record(headers=with_header("ce_id", None)),
+    "bad_attribute": record(headers=with_header("ce_time", b"0000-01-01T00:00:00Z")),
+    "unknown_version": record(headers=with_header("ce_type", b"premium.ticket.responded.v2")),
+}
+MORE = [
+    ("bad_header", record(headers=with_header("x-note", b"\xff\xfe"))),
+    ("bad_attribute", record(headers=[])),
+    ("bad_attribute", record(headers=with_header("ce_id", b"7"))),
+    ("bad_attribute", record(headers=with_header("ce_time", b"10000-01-01T00:00:00Z"))),
+    ("bad_attribute", record(headers=with_header("ce_time", b"2026-03-02T12:00:00"))),
+    ("bad_json", record(b'{"ticket_id": "11111111-1111-5111-8111-111111111111", "x": NaN}')),
+    ("bad_data", record(b"[]")),
+]
+
+
+@pytest.mark.parametrize(("reason", "spoiled"), [*SPOILED.items(), *MORE])
+def test_a_bad_record_is_poison_with_its_reason(reason: str, spoiled: Record) -> None:
+    """Every class of bad record has a machine reason and a detail that says what to do."""
+    with pytest.raises(Poison) as caught:
+        read(spoiled)
+    assert caught.value.reason == reason
+    assert caught.value.detail
+
+
+@given(
+    st.none() | st.binary(max_size=200) | st.just(VALUE),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["ce_id", "ce_type", "ce_time", "ce_source", "content-type", "x"]),
+            st.none()
+            | st.binary(max_size=60)
+            | st.sampled_from([v for _, v in HEADERS])
+            | st.just(b"application/cloudevents+json"),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from(["tickets.v1", "specialists.v1"]),
+)
+def test_reading_raises_nothing_but_poison(
+    value: bytes | None, headers: list[Header], topic: str
+) -> None:
+    """Whatever somebody sends, the partition goes on."""
+    try:
+        found = read(Record(topic, 0, 0, None, value, headers))
+    except Poison:
+        return
+    assert isinstance(found, Envelope | Skipped)

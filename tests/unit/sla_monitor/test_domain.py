@@ -1,0 +1,275 @@
+"""Clocks: what the facts come to, what is announced, and what is taken back."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.events import (
+    NAMESPACE,
+    ClockFact,
+    CustomerReplied,
+    Envelope,
+    TicketAccepted,
+    TicketClosed,
+    TicketFact,
+    TicketReclassified,
+    TicketReopened,
+    TicketResolved,
+    TicketResponded,
+    TicketResumed,
+    TicketWaiting,
+)
+from shared.promises import Role, promises_for
+from sla_monitor.domain import Clock, Fact, derive, fall_due, follow, next_at
+
+TICKET = UUID("11111111-1111-5111-8111-111111111111")
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def minutes(count: float) -> timedelta:
+    """Shorten the tests."""
+    return timedelta(minutes=count)
+
+
+def accepted(role: Role = "super_admin") -> Fact:
+    """Open a standard email ticket at noon: due at one o'clock for a super admin."""
+    promises = promises_for(
+        role=role, channel="email", severity="standard", time_zone="UTC", create_date=NOON
+    )
+    event = TicketAccepted(
+        ticket_id=TICKET,
+        source="form",
+        external_id="1",
+        account_id="northwind",
+        requester_id="ada",
+        role=role,
+        channel="email",
+        severity="standard",
+        claimed_severity="standard",
+        language="en",
+        time_zone="UTC",
+        policy="p",
+        promises=promises,
+    )
+    return fact(event, 0)
+
+
+def fact(event: TicketFact, after_min: float) -> Fact:
+    """Wrap an event that happened so long after noon."""
+    at = NOON + minutes(after_min)
+    return Envelope(uuid5(NAMESPACE, f"{event.type}{at}"), "intake", at, event)
+
+
+def responded(after_min: float) -> Fact:
+    """Answer the customer."""
+    return fact(TicketResponded(ticket_id=TICKET), after_min)
+
+
+def waiting(after_min: float) -> Fact:
+    """Wait for the customer."""
+    return fact(TicketWaiting(ticket_id=TICKET, waiting_for="customer"), after_min)
+
+
+def resumed(after_min: float) -> Fact:
+    """Wait no more."""
+    return fact(TicketResumed(ticket_id=TICKET), after_min)
+
+
+def play(facts: list[Fact], *, now: datetime) -> tuple[Clock, list[str]]:
+    """Fold facts in this order as of ``now``; the last clock and the types announced come back."""
+    known: list[Fact] = []
+    clock: Clock | None = None
+    announced: list[Envelope[ClockFact]] = []
+    for one in facts:
+        known.append(one)
+        for truth in derive(known):
+            clock, changes = follow(clock, truth, one)
+            clock, fallen = fall_due(clock, now=now)
+            announced += [*changes, *fallen]
+    assert clock is not None
+    return clock, [a.event.type.removeprefix("premium.").removesuffix(".v1") for a in announced]
+
+
+def test_a_promise_runs_from_the_create_date() -> None:
+    """A super admin's standard ticket is due an hour after it was created."""
+    clock, announced = play([accepted()], now=NOON)
+    assert clock.due_at == NOON + minutes(60)
+    assert announced == ["clock.started"]
+    assert next_at(clock) == NOON + minutes(30)
+
+
+def test_half_the_target_used_up_is_a_warning() -> None:
+    """At 50 % a warning is announced, and the next thing due is the one at 80 %."""
+    clock, _ = play([accepted()], now=NOON)
+    clock, warned = fall_due(clock, now=NOON + minutes(30))
+    assert [a.time for a in warned] == [NOON + minutes(30)]
+    assert next_at(clock) == NOON + minutes(48)
+
+
+def test_nothing_is_announced_before_its_time() -> None:
+    """A microsecond before the warning is due, nothing is."""
+    clock, _ = play([accepted()], now=NOON)
+    assert fall_due(clock, now=NOON + minutes(30) - timedelta(microseconds=1)) == (clock, [])
+
+
+def test_a_guarantee_is_breached_once() -> None:
+    """At the due time the breach is announced; later nothing more."""
+    clock, _ = play([accepted()], now=NOON)
+    clock, broken = fall_due(clock, now=NOON + minutes(60))
+    assert [a.event.type for a in broken] == ["premium.promise.breached.v1"]
+    assert broken[0].time == NOON + minutes(60)
+    assert fall_due(clock, now=NOON + minutes(600)) == (clock, [])
+    assert next_at(clock) is None
+
+
+def test_an_objective_is_missed_not_breached() -> None:
+    """The aim of one business day, not reached, is a miss."""
+    clock, _ = play([accepted("seat")], now=NOON)
+    _, broken = fall_due(clock, now=NOON + timedelta(days=3))
+    assert [a.event.type for a in broken] == ["premium.promise.missed.v1"]
+
+
+def test_a_warning_whose_breach_has_passed_is_left_out() -> None:
+    """After an outage the breach is announced, not the stale warnings before it."""
+    _, announced = play([accepted()], now=NOON + minutes(61))
+    assert announced == ["clock.started", "promise.breached"]
+
+
+def test_an_answer_at_the_due_time_is_in_time() -> None:
+    """Due means: no answer *by* then."""
+    clock, announced = play([accepted(), responded(60)], now=NOON + minutes(59))
+    assert announced == ["clock.started", "clock.warned", "clock.met"]
+    assert fall_due(clock, now=NOON + minutes(61)) == (clock, [])
+
+
+def test_a_late_answer_settles_the_clock_and_still_breaks_the_promise() -> None:
+    """The breach is announced once it is due, though the answer was known before."""
+    clock, announced = play([accepted(), responded(70)], now=NOON)
+    assert announced == ["clock.started", "clock.met"]
+    assert next_at(clock) == NOON + minutes(60)
+    _, broken = fall_due(clock, now=NOON + minutes(60))
+    assert [a.event.type for a in broken] == ["premium.promise.breached.v1"]
+
+
+def test_an_answer_that_was_in_time_but_told_late_takes_the_breach_back() -> None:
+    """The retraction points to the breach."""
+    late = NOON + minutes(90)
+    known = [accepted(), responded(20)]
+    breached, before = play(known[:1], now=late)
+    clock, _ = follow(breached, derive(known)[0], known[1])
+    clock, retracted = fall_due(clock, now=late)
+    assert before[-1] == "promise.breached"
+    assert retracted[0].event.model_dump()["retracted_id"] == breached.broken_id
+    assert clock.broken is None
+
+
+def test_a_wait_moves_the_due_time() -> None:
+    """Twenty minutes of waiting for the customer are twenty minutes more."""
+    clock, announced = play([accepted(), waiting(10), resumed(30)], now=NOON + minutes(29))
+    assert clock.due_at == NOON + minutes(80)
+    assert announced == ["clock.started", "clock.paused", "clock.resumed"]
+
+
+def test_nothing_is_due_while_a_ticket_waits() -> None:
+    """A paused clock has no due time."""
+    clock, announced = play([accepted(), waiting(10)], now=NOON + minutes(10))
+    assert (clock.due_at, next_at(clock)) == (None, None)
+    assert announced == ["clock.started", "clock.paused"]
+
+
+def test_a_wait_after_the_due_time_changes_nothing() -> None:
+    """What was broken before the wait stays broken."""
+    clock, _ = play([accepted(), waiting(61)], now=NOON + minutes(62))
+    assert clock.broken == "breached"
+
+
+def test_a_customers_reply_ends_the_wait() -> None:
+    """The clock runs on from the reply."""
+    reply = fact(CustomerReplied(ticket_id=TICKET), 25)
+    clock, _ = play([accepted(), waiting(10), reply], now=NOON + minutes(25))
+    assert clock.due_at == NOON + minutes(75)
+
+
+def test_reclassified_is_priced_from_the_create_date() -> None:
+    """Business-critical after ten minutes: due half an hour after creation, not after the change."""
+    change = fact(TicketReclassified(ticket_id=TICKET, severity="business_critical"), 10)
+    clock, announced = play([accepted(), change], now=NOON + minutes(10))
+    assert clock.due_at == NOON + minutes(30)
+    assert announced == ["clock.started", "clock.repriced"]
+
+
+def test_closed_unanswered_is_cancelled() -> None:
+    """Nothing is owed any more."""
+    closed = fact(TicketClosed(ticket_id=TICKET), 10)
+    clock, announced = play([accepted(), closed], now=NOON + minutes(10))
+    assert clock.state == "cancelled"
+    assert announced == ["clock.started", "clock.cancelled"]
+    assert next_at(clock) is None
+
+
+def test_reopened_runs_on_without_the_time_it_was_closed() -> None:
+    """Closed for twenty minutes: due twenty minutes later."""
+    closed = fact(TicketClosed(ticket_id=TICKET), 10)
+    reopened = fact(TicketReopened(ticket_id=TICKET), 30)
+    clock, announced = play([accepted(), closed, reopened], now=NOON + minutes(29))
+    assert clock.due_at == NOON + minutes(80)
+    assert announced == ["clock.started", "clock.cancelled", "clock.resumed"]
+
+
+def test_facts_before_their_request_wait_for_it() -> None:
+    """A response that overtakes its request settles the clock when it starts."""
+    _, announced = play([responded(5), accepted()], now=NOON + minutes(6))
+    assert announced == ["clock.started", "clock.met"]
+
+
+LATER = st.one_of(
+    st.builds(lambda m: fact(TicketResponded(ticket_id=TICKET), m), st.integers(0, 200)),
+    st.builds(
+        lambda m: fact(TicketWaiting(ticket_id=TICKET, waiting_for="vendor"), m),
+        st.integers(0, 200),
+    ),
+    st.builds(lambda m: fact(TicketResumed(ticket_id=TICKET), m), st.integers(0, 200)),
+    st.builds(lambda m: fact(TicketResolved(ticket_id=TICKET), m), st.integers(0, 200)),
+    st.builds(lambda m: fact(TicketClosed(ticket_id=TICKET), m), st.integers(0, 200)),
+    st.builds(lambda m: fact(TicketReopened(ticket_id=TICKET), m), st.integers(0, 200)),
+    st.builds(
+        lambda m: fact(TicketReclassified(ticket_id=TICKET, severity="business_critical"), m),
+        st.integers(0, 200),
+    ),
+)
+MOMENT = st.integers(0, 260).map(lambda m: NOON + minutes(m))
+
+
+@given(st.lists(LATER, max_size=7, unique_by=lambda f: f.id), st.randoms(), MOMENT)
+def test_the_order_of_arrival_does_not_matter(
+    later: list[Fact], random: object, now: datetime
+) -> None:
+    """Any permutation of the facts comes to the same clock, and the same verdict."""
+    facts = [accepted(), *later]
+    shuffled = list(facts)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    straight, _ = play(facts, now=now)
+    crooked, _ = play(shuffled, now=now)
+    assert truth(straight) == truth(crooked)
+
+
+def truth(clock: Clock) -> tuple[object, ...]:
+    """Leave out what tells how the verdict was arrived at."""
+    return (clock.due_at, clock.state, clock.settled_at, clock.severity, clock.broken)
+
+
+@given(st.lists(LATER, max_size=6, unique_by=lambda f: f.id), MOMENT)
+def test_the_sweep_always_comes_to_an_end(later: list[Fact], now: datetime) -> None:
+    """Announcing what is due moves the next due time on."""
+    clock, _ = play([accepted(), *later], now=now)
+    for _ in range(4):
+        at = next_at(clock)
+        if at is None:
+            break
+        assert at > now
+        now = at
+        clock, announced = fall_due(clock, now=now)
+        assert announced
+    assert next_at(clock) is None
