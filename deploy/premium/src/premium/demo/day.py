@@ -40,10 +40,10 @@ FIRST_DAY: Final = date(2026, 3, 3)
 PHONE_HOURS: Final = (time(9), time(15, 30))
 """Callbacks are offered in these hours, UTC, and web chat in the next; the form always."""
 CHAT_HOURS: Final = (time(14), time(15, 30))
-RUSH: Final = (time(10), time(10, 20))
+RUSH: Final = (time(10), time(10, 15))
 OUTAGE: Final = (time(11, 30), time(11, 50))
 
-_EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 1_150, 260, 150, 100, 70
+_EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 1_150, 260, 150, 150, 70
 _CLAIM_SHARE, _DESCRIBED_SHARE, _ADMIN_SHARE = 0.12, 0.75, 0.5
 _KAFKA_SHARE, _OTHER_DOOR_SHARE, _LATE_SHARE, _LATE_WORDS_SHARE, _NAMED_SHARE = (
     0.2,
@@ -190,7 +190,8 @@ class _Writer:
 
     def _small_talk(self) -> None:
         """Let customers write again; some of that arrives late, or before the request itself."""
-        emails = [r for r in self.requests.values() if r.channel == "email"]
+        plain = [r for t, r in self.requests.items() if self.stories[t] == "plain"]
+        emails = [request for request in plain if request.channel == "email"]
         for request in self.rng.sample(emails, len(emails) // 20):
             wrote = request.occurred_at + self._minutes(1, 12)
             late = self._minutes(20, 40) if self._chance(_LATE_WORDS_SHARE) else timedelta()

@@ -11,7 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import SpecialistListed
 
-__all__ = ["ROSTER", "Account", "Script", "Text", "Texts", "dice", "roster", "script"]
+__all__ = [
+    "ROSTER",
+    "Account",
+    "Script",
+    "Text",
+    "Texts",
+    "account_name",
+    "dice",
+    "roster",
+    "script",
+]
 
 ROSTER = Path(str(files("premium.demo"))) / "roster.yaml"
 """The example roster."""
@@ -72,6 +82,12 @@ def roster() -> tuple[SpecialistListed, ...]:
     """Read the example roster."""
     document = _Roster.model_validate(yaml.safe_load(ROSTER.read_text("utf-8")))
     return tuple(document.specialists)
+
+
+@cache
+def account_name(account_id: str) -> str:
+    """Name an account as people know it; one that is not in the play goes by its id."""
+    return {a.account_id: a.name for a in script().accounts}.get(account_id, account_id)
 
 
 def dice(*seed: object) -> Random:

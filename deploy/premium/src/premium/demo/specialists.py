@@ -21,7 +21,7 @@ type Deed = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
 ]
 
-_MEDIAN_S: Final[dict[Channel, float]] = {"email": 13 * 60, "phone": 50, "chat": 12}
+_MEDIAN_S: Final[dict[Channel, float]] = {"email": 13 * 60, "phone": 80, "chat": 12}
 """How long a specialist with nothing else to do takes to answer."""
 _SPREAD: Final = 0.45
 _MANNERS: Final = {"ja": 1.3, "de": 1.1, "fr": 1.1}
