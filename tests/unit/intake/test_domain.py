@@ -1,0 +1,87 @@
+"""Intake's rules: what a request is promised, and what a business-critical claim needs."""
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+from intake.domain import accept, fact_of
+from intake.handlers import decode
+from pydantic import ValidationError
+from shared.errors import Poison
+from shared.events import INBOUND, LaterFact, SupportRequest
+from shared.events.codec import Record, describe
+from shared.events.requests import FactType
+
+REQUEST: dict[str, Any] = {
+    "source": "app-form",
+    "external_id": "A-1",
+    "account_id": "northwind",
+    "requester_id": "ada",
+    "role": "super_admin",
+    "channel": "email",
+    "severity": "business_critical",
+    "language": "en",
+    "subject": "Login",
+    "body": "Nobody in our company can log in",
+    "occurred_at": "2026-03-02T12:00:00Z",
+}
+
+
+def request(**changes: object) -> SupportRequest:
+    """Change a good request."""
+    return SupportRequest.model_validate({**REQUEST, **changes})
+
+
+def test_a_described_claim_is_business_critical() -> None:
+    """The 30-minute clock starts at once."""
+    acceptance = accept(request())
+    assert acceptance.event.severity == "business_critical"
+    assert acceptance.event.promises[0].due_at == datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("changes", [{"body": "help"}, {"channel": "chat"}, {"channel": "phone"}])
+def test_a_claim_that_lacks_something_starts_as_standard(changes: dict[str, str]) -> None:
+    """The answer says what is missing, and the claim itself is kept."""
+    acceptance = accept(request(**changes))
+    assert acceptance.event.severity == "standard"
+    assert acceptance.event.claimed_severity == "business_critical"
+    assert len(acceptance.missing) == 1
+
+
+def test_copies_of_a_request_are_one_document() -> None:
+    """By whatever door, and whatever else changed."""
+    assert request().document_id == request(subject="Login again").document_id
+    assert request().document_id != request(external_id="A-2").document_id
+
+
+@pytest.mark.parametrize("fact_type", get_args(FactType.__value__))
+def test_every_later_fact_has_an_event(fact_type: str) -> None:
+    """No type that is accepted goes unannounced."""
+    more = {"severity": "standard"} if fact_type == "reclassified" else {}
+    fact = LaterFact.model_validate(
+        {**pick("source", "external_id", "occurred_at"), "type": fact_type, **more}
+    )
+    assert fact_of(fact).ticket_id == request().ticket_id
+
+
+def pick(*names: str) -> dict[str, Any]:
+    """Take some fields of the good request."""
+    return {name: REQUEST[name] for name in names}
+
+
+def test_every_bad_field_is_named() -> None:
+    """One answer tells all faults, without repeating what was sent."""
+    bad = {**REQUEST, "role": "boss", "occurred_at": "2026-03-02T12:00:00", "time_zone": "Mars"}
+    with pytest.raises(ValidationError) as caught:
+        INBOUND.validate_python({**bad, "colour": "red"})
+    told = describe(caught.value)
+    for field in ("role", "occurred_at", "time_zone", "colour"):
+        assert field in told
+    assert "boss" not in told
+
+
+def test_a_document_that_is_no_json_is_poison() -> None:
+    """It is parked with its reason."""
+    with pytest.raises(Poison) as caught:
+        decode(Record("inbound.v1", 0, 0, None, b"{", []))
+    assert caught.value.reason == "bad_json"
