@@ -12,7 +12,7 @@ import asyncpg
 from shared import migrations
 from shared.postgres import Database
 
-__all__ = ["Databases", "FreshDatabase", "Provision"]
+__all__ = ["Databases", "FreshDatabase", "MakeDatabase", "Provision"]
 
 CLONE: Final = 'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"'
 DROP: Final = 'DROP DATABASE "{name}" WITH (FORCE)'
@@ -46,6 +46,9 @@ class FreshDatabase:
 
 type Provision = Callable[[str, str], Awaitable[FreshDatabase]]
 """Makes the database of a name, on the server of an administrator's DSN, with its two roles."""
+
+type MakeDatabase = Callable[[str], Awaitable[FreshDatabase]]
+"""Gives a test a fresh database of a service, named as its package."""
 
 
 class Databases:

@@ -6,14 +6,14 @@ way the operator's command makes it).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 from uuid import uuid4
 
 import pytest
 
 from shared.testing import containers
-from shared.testing.databases import Databases, FreshDatabase, Provision
+from shared.testing.databases import Databases, FreshDatabase, MakeDatabase, Provision
 from shared.testing.servers import Choice, Servers, UnusableServersError, choose, given
 from shared.testing.topics import Topics
 
@@ -77,7 +77,7 @@ def databases(servers: Servers, provision: Provision) -> Iterator[Databases]:
 @pytest.fixture
 async def database(
     databases: Databases,
-) -> AsyncIterator[Callable[[str], Awaitable[FreshDatabase]]]:
+) -> AsyncIterator[MakeDatabase]:
     """Make fresh databases: called with "intake", one that has intake's tables, empty."""
     made: list[FreshDatabase] = []
 

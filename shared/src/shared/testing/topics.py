@@ -13,6 +13,7 @@ from shared.publisher import Outgoing, Publisher
 __all__ = ["Topics"]
 
 _WAIT_S_MAX: Final = 30
+_ROOMY: Final = {"max.message.bytes": str(8 * 1024 * 1024)}  # as dead letters need it
 
 
 class Topics:
@@ -29,7 +30,10 @@ class Topics:
         await admin.start()
         try:
             answer = await admin.create_topics(
-                [NewTopic(self.prefix + name, partitions, 1) for name in names]
+                [
+                    NewTopic(self.prefix + name, partitions, 1, topic_configs=_ROOMY)
+                    for name in names
+                ]
             )
         finally:
             await admin.close()
