@@ -1,0 +1,50 @@
+"""Where everything of a stack is."""
+
+from dataclasses import dataclass, field
+
+from premium.stack.databases import dsn_of
+from premium.stack.postgres import admin_dsn
+from premium.stack.servers import HOST
+from premium.stack.state import Memory
+
+__all__ = ["Addresses"]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Read from what the stack remembers. A port of what never ran raises KeyError."""
+
+    _memory: Memory = field(repr=False)
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Kafka, as host:port."""
+        return self._memory.kafka_bootstrap or f"{HOST}:{self._memory.ports['kafka']}"
+
+    @property
+    def admin_dsn(self) -> str:
+        """PostgreSQL, for a role that may create databases."""
+        return self._memory.postgres_dsn or admin_dsn(self._memory)
+
+    def dsn(self, db: str, *, owner: bool = False) -> str:
+        """Name a service's database, for the service's own role or for the owner."""
+        return dsn_of(self.admin_dsn, self._memory, db, owner=owner)
+
+    def http(self, service: str) -> str:
+        """Name a service's HTTP door, without a slash at the end."""
+        return f"http://{HOST}:{self._memory.ports[service]}"
+
+    @property
+    def smtp_host(self) -> str:
+        """Where mail is taken."""
+        return HOST
+
+    @property
+    def smtp_port(self) -> int:
+        """The same."""
+        return self._memory.ports["mail-smtp"]
+
+    @property
+    def mail_page(self) -> str:
+        """The page of the mails."""
+        return self.http("mail")

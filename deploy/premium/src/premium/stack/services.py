@@ -1,0 +1,70 @@
+"""The four services as processes: what each is told, its migrations, and whether it is ready."""
+
+import sys
+from collections.abc import Mapping
+from typing import Final, override
+
+from premium.stack.addresses import Addresses
+from premium.stack.errors import StackError
+from premium.stack.processes import Command, complete
+from premium.stack.servers import HOST, Server, Site, ask
+
+__all__ = ["SERVICES", "Service"]
+
+SERVICES: Final = ("intake", "router", "sla-monitor", "notifier")
+
+
+class Service(Server):
+    """One of the services."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.title = name
+        self.ports = (name,)
+        self.package = name.replace("-", "_")
+
+    async def migrate(self, site: Site) -> None:
+        """Migrate its database, as the owner."""
+        dsn = Addresses(site.memory).dsn(self.package, owner=True)
+        try:
+            await complete(
+                [sys.executable, "-m", self.package, "migrate"],
+                env=self._environment(site, dsn),
+                hold=site.lock,
+            )
+        except StackError as e:
+            raise StackError(f"cannot migrate {self.name}'s database: {e}") from e
+
+    @override
+    def command(self, site: Site) -> Command:
+        """Serve."""
+        dsn = Addresses(site.memory).dsn(self.package)
+        return Command(
+            argv=[sys.executable, "-m", self.package],
+            env=self._environment(site, dsn),
+            log=site.home.logs / f"{self.name}.log",
+            folder=site.home.folder,
+        )
+
+    @override
+    async def probe(self, site: Site) -> str | None:
+        """Ask /ready."""
+        return await ask(f"{Addresses(site.memory).http(self.name)}/ready")
+
+    def _environment(self, site: Site, dsn: str) -> Mapping[str, str]:
+        addresses = Addresses(site.memory)
+        told = {
+            "DSN": dsn,
+            "KAFKA_BOOTSTRAP": addresses.kafka_bootstrap,
+            "HTTP_HOST": HOST,
+            "HTTP_PORT": str(site.memory.ports[self.name]),
+        }
+        if self.name == "notifier":
+            told |= {
+                "SMTP_HOST": addresses.smtp_host,
+                "SMTP_PORT": str(addresses.smtp_port),
+                "MAIL_FROM": "support@premium.example",
+                "TEAM_MAIL": "team@premium.example",
+                "TICKET_URL": f"{addresses.http('intake')}/v1/tickets/{{ticket_id}}",
+            }
+        return {f"{self.package.upper()}_{name}": value for name, value in told.items()}

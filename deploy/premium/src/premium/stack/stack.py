@@ -1,0 +1,277 @@
+"""The stack as a whole: brought up, looked at, broken on purpose, taken down."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from premium.stack.addresses import Addresses
+from premium.stack.databases import ROLES, ensure_databases
+from premium.stack.errors import StackError
+from premium.stack.kafka import Kafka
+from premium.stack.mail import Mail
+from premium.stack.ports import free_port, is_free
+from premium.stack.postgres import ADMIN, Postgres
+from premium.stack.processes import Running, find, last_line, spawn
+from premium.stack.reporting import Reporter, Silent
+from premium.stack.servers import Server, Site
+from premium.stack.services import SERVICES, Service
+from premium.stack.state import Home, Memory
+from premium.stack.topics import ensure_topics
+from shared.clock import elapsed_s
+
+__all__ = ["Stack", "State"]
+
+_POSTGRES: Final = Postgres()
+_KAFKA: Final = Kafka()
+_MAIL: Final = Mail()
+_SERVICES: Final = {name: Service(name) for name in SERVICES}
+_SERVERS: Final[dict[str, Server]] = {
+    _POSTGRES.name: _POSTGRES,
+    _KAFKA.name: _KAFKA,
+    _MAIL.name: _MAIL,
+    **_SERVICES,
+}
+"""Everything that may run, in the order of starting."""
+
+_READY_S: Final = 60
+_LOOK_S: Final = 0.05
+_TRIES: Final = 3
+
+
+@dataclass(frozen=True)
+class State:
+    """What became of one server. ``reason`` says why it is not ready, and is None if it is."""
+
+    name: str
+    title: str
+    pid: int | None
+    reason: str | None
+
+
+class Stack:
+    """A stack in its data folder. Any number may run at once, each in a folder of its own."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        kafka_bootstrap: str | None = None,
+        postgres_dsn: str | None = None,
+        report: Reporter | None = None,
+    ) -> None:
+        """Start nothing yet. A bootstrap or an admin's DSN names a server to use, not to start."""
+        self._home = Home(home)
+        self._kafka_bootstrap = kafka_bootstrap
+        self._postgres_dsn = postgres_dsn
+        self._report = report or Silent()
+
+    @classmethod
+    def attach(cls, home: Path, report: Reporter | None = None) -> Self:
+        """Take up a stack that was brought up before. Raises StackError if none was."""
+        folder = Home(home)
+        if not folder.exists:
+            raise StackError(f"no stack in {folder.folder}: run `premium up`")
+        memory = folder.recall()
+        return cls(
+            home,
+            kafka_bootstrap=memory.kafka_bootstrap,
+            postgres_dsn=memory.postgres_dsn,
+            report=report,
+        )
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where everything is."""
+        return Addresses(self._home.recall())
+
+    def log(self, name: str) -> Path:
+        """Where a server writes what it has to say."""
+        return self._home.logs / f"{_server(name).name}.log"
+
+    async def up(self, services: bool | Iterable[str] = True) -> Addresses:  # noqa: FBT002 - reads
+        """Bring everything up that is not up yet: all services, some, or the two servers alone.
+
+        Either everything is ready in the end, or what this call started is stopped again.
+        """
+        chosen = _SERVICES if services is True else {n: _SERVICES[n] for n in services or ()}
+        self._home.make()
+        async with self._site() as site:
+            self._settle(site.memory)
+            started: list[Server] = []
+            try:
+                await self._servers(site, started, list(chosen.values()))
+                await _together(*(_start(site, started, s) for s in chosen.values()))
+            except BaseException:
+                await _stop(site, started)
+                raise
+        return self.addresses
+
+    async def down(self, *, wipe: bool = False) -> None:
+        """Stop everything, in reverse order; with ``wipe``, delete the data as well."""
+        if not self._home.exists:
+            return
+        async with self._site() as site:
+            await _stop(site, list(_SERVERS.values()))
+            if wipe:
+                self._home.wipe()
+
+    async def start(self, name: str) -> None:
+        """Start one server again, where it was, and wait until it is ready."""
+        async with self._site() as site:
+            await _start(site, [], _server(name))
+
+    def kill(self, name: str) -> None:
+        """End one server at once, by SIGKILL. Raises StackError if it does not run."""
+        running = find(self._home.run, _server(name).name)
+        if running is None:
+            raise StackError(f"{name} does not run")
+        running.kill()
+
+    async def states(self) -> list[State]:
+        """Look at every server that is ours."""
+        site = Site(self._home, self._home.recall(), self._report)
+        return await asyncio.gather(*(_look(site, server) for server in self._own()))
+
+    def _own(self) -> list[Server]:
+        theirs = {
+            _KAFKA.name: self._kafka_bootstrap is not None,
+            _POSTGRES.name: self._postgres_dsn is not None,
+        }
+        return [server for name, server in _SERVERS.items() if not theirs.get(name)]
+
+    @asynccontextmanager
+    async def _site(self) -> AsyncIterator[Site]:
+        async with self._home.locked(self._report) as lock:
+            yield Site(self._home, self._home.recall(), self._report, lock)
+
+    def _settle(self, memory: Memory) -> None:
+        """Decide what is to be remembered, before anything relies on it."""
+        memory.kafka_bootstrap = self._kafka_bootstrap
+        memory.postgres_dsn = self._postgres_dsn
+        memory.make_up_passwords((ADMIN, *ROLES))
+        for server in _SERVERS.values():
+            _choose_ports(memory, [port for port in server.ports if port not in memory.ports])
+        self._home.remember(memory)
+
+    async def _servers(self, site: Site, started: list[Server], services: list[Service]) -> None:
+        await _together(
+            self._database_side(site, started, services),
+            self._kafka_side(site, started),
+            *([_start(site, started, _MAIL)] if services else []),
+        )
+
+    async def _database_side(
+        self, site: Site, started: list[Server], services: list[Service]
+    ) -> None:
+        if self._postgres_dsn is None:
+            await _start(site, started, _POSTGRES)
+        await ensure_databases(Addresses(site.memory).admin_dsn, site.memory)
+        idle = [service for service in services if find(site.home.run, service.name) is None]
+        await _together(*(service.migrate(site) for service in idle))
+
+    async def _kafka_side(self, site: Site, started: list[Server]) -> None:
+        if self._kafka_bootstrap is None:
+            await _start(site, started, _KAFKA)
+        await ensure_topics(Addresses(site.memory).kafka_bootstrap)
+
+
+def _server(name: str) -> Server:
+    try:
+        return _SERVERS[name]
+    except KeyError:
+        raise StackError(f"there is no {name}: choose one of {', '.join(_SERVERS)}") from None
+
+
+async def _together(*works: Coroutine[None, None, None]) -> None:
+    """Do all at once; the first failure ends the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except* StackError as failures:
+        raise failures.exceptions[0] from None
+
+
+async def _start(site: Site, started: list[Server], server: Server) -> None:
+    """Adopt a server that runs as it should, else start it; return when it is ready."""
+    running = find(site.home.run, server.name)
+    if running is not None and running.fingerprint == server.command(site).fingerprint:
+        await _until_ready(site, server, running)
+        site.report.say(f"{server.title} was running")
+        return
+    if running is not None:
+        site.report.say(f"{server.title} ran with other settings: starting it anew")
+        await running.stop(server.stop_by, server.stop_wait_s)
+    started.append(server)
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            await _start_once(site, server)
+        except _EndedError:
+            if tries_left == 0 or all(map(is_free, _ports(site, server))):
+                raise
+        else:
+            return
+
+
+class _EndedError(StackError):
+    """A server ended while it started: perhaps somebody took its port."""
+
+
+async def _start_once(site: Site, server: Server) -> None:
+    busy = [name for name in server.ports if not is_free(site.memory.ports[name])]
+    _choose_ports(site.memory, busy)
+    site.home.remember(site.memory)
+    await server.prepare(site)
+    running = spawn(site.home.run, server.name, server.command(site))
+    await _until_ready(site, server, running)
+    site.report.say(f"{server.title} is ready")
+
+
+async def _until_ready(site: Site, server: Server, running: Running) -> None:
+    since_s = elapsed_s()
+    log = site.home.logs / f"{server.name}.log"
+    while (reason := await server.probe(site)) is not None:
+        if await running.gone(_LOOK_S):
+            raise _EndedError(
+                f"{server.title} ended while it started: {last_line(log)} (see {log})"
+            )
+        if elapsed_s(since_s) > _READY_S:
+            raise StackError(f"{server.title} is not ready in {_READY_S} s: {reason} (see {log})")
+
+
+def _ports(site: Site, server: Server) -> list[int]:
+    return [site.memory.ports[name] for name in server.ports]
+
+
+def _choose_ports(memory: Memory, names: Iterable[str]) -> None:
+    for name in names:
+        memory.ports[name] = next(
+            port for port in iter(free_port, None) if port not in memory.ports.values()
+        )
+
+
+async def _stop(site: Site, servers: Iterable[Server]) -> None:
+    """Stop what runs of these: the services at once, then what they stand on, last first."""
+    stopping = set(servers)
+    await asyncio.gather(*(_stop_one(site, s) for s in _SERVICES.values() if s in stopping))
+    for server in (_MAIL, _KAFKA, _POSTGRES):
+        if server in stopping:
+            await _stop_one(site, server)
+
+
+async def _stop_one(site: Site, server: Server) -> None:
+    running = find(site.home.run, server.name)
+    if running is not None:
+        in_time = await running.stop(server.stop_by, server.stop_wait_s)
+        site.report.say(f"{server.title} is stopped" + ("" if in_time else ", killed"))
+    await server.sweep(site)
+
+
+async def _look(site: Site, server: Server) -> State:
+    running = find(site.home.run, server.name)
+    if running is None:
+        return State(server.name, server.title, None, "does not run")
+    return State(server.name, server.title, running.pid, await server.probe(site))
