@@ -1,0 +1,60 @@
+"""Tells whether the pipeline rests: everything read, decided, published and delivered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from premium.proof.broker import Broker
+from premium.proof.tables import Tables
+
+__all__ = ["STAGES", "Pipeline", "Stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A service, its database, and the topics it reads."""
+
+    service: str
+    database: str
+    reads: Sequence[str]
+
+
+STAGES: Final = (
+    Stage("intake", "intake", ("inbound.v1",)),
+    Stage("router", "router", ("tickets.v1", "specialists.v1")),
+    Stage("sla-monitor", "sla_monitor", ("tickets.v1",)),
+    Stage("notifier", "notifier", ("assignments.v1", "clocks.v1", "breaches.v1", "specialists.v1")),
+)
+_TOPICS: Final = tuple(dict.fromkeys(topic for stage in STAGES for topic in stage.reads))
+
+
+class Pipeline:
+    """The running services, seen from outside."""
+
+    def __init__(self, broker: Broker, tables: Tables) -> None:
+        self._broker = broker
+        self._tables = tables
+
+    async def unrest(self) -> str | None:
+        """Name the first work that is left, or None when there is none anywhere.
+
+        Records are read before tables: what a service has read has reached its tables, and what
+        has left those stands on a topic by then, or makes its end move. So one look is enough.
+        Raises Transient while a server is away.
+        """
+        before = await self._broker.ends(_TOPICS)
+        for stage in STAGES:
+            committed = await self._broker.committed(stage.service)
+            behind = sum(
+                max(end - max(committed.get(place, 0), 0), 0)
+                for place, end in before.items()
+                if place.topic in stage.reads
+            )
+            if behind:
+                return f"{stage.service} has {behind} records to read"
+        for stage in STAGES:
+            if left := await self._tables.work_left(stage.database):
+                return f"{stage.service} has {left}"
+        if await self._broker.ends(_TOPICS) != before:
+            return "topics grow"
+        return None

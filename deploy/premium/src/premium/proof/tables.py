@@ -1,0 +1,156 @@
+"""What the four databases say: whether work is left, and what everything came to."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from shared.postgres import Database
+
+__all__ = ["Books", "Routed", "Tables", "Timed"]
+
+# One statement a database: what is taken from one table and put into another is never unseen.
+_BUSY: Final = {
+    "intake": "SELECT CASE WHEN EXISTS (SELECT FROM outbox) THEN 'events to publish' END",
+    "router": "SELECT CASE WHEN EXISTS (SELECT FROM outbox) THEN 'events to publish' END",
+    "sla_monitor": """
+        SELECT CASE
+            WHEN EXISTS (SELECT FROM clock WHERE next_at <= premium_now()) THEN 'clocks due'
+            WHEN EXISTS (SELECT FROM outbox) THEN 'events to publish'
+        END
+    """,
+    "notifier": """
+        SELECT CASE
+            WHEN EXISTS (SELECT FROM delivery WHERE state = 'pending') THEN 'mails to send'
+            WHEN EXISTS (SELECT FROM outbox) THEN 'events to publish'
+        END
+    """,
+}
+_TICKETS: Final = "SELECT ticket_id FROM ticket"
+_ROUTED: Final = """
+    SELECT ticket_id, assigned_count, waiting FROM ticket WHERE account_id IS NOT NULL
+"""
+_CLOCKS: Final = "SELECT ticket_id, kind, state, broken, broken_id FROM clock"
+_DELIVERIES: Final = "SELECT delivery_id, state FROM delivery"
+
+# What a run must come to, whatever happened on the way; how often a mail was tried is left out.
+_STATE: Final = {
+    "intake": ("SELECT * FROM ticket",),
+    "router": ("SELECT * FROM ticket", "SELECT * FROM capacity"),
+    "sla_monitor": ("SELECT * FROM clock", "SELECT * FROM fact"),
+    "notifier": (
+        "SELECT * FROM assignment",
+        "SELECT delivery_id, ticket_id, alert, specialist_id, planned_at, state FROM delivery",
+    ),
+}
+_DIGEST: Final = """
+    SELECT md5(string_agg(row, '' ORDER BY row COLLATE "C"))
+    FROM (SELECT md5(t::text) AS row FROM ({query}) AS t) AS rows
+"""
+_UTC: Final = "SET TIME ZONE 'UTC'"
+_SPECIALISTS: Final = """
+    SELECT count(*) FROM specialist WHERE NOT removed AND specialist_id <> ALL($1)
+"""
+_LAST_DUE: Final = "SELECT max(next_at) FROM clock"
+_COUNT: Final = "SELECT count(*) FROM ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A ticket as the router knows it."""
+
+    ticket_id: UUID
+    assigned_count: int
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A clock as sla-monitor knows it."""
+
+    ticket_id: UUID
+    kind: str
+    state: str
+    broken: str | None
+    broken_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the databases say became of everything."""
+
+    tickets: frozenset[UUID]
+    routed: Sequence[Routed]
+    clocks: Sequence[Timed]
+    deliveries: Mapping[UUID, str]
+
+
+class Tables:
+    """The databases of a stack, each with its owner's rights; every method may raise Transient."""
+
+    def __init__(self, dsns: Mapping[str, str]) -> None:
+        self.databases = {
+            name: Database(dsn, service="premium", connections_max=2) for name, dsn in dsns.items()
+        }
+        self._open = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Connect to all."""
+        for database in self.databases.values():
+            await database.start()
+            self._open.push_async_callback(database.stop)
+
+    async def stop(self) -> None:
+        """Close what was opened."""
+        await self._open.aclose()
+
+    async def work_left(self, name: str) -> str | None:
+        """Name what one service has yet to do by itself, or None."""
+        left: str | None = await self._value(name, _BUSY[name])
+        return left
+
+    async def last_due_at(self) -> datetime | None:
+        """Say when the last clock falls due; None when no clock waits for time."""
+        moment: datetime | None = await self._value("sla_monitor", _LAST_DUE)
+        return moment
+
+    async def tickets(self) -> int:
+        """Count the tickets there are."""
+        count: int = await self._value("intake", _COUNT)
+        return count
+
+    async def specialists(self, *, besides: Sequence[str]) -> int:
+        """Count who is on the roster, some left out."""
+        count: int = await self._value("router", _SPECIALISTS, besides)
+        return count
+
+    async def books(self) -> Books:
+        """Read what became of everything."""
+        deliveries = await self._rows("notifier", _DELIVERIES)
+        return Books(
+            tickets=frozenset(row["ticket_id"] for row in await self._rows("intake", _TICKETS)),
+            routed=[Routed(*row) for row in await self._rows("router", _ROUTED)],
+            clocks=[Timed(*row) for row in await self._rows("sla_monitor", _CLOCKS)],
+            deliveries={row["delivery_id"]: row["state"] for row in deliveries},
+        )
+
+    async def digests(self) -> dict[str, str]:
+        """Fingerprint the state of each database, whatever order its rows are in."""
+        return {name: await self._digest(name, queries) for name, queries in _STATE.items()}
+
+    async def _digest(self, name: str, queries: Sequence[str]) -> str:
+        async with self.databases[name].session() as session:
+            await session.execute(_UTC)
+            found = [await session.fetchval(_DIGEST.format(query=query)) for query in queries]
+        return hashlib.sha256("".join(str(one) for one in found).encode()).hexdigest()
+
+    async def _rows(self, name: str, query: str) -> list[Any]:
+        async with self.databases[name].session() as session:
+            return await session.fetch(query)
+
+    async def _value(self, name: str, query: str, *args: object) -> Any:  # noqa: ANN401 - a column
+        async with self.databases[name].session() as session:
+            return await session.fetchval(query, *args)

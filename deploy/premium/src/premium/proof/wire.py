@@ -1,0 +1,144 @@
+"""Reads back what the services published, and tells a repeated record from a second fact.
+
+A record may stand on a topic twice: delivery is at least once. The copies have one id and one
+content. Two contents under one id, or two ids for one cause, are doubled facts.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
+
+from premium.proof.broker import Offsets
+from shared.clock import elapsed_s
+from shared.dead_letters import restored
+from shared.errors import Poison, Transient
+from shared.events import dead_letter_topic
+
+__all__ = ["DEAD_LETTER_TOPICS", "FACT_TOPICS", "Published", "Wire", "read_wire"]
+
+FACT_TOPICS: Final = (
+    "tickets.v1",
+    "assignments.v1",
+    "clocks.v1",
+    "breaches.v1",
+    "notifications.v1",
+)
+DEAD_LETTER_TOPICS: Final = tuple(
+    dead_letter_topic(service) for service in ("intake", "router", "sla-monitor", "notifier")
+)
+
+_ABOUT: Final = ("kind", "percent", "specialist_id", "delivery_id", "retracted_id", "due_at")
+_REAL_TIME: Final = frozenset({"attempts"})
+"""How often a delivery was tried says something about the day, not about the facts."""
+_SILENCE_S_MAX: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A fact as its first copy stands on a topic; ``about`` holds what tells facts apart."""
+
+    topic: str
+    id: UUID
+    type: str
+    ticket: str
+    content: bytes
+    about: dict[str, str]
+
+
+@dataclass(slots=True)
+class Wire:
+    """Everything that was published, in the order of each partition."""
+
+    facts: dict[UUID, Published] = field(default_factory=dict)
+    repeats: Counter[str] = field(default_factory=Counter)
+    contradictions: list[str] = field(default_factory=list)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Add a record."""
+        if record.topic in DEAD_LETTER_TOPICS:
+            self.dead_letters[f"{record.topic}: {_reason(record)}"] += 1
+            return
+        fact = _read(record)
+        known = self.facts.setdefault(fact.id, fact)
+        if known is not fact:
+            self.repeats[record.topic] += 1
+            if known.content != fact.content:
+                self.contradictions.append(f"{fact.type} {fact.id} has two contents")
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of the set of facts: order and repetition do not show."""
+        digest = hashlib.sha256()
+        for content in sorted(fact.content for fact in self.facts.values()):
+            digest.update(content)
+        return digest.hexdigest()
+
+    def of_type(self, event_type: str) -> Iterator[Published]:
+        """Give the facts of one type."""
+        return (fact for fact in self.facts.values() if fact.type == event_type)
+
+
+async def read_wire(bootstrap: str, since: Offsets, until: Offsets) -> Wire:
+    """Read from ``since`` to ``until``. Raises Transient when the broker goes away meanwhile."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    left = {place: end for place, end in until.items() if end > since.get(place, 0)}
+    wire = Wire()
+    try:
+        await consumer.start()
+        consumer.assign(list(left))
+        for place in left:
+            consumer.seek(place, since.get(place, 0))
+        heard_at = elapsed_s()
+        while left:
+            batches = await consumer.getmany(timeout_ms=1000, max_records=5000)
+            for place, records in batches.items():
+                for record in records:
+                    if record.offset < until[place]:
+                        wire.take(record)
+                heard_at = elapsed_s()
+            for place in [p for p in left if await consumer.position(p) >= left[p]]:
+                del left[place]
+                consumer.pause(place)
+            if elapsed_s(heard_at) > _SILENCE_S_MAX:
+                raise Transient(f"Kafka gave nothing for {_SILENCE_S_MAX} s")
+    except (KafkaError, OSError, TimeoutError) as e:
+        raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
+    finally:
+        await consumer.stop()
+    return wire
+
+
+def _read(record: ConsumerRecord) -> Published:
+    headers = {name: (value or b"").decode() for name, value in record.headers}
+    told: dict[str, Any] = json.loads(record.value)
+    lasting = {name: value for name, value in told.items() if name not in _REAL_TIME}
+    line = [
+        record.topic,
+        *(headers[f"ce_{name}"] for name in ("id", "type", "subject", "time")),
+        lasting,
+    ]
+    return Published(
+        topic=record.topic,
+        id=UUID(headers["ce_id"]),
+        type=headers["ce_type"],
+        ticket=headers["ce_subject"],
+        content=hashlib.sha256(json.dumps(line, sort_keys=True).encode()).digest(),
+        about={name: str(told[name]) for name in _ABOUT if name in told},
+    )
+
+
+def _reason(record: ConsumerRecord) -> str:
+    try:
+        return restored(record.key, record.value, record.headers).reason
+    except Poison as e:
+        return e.reason
