@@ -28,12 +28,14 @@ _COMMAND_TIMEOUT_S: Final = 30
 class Tx:
     """A transaction. Statements go through here, so that nobody commits by accident."""
 
-    __slots__ = ("_connection", "announces")
+    __slots__ = ("_connection", "after_commit", "announces")
 
     def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
         self._connection = connection
         self.announces = False
         """Set by the outbox: the relay is woken after the commit."""
+        self.after_commit: set[Callable[[], None]] = set()
+        """What else to wake then."""
 
     async def execute(self, query: str, *args: object) -> str:
         """Run a statement; the status line comes back."""
@@ -95,6 +97,8 @@ class Database:
                     yield tx
                 if tx.announces:
                     self.on_announce()
+                for wake in tx.after_commit:
+                    wake()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Tx]:

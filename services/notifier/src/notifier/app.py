@@ -1,0 +1,21 @@
+"""Notifier, put together: the consumer that plans, the sender, the relay."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from notifier import handlers
+from notifier.sender import Sender
+from notifier.settings import Settings
+from shared.lifecycle import Part
+from shared.postgres import Database
+from shared.service import Service
+
+__all__ = ["assemble"]
+
+
+def assemble(settings: Settings, db: Database) -> Sequence[Part]:
+    """Wire the parts in the order in which they start."""
+    service = Service("notifier", settings, db)
+    sender = Sender(db, settings)
+    take = partial(handlers.take, wake=sender.wake)
+    return service.parts(service.consumer(handlers.CONSUMES, handlers.decode, take), None, sender)

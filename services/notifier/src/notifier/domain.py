@@ -1,0 +1,329 @@
+"""Who is told what of a fact, in which words, and what becomes of a delivery after a try."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, assert_never
+from uuid import UUID, uuid5
+
+from shared.events import (
+    AlertKind,
+    ClockFact,
+    ClockWarned,
+    Envelope,
+    Event,
+    NotificationFact,
+    NotificationFailed,
+    NotificationSent,
+    PromiseBreached,
+    PromiseMissed,
+    PromiseRetracted,
+    TicketAssigned,
+)
+
+__all__ = [
+    "TELLABLE",
+    "TRIES_MAX",
+    "Deferred",
+    "Delivery",
+    "Mail",
+    "Outcome",
+    "Refused",
+    "Sent",
+    "Tellable",
+    "Verdict",
+    "announcement_of",
+    "judge",
+    "one_line",
+    "plan",
+    "render",
+    "retry_after",
+]
+
+type Tellable = TicketAssigned | ClockWarned | PromiseBreached | PromiseMissed | PromiseRetracted
+"""The facts that somebody is told of."""
+
+TELLABLE: Final[dict[str, type[Tellable]]] = {
+    event.type: event
+    for event in (TicketAssigned, ClockWarned, PromiseBreached, PromiseMissed, PromiseRetracted)
+}
+TRIES_MAX: Final = 12
+"""With `retry_after` between them these tries span about 70 minutes."""
+_SPREAD: Final = 0.25
+_REASON_MAX: Final = 200
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_ADDRESS: Final = re.compile(r"[^\s<>@:]+@[^\s<>@:]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One person to be told of one fact; ``specialist_id`` is None for the team."""
+
+    id: UUID
+    alert: AlertKind
+    specialist_id: str | None
+    fact: Tellable
+    traceparent: str | None
+    planned_at: datetime
+    attempts: int = 0
+
+    @property
+    def recipient(self) -> str:
+        """Name the recipient, never by address."""
+        return _recipient(self.specialist_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a person reads. The subject alone is enough to act."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The mail server took it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It cannot be delivered, however often it is tried."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """It was not delivered now; it may be later."""
+
+    reason: str
+
+
+type Outcome = Sent | Refused | Deferred
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a delivery comes to after a try; ``retry_after`` counts while it is pending."""
+
+    delivery: Delivery
+    state: Literal["sent", "failed", "pending"]
+    attempts: int
+    reason: str | None = None
+    retry_after: timedelta = timedelta()
+
+
+def plan(
+    envelope: Envelope[Event], holders: Mapping[UUID, str | None], *, now: datetime
+) -> Delivery | None:
+    """Decide who is told of a fact, if anybody. ``holders`` says which specialist has a ticket."""
+    match envelope.event:
+        case TicketAssigned() as fact:
+            alert: AlertKind = "callback" if fact.channel == "phone" else "assignment"
+            return _delivery(envelope, fact, alert, fact.specialist_id, now)
+        case ClockWarned() as fact:
+            return _delivery(envelope, fact, "warning", holders.get(fact.ticket_id), now)
+        case PromiseBreached() as fact:
+            return _delivery(envelope, fact, "breach", None, now)
+        case PromiseMissed() as fact:
+            return _delivery(envelope, fact, "miss", None, now)
+        case PromiseRetracted() as fact:
+            return _delivery(envelope, fact, "retraction", None, now)
+        case _:
+            return None
+
+
+def _delivery(
+    envelope: Envelope[Event],
+    fact: Tellable,
+    alert: AlertKind,
+    specialist_id: str | None,
+    now: datetime,
+) -> Delivery:
+    delivery_id = uuid5(envelope.id, _recipient(specialist_id))
+    return Delivery(delivery_id, alert, specialist_id, fact, envelope.traceparent, now)
+
+
+def _recipient(specialist_id: str | None) -> str:
+    return "team" if specialist_id is None else f"specialist:{specialist_id}"
+
+
+def judge(delivery: Delivery, outcome: Outcome) -> Verdict:
+    """Decide what a delivery comes to after one more try."""
+    attempts = delivery.attempts + 1
+    match outcome:
+        case Sent():
+            return Verdict(delivery, "sent", attempts)
+        case Refused(reason):
+            return Verdict(delivery, "failed", attempts, _told(reason))
+        case Deferred(reason) if attempts >= TRIES_MAX:
+            return Verdict(delivery, "failed", attempts, _told(f"gave up, last: {reason}"))
+        case Deferred(reason):
+            wait = retry_after(attempts, delivery.id)
+            return Verdict(delivery, "pending", attempts, _told(reason), wait)
+    assert_never(outcome)
+
+
+def retry_after(attempts: int, delivery_id: UUID) -> timedelta:
+    """Double the wait with every try, from 2 s; a quarter of it is spread by the delivery's id.
+
+    Spread, so that what failed together does not come back together.
+    """
+    share = delivery_id.int % 1000 / 1000
+    return timedelta(seconds=2**attempts * (1 - _SPREAD + 2 * _SPREAD * share))
+
+
+def announcement_of(verdict: Verdict) -> NotificationFact | None:
+    """Name the fact that a verdict gives rise to; None while the delivery is pending."""
+    delivery = verdict.delivery
+    told = {
+        "ticket_id": delivery.fact.ticket_id,
+        "delivery_id": delivery.id,
+        "alert": delivery.alert,
+        "recipient": delivery.recipient,
+        "medium": "mail",
+        "attempts": verdict.attempts,
+    }
+    match verdict.state:
+        case "sent":
+            return NotificationSent.model_validate(told)
+        case "failed":
+            return NotificationFailed.model_validate({**told, "reason": verdict.reason})
+        case "pending":
+            return None
+    assert_never(verdict.state)
+
+
+def _told(reason: str) -> str:
+    """Keep a server's answer to one line; it may repeat an address, which is nobody's business."""
+    return _ADDRESS.sub("(address)", one_line(reason))[:_REASON_MAX]
+
+
+def one_line(text: str) -> str:
+    """Put a space for every control character: none may end a header, or a line."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def render(delivery: Delivery, *, link: str) -> Mail:
+    """Write the mail: the fact first, the act second, the reason last."""
+    fact, near = delivery.fact, delivery.planned_at
+    match fact:
+        case TicketAssigned(channel="phone"):
+            return _callback(fact, link, near)
+        case TicketAssigned():
+            return _assignment(fact, link, near)
+        case ClockWarned():
+            return _warning(fact, link, near, nobody=delivery.specialist_id is None)
+        case PromiseBreached():
+            return _breach(fact, link, near)
+        case PromiseMissed():
+            return _miss(fact, link, near)
+        case PromiseRetracted():
+            return _retraction(fact, link)
+    assert_never(fact)
+
+
+def _callback(fact: TicketAssigned, link: str, near: datetime) -> Mail:
+    account, due = one_line(fact.account_id), _at(fact.due_at, near)
+    return _mail(
+        f"Call back now · {account} · due {due}",
+        f"{account} waits for a call, due {due}. The ticket is yours.",
+        f"Call; the number is in the ticket: {link}",
+        _why_you(fact),
+    )
+
+
+def _assignment(fact: TicketAssigned, link: str, near: datetime) -> Mail:
+    account, due = one_line(fact.account_id), _at(fact.due_at, near)
+    what = _what(fact)
+    return _mail(
+        f"{what[0].upper()}{what[1:]} · {account} · due {due}",
+        f"You have a {what} of {account}. The first response is due {due}.",
+        f"Answer: {link}",
+        _why_you(fact),
+    )
+
+
+def _why_you(fact: TicketAssigned) -> str:
+    language = one_line(fact.language)
+    waited = f"The ticket had waited {_span(fact.waited_ms)}."
+    if fact.english_instead:
+        return f"Why you: nobody on the roster speaks {language}, so answer in English. {waited}"
+    return f"Why you: you take {fact.channel} in {language} and had room. {waited}"
+
+
+def _warning(fact: ClockWarned, link: str, near: datetime, *, nobody: bool) -> Mail:
+    account, what, due = one_line(fact.account_id), _what(fact), _at(fact.due_at, near)
+    return _mail(
+        f"{fact.percent} % used{', nobody has it' if nobody else ''} · {what} · {account}"
+        f" · due {due}",
+        f"{fact.percent} % of the time is used: {_promised(fact)} is due {due},"
+        f" and nobody has answered {account} ({what}).",
+        f"{'Find somebody for it' if nobody else 'Answer'}: {link}",
+        f"Why you: {'no specialist has the ticket' if nobody else 'the ticket is yours'}.",
+    )
+
+
+def _breach(fact: PromiseBreached, link: str, near: datetime) -> Mail:
+    account, what, due = one_line(fact.account_id), _what(fact), _at(fact.due_at, near)
+    return _mail(
+        f"Promise broken · {account} · {what} · was due {due}",
+        f"A guarantee to {account} is broken: {_promised(fact)} ({what}) was due {due},"
+        " and nobody has answered.",
+        f"See that it is answered: {link}",
+        "Why you: the team is told of every broken guarantee, once.",
+    )
+
+
+def _miss(fact: PromiseMissed, link: str, near: datetime) -> Mail:
+    account, what, due = one_line(fact.account_id), _what(fact), _at(fact.due_at, near)
+    return _mail(
+        f"Objective missed · {account} · {what} · was due {due}",
+        f"An objective for {account} is missed: {_promised(fact)} ({what}) was due {due},"
+        " and nobody has answered.",
+        f"See that it is answered: {link}",
+        "Why you: the team is told of every miss, once. It is no breach of contract.",
+    )
+
+
+def _retraction(fact: PromiseRetracted, link: str) -> Mail:
+    account, what = one_line(fact.account_id), _what(fact)
+    noun = {"breached": "breach", "missed": "miss"}[fact.retracted]
+    return _mail(
+        f"No {noun} after all · {account} · {what}",
+        f"The {noun} reported for {account} ({what}) is taken back: {_promised(fact)} was in time.",
+        f"Nothing is left to do. The ticket: {link}",
+        f"Why you: you were told of the {noun}; a fact that came late shows otherwise.",
+    )
+
+
+def _mail(subject: str, *paragraphs: str) -> Mail:
+    return Mail(subject, "\n\n".join(paragraphs) + "\n")
+
+
+def _what(fact: TicketAssigned | ClockFact) -> str:
+    if fact.severity == "business_critical":
+        return f"business-critical {fact.channel}"
+    return {"email": "standard email", "phone": "callback", "chat": "chat"}[fact.channel]
+
+
+def _promised(fact: ClockFact) -> str:
+    names = {"first_response": "the first response", "callback": "the callback"}
+    return names.get(fact.kind, "a specialist in the chat")
+
+
+def _at(moment: datetime, near: datetime) -> str:
+    """Write an instant with its zone, and with its day unless that is the reader's."""
+    moment, near = moment.astimezone(UTC), near.astimezone(UTC)
+    day = "" if moment.date() == near.date() else f"{moment:%a} {moment.day} {moment:%b} "
+    return f"{day}{moment:%H:%M} UTC"
+
+
+def _span(duration_ms: int) -> str:
+    minutes, seconds = divmod(max(0, duration_ms) // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{seconds} s"

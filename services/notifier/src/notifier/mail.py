@@ -1,0 +1,60 @@
+"""A delivery as a message of RFC 5322, the same at every try."""
+
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from notifier import domain
+from notifier.domain import Delivery, one_line
+
+__all__ = ["Letter", "Letterhead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A delivery with whom it goes to."""
+
+    delivery: Delivery
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """Who writes, and where tickets are looked at: ``ticket_url`` holds ``{ticket_id}``."""
+
+    mail_from: str
+    ticket_url: str
+
+    @property
+    def host(self) -> str:
+        """The right-hand side of our message ids, and the name we greet the mail server with."""
+        return self.mail_from.rpartition("@")[2]
+
+    def write(self, letter: Letter) -> EmailMessage:
+        """Compose the message. Raises ValueError when no mail can bear the address.
+
+        The message id is the delivery's: a mail that comes twice is seen to be the same. All
+        mails of a ticket refer to one id that none of them has, so readers show them together.
+        """
+        delivery = letter.delivery
+        ticket_id = delivery.fact.ticket_id
+        mail = domain.render(delivery, link=self.ticket_url.replace("{ticket_id}", str(ticket_id)))
+        thread = f"<{ticket_id.hex}.ticket@{self.host}>"
+        message = EmailMessage(policy=SMTP)
+        message["From"] = _address("Premium Support", self.mail_from)
+        message["To"] = _address(letter.name, letter.address)
+        message["Subject"] = one_line(mail.subject)
+        message["Date"] = delivery.planned_at
+        message["Message-ID"] = f"<{delivery.id.hex}@{self.host}>"
+        message["In-Reply-To"] = thread
+        message["References"] = thread
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(mail.text)
+        return message
+
+
+def _address(name: str, address: str) -> Address:
+    local_part, _, host = address.rpartition("@")
+    return Address(one_line(name), local_part, host)

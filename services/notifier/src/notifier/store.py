@@ -1,0 +1,163 @@
+"""Every SQL statement of notifier."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from notifier.domain import TELLABLE, Delivery, Verdict
+from shared.postgres import Tx
+
+__all__ = [
+    "Due",
+    "Holding",
+    "Listing",
+    "add_deliveries",
+    "due_deliveries",
+    "holders",
+    "save_holders",
+    "save_specialists",
+    "settle",
+]
+
+SAVE_SPECIALISTS: Final = """
+    INSERT INTO specialist (specialist_id, name, mail, listed_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
+    ON CONFLICT (specialist_id) DO UPDATE
+    SET name = excluded.name, mail = excluded.mail, listed_at = excluded.listed_at
+    WHERE specialist.listed_at <= excluded.listed_at
+"""
+SAVE_HOLDERS: Final = """
+    INSERT INTO assignment (ticket_id, specialist_id, since)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
+    ON CONFLICT (ticket_id) DO UPDATE
+    SET specialist_id = excluded.specialist_id, since = excluded.since
+    WHERE assignment.since <= excluded.since
+"""
+HOLDERS: Final = """
+    SELECT ticket_id, specialist_id FROM assignment WHERE ticket_id = ANY($1)
+"""
+ADD_DELIVERIES: Final = """
+    INSERT INTO delivery (
+        delivery_id, ticket_id, alert, specialist_id, fact_type, fact, traceparent, planned_at)
+    SELECT * FROM unnest(
+        $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::json[], $7::text[],
+        $8::timestamptz[])
+    ON CONFLICT DO NOTHING
+"""
+DUE: Final = """
+    SELECT d.delivery_id, d.alert, d.specialist_id, d.fact_type, d.fact, d.traceparent,
+           d.planned_at, d.attempts, s.name, s.mail
+    FROM delivery d LEFT JOIN specialist s USING (specialist_id)
+    WHERE d.state = 'pending' AND d.next_try_at <= now()
+    ORDER BY d.next_try_at, d.delivery_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
+"""
+SETTLE: Final = """
+    UPDATE delivery
+    SET state = v.state, attempts = v.attempts, reason = v.reason,
+        next_try_at = clock_timestamp() + v.retry_after
+    FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[], $5::interval[])
+         AS v (delivery_id, state, attempts, reason, retry_after)
+    WHERE delivery.delivery_id = v.delivery_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A specialist as of an instant; without name and mail, one who left."""
+
+    name: str | None
+    mail: str | None
+    listed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Who has a ticket since when; None: nobody."""
+
+    specialist_id: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A claimed delivery, with the specialist's name and mail if they are known."""
+
+    delivery: Delivery
+    name: str | None
+    mail: str | None
+
+
+async def save_specialists(tx: Tx, listings: Mapping[str, Listing]) -> None:
+    """Keep the roster; what is older than what is kept changes nothing."""
+    ids = sorted(listings)
+    await tx.execute(
+        SAVE_SPECIALISTS,
+        ids,
+        [listings[i].name for i in ids],
+        [listings[i].mail for i in ids],
+        [listings[i].listed_at for i in ids],
+    )
+
+
+async def save_holders(tx: Tx, holdings: Mapping[UUID, Holding]) -> None:
+    """Keep who has a ticket; what is older than what is kept changes nothing."""
+    ids = sorted(holdings)
+    await tx.execute(
+        SAVE_HOLDERS,
+        ids,
+        [holdings[i].specialist_id for i in ids],
+        [holdings[i].since for i in ids],
+    )
+
+
+async def holders(tx: Tx, ticket_ids: Collection[UUID]) -> dict[UUID, str | None]:
+    """Read who has these tickets; one never assigned is not in the answer."""
+    rows = await tx.fetch(HOLDERS, ticket_ids)
+    return {row["ticket_id"]: row["specialist_id"] for row in rows}
+
+
+async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:
+    """Keep what is to be told; a delivery that was planned before stays as it is."""
+    await tx.execute(
+        ADD_DELIVERIES,
+        [d.id for d in planned],
+        [d.fact.ticket_id for d in planned],
+        [d.alert for d in planned],
+        [d.specialist_id for d in planned],
+        [d.fact.type for d in planned],
+        [d.fact.model_dump_json() for d in planned],
+        [d.traceparent for d in planned],
+        [d.planned_at for d in planned],
+    )
+
+
+async def due_deliveries(tx: Tx, *, limit: int) -> list[Due]:
+    """Claim deliveries to be tried now. Rows that another sender holds are left to it."""
+    rows = await tx.fetch(DUE, limit)
+    return [Due(_delivery(row), row["name"], row["mail"]) for row in rows]
+
+
+async def settle(tx: Tx, verdicts: Sequence[Verdict]) -> None:
+    """Keep what became of each delivery."""
+    await tx.execute(
+        SETTLE,
+        [v.delivery.id for v in verdicts],
+        [v.state for v in verdicts],
+        [v.attempts for v in verdicts],
+        [v.reason for v in verdicts],
+        [v.retry_after for v in verdicts],
+    )
+
+
+def _delivery(row: Any) -> Delivery:  # noqa: ANN401 - asyncpg has no types
+    return Delivery(
+        id=row["delivery_id"],
+        alert=row["alert"],
+        specialist_id=row["specialist_id"],
+        fact=TELLABLE[row["fact_type"]].model_validate_json(row["fact"]),
+        traceparent=row["traceparent"],
+        planned_at=row["planned_at"],
+        attempts=row["attempts"],
+    )
