@@ -1,0 +1,14 @@
+"""Run router, or migrate its database."""
+
+from router.app import assemble
+from router.settings import Settings
+from shared.process import command_line
+
+
+def main() -> None:
+    """Serve, or migrate."""
+    command_line("router", Settings, assemble)
+
+
+if __name__ == "__main__":
+    main()

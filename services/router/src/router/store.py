@@ -1,0 +1,243 @@
+"""Every SQL statement of router."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from router.domain import Desk
+from router.roster import CHANNELS, Roster, Specialist
+from router.ticket import Fact, Reclassified, Request, Ticket, base
+from shared.errors import Transient
+from shared.postgres import Tx
+from shared.promises import Channel
+
+__all__ = ["load_roster", "load_tickets", "load_waiting", "lock", "queue", "roster_load", "save"]
+
+_LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
+
+LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
+ROSTER: Final = """
+    SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load
+    FROM specialist JOIN capacity USING (specialist_id)
+"""
+TICKETS: Final = "SELECT * FROM ticket WHERE ticket_id = ANY($1) OR specialist_id = ANY($2)"
+# The pools are found by leaping along the index, the earliest of each by reading its beginning:
+# the cost is that of the rows asked for, however many wait.
+WAITING: Final = """
+    WITH RECURSIVE pool AS (
+        (SELECT channel, base_language FROM ticket WHERE waiting
+         ORDER BY channel, base_language LIMIT 1)
+        UNION ALL
+        SELECT further.channel, further.base_language FROM pool CROSS JOIN LATERAL (
+            SELECT channel, base_language FROM ticket
+            WHERE waiting AND (channel, base_language) > (pool.channel, pool.base_language)
+            ORDER BY channel, base_language LIMIT 1) AS further
+    )
+    SELECT earliest.*
+    FROM pool
+    JOIN unnest($1::text[], $2::bigint[]) AS wanted (channel, many) USING (channel)
+    CROSS JOIN LATERAL (
+        SELECT * FROM ticket
+        WHERE waiting AND (channel, base_language) = (pool.channel, pool.base_language)
+        ORDER BY due_at, ticket_id LIMIT wanted.many) AS earliest
+"""
+SAVE_SPECIALISTS: Final = """
+    INSERT INTO specialist (specialist_id, name, languages, presence, listed_at, removed)
+    VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (specialist_id) DO UPDATE SET
+        name = excluded.name, languages = excluded.languages, presence = excluded.presence,
+        listed_at = excluded.listed_at, removed = excluded.removed
+"""
+ADD_CAPACITIES: Final = """
+    INSERT INTO capacity (specialist_id, channel, capacity)
+    SELECT specialist_id, channel, 0
+    FROM unnest($1::text[]) AS specialist_id CROSS JOIN unnest($2::text[]) AS channel
+    ON CONFLICT DO NOTHING
+"""
+# Only on top of what was loaded: nobody exceeds a capacity, whatever went wrong with the lock.
+SAVE_LOADS: Final = """
+    UPDATE capacity AS c SET capacity = new.capacity, load = new.load
+    FROM unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[])
+        AS new (specialist_id, channel, capacity_before, load_before, capacity, load)
+    WHERE (c.specialist_id, c.channel) = (new.specialist_id, new.channel)
+      AND (c.capacity, c.load) = (new.capacity_before, new.load_before)
+"""
+SAVE_TICKETS: Final = """
+    INSERT INTO ticket (
+        ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
+        latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
+        declined_by, waiting_since, waiting, base_language)
+    SELECT ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
+        latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
+        string_to_array(declined_by, E'\\n'), waiting_since, waiting, base_language
+    FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
+        $13::text[], $14::text[], $15::int[], $16::text[], $17::timestamptz[], $18::bool[],
+        $19::text[])
+        AS new (
+            ticket_id, account_id, role, channel, severity, language, time_zone, create_date,
+            due_at, latest, reclassified_at, reclassified_by, reclassified_to, specialist_id,
+            assigned_count, declined_by, waiting_since, waiting, base_language)
+    ON CONFLICT (ticket_id) DO UPDATE SET
+        account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
+        severity = excluded.severity, language = excluded.language,
+        time_zone = excluded.time_zone, create_date = excluded.create_date,
+        due_at = excluded.due_at, latest = excluded.latest,
+        reclassified_at = excluded.reclassified_at, reclassified_by = excluded.reclassified_by,
+        reclassified_to = excluded.reclassified_to, specialist_id = excluded.specialist_id,
+        assigned_count = excluded.assigned_count, declined_by = excluded.declined_by,
+        waiting_since = excluded.waiting_since, waiting = excluded.waiting,
+        base_language = excluded.base_language
+"""
+QUEUE: Final = """
+    SELECT channel, base_language AS language, count(*) AS waiting,
+           extract(epoch FROM $1 - min(create_date))::float8 AS oldest_s,
+           min(due_at) AS earliest_due_at
+    FROM ticket WHERE waiting GROUP BY channel, base_language ORDER BY channel, base_language
+"""
+ROSTER_LOAD: Final = """
+    SELECT specialist_id, name, languages, presence, channel, capacity, load
+    FROM specialist JOIN capacity USING (specialist_id)
+    WHERE NOT removed ORDER BY specialist_id, channel
+"""
+
+
+async def lock(tx: Tx) -> None:
+    """Become the only one who matches, until the transaction ends.
+
+    A lock of its own, and taken first: rows can be locked only once they are seen, and a
+    specialist whom another router is just adding is not seen.
+    """
+    await tx.execute(LOCK)
+
+
+async def load_roster(tx: Tx) -> Roster:
+    """Read everybody with what they hold."""
+    people: dict[str, Specialist] = {}
+    for row in await tx.fetch(ROSTER):
+        person = people.setdefault(
+            row["specialist_id"],
+            Specialist(
+                specialist_id=row["specialist_id"],
+                name=row["name"],
+                languages=tuple(row["languages"]),
+                presence=row["presence"],
+                listed_at=row["listed_at"],
+                removed=row["removed"],
+            ),
+        )
+        person.capacity[row["channel"]] = row["capacity"]
+        person.load[row["channel"]] = row["load"]
+    return Roster(people.values())
+
+
+async def load_tickets(
+    tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]
+) -> list[Ticket]:
+    """Read tickets by id, and all those that some specialists hold."""
+    return [_ticket(row) for row in await tx.fetch(TICKETS, ticket_ids, held_by)]
+
+
+async def load_waiting(tx: Tx, limits: dict[Channel, int]) -> list[Ticket]:
+    """Read those who wait: of each pool the earliest due, at most so many as its channel's."""
+    rows = await tx.fetch(WAITING, [*limits], [*limits.values()])
+    return [_ticket(row) for row in rows]
+
+
+async def save(tx: Tx, desk: Desk) -> None:
+    """Write what changed. Raises Transient when somebody else changed a load meanwhile."""
+    if desk.listed:
+        await _save_specialists(tx, desk.listed.values())
+    if desk.before:
+        await _save_loads(tx, desk)
+    if desk.touched:
+        columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
+        await tx.execute(SAVE_TICKETS, *columns)
+
+
+async def queue(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
+    """Read how many wait in each pool, and since when the oldest does."""
+    return [dict(row) for row in await tx.fetch(QUEUE, now)]
+
+
+async def roster_load(tx: Tx) -> list[dict[str, Any]]:
+    """Read who holds how much of what they can, a line for each person."""
+    people: dict[str, dict[str, Any]] = {}
+    for row in await tx.fetch(ROSTER_LOAD):
+        who = {name: row[name] for name in ("specialist_id", "name", "languages", "presence")}
+        person = people.setdefault(row["specialist_id"], {**who, "channels": {}})
+        person["channels"][row["channel"]] = {"capacity": row["capacity"], "load": row["load"]}
+    return [*people.values()]
+
+
+async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
+    await tx.executemany(
+        SAVE_SPECIALISTS,
+        [
+            (p.specialist_id, p.name, p.languages, p.presence, p.listed_at, p.removed)
+            for p in people
+        ],
+    )
+    await tx.execute(ADD_CAPACITIES, [p.specialist_id for p in people], CHANNELS)
+
+
+async def _save_loads(tx: Tx, desk: Desk) -> None:
+    rows = []
+    for (specialist_id, channel), before in desk.before.items():
+        person = desk.roster.get(specialist_id)
+        assert person is not None  # noqa: S101 - nobody leaves the roster's memory
+        after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
+        rows.append((specialist_id, channel, *before, *after))
+    done = await tx.execute(SAVE_LOADS, *zip(*rows, strict=True))
+    if done != f"UPDATE {len(rows)}":
+        raise Transient("somebody else changed what specialists hold; decide again")
+
+
+def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
+    request = None
+    if row["account_id"] is not None:
+        request = Request(
+            account_id=row["account_id"],
+            role=row["role"],
+            channel=row["channel"],
+            severity=row["severity"],
+            language=row["language"],
+            time_zone=row["time_zone"],
+            create_date=row["create_date"],
+        )
+    reclassified = None
+    if row["reclassified_at"] is not None:
+        reclassified = Reclassified(
+            row["reclassified_at"], row["reclassified_by"], row["reclassified_to"]
+        )
+    return Ticket(
+        ticket_id=row["ticket_id"],
+        request=request,
+        due_at=row["due_at"],
+        latest=_LATEST.validate_json(row["latest"]),
+        reclassified=reclassified,
+        specialist_id=row["specialist_id"],
+        assigned_count=row["assigned_count"],
+        declined_by=frozenset(row["declined_by"]),
+        waiting_since=row["waiting_since"],
+    )
+
+
+def _row(ticket: Ticket) -> Iterable[object]:
+    return (
+        ticket.ticket_id,
+        *(ticket.request or (None,) * len(Request._fields)),
+        ticket.due_at,
+        _LATEST.dump_json(ticket.latest).decode(),
+        *(ticket.reclassified or (None,) * len(Reclassified._fields)),
+        ticket.specialist_id,
+        ticket.assigned_count,
+        "\n".join(sorted(ticket.declined_by)),
+        ticket.waiting_since,
+        ticket.waits,
+        None if ticket.request is None else base(ticket.request.language),
+    )

@@ -1,0 +1,176 @@
+"""A ticket as the router sees it: what was told of it in any order, and who has it."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple
+from uuid import UUID
+
+from shared.events import (
+    CustomerReached,
+    Envelope,
+    Event,
+    TicketAccepted,
+    TicketClosed,
+    TicketReclassified,
+    TicketReopened,
+    TicketResolved,
+    TicketResponded,
+)
+from shared.promises import Channel, Role, Severity, promises_for
+
+__all__ = ["FACTS", "Fact", "Key", "Reclassified", "Release", "Request", "Ticket", "base"]
+
+type Release = Literal["responded", "reached", "resolved", "closed"]
+type Fact = Release | Literal["reopened"]
+type Key = tuple[datetime, UUID]
+"""The order of work: earliest due first, then by ticket."""
+
+_RELEASES: Final[dict[Channel, frozenset[Fact]]] = {
+    "email": frozenset({"responded", "resolved", "closed"}),
+    "phone": frozenset({"reached", "responded", "resolved", "closed"}),
+    "chat": frozenset({"resolved", "closed"}),
+}
+"""What ends a specialist's work on a ticket (ARCHITECTURE, "Capacity is held")."""
+
+FACTS: Final = (
+    TicketAccepted,
+    TicketReclassified,
+    TicketResponded,
+    CustomerReached,
+    TicketResolved,
+    TicketClosed,
+    TicketReopened,
+)
+"""The facts that matter here; the others change nobody's room."""
+
+
+class Request(NamedTuple):
+    """What the accepted request said."""
+
+    account_id: str
+    role: Role
+    channel: Channel
+    severity: Severity
+    language: str
+    time_zone: str
+    create_date: datetime
+
+
+class Reclassified(NamedTuple):
+    """A correction of the severity. The latest counts; of two at one moment, the greater id."""
+
+    at: datetime
+    by: UUID
+    severity: Severity
+
+
+def base(language: str) -> str:
+    """Reduce a tag to the language spoken: an Austrian and a German understand each other."""
+    return language.partition("-")[0].lower()
+
+
+@dataclass(slots=True)
+class Ticket:
+    """Facts are folded in whatever order they come; the outcome depends on their set alone."""
+
+    ticket_id: UUID
+    request: Request | None = None
+    due_at: datetime | None = None
+    latest: dict[Fact, datetime] = field(default_factory=dict)
+    reclassified: Reclassified | None = None
+    specialist_id: str | None = None
+    assigned_count: int = 0
+    declined_by: frozenset[str] = frozenset()
+    waiting_since: datetime | None = None
+
+    @property
+    def terms(self) -> Request:
+        """The request of a ticket that waits or is held: it was accepted."""
+        assert self.request is not None  # noqa: S101 - only accepted tickets get that far
+        return self.request
+
+    @property
+    def key(self) -> Key:
+        """Its place in the order of work."""
+        assert self.due_at is not None  # noqa: S101 - as above
+        return self.due_at, self.ticket_id
+
+    @property
+    def severity(self) -> Severity:
+        """The severity as corrected."""
+        return self.reclassified.severity if self.reclassified else self.terms.severity
+
+    @property
+    def needs_specialist(self) -> bool:
+        """Accepted, and nothing ended the work since it was last reopened."""
+        if self.request is None:
+            return False
+        ends = [self.latest[fact] for fact in _RELEASES[self.request.channel] & self.latest.keys()]
+        reopened = self.latest.get("reopened")
+        return not ends or (reopened is not None and max(ends) <= reopened)
+
+    @property
+    def waits(self) -> bool:
+        """Needs a specialist and has none."""
+        return self.specialist_id is None and self.needs_specialist
+
+    def learn(self, envelope: Envelope[Event]) -> None:
+        """Fold one fact in."""
+        match envelope.event:
+            case TicketAccepted() as event:
+                self._accept(event, envelope.time)
+            case TicketReclassified() as event:
+                self._reclassify(Reclassified(envelope.time, envelope.id, event.severity))
+            case event if (fact := fact_of(event)) is not None:
+                self.latest[fact] = max(envelope.time, self.latest.get(fact, envelope.time))
+            case _:
+                pass
+
+    def _accept(self, event: TicketAccepted, create_date: datetime) -> None:
+        self.request = Request(
+            account_id=event.account_id,
+            role=event.role,
+            channel=event.channel,
+            severity=event.severity,
+            language=event.language,
+            time_zone=event.time_zone,
+            create_date=create_date,
+        )
+        promised = min((promise.due_at for promise in event.promises), default=create_date)
+        self.due_at = promised.astimezone(UTC)
+        self._reprice()
+
+    def _reclassify(self, correction: Reclassified) -> None:
+        if self.reclassified is None or self.reclassified < correction:
+            self.reclassified = correction
+            self._reprice()
+
+    def _reprice(self) -> None:
+        """Promises of a corrected severity run from the same create date."""
+        if self.request is None or self.reclassified is None:
+            return
+        promises = promises_for(
+            role=self.request.role,
+            channel=self.request.channel,
+            severity=self.reclassified.severity,
+            time_zone=self.request.time_zone,
+            create_date=self.request.create_date,
+        )
+        self.due_at = min(promise.due_at for promise in promises).astimezone(UTC)
+
+
+def fact_of(event: Event) -> Fact | None:
+    """Name the facts of which only the latest moment counts."""
+    match event:
+        case TicketResponded():
+            return "responded"
+        case CustomerReached():
+            return "reached"
+        case TicketResolved():
+            return "resolved"
+        case TicketClosed():
+            return "closed"
+        case TicketReopened():
+            return "reopened"
+        case _:
+            return None
