@@ -1,0 +1,100 @@
+"""A whole stack for the end-to-end tests: real servers, the four services as processes, mail."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from premium.demo.script import ROSTER
+from premium.roster import publish
+from premium.roster import read as read_roster
+from premium.stack import Stack
+from shared.errors import Poison
+from shared.events import Envelope, Event
+from shared.events.codec import Record, read
+
+WAIT_S_MAX: Final = 60
+TOPICS: Final = ("tickets.v1", "assignments.v1", "clocks.v1", "breaches.v1", "notifications.v1")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run everything, with the example roster."""
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    asyncio.run(stack.up())
+    asyncio.run(publish(stack.addresses, read_roster(ROSTER)))
+    yield stack
+    asyncio.run(stack.down(wipe=True))
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    """Speak HTTP."""
+    async with httpx.AsyncClient(timeout=WAIT_S_MAX) as client:
+        yield client
+
+
+@pytest.fixture
+async def watch(stack: Stack) -> AsyncIterator["Watch"]:
+    """Watch the topics from their beginning."""
+    consumer = AIOKafkaConsumer(
+        *TOPICS,
+        bootstrap_servers=stack.addresses.kafka_bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    yield Watch(consumer)
+    await consumer.stop()
+
+
+@pytest.fixture
+def mails(stack: Stack, http: httpx.AsyncClient) -> Callable[[UUID], Awaitable[list[Any]]]:
+    """Read the mails about a ticket out of the sink."""
+
+    async def about(ticket_id: UUID) -> list[Any]:
+        answer = await http.get(f"{stack.addresses.mail_page}/mails.json")
+        return [mail for mail in answer.json()["mails"] if ticket_id.hex in str(mail)]
+
+    return about
+
+
+class Watch:
+    """Reads facts as they are published."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self.facts: list[Envelope[Event]] = []
+
+    async def until(self, ticket_id: UUID, *types: type[Event]) -> list[Envelope[Event]]:
+        """Wait until these were published of a ticket, each as often as named; all come back.
+
+        Raises TimeoutError, and says what did come, after WAIT_S_MAX.
+        """
+
+        def told() -> list[Envelope[Event]]:
+            return [fact for fact in self.facts if fact.event.subject == str(ticket_id)]
+
+        try:
+            async with asyncio.timeout(WAIT_S_MAX):
+                while not Counter(types) <= Counter(type(fact.event) for fact in told()):
+                    await self._more()
+        except TimeoutError:
+            raise TimeoutError(f"only {[fact.event.type for fact in told()]}") from None
+        return told()
+
+    async def _more(self) -> None:
+        found = await self._consumer.getmany(timeout_ms=1000)
+        for raw in (raw for records in found.values() for raw in records):
+            record = Record(raw.topic, raw.partition, raw.offset, raw.key, raw.value, raw.headers)
+            try:
+                fact = read(record)
+            except Poison:
+                continue
+            if isinstance(fact, Envelope):
+                self.facts.append(fact)

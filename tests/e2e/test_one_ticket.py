@@ -1,0 +1,156 @@
+"""The story of one ticket, through four real processes, Kafka, PostgreSQL and SMTP."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from premium.stack import Stack
+from shared import postgres
+from shared.events import (
+    AssignmentReleased,
+    ClockMet,
+    ClockWarned,
+    Envelope,
+    Event,
+    NotificationSent,
+    PromiseBreached,
+    TicketAccepted,
+    TicketAssigned,
+    TicketDeclined,
+)
+from shared.postgres import Database
+
+type Mails = Callable[[UUID], Awaitable[list[Any]]]
+
+
+class Watch(Protocol):
+    """The fixture: reads facts as they are published."""
+
+    async def until(self, ticket_id: UUID, *types: type[Event]) -> list[Envelope[Event]]:
+        """Wait until these were published of a ticket; all of its facts come back."""
+
+
+async def now(stack: Stack) -> datetime:
+    """Ask the stack what time it is."""
+    db = Database(stack.addresses.dsn("intake"), service="test")
+    await db.start()
+    try:
+        async with db.session() as session:
+            return await postgres.now(session)
+    finally:
+        await db.stop()
+
+
+def request(at: datetime, **changes: object) -> dict[str, Any]:
+    """Fill in the form."""
+    return {
+        "source": "app-form",
+        "external_id": str(uuid4()),
+        "account_id": "northwind",
+        "requester_id": "ada",
+        "role": "super_admin",
+        "channel": "email",
+        "language": "de",
+        "subject": "Anmeldung",
+        "body": "Niemand kann sich anmelden",
+        "occurred_at": at.isoformat(),
+        **changes,
+    }
+
+
+async def test_a_request_is_promised_assigned_answered_and_met(
+    stack: Stack, http: httpx.AsyncClient, watch: Watch, mails: Mails
+) -> None:
+    """From the form to the specialist's mail, and back to a promise that was kept."""
+    asked_at = await now(stack)
+    form = request(asked_at)
+    intake = stack.addresses.http("intake")
+    answer = await http.post(f"{intake}/v1/tickets", json=form)
+    assert answer.status_code == 202, answer.text
+    ticket_id = UUID(answer.json()["ticket_id"])
+    due_at = datetime.fromisoformat(answer.json()["promises"][0]["due_at"])
+    assert due_at == asked_at + timedelta(hours=1)
+
+    told = await watch.until(ticket_id, TicketAccepted, TicketAssigned, NotificationSent)
+    (assigned,) = events(told, TicketAssigned)
+    assert assigned.due_at == due_at
+    assert not assigned.english_instead
+    (mail,) = await mails(ticket_id)
+    assert assigned.specialist_id in str(mail["to"])
+
+    later = {"type": "responded", "occurred_at": (asked_at + timedelta(minutes=1)).isoformat()}
+    fact = {**{name: form[name] for name in ("source", "external_id")}, **later}
+    assert (await http.post(f"{intake}/v1/events", json=fact)).status_code == 202
+    told = await watch.until(ticket_id, ClockMet, AssignmentReleased)
+    assert [met.in_time for met in events(told, ClockMet)] == [True]
+
+
+async def test_a_promise_is_warned_of_and_its_breach_is_told_to_the_team(
+    stack: Stack, http: httpx.AsyncClient, watch: Watch, mails: Mails
+) -> None:
+    """A ticket created 59 minutes and 58 seconds ago is breached in two seconds."""
+    at = await now(stack) - timedelta(minutes=59, seconds=58)
+    answer = await http.post(f"{stack.addresses.http('intake')}/v1/tickets", json=request(at))
+    ticket_id = UUID(answer.json()["ticket_id"])
+    sent = [NotificationSent] * 3
+    told = await watch.until(ticket_id, ClockWarned, PromiseBreached, *sent)
+    assert [f.time for f in told if isinstance(f.event, PromiseBreached)] == [
+        at + timedelta(hours=1)
+    ]
+    assert [warned.percent for warned in events(told, ClockWarned)] == [80]
+    assert [mail["to"] for mail in await mails(ticket_id) if "team" in str(mail["to"])]
+
+
+async def test_a_declined_ticket_goes_to_somebody_else(
+    stack: Stack, http: httpx.AsyncClient, watch: Watch
+) -> None:
+    """The decliner's room is free again, and the next who speaks German has the ticket."""
+    form = request(await now(stack))
+    answer = await http.post(f"{stack.addresses.http('intake')}/v1/tickets", json=form)
+    ticket_id = UUID(answer.json()["ticket_id"])
+    (first,) = events(await watch.until(ticket_id, TicketAssigned), TicketAssigned)
+    decline = f"{stack.addresses.http('router')}/v1/tickets/{ticket_id}/decline"
+    body = {"specialist_id": first.specialist_id, "reason": "in a call"}
+    assert (await http.post(decline, json=body)).status_code == 200
+    assert (await http.post(decline, json=body)).status_code == 409
+    told = await watch.until(ticket_id, TicketDeclined, TicketAssigned, TicketAssigned)
+    assert len({assigned.specialist_id for assigned in events(told, TicketAssigned)}) == 2
+
+
+async def test_a_bad_request_is_told_every_bad_field(stack: Stack, http: httpx.AsyncClient) -> None:
+    """The answer is a problem document (RFC 9457)."""
+    bad = request(await now(stack), role="boss", channel="fax", colour="red")
+    answer = await http.post(f"{stack.addresses.http('intake')}/v1/tickets", json=bad)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert {fault["field"] for fault in answer.json()["errors"]} == {"role", "channel", "colour"}
+
+
+async def test_a_request_sent_twice_is_one_ticket(stack: Stack, http: httpx.AsyncClient) -> None:
+    """The second answer says so, and promises the same."""
+    form = request(await now(stack))
+    place = f"{stack.addresses.http('intake')}/v1/tickets"
+    first, second = [await http.post(place, json=form) for _ in range(2)]
+    assert (first.json()["outcome"], second.json()["outcome"]) == ("accepted", "duplicate")
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert first.json()["promises"] == second.json()["promises"]
+
+
+@pytest.mark.parametrize("service", ["intake", "router", "sla-monitor", "notifier"])
+async def test_every_service_answers_for_itself(
+    stack: Stack, http: httpx.AsyncClient, service: str
+) -> None:
+    """Alive, ready, and with figures."""
+    place = stack.addresses.http(service)
+    assert (await http.get(f"{place}/health")).json() == {"status": "alive"}
+    assert (await http.get(f"{place}/ready")).json() == {"status": "ready", "faults": {}}
+    assert "premium_outbox_age_seconds" in (await http.get(f"{place}/metrics")).text
+
+
+def events[E: Event](told: list[Envelope[Event]], kind: type[E]) -> list[E]:
+    """Pick the events of one kind."""
+    return [fact.event for fact in told if isinstance(fact.event, kind)]
