@@ -34,6 +34,7 @@ def test_a_package_stands_alone(name: str, tmp_path: Path) -> None:
     source = ROOT / PACKAGES[name]
     _run(
         *("uv", "sync", "--frozen", "--no-editable", "--no-dev", "--package", name),
+        *("--reinstall-package", name, "--reinstall-package", "shared"),  # built anew, never cached
         cwd=ROOT,
         environment=tmp_path / "venv",
     )

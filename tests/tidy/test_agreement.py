@@ -1,0 +1,34 @@
+"""What is written down twice agrees: topics, services, and what the documents say of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from shared.events import CATALOGUE, INBOUND_TOPIC, dead_letter_topic
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("intake", "router", "sla-monitor", "notifier")
+
+
+def test_the_topics_are_those_of_the_catalogue() -> None:
+    """topics.yaml makes exactly the topics that events, requests and dead letters go to."""
+    written = yaml.safe_load((ROOT / "deploy" / "topics.yaml").read_text())
+    events = {event.topic for event in CATALOGUE.values()}
+    parked = {dead_letter_topic(service) for service in SERVICES}
+    assert sorted(t["name"] for t in written) == sorted({INBOUND_TOPIC, *events, *parked})
+
+
+def test_topics_that_are_read_together_have_equal_partitions() -> None:
+    """A ticket's facts lie in the same partition of every topic, so one reader gets them all."""
+    written = yaml.safe_load((ROOT / "deploy" / "topics.yaml").read_text())
+    counts = {t["partitions"] for t in written if not t["name"].endswith(".dead-letters.v1")}
+    assert len(counts) == 1
+
+
+def test_the_documents_say_what_the_code_does() -> None:
+    """What `make docs` writes is what is checked in."""
+    generator = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    ran = subprocess.run(generator, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
