@@ -1,5 +1,25 @@
-"""The operator's command."""
+"""The operator's command: every error is one line, and Ctrl-C is no error."""
+
+import logging
+import sys
+
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a server being away is our news
+    try:
+        from premium.cli import app  # noqa: PLC0415 - takes a second, in which Ctrl-C may come
+        from premium.stack import StackError  # noqa: PLC0415
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    try:
+        app()
+    except StackError as e:
+        sys.stderr.write(f"premium: {e}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

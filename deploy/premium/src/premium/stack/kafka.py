@@ -115,7 +115,7 @@ class Kafka(Server):
             [
                 *_java(logging),
                 "kafka.tools.StorageTool",
-                *("format", "--config", str(settings), "--cluster-id", cluster),
+                *("format", "--config", str(settings), f"--cluster-id={cluster}"),
             ],
             hold=site.lock,
         )

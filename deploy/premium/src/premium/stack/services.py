@@ -58,11 +58,13 @@ class Service(Server):
             "KAFKA_BOOTSTRAP": addresses.kafka_bootstrap,
             "HTTP_HOST": HOST,
             "HTTP_PORT": str(site.memory.ports[self.name]),
+            "INSTANCE_ID": "local",
         }
         if self.name == "notifier":
             told |= {
                 "SMTP_HOST": addresses.smtp_host,
                 "SMTP_PORT": str(addresses.smtp_port),
+                "SMTP_SECURITY": "none",
                 "MAIL_FROM": "support@premium.example",
                 "TEAM_MAIL": "team@premium.example",
                 "TICKET_URL": f"{addresses.http('intake')}/v1/tickets/{{ticket_id}}",

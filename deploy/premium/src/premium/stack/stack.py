@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -36,7 +36,7 @@ _SERVERS: Final[dict[str, Server]] = {
 }
 """Everything that may run, in the order of starting."""
 
-_READY_S: Final = 60
+_READY_S: Final = 120
 _LOOK_S: Final = 0.05
 _TRIES: Final = 3
 
@@ -83,6 +83,11 @@ class Stack:
         )
 
     @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self._home.folder
+
+    @property
     def addresses(self) -> Addresses:
         """Where everything is."""
         return Addresses(self._home.recall())
@@ -105,7 +110,7 @@ class Stack:
                 await self._servers(site, started, list(chosen.values()))
                 await _together(*(_start(site, started, s) for s in chosen.values()))
             except BaseException:
-                await _stop(site, started)
+                await _stop(replace(site, report=Silent()), started)
                 raise
         return self.addresses
 

@@ -1,0 +1,20 @@
+"""What the operator can ask for: each command is a function, listed here."""
+
+from typing import Final
+
+import typer
+
+from premium.commands import down, logs, status, up
+
+__all__ = ["app"]
+
+COMMANDS: Final = (up, status, logs, down)
+
+app = typer.Typer(
+    help="Premium Support: the local stack, and what an operator does with it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in COMMANDS:
+    app.command()(command)
