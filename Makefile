@@ -36,14 +36,14 @@ unit: $(READY) ## tests that need no server: rules, contracts, tidiness
 integration: $(READY) ## tests on a real PostgreSQL and Kafka
 	@$(PYTEST) tests/integration $(ARGS)
 
-e2e: $(READY) ## tests of the four services as processes
-	@$(PYTEST) tests/e2e $(ARGS)
+e2e: $(READY) ## tests of the four services as processes, one of them under kill -9
+	@$(PYTEST) tests/e2e tests/chaos $(ARGS)
 
 bench: $(READY) ## throughput and latency beside a hand-written floor
 	@$(RUN) premium bench $(ARGS)
 
 chaos: $(READY) ## the same result with and without kill -9, over many seeds
-	@$(PYTEST) tests/chaos $(ARGS)
+	@$(PYTEST) tests/chaos --seeds 10 $(ARGS)
 
 docs: $(READY) ## write anew what is generated from code
 	@$(RUN) python docs/generate.py $(ARGS)

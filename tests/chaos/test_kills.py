@@ -1,0 +1,69 @@
+"""Kill -9 at random moments of a replay of a real log: the same facts, the same final state."""
+
+import asyncio
+import os
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+
+from premium.replay.log import Log, read_log
+from premium.replay.mapping import find_mapping, load
+from premium.replay.memory import MemoryWatch
+from premium.replay.report import Report
+from premium.replay.session import session
+from premium.stack import Stack
+
+TICKETS: Final = 2000
+VICTIMS: Final = ("intake", "router", "sla-monitor", "notifier", "kafka", "postgres")
+KILLS_EACH: Final = 2
+BREATH_S_MAX: Final = 0.5
+
+
+@pytest.fixture(scope="session")
+def log() -> Log:
+    """Read the slice of the log."""
+    folder = Path(os.environ.get("PREMIUM_DATA", Path(__file__).parents[3] / "shared/data"))
+    file = folder / "servicenow_incidents.csv.gz"
+    return read_log(file, load(find_mapping("servicenow")), tickets_max=TICKETS)
+
+
+@pytest.fixture(scope="session")
+def calm(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Replay it with nothing in the way."""
+    return asyncio.run(replay(log, tmp_path_factory.mktemp("calm"), victims=()))
+
+
+async def replay(log: Log, home: Path, *, victims: tuple[str, ...], seed: int = 0) -> Report:
+    """Replay through a stack of its own, killing victims one after another meanwhile."""
+    stack = Stack(home)
+    addresses = await stack.up()
+    try:
+        async with session(addresses, MemoryWatch(home / "run")) as open_session, asyncio.TaskGroup() as group:
+            run = open_session.run(log, mapping="servicenow", speed=0, advance=lambda _: None)
+            running = group.create_task(run)
+            group.create_task(kill(stack, victims, Random(seed), running))  # noqa: S311 - a seed
+        return running.result()
+    finally:
+        await stack.down(wipe=True)
+
+
+async def kill(
+    stack: Stack, victims: tuple[str, ...], random: Random, running: asyncio.Task[Report]
+) -> None:
+    """Kill and start again, with a breath between; all while the replay is running."""
+    for victim in random.sample(victims, len(victims)):
+        await asyncio.sleep(random.uniform(0, BREATH_S_MAX))
+        assert not running.done(), "the replay was over before all were killed"
+        stack.kill(victim)
+        await stack.start(victim)
+
+
+async def test_kills_leave_no_trace(log: Log, calm: Report, tmp_path: Path, seed: int) -> None:
+    """Twelve kills of services and servers change neither what was published nor what is kept."""
+    report = await replay(log, tmp_path, victims=VICTIMS * KILLS_EACH, seed=seed)
+    assert calm.is_whole
+    assert report.is_whole
+    assert report.facts_digest == calm.facts_digest
+    assert report.state_digests == calm.state_digests
