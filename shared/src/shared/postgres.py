@@ -19,6 +19,7 @@ _AWAY: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut just before it was used
     OSError,
     TimeoutError,
 )

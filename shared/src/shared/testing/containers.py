@@ -19,7 +19,7 @@ _DEFAULTS: Final = {
     "PREMIUM_TEST_KAFKA_IMAGE": "apache/kafka:4.3.1",
 }
 _ANSWER_S_MAX: Final = 5
-_START_S_MAX: Final = 60
+_START_S_MAX: Final = 180
 _PORT: Final = 9092
 _STARTER: Final = "/tmp/start"  # noqa: S108 - inside the container, which is ours alone
 

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from shared.testing import containers
 from shared.testing.databases import Databases, FreshDatabase, MakeDatabase, Provision
@@ -22,12 +23,21 @@ __all__ = [
     "databases",
     "local_servers",
     "provision",
+    "pytest_configure",
     "pytest_report_collectionfinish",
     "servers",
     "topics",
 ]
 
 _CHOICE: Final = pytest.StashKey[Choice]()
+
+
+def pytest_configure() -> None:
+    """Show logs with plain tracebacks: drawing every local variable takes seconds a piece."""
+    plain = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str:

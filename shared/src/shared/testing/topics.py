@@ -12,7 +12,7 @@ from shared.publisher import Outgoing, Publisher
 
 __all__ = ["Topics"]
 
-_WAIT_S_MAX: Final = 30
+_WAIT_S_MAX: Final = 60
 _ROOMY: Final = {"max.message.bytes": str(8 * 1024 * 1024)}  # as dead letters need it
 
 
@@ -53,7 +53,7 @@ class Topics:
     async def wait_for(self, name: str, count: int) -> list[ConsumerRecord]:
         """Read the topic until it holds ``count`` records, in order within each partition.
 
-        Raises TimeoutError if they do not come within 30 s.
+        Raises TimeoutError if they do not come within a minute.
         """
         async with _Reader(self.bootstrap, self.prefix + name) as reader:
             return await reader.read(count)
