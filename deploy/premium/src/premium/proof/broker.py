@@ -24,6 +24,7 @@ class Broker:
         self.bootstrap = bootstrap
         self._consumer: AIOKafkaConsumer | None = None
         self._admin: AIOKafkaAdminClient | None = None
+        self._partitions: dict[str, int] = {}
 
     async def close(self) -> None:
         """Close what is open."""
@@ -40,13 +41,15 @@ class Broker:
         wanted = tuple(topics)
 
         async def ask() -> Offsets:
-            consumer = await self._reader()
-            partitions = [
-                TopicPartition(topic, number)
-                for topic in wanted
-                for number in sorted(await self._partitions(consumer, topic))
-            ]
-            ends: Offsets = await consumer.end_offsets(partitions)
+            places = await self._places(wanted)
+            if self._consumer is None:
+                self._consumer = AIOKafkaConsumer(
+                    bootstrap_servers=self.bootstrap,
+                    enable_auto_commit=False,
+                    request_timeout_ms=_REQUEST_MS,
+                )
+                await self._consumer.start()
+            ends: Offsets = await self._consumer.end_offsets(places)
             return ends
 
         return await self._asked(ask)
@@ -55,34 +58,30 @@ class Broker:
         """Say how far a group has come, where it has; raises Transient as `ends` does."""
 
         async def ask() -> Offsets:
-            if self._admin is None:
-                self._admin = AIOKafkaAdminClient(
-                    bootstrap_servers=self.bootstrap, request_timeout_ms=_REQUEST_MS
-                )
-                await self._admin.start()
-            offsets = await self._admin.list_consumer_group_offsets(group)
+            offsets = await (await self._opened_admin()).list_consumer_group_offsets(group)
             return {place: at.offset for place, at in offsets.items()}
 
         return await self._asked(ask)
 
-    async def _partitions(self, consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-        found: set[int] | None = consumer.partitions_for_topic(topic)
-        if found is None:
-            await consumer.topics()
-            found = consumer.partitions_for_topic(topic)
-        if found is None:
-            raise Transient(f"Kafka has no topic {topic}; `premium up` makes it")
-        return found
+    async def _places(self, topics: tuple[str, ...]) -> list[TopicPartition]:
+        """List the partitions of topics; their number never changes, so Kafka is asked once."""
+        if not set(topics) <= self._partitions.keys():
+            admin = await self._opened_admin()
+            for topic in await admin.describe_topics(list(topics)):
+                if not topic["partitions"]:
+                    raise Transient(f"Kafka has no topic {topic['topic']}; `premium up` makes it")
+                self._partitions[topic["topic"]] = len(topic["partitions"])
+        return [
+            TopicPartition(topic, n) for topic in topics for n in range(self._partitions[topic])
+        ]
 
-    async def _reader(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            self._consumer = AIOKafkaConsumer(
-                bootstrap_servers=self.bootstrap,
-                enable_auto_commit=False,
-                request_timeout_ms=_REQUEST_MS,
+    async def _opened_admin(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(
+                bootstrap_servers=self.bootstrap, request_timeout_ms=_REQUEST_MS
             )
-            await self._consumer.start()
-        return self._consumer
+            await self._admin.start()
+        return self._admin
 
     async def _asked[T](self, ask: Callable[[], Awaitable[T]]) -> T:
         try:

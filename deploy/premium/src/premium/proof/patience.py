@@ -19,9 +19,12 @@ _PATIENCE_S: Final = 180
 
 async def patiently[T](ask: Callable[[], Awaitable[T]]) -> T:
     """Ask until the answer is not Transient; raises the last one after three minutes."""
-    return await AsyncRetrying(
+    async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(Transient),
         wait=wait_random_exponential(multiplier=0.05, max=1),
         stop=stop_after_delay(_PATIENCE_S),
         reraise=True,
-    )(ask)
+    ):
+        with attempt:
+            return await ask()
+    raise AssertionError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from premium.proof.broker import Broker
+from premium.proof.broker import Broker, Offsets
 from premium.proof.tables import Tables
 
 __all__ = ["STAGES", "Pipeline", "Stage"]
@@ -44,13 +44,7 @@ class Pipeline:
         """
         before = await self._broker.ends(_TOPICS)
         for stage in STAGES:
-            committed = await self._broker.committed(stage.service)
-            behind = sum(
-                max(end - max(committed.get(place, 0), 0), 0)
-                for place, end in before.items()
-                if place.topic in stage.reads
-            )
-            if behind:
+            if behind := await self._behind(stage, before):
                 return f"{stage.service} has {behind} records to read"
         for stage in STAGES:
             if left := await self._tables.work_left(stage.database):
@@ -58,3 +52,16 @@ class Pipeline:
         if await self._broker.ends(_TOPICS) != before:
             return "topics grow"
         return None
+
+    async def behind(self) -> dict[str, int]:
+        """Count the records that each service has still to read. Raises Transient."""
+        ends = await self._broker.ends(_TOPICS)
+        return {stage.service: await self._behind(stage, ends) for stage in STAGES}
+
+    async def _behind(self, stage: Stage, ends: Offsets) -> int:
+        committed = await self._broker.committed(stage.service)
+        return sum(
+            max(end - max(committed.get(place, 0), 0), 0)
+            for place, end in ends.items()
+            if place.topic in stage.reads
+        )

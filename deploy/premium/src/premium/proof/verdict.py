@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from premium.proof.tables import Books
 from premium.proof.wire import Published, Wire
@@ -35,7 +35,7 @@ from shared.events import (
     TicketWaiting,
 )
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Verdict", "fact_id", "judge"]
 
 _FACTS: Final[dict[str, type[Event]]] = {
     "responded": TicketResponded,
@@ -79,12 +79,21 @@ def judge(documents: Iterable[Inbound], wire: Wire, books: Books) -> Verdict:
     return Verdict(lost, doubled)
 
 
+def fact_id(document: Inbound) -> UUID:
+    """Name the fact on ``tickets.v1`` that a document must become."""
+    return uuid5(document.document_id, _kind_of(document).type)
+
+
+def _kind_of(document: Inbound) -> type[Event]:
+    return _FACTS[document.type] if isinstance(document, LaterFact) else TicketAccepted
+
+
 def _documents_lost(documents: Iterable[Inbound], wire: Wire) -> Iterator[str]:
     """Each document is a fact on tickets.v1, under the id that follows from the document."""
     for document in documents:
-        kind = _FACTS[document.type] if isinstance(document, LaterFact) else TicketAccepted
-        if uuid5(document.document_id, kind.type) not in wire.facts:
-            yield f"{kind.type} of {document.source} {document.external_id} was not published"
+        if fact_id(document) not in wire.facts:
+            kind = _kind_of(document).type
+            yield f"{kind} of {document.source} {document.external_id} was not published"
 
 
 def _tickets_lost(wire: Wire, books: Books) -> Iterator[str]:

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from premium.proof.broker import Offsets
 from shared.clock import elapsed_s
-from shared.dead_letters import restored
+from shared.dead_letters import DeadLetter, restored
 from shared.errors import Poison, Transient
 from shared.events import dead_letter_topic
 
@@ -60,11 +60,12 @@ class Wire:
     repeats: Counter[str] = field(default_factory=Counter)
     contradictions: list[str] = field(default_factory=list)
     dead_letters: Counter[str] = field(default_factory=Counter)
+    parked: list[DeadLetter] = field(default_factory=list)
 
     def take(self, record: ConsumerRecord) -> None:
         """Add a record."""
         if record.topic in DEAD_LETTER_TOPICS:
-            self.dead_letters[f"{record.topic}: {_reason(record)}"] += 1
+            self._park(record)
             return
         fact = _read(record)
         known = self.facts.setdefault(fact.id, fact)
@@ -72,6 +73,15 @@ class Wire:
             self.repeats[record.topic] += 1
             if known.content != fact.content:
                 self.contradictions.append(f"{fact.type} {fact.id} has two contents")
+
+    def _park(self, record: ConsumerRecord) -> None:
+        try:
+            letter = restored(record.key, record.value, record.headers)
+        except Poison as e:
+            self.dead_letters[f"{record.topic}: {e.reason}"] += 1
+        else:
+            self.parked.append(letter)
+            self.dead_letters[f"{record.topic}: {letter.reason}"] += 1
 
     @property
     def digest(self) -> str:
@@ -135,10 +145,3 @@ def _read(record: ConsumerRecord) -> Published:
         content=hashlib.sha256(json.dumps(line, sort_keys=True).encode()).digest(),
         about={name: str(told[name]) for name in _ABOUT if name in told},
     )
-
-
-def _reason(record: ConsumerRecord) -> str:
-    try:
-        return restored(record.key, record.value, record.headers).reason
-    except Poison as e:
-        return e.reason

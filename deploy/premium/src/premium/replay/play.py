@@ -24,7 +24,7 @@ from shared.errors import Transient
 from shared.events import INBOUND_TOPIC
 from shared.publisher import Outgoing, Publisher
 
-__all__ = ["Player", "Stuck"]
+__all__ = ["Player", "Stuck", "moments"]
 
 _SLICE: Final = 2000
 _BATCH: Final = 500
@@ -67,7 +67,7 @@ class Player:
 
     async def _play_stepwise(self, told: Sequence[Told]) -> None:
         pieces = list(batched(told, _SLICE))
-        for piece, moment in zip(pieces, _moments(pieces), strict=True):
+        for piece, moment in zip(pieces, moments(pieces), strict=True):
             await self._stand_at(moment)
             await self._rest()
             await self._publish(piece)
@@ -126,7 +126,7 @@ async def _pause(wait_s: float) -> None:
     await or_after(asyncio.Event().wait(), wait_s)
 
 
-def _moments(pieces: Sequence[Sequence[Told]]) -> list[datetime]:
+def moments(pieces: Sequence[Sequence[Told]]) -> list[datetime]:
     """Find for each piece the earliest instant that it or a later one speaks of."""
     firsts = [min(one.document.occurred_at for one in piece) for piece in reversed(pieces)]
     return list(accumulate(firsts, min))[::-1]
