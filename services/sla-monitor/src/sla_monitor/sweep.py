@@ -17,7 +17,8 @@ __all__ = ["Sweeper", "sweep"]
 
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 500
-_POLL_S: Final = 0.01
+_LOOK_S: Final = 0.05
+"""How often to look for what another instance, or a change of business time, made due."""
 _AWAY_S: Final = 0.5
 
 LAG_S: Final = Histogram(
@@ -47,7 +48,7 @@ async def sweep(db: Database, *, limit: int) -> int:
 
 
 class Sweeper:
-    """Sweeps as long as something is due, else looks every ten milliseconds."""
+    """Sweeps as long as something is due, else sleeps until the next due time."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -84,4 +85,4 @@ class Sweeper:
                 if wait_s is not None and wait_s <= 0:
                     await sweep(self._db, limit=_BATCH_MAX)
                 else:
-                    await or_after(self._stop.wait(), _POLL_S)
+                    await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
