@@ -12,7 +12,7 @@ from typing import Final, Protocol, runtime_checkable
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from shared.errors import Transient
+from shared.errors import Poison, Transient
 
 __all__ = ["Loop", "Part", "run"]
 
@@ -57,7 +57,7 @@ async def run(parts: Sequence[Part]) -> int:
         await starting
         _LOG.info("service_ready")
         return await _live(parts, waiting)
-    except (Transient, OSError) as e:
+    except (Poison, Transient, OSError) as e:
         _LOG.error("start_failed", reason=str(e))
         return 1
     finally:
