@@ -1,7 +1,6 @@
 """Who is told what of a fact, in which words, and what becomes of a delivery after a try."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, assert_never
@@ -115,16 +114,14 @@ class Verdict:
     retry_after: timedelta = timedelta()
 
 
-def plan(
-    envelope: Envelope[Event], holders: Mapping[UUID, str | None], *, now: datetime
-) -> Delivery | None:
-    """Decide who is told of a fact, if anybody. ``holders`` says which specialist has a ticket."""
+def plan(envelope: Envelope[Event], holder: str | None, *, now: datetime) -> Delivery | None:
+    """Decide who is told of a fact, if anybody. ``holder`` is the specialist with the ticket."""
     match envelope.event:
         case TicketAssigned() as fact:
             alert: AlertKind = "callback" if fact.channel == "phone" else "assignment"
             return _delivery(envelope, fact, alert, fact.specialist_id, now)
         case ClockWarned() as fact:
-            return _delivery(envelope, fact, "warning", holders.get(fact.ticket_id), now)
+            return _delivery(envelope, fact, "warning", holder, now)
         case PromiseBreached() as fact:
             return _delivery(envelope, fact, "breach", None, now)
         case PromiseMissed() as fact:

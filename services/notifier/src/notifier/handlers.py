@@ -7,7 +7,7 @@ from uuid import UUID
 
 from notifier import domain, store
 from notifier.domain import one_line
-from notifier.store import Holding, Listing
+from notifier.store import Listing
 from shared.events import (
     AssignmentReleased,
     BreachFact,
@@ -41,22 +41,23 @@ async def take(
     tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime, *, wake: Callable[[], None]
 ) -> None:
     """Keep what is known of people, then plan what they are told; ``wake`` starts the sending."""
-    by_time = sorted(envelopes, key=lambda envelope: envelope.time)
-    if listings := _listings(by_time):
+    if listings := _listings(envelopes):
         await store.save_specialists(tx, listings)
-    if holdings := _holdings(by_time):
-        await store.save_holders(tx, holdings)
-    warned = {e.event.ticket_id for e in envelopes if isinstance(e.event, ClockWarned)}
-    holders = await store.holders(tx, warned) if warned else {}
-    planned = [d for e in envelopes if (d := domain.plan(e, holders, now=now))]
+    if holders := _holders(envelopes):
+        await store.save_holders(tx, holders)
+    warned = [
+        (e.id, e.event.ticket_id, e.time) for e in envelopes if isinstance(e.event, ClockWarned)
+    ]
+    holder = await store.holders(tx, warned) if warned else {}
+    planned = [d for e in envelopes if (d := domain.plan(e, holder.get(e.id), now=now))]
     if planned:
         await store.add_deliveries(tx, planned)
         tx.after_commit.add(wake)
 
 
-def _listings(by_time: Sequence[Envelope[Event]]) -> dict[str, Listing]:
+def _listings(envelopes: Sequence[Envelope[Event]]) -> dict[str, Listing]:
     latest = {}
-    for envelope in by_time:
+    for envelope in sorted(envelopes, key=lambda envelope: envelope.time):
         match envelope.event:
             case SpecialistListed() as listed:
                 name = one_line(listed.name)
@@ -68,14 +69,15 @@ def _listings(by_time: Sequence[Envelope[Event]]) -> dict[str, Listing]:
     return latest
 
 
-def _holdings(by_time: Sequence[Envelope[Event]]) -> dict[UUID, Holding]:
-    latest = {}
-    for envelope in by_time:
+def _holders(envelopes: Sequence[Envelope[Event]]) -> dict[tuple[UUID, datetime], str | None]:
+    """Say who has a ticket from when on; of two facts of one instant, the later told counts."""
+    found: dict[tuple[UUID, datetime], str | None] = {}
+    for envelope in envelopes:
         match envelope.event:
             case TicketAssigned() as assigned:
-                latest[assigned.ticket_id] = Holding(assigned.specialist_id, envelope.time)
+                found[assigned.ticket_id, envelope.time] = assigned.specialist_id
             case TicketDeclined() | AssignmentReleased() as given_up:
-                latest[given_up.ticket_id] = Holding(None, envelope.time)
+                found[given_up.ticket_id, envelope.time] = None
             case _:
                 pass
-    return latest
+    return found

@@ -1,14 +1,36 @@
 """A delivery as a message of RFC 5322, the same at every try."""
 
 from dataclasses import dataclass
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import lru_cache
+from typing import Any, Final, override
 
 from notifier import domain
 from notifier.domain import Delivery, one_line
 
 __all__ = ["Letter", "Letterhead"]
+
+
+class _Headers(HeaderRegistry):
+    """Remembers: most of the work of a mail is to parse headers, and most are as in the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parse = lru_cache(maxsize=1000)(super().__call__)
+        self._kind = lru_cache(maxsize=100)(super().__getitem__)
+
+    @override
+    def __call__(self, name: str, value: Any) -> BaseHeader:
+        return self._parse(name, value)
+
+    @override
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        return self._kind(name)
+
+
+_POLICY: Final = SMTP.clone(header_factory=_Headers())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +64,7 @@ class Letterhead:
         ticket_id = delivery.fact.ticket_id
         mail = domain.render(delivery, link=self.ticket_url.replace("{ticket_id}", str(ticket_id)))
         thread = f"<{ticket_id.hex}.ticket@{self.host}>"
-        message = EmailMessage(policy=SMTP)
+        message = EmailMessage(policy=_POLICY)
         message["From"] = _address("Premium Support", self.mail_from)
         message["To"] = _address(letter.name, letter.address)
         message["Subject"] = one_line(mail.subject)
@@ -55,6 +77,6 @@ class Letterhead:
         return message
 
 
-def _address(name: str, address: str) -> Address:
+def _address(name: str, address: str) -> str:
     local_part, _, host = address.rpartition("@")
-    return Address(one_line(name), local_part, host)
+    return str(Address(one_line(name), local_part, host))

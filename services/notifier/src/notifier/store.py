@@ -1,6 +1,6 @@
 """Every SQL statement of notifier."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,6 @@ from shared.postgres import Tx
 
 __all__ = [
     "Due",
-    "Holding",
     "Listing",
     "add_deliveries",
     "due_deliveries",
@@ -29,14 +28,17 @@ SAVE_SPECIALISTS: Final = """
     WHERE specialist.listed_at <= excluded.listed_at
 """
 SAVE_HOLDERS: Final = """
-    INSERT INTO assignment (ticket_id, specialist_id, since)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
-    ON CONFLICT (ticket_id) DO UPDATE
-    SET specialist_id = excluded.specialist_id, since = excluded.since
-    WHERE assignment.since <= excluded.since
+    INSERT INTO assignment (ticket_id, since, specialist_id)
+    SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[])
+    ON CONFLICT (ticket_id, since) DO UPDATE SET specialist_id = excluded.specialist_id
 """
 HOLDERS: Final = """
-    SELECT ticket_id, specialist_id FROM assignment WHERE ticket_id = ANY($1)
+    SELECT fact_id, (
+        SELECT specialist_id FROM assignment
+        WHERE assignment.ticket_id = warned.ticket_id AND since < at
+        ORDER BY since DESC LIMIT 1
+    ) AS specialist_id
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS warned (fact_id, ticket_id, at)
 """
 ADD_DELIVERIES: Final = """
     INSERT INTO delivery (
@@ -73,14 +75,6 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """Who has a ticket since when; None: nobody."""
-
-    specialist_id: str | None
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Due:
     """A claimed delivery, with the specialist's name and mail if they are known."""
 
@@ -101,21 +95,24 @@ async def save_specialists(tx: Tx, listings: Mapping[str, Listing]) -> None:
     )
 
 
-async def save_holders(tx: Tx, holdings: Mapping[UUID, Holding]) -> None:
-    """Keep who has a ticket; what is older than what is kept changes nothing."""
-    ids = sorted(holdings)
+async def save_holders(tx: Tx, holders: Mapping[tuple[UUID, datetime], str | None]) -> None:
+    """Keep who has a ticket since an instant; None: nobody."""
+    keys = sorted(holders)
     await tx.execute(
         SAVE_HOLDERS,
-        ids,
-        [holdings[i].specialist_id for i in ids],
-        [holdings[i].since for i in ids],
+        [ticket_id for ticket_id, _ in keys],
+        [since for _, since in keys],
+        [holders[key] for key in keys],
     )
 
 
-async def holders(tx: Tx, ticket_ids: Collection[UUID]) -> dict[UUID, str | None]:
-    """Read who has these tickets; one never assigned is not in the answer."""
-    rows = await tx.fetch(HOLDERS, ticket_ids)
-    return {row["ticket_id"]: row["specialist_id"] for row in rows}
+async def holders(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[UUID, str | None]:
+    """Read who had the ticket just before a fact; a fact is its id, its ticket and its time.
+
+    Not at that very instant: of two facts of one instant, neither comes surely first.
+    """
+    rows = await tx.fetch(HOLDERS, *map(list, zip(*facts, strict=True)))
+    return {row["fact_id"]: row["specialist_id"] for row in rows}
 
 
 async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:

@@ -7,11 +7,13 @@ CREATE TABLE specialist (
     listed_at     timestamptz NOT NULL
 );
 
--- Who has a ticket; nobody, when specialist_id is null.
+-- Who has had a ticket, and since when; nobody, when specialist_id is null. The past is kept, so
+-- that who had it at an instant does not depend on the order in which facts come.
 CREATE TABLE assignment (
-    ticket_id     uuid PRIMARY KEY,
+    ticket_id     uuid NOT NULL,
+    since         timestamptz NOT NULL,
     specialist_id text,
-    since         timestamptz NOT NULL
+    PRIMARY KEY (ticket_id, since)
 );
 
 -- One row for what one person is told of one fact. specialist_id is null for the team.
