@@ -11,7 +11,7 @@ from shared.http import HttpServer, ops_routes
 from shared.inbox import Pruner
 from shared.lifecycle import Part
 from shared.outbox import Relay
-from shared.postgres import Database
+from shared.postgres import Database, now
 from shared.publisher import Publisher
 from shared.settings import ServiceSettings
 
@@ -62,7 +62,7 @@ class Service:
 
     async def _database_fault(self) -> str | None:
         async with self._db.session() as session:
-            await session.fetchval("SELECT 1")
+            await now(session)
         return None
 
     async def _relay_fault(self) -> str | None:
