@@ -11,6 +11,7 @@ from shared.consumer import BatchConsumer, Connection
 from shared.errors import Poison, Transient
 from shared.events import Envelope, Event, TicketResponded
 from shared.events.codec import Header, headers_of, read, value_of
+from shared.lifecycle import Part
 from shared.outbox import Relay
 from shared.postgres import Database, Tx
 from shared.publisher import Outgoing, Publisher
@@ -68,7 +69,7 @@ async def consuming(
     relay = Relay(db, publisher)
     connection = Connection(topics.bootstrap, SERVICE, topic_prefix=topics.prefix)
     consumer = BatchConsumer(connection, db, topics=["tickets.v1"], decode=read, handle=handle)
-    parts = [db, publisher, relay, consumer]
+    parts: list[Part] = [db, publisher, relay, consumer]
     for part in parts:
         await part.start()
     try:
