@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from shared.events import CATALOGUE, Envelope
 from shared.events.codec import Record, headers_of, read, value_of
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+
 from shared import outbox
 from shared.consumer import BatchConsumer, Connection
 from shared.errors import Poison, Transient

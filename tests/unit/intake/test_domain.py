@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
+from pydantic import ValidationError
+
 from intake.domain import accept, fact_of
 from intake.handlers import decode
-from pydantic import ValidationError
 from shared.errors import Poison
 from shared.events import INBOUND, LaterFact, SupportRequest
 from shared.events.codec import Record, describe

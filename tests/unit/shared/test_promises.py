@@ -24,7 +24,7 @@ FRIDAY_16 = datetime(2026, 3, 6, 16, tzinfo=ZoneInfo("Europe/Berlin"))
         ("super_admin", "chat", "standard", "join", "objective", 1),
     ],
 )
-def test_the_table_of_promises(  # noqa: PLR0913 - a row has six columns
+def test_the_table_of_promises(
     role: Role, channel: Channel, severity: Severity, kind: str, promise_class: str, target_min: int
 ) -> None:
     """Who asks, how and how bad it is decide what is promised."""

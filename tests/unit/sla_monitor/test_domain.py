@@ -193,7 +193,7 @@ def test_a_customers_reply_ends_the_wait() -> None:
 
 
 def test_reclassified_is_priced_from_the_create_date() -> None:
-    """Business-critical after ten minutes: due half an hour after creation, not after the change."""
+    """Business-critical after ten minutes: due half an hour after creation, not after that."""
     change = fact(TicketReclassified(ticket_id=TICKET, severity="business_critical"), 10)
     clock, announced = play([accepted(), change], now=NOON + minutes(10))
     assert clock.due_at == NOON + minutes(30)
