@@ -197,7 +197,7 @@ class Desk:
                 languages=event.languages,
                 presence=event.presence,
                 listed_at=listed_at,
-                capacity={channel: max(0, event.capacity.get(channel, 0)) for channel in CHANNELS},
+                capacity={channel: event.capacity.get(channel, 0) for channel in CHANNELS},
             )
         )
 

@@ -1,5 +1,6 @@
 """Every SQL statement of router."""
 
+import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Final
@@ -70,18 +71,11 @@ SAVE_TICKETS: Final = """
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
         latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
         declined_by, waiting_since, waiting, base_language)
-    SELECT ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
-        latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
-        string_to_array(declined_by, E'\\n'), waiting_since, waiting, base_language
-    FROM unnest(
+    SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
-        $13::text[], $14::text[], $15::int[], $16::text[], $17::timestamptz[], $18::bool[],
+        $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::timestamptz[], $18::bool[],
         $19::text[])
-        AS new (
-            ticket_id, account_id, role, channel, severity, language, time_zone, create_date,
-            due_at, latest, reclassified_at, reclassified_by, reclassified_to, specialist_id,
-            assigned_count, declined_by, waiting_since, waiting, base_language)
     ON CONFLICT (ticket_id) DO UPDATE SET
         account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
         severity = excluded.severity, language = excluded.language,
@@ -222,7 +216,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
         assigned_count=row["assigned_count"],
-        declined_by=frozenset(row["declined_by"]),
+        declined_by=frozenset(json.loads(row["declined_by"])),
         waiting_since=row["waiting_since"],
     )
 
@@ -236,7 +230,7 @@ def _row(ticket: Ticket) -> Iterable[object]:
         *(ticket.reclassified or (None,) * len(Reclassified._fields)),
         ticket.specialist_id,
         ticket.assigned_count,
-        "\n".join(sorted(ticket.declined_by)),
+        json.dumps(sorted(ticket.declined_by)),
         ticket.waiting_since,
         ticket.waits,
         None if ticket.request is None else base(ticket.request.language),

@@ -127,6 +127,9 @@ class Ticket:
                 pass
 
     def _accept(self, event: TicketAccepted, create_date: datetime) -> None:
+        """Take the request in; a ticket has one, whoever sends a second."""
+        if self.request is not None:
+            return
         self.request = Request(
             account_id=event.account_id,
             role=event.role,

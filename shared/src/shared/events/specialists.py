@@ -1,6 +1,6 @@
 """The roster: one record a specialist on the compacted topic ``specialists.v1``."""
 
-from typing import ClassVar, Literal, override
+from typing import Annotated, ClassVar, Literal, override
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ class SpecialistListed(Event):
     name: str = Field(min_length=1, max_length=200)
     mail: str = Field(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", max_length=254)
     languages: tuple[str, ...] = Field(min_length=1)
-    capacity: dict[Channel, int]
+    capacity: dict[Channel, Annotated[int, Field(ge=0, le=1_000_000)]]
     presence: Presence = "online"
 
     @property

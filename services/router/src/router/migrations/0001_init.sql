@@ -36,7 +36,7 @@ CREATE TABLE ticket (
     -- Who has it, how often it was given to somebody, who gave it back.
     specialist_id   text REFERENCES specialist,
     assigned_count  integer NOT NULL,
-    declined_by     text[] NOT NULL,
+    declined_by     jsonb NOT NULL,
     waiting_since   timestamptz,
     -- The queue: set while it needs a specialist and has none.
     waiting         boolean NOT NULL,

@@ -1,0 +1,103 @@
+"""Builds events as tests need them: a test names what matters to it, the rest is ordinary."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import uuid5
+
+from shared.events import (
+    NAMESPACE,
+    Envelope,
+    Event,
+    Presence,
+    SpecialistListed,
+    SpecialistRemoved,
+    TicketAccepted,
+    TicketFact,
+    TicketReclassified,
+    ticket_id_of,
+)
+from shared.promises import POLICY, Channel, Role, Severity, promises_for
+
+__all__ = ["NOON", "a_specialist", "a_ticket", "gone", "minutes", "reclassified", "told"]
+
+NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
+"""A Monday."""
+_EVERYTHING: Final[dict[Channel, int]] = {"email": 1, "phone": 1, "chat": 1}
+
+
+def minutes(count: float) -> timedelta:
+    """Shorten the tests."""
+    return timedelta(minutes=count)
+
+
+def a_ticket(  # noqa: PLR0913 - each has a default
+    name: str,
+    *,
+    channel: Channel = "email",
+    language: str = "en",
+    account_id: str = "northwind",
+    role: Role = "super_admin",
+    severity: Severity = "standard",
+    after_min: float = 0,
+) -> Envelope[Event]:
+    """Accept a ticket; its create date is so long after noon."""
+    create_date = NOON + minutes(after_min)
+    event = TicketAccepted(
+        ticket_id=ticket_id_of("test", name),
+        source="test",
+        external_id=name,
+        account_id=account_id,
+        requester_id="ada",
+        role=role,
+        channel=channel,
+        severity=severity,
+        claimed_severity=severity,
+        language=language,
+        time_zone="UTC",
+        policy=POLICY,
+        promises=promises_for(
+            role=role, channel=channel, severity=severity, time_zone="UTC", create_date=create_date
+        ),
+    )
+    return _happened(event, after_min)
+
+
+def told(fact: type[TicketFact], name: str, *, after_min: float = 0) -> Envelope[Event]:
+    """Tell a later fact of the ticket of that name, one that needs no more than the ticket."""
+    return _happened(fact(ticket_id=ticket_id_of("test", name)), after_min)
+
+
+def reclassified(name: str, severity: Severity, *, after_min: float = 0) -> Envelope[Event]:
+    """Correct the severity of the ticket of that name."""
+    event = TicketReclassified(ticket_id=ticket_id_of("test", name), severity=severity)
+    return _happened(event, after_min)
+
+
+def a_specialist(
+    name: str,
+    *,
+    languages: tuple[str, ...] = ("en",),
+    capacity: dict[Channel, int] | None = None,
+    presence: Presence = "online",
+    after_min: float = 0,
+) -> Envelope[Event]:
+    """List a specialist who takes one ticket a channel at a time."""
+    event = SpecialistListed(
+        specialist_id=name,
+        name=name.title(),
+        mail=f"{name}@support.example",
+        languages=languages,
+        capacity=_EVERYTHING if capacity is None else capacity,
+        presence=presence,
+    )
+    return _happened(event, after_min)
+
+
+def gone(name: str, *, after_min: float = 0) -> Envelope[Event]:
+    """Take a specialist off the roster."""
+    return _happened(SpecialistRemoved(specialist_id=name), after_min)
+
+
+def _happened(event: Event, after_min: float) -> Envelope[Event]:
+    at = NOON + minutes(after_min)
+    return Envelope(uuid5(NAMESPACE, f"{event!r}{at}"), "test", at, event)

@@ -1,0 +1,395 @@
+"""Who gets which ticket: one rule a test, on the desk that one transaction decides on."""
+
+from datetime import timedelta
+
+import pytest
+
+from router.domain import Decline, Desk, NotTheirs, Unknown
+from router.roster import Roster
+from router.ticket import Ticket
+from shared.events import (
+    AssignmentReleased,
+    CustomerReached,
+    CustomerReplied,
+    Envelope,
+    Event,
+    TicketAssigned,
+    TicketClosed,
+    TicketDeclined,
+    TicketFact,
+    TicketReopened,
+    TicketResolved,
+    TicketResponded,
+    ticket_id_of,
+)
+from shared.promises import Channel
+from shared.testing.builders import (
+    NOON,
+    a_specialist,
+    a_ticket,
+    gone,
+    minutes,
+    reclassified,
+    told,
+)
+
+type Record = Envelope[Event] | Decline
+
+NAMES = {ticket_id_of("test", f"T{number}"): f"T{number}" for number in range(100)}
+
+
+def decline(name: str, specialist_id: str) -> Decline:
+    """Give a ticket back."""
+    return Decline(ticket_id_of("test", name), specialist_id, "not my field", None)
+
+
+def after(*records: Record, after_min: float = 0) -> Desk:
+    """Apply records to an empty desk, so long after noon."""
+    desk = Desk(Roster([]), [], NOON + minutes(after_min))
+    for record in records:
+        if isinstance(record, Decline):
+            desk.decline(record)
+        else:
+            desk.apply(record)
+    return desk
+
+
+def said(desk: Desk) -> list[str]:
+    """Read what was announced: `+` given to somebody, `-` room free again, `!` declined."""
+    lines = []
+    for envelope in desk.announced:
+        event = envelope.event
+        match event:
+            case TicketAssigned():
+                mark = "+"
+            case AssignmentReleased():
+                mark = "-"
+            case TicketDeclined():
+                mark = "!"
+            case _:
+                raise AssertionError(event)
+        lines.append(f"{NAMES[event.ticket_id]}{mark}{event.specialist_id}")
+    return lines
+
+
+def the_ticket(desk: Desk, name: str = "T1") -> Ticket:
+    """Find a ticket by its name."""
+    return desk.tickets[ticket_id_of("test", name)]
+
+
+def assigned(desk: Desk) -> list[TicketAssigned]:
+    """Pick the assignments."""
+    return [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+
+
+def test_a_ticket_goes_to_who_serves_its_channel() -> None:
+    """Who has no capacity for a channel gets nothing of it."""
+    writer, caller = (
+        a_specialist("w", capacity={"email": 1}),
+        a_specialist("c", capacity={"phone": 1}),
+    )
+    assert said(after(writer, caller, a_ticket("T1", channel="phone"))) == ["T1+c"]
+
+
+def test_a_ticket_goes_to_who_speaks_its_language() -> None:
+    """The language is matched, not the region."""
+    german, french = a_specialist("g", languages=("de",)), a_specialist("f", languages=("fr-CA",))
+    desk = after(german, french, a_ticket("T1", language="de-AT"), a_ticket("T2", language="fr"))
+    assert said(desk) == ["T1+g", "T2+f"]
+    assert not any(event.english_instead for event in assigned(desk))
+
+
+def test_english_helps_out_where_nobody_speaks_the_language() -> None:
+    """The fact says so."""
+    desk = after(a_specialist("e"), a_ticket("T1", language="ja"))
+    assert said(desk) == ["T1+e"]
+    assert assigned(desk)[0].english_instead
+
+
+def test_english_does_not_help_out_while_a_speaker_is_away() -> None:
+    """The ticket waits for its own language: the roster has somebody."""
+    away = a_specialist("j", languages=("ja",), presence="away")
+    assert said(after(a_specialist("e"), away, a_ticket("T1", language="ja"))) == []
+
+
+def test_english_helps_out_when_the_last_speaker_leaves() -> None:
+    """A ticket that waited for them goes at once."""
+    away = a_specialist("j", languages=("ja",), presence="away")
+    ticket = a_ticket("T1", language="ja")
+    assert said(after(a_specialist("e"), away, ticket, gone("j", after_min=1))) == ["T1+e"]
+
+
+def test_nobody_gets_more_than_their_capacity() -> None:
+    """The second ticket waits until the first is answered, and then goes at once."""
+    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
+    assert said(desk) == ["T1+a"]
+    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"), told(TicketResponded, "T1"))
+    assert said(desk) == ["T1+a", "T1-a", "T2+a"]
+
+
+def test_the_earliest_due_goes_first() -> None:
+    """Whatever came first: a super admin's hour ends before a user's business day."""
+    desk = after(
+        a_specialist("a"),
+        a_ticket("T1"),
+        a_ticket("T2", role="seat"),
+        a_ticket("T3", after_min=1),
+        told(TicketResponded, "T1", after_min=2),
+    )
+    assert said(desk) == ["T1+a", "T1-a", "T3+a"]
+
+
+def test_languages_share_one_order() -> None:
+    """Of all that a specialist can take, the earliest due is next."""
+    both = a_specialist("b", languages=("de", "en"))
+    late, early = a_ticket("T2", after_min=9), a_ticket("T3", language="de", after_min=5)
+    desk = after(both, a_ticket("T1"), late, early, told(TicketResponded, "T1", after_min=9))
+    assert said(desk)[-1] == "T3+b"
+
+
+def test_a_reclassified_ticket_takes_its_new_place() -> None:
+    """Business-critical is due after 30 minutes from the same create date."""
+    desk = after(
+        a_specialist("a"),
+        a_ticket("T1"),
+        a_ticket("T2"),
+        a_ticket("T3", after_min=10),
+        reclassified("T3", "business_critical", after_min=11),
+        told(TicketResponded, "T1", after_min=12),
+    )
+    assert said(desk)[-1] == "T3+a"
+    assert assigned(desk)[-1].due_at == NOON + minutes(40)
+    assert assigned(desk)[-1].severity == "business_critical"
+
+
+def test_an_account_keeps_its_person() -> None:
+    """As long as that person has room; and not all accounts have the same."""
+    team = [a_specialist(f"s{number}", capacity={"email": 20}) for number in range(5)]
+    tickets = [a_ticket(f"T{n}", account_id=f"account-{n % 4}") for n in range(20)]
+    people: dict[str, set[str]] = {}
+    for event in assigned(after(*team, *tickets)):
+        people.setdefault(event.account_id, set()).add(event.specialist_id)
+    assert {len(names) for names in people.values()} == {1}
+    assert len(set[str]().union(*people.values())) > 1
+
+
+def test_the_choice_depends_on_the_roster_not_on_its_order() -> None:
+    """Two routers that read the same roster choose the same person."""
+    team = [a_specialist(f"s{number}") for number in range(5)]
+    assert said(after(*team, a_ticket("T1"))) == said(after(*reversed(team), a_ticket("T1")))
+
+
+@pytest.mark.parametrize("presence", ["away", "offline"])
+def test_who_is_not_there_gets_nothing_new(presence: str) -> None:
+    """They keep what they have; what waits for them goes when they are back."""
+    there = a_specialist("a", capacity={"email": 2})
+    left = a_specialist("a", capacity={"email": 2}, presence=presence, after_min=1)  # type: ignore[arg-type]
+    back = a_specialist("a", capacity={"email": 2}, after_min=2)
+    desk = after(there, a_ticket("T1"), left, a_ticket("T2"))
+    assert said(desk) == ["T1+a"]
+    desk.apply(back)
+    assert said(desk) == ["T1+a", "T2+a"]
+
+
+def test_a_ticket_nobody_can_take_waits_for_somebody() -> None:
+    """Who joins the roster gets what waits, the earliest due first, up to their capacity."""
+    tickets = [a_ticket(f"T{n}", channel="chat", after_min=-n) for n in range(4)]
+    desk = after(*tickets)
+    assert said(desk) == []
+    desk.apply(a_specialist("a", capacity={"chat": 2}))
+    assert said(desk) == ["T3+a", "T2+a"]
+
+
+def test_more_capacity_takes_effect_at_once() -> None:
+    """Less capacity takes nothing back."""
+    desk = after(a_specialist("a", capacity={"email": 2}), *(a_ticket(f"T{n}") for n in (1, 2, 3)))
+    desk.apply(a_specialist("a", capacity={"email": 1}, after_min=1))
+    desk.apply(told(TicketResponded, said(desk)[0][:2], after_min=2))
+    assert len(assigned(desk)) == 2
+    desk.apply(a_specialist("a", capacity={"email": 2}, after_min=3))
+    assert len(assigned(desk)) == 3
+
+
+def test_older_news_of_the_roster_change_nothing() -> None:
+    """The latest by event time counts, whenever it comes."""
+    desk = after(a_specialist("a", presence="away", after_min=1), a_specialist("a"), a_ticket("T1"))
+    assert said(desk) == []
+    assert said(after(gone("a", after_min=1), a_specialist("a"), a_ticket("T1"))) == []
+
+
+def test_who_leaves_the_roster_hands_back_what_they_hold() -> None:
+    """Nobody would answer it otherwise; it keeps its age."""
+    desk = after(a_specialist("a"), a_ticket("T1"), gone("a", after_min=1))
+    assert said(desk) == ["T1+a", "T1!a"]
+    desk.apply(a_specialist("b", after_min=2))
+    assert said(desk)[-1] == "T1+b"
+
+
+@pytest.mark.parametrize(
+    ("channel", "fact", "cause"),
+    [
+        ("email", TicketResponded, "responded"),
+        ("email", TicketResolved, "resolved"),
+        ("email", TicketClosed, "closed"),
+        ("phone", TicketResponded, "responded"),
+        ("phone", CustomerReached, "reached"),
+        ("phone", TicketResolved, "resolved"),
+        ("chat", TicketResolved, "resolved"),
+        ("chat", TicketClosed, "closed"),
+    ],
+)
+def test_room_is_free_again(channel: Channel, fact: type[TicketFact], cause: str) -> None:
+    """By what ends the work on a channel, and the fact names it."""
+    end = told(fact, "T1", after_min=1)
+    desk = after(a_specialist("a"), a_ticket("T1", channel=channel), end)
+    assert said(desk) == ["T1+a", "T1-a"]
+    released = desk.announced[-1]
+    assert isinstance(released.event, AssignmentReleased)
+    assert released.event.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("channel", "fact"),
+    [("email", CustomerReached), ("email", CustomerReplied), ("chat", TicketResponded)],
+)
+def test_other_facts_free_no_room(channel: Channel, fact: type[TicketFact]) -> None:
+    """A chat is held until it is over; an e-mail's customer is not reached by phone."""
+    desk = after(a_specialist("a"), a_ticket("T1", channel=channel), told(fact, "T1"))
+    assert said(desk) == ["T1+a"]
+
+
+def test_what_is_over_already_is_not_assigned() -> None:
+    """Facts may overtake their request."""
+    desk = after(a_specialist("a"), told(TicketResponded, "T1", after_min=1), a_ticket("T1"))
+    assert said(desk) == []
+    assert not the_ticket(desk).waits
+
+
+def test_a_ticket_answered_elsewhere_leaves_the_queue() -> None:
+    """Nobody is given what is done."""
+    desk = after(a_ticket("T1"), told(TicketResponded, "T1", after_min=1), a_specialist("a"))
+    assert said(desk) == []
+
+
+def test_a_reopened_ticket_needs_somebody_again() -> None:
+    """It goes to the account's person, as a second assignment with an id of its own."""
+    end, again = told(TicketClosed, "T1", after_min=1), told(TicketReopened, "T1", after_min=2)
+    desk = after(a_specialist("a"), a_ticket("T1"), end, again, after_min=5)
+    assert said(desk) == ["T1+a", "T1-a", "T1+a"]
+    assert assigned(desk)[-1].waited_ms == minutes(3) // timedelta(milliseconds=1)
+    assert len({envelope.id for envelope in desk.announced}) == 3
+
+
+def test_a_late_reopening_before_the_end_changes_nothing() -> None:
+    """Facts count by when they happened."""
+    end, before = told(TicketClosed, "T1", after_min=2), told(TicketReopened, "T1", after_min=1)
+    assert said(after(a_specialist("a"), a_ticket("T1"), end, before)) == ["T1+a", "T1-a"]
+
+
+def test_the_latest_correction_of_the_severity_counts() -> None:
+    """In whatever order the corrections and the request come."""
+    records = [
+        a_ticket("T1"),
+        reclassified("T1", "business_critical", after_min=1),
+        reclassified("T1", "standard", after_min=2),
+    ]
+    orders = ([0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1])
+    tickets = [the_ticket(after(*(records[i] for i in order))) for order in orders]
+    assert {(t.severity, t.due_at) for t in tickets} == {("standard", NOON + minutes(60))}
+
+
+def test_a_declined_ticket_goes_to_somebody_else() -> None:
+    """At once, and the one who declined gets the next that waits."""
+    team = [a_specialist("a"), a_specialist("b")]
+    desk = after(*team, a_ticket("T1"))
+    first = assigned(desk)[0].specialist_id
+    other = "b" if first == "a" else "a"
+    desk.decline(decline("T1", first))
+    assert said(desk) == [f"T1+{first}", f"T1!{first}", f"T1+{other}"]
+    desk.apply(a_ticket("T2"))
+    assert said(desk)[-1] == f"T2+{first}"
+
+
+def test_a_declined_ticket_waits_for_the_others_with_its_age() -> None:
+    """While another could take it later, it does not go back to who declined."""
+    both = [a_specialist("a"), a_specialist("b", presence="away")]
+    desk = after(*both, a_ticket("T1"), decline("T1", "a"), after_min=1)
+    assert said(desk) == ["T1+a", "T1!a"]
+    desk.apply(a_ticket("T2", role="seat"))
+    desk.apply(a_specialist("b", after_min=2))
+    assert said(desk)[-1] == "T1+b"
+
+
+def test_the_only_one_qualified_is_offered_it_again() -> None:
+    """Better twice to the same than to nobody."""
+    desk = after(a_specialist("a"), a_ticket("T1"), decline("T1", "a"))
+    assert said(desk) == ["T1+a", "T1!a", "T1+a"]
+
+
+def test_what_all_declined_is_offered_again() -> None:
+    """A ticket is never left without anybody to go to."""
+    team = [a_specialist("a"), a_specialist("b")]
+    desk = after(*team, a_ticket("T1"))
+    for _ in range(2):
+        desk.decline(decline("T1", assigned(desk)[-1].specialist_id))
+    assert the_ticket(desk).specialist_id is not None
+
+
+def test_only_who_has_a_ticket_can_decline_it() -> None:
+    """Somebody was faster, or nobody knows it."""
+    desk = after(a_specialist("a"), a_ticket("T1"))
+    with pytest.raises(NotTheirs):
+        desk.decline(decline("T1", "b"))
+    with pytest.raises(Unknown):
+        desk.decline(decline("T2", "a"))
+
+
+def test_waiting_is_measured_from_the_create_date() -> None:
+    """And never negative, should the sender's clock be ahead."""
+    desk = after(a_specialist("a"), a_ticket("T1"), after_min=2)
+    assert assigned(desk)[0].waited_ms == 120_000
+    desk = after(a_specialist("a"), a_ticket("T1", after_min=3), after_min=2)
+    assert assigned(desk)[0].waited_ms == 0
+
+
+def test_what_is_announced_carries_its_cause_on() -> None:
+    """The trace of the event that made room goes on with the ticket that got it."""
+    answer = told(TicketResponded, "T1", after_min=1)
+    traced = Envelope(answer.id, answer.source, answer.time, answer.event, "00-trace")
+    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"), traced)
+    assert [envelope.traceparent for envelope in desk.announced] == [None, "00-trace", "00-trace"]
+
+
+@pytest.mark.parametrize(("room", "enough"), [(2, True), (3, True), (4, False)])
+def test_a_decision_that_would_need_more_of_the_queue_says_so(room: int, enough: bool) -> None:
+    """Only part of a queue is loaded; who runs out of it must load more and decide anew."""
+    waiting = after(*(a_ticket(f"T{n}", after_min=n) for n in range(3))).tickets.values()
+    desk = Desk(Roster([]), [], NOON)
+    desk.bring_waiting(waiting, {"email": 3, "phone": 3, "chat": 3})
+    desk.apply(a_specialist("a", capacity={"email": room}))
+    assert desk.saw_enough is enough
+
+
+def test_a_newcomer_does_not_overtake_those_who_were_not_loaded() -> None:
+    """A ticket due later than all that were loaded may be due later than others who wait."""
+    waiting = after(a_ticket("T1")).tickets.values()
+    desk = Desk(Roster([]), [], NOON)
+    desk.bring_waiting(waiting, {"email": 1, "phone": 1, "chat": 1})
+    desk.apply(a_ticket("T9", after_min=9))
+    desk.apply(a_specialist("a", capacity={"email": 2}))
+    assert said(desk) == ["T1+a"]
+    assert not desk.saw_enough
+
+
+def test_ids_are_derived() -> None:
+    """A repeated decision announces the same events under the same ids."""
+    records: list[Record] = [
+        a_specialist("a"),
+        a_ticket("T1"),
+        decline("T1", "a"),
+        told(TicketClosed, "T1"),
+    ]
+    first, second = (after(*records, after_min=n) for n in range(2))
+    ids = [envelope.id for envelope in first.announced]
+    assert ids == [envelope.id for envelope in second.announced]
+    assert len(set(ids)) == len(ids) == 4
