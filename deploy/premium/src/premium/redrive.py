@@ -51,12 +51,14 @@ def redrive(
     console.print(f"{len(letters)} dead letters {done}")
 
 
-async def redriven(bootstrap: str, service: str, *, list_only: bool) -> list[DeadLetter]:
+async def redriven(
+    bootstrap: str, service: str, topic_prefix: str = "", *, list_only: bool = False
+) -> list[DeadLetter]:
     """Redrive what was parked and not redriven yet; the dead letters come back."""
-    publisher = Publisher(bootstrap, service="premium")
+    publisher = Publisher(bootstrap, service="premium", topic_prefix=topic_prefix)
     letters: list[DeadLetter] = []
     try:
-        async with _consumer(bootstrap, dead_letter_topic(service)) as consumer:
+        async with _consumer(bootstrap, topic_prefix, service) as consumer:
             async for records in _batches(consumer):
                 batch = [letter for record in records if (letter := _read(record))]
                 letters += batch
@@ -79,11 +81,13 @@ def _read(record: ConsumerRecord) -> DeadLetter | None:
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(
+    bootstrap: str, topic_prefix: str, service: str
+) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        topic,
+        topic_prefix + dead_letter_topic(service),
         bootstrap_servers=bootstrap,
-        group_id=_GROUP,
+        group_id=f"{topic_prefix}{_GROUP}.{service}",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 * 1024 * 1024,
