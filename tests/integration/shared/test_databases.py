@@ -1,0 +1,62 @@
+"""Least privilege: a service works on its rows, and can do nothing else to its database."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from shared.testing.databases import FreshDatabase, MakeDatabase
+
+FORBIDDEN = (
+    "CREATE TABLE stolen ()",
+    "CREATE SCHEMA stolen",
+    "DROP TABLE inbox",
+    "ALTER TABLE inbox ADD COLUMN stolen int",
+    "TRUNCATE inbox",
+    "CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
+    "CREATE ROLE stolen",
+)
+
+
+@pytest.fixture
+async def fresh(database: MakeDatabase) -> FreshDatabase:
+    """Give a database of intake."""
+    return await database("intake")
+
+
+@pytest.fixture
+async def service(fresh: FreshDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Log in as the service."""
+    connection = await asyncpg.connect(fresh.dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN)
+async def test_a_service_changes_no_structure(
+    service: "asyncpg.Connection[asyncpg.Record]", statement: str
+) -> None:
+    """Tables, functions, schemas and roles are the owner's and the administrator's."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await service.execute(statement)
+
+
+async def test_a_service_reads_and_writes_rows(
+    service: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    """All four verbs, on tables that were made after it was let in."""
+    await service.execute("INSERT INTO inbox (event_id) VALUES (gen_random_uuid())")
+    await service.execute("UPDATE inbox SET claimed_at = premium_now()")
+    assert await service.execute("DELETE FROM inbox") == "DELETE 1"
+    assert await service.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_a_test_has_its_database_alone(database: MakeDatabase) -> None:
+    """What one test writes no other sees."""
+    written, other = await database("intake"), await database("intake")
+    for fresh, count in ((written, 1), (other, 0)):
+        connection = await asyncpg.connect(fresh.dsn)
+        if fresh is written:
+            await connection.execute("INSERT INTO inbox (event_id) VALUES (gen_random_uuid())")
+        assert await connection.fetchval("SELECT count(*) FROM inbox") == count
+        await connection.close()
