@@ -25,6 +25,8 @@ class Mail(BaseModel):
     sender: str
     recipients: list[str]
     message_id: str
+    in_reply_to: str
+    """What mails of one conversation have in common."""
     to: str
     subject: str
     headers: list[tuple[str, str]]
@@ -71,6 +73,7 @@ class Mailbox:
             sender=sender,
             recipients=recipients,
             message_id=named.get("message-id", ""),
+            in_reply_to=named.get("in-reply-to", ""),
             to=named.get("to") or ", ".join(recipients),
             subject=named.get("subject", ""),
             headers=headers,

@@ -17,7 +17,7 @@ from shared.http import ops_routes
 __all__ = ["pages"]
 
 _PAGE_MAILS: Final = 100
-_LISTED: Final = {"number", "message_id", "to", "subject", "received_at"}
+_LISTED: Final = {"number", "message_id", "in_reply_to", "to", "subject", "received_at"}
 _POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     b" base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -22,7 +22,7 @@ class Mail(Server):
         ports = site.memory.ports
         return Command(
             argv=[
-                *(sys.executable, "-m", "premium.mailsink"),
+                *(sys.executable, "-P", "-m", "premium.mailsink"),
                 *(str(ports["mail-smtp"]), str(ports["mail"]), str(site.home.mails)),
             ],
             log=site.home.logs / "mail.log",

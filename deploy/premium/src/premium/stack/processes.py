@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import psutil
 from pydantic import BaseModel, ValidationError
 
 from premium.stack.errors import StackError
-from premium.stack.state import write_atomically
+from premium.stack.state import speaking_of, write_atomically
 
 __all__ = ["Command", "Running", "User", "complete", "find", "last_line", "spawn"]
 
@@ -93,23 +93,27 @@ class Running:
 
 def spawn(run: Path, name: str, command: Command) -> Running:
     """Start a process in a session of its own, recorded before it runs anything of its own."""
-    for path, text in command.files.items():
-        write_atomically(path, text)
+    with speaking_of(run.parent):
+        for path, text in command.files.items():
+            write_atomically(path, text)
     launcher = subprocess.Popen(  # noqa: S603 - our own script
         [sys.executable, "-I", "-S", str(_LAUNCH)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
-    with launcher as born:
-        if born.stdin is None or born.stdout is None:
-            raise AssertionError
-        running = _record(run / f"{name}.json", int(born.stdout.readline()), command)
-        born.stdin.write(_order(command))
-        born.stdin.close()
-        if refusal := born.stdout.read().decode():
+    with launcher:
+        order, answer = _ends_of(launcher)
+        pid = answer.readline()
+        if not pid:
+            raise StackError(f"cannot start {name}: no process could be made for it")
+        with speaking_of(run.parent):
+            running = _record(run / f"{name}.json", int(pid), command)
+        order.write(_order(command))
+        order.close()
+        if refusal := answer.read().decode():
             running.kill()
-            raise StackError(f"cannot start {command.argv[0]}: {refusal}")
+            raise StackError(f"cannot start {name}: {refusal}")
     return running
 
 
@@ -124,7 +128,7 @@ def find(run: Path, name: str) -> Running | None:
             and process.cmdline() == record.argv
             and not _is_over(process)
         )
-    except (FileNotFoundError, ValidationError, psutil.NoSuchProcess):
+    except (FileNotFoundError, ValidationError, psutil.Error):
         return None
     return Running(process, path, record.fingerprint) if is_ours else None
 
@@ -188,6 +192,12 @@ def _record(path: Path, pid: int, command: Command) -> Running:
     )
     write_atomically(path, record.model_dump_json())
     return Running(process, path, record.fingerprint)
+
+
+def _ends_of(launcher: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    if launcher.stdin is None or launcher.stdout is None:
+        raise AssertionError("both were asked for")
+    return launcher.stdin, launcher.stdout
 
 
 def _order(command: Command) -> bytes:

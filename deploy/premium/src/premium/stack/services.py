@@ -40,7 +40,7 @@ class Service(Server):
         """Serve."""
         dsn = Addresses(site.memory).dsn(self.package)
         return Command(
-            argv=[sys.executable, "-m", self.package],
+            argv=[sys.executable, "-P", "-m", self.package],
             env=self._environment(site, dsn),
             log=site.home.logs / f"{self.name}.log",
             folder=site.home.folder,

@@ -74,6 +74,10 @@ class Home:
             return Memory.model_validate_json(self._memory.read_bytes())
         except FileNotFoundError:
             return Memory()
+        except PermissionError as e:
+            raise StackError(
+                f"cannot read {self._memory}: run premium as the user who brought the stack up"
+            ) from e
         except ValidationError as e:
             raise StackError(
                 f"{self._memory} is damaged: start afresh with `premium down --wipe`"
@@ -115,14 +119,14 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 @contextmanager
-def speaking_of(folder: Path) -> Iterator[None]:
+def speaking_of(folder: Path, *, moved_by: str = "PREMIUM_HOME") -> Iterator[None]:
     """Turn a refusal of the file system into one line that says what to do."""
     try:
         yield
     except OSError as e:
         raise StackError(
             f"cannot write in {folder}: {e.strerror}; make room or allow it,"
-            " or set PREMIUM_HOME to another folder"
+            f" or set {moved_by} to another folder"
         ) from e
 
 
