@@ -40,7 +40,10 @@ async def replay(log: Log, home: Path, *, victims: tuple[str, ...], seed: int = 
     stack = Stack(home)
     addresses = await stack.up()
     try:
-        async with session(addresses, MemoryWatch(home / "run")) as open_session, asyncio.TaskGroup() as group:
+        async with (
+            session(addresses, MemoryWatch(home / "run")) as open_session,
+            asyncio.TaskGroup() as group,
+        ):
             run = open_session.run(log, mapping="servicenow", speed=0, advance=lambda _: None)
             running = group.create_task(run)
             group.create_task(kill(stack, victims, Random(seed), running))  # noqa: S311 - a seed
@@ -54,7 +57,7 @@ async def kill(
 ) -> None:
     """Kill and start again, with a breath between; all while the replay is running."""
     for victim in random.sample(victims, len(victims)):
-        await asyncio.sleep(random.uniform(0, BREATH_S_MAX))
+        await asyncio.sleep(random.uniform(0, BREATH_S_MAX))  # noqa: TID251 - at any moment
         assert not running.done(), "the replay was over before all were killed"
         stack.kill(victim)
         await stack.start(victim)

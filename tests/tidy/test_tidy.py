@@ -27,7 +27,7 @@ SQL = re.compile(
 SQL_PLACES = re.compile(
     r"services/.+/store(/\w+)?\.py"
     r"|shared/src/shared/(inbox|outbox|postgres|migrations/__init__)\.py"
-    r"|deploy/premium/src/premium/(stack|proof)(/\w+)*\.py"
+    r"|deploy/premium/src/premium/(stack|proof|bench)(/\w+)*\.py"
 )
 MOCK = re.compile(r"\b(Magic|Async)?Mock\(|\bpatch(\.\w+)?\(|\bmonkeypatch\.setattr\(")
 EVASIONS = re.compile(r"pytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b|\bsleep\((?!0\))")

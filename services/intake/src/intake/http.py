@@ -7,17 +7,17 @@ from uuid import UUID
 from fastapi import FastAPI, Header
 from fastapi.responses import Response
 from pydantic import BaseModel
-from shared.api import make_api
-from shared.events import LaterFact, SupportRequest
-from shared.postgres import Database
-from shared.promises import Promise, Severity
-from shared.tracing import traceparent_or_new
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from intake import domain, store
 from intake.handlers import Document, take
 from shared import inbox
+from shared.api import make_api
+from shared.events import LaterFact, SupportRequest
+from shared.postgres import Database
+from shared.promises import Promise, Severity
+from shared.tracing import traceparent_or_new
 
 __all__ = ["Answer", "Promised", "make_app"]
 
