@@ -7,8 +7,8 @@ from uuid import UUID, uuid5
 import pytest
 
 from premium.demo.day import FIRST_DAY, STORIES, Story
-from premium.demo.script import roster
-from premium.demo.specialists import Act, breaks, work_on
+from premium.demo.script import dice, roster
+from premium.demo.specialists import Act, Work, breaks, work_on
 from shared.events import NAMESPACE, TicketAssigned
 from shared.promises import Channel
 
@@ -33,7 +33,7 @@ def a_ticket(number: int = 0, channel: Channel = "email", language: str = "en") 
 
 def acts(ticket: TicketAssigned, story: Story = "plain", held: int = 0, turn: int = 1) -> list[Act]:
     """Ask the specialist what they do; at the second turn nobody declines."""
-    return work_on(ticket, story, assigned_at=NOON, held=held, turn=turn)
+    return work_on(Work(ticket, story, NOON, held, turn), dice(ticket.ticket_id, turn))
 
 
 def answer_minutes(channel: Channel = "email", language: str = "en", held: int = 0) -> float:

@@ -48,10 +48,10 @@ def board() -> Board:
     return empty
 
 
-def tell(board: Board, *events: Event, at: datetime = NOON) -> None:
-    """Let events happen."""
+def tell(board: Board, *events: Event) -> None:
+    """Let events happen at noon."""
     for event in events:
-        board.take(Envelope(uuid4(), "test", at, event))
+        board.take(Envelope(uuid4(), "test", NOON, event), NOON)
 
 
 def screen(board: Board, *, width: int = 80, height: int = 24, silent_s: float = 0.1) -> str:

@@ -5,10 +5,11 @@ from typing import Final
 import typer
 
 from premium.commands import down, logs, status, up
+from premium.demo.command import demo
 
 __all__ = ["app"]
 
-COMMANDS: Final = (up, status, logs, down)
+COMMANDS: Final = (up, status, logs, down, demo)
 
 app = typer.Typer(
     help="Premium Support: the local stack, and what an operator does with it.",

@@ -99,19 +99,22 @@ class Board:
         self.refused += 1
         self._say(at, "refused", f"{service} parked a message: {reason}")
 
-    def take(self, envelope: Envelope[Event]) -> None:
-        """Fold one event in."""
+    def take(self, envelope: Envelope[Event], now: datetime) -> None:
+        """Fold one event in that came at ``now``, business time."""
         event = envelope.event
         self.counts[type(event)] += 1
         match event:
             case SpecialistListed():
-                self._listed(event, envelope.time)
+                self._listed(event, now)
             case TicketAssigned() | TicketDeclined() | AssignmentReleased():
-                self._placed(envelope.time, event)
+                self._placed(now, event)
+            case TicketAccepted():
+                ticket = self._ticket(event.ticket_id)
+                ticket.accepted, ticket.created_at = event, envelope.time
             case NotificationFailed():
-                self._say(envelope.time, "failed", f"mail to {event.recipient}: {event.reason}")
+                self._say(now, "failed", f"mail to {event.recipient}: {event.reason}")
             case _:
-                self._timed(envelope.time, event)
+                self._timed(now, event)
 
     def waiting(self) -> Iterator[Ticket]:
         """Find the tickets nobody has."""
@@ -122,6 +125,26 @@ class Board:
     def timed(self) -> Iterator[Ticket]:
         """Find the tickets with an open promise."""
         return (ticket for ticket in self.tickets.values() if ticket.timed)
+
+    def open_tickets(self) -> list[UUID]:
+        """List the tickets on which somebody still owes something."""
+        return [
+            ticket_id
+            for ticket_id, ticket in self.tickets.items()
+            if ticket.accepted and (ticket.timed or ticket.holder or not ticket.answered)
+        ]
+
+    def load_of(self, specialist_id: str) -> int:
+        """Count what somebody holds."""
+        known = self.specialists.get(specialist_id)
+        return len(known.holds) if known else 0
+
+    def turn_page(self) -> None:
+        """Begin a new day: what is settled is forgotten, and counting starts anew."""
+        for ticket_id in self.tickets.keys() - set(self.open_tickets()):
+            del self.tickets[ticket_id]
+        self.counts.clear()
+        self.refused = 0
 
     def _listed(self, event: SpecialistListed, at: datetime | None = None) -> None:
         known = self.specialists.get(event.specialist_id)
@@ -152,9 +175,6 @@ class Board:
 
     def _timed(self, at: datetime, event: Event) -> None:
         match event:
-            case TicketAccepted():
-                ticket = self._ticket(event.ticket_id)
-                ticket.accepted, ticket.created_at = event, at
             case TicketResponded() | TicketResolved() | TicketClosed():
                 self._ticket(event.ticket_id).answered = True
             case ClockStarted() | ClockResumed() | ClockRepriced():

@@ -37,13 +37,13 @@ STORIES: Final[dict[Story, str]] = {
 
 FIRST_DAY: Final = date(2026, 3, 3)
 """A Tuesday without a holiday or a change of clocks in the zones of the day."""
-PHONE_HOURS: Final = (time(9), time(15, 30))
+PHONE_HOURS: Final = (time(9), time(15))
 """Callbacks are offered in these hours, UTC, and web chat in the next; the form always."""
-CHAT_HOURS: Final = (time(14), time(15, 30))
+CHAT_HOURS: Final = (time(14), time(15))
 RUSH: Final = (time(10), time(10, 15))
 OUTAGE: Final = (time(11, 30), time(11, 50))
 
-_EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 1_150, 260, 150, 150, 70
+_EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 1_100, 240, 110, 150, 70
 _CLAIM_SHARE, _DESCRIBED_SHARE, _ADMIN_SHARE = 0.12, 0.75, 0.5
 _KAFKA_SHARE, _OTHER_DOOR_SHARE, _LATE_SHARE, _LATE_WORDS_SHARE, _NAMED_SHARE = (
     0.2,

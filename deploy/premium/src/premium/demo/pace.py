@@ -1,96 +1,130 @@
 """How fast the day is played: nights in a moment, the rush and the chats slowly enough to see.
 
 A promise of one minute needs a minute that lasts longer than a request takes through the system;
-a night of nine hours does not. So business time runs at a speed of its own in each scene.
+a night of nine hours does not. So business time runs at a speed of its own in each scene, and
+more slowly where the machine is busy: what is broken then is the specialists' doing, not ours.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 __all__ = ["SCENES", "Pace", "Scene"]
+
+_SAME: Final = 1.25
+_BRAKE_MAX: Final = 4.0
+"""A day on a busy machine lasts at most so many times as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A stretch of the day, to ``until_h`` hours past midnight UTC, and its share of the play."""
+    """A stretch of the day, to ``until_h`` hours past midnight UTC, and its share of the play.
+
+    ``allows`` is the business time that a fact may take through the system without harm: a
+    quarter of the shortest target there is in this scene.
+    """
 
     name: str
     until_h: float
     share: float
+    allows: timedelta
 
+
+_EMAILS, _CALLBACKS, _CHATS = timedelta(minutes=7.5), timedelta(seconds=75), timedelta(seconds=15)
 
 SCENES: Final = (
-    Scene("night", 8.9, 3.5),
-    Scene("morning", 9.95, 3),
-    Scene("callback rush", 10.5, 8),
-    Scene("outage", 12.5, 5.5),
-    Scene("midday", 13.95, 4),
-    Scene("chat hours", 15.6, 12),
-    Scene("evening", 24, 4),
+    Scene("night", 8.9, 3.5, _EMAILS),
+    Scene("morning", 9.95, 3, _CALLBACKS),
+    Scene("callback rush", 10.5, 8, _CALLBACKS),
+    Scene("outage", 12.5, 5.5, _CALLBACKS),
+    Scene("midday", 13.95, 4, _CALLBACKS),
+    Scene("chat hour", 15.1, 12, _CHATS),
+    Scene("evening", 24, 4, _EMAILS),
 )
-_FOREVER: Final = timedelta(days=1)
-"""Longer than anybody plays one day."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    name: str
-    begins: timedelta
-    lasts: timedelta
+    scene: Scene
+    planned: float
     speed: float
+    business: datetime
+    real: datetime
+    """Where it begins, in business time and in real time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Business time of one day as a function of real time; past the day the evening goes on.
+    """Business time as a function of real time; past the day the evening goes on."""
 
-    ``midnight`` is where the day begins in business time, ``started_at`` in real time.
-    """
+    stretches: tuple[_Stretch, ...]
 
-    midnight: datetime
-    started_at: datetime
-    lasts: timedelta
+    @classmethod
+    def of_a_day(cls, midnight: datetime, started_at: datetime, lasts: timedelta) -> Self:
+        """Plan a day that begins at ``started_at``, real time."""
+        unit = lasts / sum(scene.share for scene in SCENES)
+        stretches, business, real = [], midnight, started_at
+        for scene in SCENES:
+            ends = midnight + timedelta(hours=scene.until_h)
+            speed = (ends - business) / (unit * scene.share)
+            stretches.append(_Stretch(scene, speed, speed, business, real))
+            business, real = ends, real + unit * scene.share
+        return cls(tuple(stretches))
 
     def business_at(self, real: datetime) -> datetime:
         """Say what time it is in the play."""
-        played = real - self.started_at
-        passed = (_within(played - s.begins, s.lasts) * s.speed for s in self._stretches())
-        return self.midnight + sum(passed, timedelta())
+        stretch = self._at(real)
+        return stretch.business + (real - stretch.real) * stretch.speed
 
     def real_at(self, business: datetime) -> datetime:
         """Say when it will be ``business`` in the play: the inverse of `business_at`."""
-        left, spent = business - self.midnight, timedelta()
-        for stretch in self._stretches():
-            here = _within(left, stretch.lasts * stretch.speed)
-            left, spent = left - here, spent + here / stretch.speed
-        return self.started_at + spent
+        index = bisect_right(self.stretches, business, key=lambda s: s.business) - 1
+        stretch = self.stretches[max(index, 0)]
+        return stretch.real + (business - stretch.business) / stretch.speed
 
     def scene_at(self, real: datetime) -> tuple[str, float]:
         """Name the scene, and how many times faster than life it is played."""
-        played = real - self.started_at
-        return next((s.name, s.speed) for s in self._stretches() if played < s.begins + s.lasts)
+        stretch = self._at(real)
+        return stretch.scene.name, stretch.speed
+
+    def braked(self, at: datetime, latency: timedelta) -> Self:
+        """Go on from ``at`` as fast as planned, or as a fact's ``latency`` (real) allows.
+
+        Nothing before ``at`` is changed, and no time is skipped or run back.
+        """
+        here = self._at(at)
+        past = [s for s in self.stretches if s.real < here.real]
+        stretches = [*past, here] if here.real < at else past
+        rest = [replace(here, business=self.business_at(at), real=at)]
+        rest += [s for s in self.stretches if s.real > at]
+        real = at
+        for number, stretch in enumerate(rest):
+            speed = _clamped(stretch.scene.allows / latency, stretch.planned)
+            stretches.append(replace(stretch, speed=speed, real=real))
+            if number + 1 < len(rest):
+                real += (rest[number + 1].business - stretch.business) / speed
+        return replace(self, stretches=tuple(stretches))
+
+    def differs(self, other: Self, real: datetime) -> bool:
+        """Tell whether the speeds at a moment are worth a change."""
+        ratio = self._at(real).speed / other._at(real).speed
+        return not 1 / _SAME < ratio < _SAME
 
     def sql(self) -> str:
         """Write `business_at` of ``now()`` as an expression for PostgreSQL."""
-        passed = (
-            f"least(greatest(now() - '{(self.started_at + s.begins).isoformat()}'::timestamptz,"
-            f" interval '0'), interval '{s.lasts.total_seconds():f} s') * {s.speed!r}"
-            for s in self._stretches()
-        )
-        return " + ".join((f"'{self.midnight.isoformat()}'::timestamptz", *passed))
+        cases = [
+            f"WHEN now() >= '{s.real.isoformat()}' THEN '{s.business.isoformat()}'::timestamptz"
+            f" + (now() - '{s.real.isoformat()}'::timestamptz) * {s.speed!r}"
+            for s in reversed(self.stretches)
+        ]
+        first = self.stretches[0].business.isoformat()
+        return f"CASE {' '.join(cases)} ELSE '{first}'::timestamptz END"
 
-    def _stretches(self) -> Iterator[_Stretch]:
-        unit = self.lasts / sum(scene.share for scene in SCENES)
-        begins, opens_h = timedelta(), 0.0
-        for scene in SCENES:
-            lasts = unit * scene.share
-            speed = timedelta(hours=scene.until_h - opens_h) / lasts
-            is_last = scene is SCENES[-1]
-            yield _Stretch(scene.name, begins, _FOREVER if is_last else lasts, speed)
-            begins, opens_h = begins + lasts, scene.until_h
+    def _at(self, real: datetime) -> _Stretch:
+        index = bisect_right(self.stretches, real, key=lambda s: s.real) - 1
+        return self.stretches[max(index, 0)]
 
 
-def _within(span: timedelta, most: timedelta) -> timedelta:
-    return min(max(span, timedelta()), most)
+def _clamped(speed: float, planned: float) -> float:
+    return min(max(speed, planned / _BRAKE_MAX), planned)

@@ -9,6 +9,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from premium.roster import read
 from shared.events import SpecialistListed
 
 __all__ = [
@@ -66,10 +67,6 @@ class Script(_Strict):
     texts: dict[str, Texts]
 
 
-class _Roster(_Strict):
-    specialists: list[SpecialistListed]
-
-
 @cache
 def script() -> Script:
     """Read what the day is made of."""
@@ -80,8 +77,7 @@ def script() -> Script:
 @cache
 def roster() -> tuple[SpecialistListed, ...]:
     """Read the example roster."""
-    document = _Roster.model_validate(yaml.safe_load(ROSTER.read_text("utf-8")))
-    return tuple(document.specialists)
+    return read(ROSTER)
 
 
 @cache

@@ -15,7 +15,7 @@ from premium.demo.script import dice
 from shared.events import Presence, SpecialistListed, TicketAssigned
 from shared.promises import Channel, Severity
 
-__all__ = ["Act", "Break", "Deed", "breaks", "work_on"]
+__all__ = ["Act", "Break", "Deed", "Work", "breaks", "work_on"]
 
 type Deed = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
@@ -30,6 +30,17 @@ _PER_TICKET_HELD: Final = 0.05
 _DECLINE_SHARE: Final = 0.03
 _BREAK_HOURS: Final = (7, 19)
 _COMES_IN: Final = time(9)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A ticket that somebody was just given, the ``turn``-th time, while they ``held`` others."""
+
+    ticket: TicketAssigned
+    story: Story
+    assigned_at: datetime
+    held: int = 0
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +62,13 @@ class Break:
     presence: Presence
 
 
-def work_on(
-    ticket: TicketAssigned, story: Story, *, assigned_at: datetime, held: int, turn: int
-) -> list[Act]:
-    """Decide all that a specialist does about a ticket they were just given.
-
-    ``held`` counts what they hold besides; ``turn`` counts how often the ticket was assigned.
-    """
-    rng = dice(ticket.ticket_id, turn)
-    answer_after = _answer_after(ticket, held, rng)
-    if story != "withdrawn" and turn == 0 and rng.random() < _DECLINE_SHARE:
-        return [_act("decline", assigned_at + answer_after / 4)]
-    return _follow(story, ticket, assigned_at, assigned_at + answer_after, rng)
+def work_on(work: Work, rng: Random) -> list[Act]:
+    """Decide all that a specialist does about a ticket they were just given."""
+    answer_after = _answer_after(work, rng)
+    is_new = work.turn == 0 and work.story != "withdrawn"
+    if is_new and rng.random() < _DECLINE_SHARE:
+        return [_act("decline", work.assigned_at + answer_after / 4)]
+    return _follow(work, work.assigned_at + answer_after, rng)
 
 
 def breaks(roster: Iterable[SpecialistListed], on: date, seed: int) -> list[Break]:
@@ -83,9 +89,9 @@ def breaks(roster: Iterable[SpecialistListed], on: date, seed: int) -> list[Brea
     return sorted(plan, key=lambda change: change.at)
 
 
-def _answer_after(ticket: TicketAssigned, held: int, rng: Random) -> timedelta:
-    pace = _MANNERS.get(ticket.language, 1.0) * (1 + _PER_TICKET_HELD * held)
-    work_s = _MEDIAN_S[ticket.channel] * rng.lognormvariate(0, _SPREAD)
+def _answer_after(work: Work, rng: Random) -> timedelta:
+    pace = _MANNERS.get(work.ticket.language, 1.0) * (1 + _PER_TICKET_HELD * work.held)
+    work_s = _MEDIAN_S[work.ticket.channel] * rng.lognormvariate(0, _SPREAD)
     return timedelta(seconds=round(work_s * pace))
 
 
@@ -95,11 +101,10 @@ def _act(
     return Act(deed, at, told_at or at, severity)
 
 
-def _follow(
-    story: Story, ticket: TicketAssigned, begins: datetime, answers: datetime, rng: Random
-) -> list[Act]:
+def _follow(work: Work, answers: datetime, rng: Random) -> list[Act]:
+    ticket, begins = work.ticket, work.assigned_at
     minutes = timedelta(minutes=rng.randint(3, 15))
-    match story:
+    match work.story:
         case "plain" | "answered_elsewhere":
             return _answer(ticket.channel, answers, rng)
         case "slow":
@@ -122,7 +127,7 @@ def _follow(
         case "withdrawn":
             return []
         case _:
-            assert_never(story)
+            assert_never(work.story)
 
 
 def _answer(channel: Channel, at: datetime, rng: Random) -> list[Act]:

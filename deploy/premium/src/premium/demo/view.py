@@ -27,7 +27,7 @@ from shared.events import (
     TicketDeclined,
 )
 
-__all__ = ["Pulse", "draw"]
+__all__ = ["Pulse", "draw", "in_one_line"]
 
 _LANGUAGES: Final = ("en", "de", "es", "fr", "ja")
 _CHANNELS: Final = ("email", "phone", "chat")
@@ -84,6 +84,18 @@ def draw(board: Board, pulse: Pulse, *, width: int) -> RenderableType:
         Layout(_people(board.specialists.values()), size=_PEOPLE_COLUMNS),
     )
     return layout
+
+
+def in_one_line(board: Board, pulse: Pulse) -> str:
+    """Say the most important where there is no screen."""
+    waiting = sum(1 for _ in board.waiting())
+    broken = Counter(ticket.broken for ticket in board.tickets.values())
+    return (
+        f"{pulse.business:%a %H:%M}  taken {board.counts[TicketAccepted]:,}, waiting {waiting},"
+        f" warned {board.counts[ClockWarned]:,}, breached {broken[PromiseBreached]},"
+        f" missed {broken[PromiseMissed]}, mails {board.counts[NotificationSent]:,},"
+        f" {pulse.events_per_s:,.0f} events/s"
+    )
 
 
 def _header(pulse: Pulse, width: int) -> RenderableType:

@@ -1,0 +1,113 @@
+"""`premium demo`: a believable day of premium requests through the running system, live."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from premium.console import Shown
+from premium.demo.audit import Finding
+from premium.demo.screen import screen_on
+from premium.demo.theatre import Plan, theatre
+from premium.interrupt import run
+from premium.settings import Settings
+from premium.stack import Addresses, Stack, StackError
+from shared.clock import elapsed_s
+from shared.errors import Transient
+from shared.settings import load
+
+__all__ = ["demo"]
+
+_DAY_S: Final = 180.0
+_DAY_ONCE_S: Final = 36.0
+_DAY_S_MIN: Final = 20.0
+_FAULTS_SHOWN_MAX: Final = 20
+_NOT_WHOLE: Final = 1
+_INTERRUPTED: Final = 130
+
+
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="One day, then the proof.")] = False,
+    day: Annotated[
+        float | None,
+        typer.Option(
+            min=_DAY_S_MIN, help="Seconds that a day lasts.", show_default="180; with --once 36"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 7,
+) -> None:
+    """Play a believable day of premium requests through the running stack, live.
+
+    Days follow each other until Ctrl-C. With --once it is one day, and then it is proven from
+    Kafka and PostgreSQL that nothing was lost or doubled. A stack that does not run is started
+    for the play, and stopped after it.
+    """
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    plan = Plan(seed=seed, day_s=day or (_DAY_ONCE_S if once else _DAY_S), once=once)
+    console = Console()
+    started = elapsed_s()
+    try:
+        findings = run(_on_stack(console, plan))
+    except Transient as e:
+        raise StackError(f"{e}; see `premium status`") from e
+    if findings is None:
+        console.print("Stopped: open requests are closed, business time is real time again.")
+        raise typer.Exit(_INTERRUPTED if once else 0)
+    console.print(_summary(findings))
+    faults = [f"{finding.what}: {fault}" for finding in findings for fault in finding.faults]
+    for fault in faults[:_FAULTS_SHOWN_MAX]:
+        console.print(f"✖ {fault}", highlight=False, markup=False)
+    console.print(_conclusion(len(faults), elapsed_s(started)), highlight=False)
+    if faults:
+        raise typer.Exit(_NOT_WHOLE)
+
+
+async def _on_stack(console: Console, plan: Plan) -> Sequence[Finding] | None:
+    """Play on the stack that runs; else on one that is started for it."""
+    settings = load(Settings)
+    theirs = settings.postgres_dsn
+    stack = Stack(
+        settings.home,
+        kafka_bootstrap=settings.kafka_bootstrap,
+        postgres_dsn=theirs.get_secret_value() if theirs else None,
+        report=Shown(console),
+    )
+    was_up = any(state.pid is not None for state in await stack.states())
+    addresses = await stack.up()
+    try:
+        return await _play(console, addresses, plan)
+    finally:
+        if not was_up:
+            await asyncio.shield(stack.down())
+
+
+async def _play(console: Console, addresses: Addresses, plan: Plan) -> Sequence[Finding] | None:
+    async with theatre(addresses, screen_on(console)) as stage:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stage.stop.set)
+        return await stage.play(plan)
+
+
+def _summary(findings: Sequence[Finding]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("What", "Sent", "Became of it", ""):
+        table.add_column(name, justify="right" if name == "Sent" else "left")
+    for finding in findings:
+        mark = f"[red]✖ {len(finding.faults)} wrong[/]" if finding.faults else "[green]✔[/]"
+        table.add_row(finding.what, finding.sent, finding.found, mark)
+    return table
+
+
+def _conclusion(faults: int, seconds: float) -> str:
+    if faults > _FAULTS_SHOWN_MAX:
+        return f"[red]{faults} faults in all[/]; {seconds:.0f} s"
+    if faults:
+        return f"[red]Not as it must be[/]; {seconds:.0f} s"
+    return f"[green]Nothing lost, nothing doubled[/]; {seconds:.0f} s"

@@ -1,0 +1,87 @@
+"""The doors that upstream systems and specialists use: intake's and router's HTTP, and Kafka."""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import httpx
+
+from premium.demo.day import Sending
+from premium.demo.ledger import Ledger
+from premium.proof.patience import patiently
+from premium.roster import listing
+from shared.errors import Transient
+from shared.events import INBOUND_TOPIC, Envelope, Event, LaterFact
+from shared.publisher import Outgoing, Publisher
+
+__all__ = ["Doors"]
+
+_JSON: Final = {"content-type": "application/json"}
+_TAKEN: Final = {HTTPStatus.OK, HTTPStatus.ACCEPTED}
+
+
+@dataclass(slots=True)
+class Doors:
+    """Sends, patiently while a service is away, and writes into the ledger what was taken.
+
+    ``surprises`` holds every answer that was not the expected one, a line each.
+    """
+
+    http: httpx.AsyncClient
+    publisher: Publisher
+    intake: str
+    router: str
+    ledger: Ledger = field(default_factory=Ledger)
+    surprises: list[str] = field(default_factory=list)
+
+    async def send(self, sending: Sending) -> None:
+        """Hand over one message of the day, by its door."""
+        if sending.door == "http":
+            await self._post_document(sending)
+        else:
+            headers = list(sending.headers)
+            await self._publish(Outgoing(INBOUND_TOPIC, sending.key, sending.value, headers))
+        if sending.document:
+            self.ledger.write(sending.document)
+        else:
+            self.ledger.garbage.append(sending)
+
+    async def tell(self, fact: LaterFact) -> None:
+        """Tell a later fact over HTTP."""
+        value = fact.model_dump_json(exclude_none=True).encode()
+        at, key = fact.occurred_at, fact.external_id.encode()
+        await self.send(Sending(at, "http", key, value, document=fact))
+
+    async def decline(self, ticket_id: UUID, specialist_id: str, reason: str) -> None:
+        """Hand a ticket back; that somebody was faster is no surprise."""
+        place = f"{self.router}/v1/tickets/{ticket_id}/decline"
+        body = {"specialist_id": specialist_id, "reason": reason}
+        answer = await patiently(lambda: self._post(place, json=body))
+        if not answer.is_success and answer.status_code != HTTPStatus.CONFLICT:
+            self.surprises.append(f"decline of {ticket_id}: {answer.status_code} {answer.text}")
+
+    async def announce(self, envelope: Envelope[Event]) -> None:
+        """Publish an event as the workforce system does."""
+        await self._publish(listing(envelope))
+
+    async def _post_document(self, sending: Sending) -> None:
+        path = "events" if isinstance(sending.document, LaterFact) else "tickets"
+        place = f"{self.intake}/v1/{path}"
+        answer = await patiently(lambda: self._post(place, content=sending.value, headers=_JSON))
+        expected = _TAKEN if sending.document else {int(sending.reason)}
+        if answer.status_code not in expected:
+            name = sending.key.decode()
+            self.surprises.append(f"{path[:-1]} {name}: {answer.status_code} {answer.text}")
+
+    async def _post(self, place: str, **content: object) -> httpx.Response:
+        try:
+            answer = await self.http.post(place, **content)  # type: ignore[arg-type] # httpx's own
+        except httpx.TransportError as e:
+            raise Transient(f"{place}: {type(e).__name__}: {e}") from e
+        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise Transient(f"{place}: {answer.text}")
+        return answer
+
+    async def _publish(self, record: Outgoing) -> None:
+        await patiently(lambda: self.publisher.publish([record]))

@@ -1,0 +1,210 @@
+"""Plays days through the running system: what upstream sends, and what the specialists do."""
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from statistics import median_low
+from typing import Final
+from uuid import UUID
+
+from aiokafka import ConsumerRecord
+
+from premium.demo.agenda import Agenda
+from premium.demo.board import Board
+from premium.demo.day import FIRST_DAY, Story, a_day
+from premium.demo.doors import Doors
+from premium.demo.pace import Pace
+from premium.demo.script import dice, roster
+from premium.demo.specialists import Act, Work, breaks, work_on
+from premium.demo.workforce import Workforce
+from premium.proof.patience import patiently
+from premium.stack.business_time import BusinessTime
+from shared.clock import elapsed_s, or_after
+from shared.dead_letters import restored
+from shared.errors import Poison
+from shared.events import (
+    ClockStarted,
+    Envelope,
+    Event,
+    LaterFact,
+    SupportRequest,
+    TicketAssigned,
+)
+from shared.events.requests import FactType
+from shared.promises import Severity
+
+__all__ = ["Drive"]
+
+_EXCUSES: Final = ("not my field", "a colleague knows this account", "about to leave")
+_PACE_EVERY_S: Final = 0.5
+_LATENCIES: Final = 15
+_LATENCY_MIN: Final = timedelta(milliseconds=1)
+_AHEAD: Final = timedelta(milliseconds=100)
+
+
+@dataclass(slots=True)
+class Drive:
+    """A play from its first midnight on. ``run`` is in every name, so that runs never meet.
+
+    ``zero`` is the real time at which the elapsed seconds were none.
+    """
+
+    run: str
+    seed: int
+    day_lasts: timedelta
+    for_ever: bool
+    zero: datetime
+    doors: Doors
+    time: BusinessTime
+    midnight: datetime = field(init=False)
+    pace: Pace = field(init=False)
+    agenda: Agenda = field(init=False)
+    workforce: Workforce = field(init=False)
+    board: Board = field(default_factory=Board)
+    heard: int = 0
+    heard_at_s: float = field(default_factory=elapsed_s)
+    _requests: dict[UUID, SupportRequest] = field(default_factory=dict)
+    _stories: dict[UUID, Story] = field(default_factory=dict)
+    _turns: Counter[UUID] = field(default_factory=Counter)
+    _seen: set[UUID] = field(default_factory=set)
+    _latencies: deque[timedelta] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
+
+    def __post_init__(self) -> None:
+        self.midnight = _midnight(FIRST_DAY)
+        self.pace = Pace.of_a_day(self.midnight, self.real_now(), self.day_lasts)
+        self.agenda = Agenda(lambda at: (self.pace.real_at(at) - self.real_now()).total_seconds())
+        self.workforce = Workforce(self.doors, self.real_now)
+
+    def real_now(self) -> datetime:
+        """Read the servers' clock without asking them."""
+        return self.zero + timedelta(seconds=elapsed_s())
+
+    def now(self) -> datetime:
+        """Read business time, in step with the databases'."""
+        return self.pace.business_at(self.real_now())
+
+    async def begin(self) -> None:
+        """Open the roster and start the first day."""
+        await self.workforce.open()
+        await self._run_at(Pace.of_a_day(self.midnight, self.real_now(), self.day_lasts))
+        self._plan_day(FIRST_DAY)
+
+    async def keep_pace(self) -> None:
+        """Let business time wait for the system, until cancelled.
+
+        Measured is how long a request takes to where its clock starts. The change is set a
+        moment ahead, so that it comes at once in all databases.
+        """
+        while True:
+            await or_after(asyncio.Event().wait(), _PACE_EVERY_S)
+            if len(self._latencies) < _LATENCIES:
+                continue
+            pace = self.pace.braked(self.real_now() + _AHEAD, median_low(self._latencies))
+            if pace.differs(self.pace, self.real_now() + _AHEAD):
+                await self._run_at(pace)
+
+    def break_off(self) -> None:
+        """Close what is open and plan no more, so that nobody is held by a play that is over."""
+        self.agenda.clear()
+        for ticket_id in self.board.open_tickets():
+            if request := self._requests.get(ticket_id):
+                self.agenda.add(self.now(), partial(self._tell, request, "closed", self.now()))
+
+    async def end(self) -> None:
+        """Leave business time and roster as they were found."""
+        await patiently(self.time.restore)
+        await self.workforce.close()
+
+    def hear(self, envelope: Envelope[Event]) -> None:
+        """Show what happened, and let the specialist who got a ticket get to work."""
+        self.heard, self.heard_at_s = self.heard + 1, elapsed_s()
+        self.workforce.hear(envelope.event)
+        self.board.take(envelope, self.now())
+        if isinstance(envelope.event, ClockStarted):
+            taken = self.real_now() - self.pace.real_at(envelope.time)
+            self._latencies.append(max(taken, _LATENCY_MIN))
+        if isinstance(envelope.event, TicketAssigned) and envelope.id not in self._seen:
+            self._seen.add(envelope.id)
+            self._work(envelope.event, envelope.time)
+
+    def hear_dead_letter(self, record: ConsumerRecord) -> None:
+        """Show that a service parked a message."""
+        self.heard, self.heard_at_s = self.heard + 1, elapsed_s()
+        service = record.topic.partition(".")[0]
+        try:
+            reason = restored(record.key, record.value, record.headers).reason
+        except Poison as e:
+            reason = e.reason
+        self.board.refuse(self.now(), service, reason)
+
+    async def _run_at(self, pace: Pace) -> None:
+        self.pace = pace
+        await patiently(lambda: self.time.run_by(pace.sql()))
+
+    def _plan_day(self, on: date) -> None:
+        self.midnight = _midnight(on)
+        day = a_day(self.seed, on, run=self.run)
+        self._requests |= day.requests
+        self._stories |= day.stories
+        for sending in day.sendings:
+            self.agenda.add(sending.at, partial(self.doors.send, sending))
+        for away in breaks(roster(), on, self.seed):
+            change = partial(self.workforce.change, away.specialist_id, away.presence)
+            self.agenda.add(away.at, change)
+        if self.for_ever:
+            tomorrow = on + timedelta(days=1)
+            self.agenda.add(_midnight(tomorrow), partial(self._next_day, tomorrow))
+
+    async def _next_day(self, on: date) -> None:
+        """Go on at midnight: the night is faster than the evening, so no time is run back."""
+        began = self.pace.real_at(_midnight(on))
+        await self._run_at(Pace.of_a_day(_midnight(on), began, self.day_lasts))
+        self.board.turn_page()
+        self._plan_day(on)
+
+    def _work(self, ticket: TicketAssigned, assigned_at: datetime) -> None:
+        request = self._requests.get(ticket.ticket_id)
+        if request is None:
+            return  # somebody else's ticket, on a stack that others use too
+        turn = self._turns[ticket.ticket_id]
+        self._turns[ticket.ticket_id] += 1
+        work = Work(
+            ticket,
+            self._stories[ticket.ticket_id],
+            assigned_at,
+            held=self.board.load_of(ticket.specialist_id) - 1,
+            turn=turn,
+        )
+        acts = work_on(work, dice(self.seed, request.external_id, turn))
+        for act in acts:
+            self.agenda.add(act.told_at, partial(self._do, act, ticket, request))
+
+    async def _do(self, act: Act, ticket: TicketAssigned, request: SupportRequest) -> None:
+        if act.deed == "decline":
+            excuse = dice(request.external_id).choice(_EXCUSES)
+            await self.doors.decline(ticket.ticket_id, ticket.specialist_id, excuse)
+        else:
+            await self._tell(request, act.deed, act.at, act.severity)
+
+    async def _tell(
+        self,
+        request: SupportRequest,
+        what: FactType,
+        at: datetime,
+        severity: Severity | None = None,
+    ) -> None:
+        await self.doors.tell(
+            LaterFact(
+                source=request.source,
+                external_id=request.external_id,
+                type=what,
+                occurred_at=at,
+                severity=severity,
+            )
+        )
+
+
+def _midnight(on: date) -> datetime:
+    return datetime.combine(on, time(), UTC)

@@ -1,0 +1,60 @@
+"""Where the play is watched: a full screen in a terminal, a line now and then in a pipe."""
+
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from typing import Final, Protocol, override
+
+from rich.console import Console
+from rich.live import Live
+
+from premium.demo.board import Board
+from premium.demo.view import Pulse, draw, in_one_line
+
+__all__ = ["Screen", "screen_on"]
+
+_LINE_EVERY: Final = timedelta(hours=2)
+
+
+class Screen(Protocol):
+    """Shows the state of the play, as long as the block `lit` lasts."""
+
+    def lit(self) -> AbstractContextManager[object]:
+        """Begin and end."""
+
+    def show(self, board: Board, pulse: Pulse) -> None:
+        """Show how things stand now."""
+
+
+def screen_on(console: Console) -> Screen:
+    """Choose what suits the console."""
+    return _Terminal(console) if console.is_terminal else _Lines(console)
+
+
+class _Terminal(Screen):
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, screen=True, auto_refresh=False)
+
+    @override
+    def lit(self) -> AbstractContextManager[object]:
+        return self._live
+
+    @override
+    def show(self, board: Board, pulse: Pulse) -> None:
+        self._live.update(draw(board, pulse, width=self._console.width), refresh=True)
+
+
+class _Lines(Screen):
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next: datetime | None = None
+
+    @override
+    def lit(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    @override
+    def show(self, board: Board, pulse: Pulse) -> None:
+        if self._next is None or pulse.business >= self._next:
+            self._next = (self._next or pulse.business) + _LINE_EVERY
+            self._console.print(in_one_line(board, pulse), highlight=False)

@@ -1,0 +1,206 @@
+"""One play on a running stack: everything opened, watched, played to its end, and proven."""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import httpx
+
+from premium.demo.audit import Evidence, Finding, audit, since
+from premium.demo.doors import Doors
+from premium.demo.drive import Drive
+from premium.demo.feed import Feed
+from premium.demo.screen import Screen
+from premium.demo.view import Pulse
+from premium.proof.broker import Broker, Offsets
+from premium.proof.patience import patiently
+from premium.proof.pipeline import Pipeline
+from premium.proof.tables import Books, Tables
+from premium.proof.wire import DEAD_LETTER_TOPICS, FACT_TOPICS, read_wire
+from premium.stack.addresses import Addresses
+from premium.stack.business_time import BusinessTime
+from premium.stack.databases import DATABASES
+from shared.clock import elapsed_s, or_after
+from shared.errors import Transient
+from shared.events import SpecialistListed
+from shared.publisher import Publisher
+
+__all__ = ["Plan", "Theatre", "theatre"]
+
+_TOPICS: Final = (*FACT_TOPICS, *DEAD_LETTER_TOPICS)
+_ROSTER: Final = (SpecialistListed.topic,)
+_FRAME_S: Final = 0.2
+_LAG_EVERY_S: Final = 1.0
+_RATE_FRAMES: Final = 10
+_LOOK_S: Final = 0.1
+_SILENT_S_MAX: Final = 20.0
+"""When nothing has happened for so long, nothing will: the proof then says what is missing."""
+_TIDY_S_MAX: Final = 10.0
+_CONNECTIONS: Final = 8
+_HTTP_S: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to play. A day lasts ``day_s`` seconds; without ``once``, days follow each other."""
+
+    seed: int
+    day_s: float
+    once: bool
+
+
+@dataclass(slots=True)
+class Theatre:
+    """What a play works with. Setting ``stop`` breaks it off."""
+
+    addresses: Addresses
+    broker: Broker
+    tables: Tables
+    doors: Doors
+    screen: Screen
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _behind: dict[str, int] = field(default_factory=dict)
+    _heard: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RATE_FRAMES))
+
+    async def play(self, plan: Plan) -> list[Finding] | None:
+        """Play until the day is done and proven; None when it was broken off.
+
+        Business time is real time again afterwards, in any case. Raises Transient when a server
+        stays away.
+        """
+        before = await patiently(self.tables.books)
+        begins = await patiently(lambda: self.broker.ends(_TOPICS))
+        drive = await self._drive(plan)
+        try:
+            await self._perform(drive, begins, plan)
+        except* Transient as failures:
+            raise failures.exceptions[0] from None
+        finally:
+            await asyncio.shield(drive.end())
+        return None if self.stop.is_set() else await self._prove(begins, before)
+
+    async def _drive(self, plan: Plan) -> Drive:
+        time = BusinessTime(self.tables.databases)
+        real_now = await patiently(time.real_now)
+        return Drive(
+            run=secrets.token_hex(3),
+            seed=plan.seed,
+            day_lasts=timedelta(seconds=plan.day_s),
+            for_ever=not plan.once,
+            zero=real_now - timedelta(seconds=elapsed_s()),
+            doors=self.doors,
+            time=time,
+        )
+
+    async def _perform(self, drive: Drive, begins: Offsets, plan: Plan) -> None:
+        roster = dict.fromkeys(await patiently(lambda: self.broker.ends(_ROSTER)), 0)
+        feed = Feed(
+            self.addresses.kafka_bootstrap,
+            begins | roster,
+            on_event=drive.hear,
+            on_dead_letter=drive.hear_dead_letter,
+        )
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(feed.run())]
+            await self._until(lambda: self._is_read(feed, _ROSTER))
+            await drive.begin()
+            works = (drive.agenda.run(), drive.keep_pace(), self._watch_lag(), self._show(drive))
+            tasks += [group.create_task(work) for work in works]
+            await self._until(lambda: self._is_over(drive, feed, plan))
+            if self.stop.is_set():
+                drive.break_off()
+                await or_after(self._until(lambda: self._is_quiet(drive, feed)), _TIDY_S_MAX)
+            for task in tasks:
+                task.cancel()
+
+    async def _until(self, is_so: Callable[[], Awaitable[bool]]) -> None:
+        while not await is_so():
+            await or_after(asyncio.Event().wait(), _LOOK_S)
+
+    async def _is_read(self, feed: Feed, topics: Sequence[str]) -> bool:
+        return feed.has_read(await patiently(lambda: self.broker.ends(topics)))
+
+    async def _is_over(self, drive: Drive, feed: Feed, plan: Plan) -> bool:
+        if self.stop.is_set():
+            return True
+        return plan.once and await self._is_quiet(drive, feed)
+
+    async def _is_quiet(self, drive: Drive, feed: Feed) -> bool:
+        """Tell whether all is done: by upstream, by the specialists, and by the services."""
+        if not drive.agenda.is_done:
+            return False
+        if elapsed_s(drive.heard_at_s) > _SILENT_S_MAX:
+            return True
+        at_rest = await patiently(self._pipeline.unrest) is None
+        return at_rest and not drive.board.open_tickets() and await self._is_read(feed, _TOPICS)
+
+    async def _watch_lag(self) -> None:
+        while True:
+            with suppress(Transient):
+                self._behind = await self._pipeline.behind()
+            await or_after(asyncio.Event().wait(), _LAG_EVERY_S)
+
+    async def _show(self, drive: Drive) -> None:
+        with self.screen.lit():
+            while True:
+                self._heard.append((elapsed_s(), drive.heard))
+                self.screen.show(drive.board, self._pulse(drive))
+                await or_after(asyncio.Event().wait(), _FRAME_S)
+
+    def _pulse(self, drive: Drive) -> Pulse:
+        (first_s, first), (last_s, last) = self._heard[0], self._heard[-1]
+        business = drive.now()
+        scene, speed = drive.pace.scene_at(drive.real_now())
+        return Pulse(
+            business=business,
+            scene=scene,
+            speed=speed,
+            day_part=(business - drive.midnight) / timedelta(days=1),
+            events_per_s=(last - first) / max(last_s - first_s, _FRAME_S),
+            silent_s=elapsed_s(drive.heard_at_s),
+            behind=self._behind,
+        )
+
+    async def _prove(self, begins: Offsets, before: Books) -> list[Finding]:
+        ends = await patiently(lambda: self.broker.ends(_TOPICS))
+        wire = await patiently(lambda: read_wire(self.broker.bootstrap, begins, ends))
+        books = since(before, await patiently(self.tables.books))
+        mails = await self.doors.http.get(f"{self.addresses.mail_page}/mails.json")
+        names = (mail["message_id"] for mail in mails.raise_for_status().json()["mails"])
+        return audit(
+            Evidence(
+                ledger=self.doors.ledger,
+                wire=wire,
+                books=books,
+                mails=frozenset(name.strip("<>").partition("@")[0] for name in names),
+                surprises=self.doors.surprises,
+            )
+        )
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        return Pipeline(self.broker, self.tables)
+
+
+@asynccontextmanager
+async def theatre(addresses: Addresses, screen: Screen) -> AsyncIterator[Theatre]:
+    """Connect to a stack."""
+    async with AsyncExitStack() as opened:
+        tables = Tables({name: addresses.dsn(name, owner=True) for name in DATABASES})
+        opened.push_async_callback(tables.stop)
+        await patiently(tables.start)
+        broker = Broker(addresses.kafka_bootstrap)
+        opened.push_async_callback(broker.close)
+        publisher = Publisher(addresses.kafka_bootstrap, service="premium")
+        opened.push_async_callback(publisher.stop)
+        limits = httpx.Limits(max_connections=_CONNECTIONS)
+        http = await opened.enter_async_context(
+            httpx.AsyncClient(trust_env=False, limits=limits, timeout=_HTTP_S)
+        )
+        doors = Doors(http, publisher, addresses.http("intake"), addresses.http("router"))
+        yield Theatre(addresses, broker, tables, doors, screen)

@@ -1,0 +1,67 @@
+"""The workforce system of the play: lists the roster, sends people to lunch, tidies up after."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import uuid5
+
+from premium.demo.doors import Doors
+from premium.demo.script import roster
+from shared.events import (
+    NAMESPACE,
+    Envelope,
+    Event,
+    Presence,
+    SpecialistListed,
+    SpecialistRemoved,
+)
+
+__all__ = ["Workforce"]
+
+_SOURCE: Final = "premium-demo"
+
+
+@dataclass(slots=True)
+class Workforce:
+    """Publishes who is there. Facts about people are dated in real time, by ``now``.
+
+    So that a roster which somebody applies before or after the play is told apart from the play's.
+    """
+
+    doors: Doors
+    now: Callable[[], datetime]
+    _before: dict[str, SpecialistListed] = field(default_factory=dict)
+    _opened: bool = False
+
+    def hear(self, event: Event) -> None:
+        """Remember who was listed before the play began."""
+        if self._opened:
+            return
+        if isinstance(event, SpecialistListed):
+            self._before[event.specialist_id] = event
+        elif isinstance(event, SpecialistRemoved):
+            self._before.pop(event.specialist_id, None)
+
+    async def open(self) -> None:
+        """List everybody on the example roster."""
+        self._opened = True
+        for specialist in roster():
+            await self._announce(specialist)
+
+    async def change(self, specialist_id: str, presence: Presence) -> None:
+        """Let somebody go away, or come back."""
+        specialist = next(s for s in roster() if s.specialist_id == specialist_id)
+        await self._announce(specialist.model_copy(update={"presence": presence}))
+
+    async def close(self) -> None:
+        """Leave the roster as it was found."""
+        for specialist in roster() if self._opened else ():
+            name = specialist.specialist_id
+            before = self._before.get(name)
+            await self._announce(before or SpecialistRemoved(specialist_id=name))
+
+    async def _announce(self, event: SpecialistListed | SpecialistRemoved) -> None:
+        at = self.now()
+        cause = uuid5(NAMESPACE, f"{_SOURCE}/{event.specialist_id}/{at.isoformat()}")
+        await self.doors.announce(Envelope.caused_by(cause, event, source=_SOURCE, time=at))
