@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 from uuid import UUID
@@ -54,10 +55,14 @@ class MailServer:
     async def send(self, letters: Sequence[Letter]) -> dict[UUID, Outcome]:
         """Send letters, a few at once; those that time ran out for are not in the answer."""
         outcomes: dict[UUID, Outcome] = {}
-        waiting = iter(letters)
+        waiting = deque(letters)
+        connected_first = sorted(self._clients, key=lambda client: not client.is_connected)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limit_s) as self._limit:
-                await asyncio.gather(*(self._work(c, waiting, outcomes) for c in self._clients))
+                work = [self._work(client, waiting, outcomes) for client in connected_first]
+                faults = [fault for fault in await asyncio.gather(*work) if fault is not None]
+                outcomes |= {left.delivery.id: faults[0] for left in waiting}
+        self._limit = None
         return outcomes
 
     def hurry(self) -> None:
@@ -75,16 +80,23 @@ class MailServer:
             client.close()
 
     async def _work(
-        self, client: aiosmtplib.SMTP, waiting: Iterator[Letter], outcomes: dict[UUID, Outcome]
-    ) -> None:
-        for letter in waiting:
-            outcomes[letter.delivery.id] = await self._send(client, letter)
+        self, client: aiosmtplib.SMTP, waiting: deque[Letter], outcomes: dict[UUID, Outcome]
+    ) -> Deferred | None:
+        """Send until nothing waits. Who cannot connect says why, and leaves it to the others."""
+        while waiting:
+            if not client.is_connected and (fault := await _connect(client)) is not None:
+                return fault
+            if waiting:
+                letter = waiting.popleft()
+                outcomes[letter.delivery.id] = await self._send(client, letter)
+        return None
 
     async def _send(self, client: aiosmtplib.SMTP, letter: Letter) -> Outcome:
         """Send one letter; a conversation that went wrong is ended, the next begins anew."""
         try:
             async with asyncio.timeout(_MAIL_S_MAX):
-                await self._converse(client, letter)
+                message = self._letterhead.write(letter)
+                await client.send_message(message, recipients=[letter.address])
         except aiosmtplib.SMTPRecipientsRefused as e:
             return _answered(client, e.recipients[0])
         except aiosmtplib.SMTPDataError as e:
@@ -93,21 +105,28 @@ class MailServer:
             return Refused(f"no mail can bear the address: {e}")
         except (aiosmtplib.SMTPException, OSError) as e:
             client.close()
-            return Deferred(f"{type(e).__name__}: {e}")
+            return _deferred(e)
         except asyncio.CancelledError:
             client.close()
             raise
         except Exception as e:  # noqa: BLE001 - one letter must not stop the others
             _LOG.exception("letter_not_written", delivery_id=str(letter.delivery.id))
             client.close()
-            return Deferred(f"{type(e).__name__}: {e}")
+            return _deferred(e)
         return Sent()
 
-    async def _converse(self, client: aiosmtplib.SMTP, letter: Letter) -> None:
-        message = self._letterhead.write(letter)
-        if not client.is_connected:
+
+async def _connect(client: aiosmtplib.SMTP) -> Deferred | None:
+    try:
+        async with asyncio.timeout(_MAIL_S_MAX):
             await client.connect()
-        await client.send_message(message, recipients=[letter.address])
+    except (aiosmtplib.SMTPException, OSError) as e:
+        return _deferred(e)
+    return None
+
+
+def _deferred(error: Exception) -> Deferred:
+    return Deferred(f"{type(error).__name__}: {error}")
 
 
 def _answered(client: aiosmtplib.SMTP, error: aiosmtplib.SMTPResponseException) -> Outcome:
