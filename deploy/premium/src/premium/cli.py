@@ -6,10 +6,13 @@ import typer
 
 from premium.commands import down, logs, status, up
 from premium.demo.command import demo
+from premium.redrive import redrive
+from premium.replay.command import replay
+from premium.roster import roster
 
 __all__ = ["app"]
 
-COMMANDS: Final = (up, status, logs, down, demo)
+COMMANDS: Final = (up, status, logs, down, demo, replay, roster, redrive)
 
 app = typer.Typer(
     help="Premium Support: the local stack, and what an operator does with it.",
