@@ -29,7 +29,7 @@ __all__ = ["Player", "Stuck", "moments"]
 _SLICE: Final = 2000
 _BATCH: Final = 500
 _LOOK_S: Final = 0.005
-_LOOK_S_MAX: Final = 0.02
+_LOOK_S_MAX: Final = 0.05
 _STUCK_S: Final = 180
 
 

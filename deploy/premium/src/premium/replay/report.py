@@ -83,8 +83,11 @@ class Report(BaseModel):
         table.add_column(style="dim")
         table.add_column()
         rows = self.rows
-        table.add_row("rows", f"{rows.read:,}: {rows.told:,} told, {rows.no_news:,} no news")
-        table.add_row("rows refused", f"{rows.refused:,}")
+        table.add_row(
+            "rows",
+            f"{rows.read:,}: {rows.told:,} told, {rows.no_news:,} no news,"
+            f" {rows.refused:,} refused, {rows.left_out:,} left out",
+        )
         table.add_row("sent", _list(self.sent))
         table.add_row("tickets", f"{self.tickets:,}, {self.tickets_waiting:,} without a specialist")
         table.add_row("published", _list(self.published))

@@ -1,0 +1,125 @@
+"""A log goes through the running stack by `premium replay`, and is accounted for."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from premium.proof.tables import Tables
+from premium.replay.report import Report
+from premium.stack import DATABASES, Stack
+from premium.stack.business_time import BusinessTime
+
+MAPPING = """\
+log: {format: csv}
+source: desk
+ticket: id
+time: {column: at, format: iso, zone: UTC}
+fields:
+  state: {column: status, values: {Open: new, Waits: asked, Works: works, Done: resolved}}
+request: {account_id: "account {id}", requester_id: r, role: super_admin, channel: email,
+          language: en, subject: s}
+facts:
+  - {fact: waiting, is: {state: asked}}
+  - {fact: resumed, is: {state: works}, was: {state: asked}}
+  - {fact: responded, is: {state: works}, was: {state: new}}
+  - {fact: resolved, is: {state: resolved}}
+"""
+LIVES = (
+    (("Open", 0), ("Works", 30), ("Done", 200)),
+    (("Open", 0), ("Works", 90)),
+    (("Open", 0), ("Waits", 20), ("Done", 200)),
+    (("Open", 0),),
+)
+"""Answered in time, too late, after a wait, and never: states with their minutes."""
+TICKETS = 20
+SPEED = "3600"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+@pytest.fixture
+def empty_stack(tmp_path: Path) -> Iterator[Stack]:
+    """Run a stack that nobody else has used."""
+    stack = Stack(tmp_path / "stack")
+    asyncio.run(stack.up())
+    yield stack
+    asyncio.run(stack.down(wipe=True))
+
+
+async def premium(stack: Stack, *args: str) -> Ended:
+    """Run the command against a stack."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "premium",
+        *args,
+        env={**os.environ, "PREMIUM_HOME": str(stack.folder), "COLUMNS": "200"},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    out, err = await process.communicate()
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+def written(folder: Path) -> tuple[str, str]:
+    """Write a log of a few hours: tickets live one of LIVES in turn; and a bad row."""
+    noon = datetime(2020, 1, 6, 12, tzinfo=UTC)
+    rows = ["id,at,status", "0,noon,Open"]
+    for ticket in range(TICKETS):
+        for state, minute in LIVES[ticket % len(LIVES)]:
+            at = noon + timedelta(minutes=ticket + minute)
+            rows.append(f"{ticket},{at.isoformat()},{state}")
+    log, mapping = folder / "log.csv", folder / "map.yaml"
+    log.write_text("\n".join(rows))
+    mapping.write_text(MAPPING)
+    return str(log), str(mapping)
+
+
+async def real_time(stack: Stack) -> bool:
+    """Tell whether every database judges by real time."""
+    tables = Tables({name: stack.addresses.dsn(name, owner=True) for name in DATABASES})
+    await tables.start()
+    try:
+        real = await BusinessTime(tables.databases).real_now()
+        times = []
+        for database in tables.databases.values():
+            async with database.session() as session:
+                times.append(await session.fetchval("SELECT premium_now()"))
+    finally:
+        await tables.stop()
+    return all(abs(moment - real) < timedelta(minutes=1) for moment in times)
+
+
+def test_log_is_replayed_at_speed(empty_stack: Stack, tmp_path: Path) -> None:
+    """Every row is accounted for, promises come to what the log says, and time is real again."""
+    log, mapping = written(tmp_path)
+    account = tmp_path / "report.json"
+    args = ("replay", log, "--mapping", mapping, "--speed", SPEED, "--report", str(account))
+    ended = asyncio.run(premium(empty_stack, *args))
+    assert (ended.code, ended.err.count("Traceback")) == (0, 0), ended
+    report = Report.model_validate_json(account.read_text())
+    assert report.is_whole
+    (refusal,) = report.rows.refusals
+    assert refusal.startswith("log.csv:2: column 'at': 'noon' is no time in the format iso")
+    assert (report.rows.read, report.rows.told, report.rows.refused) == (46, 45, 1)
+    assert report.clocks == {"met": 10, "met, breached": 5, "running, breached": 5}
+    assert report.tickets == report.published["premium.ticket.accepted.v1"] == TICKETS
+    assert asyncio.run(real_time(empty_stack))
+
+    again = asyncio.run(premium(empty_stack, *args))
+    assert again.code == 1
+    assert "a replay moves time and needs an empty stack" in again.err
