@@ -40,7 +40,22 @@ def test_a_described_claim_is_business_critical() -> None:
     assert acceptance.event.promises[0].due_at == datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("changes", [{"body": "help"}, {"channel": "chat"}, {"channel": "phone"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "朝から全社員がログインできません",
+        "所有员工都无法登录系统",
+        "전 직원이 아침부터 로그인할 수 없습니다",
+    ],
+)
+def test_a_description_counts_in_every_script(body: str) -> None:
+    """Not every language puts spaces between its words."""
+    assert accept(request(body=body)).event.severity == "business_critical"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"body": "help"}, {"body": "至急"}, {"channel": "chat"}, {"channel": "phone"}]
+)
 def test_a_claim_that_lacks_something_starts_as_standard(changes: dict[str, str]) -> None:
     """The answer says what is missing, and the claim itself is kept."""
     acceptance = accept(request(**changes))
