@@ -52,6 +52,14 @@ def test_shipped_mapping_is_found_by_name(name: str) -> None:
     assert load(find_mapping(name)).source == name
 
 
+def test_documented_mapping_is_without_fault(tmp_path: Path) -> None:
+    """What docs/replay.md shows can be copied and works."""
+    text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
+    file = tmp_path / "map.yaml"
+    file.write_text(text.split("```yaml\n")[1].split("```")[0])
+    assert load(file).source == "help-desk"
+
+
 def test_path_is_taken_as_it_is() -> None:
     """What is no shipped name is a path."""
     assert find_mapping("my/own.yaml") == Path("my/own.yaml")
