@@ -1,8 +1,8 @@
 """The batch consumer: raw bytes in, one transaction a batch, then the offset.
 
-FastStream's defaults lose or block records (its ACK_FIRST commits before the handler, its batch
-decoding fails good neighbours, its parser skips odd headers in silence), so it is given a parser
-that cannot raise, AckPolicy.MANUAL, and explicit offsets. What is ours:
+FastStream declares the subscription and owns the group's member; the loop that reads it is ours.
+Its own loses or blocks records (ACK_FIRST commits before the handler, batch decoding fails good
+neighbours, odd headers are skipped in silence) and sleeps after an empty poll. What is ours:
 
 - a batch is one transaction: inbox claim, decision, state, outbox, dead letters;
 - `Transient`: the batch waits and is tried again, nothing is parked, nothing overtakes;
@@ -21,7 +21,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka import KafkaBroker
 from tenacity import (
     AsyncRetrying,
     RetryError,
@@ -41,7 +41,9 @@ __all__ = ["BatchConsumer", "Claimable", "Connection", "Decoder", "Handler"]
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 500
 _TRIES_MAX: Final = 3
-_DRAIN_S_MAX: Final = 6
+_POLL_MS: Final = 250
+"""How long an idle poll may take; records end it at once, a stop after this long."""
+_AWAY_S: Final = 0.5
 
 
 class Claimable(Protocol):
@@ -93,22 +95,18 @@ class BatchConsumer[T: Claimable]:
         self._decode = decode
         self._handle = handle
         self._stop = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
         self._broker = KafkaBroker(
             connection.bootstrap,
             client_id=connection.service,
             logger=None,
+            consumer_only=True,
             allow_auto_create_topics=False,
-            graceful_timeout=None,
         )
         self._subscriber = self._broker.subscriber(
             *(connection.topic_prefix + topic for topic in topics),
             group_id=connection.topic_prefix + connection.service,
             group_instance_id=connection.instance_id,
-            batch=True,
-            max_records=_BATCH_MAX,
-            batch_timeout_ms=10,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -116,10 +114,7 @@ class BatchConsumer[T: Claimable]:
             max_poll_interval_ms=300_000,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=1_000,
-            parser=self._wrap,
-            decoder=_as_it_is,
         )
-        self._subscriber(self._on_batch)
 
     async def start(self) -> None:
         """Join the group. Raises Transient while the broker is away."""
@@ -128,17 +123,20 @@ class BatchConsumer[T: Claimable]:
         except (KafkaError, OSError) as e:
             await self._broker.stop()
             raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
+        assert self._consumer is not None  # noqa: S101 - the broker just made it
+        self._task = asyncio.create_task(self._run(self._consumer), name="consumer")
 
     async def stop(self) -> None:
-        """Fetch no more, finish and commit the batch in hand, leave the group.
-
-        FastStream closes its consumer before the handler ends; hence the pause first.
-        """
+        """Finish and commit the batch in hand, then leave the group."""
         self._stop.set()
-        if (consumer := self._consumer) is not None:
-            consumer.pause(*consumer.assignment())
-        await or_after(self._idle.wait(), _DRAIN_S_MAX)
+        if self._task is not None:
+            await self._task
         await self._broker.stop()
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The background task, watched by the lifecycle."""
+        return self._task
 
     async def fault(self) -> str | None:
         """Say why nothing can be consumed, or None."""
@@ -149,26 +147,26 @@ class BatchConsumer[T: Claimable]:
     def _consumer(self) -> AIOKafkaConsumer | None:
         return self._subscriber.consumer
 
-    async def _wrap(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
-        """Take the batch as it is: FastStream's own parser skips null and non-UTF-8 headers."""
-        consumer = self._consumer
-        assert consumer is not None  # noqa: S101 - it just delivered this batch
-        return KafkaMessage(body=b"", raw_message=records, headers={}, consumer=consumer)
+    async def _run(self, consumer: AIOKafkaConsumer) -> None:
+        while not self._stop.is_set():
+            try:
+                found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_MAX)
+                await self._on_batch([raw for records in found.values() for raw in records])
+            except RetryError:
+                return
+            except KafkaError as e:
+                if not e.retriable:
+                    raise
+                _LOG.warning("consumer_waits", reason=f"{type(e).__name__}: {e}")
+                await or_after(self._stop.wait(), _AWAY_S)
 
-    async def _on_batch(self, message: KafkaMessage) -> None:
-        records: tuple[ConsumerRecord, ...] = message.raw_message
-        if self._stop.is_set():
+    async def _on_batch(self, records: Sequence[ConsumerRecord]) -> None:
+        if not records:
             return
-        self._idle.clear()
-        try:
-            started = elapsed_s()
-            await self._settle([item for r in records if (item := self._read(r)) is not None])
-            telemetry.BATCH_S.observe(elapsed_s(started))
-            await self._commit(records)
-        except RetryError:
-            _LOG.info("batch_left", records=len(records))
-        finally:
-            self._idle.set()
+        started = elapsed_s()
+        await self._settle([item for r in records if (item := self._read(r)) is not None])
+        telemetry.BATCH_S.observe(elapsed_s(started))
+        await self._commit(records)
 
     def _read(self, raw: ConsumerRecord) -> _Item[T] | None:
         topic = raw.topic.removeprefix(self._connection.topic_prefix)
@@ -264,11 +262,6 @@ class BatchConsumer[T: Claimable]:
             if tp in held and (end := consumer.highwater(tp)) is not None:
                 topic = tp.topic.removeprefix(self._connection.topic_prefix)
                 telemetry.LAG.labels(topic, tp.partition).set(max(0, end - at))
-
-
-async def _as_it_is(message: KafkaMessage) -> Any:  # noqa: ANN401 - FastStream's own signature
-    """Decode nothing: records are read one by one, where each can fail alone."""
-    return message.body
 
 
 def _bug(error: Exception) -> Poison:
