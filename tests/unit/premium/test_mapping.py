@@ -60,9 +60,17 @@ def test_documented_mapping_is_without_fault(tmp_path: Path) -> None:
     assert load(file).source == "help-desk"
 
 
-def test_path_is_taken_as_it_is() -> None:
+def test_path_is_taken_as_it_is(tmp_path: Path) -> None:
     """What is no shipped name is a path."""
-    assert find_mapping("my/own.yaml") == Path("my/own.yaml")
+    file = tmp_path / "own.yaml"
+    file.write_text(GOOD)
+    assert find_mapping(str(file)) == file
+
+
+def test_name_that_is_neither_is_refused_with_a_suggestion() -> None:
+    """A slip in the name of a shipped mapping is seen."""
+    with pytest.raises(MappingRefused, match=r"^volvos:1:1: no such file.*did you mean 'volvo'\?$"):
+        find_mapping("volvos")
 
 
 @pytest.mark.parametrize(

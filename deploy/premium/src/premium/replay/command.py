@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, override
 
@@ -61,39 +63,36 @@ def replay(
     console = Console(stderr=True)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
-        found = run(_replay(console, file, mapping, speed, tickets))
+        if report is not None:
+            _write(report, "")  # a place that cannot be written is said before the work
+        read = partial(read_log, file, load(find_mapping(mapping)), tickets_max=tickets)
+        found = run(_replay(console, read, mapping, speed))
     except (MappingRefused, LogUnreadable, Stuck, Transient) as e:
         raise StackError(str(e)) from e
     if report is not None:
-        _write(report, found)
+        _write(report, found.model_dump_json(indent=2) + "\n")
     console.print(found.table())
     if not found.is_whole:
         raise typer.Exit(_NOT_WHOLE)
 
 
-async def _replay(
-    console: Console, file: Path, mapping: str, speed: float, tickets: int | None
-) -> Report:
+async def _replay(console: Console, read: Callable[[], Log], mapping: str, speed: float) -> Report:
     home = settings.load(Settings).home
     stack = Stack.attach(home)
     for state in await stack.states():
         if state.reason is not None:
             raise StackError(f"{state.title}: {state.reason}; run `premium up`")
-    with console.status(f"reading {file.name}"):
-        log = await asyncio.to_thread(_read, file, mapping, tickets)
+    with console.status("reading the log"):
+        log = await asyncio.to_thread(read)
     async with session(stack.addresses, MemoryWatch(home.absolute() / "run")) as open_session:
         with _progress(console) as progress:
             bar = progress.add_task(log.file.name, total=len(log.told))
             return await open_session.run(
                 log,
-                mapping=find_mapping(mapping).name,
+                mapping=mapping,
                 speed=speed,
                 advance=lambda count: progress.advance(bar, count),
             )
-
-
-def _read(file: Path, mapping: str, tickets: int | None) -> Log:
-    return read_log(file, load(find_mapping(mapping)), tickets_max=tickets)
 
 
 def _progress(console: Console) -> Progress:
@@ -108,8 +107,8 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _write(file: Path, found: Report) -> None:
+def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(found.model_dump_json(indent=2) + "\n")
+        file.write_text(text)
     except OSError as e:
         raise StackError(f"{file}: {e.strerror}; choose another place with --report") from e

@@ -27,6 +27,7 @@ from pydantic import (
 from premium.replay.places import (
     KeyPath,
     MappingRefused,
+    Place,
     YamlDocument,
     did_you_mean,
     read_yaml,
@@ -245,9 +246,13 @@ _PARTS: dict[str, type[BaseModel]] = {
 
 
 def find_mapping(name: str) -> Path:
-    """Find a mapping by its path, or one of ours by its name."""
-    shipped = _SHIPPED / f"{name}.yaml"
-    return shipped if shipped.is_file() else Path(name)
+    """Find one of our mappings by its name, or any by its path; raises MappingRefused."""
+    shipped = {file.stem: file for file in _SHIPPED.glob("*.yaml")}
+    file = shipped.get(name, Path(name))
+    if not file.is_file():
+        hint = did_you_mean(name, list(shipped))
+        raise MappingRefused(Place(name, 1, 1), f"no such file, nor a mapping of ours; {hint}")
+    return file
 
 
 def load(file: Path) -> Mapping:
