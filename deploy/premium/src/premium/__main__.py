@@ -8,7 +8,8 @@ EXIT_INTERRUPTED = 130
 
 def main() -> None:
     """Run the command."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a server being away is our news
+    for library in ("aiokafka", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # what is amiss, we say ourselves
     try:
         from premium.cli import app  # noqa: PLC0415 - takes a second, in which Ctrl-C may come
         from premium.stack import StackError  # noqa: PLC0415

@@ -118,12 +118,13 @@ async def _initialise(site: Site, user: User | None) -> None:
             os.chown(staging, *user)
     data = staging / "data"
     options = ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--no-locale"]
-    await complete(
-        [str(_PROGRAMS / "bin" / "initdb"), "-D", str(data), "-U", ADMIN, *options],
-        env=_ENVIRONMENT,
-        user=user,
-        hold=site.lock,
-    )
+    initdb = [str(_PROGRAMS / "bin" / "initdb"), "-D", str(data), "-U", ADMIN, *options]
+    try:
+        await complete(initdb, env=_ENVIRONMENT, user=user, hold=site.lock)
+    except StackError as e:
+        raise StackError(
+            f"{e}; if {site.home.folder} is full or not ours, set PREMIUM_HOME to another folder"
+        ) from e
     with speaking_of(site.home.folder):
         data.rename(site.home.postgres)
         shutil.rmtree(staging)

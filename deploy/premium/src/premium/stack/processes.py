@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -28,6 +29,8 @@ type User = tuple[int, int]
 _LAUNCH: Final = Path(__file__).with_name("launch.py")
 _SAME_START_S: Final = 0.5
 _KILL_WAIT_S: Final = 10
+_LINES_MAX: Final = 50
+_FAILURE: Final = re.compile(r"\b(error|fatal|panic|cannot|could not)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,10 @@ def last_line(log: Path) -> str:
 
 
 def _last(text: str) -> str:
+    """Choose the last line that tells of a failure; what follows it is often mere tidying up."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    telling = [line for line in lines[-_LINES_MAX:] if _FAILURE.search(line)]
+    return (telling or lines or ["it said nothing"])[-1]
 
 
 def _record(path: Path, pid: int, command: Command) -> Running:
