@@ -107,7 +107,8 @@ class World:
 
     def _decide(self, batch: Sequence[Record], spare: int) -> Desk:
         ids = {_ticket_id(record) for record in batch}
-        known = [t for t in self.tickets.values() if t.ticket_id in ids or t.specialist_id]
+        rows = sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
+        known = [t for t in rows if t.ticket_id in ids or t.specialist_id]
         desk = Desk(Roster(deepcopy([*self.specialists.values()])), deepcopy(known), ONE)
         desk.bring_waiting(deepcopy([*self.earliest(spare)]), dict.fromkeys(CHANNELS, spare))
         for record in batch:

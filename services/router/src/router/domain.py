@@ -226,9 +226,9 @@ class Desk:
         self.roster.put(specialist)
         self.listed[specialist.specialist_id] = specialist
         if specialist.removed:
-            for ticket in [*self.tickets.values()]:
-                if ticket.specialist_id == specialist.specialist_id:
-                    self._hand_back(ticket, _LEFT)
+            held = [t for t in self.tickets.values() if t.specialist_id == specialist.specialist_id]
+            for ticket in sorted(held, key=lambda ticket: ticket.key):
+                self._hand_back(ticket, _LEFT)
         for channel in CHANNELS:
             self._match(channel)
 

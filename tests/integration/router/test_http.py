@@ -1,0 +1,99 @@
+"""The specialists' door: what a decline comes to, and what a team lead sees."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from router import handlers
+from router.http import make_app
+from shared.events import Envelope, Event, ticket_id_of
+from shared.postgres import Database
+from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
+from shared.testing.databases import MakeDatabase
+
+T1 = ticket_id_of("test", "T1")
+DECLINED = "SELECT convert_from(value, 'UTF8')::json ->> 'reason' FROM outbox WHERE id = 2"
+
+
+@pytest.fixture
+async def db(database: MakeDatabase) -> AsyncIterator[Database]:
+    """Connect as a router."""
+    db = Database((await database("router")).dsn, service="router")
+    await db.start()
+    yield db
+    await db.stop()
+
+
+@pytest.fixture
+async def client(db: Database) -> AsyncIterator[AsyncClient]:
+    """Knock at the door."""
+    transport = ASGITransport(make_app(db, []))
+    async with AsyncClient(transport=transport, base_url="http://router") as client:
+        yield client
+
+
+async def given(db: Database, *envelopes: Envelope[Event]) -> None:
+    """Let events have had their effect."""
+    async with db.transaction() as tx:
+        await handlers.take(tx, envelopes, NOON + minutes(1))
+
+
+def wish(specialist_id: str) -> dict[str, str]:
+    """Decline for some reason."""
+    return {"specialist_id": specialist_id, "reason": "not my field"}
+
+
+async def test_a_declined_ticket_goes_on_in_the_same_breath(
+    db: Database, client: AsyncClient
+) -> None:
+    """The answer says who has it now; the reason is announced."""
+    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
+    assert answer.status_code == 200
+    assert answer.json() == {"outcome": "assigned", "ticket_id": str(T1), "specialist_id": "ben"}
+    async with db.session() as session:
+        assert await session.fetchval(DECLINED) == "not my field"
+
+
+async def test_a_declined_ticket_waits_when_nobody_else_has_room(
+    db: Database, client: AsyncClient
+) -> None:
+    """It is in the queue again, with its age."""
+    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben", presence="away"))
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
+    assert answer.json() == {"outcome": "waiting", "ticket_id": str(T1), "specialist_id": None}
+    [pool] = (await client.get("/v1/queue")).json()
+    assert (pool["channel"], pool["language"], pool["waiting"]) == ("email", "en", 1)
+    assert pool["oldest_s"] > 0
+
+
+async def test_only_who_has_a_ticket_can_decline_it(db: Database, client: AsyncClient) -> None:
+    """Somebody was faster: that is said, and nothing changes."""
+    await given(db, a_specialist("ann"), a_ticket("T1"))
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json=wish("ben"))
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "someone was faster" in answer.json()["detail"]
+
+
+async def test_an_unknown_ticket_is_not_found(client: AsyncClient) -> None:
+    """There is nothing to decline."""
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
+    assert answer.status_code == 404
+
+
+async def test_a_bad_decline_names_every_bad_field(client: AsyncClient) -> None:
+    """As at every door of ours."""
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json={"reason": "a\nb", "why": "?"})
+    assert answer.status_code == 422
+    fields = [error["field"] for error in answer.json()["errors"]]
+    assert sorted(fields) == ["reason", "specialist_id", "why"]
+
+
+async def test_a_team_lead_sees_who_holds_how_much(db: Database, client: AsyncClient) -> None:
+    """A line for each person on the roster."""
+    await given(db, a_specialist("ann", capacity={"email": 3}), a_ticket("T1"))
+    [person] = (await client.get("/v1/specialists")).json()
+    assert person["specialist_id"] == "ann"
+    assert person["channels"]["email"] == {"capacity": 3, "load": 1}
