@@ -117,14 +117,16 @@ class Kafka(Server):
             write_atomically(settings, _properties(site, staging / "data"))
             write_atomically(logging, _LOGGING)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        await complete(
-            [
-                *_java(logging),
-                "kafka.tools.StorageTool",
-                *("format", "--config", str(settings), f"--cluster-id={cluster}"),
-            ],
-            hold=site.lock,
-        )
+        tool = [*_java(logging), "kafka.tools.StorageTool", "format"]
+        try:
+            await complete(
+                [*tool, "--config", str(settings), f"--cluster-id={cluster}"], hold=site.lock
+            )
+        except StackError as e:
+            raise StackError(
+                f"cannot format Kafka's data folder: {e};"
+                " make room or allow it, or set PREMIUM_HOME to another folder"
+            ) from e
         with speaking_of(site.home.folder):
             staging.rename(site.home.kafka)
 

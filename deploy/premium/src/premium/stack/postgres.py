@@ -123,7 +123,8 @@ async def _initialise(site: Site, user: User | None) -> None:
         await complete(initdb, env=_ENVIRONMENT, user=user, hold=site.lock)
     except StackError as e:
         raise StackError(
-            f"{e}; if {site.home.folder} is full or not ours, set PREMIUM_HOME to another folder"
+            f"cannot make PostgreSQL's data folder: {e};"
+            " make room or allow it, or set PREMIUM_HOME to another folder"
         ) from e
     with speaking_of(site.home.folder):
         data.rename(site.home.postgres)

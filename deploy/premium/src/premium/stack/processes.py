@@ -168,7 +168,7 @@ async def complete(
             await process.wait()
     text = output.decode(errors="replace")
     if process.returncode != 0:
-        raise StackError(f"{Path(argv[0]).name} failed: {_last(text)}")
+        raise StackError(_last(text))
     return text
 
 
