@@ -34,9 +34,8 @@ class Agenda:
         heappush(self._plan, (at, next(self._numbers), task))
         self._changed.set()
 
-    @property
     def is_done(self) -> bool:
-        """Whether nothing is planned and nothing is being done."""
+        """Tell whether nothing is planned and nothing is being done."""
         return not self._plan and not self._in_hand
 
     def clear(self) -> None:

@@ -53,11 +53,17 @@ class Ticket:
     holder: str | None = None
     answered: bool = False
     """Nobody has to be found for it (any more)."""
-    timed: bool = False
-    """A promise on it is open; while it is and ``due_at`` is None, the clock is paused."""
+    started: bool = False
+    settled: bool = False
+    """Its clock runs, or is paused while ``due_at`` is None, from started to settled."""
     warned: bool = False
     kept: bool = False
     broken: type[Event] | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether a promise on it is open."""
+        return self.started and not self.settled
 
 
 @dataclass(slots=True)
@@ -179,7 +185,7 @@ class Board:
                 self._ticket(event.ticket_id).answered = True
             case ClockStarted() | ClockResumed() | ClockRepriced():
                 ticket = self._ticket(event.ticket_id)
-                ticket.timed, ticket.due_at = True, event.due_at
+                ticket.started, ticket.due_at = True, event.due_at
             case ClockPaused():
                 self._ticket(event.ticket_id).due_at = None
             case ClockWarned():
@@ -188,7 +194,7 @@ class Board:
                     self._say(at, "warned", f"{self._name(event.ticket_id)}: 80 % used up")
             case ClockMet() | ClockCancelled():
                 ticket = self._ticket(event.ticket_id)
-                ticket.timed, ticket.kept = False, isinstance(event, ClockMet) and event.in_time
+                ticket.settled, ticket.kept = True, isinstance(event, ClockMet) and event.in_time
             case PromiseBreached() | PromiseMissed():
                 self._ticket(event.ticket_id).broken = type(event)
                 kind = "breached" if isinstance(event, PromiseBreached) else "missed"

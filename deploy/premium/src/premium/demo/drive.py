@@ -40,6 +40,7 @@ __all__ = ["Drive"]
 _EXCUSES: Final = ("not my field", "a colleague knows this account", "about to leave")
 _PACE_EVERY_S: Final = 0.5
 _LATENCIES: Final = 15
+_LATENCY_AT_FIRST: Final = timedelta(milliseconds=100)
 _LATENCY_MIN: Final = timedelta(milliseconds=1)
 _AHEAD: Final = timedelta(milliseconds=100)
 
@@ -86,9 +87,10 @@ class Drive:
         return self.pace.business_at(self.real_now())
 
     async def begin(self) -> None:
-        """Open the roster and start the first day."""
-        await self.workforce.open()
-        await self._run_at(Pace.of_a_day(self.midnight, self.real_now(), self.day_lasts))
+        """Start the first day, slowly until it is known how fast the system is."""
+        began = self.real_now()
+        pace = Pace.of_a_day(self.midnight, began, self.day_lasts)
+        await self._run_at(pace.braked(began, _LATENCY_AT_FIRST))
         self._plan_day(FIRST_DAY)
 
     async def keep_pace(self) -> None:

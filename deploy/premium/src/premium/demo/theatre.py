@@ -35,7 +35,7 @@ __all__ = ["Plan", "Theatre", "theatre"]
 _TOPICS: Final = (*FACT_TOPICS, *DEAD_LETTER_TOPICS)
 _ROSTER: Final = (SpecialistListed.topic,)
 _FRAME_S: Final = 0.2
-_LAG_EVERY_S: Final = 1.0
+_LAG_EVERY_S: Final = 2.0
 _RATE_FRAMES: Final = 10
 _LOOK_S: Final = 0.1
 _SILENT_S_MAX: Final = 20.0
@@ -108,6 +108,8 @@ class Theatre:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(feed.run())]
             await self._until(lambda: self._is_read(feed, _ROSTER))
+            await drive.workforce.open()
+            await self._until(self._is_at_rest)
             await drive.begin()
             works = (drive.agenda.run(), drive.keep_pace(), self._watch_lag(), self._show(drive))
             tasks += [group.create_task(work) for work in works]
@@ -132,12 +134,16 @@ class Theatre:
 
     async def _is_quiet(self, drive: Drive, feed: Feed) -> bool:
         """Tell whether all is done: by upstream, by the specialists, and by the services."""
-        if not drive.agenda.is_done:
+        if not drive.agenda.is_done():
             return False
         if elapsed_s(drive.heard_at_s) > _SILENT_S_MAX:
             return True
-        at_rest = await patiently(self._pipeline.unrest) is None
-        return at_rest and not drive.board.open_tickets() and await self._is_read(feed, _TOPICS)
+        if drive.board.open_tickets() or not await self._is_at_rest():
+            return False
+        return await self._is_read(feed, _TOPICS)
+
+    async def _is_at_rest(self) -> bool:
+        return await patiently(self._pipeline.unrest) is None
 
     async def _watch_lag(self) -> None:
         while True:

@@ -1,0 +1,147 @@
+"""The demo's proof: it passes what is right, and names each thing that is not."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+import pytest
+
+from premium.demo.audit import Evidence, Finding, audit
+from premium.demo.day import Sending
+from premium.demo.ledger import Ledger
+from premium.proof.tables import Books, Routed, Timed
+from premium.proof.verdict import fact_id
+from premium.proof.wire import Published, Wire
+from shared.dead_letters import DeadLetter
+from shared.events import (
+    AssignmentReleased,
+    ClockMet,
+    ClockStarted,
+    Event,
+    LaterFact,
+    NotificationSent,
+    PromiseBreached,
+    PromiseRetracted,
+    SupportRequest,
+    TicketAccepted,
+    TicketAssigned,
+    TicketResponded,
+)
+
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
+REQUEST = SupportRequest(
+    source="test",
+    external_id="1",
+    account_id="alder-finch",
+    requester_id="admin-1",
+    role="super_admin",
+    channel="email",
+    language="en",
+    subject="A question",
+    occurred_at=NOON,
+)
+ANSWER = LaterFact(
+    source="test", external_id="1", type="responded", occurred_at=NOON + timedelta(minutes=5)
+)
+TICKET = REQUEST.ticket_id
+DELIVERY = UUID(int=7)
+BAD = Sending(NOON, "kafka", b"bad", b"{", reason="bad_json")
+
+
+def published(event: type[Event], name: UUID | None = None, **about: str) -> Published:
+    """Put a fact about the ticket on its topic."""
+    name = name or uuid5(TICKET, f"{event.type}{about}")
+    return Published(event.topic, name, event.type, str(TICKET), b"", about)
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    """Give one request, answered in time, and one bad record: all as it must be."""
+    ledger = Ledger()
+    ledger.write(REQUEST)
+    ledger.write(ANSWER)
+    ledger.garbage.append(BAD)
+    facts = [
+        published(TicketAccepted, fact_id(REQUEST)),
+        published(TicketResponded, fact_id(ANSWER)),
+        published(TicketAssigned, specialist_id="mara"),
+        published(AssignmentReleased, specialist_id="mara"),
+        published(ClockStarted, kind="first_response"),
+        published(ClockMet, kind="first_response"),
+        published(NotificationSent, delivery_id=str(DELIVERY)),
+    ]
+    letter = DeadLetter("inbound.v1", 0, 0, "bad_json", "not JSON", BAD.key, BAD.value, [])
+    return Evidence(
+        ledger=ledger,
+        wire=Wire(facts={fact.id: fact for fact in facts}, parked=[letter]),
+        books=Books(
+            tickets=frozenset({TICKET}),
+            routed=[Routed(TICKET, 1, waiting=False)],
+            clocks=[Timed(TICKET, "first_response", "met", None, None)],
+            deliveries={DELIVERY: "sent"},
+        ),
+        mails=frozenset({DELIVERY.hex}),
+        surprises=[],
+    )
+
+
+def add(evidence: Evidence, fact: Published) -> None:
+    """Publish one fact more."""
+    evidence.wire.facts[fact.id] = fact
+
+
+def lose(evidence: Evidence, kind: type[Event]) -> None:
+    """Take the facts of one type away."""
+    for fact in list(evidence.wire.of_type(kind.type)):
+        del evidence.wire.facts[fact.id]
+
+
+def faulty(findings: list[Finding]) -> set[str]:
+    """Name the findings with faults, by their first word."""
+    return {finding.what.split()[0].strip(",") for finding in findings if finding.faults}
+
+
+def test_what_is_as_it_must_be_has_no_faults(evidence: Evidence) -> None:
+    """All seven findings pass."""
+    assert faulty(audit(evidence)) == set()
+
+
+BREACH = published(PromiseBreached, kind="first_response", due_at="13:00")
+
+FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
+    "a request is lost": (lambda e: lose(e, TicketAccepted), "1"),
+    "a fact is lost": (lambda e: lose(e, TicketResponded), "1"),
+    "a fact is doubled": (lambda e: add(e, published(TicketResponded)), "1"),
+    "garbage is not parked": (lambda e: e.wire.parked.clear(), "garbage"),
+    "garbage is parked twice": (lambda e: e.wire.parked.extend(e.wire.parked), "garbage"),
+    "a promise is broken": (lambda e: add(e, BREACH), "promises"),
+    "a ticket is assigned twice": (
+        lambda e: add(e, published(TicketAssigned, specialist_id="tom")),
+        "assignments",
+    ),
+    "a ticket is never released": (lambda e: lose(e, AssignmentReleased), "assignments"),
+    "nobody says what became of a mail": (lambda e: lose(e, NotificationSent), "mails"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_named(evidence: Evidence, fault: str) -> None:
+    """One thing wrong is one finding wrong, beside what follows from it."""
+    harm, named = FAULTS[fault]
+    harm(evidence)
+    assert named in faulty(audit(evidence))
+
+
+def test_a_breach_that_was_taken_back_is_none(evidence: Evidence) -> None:
+    """Announced and retracted comes to nothing."""
+    add(evidence, BREACH)
+    add(evidence, published(PromiseRetracted, kind="first_response", retracted_id=str(BREACH.id)))
+    found = {finding.what: finding for finding in audit(evidence)}
+    assert found["promises"].faults == []
+    assert "1 retracted" in found["promises"].found
+
+
+def test_a_mail_that_never_came_is_missing(evidence: Evidence) -> None:
+    """Said to be sent is not enough: the sink has it or not."""
+    lost = Evidence(evidence.ledger, evidence.wire, evidence.books, frozenset(), evidence.surprises)
+    assert faulty(audit(lost)) == {"mails"}
