@@ -25,6 +25,9 @@ class Shown:
     def fetching(self, what: str, size_bytes: int) -> Iterator[Advance]:
         """Show how far it is; where there is no terminal, only that it began."""
         self.say(f"Fetching {what}")
+        if not self._console.is_terminal:
+            yield lambda _: None
+            return
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(TextColumn(" "), *columns, console=self._console, transient=True) as bar:
             task = bar.add_task("", total=size_bytes)
