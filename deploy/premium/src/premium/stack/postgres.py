@@ -84,7 +84,7 @@ class Postgres(Server):
                 " start afresh with `premium down --wipe`"
             ) from e
         except (asyncpg.PostgresError, OSError, TimeoutError) as e:
-            return str(e)
+            return f"{type(e).__name__}: {e}"
         await connection.close()
         return None
 
