@@ -4,6 +4,7 @@ from typing import Final
 
 import typer
 
+from premium.bench.command import bench
 from premium.commands import down, logs, status, up
 from premium.demo.command import demo
 from premium.redrive import redrive
@@ -12,7 +13,7 @@ from premium.roster import roster
 
 __all__ = ["app"]
 
-COMMANDS: Final = (up, status, logs, down, demo, replay, roster, redrive)
+COMMANDS: Final = (up, status, logs, down, demo, replay, roster, redrive, bench)
 
 app = typer.Typer(
     help="Premium Support: the local stack, and what an operator does with it.",

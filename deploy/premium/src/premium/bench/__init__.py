@@ -1,0 +1,1 @@
+"""Measures the running system beside a hand-written floor, in one run, on one machine."""

@@ -1,0 +1,100 @@
+"""`premium bench`: the running system beside a hand-written floor, as ratios."""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from premium.bench.environment import environment
+from premium.bench.floor import floor
+from premium.bench.ours import ours
+from premium.bench.report import Report
+from premium.bench.rounds import Bench
+from premium.console import Shown
+from premium.interrupt import run
+from premium.settings import Settings
+from premium.stack import Stack, StackError
+from shared.errors import Transient
+from shared.settings import load
+
+__all__ = ["bench"]
+
+
+def bench(
+    *,
+    attach: Annotated[
+        bool, typer.Option("--attach", help="Measure the stack that runs; its data stays.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write every value to this file, as JSON.")
+    ] = None,
+) -> None:
+    """Measure throughput and latency beside a hand-written floor, in the same run.
+
+    A stack of its own, with fresh data, is started and removed; about six minutes.
+    """
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    console = Console()
+    try:
+        found = run(_measured(console, attach=attach))
+    except Transient as e:
+        raise StackError(f"{e}; is the machine short of memory or disk?") from e
+    console.print(_where(found.environment))
+    for section in found.sections:
+        console.print(section.table())
+    if report is not None:
+        _write(report, found)
+
+
+async def _measured(console: Console, *, attach: bool) -> Report:
+    shown = Shown(console)
+    async with _stack(shown, attach=attach) as stack:
+        processes = {s.name: psutil.Process(s.pid) for s in await stack.states() if s.pid}
+        titles = [state.title for state in await stack.states()]
+        servers = {name: p for name, p in processes.items() if name in {"postgres", "kafka"}}
+        where, logs = stack.addresses, stack.folder / "logs"
+        described = environment(titles)
+        async with (
+            ours(where, processes) as running,
+            floor(where.kafka_bootstrap, where.admin_dsn, logs, servers) as beneath,
+        ):
+            sections = await Bench(beneath, running, shown.say).run()
+    return Report(environment=described, sections=sections)
+
+
+@asynccontextmanager
+async def _stack(shown: Shown, *, attach: bool) -> AsyncIterator[Stack]:
+    """Take up the stack that runs, or start one and leave nothing of it."""
+    if attach:
+        yield Stack.attach(load(Settings).home)
+        return
+    with tempfile.TemporaryDirectory(prefix="premium-bench-") as home:
+        stack = Stack(Path(home), report=shown)
+        try:
+            await stack.up()
+            yield stack
+        finally:
+            await asyncio.shield(stack.down(wipe=True))
+
+
+def _where(described: Mapping[str, str]) -> Table:
+    table = Table(title="Where", title_justify="left", box=None, show_header=False)
+    for name, value in described.items():
+        table.add_row(name, value)
+    return table
+
+
+def _write(file: Path, found: Report) -> None:
+    try:
+        file.write_text(found.model_dump_json(indent=2) + "\n")
+    except OSError as e:
+        raise StackError(f"{file}: {e.strerror}; choose another place with --report") from e

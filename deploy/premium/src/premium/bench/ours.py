@@ -1,0 +1,107 @@
+"""Ours: the running stack, as it is measured."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import httpx
+import psutil
+
+from premium.bench.load import inbound, roster
+from premium.bench.measures import until_rest
+from premium.proof.broker import Broker
+from premium.proof.pipeline import Pipeline
+from premium.proof.tables import Tables
+from premium.roster import listing
+from premium.stack import DATABASES, Addresses, StackError
+from shared import postgres
+from shared.errors import Transient
+from shared.events import INBOUND_TOPIC, SupportRequest
+from shared.publisher import Publisher
+
+__all__ = ["Ours", "ours"]
+
+_TOPICS: Final = (
+    *(INBOUND_TOPIC, "tickets.v1", "assignments.v1"),
+    *("clocks.v1", "breaches.v1", "notifications.v1"),
+)
+_PLANNED: Final = "SELECT count(*) FROM delivery"
+
+
+@dataclass
+class Ours:
+    """The four services, seen from outside."""
+
+    bootstrap: str
+    processes: Mapping[str, psutil.Process]
+    _tables: Tables
+    _pipeline: Pipeline
+    _publisher: Publisher
+    _intake: httpx.AsyncClient
+    topics: Sequence[str] = _TOPICS
+    assigned: str = "assignments.v1"
+    broken: str = "breaches.v1"
+
+    async def now(self) -> datetime:
+        """Ask PostgreSQL for the time by which promises are judged."""
+        async with self._tables.databases["sla_monitor"].session() as session:
+            return await postgres.now(session)
+
+    async def send(self, wanted: Sequence[SupportRequest]) -> None:
+        """Put requests on the inbound topic."""
+        await self._publisher.publish(inbound(request) for request in wanted)
+
+    async def enter(self, request: SupportRequest) -> None:
+        """Post one request over HTTP. Raises StackError for any answer but yes."""
+        headers = {"content-type": "application/json"}
+        content = request.model_dump_json()
+        answer = await self._intake.post("/v1/tickets", content=content, headers=headers)
+        if not answer.is_success:
+            raise StackError(f"intake refused a request: {answer.status_code} {answer.text}")
+
+    async def start_clocks(self, wanted: Sequence[SupportRequest]) -> None:
+        """Let sla-monitor start them, as it does for any request."""
+        await self.send(wanted)
+
+    async def planned(self) -> int:
+        """Count the deliveries that were ever planned."""
+        async with self._tables.databases["notifier"].session() as session:
+            count: int = await session.fetchval(_PLANNED)
+        return count
+
+    async def unrest(self) -> str | None:
+        """Name work that is left, or None."""
+        try:
+            return await self._pipeline.unrest()
+        except Transient as e:
+            return str(e)
+
+
+@asynccontextmanager
+async def ours(
+    addresses: Addresses, processes: Mapping[str, psutil.Process]
+) -> AsyncIterator[Ours]:
+    """Open the doors of a running stack, and put the bench's specialists on its roster."""
+    tables = Tables({db: addresses.dsn(db, owner=True) for db in DATABASES})
+    broker = Broker(addresses.kafka_bootstrap)
+    publisher = Publisher(addresses.kafka_bootstrap, service="bench")
+    async with httpx.AsyncClient(base_url=addresses.http("intake"), trust_env=False) as intake:
+        try:
+            await tables.start()
+            subject = Ours(
+                addresses.kafka_bootstrap,
+                processes,
+                tables,
+                Pipeline(broker, tables),
+                publisher,
+                intake,
+            )
+            await publisher.publish(map(listing, roster(await subject.now())))
+            await until_rest(subject)
+            yield subject
+        finally:
+            await publisher.stop()
+            await tables.stop()
+            await broker.close()
