@@ -48,7 +48,7 @@ class Finding:
     """One thing that was looked into; no faults means that it is as it must be."""
 
     what: str
-    sent: str
+    number: str
     found: str
     faults: Sequence[str]
 
@@ -73,6 +73,7 @@ def audit(evidence: Evidence) -> list[Finding]:
         _copies(evidence),
         _garbage(evidence),
         _promises(evidence),
+        _retractions(evidence),
         _assignments(evidence),
         _mails(evidence),
         _books(evidence),
@@ -89,8 +90,8 @@ def _documents(evidence: Evidence) -> Finding:
     lost = [f"{sent[i].external_id}: not on tickets.v1" for i in sent.keys() - found.keys()]
     invented = [found[i] for i in found.keys() - sent.keys()]
     more = [f"{fact.type} of {fact.ticket}: nobody sent it" for fact in invented]
-    number = f"{len(ledger.requests):,} requests, {len(ledger.facts):,} later facts"
-    return Finding(number, f"{len(sent):,}", f"{len(found):,} once each", [*lost, *more])
+    told_text = f"{len(ledger.requests):,} requests, {len(ledger.facts):,} later facts, once each"
+    return Finding("documents", f"{len(sent):,}", told_text, [*lost, *more])
 
 
 def _copies(evidence: Evidence) -> Finding:
@@ -98,7 +99,7 @@ def _copies(evidence: Evidence) -> Finding:
     ledger, books = evidence.ledger, evidence.books
     ours = {request.ticket_id for request in ledger.requests.values()}
     lost = [f"{ticket_id}: no ticket in intake" for ticket_id in ours - books.tickets]
-    return Finding("sent again, by either door", f"{ledger.doubles:,}", "none taken twice", lost)
+    return Finding("sent again", f"{ledger.doubles:,}", "none taken twice, by either door", lost)
 
 
 def _garbage(evidence: Evidence) -> Finding:
@@ -142,8 +143,17 @@ def _promises(evidence: Evidence) -> Finding:
     told = " · ".join(
         f"{counts[name]:,} {name}" for name in ("kept", "breached", "missed", "cancelled")
     )
-    taken_back = sum(1 for _ in evidence.wire.of_type(PromiseRetracted.type))
-    return Finding("promises", f"{len(expected):,}", f"{told} · {taken_back} retracted", faults)
+    return Finding("promises", f"{len(expected):,}", told, faults)
+
+
+def _retractions(evidence: Evidence) -> Finding:
+    """Let nothing be taken back that was not said, and nothing twice."""
+    named = Counter(f.about["retracted_id"] for f in evidence.wire.of_type(PromiseRetracted.type))
+    said = {str(fact.id) for fact in evidence.wire.facts.values() if fact.type in _BROKEN}
+    faults = [f"{name}: taken back, but never said" for name in named.keys() - said]
+    faults += [f"{name}: taken back {times}x" for name, times in named.items() if times > 1]
+    found = "taken back: a late fact showed that it was kept"
+    return Finding("retractions", f"{named.total():,}", found, faults)
 
 
 def _outcome(clock: Timed) -> Outcome | str:
@@ -188,8 +198,9 @@ def _books(evidence: Evidence) -> Finding:
     """Let the databases and the topics agree, and nothing stand under two ids."""
     verdict = judge(evidence.ledger.documents, evidence.wire, evidence.books)
     repeats = evidence.wire.repeats.total()
-    found = f"{len(evidence.wire.facts):,} facts" + (f", {repeats} repeated" if repeats else "")
-    return Finding("databases and topics agree", "", found, [*verdict.lost, *verdict.doubled])
+    found = "topics and databases agree" + (f", {repeats} records repeated" if repeats else "")
+    number = f"{len(evidence.wire.facts):,}"
+    return Finding("facts in all", number, found, [*verdict.lost, *verdict.doubled])
 
 
 def _tickets(ledger: Ledger) -> set[str]:

@@ -97,11 +97,11 @@ async def _play(console: Console, addresses: Addresses, plan: Plan) -> Sequence[
 
 def _summary(findings: Sequence[Finding]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("What", "Sent", "Became of it", ""):
-        table.add_column(name, justify="right" if name == "Sent" else "left")
+    for name in ("What", "Number", "What became of them", ""):
+        table.add_column(name, justify="right" if name == "Number" else "left")
     for finding in findings:
         mark = f"[red]✖ {len(finding.faults)} wrong[/]" if finding.faults else "[green]✔[/]"
-        table.add_row(finding.what, finding.sent, finding.found, mark)
+        table.add_row(finding.what, finding.number, finding.found, mark)
     return table
 
 

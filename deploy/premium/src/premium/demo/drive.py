@@ -15,6 +15,7 @@ from premium.demo.agenda import Agenda
 from premium.demo.board import Board
 from premium.demo.day import FIRST_DAY, Story, a_day
 from premium.demo.doors import Doors
+from premium.demo.ledger import Ledger
 from premium.demo.pace import Pace
 from premium.demo.script import dice, roster
 from premium.demo.specialists import Act, Work, breaks, work_on
@@ -70,6 +71,7 @@ class Drive:
     _stories: dict[UUID, Story] = field(default_factory=dict)
     _turns: Counter[UUID] = field(default_factory=Counter)
     _seen: set[UUID] = field(default_factory=set)
+    _closed: set[UUID] = field(default_factory=set)
     _latencies: deque[timedelta] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
 
     def __post_init__(self) -> None:
@@ -77,6 +79,7 @@ class Drive:
         self.pace = Pace.of_a_day(self.midnight, self.real_now(), self.day_lasts)
         self.agenda = Agenda(lambda at: (self.pace.real_at(at) - self.real_now()).total_seconds())
         self.workforce = Workforce(self.doors, self.real_now)
+        self.board.list_roster(roster())
 
     def real_now(self) -> datetime:
         """Read the servers' clock without asking them."""
@@ -108,11 +111,16 @@ class Drive:
                 await self._run_at(pace)
 
     def break_off(self) -> None:
-        """Close what is open and plan no more, so that nobody is held by a play that is over."""
-        self.agenda.clear()
-        for ticket_id in self.board.open_tickets():
-            if request := self._requests.get(ticket_id):
-                self.agenda.add(self.now(), partial(self._tell, request, "closed", self.now()))
+        """Plan no more, and close what is open: nobody shall be held by a play that is over.
+
+        To be called until it is quiet: what was on its way comes in meanwhile.
+        """
+        if not self._closed:
+            self.agenda.clear()
+        for ticket_id in self._requests.keys() & set(self.board.open_tickets()) - self._closed:
+            self._closed.add(ticket_id)
+            close = partial(self._tell, self._requests[ticket_id], "closed", self.now())
+            self.agenda.add(self.now(), close)
 
     async def end(self) -> None:
         """Leave business time and roster as they were found."""
@@ -124,12 +132,14 @@ class Drive:
         self.heard, self.heard_at_s = self.heard + 1, elapsed_s()
         self.workforce.hear(envelope.event)
         self.board.take(envelope, self.now())
-        if isinstance(envelope.event, ClockStarted):
-            taken = self.real_now() - self.pace.real_at(envelope.time)
-            self._latencies.append(max(taken, _LATENCY_MIN))
-        if isinstance(envelope.event, TicketAssigned) and envelope.id not in self._seen:
-            self._seen.add(envelope.id)
-            self._work(envelope.event, envelope.time)
+        match envelope.event:
+            case ClockStarted() as event if event.ticket_id in self._requests:
+                taken = self.real_now() - self.pace.real_at(envelope.time)
+                self._latencies.append(max(taken, _LATENCY_MIN))
+            case TicketAssigned() as event if event.ticket_id in self._requests:
+                self._work(event, envelope)
+            case _:
+                pass  # seen; or somebody else's ticket, on a stack that others use too
 
     def hear_dead_letter(self, record: ConsumerRecord) -> None:
         """Show that a service parked a message."""
@@ -163,19 +173,30 @@ class Drive:
         """Go on at midnight: the night is faster than the evening, so no time is run back."""
         began = self.pace.real_at(_midnight(on))
         await self._run_at(Pace.of_a_day(_midnight(on), began, self.day_lasts))
-        self.board.turn_page()
+        self._turn_page()
         self._plan_day(on)
 
-    def _work(self, ticket: TicketAssigned, assigned_at: datetime) -> None:
-        request = self._requests.get(ticket.ticket_id)
-        if request is None:
-            return  # somebody else's ticket, on a stack that others use too
+    def _turn_page(self) -> None:
+        """Forget what is done with: days go on for as long as somebody looks."""
+        self.board.turn_page()
+        self.doors.ledger = Ledger()
+        still_open = set(self.board.open_tickets())
+        self._requests = {t: r for t, r in self._requests.items() if t in still_open}
+        self._stories = {t: s for t, s in self._stories.items() if t in still_open}
+        self._turns = Counter({t: n for t, n in self._turns.items() if t in still_open})
+        self._seen.clear()
+
+    def _work(self, ticket: TicketAssigned, envelope: Envelope[Event]) -> None:
+        if envelope.id in self._seen:
+            return
+        self._seen.add(envelope.id)
+        request = self._requests[ticket.ticket_id]
         turn = self._turns[ticket.ticket_id]
         self._turns[ticket.ticket_id] += 1
         work = Work(
             ticket,
             self._stories[ticket.ticket_id],
-            assigned_at,
+            envelope.time,
             held=self.board.load_of(ticket.specialist_id) - 1,
             turn=turn,
         )

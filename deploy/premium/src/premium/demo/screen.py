@@ -57,4 +57,4 @@ class _Lines(Screen):
     def show(self, board: Board, pulse: Pulse) -> None:
         if self._next is None or pulse.business >= self._next:
             self._next = (self._next or pulse.business) + _LINE_EVERY
-            self._console.print(in_one_line(board, pulse), highlight=False)
+            self._console.print(in_one_line(board, pulse), highlight=False, soft_wrap=True)

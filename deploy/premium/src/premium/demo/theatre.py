@@ -115,8 +115,7 @@ class Theatre:
             tasks += [group.create_task(work) for work in works]
             await self._until(lambda: self._is_over(drive, feed, plan))
             if self.stop.is_set():
-                drive.break_off()
-                await or_after(self._until(lambda: self._is_quiet(drive, feed)), _TIDY_S_MAX)
+                await or_after(self._until(lambda: self._is_tidy(drive, feed)), _TIDY_S_MAX)
             for task in tasks:
                 task.cancel()
 
@@ -131,6 +130,10 @@ class Theatre:
         if self.stop.is_set():
             return True
         return plan.once and await self._is_quiet(drive, feed)
+
+    async def _is_tidy(self, drive: Drive, feed: Feed) -> bool:
+        drive.break_off()
+        return await self._is_quiet(drive, feed)
 
     async def _is_quiet(self, drive: Drive, feed: Feed) -> bool:
         """Tell whether all is done: by upstream, by the specialists, and by the services."""
@@ -176,17 +179,24 @@ class Theatre:
         ends = await patiently(lambda: self.broker.ends(_TOPICS))
         wire = await patiently(lambda: read_wire(self.broker.bootstrap, begins, ends))
         books = since(before, await patiently(self.tables.books))
-        mails = await self.doors.http.get(f"{self.addresses.mail_page}/mails.json")
-        names = (mail["message_id"] for mail in mails.raise_for_status().json()["mails"])
         return audit(
             Evidence(
                 ledger=self.doors.ledger,
                 wire=wire,
                 books=books,
-                mails=frozenset(name.strip("<>").partition("@")[0] for name in names),
+                mails=await patiently(self._mails),
                 surprises=self.doors.surprises,
             )
         )
+
+    async def _mails(self) -> frozenset[str]:
+        """Read which deliveries the sink has: a message id is the delivery's."""
+        try:
+            answer = await self.doors.http.get(f"{self.addresses.mail_page}/mails.json")
+            mails = answer.raise_for_status().json()["mails"]
+        except httpx.HTTPError as e:
+            raise Transient(f"the mail sink: {type(e).__name__}: {e}") from e
+        return frozenset(mail["message_id"].strip("<>").partition("@")[0] for mail in mails)
 
     @property
     def _pipeline(self) -> Pipeline:
