@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from premium.console import Shown
@@ -87,6 +88,11 @@ def _without_password(dsn: str) -> str:
 def _states(states: list[State]) -> Table:
     table = Table("What", "State", "Process", box=None, header_style="bold", pad_edge=False)
     for state in states:
-        how = "[green]ready[/]" if state.reason is None else f"[red]not ready[/]: {state.reason}"
-        table.add_row(state.title, how, str(state.pid or ""))
+        table.add_row(state.title, _state(state), str(state.pid or ""))
     return table
+
+
+def _state(state: State) -> str:
+    if state.reason is None:
+        return "[green]ready[/]"
+    return "[red]stopped[/]" if state.pid is None else f"[red]not ready[/]: {escape(state.reason)}"

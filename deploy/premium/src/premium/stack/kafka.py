@@ -1,6 +1,5 @@
 """Apache Kafka 4.3, one node in KRaft mode, on a Java out of a wheel."""
 
-import asyncio
 import base64
 import re
 import shutil
@@ -96,10 +95,8 @@ class Kafka(Server):
 
     @override
     async def probe(self, site: Site) -> str | None:
-        """Ask for the cluster's brokers, once the port is open."""
+        """Ask for the cluster's brokers."""
         try:
-            _, writer = await asyncio.open_connection(HOST, site.memory.ports["kafka"])
-            writer.close()
             async with admin(f"{HOST}:{site.memory.ports['kafka']}") as client:
                 cluster = await client.describe_cluster()
         except (KafkaError, OSError, TimeoutError) as e:

@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +73,15 @@ class Running:
     def pid(self) -> int:
         """The operating system's number for it."""
         return self._process.pid
+
+    def listens_on(self, ports: Iterable[int]) -> bool:
+        """Tell whether these are its ports: what answers there might be somebody else."""
+        try:
+            connections = self._process.net_connections("tcp")
+        except psutil.Error:
+            return False
+        listening = {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
+        return listening.issuperset(ports)
 
     async def gone(self, wait_s: float) -> bool:
         """Wait for its end, but not longer than this; tell whether it came."""

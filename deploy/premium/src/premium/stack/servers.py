@@ -56,10 +56,13 @@ class Server(ABC):
 
 
 async def ask(address: str) -> str | None:
-    """Fetch a page that says whether its server is ready: None if so, else what it said."""
+    """Fetch a page that says whether its server is ready: None if so, else what is amiss."""
     try:
         async with httpx.AsyncClient(verify=_NO_TLS, trust_env=False, timeout=_ASK_S) as client:
             answer = await client.get(address)
+            faults = {} if answer.is_success else answer.json()["faults"]
     except httpx.HTTPError as e:
         return str(e) or type(e).__name__
-    return None if answer.is_success else f"{answer.status_code} {answer.text}"
+    except (ValueError, KeyError, TypeError):
+        return f"it answers {answer.status_code}"
+    return "; ".join(f"{what}: {fault}" for what, fault in faults.items()) or None

@@ -238,13 +238,20 @@ async def _start_once(site: Site, server: Server) -> None:
 async def _until_ready(site: Site, server: Server, running: Running) -> None:
     since_s = elapsed_s()
     log = site.home.logs / f"{server.name}.log"
-    while (reason := await server.probe(site)) is not None:
+    while (reason := await _ask(site, server, running)) is not None:
         if await running.gone(_LOOK_S):
             raise _EndedError(
                 f"{server.title} ended while it started: {last_line(log)} (see {log})"
             )
         if elapsed_s(since_s) > _READY_S:
             raise StackError(f"{server.title} is not ready in {_READY_S} s: {reason} (see {log})")
+
+
+async def _ask(site: Site, server: Server, running: Running) -> str | None:
+    """Ask a process whether it is ready, but only itself."""
+    if not running.listens_on(_ports(site, server)):
+        return "it does not listen"
+    return await server.probe(site)
 
 
 def _ports(site: Site, server: Server) -> list[int]:
@@ -279,4 +286,5 @@ async def _look(site: Site, server: Server) -> State:
     running = find(site.home.run, server.name)
     if running is None:
         return State(server.name, server.title, None, "does not run")
-    return State(server.name, server.title, running.pid, await server.probe(site))
+    reason = await _ask(site, server, running)
+    return State(server.name, server.title, running.pid, reason)
