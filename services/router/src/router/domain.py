@@ -62,6 +62,11 @@ class Queue:
         self.fell_short = False
         """An answer would have needed tickets beyond those loaded."""
 
+    @property
+    def empty(self) -> bool:
+        """Nobody waits, here or beyond the horizon."""
+        return not self._heap and self._horizon is None
+
     def push(self, ticket: Ticket) -> None:
         """Add a ticket, or its new place when it is due at another time now."""
         heappush(self._heap, ticket.key)
@@ -252,6 +257,8 @@ class Desk:
     def _next(self, channel: Channel) -> Ticket | None:
         firsts = []
         for language, queue in self._queues[channel].items():
+            if queue.empty:
+                continue
             qualified = self.roster.qualified(channel, language).values()
             if any(specialist.can_take(channel) for specialist in qualified):
                 first = queue.earliest(self.tickets.__getitem__, self._goes)
@@ -259,7 +266,7 @@ class Desk:
         return self.tickets[min(firsts)[1]] if firsts else None
 
     def _goes(self, ticket: Ticket) -> bool:
-        return bool(self.roster.takers(ticket))
+        return any(True for _ in self.roster.takers(ticket))
 
     def _give(self, ticket: Ticket, specialist: Specialist) -> None:
         terms = ticket.terms

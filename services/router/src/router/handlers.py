@@ -19,8 +19,8 @@ __all__ = ["CONSUMES", "EMITS", "decline", "decode", "take"]
 
 CONSUMES: Final = (TicketFact.topic, SpecialistListed.topic)
 EMITS: Final = (AssignmentFact.topic,)
-_SPARE: Final = 16
-_WIDER: Final = 8
+_SPARE: Final = 16  # tickets loaded of each pool beyond the room to come: some were declined
+_WIDER: Final = 8  # times as many when that was too few
 
 decode = read
 

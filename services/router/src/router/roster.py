@@ -1,7 +1,7 @@
 """The roster: who serves which channel in which languages, and whom an account belongs to."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -38,7 +38,8 @@ class Specialist:
 
     def can_take(self, channel: Channel) -> bool:
         """Online, with room."""
-        return self.presence == "online" and self.room(channel) > 0
+        held = self.load.get(channel, 0)
+        return self.presence == "online" and held < self.capacity.get(channel, 0)
 
 
 class Roster:
@@ -76,7 +77,7 @@ class Roster:
         spoken = language if self.serves(channel, language) else _ENGLISH
         return self._serving.get((channel, spoken), {})
 
-    def takers(self, ticket: Ticket) -> list[Specialist]:
+    def takers(self, ticket: Ticket) -> Iterator[Specialist]:
         """Find all who could take a ticket now.
 
         Who declined it is left out, unless all who are qualified did: then it is offered again.
@@ -85,11 +86,9 @@ class Roster:
         qualified = self.qualified(terms.channel, base(terms.language))
         if declined_by and qualified.keys() <= declined_by:
             declined_by = frozenset()
-        return [
-            specialist
-            for specialist in qualified.values()
-            if specialist.can_take(terms.channel) and specialist.specialist_id not in declined_by
-        ]
+        for specialist in qualified.values():
+            if specialist.can_take(terms.channel) and specialist.specialist_id not in declined_by:
+                yield specialist
 
 
 def preference(account_id: str, specialist_id: str) -> bytes:
