@@ -73,9 +73,9 @@ class Pace:
         return cls(tuple(stretches))
 
     def business_at(self, real: datetime) -> datetime:
-        """Say what time it is in the play."""
+        """Say what time it is in the play; before it begins, midnight."""
         stretch = self._at(real)
-        return stretch.business + (real - stretch.real) * stretch.speed
+        return stretch.business + max(real - stretch.real, timedelta()) * stretch.speed
 
     def real_at(self, business: datetime) -> datetime:
         """Say when it will be ``business`` in the play: the inverse of `business_at`."""
