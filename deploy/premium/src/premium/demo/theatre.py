@@ -73,19 +73,20 @@ class Theatre:
         Business time is real time again afterwards, in any case. Raises Transient when a server
         stays away.
         """
-        before = await patiently(self.tables.books)
-        begins = await patiently(lambda: self.broker.ends(_TOPICS))
-        drive = await self._drive(plan)
-        try:
-            await self._perform(drive, begins, plan)
-        except* Transient as failures:
-            raise failures.exceptions[0] from None
-        finally:
-            await asyncio.shield(drive.end())
-        return None if self.stop.is_set() else await self._prove(begins, before)
-
-    async def _drive(self, plan: Plan) -> Drive:
         time = BusinessTime(self.tables.databases)
+        async with time.alone():
+            before = await patiently(self.tables.books)
+            begins = await patiently(lambda: self.broker.ends(_TOPICS))
+            drive = await self._drive(plan, time)
+            try:
+                await self._perform(drive, begins, plan)
+            except* Transient as failures:
+                raise failures.exceptions[0] from None
+            finally:
+                await asyncio.shield(drive.end())
+            return None if self.stop.is_set() else await self._prove(begins, before)
+
+    async def _drive(self, plan: Plan, time: BusinessTime) -> Drive:
         real_now = await patiently(time.real_now)
         return Drive(
             run=secrets.token_hex(3),

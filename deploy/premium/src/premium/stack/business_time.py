@@ -4,10 +4,13 @@ Production never does this. Every step may be repeated: a server that is away is
 whoever asks, and asks again.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final
 
+from premium.stack.errors import StackError
+from shared.errors import Transient
 from shared.postgres import Database
 
 __all__ = ["BusinessTime"]
@@ -18,6 +21,8 @@ AS $time$SELECT {expression}$time$
 """
 _REAL: Final = "now()"
 _READ: Final = "SELECT now()"
+_TAKE: Final = "SELECT pg_try_advisory_lock(hashtext('business time'))"
+_GIVE: Final = "SELECT pg_advisory_unlock(hashtext('business time'))"
 _ORDER: Final = ("notifier", "router", "intake", "sla_monitor")
 """Time alone moves only sla-monitor: it goes last, so that the others are already there."""
 
@@ -27,6 +32,18 @@ class BusinessTime:
 
     def __init__(self, databases: Mapping[str, Database]) -> None:
         self._databases = databases
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Keep others from moving time meanwhile. Raises StackError when somebody moves it."""
+        async with self._databases[_ORDER[0]].session() as session:
+            if not await session.fetchval(_TAKE):
+                raise StackError("another play moves this stack's time: wait until it has ended")
+            try:
+                yield
+            finally:
+                with suppress(Transient):
+                    await session.fetchval(_GIVE)
 
     async def run_by(self, expression: str) -> None:
         """Let time be an SQL expression of ``now()``. Raises Transient while a server is away."""
