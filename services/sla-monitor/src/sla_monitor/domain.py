@@ -141,7 +141,11 @@ def fall_due(clock: Clock, *, now: datetime) -> tuple[Clock, list[Announced]]:
     A warning whose breach has passed, or that a later one has overtaken, is left out.
     """
     if clock.broken is not None:
-        return (clock, []) if _is_late(clock, now) else _retract(clock)
+        if _is_late(clock, now):
+            return clock, []
+        kept, taken_back = _retract(clock)
+        due, events = fall_due(kept, now=now)
+        return due, [*taken_back, *events]
     if _is_late(clock, now):
         return _break(clock)
     percent = max((p for p, at in _warnings(clock) if at <= now), default=0)
