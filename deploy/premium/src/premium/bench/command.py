@@ -48,9 +48,6 @@ def bench(
         found = run(_measured(console, attach=attach))
     except Transient as e:
         raise StackError(f"{e}; is the machine short of memory or disk?") from e
-    console.print(_where(found.environment))
-    for section in found.sections:
-        console.print(section.table())
     if report is not None:
         _write(report, found)
 
@@ -58,17 +55,21 @@ def bench(
 async def _measured(console: Console, *, attach: bool) -> Report:
     shown = Shown(console)
     async with _stack(shown, attach=attach) as stack:
-        processes = {s.name: psutil.Process(s.pid) for s in await stack.states() if s.pid}
-        titles = [state.title for state in await stack.states()]
+        states = await stack.states()
+        processes = {state.name: psutil.Process(state.pid) for state in states if state.pid}
         servers = {name: p for name, p in processes.items() if name in {"postgres", "kafka"}}
         where, logs = stack.addresses, stack.folder / "logs"
-        described = environment(titles)
+        described = environment(state.title for state in states)
+        console.print(_where(described))
         async with (
             ours(where, processes) as running,
             floor(where.kafka_bootstrap, where.admin_dsn, logs, servers) as beneath,
         ):
-            sections = await Bench(beneath, running, shown.say).run()
-    return Report(environment=described, sections=sections)
+            sections = []
+            async for section in Bench(beneath, running, shown.say).run():
+                console.print(section.table())
+                sections.append(section)
+    return Report(environment=described, sections=tuple(sections))
 
 
 @asynccontextmanager

@@ -87,7 +87,7 @@ class Floor:
         return count
 
     async def unrest(self) -> str | None:
-        """Name work that is left, or None."""
+        """Name work that is left, or None. Raises Transient while the broker is away."""
         ends = await self._broker.ends(self.topics)
         for name, plan in PLANS.items():
             committed = await self._broker.committed(self._prefix + name) if plan.reads else {}

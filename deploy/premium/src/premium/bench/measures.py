@@ -15,6 +15,7 @@ from premium.bench.load import requests
 from premium.proof.broker import Broker
 from premium.stack import StackError
 from shared.clock import elapsed_s, or_after
+from shared.errors import Transient
 from shared.events import SupportRequest
 
 __all__ = ["TARGET", "Burst", "Cost", "Due", "Subject", "burst", "due", "latencies", "until_rest"]
@@ -56,7 +57,7 @@ class Subject(Protocol):
         """Count the deliveries that were ever planned."""
 
     async def unrest(self) -> str | None:
-        """Name work that is left, or None."""
+        """Name work that is left, or None. May raise Transient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +191,17 @@ async def due(subject: Subject, *, rate_hz: float, count: int) -> Due:
 async def until_rest(subject: Subject) -> None:
     """Wait until nothing is left to do. Raises StackError when that takes too long."""
     since_s = elapsed_s()
-    while (unrest := await subject.unrest()) is not None:
+    while (unrest := await _unrest(subject)) is not None:
         if elapsed_s(since_s) > _STUCK_S:
             raise StackError(f"no rest in {_STUCK_S} s: {unrest}")
         await _pause(_LOOK_S)
+
+
+async def _unrest(subject: Subject) -> str | None:
+    try:
+        return await subject.unrest()
+    except Transient as e:
+        return str(e)
 
 
 async def _until_planned(subject: Subject, wanted: int) -> None:

@@ -17,7 +17,6 @@ from premium.proof.tables import Tables
 from premium.roster import listing
 from premium.stack import DATABASES, Addresses, StackError
 from shared import postgres
-from shared.errors import Transient
 from shared.events import INBOUND_TOPIC, SupportRequest
 from shared.publisher import Publisher
 
@@ -72,11 +71,8 @@ class Ours:
         return count
 
     async def unrest(self) -> str | None:
-        """Name work that is left, or None."""
-        try:
-            return await self._pipeline.unrest()
-        except Transient as e:
-            return str(e)
+        """Name work that is left, or None. Raises Transient while a server is away."""
+        return await self._pipeline.unrest()
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Runs each measurement on the floor and on ours in turn, and makes figures of what they found."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from statistics import median
@@ -41,14 +41,13 @@ class Bench:
     ours: Subject
     say: Callable[[str], None]
 
-    async def run(self) -> tuple[Section, ...]:
-        """Measure everything."""
-        return (
-            *await self._sustained(),
-            await self._latency(f"at {_BUSY_HZ} a second", _BUSY_HZ, _BUSY),
-            await self._latency(f"idle, {_IDLE_HZ} a second", _IDLE_HZ, _IDLE, "≤ 20", "≤ 80"),
-            await self._due_to_breach(),
-        )
+    async def run(self) -> AsyncIterator[Section]:
+        """Measure everything, and show each part when it is done."""
+        for section in await self._sustained():
+            yield section
+        yield await self._latency(f"at {_BUSY_HZ} a second", _BUSY_HZ, _BUSY)
+        yield await self._latency(f"idle, {_IDLE_HZ} a second", _IDLE_HZ, _IDLE, "≤ 20", "≤ 80")
+        yield await self._due_to_breach()
 
     async def _sustained(self) -> tuple[Section, Section]:
         title = f"{_TICKETS:,} tickets at once on inbound.v1"
