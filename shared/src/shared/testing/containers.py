@@ -1,6 +1,8 @@
 """PostgreSQL and Kafka in containers, through testcontainers."""
 
+import gc
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, override
@@ -32,6 +34,15 @@ def images(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
 
 def obstacle(environ: Mapping[str, str] = os.environ) -> str | None:
     """Say in one line why containers cannot be used, if so."""
+    with warnings.catch_warnings():
+        # The client leaves the socket open by which it reached no daemon.
+        warnings.simplefilter("ignore", ResourceWarning)
+        found = _obstacle(environ)
+        gc.collect()
+    return found
+
+
+def _obstacle(environ: Mapping[str, str]) -> str | None:
     try:
         client = docker.from_env(timeout=_ANSWER_S_MAX)
     except DockerException:
