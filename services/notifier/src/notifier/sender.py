@@ -30,7 +30,7 @@ from shared.tracing import trace_id_of
 __all__ = ["Sender"]
 
 _LOG = structlog.get_logger()
-_BATCH_MAX: Final = 50
+_BATCH_MAX: Final = 200
 _POLL_S: Final = 0.25
 _AWAY_S: Final = 0.5
 _TEAM: Final = "Premium Support team"
