@@ -30,7 +30,8 @@ _SLICE: Final = 2000
 _BATCH: Final = 500
 _LOOK_S: Final = 0.005
 _LOOK_S_MAX: Final = 0.05
-_STUCK_S: Final = 180
+_UNMOVED_MAX: Final = 3600
+"""Looks that find the same, one every _LOOK_S_MAX: three minutes."""
 
 
 class Stuck(Exception):  # noqa: N818 - says what state the pipeline is in
@@ -104,13 +105,17 @@ class Player:
         await patiently(lambda: self._time.stand_at(moment))
 
     async def _rest(self) -> None:
-        """Wait until nothing is left to do. Raises Stuck when nothing has moved for minutes."""
-        reason, since, wait_s = "", elapsed_s(), _LOOK_S
+        """Wait until nothing is left to do. Raises Stuck when nothing has moved for minutes.
+
+        Looks are counted, not time: a machine that was suspended is not stuck.
+        """
+        reason, unmoved, wait_s = "", 0, _LOOK_S
         while (unrest := await self._unrest()) is not None:
             if unrest != reason:
-                reason, since, wait_s = unrest, elapsed_s(), _LOOK_S
-            if elapsed_s(since) > _STUCK_S:
-                raise Stuck(f"nothing moved for {_STUCK_S} s: {reason}; see `premium status`")
+                reason, unmoved, wait_s = unrest, 0, _LOOK_S
+            unmoved += 1
+            if unmoved > _UNMOVED_MAX:
+                raise Stuck(f"nothing moves any more: {reason}; see `premium status`")
             await _pause(wait_s)
             wait_s = min(wait_s * 1.5, _LOOK_S_MAX)
 
