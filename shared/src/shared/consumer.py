@@ -96,6 +96,7 @@ class BatchConsumer[T: Claimable]:
         self._handle = handle
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._committing: asyncio.Task[None] | None = None
         self._broker = KafkaBroker(
             connection.bootstrap,
             client_id=connection.service,
@@ -131,6 +132,8 @@ class BatchConsumer[T: Claimable]:
         self._stop.set()
         if self._task is not None:
             await self._task
+        if self._committing is not None:
+            await self._committing
         await self._broker.stop()
 
     @property
@@ -166,7 +169,9 @@ class BatchConsumer[T: Claimable]:
         started = elapsed_s()
         await self._settle([item for r in records if (item := self._read(r)) is not None])
         telemetry.BATCH_S.observe(elapsed_s(started))
-        await self._commit(records)
+        if self._committing is not None:
+            await self._committing
+        self._committing = asyncio.create_task(self._commit(records), name="offsets")
 
     def _read(self, raw: ConsumerRecord) -> _Item[T] | None:
         topic = raw.topic.removeprefix(self._connection.topic_prefix)
@@ -246,7 +251,10 @@ class BatchConsumer[T: Claimable]:
         _LOG.warning("record_parked", reason=why.reason, detail=why.detail, **_place(record))
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
-        """Commit what was handled; if that fails the batch comes again, and the inbox knows it."""
+        """Commit what was handled, while the next batch is on its way.
+
+        If that fails, or comes too late, the batch comes again, and the inbox knows it.
+        """
         consumer = self._consumer
         if consumer is None:
             return

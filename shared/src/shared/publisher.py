@@ -54,7 +54,7 @@ class Publisher:
             client_id=self._service,
             acks="all",
             enable_idempotence=True,
-            linger_ms=1,
+            linger_ms=0,
             max_batch_size=_BATCH_BYTES_MAX,
             max_request_size=_REQUEST_BYTES_MAX,
             request_timeout_ms=10_000,
