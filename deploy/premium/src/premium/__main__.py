@@ -13,10 +13,12 @@ def main() -> None:
     try:
         from premium.cli import app  # noqa: PLC0415 - takes a second, in which Ctrl-C may come
         from premium.stack import StackError  # noqa: PLC0415
+
+        command = app(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     try:
-        app()
+        command()
     except StackError as e:
         sys.stderr.write(f"premium: {e}\n")
         sys.exit(1)

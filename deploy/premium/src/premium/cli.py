@@ -1,25 +1,40 @@
-"""What the operator can ask for: each command is a function, listed here."""
+"""What the operator can ask for: every command, and the function that does it."""
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Final
 
 import typer
 
-from premium.bench.command import bench
-from premium.commands import down, logs, status, up
-from premium.demo.command import demo
-from premium.redrive import redrive
-from premium.replay.command import replay
-from premium.roster import roster
-
 __all__ = ["app"]
 
-COMMANDS: Final = (up, status, logs, down, demo, replay, roster, redrive, bench)
+COMMANDS: Final = {
+    "up": "premium.commands",
+    "status": "premium.commands",
+    "logs": "premium.commands",
+    "down": "premium.commands",
+    "demo": "premium.demo.command",
+    "replay": "premium.replay.command",
+    "roster": "premium.roster",
+    "redrive": "premium.redrive",
+    "bench": "premium.bench.command",
+}
+"""The module that holds the function of the same name."""
 
-app = typer.Typer(
-    help="Premium Support: the local stack, and what an operator does with it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in COMMANDS:
-    app.command()(command)
+
+def app(asked: Sequence[str]) -> typer.Typer:
+    """Load the command that is asked for: to load them all takes longer than most of them."""
+    commands = typer.Typer(
+        help="Premium Support: the local stack, and what an operator does with it.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    commands.callback()(_always_by_name)
+    for name in COMMANDS.keys() & set(asked[:1]) or COMMANDS:
+        commands.command(name)(getattr(import_module(COMMANDS[name]), name))
+    return commands
+
+
+def _always_by_name() -> None:
+    """Keep the command's name needed, though there may be but one."""

@@ -249,8 +249,11 @@ async def _until_ready(site: Site, server: Server, running: Running) -> None:
 
 async def _ask(site: Site, server: Server, running: Running) -> str | None:
     """Ask a process whether it is ready, but only itself."""
-    if not running.listens_on(_ports(site, server)):
+    ports = _ports(site, server)
+    if any(map(is_free, ports)):
         return "it does not listen"
+    if not running.listens_on(ports):
+        return "somebody else listens where it should"
     return await server.probe(site)
 
 
