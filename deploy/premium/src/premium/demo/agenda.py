@@ -15,7 +15,8 @@ __all__ = ["Agenda", "Task"]
 type Task = Callable[[], Awaitable[None]]
 
 _HANDS: Final = 8
-_LOOK_S_MAX: Final = 1.0
+_TICK_S: Final = 0.04
+"""What falls due within so much real time goes out together: small batches cost far less."""
 
 
 @dataclass(slots=True)
@@ -25,14 +26,12 @@ class Agenda:
     seconds_to: Callable[[datetime], float]
     _plan: list[tuple[datetime, int, Task]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _due: asyncio.Queue[Task] = field(default_factory=asyncio.Queue)
     _in_hand: int = 0
 
     def add(self, at: datetime, task: Task) -> None:
         """Plan a task; one whose moment has passed is done at once."""
         heappush(self._plan, (at, next(self._numbers), task))
-        self._changed.set()
 
     def is_done(self) -> bool:
         """Tell whether nothing is planned and nothing is being done."""
@@ -48,17 +47,14 @@ class Agenda:
             for _ in range(_HANDS):
                 hands.create_task(self._work())
             while True:
-                await self._hand_out()
+                self._hand_out()
+                await or_after(asyncio.Event().wait(), _TICK_S)
 
-    async def _hand_out(self) -> None:
-        self._changed.clear()
-        wait_s = self.seconds_to(self._plan[0][0]) if self._plan else _LOOK_S_MAX
-        if wait_s > 0:
-            await or_after(self._changed.wait(), min(wait_s, _LOOK_S_MAX))
-            return
-        _, _, task = heappop(self._plan)
-        self._in_hand += 1
-        self._due.put_nowait(task)
+    def _hand_out(self) -> None:
+        while self._plan and self.seconds_to(self._plan[0][0]) <= 0:
+            _, _, task = heappop(self._plan)
+            self._in_hand += 1
+            self._due.put_nowait(task)
 
     async def _work(self) -> None:
         while True:

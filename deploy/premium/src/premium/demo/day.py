@@ -37,16 +37,16 @@ STORIES: Final[dict[Story, str]] = {
 
 FIRST_DAY: Final = date(2026, 3, 3)
 """A Tuesday without a holiday or a change of clocks in the zones of the day."""
-PHONE_HOURS: Final = (time(9), time(15))
+PHONE_HOURS: Final = (time(9), time(12))
 """Callbacks are offered in these hours, UTC, and web chat in the next; the form always."""
-CHAT_HOURS: Final = (time(14), time(15))
+CHAT_HOURS: Final = (time(14), time(14, 40))
 RUSH: Final = (time(10), time(10, 15))
-OUTAGE: Final = (time(11, 30), time(11, 50))
+OUTAGE: Final = (time(11, 15), time(11, 30))
 
-_EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 1_000, 220, 110, 140, 70
+_EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 920, 180, 80, 120, 90
 _CLAIM_SHARE, _DESCRIBED_SHARE, _ADMIN_SHARE = 0.12, 0.75, 0.5
 _KAFKA_SHARE, _OTHER_DOOR_SHARE, _LATE_SHARE, _LATE_WORDS_SHARE, _NAMED_SHARE = (
-    0.2,
+    0.25,
     0.5,
     0.03,
     0.3,

@@ -14,7 +14,7 @@ from shared.events.codec import Skipped, read
 
 __all__ = ["Feed"]
 
-_GATHER_MS: Final = 25
+_GATHER_MS: Final = 30
 _GATHER_BYTES: Final = 64 * 1024
 """What the broker gathers before it answers: to ask costs more than to read."""
 _RECORDS_MAX: Final = 500

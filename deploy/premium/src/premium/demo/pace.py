@@ -22,7 +22,7 @@ class Scene:
     """A stretch of the day, to ``until_h`` hours past midnight UTC, and its share of the play.
 
     ``allows`` is the business time that a fact may take through the system without harm: a
-    quarter of the shortest target there is in this scene.
+    third of the shortest target there is in this scene, or less.
     """
 
     name: str
@@ -31,16 +31,16 @@ class Scene:
     allows: timedelta
 
 
-_EMAILS, _CALLBACKS, _CHATS = timedelta(minutes=7.5), timedelta(seconds=75), timedelta(seconds=15)
+_EMAILS, _CALLBACKS, _CHATS = timedelta(minutes=10), timedelta(seconds=60), timedelta(seconds=20)
 
 SCENES: Final = (
-    Scene("night", 8.9, 3.5, _EMAILS),
-    Scene("morning", 9.95, 3, _CALLBACKS),
-    Scene("callback rush", 10.5, 8, _CALLBACKS),
-    Scene("outage", 12.5, 5.5, _CALLBACKS),
-    Scene("midday", 13.95, 4, _CALLBACKS),
-    Scene("chat hour", 15.1, 12, _CHATS),
-    Scene("evening", 24, 4, _EMAILS),
+    Scene("night", 8.9, 4.5, _EMAILS),
+    Scene("morning", 9.95, 4.5, _CALLBACKS),
+    Scene("callback rush", 10.5, 6, _CALLBACKS),
+    Scene("outage", 12.1, 7, _CALLBACKS),
+    Scene("midday", 13.95, 2.5, _EMAILS),
+    Scene("chat hour", 14.75, 7.5, _CHATS),
+    Scene("evening", 24, 8, _EMAILS),
 )
 
 

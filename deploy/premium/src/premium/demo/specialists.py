@@ -21,7 +21,7 @@ type Deed = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
 ]
 
-_MEDIAN_S: Final[dict[Channel, float]] = {"email": 13 * 60, "phone": 80, "chat": 12}
+_MEDIAN_S: Final[dict[Channel, float]] = {"email": 7 * 60, "phone": 50, "chat": 8}
 """How long a specialist with nothing else to do takes to answer."""
 _SPREAD: Final = 0.45
 _MANNERS: Final = {"ja": 1.3, "de": 1.1, "fr": 1.1}
@@ -137,7 +137,7 @@ def _answer(channel: Channel, at: datetime, rng: Random) -> list[Act]:
         case "phone":
             return [_act("customer_reached", at)]
         case "chat":
-            bye = at + timedelta(minutes=rng.randint(3, 12))
+            bye = at + timedelta(minutes=rng.randint(3, 8))
             return [_act("responded", at), _act("closed", bye)]
         case _:
             assert_never(channel)

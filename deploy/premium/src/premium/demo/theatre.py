@@ -38,7 +38,7 @@ _FRAME_S: Final = 0.2
 _LAG_EVERY_S: Final = 2.0
 _RATE_FRAMES: Final = 10
 _LOOK_S: Final = 0.1
-_SILENT_S_MAX: Final = 20.0
+_SILENT_S_MAX: Final = 120.0
 """When nothing has happened for so long, nothing will: the proof then says what is missing."""
 _TIDY_S_MAX: Final = 10.0
 _CONNECTIONS: Final = 8
@@ -137,14 +137,16 @@ class Theatre:
         return await self._is_quiet(drive, feed)
 
     async def _is_quiet(self, drive: Drive, feed: Feed) -> bool:
-        """Tell whether all is done: by upstream, by the specialists, and by the services."""
+        """Tell whether nothing is left to do: for upstream, services, specialists, in this order.
+
+        What the services said last may give the specialists more to do, hence the second look.
+        """
         if not drive.agenda.is_done():
             return False
         if elapsed_s(drive.heard_at_s) > _SILENT_S_MAX:
             return True
-        if drive.board.open_tickets() or not await self._is_at_rest():
-            return False
-        return await self._is_read(feed, _TOPICS)
+        at_rest = await self._is_at_rest() and await self._is_read(feed, _TOPICS)
+        return at_rest and drive.agenda.is_done()
 
     async def _is_at_rest(self) -> bool:
         return await patiently(self._pipeline.unrest) is None
