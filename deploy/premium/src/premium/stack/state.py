@@ -42,7 +42,8 @@ class Home:
     """A stack's data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.expanduser().absolute()
+        self._is_link = folder.expanduser().is_symlink()
+        self.folder = folder.expanduser().resolve()
         self.logs = self.folder / "logs"
         self.run = self.folder / "run"
         self.postgres = self.folder / "postgres"
@@ -103,7 +104,7 @@ class Home:
                 path.unlink(missing_ok=True)
             for staging in self.folder.glob(".*.new"):
                 shutil.rmtree(staging)
-            if not any(self.folder.iterdir()):
+            if not self._is_link and not any(self.folder.iterdir()):
                 self.folder.rmdir()
 
 
