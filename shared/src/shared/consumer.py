@@ -44,6 +44,8 @@ _TRIES_MAX: Final = 3
 _POLL_MS: Final = 250
 """How long an idle poll may take; records end it at once, a stop after this long."""
 _AWAY_S: Final = 0.5
+_COMMIT_S: Final = 0.1
+"""How long offsets may stay uncommitted: what a crash then repeats, the inbox knows."""
 
 
 class Claimable(Protocol):
@@ -96,6 +98,7 @@ class BatchConsumer[T: Claimable]:
         self._handle = handle
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._handled: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
         self._broker = KafkaBroker(
             connection.bootstrap,
@@ -169,9 +172,10 @@ class BatchConsumer[T: Claimable]:
         started = elapsed_s()
         await self._settle([item for r in records if (item := self._read(r)) is not None])
         telemetry.BATCH_S.observe(elapsed_s(started))
-        if self._committing is not None:
-            await self._committing
-        self._committing = asyncio.create_task(self._commit(records), name="offsets")
+        for record in records:
+            self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_handled(), name="offsets")
 
     def _read(self, raw: ConsumerRecord) -> _Item[T] | None:
         topic = raw.topic.removeprefix(self._connection.topic_prefix)
@@ -250,24 +254,26 @@ class BatchConsumer[T: Claimable]:
         await dead_letters.park(tx, record, why, service=service, attempts=attempts)
         _LOG.warning("record_parked", reason=why.reason, detail=why.detail, **_place(record))
 
-    async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
-        """Commit what was handled, while the next batch is on its way.
+    async def _commit_handled(self) -> None:
+        """Commit what was handled, a little later, while the next batches are on their way."""
+        while self._handled:
+            await or_after(self._stop.wait(), _COMMIT_S)
+            handled, self._handled = self._handled, {}
+            await self._commit(handled)
 
-        If that fails, or comes too late, the batch comes again, and the inbox knows it.
-        """
+    async def _commit(self, handled: dict[TopicPartition, int]) -> None:
+        """If that fails, or comes too late, the records come again, and the inbox knows them."""
         consumer = self._consumer
         if consumer is None:
             return
-        offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
         held = consumer.assignment()
+        offsets = {tp: at for tp, at in handled.items() if tp in held}
         try:
-            await consumer.commit({tp: at for tp, at in offsets.items() if tp in held})
+            await consumer.commit(offsets)
         except (KafkaError, ValueError) as e:
             _LOG.warning("commit_failed", reason=f"{type(e).__name__}: {e}")
         for tp, at in offsets.items():
-            if tp in held and (end := consumer.highwater(tp)) is not None:
+            if (end := consumer.highwater(tp)) is not None:
                 topic = tp.topic.removeprefix(self._connection.topic_prefix)
                 telemetry.LAG.labels(topic, tp.partition).set(max(0, end - at))
 

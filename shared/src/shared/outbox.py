@@ -130,6 +130,7 @@ class Relay:
                 await or_after(self._wake.wait(), _IDLE_S)
 
     async def _publish_oldest(self, session: Tx) -> bool:
+        """Publish and delete the oldest; tell whether there are more."""
         rows = await session.fetch(OLDEST, _BATCH_MAX)
         telemetry.OUTBOX_AGE_S.set(rows[0]["age_s"] if rows else 0.0)
         if not rows:
@@ -145,4 +146,4 @@ class Relay:
         )
         await session.execute(DELETE, [row["id"] for row in rows])
         telemetry.RELAYED.inc(len(rows))
-        return True
+        return len(rows) == _BATCH_MAX
