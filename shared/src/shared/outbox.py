@@ -27,12 +27,12 @@ _IDLE_S: Final = 0.25
 _RETRY_S: Final = 1.0
 
 ADD: Final = """
-    INSERT INTO outbox (topic, key, value, header_names, header_values)
-    VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO outbox (topic, key, value, header_names, header_values, partition)
+    VALUES ($1, $2, $3, $4, $5, $6)
 """
 LEAD: Final = "SELECT pg_try_advisory_lock(hashtext('outbox relay'))"
 OLDEST: Final = """
-    SELECT id, topic, key, value, header_names, header_values,
+    SELECT id, topic, key, value, header_names, header_values, partition,
            extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_s
     FROM outbox ORDER BY id LIMIT $1
 """
@@ -40,13 +40,18 @@ HURRY: Final = "SET synchronous_commit = off"
 """A deletion that a crash forgets is a repeat on the wire, which readers drop."""
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
-type _Row = tuple[str, bytes | None, bytes | None, list[str], list[bytes | None]]
+type _Row = tuple[str, bytes | None, bytes | None, list[str], list[bytes | None], int | None]
 
 
-async def add(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> None:
-    """Announce events with the transaction: both or neither."""
+async def add(
+    tx: Tx, envelopes: Iterable[Envelope[Event]], *, partition: int | None = None
+) -> None:
+    """Announce events with the transaction: both or neither.
+
+    Their keys say on which partition they will stand, unless one is named.
+    """
     rows = [
-        _row(e.event.topic, e.event.subject.encode(), value_of(e.event), headers_of(e))
+        _row(e.event.topic, e.event.subject.encode(), value_of(e.event), headers_of(e), partition)
         for e in envelopes
     ]
     await _insert(tx, rows)
@@ -59,9 +64,15 @@ async def add_raw(
     await _insert(tx, [_row(topic, key, value, headers)])
 
 
-def _row(topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> _Row:
+def _row(
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Iterable[Header],
+    partition: int | None = None,
+) -> _Row:
     pairs = list(headers)
-    return topic, key, value, [name for name, _ in pairs], [value for _, value in pairs]
+    return topic, key, value, [name for name, _ in pairs], [value for _, value in pairs], partition
 
 
 async def _insert(tx: Tx, rows: list[_Row]) -> None:
@@ -141,6 +152,7 @@ class Relay:
                 row["key"],
                 row["value"],
                 list(zip(row["header_names"], row["header_values"], strict=True)),
+                row["partition"],
             )
             for row in rows
         )

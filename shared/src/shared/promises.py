@@ -32,7 +32,7 @@ __all__ = [
 type Channel = Literal["email", "phone", "chat"]
 type Role = Literal["super_admin", "seat"]
 type Severity = Literal["standard", "business_critical"]
-type PromiseKind = Literal["first_response", "callback", "join"]
+type PromiseKind = Literal["first_response", "next_response", "resolution", "callback", "join"]
 type PromiseClass = Literal["guarantee", "objective"]
 type CalendarName = Literal["always", "business_week"]
 
@@ -53,6 +53,15 @@ class Promise(BaseModel):
     time_zone: str
     due_at: AwareDatetime
     rule: str
+    pause_on: tuple[str, ...] = ("customer", "vendor", "other")
+    exception: str | None = None
+
+    def bound_calendar(self) -> Calendar:
+        return calendar_of(self.calendar, self.time_zone)
+
+    def warnings_used_s(self) -> tuple[int, ...]:
+        """Say how many seconds of the target are used up at each warning point."""
+        return tuple(self.target_s * p // 100 for p in WARNING_POINTS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,13 @@ _BATCH_BYTES_MAX: Final = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to be published, byte for byte."""
+    """A record to be published, byte for byte; its key finds a partition, if none is named."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: list[Header]
+    partition: int | None = None
 
 
 class Publisher:
@@ -73,6 +74,16 @@ class Publisher:
             producer, self._producer = self._producer, None
             await _close(producer)
 
+    async def partitions(self, topic: str) -> int:
+        """Count a topic's partitions. Raises Transient while the broker, or the topic, is away."""
+        if self._producer is None:
+            await self.start()
+        assert self._producer is not None  # noqa: S101 - start() made it
+        try:
+            return len(await self._producer.partitions_for(self._prefix + topic))
+        except (KafkaError, OSError, TimeoutError) as e:
+            raise Transient(f"Kafka: {topic}: {type(e).__name__}: {e}") from e
+
     async def publish(self, records: Iterable[Outgoing]) -> None:
         """Publish all, acknowledged by all replicas, or raise Transient: then send all again."""
         if self._producer is None:
@@ -90,7 +101,11 @@ class Publisher:
         assert self._producer is not None  # noqa: S101 - publish() made it
         pending = [
             await self._producer.send(
-                self._prefix + r.topic, value=r.value, key=r.key, headers=r.headers
+                self._prefix + r.topic,
+                value=r.value,
+                key=r.key,
+                headers=r.headers,
+                partition=r.partition,
             )
             for r in records
         ]

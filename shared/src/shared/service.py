@@ -34,6 +34,10 @@ class Service:
         )
         self._relay = Relay(db, self._publisher)
 
+    async def partitions(self, topic: str) -> int:
+        """Count a topic's partitions. Raises Transient while the broker is away."""
+        return await self._publisher.partitions(topic)
+
     def consumer[T: Claimable](
         self, topics: Sequence[str], decode: Decoder[T], handle: Handler[T]
     ) -> BatchConsumer[T]:

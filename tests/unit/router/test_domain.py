@@ -17,6 +17,7 @@ from shared.events import (
     TicketClosed,
     TicketDeclined,
     TicketFact,
+    TicketQueued,
     TicketReopened,
     TicketResolved,
     TicketResponded,
@@ -55,11 +56,16 @@ def after(*records: Record, after_min: float = 0) -> Desk:
 
 
 def said(desk: Desk) -> list[str]:
-    """Read what was announced: `+` given to somebody, `-` room free again, `!` declined."""
+    """Read what was announced: `+` given to somebody, `-` room free again, `!` declined.
+
+    Why somebody waits is another rule.
+    """
     lines = []
     for envelope in desk.announced:
         event = envelope.event
         match event:
+            case TicketQueued():
+                continue
             case TicketAssigned():
                 mark = "+"
             case AssignmentReleased():
@@ -357,7 +363,34 @@ def test_what_is_announced_carries_its_cause_on() -> None:
     answer = told(TicketResponded, "T1", after_min=1)
     traced = Envelope(answer.id, answer.source, answer.time, answer.event, "00-trace")
     desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"), traced)
-    assert [envelope.traceparent for envelope in desk.announced] == [None, "00-trace", "00-trace"]
+    assert [envelope.traceparent for envelope in desk.announced[-2:]] == ["00-trace", "00-trace"]
+
+
+def why_it_waits(desk: Desk) -> list[str]:
+    """Read the reasons given for waiting."""
+    return [e.event.reason for e in desk.announced if isinstance(e.event, TicketQueued)]
+
+
+def test_a_ticket_in_a_language_nobody_serves_says_so() -> None:
+    """With nobody on the roster, not even English helps out."""
+    assert why_it_waits(after(a_ticket("T1"))) == ["no_skill"]
+
+
+def test_a_ticket_waits_for_somebody_to_come() -> None:
+    """Who serves it is on the roster, but not there."""
+    assert why_it_waits(after(a_specialist("a", presence="away"), a_ticket("T1"))) == ["no_shift"]
+
+
+def test_a_ticket_waits_for_room() -> None:
+    """Who serves it is there, but full; a ticket that finds somebody gives no reason."""
+    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
+    assert why_it_waits(desk) == ["no_capacity"]
+
+
+def test_a_ticket_handed_back_says_why_it_waits() -> None:
+    """After the last who could take it has left, nobody serves it."""
+    desk = after(a_specialist("a"), a_ticket("T1"), gone("a"))
+    assert why_it_waits(desk) == ["no_skill"]
 
 
 @pytest.mark.parametrize(("room", "enough"), [(2, True), (3, True), (4, False)])

@@ -22,6 +22,7 @@ from shared.events import (
     SpecialistRemoved,
     TicketAssigned,
     TicketDeclined,
+    TicketQueued,
 )
 from shared.events.assignments import AssignmentFact
 from shared.promises import Channel
@@ -164,8 +165,9 @@ class Desk:
             raise NotTheirs
         self._traceparent = decline.traceparent
         ticket.declined_by |= {decline.specialist_id}
-        self._hand_back(ticket, decline.reason)
+        cause = self._hand_back(ticket, decline.reason)
         self._match(ticket.terms.channel)
+        self._say_why_it_waits(ticket, cause)
         return ticket
 
     def _fold(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
@@ -177,6 +179,8 @@ class Desk:
             if not needed:
                 ticket.waiting_since = envelope.time
             self._line_up(ticket)
+            if not needed:
+                self._say_why_it_waits(ticket, envelope.id)
         elif ticket.specialist_id is not None:
             self._release(ticket, envelope)
 
@@ -230,14 +234,19 @@ class Desk:
             specialist.load = known.load
         self.roster.put(specialist)
         self.listed[specialist.specialist_id] = specialist
-        if specialist.removed:
-            held = [t for t in self.tickets.values() if t.specialist_id == specialist.specialist_id]
-            for ticket in sorted(held, key=lambda ticket: ticket.key):
-                self._hand_back(ticket, _LEFT)
+        left = self._held_by(specialist) if specialist.removed else []
+        causes = [(ticket, self._hand_back(ticket, _LEFT)) for ticket in left]
         for channel in CHANNELS:
             self._match(channel)
+        for ticket, cause in causes:
+            self._say_why_it_waits(ticket, cause)
 
-    def _hand_back(self, ticket: Ticket, reason: str) -> None:
+    def _held_by(self, specialist: Specialist) -> list[Ticket]:
+        held = [t for t in self.tickets.values() if t.specialist_id == specialist.specialist_id]
+        return sorted(held, key=lambda ticket: ticket.key)
+
+    def _hand_back(self, ticket: Ticket, reason: str) -> UUID:
+        """Let a ticket wait again; the cause of what follows comes back."""
         specialist_id = self._take_from(ticket)
         ticket.waiting_since = self._now
         self._queue_of(ticket).push(ticket)
@@ -245,7 +254,14 @@ class Desk:
         event = TicketDeclined(
             ticket_id=ticket.ticket_id, specialist_id=specialist_id, reason=reason
         )
-        self._announce(uuid5(ticket.ticket_id, name), event)
+        cause = uuid5(ticket.ticket_id, name)
+        self._announce(cause, event)
+        return cause
+
+    def _say_why_it_waits(self, ticket: Ticket, cause: UUID) -> None:
+        if ticket.waits:
+            reason = self.roster.why_nobody(ticket.terms.channel, base(ticket.terms.language))
+            self._announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
 
     def _match(self, channel: Channel) -> None:
         """Give the earliest due to somebody, as long as anybody can take anything."""

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Final
 
 from router.ticket import Ticket, base
-from shared.events import Presence
+from shared.events import Presence, QueueReason
 from shared.promises import Channel
 
 __all__ = ["CHANNELS", "Roster", "Specialist"]
@@ -76,6 +76,14 @@ class Roster:
         """Find all who serve a language; where nobody does, all who serve English instead."""
         spoken = language if self.serves(channel, language) else _ENGLISH
         return self._serving.get((channel, spoken), {})
+
+    def why_nobody(self, channel: Channel, language: str) -> QueueReason:
+        """Say what stands in the way of a ticket that nobody can take now."""
+        qualified = self.qualified(channel, language).values()
+        if not qualified:
+            return "no_skill"
+        present = any(specialist.presence == "online" for specialist in qualified)
+        return "no_capacity" if present else "no_shift"
 
     def takers(self, ticket: Ticket) -> Iterator[Specialist]:
         """Find all who could take a ticket now.

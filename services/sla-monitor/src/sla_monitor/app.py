@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from shared.events import BreachFact
 from shared.lifecycle import Part
 from shared.postgres import Database
 from shared.service import Service
 from sla_monitor import handlers
+from sla_monitor.handlers import Folding
+from sla_monitor.partitions import Partitions
 from sla_monitor.settings import Settings
 from sla_monitor.sweep import Sweeper
 
@@ -15,5 +18,7 @@ __all__ = ["assemble"]
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     service = Service("sla-monitor", settings, db)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handlers.take)
-    return service.parts(consumer, None, Sweeper(db))
+    partitions = Partitions(db, lambda: service.partitions(BreachFact.topic))
+    folding = Folding(partitions)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, folding.take)
+    return service.parts(consumer, None, partitions, Sweeper(db))

@@ -1,62 +1,144 @@
 """Every SQL statement of sla-monitor."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from shared.events import CATALOGUE, Envelope, TicketFact
+from shared.events import CATALOGUE, Envelope
 from shared.postgres import Tx
-from sla_monitor.domain import Clock, Fact, next_at
+from sla_monitor.domain import Clock, Fact, Key
 
-__all__ = ["add_facts", "clocks", "due_clocks", "facts", "lock", "save_clocks", "seconds_to_next"]
+__all__ = [
+    "Partition",
+    "add_facts",
+    "clocks",
+    "count_open",
+    "due_first",
+    "due_last",
+    "ensure_partitions",
+    "facts",
+    "firsts",
+    "lock",
+    "mark",
+    "open_clocks",
+    "own",
+    "save_clocks",
+    "seconds_to_next",
+    "tell",
+]
 
 _COLUMNS: Final = tuple(field.name for field in fields(Clock))
-_VALUES: Final = attrgetter(*_COLUMNS)
+_PLAIN: Final = tuple(name for name in _COLUMNS if name != "phases")
+_VALUES: Final = attrgetter(*_PLAIN)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_CLOCK: Final = """
+    ticket_id, kind, started_by, promise_class, exception, account_id, channel, severity,
+    target_s, started_at, due_at, warn_used_s, warn_at, state, settled_at, cancelled_for, phases,
+    warned_s, broken, broken_id, retractions
+"""
 
 LOCK: Final = """
     SELECT pg_advisory_xact_lock(hashtextextended(ticket_id::text, 0))
     FROM unnest($1::uuid[]) AS ticket_id
 """
 ADD_FACTS: Final = """
-    INSERT INTO fact (ticket_id, fact_id, occurred_at, type, data)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::jsonb[])
+    INSERT INTO fact (ticket_id, fact_id, source, occurred_at, learned_at, type, data)
+    SELECT ticket_id, fact_id, source, occurred_at, $7, type, data
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[])
+        AS new (ticket_id, fact_id, source, occurred_at, type, data)
     ON CONFLICT DO NOTHING
 """
 FACTS: Final = """
-    SELECT ticket_id, fact_id, occurred_at, type, data FROM fact WHERE ticket_id = ANY($1)
+    SELECT ticket_id, fact_id, source, occurred_at, type, data FROM fact WHERE ticket_id = ANY($1)
 """
-CLOCKS: Final = """
-    SELECT ticket_id, kind, promise_class, account_id, channel, severity, target_s, started_at,
-           due_at, warn_at, state, settled_at, warned, broken, broken_id, retractions
-    FROM clock WHERE ticket_id = ANY($1) FOR UPDATE
-"""
-DUE: Final = """
-    SELECT premium_now() AS now, next_at,
-           ticket_id, kind, promise_class, account_id, channel, severity, target_s, started_at,
-           due_at, warn_at, state, settled_at, warned, broken, broken_id, retractions
-    FROM clock WHERE next_at <= premium_now()
-    ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED
-"""
-TO_NEXT: Final = """
-    SELECT extract(epoch FROM min(next_at) - premium_now())::float8 FROM clock
-    WHERE next_at IS NOT NULL
-"""
-SAVE: Final = """
-    INSERT INTO clock (
-        ticket_id, kind, promise_class, account_id, channel, severity, target_s, started_at,
-        due_at, warn_at, state, settled_at, warned, broken, broken_id, retractions, next_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-    ON CONFLICT (ticket_id, kind) DO UPDATE SET
-        severity = excluded.severity, promise_class = excluded.promise_class,
-        target_s = excluded.target_s, started_at = excluded.started_at,
-        due_at = excluded.due_at, warn_at = excluded.warn_at, state = excluded.state,
-        settled_at = excluded.settled_at, warned = excluded.warned, broken = excluded.broken,
+CLOCKS: Final = f"SELECT {_CLOCK} FROM clock WHERE ticket_id = ANY($1) FOR UPDATE"
+SAVE: Final = f"""
+    INSERT INTO clock ({", ".join(_PLAIN)}, phases, next_at, partition)
+    VALUES ({", ".join(f"${number}" for number in range(1, len(_PLAIN) + 4))})
+    ON CONFLICT (ticket_id, kind, started_by) DO UPDATE SET
+        promise_class = excluded.promise_class, exception = excluded.exception,
+        severity = excluded.severity, target_s = excluded.target_s,
+        started_at = excluded.started_at, due_at = excluded.due_at,
+        warn_used_s = excluded.warn_used_s, warn_at = excluded.warn_at, state = excluded.state,
+        settled_at = excluded.settled_at, cancelled_for = excluded.cancelled_for,
+        phases = excluded.phases, warned_s = excluded.warned_s, broken = excluded.broken,
         broken_id = excluded.broken_id, retractions = excluded.retractions,
         next_at = excluded.next_at
 """
+ENSURE: Final = """
+    WITH watched AS (
+        INSERT INTO watermark (partition) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING
+    )
+    INSERT INTO open_clocks (partition, open) SELECT generate_series(0, $1 - 1), 0
+    ON CONFLICT DO NOTHING
+"""
+COUNT_OPEN: Final = """
+    UPDATE open_clocks SET open = open_clocks.open + more.open
+    FROM (SELECT * FROM unnest($1::smallint[], $2::bigint[])) AS more (partition, open)
+    WHERE open_clocks.partition = more.partition
+"""
+# Whoever sweeps a partition holds its lock until the sweep is committed: a second instance finds
+# it taken, and one that was stopped meanwhile loses it with its session, and cannot commit.
+OWN: Final = """
+    SELECT partition, premium_now() AS now, evaluated_to,
+           told_at IS NULL OR told_at <= now() - $1::interval AS owes_word
+    FROM watermark WHERE pg_try_advisory_xact_lock(hashtext('sweep'), partition)
+"""
+DUE: Final = {
+    order: f"""
+        SELECT due.* FROM unnest($1::smallint[]) AS mine (partition) CROSS JOIN LATERAL (
+            SELECT partition, next_at, {_CLOCK} FROM clock
+            WHERE partition = mine.partition AND next_at <= premium_now()
+            ORDER BY next_at {order} LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+    """
+    for order in ("ASC", "DESC")
+}
+MARK: Final = """
+    UPDATE clock SET warned_s = new.warned_s, broken = new.broken, broken_id = new.broken_id,
+                     next_at = new.next_at
+    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::uuid[],
+                $7::timestamptz[])
+        AS new (ticket_id, kind, started_by, warned_s, broken, broken_id, next_at)
+    WHERE (clock.ticket_id, clock.kind, clock.started_by)
+        = (new.ticket_id, new.kind, new.started_by)
+"""
+_FIRST: Final = """
+    (SELECT next_at FROM clock
+     WHERE clock.partition = watermark.partition AND next_at IS NOT NULL
+     ORDER BY next_at LIMIT 1)
+"""
+FIRSTS: Final = f"""
+    SELECT partition, {_FIRST} AS next_at, open
+    FROM watermark JOIN open_clocks USING (partition) WHERE partition = ANY($1)
+"""
+TO_NEXT: Final = f"""
+    SELECT extract(epoch FROM min({_FIRST}) - premium_now())::float8 FROM watermark
+"""
+TELL: Final = """
+    UPDATE watermark SET evaluated_to = new.evaluated_to, told_at = now()
+    FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
+    WHERE watermark.partition = new.partition
+"""
+
+
+class Partition(NamedTuple):
+    """A partition this transaction sweeps: what was said of it, and whether a word is due."""
+
+    number: int
+    evaluated_to: datetime | None
+    owes_word: bool
+
+
+class Due(NamedTuple):
+    """A clock with something to announce, where it is, and when that was due."""
+
+    partition: int
+    was_due_at: datetime
+    clock: Clock
 
 
 async def lock(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
@@ -64,15 +146,17 @@ async def lock(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
     await tx.execute(LOCK, ticket_ids)
 
 
-async def add_facts(tx: Tx, new: Sequence[Fact]) -> None:
+async def add_facts(tx: Tx, new: Sequence[Fact], *, now: datetime) -> None:
     """Add to the set of facts."""
     await tx.execute(
         ADD_FACTS,
-        [fact.event.ticket_id for fact in new],
+        [UUID(fact.event.subject) for fact in new],
         [fact.id for fact in new],
+        [fact.source for fact in new],
         [fact.time for fact in new],
         [fact.event.type for fact in new],
         [fact.event.model_dump_json() for fact in new],
+        now,
     )
 
 
@@ -80,26 +164,74 @@ async def facts(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Fact]]:
     """Read all that is known about some tickets."""
     found: dict[UUID, list[Fact]] = {ticket_id: [] for ticket_id in ticket_ids}
     for row in await tx.fetch(FACTS, ticket_ids):
-        event = cast("TicketFact", CATALOGUE[row["type"]].model_validate_json(row["data"]))
-        found[row["ticket_id"]].append(
-            Envelope(row["fact_id"], "intake", row["occurred_at"], event)
-        )
+        event = CATALOGUE[row["type"]].model_validate_json(row["data"])
+        fact = Envelope(row["fact_id"], row["source"], row["occurred_at"], event)
+        found[row["ticket_id"]].append(fact)
     return found
 
 
-async def clocks(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[tuple[UUID, str], Clock]:
-    """Read and lock the clocks of some tickets, by ticket and kind."""
-    rows = await tx.fetch(CLOCKS, ticket_ids)
-    return {(row["ticket_id"], row["kind"]): _clock(row) for row in rows}
+async def clocks(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[Key, Clock]:
+    """Read and lock the clocks of some tickets."""
+    found = (_clock(row) for row in await tx.fetch(CLOCKS, ticket_ids))
+    return {clock.key: clock for clock in found}
 
 
-async def due_clocks(tx: Tx, *, limit: int) -> list[tuple[Clock, datetime, datetime]]:
-    """Claim clocks with something to announce, each with the time now and the time it was due.
+async def save_clocks(tx: Tx, changed: Iterable[tuple[Clock, int]]) -> None:
+    """Save clocks, each with its partition, and the time they next want attention."""
+    rows = [
+        (*_VALUES(clock), _dump_phases(clock), clock.next_at(), partition)
+        for clock, partition in changed
+    ]
+    await tx.executemany(SAVE, rows)
+
+
+async def ensure_partitions(tx: Tx, count: int) -> None:
+    """Make a row for each partition that lacks one."""
+    await tx.execute(ENSURE, count)
+
+
+async def count_open(tx: Tx, more: Mapping[int, int]) -> None:
+    """Count how many more clocks are open in each partition."""
+    if more:
+        await tx.execute(COUNT_OPEN, [*more], [*more.values()])
+
+
+async def own(tx: Tx, *, told_every: timedelta) -> tuple[list[Partition], datetime | None]:
+    """Take the partitions that nobody else is sweeping, and read the time."""
+    rows = await tx.fetch(OWN, told_every)
+    mine = [Partition(row["partition"], row["evaluated_to"], row["owes_word"]) for row in rows]
+    return mine, rows[0]["now"] if rows else None
+
+
+async def due_first(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due]:
+    """Claim what has been due longest, so many a partition.
 
     Rows that another transaction holds are left to it.
     """
-    rows = await tx.fetch(DUE, limit)
-    return [(_clock(row), row["now"], row["next_at"]) for row in rows]
+    return await _due(tx, "ASC", partitions, limit)
+
+
+async def due_last(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due]:
+    """Claim what has just fallen due, so many a partition: for the sake of who is not late yet."""
+    return await _due(tx, "DESC", partitions, limit)
+
+
+async def mark(tx: Tx, swept: Collection[Clock]) -> None:
+    """Save what has been announced of clocks, and the time they next want attention."""
+    rows = [
+        (c.ticket_id, c.kind, c.started_by, c.warned_s, c.broken, c.broken_id, c.next_at())
+        for c in swept
+    ]
+    if rows:
+        await tx.execute(MARK, *zip(*rows, strict=True))
+
+
+async def firsts(
+    tx: Tx, partitions: Sequence[int]
+) -> dict[int, tuple[datetime | None, int]]:
+    """Read for each partition when the first of its clocks is due, and how many are open."""
+    rows = await tx.fetch(FIRSTS, partitions)
+    return {row["partition"]: (row["next_at"], row["open"]) for row in rows}
 
 
 async def seconds_to_next(tx: Tx) -> float | None:
@@ -108,11 +240,29 @@ async def seconds_to_next(tx: Tx) -> float | None:
     return wait_s
 
 
-async def save_clocks(tx: Tx, changed: Iterable[Clock]) -> None:
-    """Save clocks with the time they next want attention."""
-    await tx.executemany(SAVE, [(*_VALUES(clock), next_at(clock)) for clock in changed])
+async def tell(tx: Tx, evaluated_to: Mapping[int, datetime]) -> None:
+    """Keep what is said of partitions."""
+    await tx.execute(TELL, [*evaluated_to], [*evaluated_to.values()])
+
+
+async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> list[Due]:
+    rows = await tx.fetch(DUE[order], partitions, limit)
+    return [Due(row["partition"], row["next_at"], _clock(row)) for row in rows]
 
 
 def _clock(row: Any) -> Clock:  # noqa: ANN401 - asyncpg has no types
     values = {name: row[name] for name in _COLUMNS}
-    return Clock(**{**values, "warn_at": tuple(row["warn_at"])})
+    values["warn_used_s"] = tuple(values["warn_used_s"])
+    values["warn_at"] = tuple(values["warn_at"])
+    values["phases"] = _load_phases(values["started_at"], values["phases"])
+    return Clock(**values)
+
+
+def _dump_phases(clock: Clock) -> str:
+    """Write phases as pairs of a part and microseconds from the start."""
+    pairs = [[part, (at - clock.started_at) // _MICROSECOND] for part, at in clock.phases]
+    return json.dumps(pairs, separators=(",", ":"))
+
+
+def _load_phases(started_at: datetime, text: str) -> tuple[Any, ...]:
+    return tuple((part, started_at + offset * _MICROSECOND) for part, offset in json.loads(text))

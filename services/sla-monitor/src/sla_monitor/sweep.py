@@ -1,57 +1,139 @@
-"""The sweep: what time alone brings. PostgreSQL's clock decides, read once a sweep."""
+"""The sweep: what time alone brings. PostgreSQL's clock decides, read once a sweep.
+
+A sweep is one transaction over the partitions that nobody else is sweeping. It announces what is
+due, and once a second says of each partition how far everything has been judged.
+"""
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import NAMESPACE_OID, uuid5
 
 import structlog
-from prometheus_client import Counter, Histogram
 
 from shared import outbox
-from shared.clock import or_after
+from shared.clock import elapsed_s, or_after
 from shared.errors import Transient
-from shared.postgres import Database
+from shared.events import Envelope, WatermarkAdvanced
+from shared.postgres import Database, Tx
 from sla_monitor import domain, store
-from sla_monitor.domain import Announced, Clock
+from sla_monitor.domain import SOURCE, Announced, Clock
+from sla_monitor.store import Due, Partition
+from sla_monitor.telemetry import LAG_S, SKIPPED, SWEPT, WATERMARK_AGE_S
 
 __all__ = ["Sweeper", "sweep"]
 
 _LOG = structlog.get_logger()
-_BATCH_MAX: Final = 500
+_BATCH_MAX: Final = 1200
+_JUST_DUE_MAX: Final = 240
+"""Room in each sweep for what has just fallen due, however much has been due for longer."""
 _LOOK_S: Final = 0.05
 """How often to look for what another instance, or a change of business time, made due."""
 _AWAY_S: Final = 0.5
-
-LAG_S: Final = Histogram(
-    "premium_due_lag_seconds",
-    "From due to announced in the database, in business time",
-    buckets=(0.005, 0.01, 0.02, 0.04, 0.1, 0.25, 0.5, 1, 5, 60, 3600),
-)
-SWEPT: Final = Counter("premium_clocks_swept", "Clocks that had something due")
+_WORD_EVERY: Final = timedelta(seconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
-async def sweep(db: Database, *, limit: int) -> int:
-    """Announce what is due, the longest due first; the number of clocks handled comes back."""
+@dataclass(slots=True)
+class Swept:
+    """What a sweep came to. ``lag_ms`` is the longest wait of each partition, until it is told."""
+
+    clocks: int = 0
+    lag_ms: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+
+async def sweep(db: Database, swept: Swept, *, limit: int = _BATCH_MAX) -> None:
+    """Announce what is due, and how far partitions have been judged."""
     async with db.transaction() as tx:
-        due = await store.due_clocks(tx, limit=limit)
+        mine, now = await store.own(tx, told_every=_WORD_EVERY)
+        if now is None:
+            return
+        due = await _claim(tx, [p.number for p in mine], limit)
+        judged_to = {p.number: _watermark(p, now) for p in mine}
         changed: list[Clock] = []
         announced: list[Announced] = []
-        for clock, now, was_due_at in due:
-            after, events = domain.fall_due(clock, now=now)
-            changed.append(after)
-            announced += events
-            LAG_S.observe((now - was_due_at).total_seconds())
-        if due:
-            await store.save_clocks(tx, changed)
-            await outbox.add(tx, announced)
+        for partition, was_due_at, clock in due:
+            outcome = domain.fall_due(clock, now=now, watermark=judged_to[partition])
+            changed.append(outcome.clock)
+            announced += outcome.announced
+            SKIPPED.inc(outcome.skipped)
+            lag = now - was_due_at
+            LAG_S.observe(lag.total_seconds())
+            swept.lag_ms[partition] = max(swept.lag_ms[partition], _ms(lag))
+        await store.mark(tx, changed)
+        await outbox.add(tx, announced)
+        told = await _tell(tx, [p for p in mine if p.owes_word], now, swept)
     SWEPT.inc(len(due))
-    return len(due)
+    swept.clocks += len(due)
+    for partition in told:
+        swept.lag_ms.pop(partition, None)
+
+
+def _watermark(partition: Partition, now: datetime) -> datetime | None:
+    """Forget what was said of a later time than it is: business time was set back."""
+    said = partition.evaluated_to
+    return None if said is None or said > now else said
+
+
+async def _claim(tx: Tx, partitions: Sequence[int], limit: int) -> list[Due]:
+    """Take the longest due; if that is not all, what has just fallen due as well."""
+    share = -(-limit // len(partitions))
+    due = await store.due_first(tx, partitions, limit=share)
+    if len(due) >= share:
+        fresh = -(-_JUST_DUE_MAX // len(partitions))
+        due += await store.due_last(tx, partitions, limit=fresh)
+    return list({one.clock.key: one for one in due}.values())
+
+
+async def _tell(
+    tx: Tx, partitions: Sequence[Partition], now: datetime, swept: Swept
+) -> Sequence[int]:
+    """Say how far partitions have been judged: to now, or to just before what is left."""
+    if not partitions:
+        return []
+    numbers = [partition.number for partition in partitions]
+    firsts = await store.firsts(tx, numbers)
+    evaluated_to = {
+        number: now if first is None or first > now else first - _MICROSECOND
+        for number, (first, _) in firsts.items()
+    }
+    words = list(_words(firsts, evaluated_to, swept))
+    await store.tell(tx, evaluated_to)
+    for word in words:
+        await outbox.add(tx, [word], partition=word.event.partition)
+    WATERMARK_AGE_S.set((now - min(evaluated_to.values())).total_seconds())
+    return numbers
+
+
+def _words(
+    firsts: dict[int, tuple[datetime | None, int]],
+    evaluated_to: dict[int, datetime],
+    swept: Swept,
+) -> Iterator[Envelope[WatermarkAdvanced]]:
+    for number, at in evaluated_to.items():
+        word = WatermarkAdvanced(
+            partition=number,
+            evaluated_to=at,
+            open=firsts[number][1],
+            lag_ms_max=swept.lag_ms[number],
+        )
+        cause = uuid5(NAMESPACE_OID, f"watermark/{number}/{at.astimezone(UTC).isoformat()}")
+        yield Envelope.caused_by(cause, word, source=SOURCE, time=at)
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
 
 
 class Sweeper:
-    """Sweeps as long as something is due, else sleeps until the next due time."""
+    """Sweeps as long as something is due, else sleeps until the next due time, or word."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._swept = Swept()
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -79,10 +161,14 @@ class Sweeper:
                 await or_after(self._stop.wait(), _AWAY_S)
 
     async def _watch(self) -> None:
+        word_s = _WORD_EVERY.total_seconds()
+        told_at = elapsed_s() - word_s
         async with self._db.session() as session:
             while not self._stop.is_set():
                 wait_s = await store.seconds_to_next(session)
-                if wait_s is not None and wait_s <= 0:
-                    await sweep(self._db, limit=_BATCH_MAX)
+                if (wait_s is not None and wait_s <= 0) or elapsed_s(told_at) >= word_s:
+                    if elapsed_s(told_at) >= word_s:
+                        told_at = elapsed_s()
+                    await sweep(self._db, self._swept)
                 else:
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))

@@ -5,13 +5,36 @@ from typing import ClassVar, Literal, override
 from shared.events.base import Moment, TicketEvent
 from shared.promises import Channel, Severity
 
-__all__ = ["AssignmentFact", "AssignmentReleased", "TicketAssigned", "TicketDeclined"]
+__all__ = [
+    "AssignmentFact",
+    "AssignmentReleased",
+    "QueueReason",
+    "SpecialistFact",
+    "TicketAssigned",
+    "TicketDeclined",
+    "TicketQueued",
+]
+
+type QueueReason = Literal["no_skill", "no_capacity", "no_shift"]
+"""Why nobody has it: nobody serves its channel and language; who does is full, or not there."""
 
 
 class AssignmentFact(TicketEvent):
     """What became of a ticket at the specialists' side."""
 
     topic: ClassVar[str] = "assignments.v1"
+
+
+class TicketQueued(AssignmentFact):
+    """Nobody can take the ticket now, for ``reason``; it waits with its original age."""
+
+    type: ClassVar[str] = "premium.ticket.queued.v1"
+
+    reason: QueueReason
+
+
+class SpecialistFact(AssignmentFact):
+    """What happened between a ticket and one specialist."""
 
     specialist_id: str
 
@@ -22,7 +45,7 @@ class AssignmentFact(TicketEvent):
         return self.specialist_id
 
 
-class TicketAssigned(AssignmentFact):
+class TicketAssigned(SpecialistFact):
     """A specialist has the ticket. ``english_instead`` says nobody on the roster speaks its own."""
 
     type: ClassVar[str] = "premium.ticket.assigned.v1"
@@ -36,7 +59,7 @@ class TicketAssigned(AssignmentFact):
     waited_ms: int
 
 
-class TicketDeclined(AssignmentFact):
+class TicketDeclined(SpecialistFact):
     """The specialist gave the ticket back; it waits again with its original age."""
 
     type: ClassVar[str] = "premium.assignment.declined.v1"
@@ -44,7 +67,7 @@ class TicketDeclined(AssignmentFact):
     reason: str
 
 
-class AssignmentReleased(AssignmentFact):
+class AssignmentReleased(SpecialistFact):
     """The specialist's room is free again."""
 
     type: ClassVar[str] = "premium.assignment.released.v1"

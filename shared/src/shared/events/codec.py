@@ -80,7 +80,9 @@ def headers_of(envelope: Envelope[Event]) -> list[Header]:
 
 def value_of(event: Event) -> bytes | None:
     """Write the data; a removal is a tombstone, so that compaction forgets the key."""
-    return None if isinstance(event, SpecialistRemoved) else event.model_dump_json().encode()
+    if isinstance(event, SpecialistRemoved):
+        return None
+    return event.model_dump_json(exclude_unset=True).encode()
 
 
 def time_of(moment: datetime) -> str:

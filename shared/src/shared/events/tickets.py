@@ -1,16 +1,21 @@
 """Facts about a ticket, written by intake to ``tickets.v1``."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
+from uuid import UUID
 
-from shared.events.base import TicketEvent
-from shared.promises import Channel, Promise, Role, Severity
+from shared.events.base import Moment, TicketEvent
+from shared.promises import Channel, Promise, Role, Severity, promises_for
 
 __all__ = [
     "CustomerReached",
     "CustomerReplied",
     "TicketAccepted",
     "TicketClosed",
+    "TicketErased",
     "TicketFact",
+    "TicketMerged",
+    "TicketNoted",
     "TicketReclassified",
     "TicketReopened",
     "TicketResolved",
@@ -43,6 +48,13 @@ class TicketAccepted(TicketFact):
     time_zone: str
     policy: str
     promises: tuple[Promise, ...]
+    accepted_at: Moment | None = None
+
+    def promises_at(self, severity: Severity, create_date: datetime) -> tuple[Promise, ...]:
+        """Give what is promised at a severity, priced from the create date."""
+        if severity == self.severity:
+            return self.promises
+        return promises_for(role=self.role, channel=self.channel, severity=severity, time_zone=self.time_zone, create_date=create_date)
 
 
 class TicketResponded(TicketFact):
@@ -101,3 +113,26 @@ class TicketClosed(TicketFact):
     """Nothing more is owed; open clocks are cancelled."""
 
     type: ClassVar[str] = "premium.ticket.closed.v1"
+
+
+class TicketNoted(TicketFact):
+    """Somebody of ours wrote a note that the customer does not see: it answers nothing."""
+
+    type: ClassVar[str] = "premium.ticket.noted.v1"
+
+
+class TicketMerged(TicketFact):
+    """The request was a duplicate: what is owed, is owed on the ticket ``into`` from here on.
+
+    A merge gives nobody more time: the promises there count from the earlier create date.
+    """
+
+    type: ClassVar[str] = "premium.ticket.merged.v1"
+
+    into: UUID
+
+
+class TicketErased(TicketFact):
+    """What is personal about the ticket was erased; nothing is owed any more."""
+
+    type: ClassVar[str] = "premium.ticket.erased.v1"

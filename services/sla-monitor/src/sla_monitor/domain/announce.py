@@ -1,0 +1,256 @@
+"""What is announced: the difference between a clock as it was and as it is, and what time brings.
+
+`fold` brings a clock to what the facts now say and announces what changed. `fall_due` announces
+what time alone brings: warnings and the breach. Nothing is announced before its time, and what
+a late fact disproves is retracted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID, uuid5
+
+from shared.events import (
+    ClockCancelled,
+    ClockFact,
+    ClockMet,
+    ClockPaused,
+    ClockRepriced,
+    ClockResumed,
+    ClockStarted,
+    ClockWarned,
+    Envelope,
+    PromiseBreached,
+    PromiseMissed,
+    PromiseRetracted,
+    Retraction,
+)
+from sla_monitor.domain.breakdown import breakdown
+from sla_monitor.domain.clock import Clock, Fact
+
+__all__ = ["SOURCE", "Announced", "Outcome", "fall_due", "fold", "withdraw"]
+
+SOURCE: Final = "sla-monitor"
+
+type Announced = Envelope[ClockFact]
+
+
+class Outcome(NamedTuple):
+    """A clock and what is to be announced of it.
+
+    ``skipped`` counts the warnings whose time had passed when something greater was due.
+    """
+
+    clock: Clock
+    announced: list[Announced]
+    skipped: int = 0
+
+
+def fold(old: Clock | None, truth: Clock, cause: Fact, *, now: datetime) -> Outcome:
+    """Bring a clock to what the facts say since ``cause`` came, and announce what changed."""
+    clock, changes = _follow(old, truth, cause)
+    clock, taken_back = _reconsider(clock, now, cause)
+    was_due = old is not None and old.broken is None and old.is_late(now)
+    expected = was_due and old is not None and old.due_at == clock.due_at
+    due = fall_due(clock, now=now, late=None if expected else cause.id)
+    return Outcome(due.clock, [*changes, *taken_back, *due.announced], due.skipped)
+
+
+def withdraw(old: Clock, cause: Fact) -> Outcome:
+    """Take back a clock that the facts, since ``cause`` came, say was never owed."""
+    over = replace(
+        old,
+        state="cancelled",
+        settled_at=old.settled_at or cause.time,
+        cancelled_for="withdrawn",
+        due_at=None,
+    )
+    gone, taken_back = _retract(over, "cancelled", cause) if old.broken else (over, [])
+    if not old.is_open:
+        return Outcome(gone, taken_back)
+    event = ClockCancelled.model_validate({**_whose(old), "reason": "withdrawn"})
+    return Outcome(gone, [_because(cause, event, cause.time), *taken_back])
+
+
+def fall_due(
+    clock: Clock, *, now: datetime, late: UUID | None = None, watermark: datetime | None = None
+) -> Outcome:
+    """Announce what has fallen due by ``now``.
+
+    A warning whose breach has passed, or that a later one has overtaken, is skipped. A breach
+    is said to be late when a fact (``late``) brings it after its time, or when the published
+    ``watermark`` has passed it; then the fact that started the clock is named.
+    """
+    passed = [used_s for used_s, at in clock.warnings_left() if at <= now]
+    if clock.broken is None and clock.is_late(now):
+        if late is None and watermark is not None and _due(clock) <= watermark:
+            late = clock.started_by
+        broken, announced = _break(clock, now, late)
+        return Outcome(broken, [announced], len(passed))
+    if not passed:
+        return Outcome(clock, [])
+    used_s = max(passed)
+    at = clock.warn_at[clock.warn_used_s.index(used_s)]
+    assert at is not None  # noqa: S101 - warnings_left() gave it
+    event = ClockWarned.model_validate(
+        {
+            **_whose(clock),
+            "percent": round(100 * used_s / clock.target_s),
+            "due_at": _due(clock),
+            "lateness_ms": _ms(now - at),
+            "breakdown": breakdown(clock, at),
+        }
+    )
+    return Outcome(replace(clock, warned_s=used_s), [_by_timer(clock, event, at)], len(passed) - 1)
+
+
+def _follow(old: Clock | None, truth: Clock, cause: Fact) -> tuple[Clock, list[Announced]]:
+    if old is None:
+        started = replace(truth, state="running", settled_at=None, cancelled_for=None)
+        event = ClockStarted.model_validate({**_whose(started), "due_at": started.due_at})
+        clock, events = _follow(started, truth, cause)
+        return clock, [_because(cause, event, started.started_at), *events]
+    clock = replace(
+        truth,
+        warned_s=old.warned_s if truth.target_s == old.target_s else 0,
+        broken=old.broken,
+        broken_id=old.broken_id,
+        retractions=old.retractions,
+    )
+    return clock, [_because(cause, event, time) for event, time in _changes(old, truth, cause)]
+
+
+def _changes(old: Clock, new: Clock, cause: Fact) -> Iterable[tuple[ClockFact, datetime]]:
+    """List what to announce between two states, each with the time it happened."""
+    whose = _whose(new)
+    if _terms(old) != _terms(new):
+        priced = {**whose, "target_s": new.target_s, "due_at": new.due_at}
+        yield ClockRepriced.model_validate(priced), cause.time
+    match old.state, new.state:
+        case before, "met" if before != "met" or old.settled_at != new.settled_at:
+            assert new.settled_at is not None  # noqa: S101 - met is settled
+            yield _met(new, new.settled_at), new.settled_at
+        case before, "cancelled" if before != "cancelled":
+            cancelled = {**whose, "reason": new.cancelled_for}
+            yield ClockCancelled.model_validate(cancelled), new.settled_at or cause.time
+        case "running", "paused":
+            yield ClockPaused.model_validate(whose), cause.time
+        case before, "running" if before != "running" or _moved(old, new):
+            yield ClockResumed.model_validate({**whose, "due_at": _due(new)}), cause.time
+        case _:
+            pass
+
+
+def _met(clock: Clock, met_at: datetime) -> ClockMet:
+    return ClockMet.model_validate(
+        {
+            **_whose(clock),
+            "due_at": clock.due_at,
+            "met_at": met_at,
+            "in_time": clock.is_in_time,
+            "breakdown": breakdown(clock, met_at),
+        }
+    )
+
+
+def _terms(clock: Clock) -> tuple[object, ...]:
+    """Name what was promised."""
+    return clock.severity, clock.target_s, clock.promise_class, clock.exception
+
+
+def _moved(old: Clock, new: Clock) -> bool:
+    """Tell whether a whole pause was learned of after it ended."""
+    return old.due_at != new.due_at and old.target_s == new.target_s
+
+
+def _reconsider(clock: Clock, now: datetime, cause: Fact) -> tuple[Clock, list[Announced]]:
+    """Take back a breach that was none, or that is called something else now."""
+    if clock.broken is None or (clock.is_late(now) and clock.broken == clock.breaks_as):
+        return clock, []
+    return _retract(clock, _why_not(clock, now), cause)
+
+
+def _why_not(clock: Clock, now: datetime) -> Retraction:
+    if clock.is_late(now):
+        return "exception"
+    match clock.state:
+        case "met":
+            return "answered"
+        case "cancelled":
+            return "cancelled"
+        case "paused":
+            return "paused"
+        case "running":
+            return "moved"
+
+
+def _retract(clock: Clock, reason: Retraction, cause: Fact) -> tuple[Clock, list[Announced]]:
+    assert clock.broken_id is not None  # noqa: S101 - set with broken
+    event = PromiseRetracted.model_validate(
+        {
+            **_whose(clock),
+            "retracted": clock.broken,
+            "retracted_id": clock.broken_id,
+            "reason": reason,
+            "fact_id": cause.id,
+        }
+    )
+    time = clock.settled_at or cause.time
+    announced: Announced = Envelope.caused_by(
+        clock.broken_id, event, source=SOURCE, time=time, traceparent=cause.traceparent
+    )
+    kept = replace(clock, broken=None, broken_id=None, retractions=clock.retractions + 1)
+    return kept, [announced]
+
+
+def _break(clock: Clock, now: datetime, late: UUID | None) -> tuple[Clock, Announced]:
+    due_at = _due(clock)
+    told = {
+        **_whose(clock),
+        "due_at": due_at,
+        "lateness_ms": _ms(now - due_at),
+        "breakdown": breakdown(clock, due_at),
+        **({} if late is None else {"late": True, "fact_id": late}),
+    }
+    event_type = PromiseBreached if clock.breaks_as == "breached" else PromiseMissed
+    announced = _by_timer(clock, event_type.model_validate(told), due_at)
+    return replace(clock, broken=clock.breaks_as, broken_id=announced.id), announced
+
+
+def _due(clock: Clock) -> datetime:
+    assert clock.due_at is not None  # noqa: S101 - asked for only where something is due
+    return clock.due_at
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
+
+
+def _whose(clock: Clock) -> dict[str, object]:
+    whose: dict[str, object] = {
+        "ticket_id": clock.ticket_id,
+        "kind": clock.kind,
+        "promise_class": clock.promise_class,
+        "account_id": clock.account_id,
+        "channel": clock.channel,
+        "severity": clock.severity,
+    }
+    if clock.kind == "next_response":
+        whose["cycle"] = clock.started_by
+    if clock.exception is not None:
+        whose["exception"] = clock.exception
+    return whose
+
+
+def _because(cause: Fact, event: ClockFact, time: datetime) -> Announced:
+    return Envelope.caused_by(
+        cause.id, event, source=SOURCE, time=time, traceparent=cause.traceparent
+    )
+
+
+def _by_timer(clock: Clock, event: ClockFact, at: datetime) -> Announced:
+    """Derive the id from the timer: the clock and the instant it was set for."""
+    name = clock.kind if clock.kind != "next_response" else f"{clock.kind}/{clock.started_by}"
+    timer = uuid5(uuid5(clock.ticket_id, name), f"{at.isoformat()}/{clock.retractions}")
+    return Envelope.caused_by(timer, event, source=SOURCE, time=at)

@@ -1,0 +1,112 @@
+"""Where a ticket's time went: parts that add up to the whole, exactly."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from shared.events import (
+    AssignmentReleased,
+    Breakdown,
+    Event,
+    NotificationSent,
+    Part,
+    TicketAssigned,
+    TicketDeclined,
+    TicketQueued,
+)
+from shared.promises import Pause
+from sla_monitor.domain.clock import Clock, Phase
+from sla_monitor.domain.story import Story
+
+__all__ = ["breakdown", "phases_of"]
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def phases_of(
+    story: Story, since: datetime, until: datetime | None, pauses: Sequence[Pause]
+) -> tuple[Phase, ...]:
+    """Say in which hands the time was from ``since`` on, and when it did not count."""
+    changes = sorted(
+        [*_hands(story), *_pausing(pauses)], key=lambda change: (change[0], change[1] is None)
+    )
+    hand: Part = "intake"
+    paused = False
+    phases: list[Phase] = [(hand, since)]
+    for at, part in changes:
+        if until is not None and at >= until:
+            break
+        match part:
+            case None:
+                paused = not paused
+            case _:
+                hand = part
+        now: Part = "paused" if paused else hand
+        if at <= since:
+            phases = [(now, since)]
+        elif phases[-1][0] != now:
+            _add(phases, now, at)
+    return tuple(phases)
+
+
+def breakdown(clock: Clock, at: datetime) -> Breakdown:
+    """Add up the parts from the clock's start to ``at``.
+
+    Each part's share of milliseconds is what it adds to the sum so far, so nothing is lost to
+    rounding.
+    """
+    end = max(at, clock.started_at)
+    parts: Counter[Part] = Counter()
+    starts = [(part, min(max(since, clock.started_at), end)) for part, since in clock.phases]
+    ends = [since for _, since in starts[1:]] + [end]
+    for (part, since), until in zip(starts, ends, strict=True):
+        parts[part] += _ms(clock.started_at, until) - _ms(clock.started_at, since)
+    named = {part: ms for part, ms in parts.items() if ms}
+    return Breakdown(total_ms=_ms(clock.started_at, end), parts_ms=named)
+
+
+def _ms(start: datetime, end: datetime) -> int:
+    return (end - start) // _MILLISECOND
+
+
+def _add(phases: list[Phase], part: Part, at: datetime) -> None:
+    """Begin a phase; one that lasted no time is forgotten."""
+    if phases[-1][1] == at:
+        phases.pop()
+    if not phases or phases[-1][0] != part:
+        phases.append((part, at))
+
+
+def _pausing(pauses: Iterable[Pause]) -> Iterator[tuple[datetime, None]]:
+    """Each end of a pause turns the counting on or off."""
+    for pause in pauses:
+        yield pause.since, None
+        if pause.until is not None:
+            yield pause.until, None
+
+
+def _hands(story: Story) -> Iterator[tuple[datetime, Part]]:
+    accepted_at = story.accepted.accepted_at
+    hand: Part = "routing"
+    yield accepted_at or story.opened.time, hand
+    for fact in story.facts:
+        taken = _hand_after(hand, fact.event)
+        if taken != hand:
+            hand = taken
+            yield fact.time, hand
+
+
+def _hand_after(hand: Part, event: Event) -> Part:
+    match event:
+        case TicketQueued(reason=reason):
+            return reason
+        case TicketAssigned():
+            return "notifier"
+        case NotificationSent(alert="assignment" | "callback") if hand == "notifier":
+            return "assigned"
+        case TicketDeclined():
+            return "routing"
+        case AssignmentReleased():
+            return "unassigned"
+        case _:
+            return hand

@@ -1,0 +1,2 @@
+-- Some records speak of a partition, and stand on it, whatever their key.
+ALTER TABLE outbox ADD COLUMN partition smallint;
