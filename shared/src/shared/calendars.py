@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-__all__ = ["Calendar", "always", "business_week"]
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Calendar", "CalendarSpec", "always", "business_week", "closed_dates_from_ical"]
 
 _SPAN_DAYS_MAX = 3660
 """A target that ten years of a calendar cannot hold is a mistake, not a wait."""
@@ -22,6 +25,19 @@ class Calendar:
 
     zone: str
     blocks: tuple[tuple[int, time, time], ...] | None
+
+    @property
+    def version(self) -> str:
+        """Name the content."""
+        return ""
+
+    def add_business(self, start: datetime, duration: timedelta) -> datetime:
+        """Say when ``duration`` of working time after ``start`` is used up, in UTC."""
+        return self.add(start, duration)
+
+    def business_between(self, start: datetime, end: datetime) -> timedelta:
+        """Measure the working time from ``start`` to ``end``."""
+        return self.between(start, end)
 
     def add(self, start: datetime, duration: timedelta) -> datetime:
         """Say when ``duration`` of working time after ``start`` is used up, in UTC."""
@@ -73,3 +89,29 @@ def always() -> Calendar:
 def business_week(zone: str) -> Calendar:
     """Count Monday to Friday, 09:00-17:00 in ``zone``: the house default for a business day."""
     return Calendar(zone, tuple((day, time(9), time(17)) for day in range(5)))
+
+
+class CalendarSpec(BaseModel):
+    """A calendar as data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    zone: str = "account"
+    hours: Literal["always"] | dict[str, list[str]] = "always"
+    holidays: Literal["account"] | tuple[str, ...] = ()
+    closed: tuple[date, ...] = ()
+
+    def bound(self, *, zone: str, region: str | None) -> Calendar:  # noqa: ARG002
+        """Bind to an account."""
+        return always() if self.hours == "always" else business_week(zone)
+
+
+def closed_dates_from_ical(text: str) -> tuple[date, ...]:
+    """Read the days of an iCalendar."""
+    if not text.startswith("BEGIN:VCALENDAR"):
+        raise ValueError("is no iCalendar")
+    return tuple(
+        datetime.strptime(line.partition(":")[2], "%Y%m%d").replace(tzinfo=UTC).date()
+        for line in text.splitlines()
+        if line.startswith("DTSTART;VALUE=DATE:")
+    )

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from shared.events.base import Event, Moment, TicketEvent
-from shared.promises import Channel, PromiseClass, PromiseKind, Severity
+from shared.promises import Channel, PromiseClass, PromiseKind, Severity, added
 
 __all__ = [
     "BreachFact",
@@ -73,9 +73,9 @@ class ClockFact(TicketEvent):
 
     kind: PromiseKind
     promise_class: PromiseClass
-    cycle: UUID | None = None
+    cycle: UUID | None = added(None)
     """The fact that started it, where a kind recurs: each reply of the customer asks for one."""
-    exception: str | None = None
+    exception: str | None = added(None)
     """The declared exception that made an objective of a guarantee."""
 
     @property
@@ -126,8 +126,8 @@ class ClockWarned(ClockFact):
 
     percent: int
     due_at: Moment
-    lateness_ms: int = 0
-    breakdown: Breakdown | None = None
+    lateness_ms: int = added(0)
+    breakdown: Breakdown | None = added(None)
 
     @property
     @override
@@ -144,7 +144,7 @@ class ClockMet(ClockFact):
     due_at: Moment | None
     met_at: Moment
     in_time: bool
-    breakdown: Breakdown | None = None
+    breakdown: Breakdown | None = added(None)
 
 
 class ClockCancelled(ClockFact):
@@ -152,7 +152,7 @@ class ClockCancelled(ClockFact):
 
     type: ClassVar[str] = "premium.clock.cancelled.v1"
 
-    reason: Cancellation = "closed"
+    reason: Cancellation = added("closed")
 
 
 class BreachFact(ClockFact):
@@ -169,10 +169,10 @@ class PromiseBroken(BreachFact):
     """
 
     due_at: Moment
-    lateness_ms: int = 0
-    late: bool = False
-    fact_id: UUID | None = None
-    breakdown: Breakdown | None = None
+    lateness_ms: int = added(0)
+    late: bool = added(False)
+    fact_id: UUID | None = added(None)
+    breakdown: Breakdown | None = added(None)
 
 
 class PromiseBreached(PromiseBroken):
@@ -194,8 +194,8 @@ class PromiseRetracted(BreachFact):
 
     retracted: Literal["breached", "missed"]
     retracted_id: UUID
-    reason: Retraction | None = None
-    fact_id: UUID | None = None
+    reason: Retraction | None = added(None)
+    fact_id: UUID | None = added(None)
 
 
 class WatermarkAdvanced(Event):

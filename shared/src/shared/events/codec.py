@@ -82,7 +82,7 @@ def value_of(event: Event) -> bytes | None:
     """Write the data; a removal is a tombstone, so that compaction forgets the key."""
     if isinstance(event, SpecialistRemoved):
         return None
-    return event.model_dump_json(exclude_unset=True).encode()
+    return event.model_dump_json().encode()
 
 
 def time_of(moment: datetime) -> str:

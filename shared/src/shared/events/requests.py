@@ -23,7 +23,8 @@ from pydantic import (
 )
 
 from shared.events.base import ticket_id_of
-from shared.promises import Channel, Role, Severity
+from shared.policies import Region, Tier
+from shared.promises import Cause, Channel, Role, Severity
 
 __all__ = ["INBOUND", "Inbound", "LaterFact", "SupportRequest"]
 
@@ -91,6 +92,8 @@ class SupportRequest(_Document):
     severity: Severity = "standard"
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    tier: Tier | None = None
+    region: Region | None = None
     subject: Annotated[str, Field(max_length=1_000), AfterValidator(_printable)]
     body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = ""
     occurred_at: PlausibleMoment
@@ -108,7 +111,7 @@ class LaterFact(_Document):
     occurred_at: PlausibleMoment
     event_id: Reference | None = None
     severity: Severity | None = None
-    waiting_for: Literal["customer", "vendor", "other"] | None = None
+    waiting_for: Cause | None = None
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:

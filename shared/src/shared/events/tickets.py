@@ -1,11 +1,12 @@
 """Facts about a ticket, written by intake to ``tickets.v1``."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar
 from uuid import UUID
 
 from shared.events.base import Moment, TicketEvent
-from shared.promises import Channel, Promise, Role, Severity, promises_for
+from shared.policies import Asked, default_policy
+from shared.promises import Cause, Channel, Promise, Role, Severity, added
 
 __all__ = [
     "CustomerReached",
@@ -32,7 +33,11 @@ class TicketFact(TicketEvent):
 
 
 class TicketAccepted(TicketFact):
-    """A request became a ticket; its promises run from the envelope's time, the create date."""
+    """A request became a ticket; its promises run from the envelope's time, the create date.
+
+    ``policy`` is the version that priced it, ``rule`` its rule, ``if_reclassified`` what another
+    severity would be promised: who reads this needs no policy. Old facts lack all of them.
+    """
 
     type: ClassVar[str] = "premium.ticket.accepted.v1"
 
@@ -48,13 +53,26 @@ class TicketAccepted(TicketFact):
     time_zone: str
     policy: str
     promises: tuple[Promise, ...]
-    accepted_at: Moment | None = None
+    tier: str | None = added(None)
+    region: str | None = added(None)
+    accepted_at: Moment | None = added(None)
+    rule: str = added("")
+    if_reclassified: dict[Severity, tuple[Promise, ...]] = added({})
 
-    def promises_at(self, severity: Severity, create_date: datetime) -> tuple[Promise, ...]:
-        """Give what is promised at a severity, priced from the create date."""
+    def promised(self, severity: Severity, create_date: datetime) -> tuple[Promise, ...]:
+        """Say what the ticket is promised at a severity; an old fact is priced as it was then."""
         if severity == self.severity:
             return self.promises
-        return promises_for(role=self.role, channel=self.channel, severity=severity, time_zone=self.time_zone, create_date=create_date)
+        if severity in self.if_reclassified:
+            return self.if_reclassified[severity]
+        asked = Asked(
+            role=self.role,
+            channel=self.channel,
+            severity=severity,
+            language=self.language,
+            time_zone=self.time_zone,
+        )
+        return default_policy().price(asked, create_date).promises
 
 
 class TicketResponded(TicketFact):
@@ -80,7 +98,7 @@ class TicketWaiting(TicketFact):
 
     type: ClassVar[str] = "premium.ticket.waiting.v1"
 
-    waiting_for: Literal["customer", "vendor", "other"]
+    waiting_for: Cause
 
 
 class TicketResumed(TicketFact):

@@ -43,8 +43,7 @@ def derive(facts: Iterable[Fact], exception_of: ExceptionOf = no_exception) -> l
 
 def promises_of(story: Story) -> Sequence[Promise]:
     """Give the promises for the severity as corrected, priced from the same create date."""
-    accepted = story.accepted
-    return accepted.promises_at(story.severity, story.opened.time)
+    return story.accepted.promised(story.severity, story.opened.time)
 
 
 def pauses_of(story: Story, promise: Promise) -> list[Pause]:
@@ -93,7 +92,7 @@ def _clock(
     settled = _settlement(story, pauses, answer)
     if settled.at is not None:
         pauses = [pause for pause in pauses if pause.since < settled.at]
-    calendar, warnings = promise.bound_calendar(), promise.warnings_used_s()
+    calendar, warnings = promise.bound_calendar(), promise.warnings_used_s
 
     def used_up(used_s: int) -> datetime | None:
         return due_after_pauses(calendar, start.time, timedelta(seconds=used_s), pauses)
