@@ -133,13 +133,14 @@ def test_no_test_looks_away(sources: list[Source]) -> None:
 
 
 def test_every_service_has_the_same_seven_files() -> None:
-    """Whoever knows one service finds their way in all."""
+    """Whoever knows one service finds their way in all; a file may have become a package."""
     wanted = [
-        f"services/{service}/src/{service.replace('-', '_')}/{name}.py"
+        f"services/{service}/src/{service.replace('-', '_')}/{name}"
         for service in SERVICES
         for name in SEVEN
     ]
-    assert_none([place for place in wanted if not (ROOT / place).exists()])
+    missing = [p for p in wanted if not (ROOT / f"{p}.py").exists() and not (ROOT / p).is_dir()]
+    assert_none(missing)
 
 
 def test_nothing_names_a_machine(files: list[Path]) -> None:

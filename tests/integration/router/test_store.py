@@ -34,7 +34,10 @@ BATCH: Final = 500
 ROLES: Final[tuple[Role, ...]] = ("super_admin", "seat")
 PRESENCES: Final[tuple[Presence, ...]] = ("online", "online", "online", "away")
 
-ANNOUNCED = "SELECT convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id"
+ANNOUNCED = """
+    SELECT convert_from(value, 'UTF8') AS fact FROM outbox
+    WHERE convert_from(value, 'UTF8') LIKE '%specialist_id%' ORDER BY id
+"""
 WAITING = "SELECT count(*) FROM ticket WHERE waiting"
 TAMPER = "UPDATE capacity SET load = load + 1"
 
@@ -65,7 +68,7 @@ async def take(db: Database, envelopes: Sequence[Envelope[Event]]) -> None:
 
 
 async def announced(db: Database) -> list[dict[str, Any]]:
-    """Read what was announced, in order."""
+    """Read what was announced of specialists, in order."""
     async with db.session() as session:
         return [json.loads(row["fact"]) for row in await session.fetch(ANNOUNCED)]
 

@@ -13,6 +13,7 @@ from shared.postgres import Tx
 from sla_monitor.domain import Clock, Fact, Key
 
 __all__ = [
+    "Due",
     "Partition",
     "add_facts",
     "clocks",
@@ -24,7 +25,6 @@ __all__ = [
     "firsts",
     "lock",
     "mark",
-    "open_clocks",
     "own",
     "save_clocks",
     "seconds_to_next",
@@ -226,9 +226,7 @@ async def mark(tx: Tx, swept: Collection[Clock]) -> None:
         await tx.execute(MARK, *zip(*rows, strict=True))
 
 
-async def firsts(
-    tx: Tx, partitions: Sequence[int]
-) -> dict[int, tuple[datetime | None, int]]:
+async def firsts(tx: Tx, partitions: Sequence[int]) -> dict[int, tuple[datetime | None, int]]:
     """Read for each partition when the first of its clocks is due, and how many are open."""
     rows = await tx.fetch(FIRSTS, partitions)
     return {row["partition"]: (row["next_at"], row["open"]) for row in rows}

@@ -170,7 +170,7 @@ class PromiseBroken(BreachFact):
 
     due_at: Moment
     lateness_ms: int = added(0)
-    late: bool = added(False)
+    late: bool = added(default=False)
     fact_id: UUID | None = added(None)
     breakdown: Breakdown | None = added(None)
 

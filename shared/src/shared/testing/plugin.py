@@ -6,7 +6,10 @@ way the operator's command makes it).
 """
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -32,8 +35,17 @@ __all__ = [
 _CHOICE: Final = pytest.StashKey[Choice]()
 
 
-def pytest_configure() -> None:
-    """Show logs with plain tracebacks: drawing every local variable takes seconds a piece."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep each run's files apart, and show logs with plain tracebacks.
+
+    Runs of one user share a folder by default, and each that begins closes it to the server's
+    user. Drawing every local variable of a traceback takes seconds a piece.
+    """
+    if not config.option.basetemp:
+        own = Path(tempfile.mkdtemp(prefix="premium-tests-"))
+        config.option.basetemp = str(own / "run")
+        config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
     plain = structlog.dev.ConsoleRenderer(
         colors=False, exception_formatter=structlog.dev.plain_traceback
     )

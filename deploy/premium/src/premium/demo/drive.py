@@ -32,6 +32,7 @@ from shared.events import (
     LaterFact,
     SupportRequest,
     TicketAssigned,
+    WatermarkAdvanced,
 )
 from shared.events.requests import FactType
 from shared.promises import Severity
@@ -129,6 +130,8 @@ class Drive:
 
     def hear(self, envelope: Envelope[Event]) -> None:
         """Show what happened, and let the specialist who got a ticket get to work."""
+        if isinstance(envelope.event, WatermarkAdvanced):
+            return
         self.heard, self.heard_at_s = self.heard + 1, elapsed_s()
         self.workforce.hear(envelope.event)
         self.board.take(envelope, self.now())

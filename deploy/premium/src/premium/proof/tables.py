@@ -34,7 +34,11 @@ _TICKETS: Final = "SELECT ticket_id FROM ticket"
 _ROUTED: Final = """
     SELECT ticket_id, assigned_count, waiting FROM ticket WHERE account_id IS NOT NULL
 """
-_CLOCKS: Final = "SELECT ticket_id, kind, state, broken, broken_id FROM clock"
+_CLOCKS: Final = """
+    SELECT ticket_id, CASE kind WHEN 'next_response' THEN kind || '/' || started_by ELSE kind END,
+           state, broken, broken_id
+    FROM clock
+"""
 _DELIVERIES: Final = "SELECT delivery_id, state FROM delivery"
 
 # What a run must come to, whatever happened on the way; how often a mail was tried is left out.
@@ -70,7 +74,7 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A clock as sla-monitor knows it."""
+    """A clock as sla-monitor knows it; ``kind`` goes with its cycle, where a kind recurs."""
 
     ticket_id: UUID
     kind: str

@@ -156,7 +156,7 @@ def _said_twice(facts: Sequence[Published]) -> Iterator[str]:
         if fact.type == TicketAccepted.type:
             seen[fact.type, fact.ticket, ""] += 1
         elif fact.type == ClockStarted.type:
-            seen[fact.type, fact.ticket, fact.about["kind"]] += 1
+            seen[fact.type, *_clock(fact)] += 1
         elif fact.type in _SETTLED.values():
             seen["delivery", fact.ticket, fact.about["delivery_id"]] += 1
     for (kind, ticket, which), times in seen.items():
@@ -178,4 +178,5 @@ def _broken_twice(facts: Sequence[Published]) -> Iterator[str]:
 
 
 def _clock(fact: Published) -> tuple[str, str]:
-    return fact.ticket, fact.about["kind"]
+    kind, cycle = fact.about["kind"], fact.about.get("cycle")
+    return fact.ticket, kind if cycle is None else f"{kind}/{cycle}"

@@ -19,7 +19,7 @@ from premium.proof.broker import Offsets
 from shared.clock import elapsed_s
 from shared.dead_letters import DeadLetter, restored
 from shared.errors import Poison, Transient
-from shared.events import dead_letter_topic
+from shared.events import WatermarkAdvanced, dead_letter_topic
 
 __all__ = ["DEAD_LETTER_TOPICS", "FACT_TOPICS", "Published", "Wire", "read_wire"]
 
@@ -34,9 +34,12 @@ DEAD_LETTER_TOPICS: Final = tuple(
     dead_letter_topic(service) for service in ("intake", "router", "sla-monitor", "notifier")
 )
 
-_ABOUT: Final = ("kind", "percent", "specialist_id", "delivery_id", "retracted_id", "due_at")
-_REAL_TIME: Final = frozenset({"attempts"})
-"""How often a delivery was tried says something about the day, not about the facts."""
+_ABOUT: Final = (
+    *("kind", "cycle", "percent", "specialist_id", "delivery_id", "retracted_id", "due_at"),
+)
+_REAL_TIME: Final = frozenset({"attempts", "breakdown"})
+"""How often a delivery was tried, and whose hands a ticket was known to be in when a fact came,
+say something about the day, not about the facts."""
 _SILENCE_S_MAX: Final = 30
 
 
@@ -63,11 +66,13 @@ class Wire:
     parked: list[DeadLetter] = field(default_factory=list)
 
     def take(self, record: ConsumerRecord) -> None:
-        """Add a record."""
+        """Add a record; what is said each second, of no ticket, is none of the facts."""
         if record.topic in DEAD_LETTER_TOPICS:
             self._park(record)
             return
         fact = _read(record)
+        if fact.type == WatermarkAdvanced.type:
+            return
         known = self.facts.setdefault(fact.id, fact)
         if known is not fact:
             self.repeats[record.topic] += 1

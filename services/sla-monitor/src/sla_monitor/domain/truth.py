@@ -38,7 +38,9 @@ def derive(facts: Iterable[Fact], exception_of: ExceptionOf = no_exception) -> l
     story = read(facts)
     if story is None:
         return []
-    return [clock for promise in promises_of(story) for clock in _clocks(story, promise, exception_of)]
+    return [
+        clock for promise in promises_of(story) for clock in _clocks(story, promise, exception_of)
+    ]
 
 
 def promises_of(story: Story) -> Sequence[Promise]:
@@ -131,7 +133,7 @@ def _class_of(
 
 
 def _settlement(story: Story, pauses: Sequence[Pause], answer: Fact | None) -> _Settlement:
-    """An answer settles; without one, what is over for good is owed nothing more."""
+    """Find the answer; without one, what is over for good is owed nothing more."""
     if answer is not None:
         return _Settlement("met", answer.time)
     if story.ended is not None:

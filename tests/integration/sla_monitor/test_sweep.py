@@ -1,0 +1,215 @@
+"""The sweep on a real PostgreSQL: once, on time, and silent only when it is proven."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import pytest
+
+from shared import inbox
+from shared.errors import Transient
+from shared.events import Envelope, Event, TicketResponded
+from shared.postgres import Database
+from shared.testing.builders import NOON, a_ticket, minutes, told
+from shared.testing.databases import FreshDatabase, MakeDatabase
+from sla_monitor.handlers import Folding
+from sla_monitor.partitions import Partitions
+from sla_monitor.sweep import Swept, sweep
+
+PARTITIONS: Final = 4
+TICKETS: Final = 300
+ANNOUNCED: Final = """
+    SELECT id, topic, partition, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
+"""
+STAND: Final = """
+    CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT timestamptz '{}' $$
+"""
+OWN: Final = "SELECT pg_advisory_xact_lock(hashtext('sweep'), $1)"
+HOLD: Final = "SELECT FROM clock WHERE partition = $1 FOR UPDATE"
+FORGET: Final = "UPDATE watermark SET told_at = NULL"
+OPEN: Final = "SELECT partition, open FROM open_clocks WHERE open <> 0 ORDER BY partition"
+COUNTED: Final = """
+    SELECT partition, count(*) AS open FROM clock WHERE state IN ('running', 'paused')
+    GROUP BY partition ORDER BY partition
+"""
+
+
+class Monitor:
+    """Several sla-monitors on one database, and the time."""
+
+    def __init__(self, fresh: FreshDatabase) -> None:
+        self.db = Database(fresh.dsn, service="sla-monitor")
+        self.other = Database(fresh.dsn, service="sla-monitor")
+        self._owner = Database(fresh.owner_dsn, service="test", connections_max=1)
+        self.partitions = Partitions(self.db, self._count)
+
+    async def start(self) -> None:
+        """Connect."""
+        for part in (self.db, self.other, self._owner, self.partitions):
+            await part.start()
+
+    async def stop(self) -> None:
+        """Leave."""
+        for db in (self.db, self.other, self._owner):
+            await db.stop()
+
+    async def stand_at(self, moment: datetime) -> None:
+        """Let it be that time."""
+        await self.run(STAND.format(moment.isoformat()))
+
+    async def run(self, statement: str) -> None:
+        """Do as the owner may."""
+        async with self._owner.session() as session:
+            await session.execute(statement)
+
+    async def fold(self, *facts: Envelope[Event]) -> None:
+        """Do what the consumer does with a batch."""
+        async with self.db.transaction() as tx:
+            fresh, now = await inbox.claim(tx, (fact.id for fact in facts))
+            await Folding(self.partitions).take(tx, [f for f in facts if f.id in fresh], now)
+
+    async def rows(self, query: str) -> list[Any]:
+        """Read."""
+        async with self.db.session() as session:
+            return await session.fetch(query)
+
+    async def said(self, kind: str) -> list[dict[str, Any]]:
+        """Read what was announced of one kind, in order, each with its place in the outbox."""
+        rows = await self.rows(ANNOUNCED)
+        facts = [{**row, **json.loads(row["fact"])} for row in rows]
+        return [fact for fact in facts if _is(kind, fact)]
+
+    async def _count(self) -> int:
+        return PARTITIONS
+
+
+def _is(kind: str, fact: dict[str, Any]) -> bool:
+    match kind:
+        case "broken":
+            return fact["topic"] == "breaches.v1" and "due_at" in fact
+        case "warned":
+            return "percent" in fact
+        case _:
+            return "evaluated_to" in fact
+
+
+@pytest.fixture
+async def monitor(database: MakeDatabase) -> AsyncIterator[Monitor]:
+    """Run on a fresh database; it is noon."""
+    made = Monitor(await database("sla_monitor"))
+    await made.start()
+    await made.stand_at(NOON)
+    yield made
+    await made.stop()
+
+
+def many(count: int) -> Sequence[Envelope[Event]]:
+    """Accept tickets at noon, due at one."""
+    return [a_ticket(f"T{number}") for number in range(count)]
+
+
+async def test_two_sweepers_announce_each_breach_once(monitor: Monitor) -> None:
+    """Whoever finds a partition taken leaves it; together they announce all."""
+    await monitor.fold(*many(TICKETS))
+    await monitor.stand_at(NOON + minutes(61))
+    both = (monitor.db, monitor.other)
+    await asyncio.gather(*(sweep(db, Swept(), limit=50) for db in both * 10))
+    await sweep(monitor.db, Swept())
+    breached = Counter(fact["ticket_id"] for fact in await monitor.said("broken"))
+    assert len(breached) == TICKETS
+    assert set(breached.values()) == {1}
+
+
+async def test_a_sweep_leaves_a_partition_that_another_is_sweeping(monitor: Monitor) -> None:
+    """Nothing is said of it, not even that it is silent."""
+    await monitor.fold(*many(TICKETS))
+    await monitor.stand_at(NOON + minutes(61))
+    async with monitor.other.transaction() as tx:
+        await tx.execute(OWN, 2)
+        await sweep(monitor.db, Swept())
+    assert {fact["partition"] for fact in await monitor.said("word")} == {0, 1, 3}
+
+
+async def test_silence_ends_before_what_another_transaction_holds(monitor: Monitor) -> None:
+    """A clock that is due but locked is not passed by the watermark of its partition."""
+    await monitor.fold(*many(TICKETS))
+    await monitor.stand_at(NOON + minutes(61))
+    async with monitor.other.transaction() as tx:
+        await tx.execute(HOLD, 1)
+        await sweep(monitor.db, Swept())
+    words = {word["partition"]: word["evaluated_to"] for word in await monitor.said("word")}
+    assert datetime.fromisoformat(words[1]) < NOON + minutes(60)
+    assert {words[number] for number in (0, 2, 3)} == {"2026-03-02T13:01:00Z"}
+
+
+async def test_no_breach_follows_a_watermark_that_has_passed_it(monitor: Monitor) -> None:
+    """But for those that say they are late, and whose fact it was."""
+    await monitor.stand_at(NOON + minutes(120))
+    await sweep(monitor.db, Swept())
+    await monitor.fold(*many(3))
+    broken = await monitor.said("broken")
+    assert [(fact["late"], fact["fact_id"]) for fact in broken] == [
+        (True, str(ticket.id)) for ticket in many(3)
+    ]
+
+
+async def test_a_breach_found_on_time_is_not_late(monitor: Monitor) -> None:
+    """What was known before it fell due is announced plainly, with its lateness."""
+    await monitor.fold(*many(1))
+    await monitor.stand_at(NOON + minutes(60.5))
+    await sweep(monitor.db, Swept())
+    [breach] = await monitor.said("broken")
+    assert "late" not in breach
+    assert breach["lateness_ms"] == 30_000
+
+
+async def test_a_watermark_counts_what_is_open(monitor: Monitor) -> None:
+    """By facts, as they come: no table is counted."""
+    await monitor.fold(*many(TICKETS))
+    await monitor.fold(*(told(TicketResponded, f"T{n}", after_min=5) for n in range(100)))
+    await sweep(monitor.db, Swept())
+    counted = {row["partition"]: row["open"] for row in await monitor.rows(COUNTED)}
+    said = {word["partition"]: word["open"] for word in await monitor.said("word")}
+    assert said == counted
+    assert sum(counted.values()) == TICKETS - 100
+
+
+async def test_word_is_given_once_a_second(monitor: Monitor) -> None:
+    """Sweeps in between say nothing of silence."""
+    await sweep(monitor.db, Swept())
+    await sweep(monitor.db, Swept())
+    assert len(await monitor.said("word")) == PARTITIONS
+    await monitor.run(FORGET)
+    await sweep(monitor.db, Swept())
+    assert len(await monitor.said("word")) == 2 * PARTITIONS
+
+
+async def test_who_has_just_fallen_due_does_not_wait_behind_a_storm(monitor: Monitor) -> None:
+    """While many are overdue, each sweep takes some of the latest."""
+    await monitor.fold(*many(TICKETS))
+    await monitor.fold(a_ticket("late", after_min=31))
+    await monitor.stand_at(NOON + minutes(61))
+    await sweep(monitor.db, Swept(), limit=20)
+    warned = await monitor.said("warned")
+    assert [fact["percent"] for fact in warned] == [50]
+
+
+async def test_a_session_that_stands_still_loses_its_partitions(monitor: Monitor) -> None:
+    """PostgreSQL ends the session of a sweeper that stopped in the middle; it cannot commit."""
+    await monitor.fold(*many(1))
+    await monitor.stand_at(NOON + minutes(61))
+    with pytest.raises(Transient):
+        async with monitor.other.transaction() as tx:
+            await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+            for number in range(PARTITIONS):
+                await tx.execute(OWN, number)
+            async with monitor.db.transaction() as waiting:
+                for number in range(PARTITIONS):
+                    await waiting.execute(OWN, number)
+            await tx.execute("SELECT")
+    await sweep(monitor.db, Swept())
+    assert len(await monitor.said("broken")) == 1

@@ -1,0 +1,51 @@
+"""Why a ticket waits is said once, when it begins to wait."""
+
+from router.domain import Desk
+from router.roster import Roster
+from shared.events import Envelope, Event, TicketQueued
+from shared.testing.builders import NOON, a_specialist, a_ticket, gone
+
+
+def after(*records: Envelope[Event]) -> Desk:
+    """Apply records to an empty desk."""
+    desk = Desk(Roster([]), [], NOON)
+    for record in records:
+        desk.apply(record)
+    return desk
+
+
+def why_it_waits(desk: Desk) -> list[str]:
+    """Read the reasons given for waiting."""
+    return [e.event.reason for e in desk.announced if isinstance(e.event, TicketQueued)]
+
+
+def test_a_ticket_in_a_language_nobody_serves_says_so() -> None:
+    """With nobody on the roster, not even English helps out."""
+    assert why_it_waits(after(a_ticket("T1"))) == ["no_skill"]
+
+
+def test_a_ticket_waits_for_somebody_to_come() -> None:
+    """Who serves it is on the roster, but not there."""
+    assert why_it_waits(after(a_specialist("a", presence="away"), a_ticket("T1"))) == ["no_shift"]
+
+
+def test_a_ticket_waits_for_room() -> None:
+    """Who serves it is there, but full; a ticket that finds somebody gives no reason."""
+    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
+    assert why_it_waits(desk) == ["no_capacity"]
+
+
+def test_a_ticket_handed_back_says_why_it_waits() -> None:
+    """After the last who could take it has left, nobody serves it."""
+    desk = after(a_specialist("a"), a_ticket("T1"), gone("a"))
+    assert why_it_waits(desk) == ["no_skill"]
+
+
+@pytest.mark.parametrize(("room", "enough"), [(2, True), (3, True), (4, False)])
+def test_a_decision_that_would_need_more_of_the_queue_says_so(room: int, enough: bool) -> None:
+    """Only part of a queue is loaded; who runs out of it must load more and decide anew."""
+    waiting = after(*(a_ticket(f"T{n}", after_min=n) for n in range(3))).tickets.values()
+    desk = Desk(Roster([]), [], NOON)
+    desk.bring_waiting(waiting, {"email": 3, "phone": 3, "chat": 3})
+    desk.apply(a_specialist("a", capacity={"email": room}))
+    assert desk.saw_enough is enough
