@@ -366,6 +366,16 @@ def test_what_is_announced_carries_its_cause_on() -> None:
     assert [envelope.traceparent for envelope in desk.announced[-2:]] == ["00-trace", "00-trace"]
 
 
+@pytest.mark.parametrize(("room", "enough"), [(2, True), (3, True), (4, False)])
+def test_a_decision_that_would_need_more_of_the_queue_says_so(room: int, enough: bool) -> None:
+    """Only part of a queue is loaded; who runs out of it must load more and decide anew."""
+    waiting = after(*(a_ticket(f"T{n}", after_min=n) for n in range(3))).tickets.values()
+    desk = Desk(Roster([]), [], NOON)
+    desk.bring_waiting(waiting, {"email": 3, "phone": 3, "chat": 3})
+    desk.apply(a_specialist("a", capacity={"email": room}))
+    assert desk.saw_enough is enough
+
+
 def test_a_newcomer_does_not_overtake_those_who_were_not_loaded() -> None:
     """A ticket due later than all that were loaded may be due later than others who wait."""
     waiting = after(a_ticket("T1")).tickets.values()

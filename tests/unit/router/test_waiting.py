@@ -39,13 +39,3 @@ def test_a_ticket_handed_back_says_why_it_waits() -> None:
     """After the last who could take it has left, nobody serves it."""
     desk = after(a_specialist("a"), a_ticket("T1"), gone("a"))
     assert why_it_waits(desk) == ["no_skill"]
-
-
-@pytest.mark.parametrize(("room", "enough"), [(2, True), (3, True), (4, False)])
-def test_a_decision_that_would_need_more_of_the_queue_says_so(room: int, enough: bool) -> None:
-    """Only part of a queue is loaded; who runs out of it must load more and decide anew."""
-    waiting = after(*(a_ticket(f"T{n}", after_min=n) for n in range(3))).tickets.values()
-    desk = Desk(Roster([]), [], NOON)
-    desk.bring_waiting(waiting, {"email": 3, "phone": 3, "chat": 3})
-    desk.apply(a_specialist("a", capacity={"email": room}))
-    assert desk.saw_enough is enough
