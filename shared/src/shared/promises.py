@@ -104,7 +104,7 @@ def promises_for(
 ) -> tuple[Promise, ...]:
     """Price a ticket from its create date."""
     rule = _rule_for(role, channel, severity)
-    due_at = calendar_of(rule.calendar, time_zone).add(create_date, rule.target)
+    due_at = calendar_of(rule.calendar, time_zone).add_business(create_date, rule.target)
     return (
         Promise(
             kind=rule.kind,
@@ -133,11 +133,11 @@ def due_after_pauses(
     left, at = target, start
     for pause in pauses:
         if pause.since > at:
-            used = calendar.between(at, pause.since)
+            used = calendar.business_between(at, pause.since)
             if used >= left:
-                return calendar.add(at, left)
+                return calendar.add_business(at, left)
             left -= used
         if pause.until is None:
             return None
         at = max(at, pause.until)
-    return calendar.add(at, left)
+    return calendar.add_business(at, left)

@@ -5,10 +5,8 @@ a request, named by the same ``source`` and ``external_id``.
 """
 
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID, uuid5
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.calendars import zone_names
 from shared.events.base import ticket_id_of
 from shared.promises import Channel, Role, Severity
 
@@ -36,14 +35,8 @@ def _plausible(moment: datetime) -> datetime:
     return moment
 
 
-@cache
-def _zones() -> set[str]:
-    """Read the zone files once: listing them takes 15 ms, every time."""
-    return available_timezones()
-
-
 def _known_zone(name: str) -> str:
-    if name not in _zones():
+    if name not in zone_names():
         raise ValueError("is no IANA time zone such as Europe/Berlin")
     return name
 
