@@ -123,7 +123,7 @@ class Database:
 
 
 async def _leave_as_it_is(_: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
-    """Leave it alone: a transaction leaves nothing behind, and asyncpg's reset costs a round trip."""
+    """Save a round trip: a transaction leaves nothing behind that a reset would clear."""
 
 
 class away:  # noqa: N801 - reads as a phrase: `with away("PostgreSQL")`

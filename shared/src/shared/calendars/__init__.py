@@ -1,6 +1,7 @@
 """Business time: what a calendar says, and pure arithmetic over it."""
 
 from shared.calendars.arithmetic import Calendar, Holiday, Span
+from shared.calendars.ical import closed_dates_from_ical
 from shared.calendars.regions import holidays_version, known_region
 from shared.calendars.spec import CalendarSpec, CalendarVersion, always, business_week
 from shared.calendars.zones import (
@@ -21,6 +22,7 @@ __all__ = [
     "Span",
     "always",
     "business_week",
+    "closed_dates_from_ical",
     "holidays_version",
     "known_region",
     "known_zone",
