@@ -56,10 +56,7 @@ def after(*records: Record, after_min: float = 0) -> Desk:
 
 
 def said(desk: Desk) -> list[str]:
-    """Read what was announced: `+` given to somebody, `-` room free again, `!` declined.
-
-    Why somebody waits is another rule.
-    """
+    """Read what was announced: `+` given to somebody, `-` room free again, `!` declined."""
     lines = []
     for envelope in desk.announced:
         event = envelope.event

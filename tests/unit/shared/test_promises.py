@@ -36,14 +36,14 @@ def test_the_table_of_promises(
 
 def test_one_business_day_from_friday_afternoon() -> None:
     """DOMAIN: a request at 16:00 on Friday is due at 16:00 on Monday."""
-    due_at = business_week("Europe/Berlin").add(FRIDAY_16, timedelta(hours=8))
+    due_at = business_week("Europe/Berlin").add_business(FRIDAY_16, timedelta(hours=8))
     assert due_at == FRIDAY_16 + timedelta(days=3)
 
 
 def test_business_hours_keep_local_time_over_a_change_of_clocks() -> None:
     """Berlin changed to summer time on Sunday, 29 March 2026; Monday still opens at nine there."""
     friday = datetime(2026, 3, 27, 16, tzinfo=ZoneInfo("Europe/Berlin"))
-    due_at = business_week("Europe/Berlin").add(friday, timedelta(hours=2))
+    due_at = business_week("Europe/Berlin").add_business(friday, timedelta(hours=2))
     assert due_at == datetime(2026, 3, 30, 8, tzinfo=UTC)
 
 
@@ -57,7 +57,7 @@ def test_adding_and_measuring_agree(moment: datetime, minutes: int, zone: str) -
     start = moment.replace(tzinfo=UTC)
     for calendar in (business_week(zone), always()):
         target = timedelta(minutes=minutes)
-        assert calendar.between(start, calendar.add(start, target)) == target
+        assert calendar.business_between(start, calendar.add_business(start, target)) == target
 
 
 def test_a_pause_that_begins_before_the_start_counts_from_the_start() -> None:

@@ -5,10 +5,8 @@ a request, named by the same ``source`` and ``external_id``.
 """
 
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID, uuid5
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.calendars import known_region, zone_names
 from shared.events.base import ticket_id_of
 from shared.policies import Region, Tier
 from shared.promises import Cause, Channel, Role, Severity
@@ -37,14 +36,8 @@ def _plausible(moment: datetime) -> datetime:
     return moment
 
 
-@cache
-def _zones() -> set[str]:
-    """Read the zone files once: listing them takes 15 ms, every time."""
-    return available_timezones()
-
-
 def _known_zone(name: str) -> str:
-    if name not in _zones():
+    if name not in zone_names():
         raise ValueError("is no IANA time zone such as Europe/Berlin")
     return name
 
@@ -93,7 +86,7 @@ class SupportRequest(_Document):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     tier: Tier | None = None
-    region: Region | None = None
+    region: Annotated[Region, AfterValidator(known_region)] | None = None
     subject: Annotated[str, Field(max_length=1_000), AfterValidator(_printable)]
     body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = ""
     occurred_at: PlausibleMoment

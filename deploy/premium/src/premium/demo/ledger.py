@@ -81,7 +81,7 @@ def _due_at(request: SupportRequest, ordered: Iterable[LaterFact]) -> datetime:
     if request.channel == "chat":
         return create_date + timedelta(minutes=1)
     if request.role == "seat":
-        return business_week(request.time_zone).add(create_date, 8 * _HOUR)
+        return business_week(request.time_zone).add_business(create_date, 8 * _HOUR)
     severity: Severity = request.severity if request.body else "standard"
     waited, since = timedelta(), create_date
     for fact in ordered:

@@ -37,9 +37,9 @@ DEAD_LETTER_TOPICS: Final = tuple(
 _ABOUT: Final = (
     *("kind", "cycle", "percent", "specialist_id", "delivery_id", "retracted_id", "due_at"),
 )
-_REAL_TIME: Final = frozenset({"attempts", "breakdown"})
-"""How often a delivery was tried, and whose hands a ticket was known to be in when a fact came,
-say something about the day, not about the facts."""
+_REAL_TIME: Final = frozenset({"attempts", "accepted_at", "breakdown"})
+"""How often a delivery was tried, when a request came, and whose hands a ticket was known to be in
+by then say something about the day, not about the facts."""
 _SILENCE_S_MAX: Final = 30
 
 

@@ -1,0 +1,33 @@
+"""Business time: what a calendar says, and pure arithmetic over it."""
+
+from shared.calendars.arithmetic import Calendar, Holiday, Span
+from shared.calendars.ical import closed_dates_from_ical
+from shared.calendars.regions import holidays_version, known_region
+from shared.calendars.spec import CalendarSpec, CalendarVersion, always, business_week
+from shared.calendars.zones import (
+    Shift,
+    known_zone,
+    shifts,
+    tzdata_version,
+    zone_info,
+    zone_names,
+)
+
+__all__ = [
+    "Calendar",
+    "CalendarSpec",
+    "CalendarVersion",
+    "Holiday",
+    "Shift",
+    "Span",
+    "always",
+    "business_week",
+    "closed_dates_from_ical",
+    "holidays_version",
+    "known_region",
+    "known_zone",
+    "shifts",
+    "tzdata_version",
+    "zone_info",
+    "zone_names",
+]

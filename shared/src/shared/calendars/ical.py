@@ -1,0 +1,95 @@
+"""Closed dates out of an iCalendar file, such as an authority or a works council publishes."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, time
+
+from dateutil.rrule import rrulestr
+from icalendar import Calendar as File
+from icalendar import Component, Event
+
+__all__ = ["closed_dates_from_ical"]
+
+_RULES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+
+
+def closed_dates_from_ical(text: str, *, years: range) -> tuple[date, ...]:
+    """List the dates in ``years`` that all-day events cover, repetitions included.
+
+    Events with a time of day close nothing, nor do cancelled ones. ValueError in one line if the
+    file cannot be read, or holds no all-day event at all.
+    """
+    events = [event for event in _file(text).walk("VEVENT") if isinstance(event, Event)]
+    whole = [event for event in events if _is_whole_day(event)]
+    if not whole:
+        raise ValueError("the iCalendar file holds no all-day event, so it would close nothing")
+    moved = {
+        (event.get("UID"), _day(event.decoded("RECURRENCE-ID")))
+        for event in events
+        if _is_moved(event)
+    }
+    days = {
+        date.fromordinal(begin.toordinal() + step)
+        for event in whole
+        if event.get("STATUS") != "CANCELLED"
+        for begin in _begins(event, years)
+        if _is_moved(event) or (event.get("UID"), begin) not in moved
+        for step in range(_days(event))
+    }
+    return tuple(sorted(day for day in days if day.year in years))
+
+
+def _file(text: str) -> Component:
+    try:
+        read = File.from_ical(text)
+    except (ValueError, KeyError, IndexError) as error:
+        raise ValueError(f"this is no iCalendar file: {_one_line(error)}") from error
+    if read.name != "VCALENDAR":
+        raise ValueError("this is no iCalendar file: it does not begin with BEGIN:VCALENDAR")
+    return read
+
+
+def _is_whole_day(event: Event) -> bool:
+    try:
+        return type(event.start) is date
+    except ValueError as error:
+        name = event.get("SUMMARY") or event.get("UID") or "without a name"
+        raise ValueError(f"event '{name}' has no start that can be read") from error
+
+
+def _is_moved(event: Event) -> bool:
+    return "RECURRENCE-ID" in event
+
+
+def _days(event: Event) -> int:
+    """Measure an event in days; what ends before it begins is taken for one day."""
+    return max(event.duration.days, 1)
+
+
+def _begins(event: Event, years: range) -> set[date]:
+    """Collect the days on which an event begins, and may then last into ``years``."""
+    first = _day(event.start)
+    added = {_day(moment[0] if isinstance(moment, tuple) else moment) for moment in event.rdates}
+    removed = {_day(moment) for moment in event.exdates}
+    return {first, *added, *_repeated(event, first, years)} - removed
+
+
+def _repeated(event: Event, first: date, years: range) -> Iterator[date]:
+    start, end = (datetime.combine(day, time()) for day in (first, date(years.stop, 1, 1)))
+    for rule in event.rrules:
+        if (frequency := rule.get("FREQ", [""])[0]) not in _RULES:
+            raise ValueError(f"an all-day event repeats {', '.join(_RULES)}, not '{frequency}'")
+        if "UNTIL" in rule:
+            rule["UNTIL"] = [_day(until) for until in rule["UNTIL"]]
+        try:
+            found = rrulestr(rule.to_ical().decode(), dtstart=start)
+        except ValueError as error:
+            raise ValueError(f"a repetition cannot be read: {_one_line(error)}") from error
+        yield from (moment.date() for moment in found.between(start, end, inc=True))
+
+
+def _day(moment: date | datetime) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,121 @@
+"""Time zones out of the package tzdata, pinned: two machines never disagree on an hour."""
+
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import tzdata
+
+__all__ = [
+    "EPOCH",
+    "Segment",
+    "Shift",
+    "known_zone",
+    "segments",
+    "shifts",
+    "tzdata_version",
+    "zone_info",
+    "zone_names",
+]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_PACKAGE = files("tzdata")
+_SECOND_US = 1_000_000
+_PROBE_S = 86_400
+"""No zone of tzdata changes its offset twice within six days; a test watches over that."""
+
+
+class Shift(NamedTuple):
+    """From ``at`` on, in UTC, clocks of a zone show another distance from UTC than before."""
+
+    at: datetime
+    before: timedelta
+    after: timedelta
+
+
+class Segment(NamedTuple):
+    """A span in which a zone's offset does not change; all in microseconds, of UTC."""
+
+    since: int
+    until: int
+    offset: int
+
+
+def tzdata_version() -> str:
+    """Name the edition of the zone data, for example 2026a."""
+    return str(tzdata.IANA_VERSION)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """List every IANA name that the package knows."""
+    return frozenset((_PACKAGE / "zones").read_text("ascii").split())
+
+
+def known_zone(name: str) -> str:
+    """Pass a zone's name on; ValueError says which was probably meant."""
+    if name in zone_names():
+        return name
+    near = get_close_matches(name, sorted(zone_names()), n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "write one such as Europe/Berlin"
+    raise ValueError(f"unknown zone '{name}'; {hint}")
+
+
+@cache
+def zone_info(name: str) -> ZoneInfo:
+    """Read a zone from the package, never from the system's own data."""
+    with _PACKAGE.joinpath("zoneinfo", *known_zone(name).split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
+
+
+def shifts(zone: str, start: datetime, end: datetime) -> tuple[Shift, ...]:
+    """List the changes of a zone's offset at ``start`` or later, and before ``end``."""
+    second = timedelta(seconds=1)
+    first, last = -((EPOCH - start) // second), -((EPOCH - end) // second)
+    return tuple(
+        Shift(EPOCH + at * second, before * second, after * second)
+        for at, before, after in _changes(zone, first - 1, last - 1)
+    )
+
+
+@lru_cache(maxsize=4096)
+def segments(zone: str, begin: int, end: int) -> tuple[Segment, ...]:
+    """Cut a span, in microseconds from the epoch and on whole seconds, where the offset changes."""
+    since, found = begin, []
+    offset = _offset_s(zone_info(zone), begin // _SECOND_US)
+    for at, before, after in _changes(zone, begin // _SECOND_US, end // _SECOND_US - 1):
+        found.append(Segment(since, at * _SECOND_US, before * _SECOND_US))
+        since, offset = at * _SECOND_US, after
+    return (*found, Segment(since, end, offset * _SECOND_US))
+
+
+def _changes(zone: str, first: int, last: int) -> list[tuple[int, int, int]]:
+    """Find (second of change, offset before, offset after) in first < at <= last."""
+    info, found = zone_info(zone), []
+    at, offset = first, _offset_s(info, first)
+    while at < last:
+        then = min(at + _PROBE_S, last)
+        after = _offset_s(info, then)
+        if after != offset:
+            found.append((_bisect(info, at, then, offset), offset, after))
+        at, offset = then, after
+    return found
+
+
+def _bisect(info: ZoneInfo, low: int, high: int, before: int) -> int:
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset_s(info, middle) == before:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _offset_s(info: ZoneInfo, at: int) -> int:
+    offset = (EPOCH + timedelta(seconds=at)).astimezone(info).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
