@@ -6,7 +6,6 @@ a late fact disproves is retracted.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
@@ -59,8 +58,7 @@ def fold(old: Clock | None, truth: Clock, cause: Fact, *, now: datetime) -> Outc
 
 def withdraw(old: Clock, cause: Fact) -> Outcome:
     """Take back a clock that the facts, since ``cause`` came, say was never owed."""
-    over = replace(
-        old,
+    over = old._replace(
         state="cancelled",
         settled_at=old.settled_at or cause.time,
         cancelled_for="withdrawn",
@@ -102,17 +100,16 @@ def fall_due(
             "breakdown": breakdown(clock, at),
         }
     )
-    return Outcome(replace(clock, warned_s=used_s), [_by_timer(clock, event, at)], len(passed) - 1)
+    return Outcome(clock._replace(warned_s=used_s), [_by_timer(clock, event, at)], len(passed) - 1)
 
 
 def _follow(old: Clock | None, truth: Clock, cause: Fact) -> tuple[Clock, list[Announced]]:
     if old is None:
-        started = replace(truth, state="running", settled_at=None, cancelled_for=None)
+        started = truth._replace(state="running", settled_at=None, cancelled_for=None)
         event = ClockStarted.model_validate({**_whose(started), "due_at": started.due_at})
         clock, events = _follow(started, truth, cause)
         return clock, [_because(cause, event, started.started_at), *events]
-    clock = replace(
-        truth,
+    clock = truth._replace(
         warned_s=old.warned_s if truth.target_s == old.target_s else 0,
         broken=old.broken,
         broken_id=old.broken_id,
@@ -200,7 +197,7 @@ def _retract(clock: Clock, reason: Retraction, cause: Fact) -> tuple[Clock, list
     announced: Announced = Envelope.caused_by(
         clock.broken_id, event, source=SOURCE, time=time, traceparent=cause.traceparent
     )
-    kept = replace(clock, broken=None, broken_id=None, retractions=clock.retractions + 1)
+    kept = clock._replace(broken=None, broken_id=None, retractions=clock.retractions + 1)
     return kept, [announced]
 
 
@@ -215,7 +212,7 @@ def _break(clock: Clock, now: datetime, late: UUID | None) -> tuple[Clock, Annou
     }
     event_type = PromiseBreached if clock.breaks_as == "breached" else PromiseMissed
     announced = _by_timer(clock, event_type.model_validate(told), due_at)
-    return replace(clock, broken=clock.breaks_as, broken_id=announced.id), announced
+    return clock._replace(broken=clock.breaks_as, broken_id=announced.id), announced
 
 
 def _due(clock: Clock) -> datetime:
@@ -252,5 +249,5 @@ def _because(cause: Fact, event: ClockFact, time: datetime) -> Announced:
 def _by_timer(clock: Clock, event: ClockFact, at: datetime) -> Announced:
     """Derive the id from the timer: the clock and the instant it was set for."""
     name = clock.kind if clock.kind != "next_response" else f"{clock.kind}/{clock.started_by}"
-    timer = uuid5(uuid5(clock.ticket_id, name), f"{at.isoformat()}/{clock.retractions}")
+    timer = uuid5(clock.ticket_id, f"{name}/{at.isoformat()}/{clock.retractions}")
     return Envelope.caused_by(timer, event, source=SOURCE, time=at)

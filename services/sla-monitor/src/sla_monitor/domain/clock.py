@@ -1,8 +1,7 @@
 """A clock: one promise being timed, and what has been announced of it."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from shared.events import Cancellation, Envelope, Event, Part
@@ -20,8 +19,7 @@ type Key = tuple[UUID, PromiseKind, UUID]
 """Ticket, kind, and the fact that started it: a kind may recur."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """``derive`` fills in what the facts come to, the last four say what has been announced.
 
     ``due_at`` is None while nothing is due (paused before it was used up). ``warn_at`` says when
