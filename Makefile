@@ -8,7 +8,7 @@ PYTEST := $(RUN) pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit integration e2e bench chaos docs format images
+.PHONY: help demo up down test check unit integration e2e bench chaos calendars docs format images
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,6 +44,9 @@ bench: $(READY) ## throughput and latency beside a hand-written floor
 
 chaos: $(READY) ## the same result with and without kill -9, over many seeds
 	@$(PYTEST) tests/chaos --seeds 10 $(ARGS)
+
+calendars: $(READY) ## business time beside a minute-by-minute oracle, over a million random cases
+	@$(PYTEST) tests/unit/shared/test_calendar_oracle.py --seeds 40 $(ARGS)
 
 docs: $(READY) ## write anew what is generated from code
 	@$(RUN) python docs/generate.py $(ARGS)

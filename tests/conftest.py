@@ -1,4 +1,4 @@
-"""Loads the fixtures of `shared.testing`, and lends them the local stack."""
+"""Loads the fixtures of `shared.testing`, lends them the local stack, and takes `--seeds`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,6 +12,17 @@ from shared.testing.databases import FreshDatabase, Provision
 from shared.testing.servers import Servers
 
 pytest_plugins = ["shared.testing.plugin"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make chaos` and `make calendars` ask for more."""
+    parser.addoption("--seeds", type=int, default=1, help="seeds of what tests draw by lot")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that wants a seed once for each."""
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
 
 
 @pytest.fixture(scope="session")
