@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, computed_field
 from rich.table import Table
 
-__all__ = ["Figure", "Report", "Section", "percentile"]
+__all__ = ["Figure", "Report", "Section", "percentile", "spread"]
 
 _DIGITS: Final = 3
 
@@ -46,7 +46,7 @@ class Section(BaseModel):
             table.add_column(name, justify="right" if name else "left")
         for figure in self.figures:
             name = f"{figure.name}, {figure.unit}"
-            shown = (_spread(values) for values in (figure.floor, figure.ours, figure.ratios))
+            shown = (spread(values) for values in (figure.floor, figure.ours, figure.ratios))
             table.add_row(name, *shown, figure.goal)
         return table
 
@@ -65,7 +65,8 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Write a median, and between which values it lies."""
     if not values:
         return ""
     middle = _short(statistics.median(values))
