@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 
 from aiokafka import AIOKafkaConsumer
 
@@ -40,16 +41,18 @@ class Ear:
             for record in (record for records in found.values() for record in records):
                 self._note(record.key, heard_s, record.timestamp / 1000)
 
-    async def hear(self, keys: Iterable[bytes], *, silent_s: float) -> Mapping[bytes, Arrival]:
-        """Wait for all, but not longer than ``silent_s`` without one; what came is returned."""
+    async def hear(
+        self, keys: Iterable[bytes], *, silent_s: float, within_s: float = inf
+    ) -> Mapping[bytes, Arrival]:
+        """Wait for all, until none came for ``silent_s``; what came by then is returned."""
         wanted = set(keys)
         self._wanted = wanted - self.arrivals.keys()
-        while self._wanted:
-            self._news.clear()
+        since_s = elapsed_s()
+        left = len(self._wanted) + 1
+        while left > len(self._wanted) > 0 and elapsed_s(since_s) < within_s:
             left = len(self._wanted)
+            self._news.clear()
             await or_after(self._news.wait(), silent_s)
-            if len(self._wanted) == left:
-                break
         return {key: self.arrivals[key] for key in wanted & self.arrivals.keys()}
 
     def _note(self, key: bytes, heard_s: float, written_s: float) -> None:
