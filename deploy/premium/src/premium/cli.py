@@ -18,8 +18,9 @@ COMMANDS: Final = {
     "roster": "premium.roster",
     "redrive": "premium.redrive",
     "bench": "premium.bench.command",
+    "bench-due": "premium.bench.due.command",
 }
-"""The module that holds the function of the same name."""
+"""The module that holds the function of the same name, with an underscore for a hyphen."""
 
 
 def app(asked: Sequence[str]) -> typer.Typer:
@@ -32,7 +33,7 @@ def app(asked: Sequence[str]) -> typer.Typer:
     )
     commands.callback()(_always_by_name)
     for name in COMMANDS.keys() & set(asked[:1]) or COMMANDS:
-        commands.command(name)(getattr(import_module(COMMANDS[name]), name))
+        commands.command(name)(getattr(import_module(COMMANDS[name]), name.replace("-", "_")))
     return commands
 
 

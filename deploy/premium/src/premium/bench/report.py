@@ -2,12 +2,15 @@
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, computed_field
 from rich.table import Table
 
-__all__ = ["Figure", "Report", "Section", "percentile", "spread"]
+from premium.stack import StackError
+
+__all__ = ["Figure", "Report", "Section", "percentile", "spread", "write"]
 
 _DIGITS: Final = 3
 
@@ -73,6 +76,14 @@ def spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return middle
     return f"{middle} ({_short(min(values))} to {_short(max(values))})"
+
+
+def write(file: Path, found: BaseModel) -> None:
+    """Write every value as JSON. Raises StackError when the place is not writable."""
+    try:
+        file.write_text(found.model_dump_json(indent=2) + "\n")
+    except OSError as e:
+        raise StackError(f"{file}: {e.strerror}; choose another place with --report") from e
 
 
 def _short(value: float) -> str:

@@ -7,7 +7,16 @@ import asyncpg
 
 from premium.bench.due.batch import Batch
 
-__all__ = ["TOPIC", "bytes_per_clock", "is_any_due", "open_count", "poll_ms", "seed", "settle"]
+__all__ = [
+    "TOPIC",
+    "bytes_per_clock",
+    "clear",
+    "is_any_due",
+    "open_count",
+    "poll_ms",
+    "seed",
+    "settle",
+]
 
 TOPIC: Final = "breaches.v1"
 """Where the record of a clock that fell due goes, keyed by its ticket."""
@@ -23,6 +32,7 @@ _SEED: Final = """
     FROM generate_series(0, $2::bigint - 1) AS n,
          LATERAL (SELECT $3::timestamptz + n * $4::interval AS due_at) AS promised
 """
+_CLEAR: Final = "TRUNCATE clock"
 _SETTLE: Final = "VACUUM (ANALYZE) clock"
 _POLL: Final = """
     EXPLAIN (ANALYZE, FORMAT JSON)
@@ -39,6 +49,11 @@ async def seed(connection: asyncpg.Connection, batch: Batch) -> None:
     await connection.execute(_SEED, batch.run, batch.count, batch.first, batch.step, timeout=None)
 
 
+async def clear(connection: asyncpg.Connection) -> None:
+    """Leave no clock."""
+    await connection.execute(_CLEAR)
+
+
 async def settle(connection: asyncpg.Connection) -> None:
     """Leave autovacuum nothing to do while others measure."""
     await connection.execute(_SETTLE, timeout=None)
@@ -47,7 +62,7 @@ async def settle(connection: asyncpg.Connection) -> None:
 async def poll_ms(connection: asyncpg.Connection) -> float:
     """Ask once what is due, as the monitor asks; how long the answer took the server."""
     plan = json.loads(await connection.fetchval(_POLL))[0]
-    return float(plan["Planning Time"] + plan["Execution Time"])
+    return float(plan["Execution Time"])
 
 
 async def is_any_due(connection: asyncpg.Connection) -> bool:

@@ -170,6 +170,10 @@ class Ours:
         """Plant clocks that fall due."""
         await seeding.seed(self.connection, batch)
 
+    async def clear(self) -> None:
+        """Forget all clocks."""
+        await seeding.clear(self.connection)
+
 
 @asynccontextmanager
 async def ours(stack: Stack) -> AsyncIterator[Ours]:

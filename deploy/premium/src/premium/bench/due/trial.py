@@ -31,6 +31,8 @@ _PLANTED_HZ: Final = 3_000
 """So many clocks the slowest subject plants in a second, surely."""
 _SILENT_S: Final = 30
 """What has not been heard of when nothing came for so long is given up as missing."""
+_DOUBLES_S: Final = 2
+"""What comes twice may come the second time after all have come once."""
 _LATE_S: Final = 180
 """The same of what comes later than this: nobody waits for the slowest for an hour."""
 
@@ -76,6 +78,8 @@ class Sown:
     """A batch that is about to fall due, and who listens for it."""
 
     batch: Batch
+    keys: frozenset[bytes]
+    """Made before the first is due: a hundred thousand take a moment."""
     ear: Ear
 
 
@@ -104,9 +108,10 @@ async def sown(subject: Subject, make: Callable[[datetime], Batch]) -> AsyncIter
     async with listening(subject.bootstrap, subject.topic) as ear:
         batch = make(await subject.now())
         await subject.plant(batch)
+        keys = frozenset(batch.keys)
         if await subject.now() >= batch.first:
             raise StackError(f"{subject.name}: the first clock fell due while others were planted")
-        yield Sown(batch, ear)
+        yield Sown(batch, keys, ear)
 
 
 async def heard(subject: Subject, sown: Sown) -> Heard:
@@ -114,7 +119,8 @@ async def heard(subject: Subject, sown: Sown) -> Heard:
     batch = sown.batch
     await pause((batch.first - await subject.now()).total_seconds())
     within_s = (batch.last - batch.first).total_seconds() + _LATE_S
-    arrivals = await sown.ear.hear(batch.keys, silent_s=_SILENT_S, within_s=within_s)
+    arrivals = await sown.ear.hear(sown.keys, silent_s=_SILENT_S, within_s=within_s)
+    await pause(_DOUBLES_S)
     return Heard(batch, arrivals, await wall_ahead_s(subject.now))
 
 

@@ -66,7 +66,7 @@ async def serve(
         bootstrap_servers=ground.bootstrap,
         acks="all",
         enable_idempotence=True,
-        linger_ms=1,
+        linger_ms=0,
         max_batch_size=128 * 1024,
     )
     async with (
