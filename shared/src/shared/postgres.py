@@ -123,7 +123,7 @@ class Database:
 
 
 async def _leave_as_it_is(_: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
-    """A transaction leaves nothing behind; asyncpg's reset would cost it one more round trip."""
+    """Spare asyncpg's reset: a transaction leaves nothing behind, and it is one more round trip."""
 
 
 class away:  # noqa: N801 - reads as a phrase: `with away("PostgreSQL")`
