@@ -1,7 +1,8 @@
 """procrastinate 3: a job a clock, in its `scheduled_at`; one worker with many jobs at a time.
 
 Tuned: asks every ten milliseconds, 50 jobs at once, done jobs deleted, no notifications (nothing
-is notified when a job falls due). A job that a crash breaks off stays, and can be tried again.
+is notified when a job falls due), and an index on `scheduled_at`, which it does not bring itself:
+without, each question reads all open jobs. A job that a crash breaks off stays for another try.
 """
 
 from collections.abc import AsyncIterator
@@ -20,6 +21,10 @@ from premium.bench.due.peers.line import Announcer, Ground, Peer, serve
 _POLL_S: Final = 0.01
 _JOBS: Final = 50
 
+_INDEX: Final = """
+    CREATE INDEX IF NOT EXISTS jobs_scheduled_at ON procrastinate_jobs (scheduled_at)
+    WHERE status = 'todo'
+"""
 _PLANT: Final = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)
     SELECT 'default', 'announce', jsonb_build_object('key', md5($1 || '/' || n)::uuid),
@@ -58,6 +63,7 @@ async def _opened(ground: Ground, announcer: Announcer) -> AsyncIterator[Peer]:
         if not await app.check_connection_async():
             await app.schema_manager.apply_schema_async()
         planting = await asyncpg.connect(ground.dsn)
+        await planting.execute(_INDEX)
         yield _Queue(app, planting)
         await planting.close()
 
