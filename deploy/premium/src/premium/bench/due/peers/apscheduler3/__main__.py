@@ -100,7 +100,7 @@ async def _opened(ground: Ground, announcer: Announcer) -> AsyncIterator[Peer]:
     _ways_out.append((announcer, asyncio.get_running_loop()))
     yield _Scheduled(ground.dsn, scheduler, store)
     if scheduler.running:
-        scheduler.shutdown(wait=False)
+        await asyncio.to_thread(scheduler.shutdown)  # its threads wait for what this loop publishes
 
 
 if __name__ == "__main__":
