@@ -8,7 +8,7 @@ PYTEST := $(RUN) pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit integration e2e bench chaos calendars docs format images
+.PHONY: help demo up down test check unit integration e2e bench due chaos calendars docs format images
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,6 +41,9 @@ e2e: $(READY) ## tests of the four services as processes, one of them under kill
 
 bench: $(READY) ## throughput and latency beside a hand-written floor
 	@$(RUN) premium bench $(ARGS)
+
+due: $(READY) ## how late due clocks are announced, beside peers, with millions open, under kill -9
+	@$(RUN) premium bench-due $(ARGS)
 
 chaos: $(READY) ## the same result with and without kill -9, over many seeds
 	@$(PYTEST) tests/chaos --seeds 10 $(ARGS)

@@ -19,8 +19,9 @@ COMMANDS: Final = {
     "policy": "premium.policy.command",
     "redrive": "premium.redrive",
     "bench": "premium.bench.command",
+    "bench-due": "premium.bench.due.command",
 }
-"""The module that holds the function of the same name."""
+"""The module that holds the function of the same name, with an underscore for a hyphen."""
 
 
 def app(asked: Sequence[str]) -> typer.Typer:
@@ -33,7 +34,7 @@ def app(asked: Sequence[str]) -> typer.Typer:
     )
     commands.callback()(_always_by_name)
     for name in COMMANDS.keys() & set(asked[:1]) or COMMANDS:
-        command = getattr(import_module(COMMANDS[name]), name)
+        command = getattr(import_module(COMMANDS[name]), name.replace("-", "_"))
         if isinstance(command, typer.Typer):
             commands.add_typer(command, name=name)
         else:

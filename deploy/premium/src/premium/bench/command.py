@@ -1,9 +1,7 @@
 """`premium bench`: the running system beside a hand-written floor, as ratios."""
 
-import asyncio
 import logging
-import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +10,12 @@ import psutil
 import structlog
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from premium.bench.environment import environment
+from premium.bench.environment import environment, where
 from premium.bench.floor import floor
 from premium.bench.ours import ours
-from premium.bench.report import Report
+from premium.bench.own_stack import own_stack
+from premium.bench.report import Report, write
 from premium.bench.rounds import Bench
 from premium.console import Shown
 from premium.interrupt import run
@@ -49,7 +47,7 @@ def bench(
     except Transient as e:
         raise StackError(f"{e}; is the machine short of memory or disk?") from e
     if report is not None:
-        _write(report, found)
+        write(report, found)
 
 
 async def _measured(console: Console, *, attach: bool) -> Report:
@@ -58,12 +56,12 @@ async def _measured(console: Console, *, attach: bool) -> Report:
         states = await stack.states()
         processes = {state.name: psutil.Process(state.pid) for state in states if state.pid}
         servers = {name: p for name, p in processes.items() if name in {"postgres", "kafka"}}
-        where, logs = stack.addresses, stack.folder / "logs"
+        addresses, logs = stack.addresses, stack.folder / "logs"
         described = environment(state.title for state in states)
-        console.print(_where(described))
+        console.print(where(described))
         async with (
-            ours(where, processes) as running,
-            floor(where.kafka_bootstrap, where.admin_dsn, logs, servers) as beneath,
+            ours(addresses, processes) as running,
+            floor(addresses.kafka_bootstrap, addresses.admin_dsn, logs, servers) as beneath,
         ):
             sections = []
             async for section in Bench(beneath, running, shown.say).run():
@@ -78,24 +76,5 @@ async def _stack(shown: Shown, *, attach: bool) -> AsyncIterator[Stack]:
     if attach:
         yield Stack.attach(load(Settings).home)
         return
-    with tempfile.TemporaryDirectory(prefix="premium-bench-") as home:
-        stack = Stack(Path(home), report=shown)
-        try:
-            await stack.up()
-            yield stack
-        finally:
-            await asyncio.shield(stack.down(wipe=True))
-
-
-def _where(described: Mapping[str, str]) -> Table:
-    table = Table(title="Where", title_justify="left", box=None, show_header=False)
-    for name, value in described.items():
-        table.add_row(name, value)
-    return table
-
-
-def _write(file: Path, found: Report) -> None:
-    try:
-        file.write_text(found.model_dump_json(indent=2) + "\n")
-    except OSError as e:
-        raise StackError(f"{file}: {e.strerror}; choose another place with --report") from e
+    async with own_stack(shown) as stack:
+        yield stack

@@ -2,15 +2,19 @@
 
 import os
 import platform
-from collections.abc import Iterable
-from importlib.metadata import version
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import psutil
+from rich.table import Table
 
-__all__ = ["environment"]
+__all__ = ["environment", "where"]
 
-_PACKAGES: Final = ("aiokafka", "asyncpg", "faststream", "pydantic", "uvloop")
+_PACKAGES: Final = (
+    *("aiokafka", "asyncpg", "faststream", "pydantic", "uvloop"),
+    *("apscheduler", "procrastinate", "psycopg", "sqlalchemy"),
+)
 
 
 def environment(servers: Iterable[str]) -> dict[str, str]:
@@ -22,5 +26,21 @@ def environment(servers: Iterable[str]) -> dict[str, str]:
         "load before": f"{os.getloadavg()[0]:.1f}",
         "servers": ", ".join(servers),
         "Python": platform.python_version(),
-        "packages": ", ".join(f"{name} {version(name)}" for name in _PACKAGES),
+        "packages": ", ".join(filter(None, map(_versioned, _PACKAGES))),
     }
+
+
+def where(described: Mapping[str, str]) -> Table:
+    """Lay the description out for people."""
+    table = Table(title="Where", title_justify="left", box=None, show_header=False)
+    for name, value in described.items():
+        table.add_row(name, value)
+    return table
+
+
+def _versioned(name: str) -> str | None:
+    """Name a package with its version; the peers' may not be installed."""
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError:
+        return None

@@ -2,12 +2,15 @@
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, computed_field
 from rich.table import Table
 
-__all__ = ["Figure", "Report", "Section", "percentile"]
+from premium.stack import StackError
+
+__all__ = ["Figure", "Report", "Section", "percentile", "spread", "write"]
 
 _DIGITS: Final = 3
 
@@ -46,7 +49,7 @@ class Section(BaseModel):
             table.add_column(name, justify="right" if name else "left")
         for figure in self.figures:
             name = f"{figure.name}, {figure.unit}"
-            shown = (_spread(values) for values in (figure.floor, figure.ours, figure.ratios))
+            shown = (spread(values) for values in (figure.floor, figure.ours, figure.ratios))
             table.add_row(name, *shown, figure.goal)
         return table
 
@@ -65,13 +68,22 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Write a median, and between which values it lies."""
     if not values:
         return ""
     middle = _short(statistics.median(values))
     if len(values) == 1:
         return middle
     return f"{middle} ({_short(min(values))} to {_short(max(values))})"
+
+
+def write(file: Path, found: BaseModel) -> None:
+    """Write every value as JSON. Raises StackError when the place is not writable."""
+    try:
+        file.write_text(found.model_dump_json(indent=2) + "\n")
+    except OSError as e:
+        raise StackError(f"{file}: {e.strerror}; choose another place with --report") from e
 
 
 def _short(value: float) -> str:

@@ -128,6 +128,11 @@ class Stack:
         async with self._site() as site:
             await _start(site, [], _server(name))
 
+    async def stop(self, name: str) -> None:
+        """Stop one server, as an operator would; its data stays, the others run on."""
+        async with self._site() as site:
+            await _stop_one(site, _server(name))
+
     def kill(self, name: str) -> None:
         """End one server at once, by SIGKILL. Raises StackError if it does not run."""
         running = find(self._home.run, _server(name).name)

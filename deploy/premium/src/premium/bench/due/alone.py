@@ -1,0 +1,93 @@
+"""Ours alone, with millions open: a steady load, one instant, kills."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Final
+
+from premium.bench.due import seeding
+from premium.bench.due.batch import Batch
+from premium.bench.due.comparison import still_open
+from premium.bench.due.kills import cold_start, killed
+from premium.bench.due.plan import Part, Plan
+from premium.bench.due.sheet import Sheet, outcomes, single
+from premium.bench.due.subjects import Ours
+from premium.bench.due.trial import at_once, heard, outcome, sown, steady, trial
+from premium.bench.due.weight import POLLS, rows, weigh
+from premium.bench.measures import pause
+from shared.clock import elapsed_s
+
+__all__ = ["Alone"]
+
+_FEW: Final = 30_000
+_LOOK_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What is measured of ours, and how much of it; ``say`` is told what is being done."""
+
+    ours: Ours
+    plans: Mapping[Part, Plan]
+    seed: int
+    say: Callable[[str], None]
+
+    async def run(self, parts: Collection[Part]) -> AsyncIterator[Sheet]:
+        """Measure the parts in order, and show each when it is done."""
+        async with self.ours.working():
+            if Part.LOAD in parts:
+                yield await self._weight(self.plans[Part.LOAD])
+                yield await self._load(self.plans[Part.LOAD])
+            if Part.INSTANT in parts:
+                yield await self._instant(self.plans[Part.INSTANT])
+            if Part.KILLS in parts:
+                plan = self.plans[Part.KILLS]
+                await self._open(plan.open)
+                self.say(f"{plan.kills} kills under load")
+                yield await killed(self.ours, plan, self.seed)
+                self.say("Cold start")
+                yield await cold_start(self.ours)
+
+    async def _weight(self, plan: Plan) -> Sheet:
+        self.say("Idle, for the weight of open clocks")
+        start = await weigh(self.ours)
+        await self._open(min(_FEW, plan.open))
+        few = await weigh(self.ours)
+        await self._open(plan.open)
+        many = await weigh(self.ours)
+        return Sheet(title="What open clocks weigh", rows=rows(start, few, many))
+
+    async def _load(self, plan: Plan) -> Sheet:
+        title = f"Due to Kafka, {plan.rate_hz:g} due a second, {plan.open:,} open"
+        self.say(title)
+        found = await trial(self.ours, partial(steady, rate_hz=plan.rate_hz, count=plan.count))
+        polls = [await seeding.poll_ms(self.ours.connection) for _ in range(POLLS)]
+        poll = single("what is due, asked after it", "ms", median(polls))
+        return Sheet(title=title, rows=(*outcomes({self.ours.name: [found]}), poll))
+
+    async def _instant(self, plan: Plan) -> Sheet:
+        title = f"{plan.at_once:,} due at one instant, {plan.open:,} open"
+        await self._open(plan.open)
+        self.say(title)
+        async with sown(self.ours, partial(at_once, count=plan.at_once)) as waiting:
+            claimed_s = await self._claimed_s(waiting.batch)
+            found = outcome(await heard(self.ours, waiting))
+        claimed = single("until all are claimed in the database", "s", claimed_s)
+        return Sheet(title=title, rows=(claimed, *outcomes({self.ours.name: [found]})))
+
+    async def _claimed_s(self, batch: Batch) -> float:
+        """Time from due to when the database holds none that is due and unclaimed."""
+        await pause((batch.first - await self.ours.now()).total_seconds())
+        late_s = (await self.ours.now() - batch.first).total_seconds()
+        since_s = elapsed_s()
+        while await seeding.is_any_due(self.ours.connection):
+            await pause(_LOOK_S)
+        return elapsed_s(since_s) + late_s
+
+    async def _open(self, wanted: int) -> None:
+        """Open as many as are missing."""
+        missing = wanted - await seeding.open_count(self.ours.connection)
+        if missing > 0:
+            self.say(f"{missing:,} clocks are opened")
+            await self.ours.prepare(still_open(await self.ours.now(), missing))

@@ -1,0 +1,1 @@
+"""APScheduler 3, tuned."""

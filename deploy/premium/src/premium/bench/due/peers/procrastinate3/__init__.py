@@ -1,0 +1,1 @@
+"""procrastinate 3, tuned."""
