@@ -1,9 +1,11 @@
 """What an author writes for a calendar: what is refused, in which words, and how it travels."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from shared.calendars import Calendar, CalendarSpec, always, business_week, known_region
@@ -70,6 +72,15 @@ def test_an_author_is_told_what_to_write(content: dict[str, Any], words: str) ->
         spec(**content)
     (error,) = refused.value.errors()
     assert words in error["msg"]
+
+
+def test_the_documents_example_is_a_calendar() -> None:
+    """What docs/calendars.md shows can be copied."""
+    text = (Path(__file__).parents[3] / "docs" / "calendars.md").read_text()
+    written = CalendarSpec.model_validate(yaml.safe_load(text.split("```")[1].removeprefix("yaml")))
+    assert written.bound(zone="Europe/Berlin", region="DE").holidays_between(
+        date(2026, 8, 14), date(2026, 8, 14)
+    )
 
 
 def test_a_calendar_travels_as_little_text() -> None:
