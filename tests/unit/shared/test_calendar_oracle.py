@@ -142,7 +142,7 @@ def draw_blocks(random: Random) -> Blocks:
         case 0:
             return [(0, 1440)]
         case 1 | 2 | 3 if blocks[0][0] > 0:
-            return [*blocks[:-1], (blocks[-1][0], 1440 + random.randrange(blocks[0][0] + 1))]
+            return [*blocks[:-1], (blocks[-1][0], 1440 + random.randrange(blocks[0][0]))]
         case 4:
             return [*blocks[:-1], (blocks[-1][0], 1440)]
         case _:

@@ -76,15 +76,19 @@ def _begins(event: Event, years: range) -> set[date]:
 def _repeated(event: Event, first: date, years: range) -> Iterator[date]:
     start, end = (datetime.combine(day, time()) for day in (first, date(years.stop, 1, 1)))
     for rule in event.rrules:
-        if (frequency := rule.get("FREQ", [""])[0]) not in _RULES:
-            raise ValueError(f"an all-day event repeats {', '.join(_RULES)}, not '{frequency}'")
-        if "UNTIL" in rule:
-            rule["UNTIL"] = [_day(until) for until in rule["UNTIL"]]
         try:
+            _refuse_hours(rule.get("FREQ", ["nothing"])[0])
+            if "UNTIL" in rule:  # some libraries give the last day a time
+                rule["UNTIL"] = [_day(until) for until in rule["UNTIL"]]
             found = rrulestr(rule.to_ical().decode(), dtstart=start)
         except ValueError as error:
             raise ValueError(f"a repetition cannot be read: {_one_line(error)}") from error
         yield from (moment.date() for moment in found.between(start, end, inc=True))
+
+
+def _refuse_hours(frequency: str) -> None:
+    if frequency not in _RULES:
+        raise ValueError(f"an all-day event repeats {', '.join(_RULES)}, not {frequency}")
 
 
 def _day(moment: date | datetime) -> date:
