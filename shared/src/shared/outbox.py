@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
+from pydantic_core import from_json, to_json
 import structlog
 
 from shared import telemetry
@@ -27,12 +28,12 @@ _IDLE_S: Final = 0.25
 _RETRY_S: Final = 1.0
 
 ADD: Final = """
-    INSERT INTO outbox (topic, key, value, header_names, header_values, partition)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO outbox (topic, key, value, headers, partition)
+    SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[], $5::smallint[])
 """
 LEAD: Final = "SELECT pg_try_advisory_lock(hashtext('outbox relay'))"
 OLDEST: Final = """
-    SELECT id, topic, key, value, header_names, header_values, partition,
+    SELECT id, topic, key, value, headers, partition,
            extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_s
     FROM outbox ORDER BY id LIMIT $1
 """
@@ -40,18 +41,18 @@ HURRY: Final = "SET synchronous_commit = off"
 """A deletion that a crash forgets is a repeat on the wire, which readers drop."""
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
-type _Row = tuple[str, bytes | None, bytes | None, list[str], list[bytes | None], int | None]
+type _Row = tuple[str, bytes | None, bytes | None, str, int | None]
 
 
 async def add(
     tx: Tx, envelopes: Iterable[Envelope[Event]], *, partition: int | None = None
 ) -> None:
-    """Announce events with the transaction: both or neither.
+    """Announce events with the transaction: both or neither, in this order.
 
     Their keys say on which partition they will stand, unless one is named.
     """
     rows = [
-        _row(e.event.topic, e.event.subject.encode(), value_of(e.event), headers_of(e), partition)
+        (e.event.topic, e.event.subject.encode(), value_of(e.event), _packed(headers_of(e)), partition)
         for e in envelopes
     ]
     await _insert(tx, rows)
@@ -61,24 +62,24 @@ async def add_raw(
     tx: Tx, *, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]
 ) -> None:
     """Announce a record as it is, byte for byte: dead letters."""
-    await _insert(tx, [_row(topic, key, value, headers)])
-
-
-def _row(
-    topic: str,
-    key: bytes | None,
-    value: bytes | None,
-    headers: Iterable[Header],
-    partition: int | None = None,
-) -> _Row:
-    pairs = list(headers)
-    return topic, key, value, [name for name, _ in pairs], [value for _, value in pairs], partition
+    await _insert(tx, [(topic, key, value, _packed(headers), None)])
 
 
 async def _insert(tx: Tx, rows: list[_Row]) -> None:
     if rows:
-        await tx.executemany(ADD, rows)
+        await tx.execute(ADD, *zip(*rows, strict=True))
         tx.announces = True
+
+
+def _packed(headers: Iterable[Header]) -> str:
+    """Write headers as JSON; bytes are read as Latin-1, which has a letter for each."""
+    pairs = [(name, None if value is None else value.decode("latin-1")) for name, value in headers]
+    return to_json(pairs).decode()
+
+
+def _unpacked(text: str) -> list[Header]:
+    pairs = from_json(text)
+    return [(name, None if value is None else value.encode("latin-1")) for name, value in pairs]
 
 
 class Relay:
@@ -151,7 +152,7 @@ class Relay:
                 row["topic"],
                 row["key"],
                 row["value"],
-                list(zip(row["header_names"], row["header_values"], strict=True)),
+                _unpacked(row["headers"]),
                 row["partition"],
             )
             for row in rows

@@ -1,6 +1,7 @@
 """The sender, in conversation with a mail server that answers as it is told to."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -154,8 +155,8 @@ class Office:
     async def announced(self) -> list[str]:
         """Read the types of what was announced."""
         async with self.db.transaction() as tx:
-            rows = await tx.fetch("SELECT header_names, header_values FROM outbox ORDER BY id")
-        return [dict(zip(*row, strict=True))["ce_type"].decode() for row in rows]
+            rows = await tx.fetch("SELECT headers FROM outbox ORDER BY id")
+        return [dict(json.loads(row["headers"]))["ce_type"] for row in rows]
 
 
 def assigned(name: str, number: int) -> Envelope[Event]:

@@ -1,11 +1,12 @@
 """Every SQL statement of sla-monitor."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
+
+from pydantic_core import from_json, to_json
 
 from shared.events import CATALOGUE, Envelope
 from shared.postgres import Tx
@@ -31,14 +32,11 @@ __all__ = [
 ]
 
 _COLUMNS: Final = Clock._fields
-_PLAIN: Final = tuple(name for name in _COLUMNS if name != "phases")
+_PACKED: Final = frozenset({"warn_used_s", "warn_at", "phases"})
+_PLAIN: Final = tuple(name for name in _COLUMNS if name not in _PACKED)
 _VALUES: Final = attrgetter(*_PLAIN)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_CLOCK: Final = """
-    ticket_id, kind, started_by, promise_class, exception, account_id, channel, severity,
-    target_s, started_at, due_at, warn_used_s, warn_at, state, settled_at, cancelled_for, phases,
-    warned_s, broken, broken_id, retractions
-"""
+_CLOCK: Final = ", ".join((*_PLAIN, "warnings", "phases"))
 
 LOCK: Final = """
     SELECT pg_advisory_xact_lock(hashtextextended(ticket_id::text, 0))
@@ -56,13 +54,13 @@ FACTS: Final = """
 """
 CLOCKS: Final = f"SELECT {_CLOCK} FROM clock WHERE ticket_id = ANY($1) FOR UPDATE"
 SAVE: Final = f"""
-    INSERT INTO clock ({", ".join(_PLAIN)}, phases, next_at, partition)
-    VALUES ({", ".join(f"${number}" for number in range(1, len(_PLAIN) + 4))})
+    INSERT INTO clock ({_CLOCK}, next_at, partition)
+    VALUES ({", ".join(f"${number}" for number in range(1, len(_PLAIN) + 5))})
     ON CONFLICT (ticket_id, kind, started_by) DO UPDATE SET
         promise_class = excluded.promise_class, exception = excluded.exception,
         severity = excluded.severity, target_s = excluded.target_s,
         started_at = excluded.started_at, due_at = excluded.due_at,
-        warn_used_s = excluded.warn_used_s, warn_at = excluded.warn_at, state = excluded.state,
+        warnings = excluded.warnings, state = excluded.state,
         settled_at = excluded.settled_at, cancelled_for = excluded.cancelled_for,
         phases = excluded.phases, warned_s = excluded.warned_s, broken = excluded.broken,
         broken_id = excluded.broken_id, retractions = excluded.retractions,
@@ -99,7 +97,7 @@ DUE: Final = {
 MARK: Final = """
     UPDATE clock SET warned_s = new.warned_s, broken = new.broken, broken_id = new.broken_id,
                      next_at = new.next_at
-    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::uuid[],
+    FROM unnest($1::uuid[], $2::promise_kind[], $3::uuid[], $4::int[], $5::broken[], $6::uuid[],
                 $7::timestamptz[])
         AS new (ticket_id, kind, started_by, warned_s, broken, broken_id, next_at)
     WHERE (clock.ticket_id, clock.kind, clock.started_by)
@@ -178,7 +176,7 @@ async def clocks(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[Key, Clock]:
 async def save_clocks(tx: Tx, changed: Iterable[tuple[Clock, int]]) -> None:
     """Save clocks, each with its partition, and the time they next want attention."""
     rows = [
-        (*_VALUES(clock), _dump_phases(clock), clock.next_at(), partition)
+        (*_VALUES(clock), _warnings(clock), _packed(clock.phases), clock.next_at(), partition)
         for clock, partition in changed
     ]
     await tx.executemany(SAVE, rows)
@@ -248,18 +246,25 @@ async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> lis
 
 
 def _clock(row: Any) -> Clock:  # noqa: ANN401 - asyncpg has no types
-    values = {name: row[name] for name in _COLUMNS}
-    values["warn_used_s"] = tuple(values["warn_used_s"])
-    values["warn_at"] = tuple(values["warn_at"])
-    values["phases"] = _load_phases(values["started_at"], values["phases"])
-    return Clock(**values)
+    values = {name: row[name] for name in _PLAIN}
+    started_at = row["started_at"]
+    warnings = from_json(row["warnings"])
+    return Clock(
+        **values,
+        warn_used_s=tuple(used_s for used_s, _ in warnings),
+        warn_at=tuple(
+            None if offset is None else started_at + offset * _MICROSECOND for _, offset in warnings
+        ),
+        phases=tuple((part, since_ms) for part, since_ms in from_json(row["phases"])),
+    )
 
 
-def _dump_phases(clock: Clock) -> str:
-    """Write phases as pairs of a part and microseconds from the start."""
-    pairs = [[part, (at - clock.started_at) // _MICROSECOND] for part, at in clock.phases]
-    return json.dumps(pairs, separators=(",", ":"))
+def _warnings(clock: Clock) -> str:
+    offsets = (
+        None if at is None else (at - clock.started_at) // _MICROSECOND for at in clock.warn_at
+    )
+    return _packed(tuple(zip(clock.warn_used_s, offsets, strict=True)))
 
 
-def _load_phases(started_at: datetime, text: str) -> tuple[Any, ...]:
-    return tuple((part, started_at + offset * _MICROSECOND) for part, offset in json.loads(text))
+def _packed(pairs: object) -> str:
+    return to_json(pairs).decode()

@@ -35,7 +35,8 @@ _ROUTED: Final = """
     SELECT ticket_id, assigned_count, waiting FROM ticket WHERE account_id IS NOT NULL
 """
 _CLOCKS: Final = """
-    SELECT ticket_id, CASE kind WHEN 'next_response' THEN kind || '/' || started_by ELSE kind END,
+    SELECT ticket_id,
+           CASE kind WHEN 'next_response' THEN kind::text || '/' || started_by ELSE kind::text END,
            state, broken, broken_id
     FROM clock
 """

@@ -1,6 +1,5 @@
 """Where a ticket's time went: parts that add up to the whole, exactly."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -32,7 +31,7 @@ def phases_of(
     )
     hand: Part = "intake"
     paused = False
-    phases: list[Phase] = [(hand, since)]
+    phases: list[Phase] = [(hand, 0)]
     for at, part in changes:
         if until is not None and at >= until:
             break
@@ -43,38 +42,37 @@ def phases_of(
                 hand = part
         now: Part = "paused" if paused else hand
         if at <= since:
-            phases = [(now, since)]
+            phases = [(now, 0)]
         elif phases[-1][0] != now:
-            _add(phases, now, at)
+            _add(phases, now, _ms(since, at))
     return tuple(phases)
 
 
 def breakdown(clock: Clock, at: datetime) -> Breakdown:
     """Add up the parts from the clock's start to ``at``.
 
-    Each part's share of milliseconds is what it adds to the sum so far, so nothing is lost to
-    rounding.
+    Phases begin at whole milliseconds from the start, so nothing is lost to rounding.
     """
-    end = max(at, clock.started_at)
-    parts: Counter[Part] = Counter()
-    starts = [(part, min(max(since, clock.started_at), end)) for part, since in clock.phases]
-    ends = [since for _, since in starts[1:]] + [end]
-    for (part, since), until in zip(starts, ends, strict=True):
-        parts[part] += _ms(clock.started_at, until) - _ms(clock.started_at, since)
-    named = {part: ms for part, ms in parts.items() if ms}
-    return Breakdown(total_ms=_ms(clock.started_at, end), parts_ms=named)
+    total_ms = max(0, _ms(clock.started_at, at))
+    parts_ms: dict[Part, int] = {}
+    until_ms = total_ms
+    for part, since_ms in reversed(clock.phases):
+        if since_ms < until_ms:
+            parts_ms[part] = parts_ms.get(part, 0) + until_ms - since_ms
+            until_ms = since_ms
+    return Breakdown.model_construct(total_ms=total_ms, parts_ms=parts_ms)
 
 
 def _ms(start: datetime, end: datetime) -> int:
     return (end - start) // _MILLISECOND
 
 
-def _add(phases: list[Phase], part: Part, at: datetime) -> None:
+def _add(phases: list[Phase], part: Part, at_ms: int) -> None:
     """Begin a phase; one that lasted no time is forgotten."""
-    if phases[-1][1] == at:
+    if phases[-1][1] == at_ms:
         phases.pop()
     if not phases or phases[-1][0] != part:
-        phases.append((part, at))
+        phases.append((part, at_ms))
 
 
 def _pausing(pauses: Iterable[Pause]) -> Iterator[tuple[datetime, None]]:

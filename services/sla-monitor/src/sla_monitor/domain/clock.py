@@ -13,8 +13,8 @@ type Fact = Envelope[Event]
 """What happened to a ticket, whoever tells: upstream, the router, the notifier."""
 type State = Literal["running", "paused", "met", "cancelled"]
 type Broken = Literal["breached", "missed"]
-type Phase = tuple[Part, datetime]
-"""Where the time went, from an instant on."""
+type Phase = tuple[Part, int]
+"""Where the time went, from so many milliseconds after the start on."""
 type Key = tuple[UUID, PromiseKind, UUID]
 """Ticket, kind, and the fact that started it: a kind may recur."""
 

@@ -24,12 +24,11 @@ TOPIC: Final = "breaches.v1"
 _SEED: Final = """
     INSERT INTO clock (
         ticket_id, started_by, kind, promise_class, account_id, channel, severity, target_s,
-        started_at, due_at, warn_used_s, warn_at, warned_s, state, phases, retractions, next_at,
+        started_at, due_at, warnings, warned_s, state, phases, retractions, next_at,
         partition)
     SELECT md5($1 || '/' || n)::uuid, md5($1 || '/' || n)::uuid, 'first_response', 'guarantee',
            'account-' || n % 100, 'email', 'standard', 3600, due_at - interval '1 hour',
-           due_at, '{1800,2880}',
-           ARRAY[due_at - interval '30 minutes', due_at - interval '12 minutes'], 2880,
+           due_at, '[[1800,1800000000],[2880,2880000000]]', 2880,
            'running', '[["intake",0],["routing",4000],["notifier",9000],["assigned",90000]]', 0,
            due_at, partition
     FROM generate_series(0, $2::bigint - 1) AS n
