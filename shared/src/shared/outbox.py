@@ -6,11 +6,11 @@ deleted once the broker has them. Never "id greater than the last one": ids comm
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pydantic_core import from_json, to_json
 import structlog
+from pydantic_core import from_json, to_json
 
 from shared import telemetry
 from shared.clock import elapsed_s, or_after
@@ -52,7 +52,13 @@ async def add(
     Their keys say on which partition they will stand, unless one is named.
     """
     rows = [
-        (e.event.topic, e.event.subject.encode(), value_of(e.event), _packed(headers_of(e)), partition)
+        (
+            e.event.topic,
+            e.event.subject.encode(),
+            value_of(e.event),
+            _packed(headers_of(e)),
+            partition,
+        )
         for e in envelopes
     ]
     await _insert(tx, rows)
@@ -65,7 +71,7 @@ async def add_raw(
     await _insert(tx, [(topic, key, value, _packed(headers), None)])
 
 
-async def _insert(tx: Tx, rows: list[_Row]) -> None:
+async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
     if rows:
         await tx.execute(ADD, *zip(*rows, strict=True))
         tx.announces = True
