@@ -7,9 +7,9 @@ import pytest
 
 from premium.replay.log import Log, read_log
 from premium.replay.mapping import load
-from premium.replay.places import MappingRefused
 from premium.replay.play import moments
 from premium.replay.reader import LogUnreadable
+from shared.places import Refused
 
 MAPPING = """\
 log: {format: csv}
@@ -82,7 +82,7 @@ def test_rows_of_other_tickets_are_left_out(folder: Path) -> None:
 
 def test_mapping_that_asks_for_more_than_the_log_has_is_refused(folder: Path) -> None:
     """A misspelt column refuses the mapping, not every row by itself."""
-    with pytest.raises(MappingRefused, match=r"^map\.yaml:6:11: the log has no column 'status'"):
+    with pytest.raises(Refused, match=r"^map\.yaml:6:11: the log has no column 'status'"):
         read(folder, ROWS, header=HEADER.replace("status", "state"))
 
 

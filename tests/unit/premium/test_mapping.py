@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from premium.replay.mapping import find_mapping, load
-from premium.replay.places import MappingRefused
+from shared.places import Refused
 
 GOOD = """\
 log: {format: csv}
@@ -38,7 +38,7 @@ def fault_of(tmp_path: Path) -> Fault:
     def refused(text: str) -> str:
         file = tmp_path / "map.yaml"
         file.write_text(text)
-        with pytest.raises(MappingRefused) as refusal:
+        with pytest.raises(Refused) as refusal:
             load(file)
         assert "\n" not in str(refusal.value)
         return str(refusal.value)
@@ -69,7 +69,7 @@ def test_path_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_name_that_is_neither_is_refused_with_a_suggestion() -> None:
     """A slip in the name of a shipped mapping is seen."""
-    with pytest.raises(MappingRefused, match=r"^volvos:1:1: no such file.*did you mean 'volvo'\?$"):
+    with pytest.raises(Refused, match=r"^volvos:1:1: no such file.*did you mean 'volvo'\?$"):
         find_mapping("volvos")
 
 
@@ -136,13 +136,13 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, content: bytes) -> 
     """Empty, not UTF-8, not a mapping: each says so and never ends in a traceback."""
     file = tmp_path / "map.yaml"
     file.write_bytes(content)
-    with pytest.raises(MappingRefused, match=r"^map\.yaml:1:1: .+$"):
+    with pytest.raises(Refused, match=r"^map\.yaml:1:1: .+$"):
         load(file)
 
 
 def test_missing_mapping_is_refused_in_one_line(tmp_path: Path) -> None:
     """A mapping that is not there is named."""
-    with pytest.raises(MappingRefused, match=r"^none\.yaml:1:1: cannot be read"):
+    with pytest.raises(Refused, match=r"^none\.yaml:1:1: cannot be read"):
         load(tmp_path / "none.yaml")
 
 
@@ -150,7 +150,7 @@ def test_column_that_the_log_lacks_is_named(tmp_path: Path) -> None:
     """A column is checked against the log's own, fields included in the suggestion."""
     file = tmp_path / "map.yaml"
     file.write_text(GOOD)
-    with pytest.raises(MappingRefused) as refusal:
+    with pytest.raises(Refused) as refusal:
         load(file).check_columns({"id", "at", "stats", "site"})
     assert str(refusal.value) == (
         "map.yaml:7:5: the log has no column 'status'; did you mean 'stats'?"

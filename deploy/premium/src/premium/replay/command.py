@@ -25,7 +25,6 @@ from premium.interrupt import run
 from premium.replay.log import Log, read_log
 from premium.replay.mapping import find_mapping, load
 from premium.replay.memory import MemoryWatch
-from premium.replay.places import MappingRefused
 from premium.replay.play import Stuck
 from premium.replay.reader import LogUnreadable
 from premium.replay.report import Report
@@ -34,6 +33,7 @@ from premium.settings import Settings
 from premium.stack import Stack, StackError
 from shared import settings
 from shared.errors import Transient
+from shared.places import Refused
 
 __all__ = ["replay"]
 
@@ -67,7 +67,7 @@ def replay(
             _write(report, "")  # a place that cannot be written is said before the work
         read = partial(read_log, file, load(find_mapping(mapping)), tickets_max=tickets)
         found = run(_replay(console, read, mapping, speed))
-    except (MappingRefused, LogUnreadable, Stuck, Transient) as e:
+    except (Refused, LogUnreadable, Stuck, Transient) as e:
         raise StackError(str(e)) from e
     if report is not None:
         _write(report, found.model_dump_json(indent=2) + "\n")

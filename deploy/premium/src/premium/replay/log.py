@@ -36,7 +36,7 @@ class Log:
 def read_log(file: Path, mapping: Mapping, *, tickets_max: int | None = None) -> Log:
     """Read a log, or its first ``tickets_max`` tickets.
 
-    Raises MappingRefused when the mapping asks for a column that the log lacks, LogUnreadable
+    Raises Refused when the mapping asks for a column that the log lacks, LogUnreadable
     when the file is damaged or tells nothing.
     """
     log = Log(file)

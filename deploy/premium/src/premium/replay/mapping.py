@@ -24,16 +24,18 @@ from pydantic import (
     ValidationError,
 )
 
-from premium.replay.places import (
-    KeyPath,
-    MappingRefused,
-    Place,
-    YamlDocument,
-    did_you_mean,
-    read_yaml,
-)
 from shared.events import LaterFact, SupportRequest
 from shared.events.requests import FactType
+from shared.places import (
+    KeyPath,
+    Place,
+    Refused,
+    YamlDocument,
+    did_you_mean,
+    keys_at,
+    read_yaml,
+    what_is_wrong,
+)
 
 __all__ = ["Fact", "LogForm", "LogTime", "Mapping", "Template", "Value", "find_mapping", "load"]
 
@@ -214,8 +216,8 @@ class Mapping(_Part):
                 self.refuse(path, f"the log has no column {column!r}; {hint}")
 
     def refuse(self, path: KeyPath, fault: str) -> None:
-        """Raise MappingRefused with the place of ``path``."""
-        raise MappingRefused(self._document.place_of(path), fault)
+        """Raise Refused with the place of ``path``."""
+        raise Refused((self._document.place_of(path), fault))
 
     def placed(self, document: YamlDocument) -> "Mapping":
         """Remember where each part was typed."""
@@ -236,27 +238,19 @@ _SAMPLE = {
 }
 """A request without fault, to try single attributes in."""
 
-_PARTS: dict[str, type[BaseModel]] = {
-    "log": LogForm,
-    "time": LogTime,
-    "fields": Value,
-    "request": Request,
-    "facts": Fact,
-}
-
 
 def find_mapping(name: str) -> Path:
-    """Find one of our mappings by its name, or any by its path; raises MappingRefused."""
+    """Find one of our mappings by its name, or any by its path; raises Refused."""
     shipped = {file.stem: file for file in _SHIPPED.glob("*.yaml")}
     file = shipped.get(name, Path(name))
     if not file.is_file():
         hint = did_you_mean(name, list(shipped))
-        raise MappingRefused(Place(name, 1, 1), f"no such file, nor a mapping of ours; {hint}")
+        raise Refused((Place(name, 1, 1), f"no such file, nor a mapping of ours; {hint}"))
     return file
 
 
 def load(file: Path) -> Mapping:
-    """Read and check a mapping; raises MappingRefused at the first fault."""
+    """Read and check a mapping; raises Refused at the first fault."""
     document = read_yaml(file)
     try:
         mapping = Mapping.model_validate(document.content).placed(document)
@@ -264,7 +258,7 @@ def load(file: Path) -> Mapping:
         # A key that is misspelt is also one that is missing: the first tells more.
         fault = min(e.errors(include_url=False), key=lambda fault: fault["type"] == "missing")
         path = _path_of(fault["loc"])
-        raise MappingRefused(document.place_of(path), _describe(fault, path)) from e
+        raise Refused((document.place_of(path), _describe(fault, path))) from e
     _check_conditions(mapping)
     _check_request(mapping)
     _check_facts(mapping)
@@ -278,21 +272,14 @@ def _path_of(loc: KeyPath) -> KeyPath:
 
 def _describe(fault: Any, path: KeyPath) -> str:  # noqa: ANN401 - pydantic's own record
     key = str(path[-1]) if path else "the mapping"
+    told = what_is_wrong({**fault, "loc": path}, keys_at(Mapping, path))
     match fault["type"]:
-        case "extra_forbidden":
-            return f"unknown key {key!r}; {did_you_mean(key, _keys_at(path))}"
-        case "missing":
-            return f"{key!r} is missing; add it"
+        case "extra_forbidden" | "missing":
+            return told
         case "literal_error":
-            allowed = fault["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-            return f"{key} is {fault['input']!r}; {did_you_mean(str(fault['input']), allowed)}"
+            return f"{key} {told}"
         case _:
-            return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
-
-
-def _keys_at(path: KeyPath) -> list[str]:
-    part = Mapping if len(path) == 1 else _PARTS[str(path[0])]
-    return [field.alias or name for name, field in part.model_fields.items()]
+            return f"{key}: {told}"
 
 
 def _check_conditions(mapping: Mapping) -> None:

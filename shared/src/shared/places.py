@@ -1,0 +1,173 @@
+"""YAML with the place of every key and value, so that a fault can be shown where it was typed.
+
+Every scalar is read as the text it is: a table of countries may say ``no`` and mean Norway.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeAliasType, get_args, get_origin, override
+
+import yaml
+from pydantic import BaseModel
+
+__all__ = [
+    "KeyPath",
+    "Place",
+    "Refused",
+    "YamlDocument",
+    "did_you_mean",
+    "keys_at",
+    "parse_yaml",
+    "read_yaml",
+    "what_is_wrong",
+]
+
+type KeyPath = tuple[str | int, ...]
+"""Where a value sits in a document: keys and indexes from the top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    @override
+    def __str__(self) -> str:
+        """Write it as editors and compilers do."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Refused(Exception):  # noqa: N818 - the domain's word, as in Poison
+    """A file that cannot be used; the text has a line for each fault: place, fault, remedy."""
+
+    def __init__(self, *faults: tuple[Place, str]) -> None:
+        super().__init__("\n".join(f"{place}: {fault}" for place, fault in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class YamlDocument:
+    """Plain data, and where each part of it stands."""
+
+    content: object
+    places: dict[KeyPath, Place]
+
+    def place_of(self, path: KeyPath) -> Place:
+        """Find the place of ``path``, or of the nearest thing that holds it."""
+        while path not in self.places:
+            path = path[:-1]
+        return self.places[path]
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Suggest the nearest of ``known``, else name them all."""
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+
+
+def what_is_wrong(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - pydantic's own record
+    """Say what pydantic found, and what to do; ``known`` are the keys that may stand there."""
+    match fault["type"]:
+        case "extra_forbidden":
+            key = str(fault["loc"][-1])
+            return f"unknown key {key!r}; {did_you_mean(key, known)}"
+        case "missing":
+            return f"{str(fault['loc'][-1])!r} is missing; add it"
+        case "literal_error":
+            allowed = fault["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+            return f"is {fault['input']!r}; {did_you_mean(str(fault['input']), allowed)}"
+        case _:
+            return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
+    """List the keys that a document of ``model`` may have beside the one at ``path``."""
+    inner = iter(path[:-1])
+    for key in inner:
+        annotation = _fields(model).get(str(key))
+        found = next(_models(annotation), None)
+        if found is None:
+            continue
+        model = found
+        if _is_table(annotation):
+            next(inner, None)  # a name of the writer's own choosing
+    return list(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, object]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, TypeAliasType):
+        yield from _models(annotation.__value__)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    else:
+        for argument in get_args(annotation):
+            yield from _models(argument)
+
+
+def _is_table(annotation: object) -> bool:
+    return get_origin(annotation) is dict
+
+
+def read_yaml(file: Path) -> YamlDocument:
+    """Read a file; raises Refused on anything that is not one tidy document."""
+    start = Place(file.name, 1, 1)
+    try:
+        return parse_yaml(file.read_text("utf-8-sig"), file.name)
+    except OSError as e:
+        raise Refused((start, f"cannot be read: {e.strerror}")) from e
+    except UnicodeDecodeError as e:
+        raise Refused((start, f"is not UTF-8 at byte {e.start}; save it as UTF-8")) from e
+
+
+def parse_yaml(text: str, name: str) -> YamlDocument:
+    """Read the text of the file ``name``; raises Refused as `read_yaml` does."""
+    start = Place(name, 1, 1)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as e:
+        at = e.problem_mark
+        place = Place(name, at.line + 1, at.column + 1) if at else start
+        raise Refused((place, f"is not YAML: {e.problem}")) from e
+    except yaml.YAMLError as e:
+        raise Refused((start, f"is not YAML: {' '.join(str(e).split())}")) from e
+    if node is None:
+        raise Refused((start, "is empty; copy a shipped one to begin with"))
+    places: dict[KeyPath, Place] = {}
+    try:
+        return YamlDocument(_plain(node, (), name, places), places)
+    except RecursionError as e:
+        raise Refused((start, "refers to itself, or is nested too deep")) from e
+
+
+def _plain(node: yaml.Node, path: KeyPath, file: str, places: dict[KeyPath, Place]) -> object:
+    mark = node.start_mark
+    places.setdefault(path, Place(file, mark.line + 1, mark.column + 1))
+    if isinstance(node, yaml.MappingNode):
+        return _plain_mapping(node, path, file, places)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(inner, (*path, i), file, places) for i, inner in enumerate(node.value)]
+    return node.value
+
+
+def _plain_mapping(
+    node: yaml.MappingNode, path: KeyPath, file: str, places: dict[KeyPath, Place]
+) -> dict[str, object]:
+    content: dict[str, object] = {}
+    for key, value in node.value:
+        mark = key.start_mark
+        place = Place(file, mark.line + 1, mark.column + 1)
+        if not isinstance(key, yaml.ScalarNode):
+            raise Refused((place, "a key must be plain text"))
+        if key.value in content:
+            raise Refused((place, f"key {key.value!r} stands here twice; keep one"))
+        places[*path, key.value] = place
+        content[key.value] = _plain(value, (*path, key.value), file, places)
+    return content
