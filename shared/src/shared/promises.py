@@ -1,22 +1,25 @@
-"""What is promised to whom: DOMAIN's table as a pure function.
+"""What was promised on a ticket: a value that holds all that is needed to time it.
 
-Response times are the vendor's (guide "Contact HubSpot Premium Support", 2025-08-21); the chat
-objective and the shape of a business day are house defaults.
+Which promise a request gets is a matter of policy: see `shared.policies`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from shared.calendars import Calendar, always, business_week
+from shared.calendars import Calendar, CalendarSpec
 
 __all__ = [
-    "POLICY",
+    "ALWAYS",
+    "BUILT_IN",
+    "CAUSES",
+    "WARNINGS",
     "WARNING_POINTS",
-    "CalendarName",
+    "Cause",
     "Channel",
     "Pause",
     "Promise",
@@ -24,35 +27,87 @@ __all__ = [
     "PromiseKind",
     "Role",
     "Severity",
-    "calendar_of",
+    "added",
     "due_after_pauses",
-    "promises_for",
+    "duration_of",
+    "warn_at",
 ]
 
 type Channel = Literal["email", "phone", "chat"]
 type Role = Literal["super_admin", "seat"]
 type Severity = Literal["standard", "business_critical"]
-type PromiseKind = Literal["first_response", "callback", "join"]
+type PromiseKind = Literal["first_response", "next_response", "resolution", "callback", "join"]
 type PromiseClass = Literal["guarantee", "objective"]
-type CalendarName = Literal["always", "business_week"]
+type Cause = Literal["customer", "vendor", "other"]
+"""Whom a ticket waits for."""
 
-POLICY = "premium-2025-08-21"
 WARNING_POINTS = (50, 80)
 """Percent of a target used up at which a warning is due."""
+WARNINGS: Final = ("50%", "80%")
+"""The same, as a promise says it that says nothing else."""
+CAUSES: Final[tuple[Cause, ...]] = ("customer", "vendor", "other")
+ALWAYS: Final = "always"
+"""The calendar that every policy has: each second counts."""
+BUILT_IN: Final = {
+    ALWAYS: CalendarSpec(zone="UTC", hours="always"),
+    "business_week": CalendarSpec(zone="account", hours={"mon-fri": ["09:00-17:00"]}),
+}
+"""The calendars that a promise may name without bringing their content."""
+
+_DURATION: Final = re.compile(r"(-?\d{1,9}) ?(s|min|h)")
+_UNIT: Final = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+}
+_PERCENT: Final = re.compile(r"(\d{1,3})%")
+_PERCENT_MAX: Final = 100
+_LEFT: Final = " left"
+
+
+def added(default: object) -> Any:  # noqa: ANN401 - a field's default is any, as pydantic's own
+    """Declare a field that came later: left out where it says nothing, so old facts stay as old."""
+    return Field(default, exclude_if=lambda value: value == default)
 
 
 class Promise(BaseModel):
-    """One promise on one ticket. ``target_s`` is in seconds of ``calendar`` time."""
+    """One promise on one ticket. ``target_s`` is in seconds of ``calendar`` time.
+
+    ``due_at`` is None where the clock does not start with the create date. ``exception`` names
+    the window that made an objective of a guarantee.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: PromiseKind
     promise_class: PromiseClass
     target_s: int
-    calendar: CalendarName
+    calendar: str
     time_zone: str
-    due_at: AwareDatetime
+    due_at: AwareDatetime | None
     rule: str
+    calendar_spec: CalendarSpec | None = added(None)
+    calendar_version: str = added("")
+    region: str | None = added(None)
+    warnings: tuple[str, ...] = added(WARNINGS)
+    pause_on: tuple[Cause, ...] = added(CAUSES)
+    exception: str | None = added(None)
+
+    @model_validator(mode="after")
+    def _calendar_is_known(self) -> Self:
+        if self.calendar_spec is None and self.calendar not in BUILT_IN:
+            raise ValueError(f"calendar_spec is missing; only {', '.join(BUILT_IN)} need none")
+        return self
+
+    @property
+    def target(self) -> timedelta:
+        """The target, in calendar time."""
+        return timedelta(seconds=self.target_s)
+
+    def bound_calendar(self) -> Calendar:
+        """Find the calendar that this promise counts by, as it was when it was made."""
+        spec = self.calendar_spec or BUILT_IN[self.calendar]
+        return spec.bound(zone=self.time_zone, region=self.region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,64 +118,29 @@ class Pause:
     until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    name: str
-    kind: PromiseKind
-    promise_class: PromiseClass
-    target: timedelta
-    calendar: CalendarName
+def duration_of(text: str) -> timedelta:
+    """Read "90 s", "30 min" or "8 h". Raises ValueError; zero is read, and so is less."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no duration; write a whole number and s, min or h: '30 min'")
+    return int(match[1]) * _UNIT[match[2]]
 
 
-_CALLBACK = _Rule("callback-5-min", "callback", "objective", timedelta(minutes=5), "always")
-_JOIN = _Rule("chat-join-60-s", "join", "objective", timedelta(seconds=60), "always")
-_SEAT = _Rule(
-    "seat-one-business-day", "first_response", "objective", timedelta(hours=8), "business_week"
-)
-_STANDARD = _Rule(
-    "super-admin-standard", "first_response", "guarantee", timedelta(hours=1), "always"
-)
-_CRITICAL = _Rule(
-    "super-admin-critical", "first_response", "guarantee", timedelta(minutes=30), "always"
-)
+def warn_at(point: str, target: timedelta) -> timedelta:
+    """Say how much of ``target`` is used up at a warning point: "50%", or "15 min left".
 
-
-def _rule_for(role: Role, channel: Channel, severity: Severity) -> _Rule:
-    match channel, role, severity:
-        case "phone", _, _:
-            return _CALLBACK
-        case "chat", _, _:
-            return _JOIN
-        case _, "seat", _:
-            return _SEAT
-        case _, _, "business_critical":
-            return _CRITICAL
-        case _:
-            return _STANDARD
-
-
-def promises_for(
-    *, role: Role, channel: Channel, severity: Severity, time_zone: str, create_date: datetime
-) -> tuple[Promise, ...]:
-    """Price a ticket from its create date."""
-    rule = _rule_for(role, channel, severity)
-    due_at = calendar_of(rule.calendar, time_zone).add_business(create_date, rule.target)
-    return (
-        Promise(
-            kind=rule.kind,
-            promise_class=rule.promise_class,
-            target_s=int(rule.target.total_seconds()),
-            calendar=rule.calendar,
-            time_zone=time_zone,
-            due_at=due_at,
-            rule=rule.name,
-        ),
-    )
-
-
-def calendar_of(name: CalendarName, time_zone: str) -> Calendar:
-    """Find the calendar that a promise counts by."""
-    return always() if name == "always" else business_week(time_zone)
+    Raises ValueError for what is no such point, or lies outside the target.
+    """
+    if match := _PERCENT.fullmatch(point):
+        if not 0 < int(match[1]) < _PERCENT_MAX:
+            raise ValueError(f"{point!r} is past the target; choose from 1% to 99%")
+        return target * int(match[1]) / 100
+    if not point.endswith(_LEFT):
+        raise ValueError(f"{point!r} is no warning point; write '50%' or '15 min left'")
+    left = duration_of(point.removesuffix(_LEFT))
+    if not timedelta(0) < left < target:
+        raise ValueError(f"{point!r} is past the target; warn when less is left, but some")
+    return target - left
 
 
 def due_after_pauses(

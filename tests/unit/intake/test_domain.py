@@ -6,12 +6,14 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from intake.domain import accept, fact_of
+from intake.domain import Acceptance, fact_of
+from intake.domain import accept as accept_by
 from intake.handlers import decode
 from shared.errors import Poison
 from shared.events import INBOUND, LaterFact, SupportRequest
 from shared.events.codec import Record, describe
 from shared.events.requests import FactType
+from shared.policies import default_policy
 
 REQUEST: dict[str, Any] = {
     "source": "app-form",
@@ -31,6 +33,11 @@ REQUEST: dict[str, Any] = {
 def request(**changes: object) -> SupportRequest:
     """Change a good request."""
     return SupportRequest.model_validate({**REQUEST, **changes})
+
+
+def accept(asked: SupportRequest) -> Acceptance:
+    """Take a request by the built-in policy, a minute after it was made."""
+    return accept_by(asked, default_policy(), now=datetime(2026, 3, 2, 12, 1, tzinfo=UTC))
 
 
 def test_a_described_claim_is_business_critical() -> None:

@@ -27,7 +27,6 @@ from shared.events import (
     TicketResponded,
 )
 from shared.events.codec import headers_of, value_of
-from shared.promises import POLICY
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -117,7 +116,7 @@ ACCEPTED = caused(
         claimed_severity="standard",
         language="en",
         time_zone="UTC",
-        policy=POLICY,
+        policy="test",
         promises=(),
     ),
 )

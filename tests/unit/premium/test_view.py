@@ -24,7 +24,7 @@ from shared.events import (
     TicketAssigned,
     TicketDeclined,
 )
-from shared.promises import promises_for
+from shared.testing.builders import promised
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 DUE_AT = NOON + timedelta(hours=1)
@@ -85,13 +85,7 @@ def accepted() -> TicketAccepted:
         language="en",
         time_zone="UTC",
         policy="test",
-        promises=promises_for(
-            role="super_admin",
-            channel="email",
-            severity="standard",
-            time_zone="UTC",
-            create_date=NOON,
-        ),
+        promises=promised(NOON),
     )
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.calendars import always, business_week
-from shared.promises import Channel, Pause, Role, Severity, due_after_pauses, promises_for
+from shared.promises import Channel, Pause, Role, Severity, due_after_pauses
+from shared.testing.builders import promised
 
 FRIDAY_16 = datetime(2026, 3, 6, 16, tzinfo=ZoneInfo("Europe/Berlin"))
 
@@ -28,9 +29,7 @@ def test_the_table_of_promises(
     role: Role, channel: Channel, severity: Severity, kind: str, promise_class: str, target_min: int
 ) -> None:
     """Who asks, how and how bad it is decide what is promised."""
-    (promise,) = promises_for(
-        role=role, channel=channel, severity=severity, time_zone="UTC", create_date=FRIDAY_16
-    )
+    (promise,) = promised(FRIDAY_16, role=role, channel=channel, severity=severity)
     assert (promise.kind, promise.promise_class) == (kind, promise_class)
     assert promise.target_s == target_min * 60
 

@@ -21,7 +21,8 @@ from shared.events import (
     TicketResumed,
     TicketWaiting,
 )
-from shared.promises import Role, promises_for
+from shared.promises import Role
+from shared.testing.builders import promised
 from sla_monitor.domain import Clock, Fact, derive, fall_due, follow, next_at
 
 TICKET = UUID("11111111-1111-5111-8111-111111111111")
@@ -35,9 +36,7 @@ def minutes(count: float) -> timedelta:
 
 def accepted(role: Role = "super_admin") -> Fact:
     """Open a standard email ticket at noon: due at one o'clock for a super admin."""
-    promises = promises_for(
-        role=role, channel="email", severity="standard", time_zone="UTC", create_date=NOON
-    )
+    promises = promised(NOON, role=role)
     event = TicketAccepted(
         ticket_id=TICKET,
         source="form",

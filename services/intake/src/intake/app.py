@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from intake import handlers
 from intake.http import make_app
 from intake.settings import Settings
+from shared.consumer import BatchConsumer
 from shared.lifecycle import Part
 from shared.postgres import Database
 from shared.service import Service
@@ -15,5 +16,7 @@ __all__ = ["assemble"]
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     service = Service("intake", settings, db)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handlers.take)
+    consumer: BatchConsumer[handlers.Item] = service.consumer(
+        handlers.CONSUMES, handlers.decode, handlers.take
+    )
     return service.parts(consumer, lambda routes: make_app(db, routes))

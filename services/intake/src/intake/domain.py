@@ -1,7 +1,8 @@
 """What a document from upstream comes to: a ticket with promises, or a later fact about one."""
 
 from dataclasses import dataclass
-from typing import Final, assert_never
+from datetime import datetime
+from typing import Final, assert_never, get_args
 from unicodedata import east_asian_width
 
 from shared.events import (
@@ -19,29 +20,37 @@ from shared.events import (
     TicketResumed,
     TicketWaiting,
 )
-from shared.promises import POLICY, Severity, promises_for
+from shared.policies import Asked, Policy, Pricing
+from shared.promises import Severity
 
-__all__ = ["Acceptance", "accept", "fact_of"]
+__all__ = ["Acceptance", "accept", "fact_of", "missing_in"]
 
 _DESCRIPTION_WORDS_MIN: Final = 5
+_SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity.__value__)
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A ticket to be announced. ``missing`` says what a business-critical claim still lacks."""
+    """A ticket to be announced. ``missing`` says what a business-critical claim still lacks.
+
+    ``no_promise`` is the policy's reason where nothing is promised.
+    """
 
     event: TicketAccepted
     missing: tuple[str, ...]
+    no_promise: str | None
 
 
-def accept(request: SupportRequest) -> Acceptance:
-    """Price a request from its create date.
+def accept(request: SupportRequest, policy: Policy, *, now: datetime) -> Acceptance:
+    """Price a request from its create date, at its severity and at the other.
 
     A business-critical claim counts when it comes by the email form and describes the problem
     (DOMAIN, "Business-critical"); otherwise the ticket starts as standard and says what is missing.
     """
-    missing = _missing(request)
+    missing = missing_in(request)
     severity: Severity = "standard" if missing else request.severity
+    prices = {s: _price(request, policy, s) for s in _SEVERITIES}
+    pricing = prices.pop(severity)
     event = TicketAccepted(
         ticket_id=request.ticket_id,
         source=request.source,
@@ -54,19 +63,32 @@ def accept(request: SupportRequest) -> Acceptance:
         claimed_severity=request.severity,
         language=request.language,
         time_zone=request.time_zone,
-        policy=POLICY,
-        promises=promises_for(
-            role=request.role,
-            channel=request.channel,
-            severity=severity,
-            time_zone=request.time_zone,
-            create_date=request.occurred_at,
-        ),
+        tier=request.tier,
+        region=request.region,
+        accepted_at=now,
+        policy=policy.version,
+        rule=pricing.rule,
+        promises=pricing.promises,
+        if_reclassified={severity: price.promises for severity, price in prices.items()},
     )
-    return Acceptance(event, missing)
+    return Acceptance(event, missing, pricing.no_promise)
 
 
-def _missing(request: SupportRequest) -> tuple[str, ...]:
+def _price(request: SupportRequest, policy: Policy, severity: Severity) -> Pricing:
+    asked = Asked(
+        role=request.role,
+        channel=request.channel,
+        severity=severity,
+        language=request.language,
+        time_zone=request.time_zone,
+        tier=request.tier,
+        region=request.region,
+    )
+    return policy.price(asked, request.occurred_at)
+
+
+def missing_in(request: SupportRequest) -> tuple[str, ...]:
+    """Say what a business-critical claim lacks to be one."""
     if request.severity == "standard":
         return ()
     missing = []

@@ -1,4 +1,4 @@
-"""Documents from upstream, by whichever door, become facts on ``tickets.v1``."""
+"""Documents from upstream become facts on ``tickets.v1``, priced by the policy last published."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +18,16 @@ from shared.events import (
     Event,
     Inbound,
     LaterFact,
+    PolicyPublished,
     SupportRequest,
     TicketFact,
 )
-from shared.events.codec import Record, describe, read_headers, read_json
+from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
 from shared.postgres import Tx
 
-__all__ = ["CONSUMES", "EMITS", "Document", "decode", "take"]
+__all__ = ["CONSUMES", "EMITS", "Document", "Item", "decode", "take"]
 
-CONSUMES: Final = (INBOUND_TOPIC,)
+CONSUMES: Final = (INBOUND_TOPIC, PolicyPublished.topic)
 EMITS: Final = (TicketFact.topic,)
 
 
@@ -43,8 +44,17 @@ class Document:
         return self.content.document_id
 
 
-def decode(record: Record) -> Document:
-    """Read a record of ``inbound.v1``: plain JSON, or CloudEvents around it. Raises Poison."""
+type Item = Document | Envelope[Event]
+"""A document, or the event of a policy."""
+
+
+def decode(record: Record) -> Item | Skipped:
+    """Read a record of either topic. Raises Poison."""
+    return read(record) if record.topic == PolicyPublished.topic else _document(record)
+
+
+def _document(record: Record) -> Document:
+    """Read plain JSON, or CloudEvents around it."""
     headers = read_headers(record.headers)
     content = read_json(record.value)
     if headers.get("content-type", "").lower().startswith("application/cloudevents+json"):
@@ -55,15 +65,18 @@ def decode(record: Record) -> Document:
         raise Poison("bad_data", describe(e)) from e
 
 
-async def take(tx: Tx, documents: Sequence[Document], now: datetime) -> None:
-    """Save fresh documents and announce what they tell."""
+async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
+    """Save fresh documents and announce what they tell; a policy counts for all of the batch."""
+    await store.save_policies(tx, [item for item in items if isinstance(item, Envelope)])
+    documents = [item for item in items if isinstance(item, Document)]
+    policy = await store.current_policy(tx)
     taken = []
     announced: list[Envelope[Event]] = []
     for document in documents:
         event: Event
         match document.content:
             case SupportRequest() as request:
-                acceptance = domain.accept(request)
+                acceptance = domain.accept(request, policy, now=now)
                 taken.append((request, acceptance))
                 event = acceptance.event
             case LaterFact() as fact:

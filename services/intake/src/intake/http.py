@@ -1,7 +1,7 @@
 """Intake's door over HTTP: requests and later facts in, answers that say what became of them."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import FastAPI, Header
@@ -15,26 +15,33 @@ from intake.handlers import Document, take
 from shared import inbox
 from shared.api import make_api
 from shared.events import LaterFact, SupportRequest
-from shared.postgres import Database
+from shared.postgres import Database, Tx
 from shared.promises import Promise, Severity
 from shared.tracing import traceparent_or_new
 
 __all__ = ["Answer", "Promised", "make_app"]
 
 
+type Outcome = Literal["accepted", "duplicate"]
+
+
 class Answer(BaseModel):
     """What became of a document: taken now, or known already."""
 
-    outcome: str
+    outcome: Outcome
     ticket_id: UUID
 
 
 class Promised(Answer):
-    """The same for a request, with what the customer was promised."""
+    """The same for a request, with what the customer was promised when it was taken.
+
+    ``no_promise`` is the reason where nothing is promised.
+    """
 
     severity: Severity
     missing: tuple[str, ...]
     promises: tuple[Promise, ...]
+    no_promise: str | None
 
 
 def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
@@ -45,22 +52,22 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
     async def take_request(
         request: SupportRequest, response: Response, traceparent: str | None = Header(None)
     ) -> Promised:
-        fresh = await _take(db, Document(request, traceparent_or_new(traceparent)), response)
-        acceptance = domain.accept(request)
-        return Promised(
-            outcome="accepted" if fresh else "duplicate",
-            ticket_id=request.ticket_id,
-            severity=acceptance.event.severity,
-            missing=acceptance.missing,
-            promises=acceptance.event.promises,
+        document = Document(request, traceparent_or_new(traceparent))
+        async with db.transaction() as tx:
+            outcome = await _take(tx, document, response)
+            kept = await store.ticket(tx, request.ticket_id)
+        return Promised.model_validate(
+            {**(kept or {}), "outcome": outcome, "missing": domain.missing_in(request)}
         )
 
     @app.post("/v1/events", status_code=HTTPStatus.ACCEPTED)
     async def take_fact(
         fact: LaterFact, response: Response, traceparent: str | None = Header(None)
     ) -> Answer:
-        fresh = await _take(db, Document(fact, traceparent_or_new(traceparent)), response)
-        return Answer(outcome="accepted" if fresh else "duplicate", ticket_id=fact.ticket_id)
+        async with db.transaction() as tx:
+            document = Document(fact, traceparent_or_new(traceparent))
+            outcome = await _take(tx, document, response)
+        return Answer(outcome=outcome, ticket_id=fact.ticket_id)
 
     @app.get("/v1/tickets/{ticket_id}")
     async def ticket(ticket_id: UUID) -> dict[str, Any]:
@@ -73,11 +80,10 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
     return app
 
 
-async def _take(db: Database, document: Document, response: Response) -> bool:
-    async with db.transaction() as tx:
-        fresh, now = await inbox.claim(tx, [document.id])
-        if fresh:
-            await take(tx, [document], now)
-        else:
-            response.status_code = HTTPStatus.OK
-    return bool(fresh)
+async def _take(tx: Tx, document: Document, response: Response) -> Outcome:
+    fresh, now = await inbox.claim(tx, [document.id])
+    if fresh:
+        await take(tx, [document], now)
+        return "accepted"
+    response.status_code = HTTPStatus.OK
+    return "duplicate"

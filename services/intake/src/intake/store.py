@@ -3,26 +3,37 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 from intake.domain import Acceptance
-from shared.events import SupportRequest
+from shared.events import Envelope, Event, PolicyPublished, SupportRequest
+from shared.policies import Policy, default_policy
 from shared.postgres import Tx
 
-__all__ = ["save_tickets", "ticket"]
+__all__ = ["current_policy", "save_policies", "save_tickets", "ticket"]
 
 SAVE: Final = """
     INSERT INTO ticket (
         ticket_id, source, external_id, account_id, requester_id, role, channel, severity,
         claimed_severity, language, time_zone, subject, body, policy, promises, create_date,
-        accepted_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        accepted_at, tier, region, rule, no_promise)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+            $20, $21)
 """
 TICKET: Final = """
     SELECT ticket_id, source, external_id, account_id, channel, severity, claimed_severity,
-           language, policy, promises, create_date
+           language, tier, region, policy, rule, promises, no_promise, create_date
     FROM ticket WHERE ticket_id = $1
+"""
+SAVE_POLICY: Final = """
+    INSERT INTO policy (version, policy_id, document, published_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (version) DO UPDATE
+        SET published_at = greatest(policy.published_at, excluded.published_at)
+"""
+CURRENT_POLICY: Final = """
+    SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1
 """
 
 
@@ -51,6 +62,10 @@ async def save_tickets(
                 json.dumps([p.model_dump(mode="json") for p in acceptance.event.promises]),
                 request.occurred_at,
                 now,
+                request.tier,
+                request.region,
+                acceptance.event.rule,
+                acceptance.no_promise,
             )
             for request, acceptance in taken
         ],
@@ -61,3 +76,26 @@ async def ticket(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
     """Read what upstream may see of a ticket; None when there is none."""
     row = await tx.fetchrow(TICKET, ticket_id)
     return None if row is None else {**row, "promises": json.loads(row["promises"])}
+
+
+async def save_policies(tx: Tx, published: Sequence[Envelope[Event]]) -> None:
+    """Keep every version; to publish one again makes it the latest."""
+    rows = [
+        (e.event.version, e.event.policy_id, json.dumps(e.event.document.document), e.time)
+        for e in published
+        if isinstance(e.event, PolicyPublished)
+    ]
+    if rows:
+        await tx.executemany(SAVE_POLICY, rows)
+
+
+async def current_policy(tx: Tx) -> Policy:
+    """Read the policy published last; the built-in one while there is none."""
+    document = await tx.fetchval(CURRENT_POLICY)
+    return default_policy() if document is None else _policy(document)
+
+
+@lru_cache(maxsize=2)
+def _policy(document: str) -> Policy:
+    """Read a policy once, not a batch."""
+    return Policy.model_validate_json(document)

@@ -13,11 +13,12 @@ from router.roster import CHANNELS, Roster, Specialist
 from router.ticket import Fact, Reclassified, Request, Ticket, base
 from shared.errors import Transient
 from shared.postgres import Tx
-from shared.promises import Channel
+from shared.promises import Channel, Severity
 
 __all__ = ["load_roster", "load_tickets", "load_waiting", "lock", "queue", "roster_load", "save"]
 
 _LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
+_DUE: Final[TypeAdapter[dict[Severity, datetime]]] = TypeAdapter(dict[Severity, datetime])
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
 ROSTER: Final = """
@@ -70,12 +71,12 @@ SAVE_TICKETS: Final = """
     INSERT INTO ticket (
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
         latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
-        declined_by, waiting_since, waiting, base_language)
+        declined_by, waiting_since, waiting, base_language, due_by_severity)
     SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
         $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::timestamptz[], $18::bool[],
-        $19::text[])
+        $19::text[], $20::jsonb[])
     ON CONFLICT (ticket_id) DO UPDATE SET
         account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
         severity = excluded.severity, language = excluded.language,
@@ -85,7 +86,7 @@ SAVE_TICKETS: Final = """
         reclassified_to = excluded.reclassified_to, specialist_id = excluded.specialist_id,
         assigned_count = excluded.assigned_count, declined_by = excluded.declined_by,
         waiting_since = excluded.waiting_since, waiting = excluded.waiting,
-        base_language = excluded.base_language
+        base_language = excluded.base_language, due_by_severity = excluded.due_by_severity
 """
 QUEUE: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting,
@@ -212,6 +213,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         ticket_id=row["ticket_id"],
         request=request,
         due_at=row["due_at"],
+        due_by_severity=_DUE.validate_json(row["due_by_severity"]),
         latest=_LATEST.validate_json(row["latest"]),
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
@@ -234,4 +236,5 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.waiting_since,
         ticket.waits,
         None if ticket.request is None else base(ticket.request.language),
+        _DUE.dump_json(ticket.due_by_severity).decode(),
     )

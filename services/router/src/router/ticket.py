@@ -1,8 +1,9 @@
 """A ticket as the router sees it: what was told of it in any order, and who has it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Final, Literal, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from shared.events import (
@@ -16,7 +17,8 @@ from shared.events import (
     TicketResolved,
     TicketResponded,
 )
-from shared.promises import Channel, Role, Severity, promises_for
+from shared.policies import Asked, default_policy
+from shared.promises import Channel, Promise, Role, Severity
 
 __all__ = ["FACTS", "Fact", "Key", "Reclassified", "Release", "Request", "Ticket", "base"]
 
@@ -25,6 +27,9 @@ type Fact = Release | Literal["reopened"]
 type Key = tuple[datetime, UUID]
 """The order of work: earliest due first, then by ticket."""
 
+_SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity.__value__)
+_UNPROMISED_AFTER: Final = timedelta(days=7)
+"""Where nothing is promised, work comes after what is, and still has its turn."""
 _RELEASES: Final[dict[Channel, frozenset[Fact]]] = {
     "email": frozenset({"responded", "resolved", "closed"}),
     "phone": frozenset({"reached", "responded", "resolved", "closed"}),
@@ -76,6 +81,7 @@ class Ticket:
     ticket_id: UUID
     request: Request | None = None
     due_at: datetime | None = None
+    due_by_severity: dict[Severity, datetime] = field(default_factory=dict)
     latest: dict[Fact, datetime] = field(default_factory=dict)
     reclassified: Reclassified | None = None
     specialist_id: str | None = None
@@ -139,8 +145,11 @@ class Ticket:
             time_zone=event.time_zone,
             create_date=create_date,
         )
-        promised = min((promise.due_at for promise in event.promises), default=create_date)
-        self.due_at = promised.astimezone(UTC)
+        self.due_by_severity = {
+            severity: _first_due(event.promised(severity, create_date), create_date)
+            for severity in _SEVERITIES
+        }
+        self.due_at = self.due_by_severity[event.severity]
         self._reprice()
 
     def _reclassify(self, correction: Reclassified) -> None:
@@ -152,14 +161,22 @@ class Ticket:
         """Promises of a corrected severity run from the same create date."""
         if self.request is None or self.reclassified is None:
             return
-        promises = promises_for(
-            role=self.request.role,
-            channel=self.request.channel,
-            severity=self.reclassified.severity,
-            time_zone=self.request.time_zone,
-            create_date=self.request.create_date,
-        )
-        self.due_at = min(promise.due_at for promise in promises).astimezone(UTC)
+        severity = self.reclassified.severity
+        if severity not in self.due_by_severity:
+            self.due_by_severity[severity] = _due_as_built_in(self.request, severity)
+        self.due_at = self.due_by_severity[severity]
+
+
+def _first_due(promises: Iterable[Promise], create_date: datetime) -> datetime:
+    due = (promise.due_at for promise in promises if promise.due_at is not None)
+    return min(due, default=create_date + _UNPROMISED_AFTER).astimezone(UTC)
+
+
+def _due_as_built_in(request: Request, severity: Severity) -> datetime:
+    """Price a ticket that was taken in before tickets brought both their prices."""
+    asked = Asked(request.role, request.channel, severity, request.language, request.time_zone)
+    pricing = default_policy().price(asked, request.create_date)
+    return _first_due(pricing.promises, request.create_date)
 
 
 def fact_of(event: Event) -> Fact | None:

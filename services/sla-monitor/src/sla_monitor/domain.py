@@ -8,7 +8,7 @@ a late fact disproves is retracted.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
@@ -45,9 +45,7 @@ from shared.promises import (
     PromiseClass,
     PromiseKind,
     Severity,
-    calendar_of,
     due_after_pauses,
-    promises_for,
 )
 
 __all__ = ["Announced", "Clock", "Fact", "derive", "fall_due", "follow", "next_at"]
@@ -178,15 +176,7 @@ def _severity(accepted: TicketAccepted, ordered: Sequence[Fact]) -> Severity:
 def _promises(
     accepted: TicketAccepted, severity: Severity, create_date: datetime
 ) -> tuple[Promise, ...]:
-    if severity == accepted.severity:
-        return accepted.promises
-    return promises_for(
-        role=accepted.role,
-        channel=accepted.channel,
-        severity=severity,
-        time_zone=accepted.time_zone,
-        create_date=create_date,
-    )
+    return tuple(p for p in accepted.promised(severity, create_date) if p.due_at is not None)
 
 
 def _pauses(ordered: Sequence[Fact]) -> list[Pause]:
@@ -228,9 +218,8 @@ def _used_up(
     promise: Promise, start: datetime, percent: int, pauses: Sequence[Pause]
 ) -> datetime | None:
     """Say when ``percent`` of the target is used up."""
-    calendar = calendar_of(promise.calendar, promise.time_zone)
-    target = timedelta(seconds=promise.target_s) * percent / 100
-    return due_after_pauses(calendar, start, target, pauses)
+    target = promise.target * percent / 100
+    return due_after_pauses(promise.bound_calendar(), start, target, pauses)
 
 
 def _changes(old: Clock, new: Clock, cause: Fact) -> Iterable[tuple[ClockFact, datetime]]:

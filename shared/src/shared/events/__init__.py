@@ -28,6 +28,7 @@ from shared.events.notifications import (
     NotificationFailed,
     NotificationSent,
 )
+from shared.events.policies import PolicyPublished
 from shared.events.requests import INBOUND, Inbound, LaterFact, SupportRequest
 from shared.events.specialists import Presence, SpecialistListed, SpecialistRemoved
 from shared.events.tickets import (
@@ -69,6 +70,7 @@ __all__ = [
     "NotificationFact",
     "NotificationFailed",
     "NotificationSent",
+    "PolicyPublished",
     "Presence",
     "PromiseBreached",
     "PromiseMissed",
@@ -122,6 +124,7 @@ _EVENTS: Final[tuple[type[Event], ...]] = (
     NotificationFailed,
     SpecialistListed,
     SpecialistRemoved,
+    PolicyPublished,
 )
 
 CATALOGUE: Final[dict[str, type[Event]]] = {event.type: event for event in _EVENTS}

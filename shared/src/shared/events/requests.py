@@ -22,7 +22,8 @@ from pydantic import (
 
 from shared.calendars import zone_names
 from shared.events.base import ticket_id_of
-from shared.promises import Channel, Role, Severity
+from shared.policies import Region, Tier
+from shared.promises import Cause, Channel, Role, Severity
 
 __all__ = ["INBOUND", "Inbound", "LaterFact", "SupportRequest"]
 
@@ -84,6 +85,8 @@ class SupportRequest(_Document):
     severity: Severity = "standard"
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    tier: Tier | None = None
+    region: Region | None = None
     subject: Annotated[str, Field(max_length=1_000), AfterValidator(_printable)]
     body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = ""
     occurred_at: PlausibleMoment
@@ -101,7 +104,7 @@ class LaterFact(_Document):
     occurred_at: PlausibleMoment
     event_id: Reference | None = None
     severity: Severity | None = None
-    waiting_for: Literal["customer", "vendor", "other"] | None = None
+    waiting_for: Cause | None = None
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:

@@ -1,9 +1,11 @@
 """Facts about a ticket, written by intake to ``tickets.v1``."""
 
-from typing import ClassVar, Literal
+from datetime import datetime
+from typing import ClassVar
 
-from shared.events.base import TicketEvent
-from shared.promises import Channel, Promise, Role, Severity
+from shared.events.base import Moment, TicketEvent
+from shared.policies import Asked, default_policy
+from shared.promises import Cause, Channel, Promise, Role, Severity, added
 
 __all__ = [
     "CustomerReached",
@@ -27,7 +29,11 @@ class TicketFact(TicketEvent):
 
 
 class TicketAccepted(TicketFact):
-    """A request became a ticket; its promises run from the envelope's time, the create date."""
+    """A request became a ticket; its promises run from the envelope's time, the create date.
+
+    ``policy`` is the version that priced it, ``rule`` its rule, ``if_reclassified`` what another
+    severity would be promised: who reads this needs no policy. Old facts lack all of them.
+    """
 
     type: ClassVar[str] = "premium.ticket.accepted.v1"
 
@@ -43,6 +49,26 @@ class TicketAccepted(TicketFact):
     time_zone: str
     policy: str
     promises: tuple[Promise, ...]
+    tier: str | None = added(None)
+    region: str | None = added(None)
+    accepted_at: Moment | None = added(None)
+    rule: str = added("")
+    if_reclassified: dict[Severity, tuple[Promise, ...]] = added({})
+
+    def promised(self, severity: Severity, create_date: datetime) -> tuple[Promise, ...]:
+        """Say what the ticket is promised at a severity; an old fact is priced as it was then."""
+        if severity == self.severity:
+            return self.promises
+        if severity in self.if_reclassified:
+            return self.if_reclassified[severity]
+        asked = Asked(
+            role=self.role,
+            channel=self.channel,
+            severity=severity,
+            language=self.language,
+            time_zone=self.time_zone,
+        )
+        return default_policy().price(asked, create_date).promises
 
 
 class TicketResponded(TicketFact):
@@ -68,7 +94,7 @@ class TicketWaiting(TicketFact):
 
     type: ClassVar[str] = "premium.ticket.waiting.v1"
 
-    waiting_for: Literal["customer", "vendor", "other"]
+    waiting_for: Cause
 
 
 class TicketResumed(TicketFact):

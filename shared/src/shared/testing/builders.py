@@ -16,9 +16,19 @@ from shared.events import (
     TicketReclassified,
     ticket_id_of,
 )
-from shared.promises import POLICY, Channel, Role, Severity, promises_for
+from shared.policies import Asked, default_policy
+from shared.promises import Channel, Promise, Role, Severity
 
-__all__ = ["NOON", "a_specialist", "a_ticket", "gone", "minutes", "reclassified", "told"]
+__all__ = [
+    "NOON",
+    "a_specialist",
+    "a_ticket",
+    "gone",
+    "minutes",
+    "promised",
+    "reclassified",
+    "told",
+]
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday."""
@@ -28,6 +38,19 @@ _EVERYTHING: Final[dict[Channel, int]] = {"email": 1, "phone": 1, "chat": 1}
 def minutes(count: float) -> timedelta:
     """Shorten the tests."""
     return timedelta(minutes=count)
+
+
+def promised(
+    create_date: datetime,
+    *,
+    role: Role = "super_admin",
+    channel: Channel = "email",
+    severity: Severity = "standard",
+    time_zone: str = "UTC",
+) -> tuple[Promise, ...]:
+    """Say what the built-in policy promises."""
+    asked = Asked(role, channel, severity, language="en", time_zone=time_zone)
+    return default_policy().price(asked, create_date).promises
 
 
 def a_ticket(  # noqa: PLR0913 - each has a default
@@ -54,10 +77,8 @@ def a_ticket(  # noqa: PLR0913 - each has a default
         claimed_severity=severity,
         language=language,
         time_zone="UTC",
-        policy=POLICY,
-        promises=promises_for(
-            role=role, channel=channel, severity=severity, time_zone="UTC", create_date=create_date
-        ),
+        policy=default_policy().version,
+        promises=promised(create_date, role=role, channel=channel, severity=severity),
     )
     return _happened(event, after_min)
 

@@ -1,0 +1,113 @@
+"""Reads a policy from a file: the value, or every fault with its place."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from shared.calendars import closed_dates_from_ical
+from shared.places import (
+    KeyPath,
+    Refused,
+    YamlDocument,
+    did_you_mean,
+    keys_at,
+    parse_yaml,
+    read_yaml,
+    what_is_wrong,
+)
+from shared.policies.faults import Fault
+from shared.policies.policy import Policy
+
+__all__ = ["default_policy", "load_policy"]
+
+_DEFAULT: Final = "default.yaml"
+_ICAL: Final = "ical"
+
+
+@cache
+def default_policy() -> Policy:
+    """Read the policy that holds until one is published: DOMAIN's table."""
+    text = files("shared.policies").joinpath(_DEFAULT).read_text("utf-8")
+    return _policy(parse_yaml(text, _DEFAULT), ())
+
+
+def load_policy(file: Path) -> Policy:
+    """Read and check a policy; raises Refused with all its faults.
+
+    A calendar's ``ical`` names a file, seen from this one, whose days become closed dates.
+    """
+    document = read_yaml(file)
+    return _policy(document, list(_resolve_icals(document.content, file.parent)))
+
+
+def _policy(document: YamlDocument, faults: Iterable[Fault]) -> Policy:
+    found = list(faults)
+    try:
+        policy = Policy.model_validate(document.content)
+    except ValidationError as e:
+        found += _faults(document, e)
+    if found:
+        placed = {(document.place_of(path), _told(path, text)) for path, text in found}
+        raise Refused(*sorted(placed, key=lambda fault: (fault[0].line, fault[0].column)))
+    return policy
+
+
+def _told(path: KeyPath, text: str) -> str:
+    """Put the field before the fault, written as rules[2].match.role."""
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return f"{field.removeprefix('.') or 'policy'}: {text}"
+
+
+def _resolve_icals(content: object, folder: Path) -> Iterator[Fault]:
+    """Replace each calendar's ``ical`` by the dates on which it is closed."""
+    calendars = content.get("calendars") if isinstance(content, dict) else None
+    for name, calendar in (calendars if isinstance(calendars, dict) else {}).items():
+        if not isinstance(calendar, dict) or _ICAL not in calendar:
+            continue
+        file = folder / str(calendar.pop(_ICAL))
+        try:
+            dates = closed_dates_from_ical(file.read_text("utf-8-sig"))
+        except OSError as e:
+            yield ("calendars", name, _ICAL), f"{file.name} cannot be read: {e.strerror}"
+        except ValueError as e:  # not UTF-8, or no iCalendar
+            yield ("calendars", name, _ICAL), f"{file.name}: {e}"
+        else:
+            closed = calendar.get("closed", [])
+            if isinstance(closed, list):
+                calendar["closed"] = sorted({*closed, *(day.isoformat() for day in dates)})
+
+
+def _faults(document: YamlDocument, error: ValidationError) -> list[Fault]:
+    """Name what pydantic found, in the document's own terms."""
+    raw: list[Any] = error.errors(include_url=False)
+    for fault in raw:
+        if fault["type"] == "policy":
+            together: list[Fault] = fault["ctx"]["faults"]
+            return together
+    placed = [(_path_in(document, fault["loc"]), fault) for fault in raw]
+    found: list[Fault] = []
+    for path, fault in sorted(placed, key=lambda x: (x[1]["type"] == "missing", -len(x[0]))):
+        if not _is_told(found, path, fault):
+            found.append((path, what_is_wrong(fault, keys_at(Policy, path))))
+    return found
+
+
+def _path_in(document: YamlDocument, loc: KeyPath) -> KeyPath:
+    """Leave out what pydantic adds to a place: the arm of a union, the list around one value."""
+    path: KeyPath = ()
+    for part in loc:
+        if (*path, part) in document.places:
+            path = (*path, part)
+    return path
+
+
+def _is_told(found: Iterable[Fault], path: KeyPath, fault: Any) -> bool:  # noqa: ANN401 - as above
+    """Tell whether another fault says it: a key that is misspelt, a union's nearer arm."""
+    if fault["type"] == "missing":
+        slip = did_you_mean(str(fault["loc"][-1]), [str(fault["loc"][-1])])
+        return any(at[:-1] == path and text.endswith(slip) for at, text in found)
+    return any(at[: len(path)] == path for at, _ in found)
