@@ -19,10 +19,11 @@ def record_of(golden: dict[str, object], topic: str) -> Record:
     return Record(topic, 0, 0, headers["ce_subject"], value, list(headers.items()))
 
 
-@pytest.mark.parametrize("event_type", CATALOGUE)
-def test_a_golden_record_reads_and_writes_back(event_type: str) -> None:
+@pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.json")), ids=lambda file: file.stem)
+def test_a_golden_record_reads_and_writes_back(file: Path) -> None:
     """Old bytes are read, and what is written today is what was written then."""
-    golden = json.loads((GOLDEN / f"{event_type}.json").read_text())
+    golden = json.loads(file.read_text())
+    event_type = golden["headers"]["ce_type"]
     envelope = read(record_of(golden, CATALOGUE[event_type].topic))
     assert isinstance(envelope, Envelope)
     assert type(envelope.event) is CATALOGUE[event_type]
@@ -33,5 +34,8 @@ def test_a_golden_record_reads_and_writes_back(event_type: str) -> None:
 
 
 def test_no_golden_is_of_an_event_that_nobody_knows() -> None:
-    """Events are never dropped from the catalogue: somebody may still send them."""
-    assert {path.stem for path in GOLDEN.glob("*.json")} == set(CATALOGUE)
+    """Events are never dropped from the catalogue: somebody may still send them.
+
+    A second golden, of fields that came later, has a word about them after the type.
+    """
+    assert {path.stem.partition("+")[0] for path in GOLDEN.glob("*.json")} == set(CATALOGUE)

@@ -26,6 +26,8 @@ __all__ = ["default_policy", "load_policy"]
 
 _DEFAULT: Final = "default.yaml"
 _ICAL: Final = "ical"
+_ICAL_YEARS: Final = range(2020, 2040)
+"""Fixed, so that one file gives one policy, whenever it is read."""
 
 
 @cache
@@ -70,7 +72,7 @@ def _resolve_icals(content: object, folder: Path) -> Iterator[Fault]:
             continue
         file = folder / str(calendar.pop(_ICAL))
         try:
-            dates = closed_dates_from_ical(file.read_text("utf-8-sig"))
+            dates = closed_dates_from_ical(file.read_text("utf-8-sig"), years=_ICAL_YEARS)
         except OSError as e:
             yield ("calendars", name, _ICAL), f"{file.name} cannot be read: {e.strerror}"
         except ValueError as e:  # not UTF-8, or no iCalendar
