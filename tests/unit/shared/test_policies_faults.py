@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.places import Refused
-from shared.policies import Asked, Match, Policy, load_policy
+from shared.policies import Asked, Match, Policy
 from shared.policies.coverage import Coverage
+from shared.policies.files import load_policy
 
 GOOD = """\
 policy_id: ours

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "demo": "premium.demo.command",
     "replay": "premium.replay.command",
     "roster": "premium.roster",
+    "policy": "premium.policy.command",
     "redrive": "premium.redrive",
     "bench": "premium.bench.command",
 }
@@ -32,7 +33,11 @@ def app(asked: Sequence[str]) -> typer.Typer:
     )
     commands.callback()(_always_by_name)
     for name in COMMANDS.keys() & set(asked[:1]) or COMMANDS:
-        commands.command(name)(getattr(import_module(COMMANDS[name]), name))
+        command = getattr(import_module(COMMANDS[name]), name)
+        if isinstance(command, typer.Typer):
+            commands.add_typer(command, name=name)
+        else:
+            commands.command(name)(command)
     return commands
 
 

@@ -25,7 +25,7 @@ from shared.events import dead_letter_topic
 from shared.publisher import Outgoing, Publisher
 from shared.settings import load
 
-__all__ = ["redrive", "redriven"]
+__all__ = ["redrive", "redriven", "to_the_end"]
 
 _GROUP: Final = "premium-redrive"
 _WAIT_MS: Final = 1000
@@ -59,7 +59,7 @@ async def redriven(
     letters: list[DeadLetter] = []
     try:
         async with _consumer(bootstrap, topic_prefix, service) as consumer:
-            async for records in _batches(consumer):
+            async for records in to_the_end(consumer):
                 batch = [letter for record in records if (letter := _read(record))]
                 letters += batch
                 if not list_only:
@@ -99,8 +99,8 @@ async def _consumer(
         await consumer.stop()
 
 
-async def _batches(consumer: AIOKafkaConsumer) -> AsyncIterator[Sequence[ConsumerRecord]]:
-    """Read from where the group stands to where the topic ends now."""
+async def to_the_end(consumer: AIOKafkaConsumer) -> AsyncIterator[Sequence[ConsumerRecord]]:
+    """Read from where the consumer stands to where its topic ends now."""
     held = list(consumer.assignment())
     ends: dict[TopicPartition, int] = await consumer.end_offsets(held)
     while any([await consumer.position(tp) < ends[tp] for tp in held]):

@@ -13,7 +13,7 @@ from shared.policies.parts import (
     lies_in,
 )
 from shared.policies.policy import Policy, Pricing
-from shared.policies.reading import default_policy, load_policy
+from shared.policies.reading import default_policy
 
 __all__ = [
     "Asked",
@@ -29,5 +29,4 @@ __all__ = [
     "base_language",
     "default_policy",
     "lies_in",
-    "load_policy",
 ]

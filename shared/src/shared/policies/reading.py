@@ -1,14 +1,12 @@
-"""Reads a policy from a file: the value, or every fault with its place."""
+"""Reads a policy as somebody wrote it: the value, or every fault with its place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from shared.calendars import closed_dates_from_ical
 from shared.places import (
     KeyPath,
     Refused,
@@ -16,37 +14,25 @@ from shared.places import (
     did_you_mean,
     keys_at,
     parse_yaml,
-    read_yaml,
     what_is_wrong,
 )
 from shared.policies.faults import Fault
 from shared.policies.policy import Policy
 
-__all__ = ["default_policy", "load_policy"]
+__all__ = ["default_policy", "policy_of"]
 
 _DEFAULT: Final = "default.yaml"
-_ICAL: Final = "ical"
-_ICAL_YEARS: Final = range(2020, 2040)
-"""Fixed, so that one file gives one policy, whenever it is read."""
 
 
 @cache
 def default_policy() -> Policy:
     """Read the policy that holds until one is published: DOMAIN's table."""
     text = files("shared.policies").joinpath(_DEFAULT).read_text("utf-8")
-    return _policy(parse_yaml(text, _DEFAULT), ())
+    return policy_of(parse_yaml(text, _DEFAULT), ())
 
 
-def load_policy(file: Path) -> Policy:
-    """Read and check a policy; raises Refused with all its faults.
-
-    A calendar's ``ical`` names a file, seen from this one, whose days become closed dates.
-    """
-    document = read_yaml(file)
-    return _policy(document, list(_resolve_icals(document.content, file.parent)))
-
-
-def _policy(document: YamlDocument, faults: Iterable[Fault]) -> Policy:
+def policy_of(document: YamlDocument, faults: Iterable[Fault]) -> Policy:
+    """Make the policy; raises Refused with ``faults`` and all others."""
     found = list(faults)
     try:
         policy = Policy.model_validate(document.content)
@@ -62,25 +48,6 @@ def _told(path: KeyPath, text: str) -> str:
     """Put the field before the fault, written as rules[2].match.role."""
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return f"{field.removeprefix('.') or 'policy'}: {text}"
-
-
-def _resolve_icals(content: object, folder: Path) -> Iterator[Fault]:
-    """Replace each calendar's ``ical`` by the dates on which it is closed."""
-    calendars = content.get("calendars") if isinstance(content, dict) else None
-    for name, calendar in (calendars if isinstance(calendars, dict) else {}).items():
-        if not isinstance(calendar, dict) or _ICAL not in calendar:
-            continue
-        file = folder / str(calendar.pop(_ICAL))
-        try:
-            dates = closed_dates_from_ical(file.read_text("utf-8-sig"), years=_ICAL_YEARS)
-        except OSError as e:
-            yield ("calendars", name, _ICAL), f"{file.name} cannot be read: {e.strerror}"
-        except ValueError as e:  # not UTF-8, or no iCalendar
-            yield ("calendars", name, _ICAL), f"{file.name}: {e}"
-        else:
-            closed = calendar.get("closed", [])
-            if isinstance(closed, list):
-                calendar["closed"] = sorted({*closed, *(day.isoformat() for day in dates)})
 
 
 def _faults(document: YamlDocument, error: ValidationError) -> list[Fault]:

@@ -35,8 +35,8 @@ DEAD_LETTER_TOPICS: Final = tuple(
 )
 
 _ABOUT: Final = ("kind", "percent", "specialist_id", "delivery_id", "retracted_id", "due_at")
-_REAL_TIME: Final = frozenset({"attempts"})
-"""How often a delivery was tried says something about the day, not about the facts."""
+_REAL_TIME: Final = frozenset({"attempts", "accepted_at"})
+"""How often a delivery was tried, and when a request came, say nothing about the facts."""
 _SILENCE_S_MAX: Final = 30
 
 

@@ -1,0 +1,96 @@
+"""`premium policy check|lint|apply`: a policy looked over, looked ahead, and put in force."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from premium.policy.changes import changes
+from premium.policy.lint import lint as lint_policy
+from premium.policy.publication import now, publish
+from premium.settings import Settings
+from premium.stack import Stack
+from premium.stack.addresses import Addresses
+from premium.stack.errors import StackError
+from shared.errors import Transient
+from shared.places import Refused
+from shared.policies import Policy, default_policy
+from shared.policies.files import load_policy
+from shared.settings import load
+
+__all__ = ["policy"]
+
+_BAD_FILE: Final = 2
+
+policy = typer.Typer(
+    help="Look a policy over, look ahead, and put it in force.", no_args_is_help=True
+)
+
+type _File = Annotated[Path, typer.Argument(help="a policy in YAML")]
+
+
+@policy.command()
+def check(file: Annotated[Path, typer.Argument(help="a policy in YAML")]) -> None:
+    """Name every fault of FILE with its place; exit with 2 if there is one."""
+    found = _read(file)
+    typer.echo(f"{_title(found)}: {len(found.rules)} rules, no fault")
+
+
+@policy.command()
+def lint(
+    file: Annotated[Path | None, typer.Argument(help="a policy; the built-in one if none")] = None,
+    *,
+    zone: Annotated[list[str] | None, typer.Option(help="a zone of accounts; repeatable")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="a region of accounts, as DE-BY; repeatable")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="the first day; today if none"),
+    ] = None,
+) -> None:
+    """Tell what shifts of clocks and holidays of the next 24 months do to due times."""
+    found = default_policy() if file is None else _read(file)
+    first = _today() if since is None else since.date()
+    try:
+        for line in lint_policy(found, since=first, zones=zone or (), regions=region or ()):
+            typer.echo(line)
+    except ValueError as e:
+        raise StackError(str(e)) from e
+
+
+@policy.command()
+def apply(file: Annotated[Path, typer.Argument(help="a policy in YAML")]) -> None:
+    """Publish FILE: from now on intake prices by it. What is accepted keeps its promises."""
+    found = _read(file)
+    before = _of_stack(lambda addresses: asyncio.run(publish(addresses, found)))
+    typer.echo(f"{_title(found)} is in force, after {_title(before)}")
+    for line in changes(before, found):
+        typer.echo(f"  {line}")
+
+
+def _read(file: Path) -> Policy:
+    try:
+        return load_policy(file)
+    except Refused as e:
+        typer.echo(str(e), err=True)
+        raise typer.Exit(_BAD_FILE) from e
+
+
+def _title(found: Policy) -> str:
+    return f"policy {found.policy_id}, version {found.version}"
+
+
+def _today() -> date:
+    """Ask the stack's PostgreSQL: nothing else of ours knows what day it is."""
+    return _of_stack(lambda addresses: asyncio.run(now(addresses))).astimezone(UTC).date()
+
+
+def _of_stack[T](ask: Callable[[Addresses], T]) -> T:
+    try:
+        return ask(Stack.attach(load(Settings).home).addresses)
+    except Transient as e:
+        raise StackError(f"{e}; run `premium up`") from e

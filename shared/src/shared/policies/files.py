@@ -1,0 +1,45 @@
+"""Reads a policy from a file, with the iCalendar files that it names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from shared.calendars import closed_dates_from_ical
+from shared.places import read_yaml
+from shared.policies.faults import Fault
+from shared.policies.policy import Policy
+from shared.policies.reading import policy_of
+
+__all__ = ["load_policy"]
+
+_ICAL: Final = "ical"
+_ICAL_YEARS: Final = range(2020, 2040)
+"""Fixed, so that one file gives one policy, whenever it is read."""
+
+
+def load_policy(file: Path) -> Policy:
+    """Read and check a policy; raises Refused with all its faults.
+
+    A calendar's ``ical`` names a file, seen from this one, whose days become closed dates.
+    """
+    document = read_yaml(file)
+    return policy_of(document, list(_resolve_icals(document.content, file.parent)))
+
+
+def _resolve_icals(content: object, folder: Path) -> Iterator[Fault]:
+    """Replace each calendar's ``ical`` by the dates on which it is closed."""
+    calendars = content.get("calendars") if isinstance(content, dict) else None
+    for name, calendar in (calendars if isinstance(calendars, dict) else {}).items():
+        if not isinstance(calendar, dict) or _ICAL not in calendar:
+            continue
+        file = folder / str(calendar.pop(_ICAL))
+        try:
+            dates = closed_dates_from_ical(file.read_text("utf-8-sig"), years=_ICAL_YEARS)
+        except OSError as e:
+            yield ("calendars", name, _ICAL), f"{file.name} cannot be read: {e.strerror}"
+        except ValueError as e:  # not UTF-8, or no iCalendar
+            yield ("calendars", name, _ICAL), f"{file.name}: {e}"
+        else:
+            closed = calendar.get("closed", [])
+            if isinstance(closed, list):
+                calendar["closed"] = sorted({*closed, *(day.isoformat() for day in dates)})
