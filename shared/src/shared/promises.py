@@ -50,7 +50,7 @@ ALWAYS: Final = "always"
 """The calendar that every policy has: each second counts."""
 BUILT_IN: Final = {
     ALWAYS: CalendarSpec(zone="UTC", hours="always"),
-    "business_week": CalendarSpec(zone="account", hours={"mon-fri": ["09:00-17:00"]}),
+    "business_week": CalendarSpec(zone="account", hours={"mon-fri": ("09:00-17:00",)}),
 }
 """The calendars that a promise may name without bringing their content."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from shared.calendars import closed_dates_from_ical
+from shared.calendars.ical import closed_dates_from_ical
 from shared.places import read_yaml
 from shared.policies.faults import Fault
 from shared.policies.policy import Policy

@@ -29,8 +29,6 @@ policy = typer.Typer(
     help="Look a policy over, look ahead, and put it in force.", no_args_is_help=True
 )
 
-type _File = Annotated[Path, typer.Argument(help="a policy in YAML")]
-
 
 @policy.command()
 def check(file: Annotated[Path, typer.Argument(help="a policy in YAML")]) -> None:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from shared.calendars import Calendar, CalendarSpec, shifts
+from shared.calendars import Calendar, CalendarSpec, shifts, zone_info
 from shared.policies import Policy, Rule, Terms
 from shared.promises import ALWAYS, BUILT_IN, duration_of
 
@@ -33,9 +32,9 @@ class _Place:
 
     def due(self, asked: Wall, target: timedelta) -> Wall:
         """Say when a request of that time on the wall is due."""
-        start = asked.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+        start = asked.replace(tzinfo=zone_info(self.zone)).astimezone(UTC)
         due_at = self.calendar.add_business(start, target)
-        return due_at.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+        return due_at.astimezone(zone_info(self.zone)).replace(tzinfo=None)
 
     def due_undisturbed(self, asked: Wall, target: timedelta) -> Wall:
         """Say the same by a wall clock that is never moved: UTC will do."""
@@ -69,7 +68,7 @@ def _walls(
         return [(zone, None) for zone in zones or [zone for zone, _ in _EXAMPLES]]
     if own or zones or regions:
         places = own or zones or [zone for zone, _ in _EXAMPLES]
-        return [*product(places, regions or [None])]
+        return [(zone, region) for zone in places for region in regions or (None,)]
     return [*_EXAMPLES]
 
 
@@ -81,13 +80,13 @@ def _of_wall(
     span: tuple[date, date],
 ) -> Iterator[str]:
     since, until = span
-    begin, end = (datetime.combine(day, time(), ZoneInfo(zone)) for day in span)
+    begin, end = (datetime.combine(day, time(), zone_info(zone)) for day in span)
     calendar = spec.bound(zone=zone, region=region)
     on_utc = spec.model_copy(update={"zone": _ACCOUNT})
     plain = on_utc.model_copy(update={"holidays": (), "closed": (), "half_days": {}})
     found: list[tuple[date, str, Calendar]] = []
     for shift in shifts(zone, begin, end):
-        at = shift.at.astimezone(ZoneInfo(zone))
+        at = shift.at.astimezone(zone_info(zone))
         told = f"{at:%a %Y-%m-%d %H:%M} clocks go from {_offset(shift.before)} to {at:%:z}"
         found.append((at.date(), told, on_utc.bound(zone="UTC", region=region)))
     for holiday in calendar.holidays_between(since, until):
