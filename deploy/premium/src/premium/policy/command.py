@@ -54,10 +54,10 @@ def lint(
     found = default_policy() if file is None else _read(file)
     first = _today() if since is None else since.date()
     try:
-        for line in lint_policy(found, since=first, zones=zone or (), regions=region or ()):
-            typer.echo(line)
+        told = [*lint_policy(found, since=first, zones=zone or (), regions=region or ())]
     except ValueError as e:
         raise StackError(str(e)) from e
+    typer.echo("\n".join(told))
 
 
 @policy.command()

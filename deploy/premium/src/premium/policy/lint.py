@@ -14,10 +14,13 @@ __all__ = ["lint"]
 
 type Wall = datetime
 """What a clock on the wall shows: a moment without a zone."""
+type _Counted = tuple[Rule, Terms]
+"""A promise, and the rule that makes it."""
 
 _ACCOUNT: Final = "account"
 _EXAMPLES: Final = (("Europe/Berlin", "DE"), ("America/New_York", "US"))
 _DAY: Final = timedelta(days=1)
+_SHORTLY: Final = timedelta(minutes=30)
 _MONTHS: Final = 24
 _ASKED_AT: Final = (time(9), time(16), time(23, 30))
 
@@ -30,11 +33,10 @@ class _Place:
     calendar: Calendar
     undisturbed: Calendar
 
-    def due(self, asked: Wall, target: timedelta) -> Wall:
+    def due(self, asked: Wall, target: timedelta) -> datetime:
         """Say when a request of that time on the wall is due."""
         start = asked.replace(tzinfo=zone_info(self.zone)).astimezone(UTC)
-        due_at = self.calendar.add_business(start, target)
-        return due_at.astimezone(zone_info(self.zone)).replace(tzinfo=None)
+        return self.calendar.add_business(start, target).astimezone(zone_info(self.zone))
 
     def due_undisturbed(self, asked: Wall, target: timedelta) -> Wall:
         """Say the same by a wall clock that is never moved: UTC will do."""
@@ -53,10 +55,10 @@ def lint(
     yield f"policy {policy.policy_id}, version {policy.version}: {since} to {until}"
     for name, spec in {ALWAYS: BUILT_IN[ALWAYS], **policy.calendars}.items():
         counted = [(r, t) for r in policy.rules for t in r.promises if t.calendar == name]
-        for zone, region in _walls(spec, zones, regions) if counted else ():
+        for wall in _walls(spec, zones, regions) if counted else ():
             yield ""
-            yield f"calendar {name}, {', '.join(filter(None, (zone, region)))}"
-            yield from _of_wall(spec, zone, region, counted, (since, until))
+            yield f"calendar {name}, {', '.join(filter(None, wall))}"
+            yield from _of_wall(spec, wall, counted, (since, until))
 
 
 def _walls(
@@ -74,38 +76,52 @@ def _walls(
 
 def _of_wall(
     spec: CalendarSpec,
-    zone: str,
-    region: str | None,
-    counted: Sequence[tuple[Rule, Terms]],
+    wall: tuple[str, str | None],
+    counted: Sequence[_Counted],
     span: tuple[date, date],
 ) -> Iterator[str]:
-    since, until = span
-    begin, end = (datetime.combine(day, time(), zone_info(zone)) for day in span)
+    zone, region = wall
     calendar = spec.bound(zone=zone, region=region)
     on_utc = spec.model_copy(update={"zone": _ACCOUNT})
-    plain = on_utc.model_copy(update={"holidays": (), "closed": (), "half_days": {}})
-    found: list[tuple[date, str, Calendar]] = []
-    for shift in shifts(zone, begin, end):
-        at = shift.at.astimezone(zone_info(zone))
-        told = f"{at:%a %Y-%m-%d %H:%M} clocks go from {_offset(shift.before)} to {at:%:z}"
-        found.append((at.date(), told, on_utc.bound(zone="UTC", region=region)))
-    for holiday in calendar.holidays_between(since, until):
-        told = f"{holiday.date:%a %Y-%m-%d} {holiday.name}"
-        found.append((holiday.date, told, plain.bound(zone="UTC", region=region)))
-    for day, told, undisturbed in sorted(found, key=lambda change: change[:2]):
+    still = _Place(zone, calendar, on_utc.bound(zone="UTC", region=region))
+    open_ = _Place(zone, calendar, _without_closures(on_utc).bound(zone="UTC", region=region))
+    found = [(day, told, still, before) for day, told, before in _shifts(zone, span)]
+    found += [
+        (holiday.date, f"{holiday.date:%a %Y-%m-%d} {holiday.name}", open_, ())
+        for holiday in calendar.holidays_between(*span)
+    ]
+    for day, told, place, before in sorted(found, key=lambda change: change[:2]):
         yield f"  {told}"
-        moved = [*_moved(_Place(zone, calendar, undisturbed), day - _DAY, counted)]
-        yield from moved or ["      no due time of the sample moves"]
+        asked = [*(datetime.combine(day - _DAY, at) for at in _ASKED_AT), *before]
+        yield from [*_moved(place, asked, counted)] or ["      no due time of the sample moves"]
 
 
-def _moved(place: _Place, eve: date, counted: Sequence[tuple[Rule, Terms]]) -> Iterator[str]:
-    for (rule, terms), at in product(counted, _ASKED_AT):
-        asked, target = datetime.combine(eve, at), duration_of(terms.target)
-        due, otherwise = place.due(asked, target), place.due_undisturbed(asked, target)
-        if due != otherwise:
+def _shifts(zone: str, span: tuple[date, date]) -> Iterator[tuple[date, str, tuple[Wall, ...]]]:
+    """List the shifts of a zone, each with a time on the wall shortly before it."""
+    begin, end = (datetime.combine(day, time(), zone_info(zone)) for day in span)
+    for shift in shifts(zone, begin, end):
+        before, after = (shift.at.replace(tzinfo=None) + d for d in (shift.before, shift.after))
+        offsets = f"{_offset(shift.before)} to {_offset(shift.after)}"
+        told = f"{before:%a %Y-%m-%d %H:%M} clocks go to {after:%H:%M}, from {offsets}"
+        yield before.date(), told, (before - _SHORTLY,)
+
+
+def _without_closures(spec: CalendarSpec) -> CalendarSpec:
+    """Leave the week alone, and what later versions make of it."""
+    plain = {"holidays": None, "closed": None, "half_days": None}
+    versions = tuple(version.model_copy(update=plain) for version in spec.versions)
+    nothing = {"holidays": (), "closed": (), "half_days": {}, "versions": versions}
+    return spec.model_copy(update=nothing)
+
+
+def _moved(place: _Place, asked: Sequence[Wall], counted: Sequence[_Counted]) -> Iterator[str]:
+    for (rule, terms), at in product(counted, asked):
+        target = duration_of(terms.target)
+        due, otherwise = place.due(at, target), place.due_undisturbed(at, target)
+        if due.replace(tzinfo=None) != otherwise:
             yield (
-                f"      {rule.name} {terms.kind} {terms.target}: asked {asked:%a %m-%d %H:%M},"
-                f" due {due:%a %m-%d %H:%M}, not {otherwise:%a %m-%d %H:%M}"
+                f"      {rule.name} {terms.kind} {terms.target}: asked {at:%a %m-%d %H:%M},"
+                f" due {due:%a %m-%d %H:%M%:z}, not {otherwise:%a %m-%d %H:%M}"
             )
 
 
