@@ -29,7 +29,6 @@ from shared.testing.builders import (
     a_ticket,
     gone,
     minutes,
-    promised,
     reclassified,
     told,
 )
@@ -161,27 +160,6 @@ def test_a_reclassified_ticket_takes_its_new_place() -> None:
     assert said(desk)[-1] == "T3+a"
     assert assigned(desk)[-1].due_at == NOON + minutes(40)
     assert assigned(desk)[-1].severity == "business_critical"
-
-
-def test_a_reclassified_ticket_is_due_as_its_own_fact_says() -> None:
-    """Its policy may promise other times than the built-in one; router needs to know neither."""
-    (critical,) = promised(NOON, severity="business_critical")
-    otherwise = (critical.model_copy(update={"due_at": NOON + minutes(7)}),)
-    ticket = the_ticket(
-        after(
-            a_ticket("T1", otherwise=otherwise),
-            reclassified("T1", "business_critical", after_min=1),
-        )
-    )
-    assert ticket.due_at == NOON + minutes(7)
-
-
-def test_what_is_promised_nothing_comes_after_what_is_promised() -> None:
-    """But it comes: it has a place in the order of work."""
-    ticket = the_ticket(
-        after(a_ticket("T1", otherwise=()), reclassified("T1", "business_critical", after_min=1))
-    )
-    assert ticket.due_at == NOON + timedelta(days=7)
 
 
 def test_an_account_keeps_its_person() -> None:
