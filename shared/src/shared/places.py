@@ -80,6 +80,8 @@ def what_is_wrong(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - py
         case "literal_error":
             allowed = fault["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
             return f"is {fault['input']!r}; {did_you_mean(str(fault['input']), allowed)}"
+        case "timezone_aware":
+            return f"{fault['input']!r} has no zone; add one, such as +01:00"
         case _:
             return str(fault["msg"]).removeprefix("Value error, ")
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -107,13 +108,18 @@ class Promise(BaseModel):
     @property
     def warnings_used_s(self) -> tuple[int, ...]:
         """Say how many seconds of the target are used up at each warning, in order."""
-        used = (warn_at(point, self.target) for point in self.warnings)
-        return tuple(sorted(int(each.total_seconds()) for each in used))
+        return _used_s(self.warnings, self.target_s)
 
     def bound_calendar(self) -> Calendar:
         """Find the calendar that this promise counts by, as it was when it was made."""
         spec = self.calendar_spec or BUILT_IN[self.calendar]
         return spec.bound(zone=self.time_zone, region=self.region)
+
+
+@lru_cache(maxsize=256)
+def _used_s(warnings: tuple[str, ...], target_s: int) -> tuple[int, ...]:
+    used = (warn_at(point, timedelta(seconds=target_s)) for point in warnings)
+    return tuple(sorted(int(each.total_seconds()) for each in used))
 
 
 @dataclass(frozen=True, slots=True)

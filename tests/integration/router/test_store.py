@@ -26,11 +26,22 @@ from shared.events import (
 )
 from shared.postgres import Database
 from shared.promises import Channel, Role
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, reclassified, told
+from shared.testing.builders import (
+    NOON,
+    a_specialist,
+    a_ticket,
+    gone,
+    minutes,
+    promised,
+    reclassified,
+    told,
+)
 from shared.testing.databases import MakeDatabase
 
 ONE: Final = NOON + timedelta(hours=1)
 BATCH: Final = 500
+BEFORE_BOTH_PRICES = "UPDATE ticket SET due_by_severity = DEFAULT"
+DUE = "SELECT due_at FROM ticket"
 ROLES: Final[tuple[Role, ...]] = ("super_admin", "seat")
 PRESENCES: Final[tuple[Presence, ...]] = ("online", "online", "online", "away")
 
@@ -235,3 +246,19 @@ def _shifts(dice: Random) -> Iterator[tuple[float, Envelope[Event]]]:
                 after_min=n,
             ),
         )
+
+
+@pytest.mark.parametrize(("before", "due_min"), [(False, 7), (True, 30)])
+async def test_both_due_times_outlive_the_transaction(
+    db: Database, *, before: bool, due_min: int
+) -> None:
+    """A correction finds what the fact said; a row of before is priced by the built-in policy."""
+    (critical,) = promised(NOON, severity="business_critical")
+    otherwise = (critical.model_copy(update={"due_at": NOON + minutes(7)}),)
+    await take(db, [a_ticket("T1", otherwise=otherwise)])
+    async with db.transaction() as tx:
+        if before:
+            await tx.execute(BEFORE_BOTH_PRICES)
+    await take(db, [reclassified("T1", "business_critical", after_min=1)])
+    async with db.session() as session:
+        assert await session.fetchval(DUE) == NOON + minutes(due_min)

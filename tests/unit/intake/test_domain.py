@@ -1,7 +1,9 @@
 """Intake's rules: what a request is promised, and what a business-critical claim needs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
@@ -10,11 +12,12 @@ from intake.domain import Acceptance, fact_of
 from intake.domain import accept as accept_by
 from intake.handlers import decode
 from shared.errors import Poison
-from shared.events import INBOUND, LaterFact, SupportRequest
-from shared.events.codec import Record, describe
+from shared.events import INBOUND, Envelope, LaterFact, PolicyPublished, SupportRequest
+from shared.events.codec import Record, describe, headers_of, value_of
 from shared.events.requests import FactType
 from shared.policies import default_policy
 
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 REQUEST: dict[str, Any] = {
     "source": "app-form",
     "external_id": "A-1",
@@ -69,6 +72,48 @@ def test_a_claim_that_lacks_something_starts_as_standard(changes: dict[str, str]
     assert acceptance.event.severity == "standard"
     assert acceptance.event.claimed_severity == "business_critical"
     assert len(acceptance.missing) == 1
+
+
+def test_the_fact_carries_what_the_other_severity_would_be_promised() -> None:
+    """From the same create date: whoever re-prices it needs no policy."""
+    event = accept(request()).event
+    ((severity, (promise,)),) = event.if_reclassified.items()
+    assert (severity, promise.due_at) == ("standard", datetime(2026, 3, 2, 13, tzinfo=UTC))
+    assert event.promised("business_critical", NOON) == event.promises
+    assert event.promised("standard", NOON) == (promise,)
+
+
+def test_the_fact_says_what_it_was_priced_by() -> None:
+    """Policy, rule, and when it was taken."""
+    event = accept(request(region="DE-BY", tier="gold")).event
+    assert (event.policy, event.rule) == (default_policy().version, "super-admin-critical")
+    assert (event.tier, event.region, event.promises[0].region) == ("gold", "DE-BY", "DE-BY")
+    assert event.accepted_at == datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
+
+
+def test_a_fact_without_both_prices_is_priced_by_the_built_in_policy() -> None:
+    """Facts of before say nothing of the other severity."""
+    event = accept(request()).event.model_copy(update={"if_reclassified": {}})
+    (promise,) = event.promised("standard", NOON)
+    assert promise.due_at == datetime(2026, 3, 2, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("region", ["Bavaria", "de-by", "DE-BAY", "XX"])
+def test_a_region_that_nobody_knows_is_refused(region: str) -> None:
+    """Its holidays could not be told."""
+    with pytest.raises(ValidationError, match="region"):
+        request(region=region)
+
+
+def test_a_policy_is_told_by_its_topic() -> None:
+    """Both topics are read by one consumer."""
+    policy = default_policy()
+    event = PolicyPublished(policy_id=policy.policy_id, version=policy.version, document=policy)
+    envelope = Envelope(UUID(int=1), "premium", NOON, event)
+    record = Record(event.topic, 0, 0, b"premium", value_of(event), headers_of(envelope))
+    assert decode(record) == envelope
+    with pytest.raises(Poison):
+        decode(replace(record, topic="inbound.v1"))
 
 
 def test_copies_of_a_request_are_one_document() -> None:

@@ -164,7 +164,10 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         (
             "00:00:00Z\n    ends_at",
             "00:00:00\n    ends_at",
-            "22:5: exceptions[0].starts_at: Input should have timezone info",
+            (
+                "22:5: exceptions[0].starts_at: '2026-03-02T00:00:00' has no zone; "
+                "add one, such as +01:00"
+            ),
         ),
         (
             "exceptions:\n",
@@ -222,6 +225,16 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
             "    hours: {",
             "    ical: none.ics\n    hours: {",
             "4:5: calendars.day.ical: none.ics cannot be read: No such file or directory",
+        ),
+        (
+            "match: {channel: chat}",
+            "match: {language: de-AT}",
+            "12:13: rules[1].match.language: 'de-AT' is no base language; write 'de'",
+        ),
+        (
+            "match: {channel: chat}",
+            "match: {region: [FR, DE-BAY]}",
+            "12:26: rules[1].match.region[1]: unknown subdivision 'BAY' of DE; did you mean 'BY'?",
         ),
         ("policy_id: ours", "policy_id: [ours", "2:10: is not YAML: "),
     ],

@@ -307,7 +307,12 @@ def _what(fact: TicketAssigned | ClockFact) -> str:
 
 
 def _promised(fact: ClockFact) -> str:
-    names = {"first_response": "the first response", "callback": "the callback"}
+    names = {
+        "first_response": "the first response",
+        "next_response": "the next response",
+        "resolution": "the resolution",
+        "callback": "the callback",
+    }
     return names.get(fact.kind, "a specialist in the chat")
 
 

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.calendars import known_region, zone_names
+from shared.calendars import zone_names
 from shared.events.base import ticket_id_of
 from shared.policies import Region, Tier
 from shared.promises import Cause, Channel, Role, Severity
@@ -86,7 +86,7 @@ class SupportRequest(_Document):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     tier: Tier | None = None
-    region: Annotated[Region, AfterValidator(known_region)] | None = None
+    region: Region | None = None
     subject: Annotated[str, Field(max_length=1_000), AfterValidator(_printable)]
     body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = ""
     occurred_at: PlausibleMoment

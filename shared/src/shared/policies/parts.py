@@ -1,8 +1,9 @@
 """What a policy is made of: rules, whom they are for, what they promise, and exceptions."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +15,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from shared.calendars import known_region
 from shared.promises import (
     CAUSES,
     WARNINGS,
@@ -41,6 +43,9 @@ __all__ = [
 ]
 
 
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+
+
 def base_language(tag: str) -> str:
     """Reduce a tag to the language spoken: a rule for German is one for Austrians, too."""
     return tag.partition("-")[0].lower()
@@ -59,17 +64,25 @@ def _in_order[T: str](values: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(sorted(set(values)))
 
 
+def _language(tag: str) -> str:
+    if not _LANGUAGE.fullmatch(tag):
+        raise ValueError(f"{tag!r} is no base language; write {base_language(tag)[:3]!r}")
+    return tag
+
+
 def _positive(text: str) -> str:
     if duration_of(text) <= timedelta(0):
         raise ValueError(f"{text!r} is not positive; promise at least 1 s")
     return text
 
 
-type Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+type Region = Annotated[
+    str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), AfterValidator(known_region)
+]
 """A country or a part of one, after ISO 3166: DE, DE-BY."""
 type Tier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,50}$")]
 """The name of what an account bought."""
-type _Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+type _Language = Annotated[str, AfterValidator(_language)]
 type Name = Annotated[str, StringConstraints(pattern=r"^\S(.{0,98}\S)?$")]
 type _Sentence = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 type _Several[T] = Annotated[

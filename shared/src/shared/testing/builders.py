@@ -32,6 +32,10 @@ __all__ = [
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday."""
+_OTHER: Final[dict[Severity, Severity]] = {
+    "standard": "business_critical",
+    "business_critical": "standard",
+}
 _EVERYTHING: Final[dict[Channel, int]] = {"email": 1, "phone": 1, "chat": 1}
 
 
@@ -62,8 +66,12 @@ def a_ticket(  # noqa: PLR0913 - each has a default
     role: Role = "super_admin",
     severity: Severity = "standard",
     after_min: float = 0,
+    otherwise: tuple[Promise, ...] | None = None,
 ) -> Envelope[Event]:
-    """Accept a ticket; its create date is so long after noon."""
+    """Accept a ticket; its create date is so long after noon.
+
+    ``otherwise`` is what the other severity is promised; left out as in facts of before.
+    """
     create_date = NOON + minutes(after_min)
     event = TicketAccepted(
         ticket_id=ticket_id_of("test", name),
@@ -79,6 +87,7 @@ def a_ticket(  # noqa: PLR0913 - each has a default
         time_zone="UTC",
         policy=default_policy().version,
         promises=promised(create_date, role=role, channel=channel, severity=severity),
+        if_reclassified={} if otherwise is None else {_OTHER[severity]: otherwise},
     )
     return _happened(event, after_min)
 

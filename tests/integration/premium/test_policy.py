@@ -1,0 +1,22 @@
+"""Policies on a real Kafka: what is in force is what was published last."""
+
+from datetime import timedelta
+
+from premium.policy.publication import current, record_of
+from shared.events import PolicyPublished
+from shared.policies import Policy, default_policy
+from shared.publisher import Outgoing
+from shared.testing.builders import NOON
+from shared.testing.topics import Topics
+
+OTHER = Policy.model_validate({**default_policy().document, "policy_id": "other"})
+
+
+async def test_the_policy_published_last_is_in_force(topics: Topics) -> None:
+    """Under whatever name and on whatever partition; what is no policy is passed over."""
+    await topics.create(PolicyPublished.topic)
+    assert await current(topics.bootstrap, topics.prefix) == default_policy()
+    before = record_of(default_policy(), NOON - timedelta(hours=1))
+    stray = Outgoing(PolicyPublished.topic, b"x", b"hello", [])
+    await topics.send([record_of(OTHER, NOON), before, stray])
+    assert await current(topics.bootstrap, topics.prefix) == OTHER
