@@ -125,9 +125,13 @@ def test_copies_of_a_request_are_one_document() -> None:
 @pytest.mark.parametrize("fact_type", get_args(FactType.__value__))
 def test_every_later_fact_has_an_event(fact_type: str) -> None:
     """No type that is accepted goes unannounced."""
-    more = {"severity": "standard"} if fact_type == "reclassified" else {}
+    more = {"reclassified": {"severity": "standard"}, "merged": {"into": "A-1000"}}
     fact = LaterFact.model_validate(
-        {**pick("source", "external_id", "occurred_at"), "type": fact_type, **more}
+        {
+            **pick("source", "external_id", "occurred_at"),
+            "type": fact_type,
+            **more.get(fact_type, {}),
+        }
     )
     assert fact_of(fact).ticket_id == request().ticket_id
 

@@ -1,31 +1,48 @@
 """What a document from upstream comes to: a ticket with promises, or a later fact about one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, assert_never, get_args
+from typing import Final, get_args
 from unicodedata import east_asian_width
+from uuid import UUID
 
 from shared.events import (
     CustomerReached,
     CustomerReplied,
     LaterFact,
     SupportRequest,
+    TicketAbsorbed,
     TicketAccepted,
     TicketClosed,
     TicketFact,
+    TicketMerged,
+    TicketNoted,
     TicketReclassified,
     TicketReopened,
     TicketResolved,
     TicketResponded,
     TicketResumed,
     TicketWaiting,
+    ticket_id_of,
 )
+from shared.events.requests import FactType
 from shared.policies import Asked, Policy, Pricing
 from shared.promises import Severity
 
-__all__ = ["Acceptance", "accept", "fact_of", "missing_in"]
+__all__ = ["Acceptance", "absorbed", "accept", "fact_of", "into_of", "missing_in"]
 
 _DESCRIPTION_WORDS_MIN: Final = 5
+_PLAIN: Final[Mapping[FactType, type[TicketFact]]] = {
+    "responded": TicketResponded,
+    "customer_replied": CustomerReplied,
+    "customer_reached": CustomerReached,
+    "resumed": TicketResumed,
+    "resolved": TicketResolved,
+    "reopened": TicketReopened,
+    "closed": TicketClosed,
+    "noted": TicketNoted,
+}
 _SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity.__value__)
 
 
@@ -105,26 +122,26 @@ def _words(text: str) -> int:
     return max(len(text.split()), wide // 2)
 
 
-def fact_of(fact: LaterFact) -> TicketFact:  # noqa: PLR0911 - one case a type
+def fact_of(fact: LaterFact) -> TicketFact:
     """Name the fact that a later document tells."""
     ticket_id = fact.ticket_id
     match fact.type:
-        case "responded":
-            return TicketResponded(ticket_id=ticket_id)
-        case "customer_replied":
-            return CustomerReplied(ticket_id=ticket_id)
-        case "customer_reached":
-            return CustomerReached(ticket_id=ticket_id)
         case "waiting":
             return TicketWaiting(ticket_id=ticket_id, waiting_for=fact.waiting_for or "customer")
-        case "resumed":
-            return TicketResumed(ticket_id=ticket_id)
         case "reclassified":
             return TicketReclassified(ticket_id=ticket_id, severity=fact.severity or "standard")
-        case "resolved":
-            return TicketResolved(ticket_id=ticket_id)
-        case "reopened":
-            return TicketReopened(ticket_id=ticket_id)
-        case "closed":
-            return TicketClosed(ticket_id=ticket_id)
-    assert_never(fact.type)
+        case "merged":
+            return TicketMerged(ticket_id=ticket_id, into=into_of(fact))
+        case plain:
+            return _PLAIN[plain](ticket_id=ticket_id)
+
+
+def into_of(fact: LaterFact) -> UUID:
+    """Name the ticket that a duplicate was merged into."""
+    assert fact.into is not None  # noqa: S101 - a merged document has it
+    return ticket_id_of(fact.source, fact.into)
+
+
+def absorbed(duplicate: UUID, into: UUID, create_date: datetime) -> TicketAbsorbed:
+    """Say to the ticket that stays since when its customer has been waiting."""
+    return TicketAbsorbed(ticket_id=into, absorbed=duplicate, create_date=create_date)

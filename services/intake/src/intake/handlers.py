@@ -86,7 +86,33 @@ async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
         announced.append(_envelope(document, event))
     if taken:
         await store.save_tickets(tx, taken, now=now)
-    await outbox.add(tx, announced)
+    await outbox.add(tx, [*announced, *await _absorbed(tx, documents)])
+
+
+async def _absorbed(tx: Tx, documents: Sequence[Document]) -> list[Envelope[Event]]:
+    """Tell tickets of the duplicates merged into them, once both request and merge have come."""
+    merged = [
+        (d.content.ticket_id, domain.into_of(d.content), d.id, d.content.occurred_at)
+        for d in documents
+        if isinstance(d.content, LaterFact) and d.content.type == "merged"
+    ]
+    if merged:
+        await store.save_merges(tx, merged)
+    concerned = [d.content.ticket_id for d in documents if _may_complete_a_merge(d.content)]
+    merges = await store.merges_known(tx, concerned) if concerned else []
+    return [
+        Envelope.caused_by(
+            merge.document_id,
+            domain.absorbed(merge.ticket_id, merge.into_id, merge.create_date),
+            source="intake",
+            time=merge.occurred_at,
+        )
+        for merge in merges
+    ]
+
+
+def _may_complete_a_merge(content: Inbound) -> bool:
+    return isinstance(content, SupportRequest) or content.type == "merged"
 
 
 def _envelope(document: Document, event: Event) -> Envelope[Event]:

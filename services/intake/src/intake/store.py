@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from intake.domain import Acceptance
@@ -12,7 +12,15 @@ from shared.events import Envelope, Event, PolicyPublished, SupportRequest
 from shared.policies import Policy, default_policy
 from shared.postgres import Tx
 
-__all__ = ["current_policy", "save_policies", "save_tickets", "ticket"]
+__all__ = [
+    "Merge",
+    "current_policy",
+    "merges_known",
+    "save_merges",
+    "save_policies",
+    "save_tickets",
+    "ticket",
+]
 
 SAVE: Final = """
     INSERT INTO ticket (
@@ -26,6 +34,14 @@ TICKET: Final = """
     SELECT ticket_id, source, external_id, account_id, channel, severity, claimed_severity,
            language, tier, region, policy, rule, promises, no_promise, create_date
     FROM ticket WHERE ticket_id = $1
+"""
+SAVE_MERGE: Final = """
+    INSERT INTO merge (ticket_id, into_id, document_id, occurred_at) VALUES ($1, $2, $3, $4)
+"""
+MERGES: Final = """
+    SELECT merge.ticket_id, into_id, document_id, occurred_at, create_date
+    FROM merge JOIN ticket USING (ticket_id) WHERE merge.ticket_id = ANY($1)
+    ORDER BY document_id
 """
 SAVE_POLICY: Final = """
     INSERT INTO policy (version, policy_id, document, published_at) VALUES ($1, $2, $3, $4)
@@ -87,6 +103,26 @@ async def save_policies(tx: Tx, published: Sequence[Envelope[Event]]) -> None:
     ]
     if rows:
         await tx.executemany(SAVE_POLICY, rows)
+
+
+class Merge(NamedTuple):
+    """A duplicate whose request is known, and the document that told of its merge."""
+
+    ticket_id: UUID
+    into_id: UUID
+    document_id: UUID
+    occurred_at: datetime
+    create_date: datetime
+
+
+async def save_merges(tx: Tx, merges: Sequence[tuple[UUID, UUID, UUID, datetime]]) -> None:
+    """Remember who was merged: ticket, into which, the document's id, and when."""
+    await tx.executemany(SAVE_MERGE, merges)
+
+
+async def merges_known(tx: Tx, ticket_ids: Sequence[UUID]) -> list[Merge]:
+    """Read the merges of those of some tickets whose requests have come."""
+    return [Merge(*row) for row in await tx.fetch(MERGES, ticket_ids)]
 
 
 async def current_policy(tx: Tx) -> Policy:

@@ -1,10 +1,11 @@
 """Facts about tickets move their clocks."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from shared import outbox
 from shared.events import (
@@ -14,20 +15,32 @@ from shared.events import (
     Envelope,
     Event,
     NotificationFact,
+    PolicyPublished,
+    TicketAccepted,
+    TicketEvent,
     TicketFact,
 )
 from shared.events.codec import read
+from shared.policies import ExceptionWindow
 from shared.postgres import Tx
 from sla_monitor import domain, store
-from sla_monitor.domain import Announced, Clock, Fact, Key
+from sla_monitor.domain import Announced, Clock, ExceptionOf, Fact, Key
 from sla_monitor.partitions import Partitions
 from sla_monitor.telemetry import SKIPPED
 
 __all__ = ["CONSUMES", "EMITS", "Folding", "decode"]
 
-CONSUMES: Final = (TicketFact.topic, AssignmentFact.topic, NotificationFact.topic)
+CONSUMES: Final = (
+    TicketFact.topic,
+    AssignmentFact.topic,
+    NotificationFact.topic,
+    PolicyPublished.topic,
+)
 EMITS: Final = (ClockFact.topic, BreachFact.topic)
 _HANDS: Final = ("assignment", "callback")
+
+type _Cause = tuple[UUID, Fact]
+"""A ticket, and the news that may move its clocks."""
 
 decode = read
 
@@ -41,15 +54,18 @@ class Folding:
     async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
         """Fold fresh facts, one after another, so that no batch's edges show in what is said."""
         new = [e for e in envelopes if _matters(e.event)]
-        ticket_ids = sorted({_ticket_of(fact) for fact in new})
+        declared = [news async for news in _declared(tx, envelopes)]
+        causes = [(_ticket_of(fact), fact) for fact in new] + declared
+        ticket_ids = sorted({ticket_id for ticket_id, _ in causes})
         await store.lock(tx, ticket_ids)
         known = await store.facts(tx, ticket_ids)
         before = await store.clocks(tx, ticket_ids)
-        clocks = dict(before)
-        announced = [a for fact in new for a in _fold(known, clocks, fact, now)]
+        fold = _Fold(known, dict(before), _exception_of(await store.windows(tx)), now)
+        for ticket_id, cause in causes:
+            fold.learn(ticket_id, cause)
         await store.add_facts(tx, new, now=now)
-        await self._save(tx, before, clocks)
-        await outbox.add(tx, announced)
+        await self._save(tx, before, fold.clocks)
+        await outbox.add(tx, fold.announced)
 
     async def _save(self, tx: Tx, before: dict[Key, Clock], after: dict[Key, Clock]) -> None:
         changed = [clock for key, clock in after.items() if before.get(key) != clock]
@@ -62,6 +78,33 @@ class Folding:
         await store.count_open(tx, {p: more[p] for p in sorted(more) if more[p]})
 
 
+@dataclass(slots=True)
+class _Fold:
+    """What one transaction folds: all that is known, and what comes of it."""
+
+    known: dict[UUID, list[Fact]]
+    clocks: dict[Key, Clock]
+    exception_of: ExceptionOf
+    now: datetime
+    announced: list[Announced] = field(default_factory=list)
+
+    def learn(self, ticket_id: UUID, cause: Fact) -> None:
+        """Bring a ticket's clocks to what is known since ``cause`` came."""
+        if isinstance(cause.event, TicketEvent):
+            self.known[ticket_id].append(cause)
+        truths = domain.derive(self.known[ticket_id], self.exception_of)
+        for truth in truths:
+            old = self.clocks.get(truth.key)
+            self._keep(domain.fold(old, truth, cause, now=self.now))
+        for gone in _gone(self.clocks, ticket_id, (truth.key for truth in truths)):
+            self._keep(domain.withdraw(gone, cause))
+
+    def _keep(self, outcome: domain.Outcome) -> None:
+        self.clocks[outcome.clock.key] = outcome.clock
+        self.announced += outcome.announced
+        SKIPPED.inc(outcome.skipped)
+
+
 def _matters(event: Event) -> bool:
     """Pick what clocks are made of: of what people are told, only that work has reached them."""
     if isinstance(event, NotificationFact):
@@ -69,27 +112,29 @@ def _matters(event: Event) -> bool:
     return isinstance(event, TicketFact | AssignmentFact)
 
 
-def _fold(
-    known: dict[UUID, list[Fact]], clocks: dict[Key, Clock], fact: Fact, now: datetime
-) -> Iterator[Announced]:
-    ticket_id = _ticket_of(fact)
-    known[ticket_id].append(fact)
-    truths = {truth.key: truth for truth in domain.derive(known[ticket_id])}
-    for key, truth in truths.items():
-        yield from _keep(clocks, domain.fold(clocks.get(key), truth, fact, now=now))
-    for gone in _gone(clocks, ticket_id, truths.keys()):
-        yield from _keep(clocks, domain.withdraw(gone, fact))
+async def _declared(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> AsyncIterator[_Cause]:
+    """Keep declared exceptions; name the tickets that may stand differently by them.
+
+    Each ticket has a cause of its own, as with facts: what is announced takes its id from it.
+    """
+    for envelope in envelopes:
+        if isinstance(envelope.event, PolicyPublished):
+            for ticket_id in await store.replace_windows(tx, envelope.event.document):
+                cause_id = uuid5(envelope.id, str(ticket_id))
+                yield ticket_id, replace(envelope, id=cause_id)
 
 
-def _gone(clocks: dict[Key, Clock], ticket_id: UUID, owed: Iterable[Key]) -> list[Clock]:
-    owed = set(owed)
+def _exception_of(windows: Sequence[ExceptionWindow]) -> ExceptionOf:
+    def exception_of(accepted: TicketAccepted, create_date: datetime) -> str | None:
+        asked = accepted.asked(accepted.severity)
+        return next((w.name for w in windows if w.holds(asked, create_date)), None)
+
+    return exception_of
+
+
+def _gone(clocks: dict[Key, Clock], ticket_id: UUID, keys: Iterable[Key]) -> list[Clock]:
+    owed = set(keys)
     return [c for key, c in clocks.items() if key[0] == ticket_id and key not in owed]
-
-
-def _keep(clocks: dict[Key, Clock], outcome: domain.Outcome) -> list[Announced]:
-    clocks[outcome.clock.key] = outcome.clock
-    SKIPPED.inc(outcome.skipped)
-    return outcome.announced
 
 
 def _ticket_of(fact: Fact) -> UUID:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 from shared.events import CATALOGUE, Envelope
+from shared.policies import ExceptionWindow, Policy
 from shared.postgres import Tx
 from sla_monitor.domain import Clock, Fact, Key
 
@@ -26,9 +28,11 @@ __all__ = [
     "lock",
     "mark",
     "own",
+    "replace_windows",
     "save_clocks",
     "seconds_to_next",
     "tell",
+    "windows",
 ]
 
 _COLUMNS: Final = Clock._fields
@@ -115,6 +119,32 @@ FIRSTS: Final = f"""
 TO_NEXT: Final = f"""
     SELECT extract(epoch FROM min({_FIRST}) - premium_now())::float8 FROM watermark
 """
+WINDOWS: Final = "SELECT content FROM exception_window ORDER BY policy_id, name"
+# What is replaced goes with what replaces it: tickets of both may stand differently.
+REPLACE_WINDOWS: Final = """
+    WITH new AS (
+        SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+            AS new (name, starts_at, ends_at, content)
+    ), gone AS (
+        DELETE FROM exception_window AS old WHERE policy_id = $1
+            AND NOT EXISTS (SELECT FROM new WHERE (new.name, new.content) = (old.name, old.content))
+        RETURNING starts_at, ends_at
+    ), come AS (
+        INSERT INTO exception_window (policy_id, name, starts_at, ends_at, content)
+        SELECT $1, * FROM new
+        ON CONFLICT (policy_id, name) DO UPDATE SET
+            starts_at = excluded.starts_at, ends_at = excluded.ends_at, content = excluded.content
+            WHERE exception_window.content <> excluded.content
+        RETURNING starts_at, ends_at
+    )
+    SELECT * FROM gone UNION SELECT * FROM come
+"""
+CONCERNED: Final = """
+    SELECT DISTINCT ticket_id
+    FROM clock JOIN unnest($1::timestamptz[], $2::timestamptz[]) AS span (starts_at, ends_at)
+        ON started_at >= starts_at AND started_at < ends_at
+    WHERE promise_class = 'guarantee' OR exception IS NOT NULL
+"""
 TELL: Final = """
     UPDATE watermark SET evaluated_to = new.evaluated_to, told_at = now()
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
@@ -187,6 +217,22 @@ async def ensure_partitions(tx: Tx, count: int) -> None:
     await tx.execute(ENSURE, count)
 
 
+async def windows(tx: Tx) -> list[ExceptionWindow]:
+    """Read the declared exceptions."""
+    return [_window(row["content"]) for row in await tx.fetch(WINDOWS)]
+
+
+async def replace_windows(tx: Tx, policy: Policy) -> list[UUID]:
+    """Keep the exceptions that a policy declares now; who is concerned by a change comes back."""
+    rows = [(x.name, x.starts_at, x.ends_at, x.model_dump_json()) for x in policy.exceptions]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
+    spans = await tx.fetch(REPLACE_WINDOWS, policy.policy_id, *columns)
+    if not spans:
+        return []
+    starts, ends = zip(*spans, strict=True)
+    return [row["ticket_id"] for row in await tx.fetch(CONCERNED, starts, ends)]
+
+
 async def count_open(tx: Tx, more: Mapping[int, int]) -> None:
     """Count how many more clocks are open in each partition."""
     if more:
@@ -243,6 +289,11 @@ async def tell(tx: Tx, evaluated_to: Mapping[int, datetime]) -> None:
 async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> list[Due]:
     rows = await tx.fetch(DUE[order], partitions, limit)
     return [Due(row["partition"], row["next_at"], _clock(row)) for row in rows]
+
+
+@lru_cache(maxsize=256)
+def _window(content: str) -> ExceptionWindow:
+    return ExceptionWindow.model_validate_json(content)
 
 
 def _clock(row: Any) -> Clock:  # noqa: ANN401 - asyncpg has no types

@@ -42,6 +42,7 @@ from shared.events.specialists import Presence, SpecialistListed, SpecialistRemo
 from shared.events.tickets import (
     CustomerReached,
     CustomerReplied,
+    TicketAbsorbed,
     TicketAccepted,
     TicketClosed,
     TicketErased,
@@ -95,6 +96,7 @@ __all__ = [
     "SpecialistListed",
     "SpecialistRemoved",
     "SupportRequest",
+    "TicketAbsorbed",
     "TicketAccepted",
     "TicketAssigned",
     "TicketClosed",
@@ -131,6 +133,7 @@ _EVENTS: Final[tuple[type[Event], ...]] = (
     TicketClosed,
     TicketNoted,
     TicketMerged,
+    TicketAbsorbed,
     TicketErased,
     TicketQueued,
     TicketAssigned,

@@ -60,6 +60,8 @@ type FactType = Literal[
     "resolved",
     "reopened",
     "closed",
+    "noted",
+    "merged",
 ]
 
 
@@ -105,6 +107,8 @@ class LaterFact(_Document):
     event_id: Reference | None = None
     severity: Severity | None = None
     waiting_for: Cause | None = None
+    into: Reference | None = None
+    """The external id of the request that a duplicate was merged into."""
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:
@@ -112,6 +116,10 @@ class LaterFact(_Document):
             raise ValueError("severity goes with type reclassified, and only there")
         if self.waiting_for is not None and self.type != "waiting":
             raise ValueError("waiting_for goes with type waiting only")
+        if (self.into is not None) != (self.type == "merged"):
+            raise ValueError("into goes with type merged, and only there")
+        if self.into == self.external_id:
+            raise ValueError("into names the request itself; name the one that stays")
         return self
 
     @property

@@ -1,7 +1,7 @@
 """Facts about a ticket, written by intake to ``tickets.v1``."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, override
 from uuid import UUID
 
 from shared.events.base import Moment, TicketEvent
@@ -11,6 +11,7 @@ from shared.promises import Cause, Channel, Promise, Role, Severity, added
 __all__ = [
     "CustomerReached",
     "CustomerReplied",
+    "TicketAbsorbed",
     "TicketAccepted",
     "TicketClosed",
     "TicketErased",
@@ -65,14 +66,19 @@ class TicketAccepted(TicketFact):
             return self.promises
         if severity in self.if_reclassified:
             return self.if_reclassified[severity]
-        asked = Asked(
+        return default_policy().price(self.asked(severity), create_date).promises
+
+    def asked(self, severity: Severity) -> Asked:
+        """Say what a policy goes by, at a severity."""
+        return Asked(
             role=self.role,
             channel=self.channel,
             severity=severity,
             language=self.language,
             time_zone=self.time_zone,
+            tier=self.tier,
+            region=self.region,
         )
-        return default_policy().price(asked, create_date).promises
 
 
 class TicketResponded(TicketFact):
@@ -140,10 +146,7 @@ class TicketNoted(TicketFact):
 
 
 class TicketMerged(TicketFact):
-    """The request was a duplicate: what is owed, is owed on the ticket ``into`` from here on.
-
-    A merge gives nobody more time: the promises there count from the earlier create date.
-    """
+    """The request was a duplicate: what is owed, is owed on the ticket ``into`` from here on."""
 
     type: ClassVar[str] = "premium.ticket.merged.v1"
 
@@ -154,3 +157,22 @@ class TicketErased(TicketFact):
     """What is personal about the ticket was erased; nothing is owed any more."""
 
     type: ClassVar[str] = "premium.ticket.erased.v1"
+
+
+class TicketAbsorbed(TicketFact):
+    """The duplicate ``absorbed`` was merged into this ticket.
+
+    A merge gives nobody more time: promises count from ``create_date``, the duplicate's, if that
+    was earlier.
+    """
+
+    type: ClassVar[str] = "premium.ticket.absorbed.v1"
+
+    absorbed: UUID
+    create_date: Moment
+
+    @property
+    @override
+    def discriminator(self) -> str:
+        """The duplicate."""
+        return str(self.absorbed)

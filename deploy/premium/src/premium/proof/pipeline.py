@@ -20,9 +20,13 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage("intake", "intake", ("inbound.v1",)),
+    Stage("intake", "intake", ("inbound.v1", "policies.v1")),
     Stage("router", "router", ("tickets.v1", "specialists.v1")),
-    Stage("sla-monitor", "sla_monitor", ("tickets.v1", "assignments.v1", "notifications.v1")),
+    Stage(
+        "sla-monitor",
+        "sla_monitor",
+        ("tickets.v1", "assignments.v1", "notifications.v1", "policies.v1"),
+    ),
     Stage("notifier", "notifier", ("assignments.v1", "clocks.v1", "breaches.v1", "specialists.v1")),
 )
 _TOPICS: Final = tuple(dict.fromkeys(topic for stage in STAGES for topic in stage.reads))

@@ -9,6 +9,7 @@ from shared.events import (
     CustomerReached,
     CustomerReplied,
     Event,
+    TicketAbsorbed,
     TicketAccepted,
     TicketClosed,
     TicketErased,
@@ -40,10 +41,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """``facts`` are in order of time, those of one instant by id, and end with the ticket."""
+    """``facts`` are in order of time, those of one instant by id, and end with the ticket.
+
+    Promises run from ``since``: the create date, or that of a duplicate that came before.
+    """
 
     accepted: TicketAccepted
     opened: Fact
+    since: datetime
     facts: Sequence[Fact]
     severity: Severity
     waits: Sequence[Wait]
@@ -87,6 +92,7 @@ def read(facts: Iterable[Fact]) -> Story | None:
     return Story(
         accepted=opened.event,
         opened=opened,
+        since=min([opened.time, *_absorbed(counted)]),
         facts=counted,
         severity=_severity(opened.event, counted),
         waits=list(_waits(counted)),
@@ -105,6 +111,10 @@ def union(pauses: Iterable[Pause]) -> list[Pause]:
             until = None if pause.until is None else max(last.until, pause.until)
             merged[-1] = Pause(last.since, until)
     return merged
+
+
+def _absorbed(facts: Iterable[Fact]) -> Iterator[datetime]:
+    return (f.event.create_date for f in facts if isinstance(f.event, TicketAbsorbed))
 
 
 def _severity(accepted: TicketAccepted, facts: Iterable[Fact]) -> Severity:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, assert_never
+from uuid import UUID
 
 from shared.events import (
     Cancellation,
@@ -19,6 +20,13 @@ __all__ = ["ExceptionOf", "derive", "no_exception", "pauses_of", "promises_of"]
 
 type ExceptionOf = Callable[[TicketAccepted, datetime], str | None]
 """Names the declared exception that covers a ticket created then, if one does."""
+
+
+class _Start(NamedTuple):
+    """The fact that starts a clock, and the instant it runs from."""
+
+    by: UUID
+    at: datetime
 
 
 class _Settlement(NamedTuple):
@@ -59,14 +67,18 @@ def _clocks(story: Story, promise: Promise, exception_of: ExceptionOf) -> Iterat
     match promise.kind:
         case "first_response" | "callback" | "join":
             answer = next(story.answers, None)
-            yield _clock(story, promise, exception_of, story.opened, answer)
+            yield _clock(story, promise, exception_of, _opening(story), answer)
         case "resolution":
-            yield _clock(story, promise, exception_of, story.opened, story.resolved_by)
+            yield _clock(story, promise, exception_of, _opening(story), story.resolved_by)
         case "next_response":
             for asked, answer in _exchanges(story):
-                yield _clock(story, promise, exception_of, asked, answer)
+                yield _clock(story, promise, exception_of, _Start(asked.id, asked.time), answer)
         case _:
             assert_never(promise.kind)
+
+
+def _opening(story: Story) -> _Start:
+    return _Start(story.opened.id, story.since)
 
 
 def _exchanges(story: Story) -> Iterator[tuple[Fact, Fact | None]]:
@@ -88,7 +100,7 @@ def _exchanges(story: Story) -> Iterator[tuple[Fact, Fact | None]]:
 
 
 def _clock(
-    story: Story, promise: Promise, exception_of: ExceptionOf, start: Fact, answer: Fact | None
+    story: Story, promise: Promise, exception_of: ExceptionOf, start: _Start, answer: Fact | None
 ) -> Clock:
     pauses = pauses_of(story, promise)
     settled = _settlement(story, pauses, answer)
@@ -97,28 +109,28 @@ def _clock(
     calendar, warnings = promise.bound_calendar(), promise.warnings_used_s
 
     def used_up(used_s: int) -> datetime | None:
-        return due_after_pauses(calendar, start.time, timedelta(seconds=used_s), pauses)
+        return due_after_pauses(calendar, start.at, timedelta(seconds=used_s), pauses)
 
     accepted = story.accepted
     promise_class, exception = _class_of(story, promise, exception_of)
     return Clock(
         ticket_id=accepted.ticket_id,
         kind=promise.kind,
-        started_by=start.id,
+        started_by=start.by,
         promise_class=promise_class,
         exception=exception,
         account_id=accepted.account_id,
         channel=accepted.channel,
         severity=story.severity,
         target_s=promise.target_s,
-        started_at=start.time,
+        started_at=start.at,
         due_at=used_up(promise.target_s),
         warn_used_s=warnings,
         warn_at=tuple(map(used_up, warnings)),
         state=settled.state,
         settled_at=settled.at,
         cancelled_for=settled.why,
-        phases=phases_of(story, start.time, settled.at, pauses),
+        phases=phases_of(story, start.at, settled.at, pauses),
     )
 
 

@@ -61,3 +61,13 @@ CREATE TABLE open_clocks (
     partition smallint PRIMARY KEY,
     open      bigint NOT NULL
 ) WITH (fillfactor = 50);
+
+-- The declared exceptions of each policy, as it stands: inside one a guarantee is an objective.
+CREATE TABLE exception_window (
+    policy_id text NOT NULL,
+    name      text NOT NULL,
+    starts_at timestamptz NOT NULL,
+    ends_at   timestamptz NOT NULL,
+    content   text NOT NULL,
+    PRIMARY KEY (policy_id, name)
+);
