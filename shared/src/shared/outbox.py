@@ -7,6 +7,7 @@ deleted once the broker has them. Never "id greater than the last one": ids comm
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from shared import telemetry
 from shared.clock import elapsed_s, or_after
 from shared.errors import Transient
 from shared.events import Envelope, Event
-from shared.events.codec import Header, headers_of, value_of
+from shared.events.codec import Header, attributes_of, value_of
 from shared.postgres import Database, Tx
 from shared.publisher import Outgoing, Publisher
 
@@ -45,21 +46,22 @@ type _Row = tuple[str, bytes | None, bytes | None, str, int | None]
 
 
 async def add(
-    tx: Tx, envelopes: Iterable[Envelope[Event]], *, partition: int | None = None
+    tx: Tx, envelopes: Iterable[Envelope[Event]], *, partitions: Iterable[int] | None = None
 ) -> None:
     """Announce events with the transaction: both or neither, in this order.
 
-    Their keys say on which partition they will stand, unless one is named.
+    Their keys say on which partitions they will stand; whoever knows that already names them.
     """
-    rows = [
+    places = repeat(None) if partitions is None else partitions
+    rows: list[_Row] = [
         (
             e.event.topic,
             e.event.subject.encode(),
             value_of(e.event),
-            _packed(headers_of(e)),
+            _packed((name, _latin(text)) for name, text in attributes_of(e)),
             partition,
         )
-        for e in envelopes
+        for e, partition in zip(envelopes, places, strict=False)
     ]
     await _insert(tx, rows)
 
@@ -68,7 +70,8 @@ async def add_raw(
     tx: Tx, *, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]
 ) -> None:
     """Announce a record as it is, byte for byte: dead letters."""
-    await _insert(tx, [(topic, key, value, _packed(headers), None)])
+    pairs = ((name, None if raw is None else raw.decode("latin-1")) for name, raw in headers)
+    await _insert(tx, [(topic, key, value, _packed(pairs), None)])
 
 
 async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
@@ -77,10 +80,13 @@ async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
         tx.announces = True
 
 
-def _packed(headers: Iterable[Header]) -> str:
-    """Write headers as JSON; bytes are read as Latin-1, which has a letter for each."""
-    pairs = [(name, None if value is None else value.decode("latin-1")) for name, value in headers]
-    return to_json(pairs).decode()
+def _packed(pairs: Iterable[tuple[str, str | None]]) -> str:
+    """Write headers as JSON; their bytes are read as Latin-1, which has a letter for each."""
+    return to_json(list(pairs)).decode()
+
+
+def _latin(text: str) -> str:
+    return text if text.isascii() else text.encode().decode("latin-1")
 
 
 def _unpacked(text: str) -> list[Header]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import not_
 from typing import Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -68,7 +69,8 @@ _LEFT: Final = " left"
 
 def added(default: object) -> Any:  # noqa: ANN401 - a field's default is any, as pydantic's own
     """Declare a field that came later: left out where it says nothing, so old facts stay as old."""
-    return Field(default, exclude_if=lambda value: value == default)
+    says_nothing = default.__eq__ if default else not_
+    return Field(default, exclude_if=says_nothing)
 
 
 class Promise(BaseModel):

@@ -17,6 +17,7 @@ from sla_monitor.domain import Clock, Fact, Key
 __all__ = [
     "Due",
     "Partition",
+    "Share",
     "add_facts",
     "clocks",
     "count_open",
@@ -87,7 +88,8 @@ COUNT_OPEN: Final = """
 OWN: Final = """
     SELECT partition, premium_now() AS now, evaluated_to,
            told_at IS NULL OR told_at <= now() - $1::interval AS owes_word
-    FROM watermark WHERE pg_try_advisory_xact_lock(hashtext('sweep'), partition)
+    FROM watermark
+    WHERE partition % $2 = $3 AND pg_try_advisory_xact_lock(hashtext('sweep'), partition)
 """
 DUE: Final = {
     order: f"""
@@ -150,6 +152,13 @@ TELL: Final = """
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
     WHERE watermark.partition = new.partition
 """
+
+
+class Share(NamedTuple):
+    """One of several equal shares of the partitions."""
+
+    number: int = 0
+    of: int = 1
 
 
 class Partition(NamedTuple):
@@ -239,9 +248,11 @@ async def count_open(tx: Tx, more: Mapping[int, int]) -> None:
         await tx.execute(COUNT_OPEN, [*more], [*more.values()])
 
 
-async def own(tx: Tx, *, told_every: timedelta) -> tuple[list[Partition], datetime | None]:
-    """Take the partitions that nobody else is sweeping, and read the time."""
-    rows = await tx.fetch(OWN, told_every)
+async def own(
+    tx: Tx, share: Share, *, told_every: timedelta
+) -> tuple[list[Partition], datetime | None]:
+    """Take the partitions of a share that nobody else is sweeping, and read the time."""
+    rows = await tx.fetch(OWN, told_every, share.of, share.number)
     mine = [Partition(row["partition"], row["evaluated_to"], row["owes_word"]) for row in rows]
     return mine, rows[0]["now"] if rows else None
 

@@ -21,7 +21,7 @@ from shared.events import Envelope, WatermarkAdvanced
 from shared.postgres import Database, Tx
 from sla_monitor import domain, store
 from sla_monitor.domain import SOURCE, Announced, Clock
-from sla_monitor.store import Due, Partition
+from sla_monitor.store import Due, Partition, Share
 from sla_monitor.telemetry import LAG_S, SKIPPED, SWEPT, WATERMARK_AGE_S
 
 __all__ = ["Sweeper", "sweep"]
@@ -34,6 +34,8 @@ _LOOK_S: Final = 0.05
 """How often to look for what another instance, or a change of business time, made due."""
 _AWAY_S: Final = 0.5
 _WORD_EVERY: Final = timedelta(seconds=1)
+_ALL: Final = Share()
+_HALVES: Final = (Share(0, 2), Share(1, 2))
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -45,31 +47,36 @@ class Swept:
     lag_ms: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
-async def sweep(db: Database, swept: Swept, *, limit: int = _BATCH_MAX) -> None:
-    """Announce what is due, and how far partitions have been judged."""
+async def sweep(
+    db: Database, swept: Swept, share: Share = _ALL, *, limit: int = _BATCH_MAX
+) -> bool:
+    """Announce what is due, and how far partitions have been judged; tell if more may be due."""
     async with db.transaction() as tx:
-        mine, now = await store.own(tx, told_every=_WORD_EVERY)
+        mine, now = await store.own(tx, share, told_every=_WORD_EVERY)
         if now is None:
-            return
+            return False
         due = await _claim(tx, [p.number for p in mine], limit)
         judged_to = {p.number: _watermark(p, now) for p in mine}
         changed: list[Clock] = []
         announced: list[Announced] = []
+        places: list[int] = []
         for partition, was_due_at, clock in due:
             outcome = domain.fall_due(clock, now=now, watermark=judged_to[partition])
             changed.append(outcome.clock)
             announced += outcome.announced
+            places += [partition] * len(outcome.announced)
             SKIPPED.inc(outcome.skipped)
             lag = now - was_due_at
             LAG_S.observe(lag.total_seconds())
             swept.lag_ms[partition] = max(swept.lag_ms[partition], _ms(lag))
         await store.mark(tx, changed)
-        await outbox.add(tx, announced)
+        await outbox.add(tx, announced, partitions=places)
         told = await _tell(tx, [p for p in mine if p.owes_word], now, swept)
     SWEPT.inc(len(due))
     swept.clocks += len(due)
     for partition in told:
         swept.lag_ms.pop(partition, None)
+    return len(due) >= limit
 
 
 def _watermark(partition: Partition, now: datetime) -> datetime | None:
@@ -102,8 +109,7 @@ async def _tell(
     }
     words = list(_words(firsts, evaluated_to, swept))
     await store.tell(tx, evaluated_to)
-    for word in words:
-        await outbox.add(tx, [word], partition=word.event.partition)
+    await outbox.add(tx, words, partitions=(word.event.partition for word in words))
     WATERMARK_AGE_S.set((now - min(evaluated_to.values())).total_seconds())
     return numbers
 
@@ -169,6 +175,14 @@ class Sweeper:
                 if (wait_s is not None and wait_s <= 0) or elapsed_s(told_at) >= word_s:
                     if elapsed_s(told_at) >= word_s:
                         told_at = elapsed_s()
-                    await sweep(self._db, self._swept)
+                    if await sweep(self._db, self._swept):
+                        await self._catch_up()
                 else:
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
+
+    async def _catch_up(self) -> None:
+        """Sweep two halves at once while there is a backlog: one decides while the other saves."""
+        while not self._stop.is_set() and any(
+            await asyncio.gather(*(sweep(self._db, self._swept, half) for half in _HALVES))
+        ):
+            pass

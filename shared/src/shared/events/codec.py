@@ -24,6 +24,7 @@ __all__ = [
     "Header",
     "Record",
     "Skipped",
+    "attributes_of",
     "describe",
     "headers_of",
     "read",
@@ -62,32 +63,39 @@ class Skipped:
     type: str
 
 
-def headers_of(envelope: Envelope[Event]) -> list[Header]:
-    """Write the CloudEvents attributes as Kafka headers."""
-    headers: list[Header] = [
-        ("content-type", b"application/json"),
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(envelope.id).encode()),
-        ("ce_source", envelope.source.encode()),
-        ("ce_type", envelope.event.type.encode()),
-        ("ce_subject", envelope.event.subject.encode()),
-        ("ce_time", time_of(envelope.time).encode()),
+def attributes_of(envelope: Envelope[Event]) -> list[tuple[str, str]]:
+    """Name the CloudEvents attributes, as Kafka headers carry them."""
+    attributes = [
+        ("content-type", "application/json"),
+        ("ce_specversion", "1.0"),
+        ("ce_id", str(envelope.id)),
+        ("ce_source", envelope.source),
+        ("ce_type", envelope.event.type),
+        ("ce_subject", envelope.event.subject),
+        ("ce_time", time_of(envelope.time)),
     ]
     if envelope.traceparent:
-        headers.append(("traceparent", envelope.traceparent.encode()))
-    return headers
+        attributes.append(("traceparent", envelope.traceparent))
+    return attributes
+
+
+def headers_of(envelope: Envelope[Event]) -> list[Header]:
+    """Write the CloudEvents attributes as Kafka headers."""
+    return [(name, text.encode()) for name, text in attributes_of(envelope)]
 
 
 def value_of(event: Event) -> bytes | None:
     """Write the data; a removal is a tombstone, so that compaction forgets the key."""
     if isinstance(event, SpecialistRemoved):
         return None
-    return event.model_dump_json().encode()
+    return event.__pydantic_serializer__.to_json(event)
 
 
 def time_of(moment: datetime) -> str:
     """Write an instant as RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat()[: -len("+00:00")] + "Z"
 
 
 def read(record: Record) -> Envelope[Event] | Skipped:

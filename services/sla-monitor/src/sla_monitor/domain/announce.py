@@ -248,6 +248,5 @@ def _because(cause: Fact, event: ClockFact, time: datetime) -> Announced:
 
 def _by_timer(clock: Clock, event: ClockFact, at: datetime) -> Announced:
     """Derive the id from the timer: the clock and the instant it was set for."""
-    name = clock.kind if clock.kind != "next_response" else f"{clock.kind}/{clock.started_by}"
-    timer = uuid5(clock.ticket_id, f"{name}/{at.isoformat()}/{clock.retractions}")
-    return Envelope.caused_by(timer, event, source=SOURCE, time=at)
+    timer = f"{event.type}/{event.discriminator}/{at.isoformat()}/{clock.retractions}"
+    return Envelope(uuid5(clock.ticket_id, timer), SOURCE, at, event)

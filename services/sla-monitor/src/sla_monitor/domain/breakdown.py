@@ -60,7 +60,7 @@ def breakdown(clock: Clock, at: datetime) -> Breakdown:
         if since_ms < until_ms:
             parts_ms[part] = parts_ms.get(part, 0) + until_ms - since_ms
             until_ms = since_ms
-    return Breakdown.model_construct(total_ms=total_ms, parts_ms=parts_ms)
+    return Breakdown(total_ms=total_ms, parts_ms=parts_ms)
 
 
 def _ms(start: datetime, end: datetime) -> int:
