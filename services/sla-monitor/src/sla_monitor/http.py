@@ -1,0 +1,71 @@
+"""Sla-monitor's door over HTTP: how a ticket's clocks stand, and how it came to that."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import FastAPI, Path
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from shared.api import make_api
+from shared.postgres import Database, now
+from sla_monitor import store
+from sla_monitor.answers import Clocks, Timeline, clock_answer, entry_answer, ticket_answer
+from sla_monitor.domain.history import timeline
+from sla_monitor.domain.said import Learned
+from sla_monitor.domain.standing import standings
+from sla_monitor.domain.story import Story, read
+
+__all__ = ["make_app"]
+
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
+    404: {
+        "description": "No fact of this ticket has come here.",
+        "content": {"application/problem+json": {}},
+    }
+}
+
+type TicketId = Annotated[UUID, Path(description="As intake's answer and every event name it.")]
+
+
+def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
+    """Build the app; ``routes`` are those that every service has."""
+    app = make_api("sla-monitor", routes)
+
+    @app.get("/v1/tickets/{ticket_id}/clocks", responses=_UNKNOWN, tags=["tickets"])
+    async def clocks(ticket_id: TicketId) -> Clocks:
+        """Every clock of the ticket: what was promised, why it is due then, what is left."""
+        async with db.transaction() as tx:
+            story = _story(ticket_id, await store.learned(tx, ticket_id))
+            known = await store.clocks_as_they_are(tx, ticket_id)
+            at = await now(tx)
+        stand = standings(story, known, now=at) if story else []
+        return Clocks(
+            ticket_id=ticket_id,
+            ticket=story and ticket_answer(story),
+            now=at,
+            clocks=[clock_answer(each, story.accepted.policy) for each in stand if story],
+        )
+
+    @app.get("/v1/tickets/{ticket_id}/timeline", responses=_UNKNOWN, tags=["tickets"])
+    async def timeline_of(ticket_id: TicketId) -> Timeline:
+        """Each fact in order of what happened, what it changed and why, and what time brought."""
+        async with db.transaction() as tx:
+            learned = await store.learned(tx, ticket_id)
+            story = _story(ticket_id, learned)
+            at = await now(tx)
+        return Timeline(
+            ticket_id=ticket_id,
+            ticket=story and ticket_answer(story),
+            now=at,
+            entries=[entry_answer(entry) for entry in timeline(learned, now=at)],
+        )
+
+    return app
+
+
+def _story(ticket_id: UUID, learned: list[Learned]) -> Story | None:
+    if not learned:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"no fact of ticket {ticket_id} has come here")
+    return read(one.fact for one in learned)
