@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import Breakdown, Cancellation
-from shared.promises import Channel, PromiseClass, PromiseKind, Severity
+from shared.promises import Channel, Promise, PromiseClass, PromiseKind, Severity
 from sla_monitor.domain.change import Change, Passing
 from sla_monitor.domain.clock import Broken, Clock, State
 from sla_monitor.domain.history import Entry, Happened, Passed
@@ -50,7 +50,7 @@ class CalendarAnswer(_Answer):
     """What time counts for a promise."""
 
     name: str
-    version: str = Field(description="Of its content; empty for a built-in calendar.")
+    version: str = Field(description="Of its content, tzdata and holidays included.")
     zone: str
 
 
@@ -187,12 +187,7 @@ def clock_answer(standing: Standing, policy: str) -> ClockAnswer:
         cancelled_for=clock.cancelled_for,
         rule=promise and promise.rule,
         policy=policy,
-        calendar=promise
-        and CalendarAnswer(
-            name=promise.calendar,
-            version=promise.calendar_version,
-            zone=promise.bound_calendar().zone,
-        ),
+        calendar=promise and _calendar(promise),
         target_ms=clock.target_s * 1000,
         started_at=clock.started_at,
         due_at=clock.due_at,
@@ -234,6 +229,15 @@ def entry_answer(entry: Entry) -> FactEntry | TimeEntry:
             assert_never(entry)
 
 
+def _calendar(promise: Promise) -> CalendarAnswer:
+    calendar = promise.bound_calendar()
+    return CalendarAnswer(
+        name=promise.calendar,
+        version=promise.calendar_version or calendar.version,
+        zone=calendar.zone,
+    )
+
+
 def _ms(span: timedelta) -> int:
     """Round towards zero: half a millisecond over is not over by one."""
     return int(span / timedelta(milliseconds=1))
@@ -249,7 +253,10 @@ def _paused(sums: Reckoning) -> PausedAnswer:
 
 
 def _spans(sums: Reckoning) -> list[SpanAnswer]:
-    return [SpanAnswer(since=s.since, until=s.until, counts_ms=_ms(s.length)) for s in sums.spans]
+    return [
+        SpanAnswer(since=opens, until=closes, counts_ms=_ms(closes - opens))
+        for opens, closes in sums.spans
+    ]
 
 
 def _broken(clock: Clock) -> BrokenAnswer | None:

@@ -158,7 +158,7 @@ LEARNED: Final = """
 """
 CLOCKS_AS_THEY_ARE: Final = f"""
     SELECT {_CLOCK} FROM clock WHERE ticket_id = $1
-"""  # noqa: S608 - no text from outside
+"""
 
 
 class Partition(NamedTuple):

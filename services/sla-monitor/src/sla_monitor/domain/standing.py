@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.calendars import Span
 from shared.events import Breakdown
 from shared.promises import Cause, Pause, Promise, warn_at
 from sla_monitor.domain.breakdown import breakdown
 from sla_monitor.domain.clock import Clock, Key
-from sla_monitor.domain.spans import Span, counted, counted_time
+from sla_monitor.domain.spans import counted, counted_time
 from sla_monitor.domain.story import Story, union
 from sla_monitor.domain.truth import pauses_of, promises_of
 
@@ -111,7 +112,7 @@ def _reckoning(story: Story, clock: Clock, promise: Promise, as_of: datetime) ->
         left_wall=None if clock.due_at is None else clock.due_at - as_of,
         pauses=tuple(spans),
         paused=_length(spans, as_of),
-        spans=tuple(counted(calendar, clock.started_at, stands_at, pauses)),
+        spans=counted(calendar, clock.started_at, stands_at, pauses),
         warnings=tuple(_warnings(clock, promise)),
     )
 
