@@ -3,6 +3,7 @@
 Instants are RFC 3339 in UTC, durations whole milliseconds.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, assert_never
 from uuid import UUID
@@ -12,21 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.events import Breakdown, Cancellation
 from shared.promises import Channel, Promise, PromiseClass, PromiseKind, Severity
 from sla_monitor.domain.change import Change, Passing
-from sla_monitor.domain.clock import Broken, Clock, State
-from sla_monitor.domain.history import Entry, Happened, Passed
+from sla_monitor.domain.clock import Broken, Clock, Key, State
+from sla_monitor.domain.history import Entry, Happened, Passed, timeline
 from sla_monitor.domain.reasons import why
-from sla_monitor.domain.standing import PausedSpan, Reckoning, Standing, WarningPoint
-from sla_monitor.domain.story import Story
+from sla_monitor.domain.said import Learned
+from sla_monitor.domain.standing import PausedSpan, Reckoning, Standing, WarningPoint, standings
+from sla_monitor.domain.story import Story, read
 
-__all__ = [
-    "ClockAnswer",
-    "Clocks",
-    "TicketAnswer",
-    "Timeline",
-    "clock_answer",
-    "entry_answer",
-    "ticket_answer",
-]
+__all__ = ["ClockAnswer", "Clocks", "Timeline", "clock_answer", "clocks_answer", "timeline_answer"]
 
 
 class _Answer(BaseModel):
@@ -159,7 +153,31 @@ class Timeline(_Answer):
     entries: list[Annotated[FactEntry | TimeEntry, Field(discriminator="entry")]]
 
 
-def ticket_answer(story: Story) -> TicketAnswer:
+def clocks_answer(
+    ticket_id: UUID, learned: Iterable[Learned], clocks: Mapping[Key, Clock], *, now: datetime
+) -> Clocks:
+    """Say how a ticket's clocks stand."""
+    story = read(one.fact for one in learned)
+    if story is None:
+        return Clocks(ticket_id=ticket_id, ticket=None, now=now, clocks=[])
+    policy = story.accepted.policy
+    stand = [clock_answer(each, policy) for each in standings(story, clocks, now=now)]
+    return Clocks(ticket_id=ticket_id, ticket=_ticket(story), now=now, clocks=stand)
+
+
+def timeline_answer(ticket_id: UUID, learned: Iterable[Learned], *, now: datetime) -> Timeline:
+    """Tell a ticket's story."""
+    known = list(learned)
+    story = read(one.fact for one in known)
+    return Timeline(
+        ticket_id=ticket_id,
+        ticket=None if story is None else _ticket(story),
+        now=now,
+        entries=[_entry(entry) for entry in timeline(known, now=now)],
+    )
+
+
+def _ticket(story: Story) -> TicketAnswer:
     """Say whose ticket it is."""
     accepted = story.accepted
     return TicketAnswer(
@@ -204,7 +222,7 @@ def clock_answer(standing: Standing, policy: str) -> ClockAnswer:
     )
 
 
-def entry_answer(entry: Entry) -> FactEntry | TimeEntry:
+def _entry(entry: Entry) -> FactEntry | TimeEntry:
     """Say what an entry tells."""
     match entry:
         case Happened():

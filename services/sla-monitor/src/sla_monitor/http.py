@@ -11,11 +11,8 @@ from starlette.routing import BaseRoute
 from shared.api import make_api
 from shared.postgres import Database, now
 from sla_monitor import store
-from sla_monitor.answers import Clocks, Timeline, clock_answer, entry_answer, ticket_answer
-from sla_monitor.domain.history import timeline
+from sla_monitor.answers import Clocks, Timeline, clocks_answer, timeline_answer
 from sla_monitor.domain.said import Learned
-from sla_monitor.domain.standing import standings
-from sla_monitor.domain.story import Story, read
 
 __all__ = ["make_app"]
 
@@ -37,35 +34,23 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
     async def clocks(ticket_id: TicketId) -> Clocks:
         """Every clock of the ticket: what was promised, why it is due then, what is left."""
         async with db.transaction() as tx:
-            story = _story(ticket_id, await store.learned(tx, ticket_id))
-            known = await store.clocks_as_they_are(tx, ticket_id)
+            learned = _known(ticket_id, await store.learned(tx, ticket_id))
+            as_they_are = await store.clocks_as_they_are(tx, ticket_id)
             at = await now(tx)
-        stand = standings(story, known, now=at) if story else []
-        return Clocks(
-            ticket_id=ticket_id,
-            ticket=story and ticket_answer(story),
-            now=at,
-            clocks=[clock_answer(each, story.accepted.policy) for each in stand if story],
-        )
+        return clocks_answer(ticket_id, learned, as_they_are, now=at)
 
     @app.get("/v1/tickets/{ticket_id}/timeline", responses=_UNKNOWN, tags=["tickets"])
-    async def timeline_of(ticket_id: TicketId) -> Timeline:
+    async def timeline(ticket_id: TicketId) -> Timeline:
         """Each fact in order of what happened, what it changed and why, and what time brought."""
         async with db.transaction() as tx:
-            learned = await store.learned(tx, ticket_id)
-            story = _story(ticket_id, learned)
+            learned = _known(ticket_id, await store.learned(tx, ticket_id))
             at = await now(tx)
-        return Timeline(
-            ticket_id=ticket_id,
-            ticket=story and ticket_answer(story),
-            now=at,
-            entries=[entry_answer(entry) for entry in timeline(learned, now=at)],
-        )
+        return timeline_answer(ticket_id, learned, now=at)
 
     return app
 
 
-def _story(ticket_id: UUID, learned: list[Learned]) -> Story | None:
+def _known(ticket_id: UUID, learned: list[Learned]) -> list[Learned]:
     if not learned:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no fact of ticket {ticket_id} has come here")
-    return read(one.fact for one in learned)
+    return learned
