@@ -26,16 +26,19 @@ class Local:
 
     def both(self, at: datetime) -> str:
         """Write an instant in full, by both clocks."""
-        utc, here = at.astimezone(UTC), at.astimezone(zone_info(self.zone))
-        told = f"{utc:%a} {utc.day} {utc:%b} {utc:%H:%M:%S} UTC"
-        if self.is_utc:
-            return told
-        day = "" if here.date() == utc.date() else f"{here:%a} "
-        return f"{told} ({day}{here:%H:%M:%S} {self.zone})"
+        told = f"{self.utc(at)} UTC"
+        return told if self.is_utc else f"{told} ({self.beside(at)} {self.zone})"
 
-    def clock(self, at: datetime) -> str:
-        """Write day and time by the account's clock."""
-        return _short(at.astimezone(zone_info(self.zone)))
+    def beside(self, at: datetime) -> str:
+        """Write an instant by the account's clock, with its day if that is another one."""
+        utc, here = at.astimezone(UTC), at.astimezone(zone_info(self.zone))
+        return _time(here) if here.date() == utc.date() else f"{here:%a} {_time(here)}"
+
+    def span(self, since: datetime, until: datetime) -> tuple[str, str]:
+        """Write a span by both clocks, the second empty where they agree."""
+        zone = zone_info(self.zone)
+        here = "" if self.is_utc else _span(since.astimezone(zone), until.astimezone(zone))
+        return _span(since.astimezone(UTC), until.astimezone(UTC)), here
 
     @staticmethod
     def utc(at: datetime) -> str:
@@ -60,5 +63,14 @@ def words(code: str) -> str:
     return code.replace("_", " ")
 
 
+def _span(since: datetime, until: datetime) -> str:
+    same_day = since.date() == until.date()
+    return f"{_short(since)} to {_time(until) if same_day else _short(until)}"
+
+
 def _short(at: datetime) -> str:
-    return f"{at:%a} {at.day} {at:%b} {at:%H:%M:%S}"
+    return f"{at:%a} {at.day} {at:%b} {_time(at)}"
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%H:%M:%S}"

@@ -7,8 +7,10 @@ from typing import Final, Literal
 from premium.explain.answers import Change, Clock, Clocks, PausedSpan, Span
 from premium.moments import Local, length, words
 
-__all__ = ["Mood", "changed", "next_up", "reckoned", "verdict"]
+__all__ = ["Mood", "Row", "changed", "concluded", "next_up", "reckoned", "verdict"]
 
+type Row = tuple[str, str, str, str]
+"""What a span counts, the span in UTC and by the account's clock, and what is to be said of it."""
 type Mood = Literal["good", "bad", "missed", "warn", "calm"]
 
 _PAUSED_FOR: Final = {
@@ -118,34 +120,35 @@ def _soon(clocks: Clocks) -> Iterator[tuple[datetime, str]]:
             yield clock.due_at, f"the {kind} is due; unanswered by then, it is {called}"
 
 
-def reckoned(clock: Clock, local: Local) -> Iterator[tuple[str, str]]:
-    """Add up the due time: each span with what it counts, each pause among them with nothing."""
+def reckoned(clock: Clock, now: datetime, local: Local) -> Sequence[Row]:
+    """List the spans that make up the due time, and the pauses among them, which count nothing."""
     pauses = clock.paused.spans if clock.paused else ()
-    parts = [*((s.since, _span(s, local)) for s in clock.spans)]
-    shown = [p for p in pauses if clock.due_at is None or p.since < clock.due_at]
-    parts += [(pause.since, ("0 min", _pause(pause, local))) for pause in shown]
-    yield "", f"from {local.both(clock.started_at)}"
-    for _, row in sorted(parts, key=lambda part: part[0]):
-        yield row
+    rows = [
+        *((span.since, _counted(span, local)) for span in clock.spans),
+        *(
+            (pause.since, _left_out(pause, now, local))
+            for pause in pauses
+            if clock.due_at is None or pause.since < clock.due_at
+        ),
+    ]
+    return [row for _, row in sorted(rows, key=lambda row: row[0])]
+
+
+def concluded(clock: Clock, local: Local) -> str:
+    """Say what the spans come to."""
     total_ms = sum(span.counts_ms for span in clock.spans)
     if clock.due_at is not None:
-        yield f"= {length(total_ms)}", f"so it is due {local.both(clock.due_at)}"
-    else:
-        left = length(clock.target_ms - total_ms)
-        yield f"= {length(total_ms)}", f"used up; {left} left, and nothing is due"
+        return f"= {length(total_ms)}, so it is due {local.both(clock.due_at)}"
+    left = length(clock.target_ms - total_ms)
+    return f"= {length(total_ms)} used up, {left} left; nothing is due"
 
 
-def _span(span: Span, local: Local) -> tuple[str, str]:
-    return length(span.counts_ms), f"{local.utc(span.since)} to {_until(span.until, local)}"
+def _counted(span: Span, local: Local) -> Row:
+    return length(span.counts_ms), *local.span(span.since, span.until), ""
 
 
-def _pause(pause: PausedSpan, local: Local) -> str:
-    until = "now" if pause.until is None else _until(pause.until, local)
+def _left_out(pause: PausedSpan, now: datetime, local: Local) -> Row:
     why = _PAUSED_FOR.get(pause.cause, words(pause.cause))
-    return f"{local.utc(pause.since)} to {until}, not counted: {why}"
-
-
-def _until(at: datetime, local: Local) -> str:
-    if local.is_utc:
-        return local.utc(at)
-    return f"{local.utc(at)} ({local.clock(at)} {local.zone})"
+    lasts = " until now" if pause.until is None else ""
+    span = local.span(pause.since, pause.until or max(now, pause.since))
+    return "0 min", *span, f"not counted: {why}{lasts}"

@@ -1,13 +1,14 @@
 """A ticket explained for tired eyes: the verdict first, then the story, then why it is due then."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from premium.explain.answers import Clock, Clocks, Entry, Ticket, Timeline
-from premium.explain.sentences import changed, next_up, reckoned, verdict
+from premium.explain.sentences import changed, concluded, next_up, reckoned, verdict
 from premium.moments import Local, length, words
 
 __all__ = ["explained"]
@@ -28,7 +29,7 @@ def explained(clocks: Clocks, timeline: Timeline) -> RenderableType:
         Text("\nWhat is next", style=_HEAD),
         *(Text(f"  {line}") for line in next_up(clocks, local)),
         Text("\nWhy is it due then", style=_HEAD),
-        *(part for clock in clocks.clocks for part in _reckoning(clock, local)),
+        *(part for clock in clocks.clocks for part in _reckoning(clock, clocks.now, local)),
     )
 
 
@@ -111,8 +112,9 @@ def _story(entries: Iterable[Entry], local: Local) -> Table:
     table.add_column("told by")
     table.add_column("what it changed, and why")
     for entry in entries:
-        times = [f"  {local.utc(entry.at)}"] + ([] if local.is_utc else [local.clock(entry.at)])
-        table.add_row(*times, _what(entry), entry.source or "the clock", _effect(entry, local))
+        beside = () if local.is_utc else (local.beside(entry.at),)
+        cells = (f"  {local.utc(entry.at)}", *beside, _what(entry), entry.source or "the clock")
+        table.add_row(*map(Text, cells), _effect(entry, local))
     return table
 
 
@@ -134,9 +136,13 @@ def _effect(entry: Entry, local: Local) -> Text:
     return text
 
 
-def _reckoning(clock: Clock, local: Local) -> Iterator[RenderableType]:
-    yield Text(f"  {words(clock.kind).capitalize()}:")
+def _reckoning(clock: Clock, now: datetime, local: Local) -> Iterator[RenderableType]:
+    zone = "" if local.is_utc else f", in UTC and {local.zone}"
+    yield Text(f"  {words(clock.kind).capitalize()}{zone}:")
     table = Table.grid(padding=(0, 2))
-    for counts, span in reckoned(clock, local):
-        table.add_row(Text(f"   {counts}", justify="right"), Text(span))
+    table.add_column(justify="right")
+    for counts, *span in reckoned(clock, now, local):
+        table.add_row(Text(f"    {counts}"), *map(Text, span))
+    yield Text(f"    from {local.both(clock.started_at)}")
     yield table
+    yield Text(f"    {concluded(clock, local)}")
