@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from uuid import UUID, uuid5
 
 import pytest
@@ -31,6 +32,7 @@ from sla_monitor.domain import Fact, derive, fall_due
 from sla_monitor.domain.said import Learned
 
 T1 = ticket_id_of("test", "T1")
+DOCUMENT = Path(__file__).parents[3] / "docs" / "explain.md"
 
 
 def accepted(*, role: Role = "super_admin", after_min: float = 0) -> Fact:
@@ -68,7 +70,7 @@ def shown(*learned: Learned, after_min: float) -> str:
     clocks = clocks_answer(T1, learned, {clock.key: clock for clock in settled}, now=now)
     timeline = timeline_answer(T1, learned, now=now)
     page = StringIO()
-    Console(file=page, width=150).print(
+    Console(file=page, width=100).print(
         explained(
             answers.Clocks.model_validate_json(clocks.model_dump_json()),
             answers.Timeline.model_validate_json(timeline.model_dump_json()),
@@ -80,6 +82,12 @@ def shown(*learned: Learned, after_min: float) -> str:
 def at_once(*facts: Fact) -> list[Learned]:
     """Learn of facts the moment they happen."""
     return [Learned(fact, fact.time) for fact in facts]
+
+
+def test_the_document_shows_what_is_printed() -> None:
+    """The example in docs/explain.md is the output for these facts, to the letter."""
+    facts = at_once(accepted(), waiting(10), told(TicketResumed, "T1", after_min=30))
+    assert shown(*facts, after_min=65) in DOCUMENT.read_text()
 
 
 def test_the_verdict_comes_first_and_the_sum_last() -> None:

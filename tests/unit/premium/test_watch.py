@@ -86,14 +86,14 @@ def test_open_clocks_are_summed_and_the_worst_lag_is_shown() -> None:
     words = watermark(0, open_clocks=2, lag_ms=30), watermark(1, open_clocks=3, lag_ms=7)
     proof = silence((words[0], 101), (words[1], 101)).proof(now_s=101)
     assert (proof.open, proof.lag_ms_max) == (5, 30)
-    assert "5 open, worst lag 30 ms" in silence_line(proof).plain
+    assert "5 open · worst lag 30 ms" in silence_line(proof).plain
 
 
 def test_lost_silence_is_red_and_says_what_to_do() -> None:
     """Which partition, for how long, up to when all is judged, and the next commands."""
     text = silence_line(silence((watermark(0), 101), (watermark(1), 101)).proof(now_s=108))
     assert "red" in str(text.style)
-    assert "no watermark of partition 0 for 7 s (judged to Mon 2 Mar 12:00:00" in text.plain
+    assert "partition 0 for 7 s, all to Mon 2 Mar 12:00:00 was judged" in text.plain
     assert "The monitor may be dead: see `premium status`" in text.plain
 
 

@@ -1,6 +1,6 @@
 """A ticket explained for tired eyes: the verdict first, then the story, then why it is due then."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -24,8 +24,8 @@ def explained(clocks: Clocks, timeline: Timeline) -> RenderableType:
     return Group(
         *_head(clocks, ticket, local),
         *(part for clock in clocks.clocks for part in _promise(clock, local)),
-        Text("\nWhat happened", style=_HEAD),
-        _story(timeline.entries, local),
+        Text(f"\nWhat happened, by UTC{_and(local)}", style=_HEAD),
+        *(part for entry in timeline.entries for part in _told(entry, local)),
         Text("\nWhat is next", style=_HEAD),
         *(Text(f"  {line}") for line in next_up(clocks, local)),
         Text("\nWhy is it due then", style=_HEAD),
@@ -37,11 +37,12 @@ def _head(clocks: Clocks, ticket: Ticket | None, local: Local) -> Iterator[Text]
     if ticket is None:
         yield Text(f"Ticket {clocks.ticket_id}: its request has not come yet", style=_HEAD)
         return
-    told = (ticket.source, ticket.external_id)
-    about = (ticket.account_id, ticket.channel, words(ticket.severity))
-    yield Text(f"{' '.join(told)} · {' · '.join(about)}", style=_HEAD)
-    yield Text(f"ticket {clocks.ticket_id}, created {local.both(ticket.created_at)}")
-    yield Text(f"priced by policy {ticket.policy}; it is {local.both(clocks.now)}")
+    named = f"{ticket.source} {ticket.external_id}"
+    about = (named, ticket.account_id, ticket.channel, words(ticket.severity))
+    yield Text(" · ".join(about), style=_HEAD)
+    yield Text(f"ticket {clocks.ticket_id}, priced by policy {ticket.policy}")
+    yield Text(f"created {local.both(ticket.created_at)}")
+    yield Text(f"as of   {local.both(clocks.now)}")
 
 
 def _promise(clock: Clock, local: Local) -> Iterator[RenderableType]:
@@ -67,7 +68,8 @@ def _facts(clock: Clock, local: Local) -> Iterator[tuple[str, str]]:
     if clock.broken is not None:
         yield "event", f"{clock.broken.event_id} on breaches.v1"
     if clock.retractions:
-        yield "taken back", f"{clock.retractions} time(s): see the story"
+        times = "once" if clock.retractions == 1 else f"{clock.retractions} times"
+        yield "taken back", f"{times}, see what happened"
     if clock.breakdown.parts_ms:
         yield "time went", _parts(clock)
 
@@ -103,19 +105,17 @@ def _parts(clock: Clock) -> str:
     return ", ".join(f"{words(part)} {length(ms)}" for part, ms in parts)
 
 
-def _story(entries: Iterable[Entry], local: Local) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("  UTC", no_wrap=True)
-    if not local.is_utc:
-        table.add_column(local.zone, no_wrap=True)
-    table.add_column("what")
-    table.add_column("told by")
-    table.add_column("what it changed, and why")
-    for entry in entries:
-        beside = () if local.is_utc else (local.beside(entry.at),)
-        cells = (f"  {local.utc(entry.at)}", *beside, _what(entry), entry.source or "the clock")
-        table.add_row(*map(Text, cells), _effect(entry, local))
-    return table
+def _told(entry: Entry, local: Local) -> Iterator[Text]:
+    beside = "" if local.is_utc else f"  {local.beside(entry.at)}"
+    told_by = f", told by {entry.source}" if entry.source else ""
+    yield Text(f"  {local.utc(entry.at)}{beside}  {_what(entry)}{told_by}")
+    for change in entry.changes:
+        said, mood = changed(change, local)
+        yield Text(f"      {said}", style=_STYLES[mood])
+    if entry.late:
+        yield Text(f"      late: known only since {local.utc(entry.learned_at)}", style="yellow")
+    if entry.why:
+        yield Text(f"      {entry.why}", style="dim")
 
 
 def _what(entry: Entry) -> str:
@@ -124,21 +124,8 @@ def _what(entry: Entry) -> str:
     return words(entry.type.removeprefix("premium.").rpartition(".")[0].replace(".", " "))
 
 
-def _effect(entry: Entry, local: Local) -> Text:
-    text = Text()
-    for change in entry.changes:
-        said, mood = changed(change, local)
-        text.append(f"{said}\n", style=_STYLES[mood])
-    if entry.late:
-        text.append(f"late: known only since {local.utc(entry.learned_at)}\n", style="yellow")
-    text.append(entry.why, style="dim")
-    text.rstrip()
-    return text
-
-
 def _reckoning(clock: Clock, now: datetime, local: Local) -> Iterator[RenderableType]:
-    zone = "" if local.is_utc else f", in UTC and {local.zone}"
-    yield Text(f"  {words(clock.kind).capitalize()}{zone}:")
+    yield Text(f"  {words(clock.kind).capitalize()}, by UTC{_and(local)}:")
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     for counts, *span in reckoned(clock, now, local):
@@ -146,3 +133,7 @@ def _reckoning(clock: Clock, now: datetime, local: Local) -> Iterator[Renderable
     yield Text(f"    from {local.both(clock.started_at)}")
     yield table
     yield Text(f"    {concluded(clock, local)}")
+
+
+def _and(local: Local) -> str:
+    return "" if local.is_utc else f" and by the clock of {local.zone}"

@@ -18,6 +18,7 @@ from premium.watch.screen import Screen, screen_on
 from premium.watch.silence import Silence
 from premium.watch.view import broken_line
 from shared.clock import elapsed_s
+from shared.errors import Transient
 from shared.events import BreachFact, WatermarkAdvanced
 from shared.settings import load
 
@@ -54,10 +55,9 @@ def watch(
     bootstrap = Stack.attach(load(Settings).home).addresses.kafka_bootstrap
     try:
         proven = run(watched(bootstrap, screen_on(Console()), since=since, once_s=once))
-    except (KafkaError, OSError) as e:
+    except (KafkaError, OSError, Transient) as e:
         raise StackError(
-            f"Kafka does not answer at {bootstrap} ({type(e).__name__}); see `premium status`,"
-            " then `premium up`"
+            f"cannot watch at {bootstrap}: {e}; see `premium status`, then `premium up`"
         ) from e
     if once is not None:
         raise typer.Exit({True: 0, False: _UNPROVEN, None: _INTERRUPTED}[proven])

@@ -1,14 +1,14 @@
 """Follows one topic without a group: nobody else is disturbed, nothing is remembered."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from premium.stack.errors import StackError
+from premium.proof.broker import Broker, Offsets
 from shared.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, Skipped, read
@@ -30,7 +30,7 @@ class Since(StrEnum):
 class Feed:
     """Hands out events, each with whether it was written after the watch began."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, ends: Offsets) -> None:
         self._consumer = consumer
         self._ends = ends
 
@@ -52,15 +52,15 @@ class Feed:
 
 @asynccontextmanager
 async def following(bootstrap: str, topic: str, since: Since) -> AsyncIterator[Feed]:
-    """Follow a topic. Raises KafkaError where there is no broker, StackError without the topic."""
+    """Follow a topic. Raises Transient or KafkaError while the broker, or the topic, is away."""
+    ends = await _ends(bootstrap, topic)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
-        places = await _places(consumer, topic)
+        places = list(ends)
         consumer.assign(places)
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
         starts = ends if since is Since.NOW else await consumer.beginning_offsets(places)
         for place, offset in starts.items():
             consumer.seek(place, offset)
@@ -70,10 +70,12 @@ async def following(bootstrap: str, topic: str, since: Since) -> AsyncIterator[F
             await consumer.stop()
 
 
-async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    if topic not in await consumer.topics():
-        raise StackError(f"Kafka has no topic {topic}; `premium up` makes it")
-    return [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+async def _ends(bootstrap: str, topic: str) -> Offsets:
+    broker = Broker(bootstrap)
+    try:
+        return await broker.ends([topic])
+    finally:
+        await broker.close()
 
 
 def _read(record: ConsumerRecord) -> Envelope[Event] | None:

@@ -54,20 +54,18 @@ def _most(breakdown: Breakdown) -> str:
 
 def silence_line(proof: Proof) -> Text:
     """Say how far silence can be trusted, in red where it cannot, with what to do."""
-    judged = "nothing yet" if proof.evaluated_to is None else Local.utc(proof.evaluated_to)
-    sums = f"{proof.open:,} open, worst lag {length(proof.lag_ms_max)}"
+    judged = "nothing" if proof.evaluated_to is None else f"all to {Local.utc(proof.evaluated_to)}"
+    sums = f"{proof.open:,} open · worst lag {length(proof.lag_ms_max)}"
     if proof.is_too_old:
         return Text(
             f"SILENCE PROVES NOTHING: no watermark of partition {proof.oldest} for"
-            f" {proof.age_s:.0f} s (judged to {judged}; {sums}). The monitor may be dead: see"
+            f" {proof.age_s:.0f} s, {judged} was judged · {sums}. The monitor may be dead: see"
             " `premium status` and `premium logs sla-monitor`; `premium up` starts what is not"
             " running",
             style="bold red",
         )
-    if proof.unheard:
+    if proof.evaluated_to is None or proof.unheard:
         heard = proof.partitions - proof.unheard
-        return Text(f"heard of {heard} of {proof.partitions} partitions, {sums}", style="dim")
-    return Text(
-        f"silence holds: all judged to {judged}, oldest watermark {proof.age_s:.1f} s, {sums}",
-        style="green",
-    )
+        return Text(f"heard of {heard} of {proof.partitions} partitions · {sums}", style="dim")
+    told = f"silence holds to {Local.utc(proof.evaluated_to)} · {proof.age_s:.1f} s old · {sums}"
+    return Text(told, style="green")
