@@ -11,6 +11,7 @@ from shared.events import (
     CustomerReplied,
     Envelope,
     Event,
+    TicketAbsorbed,
     TicketClosed,
     TicketNoted,
     TicketReopened,
@@ -49,6 +50,16 @@ def waiting(after_min: float) -> Fact:
     """Wait for the customer from then on."""
     event: Event = TicketWaiting(ticket_id=ticket_id_of("test", "T1"), waiting_for="customer")
     return Envelope(uuid5(NAMESPACE, f"waiting{after_min}"), "test", at(after_min), event)
+
+
+def absorbed(after_min: float, created_min: float) -> Fact:
+    """Take in a duplicate that was created so long after noon."""
+    event: Event = TicketAbsorbed(
+        ticket_id=ticket_id_of("test", "T1"),
+        absorbed=ticket_id_of("test", "T0"),
+        create_date=at(created_min),
+    )
+    return Envelope(uuid5(NAMESPACE, f"{event!r}{after_min}"), "test", at(after_min), event)
 
 
 def at_once(*facts: Fact) -> list[Learned]:
@@ -157,11 +168,28 @@ def test_closed_unanswered_is_cancelled_and_owed_again_when_reopened() -> None:
     assert (resumed.change, resumed.due_at) == ("resumed", at(80))
 
 
+def test_an_absorbed_duplicate_moves_the_due_time_back() -> None:
+    """A merge gives nobody more time, and the history says why it is less."""
+    _, entry = happened(timeline(at_once(ACCEPTED, absorbed(5, -10)), now=at(6)))
+    [change] = entry.changes
+    assert isinstance(change, Moved)
+    assert (change.change, change.due_before, change.due_at) == ("moved", at(60), at(50))
+    assert why(entry).endswith("promises run from its create date, the earlier one")
+
+
+def test_inside_a_declared_exception_nothing_is_breached() -> None:
+    """What was a guarantee is missed there."""
+    declared = timeline(at_once(ACCEPTED), now=at(60), exception_of=lambda *_: "outage")
+    [broke] = [change for _, change in passed(declared) if isinstance(change, Broke)]
+    assert broke.called == "missed"
+
+
 CLOSED_AND_REOPENED = ((TicketClosed, 10.0), (TicketReopened, 30.0))
 PLAIN = (TicketResponded, TicketResumed, TicketResolved, TicketClosed, TicketReopened)
 MINUTE = st.integers(0, 200)
 SEVERITY: st.SearchStrategy[Severity] = st.sampled_from(["standard", "business_critical"])
 FACT = st.one_of(
+    st.builds(absorbed, MINUTE, st.integers(-60, 60)),
     st.builds(waiting, MINUTE),
     st.builds(lambda kind, m: told(kind, "T1", after_min=m), st.sampled_from(PLAIN), MINUTE),
     st.builds(lambda m: told(CustomerReplied, "T1", after_min=m), MINUTE),

@@ -1,7 +1,7 @@
 """Instants and durations as people read them: UTC first, the account's clock beside it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from shared.calendars import zone_info
@@ -36,9 +36,15 @@ class Local:
 
     def span(self, since: datetime, until: datetime) -> tuple[str, str]:
         """Write a span by both clocks, the second empty where they agree."""
-        zone = zone_info(self.zone)
-        here = "" if self.is_utc else _span(since.astimezone(zone), until.astimezone(zone))
-        return _span(since.astimezone(UTC), until.astimezone(UTC)), here
+        told = f"{self.utc(since)} to {self._end(since, until, UTC)}"
+        if self.is_utc:
+            return told, ""
+        return told, f"{self.beside(since)} to {self._end(since, until, zone_info(self.zone))}"
+
+    @staticmethod
+    def _end(since: datetime, until: datetime, zone: tzinfo) -> str:
+        begins, ends = since.astimezone(zone), until.astimezone(zone)
+        return _time(ends) if begins.date() == ends.date() else _short(ends)
 
     @staticmethod
     def utc(at: datetime) -> str:
@@ -61,11 +67,6 @@ def length(span_ms: int) -> str:
 def words(code: str) -> str:
     """Write a code as people say it."""
     return code.replace("_", " ")
-
-
-def _span(since: datetime, until: datetime) -> str:
-    same_day = since.date() == until.date()
-    return f"{_short(since)} to {_time(until) if same_day else _short(until)}"
 
 
 def _short(at: datetime) -> str:

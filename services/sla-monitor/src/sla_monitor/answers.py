@@ -19,6 +19,7 @@ from sla_monitor.domain.reasons import why
 from sla_monitor.domain.said import Learned
 from sla_monitor.domain.standing import PausedSpan, Reckoning, Standing, WarningPoint, standings
 from sla_monitor.domain.story import Story, read
+from sla_monitor.domain.truth import ExceptionOf, no_exception
 
 __all__ = ["ClockAnswer", "Clocks", "Timeline", "clock_answer", "clocks_answer", "timeline_answer"]
 
@@ -36,7 +37,9 @@ class TicketAnswer(_Answer):
     channel: Channel
     severity: Severity
     time_zone: str = Field(description="The account's, for people's clocks.")
-    created_at: datetime = Field(description="Promises run from here.")
+    created_at: datetime = Field(
+        description="The create date; a clock says by `started_at` what it runs from."
+    )
     policy: str = Field(description="The version that priced the request.")
 
 
@@ -165,7 +168,13 @@ def clocks_answer(
     return Clocks(ticket_id=ticket_id, ticket=_ticket(story), now=now, clocks=stand)
 
 
-def timeline_answer(ticket_id: UUID, learned: Iterable[Learned], *, now: datetime) -> Timeline:
+def timeline_answer(
+    ticket_id: UUID,
+    learned: Iterable[Learned],
+    *,
+    now: datetime,
+    exception_of: ExceptionOf = no_exception,
+) -> Timeline:
     """Tell a ticket's story."""
     known = list(learned)
     story = read(one.fact for one in known)
@@ -173,7 +182,7 @@ def timeline_answer(ticket_id: UUID, learned: Iterable[Learned], *, now: datetim
         ticket_id=ticket_id,
         ticket=None if story is None else _ticket(story),
         now=now,
-        entries=[_entry(entry) for entry in timeline(known, now=now)],
+        entries=[_entry(entry) for entry in timeline(known, now=now, exception_of=exception_of)],
     )
 
 

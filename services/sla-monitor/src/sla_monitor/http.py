@@ -13,6 +13,7 @@ from shared.postgres import Database, now
 from sla_monitor import store
 from sla_monitor.answers import Clocks, Timeline, clocks_answer, timeline_answer
 from sla_monitor.domain.said import Learned
+from sla_monitor.handlers import exception_of
 
 __all__ = ["make_app"]
 
@@ -44,8 +45,9 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
         """Each fact in order of what happened, what it changed and why, and what time brought."""
         async with db.transaction() as tx:
             learned = _known(ticket_id, await store.learned(tx, ticket_id))
+            declared = exception_of(await store.windows(tx))
             at = await now(tx)
-        return timeline_answer(ticket_id, learned, now=at)
+        return timeline_answer(ticket_id, learned, now=at, exception_of=declared)
 
     return app
 

@@ -114,10 +114,10 @@ def _soon(clocks: Clocks) -> Iterator[tuple[datetime, str]]:
         kind = words(clock.kind)
         for warning in clock.warnings:
             if warning.at is not None and not warning.announced and warning.at > clocks.now:
-                yield warning.at, f"warning at {warning.point} of the {kind}"
+                yield warning.at, f"{kind} warned at {warning.point}"
         if clock.due_at is not None:
             called = "breached" if clock.promise_class == "guarantee" else "missed"
-            yield clock.due_at, f"the {kind} is due; unanswered by then, it is {called}"
+            yield clock.due_at, f"{kind} due; if unanswered, {called}"
 
 
 def reckoned(clock: Clock, now: datetime, local: Local) -> Sequence[Row]:
@@ -151,4 +151,4 @@ def _left_out(pause: PausedSpan, now: datetime, local: Local) -> Row:
     why = _PAUSED_FOR.get(pause.cause, words(pause.cause))
     lasts = " until now" if pause.until is None else ""
     span = local.span(pause.since, pause.until or max(now, pause.since))
-    return "0 min", *span, f"not counted: {why}{lasts}"
+    return "0 min", *span, f"pause: {why}{lasts}"

@@ -9,6 +9,7 @@ from shared.events import (
     Event,
     NotificationFailed,
     NotificationSent,
+    TicketAbsorbed,
     TicketAccepted,
     TicketAssigned,
     TicketClosed,
@@ -72,6 +73,10 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
     TicketMerged: (
         "merged: from here on all is owed on ticket {into}",
         "merged into ticket {into}, with nothing left to answer",
+    ),
+    TicketAbsorbed: (
+        "a duplicate was merged into it: promises run from its create date, the earlier one",
+        "a duplicate was merged into it, and gives no earlier create date",
     ),
     TicketErased: (
         "erased: nothing is owed any more",
