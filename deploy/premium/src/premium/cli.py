@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "replay": "premium.replay.command",
     "roster": "premium.roster",
     "policy": "premium.policy.command",
+    "explain": "premium.explain.command",
+    "watch": "premium.watch.command",
     "redrive": "premium.redrive",
     "bench": "premium.bench.command",
     "bench-due": "premium.bench.due.command",

@@ -8,6 +8,7 @@ from shared.postgres import Database
 from shared.service import Service
 from sla_monitor import handlers
 from sla_monitor.handlers import Folding
+from sla_monitor.http import make_app
 from sla_monitor.partitions import Partitions
 from sla_monitor.settings import Settings
 from sla_monitor.sweep import Sweeper
@@ -21,4 +22,4 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     partitions = Partitions(db, lambda: service.partitions(BreachFact.topic))
     folding = Folding(partitions)
     consumer = service.consumer(handlers.CONSUMES, handlers.decode, folding.take)
-    return service.parts(consumer, None, partitions, Sweeper(db))
+    return service.parts(consumer, lambda routes: make_app(db, routes), partitions, Sweeper(db))

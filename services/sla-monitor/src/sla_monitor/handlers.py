@@ -28,7 +28,7 @@ from sla_monitor.domain import Announced, Clock, ExceptionOf, Fact, Key
 from sla_monitor.partitions import Partitions
 from sla_monitor.telemetry import SKIPPED
 
-__all__ = ["CONSUMES", "EMITS", "Folding", "decode"]
+__all__ = ["CONSUMES", "EMITS", "Folding", "decode", "exception_of"]
 
 CONSUMES: Final = (
     TicketFact.topic,
@@ -60,7 +60,7 @@ class Folding:
         await store.lock(tx, ticket_ids)
         known = await store.facts(tx, ticket_ids)
         before = await store.clocks(tx, ticket_ids)
-        fold = _Fold(known, dict(before), _exception_of(await store.windows(tx)), now)
+        fold = _Fold(known, dict(before), exception_of(await store.windows(tx)), now)
         for ticket_id, cause in causes:
             fold.learn(ticket_id, cause)
         await store.add_facts(tx, new, now=now)
@@ -124,12 +124,14 @@ async def _declared(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> AsyncIterat
                 yield ticket_id, replace(envelope, id=cause_id)
 
 
-def _exception_of(windows: Sequence[ExceptionWindow]) -> ExceptionOf:
-    def exception_of(accepted: TicketAccepted, create_date: datetime) -> str | None:
+def exception_of(windows: Sequence[ExceptionWindow]) -> ExceptionOf:
+    """Name the first of the declared exceptions that covers a ticket."""
+
+    def name(accepted: TicketAccepted, create_date: datetime) -> str | None:
         asked = accepted.asked(accepted.severity)
         return next((w.name for w in windows if w.holds(asked, create_date)), None)
 
-    return exception_of
+    return name
 
 
 def _gone(clocks: dict[Key, Clock], ticket_id: UUID, keys: Iterable[Key]) -> list[Clock]:

@@ -13,6 +13,7 @@ from shared.events import CATALOGUE, Envelope
 from shared.policies import ExceptionWindow, Policy
 from shared.postgres import Tx
 from sla_monitor.domain import Clock, Fact, Key
+from sla_monitor.domain.said import Learned
 
 __all__ = [
     "Due",
@@ -20,12 +21,14 @@ __all__ = [
     "Share",
     "add_facts",
     "clocks",
+    "clocks_as_they_are",
     "count_open",
     "due_first",
     "due_last",
     "ensure_partitions",
     "facts",
     "firsts",
+    "learned",
     "lock",
     "mark",
     "own",
@@ -152,6 +155,12 @@ TELL: Final = """
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
     WHERE watermark.partition = new.partition
 """
+LEARNED: Final = """
+    SELECT learned_at, fact_id, source, occurred_at, type, data FROM fact WHERE ticket_id = $1
+"""
+CLOCKS_AS_THEY_ARE: Final = f"""
+    SELECT {_CLOCK} FROM clock WHERE ticket_id = $1
+"""
 
 
 class Share(NamedTuple):
@@ -200,9 +209,7 @@ async def facts(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Fact]]:
     """Read all that is known about some tickets."""
     found: dict[UUID, list[Fact]] = {ticket_id: [] for ticket_id in ticket_ids}
     for row in await tx.fetch(FACTS, ticket_ids):
-        event = CATALOGUE[row["type"]].model_validate_json(row["data"])
-        fact = Envelope(row["fact_id"], row["source"], row["occurred_at"], event)
-        found[row["ticket_id"]].append(fact)
+        found[row["ticket_id"]].append(_fact(row))
     return found
 
 
@@ -297,6 +304,18 @@ async def tell(tx: Tx, evaluated_to: Mapping[int, datetime]) -> None:
     await tx.execute(TELL, [*evaluated_to], [*evaluated_to.values()])
 
 
+async def learned(tx: Tx, ticket_id: UUID) -> list[Learned]:
+    """Read all that is known about a ticket, and since when it is known."""
+    rows = await tx.fetch(LEARNED, ticket_id)
+    return [Learned(_fact(row), row["learned_at"]) for row in rows]
+
+
+async def clocks_as_they_are(tx: Tx, ticket_id: UUID) -> dict[Key, Clock]:
+    """Read the clocks of a ticket without locking them: for who only looks."""
+    found = (_clock(row) for row in await tx.fetch(CLOCKS_AS_THEY_ARE, ticket_id))
+    return {clock.key: clock for clock in found}
+
+
 async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> list[Due]:
     rows = await tx.fetch(DUE[order], partitions, limit)
     return [Due(row["partition"], row["next_at"], _clock(row)) for row in rows]
@@ -305,6 +324,11 @@ async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> lis
 @lru_cache(maxsize=256)
 def _window(content: str) -> ExceptionWindow:
     return ExceptionWindow.model_validate_json(content)
+
+
+def _fact(row: Any) -> Fact:  # noqa: ANN401 - asyncpg has no types
+    event = CATALOGUE[row["type"]].model_validate_json(row["data"])
+    return Envelope(row["fact_id"], row["source"], row["occurred_at"], event)
 
 
 def _clock(row: Any) -> Clock:  # noqa: ANN401 - asyncpg has no types

@@ -1,0 +1,1 @@
+"""A topic followed live, and whether its silence can be trusted."""

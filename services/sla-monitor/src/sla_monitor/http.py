@@ -1,0 +1,61 @@
+"""Sla-monitor's door over HTTP: how a ticket's clocks stand, and how it came to that."""
+
+from asyncio import to_thread
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import FastAPI, Path
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from shared.api import make_api
+from shared.postgres import Database, now
+from sla_monitor import store
+from sla_monitor.answers import Clocks, Timeline, clocks_answer, timeline_answer
+from sla_monitor.domain.said import Learned
+from sla_monitor.handlers import exception_of
+
+__all__ = ["make_app"]
+
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
+    404: {
+        "description": "No fact of this ticket has come here.",
+        "content": {"application/problem+json": {}},
+    }
+}
+
+type TicketId = Annotated[UUID, Path(description="As intake's answer and every event name it.")]
+
+
+def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
+    """Build the app; ``routes`` are those that every service has."""
+    app = make_api("sla-monitor", routes)
+
+    @app.get("/v1/tickets/{ticket_id}/clocks", responses=_UNKNOWN, tags=["tickets"])
+    async def clocks(ticket_id: TicketId) -> Clocks:
+        """Every clock of the ticket: what was promised, why it is due then, what is left."""
+        async with db.transaction() as tx:
+            as_they_are = await store.clocks_as_they_are(tx, ticket_id)
+            learned = _known(ticket_id, await store.learned(tx, ticket_id))
+            at = await now(tx)
+        return clocks_answer(ticket_id, learned, as_they_are, now=at)
+
+    @app.get("/v1/tickets/{ticket_id}/timeline", responses=_UNKNOWN, tags=["tickets"])
+    async def timeline(ticket_id: TicketId) -> Timeline:
+        """Each fact in order of what happened, what it changed and why, and what time brought."""
+        async with db.transaction() as tx:
+            learned = _known(ticket_id, await store.learned(tx, ticket_id))
+            declared = exception_of(await store.windows(tx))
+            at = await now(tx)
+        return await to_thread(  # a long story takes a while, and breaches do not wait for it
+            timeline_answer, ticket_id, learned, now=at, exception_of=declared
+        )
+
+    return app
+
+
+def _known(ticket_id: UUID, learned: list[Learned]) -> list[Learned]:
+    if not learned:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"no fact of ticket {ticket_id} has come here")
+    return learned

@@ -1,0 +1,244 @@
+"""A ticket's history: what each fact changed, what time brought, and why, in words."""
+
+from datetime import datetime, timedelta
+from uuid import uuid5
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.events import (
+    NAMESPACE,
+    CustomerReplied,
+    Envelope,
+    Event,
+    TicketAbsorbed,
+    TicketClosed,
+    TicketNoted,
+    TicketReopened,
+    TicketResolved,
+    TicketResponded,
+    TicketResumed,
+    TicketWaiting,
+    ticket_id_of,
+)
+from shared.promises import Severity
+from shared.testing.builders import NOON, a_ticket, minutes, reclassified, told
+from sla_monitor.domain import Fact, Key, derive
+from sla_monitor.domain.change import (
+    Broke,
+    Cancelled,
+    Met,
+    Moved,
+    Passing,
+    Repriced,
+    Retracted,
+    Started,
+)
+from sla_monitor.domain.history import Entry, Happened, Passed, timeline
+from sla_monitor.domain.reasons import why
+from sla_monitor.domain.said import Learned
+
+ACCEPTED = a_ticket("T1")
+
+
+def at(after_min: float) -> datetime:
+    """Name an instant by the minutes after noon."""
+    return NOON + minutes(after_min)
+
+
+def waiting(after_min: float) -> Fact:
+    """Wait for the customer from then on."""
+    event: Event = TicketWaiting(ticket_id=ticket_id_of("test", "T1"), waiting_for="customer")
+    return Envelope(uuid5(NAMESPACE, f"waiting{after_min}"), "test", at(after_min), event)
+
+
+def absorbed(after_min: float, created_min: float) -> Fact:
+    """Take in a duplicate that was created so long after noon."""
+    event: Event = TicketAbsorbed(
+        ticket_id=ticket_id_of("test", "T1"),
+        absorbed=ticket_id_of("test", "T0"),
+        create_date=at(created_min),
+    )
+    return Envelope(uuid5(NAMESPACE, f"{event!r}{after_min}"), "test", at(after_min), event)
+
+
+def at_once(*facts: Fact) -> list[Learned]:
+    """Learn of facts the moment they happen."""
+    return [Learned(fact, fact.time) for fact in facts]
+
+
+def happened(entries: list[Entry]) -> list[Happened]:
+    """Leave out what time brought."""
+    return [entry for entry in entries if isinstance(entry, Happened)]
+
+
+def passed(entries: list[Entry]) -> list[tuple[datetime, Passing]]:
+    """Leave out the facts."""
+    return [(entry.at, entry.change) for entry in entries if isinstance(entry, Passed)]
+
+
+def test_acceptance_starts_a_clock_and_says_from_when() -> None:
+    """The first entry carries the target and the due time, in the words of the rule."""
+    [entry] = timeline(at_once(ACCEPTED), now=NOON)
+    assert isinstance(entry, Happened)
+    [change] = entry.changes
+    assert isinstance(change, Started)
+    assert (change.target_ms, change.due_at) == (3_600_000, at(60))
+    assert why(entry) == "promises run from the create date"
+
+
+def test_time_brings_warnings_and_the_breach_up_to_now() -> None:
+    """What is still to come is not history."""
+    brought = passed(timeline(at_once(ACCEPTED), now=at(60)))
+    assert [(when, change.change) for when, change in brought] == [
+        (at(30), "warned"),
+        (at(48), "warned"),
+        (at(60), "broken"),
+    ]
+    assert len(passed(timeline(at_once(ACCEPTED), now=at(59)))) == 2
+
+
+def test_a_wait_takes_the_due_time_away_and_gives_it_back_later() -> None:
+    """Paused, nothing is due; resumed, it is due by the wait later."""
+    facts = at_once(ACCEPTED, waiting(10), told(TicketResumed, "T1", after_min=30))
+    _, pause, resume = happened(timeline(facts, now=at(31)))
+    [paused], [resumed] = pause.changes, resume.changes
+    assert isinstance(paused, Moved)
+    assert (paused.change, paused.due_before, paused.due_at) == ("paused", at(60), None)
+    assert isinstance(resumed, Moved)
+    assert (resumed.change, resumed.due_before, resumed.due_at) == ("resumed", None, at(80))
+    assert why(pause) == "while it waits for the customer, time does not count"
+
+
+def test_a_reclassified_ticket_shows_both_prices() -> None:
+    """From an hour to half an hour, from the same create date."""
+    facts = at_once(ACCEPTED, reclassified("T1", "business_critical", after_min=10))
+    _, entry = happened(timeline(facts, now=at(11)))
+    [change] = entry.changes
+    assert isinstance(change, Repriced)
+    assert (change.due_before, change.due_at) == (at(60), at(30))
+    assert (change.target_before_ms, change.target_ms) == (3_600_000, 1_800_000)
+    assert why(entry) == "business critical: priced anew, from the same create date"
+
+
+def test_what_changes_nothing_says_why() -> None:
+    """A note is in the history, with the reason that it moved no clock."""
+    facts = at_once(ACCEPTED, told(TicketNoted, "T1", after_min=5))
+    _, entry = happened(timeline(facts, now=at(6)))
+    assert entry.changes == ()
+    assert why(entry) == "the customer does not see a note: it answers nothing"
+
+
+def test_an_answer_told_late_takes_the_breach_back() -> None:
+    """The breach stays in the history, marked; the answer says what it took back, and why."""
+    answer = told(TicketResponded, "T1", after_min=20)
+    entries = timeline([*at_once(ACCEPTED), Learned(answer, at(90))], now=at(91))
+    met, retracted = happened(entries)[1].changes
+    assert isinstance(met, Met)
+    assert met.in_time
+    assert isinstance(retracted, Retracted)
+    assert (retracted.said_due_at, retracted.reason) == (at(60), "answered")
+    [broke] = [change for _, change in passed(entries) if isinstance(change, Broke)]
+    assert broke.taken_back
+
+
+def test_late_is_what_came_after_something_later_was_known() -> None:
+    """An answer from before a note that was known first is late; the note is not."""
+    note = told(TicketNoted, "T1", after_min=30)
+    answer = Learned(told(TicketResponded, "T1", after_min=20), at(40))
+    entries = happened(timeline([*at_once(ACCEPTED, note), answer], now=at(41)))
+    assert [entry.late for entry in entries] == [False, True, False]
+
+
+def test_a_breach_that_only_a_late_fact_reveals_says_so() -> None:
+    """A request learned of after its due time is broken at the due time, and known later."""
+    [_, entry] = timeline([Learned(ACCEPTED, at(90))], now=at(91))
+    assert isinstance(entry, Passed)
+    assert (entry.at, entry.learned_at, entry.late) == (at(60), at(90), True)
+
+
+def test_closed_unanswered_is_cancelled_and_owed_again_when_reopened() -> None:
+    """The due time moves by the time it was closed."""
+    close, reopen = (told(kind, "T1", after_min=m) for kind, m in CLOSED_AND_REOPENED)
+    _, closed, reopened = happened(timeline(at_once(ACCEPTED, close, reopen), now=at(31)))
+    [cancelled], [resumed] = closed.changes, reopened.changes
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.reason == "closed"
+    assert isinstance(resumed, Moved)
+    assert (resumed.change, resumed.due_at) == ("resumed", at(80))
+
+
+def test_an_absorbed_duplicate_moves_the_due_time_back() -> None:
+    """A merge gives nobody more time, and the history says why it is less."""
+    _, entry = happened(timeline(at_once(ACCEPTED, absorbed(5, -10)), now=at(6)))
+    [change] = entry.changes
+    assert isinstance(change, Moved)
+    assert (change.change, change.due_before, change.due_at) == ("moved", at(60), at(50))
+    assert why(entry).endswith("promises run from its create date, the earlier one")
+
+
+def test_inside_a_declared_exception_nothing_is_breached() -> None:
+    """What was a guarantee is missed there."""
+    declared = timeline(at_once(ACCEPTED), now=at(60), exception_of=lambda *_: "outage")
+    [broke] = [change for _, change in passed(declared) if isinstance(change, Broke)]
+    assert broke.called == "missed"
+
+
+CLOSED_AND_REOPENED = ((TicketClosed, 10.0), (TicketReopened, 30.0))
+PLAIN = (TicketResponded, TicketResumed, TicketResolved, TicketClosed, TicketReopened)
+MINUTE = st.integers(0, 200)
+SEVERITY: st.SearchStrategy[Severity] = st.sampled_from(["standard", "business_critical"])
+FACT = st.one_of(
+    st.builds(absorbed, MINUTE, st.integers(-60, 60)),
+    st.builds(waiting, MINUTE),
+    st.builds(lambda kind, m: told(kind, "T1", after_min=m), st.sampled_from(PLAIN), MINUTE),
+    st.builds(lambda m: told(CustomerReplied, "T1", after_min=m), MINUTE),
+    st.builds(lambda s, m: reclassified("T1", s, after_min=m), SEVERITY, MINUTE),
+)
+LEARNED = st.builds(
+    lambda fact, late_min: Learned(fact, fact.time + minutes(late_min)), FACT, st.integers(0, 60)
+)
+FACTS = st.lists(LEARNED, max_size=7, unique_by=lambda one: one.fact.id)
+
+
+@given(FACTS, st.integers(0, 90))
+def test_the_last_due_time_of_the_history_is_the_due_time(
+    later: list[Learned], late_min: int
+) -> None:
+    """Whatever happened, and whenever it was learned, the story ends where the clocks stand."""
+    learned = [Learned(ACCEPTED, at(late_min)), *later]
+    due_at: dict[Key, datetime | None] = {}
+    for entry in happened(timeline(learned, now=at(300))):
+        for change in entry.changes:
+            if not isinstance(change, Retracted):
+                due_at[ACCEPTED.event.ticket_id, change.kind, change.started_by] = change.due_at  # type: ignore[attr-defined]
+    for clock in derive(one.fact for one in learned):
+        assert due_at[clock.key] == clock.due_at
+
+
+@given(FACTS, st.integers(0, 90))
+def test_what_was_broken_and_not_taken_back_is_late(later: list[Learned], late_min: int) -> None:
+    """The history's verdict is the one that the facts come to."""
+    learned = [Learned(ACCEPTED, at(late_min)), *later]
+    now = at(300)
+    changes = [change for _, change in passed(timeline(learned, now=now))]
+    broken = [c.started_by for c in changes if isinstance(c, Broke) and not c.taken_back]
+    late = [c.started_by for c in derive(one.fact for one in learned) if c.is_late(now)]
+    assert sorted(broken) == sorted(late)
+
+
+@given(FACTS)
+def test_the_history_is_in_order_and_leaves_nothing_out(later: list[Learned]) -> None:
+    """Each fact is there once, in order of what happened, each with its reason."""
+    learned = [*at_once(ACCEPTED), *later]
+    entries = timeline(learned, now=at(300))
+    assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
+    assert {e.fact.id for e in happened(entries)} == {one.fact.id for one in learned}
+    assert all(why(entry) for entry in happened(entries))
+
+
+def test_a_reason_names_no_code() -> None:
+    """Words for people: no braces, no underscores."""
+    facts = at_once(ACCEPTED, waiting(1), reclassified("T1", "business_critical", after_min=2))
+    told_as = [why(entry) for entry in happened(timeline(facts, now=NOON + timedelta(hours=1)))]
+    assert not [text for text in told_as if set("{}_") & set(text)]
