@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from operator import not_
+from functools import lru_cache, partial
+from operator import eq, is_
 from typing import Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -69,7 +69,7 @@ _LEFT: Final = " left"
 
 def added(default: object) -> Any:  # noqa: ANN401 - a field's default is any, as pydantic's own
     """Declare a field that came later: left out where it says nothing, so old facts stay as old."""
-    says_nothing = default.__eq__ if default else not_
+    says_nothing = partial(is_, None) if default is None else partial(eq, default)
     return Field(default, exclude_if=says_nothing)
 
 
