@@ -134,7 +134,7 @@ def _changes(old: Clock, new: Clock, cause: Fact) -> Iterable[tuple[ClockFact, d
         case before, "cancelled" if before != "cancelled":
             cancelled = {**whose, "reason": new.cancelled_for}
             yield ClockCancelled.model_validate(cancelled), new.settled_at or cause.time
-        case "running", "paused":
+        case before, "paused" if before != "paused":
             yield ClockPaused.model_validate(whose), cause.time
         case before, "running" if before != "running" or _moved(old, new):
             yield ClockResumed.model_validate({**whose, "due_at": _due(new)}), cause.time
