@@ -250,7 +250,10 @@ def _because(cause: Fact, event: ClockFact, time: datetime) -> Announced:
 
 
 def _by_timer(clock: Clock, event: ClockFact, at: datetime) -> Announced:
-    """Derive the id from the timer: the clock and the instant it was set for."""
-    name = clock.kind if clock.kind != "next_response" else f"{clock.kind}/{clock.started_by}"
+    """Derive the id from the timer: the clock and the instant it was set for.
+
+    The clock is named by what started it, too: an earlier acceptance may come to light.
+    """
+    name = f"{clock.kind}/{clock.started_by}"
     timer = uuid5(uuid5(clock.ticket_id, name), f"{at.isoformat()}/{clock.retractions}")
     return Envelope.caused_by(timer, event, source=SOURCE, time=at)
