@@ -131,7 +131,7 @@ def _changes(old: Clock, new: Clock, cause: Fact) -> Iterable[tuple[ClockFact, d
         case before, "cancelled" if before != "cancelled":
             cancelled = {**whose, "reason": new.cancelled_for}
             yield ClockCancelled.model_validate(cancelled), new.settled_at or cause.time
-        case "running", "paused":
+        case before, "paused" if before != "paused":
             yield ClockPaused.model_validate(whose), cause.time
         case before, "running" if before != "running" or _moved(old, new):
             yield ClockResumed.model_validate({**whose, "due_at": _due(new)}), cause.time
@@ -247,6 +247,10 @@ def _because(cause: Fact, event: ClockFact, time: datetime) -> Announced:
 
 
 def _by_timer(clock: Clock, event: ClockFact, at: datetime) -> Announced:
-    """Derive the id from the timer: the clock and the instant it was set for."""
-    timer = f"{event.type}/{event.discriminator}/{at.isoformat()}/{clock.retractions}"
-    return Envelope(uuid5(clock.ticket_id, timer), SOURCE, at, event)
+    """Derive the id from the timer: the clock and the instant it was set for.
+
+    The clock is named by what started it, too: an earlier acceptance may come to light.
+    """
+    which = f"{event.type}/{event.discriminator}/{clock.started_by}"
+    timer = uuid5(clock.ticket_id, f"{which}/{at.isoformat()}/{clock.retractions}")
+    return Envelope(timer, SOURCE, at, event)

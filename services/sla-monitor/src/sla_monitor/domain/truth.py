@@ -56,11 +56,11 @@ def promises_of(story: Story) -> Sequence[Promise]:
     return story.accepted.promised(story.severity, story.opened.time)
 
 
-def pauses_of(story: Story, promise: Promise) -> list[Pause]:
-    """List the spans in which a promise's time does not count."""
+def pauses_of(story: Story, promise: Promise, *, before: datetime | None = None) -> list[Pause]:
+    """List the spans in which a promise's time does not count, those begun ``before`` then."""
     waits = (wait.span for wait in story.waits if wait.waits_for in promise.pause_on)
     gaps = story.solutions if promise.kind == "resolution" else story.closures
-    return union([*waits, *gaps])
+    return union(pause for pause in [*waits, *gaps] if before is None or pause.since < before)
 
 
 def _clocks(story: Story, promise: Promise, exception_of: ExceptionOf) -> Iterator[Clock]:
@@ -105,7 +105,7 @@ def _clock(
     pauses = pauses_of(story, promise)
     settled = _settlement(story, pauses, answer)
     if settled.at is not None:
-        pauses = [pause for pause in pauses if pause.since < settled.at]
+        pauses = pauses_of(story, promise, before=settled.at)
     calendar, warnings = promise.bound_calendar(), promise.warnings_used_s
 
     def used_up(used_s: int) -> datetime | None:
