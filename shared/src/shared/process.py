@@ -1,5 +1,6 @@
 """The command line of every service: `python -m <service>` serves, `… migrate` migrates."""
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -16,6 +17,7 @@ from shared.settings import EXIT_USAGE, ServiceSettings, load
 __all__ = ["command_line"]
 
 _LOG = structlog.get_logger()
+_NEW_OBJECTS: Final = 50_000
 _USAGE: Final = "usage: python -m {package} [migrate]\n"
 
 
@@ -43,8 +45,19 @@ async def _serve[S: ServiceSettings](
     package: str, settings: S, assemble: Callable[[S, Database], Sequence[Part]]
 ) -> int:
     telemetry.configure(service=package, level=settings.log_level)
+    _collect_less()
     db = _database(package, settings)
     return await run([db, _Migrated(db, package), *assemble(settings, db)])
+
+
+def _collect_less() -> None:
+    """Leave what was imported alone, and look for cycles among many new objects at a time.
+
+    A batch makes thousands of objects and no cycles: at the usual pace the search for them takes
+    a tenth of the time of a sweep.
+    """
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 20, 100)
 
 
 async def _migrate(package: str, settings: ServiceSettings) -> int:
