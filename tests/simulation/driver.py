@@ -175,7 +175,7 @@ class Run:
             if told.broken != broken:
                 yield f"{name[0]} is told as {told.broken}, by the rules it is {broken}: {verdict}"
             state = "cancelled" if verdict is None else verdict.state
-            if told.state != state and not (verdict is None and told.state == "met"):
+            if told.state != state:
                 yield f"{name[0]} is told as {told.state}, by the rules it is {state}: {verdict}"
             if verdict is None or state != "running":
                 continue

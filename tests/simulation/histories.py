@@ -189,7 +189,7 @@ def _built_in(role: Role, channel: Channel, severity: Severity, zone: str) -> tu
 def _facts(random: Random, create_date: datetime) -> Iterator[Fact]:
     yield _fact(random, _accepted(random, create_date), create_date)
     grid = random.choice(_GRID_MIN) * _MINUTE
-    if random.random() < 0.04:
+    if random.random() < 0.08:
         again = create_date + random.randint(-3, 3) * grid
         yield _fact(random, _accepted(random, again), again)
     length = min(1 + int(random.expovariate(0.2)), 16)
@@ -279,8 +279,8 @@ _WEIGHTS: Final = {
     "reopened": 4,
     "reclassified": 3,
     "reached": 1,
-    "merged": 0.4,
-    "erased": 0.3,
+    "merged": 0.7,
+    "erased": 0.4,
     "noted": 1,
     "hands": 4,
 }

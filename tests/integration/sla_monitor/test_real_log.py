@@ -124,7 +124,7 @@ def waited_s(of: Sequence[Row], pause_on: Sequence[Cause]) -> int:
 
 
 def over_at(of: Sequence[Row]) -> datetime:
-    """Find the first solution, or else closing, of the rows at the end that are one or the other."""
+    """Find the first solution, or else closing, among the last rows that are one of them."""
     last: list[Row] = []
     for row in of:
         last = [*last, row] if row[1] in SOLVED | OVER else []
