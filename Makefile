@@ -8,7 +8,7 @@ PYTEST := $(RUN) pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit integration e2e bench due chaos calendars docs format images
+.PHONY: help demo up down test check unit simulate integration e2e bench due chaos calendars docs format images
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,7 +31,10 @@ check: $(READY) ## style, types, and who may import whom
 	@$(RUN) lint-imports
 
 unit: $(READY) ## tests that need no server: rules, contracts, tidiness
-	@$(PYTEST) tests/unit tests/contracts tests/tidy $(ARGS)
+	@$(PYTEST) tests/unit tests/simulation tests/contracts tests/tidy $(ARGS)
+
+simulate: $(READY) ## many random histories through the clock engine, beside the bare rules
+	@$(RUN) python -m tests.simulation $(ARGS)
 
 integration: $(READY) ## tests on a real PostgreSQL and Kafka
 	@$(PYTEST) tests/integration $(ARGS)

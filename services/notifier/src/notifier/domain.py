@@ -18,8 +18,10 @@ from shared.events import (
     PromiseBreached,
     PromiseMissed,
     PromiseRetracted,
+    Retraction,
     TicketAssigned,
 )
+from shared.promises import PromiseKind
 
 __all__ = [
     "TELLABLE",
@@ -52,6 +54,20 @@ TRIES_MAX: Final = 12
 _SPREAD: Final = 0.25
 _REASON_MAX: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_PROMISED: Final[dict[PromiseKind, str]] = {
+    "first_response": "the first response",
+    "next_response": "the next response",
+    "resolution": "the solution",
+    "callback": "the callback",
+    "join": "a specialist in the chat",
+}
+_WHY_NOT: Final[dict[Retraction, str]] = {
+    "answered": "was in time",
+    "moved": "is due later than was known",
+    "paused": "was not due while the ticket waited",
+    "cancelled": "was not owed any more",
+    "exception": "is no guarantee: a declared exception covers it",
+}
 _ADDRESS: Final = re.compile(r"[^\s<>@:]+@[^\s<>@:]+")
 
 
@@ -288,9 +304,10 @@ def _miss(fact: PromiseMissed, link: str, near: datetime) -> Mail:
 def _retraction(fact: PromiseRetracted, link: str) -> Mail:
     account, what = one_line(fact.account_id), _what(fact)
     noun = {"breached": "breach", "missed": "miss"}[fact.retracted]
+    why = _WHY_NOT[fact.reason or "answered"]
     return _mail(
         f"No {noun} after all · {account} · {what}",
-        f"The {noun} reported for {account} ({what}) is taken back: {_promised(fact)} was in time.",
+        f"The {noun} reported for {account} ({what}) is taken back: {_promised(fact)} {why}.",
         f"Nothing is left to do. The ticket: {link}",
         f"Why you: you were told of the {noun}; a fact that came late shows otherwise.",
     )
@@ -307,13 +324,7 @@ def _what(fact: TicketAssigned | ClockFact) -> str:
 
 
 def _promised(fact: ClockFact) -> str:
-    names = {
-        "first_response": "the first response",
-        "next_response": "the next response",
-        "resolution": "the resolution",
-        "callback": "the callback",
-    }
-    return names.get(fact.kind, "a specialist in the chat")
+    return _PROMISED[fact.kind]
 
 
 def _at(moment: datetime, near: datetime) -> str:

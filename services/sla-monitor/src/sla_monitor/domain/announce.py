@@ -65,7 +65,7 @@ def withdraw(old: Clock, cause: Fact) -> Outcome:
         due_at=None,
     )
     gone, taken_back = _retract(over, "cancelled", cause) if old.broken else (over, [])
-    if not old.is_open:
+    if old.state == "cancelled":
         return Outcome(gone, taken_back)
     event = ClockCancelled.model_validate({**_whose(old), "reason": "withdrawn"})
     return Outcome(gone, [_because(cause, event, cause.time), *taken_back])

@@ -1,0 +1,368 @@
+"""Draws histories by a seed: the facts of one ticket, and when each of them is learned of."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from random import Random
+from typing import Final, get_args
+from uuid import UUID
+
+from shared.events import (
+    AssignmentReleased,
+    CustomerReached,
+    CustomerReplied,
+    Envelope,
+    Event,
+    NotificationSent,
+    TicketAccepted,
+    TicketAssigned,
+    TicketClosed,
+    TicketDeclined,
+    TicketErased,
+    TicketMerged,
+    TicketNoted,
+    TicketQueued,
+    TicketReclassified,
+    TicketReopened,
+    TicketResolved,
+    TicketResponded,
+    TicketResumed,
+    TicketWaiting,
+)
+from shared.promises import CAUSES, WARNINGS, Cause, Channel, Promise, PromiseKind, Role, Severity
+from shared.testing.builders import promised
+
+__all__ = ["END", "TICKET", "History", "Step", "draw", "promise"]
+
+type Fact = Envelope[Event]
+
+TICKET: Final = UUID("11111111-1111-5111-8111-111111111111")
+END: Final = datetime(2027, 6, 1, tzinfo=UTC)
+"""Long after everything is over."""
+_MINUTE: Final = timedelta(minutes=1)
+_ZONES: Final = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/St_Johns",
+    "Australia/Lord_Howe",
+    "Africa/Cairo",
+    "Asia/Kathmandu",
+)
+_DAYS: Final = (
+    datetime(2026, 3, 2, tzinfo=UTC),  # an ordinary Monday
+    datetime(2026, 3, 6, tzinfo=UTC),  # a Friday: America changes to summer time
+    datetime(2026, 3, 27, tzinfo=UTC),  # Europe does
+    datetime(2026, 4, 3, tzinfo=UTC),  # Lord Howe changes back, by half an hour
+    datetime(2026, 4, 23, tzinfo=UTC),  # Cairo changes on a Friday
+    datetime(2026, 10, 2, tzinfo=UTC),
+    datetime(2026, 10, 23, tzinfo=UTC),
+    datetime(2026, 10, 29, tzinfo=UTC),
+)
+_GRID_MIN: Final = (1, 5, 15, 15, 30, 60, 240, 480)
+_TARGETS_S: Final = (60, 300, 600, 1800, 2700, 3600, 3600, 7200, 28800, 57600)
+_WARNINGS: Final = (
+    WARNINGS,
+    WARNINGS,
+    (),
+    ("75%",),
+    ("25%", "50%", "75%"),
+    ("10 s left",),
+    ("30 s left", "50%", "33%"),
+)
+_LONG_WARNINGS: Final = (
+    *_WARNINGS,
+    ("15 min left",),
+    ("50%", "30 min left"),
+    ("5 min left", "20 min left"),
+)
+_LONG_S: Final = 2700
+_PAUSE_ON: Final[tuple[tuple[Cause, ...], ...]] = (
+    CAUSES,
+    CAUSES,
+    (),
+    ("customer",),
+    ("vendor",),
+    ("customer", "other"),
+)
+_KINDS: Final[tuple[tuple[PromiseKind, ...], ...]] = (
+    ("first_response",),
+    ("first_response", "next_response"),
+    ("first_response", "resolution"),
+    ("next_response", "resolution"),
+    ("callback", "next_response"),
+    ("join", "resolution"),
+    (),
+)
+_SPECIALISTS: Final = ("ada", "bo")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """At ``now`` a batch of facts is learned of, or without any, what is due is swept."""
+
+    now: datetime
+    batch: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happens to a ticket as sla-monitor sees it; ``exception`` covers it if it has a name."""
+
+    steps: tuple[Step, ...]
+    exception: str | None
+
+    @property
+    def facts(self) -> list[Fact]:
+        """Everything that arrives, in this order; duplicates too."""
+        return [fact for step in self.steps for fact in step.batch]
+
+    def exception_of(self, _: TicketAccepted, __: datetime) -> str | None:
+        """Name what covers it, as the engine asks."""
+        return self.exception
+
+    def without(self, fact: Fact) -> "History":
+        """Forget one fact and all its arrivals."""
+        kept = (
+            replace(step, batch=tuple(f for f in step.batch if f.id != fact.id))
+            for step in self.steps
+            if not step.batch or any(f.id != fact.id for f in step.batch)
+        )
+        return replace(self, steps=tuple(kept))
+
+    def lines(self) -> Iterator[str]:
+        """Tell it to a reader."""
+        if self.exception:
+            yield f"exception {self.exception}"
+        for step in self.steps:
+            yield f"{step.now:%a %d %b %H:%M:%S.%f} {'' if step.batch else 'sweep'}"
+            for fact in step.batch:
+                what = fact.event.model_dump(exclude_defaults=True, exclude={"ticket_id"})
+                for promise in what.pop("promises", ()):
+                    yield f"      {promise}"
+                yield f"    {fact.time:%a %H:%M:%S.%f} {fact.event.type} {fact.id.hex[:8]} {what}"
+
+
+def draw(seed: int) -> History:
+    """Draw the history of that seed."""
+    random = Random(seed)  # noqa: S311 - a simulation
+    create_date = random.choice(_DAYS) + random.randrange(0, 1440, 15) * _MINUTE
+    facts = list(_facts(random, create_date))
+    return History(
+        steps=tuple(_steps(random, facts)),
+        exception="storm" if random.random() < 0.1 else None,
+    )
+
+
+@lru_cache(maxsize=65536)
+def promise(
+    kind: PromiseKind,
+    promise_class: str,
+    target_s: int,
+    calendar: str,
+    time_zone: str,
+    warnings: tuple[str, ...] = WARNINGS,
+    pause_on: tuple[Cause, ...] = CAUSES,
+) -> Promise:
+    """Make a promise."""
+    return Promise.model_validate(
+        {
+            "kind": kind,
+            "promise_class": promise_class,
+            "target_s": target_s,
+            "calendar": calendar,
+            "time_zone": time_zone,
+            "due_at": None,
+            "rule": "",
+            "warnings": warnings,
+            "pause_on": pause_on,
+        }
+    )
+
+
+@cache
+def _built_in(role: Role, channel: Channel, severity: Severity, zone: str) -> tuple[Promise, ...]:
+    return promised(_DAYS[0], role=role, channel=channel, severity=severity, time_zone=zone)
+
+
+def _facts(random: Random, create_date: datetime) -> Iterator[Fact]:
+    yield _fact(random, _accepted(random, create_date), create_date)
+    grid = random.choice(_GRID_MIN) * _MINUTE
+    if random.random() < 0.08:
+        again = create_date + random.randint(-3, 3) * grid
+        yield _fact(random, _accepted(random, again), again)
+    length = min(1 + int(random.expovariate(0.2)), 16)
+    late = random.choice((8, 16, 30))
+    for _ in range(length):
+        at = create_date + random.randint(-1, late) * grid
+        if random.random() < 0.05:
+            at += timedelta(microseconds=random.choice((-1, 1, 499, 123_456_789)))
+        yield _fact(random, _event(random), at)
+
+
+def _fact(random: Random, event: Event, at: datetime) -> Fact:
+    return Envelope(UUID(int=random.getrandbits(128)), "intake", at, event)
+
+
+def _accepted(random: Random, create_date: datetime) -> TicketAccepted:
+    role = random.choice(get_args(Role.__value__))
+    channel = random.choice(get_args(Channel.__value__))
+    severity, other = random.sample(get_args(Severity.__value__), 2)
+    zone = random.choice(_ZONES)
+    prices: dict[Severity, tuple[Promise, ...]]
+    if random.random() < 0.3:
+        prices = {s: _built_in(role, channel, s, zone) for s in (severity, other)}
+    else:
+        prices = {s: _policy(random, zone) for s in (severity, other)}
+    delay = random.choice((None, timedelta(0), _MINUTE))
+    return TicketAccepted(
+        ticket_id=TICKET,
+        source="form",
+        external_id="1",
+        account_id="northwind",
+        requester_id="ada",
+        role=role,
+        channel=channel,
+        severity=severity,
+        claimed_severity=severity,
+        language="en",
+        time_zone=zone,
+        policy="p",
+        promises=prices[severity],
+        accepted_at=None if delay is None else create_date + delay,
+        if_reclassified={other: prices[other]},
+    )
+
+
+def _policy(random: Random, zone: str) -> tuple[Promise, ...]:
+    """Promise something of one's own."""
+    promises = []
+    for kind in random.choice(_KINDS):
+        target_s = random.choice(_TARGETS_S)
+        promises.append(
+            promise(
+                kind,
+                random.choice(("guarantee", "guarantee", "objective")),
+                target_s,
+                random.choice(("always", "always", "business_week")),
+                zone,
+                random.choice(_LONG_WARNINGS if target_s >= _LONG_S else _WARNINGS),
+                random.choice(_PAUSE_ON),
+            )
+        )
+    return tuple(promises)
+
+
+def _event(random: Random) -> Event:
+    kind = random.choices(*zip(*_WEIGHTS.items(), strict=True))[0]
+    match kind:
+        case "waiting":
+            return _SIMPLE_WAITS[random.choice(CAUSES)]
+        case "reclassified":
+            return _SEVERE[random.choice(get_args(Severity.__value__))]
+        case "merged":
+            return TicketMerged(ticket_id=TICKET, into=UUID(int=random.getrandbits(128)))
+        case "hands":
+            return random.choice(_HANDS)
+        case _:
+            return _SIMPLE[kind]
+
+
+_WEIGHTS: Final = {
+    "responded": 5,
+    "replied": 5,
+    "waiting": 6,
+    "resumed": 4,
+    "resolved": 3,
+    "closed": 3,
+    "reopened": 4,
+    "reclassified": 3,
+    "reached": 1,
+    "merged": 0.7,
+    "erased": 0.4,
+    "noted": 1,
+    "hands": 4,
+}
+_SIMPLE: Final[dict[str, Event]] = {
+    "responded": TicketResponded(ticket_id=TICKET),
+    "replied": CustomerReplied(ticket_id=TICKET),
+    "reached": CustomerReached(ticket_id=TICKET),
+    "resumed": TicketResumed(ticket_id=TICKET),
+    "resolved": TicketResolved(ticket_id=TICKET),
+    "closed": TicketClosed(ticket_id=TICKET),
+    "reopened": TicketReopened(ticket_id=TICKET),
+    "erased": TicketErased(ticket_id=TICKET),
+    "noted": TicketNoted(ticket_id=TICKET),
+}
+_SIMPLE_WAITS: Final = {c: TicketWaiting(ticket_id=TICKET, waiting_for=c) for c in CAUSES}
+_SEVERE: Final = {
+    s: TicketReclassified(ticket_id=TICKET, severity=s) for s in get_args(Severity.__value__)
+}
+_HANDS: Final[tuple[Event, ...]] = (
+    *(
+        TicketQueued.model_validate({"ticket_id": TICKET, "reason": reason})
+        for reason in ("no_skill", "no_capacity", "no_shift")
+    ),
+    *(
+        TicketAssigned(
+            ticket_id=TICKET,
+            specialist_id=specialist,
+            account_id="northwind",
+            channel="email",
+            severity="standard",
+            language="en",
+            english_instead=False,
+            due_at=_DAYS[0],
+            waited_ms=0,
+        )
+        for specialist in _SPECIALISTS
+    ),
+    TicketDeclined(ticket_id=TICKET, specialist_id="ada", reason="busy"),
+    AssignmentReleased(ticket_id=TICKET, specialist_id="ada", cause="closed"),
+    *(
+        NotificationSent.model_validate(
+            {
+                "ticket_id": TICKET,
+                "delivery_id": TICKET,
+                "alert": alert,
+                "recipient": "ada",
+                "medium": "mail",
+                "attempts": 1,
+            }
+        )
+        for alert in ("assignment", "callback")
+    ),
+)
+
+
+def _steps(random: Random, facts: Sequence[Fact]) -> Iterator[Step]:
+    """Learn of the facts in the order in which word of them comes, and sweep between."""
+    latest_min = random.choice((0, 0, 5, 60, 600, 3000))
+    arrivals = [(_word(random, fact, latest_min), fact) for fact in facts]
+    if random.random() < 0.3:
+        arrivals += [(_word(random, f, latest_min), f) for f in facts if random.random() < 0.3]
+    arrivals.sort(key=lambda arrival: (arrival[0], arrival[1].id))
+    batch_max = random.choice((1, 1, 3, 20))
+    now = arrivals[0][0]
+    while arrivals:
+        size = random.randint(1, batch_max)
+        batch, arrivals = arrivals[:size], arrivals[size:]
+        for _ in range(random.choice((0, 0, 1, 2))):
+            gap_min = (batch[-1][0] - now) // _MINUTE
+            now += random.randint(0, max(gap_min, 0)) * _MINUTE
+            yield Step(now, ())
+        now = max(now, batch[-1][0])
+        yield Step(now, tuple(fact for _, fact in batch))
+    yield Step(now + random.randint(0, 600) * _MINUTE, ())
+    yield Step(END, ())
+
+
+def _word(random: Random, fact: Fact, latest_min: int) -> datetime:
+    """Say when word of a fact comes: at once, late, or (another's clock is ahead) too early."""
+    luck = random.random()
+    if luck < 0.02:
+        return fact.time - random.randint(0, 60) * _MINUTE
+    if luck < 0.5:
+        return fact.time
+    return fact.time + random.randint(0, latest_min) * _MINUTE
