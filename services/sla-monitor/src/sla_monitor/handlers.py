@@ -75,10 +75,10 @@ def _fold(
     ticket_id = _ticket_of(fact)
     known[ticket_id].append(fact)
     truths = {truth.key: truth for truth in domain.derive(known[ticket_id])}
-    for key, truth in truths.items():
-        yield from _keep(clocks, domain.fold(clocks.get(key), truth, fact, now=now))
     for gone in _gone(clocks, ticket_id, truths.keys()):
         yield from _keep(clocks, domain.withdraw(gone, fact))
+    for key, truth in truths.items():
+        yield from _keep(clocks, domain.fold(clocks.get(key), truth, fact, now=now))
 
 
 def _gone(clocks: dict[Key, Clock], ticket_id: UUID, owed: Iterable[Key]) -> list[Clock]:
