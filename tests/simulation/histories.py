@@ -194,11 +194,12 @@ def _facts(random: Random, create_date: datetime) -> Iterator[Fact]:
         yield _fact(random, _accepted(random, again), again)
     length = min(1 + int(random.expovariate(0.2)), 16)
     late = random.choice((8, 16, 30))
+    themes = random.sample(sorted(_WEIGHTS), 3)
     for _ in range(length):
         at = create_date + random.randint(-1, late) * grid
         if random.random() < 0.05:
             at += timedelta(microseconds=random.choice((-1, 1, 499, 123_456_789)))
-        yield _fact(random, _event(random), at)
+        yield _fact(random, _event(random, themes), at)
 
 
 def _fact(random: Random, event: Event, at: datetime) -> Fact:
@@ -254,8 +255,10 @@ def _policy(random: Random, zone: str) -> tuple[Promise, ...]:
     return tuple(promises)
 
 
-def _event(random: Random) -> Event:
-    kind = random.choices(*zip(*_WEIGHTS.items(), strict=True))[0]
+def _event(random: Random, themes: Sequence[str]) -> Event:
+    """Draw a fact; half of them are of the kinds that this history is about."""
+    kinds = themes if random.random() < 0.5 else tuple(_WEIGHTS)
+    kind = random.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0]
     match kind:
         case "waiting":
             return _SIMPLE_WAITS[random.choice(CAUSES)]
