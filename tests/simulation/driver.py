@@ -24,6 +24,7 @@ from shared.events import (
     PromiseBreached,
     PromiseMissed,
     PromiseRetracted,
+    TicketNoted,
 )
 from sla_monitor.domain import Announced, Clock, Key, Outcome, derive, fall_due, fold, withdraw
 
@@ -206,6 +207,9 @@ class Run:
         truths = derive(facts, self.history.exception_of)
         if truths != derive(self.known, self.history.exception_of):
             yield "another order comes to another truth"
+        unnoted = [fact for fact in self.known if not isinstance(fact.event, TicketNoted)]
+        if truths != derive(unnoted, self.history.exception_of):
+            yield "a note changes the truth"
         if {(t.kind, t.started_by) for t in truths} != self._verdicts.keys():
             yield f"other clocks: {truths}, by the rules {self._verdicts}"
             return
