@@ -24,12 +24,22 @@ from shared.events import (
     PromiseBreached,
     PromiseMissed,
     PromiseRetracted,
+    TicketNoted,
 )
 from sla_monitor.domain import Announced, Clock, Key, Outcome, derive, fall_due, fold, withdraw
 
 __all__ = ["Run", "differences", "shrunk"]
 
 _MS: Final = timedelta(milliseconds=1)
+
+
+type _Seen = tuple[str, UUID | None]
+"""A clock as a reader tells it from others: the kind, and the cycle where kinds recur."""
+
+
+def _seen(name: Name) -> _Seen:
+    kind, started_by = name
+    return kind, started_by if kind == "next_response" else None
 
 
 @dataclass(slots=True)
@@ -46,7 +56,10 @@ class _Told:
     def hear(self, event: ClockFact) -> None:
         """Believe what is said of the clock."""
         match event:
-            case ClockStarted() | ClockResumed():
+            case ClockStarted():
+                self.percents.clear()
+                self.state, self.due_at = "running", event.due_at
+            case ClockResumed():
                 self.state, self.due_at = "running", event.due_at
             case ClockPaused():
                 self.state = "paused"
@@ -72,7 +85,7 @@ class Run:
     announced: list[Announced] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     watermark: datetime | None = None
-    _told: dict[Name, _Told] = field(default_factory=dict)
+    _told: dict[_Seen, _Told] = field(default_factory=dict)
     _ids: dict[UUID, Announced] = field(default_factory=dict)
     _verdicts: dict[Name, Verdict] = field(default_factory=dict)
 
@@ -96,10 +109,10 @@ class Run:
         self.known.append(fact)
         self._verdicts = judge(self.known, self.history.exception_of)
         truths = {truth.key: truth for truth in derive(self.known, self.history.exception_of)}
-        for key, truth in truths.items():
-            self._keep(fold(self.clocks.get(key), truth, fact, now=now), now)
         for gone in [clock for key, clock in self.clocks.items() if key not in truths]:
             self._keep(withdraw(gone, fact), now)
+        for key, truth in truths.items():
+            self._keep(fold(self.clocks.get(key), truth, fact, now=now), now)
         self.found += self._compared(now)
 
     def _sweep(self, now: datetime) -> None:
@@ -115,17 +128,21 @@ class Run:
 
     def _keep(self, outcome: Outcome, now: datetime) -> None:
         clock = outcome.clock
+        started = [a for a in outcome.announced if isinstance(a.event, ClockStarted)]
+        if len(started) != (clock.key not in self.clocks):
+            self.found.append(f"{clock.kind}: started again, or never: {clock}")
         self.clocks[clock.key] = clock
         next_at = clock.next_at()
         if next_at is not None and next_at <= now:
             self.found.append(f"{clock.kind}: still due at {next_at} after it was judged")
-        name = clock.kind, clock.started_by
         for announced in outcome.announced:
             self.announced.append(announced)
             if self._ids.setdefault(announced.id, announced) != announced:
                 self.found.append(f"two events of one id: {announced} {self._ids[announced.id]}")
-            verdict = self._verdicts.get(name)
-            told = self._told.setdefault(name, _Told(None if verdict is None else verdict.target_s))
+            verdict = self._verdicts.get((clock.kind, clock.started_by))
+            told = self._told.setdefault((clock.kind, announced.event.cycle), _Told())
+            if isinstance(announced.event, ClockStarted) and verdict is not None:
+                told.target_s = verdict.target_s
             self.found += [
                 f"{clock.kind} {announced.event.type}: {fault}"
                 for fault in self._faults(announced, told, verdict, now)
@@ -143,7 +160,7 @@ class Run:
                 yield from self._wrong_break(announced, event, told, verdict, now)
             case PromiseRetracted():
                 yield from _wrong_retraction(event, told, verdict, now)
-            case ClockStarted() if told.state:
+            case ClockStarted() if told.state not in ("", "cancelled"):
                 yield "started twice"
             case _:
                 told.hear(event)
@@ -169,8 +186,9 @@ class Run:
 
     def _compared(self, now: datetime) -> Iterator[str]:
         """Compare what a reader believes with the rules, clock by clock."""
-        for name in self._told.keys() | self._verdicts.keys():
-            told, verdict = self._told.get(name, _Told()), self._verdicts.get(name)
+        verdicts = {_seen(name): verdict for name, verdict in self._verdicts.items()}
+        for name in self._told.keys() | verdicts.keys():
+            told, verdict = self._told.get(name, _Told()), verdicts.get(name)
             broken = None if verdict is None else verdict.broken(now)
             if told.broken != broken:
                 yield f"{name[0]} is told as {told.broken}, by the rules it is {broken}: {verdict}"
@@ -189,6 +207,9 @@ class Run:
         truths = derive(facts, self.history.exception_of)
         if truths != derive(self.known, self.history.exception_of):
             yield "another order comes to another truth"
+        unnoted = [fact for fact in self.known if not isinstance(fact.event, TicketNoted)]
+        if truths != derive(unnoted, self.history.exception_of):
+            yield "a note changes the truth"
         if {(t.kind, t.started_by) for t in truths} != self._verdicts.keys():
             yield f"other clocks: {truths}, by the rules {self._verdicts}"
             return
@@ -242,7 +263,7 @@ def _wrong_retraction(
     told.broken = told.broken_id = None
 
 
-def _not_warned(name: Name, told: _Told, verdict: Verdict, now: datetime) -> Iterator[str]:
+def _not_warned(name: _Seen, told: _Told, verdict: Verdict, now: datetime) -> Iterator[str]:
     """Of the warning points gone by, the greatest was announced, or a greater one before."""
     passed = [used_s for used_s, at in verdict.warn_at if at is not None and at <= now]
     if not passed or verdict.broken(now):

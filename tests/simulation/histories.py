@@ -61,7 +61,7 @@ _DAYS: Final = (
     datetime(2026, 10, 29, tzinfo=UTC),
 )
 _GRID_MIN: Final = (1, 5, 15, 15, 30, 60, 240, 480)
-_TARGETS_S: Final = (60, 300, 600, 1800, 2700, 3600, 3600, 7200, 28800, 57600)
+_TARGETS_S: Final = (60, 90, 300, 600, 1800, 2700, 3600, 4500, 7200, 28800, 57600)
 _WARNINGS: Final = (
     WARNINGS,
     WARNINGS,
@@ -93,6 +93,7 @@ _KINDS: Final[tuple[tuple[PromiseKind, ...], ...]] = (
     ("next_response", "resolution"),
     ("callback", "next_response"),
     ("join", "resolution"),
+    ("first_response", "next_response", "resolution"),
     (),
 )
 _SPECIALISTS: Final = ("ada", "bo")
@@ -194,11 +195,12 @@ def _facts(random: Random, create_date: datetime) -> Iterator[Fact]:
         yield _fact(random, _accepted(random, again), again)
     length = min(1 + int(random.expovariate(0.2)), 16)
     late = random.choice((8, 16, 30))
+    themes = random.sample(sorted(_WEIGHTS), 3)
     for _ in range(length):
         at = create_date + random.randint(-1, late) * grid
         if random.random() < 0.05:
             at += timedelta(microseconds=random.choice((-1, 1, 499, 123_456_789)))
-        yield _fact(random, _event(random), at)
+        yield _fact(random, _event(random, themes), at)
 
 
 def _fact(random: Random, event: Event, at: datetime) -> Fact:
@@ -214,7 +216,13 @@ def _accepted(random: Random, create_date: datetime) -> TicketAccepted:
     if random.random() < 0.3:
         prices = {s: _built_in(role, channel, s, zone) for s in (severity, other)}
     else:
-        prices = {s: _policy(random, zone) for s in (severity, other)}
+        kinds = random.choice(_KINDS)
+        others = kinds if random.random() < 0.7 else random.choice(_KINDS)
+        about = random.randrange(len(_TARGETS_S))
+        prices = {
+            severity: _policy(random, kinds, about, zone),
+            other: _policy(random, others, about, zone),
+        }
     delay = random.choice((None, timedelta(0), _MINUTE))
     return TicketAccepted(
         ticket_id=TICKET,
@@ -235,11 +243,14 @@ def _accepted(random: Random, create_date: datetime) -> TicketAccepted:
     )
 
 
-def _policy(random: Random, zone: str) -> tuple[Promise, ...]:
-    """Promise something of one's own."""
+def _policy(
+    random: Random, kinds: Sequence[PromiseKind], about: int, zone: str
+) -> tuple[Promise, ...]:
+    """Promise something of one's own, with targets like that one."""
     promises = []
-    for kind in random.choice(_KINDS):
-        target_s = random.choice(_TARGETS_S)
+    for kind in kinds:
+        place = about + random.randint(-1, 1)
+        target_s = _TARGETS_S[min(max(place, 0), len(_TARGETS_S) - 1)]
         promises.append(
             promise(
                 kind,
@@ -254,8 +265,10 @@ def _policy(random: Random, zone: str) -> tuple[Promise, ...]:
     return tuple(promises)
 
 
-def _event(random: Random) -> Event:
-    kind = random.choices(*zip(*_WEIGHTS.items(), strict=True))[0]
+def _event(random: Random, themes: Sequence[str]) -> Event:
+    """Draw a fact; half of them are of the kinds that this history is about."""
+    kinds = themes if random.random() < 0.5 else tuple(_WEIGHTS)
+    kind = random.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0]
     match kind:
         case "waiting":
             return _SIMPLE_WAITS[random.choice(CAUSES)]
@@ -277,7 +290,7 @@ _WEIGHTS: Final = {
     "resolved": 3,
     "closed": 3,
     "reopened": 4,
-    "reclassified": 3,
+    "reclassified": 4,
     "reached": 1,
     "merged": 0.7,
     "erased": 0.4,
@@ -343,14 +356,14 @@ def _steps(random: Random, facts: Sequence[Fact]) -> Iterator[Step]:
     if random.random() < 0.3:
         arrivals += [(_word(random, f, latest_min), f) for f in facts if random.random() < 0.3]
     arrivals.sort(key=lambda arrival: (arrival[0], arrival[1].id))
-    batch_max = random.choice((1, 1, 3, 20))
+    batch_max, sweeps_max = random.choice((1, 1, 3, 20)), random.choice((0, 1, 3, 8))
     now = arrivals[0][0]
     while arrivals:
         size = random.randint(1, batch_max)
         batch, arrivals = arrivals[:size], arrivals[size:]
-        for _ in range(random.choice((0, 0, 1, 2))):
+        for _ in range(random.randint(0, sweeps_max)):
             gap_min = (batch[-1][0] - now) // _MINUTE
-            now += random.randint(0, max(gap_min, 0)) * _MINUTE
+            now += random.randint(0, max(gap_min, 0) // 2) * _MINUTE
             yield Step(now, ())
         now = max(now, batch[-1][0])
         yield Step(now, tuple(fact for _, fact in batch))

@@ -174,7 +174,7 @@ def _learned(state: _State, truths: Sequence[Clock], fact: Fact) -> _State:
     gone = [clock for key, clock in state.clocks.items() if key not in keys]
     clocks = state.clocks
     folded = [fold(clocks.get(truth.key), truth, fact, now=state.now) for truth in truths]
-    return state.saying([*folded, *(withdraw(clock, fact) for clock in gone)])
+    return state.saying([*(withdraw(clock, fact) for clock in gone), *folded])
 
 
 def _unsaid(clock: Clock) -> Clock:

@@ -93,11 +93,11 @@ class _Fold:
         if isinstance(cause.event, TicketEvent):
             self.known[ticket_id].append(cause)
         truths = domain.derive(self.known[ticket_id], self.exception_of)
+        for gone in _gone(self.clocks, ticket_id, (truth.key for truth in truths)):
+            self._keep(domain.withdraw(gone, cause))
         for truth in truths:
             old = self.clocks.get(truth.key)
             self._keep(domain.fold(old, truth, cause, now=self.now))
-        for gone in _gone(self.clocks, ticket_id, (truth.key for truth in truths)):
-            self._keep(domain.withdraw(gone, cause))
 
     def _keep(self, outcome: domain.Outcome) -> None:
         self.clocks[outcome.clock.key] = outcome.clock

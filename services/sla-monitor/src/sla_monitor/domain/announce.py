@@ -109,11 +109,12 @@ def _follow(old: Clock | None, truth: Clock, cause: Fact) -> tuple[Clock, list[A
         event = ClockStarted.model_validate({**_whose(started), "due_at": started.due_at})
         clock, events = _follow(started, truth, cause)
         return clock, [_because(cause, event, started.started_at), *events]
+    repriced = truth.target_s != old.target_s
     clock = truth._replace(
-        warned_s=old.warned_s if truth.target_s == old.target_s else 0,
+        warned_s=0 if repriced else old.warned_s,
         broken=old.broken,
         broken_id=old.broken_id,
-        retractions=old.retractions,
+        retractions=old.retractions + repriced,
     )
     return clock, [_because(cause, event, time) for event, time in _changes(old, truth, cause)]
 

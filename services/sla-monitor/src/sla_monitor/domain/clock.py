@@ -24,7 +24,8 @@ class Clock(NamedTuple):
 
     ``due_at`` is None while nothing is due (paused before it was used up). ``warn_at`` says when
     each of ``warn_used_s``, seconds of the target, is used up. ``warned_s`` is the greatest of
-    them announced; ``retractions`` tells a breach announced anew from the one taken back.
+    them announced; ``retractions`` tells what is announced anew, after a breach was taken back or
+    another target set, from what was announced before.
     """
 
     ticket_id: UUID
