@@ -1,0 +1,118 @@
+"""Folding on a real PostgreSQL: declared exceptions and merges reach the clocks they concern."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid5
+
+import pytest
+
+from shared.events import NAMESPACE, Envelope, Event, PolicyPublished, TicketAbsorbed, ticket_id_of
+from shared.policies import Policy, default_policy
+from shared.postgres import Database
+from shared.testing.builders import NOON, a_ticket, minutes
+from shared.testing.databases import MakeDatabase
+from sla_monitor.handlers import Folding
+from sla_monitor.partitions import Partitions
+
+ANNOUNCED: Final = """
+    SELECT headers, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
+"""
+
+
+@pytest.fixture
+async def db(database: MakeDatabase) -> AsyncIterator[Database]:
+    """Connect as sla-monitor."""
+    db = Database((await database("sla_monitor")).dsn, service="sla-monitor")
+    await db.start()
+    yield db
+    await db.stop()
+
+
+async def four() -> int:
+    """Count the partitions."""
+    return 4
+
+
+async def fold(db: Database, *facts: Envelope[Event], after_min: float) -> None:
+    """Fold a batch, so long after noon."""
+    partitions = Partitions(db, four)
+    await partitions.start()
+    async with db.transaction() as tx:
+        await Folding(partitions).take(tx, facts, NOON + minutes(after_min))
+
+
+async def said(db: Database) -> Sequence[tuple[str, dict[str, Any]]]:
+    """Read the types of what was announced, and the data."""
+    async with db.session() as session:
+        rows = await session.fetch(ANNOUNCED)
+    return [(_short(row["headers"]), json.loads(row["fact"])) for row in rows]
+
+
+def _short(headers: str) -> str:
+    name: str = dict(json.loads(headers))["ce_type"]
+    return name.removeprefix("premium.").removesuffix(".v1")
+
+
+def declared(*exceptions: tuple[str, datetime, datetime], after_min: float) -> Envelope[Event]:
+    """Publish the built-in policy with these exceptions."""
+    windows = [
+        {"name": name, "reason": "A storm.", "starts_at": since, "ends_at": until}
+        for name, since, until in exceptions
+    ]
+    policy = Policy.model_validate({**default_policy().document, "exceptions": windows})
+    event = PolicyPublished(policy_id=policy.policy_id, version=policy.version, document=policy)
+    at = NOON + minutes(after_min)
+    return Envelope(uuid5(NAMESPACE, f"{policy.version}{at}"), "test", at, event)
+
+
+STORM: Final = ("storm", NOON - minutes(30), NOON + minutes(30))
+
+
+async def test_an_exception_declared_later_reaches_open_tickets(db: Database) -> None:
+    """The guarantee of a ticket created inside it is an objective from there on, and says so."""
+    await fold(db, a_ticket("in"), a_ticket("out", after_min=45), after_min=46)
+    await fold(db, declared(STORM, after_min=47), after_min=47)
+    repriced = [fact for kind, fact in await said(db) if kind == "clock.repriced"]
+    assert [(f["ticket_id"], f["promise_class"], f["exception"]) for f in repriced] == [
+        (str(ticket_id_of("test", "in")), "objective", "storm")
+    ]
+
+
+async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database) -> None:
+    """What was announced before the declaration is taken back, and told as what it is."""
+    await fold(db, a_ticket("in"), after_min=61)
+    await fold(db, declared(STORM, after_min=70), after_min=70)
+    kinds = [kind for kind, _ in await said(db)]
+    assert kinds == [
+        *("clock.started", "promise.breached"),
+        *("clock.repriced", "promise.retracted", "promise.missed"),
+    ]
+    assert (await said(db))[3][1]["reason"] == "exception"
+
+
+async def test_an_exception_withdrawn_gives_the_guarantee_back(db: Database) -> None:
+    """A policy without it replaces the one with it; two tickets have two causes."""
+    await fold(db, declared(STORM, after_min=0), after_min=0)
+    await fold(db, a_ticket("one"), a_ticket("two"), after_min=1)
+    await fold(db, declared(after_min=2), after_min=2)
+    started = [fact["promise_class"] for kind, fact in await said(db) if kind == "clock.started"]
+    repriced = [fact["promise_class"] for kind, fact in await said(db) if kind == "clock.repriced"]
+    assert started == ["objective", "objective"]
+    assert repriced == ["guarantee", "guarantee"]
+
+
+async def test_a_merge_gives_nobody_more_time(db: Database) -> None:
+    """The ticket that stays is due from the duplicate's create date, which was earlier."""
+    await fold(db, a_ticket("stays", after_min=20), after_min=20)
+    event = TicketAbsorbed(
+        ticket_id=ticket_id_of("test", "stays"),
+        absorbed=ticket_id_of("test", "gone"),
+        create_date=NOON,
+    )
+    await fold(
+        db, Envelope(uuid5(NAMESPACE, "merge"), "test", NOON + minutes(25), event), after_min=25
+    )
+    due = [fact["due_at"] for kind, fact in await said(db) if kind == "clock.resumed"]
+    assert due == ["2026-03-02T13:00:00Z"]
