@@ -58,7 +58,7 @@ async def add(
             e.event.topic,
             e.event.subject.encode(),
             value_of(e.event),
-            _packed((name, _latin(text)) for name, text in attributes_of(e)),
+            _packed([(name, _latin(text)) for name, text in attributes_of(e)]),
             partition,
         )
         for e, partition in zip(envelopes, places, strict=False)
@@ -70,7 +70,7 @@ async def add_raw(
     tx: Tx, *, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]
 ) -> None:
     """Announce a record as it is, byte for byte: dead letters."""
-    pairs = ((name, None if raw is None else raw.decode("latin-1")) for name, raw in headers)
+    pairs = [(name, None if raw is None else raw.decode("latin-1")) for name, raw in headers]
     await _insert(tx, [(topic, key, value, _packed(pairs), None)])
 
 
@@ -80,9 +80,9 @@ async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
         tx.announces = True
 
 
-def _packed(pairs: Iterable[tuple[str, str | None]]) -> str:
+def _packed(pairs: Sequence[tuple[str, str | None]]) -> str:
     """Write headers as JSON; their bytes are read as Latin-1, which has a letter for each."""
-    return to_json(list(pairs)).decode()
+    return to_json(pairs).decode()
 
 
 def _latin(text: str) -> str:

@@ -43,6 +43,9 @@ _COLUMNS: Final = Clock._fields
 _PACKED: Final = frozenset({"warn_used_s", "warn_at", "phases"})
 _PLAIN: Final = tuple(name for name in _COLUMNS if name not in _PACKED)
 _VALUES: Final = attrgetter(*_PLAIN)
+_STARTED_AT: Final = _PLAIN.index("started_at")
+_SAID: Final = _PLAIN.index("warned_s")
+"""From there on stands what has been announced."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CLOCK: Final = ", ".join((*_PLAIN, "warnings", "phases"))
 
@@ -318,7 +321,7 @@ async def clocks_as_they_are(tx: Tx, ticket_id: UUID) -> dict[Key, Clock]:
 
 async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> list[Due]:
     rows = await tx.fetch(DUE[order], partitions, limit)
-    return [Due(row["partition"], row["next_at"], _clock(row)) for row in rows]
+    return [Due(row["partition"], row["next_at"], _clock(row, begins=2)) for row in rows]
 
 
 @lru_cache(maxsize=256)
@@ -331,18 +334,14 @@ def _fact(row: Any) -> Fact:  # noqa: ANN401 - asyncpg has no types
     return Envelope(row["fact_id"], row["source"], row["occurred_at"], event)
 
 
-def _clock(row: Any) -> Clock:  # noqa: ANN401 - asyncpg has no types
-    values = {name: row[name] for name in _PLAIN}
-    started_at = row["started_at"]
-    warnings = from_json(row["warnings"])
-    return Clock(
-        **values,
-        warn_used_s=tuple(used_s for used_s, _ in warnings),
-        warn_at=tuple(
-            None if offset is None else started_at + offset * _MICROSECOND for _, offset in warnings
-        ),
-        phases=tuple((part, since_ms) for part, since_ms in from_json(row["phases"])),
-    )
+def _clock(row: Any, begins: int = 0) -> Clock:  # noqa: ANN401 - asyncpg has no types
+    """Read a clock whose columns begin there, in the order of _CLOCK: by place, for speed."""
+    *plain, warnings, phases = row[begins:]
+    before, after = plain[:_SAID], plain[_SAID:]
+    started_at = before[_STARTED_AT]
+    used_s, offsets = zip(*from_json(warnings), strict=True) if warnings != "[]" else ((), ())
+    warn_at = tuple(None if o is None else started_at + o * _MICROSECOND for o in offsets)
+    return Clock._make((*before, used_s, warn_at, tuple(map(tuple, from_json(phases))), *after))
 
 
 def _warnings(clock: Clock) -> str:

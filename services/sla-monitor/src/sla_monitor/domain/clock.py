@@ -39,11 +39,11 @@ class Clock(NamedTuple):
     target_s: int
     started_at: datetime
     due_at: datetime | None
-    warn_used_s: tuple[int, ...]
-    warn_at: tuple[datetime | None, ...]
     state: State
     settled_at: datetime | None
     cancelled_for: Cancellation | None
+    warn_used_s: tuple[int, ...]
+    warn_at: tuple[datetime | None, ...]
     phases: tuple[Phase, ...]
     warned_s: int = 0
     broken: Broken | None = None
