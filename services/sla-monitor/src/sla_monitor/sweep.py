@@ -35,7 +35,10 @@ _LOOK_S: Final = 0.05
 _AWAY_S: Final = 0.5
 _WORD_EVERY: Final = timedelta(seconds=1)
 _ALL: Final = Share()
-_HALVES: Final = (Share(0, 2), Share(1, 2))
+_SHARES: Final = 4
+_WORKERS: Final = 2
+"""So many sweep at once while there is a backlog: one decides while PostgreSQL saves another's."""
+_TAKEN_S: Final = 0.01
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -49,12 +52,15 @@ class Swept:
 
 async def sweep(
     db: Database, swept: Swept, share: Share = _ALL, *, limit: int = _BATCH_MAX
-) -> bool:
-    """Announce what is due, and how far partitions have been judged; tell if more may be due."""
+) -> int | None:
+    """Announce what is due, and how far partitions have been judged.
+
+    The number of clocks claimed comes back; None when others are sweeping all of the share.
+    """
     async with db.transaction() as tx:
         mine, now = await store.own(tx, share, told_every=_WORD_EVERY)
         if now is None:
-            return False
+            return None
         due = await _claim(tx, [p.number for p in mine], limit)
         judged_to = {p.number: _watermark(p, now) for p in mine}
         changed: list[Clock] = []
@@ -76,7 +82,7 @@ async def sweep(
     swept.clocks += len(due)
     for partition in told:
         swept.lag_ms.pop(partition, None)
-    return len(due) >= limit
+    return len(due)
 
 
 def _watermark(partition: Partition, now: datetime) -> datetime | None:
@@ -172,17 +178,22 @@ class Sweeper:
         async with self._db.session() as session:
             while not self._stop.is_set():
                 wait_s = await store.seconds_to_next(session)
-                if (wait_s is not None and wait_s <= 0) or elapsed_s(told_at) >= word_s:
-                    if elapsed_s(told_at) >= word_s:
-                        told_at = elapsed_s()
-                    if await sweep(self._db, self._swept):
-                        await self._catch_up()
-                else:
+                owes_word = elapsed_s(told_at) >= word_s
+                if not owes_word and (wait_s is None or wait_s > 0):
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
+                    continue
+                told_at = elapsed_s() if owes_word else told_at
+                claimed = await sweep(self._db, self._swept)
+                if claimed is None:
+                    await or_after(self._stop.wait(), _TAKEN_S)
+                elif claimed >= _BATCH_MAX:
+                    await asyncio.gather(*map(self._catch_up, range(_WORKERS)))
 
-    async def _catch_up(self) -> None:
-        """Sweep two halves at once while there is a backlog: one decides while the other saves."""
-        while not self._stop.is_set() and any(
-            await asyncio.gather(*(sweep(self._db, self._swept, half) for half in _HALVES))
-        ):
-            pass
+    async def _catch_up(self, worker: int) -> None:
+        """Sweep one share after another, until in a whole round none is left with a backlog."""
+        more = True
+        while more and not self._stop.is_set():
+            more = False
+            for step in range(_SHARES):
+                share = Share((worker * _SHARES // _WORKERS + step) % _SHARES, _SHARES)
+                more |= (await sweep(self._db, self._swept, share) or 0) >= _BATCH_MAX

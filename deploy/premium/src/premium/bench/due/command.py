@@ -41,6 +41,7 @@ def bench_due(  # noqa: PLR0913 - a command's options are its arguments
     repeats: Annotated[int | None, typer.Option(min=1, help="Turns for each peer.")] = None,
     kills: Annotated[int | None, typer.Option(min=1, help="How often to kill -9.")] = None,
     seed: Annotated[int, typer.Option(help="Draws the moments of the kills.")] = 1,
+    instances: Annotated[int, typer.Option(min=1, help="How many sla-monitors share it.")] = 1,
     report: Annotated[
         Path | None, typer.Option(help="Write every value to this file, as JSON.")
     ] = None,
@@ -61,7 +62,7 @@ def bench_due(  # noqa: PLR0913 - a command's options are its arguments
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     plans = {part: replace(plan, **given) for part, plan in PLANS.items()}
     try:
-        found = run(_measured(Console(), parts or list(Part), plans, seed))
+        found = run(_measured(Console(), parts or list(Part), plans, seed, instances))
     except Transient as e:
         raise StackError(f"{e}; is the machine short of memory or disk?") from e
     if report is not None:
@@ -69,23 +70,33 @@ def bench_due(  # noqa: PLR0913 - a command's options are its arguments
 
 
 async def _measured(
-    console: Console, parts: Collection[Part], plans: Mapping[Part, Plan], seed: int
+    console: Console,
+    parts: Collection[Part],
+    plans: Mapping[Part, Plan],
+    seed: int,
+    instances: int,
 ) -> DueReport:
     shown = Shown(console)
     sheets = []
     async with own_stack(shown, [MONITOR]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
-        async for sheet in _sheets(stack, shown, parts, plans, seed):
+        async for sheet in _sheets(stack, shown, parts, plans, seed=seed, instances=instances):
             console.print(sheet.table())
             sheets.append(sheet)
     return DueReport(environment=described, sheets=tuple(sheets))
 
 
-async def _sheets(
-    stack: Stack, shown: Shown, parts: Collection[Part], plans: Mapping[Part, Plan], seed: int
+async def _sheets(  # noqa: PLR0913 - what is measured, where, and how much of it
+    stack: Stack,
+    shown: Shown,
+    parts: Collection[Part],
+    plans: Mapping[Part, Plan],
+    *,
+    seed: int,
+    instances: int,
 ) -> AsyncIterator[Sheet]:
-    async with ours(stack) as running:
+    async with ours(stack, instances=instances) as running:
         await running.stack.stop(MONITOR)
         if Part.PEERS in parts:
             async with peers(stack.addresses, stack.folder / "logs") as others:

@@ -142,7 +142,8 @@ class Ours:
     name = "ours"
     topic = seeding.TOPIC
 
-    def __init__(self, stack: Stack, connection: asyncpg.Connection) -> None:
+    def __init__(self, stack: Stack, connection: asyncpg.Connection, instances: int) -> None:
+        self._instances = instances
         self.bootstrap = stack.addresses.kafka_bootstrap
         self.connection = connection
         self.stack = stack
@@ -159,12 +160,31 @@ class Ours:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Let the monitor run for a while."""
+        """Let the monitor run for a while, with as many beside it as were asked for."""
         await self.stack.start(MONITOR)
+        others = [await self._another(number) for number in range(1, self._instances)]
         try:
             yield
         finally:
+            for other in others:
+                other.terminate()
+                await other.wait()
             await self.stack.stop(MONITOR)
+
+    async def _another(self, number: int) -> asyncio.subprocess.Process:
+        told = {
+            "DSN": self.stack.addresses.dsn("sla_monitor"),
+            "KAFKA_BOOTSTRAP": self.bootstrap,
+            "HTTP_PORT": "0",
+            "INSTANCE_ID": f"another-{number}",
+        }
+        with (self.stack.folder / "logs" / f"{MONITOR}-{number}.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "sla_monitor"),
+                env={**os.environ, **{f"SLA_MONITOR_{name}": text for name, text in told.items()}},
+                stdout=log,
+                stderr=log,
+            )
 
     async def plant(self, batch: Batch) -> None:
         """Plant clocks that fall due."""
@@ -176,11 +196,11 @@ class Ours:
 
 
 @asynccontextmanager
-async def ours(stack: Stack) -> AsyncIterator[Ours]:
+async def ours(stack: Stack, *, instances: int) -> AsyncIterator[Ours]:
     """Reach into sla-monitor's database as its owner; its turns go without comment."""
     connection = await asyncpg.connect(stack.addresses.dsn("sla_monitor", owner=True))
     try:
-        yield Ours(Stack.attach(stack.folder), connection)
+        yield Ours(Stack.attach(stack.folder), connection, instances)
     finally:
         await connection.close()
 
