@@ -17,7 +17,7 @@ from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from sla_monitor.handlers import Folding
 from sla_monitor.partitions import Partitions
-from sla_monitor.sweep import Swept, sweep
+from sla_monitor.sweep import Sweeper, Swept, sweep
 
 PARTITIONS: Final = 4
 TICKETS: Final = 300
@@ -30,6 +30,8 @@ STAND: Final = """
 """
 OWN: Final = "SELECT pg_advisory_xact_lock(hashtext('sweep'), $1)"
 HOLD: Final = "SELECT FROM clock WHERE partition = $1 FOR UPDATE"
+DUE: Final = "SELECT FROM clock WHERE next_at <= premium_now() LIMIT 1"
+WAIT_S_MAX: Final = 60
 FORGET: Final = "UPDATE watermark SET told_at = NULL"
 OPEN: Final = "SELECT partition, open FROM open_clocks WHERE open <> 0 ORDER BY partition"
 COUNTED: Final = """
@@ -121,6 +123,24 @@ async def test_two_sweepers_announce_each_breach_once(monitor: Monitor) -> None:
     await sweep(monitor.db, Swept())
     breached = Counter(fact["ticket_id"] for fact in await monitor.said("broken"))
     assert len(breached) == TICKETS
+    assert set(breached.values()) == {1}
+
+
+async def test_two_instances_work_off_a_backlog_together(monitor: Monitor) -> None:
+    """While both sweep without a break, each breach is announced once, and none is left."""
+    for number in range(10):
+        await monitor.fold(*(a_ticket(f"T{number}-{n}") for n in range(TICKETS)))
+    await monitor.stand_at(NOON + minutes(61))
+    sweepers = [Sweeper(monitor.db), Sweeper(monitor.other)]
+    for sweeper in sweepers:
+        await sweeper.start()
+    async with asyncio.timeout(WAIT_S_MAX):
+        while await monitor.rows(DUE):
+            await asyncio.sleep(0)
+    for sweeper in sweepers:
+        await sweeper.stop()
+    breached = Counter(fact["ticket_id"] for fact in await monitor.said("broken"))
+    assert len(breached) == 10 * TICKETS
     assert set(breached.values()) == {1}
 
 
