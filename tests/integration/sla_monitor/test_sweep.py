@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from shared import inbox
+from shared.clock import or_after
 from shared.errors import Transient
 from shared.events import Envelope, Event, TicketResponded
 from shared.postgres import Database
@@ -32,6 +33,7 @@ OWN: Final = "SELECT pg_advisory_xact_lock(hashtext('sweep'), $1)"
 HOLD: Final = "SELECT FROM clock WHERE partition = $1 FOR UPDATE"
 DUE: Final = "SELECT FROM clock WHERE next_at <= premium_now() LIMIT 1"
 WAIT_S_MAX: Final = 60
+LOOK_S: Final = 0.02
 FORGET: Final = "UPDATE watermark SET told_at = NULL"
 OPEN: Final = "SELECT partition, open FROM open_clocks WHERE open <> 0 ORDER BY partition"
 COUNTED: Final = """
@@ -136,7 +138,7 @@ async def test_two_instances_work_off_a_backlog_together(monitor: Monitor) -> No
         await sweeper.start()
     async with asyncio.timeout(WAIT_S_MAX):
         while await monitor.rows(DUE):
-            await asyncio.sleep(0)
+            await or_after(asyncio.Event().wait(), LOOK_S)
     for sweeper in sweepers:
         await sweeper.stop()
     breached = Counter(fact["ticket_id"] for fact in await monitor.said("broken"))
