@@ -44,6 +44,7 @@ _TRIES_MAX: Final = 3
 _POLL_MS: Final = 250
 """How long an idle poll may take; records end it at once, a stop after this long."""
 _AWAY_S: Final = 0.5
+_PATIENT_BYTES: Final = 64 * 1024
 _COMMIT_S: Final = 0.1
 """How long offsets may stay uncommitted: what a crash then repeats, the inbox knows."""
 
@@ -65,12 +66,24 @@ type Handler[T] = Callable[[Tx, Sequence[T], datetime], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where the records come from. ``instance_id`` keeps partitions over a restart (KIP-345)."""
+    """Where the records come from. ``instance_id`` keeps partitions over a restart (KIP-345).
+
+    ``purpose`` tells a second consumer of the service from its first. With ``patience_ms`` the
+    broker may keep records back so long, to hand over more of them at once.
+    """
 
     bootstrap: str
     service: str
     instance_id: str | None = None
     topic_prefix: str = ""
+    purpose: str = ""
+    patience_ms: int = 0
+
+    @property
+    def group(self) -> str:
+        """The consumer group."""
+        name = f"{self.service}.{self.purpose}" if self.purpose else self.service
+        return self.topic_prefix + name
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +122,14 @@ class BatchConsumer[T: Claimable]:
         )
         self._subscriber = self._broker.subscriber(
             *(connection.topic_prefix + topic for topic in topics),
-            group_id=connection.topic_prefix + connection.service,
+            group_id=connection.group,
             group_instance_id=connection.instance_id,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=1024 * 1024,
+            fetch_min_bytes=_PATIENT_BYTES if connection.patience_ms else 1,
+            fetch_max_wait_ms=connection.patience_ms or 500,
             max_poll_interval_ms=300_000,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=1_000,

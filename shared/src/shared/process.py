@@ -1,12 +1,12 @@
 """The command line of every service: `python -m <service>` serves, `… migrate` migrates."""
 
+import asyncio
 import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-import uvloop
 
 from shared import migrations, telemetry
 from shared.errors import Poison, Transient
@@ -24,14 +24,18 @@ _USAGE: Final = "usage: python -m {package} [migrate]\n"
 def command_line[S: ServiceSettings](
     package: str, settings_type: type[S], assemble: Callable[[S, Database], Sequence[Part]]
 ) -> None:
-    """Run a service, or migrate its database. Exits with 2 for a bad setting, 1 for a failure."""
+    """Run a service, or migrate its database. Exits with 2 for a bad setting, 1 for a failure.
+
+    On asyncio's own loop: on uvloop a write to a connection that has just closed raises
+    RuntimeError, aiokafka's metadata task dies of it, and its consumer waits for ever.
+    """
     match sys.argv[1:]:
         case []:
             settings = load(settings_type)
-            sys.exit(uvloop.run(_serve(package, settings, assemble)))
+            sys.exit(asyncio.run(_serve(package, settings, assemble)))
         case ["migrate"]:
             settings = load(settings_type)
-            sys.exit(uvloop.run(_migrate(package, settings)))
+            sys.exit(asyncio.run(_migrate(package, settings)))
         case _:
             sys.stderr.write(_USAGE.format(package=package))
             sys.exit(EXIT_USAGE)

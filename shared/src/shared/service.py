@@ -39,14 +39,22 @@ class Service:
         return await self._publisher.partitions(topic)
 
     def consumer[T: Claimable](
-        self, topics: Sequence[str], decode: Decoder[T], handle: Handler[T]
+        self,
+        topics: Sequence[str],
+        decode: Decoder[T],
+        handle: Handler[T],
+        *,
+        purpose: str = "",
+        patience_ms: int = 0,
     ) -> BatchConsumer[T]:
-        """Make the service's consumer; its group is named as the service."""
+        """Make a consumer; its group is named as the service, and its purpose if it is a second."""
         connection = Connection(
             bootstrap=self._settings.kafka_bootstrap,
             service=self._name,
             instance_id=self._settings.instance_id,
             topic_prefix=self._settings.topic_prefix,
+            purpose=purpose,
+            patience_ms=patience_ms,
         )
         return BatchConsumer(connection, self._db, topics=topics, decode=decode, handle=handle)
 

@@ -1,6 +1,7 @@
 """Sla-monitor, put together: the consumer, the sweep, the relay."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from shared.events import BreachFact
 from shared.lifecycle import Part
@@ -15,11 +16,21 @@ from sla_monitor.sweep import Sweeper
 
 __all__ = ["assemble"]
 
+_PATIENCE_MS: Final = 200
+
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     service = Service("sla-monitor", settings, db)
     partitions = Partitions(db, lambda: service.partitions(BreachFact.topic))
     folding = Folding(partitions)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, folding.take)
-    return service.parts(consumer, lambda routes: make_app(db, routes), partitions, Sweeper(db))
+    prompt = service.consumer(handlers.PROMPTLY, handlers.decode, folding.take)
+    patient = service.consumer(
+        handlers.PATIENTLY,
+        handlers.decode,
+        folding.take,
+        purpose="hands",
+        patience_ms=_PATIENCE_MS,
+    )
+    own = (partitions, Sweeper(db), patient)
+    return service.parts(prompt, lambda routes: make_app(db, routes), *own)

@@ -28,14 +28,12 @@ from sla_monitor.domain import Announced, Clock, ExceptionOf, Fact, Key
 from sla_monitor.partitions import Partitions
 from sla_monitor.telemetry import SKIPPED
 
-__all__ = ["CONSUMES", "EMITS", "Folding", "decode", "exception_of"]
+__all__ = ["CONSUMES", "EMITS", "PATIENTLY", "PROMPTLY", "Folding", "decode", "exception_of"]
 
-CONSUMES: Final = (
-    TicketFact.topic,
-    AssignmentFact.topic,
-    NotificationFact.topic,
-    PolicyPublished.topic,
-)
+PROMPTLY: Final = (TicketFact.topic,)
+PATIENTLY: Final = (AssignmentFact.topic, NotificationFact.topic, PolicyPublished.topic)
+"""What nobody waits for: in whose hands time went, and what was declared."""
+CONSUMES: Final = (*PROMPTLY, *PATIENTLY)
 EMITS: Final = (ClockFact.topic, BreachFact.topic)
 _HANDS: Final = ("assignment", "callback")
 

@@ -12,7 +12,7 @@ __all__ = ["STAGES", "Pipeline", "Stage"]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A service, its database, and the topics it reads."""
+    """A service, or one of its consumer groups; its database, and the topics it reads."""
 
     service: str
     database: str
@@ -22,10 +22,9 @@ class Stage:
 STAGES: Final = (
     Stage("intake", "intake", ("inbound.v1", "policies.v1")),
     Stage("router", "router", ("tickets.v1", "specialists.v1")),
+    Stage("sla-monitor", "sla_monitor", ("tickets.v1",)),
     Stage(
-        "sla-monitor",
-        "sla_monitor",
-        ("tickets.v1", "assignments.v1", "notifications.v1", "policies.v1"),
+        "sla-monitor.hands", "sla_monitor", ("assignments.v1", "notifications.v1", "policies.v1")
     ),
     Stage("notifier", "notifier", ("assignments.v1", "clocks.v1", "breaches.v1", "specialists.v1")),
 )
