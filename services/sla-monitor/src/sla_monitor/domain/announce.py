@@ -126,10 +126,10 @@ def _changes(old: Clock, new: Clock, cause: Fact) -> Iterable[tuple[ClockFact, d
         priced = {**whose, "target_s": new.target_s, "due_at": new.due_at}
         yield ClockRepriced.model_validate(priced), cause.time
     match old.state, new.state:
-        case before, "met" if before != "met" or old.settled_at != new.settled_at:
+        case _, "met" if _settled(old) != _settled(new):
             assert new.settled_at is not None  # noqa: S101 - met is settled
             yield _met(new, new.settled_at), new.settled_at
-        case before, "cancelled" if before != "cancelled":
+        case _, "cancelled" if _settled(old) != _settled(new):
             cancelled = {**whose, "reason": new.cancelled_for}
             yield ClockCancelled.model_validate(cancelled), new.settled_at or cause.time
         case before, "paused" if before != "paused":
@@ -155,6 +155,12 @@ def _met(clock: Clock, met_at: datetime) -> ClockMet:
 def _terms(clock: Clock) -> tuple[object, ...]:
     """Name what was promised."""
     return clock.severity, clock.target_s, clock.promise_class, clock.exception
+
+
+def _settled(clock: Clock) -> tuple[object, ...]:
+    """Name how it ended: what is told again when a late fact shows it otherwise."""
+    in_time = clock.is_in_time if clock.state == "met" else None
+    return clock.state, clock.settled_at, clock.cancelled_for, in_time
 
 
 def _moved(old: Clock, new: Clock) -> bool:
