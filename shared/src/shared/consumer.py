@@ -44,7 +44,6 @@ _TRIES_MAX: Final = 3
 _POLL_MS: Final = 250
 """How long an idle poll may take; records end it at once, a stop after this long."""
 _AWAY_S: Final = 0.5
-_PATIENT_BYTES: Final = 64 * 1024
 _COMMIT_S: Final = 0.1
 """How long offsets may stay uncommitted: what a crash then repeats, the inbox knows."""
 
@@ -68,8 +67,8 @@ type Handler[T] = Callable[[Tx, Sequence[T], datetime], Awaitable[None]]
 class Connection:
     """Where the records come from. ``instance_id`` keeps partitions over a restart (KIP-345).
 
-    ``purpose`` tells a second consumer of the service from its first. With ``patience_ms`` the
-    broker may keep records back so long, to hand over more of them at once.
+    ``purpose`` tells a second consumer of the service from its first. After a batch that was not
+    full, ``patience_ms`` are waited for more: fewer transactions, and the first is not delayed.
     """
 
     bootstrap: str
@@ -107,6 +106,7 @@ class BatchConsumer[T: Claimable]:
     ) -> None:
         self._connection = connection
         self._db = db
+        self._patience_s = connection.patience_ms / 1000
         self._decode = decode
         self._handle = handle
         self._stop = asyncio.Event()
@@ -128,8 +128,6 @@ class BatchConsumer[T: Claimable]:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=1024 * 1024,
-            fetch_min_bytes=_PATIENT_BYTES if connection.patience_ms else 1,
-            fetch_max_wait_ms=connection.patience_ms or 500,
             max_poll_interval_ms=300_000,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=1_000,
@@ -172,7 +170,10 @@ class BatchConsumer[T: Claimable]:
         while not self._stop.is_set():
             try:
                 found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_MAX)
-                await self._on_batch([raw for records in found.values() for raw in records])
+                records = [raw for records in found.values() for raw in records]
+                await self._on_batch(records)
+                if self._patience_s and 0 < len(records) < _BATCH_MAX:
+                    await or_after(self._stop.wait(), self._patience_s)
             except RetryError:
                 return
             except KafkaError as e:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from notifier import handlers
 from notifier.sender import Sender
@@ -12,10 +13,13 @@ from shared.service import Service
 
 __all__ = ["assemble"]
 
+_PATIENCE_MS: Final = 25
+
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     service = Service("notifier", settings, db)
     sender = Sender(db, settings)
     take = partial(handlers.take, wake=sender.wake)
-    return service.parts(service.consumer(handlers.CONSUMES, handlers.decode, take), None, sender)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, take, patience_ms=_PATIENCE_MS)
+    return service.parts(consumer, None, sender)
