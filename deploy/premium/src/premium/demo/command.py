@@ -25,7 +25,7 @@ from shared.settings import load
 __all__ = ["demo"]
 
 _DAY_S: Final = 180.0
-_DAY_ONCE_S: Final = 34.0
+_DAY_ONCE_S: Final = 26.0
 _DAY_S_MIN: Final = 20.0
 _FAULTS_SHOWN_MAX: Final = 20
 _NOT_WHOLE: Final = 1
@@ -38,7 +38,7 @@ def demo(
     day: Annotated[
         float | None,
         typer.Option(
-            min=_DAY_S_MIN, help="Seconds that a day lasts.", show_default="180; with --once 34"
+            min=_DAY_S_MIN, help="Seconds that a day lasts.", show_default="180; with --once 26"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 7,
