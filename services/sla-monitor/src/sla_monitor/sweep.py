@@ -44,9 +44,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep came to. ``lag_ms`` is the longest wait of each partition, until it is told."""
+    """What sweeps have to tell: ``lag_ms``, the longest wait of each partition since its word."""
 
-    clocks: int = 0
     lag_ms: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
@@ -79,7 +78,6 @@ async def sweep(
         await outbox.add(tx, announced, partitions=places)
         told = await _tell(tx, [p for p in mine if p.owes_word], now, swept)
     SWEPT.inc(len(due))
-    swept.clocks += len(due)
     for partition in told:
         swept.lag_ms.pop(partition, None)
     return len(due)
