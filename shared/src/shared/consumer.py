@@ -43,9 +43,12 @@ _BATCH_MAX: Final = 500
 _TRIES_MAX: Final = 3
 _POLL_MS: Final = 250
 """How long an idle poll may take; records end it at once, a stop after this long."""
+_LULL_MS: Final = 20
+"""After so long without a record, offsets are committed: whoever looks sees that all is read."""
+_FEW: Final = 25
 _AWAY_S: Final = 0.5
-_COMMIT_S: Final = 0.1
-"""How long offsets may stay uncommitted: what a crash then repeats, the inbox knows."""
+_COMMIT_S: Final = 0.25
+"""How long offsets stay uncommitted while records flow: a crash repeats them, the inbox knows."""
 
 
 class Claimable(Protocol):
@@ -67,8 +70,8 @@ type Handler[T] = Callable[[Tx, Sequence[T], datetime], Awaitable[None]]
 class Connection:
     """Where the records come from. ``instance_id`` keeps partitions over a restart (KIP-345).
 
-    ``purpose`` tells a second consumer of the service from its first. After a batch that was not
-    full, ``patience_ms`` are waited for more: fewer transactions, and the first is not delayed.
+    ``purpose`` tells a second consumer of the service from its first. After a batch of few records
+    ``patience_ms`` are waited for more: fewer transactions, and the first is not delayed.
     """
 
     bootstrap: str
@@ -113,6 +116,7 @@ class BatchConsumer[T: Claimable]:
         self._task: asyncio.Task[None] | None = None
         self._handled: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
+        self._lull = asyncio.Event()
         self._broker = KafkaBroker(
             connection.bootstrap,
             client_id=connection.service,
@@ -148,6 +152,7 @@ class BatchConsumer[T: Claimable]:
         self._stop.set()
         if self._task is not None:
             await self._task
+        self._lull.set()
         if self._committing is not None:
             await self._committing
         await self._broker.stop()
@@ -169,10 +174,11 @@ class BatchConsumer[T: Claimable]:
     async def _run(self, consumer: AIOKafkaConsumer) -> None:
         while not self._stop.is_set():
             try:
-                found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_MAX)
+                wait_ms = _LULL_MS if self._handled else _POLL_MS
+                found = await consumer.getmany(timeout_ms=wait_ms, max_records=_BATCH_MAX)
                 records = [raw for records in found.values() for raw in records]
                 await self._on_batch(records)
-                if self._patience_s and 0 < len(records) < _BATCH_MAX:
+                if self._patience_s and 0 < len(records) < _FEW:
                     await or_after(self._stop.wait(), self._patience_s)
             except RetryError:
                 return
@@ -184,7 +190,9 @@ class BatchConsumer[T: Claimable]:
 
     async def _on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         if not records:
+            self._lull.set()
             return
+        self._lull.clear()
         started = elapsed_s()
         await self._settle([item for r in records if (item := self._read(r)) is not None])
         telemetry.BATCH_S.observe(elapsed_s(started))
@@ -271,9 +279,9 @@ class BatchConsumer[T: Claimable]:
         _LOG.warning("record_parked", reason=why.reason, detail=why.detail, **_place(record))
 
     async def _commit_handled(self) -> None:
-        """Commit what was handled, a little later, while the next batches are on their way."""
+        """Commit what was handled, in the next lull or while batches are on their way."""
         while self._handled:
-            await or_after(self._stop.wait(), _COMMIT_S)
+            await or_after(self._lull.wait(), _COMMIT_S)
             handled, self._handled = self._handled, {}
             await self._commit(handled)
 

@@ -13,7 +13,7 @@ from shared.service import Service
 
 __all__ = ["assemble"]
 
-_PATIENCE_MS: Final = 25
+_PATIENCE_MS: Final = 50
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from functools import lru_cache
 from typing import Any, Final, override
 
@@ -13,11 +13,27 @@ from notifier.domain import Delivery, one_line
 __all__ = ["Letter", "Letterhead"]
 
 
+class _Header(BaseHeader):
+    """Is folded once for servers that take UTF-8 in headers, and once for those that do not."""
+
+    @override
+    def init(self, name: str, **parsed: Any) -> None:
+        super().init(name, **parsed)
+        self._folded: dict[bool, str] = {}
+
+    @override
+    def fold(self, *, policy: Policy) -> str:
+        utf8 = getattr(policy, "utf8", False)
+        if utf8 not in self._folded:
+            self._folded[utf8] = super().fold(policy=policy)
+        return self._folded[utf8]
+
+
 class _Headers(HeaderRegistry):
-    """Remembers: most of the work of a mail is to parse headers, and most are as in the last."""
+    """Remembers: most of the work of a mail is its headers, and most are as in the last."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(base_class=_Header)
         self._parse = lru_cache(maxsize=1000)(super().__call__)
         self._kind = lru_cache(maxsize=100)(super().__getitem__)
 

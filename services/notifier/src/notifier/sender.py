@@ -20,7 +20,7 @@ from notifier.mail import Letter
 from notifier.settings import Settings
 from notifier.smtp import MailServer
 from notifier.store import Due
-from shared import outbox, postgres
+from shared import outbox
 from shared.clock import or_after
 from shared.errors import Transient
 from shared.events import Envelope, Event
@@ -86,8 +86,7 @@ class Sender:
                 PENDING_AGE_S.set(0)
                 return 0
             verdicts = _judge(due, await self._send(due))
-            now = await postgres.now(tx)
-            await store.settle(tx, verdicts)
+            now = await store.settle(tx, verdicts)
             await outbox.add(tx, _announcements(verdicts, now))
         PENDING_AGE_S.set(max((now - d.delivery.planned_at).total_seconds() for d in due))
         _report(verdicts)
@@ -97,7 +96,7 @@ class Sender:
         while not self._stop.is_set():
             self._woken.clear()
             try:
-                if not await self.send_due():
+                if await self.send_due() < _BATCH_MAX:
                     await or_after(self._woken.wait(), _POLL_S)
             except Transient as e:
                 _LOG.warning("sender_waits", reason=str(e))

@@ -56,12 +56,15 @@ DUE: Final = """
     ORDER BY d.next_try_at, d.delivery_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 """
 SETTLE: Final = """
-    UPDATE delivery
-    SET state = v.state, attempts = v.attempts, reason = v.reason,
-        next_try_at = clock_timestamp() + v.retry_after
-    FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[], $5::interval[])
-         AS v (delivery_id, state, attempts, reason, retry_after)
-    WHERE delivery.delivery_id = v.delivery_id
+    WITH settled AS (
+        UPDATE delivery
+        SET state = v.state, attempts = v.attempts, reason = v.reason,
+            next_try_at = clock_timestamp() + v.retry_after
+        FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[], $5::interval[])
+             AS v (delivery_id, state, attempts, reason, retry_after)
+        WHERE delivery.delivery_id = v.delivery_id
+    )
+    SELECT premium_now()
 """
 
 
@@ -136,9 +139,9 @@ async def due_deliveries(tx: Tx, *, limit: int) -> list[Due]:
     return [Due(_delivery(row), row["name"], row["mail"]) for row in rows]
 
 
-async def settle(tx: Tx, verdicts: Sequence[Verdict]) -> None:
-    """Keep what became of each delivery."""
-    await tx.execute(
+async def settle(tx: Tx, verdicts: Sequence[Verdict]) -> datetime:
+    """Keep what became of each delivery, and read the time."""
+    now: datetime = await tx.fetchval(
         SETTLE,
         [v.delivery.id for v in verdicts],
         [v.state for v in verdicts],
@@ -146,6 +149,7 @@ async def settle(tx: Tx, verdicts: Sequence[Verdict]) -> None:
         [v.reason for v in verdicts],
         [v.retry_after for v in verdicts],
     )
+    return now
 
 
 def _delivery(row: Any) -> Delivery:  # noqa: ANN401 - asyncpg has no types

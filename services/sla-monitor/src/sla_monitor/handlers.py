@@ -1,7 +1,7 @@
 """Facts about tickets move their clocks."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -58,15 +58,15 @@ class Folding:
         await store.lock(tx, ticket_ids)
         known = await store.facts(tx, ticket_ids)
         before = await store.clocks(tx, ticket_ids)
-        fold = _Fold(known, dict(before), exception_of(await store.windows(tx)), now)
+        fold = _Fold(known, _by_ticket(before), exception_of(await store.windows(tx)), now)
         for ticket_id, cause in causes:
             fold.learn(ticket_id, cause)
         await store.add_facts(tx, new, now=now)
-        await self._save(tx, before, fold.clocks)
+        await self._save(tx, before, fold.after())
         await outbox.add(tx, fold.announced)
 
-    async def _save(self, tx: Tx, before: dict[Key, Clock], after: dict[Key, Clock]) -> None:
-        changed = [clock for key, clock in after.items() if before.get(key) != clock]
+    async def _save(self, tx: Tx, before: dict[Key, Clock], after: Iterable[Clock]) -> None:
+        changed = [clock for clock in after if before.get(clock.key) != clock]
         placed = [(clock, self._partitions.of(clock.ticket_id)) for clock in changed]
         await store.save_clocks(tx, placed)
         more: Counter[int] = Counter()
@@ -81,7 +81,7 @@ class _Fold:
     """What one transaction folds: all that is known, and what comes of it."""
 
     known: dict[UUID, list[Fact]]
-    clocks: dict[Key, Clock]
+    clocks: dict[UUID, dict[Key, Clock]]
     exception_of: ExceptionOf
     now: datetime
     announced: list[Announced] = field(default_factory=list)
@@ -90,15 +90,22 @@ class _Fold:
         """Bring a ticket's clocks to what is known since ``cause`` came."""
         if isinstance(cause.event, TicketEvent):
             self.known[ticket_id].append(cause)
+        clocks = self.clocks[ticket_id]
         truths = domain.derive(self.known[ticket_id], self.exception_of)
-        for gone in _gone(self.clocks, ticket_id, (truth.key for truth in truths)):
+        owed = {truth.key for truth in truths}
+        for gone in [clock for key, clock in clocks.items() if key not in owed]:
             self._keep(domain.withdraw(gone, cause))
         for truth in truths:
-            old = self.clocks.get(truth.key)
+            old = clocks.get(truth.key)
             self._keep(domain.fold(old, truth, cause, now=self.now))
 
+    def after(self) -> Iterator[Clock]:
+        """All clocks as they are now."""
+        return (clock for clocks in self.clocks.values() for clock in clocks.values())
+
     def _keep(self, outcome: domain.Outcome) -> None:
-        self.clocks[outcome.clock.key] = outcome.clock
+        clock = outcome.clock
+        self.clocks[clock.ticket_id][clock.key] = clock
         self.announced += outcome.announced
         SKIPPED.inc(outcome.skipped)
 
@@ -132,9 +139,11 @@ def exception_of(windows: Sequence[ExceptionWindow]) -> ExceptionOf:
     return name
 
 
-def _gone(clocks: dict[Key, Clock], ticket_id: UUID, keys: Iterable[Key]) -> list[Clock]:
-    owed = set(keys)
-    return [c for key, c in clocks.items() if key[0] == ticket_id and key not in owed]
+def _by_ticket(clocks: dict[Key, Clock]) -> dict[UUID, dict[Key, Clock]]:
+    found: dict[UUID, dict[Key, Clock]] = defaultdict(dict)
+    for key, clock in clocks.items():
+        found[clock.ticket_id][key] = clock
+    return found
 
 
 def _ticket_of(fact: Fact) -> UUID:

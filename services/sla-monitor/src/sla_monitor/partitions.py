@@ -1,17 +1,13 @@
 """Which partition a ticket's records stand on: what is swept and proven silent is a partition."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 from uuid import UUID
 
-from aiokafka.partitioner import murmur2
-
 from shared.postgres import Database
+from shared.publisher import partition_of
 from sla_monitor import store
 
 __all__ = ["Partitions"]
-
-_POSITIVE: Final = 0x7FFFFFFF
 
 
 class Partitions:
@@ -32,7 +28,5 @@ class Partitions:
         """Nothing was opened."""
 
     def of(self, ticket_id: UUID) -> int:
-        """Find a ticket's partition, as Kafka's producers do by a record's key."""
-        key = str(ticket_id).encode()
-        place: int = (murmur2(key) & _POSITIVE) % self._count
-        return place
+        """Find a ticket's partition, as the publisher does by a record's key."""
+        return partition_of(str(ticket_id).encode(), self._count)

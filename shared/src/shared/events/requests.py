@@ -5,6 +5,7 @@ a request, named by the same ``source`` and ``external_id``.
 """
 
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID, uuid5
 
@@ -71,7 +72,7 @@ class _Document(BaseModel):
     source: Reference
     external_id: Reference
 
-    @property
+    @cached_property
     def ticket_id(self) -> UUID:
         """The ticket this document speaks of."""
         return ticket_id_of(self.source, self.external_id)
@@ -93,7 +94,7 @@ class SupportRequest(_Document):
     body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = ""
     occurred_at: PlausibleMoment
 
-    @property
+    @cached_property
     def document_id(self) -> UUID:
         """Equal for every copy of one request, however often and by whatever door it comes."""
         return uuid5(self.ticket_id, "request")
@@ -122,7 +123,7 @@ class LaterFact(_Document):
             raise ValueError("into names the request itself; name the one that stays")
         return self
 
-    @property
+    @cached_property
     def document_id(self) -> UUID:
         """Equal for copies: by the sender's ``event_id``, else by what happened and when."""
         name = self.event_id or f"{self.type}\x1f{self.occurred_at.isoformat()}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import httpx
+import aiohttp
 import psutil
 
 from premium.bench.load import inbound, roster
@@ -38,7 +38,7 @@ class Ours:
     _tables: Tables
     _pipeline: Pipeline
     _publisher: Publisher
-    _intake: httpx.AsyncClient
+    _intake: aiohttp.ClientSession
     topics: Sequence[str] = _TOPICS
     assigned: str = "assignments.v1"
     broken: str = "breaches.v1"
@@ -56,9 +56,10 @@ class Ours:
         """Post one request over HTTP. Raises StackError for any answer but yes."""
         headers = {"content-type": "application/json"}
         content = request.model_dump_json()
-        answer = await self._intake.post("/v1/tickets", content=content, headers=headers)
-        if not answer.is_success:
-            raise StackError(f"intake refused a request: {answer.status_code} {answer.text}")
+        async with self._intake.post("/v1/tickets", data=content, headers=headers) as answer:
+            if not answer.ok:
+                refusal = f"{answer.status} {await answer.text()}"
+                raise StackError(f"intake refused a request: {refusal}")
 
     async def start_clocks(self, wanted: Sequence[SupportRequest]) -> None:
         """Let sla-monitor start them, as it does for any request."""
@@ -83,7 +84,7 @@ async def ours(
     tables = Tables({db: addresses.dsn(db, owner=True) for db in DATABASES})
     broker = Broker(addresses.kafka_bootstrap)
     publisher = Publisher(addresses.kafka_bootstrap, service="bench")
-    async with httpx.AsyncClient(base_url=addresses.http("intake"), trust_env=False) as intake:
+    async with aiohttp.ClientSession(addresses.http("intake")) as intake:
         try:
             await tables.start()
             subject = Ours(

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final, NamedTuple, override
 from uuid import UUID
 
-import httpx
+import aiohttp
 
 from premium.demo.day import Sending
 from premium.demo.ledger import Ledger
@@ -21,6 +21,15 @@ _JSON: Final = {"content-type": "application/json"}
 _TAKEN: Final = {HTTPStatus.OK, HTTPStatus.ACCEPTED}
 
 
+class _Answer(NamedTuple):
+    status: int
+    text: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.status} {self.text}"
+
+
 @dataclass(slots=True)
 class Doors:
     """Sends, patiently while a service is away, and writes into the ledger what was taken.
@@ -28,7 +37,7 @@ class Doors:
     ``surprises`` holds every answer that was not the expected one, a line each.
     """
 
-    http: httpx.AsyncClient
+    http: aiohttp.ClientSession
     publisher: Publisher
     intake: str
     router: str
@@ -58,8 +67,8 @@ class Doors:
         place = f"{self.router}/v1/tickets/{ticket_id}/decline"
         body = {"specialist_id": specialist_id, "reason": reason}
         answer = await patiently(lambda: self._post(place, json=body))
-        if not answer.is_success and answer.status_code != HTTPStatus.CONFLICT:
-            self.surprises.append(f"decline of {ticket_id}: {answer.status_code} {answer.text}")
+        if answer.status not in {*_TAKEN, HTTPStatus.CONFLICT}:
+            self.surprises.append(f"decline of {ticket_id}: {answer}")
 
     async def announce(self, envelope: Envelope[Event]) -> None:
         """Publish an event as the workforce system does."""
@@ -68,18 +77,18 @@ class Doors:
     async def _post_document(self, sending: Sending) -> None:
         path = "events" if isinstance(sending.document, LaterFact) else "tickets"
         place = f"{self.intake}/v1/{path}"
-        answer = await patiently(lambda: self._post(place, content=sending.value, headers=_JSON))
+        answer = await patiently(lambda: self._post(place, data=sending.value, headers=_JSON))
         expected = _TAKEN if sending.document else {int(sending.reason)}
-        if answer.status_code not in expected:
-            name = sending.key.decode()
-            self.surprises.append(f"{path[:-1]} {name}: {answer.status_code} {answer.text}")
+        if answer.status not in expected:
+            self.surprises.append(f"{path[:-1]} {sending.key.decode()}: {answer}")
 
-    async def _post(self, place: str, **content: object) -> httpx.Response:
+    async def _post(self, place: str, **content: Any) -> _Answer:  # noqa: ANN401 - aiohttp's own
         try:
-            answer = await self.http.post(place, **content)  # type: ignore[arg-type] # httpx's own
-        except httpx.TransportError as e:
+            async with self.http.post(place, **content) as response:
+                answer = _Answer(response.status, await response.text())
+        except (aiohttp.ClientError, TimeoutError) as e:
             raise Transient(f"{place}: {type(e).__name__}: {e}") from e
-        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
             raise Transient(f"{place}: {answer.text}")
         return answer
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-import httpx
+import aiohttp
 
 from premium.demo.audit import Evidence, Finding, audit, since
 from premium.demo.doors import Doors
@@ -42,7 +42,7 @@ _SILENT_S_MAX: Final = 120.0
 """When nothing has happened for so long, nothing will: the proof then says what is missing."""
 _TIDY_S_MAX: Final = 10.0
 _CONNECTIONS: Final = 8
-_HTTP_S: Final = 15
+_HTTP_S: Final = aiohttp.ClientTimeout(total=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +195,10 @@ class Theatre:
     async def _mails(self) -> frozenset[str]:
         """Read which deliveries the sink has: a message id is the delivery's."""
         try:
-            answer = await self.doors.http.get(f"{self.addresses.mail_page}/mails.json")
-            mails = answer.raise_for_status().json()["mails"]
-        except httpx.HTTPError as e:
+            page = f"{self.addresses.mail_page}/mails.json"
+            async with self.doors.http.get(page, raise_for_status=True) as answer:
+                mails = (await answer.json())["mails"]
+        except (aiohttp.ClientError, TimeoutError) as e:
             raise Transient(f"the mail sink: {type(e).__name__}: {e}") from e
         return frozenset(mail["message_id"].strip("<>").partition("@")[0] for mail in mails)
 
@@ -217,9 +218,10 @@ async def theatre(addresses: Addresses, screen: Screen) -> AsyncIterator[Theatre
         opened.push_async_callback(broker.close)
         publisher = Publisher(addresses.kafka_bootstrap, service="premium")
         opened.push_async_callback(publisher.stop)
-        limits = httpx.Limits(max_connections=_CONNECTIONS)
         http = await opened.enter_async_context(
-            httpx.AsyncClient(trust_env=False, limits=limits, timeout=_HTTP_S)
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=_CONNECTIONS), timeout=_HTTP_S
+            )
         )
         doors = Doors(http, publisher, addresses.http("intake"), addresses.http("router"))
         yield Theatre(addresses, broker, tables, doors, screen)

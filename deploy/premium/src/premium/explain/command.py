@@ -1,12 +1,14 @@
 """`premium explain TICKET`: what was promised, what happened, what is next, and why due then."""
 
+import asyncio
+from http import HTTPStatus
 from typing import Annotated, Final
 from uuid import UUID
 
-import httpx
+import aiohttp
 import typer
 from pydantic import BaseModel, ValidationError
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from premium.explain.answers import Clocks, Timeline
 from premium.explain.view import explained
@@ -18,7 +20,7 @@ from shared.settings import load
 
 __all__ = ["explain", "ticket_named"]
 
-_ASK_S: Final = 10.0
+_ASK_S: Final = aiohttp.ClientTimeout(total=10)
 _SERVICE: Final = "sla-monitor"
 
 
@@ -35,10 +37,7 @@ def explain(
         door = addresses.http(_SERVICE)
     except KeyError:
         raise StackError(f"{_SERVICE} has not run yet: run `premium up`") from None
-    with httpx.Client(base_url=door, trust_env=False, timeout=_ASK_S) as http:
-        clocks = _asked(http, ticket_id, "clocks", Clocks)
-        timeline = _asked(http, ticket_id, "timeline", Timeline)
-    Console().print(explained(clocks, timeline))
+    Console().print(asyncio.run(_explained(f"{door}/v1/tickets/{ticket_id}")))
 
 
 def ticket_named(ticket: str, external_id: str | None) -> UUID:
@@ -54,23 +53,30 @@ def ticket_named(ticket: str, external_id: str | None) -> UUID:
         ) from None
 
 
-def _asked[T: BaseModel](http: httpx.Client, ticket_id: UUID, what: str, answer: type[T]) -> T:
+async def _explained(place: str) -> RenderableType:
+    async with aiohttp.ClientSession(timeout=_ASK_S) as http:
+        clocks = await _asked(http, f"{place}/clocks", Clocks)
+        return explained(clocks, await _asked(http, f"{place}/timeline", Timeline))
+
+
+async def _asked[T: BaseModel](http: aiohttp.ClientSession, place: str, kind: type[T]) -> T:
     try:
-        told = http.get(f"/v1/tickets/{ticket_id}/{what}")
-    except httpx.HTTPError as e:
+        async with http.get(place) as answer:
+            status, told = answer.status, await answer.read()
+    except (aiohttp.ClientError, TimeoutError) as e:
         raise StackError(
-            f"{_SERVICE} does not answer at {http.base_url} ({type(e).__name__});"
+            f"{_SERVICE} does not answer at {place} ({type(e).__name__});"
             " see `premium status`, then `premium up`"
         ) from None
-    if told.status_code == httpx.codes.NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         raise StackError(
-            f"no ticket {ticket_id}: {_SERVICE} has heard nothing of it; look for its request with"
+            f"{_SERVICE} has heard nothing of this ticket ({place}); look for its request with"
             " `premium redrive intake --list`"
         )
-    if not told.is_success:
-        raise StackError(f"{_SERVICE} answers {told.status_code}; see `premium logs {_SERVICE}`")
+    if status != HTTPStatus.OK:
+        raise StackError(f"{_SERVICE} answers {status}; see `premium logs {_SERVICE}`")
     try:
-        return answer.model_validate_json(told.content)
+        return kind.model_validate_json(told)
     except ValidationError:
         raise StackError(
             f"{_SERVICE} answers what this command cannot read: both must be of one version"

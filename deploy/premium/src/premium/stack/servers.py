@@ -1,12 +1,12 @@
 """What the stack needs to know of anything it starts."""
 
+import json
 import signal
-import ssl
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
+import aiohttp
 
 from premium.stack.processes import Command
 from premium.stack.reporting import Reporter
@@ -16,9 +16,7 @@ __all__ = ["HOST", "Server", "Site", "ask"]
 
 HOST: Final = "127.0.0.1"
 
-_ASK_S: Final = 2
-_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Spares each question the loading of the world's certificates."""
+_ASK_S: Final = aiohttp.ClientTimeout(total=2)
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,10 @@ class Server(ABC):
 async def ask(address: str) -> str | None:
     """Fetch a page that says whether its server is ready: None if so, else what is amiss."""
     try:
-        async with httpx.AsyncClient(verify=_NO_TLS, trust_env=False, timeout=_ASK_S) as client:
-            answer = await client.get(address)
-            faults = {} if answer.is_success else answer.json()["faults"]
-    except httpx.HTTPError as e:
+        async with aiohttp.ClientSession(timeout=_ASK_S) as http, http.get(address) as answer:
+            faults = {} if answer.ok else json.loads(await answer.read())["faults"]
+    except (aiohttp.ClientError, TimeoutError) as e:
         return str(e) or type(e).__name__
     except (ValueError, KeyError, TypeError):
-        return f"it answers {answer.status_code}"
+        return f"it answers {answer.status}"
     return "; ".join(f"{what}: {fault}" for what, fault in faults.items()) or None
