@@ -58,7 +58,7 @@ async def add(
             e.event.topic,
             e.event.subject.encode(),
             value_of(e.event),
-            _packed([(name, _latin(text)) for name, text in attributes_of(e)]),
+            _attributes(e),
             partition,
         )
         for e, partition in zip(envelopes, places, strict=False)
@@ -85,8 +85,12 @@ def _packed(pairs: Sequence[tuple[str, str | None]]) -> str:
     return to_json(pairs).decode()
 
 
-def _latin(text: str) -> str:
-    return text if text.isascii() else text.encode().decode("latin-1")
+def _attributes(envelope: Envelope[Event]) -> str:
+    attributes = attributes_of(envelope)
+    packed = _packed(attributes)
+    if packed.isascii():
+        return packed
+    return _packed([(name, text.encode().decode("latin-1")) for name, text in attributes])
 
 
 def _unpacked(text: str) -> list[Header]:

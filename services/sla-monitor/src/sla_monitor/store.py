@@ -91,11 +91,13 @@ COUNT_OPEN: Final = """
 """
 # Whoever sweeps a partition holds its lock until the sweep is committed: a second instance finds
 # it taken, and one that was stopped meanwhile loses it with its session, and cannot commit.
+# A CASE, for of two conditions PostgreSQL tries the cheaper first, and so locks what is not asked.
 OWN: Final = """
     SELECT partition, premium_now() AS now, evaluated_to,
            told_at IS NULL OR told_at <= now() - $1::interval AS owes_word
     FROM watermark
-    WHERE partition % $2 = $3 AND pg_try_advisory_xact_lock(hashtext('sweep'), partition)
+    WHERE CASE WHEN partition % $2 = $3
+               THEN pg_try_advisory_xact_lock(hashtext('sweep'), partition) END
 """
 DUE: Final = {
     order: f"""
