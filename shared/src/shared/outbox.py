@@ -28,10 +28,7 @@ _BATCH_MAX: Final = 1000
 _IDLE_S: Final = 0.25
 _RETRY_S: Final = 1.0
 
-ADD: Final = """
-    INSERT INTO outbox (topic, key, value, headers, partition)
-    SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[], $5::smallint[])
-"""
+COLUMNS: Final = ("topic", "key", "value", "headers", "partition")
 LEAD: Final = "SELECT pg_try_advisory_lock(hashtext('outbox relay'))"
 OLDEST: Final = """
     SELECT id, topic, key, value, headers, partition,
@@ -76,7 +73,7 @@ async def add_raw(
 
 async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
     if rows:
-        await tx.execute(ADD, *zip(*rows, strict=True))
+        await tx.copy("outbox", COLUMNS, rows)
         tx.announces = True
 
 

@@ -1,9 +1,10 @@
 """Folding on a real PostgreSQL: declared exceptions and merges reach the clocks they concern."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid5
 
 import pytest
@@ -20,6 +21,19 @@ ANNOUNCED: Final = """
     SELECT headers, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
 """
 
+WAITS: Final = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted)
+"""
+
+
+class Fold(Protocol):
+    """Folds a batch, so long after noon."""
+
+    async def __call__(self, *facts: Envelope[Event], after_min: float) -> None:
+        """Fold."""
+
 
 @pytest.fixture
 async def db(database: MakeDatabase) -> AsyncIterator[Database]:
@@ -35,12 +49,31 @@ async def four() -> int:
     return 4
 
 
-async def fold(db: Database, *facts: Envelope[Event], after_min: float) -> None:
-    """Fold a batch, so long after noon."""
+@pytest.fixture
+async def folding(db: Database) -> Folding:
+    """Know the partitions."""
     partitions = Partitions(db, four)
     await partitions.start()
-    async with db.transaction() as tx:
-        await Folding(partitions).take(tx, facts, NOON + minutes(after_min))
+    return Folding(partitions)
+
+
+@pytest.fixture
+def fold(db: Database, folding: Folding) -> Fold:
+    """Fold a batch in a transaction of its own, so long after noon."""
+
+    async def folded(*facts: Envelope[Event], after_min: float) -> None:
+        async with db.transaction() as tx:
+            await folding.take(tx, facts, NOON + minutes(after_min))
+
+    return folded
+
+
+async def waits_for_a_lock(db: Database) -> bool:
+    """See somebody wait for an advisory lock."""
+    async with asyncio.timeout(10), db.session() as session:
+        while not await session.fetchval(WAITS):
+            pass
+    return True
 
 
 async def said(db: Database) -> Sequence[tuple[str, dict[str, Any]]]:
@@ -70,20 +103,20 @@ def declared(*exceptions: tuple[str, datetime, datetime], after_min: float) -> E
 STORM: Final = ("storm", NOON - minutes(30), NOON + minutes(30))
 
 
-async def test_an_exception_declared_later_reaches_open_tickets(db: Database) -> None:
+async def test_an_exception_declared_later_reaches_open_tickets(db: Database, fold: Fold) -> None:
     """The guarantee of a ticket created inside it is an objective from there on, and says so."""
-    await fold(db, a_ticket("in"), a_ticket("out", after_min=45), after_min=46)
-    await fold(db, declared(STORM, after_min=47), after_min=47)
+    await fold(a_ticket("in"), a_ticket("out", after_min=45), after_min=46)
+    await fold(declared(STORM, after_min=47), after_min=47)
     repriced = [fact for kind, fact in await said(db) if kind == "clock.repriced"]
     assert [(f["ticket_id"], f["promise_class"], f["exception"]) for f in repriced] == [
         (str(ticket_id_of("test", "in")), "objective", "storm")
     ]
 
 
-async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database) -> None:
+async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database, fold: Fold) -> None:
     """What was announced before the declaration is taken back, and told as what it is."""
-    await fold(db, a_ticket("in"), after_min=61)
-    await fold(db, declared(STORM, after_min=70), after_min=70)
+    await fold(a_ticket("in"), after_min=61)
+    await fold(declared(STORM, after_min=70), after_min=70)
     kinds = [kind for kind, _ in await said(db)]
     assert kinds == [
         *("clock.started", "promise.breached"),
@@ -92,27 +125,37 @@ async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database) -> None
     assert (await said(db))[3][1]["reason"] == "exception"
 
 
-async def test_an_exception_withdrawn_gives_the_guarantee_back(db: Database) -> None:
+async def test_an_exception_withdrawn_gives_the_guarantee_back(db: Database, fold: Fold) -> None:
     """A policy without it replaces the one with it; two tickets have two causes."""
-    await fold(db, declared(STORM, after_min=0), after_min=0)
-    await fold(db, a_ticket("one"), a_ticket("two"), after_min=1)
-    await fold(db, declared(after_min=2), after_min=2)
+    await fold(declared(STORM, after_min=0), after_min=0)
+    await fold(a_ticket("one"), a_ticket("two"), after_min=1)
+    await fold(declared(after_min=2), after_min=2)
     started = [fact["promise_class"] for kind, fact in await said(db) if kind == "clock.started"]
     repriced = [fact["promise_class"] for kind, fact in await said(db) if kind == "clock.repriced"]
     assert started == ["objective", "objective"]
     assert repriced == ["guarantee", "guarantee"]
 
 
-async def test_a_merge_gives_nobody_more_time(db: Database) -> None:
+async def test_a_merge_gives_nobody_more_time(db: Database, fold: Fold) -> None:
     """The ticket that stays is due from the duplicate's create date, which was earlier."""
-    await fold(db, a_ticket("stays", after_min=20), after_min=20)
+    await fold(a_ticket("stays", after_min=20), after_min=20)
     event = TicketAbsorbed(
         ticket_id=ticket_id_of("test", "stays"),
         absorbed=ticket_id_of("test", "gone"),
         create_date=NOON,
     )
-    await fold(
-        db, Envelope(uuid5(NAMESPACE, "merge"), "test", NOON + minutes(25), event), after_min=25
-    )
+    await fold(Envelope(uuid5(NAMESPACE, "merge"), "test", NOON + minutes(25), event), after_min=25)
     due = [fact["due_at"] for kind, fact in await said(db) if kind == "clock.resumed"]
     assert due == ["2026-03-02T13:00:00Z"]
+
+
+async def test_a_ticket_folded_meanwhile_is_found_by_a_declaration(
+    db: Database, folding: Folding, fold: Fold
+) -> None:
+    """The declaration waits for the fold in hand, and so concerns the ticket it opens."""
+    async with asyncio.TaskGroup() as group, db.transaction() as tx:
+        await folding.take(tx, [a_ticket("in")], NOON + minutes(1))
+        declaring = group.create_task(fold(declared(STORM, after_min=2), after_min=2))
+        assert await waits_for_a_lock(db)
+        assert not declaring.done()
+    assert [kind for kind, _ in await said(db)] == ["clock.started", "clock.repriced"]

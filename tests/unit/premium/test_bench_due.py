@@ -3,8 +3,10 @@
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, cast
 
 import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from rich.console import Console
 
 from premium.bench.due.batch import Batch
@@ -12,14 +14,22 @@ from premium.bench.due.kills import moments_s
 from premium.bench.due.plan import PLANS, Part
 from premium.bench.due.sheet import Row, Sheet, outcomes, single
 from premium.bench.due.trial import Heard, Outcome, after, at_once, outcome, steady
-from premium.bench.ear import Arrival
+from premium.bench.ear import Arrival, Ear
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOON_S = NOON.timestamp()
 AHEAD_S = 1000.0
 """The clock that times hearing is this much behind that on the wall."""
 BATCH = Batch("run", 3, NOON, timedelta(seconds=1))
-ON_TIME = Outcome(lags_ms=[1, 2, 3], early=0, doubled=0, missing=0, out_s=2)
+ON_TIME = Outcome(lags_ms=[1, 2, 3], early=0, doubled=0, repeated=0, missing=0, out_s=2)
+
+
+class Told(NamedTuple):
+    """What is looked at of a record."""
+
+    key: bytes
+    timestamp: int
+    headers: list[tuple[str, bytes]]
 
 
 def heard(*arrivals: Arrival | None) -> Heard:
@@ -31,7 +41,8 @@ def heard(*arrivals: Arrival | None) -> Heard:
 def arrival(due_s: float, lag_s: float, *, written_s: float | None = None) -> Arrival:
     """Come so late after a due time, counted from noon; written when heard unless said."""
     at_s = NOON_S + due_s + lag_s
-    return Arrival(at_s - AHEAD_S, at_s if written_s is None else NOON_S + written_s)
+    wrote_s = at_s if written_s is None else NOON_S + written_s
+    return Arrival(at_s - AHEAD_S, wrote_s, id=None)
 
 
 def test_a_lag_is_measured_on_the_wall() -> None:
@@ -52,9 +63,24 @@ def test_what_is_written_before_it_is_due_is_early() -> None:
     assert outcome(heard(too_soon, cut_off, arrival(2, 0))).early == 1
 
 
-def test_every_record_beyond_the_first_is_doubled() -> None:
-    """A clock announced three times counts two."""
-    thrice = replace(arrival(0, 0), times=3)
+def noted(*ids: bytes | None) -> Arrival:
+    """Hear of one clock by records with these ids."""
+    ear = Ear(cast("AIOKafkaConsumer", None))
+    for event_id in ids:
+        headers = [] if event_id is None else [("ce_id", event_id)]
+        ear.note(cast("ConsumerRecord[bytes, bytes]", Told(b"key", 0, headers)), 0)
+    return ear.arrivals[b"key"]
+
+
+def test_what_readers_drop_is_repeated_and_not_doubled() -> None:
+    """Of three records of a clock, one with the id of the first and one with another."""
+    found = noted(b"a", b"a", b"b")
+    assert (found.repeats, found.doubles) == (1, 1)
+
+
+def test_without_an_id_every_record_beyond_the_first_is_doubled() -> None:
+    """A reader would have nothing to tell them by."""
+    thrice = noted(None, None, None)
     assert outcome(heard(thrice, arrival(1, 0), arrival(2, 0))).doubled == 2
 
 
@@ -67,7 +93,7 @@ def test_a_clock_without_a_record_is_missing() -> None:
 def test_silence_is_an_outcome() -> None:
     """When nothing came, all are missing and there is no lag."""
     found = outcome(heard())
-    assert found == Outcome(lags_ms=[], early=0, doubled=0, missing=3, out_s=0)
+    assert found == Outcome(lags_ms=[], early=0, doubled=0, repeated=0, missing=3, out_s=0)
 
 
 def test_after_a_kill_the_next_due_counts() -> None:
@@ -123,7 +149,7 @@ def test_far_ends_are_read_from_all_repeats_together() -> None:
 
 def test_one_that_announced_nothing_has_a_column_all_the_same() -> None:
     """Where there are no lags, the count of missing clocks stands alone."""
-    silent = Outcome(lags_ms=[], early=0, doubled=0, missing=3, out_s=0)
+    silent = Outcome(lags_ms=[], early=0, doubled=0, repeated=0, missing=3, out_s=0)
     rows = {row.name: row.found["ours"] for row in outcomes({"ours": [silent]})}
     assert (rows["p50"], rows["p99"], rows["max"], rows["not heard of"]) == ((), (), (), (3,))
 
@@ -139,7 +165,7 @@ def test_a_sheet_has_a_column_for_each_subject() -> None:
     found = {"bare SQL loop": [ON_TIME], "APScheduler 3": [ON_TIME], "ours": [ON_TIME]}
     shown = io.StringIO()
     Console(file=shown, width=140).print(Sheet(title="Due", rows=outcomes(found)).table())
-    cells = ("APScheduler 3", "ours / bare SQL loop", "p50, ms", "doubled, records")
+    cells = ("APScheduler 3", "ours / bare SQL loop", "p50, ms", "doubled, events")
     assert all(cell in shown.getvalue() for cell in cells)
 
 

@@ -1,6 +1,6 @@
 """Every SQL statement of sla-monitor."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
@@ -49,7 +49,11 @@ _SAID: Final = _PLAIN.index("warned_s")
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CLOCK: Final = ", ".join((*_PLAIN, "warnings", "phases"))
 
+# Whoever folds a ticket also holds the declared exceptions as they are until what came of them is
+# committed, so that a change of them finds every ticket it concerns.
 LOCK: Final = """
+    SELECT pg_advisory_xact_lock_shared(hashtext('exception windows'))
+    UNION ALL
     SELECT pg_advisory_xact_lock(hashtextextended(ticket_id::text, 0))
     FROM unnest($1::uuid[]) AS ticket_id
 """
@@ -102,20 +106,19 @@ OWN: Final = """
 DUE: Final = {
     order: f"""
         SELECT due.* FROM unnest($1::smallint[]) AS mine (partition) CROSS JOIN LATERAL (
-            SELECT partition, next_at, {_CLOCK} FROM clock
+            SELECT partition, next_at, ctid::text AS place, {_CLOCK} FROM clock
             WHERE partition = mine.partition AND next_at <= premium_now()
             ORDER BY next_at {order} LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
     """
     for order in ("ASC", "DESC")
 }
+# A row that was claimed stays in its place until it is marked: no index need find it again.
 MARK: Final = """
     UPDATE clock SET warned_s = new.warned_s, broken = new.broken, broken_id = new.broken_id,
                      next_at = new.next_at
-    FROM unnest($1::uuid[], $2::promise_kind[], $3::uuid[], $4::int[], $5::broken[], $6::uuid[],
-                $7::timestamptz[])
-        AS new (ticket_id, kind, started_by, warned_s, broken, broken_id, next_at)
-    WHERE (clock.ticket_id, clock.kind, clock.started_by)
-        = (new.ticket_id, new.kind, new.started_by)
+    FROM unnest($1::text[], $2::int[], $3::broken[], $4::uuid[], $5::timestamptz[])
+        AS new (place, warned_s, broken, broken_id, next_at)
+    WHERE clock.ctid = new.place::tid
 """
 _FIRST: Final = """
     (SELECT next_at FROM clock
@@ -129,6 +132,7 @@ FIRSTS: Final = f"""
 TO_NEXT: Final = f"""
     SELECT extract(epoch FROM min({_FIRST}) - premium_now())::float8 FROM watermark
 """
+CHANGE_WINDOWS: Final = "SELECT pg_advisory_xact_lock(hashtext('exception windows'))"
 WINDOWS: Final = "SELECT content FROM exception_window ORDER BY policy_id, name"
 # What is replaced goes with what replaces it: tickets of both may stand differently.
 REPLACE_WINDOWS: Final = """
@@ -184,15 +188,19 @@ class Partition(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A clock with something to announce, where it is, and when that was due."""
+    """A clock with something to announce, where it is in Kafka and in its table, and since when."""
 
     partition: int
     was_due_at: datetime
+    place: str
     clock: Clock
 
 
 async def lock(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
-    """Let one transaction at a time work on a ticket; ids come sorted, so that none deadlock."""
+    """Let one transaction at a time work on a ticket, by exceptions that stay as they are.
+
+    Ids come sorted, so that none deadlock.
+    """
     await tx.execute(LOCK, ticket_ids)
 
 
@@ -245,6 +253,7 @@ async def windows(tx: Tx) -> list[ExceptionWindow]:
 
 async def replace_windows(tx: Tx, policy: Policy) -> list[UUID]:
     """Keep the exceptions that a policy declares now; who is concerned by a change comes back."""
+    await tx.execute(CHANGE_WINDOWS)
     rows = [(x.name, x.starts_at, x.ends_at, x.model_dump_json()) for x in policy.exceptions]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
     spans = await tx.fetch(REPLACE_WINDOWS, policy.policy_id, *columns)
@@ -282,12 +291,9 @@ async def due_last(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due
     return await _due(tx, "DESC", partitions, limit)
 
 
-async def mark(tx: Tx, swept: Collection[Clock]) -> None:
-    """Save what has been announced of clocks, and the time they next want attention."""
-    rows = [
-        (c.ticket_id, c.kind, c.started_by, c.warned_s, c.broken, c.broken_id, c.next_at())
-        for c in swept
-    ]
+async def mark(tx: Tx, swept: Iterable[tuple[str, Clock]]) -> None:
+    """Save what has been announced of claimed clocks, and when they next want attention."""
+    rows = [(place, c.warned_s, c.broken, c.broken_id, c.next_at()) for place, c in swept]
     if rows:
         await tx.execute(MARK, *zip(*rows, strict=True))
 
@@ -323,7 +329,9 @@ async def clocks_as_they_are(tx: Tx, ticket_id: UUID) -> dict[Key, Clock]:
 
 async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> list[Due]:
     rows = await tx.fetch(DUE[order], partitions, limit)
-    return [Due(row["partition"], row["next_at"], _clock(row, begins=2)) for row in rows]
+    return [
+        Due(row["partition"], row["next_at"], row["place"], _clock(row, begins=3)) for row in rows
+    ]
 
 
 @lru_cache(maxsize=256)
@@ -341,9 +349,17 @@ def _clock(row: Any, begins: int = 0) -> Clock:  # noqa: ANN401 - asyncpg has no
     *plain, warnings, phases = row[begins:]
     before, after = plain[:_SAID], plain[_SAID:]
     started_at = before[_STARTED_AT]
-    used_s, offsets = zip(*from_json(warnings), strict=True) if warnings != "[]" else ((), ())
-    warn_at = tuple(None if o is None else started_at + o * _MICROSECOND for o in offsets)
+    used_s, after_start = _read_warnings(warnings)
+    warn_at = tuple([None if span is None else started_at + span for span in after_start])
     return Clock._make((*before, used_s, warn_at, tuple(map(tuple, from_json(phases))), *after))
+
+
+@lru_cache(maxsize=1024)
+def _read_warnings(packed: str) -> tuple[tuple[int, ...], tuple[timedelta | None, ...]]:
+    """Read seconds of the target, and when they are used up: alike for promises of one kind."""
+    pairs = from_json(packed)
+    spans = (None if offset is None else offset * _MICROSECOND for _, offset in pairs)
+    return tuple(used_s for used_s, _ in pairs), tuple(spans)
 
 
 def _warnings(clock: Clock) -> str:

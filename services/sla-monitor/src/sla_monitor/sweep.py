@@ -62,13 +62,13 @@ async def sweep(
             return None
         due = await _claim(tx, [p.number for p in mine], limit)
         judged_to = {p.number: _watermark(p, now) for p in mine}
-        changed: list[Clock] = []
+        changed: list[tuple[str, Clock]] = []
         announced: list[Announced] = []
         places: list[int] = []
         skipped = 0
-        for partition, was_due_at, clock in due:
+        for partition, was_due_at, place, clock in due:
             outcome = domain.fall_due(clock, now=now, watermark=judged_to[partition])
-            changed.append(outcome.clock)
+            changed.append((place, outcome.clock))
             announced += outcome.announced
             places += [partition] * len(outcome.announced)
             skipped += outcome.skipped
@@ -98,7 +98,7 @@ async def _claim(tx: Tx, partitions: Sequence[int], limit: int) -> list[Due]:
     if len(due) >= share:
         fresh = -(-_JUST_DUE_MAX // len(partitions))
         due += await store.due_last(tx, partitions, limit=fresh)
-    return list({one.clock.key: one for one in due}.values())
+    return list({one.place: one for one in due}.values())
 
 
 async def _tell(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from premium.proof.broker import Broker
 from shared.clock import elapsed_s, or_after
@@ -17,11 +17,17 @@ __all__ = ["Arrival", "Ear", "listening", "wall_ahead_s"]
 
 @dataclass(slots=True)
 class Arrival:
-    """The first record of a key; ``heard_s`` is ours, ``written_s`` the writer's, by the wall."""
+    """The first record of a key; ``heard_s`` is ours, ``written_s`` the writer's, by the wall.
+
+    ``repeats`` are records with the id of that first one, which readers drop; ``doubles`` have
+    another, or none.
+    """
 
     heard_s: float
     written_s: float
-    times: int = 1
+    id: bytes | None
+    repeats: int = 0
+    doubles: int = 0
 
 
 @dataclass(slots=True)
@@ -39,7 +45,7 @@ class Ear:
             found = await self.consumer.getmany(timeout_ms=1000)
             heard_s = elapsed_s()
             for record in (record for records in found.values() for record in records):
-                self._note(record.key, heard_s, record.timestamp / 1000)
+                self.note(record, heard_s)
 
     async def hear(
         self, keys: Iterable[bytes], *, silent_s: float, within_s: float = inf
@@ -55,12 +61,16 @@ class Ear:
             await or_after(self._news.wait(), silent_s)
         return {key: self.arrivals[key] for key in wanted & self.arrivals.keys()}
 
-    def _note(self, key: bytes, heard_s: float, written_s: float) -> None:
+    def note(self, record: "ConsumerRecord[bytes, bytes]", heard_s: float) -> None:
+        """Keep the first record of each key, and count the others."""
+        key, event_id = record.key, dict(record.headers).get("ce_id")
         known = self.arrivals.get(key)
         if known is not None:
-            known.times += 1
+            repeated = event_id is not None and event_id == known.id
+            known.repeats += repeated
+            known.doubles += not repeated
             return
-        self.arrivals[key] = Arrival(heard_s, written_s)
+        self.arrivals[key] = Arrival(heard_s, record.timestamp / 1000, event_id)
         if key in self._wanted:
             self._wanted.discard(key)
             self._news.set()

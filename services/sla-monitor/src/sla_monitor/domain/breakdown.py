@@ -51,8 +51,7 @@ def phases_of(
 def breakdown(clock: Clock, at: datetime) -> Breakdown:
     """Add up the parts from the clock's start to ``at``.
 
-    Phases begin at whole milliseconds from the start, so nothing is lost to rounding. Not
-    validated: it is made of numbers that were, for a hundred thousand clocks at one instant.
+    Phases begin at whole milliseconds from the start, so nothing is lost to rounding.
     """
     total_ms = max(0, _ms(clock.started_at, at))
     parts_ms: dict[Part, int] = {}
@@ -61,7 +60,7 @@ def breakdown(clock: Clock, at: datetime) -> Breakdown:
         if since_ms < until_ms:
             parts_ms[part] = parts_ms.get(part, 0) + until_ms - since_ms
             until_ms = since_ms
-    return Breakdown.model_construct(total_ms=total_ms, parts_ms=parts_ms)
+    return Breakdown.model_validate({"total_ms": total_ms, "parts_ms": parts_ms})
 
 
 def _ms(start: datetime, end: datetime) -> int:

@@ -1,6 +1,8 @@
 """Ours alone, with millions open: a steady load, one instant, kills."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -13,15 +15,19 @@ from premium.bench.due.kills import cold_start, killed
 from premium.bench.due.plan import Part, Plan
 from premium.bench.due.sheet import Sheet, outcomes, single
 from premium.bench.due.subjects import Ours
-from premium.bench.due.trial import at_once, heard, outcome, sown, steady, trial
+from premium.bench.due.trial import at_once, beside, heard, outcome, sown, steady, trial
 from premium.bench.due.weight import POLLS, rows, weigh
 from premium.bench.measures import pause
+from premium.bench.report import percentile
 from shared.clock import elapsed_s
 
 __all__ = ["Alone"]
 
 _FEW: Final = 30_000
 _LOOK_S: Final = 0.02
+_OTHERS_HZ: Final = 100
+_OTHERS_S: Final = 6
+"""Who shares the time of a hundred thousand others: they are not to wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +76,26 @@ class Alone:
         title = f"{plan.at_once:,} due at one instant, {plan.open:,} open"
         await self._open(plan.open)
         self.say(title)
-        async with sown(self.ours, partial(at_once, count=plan.at_once)) as waiting:
+        async with AsyncExitStack() as undo:
+            waiting = await undo.enter_async_context(
+                sown(self.ours, partial(at_once, count=plan.at_once))
+            )
+            few = beside(waiting.batch, rate_hz=_OTHERS_HZ, seconds=_OTHERS_S)
+            others = await undo.enter_async_context(sown(self.ours, lambda _: few))
             claimed_s = await self._claimed_s(waiting.batch)
-            found = outcome(await heard(self.ours, waiting))
-        claimed = single("until all are claimed in the database", "s", claimed_s)
-        return Sheet(title=title, rows=(claimed, *outcomes({self.ours.name: [found]})))
+            found, meanwhile = [
+                outcome(one)
+                for one in await asyncio.gather(heard(self.ours, waiting), heard(self.ours, others))
+            ]
+        return Sheet(
+            title=title,
+            rows=(
+                single("until all are claimed in the database", "s", claimed_s),
+                *outcomes({self.ours.name: [found]}),
+                single("others due meanwhile, p50", "ms", percentile(meanwhile.lags_ms, 50)),
+                single("others due meanwhile, p99", "ms", percentile(meanwhile.lags_ms, 99)),
+            ),
+        )
 
     async def _claimed_s(self, batch: Batch) -> float:
         """Time from due to when the database holds none that is due and unclaimed."""

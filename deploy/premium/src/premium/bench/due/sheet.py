@@ -79,7 +79,8 @@ def outcomes(found: Mapping[str, Sequence[Outcome]]) -> tuple[Row, ...]:
         Row(name="max", unit="ms", found={n: _max(values) for n, values in together.items()}),
         Row(name="until all are out", unit="s", found=_each(found, "out_s")),
         Row(name="before due", unit="clocks", found=_each(found, "early")),
-        Row(name="doubled", unit="records", found=_each(found, "doubled")),
+        Row(name="doubled", unit="events", found=_each(found, "doubled")),
+        Row(name="repeated under one id", unit="records", found=_each(found, "repeated")),
         Row(name="not heard of", unit="clocks", found=_each(found, "missing")),
     )
 

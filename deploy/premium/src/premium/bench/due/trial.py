@@ -19,6 +19,7 @@ __all__ = [
     "Subject",
     "after",
     "at_once",
+    "beside",
     "heard",
     "outcome",
     "sown",
@@ -62,13 +63,15 @@ class Outcome:
     """What became of a batch.
 
     ``lags_ms`` are from due to received, of those that came; ``early`` counts what was written
-    before it was due, ``doubled`` records beyond the first of their clock, ``missing`` clocks
-    without any. ``out_s`` lasted from the first due time until the last was received.
+    before it was due, ``doubled`` events beyond the first of their clock, ``repeated`` records of
+    an event that had come (readers drop them by its id), ``missing`` clocks without any.
+    ``out_s`` lasted from the first due time until the last was received.
     """
 
     lags_ms: Sequence[float]
     early: int
     doubled: int
+    repeated: int
     missing: int
     out_s: float
 
@@ -100,6 +103,12 @@ def steady(now: datetime, *, rate_hz: float, count: int) -> Batch:
 def at_once(now: datetime, *, count: int) -> Batch:
     """Let clocks fall due at one instant, soon."""
     return Batch(uuid4().hex, count, now + _lead(count))
+
+
+def beside(other: Batch, *, rate_hz: float, seconds: float) -> Batch:
+    """Let clocks fall due at a steady rate from the instant on when another batch does."""
+    step = timedelta(seconds=1 / rate_hz)
+    return Batch(uuid4().hex, round(rate_hz * seconds), other.first, step)
 
 
 @asynccontextmanager
@@ -140,7 +149,8 @@ def outcome(found: Heard) -> Outcome:
     return Outcome(
         lags_ms=[(at - due) * 1000 for at, (_, due) in zip(heard_s, came, strict=True)],
         early=sum(arrival.written_s + CLOCK_TICK_S <= at_s for arrival, at_s in came),
-        doubled=sum(arrival.times - 1 for arrival, _ in came),
+        doubled=sum(arrival.doubles for arrival, _ in came),
+        repeated=sum(arrival.repeats for arrival, _ in came),
         missing=batch.count - len(came),
         out_s=max(heard_s, default=first_s) - first_s,
     )
