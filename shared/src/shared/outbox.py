@@ -21,7 +21,7 @@ from shared.events.codec import Header, attributes_of, value_of
 from shared.postgres import Database, Tx
 from shared.publisher import Outgoing, Publisher
 
-__all__ = ["Relay", "add", "add_raw"]
+__all__ = ["Relay", "add", "add_raw", "unsent"]
 
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 1000
@@ -37,6 +37,7 @@ OLDEST: Final = """
 """
 HURRY: Final = "SET synchronous_commit = off"
 """A deletion that a crash forgets is a repeat on the wire, which readers drop."""
+UNSENT: Final = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM outbox"
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
 type _Row = tuple[str, bytes | None, bytes | None, str, int | None]
@@ -69,6 +70,12 @@ async def add_raw(
     """Announce a record as it is, byte for byte: dead letters."""
     pairs = [(name, None if raw is None else raw.decode("latin-1")) for name, raw in headers]
     await _insert(tx, [(topic, key, value, _packed(pairs), None)])
+
+
+async def unsent(tx: Tx) -> int:
+    """Measure how far the relay is behind, in rows: at most so many wait."""
+    rows: int = await tx.fetchval(UNSENT)
+    return rows
 
 
 async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:

@@ -27,8 +27,8 @@ from sla_monitor.telemetry import LAG_S, SKIPPED, SWEPT, WATERMARK_AGE_S
 __all__ = ["Sweeper", "sweep"]
 
 _LOG = structlog.get_logger()
-_BATCH_MAX: Final = 1200
-_JUST_DUE_MAX: Final = 240
+_BATCH_MAX: Final = 600
+_JUST_DUE_MAX: Final = 120
 """Room in each sweep for what has just fallen due, however much has been due for longer."""
 _LOOK_S: Final = 0.05
 """How often to look for what another instance, or a change of business time, made due."""
@@ -38,6 +38,8 @@ _ALL: Final = Share()
 _SHARES: Final = 4
 _WORKERS: Final = 2
 """So many sweep at once while there is a backlog: one decides while PostgreSQL saves another's."""
+_UNSENT_MAX: Final = 1000
+"""What just fell due queues for the relay behind what a backlog brought: it must not be much."""
 _TAKEN_S: Final = 0.01
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -192,8 +194,14 @@ class Sweeper:
     async def _catch_up(self, worker: int) -> None:
         """Sweep one share after another, until in a whole round none is left with a backlog."""
         more = True
-        while more and not self._stop.is_set():
-            more = False
-            for step in range(_SHARES):
-                share = Share((worker * _SHARES // _WORKERS + step) % _SHARES, _SHARES)
-                more |= (await sweep(self._db, self._swept, share) or 0) >= _BATCH_MAX
+        async with self._db.session() as session:
+            while more and not self._stop.is_set():
+                more = False
+                for step in range(_SHARES):
+                    share = Share((worker * _SHARES // _WORKERS + step) % _SHARES, _SHARES)
+                    await self._let_relay_follow(session)
+                    more |= (await sweep(self._db, self._swept, share) or 0) >= _BATCH_MAX
+
+    async def _let_relay_follow(self, session: Tx) -> None:
+        while not self._stop.is_set() and await outbox.unsent(session) > _UNSENT_MAX:
+            await or_after(self._stop.wait(), _TAKEN_S)

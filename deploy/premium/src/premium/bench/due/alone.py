@@ -1,8 +1,6 @@
 """Ours alone, with millions open: a steady load, one instant, kills."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -76,17 +74,11 @@ class Alone:
         title = f"{plan.at_once:,} due at one instant, {plan.open:,} open"
         await self._open(plan.open)
         self.say(title)
-        async with AsyncExitStack() as undo:
-            waiting = await undo.enter_async_context(
-                sown(self.ours, partial(at_once, count=plan.at_once))
-            )
-            few = beside(waiting.batch, rate_hz=_OTHERS_HZ, seconds=_OTHERS_S)
-            others = await undo.enter_async_context(sown(self.ours, lambda _: few))
+        async with sown(self.ours, partial(at_once, count=plan.at_once)) as waiting:
+            others = await beside(self.ours, waiting, rate_hz=_OTHERS_HZ, seconds=_OTHERS_S)
             claimed_s = await self._claimed_s(waiting.batch)
-            found, meanwhile = [
-                outcome(one)
-                for one in await asyncio.gather(heard(self.ours, waiting), heard(self.ours, others))
-            ]
+            found = outcome(await heard(self.ours, waiting))
+            meanwhile = outcome(await heard(self.ours, others))
         return Sheet(
             title=title,
             rows=(

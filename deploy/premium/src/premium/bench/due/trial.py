@@ -105,12 +105,6 @@ def at_once(now: datetime, *, count: int) -> Batch:
     return Batch(uuid4().hex, count, now + _lead(count))
 
 
-def beside(other: Batch, *, rate_hz: float, seconds: float) -> Batch:
-    """Let clocks fall due at a steady rate from the instant on when another batch does."""
-    step = timedelta(seconds=1 / rate_hz)
-    return Batch(uuid4().hex, round(rate_hz * seconds), other.first, step)
-
-
 @asynccontextmanager
 async def sown(subject: Subject, make: Callable[[datetime], Batch]) -> AsyncIterator[Sown]:
     """Plant a batch in time and listen. Raises StackError when the first was due too soon."""
@@ -121,6 +115,14 @@ async def sown(subject: Subject, make: Callable[[datetime], Batch]) -> AsyncIter
         if await subject.now() >= batch.first:
             raise StackError(f"{subject.name}: the first clock fell due while others were planted")
         yield Sown(batch, keys, ear)
+
+
+async def beside(subject: Subject, other: Sown, *, rate_hz: float, seconds: float) -> Sown:
+    """Plant clocks that fall due at a steady rate from when another batch does; same listener."""
+    step = timedelta(seconds=1 / rate_hz)
+    batch = Batch(uuid4().hex, round(rate_hz * seconds), other.batch.first, step)
+    await subject.plant(batch)
+    return Sown(batch, frozenset(batch.keys), other.ear)
 
 
 async def heard(subject: Subject, sown: Sown) -> Heard:
