@@ -10,6 +10,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from premium.accounts.publication import publish as publish_accounts
 from premium.demo.script import ROSTER
 from premium.roster import publish
 from premium.roster import read as read_roster
@@ -17,6 +18,7 @@ from premium.stack import Stack
 from shared.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, read
+from shared.testing.builders import an_account
 
 WAIT_S_MAX: Final = 60
 TOPICS: Final = ("tickets.v1", "assignments.v1", "clocks.v1", "breaches.v1", "notifications.v1")
@@ -28,6 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("stack"))
     asyncio.run(stack.up())
     asyncio.run(publish(stack.addresses, read_roster(ROSTER)))
+    asyncio.run(publish_accounts(stack.addresses, [an_account()]))
     yield stack
     asyncio.run(stack.down(wipe=True))
 

@@ -13,12 +13,13 @@ from uuid import UUID
 
 import pytest
 
-from intake.domain import accept, fact_of
+from intake.domain import Entitled, accept, fact_of, language_of
 from premium.replay.log import Log, read_log
 from premium.replay.mapping import find_mapping, load
 from shared.events import Envelope, Event, Inbound, LaterFact, ticket_id_of
 from shared.policies import default_policy
 from shared.promises import CAUSES, Cause, Promise
+from shared.testing.builders import an_account
 from sla_monitor.domain import Clock, breakdown, derive
 
 FILE: Final = (
@@ -86,7 +87,11 @@ def fact(document: Inbound, pause_on: tuple[Cause, ...]) -> Envelope[Event]:
     if isinstance(document, LaterFact):
         event = fact_of(document)
     else:
-        accepted = accept(document, default_policy(), now=document.occurred_at).event
+        account = an_account()
+        entitled = Entitled(account, "super_admin", account.purchases[0])
+        language = language_of(document, account)
+        at = document.occurred_at
+        accepted = accept(document, entitled, language, default_policy(), now=at).event
         promises = (solution(pause_on),)
         prices = dict.fromkeys(accepted.if_reclassified, promises)
         event = accepted.model_copy(update={"promises": promises, "if_reclassified": prices})

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from intake.domain import Acceptance, fact_of
+from intake.domain import Acceptance, Entitled, Version, entitlement, fact_of, language_of
 from intake.domain import accept as accept_by
 from intake.handlers import decode
 from shared.errors import Poison
@@ -16,6 +16,7 @@ from shared.events import INBOUND, Envelope, LaterFact, PolicyPublished, Support
 from shared.events.codec import Record, describe, headers_of, value_of
 from shared.events.requests import FactType
 from shared.policies import default_policy
+from shared.testing.builders import an_account
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 REQUEST: dict[str, Any] = {
@@ -40,7 +41,11 @@ def request(**changes: object) -> SupportRequest:
 
 def accept(asked: SupportRequest) -> Acceptance:
     """Take a request by the built-in policy, a minute after it was made."""
-    return accept_by(asked, default_policy(), now=datetime(2026, 3, 2, 12, 1, tzinfo=UTC))
+    entitled = entitlement(asked, [Version(NOON, an_account())])
+    assert isinstance(entitled, Entitled)
+    language = language_of(asked, entitled.account)
+    now = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
+    return accept_by(asked, entitled, language, default_policy(), now=now)
 
 
 def test_a_described_claim_is_business_critical() -> None:

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "demo": "premium.demo.command",
     "replay": "premium.replay.command",
     "roster": "premium.roster",
+    "accounts": "premium.accounts.command",
     "policy": "premium.policy.command",
     "explain": "premium.explain.command",
     "watch": "premium.watch.command",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from intake import handlers
 from intake.http import make_app
+from intake.keeper import Keeper
 from intake.settings import Settings
 from shared.consumer import BatchConsumer
 from shared.lifecycle import Part
@@ -19,4 +20,4 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     consumer: BatchConsumer[handlers.Item] = service.consumer(
         handlers.CONSUMES, handlers.decode, handlers.take
     )
-    return service.parts(consumer, lambda routes: make_app(db, routes))
+    return service.parts(consumer, lambda routes: make_app(db, routes), Keeper(db))

@@ -1,26 +1,58 @@
 """Every SQL statement of intake."""
 
 import json
-from collections.abc import Sequence
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from intake.domain import Acceptance
-from shared.events import Envelope, Event, PolicyPublished, SupportRequest
+import asyncpg
+
+from intake.domain import Acceptance, Version
+from intake.domain.receipts import curable
+from shared.events import (
+    AccountListed,
+    Envelope,
+    Event,
+    PolicyPublished,
+    ReceiptIssued,
+    SupportRequest,
+    ticket_id_of,
+)
 from shared.policies import Policy, default_policy
 from shared.postgres import Tx
 
 __all__ = [
+    "ANSWERS_KEPT",
+    "Answered",
+    "Came",
+    "InHand",
+    "Judged",
+    "Kept",
     "Merge",
+    "Waiting",
+    "accounts",
+    "answer_to",
+    "answered",
     "current_policy",
+    "forget_answers",
+    "hold_accounts",
+    "keep_answer",
     "merges_known",
+    "overdue",
+    "receipt",
+    "save_accounts",
     "save_merges",
     "save_policies",
+    "save_requests",
     "save_tickets",
     "ticket",
+    "waiting",
 ]
+
+ANSWERS_KEPT: Final = timedelta(days=7)
 
 SAVE: Final = """
     INSERT INTO ticket (
@@ -48,6 +80,50 @@ SAVE_POLICY: Final = """
     ON CONFLICT (version) DO UPDATE
         SET published_at = greatest(policy.published_at, excluded.published_at)
 """
+# Who judges a request by its account holds the account as it is until that is committed: whoever
+# tells of the account then finds every request that waits for it.
+HOLD_ACCOUNTS: Final = """
+    SELECT pg_advisory_xact_lock_shared(hashtext('account'), hashtext(account_id))
+    FROM unnest($1::text[]) AS account_id
+"""
+CHANGE_ACCOUNTS: Final = """
+    SELECT pg_advisory_xact_lock(hashtext('account'), hashtext(account_id))
+    FROM unnest($1::text[]) AS account_id
+"""
+SAVE_ACCOUNT: Final = """
+    INSERT INTO account_version (account_id, since, content) VALUES ($1, $2, $3)
+    ON CONFLICT (account_id, since) DO UPDATE SET content = excluded.content
+"""
+ACCOUNTS: Final = """
+    SELECT account_id, since, content FROM account_version WHERE account_id = ANY($1)
+    ORDER BY account_id, since
+"""
+SAVE_REQUEST: Final = """
+    INSERT INTO request (ticket_id, account_id, outcome, curable, held_until, received_at, digest,
+                         content, traceparent, receipt)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (ticket_id) DO UPDATE SET
+        outcome = excluded.outcome, curable = excluded.curable, held_until = excluded.held_until,
+        content = excluded.content, receipt = excluded.receipt
+"""
+ANSWERED: Final = "SELECT ticket_id, digest, receipt FROM request WHERE ticket_id = ANY($1)"
+_WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
+WAITING: Final = f"""
+    {_WAITING} WHERE account_id = ANY($1) AND curable AND received_at > $2
+    ORDER BY received_at, ticket_id FOR UPDATE
+"""
+OVERDUE: Final = f"""
+    {_WAITING} WHERE outcome = 'held' AND held_until <= $1
+    ORDER BY held_until LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+RECEIPT: Final = "SELECT receipt FROM request WHERE ticket_id = $1"
+IN_TURN: Final = "SET LOCAL lock_timeout = '2s'"
+LOCK_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended('answer/' || $1, 0))"
+ANSWER: Final = "SELECT fingerprint, status, body FROM answer WHERE key = $1"
+KEEP_ANSWER: Final = """
+    INSERT INTO answer (key, fingerprint, status, body, answered_at) VALUES ($1, $2, $3, $4, now())
+"""
+FORGET_ANSWERS: Final = "DELETE FROM answer WHERE answered_at < now() - $1::interval"
 CURRENT_POLICY: Final = """
     SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1
 """
@@ -66,20 +142,20 @@ async def save_tickets(
                 request.external_id,
                 request.account_id,
                 request.requester_id,
-                request.role,
+                acceptance.event.role,
                 request.channel,
                 acceptance.event.severity,
                 request.severity,
-                request.language,
-                request.time_zone,
+                acceptance.event.language,
+                acceptance.event.time_zone,
                 request.subject,
                 request.body,
                 acceptance.event.policy,
                 json.dumps([p.model_dump(mode="json") for p in acceptance.event.promises]),
                 request.occurred_at,
                 now,
-                request.tier,
-                request.region,
+                acceptance.event.tier,
+                acceptance.event.region,
                 acceptance.event.rule,
                 acceptance.no_promise,
             )
@@ -125,10 +201,153 @@ async def merges_known(tx: Tx, ticket_ids: Sequence[UUID]) -> list[Merge]:
     return [Merge(*row) for row in await tx.fetch(MERGES, ticket_ids)]
 
 
+async def hold_accounts(tx: Tx, account_ids: Sequence[str]) -> None:
+    """Let these accounts stay as they are; ids come sorted, so that none deadlock."""
+    await tx.execute(HOLD_ACCOUNTS, account_ids)
+
+
+async def save_accounts(tx: Tx, listed: Sequence[tuple[datetime, AccountListed]]) -> None:
+    """Keep what billing tells, once nobody judges by what it told before."""
+    await tx.execute(CHANGE_ACCOUNTS, sorted({account.account_id for _, account in listed}))
+    rows = [(account.account_id, since, account.model_dump_json()) for since, account in listed]
+    await tx.executemany(SAVE_ACCOUNT, rows)
+
+
+async def accounts(tx: Tx, account_ids: Iterable[str]) -> dict[str, list[Version]]:
+    """Read all versions of some accounts, oldest first."""
+    found: dict[str, list[Version]] = defaultdict(list)
+    for row in await tx.fetch(ACCOUNTS, list(account_ids)):
+        found[row["account_id"]].append(Version(row["since"], _account(row["content"])))
+    return found
+
+
+class Answered(NamedTuple):
+    """What was answered to a request, and what tells a copy of it."""
+
+    digest: bytes
+    receipt: ReceiptIssued
+
+
+class Came(NamedTuple):
+    """A request, and when it came: by that, and not by its create date, it waits."""
+
+    request: SupportRequest
+    traceparent: str | None
+    received_at: datetime
+
+
+class Waiting(NamedTuple):
+    """A request that is no ticket yet, and what was answered so far."""
+
+    came: Came
+    receipt: ReceiptIssued
+
+
+class Judged(NamedTuple):
+    """A request to be kept with its answer."""
+
+    came: Came
+    digest: bytes
+    receipt: ReceiptIssued
+
+
+async def save_requests(tx: Tx, kept: Sequence[Judged]) -> None:
+    """Keep requests with what is answered; what they say only as long as they are no tickets."""
+    await tx.executemany(
+        SAVE_REQUEST,
+        [
+            (
+                k.receipt.ticket_id,
+                k.came.request.account_id,
+                k.receipt.outcome,
+                curable(k.receipt),
+                k.receipt.held_until,
+                k.came.received_at,
+                k.digest,
+                None if k.receipt.outcome == "accepted" else k.came.request.model_dump_json(),
+                k.came.traceparent,
+                k.receipt.model_dump_json(),
+            )
+            for k in kept
+        ],
+    )
+
+
+async def answered(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, Answered]:
+    """Read what was answered to requests that have come."""
+    rows = await tx.fetch(ANSWERED, ticket_ids)
+    return {row["ticket_id"]: Answered(row["digest"], _receipt(row["receipt"])) for row in rows}
+
+
+async def waiting(tx: Tx, account_ids: Iterable[str], *, since: datetime) -> list[Waiting]:
+    """Read and lock the requests since then that news of these accounts may help."""
+    return [_waiting(row) for row in await tx.fetch(WAITING, list(account_ids), since)]
+
+
+async def overdue(tx: Tx, now: datetime, *, limit: int) -> list[Waiting]:
+    """Claim requests that have been held for long enough."""
+    return [_waiting(row) for row in await tx.fetch(OVERDUE, now, limit)]
+
+
+async def receipt(tx: Tx, source: str, external_id: str) -> str | None:
+    """Read what was answered to a request last, as JSON; None when it never came."""
+    found: str | None = await tx.fetchval(RECEIPT, ticket_id_of(source, external_id))
+    return found
+
+
+class InHand(Exception):  # noqa: N818 - says what state the key is in
+    """Another request with this key is being answered."""
+
+
+class Kept(NamedTuple):
+    """An answer as it was given, and what tells whether the same is asked."""
+
+    fingerprint: bytes
+    status: int
+    body: str
+
+
+async def answer_to(tx: Tx, key: str) -> Kept | None:
+    """Read what was answered to a key, waiting a while for who is at it. Raises InHand."""
+    await tx.execute(IN_TURN)
+    try:
+        await tx.execute(LOCK_KEY, key)
+    except asyncpg.LockNotAvailableError as e:
+        raise InHand from e
+    row = await tx.fetchrow(ANSWER, key)
+    return None if row is None else Kept(*row)
+
+
+async def keep_answer(tx: Tx, key: str, answer: Kept) -> None:
+    """Keep an answer for whoever sends the same key again."""
+    await tx.execute(KEEP_ANSWER, key, *answer)
+
+
+async def forget_answers(tx: Tx) -> None:
+    """Forget answers that were kept for as long as was said."""
+    await tx.execute(FORGET_ANSWERS, ANSWERS_KEPT)
+
+
 async def current_policy(tx: Tx) -> Policy:
     """Read the policy published last; the built-in one while there is none."""
     document = await tx.fetchval(CURRENT_POLICY)
     return default_policy() if document is None else _policy(document)
+
+
+def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - asyncpg has no types
+    request = SupportRequest.model_validate_json(row["content"])
+    came = Came(request, row["traceparent"], row["received_at"])
+    return Waiting(came, _receipt(row["receipt"]))
+
+
+def _receipt(content: str) -> ReceiptIssued:
+    return ReceiptIssued.model_validate_json(content)
+
+
+@lru_cache(maxsize=1000)
+def _account(content: str) -> AccountListed:
+    """Read a version once: an account asks often."""
+    return AccountListed.model_validate_json(content)
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from shared.events.accounts import EVERYONE, AccountListed, Purchase
 from shared.events.assignments import (
     AssignmentFact,
     AssignmentReleased,
@@ -37,6 +38,13 @@ from shared.events.notifications import (
     NotificationSent,
 )
 from shared.events.policies import PolicyPublished
+from shared.events.receipts import (
+    LanguageDecision,
+    Promised,
+    ReceiptIssued,
+    ReceiptSpan,
+    Refusal,
+)
 from shared.events.requests import INBOUND, Inbound, LaterFact, SupportRequest
 from shared.events.specialists import Presence, SpecialistListed, SpecialistRemoved
 from shared.events.tickets import (
@@ -59,9 +67,11 @@ from shared.events.tickets import (
 
 __all__ = [
     "CATALOGUE",
+    "EVERYONE",
     "INBOUND",
     "INBOUND_TOPIC",
     "NAMESPACE",
+    "AccountListed",
     "AlertKind",
     "AssignmentFact",
     "AssignmentReleased",
@@ -81,6 +91,7 @@ __all__ = [
     "Envelope",
     "Event",
     "Inbound",
+    "LanguageDecision",
     "LaterFact",
     "NotificationFact",
     "NotificationFailed",
@@ -91,7 +102,12 @@ __all__ = [
     "PromiseBreached",
     "PromiseMissed",
     "PromiseRetracted",
+    "Promised",
+    "Purchase",
     "QueueReason",
+    "ReceiptIssued",
+    "ReceiptSpan",
+    "Refusal",
     "Retraction",
     "SpecialistListed",
     "SpecialistRemoved",
@@ -155,6 +171,8 @@ _EVENTS: Final[tuple[type[Event], ...]] = (
     SpecialistListed,
     SpecialistRemoved,
     PolicyPublished,
+    AccountListed,
+    ReceiptIssued,
 )
 
 CATALOGUE: Final[dict[str, type[Event]]] = {event.type: event for event in _EVENTS}

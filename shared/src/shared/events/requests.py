@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.calendars import zone_names
+from shared.events.accounts import Language, Zone
 from shared.events.base import ticket_id_of
 from shared.policies import Region, Tier
 from shared.promises import Cause, Channel, Role, Severity
@@ -35,12 +35,6 @@ def _plausible(moment: datetime) -> datetime:
     if not _YEAR_MIN <= moment.year < _YEAR_MAX:
         raise ValueError(f"lies outside the years {_YEAR_MIN} to {_YEAR_MAX - 1}")
     return moment
-
-
-def _known_zone(name: str) -> str:
-    if name not in zone_names():
-        raise ValueError("is no IANA time zone such as Europe/Berlin")
-    return name
 
 
 def _printable(text: str) -> str:
@@ -79,15 +73,20 @@ class _Document(BaseModel):
 
 
 class SupportRequest(_Document):
-    """A customer asks for help. ``occurred_at`` is the create date that promises run from."""
+    """A customer asks for help. ``occurred_at`` is the create date that promises run from.
+
+    ``role`` is what the sender believes: the account decides, also on zone, tier and region where
+    it says them. Without ``language`` the text is read.
+    """
 
     account_id: Reference
     requester_id: Reference
-    role: Role
+    role: Role | None = None
     channel: Channel
     severity: Severity = "standard"
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    asked_in: Literal["web", "mobile_app"] = "web"
+    language: Language | None = None
+    time_zone: Zone = "UTC"
     tier: Tier | None = None
     region: Region | None = None
     subject: Annotated[str, Field(max_length=1_000), AfterValidator(_printable)]

@@ -6,9 +6,11 @@ from uuid import uuid5
 
 from shared.events import (
     NAMESPACE,
+    AccountListed,
     Envelope,
     Event,
     Presence,
+    Purchase,
     SpecialistListed,
     SpecialistRemoved,
     TicketAccepted,
@@ -23,6 +25,7 @@ __all__ = [
     "NOON",
     "a_specialist",
     "a_ticket",
+    "an_account",
     "gone",
     "minutes",
     "promised",
@@ -37,6 +40,17 @@ _OTHER: Final[dict[Severity, Severity]] = {
     "business_critical": "standard",
 }
 _EVERYTHING: Final[dict[Channel, int]] = {"email": 1, "phone": 1, "chat": 1}
+
+
+def an_account(**changes: object) -> AccountListed:
+    """List the account northwind: bought for good, ada its super admin, bob with a seat."""
+    plain: dict[str, object] = {
+        "account_id": "northwind",
+        "purchases": [Purchase(since=datetime(2020, 1, 1, tzinfo=UTC))],
+        "super_admins": ["ada"],
+        "seats": ["bob"],
+    }
+    return AccountListed.model_validate({**plain, **changes})
 
 
 def minutes(count: float) -> timedelta:

@@ -1,20 +1,29 @@
 """What the bench sends: support requests, and a roster with room for all of them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
-from shared.events import INBOUND_TOPIC, Envelope, Event, SpecialistListed, SupportRequest
+from shared.events import (
+    INBOUND_TOPIC,
+    AccountListed,
+    Envelope,
+    Event,
+    Purchase,
+    SpecialistListed,
+    SupportRequest,
+)
 from shared.publisher import Outgoing
 
-__all__ = ["SPECIALISTS", "inbound", "requests", "roster"]
+__all__ = ["SPECIALISTS", "accounts", "inbound", "requests", "roster"]
 
 SPECIALISTS: Final = 20
 _LANGUAGE: Final = "qaa"
 """Reserved for local use (ISO 639-2): on a stack in use, nobody else speaks it or asks in it."""
 _ACCOUNTS: Final = 100
 _ROOM: Final = 1_000_000
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _BODY: Final = "Since 09:40 nobody in our company can log in, and the launch is at noon. " * 3
 
 
@@ -34,6 +43,18 @@ def requests(run: str, created: Iterable[datetime]) -> list[SupportRequest]:
             occurred_at=at,
         )
         for number, at in enumerate(created)
+    ]
+
+
+def accounts() -> list[AccountListed]:
+    """List the accounts that ask, each with a purchase without end."""
+    return [
+        AccountListed(
+            account_id=f"account-{number}",
+            purchases=(Purchase(since=_LONG_AGO),),
+            super_admins=frozenset({"ada"}),
+        )
+        for number in range(_ACCOUNTS)
     ]
 
 

@@ -9,7 +9,8 @@ from typing import Final
 import aiohttp
 import psutil
 
-from premium.bench.load import inbound, roster
+from premium.accounts.publication import records
+from premium.bench.load import accounts, inbound, roster
 from premium.bench.measures import until_rest
 from premium.proof.broker import Broker
 from premium.proof.pipeline import Pipeline
@@ -95,7 +96,8 @@ async def ours(
                 publisher,
                 intake,
             )
-            await publisher.publish(map(listing, roster(await subject.now())))
+            at = await subject.now()
+            await publisher.publish([*records(accounts(), at), *map(listing, roster(at))])
             await until_rest(subject)
             yield subject
         finally:

@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from premium.demo.garbage import GARBAGE
-from premium.demo.script import Account, Text, dice, script
+from premium.demo.script import Account, Text, dice, person, script
 from shared.events import Inbound, LaterFact, SupportRequest
 from shared.promises import Channel
 
@@ -136,12 +136,12 @@ class _Writer:
         described = critical or self._chance(_DESCRIBED_SHARE)
         text = self._text(channel, language, claims=claims)
         admin = self._chance(_ADMIN_SHARE)
-        person = rng.randint(1, account.super_admins if admin else account.seats)
+        number = rng.randint(1, account.super_admins if admin else account.seats)
         request = SupportRequest(
             source=f"{channel}.{self.run}",
             external_id=f"{self.on:%m%d}-{next(self.numbers):05d}",
             account_id=account.account_id,
-            requester_id=f"{'admin' if admin else 'user'}-{person}@{account.account_id}",
+            requester_id=person("admin" if admin else "user", number, account),
             role="super_admin" if admin else "seat",
             channel=channel,
             severity="business_critical" if claims else "standard",

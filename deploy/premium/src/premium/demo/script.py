@@ -1,16 +1,17 @@
 """What the day is made of (`day.yaml`) and who answers (`roster.yaml`), read and checked."""
 
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from premium.roster import read
-from shared.events import SpecialistListed
+from shared.events import AccountListed, Purchase, SpecialistListed
 
 __all__ = [
     "ROSTER",
@@ -19,13 +20,16 @@ __all__ = [
     "Text",
     "Texts",
     "account_name",
+    "accounts",
     "dice",
+    "person",
     "roster",
     "script",
 ]
 
 ROSTER = Path(str(files("premium.demo"))) / "roster.yaml"
 """The example roster."""
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class _Strict(BaseModel):
@@ -78,6 +82,26 @@ def script() -> Script:
 def roster() -> tuple[SpecialistListed, ...]:
     """Read the example roster."""
     return read(ROSTER)
+
+
+@cache
+def accounts() -> tuple[AccountListed, ...]:
+    """List the customers with everybody who asks, each with a purchase without end."""
+    return tuple(
+        AccountListed(
+            account_id=a.account_id,
+            purchases=(Purchase(since=_LONG_AGO),),
+            super_admins=frozenset(person("admin", n, a) for n in range(1, a.super_admins + 1)),
+            seats=frozenset(person("user", n, a) for n in range(1, a.seats + 1)),
+            time_zone=a.time_zone,
+        )
+        for a in script().accounts
+    )
+
+
+def person(kind: Literal["admin", "user"], number: int, account: Account) -> str:
+    """Name somebody of a customer."""
+    return f"{kind}-{number}@{account.account_id}"
 
 
 @cache

@@ -7,9 +7,10 @@ from typing import Final
 from uuid import uuid5
 
 from premium.demo.doors import Doors
-from premium.demo.script import roster
+from premium.demo.script import accounts, roster
 from shared.events import (
     NAMESPACE,
+    AccountListed,
     Envelope,
     Event,
     Presence,
@@ -44,8 +45,10 @@ class Workforce:
             self._before.pop(event.specialist_id, None)
 
     async def open(self) -> None:
-        """List everybody on the example roster."""
+        """List the accounts, and everybody on the example roster."""
         self._opened = True
+        for account in accounts():
+            await self._announce(account)
         for specialist in roster():
             await self._announce(specialist)
 
@@ -61,7 +64,7 @@ class Workforce:
             before = self._before.get(name)
             await self._announce(before or SpecialistRemoved(specialist_id=name))
 
-    async def _announce(self, event: SpecialistListed | SpecialistRemoved) -> None:
+    async def _announce(self, event: AccountListed | SpecialistListed | SpecialistRemoved) -> None:
         at = self.now()
-        cause = uuid5(NAMESPACE, f"{_SOURCE}/{event.specialist_id}/{at.isoformat()}")
+        cause = uuid5(NAMESPACE, f"{_SOURCE}/{event.subject}/{at.isoformat()}")
         await self.doors.announce(Envelope.caused_by(cause, event, source=_SOURCE, time=at))

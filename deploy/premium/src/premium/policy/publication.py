@@ -1,19 +1,14 @@
 """Puts a policy on the compacted topic ``policies.v1``, and knows which one was there before."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 from uuid import uuid5
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.errors import KafkaError
-
-from premium.redrive import to_the_end
+from premium.compacted import latest
 from premium.stack.addresses import Addresses
 from shared import postgres
-from shared.errors import Poison, Transient
 from shared.events import NAMESPACE, Envelope, PolicyPublished
-from shared.events.codec import Record, headers_of, read, value_of
+from shared.events.codec import headers_of, value_of
 from shared.policies import Policy, default_policy
 from shared.postgres import Database
 from shared.publisher import Outgoing, Publisher
@@ -21,7 +16,6 @@ from shared.publisher import Outgoing, Publisher
 __all__ = ["current", "now", "publish", "record_of"]
 
 _SOURCE: Final = "premium"
-_WAIT_MS: Final = 1000
 
 
 async def publish(addresses: Addresses, policy: Policy) -> Policy:
@@ -59,30 +53,5 @@ async def current(bootstrap: str, topic_prefix: str = "") -> Policy:
 
     Raises Transient while the broker is away.
     """
-    consumer = AIOKafkaConsumer(
-        topic_prefix + PolicyPublished.topic,
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    found: list[tuple[datetime, Policy]] = []
-    try:
-        await consumer.start()
-        async for records in to_the_end(consumer):
-            found += [policy for record in records for policy in _read(record)]
-    except (KafkaError, OSError, TimeoutError) as e:
-        raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
-    finally:
-        await consumer.stop()
-    return max(found, key=lambda policy: policy[0])[1] if found else default_policy()
-
-
-def _read(raw: ConsumerRecord) -> Iterator[tuple[datetime, Policy]]:
-    """Pass over what intake cannot use either: it has parked it."""
-    record = Record(PolicyPublished.topic, 0, raw.offset, raw.key, raw.value, raw.headers)
-    try:
-        envelope = read(record)
-    except Poison:
-        return
-    if isinstance(envelope, Envelope) and isinstance(envelope.event, PolicyPublished):
-        yield envelope.time, envelope.event.document
+    found = await latest(bootstrap, PolicyPublished, topic_prefix)
+    return found[-1].document if found else default_policy()

@@ -6,6 +6,7 @@ from pathlib import Path
 from premium.replay.mapping import Mapping
 from premium.replay.reader import LogReader, LogUnreadable, Refusal
 from premium.replay.rows import Interpreter, Told
+from shared.events import EVERYONE, AccountListed, Purchase, SupportRequest
 
 __all__ = ["Log", "read_log"]
 
@@ -31,6 +32,24 @@ class Log:
         if len(self.refusals) < _REFUSALS_SHOWN_MAX:
             column = f"column {refusal.column!r}: " if refusal.column else ""
             self.refusals.append(f"{self.file.name}:{refusal.line}: {column}{refusal.reason}")
+
+    def accounts(self) -> list[AccountListed]:
+        """List everybody who asks, as whom the log has it, with a purchase without end."""
+        asked = [t.document for t in self.told if isinstance(t.document, SupportRequest)]
+        admins: dict[str, set[str]] = {request.account_id: set() for request in asked}
+        for request in asked:
+            if request.role == "super_admin":
+                admins[request.account_id].add(request.requester_id)
+        bought = Purchase(since=min((r.occurred_at for r in asked), default=self.told[0].at))
+        return [
+            AccountListed(
+                account_id=account_id,
+                purchases=(bought,),
+                super_admins=frozenset(people),
+                seats=EVERYONE,
+            )
+            for account_id, people in admins.items()
+        ]
 
 
 def read_log(file: Path, mapping: Mapping, *, tickets_max: int | None = None) -> Log:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid5
 
+from premium.accounts.publication import records
 from premium.proof.broker import Broker, Offsets
 from premium.proof.patience import patiently
 from premium.proof.pipeline import Pipeline
@@ -54,6 +55,7 @@ class Session:
         """Replay a log and prove what became of it. Raises StackError, Stuck, Transient."""
         await self._demand_empty()
         since = await patiently(self._ends)
+        await self._list_accounts(log)
         await self._list_people(log.told[0].at)
         player = Player(
             publisher=self.publisher,
@@ -90,6 +92,12 @@ class Session:
                 f"a replay moves time and needs an empty stack, this one has {tickets} tickets and"
                 f" {others} specialists: `premium down --wipe`, then `premium up`"
             )
+
+    async def _list_accounts(self, log: Log) -> None:
+        """Let everybody who asks in the log be entitled, as whom the mapping says."""
+        accounts = log.accounts()
+        listed = list(records(accounts, log.told[0].at))
+        await patiently(lambda: self.publisher.publish(listed))
 
     async def _list_people(self, listed_at: datetime) -> None:
         envelopes = (

@@ -1,16 +1,19 @@
 """What a document from upstream comes to: a ticket with promises, or a later fact about one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, get_args
 from unicodedata import east_asian_width
 from uuid import UUID
 
+from intake.domain.entitlement import Entitled
 from shared.events import (
     CustomerReached,
     CustomerReplied,
+    LanguageDecision,
     LaterFact,
+    Purchase,
     SupportRequest,
     TicketAbsorbed,
     TicketAccepted,
@@ -27,7 +30,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.events.requests import FactType
-from shared.policies import Asked, Policy, Pricing
+from shared.policies import Asked, Policy
 from shared.promises import Severity
 
 __all__ = ["Acceptance", "absorbed", "accept", "fact_of", "into_of", "missing_in"]
@@ -54,11 +57,20 @@ class Acceptance:
     """
 
     event: TicketAccepted
+    purchase: Purchase
+    language: LanguageDecision
     missing: tuple[str, ...]
     no_promise: str | None
 
 
-def accept(request: SupportRequest, policy: Policy, *, now: datetime) -> Acceptance:
+def accept(
+    request: SupportRequest,
+    entitled: Entitled,
+    language: LanguageDecision,
+    policy: Policy,
+    *,
+    now: datetime,
+) -> Acceptance:
     """Price a request from its create date, at its severity and at the other.
 
     A business-critical claim counts when it comes by the email form and describes the problem
@@ -66,7 +78,17 @@ def accept(request: SupportRequest, policy: Policy, *, now: datetime) -> Accepta
     """
     missing = missing_in(request)
     severity: Severity = "standard" if missing else request.severity
-    prices = {s: _price(request, policy, s) for s in _SEVERITIES}
+    account = entitled.account
+    asked = Asked(
+        role=entitled.role,
+        channel=request.channel,
+        severity=severity,
+        language=language.language,
+        time_zone=account.time_zone or request.time_zone,
+        tier=account.tier or request.tier,
+        region=account.region or request.region,
+    )
+    prices = {s: policy.price(replace(asked, severity=s), request.occurred_at) for s in _SEVERITIES}
     pricing = prices.pop(severity)
     event = TicketAccepted(
         ticket_id=request.ticket_id,
@@ -74,34 +96,21 @@ def accept(request: SupportRequest, policy: Policy, *, now: datetime) -> Accepta
         external_id=request.external_id,
         account_id=request.account_id,
         requester_id=request.requester_id,
-        role=request.role,
+        role=asked.role,
         channel=request.channel,
         severity=severity,
         claimed_severity=request.severity,
-        language=request.language,
-        time_zone=request.time_zone,
-        tier=request.tier,
-        region=request.region,
+        language=asked.language,
+        time_zone=asked.time_zone,
+        tier=asked.tier,
+        region=asked.region,
         accepted_at=now,
         policy=policy.version,
         rule=pricing.rule,
         promises=pricing.promises,
         if_reclassified={severity: price.promises for severity, price in prices.items()},
     )
-    return Acceptance(event, missing, pricing.no_promise)
-
-
-def _price(request: SupportRequest, policy: Policy, severity: Severity) -> Pricing:
-    asked = Asked(
-        role=request.role,
-        channel=request.channel,
-        severity=severity,
-        language=request.language,
-        time_zone=request.time_zone,
-        tier=request.tier,
-        region=request.region,
-    )
-    return policy.price(asked, request.occurred_at)
+    return Acceptance(event, entitled.purchase, language, missing, pricing.no_promise)
 
 
 def missing_in(request: SupportRequest) -> tuple[str, ...]:

@@ -1,0 +1,50 @@
+"""`premium accounts import FILE`: entitlements from a file, looked at before they count."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from premium.accounts.files import read
+from premium.accounts.publication import changes, current, publish
+from premium.settings import Settings
+from premium.stack import Stack
+from premium.stack.errors import StackError
+from shared.errors import Transient
+from shared.settings import load
+
+__all__ = ["accounts"]
+
+accounts = typer.Typer(help="Tell who has bought Premium Support.", no_args_is_help=True)
+
+
+@accounts.callback()
+def _always_by_name() -> None:
+    """Keep the name of the one command needed."""
+
+
+@accounts.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="accounts in YAML, or in CSV (*.csv)")],
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
+) -> None:
+    """Publish the accounts of FILE that differ from what was told last; nobody is removed.
+
+    Requests that were held, or rejected within 24 hours for want of an entitlement, are judged
+    again.
+    """
+    found = read(file)
+    addresses = Stack.attach(load(Settings).home).addresses
+    try:
+        before = asyncio.run(current(addresses.kafka_bootstrap))
+        new = [account for account in found if before.get(account.account_id) != account]
+        for line in changes(before, new):
+            typer.echo(line)
+        if new and not dry_run:
+            asyncio.run(publish(addresses, new))
+    except Transient as e:
+        raise StackError(f"{e}; run `premium up`") from e
+    same = len(found) - len(new)
+    typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} as they were")

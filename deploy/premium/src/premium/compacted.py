@@ -1,0 +1,50 @@
+"""What a compacted topic says now: the latest event of each key."""
+
+from collections.abc import Iterator
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
+
+from premium.redrive import to_the_end
+from shared.errors import Poison, Transient
+from shared.events import Envelope, Event
+from shared.events.codec import Record, read
+
+__all__ = ["latest"]
+
+
+async def latest[E: Event](bootstrap: str, kind: type[E], topic_prefix: str = "") -> list[E]:
+    """Read the latest event of each subject, by event time, the latest of all last.
+
+    What cannot be read is passed over: its reader has parked it. Raises Transient while the broker
+    is away.
+    """
+    consumer = AIOKafkaConsumer(
+        topic_prefix + kind.topic,
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    found: list[Envelope[E]] = []
+    try:
+        await consumer.start()
+        async for records in to_the_end(consumer):
+            found += [envelope for record in records for envelope in _read(record, kind)]
+    except (KafkaError, OSError, TimeoutError) as e:
+        raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
+    finally:
+        await consumer.stop()
+    found.sort(key=lambda envelope: envelope.time)
+    by_subject = {envelope.event.subject: envelope.event for envelope in found}
+    order = {envelope.event.subject: place for place, envelope in enumerate(found)}
+    return sorted(by_subject.values(), key=lambda event: order[event.subject])
+
+
+def _read[E: Event](raw: ConsumerRecord, kind: type[E]) -> Iterator[Envelope[E]]:
+    record = Record(kind.topic, 0, raw.offset, raw.key, raw.value, raw.headers)
+    try:
+        envelope = read(record)
+    except Poison:
+        return
+    if isinstance(envelope, Envelope) and isinstance(envelope.event, kind):
+        yield Envelope(envelope.id, envelope.source, envelope.time, envelope.event)

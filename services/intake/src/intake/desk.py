@@ -1,0 +1,248 @@
+"""The desk behind all doors: documents are judged, kept and announced, and each is answered.
+
+Whatever the door, a document is taken once by its id, and a copy is answered as the first was.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any, Final, TypedDict
+from uuid import UUID
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from intake import domain, store
+from intake.domain import Acceptance, Version, receipts
+from intake.store import Answered, Came, Judged, Waiting
+from shared import inbox, outbox
+from shared.events import (
+    AccountListed,
+    Envelope,
+    Event,
+    Inbound,
+    LaterFact,
+    ReceiptIssued,
+    SupportRequest,
+)
+from shared.events.requests import Reference
+from shared.policies import Policy
+from shared.postgres import Tx
+
+__all__ = [
+    "OVERDUE_MAX",
+    "Document",
+    "announced",
+    "identity_of",
+    "list_accounts",
+    "receive",
+    "reject_overdue",
+]
+
+SOURCE: Final = "intake"
+OVERDUE_MAX: Final = 100
+_HOLD: Final = timedelta(seconds=60)
+"""How long a request waits for its account, which may still be on its way."""
+_CURABLE: Final = timedelta(hours=24)
+"""How long after it came a late entitlement still makes a ticket of a request."""
+
+
+class _Named(TypedDict):
+    source: Reference
+    external_id: Reference
+
+
+_NAMED: Final = TypeAdapter(Annotated[_Named, ConfigDict(extra="ignore")])
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that came in. Its id is the same for every copy, whatever the door."""
+
+    content: Inbound
+    traceparent: str | None
+
+    @property
+    def id(self) -> UUID:
+        """What the inbox claims."""
+        return self.content.document_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What becomes of a request: its answer, and the ticket if it is one."""
+
+    came: Came
+    receipt: ReceiptIssued
+    acceptance: Acceptance | None = None
+
+
+async def receive(tx: Tx, documents: Sequence[Document], now: datetime) -> list[ReceiptIssued]:
+    """Take what is new, and answer each document in its place."""
+    fresh, _ = await inbox.claim(tx, (d.id for d in documents))
+    asked = [d.content.ticket_id for d in documents if isinstance(d.content, SupportRequest)]
+    known = await store.answered(tx, asked) if asked else {}
+    new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}
+    judged = await _judge(tx, new.values(), now)
+    await _keep(tx, judged, now)
+    await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
+    answers = known | {j.receipt.ticket_id: _answered(j) for j in judged}
+    return [_answer(d.content, answers, is_new=new.get(d.id) is d) for d in documents]
+
+
+async def list_accounts(tx: Tx, told: Iterable[Envelope[Event]], now: datetime) -> None:
+    """Keep accounts, and judge again the requests that waited for them, or came too early."""
+    listed = [(e.time, e.event) for e in told if isinstance(e.event, AccountListed)]
+    if not listed:
+        return
+    await store.save_accounts(tx, listed)
+    account_ids = sorted({account.account_id for _, account in listed})
+    waiting = await store.waiting(tx, account_ids, since=now - _CURABLE)
+    await _judge_again(tx, waiting, await store.accounts(tx, account_ids), now)
+
+
+async def reject_overdue(tx: Tx, now: datetime) -> int:
+    """Reject requests whose account did not come; their number comes back."""
+    overdue = await store.overdue(tx, now, limit=OVERDUE_MAX)
+    await _judge_again(tx, overdue, {}, now)
+    return len(overdue)
+
+
+def identity_of(content: Any) -> tuple[str, str] | None:  # noqa: ANN401 - JSON is any
+    """Read whose a document with other faults is; None when that is faulty, too."""
+    try:
+        named = _NAMED.validate_python(content)
+    except ValidationError:
+        return None
+    return named["source"], named["external_id"]
+
+
+def announced(
+    cause: UUID, receipt: ReceiptIssued, at: datetime, traceparent: str | None = None
+) -> Envelope[Event]:
+    """Wrap a receipt for ``receipts.v1``."""
+    return Envelope.caused_by(cause, receipt, source=SOURCE, time=at, traceparent=traceparent)
+
+
+async def _judge(tx: Tx, documents: Iterable[Document], now: datetime) -> list[_Judged]:
+    came = [
+        Came(d.content, d.traceparent, now)
+        for d in documents
+        if isinstance(d.content, SupportRequest)
+    ]
+    if not came:
+        return []
+    account_ids = sorted({one.request.account_id for one in came})
+    await store.hold_accounts(tx, account_ids)
+    accounts = await store.accounts(tx, account_ids)
+    policy = await store.current_policy(tx)
+    return [_verdict(c, accounts.get(c.request.account_id, []), policy, now) for c in came]
+
+
+async def _judge_again(
+    tx: Tx, waiting: Sequence[Waiting], accounts: Mapping[str, Sequence[Version]], now: datetime
+) -> None:
+    if not waiting:
+        return
+    policy = await store.current_policy(tx)
+    found = [
+        _verdict(w.came, accounts.get(w.came.request.account_id, []), policy, now) for w in waiting
+    ]
+    changed = [j for j, w in zip(found, waiting, strict=True) if j.receipt != w.receipt]
+    await _keep(tx, changed, now)
+
+
+def _verdict(came: Came, versions: Sequence[Version], policy: Policy, now: datetime) -> _Judged:
+    request = came.request
+    match domain.entitlement(request, versions):
+        case domain.Entitled() as entitled:
+            language = domain.language_of(request, entitled.account)
+            acceptance = domain.accept(request, entitled, language, policy, now=now)
+            return _Judged(came, receipts.accepted(request, acceptance), acceptance)
+        case "unknown_account" if now < came.received_at + _HOLD:
+            return _Judged(came, receipts.held(request, came.received_at + _HOLD))
+        case reason:
+            return _Judged(came, receipts.rejected(request, reason))
+
+
+async def _keep(tx: Tx, judged: Sequence[_Judged], now: datetime) -> None:
+    """Keep requests and tickets, and announce both."""
+    if not judged:
+        return
+    taken = [(j.came.request, j.acceptance) for j in judged if j.acceptance is not None]
+    await store.save_tickets(tx, taken, now=now)
+    await store.save_requests(
+        tx, [Judged(j.came, _digest(j.came.request), j.receipt) for j in judged]
+    )
+    await outbox.add(tx, [event for j in judged for event in _told(j, now)])
+    await _absorb(tx, [request.ticket_id for request, _ in taken])
+
+
+def _told(judged: _Judged, now: datetime) -> Iterator[Envelope[Event]]:
+    request, trace = judged.came.request, judged.came.traceparent
+    if judged.acceptance is not None:
+        yield _fact(request.document_id, judged.acceptance.event, request.occurred_at, trace)
+    yield announced(request.document_id, judged.receipt, now, trace)
+
+
+async def _take_facts(tx: Tx, documents: Sequence[Document], now: datetime) -> None:
+    facts = [(d, d.content) for d in documents if isinstance(d.content, LaterFact)]
+    if not facts:
+        return
+    told: list[Envelope[Event]] = []
+    for document, fact in facts:
+        event = domain.fact_of(fact)
+        told.append(_fact(document.id, event, fact.occurred_at, document.traceparent))
+        told.append(announced(document.id, receipts.noted(fact), now, document.traceparent))
+    await outbox.add(tx, told)
+    merged = [
+        (fact.ticket_id, domain.into_of(fact), document.id, fact.occurred_at)
+        for document, fact in facts
+        if fact.type == "merged"
+    ]
+    if merged:
+        await store.save_merges(tx, merged)
+        await _absorb(tx, [ticket_id for ticket_id, *_ in merged])
+
+
+async def _absorb(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
+    """Tell tickets of the duplicates merged into them, once both request and merge have come."""
+    merges = await store.merges_known(tx, ticket_ids)
+    await outbox.add(
+        tx,
+        [
+            _fact(
+                merge.document_id,
+                domain.absorbed(merge.ticket_id, merge.into_id, merge.create_date),
+                merge.occurred_at,
+                None,
+            )
+            for merge in merges
+        ],
+    )
+
+
+def _fact(cause: UUID, event: Event, at: datetime, traceparent: str | None) -> Envelope[Event]:
+    return Envelope.caused_by(cause, event, source=SOURCE, time=at, traceparent=traceparent)
+
+
+def _is_known(document: Document, known: Mapping[UUID, Answered]) -> bool:
+    return isinstance(document.content, SupportRequest) and document.content.ticket_id in known
+
+
+def _answered(judged: _Judged) -> Answered:
+    return Answered(_digest(judged.came.request), judged.receipt)
+
+
+def _answer(content: Inbound, answers: Mapping[UUID, Answered], *, is_new: bool) -> ReceiptIssued:
+    if isinstance(content, LaterFact):
+        receipt = receipts.noted(content)
+        return receipt if is_new else receipts.duplicate(receipt, same=True)
+    first = answers[content.ticket_id]
+    if is_new:
+        return first.receipt
+    return receipts.duplicate(first.receipt, same=_digest(content) == first.digest)
+
+
+def _digest(request: SupportRequest) -> bytes:
+    return sha256(request.model_dump_json().encode()).digest()

@@ -1,0 +1,124 @@
+"""What upstream is told: whether a request was taken, what was promised, and why."""
+
+from datetime import datetime
+from typing import Final, get_args
+
+from intake.domain.entitlement import REMEDIES
+from intake.domain.pricing import Acceptance
+from shared.events import (
+    Inbound,
+    LaterFact,
+    Promised,
+    ReceiptIssued,
+    ReceiptSpan,
+    Refusal,
+    SupportRequest,
+    ticket_id_of,
+)
+from shared.promises import Promise
+
+__all__ = ["accepted", "bad", "curable", "document_of", "duplicate", "held", "noted", "rejected"]
+
+_FINAL: Final = "mobile_app"
+_STANDS: Final = "what came first stands; tell changes as later facts"
+
+
+def accepted(request: SupportRequest, acceptance: Acceptance) -> ReceiptIssued:
+    """Say what was promised, and by what."""
+    event = acceptance.event
+    return ReceiptIssued(
+        source=request.source,
+        external_id=request.external_id,
+        ticket_id=request.ticket_id,
+        document=document_of(request),
+        outcome="accepted",
+        entitlement=acceptance.purchase,
+        policy=event.policy,
+        rule=event.rule,
+        claimed_severity=event.claimed_severity,
+        severity=event.severity,
+        missing=acceptance.missing,
+        language=acceptance.language,
+        promises=tuple(_promised(p, request.occurred_at) for p in event.promises),
+        no_promise=acceptance.no_promise,
+    )
+
+
+def held(request: SupportRequest, until: datetime) -> ReceiptIssued:
+    """Say that its account is waited for."""
+    return _unanswered(request).model_copy(
+        update={
+            "outcome": "held",
+            "reason": "unknown_account",
+            "remedy": REMEDIES["unknown_account"],
+            "held_until": until,
+        }
+    )
+
+
+def rejected(request: SupportRequest, reason: Refusal) -> ReceiptIssued:
+    """Say why it was not taken, and what would help."""
+    return _unanswered(request).model_copy(update={"reason": reason, "remedy": REMEDIES[reason]})
+
+
+def bad(source: str, external_id: str, fault: str) -> ReceiptIssued:
+    """Name the faults of a document that could not be read."""
+    return ReceiptIssued(
+        source=source,
+        external_id=external_id,
+        ticket_id=ticket_id_of(source, external_id),
+        document="unread",
+        outcome="rejected",
+        reason="bad_data",
+        remedy=fault,
+    )
+
+
+def noted(fact: LaterFact) -> ReceiptIssued:
+    """Say that a later fact was taken."""
+    return _unanswered(fact).model_copy(update={"outcome": "accepted"})
+
+
+def duplicate(first: ReceiptIssued, *, same: bool) -> ReceiptIssued:
+    """Say again what was said of the first, and whether this was its equal."""
+    told: dict[str, object] = {"outcome": "duplicate", "duplicate_of": first.outcome}
+    if not same:
+        told |= {"reason": "other_content", "remedy": _STANDS}
+    return first.model_copy(update=told)
+
+
+def curable(receipt: ReceiptIssued) -> bool:
+    """Tell whether a late entitlement may still help."""
+    return receipt.reason in get_args(Refusal.__value__) and receipt.reason != _FINAL
+
+
+def document_of(content: Inbound) -> str:
+    """Name the kind of a document: a request, or the type of a later fact."""
+    return content.type if isinstance(content, LaterFact) else "request"
+
+
+def _unanswered(content: Inbound) -> ReceiptIssued:
+    return ReceiptIssued(
+        source=content.source,
+        external_id=content.external_id,
+        ticket_id=content.ticket_id,
+        document=document_of(content),
+        outcome="rejected",
+    )
+
+
+def _promised(promise: Promise, create_date: datetime) -> Promised:
+    calendar = promise.bound_calendar()
+    spans = () if promise.due_at is None else calendar.spans(create_date, promise.due_at)
+    return Promised(
+        kind=promise.kind,
+        promise_class=promise.promise_class,
+        target_s=promise.target_s,
+        due_at=promise.due_at,
+        calendar=promise.calendar,
+        calendar_version=promise.calendar_version,
+        time_zone=promise.time_zone,
+        rule=promise.rule,
+        exception=promise.exception,
+        spans=tuple(ReceiptSpan(since=span.opens, until=span.closes) for span in spans),
+    )

@@ -1,0 +1,61 @@
+"""What time alone brings to intake: held requests are rejected, old answers forgotten."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from intake import desk, store
+from shared import postgres
+from shared.clock import elapsed_s, or_after
+from shared.errors import Transient
+from shared.postgres import Database
+
+__all__ = ["Keeper"]
+
+_LOG = structlog.get_logger()
+_LOOK_S: Final = 1.0
+_FORGET_S: Final = timedelta(hours=1).total_seconds()
+
+
+class Keeper:
+    """Looks once a second whether somebody has been held for long enough."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._forgot_at = elapsed_s() - _FORGET_S
+
+    async def start(self) -> None:
+        """Start looking in the background."""
+        self._task = asyncio.create_task(self._run(), name="keeper")
+
+    async def stop(self) -> None:
+        """Finish what is in hand."""
+        self._stop.set()
+        if self._task is not None:
+            await self._task
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The background task, watched by the lifecycle."""
+        return self._task
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                more = await self._look() >= desk.OVERDUE_MAX
+            except Transient as e:
+                _LOG.warning("keeper_waits", reason=str(e))
+                more = False
+            if not more:
+                await or_after(self._stop.wait(), _LOOK_S)
+
+    async def _look(self) -> int:
+        async with self._db.transaction() as tx:
+            if elapsed_s(self._forgot_at) >= _FORGET_S:
+                await store.forget_answers(tx)
+                self._forgot_at = elapsed_s()
+            return await desk.reject_overdue(tx, await postgres.now(tx))

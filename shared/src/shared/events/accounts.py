@@ -1,0 +1,81 @@
+"""Entitlements: one record an account on the compacted topic ``accounts.v1``."""
+
+from typing import Annotated, ClassVar, Literal, Self, override
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_serializer,
+    model_validator,
+)
+
+from shared.calendars import zone_names
+from shared.events.base import Event, Moment
+from shared.policies import Region, Tier
+
+__all__ = ["EVERYONE", "AccountListed", "Language", "Purchase", "Zone"]
+
+EVERYONE: Literal["everyone"] = "everyone"
+
+
+def _known_zone(name: str) -> str:
+    if name not in zone_names():
+        raise ValueError("is no IANA time zone such as Europe/Berlin")
+    return name
+
+
+type Zone = Annotated[str, AfterValidator(_known_zone)]
+type Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+"""A BCP 47 tag."""
+type _Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class Purchase(BaseModel):
+    """An interval in which the account has Premium Support; ``until`` is the first instant after.
+
+    Nothing ends where no ``until`` is said.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    since: Moment
+    until: Moment | None = None
+
+    @model_validator(mode="after")
+    def _is_some_time(self) -> Self:
+        if self.until is not None and self.until <= self.since:
+            raise ValueError("until is not after since; a purchase lasts some time")
+        return self
+
+
+class AccountListed(Event):
+    """An account as billing has it from the envelope's time on.
+
+    Who is not among ``super_admins`` or ``seats`` has no paid seat; ``seats`` may be "everyone".
+    A purchase counts whenever it is told; who somebody is counts from when it is told.
+    """
+
+    topic: ClassVar[str] = "accounts.v1"
+    type: ClassVar[str] = "premium.account.listed.v1"
+
+    account_id: _Id
+    purchases: tuple[Purchase, ...] = ()
+    super_admins: frozenset[_Id] = frozenset()
+    seats: frozenset[_Id] | Literal["everyone"] = frozenset()
+    time_zone: Zone | None = None
+    language: Language | None = None
+    tier: Tier | None = None
+    region: Region | None = None
+
+    @field_serializer("super_admins", "seats")
+    def _in_order(self, people: frozenset[str] | str) -> list[str] | str:
+        """Write the same people in the same order."""
+        return people if isinstance(people, str) else sorted(people)
+
+    @property
+    @override
+    def subject(self) -> str:
+        """The account."""
+        return self.account_id

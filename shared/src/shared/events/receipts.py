@@ -1,0 +1,112 @@
+"""Receipts, written by intake to ``receipts.v1``: what became of each document from upstream."""
+
+from typing import ClassVar, Literal, override
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.events.accounts import Purchase
+from shared.events.base import Event, Moment
+from shared.promises import PromiseClass, PromiseKind, Severity, added
+
+__all__ = [
+    "LanguageDecision",
+    "Outcome",
+    "Promised",
+    "Reason",
+    "ReceiptIssued",
+    "ReceiptSpan",
+    "Refusal",
+]
+
+type Outcome = Literal["accepted", "duplicate", "held", "rejected"]
+"""Held: its account is not known yet; it is rejected when none comes in time."""
+type Refusal = Literal[
+    "mobile_app", "unknown_account", "not_bought", "not_yet_valid", "expired", "no_seat"
+]
+"""Why somebody may not ask, as of the create date."""
+type Reason = Refusal | Literal["bad_data", "other_content"]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LanguageDecision(_Value):
+    """In which language the customer is answered, and who said so.
+
+    ``confidence`` is between 0 and 1 where the text was read, else None.
+    """
+
+    language: str
+    by: Literal["sender", "detected", "account", "default"]
+    confidence: float | None = None
+    note: str = ""
+
+
+class ReceiptSpan(_Value):
+    """Calendar time that counts, from ``since`` to ``until``."""
+
+    since: Moment
+    until: Moment
+
+
+class Promised(_Value):
+    """A promise as the customer may be told it. ``target_s`` counts in ``spans``, up to ``due_at``.
+
+    ``due_at`` is None, and there are no spans, where the clock does not start with the create date.
+    """
+
+    kind: PromiseKind
+    promise_class: PromiseClass
+    target_s: int
+    due_at: Moment | None
+    calendar: str
+    calendar_version: str
+    time_zone: str
+    rule: str
+    exception: str | None = added(None)
+    spans: tuple[ReceiptSpan, ...] = ()
+
+
+class ReceiptIssued(Event):
+    """What became of one document. ``reason`` and ``remedy`` say why it was not simply accepted.
+
+    A duplicate carries what was said of the first, and its outcome. ``held_until`` is when a held
+    request is rejected, unless its account comes first. ``no_promise`` is the policy's reason where
+    an accepted request is promised nothing; ``missing`` what a business-critical claim lacks.
+    """
+
+    topic: ClassVar[str] = "receipts.v1"
+    type: ClassVar[str] = "premium.receipt.issued.v1"
+
+    source: str
+    external_id: str
+    ticket_id: UUID
+    document: str
+    outcome: Outcome
+    duplicate_of: Outcome | None = None
+    reason: Reason | None = None
+    remedy: str | None = None
+    held_until: Moment | None = None
+    entitlement: Purchase | None = None
+    policy: str | None = None
+    rule: str | None = None
+    claimed_severity: Severity | None = None
+    severity: Severity | None = None
+    missing: tuple[str, ...] = ()
+    language: LanguageDecision | None = None
+    promises: tuple[Promised, ...] = ()
+    no_promise: str | None = None
+
+    @property
+    @override
+    def subject(self) -> str:
+        """The sender's own reference."""
+        return f"{self.source}/{self.external_id}"
+
+    @property
+    @override
+    def discriminator(self) -> str:
+        """A document that was held is answered again."""
+        return f"{self.outcome}/{self.reason or ''}"

@@ -1,0 +1,107 @@
+"""Intake for its tests: a database of its own, a door, and an account that may ask."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from intake import handlers
+from intake.desk import Document
+from intake.handlers import Posted
+from intake.http import make_app
+from shared.events import INBOUND, AccountListed, Envelope, Event
+from shared.postgres import Database
+from shared.testing.builders import NOON, an_account
+from shared.testing.databases import MakeDatabase
+
+REQUEST: Final[dict[str, Any]] = {
+    "source": "app-form",
+    "external_id": "A-1",
+    "account_id": "northwind",
+    "requester_id": "ada",
+    "channel": "email",
+    "language": "en",
+    "subject": "Login",
+    "occurred_at": "2026-03-02T12:00:00Z",
+}
+ANNOUNCED: Final = """
+    SELECT topic, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
+"""
+STAND: Final = """
+    CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT timestamptz '{}' $$
+"""
+
+
+class Intake:
+    """Intake on a database of its own, whose time stands at noon until it is set."""
+
+    def __init__(self, db: Database, owner: Database, client: AsyncClient) -> None:
+        self.db = db
+        self.client = client
+        self._owner = owner
+
+    async def stand_at(self, moment: Any) -> None:  # noqa: ANN401 - written as it is
+        """Let it be that time."""
+        async with self._owner.session() as session:
+            await session.execute(STAND.format(moment.isoformat()))
+
+    async def take(self, *items: Envelope[Event] | Posted) -> None:
+        """Let records have come in one batch."""
+        async with self.db.transaction() as tx:
+            await handlers.take(tx, items, NOON)
+
+    async def take_documents(self, *contents: dict[str, Any]) -> None:
+        """Let documents have come by Kafka, each at a place of its own."""
+        documents = [Document(INBOUND.validate_python(content), None) for content in contents]
+        await self.take(*(Posted(uuid4(), document) for document in documents))
+
+    async def ask(self, **changes: object) -> Any:  # noqa: ANN401 - an answer is JSON
+        """Post the request; the receipt comes back."""
+        answer = await self.client.post("/v1/tickets", json={**REQUEST, **changes})
+        assert answer.status_code in {200, 202}, answer.text
+        return answer.json()
+
+    async def receipt(self, external_id: str = "A-1") -> Any:  # noqa: ANN401 - as above
+        """Read what was answered last."""
+        answer = await self.client.get(f"/v1/receipts/app-form/{external_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def said(self, topic: str) -> Sequence[dict[str, Any]]:
+        """Read what was announced on a topic, in order."""
+        async with self.db.session() as session:
+            rows = await session.fetch(ANNOUNCED)
+        return [json.loads(row["fact"]) for row in rows if row["topic"] == topic]
+
+
+@pytest.fixture
+async def stranger(database: MakeDatabase) -> AsyncIterator[Intake]:
+    """Run intake, which has been told of no account."""
+    fresh = await database("intake")
+    db = Database(fresh.dsn, service="intake")
+    owner = Database(fresh.owner_dsn, service="test", connections_max=1)
+    for one in (db, owner):
+        await one.start()
+    transport = ASGITransport(make_app(db, []))
+    async with AsyncClient(transport=transport, base_url="http://intake") as client:
+        made = Intake(db, owner, client)
+        await made.stand_at(NOON)
+        yield made
+    for one in (db, owner):
+        await one.stop()
+
+
+@pytest.fixture
+async def intake(stranger: Intake) -> Intake:
+    """Run intake, which knows the account."""
+    await stranger.take(listed())
+    return stranger
+
+
+def listed(account: AccountListed | None = None, *, at: Any = NOON) -> Envelope[Event]:  # noqa: ANN401
+    """Tell of an account, as of a moment."""
+    return Envelope(uuid4(), "billing", at, account or an_account())

@@ -1,0 +1,165 @@
+"""Receipts on a real PostgreSQL: what upstream is told, by every door."""
+
+import asyncio
+import json
+from typing import Any, Final
+
+import pytest
+from tests.integration.intake.conftest import REQUEST, Intake, listed
+
+from intake import handlers
+from intake.handlers import Refused, decode
+from shared.events.codec import Record
+from shared.testing.builders import NOON, an_account
+
+FACT: Final[dict[str, Any]] = {
+    "source": "app-form",
+    "external_id": "A-1",
+    "type": "responded",
+    "occurred_at": "2026-03-02T12:10:00Z",
+}
+
+
+async def test_a_receipt_says_what_was_promised_and_by_what(intake: Intake) -> None:
+    """Class, target, due time, the spans that make it up, and every version behind it."""
+    receipt = await intake.ask()
+    (promise,) = receipt["promises"]
+    assert (promise["promise_class"], promise["target_s"]) == ("guarantee", 3600)
+    assert promise["spans"] == [{"since": "2026-03-02T12:00:00Z", "until": promise["due_at"]}]
+    assert receipt["policy"]
+    assert receipt["rule"] == "super-admin-standard"
+    assert receipt["entitlement"] == {"since": "2020-01-01T00:00:00Z", "until": None}
+    assert receipt["language"]["by"] == "sender"
+
+
+async def test_the_spans_of_a_business_day_leave_the_night_out(intake: Intake) -> None:
+    """An objective of eight business hours from Monday noon is due on Tuesday noon."""
+    receipt = await intake.ask(requester_id="bob")
+    (promise,) = receipt["promises"]
+    assert promise["spans"] == [
+        {"since": "2026-03-02T12:00:00Z", "until": "2026-03-02T17:00:00Z"},
+        {"since": "2026-03-03T09:00:00Z", "until": "2026-03-03T12:00:00Z"},
+    ]
+
+
+async def test_the_account_says_the_language_where_the_sender_does_not(intake: Intake) -> None:
+    """And the receipt says who said so."""
+    await intake.take(listed(an_account(language="de"), at=NOON))
+    receipt = await intake.ask(language=None, subject="", body="")
+    assert (receipt["language"]["language"], receipt["language"]["by"]) == ("de", "account")
+
+
+async def test_what_is_answered_is_kept_and_announced(intake: Intake) -> None:
+    """Three ways to the same receipt."""
+    receipt = await intake.ask()
+    assert await intake.receipt() == receipt
+    (announced,) = await intake.said("receipts.v1")
+    assert announced.items() <= receipt.items()
+
+
+async def test_a_hundred_copies_make_one_ticket(intake: Intake) -> None:
+    """Whoever comes first is accepted; all are told the same promises."""
+    answers = await asyncio.gather(*(intake.ask() for _ in range(100)))
+    outcomes = sorted(answer["outcome"] for answer in answers)
+    assert outcomes == ["accepted", *["duplicate"] * 99]
+    assert len({json.dumps(answer["promises"]) for answer in answers}) == 1
+    assert len(await intake.said("tickets.v1")) == 1
+
+
+async def test_another_request_of_the_same_name_is_told_so(intake: Intake) -> None:
+    """What came first stands."""
+    await intake.ask()
+    answer = await intake.ask(subject="Something else")
+    assert (answer["outcome"], answer["reason"]) == ("duplicate", "other_content")
+
+
+async def test_a_copy_by_kafka_gets_a_receipt_too(intake: Intake) -> None:
+    """One for each record, in one batch or in two; there is one ticket."""
+    await intake.take_documents(REQUEST, REQUEST)
+    await intake.take_documents(REQUEST)
+    outcomes = [receipt["outcome"] for receipt in await intake.said("receipts.v1")]
+    assert sorted(outcomes) == ["accepted", "duplicate", "duplicate"]
+    assert len(await intake.said("tickets.v1")) == 1
+
+
+async def test_a_later_fact_gets_a_receipt(intake: Intake) -> None:
+    """It may come before its request; a copy is a duplicate."""
+    for outcome in ("accepted", "duplicate"):
+        answer = (await intake.client.post("/v1/events", json=FACT)).json()
+        assert (answer["outcome"], answer["document"]) == (outcome, "responded")
+
+
+def record(**changes: object) -> Record:
+    """Write a request on the inbound topic."""
+    return Record("inbound.v1", 0, 7, None, json.dumps({**REQUEST, **changes}).encode(), [])
+
+
+async def test_a_bad_document_that_says_whose_it_is_is_answered(intake: Intake) -> None:
+    """It is parked as well, byte for byte."""
+    item = decode(record(channel="fax"))
+    assert isinstance(item, Refused)
+    async with intake.db.transaction() as tx:
+        await handlers.take(tx, [item], NOON)
+    (receipt,) = await intake.said("receipts.v1")
+    assert (receipt["outcome"], receipt["reason"]) == ("rejected", "bad_data")
+    assert "channel" in receipt["remedy"]
+    assert len(await intake.said("intake.dead-letters.v1")) == 1
+
+
+async def test_each_of_a_batch_is_answered_on_its_own(intake: Intake) -> None:
+    """A bad one in the middle harms nobody."""
+    tickets = [{**REQUEST, "external_id": f"B-{n}"} for n in range(3)]
+    tickets[1]["channel"] = "fax"
+    answer = await intake.client.post("/v1/tickets:batch", json={"tickets": tickets})
+    answers = answer.json()["answers"]
+    assert [a["position"] for a in answers] == [0, 1, 2]
+    assert [bool(a["receipt"]) for a in answers] == [True, False, True]
+    assert "channel" in answers[1]["fault"]
+
+
+async def test_more_than_a_hundred_are_refused_together(intake: Intake) -> None:
+    """Nothing of them is taken."""
+    tickets = [{**REQUEST, "external_id": f"B-{n}"} for n in range(101)]
+    answer = await intake.client.post("/v1/tickets:batch", json={"tickets": tickets})
+    assert answer.status_code == 422
+    assert await intake.said("tickets.v1") == []
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured", "batched"])
+async def test_cloudevents_come_in_every_mode(intake: Intake, mode: str) -> None:
+    """CloudEvents 1.0, HTTP binding."""
+    event = {"specversion": "1.0", "id": "e-1", "source": "/form", "type": "asked"}
+    sent: dict[str, tuple[str, Any, dict[str, str]]] = {
+        "binary": ("application/json", REQUEST, {f"ce-{k}": v for k, v in event.items()}),
+        "structured": ("application/cloudevents+json", {**event, "data": REQUEST}, {}),
+        "batched": ("application/cloudevents-batch+json", [{**event, "data": REQUEST}], {}),
+    }
+    media_type, content, headers = sent[mode]
+    answer = await intake.client.post(
+        "/v1/cloudevents",
+        content=json.dumps(content),
+        headers={"content-type": media_type, **headers},
+    )
+    (told,) = answer.json()["answers"]
+    assert told["receipt"]["outcome"] == "accepted"
+
+
+async def test_a_fact_bears_the_id_of_its_event(intake: Intake) -> None:
+    """Two events at one instant are two facts; one event twice is one."""
+    outcomes = []
+    for event_id in ("e-1", "e-2", "e-1"):
+        event = {"specversion": "1.0", "id": event_id, "source": "/form", "type": "t", "data": FACT}
+        answer = await intake.client.post(
+            "/v1/cloudevents",
+            content=json.dumps(event),
+            headers={"content-type": "application/cloudevents+json"},
+        )
+        outcomes += [told["receipt"]["outcome"] for told in answer.json()["answers"]]
+    assert outcomes == ["accepted", "accepted", "duplicate"]
+
+
+async def test_a_receipt_of_nothing_is_not_found(intake: Intake) -> None:
+    """The answer names what was asked for."""
+    answer = await intake.client.get("/v1/receipts/app-form/never")
+    assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
+    assert "never" in answer.json()["detail"]
