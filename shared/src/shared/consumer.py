@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -87,6 +88,16 @@ class Connection:
         name = f"{self.service}.{self.purpose}" if self.purpose else self.service
         return self.topic_prefix + name
 
+    def member(self, topics: Sequence[str]) -> str | None:
+        """Name the member that keeps its partitions over a restart.
+
+        One that comes back with other topics is another: Kafka gives a member that it knows by name
+        what it had, and would never assign a topic that an upgrade added.
+        """
+        if self.instance_id is None:
+            return None
+        return f"{self.instance_id}-{sha256(' '.join(sorted(topics)).encode()).hexdigest()[:8]}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Item[T]:
@@ -127,7 +138,7 @@ class BatchConsumer[T: Claimable]:
         self._subscriber = self._broker.subscriber(
             *(connection.topic_prefix + topic for topic in topics),
             group_id=connection.group,
-            group_instance_id=connection.instance_id,
+            group_instance_id=connection.member(topics),
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
