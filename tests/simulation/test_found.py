@@ -4,8 +4,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from tests.simulation.driver import differences
-from tests.simulation.histories import END, TICKET, History, Step, promise
 
 from shared.events import (
     Envelope,
@@ -20,6 +18,8 @@ from shared.events import (
 )
 from shared.promises import Promise
 from shared.testing.builders import NOON, a_ticket, minutes
+from tests.simulation.driver import differences
+from tests.simulation.histories import END, TICKET, History, Step, promise
 
 type Facts = tuple[Envelope[Event], ...]
 
