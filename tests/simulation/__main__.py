@@ -7,10 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from os import cpu_count
 
-from shared.clock import elapsed_s
 from tests.simulation.driver import differences, shrunk
 from tests.simulation.histories import History, draw
 from tests.simulation.orders import ALPHABET, LENGTH_MAX, disagreements, small_histories
+
+from shared.clock import elapsed_s
 
 _CHUNK = 500
 _SHOWN_MAX = 5

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from tests.simulation.histories import END, History, Step
+from tests.simulation.oracle import Name, Verdict, judge, uncounted
+
 from shared.events import (
     Breakdown,
     ClockCancelled,
@@ -24,8 +27,6 @@ from shared.events import (
     TicketNoted,
 )
 from sla_monitor.domain import Announced, Clock, Key, Outcome, derive, fall_due, fold, withdraw
-from tests.simulation.histories import END, History, Step
-from tests.simulation.oracle import Name, Verdict, judge, uncounted
 
 __all__ = ["Run", "differences", "shrunk"]
 

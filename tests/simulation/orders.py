@@ -7,6 +7,9 @@ from itertools import combinations
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from tests.simulation.histories import END, TICKET, promise
+from tests.simulation.oracle import judge
+
 from shared.events import (
     CustomerReplied,
     Envelope,
@@ -28,8 +31,6 @@ from shared.events import (
 from shared.promises import Promise
 from shared.testing.builders import NOON, minutes
 from sla_monitor.domain import Clock, Key, Outcome, derive, fall_due, fold, no_exception, withdraw
-from tests.simulation.histories import END, TICKET, promise
-from tests.simulation.oracle import judge
 
 __all__ = ["ALPHABET", "LENGTH_MAX", "disagreements", "small_histories"]
 

@@ -4,6 +4,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from tests.simulation.driver import differences
+from tests.simulation.histories import END, TICKET, History, Step, promise
 
 from shared.events import (
     Envelope,
@@ -18,8 +20,6 @@ from shared.events import (
 )
 from shared.promises import Promise
 from shared.testing.builders import NOON, a_ticket, minutes
-from tests.simulation.driver import differences
-from tests.simulation.histories import END, TICKET, History, Step, promise
 
 type Facts = tuple[Envelope[Event], ...]
 

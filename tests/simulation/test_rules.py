@@ -6,11 +6,12 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from shared.events import TicketClosed, TicketReopened
-from shared.events.codec import headers_of, value_of
 from tests.simulation.driver import Run, differences, shrunk
 from tests.simulation.histories import History, draw
 from tests.simulation.orders import disagreements, small_histories
+
+from shared.events import TicketClosed, TicketReopened
+from shared.events.codec import headers_of, value_of
 
 ROOT = Path(__file__).parents[2]
 HISTORIES = 2500

@@ -4,6 +4,7 @@ RFC 9457; a refused request has every bad field named. The OpenAPI document says
 befall any request is declared here, what is particular to a route is declared there by `problems`.
 """
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.metadata import metadata
@@ -26,8 +27,8 @@ from shared.http import problem, title_of
 
 __all__ = [
     "A_TICKET",
+    "FaultyRequest",
     "Problem",
-    "Refusal",
     "TicketId",
     "Traceparent",
     "answered_by",
@@ -40,6 +41,7 @@ A_TICKET: Final = str(ticket_id_of("app-form", "A-1001"))
 _JSON: Final = "application/json"
 _MEDIA_TYPE: Final = "application/problem+json"
 _OURS: Final = "/v1/"
+_WORD: Final = re.compile(r"[/:]")
 _BODY: Final = "body"
 _SCHEMAS: Final = "#/components/schemas/"
 _FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
@@ -82,7 +84,7 @@ class Fault(BaseModel):
     fault: str
 
 
-class Refusal(Problem):
+class FaultyRequest(Problem):
     """A problem with the request itself: every bad field is named."""
 
     errors: list[Fault]
@@ -152,12 +154,14 @@ def _complete(document: dict[str, Any]) -> None:
     for path, operations in paths.items():
         for operation in operations.values():
             if not _is_everybodys(path):
-                operation.setdefault("tags", [path.removeprefix(_OURS).split("/")[0]])
+                operation.setdefault("tags", [_WORD.split(path.removeprefix(_OURS))[0]])
                 _declare(operation, known)
     _, ours = models_json_schema(
-        [(Problem, "serialization"), (Refusal, "serialization")],
+        [(Problem, "serialization"), (FaultyRequest, "serialization")],
         ref_template=_SCHEMAS + "{model}",
     )
+    if taken := known.keys() & ours["$defs"]:
+        raise TypeError(f"{', '.join(sorted(taken))}: problems are declared by `problems`; rename")
     schemas = known | ours["$defs"]
     document["components"]["schemas"] = {
         name: schemas[name] for name in sorted(schemas) if name not in _FASTAPIS_OWN
@@ -212,8 +216,8 @@ def _is_fastapis_own(response: dict[str, Any] | None) -> bool:
 
 
 def _refusal(status: HTTPStatus, fault: Fault) -> dict[str, Any]:
-    """Declare a refusal, as `_refused` gives it."""
-    return _answer(Refusal, _refusal_of(status, [fault]))
+    """Declare what `_refused` answers."""
+    return _answer(FaultyRequest, _faulty(status, [fault]))
 
 
 def _answer(model: type[Problem], example: Problem) -> dict[str, Any]:
@@ -221,9 +225,9 @@ def _answer(model: type[Problem], example: Problem) -> dict[str, Any]:
     return {"description": example.title, "content": {_MEDIA_TYPE: content}}
 
 
-def _refusal_of(status: HTTPStatus, faults: list[Fault]) -> Refusal:
+def _faulty(status: HTTPStatus, faults: list[Fault]) -> FaultyRequest:
     detail = "; ".join(f"{fault.field}: {fault.fault}" for fault in faults)
-    return Refusal(title=title_of(status), status=status.value, detail=detail, errors=faults)
+    return FaultyRequest(title=title_of(status), status=status.value, detail=detail, errors=faults)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -231,8 +235,8 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     unreadable = any(fault["type"] == "json_invalid" for fault in error.errors())
     status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
     faults = [Fault(field=_place(fault), fault=fault["msg"]) for fault in error.errors()]
-    refusal = _refusal_of(status, faults)
-    return JSONResponse(refusal.model_dump(), status.value, media_type=_MEDIA_TYPE)
+    faulty = _faulty(status, faults)
+    return JSONResponse(faulty.model_dump(), status.value, media_type=_MEDIA_TYPE)
 
 
 def _place(fault: Mapping[str, Any]) -> str:

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import intake.domain
-from shared.events import Envelope, Event, SupportRequest, TicketResponded
+from shared.events import Envelope, Event, SupportRequest, TicketAccepted, TicketResponded
 from shared.policies import default_policy
+from shared.testing.builders import promised
 from sla_monitor.answers import clocks_answer, timeline_answer
 from sla_monitor.domain import derive
 from sla_monitor.domain.said import Learned
@@ -25,7 +25,17 @@ def learned(event: Event, at: datetime) -> Learned:
 
 
 ACCEPTED: Final = learned(
-    intake.domain.accept(REQUEST, default_policy(), now=ASKED + SOON).event, ASKED
+    TicketAccepted.model_validate(
+        {
+            **REQUEST.model_dump(),
+            "ticket_id": REQUEST.ticket_id,
+            "accepted_at": ASKED + SOON,
+            "claimed_severity": REQUEST.severity,
+            "policy": default_policy().version,
+            "promises": promised(ASKED, severity=REQUEST.severity, time_zone=REQUEST.time_zone),
+        }
+    ),
+    ASKED,
 )
 RESPONDED: Final = learned(TicketResponded(ticket_id=REQUEST.ticket_id), ANSWERED)
 
