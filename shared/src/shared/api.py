@@ -202,10 +202,13 @@ def _bad_field(operation: dict[str, Any], schemas: Mapping[str, Any]) -> Fault:
 
 def _show_whole(document: dict[str, Any], route: APIRoute) -> None:
     """Put examples back as they were given: FastAPI takes the nulls out of them."""
-    for operation in document["paths"][route.path_format].values():
+    if not route.include_in_schema:
+        return
+    for method in route.methods or ():
+        answers = document["paths"][route.path_format][method.lower()]["responses"]
         for status, given in route.responses.items():
             for kind, content in given.get("content", {}).items():
-                operation["responses"][str(status)]["content"][kind] |= content
+                answers[str(status)]["content"][kind] |= content
 
 
 def _is_fastapis_own(response: dict[str, Any] | None) -> bool:
