@@ -54,8 +54,8 @@ chaos: $(READY) ## the same result with and without kill -9, over many seeds
 calendars: $(READY) ## business time beside a minute-by-minute oracle, over a million random cases
 	@$(PYTEST) tests/unit/shared/test_calendar_oracle.py --seeds 40 $(ARGS)
 
-docs: $(READY) ## write anew what is generated from code
-	@$(RUN) python docs/generate.py $(ARGS)
+docs: $(READY) ## write anew what is generated from code: README's table, docs/api
+	@$(RUN) python -m docs $(ARGS)
 
 format: $(READY) ## put the code into shape
 	@$(RUN) ruff format .

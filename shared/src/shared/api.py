@@ -1,41 +1,252 @@
-"""What the HTTP doors of all services have in common: every error is a problem document.
+"""What the HTTP doors of all services have in common: errors are problems, `/docs` explains.
 
-RFC 9457; a refused request has every bad field named.
+RFC 9457; a refused request has every bad field named. The OpenAPI document says so, too: what can
+befall any request is declared here, what is particular to a route is declared there by `problems`.
 """
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
+from importlib.metadata import metadata
+from typing import Annotated, Any, Final, override
+from uuid import UUID
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Header, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
+from shared.api_page import page_routes
 from shared.errors import Transient
-from shared.http import problem
+from shared.events import ticket_id_of
+from shared.http import problem, title_of
 
-__all__ = ["make_api"]
+__all__ = [
+    "A_TICKET",
+    "FaultyRequest",
+    "Problem",
+    "TicketId",
+    "Traceparent",
+    "answered_by",
+    "make_api",
+    "problems",
+]
+
+A_TICKET: Final = str(ticket_id_of("app-form", "A-1001"))
+"""The ticket that examples speak of."""
+_JSON: Final = "application/json"
+_MEDIA_TYPE: Final = "application/problem+json"
+_OURS: Final = "/v1/"
+_WORD: Final = re.compile(r"[/:]")
+_BODY: Final = "body"
+_SCHEMAS: Final = "#/components/schemas/"
+_FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
+_AWAY: Final = "nothing was taken; send the same request again"
+_RETRY_AFTER_S: Final = 1
+_RETRY_AFTER: Final = {
+    "description": "Seconds to wait.",
+    "schema": {"type": "integer", "examples": [_RETRY_AFTER_S]},
+}
 
 
-def make_api(title: str, routes: list[BaseRoute]) -> FastAPI:
-    """Build an app that has ``routes`` and answers errors as problems."""
-    app = FastAPI(title=title, docs_url=None, redoc_url=None, routes=routes)
+type TicketId = Annotated[
+    UUID,
+    Path(
+        description="As intake's answer and every event name it.",
+        openapi_examples={"of the examples": {"value": A_TICKET}},
+    ),
+]
+type Traceparent = Annotated[
+    str | None,
+    Header(
+        description="W3C Trace Context: goes along with all that comes of the request.",
+        examples=["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
+    ),
+]
+
+
+class Problem(BaseModel):
+    """Why there is no other answer (RFC 9457)."""
+
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What was wrong with this request, for people.")
+
+
+class Fault(BaseModel):
+    """One bad field, by its path in the request, and what is wrong with it."""
+
+    field: str
+    fault: str
+
+
+class FaultyRequest(Problem):
+    """A problem with the request itself: every bad field is named."""
+
+    errors: list[Fault]
+
+
+def make_api(service: str, routes: list[BaseRoute]) -> FastAPI:
+    """Build an app that has ``routes``, answers errors as problems, and shows itself at `/docs`."""
+    about = metadata(service)
+    app = _Api(
+        title=service,
+        version=about["Version"],
+        summary=about["Summary"],
+        docs_url=None,
+        redoc_url=None,
+        routes=[*routes, *page_routes(service)],
+        generate_unique_id_function=_operation_id,
+    )
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _failed)
     app.add_exception_handler(Transient, _away)
     return app
 
 
+def problems(details: Mapping[HTTPStatus, str]) -> dict[int | str, dict[str, Any]]:
+    """Declare the problems that a route answers with: their statuses, and what each would say."""
+    return {
+        status.value: _answer(
+            Problem, Problem(title=title_of(status), status=status.value, detail=detail)
+        )
+        for status, detail in details.items()
+    }
+
+
+def answered_by(
+    example: object, status: HTTPStatus = HTTPStatus.OK
+) -> dict[int | str, dict[str, Any]]:
+    """Show what a route answers with when all is well.
+
+    An example with nulls stands here: FastAPI leaves them out of those that a model brings.
+    """
+    return {status.value: {"content": {_JSON: {"example": example}}}}
+
+
+class _Api(FastAPI):
+    @override
+    def openapi(self) -> dict[str, Any]:
+        """Declare, once, what FastAPI does not know of."""
+        known = self.openapi_schema
+        document = super().openapi()
+        if document is not known:
+            _complete(document)
+            for route in self.routes:
+                if isinstance(route, APIRoute):
+                    _show_whole(document, route)
+        return document
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _complete(document: dict[str, Any]) -> None:
+    """Put our problems where FastAPI's own are declared, which nobody gets to see."""
+    known = document.setdefault("components", {}).setdefault("schemas", {})
+    paths = document["paths"]
+    document["paths"] = {path: paths[path] for path in sorted(paths, key=_is_everybodys)}
+    for path, operations in paths.items():
+        for operation in operations.values():
+            if not _is_everybodys(path):
+                operation.setdefault("tags", [_WORD.split(path.removeprefix(_OURS))[0]])
+                _declare(operation, known)
+    _, ours = models_json_schema(
+        [(Problem, "serialization"), (FaultyRequest, "serialization")],
+        ref_template=_SCHEMAS + "{model}",
+    )
+    if taken := known.keys() & ours["$defs"]:
+        raise TypeError(f"{', '.join(sorted(taken))}: problems are declared by `problems`; rename")
+    schemas = known | ours["$defs"]
+    document["components"]["schemas"] = {
+        name: schemas[name] for name in sorted(schemas) if name not in _FASTAPIS_OWN
+    }
+
+
+def _is_everybodys(path: str) -> bool:
+    """Tell what a service is asked from what every service is asked, which comes last."""
+    return not path.startswith(_OURS)
+
+
+def _declare(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """Declare what can befall any request: it is refused, or the database is away."""
+    responses = operation["responses"]
+    if "requestBody" in operation:
+        unreadable = Fault(field=_BODY, fault="JSON decode error")
+        responses.setdefault("400", _refusal(HTTPStatus.BAD_REQUEST, unreadable))
+    if _is_fastapis_own(responses.get("422")):
+        bad = _bad_field(operation, schemas)
+        responses["422"] = _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, bad)
+    if "503" not in responses:
+        [away] = problems({HTTPStatus.SERVICE_UNAVAILABLE: _AWAY}).values()
+        responses["503"] = {**away, "headers": {"Retry-After": _RETRY_AFTER}}
+    operation["responses"] = {status: responses[status] for status in sorted(responses)}
+
+
+def _bad_field(operation: dict[str, Any], schemas: Mapping[str, Any]) -> Fault:
+    """Pick a field of this request, to show how it would be named."""
+    content = operation.get("requestBody", {}).get("content", {}).get(_JSON, {})
+    body = content.get("schema", {}).get("$ref", "").removeprefix(_SCHEMAS)
+    for name in schemas.get(body, {}).get("required", ()):
+        return Fault(field=name, fault="Field required")
+    for parameter in operation.get("parameters", ()):
+        if parameter["schema"].get("format") == "uuid":
+            return Fault(field=parameter["name"], fault="Input should be a valid UUID")
+    return Fault(field=_BODY, fault="Field required")
+
+
+def _show_whole(document: dict[str, Any], route: APIRoute) -> None:
+    """Put examples back as they were given: FastAPI takes the nulls out of them."""
+    if not route.include_in_schema:
+        return
+    for method in route.methods or ():
+        answers = document["paths"][route.path_format][method.lower()]["responses"]
+        for status, given in route.responses.items():
+            for kind, content in given.get("content", {}).items():
+                answers[str(status)]["content"][kind] |= content
+
+
+def _is_fastapis_own(response: dict[str, Any] | None) -> bool:
+    schemas = [
+        content.get("schema", {}) for content in (response or {}).get("content", {}).values()
+    ]
+    return any(schema.get("$ref") == f"{_SCHEMAS}HTTPValidationError" for schema in schemas)
+
+
+def _refusal(status: HTTPStatus, fault: Fault) -> dict[str, Any]:
+    """Declare what `_refused` answers."""
+    return _answer(FaultyRequest, _faulty(status, [fault]))
+
+
+def _answer(model: type[Problem], example: Problem) -> dict[str, Any]:
+    content = {"schema": {"$ref": _SCHEMAS + model.__name__}, "example": example.model_dump()}
+    return {"description": example.title, "content": {_MEDIA_TYPE: content}}
+
+
+def _faulty(status: HTTPStatus, faults: list[Fault]) -> FaultyRequest:
+    detail = "; ".join(f"{fault.field}: {fault.fault}" for fault in faults)
+    return FaultyRequest(title=title_of(status), status=status.value, detail=detail, errors=faults)
+
+
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
-    faults = [
-        {"field": ".".join(str(p) for p in fault["loc"][1:]) or "body", "fault": fault["msg"]}
-        for fault in error.errors()
-    ]
     unreadable = any(fault["type"] == "json_invalid" for fault in error.errors())
     status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
-    detail = "; ".join(f"{fault['field']}: {fault['fault']}" for fault in faults)
-    return problem(status, detail, errors=faults)
+    faults = [Fault(field=_place(fault), fault=fault["msg"]) for fault in error.errors()]
+    faulty = _faulty(status, faults)
+    return JSONResponse(faulty.model_dump(), status.value, media_type=_MEDIA_TYPE)
+
+
+def _place(fault: Mapping[str, Any]) -> str:
+    """Name the field; of what is no JSON, FastAPI names a position instead."""
+    if fault["type"] == "json_invalid":
+        return _BODY
+    return ".".join(str(part) for part in fault["loc"][1:]) or _BODY
 
 
 async def _failed(_: Request, error: Exception) -> JSONResponse:
@@ -44,7 +255,6 @@ async def _failed(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _away(_: Request, __: Exception) -> JSONResponse:
-    detail = "nothing was taken; send the same request again"
-    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
-    answer.headers["retry-after"] = "1"
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, _AWAY)
+    answer.headers["retry-after"] = str(_RETRY_AFTER_S)
     return answer

@@ -15,7 +15,7 @@ from shared.events import NAMESPACE, dead_letter_topic
 from shared.events.codec import Header, Record
 from shared.postgres import Tx
 
-__all__ = ["DeadLetter", "id_of", "park", "restored"]
+__all__ = ["DeadLetter", "id_of", "marks_of", "park", "restored"]
 
 _PREFIX: Final = "dl-"
 
@@ -46,18 +46,24 @@ async def park(tx: Tx, record: Record, why: Poison, *, service: str, attempts: i
         topic=dead_letter_topic(service),
         key=record.key,
         value=record.value,
-        headers=[
-            *record.headers,
-            ("dl-topic", record.topic.encode()),
-            ("dl-partition", str(record.partition).encode()),
-            ("dl-offset", str(record.offset).encode()),
-            ("dl-service", service.encode()),
-            ("dl-reason", why.reason.encode()),
-            ("dl-detail", why.detail.encode()[:2000]),
-            ("dl-attempts", str(attempts).encode()),
-        ],
+        headers=[*record.headers, *marks_of(record, why, service=service, attempts=attempts)],
     )
     telemetry.DEAD_LETTERS.labels(why.reason).inc()
+
+
+def marks_of(
+    record: Record, why: Poison, *, service: str, attempts: int
+) -> list[tuple[str, bytes]]:
+    """Say whence a record came and why it lies aside."""
+    return [
+        ("dl-topic", record.topic.encode()),
+        ("dl-partition", str(record.partition).encode()),
+        ("dl-offset", str(record.offset).encode()),
+        ("dl-service", service.encode()),
+        ("dl-reason", why.reason.encode()),
+        ("dl-detail", why.detail.encode()[:2000]),
+        ("dl-attempts", str(attempts).encode()),
+    ]
 
 
 def restored(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> DeadLetter:

@@ -4,44 +4,96 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Final, override
+from typing import Final, Literal, override
 
 import uvicorn
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute
 
-__all__ = ["HttpServer", "ops_routes", "problem"]
+__all__ = ["HttpServer", "ops_routes", "problem", "title_of"]
 
 _CHECK_S_MAX: Final = 2
 _CLOSE_S_MAX: Final = 3
+_RENAMED: Final = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
 
 type Check = Callable[[], Awaitable[str | None]]
 """Says what is wrong, in words for the operator, or None."""
 
 
+class Health(BaseModel):
+    """The process answers: more is not asked."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(BaseModel):
+    """Whether all that the service leans on answers."""
+
+    status: Literal["ready", "not ready"]
+    faults: dict[str, str] = Field(
+        description="What is wrong, by the part that says so; empty when ready.",
+        examples=[{}, {"relay": "silent for 25 s"}],
+    )
+
+
 def ops_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
     """Serve health (the process answers), readiness (its servers do) and metrics."""
 
-    async def health(_: Request) -> Response:
-        return JSONResponse({"status": "alive"})
+    async def health() -> Health:
+        """Say that the process answers. A supervisor that gets no answer starts it anew."""
+        return Health()
 
-    async def ready(_: Request) -> Response:
+    async def ready(response: Response) -> Readiness:
+        """Ask the database, the consumer and the relay how they are."""
         faults = {name: fault for name, check in checks.items() if (fault := await _ask(check))}
-        status = "ready" if not faults else "not ready"
-        return JSONResponse({"status": status, "faults": faults}, 503 if faults else 200)
+        response.status_code = 503 if faults else 200
+        return Readiness(status="not ready" if faults else "ready", faults=faults)
 
-    async def metrics(_: Request) -> Response:
+    async def metrics() -> Response:
+        """Count and measure, in Prometheus' text format."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return [Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)]
+    unready = {"model": Readiness, "description": "Something that the service leans on is away."}
+    return [
+        _ops_route(health, "Does the process live?"),
+        _ops_route(ready, "Can it work?", responses={503: unready}),
+        _ops_route(metrics, "Figures for Prometheus", response_class=PlainTextResponse),
+    ]
+
+
+def _ops_route(
+    endpoint: Callable[..., Awaitable[object]],
+    summary: str,
+    *,
+    response_class: type[Response] = JSONResponse,
+    responses: dict[int | str, dict[str, object]] | None = None,
+) -> APIRoute:
+    return APIRoute(
+        f"/{endpoint.__name__}",
+        endpoint,
+        summary=summary,
+        operation_id=endpoint.__name__,
+        tags=["operations"],
+        response_class=response_class,
+        responses=responses,
+    )
+
+
+def title_of(status: HTTPStatus) -> str:
+    """Say a status in words; as RFC 9110 has them, not as this or that Python."""
+    return _RENAMED.get(status) or status.phrase
 
 
 def problem(status: HTTPStatus, detail: str, **more: object) -> JSONResponse:
     """Answer with a problem document (RFC 9457)."""
-    content = {"title": status.phrase, "status": status.value, "detail": detail, **more}
+    content = {"title": title_of(status), "status": status.value, "detail": detail, **more}
     return JSONResponse(content, status.value, media_type="application/problem+json")
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from shared.api import make_api
 from shared.consumer import BatchConsumer, Claimable, Connection, Decoder, Handler
 from shared.http import HttpServer, ops_routes
 from shared.inbox import Pruner
@@ -68,7 +69,7 @@ class Service:
             "relay": self._relay_fault,
         }
         routes = ops_routes(checks)
-        app = make_app(routes) if make_app else Starlette(routes=routes)
+        app = make_app(routes) if make_app else make_api(self._name, routes)
         http = HttpServer(app, host=self._settings.http_host, port=self._settings.http_port)
         return [self._publisher, self._relay, Pruner(self._db), *own, consumer, http]
 

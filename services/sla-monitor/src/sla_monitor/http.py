@@ -2,37 +2,36 @@
 
 from asyncio import to_thread
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Final
 from uuid import UUID
 
-from fastapi import FastAPI, Path
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from shared.api import make_api
+from shared.api import A_TICKET, TicketId, answered_by, make_api, problems
 from shared.postgres import Database, now
 from sla_monitor import store
 from sla_monitor.answers import Clocks, Timeline, clocks_answer, timeline_answer
 from sla_monitor.domain.said import Learned
+from sla_monitor.examples import CLOCKS, TIMELINE
 from sla_monitor.handlers import exception_of
 
 __all__ = ["make_app"]
 
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
-    404: {
-        "description": "No fact of this ticket has come here.",
-        "content": {"application/problem+json": {}},
-    }
-}
-
-type TicketId = Annotated[UUID, Path(description="As intake's answer and every event name it.")]
+_UNKNOWN: Final = problems({HTTPStatus.NOT_FOUND: f"no fact of ticket {A_TICKET} has come here"})
 
 
 def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
     """Build the app; ``routes`` are those that every service has."""
     app = make_api("sla-monitor", routes)
 
-    @app.get("/v1/tickets/{ticket_id}/clocks", responses=_UNKNOWN, tags=["tickets"])
+    @app.get(
+        "/v1/tickets/{ticket_id}/clocks",
+        summary="How a ticket's clocks stand",
+        responses=answered_by(CLOCKS) | _UNKNOWN,
+        tags=["tickets"],
+    )
     async def clocks(ticket_id: TicketId) -> Clocks:
         """Every clock of the ticket: what was promised, why it is due then, what is left."""
         async with db.transaction() as tx:
@@ -41,7 +40,12 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
             at = await now(tx)
         return clocks_answer(ticket_id, learned, as_they_are, now=at)
 
-    @app.get("/v1/tickets/{ticket_id}/timeline", responses=_UNKNOWN, tags=["tickets"])
+    @app.get(
+        "/v1/tickets/{ticket_id}/timeline",
+        summary="How it came to that",
+        responses=answered_by(TIMELINE) | _UNKNOWN,
+        tags=["tickets"],
+    )
     async def timeline(ticket_id: TicketId) -> Timeline:
         """Each fact in order of what happened, what it changed and why, and what time brought."""
         async with db.transaction() as tx:

@@ -6,7 +6,7 @@ a request, named by the same ``source`` and ``external_id``.
 
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID, uuid5
 
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     TypeAdapter,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from shared.events.accounts import Language, Zone
 from shared.events.base import ticket_id_of
@@ -29,6 +30,34 @@ from shared.promises import Cause, Channel, Role, Severity
 __all__ = ["INBOUND", "Inbound", "LaterFact", "SupportRequest"]
 
 _YEAR_MIN, _YEAR_MAX = 2000, 2100
+_A_REQUEST: Final[JsonDict] = {
+    "source": "app-form",
+    "external_id": "A-1001",
+    "account_id": "northwind",
+    "requester_id": "ada",
+    "role": "super_admin",
+    "channel": "email",
+    "severity": "business_critical",
+    "language": "en",
+    "time_zone": "Europe/Berlin",
+    "subject": "Nobody can log in",
+    "body": "Since 09:40 nobody in our company can log in.",
+    "occurred_at": "2026-03-02T08:45:00Z",
+}
+_A_REPLY: Final[JsonDict] = {
+    "source": "app-form",
+    "external_id": "A-1001",
+    "type": "responded",
+    "occurred_at": "2026-03-02T09:02:00Z",
+}
+_A_WAIT: Final[JsonDict] = {
+    "source": "app-form",
+    "external_id": "A-1001",
+    "type": "waiting",
+    "occurred_at": "2026-03-02T09:05:00Z",
+    "event_id": "A-1001/7",
+    "waiting_for": "customer",
+}
 
 
 def _plausible(moment: datetime) -> datetime:
@@ -79,6 +108,8 @@ class SupportRequest(_Document):
     it says them. Without ``language`` the text is read.
     """
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_A_REQUEST]})
+
     account_id: Reference
     requester_id: Reference
     role: Role | None = None
@@ -101,6 +132,8 @@ class SupportRequest(_Document):
 
 class LaterFact(_Document):
     """Something happened to a request that was, or will be, sent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_A_REPLY, _A_WAIT]})
 
     type: FactType
     occurred_at: PlausibleMoment

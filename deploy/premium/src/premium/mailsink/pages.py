@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from fastapi import FastAPI
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -49,7 +50,8 @@ class _Guarded:
 def pages(mailbox: Mailbox) -> Starlette:
     """Make the web app over a mailbox."""
     show = _Pages(mailbox)
-    return Starlette(
+    return FastAPI(
+        openapi_url=None,
         routes=[
             Route("/", show.newest),
             Route("/mails/{number:int}", show.one),

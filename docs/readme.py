@@ -1,40 +1,20 @@
-"""Writes anew what README.md says of the code: the topics that each service reads and writes.
-
-With --check nothing is written, and the exit code is 1 if something would have been.
-"""
+"""The table in README.md: the topics that each service reads and writes."""
 
 import re
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
-import intake.handlers
-import notifier.handlers
-import router.handlers
-import sla_monitor.handlers
+from docs.services import HANDLERS
 
-README: Final = Path(__file__).parents[1] / "README.md"
-HANDLERS: Final = {
-    "intake": intake.handlers,
-    "router": router.handlers,
-    "sla-monitor": sla_monitor.handlers,
-    "notifier": notifier.handlers,
-}
+__all__ = ["renewed"]
+
 TABLE: Final = re.compile(r"(?<=<!-- table: services -->\n).*?(?=<!-- end -->)", re.DOTALL)
 HEAD: Final = "| service | consumes | emits | owns | promise |\n|---|---|---|---|---|\n"
 
 
-def main() -> int:
-    """Bring the table up to date, or say that it is not."""
-    old = README.read_text()
-    new = TABLE.sub(lambda table: _services(table[0]), old)
-    if "--check" not in sys.argv:
-        README.write_text(new)
-        return 0
-    if new != old:
-        sys.stderr.write("README.md's table of services is out of date: run `make docs`\n")
-    return int(new != old)
+def renewed(readme: str) -> str:
+    """Bring the table up to date."""
+    return TABLE.sub(lambda table: _services(table[0]), readme)
 
 
 def _services(table: str) -> str:
@@ -53,7 +33,3 @@ def _row(service: str, row: str) -> str:
 
 def _topics(names: Iterable[str]) -> str:
     return " ".join(f"`{name}`" for name in names)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

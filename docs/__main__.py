@@ -1,0 +1,61 @@
+"""Writes anew what is written from code; with --check, says what would change, and exits with 1."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from docs import asyncapi, readme
+from docs.services import HANDLERS, app_of
+
+ROOT: Final = Path(__file__).parents[1]
+README: Final = ROOT / "README.md"
+API: Final = ROOT / "docs" / "api"
+_WIDTH: Final = 100
+
+
+def main() -> int:
+    """Write the documents, or say which are out of date."""
+    stale = out_of_date()
+    if "--check" in sys.argv:
+        sys.stderr.writelines(
+            f"{path.relative_to(ROOT)} is out of date: run `make docs`\n" for path in stale
+        )
+        return int(bool(stale))
+    for path, text in stale.items():
+        path.write_text(text)
+    return 0
+
+
+def out_of_date() -> dict[Path, str]:
+    """Name the files that do not say what the code does, with what they should say."""
+    return {path: text for path, text in _documents().items() if not _says(path, text)}
+
+
+def _documents() -> dict[Path, str]:
+    openapi = {API / f"{service}.json": _json(app_of(service).openapi()) for service in HANDLERS}
+    return {
+        README: readme.renewed(README.read_text()),
+        API / "asyncapi.yaml": _yaml(asyncapi.document()),
+        **openapi,
+    }
+
+
+def _says(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    """Write plain YAML: what stands in two places is written twice, not as an alias."""
+    plain = json.loads(json.dumps(document))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""The services, as what is written of them is found in their code."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final, cast
+
+from fastapi import FastAPI
+
+import intake.handlers
+import notifier.handlers
+import router.handlers
+import sla_monitor.handlers
+from shared.api import make_api
+from shared.http import ops_routes
+from shared.postgres import Database
+
+__all__ = ["HANDLERS", "app_of"]
+
+HANDLERS: Final = {
+    "intake": intake.handlers,
+    "router": router.handlers,
+    "sla-monitor": sla_monitor.handlers,
+    "notifier": notifier.handlers,
+}
+
+
+def app_of(service: str) -> FastAPI:
+    """Build the app that the service serves; one without a door has what all have."""
+    package = service.replace("-", "_")
+    routes = ops_routes({})
+    if find_spec(f"{package}.http") is None:
+        return make_api(service, routes)
+    database = Database("", service=service)  # is never opened
+    return cast("FastAPI", import_module(f"{package}.http").make_app(database, routes))
