@@ -1,5 +1,6 @@
 """What a connection is: its name, who signs with which secrets, and what its events mean."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -7,7 +8,6 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Field,
     ValidationError,
     field_validator,
     model_validator,
@@ -15,13 +15,16 @@ from pydantic import (
 
 from shared.events.requests import FactType, LaterFact, Reference, SupportRequest
 from shared.places import KeyPath, what_is_wrong
-from shared.webhooks.values import JsonPath, Part, Value, ValueOf
+from shared.webhooks.values import JsonPath, Part, Value, ValueOf, not_empty
 
 __all__ = ["Connection", "Fact", "Fault", "Kind", "Mapping", "Request", "Rule"]
 
 type Kind = Literal["hubspot", "signed"]
 type Fault = tuple[KeyPath, str]
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LIVE_MAX: Final = 2
 _SAMPLE: Final = {
     "source": "sample",
     "external_id": "1",
@@ -45,8 +48,20 @@ def _a_target(url: str) -> str:
     return url
 
 
-type Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-type SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+def _a_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name; it is a part of the URL: a-z, 0-9, - and _")
+    return name
+
+
+def _a_file_name(name: str) -> str:
+    if not _FILE_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a file; use letters, digits, - _ and .")
+    return name
+
+
+type Name = Annotated[str, AfterValidator(_a_name)]
+type SecretName = Annotated[str, AfterValidator(_a_file_name)]
 type Condition = dict[JsonPath, Annotated[tuple[str, ...], BeforeValidator(_several)]]
 """Paths, each with the values that satisfy it; all must be satisfied."""
 
@@ -91,7 +106,7 @@ class Fact(_Document):
 class Rule(Part):
     """What an event that satisfies ``when`` is: a request, a later fact, or whom to erase."""
 
-    when: Condition = Field(min_length=1)
+    when: Annotated[Condition, AfterValidator(not_empty)]
     request: Request | None = None
     fact: Fact | None = None
     erase: ValueOf | None = None
@@ -115,7 +130,7 @@ class Mapping(Part):
     ticket: ValueOf
     occurred_at: ValueOf
     event_id: ValueOf | None = None
-    rules: Annotated[tuple[Rule, ...], Field(min_length=1)]
+    rules: Annotated[tuple[Rule, ...], AfterValidator(not_empty)]
 
 
 class Connection(Part):
@@ -124,7 +139,7 @@ class Connection(Part):
     name: Name
     kind: Kind
     url: Annotated[str, AfterValidator(_a_target)] | None = None
-    secrets: Annotated[tuple[SecretName, ...], Field(min_length=1, max_length=2)]
+    secrets: Annotated[tuple[SecretName, ...], AfterValidator(not_empty)]
     mapping: Mapping
 
     @field_validator("secrets")
@@ -132,6 +147,8 @@ class Connection(Part):
     def _are_two_secrets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise ValueError("the same secret stands here twice; keep one")
+        if len(names) > _LIVE_MAX:
+            raise ValueError(f"{len(names)} secrets; at most {_LIVE_MAX} are live at a time")
         return names
 
     @model_validator(mode="after")

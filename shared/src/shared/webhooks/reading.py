@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from shared.places import (
     KeyPath,
@@ -17,13 +17,13 @@ from shared.places import (
     what_is_wrong,
 )
 from shared.webhooks.connection import Connection, Fault
-from shared.webhooks.values import Part
+from shared.webhooks.values import Part, not_empty
 
 __all__ = ["connections_of", "load_connections"]
 
 
 class _File(Part):
-    connections: Annotated[tuple[Connection, ...], Field(min_length=1)]
+    connections: Annotated[tuple[Connection, ...], AfterValidator(not_empty)]
 
 
 def load_connections(file: Path) -> tuple[Connection, ...]:

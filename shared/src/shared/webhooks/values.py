@@ -1,7 +1,7 @@
 """A value of ours as an event gives it: text with JSONPaths, a table of values, a form of time."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Self
@@ -20,7 +20,7 @@ from pydantic import (
 from shared.events.accounts import Zone
 from shared.places import did_you_mean
 
-__all__ = ["JsonPath", "Missing", "Part", "Unfit", "Value", "ValueOf", "texts_at"]
+__all__ = ["JsonPath", "Missing", "Part", "Unfit", "Value", "ValueOf", "not_empty", "texts_at"]
 
 _TIMES: Final = ("iso", "epoch_s", "epoch_ms")
 _PIECES: Final = re.compile(r"\{([^{}]*)\}")
@@ -39,6 +39,13 @@ class Unfit(Exception):  # noqa: N818 - the fault in a word
 @lru_cache(_PATHS_KEPT)
 def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
     return jsonpath.compile(path, strict=True)
+
+
+def not_empty[T: Sized](several: T) -> T:
+    """Refuse what is empty, once what is in it has been read."""
+    if not several:
+        raise ValueError("is empty; add one")
+    return several
 
 
 def _a_path(path: str) -> str:

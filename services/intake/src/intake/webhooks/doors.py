@@ -166,12 +166,11 @@ def _events(kind: Kind, body: bytes) -> Sequence[Any]:
 
 
 def _meaning(connection: Connection, event: Any, told: str | None) -> Meaning:  # noqa: ANN401
-    if connection.kind == "signed" or not isinstance(event, dict):
-        return meaning_of(connection.mapping, event, told)
-    subject_id = hubspot.subject_to_erase(event)
-    if subject_id is not None:
-        return Erasure(subject_id)
-    return meaning_of(connection.mapping, event, hubspot.event_id_of(event))
+    match connection.kind:
+        case "hubspot":
+            return hubspot.meaning(connection.mapping, event)
+        case "signed":
+            return meaning_of(connection.mapping, event, told)
 
 
 def _told(meaning: Meaning, outcomes: Iterator[Outcome]) -> dict[str, str | None]:

@@ -10,7 +10,10 @@ from datetime import UTC, datetime, timedelta
 from hmac import compare_digest, digest
 from typing import Any, Final
 
-__all__ = ["AGE_MS_MAX", "EVENTS_MAX", "event_id_of", "fault_of", "sign", "subject_to_erase"]
+from intake.webhooks.mapping import Erasure, Meaning, Refusal, meaning_of
+from shared import webhooks
+
+__all__ = ["AGE_MS_MAX", "EVENTS_MAX", "fault_of", "meaning", "sign"]
 
 AGE_MS_MAX: Final = 300_000
 EVENTS_MAX: Final = 100
@@ -22,6 +25,7 @@ _ESCAPES: Final = {
 }
 _ESCAPED: Final = re.compile("|".join(_ESCAPES))
 _IDENTITY: Final = ("portalId", "subscriptionId", "objectId", "eventId", "occurredAt")
+"""What tells copies of an event apart from others: its eventId alone is not unique."""
 _ERASURE: Final = ".privacyDeletion"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,12 +55,15 @@ def fault_of(
     return None if any(fits) else f"{_SIGNATURE} does not fit URL, body and secret"
 
 
-def event_id_of(event: dict[str, Any]) -> str:
-    """Tell copies of an event apart from others: its eventId alone is not unique."""
-    return "/".join(str(event.get(part, "")) for part in _IDENTITY)
-
-
-def subject_to_erase(event: dict[str, Any]) -> str | None:
-    """Say who is to be forgotten, where the event asks for that."""
-    is_erasure = str(event.get("subscriptionType", "")).endswith(_ERASURE)
-    return str(event["objectId"]) if is_erasure and "objectId" in event else None
+def meaning(mapping: webhooks.Mapping, event: Any) -> Meaning:  # noqa: ANN401 - JSON is any
+    """Read an event. Who is to be forgotten is forgotten, whatever the mapping says."""
+    if not isinstance(event, dict):
+        return meaning_of(mapping, event, None)
+    if not str(event.get("subscriptionType", "")).endswith(_ERASURE):
+        event_id = "/".join(str(event.get(part, "")) for part in _IDENTITY)
+        return meaning_of(mapping, event, event_id)
+    match event.get("objectId"):
+        case bool() | None | dict() | list():
+            return Refusal("objectId: says nobody to erase")
+        case subject_id:
+            return Erasure(str(subject_id))
