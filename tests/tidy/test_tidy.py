@@ -25,7 +25,7 @@ SQL = re.compile(
     r"|TRUNCATE|GRANT|REVOKE|LISTEN|NOTIFY|COPY \w+)\s"
 )
 SQL_PLACES = re.compile(
-    r"services/.+/store(/\w+)?\.py"
+    r"(services|deploy/premium)/.+/store(/\w+)?\.py"
     r"|shared/src/shared/(inbox|outbox|postgres|migrations/__init__)\.py"
     r"|deploy/premium/src/premium/(stack|proof|bench)(/\w+)*\.py"
 )

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "roster": "premium.roster",
     "accounts": "premium.accounts.command",
     "policy": "premium.policy.command",
+    "webhooks": "premium.webhooks.command",
     "explain": "premium.explain.command",
     "watch": "premium.watch.command",
     "redrive": "premium.redrive",

@@ -69,6 +69,8 @@ class Service(Server):
             "HTTP_PORT": str(site.memory.ports[self.name]),
             "INSTANCE_ID": "local",
         }
+        if self.name == "intake":
+            told |= {"WEBHOOK_SECRETS_DIR": str(site.home.folder / "webhook-secrets")}
         if self.name == "notifier":
             told |= {
                 "SMTP_HOST": addresses.smtp_host,

@@ -1,0 +1,24 @@
+"""Says what a file of connections changes, a line for each connection."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from shared.webhooks import Connection
+
+__all__ = ["changes", "title"]
+
+
+def changes(before: Mapping[str, Connection], after: Iterable[Connection]) -> Iterator[str]:
+    """Name what is new and what is other than it was; nothing of what stays."""
+    for connection in after:
+        old = before.get(connection.name)
+        if old is None:
+            yield f"+ {title(connection)}"
+        elif old != connection:
+            parts = [name for name, value in connection if getattr(old, name) != value]
+            yield f"~ {title(connection)}: {', '.join(parts)}"
+
+
+def title(connection: Connection) -> str:
+    """Say where a connection is posted to, and which secrets it takes."""
+    where = f"/v1/webhooks/{connection.kind}/{connection.name}"
+    return f"{where} (secrets {', '.join(connection.secrets)})"

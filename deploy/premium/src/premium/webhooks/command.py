@@ -1,0 +1,92 @@
+"""`premium webhooks apply|list|remove`: which systems may send webhooks, and what they mean."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from premium.settings import Settings
+from premium.stack import Stack
+from premium.stack.errors import StackError
+from premium.webhooks import store
+from premium.webhooks.changes import changes, title
+from shared.errors import Transient
+from shared.places import Refused
+from shared.postgres import Database, Tx
+from shared.settings import load
+from shared.webhooks import Connection, load_connections
+
+__all__ = ["apply_connections", "webhooks"]
+
+_BAD_FILE: Final = 2
+
+webhooks = typer.Typer(
+    help="Say which systems may send webhooks, and what they mean.", no_args_is_help=True
+)
+
+
+@webhooks.command("apply")
+def apply(
+    file: Annotated[Path, typer.Argument(help="connections in YAML")],
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
+) -> None:
+    """Put the connections of FILE in force; others stay. Exit with 2 if FILE has a fault."""
+    found = _read(file)
+    for line in _of_intake(lambda tx: apply_connections(tx, found, dry_run=dry_run)):
+        typer.echo(line)
+
+
+@webhooks.command("list")
+def list_() -> None:
+    """List the connections in force."""
+    for connection in _of_intake(store.connections).values():
+        typer.echo(f"{title(connection)}, source {connection.mapping.source}")
+
+
+@webhooks.command("remove")
+def remove(name: Annotated[str, typer.Argument(help="a connection")]) -> None:
+    """Take the connection NAME out of force: what it sends is answered 404 from now on."""
+    if not _of_intake(lambda tx: store.remove(tx, name)):
+        raise StackError(f"no connection {name!r}; `premium webhooks list` has them")
+    typer.echo(f"- {name}")
+
+
+async def apply_connections(
+    tx: Tx, found: tuple[Connection, ...], *, dry_run: bool = False
+) -> list[str]:
+    """Save what differs, unless only asked; a line for each comes back, and one for all."""
+    before = await store.connections(tx)
+    changed = [c for c in found if before.get(c.name) != c]
+    if not dry_run:
+        await store.save(tx, changed)
+    said = f"{len(changed)} {'would change' if dry_run else 'changed'}"
+    return [*changes(before, found), f"{said}, {len(found) - len(changed)} as they were"]
+
+
+def _read(file: Path) -> tuple[Connection, ...]:
+    try:
+        return load_connections(file)
+    except Refused as e:
+        typer.echo(str(e), err=True)
+        raise typer.Exit(_BAD_FILE) from e
+
+
+def _of_intake[T](ask: Callable[[Tx], Awaitable[T]]) -> T:
+    """Ask in one transaction on the database of the running stack's intake."""
+
+    async def asked() -> T:
+        db = Database(Stack.attach(load(Settings).home).addresses.dsn("intake"), service="premium")
+        await db.start()
+        try:
+            async with db.transaction() as tx:
+                return await ask(tx)
+        finally:
+            await db.stop()
+
+    try:
+        return asyncio.run(asked())
+    except Transient as e:
+        raise StackError(f"{e}; run `premium up`") from e

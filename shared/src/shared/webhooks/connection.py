@@ -1,0 +1,206 @@
+"""What a connection is: its name, who signs with which secrets, and what its events mean."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from shared.events.requests import FactType, LaterFact, Reference, SupportRequest
+from shared.places import KeyPath, what_is_wrong
+from shared.webhooks.values import JsonPath, Part, Value, ValueOf, not_empty
+
+__all__ = ["Connection", "Fact", "Fault", "Kind", "Mapping", "Request", "Rule"]
+
+type Kind = Literal["hubspot", "signed"]
+type Fault = tuple[KeyPath, str]
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LIVE_MAX: Final = 2
+_SAMPLE: Final = {
+    "source": "sample",
+    "external_id": "1",
+    "account_id": "1",
+    "requester_id": "1",
+    "channel": "email",
+    "subject": "",
+    "occurred_at": "2020-01-01T00:00:00Z",
+}
+"""A request without fault, to try single attributes in."""
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _a_target(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.fragment:
+        raise ValueError("is no URL to post to; write it as it stands at the sender: https://…")
+    return url
+
+
+def _a_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name; it is a part of the URL: a-z, 0-9, - and _")
+    return name
+
+
+def _a_file_name(name: str) -> str:
+    if not _FILE_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a file; use letters, digits, - _ and .")
+    return name
+
+
+type Name = Annotated[str, AfterValidator(_a_name)]
+type SecretName = Annotated[str, AfterValidator(_a_file_name)]
+type Condition = dict[JsonPath, Annotated[tuple[str, ...], BeforeValidator(_several)]]
+"""Paths, each with the values that satisfy it; all must be satisfied."""
+
+
+class _Document(Part):
+    @property
+    def given(self) -> Iterator[tuple[str, Value]]:
+        """The fields that are read from an event."""
+        for name, value in self:
+            if isinstance(value, Value):
+                yield name, value
+
+
+class Request(_Document):
+    """An event that is a support request; ``occurred_at`` goes before that of the mapping."""
+
+    account_id: ValueOf
+    requester_id: ValueOf
+    channel: ValueOf
+    subject: ValueOf
+    body: ValueOf | None = None
+    role: ValueOf | None = None
+    severity: ValueOf | None = None
+    asked_in: ValueOf | None = None
+    language: ValueOf | None = None
+    time_zone: ValueOf | None = None
+    tier: ValueOf | None = None
+    region: ValueOf | None = None
+    occurred_at: ValueOf | None = None
+
+
+class Fact(_Document):
+    """An event that tells a later fact."""
+
+    type: FactType
+    severity: ValueOf | None = None
+    waiting_for: ValueOf | None = None
+    into: ValueOf | None = None
+    occurred_at: ValueOf | None = None
+
+
+class Rule(Part):
+    """What an event that satisfies ``when`` is: a request, a later fact, or whom to erase."""
+
+    when: Annotated[Condition, AfterValidator(not_empty)]
+    request: Request | None = None
+    fact: Fact | None = None
+    erase: ValueOf | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        said = [x for x in (self.request, self.fact, self.erase) if x is not None]
+        if len(said) != 1:
+            raise ValueError("a rule has one of request, fact and erase; write a rule for each")
+        return self
+
+
+class Mapping(Part):
+    """What events mean. ``ticket`` is the sender's number of it; what no rule takes is ignored.
+
+    ``event_id`` tells copies of a later fact apart from others, where the kind of the connection
+    does not: see docs/webhooks.md.
+    """
+
+    source: Reference
+    ticket: ValueOf
+    occurred_at: ValueOf
+    event_id: ValueOf | None = None
+    rules: Annotated[tuple[Rule, ...], AfterValidator(not_empty)]
+
+
+class Connection(Part):
+    """A system that sends webhooks. ``secrets`` are names: two while one replaces the other."""
+
+    name: Name
+    kind: Kind
+    url: Annotated[str, AfterValidator(_a_target)] | None = None
+    secrets: Annotated[tuple[SecretName, ...], AfterValidator(not_empty)]
+    mapping: Mapping
+
+    @field_validator("secrets")
+    @classmethod
+    def _are_two_secrets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("the same secret stands here twice; keep one")
+        if len(names) > _LIVE_MAX:
+            raise ValueError(f"{len(names)} secrets; at most {_LIVE_MAX} are live at a time")
+        return names
+
+    @model_validator(mode="after")
+    def _has_what_it_signs(self) -> Self:
+        if self.kind == "hubspot" and self.url is None:
+            raise ValueError("HubSpot signs the URL, too; add url, as it stands in the app")
+        return self
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The connection as plain data, which reads as the same connection."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @property
+    def faults(self) -> Iterator[Fault]:
+        """Try everything that is written on the rules of the documents it will become."""
+        for index, rule in enumerate(self.mapping.rules):
+            path: KeyPath = ("mapping", "rules", index)
+            if rule.request is not None:
+                yield from _of_request((*path, "request"), rule.request)
+            if rule.fact is not None:
+                yield from _of_fact((*path, "fact"), rule.fact)
+
+
+def _of_request(path: KeyPath, request: Request) -> Iterator[Fault]:
+    for name, value in request.given:
+        for at, text in value.constants:
+            try:
+                SupportRequest.model_validate(_SAMPLE | {name: text})
+            except ValidationError as e:
+                yield from _told((*path, name, *at), e, text)
+
+
+def _of_fact(path: KeyPath, fact: Fact) -> Iterator[Fault]:
+    """Try the fields that the type asks for, and the constants in each."""
+    fields = {name: list(value.constants) for name, value in fact.given}
+    fit = {"severity": "standard", "waiting_for": "customer", "into": "2"}
+    base = {name: _SAMPLE[name] for name in ("source", "external_id", "occurred_at")}
+    sample = base | {"type": fact.type} | {name: fit[name] for name in fields if name in fit}
+    try:
+        LaterFact.model_validate(sample)
+    except ValidationError as e:
+        yield from _told(path, e, fact.type)
+        return
+    for name, constants in fields.items():
+        for at, text in constants:
+            try:
+                LaterFact.model_validate(sample | {name: text})
+            except ValidationError as e:
+                yield from _told((*path, name, *at), e, text)
+
+
+def _told(path: KeyPath, error: ValidationError, text: str) -> Iterator[Fault]:
+    for fault in error.errors(include_url=False):
+        yield path, what_is_wrong({**fault, "input": text}, ())

@@ -1,0 +1,200 @@
+"""Who posts a webhook is proven by the signature, whatever single bit of it is changed."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+from intake.webhooks import Secrets, hubspot, standard
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, 123_000, UTC)
+URL = "https://www.example.com/webhook_uri?a=%3A%2F"
+BODY = b'[{"objectId":7,"subscriptionType":"ticket.creation"}]'
+SECRET, OTHER = b"the app's secret", b"the next secret"
+KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
+WHSEC = f"whsec_{b64encode(KEY).decode()}"
+MS = str(int(NOW.timestamp() * 1000))
+S = str(int(NOW.timestamp()))
+
+
+def from_hubspot(
+    body: bytes = BODY, url: str = URL, timestamp: str = MS, signature: str | None = None
+) -> str | None:
+    """Judge a request that was signed as it should be, but for what is given."""
+    headers = {
+        "x-hubspot-signature-v3": signature or hubspot.sign(SECRET, URL, BODY, MS),
+        "x-hubspot-request-timestamp": timestamp,
+    }
+    return hubspot.fault_of([SECRET], url, headers, body, NOW)
+
+
+def signed(
+    body: bytes = BODY, name: str = "msg_1", timestamp: str = S, signature: str | None = None
+) -> str | None:
+    """Judge a webhook that was signed as it should be, but for what is given."""
+    headers = {
+        "webhook-id": name,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": signature or standard.sign(KEY, "msg_1", S, BODY),
+    }
+    return standard.fault_of([KEY], headers, body, NOW)
+
+
+def flips(text: bytes) -> Iterator[bytes]:
+    """Change each bit, one at a time."""
+    for place in range(len(text)):
+        for bit in range(8):
+            yield text[:place] + bytes([text[place] ^ (1 << bit)]) + text[place + 1 :]
+
+
+def texts(text: str) -> Iterator[str]:
+    """Change each bit of a header or URL."""
+    return (changed.decode("latin-1") for changed in flips(text.encode()))
+
+
+def test_the_vector_of_hubspots_own_tests() -> None:
+    """HubSpot's SDKs for Python and Ruby test with these values."""
+    secret = b"yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
+    body = b"{'example_field':'example_value'}"
+    made = hubspot.sign(secret, "https://www.example.com/webhook_uri", body, "15000000")
+    assert made == "HPW73RUtKmcYoEDADG0s6MmGFWUzWJKAW07r8RDgcQw="
+
+
+def test_only_the_named_escapes_are_decoded() -> None:
+    """Twelve characters are signed plain; a space, a per cent sign and small letters are not."""
+    escaped = "https://h/%3A%2F%3F%40%21%24%27%28%29%2A%2C%3B"
+    assert hubspot.sign(SECRET, escaped, b"", MS) == hubspot.sign(
+        SECRET, "https://h/:/?@!$'()*,;", b"", MS
+    )
+    for kept, plain in (("%20", " "), ("%25", "%"), ("%3a", ":"), ("%253A", "%:")):
+        assert hubspot.sign(SECRET, f"https://h/{kept}", b"", MS) != hubspot.sign(
+            SECRET, f"https://h/{plain}", b"", MS
+        )
+
+
+def test_hubspot_has_no_bit_to_spare() -> None:
+    """With any single bit of body, URL, timestamp or signature changed it is refused."""
+    signature = hubspot.sign(SECRET, URL, BODY, MS)
+    assert from_hubspot() is None
+    assert all(from_hubspot(body=body) for body in flips(BODY))
+    assert all(from_hubspot(url=url) for url in texts(URL))
+    assert all(from_hubspot(timestamp=timestamp) for timestamp in texts(MS))
+    assert all(from_hubspot(signature=changed) for changed in texts(signature))
+
+
+def test_a_signed_webhook_has_no_bit_to_spare() -> None:
+    """With any single bit of body, id, timestamp or signature changed it is refused."""
+    signature = standard.sign(KEY, "msg_1", S, BODY)
+    assert signed() is None
+    assert all(signed(body=body) for body in flips(BODY))
+    assert all(signed(name=name) for name in texts("msg_1"))
+    assert all(signed(timestamp=timestamp) for timestamp in texts(S))
+    assert all(signed(signature=changed) for changed in texts(signature))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("away_ms", "is_taken"), [(300_000, True), (300_001, False)])
+def test_hubspot_may_be_five_minutes_away(sign: int, away_ms: int, *, is_taken: bool) -> None:
+    """Early or late, 300,000 ms are taken and one more is refused."""
+    timestamp = str(int(MS) + sign * away_ms)
+    signature = hubspot.sign(SECRET, URL, BODY, timestamp)
+    assert (from_hubspot(timestamp=timestamp, signature=signature) is None) == is_taken
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("away_ms", "is_taken"), [(300_000, True), (300_001, False)])
+def test_a_signed_webhook_may_be_five_minutes_away(
+    sign: int, away_ms: int, *, is_taken: bool
+) -> None:
+    """Early or late, five minutes are taken and a millisecond more is refused."""
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": S,
+        "webhook-signature": standard.sign(KEY, "msg_1", S, BODY),
+    }
+    now = datetime.fromtimestamp(int(S), UTC) + sign * timedelta(milliseconds=away_ms)
+    assert (standard.fault_of([KEY], headers, BODY, now) is None) == is_taken
+
+
+@pytest.mark.parametrize("timestamp", ["", "now", "1e3", "+1", " 1", "-1", "1_0", "٣", "9" * 400])
+def test_a_timestamp_that_is_none_is_refused(timestamp: str) -> None:
+    """Before anything is reckoned with it."""
+    assert "timestamp" in str(from_hubspot(timestamp=timestamp))
+    assert "timestamp" in str(signed(timestamp=timestamp))
+
+
+def test_either_of_two_secrets_will_do() -> None:
+    """While one replaces the other, both are taken, and a third is not."""
+    for secret, is_taken in ((SECRET, True), (OTHER, True), (b"a third", False)):
+        headers = {
+            "x-hubspot-signature-v3": hubspot.sign(secret, URL, BODY, MS),
+            "x-hubspot-request-timestamp": MS,
+        }
+        fault = hubspot.fault_of([SECRET, OTHER], URL, headers, BODY, NOW)
+        assert (fault is None) == is_taken
+
+
+def test_any_of_the_senders_signatures_will_do() -> None:
+    """A sender that changes over signs with both; other versions and rubbish are passed over."""
+    both = f"v1a,x {standard.sign(OTHER_KEY, 'msg_1', S, BODY)} rubbish,, {signature()}"
+    assert signed(signature=both) is None
+    assert signed(signature=f"v2,{signature().partition(',')[2]}") is not None
+
+
+def test_without_a_secret_nothing_is_proven() -> None:
+    """No secret, no webhook."""
+    headers = {"webhook-id": "m", "webhook-timestamp": S, "webhook-signature": ""}
+    assert standard.fault_of([], headers, BODY, NOW) is not None
+    assert standard.fault_of([KEY], headers, BODY, NOW) is not None
+
+
+def test_an_id_with_a_full_stop_is_refused() -> None:
+    """It would leave open what was signed: "a.1" at "2" is "a" at "1.2"."""
+    signature = standard.sign(KEY, "msg.1", S, BODY)
+    assert "webhook-id" in str(signed(name="msg.1", signature=signature))
+
+
+def test_the_official_package_signs_what_we_take() -> None:
+    """Its signature is ours."""
+    at = datetime.fromtimestamp(int(S), UTC)
+    assert Webhook(WHSEC).sign("msg_1", at, BODY.decode()) == signature()
+    key = standard.key_of(WHSEC)
+    assert key == KEY
+
+
+def test_the_official_package_takes_what_we_sign(tmp_path: Path) -> None:
+    """Ours is its signature, at the time by its own clock: that of a file made just now."""
+    now = str(int(tmp_path.stat().st_mtime))
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": now,
+        "webhook-signature": standard.sign(KEY, "msg_1", now, BODY),
+    }
+    assert Webhook(WHSEC).verify(BODY, headers) == [
+        {"objectId": 7, "subscriptionType": "ticket.creation"}
+    ]
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64", "whsec_ä"])
+def test_a_secret_that_is_none_is_no_key(secret: str) -> None:
+    """It is base64 of at least 24 bytes, or it is not used."""
+    assert standard.key_of(secret) is None
+
+
+def test_a_secret_is_a_file(tmp_path: Path) -> None:
+    """Its text without the line's end; what is missing or empty is no secret."""
+    (tmp_path / "one").write_text("s3cret\n")
+    (tmp_path / "empty").write_text("\n")
+    secrets = Secrets(tmp_path)
+    assert secrets.named("one") == SecretStr("s3cret")
+    assert [secrets.named("empty"), secrets.named("none"), Secrets(None).named("one")] == [None] * 3
+    assert "s3cret" not in repr(secrets.__dict__)
+
+
+def signature() -> str:
+    """Sign the sample."""
+    return standard.sign(KEY, "msg_1", S, BODY)
