@@ -3,23 +3,30 @@
 RFC 9457; a refused request has every bad field named.
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from shared.errors import Transient
 from shared.http import problem
+from shared.limits import Bodies, InHand
 
 __all__ = ["make_api"]
 
 
-def make_api(title: str, routes: list[BaseRoute]) -> FastAPI:
-    """Build an app that has ``routes`` and answers errors as problems."""
-    app = FastAPI(title=title, docs_url=None, redoc_url=None, routes=routes)
+def make_api(title: str, routes: list[BaseRoute], guards: Sequence[Middleware] = ()) -> FastAPI:
+    """Build an app that has ``routes``, keeps to its limits, and answers errors as problems.
+
+    ``guards`` decide who is served before any of a body is read.
+    """
+    limits = [Middleware(InHand), *guards, Middleware(Bodies)]
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, routes=routes, middleware=limits)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _failed)
     app.add_exception_handler(Transient, _away)

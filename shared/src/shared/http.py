@@ -13,8 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-__all__ = ["HttpServer", "ops_routes", "problem"]
+from shared.heads import BoundedHeads
 
+__all__ = ["OPS_PATHS", "HttpServer", "ops_routes", "problem"]
+
+OPS_PATHS: Final = frozenset({"/health", "/ready", "/metrics"})
 _CHECK_S_MAX: Final = 2
 _CLOSE_S_MAX: Final = 3
 
@@ -74,6 +77,7 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=BoundedHeads,
                 server_header=False,
                 timeout_keep_alive=60,
                 timeout_graceful_shutdown=_CLOSE_S_MAX,
