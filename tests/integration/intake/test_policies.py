@@ -1,20 +1,16 @@
 """Intake on a real PostgreSQL: the policy published last prices, and answers keep their word."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid5
 
-import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 
 from intake import handlers, store
-from intake.http import make_app
 from shared.events import NAMESPACE, Envelope, Event, PolicyPublished
 from shared.policies import Policy, default_policy
 from shared.postgres import Database
 from shared.testing.builders import NOON
-from shared.testing.databases import MakeDatabase
 
 REQUEST: Final[dict[str, Any]] = {
     "source": "app-form",
@@ -31,23 +27,6 @@ REQUEST: Final[dict[str, Any]] = {
 }
 ANNOUNCED = "SELECT convert_from(value, 'UTF8')::json ->> 'policy' FROM outbox"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def db(database: MakeDatabase) -> AsyncIterator[Database]:
-    """Connect as intake."""
-    db = Database((await database("intake")).dsn, service="intake")
-    await db.start()
-    yield db
-    await db.stop()
-
-
-@pytest.fixture
-async def client(db: Database) -> AsyncIterator[AsyncClient]:
-    """Knock at the door."""
-    transport = ASGITransport(make_app(db, []))
-    async with AsyncClient(transport=transport, base_url="http://intake") as client:
-        yield client
 
 
 def of_gold(target: str | None) -> Policy:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from intake import handlers
+from intake.access import Access
 from intake.http import make_app
 from intake.settings import Settings
 from shared.consumer import BatchConsumer
@@ -19,4 +20,5 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     consumer: BatchConsumer[handlers.Item] = service.consumer(
         handlers.CONSUMES, handlers.decode, handlers.take
     )
-    return service.parts(consumer, lambda routes: make_app(db, routes))
+    access = Access(db)
+    return service.parts(consumer, lambda routes: make_app(db, routes, access), access)

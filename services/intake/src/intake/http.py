@@ -8,9 +8,11 @@ from fastapi import FastAPI, Header
 from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from intake import domain, store
+from intake.access import Access, Guard, Reader, Writer, check_source
 from intake.handlers import Document, take
 from shared import inbox
 from shared.api import make_api
@@ -44,14 +46,18 @@ class Promised(Answer):
     no_promise: str | None
 
 
-def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
-    """Build the app; ``routes`` are those that every service has."""
-    app = make_api("intake", routes)
+def make_app(db: Database, routes: list[BaseRoute], access: Access) -> FastAPI:
+    """Build the app; ``routes`` are those that every service has, and open to all."""
+    app = make_api("intake", routes, [Middleware(Guard, access=access)])
 
     @app.post("/v1/tickets", status_code=HTTPStatus.ACCEPTED)
     async def take_request(
-        request: SupportRequest, response: Response, traceparent: str | None = Header(None)
+        request: SupportRequest,
+        response: Response,
+        key: Writer,
+        traceparent: str | None = Header(None),
     ) -> Promised:
+        check_source(key, request.source)
         document = Document(request, traceparent_or_new(traceparent))
         async with db.transaction() as tx:
             outcome = await _take(tx, document, response)
@@ -62,18 +68,19 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
 
     @app.post("/v1/events", status_code=HTTPStatus.ACCEPTED)
     async def take_fact(
-        fact: LaterFact, response: Response, traceparent: str | None = Header(None)
+        fact: LaterFact, response: Response, key: Writer, traceparent: str | None = Header(None)
     ) -> Answer:
+        check_source(key, fact.source)
         async with db.transaction() as tx:
             document = Document(fact, traceparent_or_new(traceparent))
             outcome = await _take(tx, document, response)
         return Answer(outcome=outcome, ticket_id=fact.ticket_id)
 
     @app.get("/v1/tickets/{ticket_id}")
-    async def ticket(ticket_id: UUID) -> dict[str, Any]:
+    async def ticket(ticket_id: UUID, key: Reader) -> dict[str, Any]:
         async with db.transaction() as tx:
             found = await store.ticket(tx, ticket_id)
-        if found is None:
+        if found is None or not key.owns(found["source"]):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}")
         return found
 
