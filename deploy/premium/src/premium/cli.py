@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "replay": "premium.replay.command",
     "roster": "premium.roster",
     "policy": "premium.policy.command",
+    "keys": "premium.keys",
     "explain": "premium.explain.command",
     "watch": "premium.watch.command",
     "redrive": "premium.redrive",
