@@ -1,4 +1,7 @@
-"""Bounds what comes before a body: the parser takes a head of any size, for as long as it lasts."""
+"""Bounds what is sent around a body: the parser takes a head of any size, for as long as it lasts.
+
+A body is bounded where it is read (`shared.limits`); what is left of one that nobody read, here.
+"""
 
 import asyncio
 from typing import ClassVar, Final, override
@@ -11,9 +14,12 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """Closes a connection on which a head is too large, or does not arrive."""
+    """Closes a connection on which a head is too large, or does not arrive.
 
-    head_s_max: ClassVar[float] = 10.0
+    The same for the rest of a body that was answered before it had come.
+    """
+
+    wait_s_max: ClassVar[float] = 10.0
     _head_bytes: int | None = 0
     """How much of a head has come; None while a body does."""
     _patience: asyncio.TimerHandle | None = None
@@ -49,12 +55,19 @@ class BoundedHeads(HttpToolsProtocol):
 
     @override
     def on_message_complete(self) -> None:
-        super().on_message_complete()
         self._head_bytes = 0
+        self._wait_no_more()
+        super().on_message_complete()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._head_bytes is None:
+            self._wait()
 
     def _wait(self) -> None:
         self._wait_no_more()
-        self._patience = self.loop.call_later(self.head_s_max, self.transport.close)
+        self._patience = self.loop.call_later(self.wait_s_max, self.transport.close)
 
     def _wait_no_more(self) -> None:
         if self._patience is not None:

@@ -1,4 +1,4 @@
-"""A head on a real connection: so large, and so slow."""
+"""What stands around a body, on a real connection: so large, and so slow."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 class Hasty(BoundedHeads):
     """Waits for nobody."""
 
-    head_s_max = 0.01
+    wait_s_max = 0.2
 
 
 type Connect = Callable[[type[BoundedHeads]], Awaitable[Line]]
@@ -91,3 +91,20 @@ async def test_a_head_that_does_not_arrive_is_given_up(connect: Connect, beginni
     line = await connect(Hasty)
     answers = await line.answer(beginning, closed=True)
     assert answers.count(b"HTTP/1.1 200 ") == beginning.count(b"\r\n\r\n")
+
+
+async def test_the_rest_of_a_body_that_nobody_reads_is_given_up(connect: Connect) -> None:
+    """Whoever is refused before the body was read cannot hold the connection by it."""
+    line = await connect(Hasty)
+    answer = await line.answer(GET + b"content-length: 9\r\n\r\n{", closed=True)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_connection_that_rests_between_requests_is_kept(connect: Connect) -> None:
+    """Longer than a head may take: how long is the server's keep-alive."""
+    request = GET + b"content-length: 1\r\n\r\n{"
+    line = await connect(Hasty)
+    assert (await line.answer(request)).endswith(b"ok")
+    silent = await connect(Hasty)
+    assert await silent.answer(b"", closed=True) == b""
+    assert (await line.answer(request)).endswith(b"ok")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 import asyncpg
 import typer
@@ -17,6 +17,9 @@ from shared.keys import SCOPES, ApiKey, Scope
 from shared.settings import load
 
 __all__ = ["keys"]
+
+_WIDTHS: Final = {"prefix": 8, "scopes": max(map(len, SCOPES))}
+"""What must be readable, or copied, on a narrow screen."""
 
 type _Work[T] = Callable[[asyncpg.Connection], Awaitable[T]]
 
@@ -63,11 +66,13 @@ def revoke(
 @keys.command("list")
 def list_() -> None:
     """Show all keys but their secrets: whose, for what, and when each was last used."""
-    table = Table("prefix", "tenant", "name", "state", "scopes", "sources", "expires", "last used")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("prefix", "tenant", "name", "state", "scopes", "sources", "expires", "last used"):
+        table.add_column(title, overflow="fold", min_width=_WIDTHS.get(title))
     for key in _as_owner(kept.kept):
         moments = (key.expires_at, key.last_used_at)
         shown = (f"{moment:%Y-%m-%d %H:%M}" if moment else "never" for moment in moments)
-        lists = (", ".join(key.scopes), ", ".join(key.sources))
+        lists = ("\n".join(key.scopes), "\n".join(key.sources))
         table.add_row(key.prefix, key.tenant, key.name, key.state, *lists, *shown)
     Console().print(table)
 
