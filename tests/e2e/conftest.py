@@ -36,9 +36,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    """Speak HTTP."""
-    async with httpx.AsyncClient(timeout=WAIT_S_MAX) as client:
+async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """Speak HTTP, with the stack's key."""
+    headers = stack.addresses.intake_headers
+    async with httpx.AsyncClient(timeout=WAIT_S_MAX, headers=headers) as client:
         yield client
 
 

@@ -5,7 +5,7 @@ befall any request is declared here, what is particular to a route is declared t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from importlib.metadata import metadata
 from typing import Annotated, Any, Final, override
@@ -18,12 +18,14 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from shared.api_page import page_routes
 from shared.errors import Transient
 from shared.events import ticket_id_of
 from shared.http import problem, title_of
+from shared.limits import Bodies, InHand
 
 __all__ = [
     "A_TICKET",
@@ -90,8 +92,11 @@ class FaultyRequest(Problem):
     errors: list[Fault]
 
 
-def make_api(service: str, routes: list[BaseRoute]) -> FastAPI:
-    """Build an app that has ``routes``, answers errors as problems, and shows itself at `/docs`."""
+def make_api(service: str, routes: list[BaseRoute], guards: Sequence[Middleware] = ()) -> FastAPI:
+    """Build an app that has ``routes``, keeps to its limits, and shows itself at `/docs`.
+
+    Errors are problems; ``guards`` decide who is served before any of a body is read.
+    """
     about = metadata(service)
     app = _Api(
         title=service,
@@ -100,6 +105,7 @@ def make_api(service: str, routes: list[BaseRoute]) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         routes=[*routes, *page_routes(service)],
+        middleware=[Middleware(InHand), *guards, Middleware(Bodies)],
         generate_unique_id_function=_operation_id,
     )
     app.add_exception_handler(RequestValidationError, _refused)

@@ -14,8 +14,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-__all__ = ["HttpServer", "ops_routes", "problem", "title_of"]
+from shared.heads import BoundedHeads
 
+__all__ = ["OPS_PATHS", "HttpServer", "ops_routes", "problem", "title_of"]
+
+OPS_PATHS: Final = frozenset({"/health", "/ready", "/metrics"})
 _CHECK_S_MAX: Final = 2
 _CLOSE_S_MAX: Final = 3
 _RENAMED: Final = {
@@ -126,6 +129,7 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=BoundedHeads,
                 server_header=False,
                 timeout_keep_alive=60,
                 timeout_graceful_shutdown=_CLOSE_S_MAX,

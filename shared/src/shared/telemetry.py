@@ -16,6 +16,7 @@ __all__ = [
     "LAG",
     "OUTBOX_AGE_S",
     "PRODUCER_REBUILT",
+    "REFUSED",
     "RELAYED",
     "SKIPPED",
     "WAITS",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 CONSUMED: Final = Counter("premium_consumed", "Records handled", ["topic"])
+REFUSED: Final = Counter("premium_refused", "Requests refused before they were read", ["status"])
 SKIPPED: Final = Counter("premium_skipped", "Events of a type unknown here", ["type"])
 DEAD_LETTERS: Final = Counter("premium_dead_letters", "Records parked", ["reason"])
 WAITS: Final = Counter("premium_batch_waits", "Batches that waited for a server of ours")

@@ -9,13 +9,17 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from intake import handlers
+from intake.access import Access
 from intake.desk import Document
 from intake.handlers import Posted
 from intake.http import make_app
+from intake.webhooks import Secrets
+from premium.stack.keys import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event
+from shared.keys import EVERY_SOURCE, SCOPES
 from shared.postgres import Database
 from shared.testing.builders import NOON, an_account
-from shared.testing.databases import MakeDatabase
+from shared.testing.databases import FreshDatabase, MakeDatabase
 
 REQUEST: Final[dict[str, Any]] = {
     "source": "app-form",
@@ -79,20 +83,36 @@ class Intake:
 
 
 @pytest.fixture
-async def stranger(database: MakeDatabase) -> AsyncIterator[Intake]:
-    """Run intake, which has been told of no account."""
-    fresh = await database("intake")
+async def fresh(database: MakeDatabase) -> FreshDatabase:
+    """Make intake's database."""
+    return await database("intake")
+
+
+@pytest.fixture
+async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
+    """Connect as intake."""
     db = Database(fresh.dsn, service="intake")
+    await db.start()
+    yield db
+    await db.stop()
+
+
+@pytest.fixture
+async def stranger(fresh: FreshDatabase, db: Database) -> AsyncIterator[Intake]:
+    """Run intake, which has been told of no account."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
-    for one in (db, owner):
-        await one.start()
-    transport = ASGITransport(make_app(db, []))
-    async with AsyncClient(transport=transport, base_url="http://intake") as client:
+    await owner.start()
+    async with connected(fresh.owner_dsn) as owning:
+        key = await create(owning, Grant("northwind", "test", SCOPES, [EVERY_SOURCE]))
+    transport = ASGITransport(make_app(db, [], Access(db), Secrets(None)))
+    headers = {"authorization": f"Bearer {key.text}"}
+    async with AsyncClient(
+        transport=transport, base_url="http://intake", headers=headers
+    ) as client:
         made = Intake(db, owner, client)
         await made.stand_at(NOON)
         yield made
-    for one in (db, owner):
-        await one.stop()
+    await owner.stop()
 
 
 @pytest.fixture

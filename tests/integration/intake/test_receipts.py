@@ -163,3 +163,24 @@ async def test_a_receipt_of_nothing_is_not_found(intake: Intake) -> None:
     answer = await intake.client.get("/v1/receipts/app-form/never")
     assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
     assert "never" in answer.json()["detail"]
+
+
+async def test_a_person_is_forgotten_and_nothing_is_owed(intake: Intake) -> None:
+    """Who asked and what was written is gone; the tickets say so, others' stay as they were."""
+    receipt = await intake.ask(body="Nobody can log in")
+    await intake.ask(external_id="A-2", requester_id="bob", body="Nor can I")
+    answer = await intake.client.delete("/v1/subjects/app-form/ada")
+    assert answer.json() == {"tickets": 1}
+    async with intake.db.session() as session:
+        rows = await session.fetch("SELECT requester_id, body FROM ticket ORDER BY external_id")
+    assert [tuple(row) for row in rows] == [("", ""), ("bob", "Nor can I")]
+    erased = [fact for fact in await intake.said("tickets.v1") if len(fact) == 1]
+    assert erased == [{"ticket_id": receipt["ticket_id"]}]
+
+
+async def test_what_was_held_is_forgotten_too(stranger: Intake) -> None:
+    """Its account makes no ticket of it any more."""
+    await stranger.ask()
+    await stranger.client.delete("/v1/subjects/app-form/ada")
+    await stranger.take(listed())
+    assert await stranger.said("tickets.v1") == []

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "accounts": "premium.accounts.command",
     "policy": "premium.policy.command",
     "webhooks": "premium.webhooks.command",
+    "keys": "premium.keys",
     "explain": "premium.explain.command",
     "watch": "premium.watch.command",
     "redrive": "premium.redrive",

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from intake import handlers
+from intake.access import Access
 from intake.http import make_app
 from intake.keeper import Keeper
 from intake.settings import Settings
+from intake.webhooks import Secrets
 from shared.consumer import BatchConsumer
 from shared.lifecycle import Part
 from shared.postgres import Database
@@ -20,4 +22,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     consumer: BatchConsumer[handlers.Item] = service.consumer(
         handlers.CONSUMES, handlers.decode, handlers.take
     )
-    return service.parts(consumer, lambda routes: make_app(db, routes), Keeper(db))
+    access, secrets = Access(db), Secrets(settings.webhook_secrets_dir)
+    return service.parts(
+        consumer, lambda routes: make_app(db, routes, access, secrets), access, Keeper(db)
+    )

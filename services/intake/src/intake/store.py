@@ -37,6 +37,7 @@ __all__ = [
     "answer_to",
     "answered",
     "current_policy",
+    "erase",
     "forget_answers",
     "hold_accounts",
     "keep_answer",
@@ -117,6 +118,14 @@ OVERDUE: Final = f"""
     ORDER BY held_until LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 RECEIPT: Final = "SELECT receipt FROM request WHERE ticket_id = $1"
+ERASE_TICKETS: Final = """
+    UPDATE ticket SET requester_id = '', subject = '', body = ''
+    WHERE source = $1 AND requester_id = $2 RETURNING ticket_id
+"""
+ERASE_REQUESTS: Final = """
+    UPDATE request SET content = NULL, curable = false, held_until = NULL, outcome = 'rejected'
+    WHERE content::json ->> 'source' = $1 AND content::json ->> 'requester_id' = $2
+"""
 IN_TURN: Final = "SET LOCAL lock_timeout = '2s'"
 LOCK_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended('answer/' || $1, 0))"
 ANSWER: Final = "SELECT fingerprint, status, body FROM answer WHERE key = $1"
@@ -293,6 +302,12 @@ async def receipt(tx: Tx, source: str, external_id: str) -> str | None:
     """Read what was answered to a request last, as JSON; None when it never came."""
     found: str | None = await tx.fetchval(RECEIPT, ticket_id_of(source, external_id))
     return found
+
+
+async def erase(tx: Tx, source: str, requester_id: str) -> list[UUID]:
+    """Forget who asked and what was written; the tickets it was written in come back."""
+    await tx.execute(ERASE_REQUESTS, source, requester_id)
+    return [row["ticket_id"] for row in await tx.fetch(ERASE_TICKETS, source, requester_id)]
 
 
 class InHand(Exception):  # noqa: N818 - says what state the key is in

@@ -20,6 +20,7 @@ from shared.events import CATALOGUE, Envelope, Event, SpecialistRemoved
 from shared.events.requests import PlausibleMoment
 
 __all__ = [
+    "DEPTH_MAX",
     "VALUE_BYTES_MAX",
     "Header",
     "Record",
@@ -37,7 +38,7 @@ __all__ = [
 type Header = tuple[str, bytes | None]
 
 VALUE_BYTES_MAX: Final = 256 * 1024
-_DEPTH_MAX: Final = 32
+DEPTH_MAX: Final = 32
 _TYPE: Final = re.compile(r"^(?P<name>.+)\.v(?P<major>\d+)$")
 _TIME: Final[TypeAdapter[datetime]] = TypeAdapter(PlausibleMoment)
 _MAJORS: Final = {(m["name"], m["major"]) for t in CATALOGUE if (m := _TYPE.match(t))}
@@ -133,10 +134,10 @@ def read_json(value: bytes | None) -> Any:  # noqa: ANN401 - JSON is any
         document = from_json(value, allow_inf_nan=False)
     except ValueError as e:
         if "recursion" in str(e):
-            raise Poison("too_deep", f"nested deeper than {_DEPTH_MAX} levels") from e
+            raise Poison("too_deep", f"nested deeper than {DEPTH_MAX} levels") from e
         raise Poison("bad_json", f"not JSON: {e}; send one JSON document in UTF-8") from e
-    if _depth(document) > _DEPTH_MAX:
-        raise Poison("too_deep", f"nested deeper than {_DEPTH_MAX} levels")
+    if _depth(document) > DEPTH_MAX:
+        raise Poison("too_deep", f"nested deeper than {DEPTH_MAX} levels")
     return document
 
 

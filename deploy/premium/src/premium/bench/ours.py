@@ -85,7 +85,8 @@ async def ours(
     tables = Tables({db: addresses.dsn(db, owner=True) for db in DATABASES})
     broker = Broker(addresses.kafka_bootstrap)
     publisher = Publisher(addresses.kafka_bootstrap, service="bench")
-    async with aiohttp.ClientSession(addresses.http("intake")) as intake:
+    headers = addresses.intake_headers
+    async with aiohttp.ClientSession(addresses.http("intake"), headers=headers) as intake:
         try:
             await tables.start()
             subject = Ours(

@@ -1,5 +1,6 @@
 """The doors that upstream systems and specialists use: intake's and router's HTTP, and Kafka."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, override
@@ -40,6 +41,7 @@ class Doors:
     http: aiohttp.ClientSession
     publisher: Publisher
     intake: str
+    intake_headers: Mapping[str, str]
     router: str
     ledger: Ledger = field(default_factory=Ledger)
     surprises: list[str] = field(default_factory=list)
@@ -77,7 +79,8 @@ class Doors:
     async def _post_document(self, sending: Sending) -> None:
         path = "events" if isinstance(sending.document, LaterFact) else "tickets"
         place = f"{self.intake}/v1/{path}"
-        answer = await patiently(lambda: self._post(place, data=sending.value, headers=_JSON))
+        headers = {**_JSON, **self.intake_headers}
+        answer = await patiently(lambda: self._post(place, data=sending.value, headers=headers))
         expected = _TAKEN if sending.document else {int(sending.reason)}
         if answer.status not in expected:
             self.surprises.append(f"{path[:-1]} {sending.key.decode()}: {answer}")

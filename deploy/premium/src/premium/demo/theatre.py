@@ -223,5 +223,11 @@ async def theatre(addresses: Addresses, screen: Screen) -> AsyncIterator[Theatre
                 connector=aiohttp.TCPConnector(limit=_CONNECTIONS), timeout=_HTTP_S
             )
         )
-        doors = Doors(http, publisher, addresses.http("intake"), addresses.http("router"))
+        doors = Doors(
+            http,
+            publisher,
+            addresses.http("intake"),
+            addresses.intake_headers,
+            addresses.http("router"),
+        )
         yield Theatre(addresses, broker, tables, doors, screen)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from premium.stack.databases import dsn_of
+from premium.stack.errors import StackError
 from premium.stack.postgres import admin_dsn
 from premium.stack.servers import HOST
 from premium.stack.state import Memory
@@ -33,6 +34,13 @@ class Addresses:
     def http(self, service: str) -> str:
         """Name a service's HTTP door, without a slash at the end."""
         return f"http://{HOST}:{self._memory.ports[service]}"
+
+    @property
+    def intake_headers(self) -> dict[str, str]:
+        """What intake's door wants to see. Raises StackError before intake was first up."""
+        if self._memory.key is None:
+            raise StackError("the stack has no key for intake yet: run `premium up`")
+        return {"authorization": f"Bearer {self._memory.key}"}
 
     @property
     def smtp_host(self) -> str:

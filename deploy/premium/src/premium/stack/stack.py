@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
+from premium.stack import keys
 from premium.stack.addresses import Addresses
 from premium.stack.databases import ROLES, ensure_databases
 from premium.stack.errors import StackError
@@ -181,11 +182,22 @@ class Stack:
         await ensure_databases(Addresses(site.memory).admin_dsn, site.memory)
         idle = [service for service in services if find(site.home.run, service.name) is None]
         await _together(*(service.migrate(site) for service in idle))
+        if _SERVICES["intake"] in services:
+            await _keep_key(site)
 
     async def _kafka_side(self, site: Site, started: list[Server]) -> None:
         if self._kafka_bootstrap is None:
             await _start(site, started, _KAFKA)
         await ensure_topics(Addresses(site.memory).kafka_bootstrap)
+
+
+async def _keep_key(site: Site) -> None:
+    """Let the stack's own key count at intake's door, before intake opens it."""
+    owner = Addresses(site.memory).dsn("intake", owner=True)
+    async with keys.connected(owner) as connection:
+        site.memory.key = await keys.keep_local(connection, site.memory.key)
+    site.home.remember(site.memory)
+    site.home.show_key(site.memory.key)
 
 
 def _server(name: str) -> Server:

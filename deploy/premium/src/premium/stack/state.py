@@ -31,6 +31,8 @@ class Memory(BaseModel):
     """Somebody else's Kafka, if the stack was last brought up with one."""
     postgres_dsn: str | None = None
     """The same of PostgreSQL."""
+    key: str | None = None
+    """What the stack itself shows at intake's door."""
 
     def make_up_passwords(self, roles: Iterable[str]) -> None:
         """Give each role one, if it has none yet."""
@@ -49,6 +51,8 @@ class Home:
         self.postgres = self.folder / "postgres"
         self.kafka = self.folder / "kafka"
         self.mails = self.folder / "mails.jsonl"
+        self.key = self.folder / "key"
+        """A header for `curl -H @FILE`: what runs shows its arguments to everybody."""
         self._memory = self.folder / "stack.json"
         self._lock = self.folder / "lock"
 
@@ -89,6 +93,11 @@ class Home:
         with speaking_of(self.folder):
             write_atomically(self._memory, memory.model_dump_json(indent=2))
 
+    def show_key(self, key: str) -> None:
+        """Lay the stack's own key down for curl, for the owner's eyes only."""
+        with speaking_of(self.folder):
+            write_atomically(self.key, f"authorization: Bearer {key}\n")
+
     @asynccontextmanager
     async def locked(self, report: Reporter) -> AsyncIterator[int]:
         """Hold the folder alone; the lock's descriptor comes back, for children to hold on to."""
@@ -100,7 +109,7 @@ class Home:
         with speaking_of(self.folder):
             for path in (self.run, self.logs, self.postgres, self.kafka):
                 shutil.rmtree(path, ignore_errors=True)
-            for path in (self.mails, self._memory, self._lock):
+            for path in (self.mails, self.key, self._memory, self._lock):
                 path.unlink(missing_ok=True)
             for staging in self.folder.glob(".*.new"):
                 shutil.rmtree(staging)

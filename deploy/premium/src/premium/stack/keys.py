@@ -1,0 +1,182 @@
+"""API keys in intake's database, as its owner: made, replaced, ended, listed."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from premium.stack.errors import StackError
+from shared.keys import EVERY_SOURCE, SCOPES, ApiKey, Scope, make_key, read_key
+
+__all__ = ["Grant", "Listed", "connected", "create", "keep_local", "kept", "revoke", "rotate"]
+
+_LOCAL: Final = "local"
+"""The tenant of what the stack itself sends."""
+_STACK: Final = "stack"
+_CONNECT_S: Final = 10
+_RATE_PER_S: Final = 2_000
+_BURST: Final = 4_000
+
+_FREE: Final = """
+    UPDATE access_key SET revoked_at = expires_at
+    WHERE tenant = $1 AND name = $2 AND revoked_at IS NULL AND expires_at <= now()
+"""
+_CREATE: Final = """
+    INSERT INTO access_key (
+        prefix, digest, tenant, name, slot, scopes, rate_per_s, burst, expires_at)
+    SELECT $1, $2, $3, $4, 1, $5, $6, $7, now() + make_interval(days => $8)
+    WHERE NOT EXISTS (
+        SELECT FROM access_key WHERE tenant = $3 AND name = $4 AND revoked_at IS NULL)
+    ON CONFLICT DO NOTHING RETURNING prefix
+"""
+_ROTATE: Final = """
+    INSERT INTO access_key (
+        prefix, digest, tenant, name, slot, scopes, rate_per_s, burst, expires_at)
+    SELECT $1, $2, tenant, name, 3 - slot, scopes, rate_per_s, burst,
+           now() + (expires_at - created_at)
+    FROM access_key WHERE tenant = $3 AND name = $4 AND revoked_at IS NULL
+    ORDER BY created_at DESC LIMIT 1
+    ON CONFLICT DO NOTHING RETURNING prefix
+"""
+_IN_FORCE: Final = """
+    SELECT EXISTS (
+        SELECT FROM access_key WHERE tenant = $1 AND name = $2 AND revoked_at IS NULL)
+"""
+_REVOKE: Final = """
+    UPDATE access_key SET revoked_at = now() WHERE prefix = $1 AND revoked_at IS NULL
+    RETURNING prefix
+"""
+_OWN: Final = "INSERT INTO source_owner (source, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+_OWNER: Final = "SELECT tenant FROM source_owner WHERE source = $1"
+_LIST: Final = """
+    SELECT prefix, tenant, name, scopes, created_at, expires_at, last_used_at,
+           CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+                WHEN expires_at <= now() THEN 'expired' ELSE 'in force' END AS state,
+           ARRAY(SELECT source FROM source_owner WHERE source_owner.tenant = access_key.tenant
+                 ORDER BY source) AS sources
+    FROM access_key ORDER BY tenant, name, created_at
+"""
+_REVOKED: Final = "SELECT revoked_at IS NOT NULL FROM access_key WHERE prefix = $1"
+_REPLACE_LOCAL: Final = """
+    UPDATE access_key SET revoked_at = now()
+    WHERE tenant = $1 AND name = $2 AND prefix <> $3 AND revoked_at IS NULL
+"""
+_KEEP_LOCAL: Final = """
+    INSERT INTO access_key (prefix, digest, tenant, name, slot, scopes, rate_per_s, burst)
+    VALUES ($1, $2, $3, $4, 1, $5, $6, $7) ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a key is made for."""
+
+    tenant: str
+    name: str
+    scopes: Sequence[Scope]
+    sources: Sequence[str] = ()
+    days: int | None = None
+    """How long it counts; None for ever."""
+    rate_per_s: int = _RATE_PER_S
+    burst: int = _BURST
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A key as it is shown: all but the key."""
+
+    prefix: str
+    tenant: str
+    name: str
+    scopes: Sequence[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    state: str
+    sources: Sequence[str]
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """Open a transaction as the owner. Raises StackError for whatever goes wrong in it."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=_CONNECT_S)
+        try:
+            async with connection.transaction():
+                yield connection
+        finally:
+            await connection.close()
+    except asyncpg.UndefinedTableError as e:
+        raise StackError(
+            "intake's database knows no keys yet: run `premium down`, then `premium up`"
+        ) from e
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as e:
+        raise StackError(f"cannot reach intake's database: {e}; run `premium up`") from e
+
+
+async def create(connection: asyncpg.Connection, grant: Grant) -> ApiKey:
+    """Make a key, and give the sources to its tenant. Raises StackError when one is taken."""
+    for source in grant.sources:
+        await _own(connection, grant.tenant, source)
+    await connection.execute(_FREE, grant.tenant, grant.name)
+    key = make_key()
+    what = (grant.tenant, grant.name, grant.scopes, grant.rate_per_s, grant.burst, grant.days)
+    if await connection.fetchval(_CREATE, key.prefix, key.digest, *what) is None:
+        raise StackError(
+            f"{grant.tenant} has a key {grant.name}: choose another name, or replace it with"
+            f" `premium keys rotate {grant.tenant} {grant.name}`"
+        )
+    return key
+
+
+async def _own(connection: asyncpg.Connection, tenant: str, source: str) -> None:
+    await connection.execute(_OWN, source, tenant)
+    owner = await connection.fetchval(_OWNER, source)
+    if owner != tenant:
+        raise StackError(f"the source {source} is {owner}'s: a source belongs to one tenant")
+
+
+async def rotate(connection: asyncpg.Connection, tenant: str, name: str) -> ApiKey:
+    """Make a second key like the one in force; both count until one is revoked.
+
+    Raises StackError when there is none, or there are two.
+    """
+    await connection.execute(_FREE, tenant, name)
+    key = make_key()
+    if await connection.fetchval(_ROTATE, key.prefix, key.digest, tenant, name) is not None:
+        return key
+    if await connection.fetchval(_IN_FORCE, tenant, name):
+        raise StackError(
+            f"two keys {name} of {tenant} are in force: revoke the old one first,"
+            " see `premium keys list`"
+        )
+    raise StackError(f"{tenant} has no key {name} in force: make one with `premium keys create`")
+
+
+async def revoke(connection: asyncpg.Connection, prefix: str) -> None:
+    """End a key, within a second. Raises StackError when it is not in force."""
+    if await connection.fetchval(_REVOKE, prefix) is None:
+        raise StackError(f"no key {prefix} is in force: see `premium keys list`")
+
+
+async def kept(connection: asyncpg.Connection) -> list[Listed]:
+    """Read all keys there ever were."""
+    return [Listed(**row) for row in await connection.fetch(_LIST)]
+
+
+async def keep_local(connection: asyncpg.Connection, text: str | None) -> str:
+    """Let the stack's own key count, for everything, instead of those it had before.
+
+    It comes back; a new one when there was none, or it was revoked.
+    """
+    key = read_key(text or "")
+    if key is None or await connection.fetchval(_REVOKED, key.prefix):
+        key = make_key()
+    await connection.execute(_REPLACE_LOCAL, _LOCAL, _STACK, key.prefix)
+    what = (list(SCOPES), _RATE_PER_S, _BURST)
+    await connection.execute(_KEEP_LOCAL, key.prefix, key.digest, _LOCAL, _STACK, *what)
+    await connection.execute(_OWN, EVERY_SOURCE, _LOCAL)
+    return key.text

@@ -1,0 +1,132 @@
+"""Stands before intake's door: no key, no entry; with one, so many requests a second.
+
+Pure ASGI, before any of the body is read. What a key may do, the endpoints ask by `Writer`,
+`Reader` and `check_source`.
+"""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from intake.access.desk import Access, Admission
+from intake.access.keys import Key, bearer_of
+from intake.access.limits import Draw
+from shared import keys
+from shared.errors import Transient
+from shared.http import OPS_PATHS
+from shared.limits import refusal
+
+__all__ = ["Eraser", "Guard", "Reader", "Writer", "check_source"]
+
+_OPEN: Final = OPS_PATHS | {"/openapi.json", "/docs"}
+_OPEN_BELOW: Final = ("/docs/", "/v1/webhooks/")
+"""What explains the door, and what is signed instead."""
+_NOT_IN_FORCE: Final = "send a key that is in force as `Authorization: Bearer pk_…`"
+_MALFORMED: Final = "this is no key: a typing error, or a part is missing; copy it again"
+_UNTOLD: Final = "the key cannot be looked up now; nothing was taken, send the same request again"
+_SHOWN: Final = HTTPBearer(auto_error=False, bearerFormat="pk_…")
+"""For the API's description; the guard has read it before."""
+
+
+class Guard:
+    """Lets requests through that have a key, unless they come too fast."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, or refuse with 401, 429, or 503 when the key cannot be looked up."""
+        if scope["type"] != "http" or _is_open(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        admission = await self._admission(Headers(scope=scope).get("authorization"))
+        if isinstance(admission, JSONResponse):
+            await admission(scope, receive, send)
+            return
+        telling = _telling(admission.draw, send)
+        if admission.draw.allowed:
+            scope.setdefault("state", {})["key"] = admission.key
+            await self._app(scope, receive, telling)
+        else:
+            await _too_fast(admission)(scope, receive, telling)
+
+    async def _admission(self, authorization: str | None) -> Admission | JSONResponse:
+        token = bearer_of(authorization)
+        if token is None:
+            return _stranger(_NOT_IN_FORCE)
+        shown = keys.read_key(token)
+        if shown is None:
+            return _stranger(_MALFORMED)
+        try:
+            return await self._access.admit(shown) or _stranger(_NOT_IN_FORCE)
+        except Transient:
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, _UNTOLD, retry_after_s=1)
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith(_OPEN_BELOW)
+
+
+def _stranger(detail: str) -> JSONResponse:
+    answer = refusal(HTTPStatus.UNAUTHORIZED, detail)
+    answer.headers["www-authenticate"] = "Bearer"
+    return answer
+
+
+def _too_fast(admission: Admission) -> JSONResponse:
+    rate, wait_s = admission.key.rate, admission.draw.next_in_s
+    detail = f"this key may ask {rate.per_s} times a second, {rate.burst} at once; wait {wait_s} s"
+    return refusal(HTTPStatus.TOO_MANY_REQUESTS, detail, retry_after_s=wait_s)
+
+
+def _telling(draw: Draw, send: Send) -> Send:
+    """Tell with each answer how many requests are left, so that a client can pace itself."""
+    figures = {"limit": draw.limit, "remaining": draw.remaining, "reset": draw.full_in_s}
+    headers = [(f"ratelimit-{name}".encode(), b"%d" % n) for name, n in figures.items()]
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return told
+
+
+def _needing(scope: keys.Scope) -> Callable[..., Awaitable[Key]]:
+    async def holder(
+        request: Request,
+        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_SHOWN)],
+    ) -> Key:
+        key: Key = request.state.key
+        if not key.may(scope):
+            detail = f"this key lacks the scope {scope}; have one made with `--scope {scope}`"
+            raise HTTPException(HTTPStatus.FORBIDDEN, detail)
+        return key
+
+    return holder
+
+
+Writer = Annotated[Key, Depends(_needing("tickets:write"))]
+"""The key of who may send requests and later facts."""
+Reader = Annotated[Key, Depends(_needing("tickets:read"))]
+"""The key of who may read tickets."""
+Eraser = Annotated[Key, Depends(_needing("subjects:erase"))]
+"""The key of who may have a person forgotten."""
+
+
+def check_source(key: Key, source: str) -> None:
+    """Refuse with 403 what comes from a source that is not the tenant's."""
+    if not key.owns(source):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN,
+            f"the source {source!r} is not one of {key.tenant}'s; send one that is, or have it"
+            f" given to the tenant with `premium keys create {key.tenant} NAME --source SOURCE`",
+        )

@@ -1,0 +1,140 @@
+"""What an HTTP door bears: so many requests in hand, bodies so large, so deep and so slow.
+
+Pure ASGI, so that a refused request costs next to nothing; what is refused is a problem document.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import Poison
+from shared.events.codec import DEPTH_MAX, VALUE_BYTES_MAX, read_json
+from shared.http import OPS_PATHS, problem
+from shared.telemetry import REFUSED
+
+__all__ = ["Bodies", "InHand", "refusal"]
+
+IN_HAND_MAX: Final = 256
+_BODY_S_MAX: Final = 10.0
+
+
+class InHand:
+    """Refuses at once what would only wait: memory is bounded, and who is served is served fast.
+
+    Health, readiness and figures are always answered: somebody has to see the load.
+    """
+
+    def __init__(self, app: ASGIApp, requests_max: int = IN_HAND_MAX) -> None:
+        self._app = app
+        self._requests_max = requests_max
+        self._requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, or refuse with 503."""
+        if scope["type"] != "http" or scope["path"] in OPS_PATHS:
+            await self._app(scope, receive, send)
+        elif self._requests >= self._requests_max:
+            detail = "too many requests are in hand; send it again in a second"
+            answer = refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after_s=1)
+            await answer(scope, receive, send)
+        else:
+            self._requests += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._requests -= 1
+
+
+class Bodies:
+    """Reads a body whole before anything parses it, and no more of it than may be."""
+
+    def __init__(self, app: ASGIApp, wait_s_max: float = _BODY_S_MAX) -> None:
+        self._app = app
+        self._wait_s_max = wait_s_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the body on; refuse with 413, 408 or 400."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = await self._read(scope, receive)
+        if isinstance(body, JSONResponse):
+            await body(scope, receive, send)
+        elif body is not None:
+            await self._app(scope, _once(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | JSONResponse | None:
+        """Read the body or say why not; None when the client has gone."""
+        if _announced_bytes(scope) > VALUE_BYTES_MAX:
+            return _too_large()
+        try:
+            async with asyncio.timeout(self._wait_s_max):
+                body = await _collected(receive)
+        except TimeoutError:
+            detail = f"the body did not arrive within {self._wait_s_max:g} s; send it again"
+            return refusal(HTTPStatus.REQUEST_TIMEOUT, detail, close=True)
+        if body is not None and len(body) > VALUE_BYTES_MAX:
+            return _too_large()
+        return body if body is None else _shallow(body)
+
+
+def refusal(
+    status: HTTPStatus, detail: str, *, retry_after_s: int | None = None, close: bool = False
+) -> JSONResponse:
+    """Refuse with a problem document; ``close`` when the rest of the body will not be read."""
+    REFUSED.labels(status.value).inc()
+    answer = problem(status, detail)
+    if retry_after_s is not None:
+        answer.headers["retry-after"] = str(retry_after_s)
+    if close:
+        answer.headers["connection"] = "close"
+    return answer
+
+
+def _announced_bytes(scope: Scope) -> int:
+    announced = Headers(scope=scope).get("content-length", "")
+    return int(announced) if announced.isdecimal() else 0
+
+
+async def _collected(receive: Receive) -> bytes | None:
+    """Collect the body, or its beginning once it is too large; None when the client has gone."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > VALUE_BYTES_MAX or not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _shallow(body: bytes) -> bytes | JSONResponse:
+    """Refuse what is nested too deep. Few brackets cannot be, and need no parser to say so."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return body
+    try:
+        read_json(body)
+    except Poison as e:
+        return refusal(HTTPStatus.BAD_REQUEST, e.detail)
+    return body
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Hand over a body that was read; what comes afterwards comes from the server."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return next_message
+
+
+def _too_large() -> JSONResponse:
+    detail = f"a body has at most {VALUE_BYTES_MAX // 1024} KiB; leave out what nobody reads"
+    return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, close=True)
