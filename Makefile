@@ -8,7 +8,7 @@ PYTEST := $(RUN) pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration e2e bench due chaos calendars docs format images
+.PHONY: help demo up down test check unit simulate integration e2e bench due chaos calendars accuracy docs format images
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,7 +31,7 @@ check: $(READY) ## style, types, and who may import whom
 	@$(RUN) lint-imports
 
 unit: $(READY) ## tests that need no server: rules, contracts, tidiness
-	@$(PYTEST) tests/unit tests/simulation tests/contracts tests/tidy $(ARGS)
+	@$(PYTEST) tests/unit tests/simulation tests/contracts tests/tidy tests/accuracy $(ARGS)
 
 simulate: $(READY) ## many random histories through the clock engine, beside the bare rules
 	@$(RUN) python -m tests.simulation $(ARGS)
@@ -53,6 +53,9 @@ chaos: $(READY) ## the same result with and without kill -9, over many seeds
 
 calendars: $(READY) ## business time beside a minute-by-minute oracle, over a million random cases
 	@$(PYTEST) tests/unit/shared/test_calendar_oracle.py --seeds 40 $(ARGS)
+
+accuracy: $(READY) ## how often language is read right, on real text
+	@$(PYTEST) tests/accuracy -s $(ARGS)
 
 docs: $(READY) ## write anew what is generated from code
 	@$(RUN) python docs/generate.py $(ARGS)
