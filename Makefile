@@ -31,7 +31,7 @@ check: $(READY) ## style, types, and who may import whom
 	@$(RUN) lint-imports
 
 unit: $(READY) ## tests that need no server: rules, contracts, tidiness
-	@$(PYTEST) tests/unit tests/simulation tests/contracts tests/tidy $(ARGS)
+	@$(PYTEST) tests/unit tests/simulation tests/contracts tests/tidy tests/accuracy $(ARGS)
 
 simulate: $(READY) ## many random histories through the clock engine, beside the bare rules
 	@$(RUN) python -m tests.simulation $(ARGS)

@@ -184,3 +184,22 @@ async def test_what_was_held_is_forgotten_too(stranger: Intake) -> None:
     await stranger.client.delete("/v1/subjects/app-form/ada")
     await stranger.take(listed())
     assert await stranger.said("tickets.v1") == []
+
+
+async def test_without_a_tag_the_text_is_read(intake: Intake) -> None:
+    """And the receipt says so, with how sure it is."""
+    body = "Seit heute Morgen kann sich niemand in unserer Firma anmelden."
+    language = (await intake.ask(language=None, body=body))["language"]
+    assert (language["language"], language["by"]) == ("de", "detected")
+    assert language["confidence"] > 0.8
+
+
+async def test_a_claim_is_read_and_the_reading_decides_nothing(intake: Intake) -> None:
+    """What speaks for it and against it is told by its place, without a word of the text."""
+    body = "All of our users cannot log in since this morning. It is a cosmetic problem for me."
+    receipt = await intake.ask(severity="business_critical", body=body)
+    assert receipt["severity"] == "business_critical"
+    assert [e["criterion"] for e in receipt["reading"]["speaks_for"]] == ["login_blocked"]
+    assert receipt["reading"]["speaks_against"]
+    (announced,) = await intake.said("receipts.v1")
+    assert "log in" not in json.dumps(announced)

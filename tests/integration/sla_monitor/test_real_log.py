@@ -13,10 +13,10 @@ from uuid import UUID
 
 import pytest
 
-from intake.domain import Entitled, accept, fact_of, language_of
+from intake.domain import Entitled, accept, fact_of
 from premium.replay.log import Log, read_log
 from premium.replay.mapping import find_mapping, load
-from shared.events import Envelope, Event, Inbound, LaterFact, ticket_id_of
+from shared.events import Envelope, Event, Inbound, LanguageDecision, LaterFact, ticket_id_of
 from shared.policies import default_policy
 from shared.promises import CAUSES, Cause, Promise
 from shared.testing.builders import an_account
@@ -89,7 +89,7 @@ def fact(document: Inbound, pause_on: tuple[Cause, ...]) -> Envelope[Event]:
     else:
         account = an_account()
         entitled = Entitled(account, "super_admin", account.purchases[0])
-        language = language_of(document, account)
+        language = LanguageDecision(language="en", by="sender")
         at = document.occurred_at
         accepted = accept(document, entitled, language, default_policy(), now=at).event
         promises = (solution(pause_on),)

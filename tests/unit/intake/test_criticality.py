@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from intake.criticality import ClaimReading, Leaning, quoted, read_claim
+from intake.criticality import quoted, read_claim
 from intake.criticality.rules import PHRASES, RULES_AGAINST, RULES_FOR
 from shared.clock import elapsed_s
+from shared.events import ClaimReading, Leaning
 
 HOSTILE_CHARACTERS = 100_000
 HOSTILE_S_MAX = 1.0

@@ -8,11 +8,18 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from intake.domain import Acceptance, Entitled, Version, entitlement, fact_of, language_of
+from intake.domain import Acceptance, Entitled, Version, entitlement, fact_of
 from intake.domain import accept as accept_by
 from intake.handlers import decode
 from shared.errors import Poison
-from shared.events import INBOUND, Envelope, LaterFact, PolicyPublished, SupportRequest
+from shared.events import (
+    INBOUND,
+    Envelope,
+    LanguageDecision,
+    LaterFact,
+    PolicyPublished,
+    SupportRequest,
+)
 from shared.events.codec import Record, describe, headers_of, value_of
 from shared.events.requests import FactType
 from shared.policies import default_policy
@@ -43,7 +50,7 @@ def accept(asked: SupportRequest) -> Acceptance:
     """Take a request by the built-in policy, a minute after it was made."""
     entitled = entitlement(asked, [Version(NOON, an_account())])
     assert isinstance(entitled, Entitled)
-    language = language_of(asked, entitled.account)
+    language = LanguageDecision(language="en", by="sender")
     now = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
     return accept_by(asked, entitled, language, default_policy(), now=now)
 

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from intake import domain, store
 from intake.domain import Acceptance, Version, receipts
+from intake.language import decide
 from intake.store import Answered, Came, Judged, Waiting
 from shared import inbox, outbox
 from shared.events import (
@@ -171,7 +172,12 @@ def _verdict(came: Came, versions: Sequence[Version], policy: Policy, now: datet
     request = came.request
     match domain.entitlement(request, versions):
         case domain.Entitled() as entitled:
-            language = domain.language_of(request, entitled.account)
+            language = decide(
+                tag=request.language,
+                subject=request.subject,
+                body=request.body,
+                account_language=entitled.account.language,
+            )
             acceptance = domain.accept(request, entitled, language, policy, now=now)
             return _Judged(came, receipts.accepted(request, acceptance), acceptance)
         case "unknown_account" if now < came.received_at + _HOLD:

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from intake import desk, store
+from intake import desk, language, store
 from shared import postgres
 from shared.clock import elapsed_s, or_after
 from shared.errors import Transient
@@ -29,7 +29,8 @@ class Keeper:
         self._forgot_at = elapsed_s() - _FORGET_S
 
     async def start(self) -> None:
-        """Start looking in the background."""
+        """Read the model of languages, then start looking in the background."""
+        await asyncio.to_thread(language.load)
         self._task = asyncio.create_task(self._run(), name="keeper")
 
     async def stop(self) -> None:

@@ -10,7 +10,12 @@ from shared.events.base import Event, Moment
 from shared.promises import PromiseClass, PromiseKind, Severity, added
 
 __all__ = [
+    "Against",
+    "ClaimReading",
+    "Evidence",
+    "For",
     "LanguageDecision",
+    "Leaning",
     "Outcome",
     "Promised",
     "Reason",
@@ -51,6 +56,33 @@ class ReceiptSpan(_Value):
     until: Moment
 
 
+type For = Literal["login_blocked", "outage", "content_access_lost", "data_loss_or_breach"]
+type Against = Literal[
+    "one_user_or_small_group", "question", "minor_or_cosmetic", "information_or_configuration"
+]
+"""Published criteria (the vendor's guide), for a business-critical claim and against one."""
+type Leaning = Literal["critical", "not_critical", "unclear"]
+
+
+class Evidence(_Value):
+    """A sentence that speaks of a criterion: ``start`` and ``end`` in subject, newline, body.
+
+    A place and no copy, so that what is published or logged holds no free text.
+    """
+
+    criterion: For | Against
+    start: int
+    end: int
+
+
+class ClaimReading(_Value):
+    """What a claim's text says for and against it: advice to whoever confirms or reclassifies."""
+
+    speaks_for: tuple[Evidence, ...]
+    speaks_against: tuple[Evidence, ...]
+    leaning: Leaning
+
+
 class Promised(_Value):
     """A promise as the customer may be told it. ``target_s`` counts in ``spans``, up to ``due_at``.
 
@@ -74,7 +106,8 @@ class ReceiptIssued(Event):
 
     A duplicate carries what was said of the first, and its outcome. ``held_until`` is when a held
     request is rejected, unless its account comes first. ``no_promise`` is the policy's reason where
-    an accepted request is promised nothing; ``missing`` what a business-critical claim lacks.
+    an accepted request is promised nothing; ``missing`` what a business-critical claim lacks,
+    ``reading`` what its text says for and against it: advice, which decided nothing.
     """
 
     topic: ClassVar[str] = "receipts.v1"
@@ -95,6 +128,7 @@ class ReceiptIssued(Event):
     claimed_severity: Severity | None = None
     severity: Severity | None = None
     missing: tuple[str, ...] = ()
+    reading: ClaimReading | None = added(None)
     language: LanguageDecision | None = None
     promises: tuple[Promised, ...] = ()
     no_promise: str | None = None

@@ -6,9 +6,7 @@ English only: of a text without English words nothing is known, and the leaning 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Final
 
 from intake.criticality.rules import (
     CLAUSE_ENDS,
@@ -16,14 +14,11 @@ from intake.criticality.rules import (
     PHRASES,
     RULES_AGAINST,
     RULES_FOR,
-    Against,
-    For,
     Rule,
 )
+from shared.events import Against, ClaimReading, Evidence, For, Leaning
 
-__all__ = ["ClaimReading", "Evidence", "Leaning", "quoted", "read_claim"]
-
-type Leaning = Literal["critical", "not_critical", "unclear"]
+__all__ = ["quoted", "read_claim"]
 
 READ_CHARACTERS_MAX: Final = 10_000
 """What stands further down is not read: a claim says early what is wrong."""
@@ -74,29 +69,6 @@ _DENIABLE: Final = frozenset(
 """What a negation or a supposition before it takes back. Whom it would befall stays as said."""
 _WEAK: Final = frozenset({"me", "slow"})
 """What says nothing against a claim that speaks of more: who writes it is hit, too."""
-
-
-class Evidence(BaseModel):
-    """A sentence that speaks of a criterion: ``start`` and ``end`` in subject, newline, body.
-
-    A place and no copy, so that what is published or logged holds no free text.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    criterion: For | Against
-    start: int
-    end: int
-
-
-class ClaimReading(BaseModel):
-    """What a claim's text says for and against it: advice to whoever confirms or reclassifies."""
-
-    model_config = ConfigDict(frozen=True)
-
-    speaks_for: tuple[Evidence, ...]
-    speaks_against: tuple[Evidence, ...]
-    leaning: Leaning
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ and its `not` denies nothing that follows.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Final, Literal
+from typing import Final
+
+from shared.events import Against, For
 
 __all__ = [
     "CLAUSE_ENDS",
@@ -16,14 +18,7 @@ __all__ = [
     "PHRASE_WORDS_MAX",
     "RULES_AGAINST",
     "RULES_FOR",
-    "Against",
-    "For",
     "Rule",
-]
-
-type For = Literal["login_blocked", "outage", "content_access_lost", "data_loss_or_breach"]
-type Against = Literal[
-    "one_user_or_small_group", "question", "minor_or_cosmetic", "information_or_configuration"
 ]
 
 CLAUSE_ENDS: Final = frozenset(",;:()-\u2013\u2014") | {

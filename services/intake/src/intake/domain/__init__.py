@@ -1,7 +1,6 @@
 """What becomes of a document from upstream: a ticket with promises, a fact, or a reason why not."""
 
 from intake.domain.entitlement import REMEDIES, Entitled, Version, entitlement
-from intake.domain.language import language_of
 from intake.domain.pricing import Acceptance, absorbed, accept, fact_of, into_of, missing_in
 
 __all__ = [
@@ -14,6 +13,5 @@ __all__ = [
     "entitlement",
     "fact_of",
     "into_of",
-    "language_of",
     "missing_in",
 ]

@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Final, get_args
 
+from intake.criticality import read_claim
 from intake.domain.entitlement import REMEDIES
 from intake.domain.pricing import Acceptance
 from shared.events import (
+    ClaimReading,
     Inbound,
     LaterFact,
     Promised,
@@ -38,6 +40,7 @@ def accepted(request: SupportRequest, acceptance: Acceptance) -> ReceiptIssued:
         claimed_severity=event.claimed_severity,
         severity=event.severity,
         missing=acceptance.missing,
+        reading=_reading(request),
         language=acceptance.language,
         promises=tuple(_promised(p, request.occurred_at) for p in event.promises),
         no_promise=acceptance.no_promise,
@@ -95,6 +98,12 @@ def curable(receipt: ReceiptIssued) -> bool:
 def document_of(content: Inbound) -> str:
     """Name the kind of a document: a request, or the type of a later fact."""
     return content.type if isinstance(content, LaterFact) else "request"
+
+
+def _reading(request: SupportRequest) -> ClaimReading | None:
+    if request.severity == "standard":
+        return None
+    return read_claim(request.subject, request.body)
 
 
 def _unanswered(content: Inbound) -> ReceiptIssued:
