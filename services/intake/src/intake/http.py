@@ -99,6 +99,7 @@ def make_app(db: Database, routes: list[BaseRoute], access: Access, secrets: Sec
     app = make_api("intake", routes, [Middleware(Guard, access=access)])
     door = _Door(db)
     _add_requests(app, door)
+    _add_batches(app, door)
     _add_answers(app, db)
     app.include_router(webhooks.routes(db, secrets, door.submit, door.erase))
     return app
@@ -141,6 +142,8 @@ def _add_requests(app: FastAPI, door: "_Door") -> None:
         document = Document(content, traceparent_or_new(traceparent))
         return await door.one(request, document, _Asking(key, idempotency_key))
 
+
+def _add_batches(app: FastAPI, door: "_Door") -> None:
     @app.post("/v1/tickets:batch", response_model=Answers, responses=_ANSWERED)
     async def take_requests(
         request: Request,
