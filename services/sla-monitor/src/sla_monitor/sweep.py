@@ -199,9 +199,14 @@ class Sweeper:
                 more = False
                 for step in range(_SHARES):
                     share = Share((worker * _SHARES // _WORKERS + step) % _SHARES, _SHARES)
-                    await self._let_relay_follow(session)
+                    if not await self._relay_follows(session):
+                        return
                     more |= (await sweep(self._db, self._swept, share) or 0) >= _BATCH_MAX
 
-    async def _let_relay_follow(self, session: Tx) -> None:
-        while not self._stop.is_set() and await outbox.unsent(session) > _UNSENT_MAX:
+    async def _relay_follows(self, session: Tx) -> bool:
+        """Wait until little is unsent; False when there is no more to be swept."""
+        while not self._stop.is_set():
+            if await outbox.unsent(session) <= _UNSENT_MAX:
+                return True
             await or_after(self._stop.wait(), _TAKEN_S)
+        return False
