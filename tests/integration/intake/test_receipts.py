@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from tests.integration.intake.conftest import REQUEST, Intake, listed
@@ -203,3 +204,15 @@ async def test_a_claim_is_read_and_the_reading_decides_nothing(intake: Intake) -
     assert receipt["reading"]["speaks_against"]
     (announced,) = await intake.said("receipts.v1")
     assert "log in" not in json.dumps(announced)
+
+
+async def test_details_are_read_on_record(intake: Intake) -> None:
+    """Who looked at what a customer wrote is kept; a look at what is not there is not."""
+    receipt = await intake.ask(body="Nobody can log in")
+    answer = await intake.client.get(f"/v1/tickets/{receipt['ticket_id']}/details")
+    assert (answer.json()["requester_id"], answer.json()["body"]) == ("ada", "Nobody can log in")
+    nothing = await intake.client.get(f"/v1/tickets/{uuid4()}/details")
+    assert nothing.status_code == 404
+    async with intake.db.session() as session:
+        (read,) = await session.fetch("SELECT ticket_id::text, tenant FROM details_read")
+    assert tuple(read) == (receipt["ticket_id"], "northwind")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import Response
@@ -15,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from intake import desk, store, webhooks
-from intake.access import Access, Eraser, Guard, Key, Reader, Writer, check_source
+from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
 from intake.desk import Document
 from intake.webhooks import Secrets
 from shared import postgres
@@ -86,6 +87,18 @@ class Answers(BaseModel):
     """An answer for each document, in order."""
 
     answers: list[Answer]
+
+
+class Details(BaseModel):
+    """What a customer wrote, and who it was; empty once it is erased."""
+
+    ticket_id: UUID
+    source: str
+    account_id: str
+    requester_id: str
+    language: str
+    subject: str
+    body: str
 
 
 class Erased(BaseModel):
@@ -200,6 +213,19 @@ def _add_answers(app: FastAPI, db: Database) -> None:
         if found is None or not key.owns(found["source"]):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}")
         return found
+
+    @app.get(
+        "/v1/tickets/{ticket_id}/details",
+        responses=problems({HTTPStatus.NOT_FOUND: "There is no such ticket."}),
+    )
+    async def details(ticket_id: TicketId, key: Confidant) -> Details:
+        """Read what the customer wrote; that it was read, and by whom, is kept."""
+        async with db.transaction() as tx:
+            found = await store.details(tx, ticket_id)
+            if found is None or not key.owns(found["source"]):
+                raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}")
+            await store.note_reading(tx, ticket_id, key.tenant, key.prefix)
+        return Details.model_validate(found)
 
     @app.delete("/v1/subjects/{source}/{subject_id:path}")
     async def erase(source: str, subject_id: str, key: Eraser) -> Erased:

@@ -37,11 +37,13 @@ __all__ = [
     "answer_to",
     "answered",
     "current_policy",
+    "details",
     "erase",
     "forget_answers",
     "hold_accounts",
     "keep_answer",
     "merges_known",
+    "note_reading",
     "overdue",
     "receipt",
     "save_accounts",
@@ -118,6 +120,13 @@ OVERDUE: Final = f"""
     ORDER BY held_until LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 RECEIPT: Final = "SELECT receipt FROM request WHERE ticket_id = $1"
+DETAILS: Final = """
+    SELECT ticket_id, source, account_id, requester_id, language, subject, body
+    FROM ticket WHERE ticket_id = $1
+"""
+NOTE_READING: Final = """
+    INSERT INTO details_read (ticket_id, tenant, prefix) VALUES ($1, $2, $3)
+"""
 ERASE_TICKETS: Final = """
     UPDATE ticket SET requester_id = '', subject = '', body = ''
     WHERE source = $1 AND requester_id = $2 RETURNING ticket_id
@@ -302,6 +311,17 @@ async def receipt(tx: Tx, source: str, external_id: str) -> str | None:
     """Read what was answered to a request last, as JSON; None when it never came."""
     found: str | None = await tx.fetchval(RECEIPT, ticket_id_of(source, external_id))
     return found
+
+
+async def details(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
+    """Read what a customer wrote, and who it was; None when there is no such ticket."""
+    row = await tx.fetchrow(DETAILS, ticket_id)
+    return None if row is None else dict(row)
+
+
+async def note_reading(tx: Tx, ticket_id: UUID, tenant: str, prefix: str) -> None:
+    """Keep who looked at a ticket's details, for audit."""
+    await tx.execute(NOTE_READING, ticket_id, tenant, prefix)
 
 
 async def erase(tx: Tx, source: str, requester_id: str) -> list[UUID]:

@@ -23,7 +23,7 @@ from shared.errors import Transient
 from shared.http import OPS_PATHS
 from shared.limits import refusal
 
-__all__ = ["Eraser", "Guard", "Reader", "Writer", "check_source"]
+__all__ = ["Confidant", "Eraser", "Guard", "Reader", "Writer", "check_source"]
 
 _OPEN: Final = OPS_PATHS | {"/openapi.json", "/docs"}
 _OPEN_BELOW: Final = ("/docs/", "/v1/webhooks/")
@@ -118,6 +118,8 @@ Writer = Annotated[Key, Depends(_needing("tickets:write"))]
 """The key of who may send requests and later facts."""
 Reader = Annotated[Key, Depends(_needing("tickets:read"))]
 """The key of who may read tickets."""
+Confidant = Annotated[Key, Depends(_needing("details:read"))]
+"""The key of who may read what customers wrote."""
 Eraser = Annotated[Key, Depends(_needing("subjects:erase"))]
 """The key of who may have a person forgotten."""
 
