@@ -1,11 +1,11 @@
 """The inbox makes redelivery harmless: an event is claimed once, in the transaction it causes."""
 
-import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, override
 from uuid import UUID
 
+from shared.background import Background
 from shared.clock import or_after
 from shared.errors import Transient
 from shared.postgres import Database, Tx
@@ -46,29 +46,14 @@ async def forget(tx: Tx, *, limit: int) -> int:
     return int((await tx.execute(FORGET, RETENTION, limit)).removeprefix("DELETE "))
 
 
-class Pruner:
+class Pruner(Background):
     """Forgets old claims in the background, a little at a time."""
 
     def __init__(self, db: Database) -> None:
+        super().__init__("inbox pruner")
         self._db = db
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Start forgetting."""
-        self._task = asyncio.create_task(self._run(), name="inbox pruner")
-
-    async def stop(self) -> None:
-        """Leave the rest for the next time."""
-        self._stop.set()
-        if self._task is not None:
-            await self._task
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The background task, watched by the lifecycle."""
-        return self._task
-
+    @override
     async def _run(self) -> None:
         while not self._stop.is_set():
             try:

@@ -2,12 +2,13 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Final, override
 
 import structlog
 
 from intake import desk, language, store
 from shared import postgres
+from shared.background import Background
 from shared.clock import elapsed_s, or_after
 from shared.errors import Transient
 from shared.postgres import Database
@@ -19,31 +20,21 @@ _LOOK_S: Final = 1.0
 _FORGET_S: Final = timedelta(hours=1).total_seconds()
 
 
-class Keeper:
+class Keeper(Background):
     """Looks once a second whether somebody has been held for long enough."""
 
     def __init__(self, db: Database) -> None:
+        super().__init__("keeper")
         self._db = db
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._forgot_at = elapsed_s() - _FORGET_S
 
+    @override
     async def start(self) -> None:
-        """Read the model of languages, then start looking in the background."""
+        """Read the model of languages, then start looking."""
         await asyncio.to_thread(language.load)
-        self._task = asyncio.create_task(self._run(), name="keeper")
+        await super().start()
 
-    async def stop(self) -> None:
-        """Finish what is in hand."""
-        self._stop.set()
-        if self._task is not None:
-            await self._task
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The background task, watched by the lifecycle."""
-        return self._task
-
+    @override
     async def _run(self) -> None:
         while not self._stop.is_set():
             try:

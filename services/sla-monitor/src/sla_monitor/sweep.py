@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, override
 from uuid import NAMESPACE_OID, uuid5
 
 import structlog
 
 from shared import outbox
+from shared.background import Background
 from shared.clock import elapsed_s, or_after
 from shared.errors import Transient
 from shared.events import Envelope, WatermarkAdvanced
@@ -142,30 +143,15 @@ def _ms(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
 
 
-class Sweeper:
+class Sweeper(Background):
     """Sweeps as long as something is due, else sleeps until the next due time, or word."""
 
     def __init__(self, db: Database) -> None:
+        super().__init__("sweep")
         self._db = db
         self._swept = Swept()
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Start sweeping in the background."""
-        self._task = asyncio.create_task(self._run(), name="sweep")
-
-    async def stop(self) -> None:
-        """Finish the sweep in hand."""
-        self._stop.set()
-        if self._task is not None:
-            await self._task
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The background task, watched by the lifecycle."""
-        return self._task
-
+    @override
     async def _run(self) -> None:
         while not self._stop.is_set():
             try:

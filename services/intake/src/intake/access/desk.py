@@ -1,13 +1,13 @@
 """Tells who asks and whether they may now: keys from memory, a bucket for each, uses noted."""
 
-import asyncio
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, override
 
 from intake.access import store
 from intake.access.keys import Key
 from intake.access.limits import Bucket, Draw
 from intake.access.ring import KeyRing, Recent
+from shared.background import Background
 from shared.clock import elapsed_s, or_after
 from shared.errors import Transient
 from shared.keys import ApiKey
@@ -25,20 +25,19 @@ class Admission(NamedTuple):
     draw: Draw
 
 
-class Access:
+class Access(Background):
     """A part of the service: it writes down in the background which keys were used.
 
     ``clock`` counts seconds and never steps.
     """
 
     def __init__(self, db: Database, clock: Callable[[], float] = elapsed_s) -> None:
+        super().__init__("key use")
         self._db = db
         self._clock = clock
         self._ring = KeyRing(self._ask, clock)
         self._buckets: Recent[Bucket] = Recent()
         self._used: set[str] = set()
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     async def admit(self, shown: ApiKey) -> Admission | None:
         """Know the holder of a key, and take a token of theirs; None if it is not in force.
@@ -61,21 +60,7 @@ class Access:
         async with self._db.transaction() as tx:
             return await store.key_in_force(tx, prefix)
 
-    async def start(self) -> None:
-        """Begin to write down."""
-        self._task = asyncio.create_task(self._run(), name="key use")
-
-    async def stop(self) -> None:
-        """Write down the rest."""
-        self._stop.set()
-        if self._task is not None:
-            await self._task
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The background task, watched by the lifecycle."""
-        return self._task
-
+    @override
     async def _run(self) -> None:
         while not self._stop.is_set():
             await or_after(self._stop.wait(), _NOTE_EVERY_S)
