@@ -12,6 +12,7 @@ import notifier.handlers
 import router.handlers
 import sla_monitor.handlers
 from intake.access import Access
+from intake.reception import make_reception
 from intake.webhooks import Secrets
 from shared.api import make_api
 from shared.http import ops_routes
@@ -35,5 +36,6 @@ def app_of(service: str) -> FastAPI:
         return make_api(service, routes)
     database = Database("", service=service)  # is never opened
     if service == "intake":
-        return intake.http.make_app(database, routes, Access(database), Secrets(None))
+        parts = Access(database), Secrets(None), make_reception(database)
+        return intake.http.make_app(database, routes, *parts)
     return cast("FastAPI", import_module(f"{package}.http").make_app(database, routes))

@@ -13,6 +13,7 @@ from intake.access import Access
 from intake.desk import Document
 from intake.handlers import Posted
 from intake.http import make_app
+from intake.reception import Reception, make_reception
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event
@@ -98,13 +99,24 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def stranger(fresh: FreshDatabase, db: Database) -> AsyncIterator[Intake]:
+async def reception(db: Database) -> AsyncIterator[Reception]:
+    """Let requests be received."""
+    reception = make_reception(db)
+    await reception.start()
+    yield reception
+    await reception.stop()
+
+
+@pytest.fixture
+async def stranger(
+    fresh: FreshDatabase, db: Database, reception: Reception
+) -> AsyncIterator[Intake]:
     """Run intake, which has been told of no account."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await owner.start()
     async with connected(fresh.owner_dsn) as owning:
         key = await create(owning, Grant("northwind", "test", SCOPES, [EVERY_SOURCE]))
-    transport = ASGITransport(make_app(db, [], Access(db), Secrets(None)))
+    transport = ASGITransport(make_app(db, [], Access(db), Secrets(None), reception))
     headers = {"authorization": f"Bearer {key.text}"}
     async with AsyncClient(
         transport=transport, base_url="http://intake", headers=headers

@@ -12,6 +12,7 @@ from tests.integration.intake.conftest import listed
 from intake import handlers
 from intake.access import Access
 from intake.http import make_app
+from intake.reception import Reception
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create, revoke
 from shared.http import ops_routes
@@ -92,13 +93,13 @@ class Door:
 
 
 @pytest.fixture
-async def door(fresh: FreshDatabase, db: Database) -> AsyncIterator[Door]:
+async def door(fresh: FreshDatabase, db: Database, reception: Reception) -> AsyncIterator[Door]:
     """Open the door, without a key in hand."""
     async with db.transaction() as tx:
         await handlers.take(tx, [listed()], NOON)
     hand = Hand()
     access = Access(db, hand)
-    transport = ASGITransport(make_app(db, ops_routes({}), access, Secrets(None)))
+    transport = ASGITransport(make_app(db, ops_routes({}), access, Secrets(None), reception))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:
         yield Door(http, access, hand, fresh.owner_dsn)
 

@@ -40,9 +40,9 @@ async def test_a_key_with_another_body_is_refused(intake: Intake) -> None:
 
 
 async def test_a_key_whose_request_is_in_hand_is_told_so(intake: Intake) -> None:
-    """409 and when to ask again, after a moment's patience."""
+    """409 and when to ask again."""
     async with intake.db.transaction() as tx:
-        await store.answer_to(tx, "northwind/k-1")
+        await store.lock_keys(tx, ["northwind/k-1"])
         answer = await post(intake, "k-1")
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
 

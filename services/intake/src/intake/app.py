@@ -6,6 +6,7 @@ from intake import handlers
 from intake.access import Access
 from intake.http import make_app
 from intake.keeper import Keeper
+from intake.reception import make_reception
 from intake.settings import Settings
 from intake.webhooks import Secrets
 from shared.consumer import BatchConsumer
@@ -23,6 +24,11 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         handlers.CONSUMES, handlers.decode, handlers.take
     )
     access, secrets = Access(db), Secrets(settings.webhook_secrets_dir)
+    reception = make_reception(db)
     return service.parts(
-        consumer, lambda routes: make_app(db, routes, access, secrets), access, Keeper(db)
+        consumer,
+        lambda routes: make_app(db, routes, access, secrets, reception),
+        access,
+        reception,
+        Keeper(db),
     )

@@ -80,9 +80,11 @@ class _Judged:
     acceptance: Acceptance | None = None
 
 
-async def receive(tx: Tx, documents: Sequence[Document], now: datetime) -> list[ReceiptIssued]:
+async def receive(tx: Tx, documents: Sequence[Document]) -> list[ReceiptIssued]:
     """Take what is new, and answer each document in its place."""
-    fresh, _ = await inbox.claim(tx, (d.id for d in documents))
+    if not documents:
+        return []
+    fresh, now = await inbox.claim(tx, (d.id for d in documents))
     asked = [d.content.ticket_id for d in documents if isinstance(d.content, SupportRequest)]
     known = await store.answered(tx, asked) if asked else {}
     new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}

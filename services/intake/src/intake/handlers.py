@@ -82,7 +82,7 @@ async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
     await store.save_policies(tx, told)
     await desk.list_accounts(tx, told, now)
     posted = [item for item in items if isinstance(item, Posted)]
-    answers = await desk.receive(tx, [item.document for item in posted], now)
+    answers = await desk.receive(tx, [item.document for item in posted])
     copies = [
         desk.announced(item.id, receipt, now, item.document.traceparent)
         for item, receipt in zip(posted, answers, strict=True)

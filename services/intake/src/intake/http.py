@@ -1,13 +1,13 @@
 """Intake's door over HTTP: requests and later facts in, receipts that say what became of them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import FastAPI, Header, Request
+from fastapi import Depends, FastAPI, Header, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
@@ -18,6 +18,8 @@ from starlette.routing import BaseRoute
 from intake import desk, store, webhooks
 from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
 from intake.desk import Document
+from intake.reception import Asking, Keyed, Reception, Write
+from intake.store import Kept
 from intake.webhooks import Secrets
 from shared import postgres
 from shared.api import TicketId, Traceparent, make_api, problems
@@ -25,7 +27,7 @@ from shared.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
 from shared.events.codec import describe, read_json
 from shared.http import problem
-from shared.postgres import Database, Tx
+from shared.postgres import Database
 from shared.tracing import traceparent_or_new
 
 __all__ = ["Answers", "Batch", "make_app"]
@@ -69,6 +71,34 @@ type IdempotencyKey = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Who asks, within which trace, under which Idempotency-Key: one word of two is two keys."""
+
+    key: Key
+    traceparent: str
+    word: str | None
+    fingerprint: bytes
+
+
+async def _asker(
+    request: Request,
+    key: Writer,
+    traceparent: Traceparent = None,
+    idempotency_key: IdempotencyKey = None,
+) -> _Asker:
+    place = request.url.path.encode()
+    return _Asker(
+        key,
+        traceparent_or_new(traceparent),
+        None if idempotency_key is None else f"{key.tenant}/{idempotency_key}",
+        sha256(place + b"\n" + await request.body()).digest(),
+    )
+
+
+type Asks = Annotated[_Asker, Depends(_asker)]
+
+
 class Batch(BaseModel):
     """Requests sent together: each is judged and answered on its own."""
 
@@ -107,10 +137,12 @@ class Erased(BaseModel):
     tickets: int
 
 
-def make_app(db: Database, routes: list[BaseRoute], access: Access, secrets: Secrets) -> FastAPI:
+def make_app(
+    db: Database, routes: list[BaseRoute], access: Access, secrets: Secrets, reception: Reception
+) -> FastAPI:
     """Build the app; ``routes`` are those that every service has, and open to all."""
     app = make_api("intake", routes, [Middleware(Guard, access=access)])
-    door = _Door(db)
+    door = _Door(db, reception)
     _add_requests(app, door)
     _add_batches(app, door)
     _add_answers(app, db)
@@ -125,17 +157,9 @@ def _add_requests(app: FastAPI, door: "_Door") -> None:
         response_model=ReceiptIssued,
         responses=_ANSWERED | _ONE,
     )
-    async def take_request(
-        request: Request,
-        content: SupportRequest,
-        key: Writer,
-        traceparent: Traceparent = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
+    async def take_request(content: SupportRequest, asker: Asks) -> Response:
         """Take a support request, and answer what was promised or why nothing is."""
-        check_source(key, content.source)
-        document = Document(content, traceparent_or_new(traceparent))
-        return await door.one(request, document, _Asking(key, idempotency_key))
+        return await door.one(content, asker)
 
     @app.post(
         "/v1/events",
@@ -143,31 +167,16 @@ def _add_requests(app: FastAPI, door: "_Door") -> None:
         response_model=ReceiptIssued,
         responses=_ANSWERED | _ONE,
     )
-    async def take_fact(
-        request: Request,
-        content: LaterFact,
-        key: Writer,
-        traceparent: Traceparent = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
+    async def take_fact(content: LaterFact, asker: Asks) -> Response:
         """Take a later fact about a request that was, or will be, sent."""
-        check_source(key, content.source)
-        document = Document(content, traceparent_or_new(traceparent))
-        return await door.one(request, document, _Asking(key, idempotency_key))
+        return await door.one(content, asker)
 
 
 def _add_batches(app: FastAPI, door: "_Door") -> None:
     @app.post("/v1/tickets:batch", response_model=Answers, responses=_ANSWERED)
-    async def take_requests(
-        request: Request,
-        batch: Batch,
-        key: Writer,
-        traceparent: Traceparent = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
+    async def take_requests(batch: Batch, asker: Asks) -> Response:
         """Take up to 100 requests, each answered on its own, by its position."""
-        asking = _Asking(key, idempotency_key)
-        return await door.several(request, batch.tickets, traceparent, asking)
+        return await door.several(batch.tickets, asker)
 
     @app.post(
         "/v1/cloudevents",
@@ -175,15 +184,9 @@ def _add_batches(app: FastAPI, door: "_Door") -> None:
         responses=_ANSWERED | problems({HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "No CloudEvent."}),
         openapi_extra=_CLOUDEVENT_BODY,
     )
-    async def take_cloudevents(
-        request: Request,
-        key: Writer,
-        traceparent: Traceparent = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
+    async def take_cloudevents(request: Request, asker: Asks) -> Response:
         """Take requests and later facts as CloudEvents 1.0: structured, batched or binary."""
-        asking = _Asking(key, idempotency_key)
-        return await door.several(request, await _data_of(request), traceparent, asking)
+        return await door.several(await _data_of(request), asker)
 
 
 def _add_answers(app: FastAPI, db: Database) -> None:
@@ -235,103 +238,80 @@ def _add_answers(app: FastAPI, db: Database) -> None:
             return Erased(tickets=await desk.erase(tx, source, subject_id, await postgres.now(tx)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """Who asks, and the Idempotency-Key if there is one: the same word of two tenants is two."""
-
-    key: Key
-    word: str | None
-
-    @property
-    def answered_under(self) -> str | None:
-        return None if self.word is None else f"{self.key.tenant}/{self.word}"
-
-
 class _Door:
-    """Takes documents in one transaction with their answer, which an Idempotency-Key replays."""
+    """Hands documents to the reception; writes what is answered."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, reception: Reception) -> None:
         self._db = db
+        self._reception = reception
 
-    async def one(self, request: Request, document: Document, asking: _Asking) -> Response:
+    async def one(self, content: Inbound, asker: _Asker) -> Response:
         """Answer one document."""
+        check_source(asker.key, content.source)
+        return await self._answer([Document(content, asker.traceparent)], asker, _write_one)
 
-        async def answer(tx: Tx) -> Response:
-            (receipt,) = await desk.receive(tx, [document], await postgres.now(tx))
-            is_new = receipt.outcome in ("accepted", "held")
-            return _json(receipt, HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK)
-
-        return await self._once(request, asking.answered_under, answer)
-
-    async def several(
-        self, request: Request, contents: Sequence[Any], traceparent: str | None, asking: _Asking
-    ) -> Response:
+    async def several(self, contents: Sequence[Any], asker: _Asker) -> Response:
         """Answer each of several; a bad one does not harm its neighbours."""
-        trace = traceparent_or_new(traceparent)
-        read = [_read(content, trace, asking.key) for content in contents]
+        read = [_read(content, asker) for content in contents]
         documents = [one for one in read if isinstance(one, Document)]
 
-        async def answer(tx: Tx) -> Response:
-            receipts = iter(await desk.receive(tx, documents, await postgres.now(tx)))
+        def write(given: Sequence[ReceiptIssued]) -> tuple[int, str]:
+            receipts = iter(given)
             answers = [
                 Answer(position=place, receipt=next(receipts))
                 if isinstance(one, Document)
                 else Answer(position=place, fault=one)
                 for place, one in enumerate(read)
             ]
-            return _json(Answers(answers=answers), HTTPStatus.OK)
+            return HTTPStatus.OK.value, to_json(Answers(answers=answers)).decode()
 
-        return await self._once(request, asking.answered_under, answer)
+        return await self._answer(documents, asker, write)
 
     async def submit(self, contents: Sequence[Inbound]) -> Sequence[ReceiptIssued]:
         """Take what came by a signed webhook."""
         documents = [Document(content, traceparent_or_new(None)) for content in contents]
         async with self._db.transaction() as tx:
-            return await desk.receive(tx, documents, await postgres.now(tx))
+            return await desk.receive(tx, documents)
 
     async def erase(self, source: str, subject_id: str) -> None:
         """Forget a person, whom a signed webhook names."""
         async with self._db.transaction() as tx:
             await desk.erase(tx, source, subject_id, await postgres.now(tx))
 
-    async def _once(
-        self, request: Request, key: str | None, answer: Callable[[Tx], Awaitable[Response]]
-    ) -> Response:
-        """Answer, or replay what was answered to this key (IETF draft, Idempotency-Key)."""
-        if key is None:
-            async with self._db.transaction() as tx:
-                return await answer(tx)
-        place = request.url.path.encode()
-        fingerprint = sha256(place + b"\n" + await request.body()).digest()
-        try:
-            async with self._db.transaction() as tx:
-                kept = await store.answer_to(tx, key)
-                if kept is not None and kept.fingerprint != fingerprint:
-                    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER_BODY)
-                if kept is not None:
-                    return Response(kept.body, kept.status, media_type="application/json")
-                given = await answer(tx)
-                body = bytes(given.body).decode()
-                await store.keep_answer(tx, key, store.Kept(fingerprint, given.status_code, body))
-                return given
-        except store.InHand:
-            busy = problem(HTTPStatus.CONFLICT, _IN_HAND)
-            busy.headers["retry-after"] = "1"
-            return busy
+    async def _answer(self, documents: Sequence[Document], asker: _Asker, write: Write) -> Response:
+        keyed = None if asker.word is None else Keyed(asker.word, asker.fingerprint, write)
+        match await self._reception.ask(Asking(documents, keyed)):
+            case "in_hand":
+                busy = problem(HTTPStatus.CONFLICT, _IN_HAND)
+                busy.headers["retry-after"] = "1"
+                return busy
+            case "other_body":
+                return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER_BODY)
+            case Kept(_, status, body):
+                return _json(status, body)
+            case receipts:
+                return _json(*write(receipts))
 
 
-def _json(content: BaseModel, status: HTTPStatus) -> Response:
-    return Response(to_json(content), status, media_type="application/json")
+def _write_one(receipts: Sequence[ReceiptIssued]) -> tuple[int, str]:
+    (receipt,) = receipts
+    is_new = receipt.outcome in ("accepted", "held")
+    status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
+    return status.value, to_json(receipt).decode()
 
 
-def _read(content: Any, traceparent: str, key: Key) -> Document | str:  # noqa: ANN401 - JSON is any
+def _json(status: int, body: str) -> Response:
+    return Response(body, status, media_type="application/json")
+
+
+def _read(content: Any, asker: _Asker) -> Document | str:  # noqa: ANN401 - JSON is any
     """Read one of several; its fault comes back where it cannot be taken."""
     try:
-        document = Document(INBOUND.validate_python(content), traceparent)
+        document = Document(INBOUND.validate_python(content), asker.traceparent)
     except ValidationError as e:
         return describe(e)
-    if not key.owns(document.content.source):
-        return f"source: not one of {key.tenant}'s; send one that is"
+    if not asker.key.owns(document.content.source):
+        return f"source: not one of {asker.key.tenant}'s; send one that is"
     return document
 
 

@@ -2,13 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
-
-import asyncpg
 
 from intake.domain import Acceptance, Version
 from intake.domain.receipts import curable
@@ -28,20 +26,20 @@ __all__ = [
     "ANSWERS_KEPT",
     "Answered",
     "Came",
-    "InHand",
     "Judged",
     "Kept",
     "Merge",
     "Waiting",
     "accounts",
-    "answer_to",
     "answered",
+    "answers_to",
     "current_policy",
     "details",
     "erase",
     "forget_answers",
     "hold_accounts",
-    "keep_answer",
+    "keep_answers",
+    "lock_keys",
     "merges_known",
     "note_reading",
     "overdue",
@@ -135,9 +133,11 @@ ERASE_REQUESTS: Final = """
     UPDATE request SET content = NULL, curable = false, held_until = NULL, outcome = 'rejected'
     WHERE content::json ->> 'source' = $1 AND content::json ->> 'requester_id' = $2
 """
-IN_TURN: Final = "SET LOCAL lock_timeout = '2s'"
-LOCK_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended('answer/' || $1, 0))"
-ANSWER: Final = "SELECT fingerprint, status, body FROM answer WHERE key = $1"
+LOCK_KEYS: Final = """
+    SELECT key FROM unnest($1::text[]) AS key
+    WHERE pg_try_advisory_xact_lock(hashtextextended('answer/' || key, 0))
+"""
+ANSWERS: Final = "SELECT key, fingerprint, status, body FROM answer WHERE key = ANY($1)"
 KEEP_ANSWER: Final = """
     INSERT INTO answer (key, fingerprint, status, body, answered_at) VALUES ($1, $2, $3, $4, now())
 """
@@ -330,10 +330,6 @@ async def erase(tx: Tx, source: str, requester_id: str) -> list[UUID]:
     return [row["ticket_id"] for row in await tx.fetch(ERASE_TICKETS, source, requester_id)]
 
 
-class InHand(Exception):  # noqa: N818 - says what state the key is in
-    """Another request with this key is being answered."""
-
-
 class Kept(NamedTuple):
     """An answer as it was given, and what tells whether the same is asked."""
 
@@ -342,20 +338,20 @@ class Kept(NamedTuple):
     body: str
 
 
-async def answer_to(tx: Tx, key: str) -> Kept | None:
-    """Read what was answered to a key, waiting a while for who is at it. Raises InHand."""
-    await tx.execute(IN_TURN)
-    try:
-        await tx.execute(LOCK_KEY, key)
-    except asyncpg.LockNotAvailableError as e:
-        raise InHand from e
-    row = await tx.fetchrow(ANSWER, key)
-    return None if row is None else Kept(*row)
+async def lock_keys(tx: Tx, keys: Sequence[str]) -> list[str]:
+    """Take keys in hand; those come back that nobody else has."""
+    return [row["key"] for row in await tx.fetch(LOCK_KEYS, keys)]
 
 
-async def keep_answer(tx: Tx, key: str, answer: Kept) -> None:
-    """Keep an answer for whoever sends the same key again."""
-    await tx.execute(KEEP_ANSWER, key, *answer)
+async def answers_to(tx: Tx, keys: Sequence[str]) -> dict[str, Kept]:
+    """Read what was answered to keys."""
+    return {row["key"]: Kept(*row[1:]) for row in await tx.fetch(ANSWERS, keys)}
+
+
+async def keep_answers(tx: Tx, answers: Mapping[str, Kept]) -> None:
+    """Keep answers for whoever sends the same keys again."""
+    if answers:
+        await tx.executemany(KEEP_ANSWER, [(key, *kept) for key, kept in answers.items()])
 
 
 async def forget_answers(tx: Tx) -> None:

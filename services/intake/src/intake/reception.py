@@ -1,0 +1,104 @@
+"""Behind the HTTP doors: what waits is received in one transaction, together with its answers.
+
+An Idempotency-Key (IETF draft) replays the answer that was given to it, for 7 days.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from intake import desk, store
+from intake.desk import Document
+from intake.store import Kept
+from shared.events import ReceiptIssued
+from shared.postgres import Database, Tx
+from shared.together import Together
+
+__all__ = [
+    "Answer",
+    "Asking",
+    "Keyed",
+    "Reception",
+    "Unanswered",
+    "Write",
+    "make_reception",
+    "take",
+]
+
+type Unanswered = Literal["in_hand", "other_body"]
+"""Why a key gets no answer: its first request is still in hand, or said something else."""
+type Answer = Sequence[ReceiptIssued] | Kept | Unanswered
+"""Receipts, each in its document's place; for a key what was written of them, now or before."""
+
+
+type Write = Callable[[Sequence[ReceiptIssued]], tuple[int, str]]
+"""Makes a status and a body of receipts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """An Idempotency-Key, a digest of what was sent with it, and how its answer is written."""
+
+    key: str
+    fingerprint: bytes
+    write: Write
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Documents that came together, and are answered together."""
+
+    documents: Sequence[Document]
+    keyed: Keyed | None = None
+
+    @property
+    def size(self) -> int:
+        """Records it brings."""
+        return len(self.documents)
+
+
+type Reception = Together[Asking, Answer]
+
+_IN_HAND: Final[Unanswered] = "in_hand"
+_OTHER_BODY: Final[Unanswered] = "other_body"
+
+
+def make_reception(db: Database) -> Reception:
+    """Make the part that all HTTP doors share."""
+    return Together("reception", db, take)
+
+
+async def take(tx: Tx, askings: Sequence[Asking]) -> list[Answer]:
+    """Receive what is new, and answer each as its key was answered first."""
+    kept = await _kept(tx, askings)
+    keyed = {a.keyed.key: n for n, a in reversed(list(enumerate(askings))) if a.keyed}
+    first = {n for key, n in keyed.items() if key not in kept}
+    new = {n: a for n, a in enumerate(askings) if a.keyed is None or n in first}
+    receipts = iter(await desk.receive(tx, [d for a in new.values() for d in a.documents]))
+    given = {n: [next(receipts) for _ in a.documents] for n, a in new.items()}
+    written = {a.keyed.key: _written(a.keyed, given[n]) for n, a in new.items() if a.keyed}
+    await store.keep_answers(tx, written)
+    answers = kept | written
+    return [
+        given[n] if a.keyed is None else _replayed(a.keyed, answers[a.keyed.key])
+        for n, a in enumerate(askings)
+    ]
+
+
+async def _kept(tx: Tx, askings: Sequence[Asking]) -> dict[str, Kept | None]:
+    """Read what keys were answered before; None for those that somebody else has in hand."""
+    keys = sorted({a.keyed.key for a in askings if a.keyed})
+    if not keys:
+        return {}
+    ours = await store.lock_keys(tx, keys)
+    return {key: None for key in keys if key not in ours} | await store.answers_to(tx, ours)
+
+
+def _written(keyed: Keyed, receipts: Sequence[ReceiptIssued]) -> Kept:
+    return Kept(keyed.fingerprint, *keyed.write(receipts))
+
+
+def _replayed(keyed: Keyed, kept: Kept | None) -> Answer:
+    if kept is None:
+        return _IN_HAND
+    return kept if kept.fingerprint == keyed.fingerprint else _OTHER_BODY
