@@ -48,7 +48,7 @@ def blocks() -> list[str]:
 
 @pytest.fixture(scope="module")
 def answers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Run all examples in one shell, in a folder that looks like a clone; what each said comes back.
+    """Run all examples in one shell, in a folder that looks like a clone; what each said is given.
 
     kcat itself runs where there is one. Elsewhere a stand-in sees to it that broker, topic, key and
     file are words that `premium produce` and `consume` take for the same.
@@ -69,7 +69,7 @@ def answers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     script = f"printf '\\{ord(SEPARATE):03o}'\n".join(blocks())
     env = {k: v for k, v in os.environ.items() if not k.startswith("PREMIUM_")}
     ran = subprocess.run(
-        ["bash", "-eu", "-o", "pipefail", "-c", script],
+        ["/bin/bash", "-eu", "-o", "pipefail", "-c", script],
         cwd=clone,
         env={**env, "PATH": f"{clone / 'bin'}:{env['PATH']}"},
         capture_output=True,
@@ -84,11 +84,11 @@ def answers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def receipts(said: str) -> list[dict[str, Any]]:
     """Find the receipts in what an example said, line by line or end to end."""
-    decoder, found, at = json.JSONDecoder(), [], said.find('{"')
+    decoder, found, at = json.JSONDecoder(), [], said.find("{")
     while at >= 0:
         document, at = decoder.raw_decode(said, at)
         found.append(document)
-        at = said.find('{"', at)
+        at = said.find("{", at)
     return [document for document in found if "outcome" in document]
 
 

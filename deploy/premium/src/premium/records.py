@@ -1,4 +1,4 @@
-"""`premium produce|consume TOPIC KEY`: one record to a topic, or a key's records from it, by hand."""
+"""`premium produce|consume TOPIC KEY`: one record to a topic, or a key's records from it."""
 
 import sys
 from collections.abc import Coroutine
