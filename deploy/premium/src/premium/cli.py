@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "keys": "premium.keys",
     "explain": "premium.explain.command",
     "watch": "premium.watch.command",
+    "produce": "premium.records",
+    "consume": "premium.records",
     "redrive": "premium.redrive",
     "bench": "premium.bench.command",
     "bench-due": "premium.bench.due.command",

@@ -76,6 +76,7 @@ def _where(addresses: Addresses, stack: Stack) -> Table:
     for db in DATABASES:
         table.add_row(f"PostgreSQL, {db}", _without_password(addresses.dsn(db)))
     table.add_row("key", f"curl -H @{stack.folder / 'key'} …")
+    table.add_row("for a shell", f". {stack.folder / 'env'}")
     table.add_row("passwords", str(stack.folder / "stack.json"))
     table.add_row("logs", str(stack.folder / "logs"))
     return table

@@ -110,6 +110,7 @@ class Stack:
             try:
                 await self._servers(site, started, list(chosen.values()))
                 await _together(*(_start(site, started, s) for s in chosen.values()))
+                _show_addresses(site)
             except BaseException:
                 await _stop(replace(site, report=Silent()), started)
                 raise
@@ -198,6 +199,12 @@ async def _keep_key(site: Site) -> None:
         site.memory.key = await keys.keep_local(connection, site.memory.key)
     site.home.remember(site.memory)
     site.home.show_key(site.memory.key)
+
+
+def _show_addresses(site: Site) -> None:
+    """Say for shells where intake and Kafka are: only now do ports stand."""
+    addresses = Addresses(site.memory)
+    site.home.show_addresses(addresses.http("intake"), addresses.kafka_bootstrap)
 
 
 def _server(name: str) -> Server:

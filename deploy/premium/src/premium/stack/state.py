@@ -53,6 +53,7 @@ class Home:
         self.mails = self.folder / "mails.jsonl"
         self.key = self.folder / "key"
         """A header for `curl -H @FILE`: what runs shows its arguments to everybody."""
+        self.env = self.folder / "env"
         self._memory = self.folder / "stack.json"
         self._lock = self.folder / "lock"
 
@@ -98,6 +99,11 @@ class Home:
         with speaking_of(self.folder):
             write_atomically(self.key, f"authorization: Bearer {key}\n")
 
+    def show_addresses(self, intake: str, kafka_bootstrap: str) -> None:
+        """Lay down where upstream systems send to, for a shell to read."""
+        with speaking_of(self.folder):
+            write_atomically(self.env, f"export INTAKE={intake}\nexport KAFKA={kafka_bootstrap}\n")
+
     @asynccontextmanager
     async def locked(self, report: Reporter) -> AsyncIterator[int]:
         """Hold the folder alone; the lock's descriptor comes back, for children to hold on to."""
@@ -109,7 +115,7 @@ class Home:
         with speaking_of(self.folder):
             for path in (self.run, self.logs, self.postgres, self.kafka):
                 shutil.rmtree(path, ignore_errors=True)
-            for path in (self.mails, self.key, self._memory, self._lock):
+            for path in (self.mails, self.key, self.env, self._memory, self._lock):
                 path.unlink(missing_ok=True)
             for staging in self.folder.glob(".*.new"):
                 shutil.rmtree(staging)

@@ -1,0 +1,91 @@
+"""`premium produce|consume TOPIC KEY`: one record to a topic, or a key's records from it."""
+
+import sys
+from collections.abc import Coroutine
+from typing import Annotated
+
+import typer
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from premium.interrupt import run
+from premium.proof.broker import Broker
+from premium.redrive import to_the_end
+from premium.settings import Settings
+from premium.stack import Stack
+from premium.stack.errors import StackError
+from shared.errors import Transient
+from shared.publisher import Outgoing, Publisher
+from shared.settings import load
+
+__all__ = ["consume", "consumed", "produce", "produced"]
+
+type _Topic = Annotated[str, typer.Argument(help="such as inbound.v1; docs/api has all")]
+type _Key = Annotated[str, typer.Argument(help="what the record is about")]
+
+
+def produce(topic: _Topic, key: _Key) -> None:
+    """Send standard input to TOPIC, as one record."""
+    value = sys.stdin.buffer.read()
+    _done(produced(_bootstrap(), topic, key.encode(), value))
+
+
+def consume(topic: _Topic, key: _Key) -> None:
+    """Show the records of KEY on TOPIC, a line each; wait for the first if there is none yet."""
+    for value in _done(consumed(_bootstrap(), topic, key.encode())):
+        typer.echo(value)
+
+
+async def produced(bootstrap: str, topic: str, key: bytes, value: bytes) -> None:
+    """Send a record. Raises Transient while the broker, or the topic, is away."""
+    await _seek_topic(bootstrap, topic)
+    publisher = Publisher(bootstrap, service="premium")
+    try:
+        await publisher.publish([Outgoing(topic, key, value, [])])
+    finally:
+        await publisher.stop()
+
+
+async def consumed(bootstrap: str, topic: str, key: bytes) -> list[bytes]:
+    """Read a key's records, one at least; one without a value is empty. Raises as `produced`.
+
+    All partitions are read: whoever sent by another library may have put the key elsewhere.
+    """
+    await _seek_topic(bootstrap, topic)
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    found: list[bytes] = []
+    try:
+        await consumer.start()
+        async for records in to_the_end(consumer):
+            found += [record.value or b"" for record in records if record.key == key]
+        while not found:
+            record = await consumer.getone()
+            found += [record.value or b""] if record.key == key else []
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def _seek_topic(bootstrap: str, topic: str) -> None:
+    """See that there is such a topic: to ask for one that is not may make it."""
+    broker = Broker(bootstrap)
+    try:
+        await broker.ends([topic])
+    finally:
+        await broker.close()
+
+
+def _bootstrap() -> str:
+    return Stack.attach(load(Settings).home).addresses.kafka_bootstrap
+
+
+def _done[T](work: Coroutine[None, None, T]) -> T:
+    try:
+        return run(work)
+    except (KafkaError, OSError, Transient) as e:
+        raise StackError(f"{e}; see `premium status`") from e
