@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.integration.intake.conftest import REQUEST, Intake
 
-from intake import store
+from intake.reception import store
 
 
 async def post(intake: Intake, key: str, **changes: object) -> Any:  # noqa: ANN401 - a response

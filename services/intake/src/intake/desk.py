@@ -89,7 +89,8 @@ async def receive(tx: Tx, documents: Sequence[Document]) -> list[ReceiptIssued]:
     known = await store.answered(tx, asked) if asked else {}
     new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}
     judged = await _judge(tx, new.values(), now)
-    await _keep(tx, judged, now)
+    await store.save_requests(tx, [_kept(j) for j in judged])
+    await _announce(tx, judged, now)
     await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
     answers = known | {j.receipt.ticket_id: _answered(j) for j in judged}
     return [_answer(d.content, answers, is_new=new.get(d.id) is d) for d in documents]
@@ -167,7 +168,8 @@ async def _judge_again(
         _verdict(w.came, accounts.get(w.came.request.account_id, []), policy, now) for w in waiting
     ]
     changed = [j for j, w in zip(found, waiting, strict=True) if j.receipt != w.receipt]
-    await _keep(tx, changed, now)
+    await store.judge_again(tx, [_kept(j) for j in changed])
+    await _announce(tx, changed, now)
 
 
 def _verdict(came: Came, versions: Sequence[Version], policy: Policy, now: datetime) -> _Judged:
@@ -188,15 +190,16 @@ def _verdict(came: Came, versions: Sequence[Version], policy: Policy, now: datet
             return _Judged(came, receipts.rejected(request, reason))
 
 
-async def _keep(tx: Tx, judged: Sequence[_Judged], now: datetime) -> None:
-    """Keep requests and tickets, and announce both."""
+def _kept(judged: _Judged) -> Judged:
+    return Judged(judged.came, _digest(judged.came.request), judged.receipt)
+
+
+async def _announce(tx: Tx, judged: Sequence[_Judged], now: datetime) -> None:
+    """Keep tickets, and announce what became of requests."""
     if not judged:
         return
     taken = [(j.came.request, j.acceptance) for j in judged if j.acceptance is not None]
     await store.save_tickets(tx, taken, now=now)
-    await store.save_requests(
-        tx, [Judged(j.came, _digest(j.came.request), j.receipt) for j in judged]
-    )
     await outbox.add(tx, [event for j in judged for event in _told(j, now)])
     await _absorb(tx, [request.ticket_id for request, _ in taken])
 

@@ -18,8 +18,7 @@ from starlette.routing import BaseRoute
 from intake import desk, store, webhooks
 from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
 from intake.desk import Document
-from intake.reception import Asking, Keyed, Reception, Write
-from intake.store import Kept
+from intake.reception import Asking, Kept, Keyed, Reception, Write
 from intake.webhooks import Secrets
 from shared import postgres
 from shared.api import TicketId, Traceparent, make_api, problems

@@ -6,7 +6,7 @@ from typing import Final, override
 
 import structlog
 
-from intake import desk, language, store
+from intake import desk, language, reception
 from shared import postgres
 from shared.background import Background
 from shared.clock import elapsed_s, or_after
@@ -48,6 +48,6 @@ class Keeper(Background):
     async def _look(self) -> int:
         async with self._db.transaction() as tx:
             if elapsed_s(self._forgot_at) >= _FORGET_S:
-                await store.forget_answers(tx)
+                await reception.forget_answers(tx)
                 self._forgot_at = elapsed_s()
             return await desk.reject_overdue(tx, await postgres.now(tx))

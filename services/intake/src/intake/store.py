@@ -2,8 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -23,23 +23,18 @@ from shared.policies import Policy, default_policy
 from shared.postgres import Tx
 
 __all__ = [
-    "ANSWERS_KEPT",
     "Answered",
     "Came",
     "Judged",
-    "Kept",
     "Merge",
     "Waiting",
     "accounts",
     "answered",
-    "answers_to",
     "current_policy",
     "details",
     "erase",
-    "forget_answers",
     "hold_accounts",
-    "keep_answers",
-    "lock_keys",
+    "judge_again",
     "merges_known",
     "note_reading",
     "overdue",
@@ -53,16 +48,11 @@ __all__ = [
     "waiting",
 ]
 
-ANSWERS_KEPT: Final = timedelta(days=7)
-
-SAVE: Final = """
-    INSERT INTO ticket (
-        ticket_id, source, external_id, account_id, requester_id, role, channel, severity,
-        claimed_severity, language, time_zone, subject, body, policy, promises, create_date,
-        accepted_at, tier, region, rule, no_promise)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-            $20, $21)
-"""
+TICKET_COLUMNS: Final = (
+    *("ticket_id", "source", "external_id", "account_id", "requester_id", "role", "channel"),
+    *("severity", "claimed_severity", "language", "time_zone", "subject", "body", "policy"),
+    *("promises", "create_date", "accepted_at", "tier", "region", "rule", "no_promise"),
+)
 TICKET: Final = """
     SELECT ticket_id, source, external_id, account_id, channel, severity, claimed_severity,
            language, tier, region, policy, rule, promises, no_promise, create_date
@@ -99,13 +89,13 @@ ACCOUNTS: Final = """
     SELECT account_id, since, content FROM account_version WHERE account_id = ANY($1)
     ORDER BY account_id, since
 """
-SAVE_REQUEST: Final = """
-    INSERT INTO request (ticket_id, account_id, outcome, curable, held_until, received_at, digest,
-                         content, traceparent, receipt)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-    ON CONFLICT (ticket_id) DO UPDATE SET
-        outcome = excluded.outcome, curable = excluded.curable, held_until = excluded.held_until,
-        content = excluded.content, receipt = excluded.receipt
+REQUEST_COLUMNS: Final = (
+    *("ticket_id", "account_id", "outcome", "curable", "held_until", "received_at", "digest"),
+    *("content", "traceparent", "receipt"),
+)
+JUDGE_AGAIN: Final = """
+    UPDATE request SET outcome = $2, curable = $3, held_until = $4, content = $5, receipt = $6
+    WHERE ticket_id = $1
 """
 ANSWERED: Final = "SELECT ticket_id, digest, receipt FROM request WHERE ticket_id = ANY($1)"
 _WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
@@ -133,15 +123,6 @@ ERASE_REQUESTS: Final = """
     UPDATE request SET content = NULL, curable = false, held_until = NULL, outcome = 'rejected'
     WHERE content::json ->> 'source' = $1 AND content::json ->> 'requester_id' = $2
 """
-LOCK_KEYS: Final = """
-    SELECT key FROM unnest($1::text[]) AS key
-    WHERE pg_try_advisory_xact_lock(hashtextextended('answer/' || key, 0))
-"""
-ANSWERS: Final = "SELECT key, fingerprint, status, body FROM answer WHERE key = ANY($1)"
-KEEP_ANSWER: Final = """
-    INSERT INTO answer (key, fingerprint, status, body, answered_at) VALUES ($1, $2, $3, $4, now())
-"""
-FORGET_ANSWERS: Final = "DELETE FROM answer WHERE answered_at < now() - $1::interval"
 CURRENT_POLICY: Final = """
     SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1
 """
@@ -151,8 +132,9 @@ async def save_tickets(
     tx: Tx, taken: Sequence[tuple[SupportRequest, Acceptance]], *, now: datetime
 ) -> None:
     """Keep accepted requests with what the customer wrote."""
-    await tx.executemany(
-        SAVE,
+    await tx.copy(
+        "ticket",
+        TICKET_COLUMNS,
         [
             (
                 acceptance.event.ticket_id,
@@ -271,24 +253,43 @@ class Judged(NamedTuple):
 
 async def save_requests(tx: Tx, kept: Sequence[Judged]) -> None:
     """Keep requests with what is answered; what they say only as long as they are no tickets."""
-    await tx.executemany(
-        SAVE_REQUEST,
-        [
-            (
-                k.receipt.ticket_id,
-                k.came.request.account_id,
-                k.receipt.outcome,
-                curable(k.receipt),
-                k.receipt.held_until,
-                k.came.received_at,
-                k.digest,
-                None if k.receipt.outcome == "accepted" else k.came.request.model_dump_json(),
-                k.came.traceparent,
-                k.receipt.model_dump_json(),
-            )
-            for k in kept
-        ],
-    )
+    rows = [
+        (
+            k.receipt.ticket_id,
+            k.came.request.account_id,
+            k.receipt.outcome,
+            curable(k.receipt),
+            k.receipt.held_until,
+            k.came.received_at,
+            k.digest,
+            _kept_content(k),
+            k.came.traceparent,
+            k.receipt.model_dump_json(),
+        )
+        for k in kept
+    ]
+    if rows:
+        await tx.copy("request", REQUEST_COLUMNS, rows)
+
+
+async def judge_again(tx: Tx, kept: Sequence[Judged]) -> None:
+    """Keep what is answered now to requests that waited."""
+    rows = [
+        (
+            k.receipt.ticket_id,
+            k.receipt.outcome,
+            curable(k.receipt),
+            k.receipt.held_until,
+            _kept_content(k),
+            k.receipt.model_dump_json(),
+        )
+        for k in kept
+    ]
+    await tx.executemany(JUDGE_AGAIN, rows)
+
+
+def _kept_content(kept: Judged) -> str | None:
+    return None if kept.receipt.outcome == "accepted" else kept.came.request.model_dump_json()
 
 
 async def answered(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, Answered]:
@@ -328,35 +329,6 @@ async def erase(tx: Tx, source: str, requester_id: str) -> list[UUID]:
     """Forget who asked and what was written; the tickets it was written in come back."""
     await tx.execute(ERASE_REQUESTS, source, requester_id)
     return [row["ticket_id"] for row in await tx.fetch(ERASE_TICKETS, source, requester_id)]
-
-
-class Kept(NamedTuple):
-    """An answer as it was given, and what tells whether the same is asked."""
-
-    fingerprint: bytes
-    status: int
-    body: str
-
-
-async def lock_keys(tx: Tx, keys: Sequence[str]) -> list[str]:
-    """Take keys in hand; those come back that nobody else has."""
-    return [row["key"] for row in await tx.fetch(LOCK_KEYS, keys)]
-
-
-async def answers_to(tx: Tx, keys: Sequence[str]) -> dict[str, Kept]:
-    """Read what was answered to keys."""
-    return {row["key"]: Kept(*row[1:]) for row in await tx.fetch(ANSWERS, keys)}
-
-
-async def keep_answers(tx: Tx, answers: Mapping[str, Kept]) -> None:
-    """Keep answers for whoever sends the same keys again."""
-    if answers:
-        await tx.executemany(KEEP_ANSWER, [(key, *kept) for key, kept in answers.items()])
-
-
-async def forget_answers(tx: Tx) -> None:
-    """Forget answers that were kept for as long as was said."""
-    await tx.execute(FORGET_ANSWERS, ANSWERS_KEPT)
 
 
 async def current_policy(tx: Tx) -> Policy:

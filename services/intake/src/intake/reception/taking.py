@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from intake import desk, store
+from intake import desk
 from intake.desk import Document
-from intake.store import Kept
+from intake.reception import store
+from intake.reception.store import Kept
 from shared.events import ReceiptIssued
 from shared.postgres import Database, Tx
 from shared.together import Together
