@@ -86,7 +86,7 @@ async def _asker(
     traceparent: Traceparent = None,
     idempotency_key: IdempotencyKey = None,
 ) -> _Asker:
-    place = request.url.path.encode()
+    place = request.scope["path"].encode()
     return _Asker(
         key,
         traceparent_or_new(traceparent),
