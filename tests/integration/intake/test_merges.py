@@ -1,10 +1,14 @@
 """Merges on a real PostgreSQL: the ticket that stays is told since when its customer waits."""
 
+import asyncio
 from typing import Any, Final
 
 from tests.integration.intake.conftest import REQUEST, Intake
 
-from shared.events import ticket_id_of
+from intake import desk
+from intake.desk import Document
+from shared.events import INBOUND, ticket_id_of
+from shared.testing.databases import waits_for_a_lock
 
 EARLIER: Final = {**REQUEST, "occurred_at": "2026-03-02T11:40:00Z"}
 MERGED: Final[dict[str, Any]] = {
@@ -46,3 +50,13 @@ async def test_a_merge_that_overtakes_its_request_waits_for_it(intake: Intake) -
 async def test_a_merge_in_the_batch_of_its_request_is_told_once(intake: Intake) -> None:
     """Whichever stands first."""
     assert await take(intake, MERGED, EARLIER) == TOLD
+
+
+async def test_a_merge_waits_for_a_request_that_is_being_taken(intake: Intake) -> None:
+    """Neither could see the other before both are committed; then the merge would be lost."""
+    document = Document(INBOUND.validate_python(EARLIER), None)
+    async with asyncio.TaskGroup() as group, intake.db.transaction() as tx:
+        await desk.receive(tx, [document])
+        merging = group.create_task(take(intake, MERGED))
+        assert await waits_for_a_lock(intake.db)
+    assert merging.result() == TOLD

@@ -13,18 +13,12 @@ from shared.events import NAMESPACE, Envelope, Event, PolicyPublished, TicketAbs
 from shared.policies import Policy, default_policy
 from shared.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes
-from shared.testing.databases import MakeDatabase
+from shared.testing.databases import MakeDatabase, waits_for_a_lock
 from sla_monitor.handlers import Folding
 from sla_monitor.partitions import Partitions
 
 ANNOUNCED: Final = """
     SELECT headers, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
-"""
-
-WAITS: Final = """
-    SELECT EXISTS (
-        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
-        WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted)
 """
 
 
@@ -66,14 +60,6 @@ def fold(db: Database, folding: Folding) -> Fold:
             await folding.take(tx, facts, NOON + minutes(after_min))
 
     return folded
-
-
-async def waits_for_a_lock(db: Database) -> bool:
-    """See somebody wait for an advisory lock."""
-    async with asyncio.timeout(10), db.session() as session:
-        while not await session.fetchval(WAITS):
-            pass
-    return True
 
 
 async def said(db: Database) -> Sequence[tuple[str, dict[str, Any]]]:

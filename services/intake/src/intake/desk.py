@@ -85,6 +85,8 @@ async def receive(tx: Tx, documents: Sequence[Document]) -> list[ReceiptIssued]:
     if not documents:
         return []
     fresh, now = await inbox.claim(tx, (d.id for d in documents))
+    if any(_merges(d.content) for d in documents):
+        await store.change_merges(tx)
     asked = [d.content.ticket_id for d in documents if isinstance(d.content, SupportRequest)]
     known = await store.answered(tx, asked) if asked else {}
     new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}
@@ -224,7 +226,7 @@ async def _take_facts(tx: Tx, documents: Sequence[Document], now: datetime) -> N
     merged = [
         (fact.ticket_id, domain.into_of(fact), document.id, fact.occurred_at)
         for document, fact in facts
-        if fact.type == "merged"
+        if _merges(fact)
     ]
     if merged:
         await store.save_merges(tx, merged)
@@ -250,6 +252,10 @@ async def _absorb(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
 
 def _fact(cause: UUID, event: Event, at: datetime, traceparent: str | None) -> Envelope[Event]:
     return Envelope.caused_by(cause, event, source=SOURCE, time=at, traceparent=traceparent)
+
+
+def _merges(content: Inbound) -> bool:
+    return isinstance(content, LaterFact) and content.type == "merged"
 
 
 def _is_known(document: Document, known: Mapping[UUID, Answered]) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "Waiting",
     "accounts",
     "answered",
+    "change_merges",
     "current_policy",
     "details",
     "erase",
@@ -72,15 +73,21 @@ SAVE_POLICY: Final = """
         SET published_at = greatest(policy.published_at, excluded.published_at)
 """
 # Who judges a request by its account holds the account as it is until that is committed: whoever
-# tells of the account then finds every request that waits for it.
+# tells of the account then finds every request that waits for it. Likewise of merges: either the
+# ticket finds the merge, or the merge the ticket. Merges are held before accounts, by everybody.
 HOLD_ACCOUNTS: Final = """
+    SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
+    UNION ALL
     SELECT pg_advisory_xact_lock_shared(hashtext('account'), hashtext(account_id))
     FROM unnest($1::text[]) AS account_id
 """
 CHANGE_ACCOUNTS: Final = """
+    SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
+    UNION ALL
     SELECT pg_advisory_xact_lock(hashtext('account'), hashtext(account_id))
     FROM unnest($1::text[]) AS account_id
 """
+CHANGE_MERGES: Final = "SELECT pg_advisory_xact_lock(hashtext('merge'), 0)"
 SAVE_ACCOUNT: Final = """
     INSERT INTO account_version (account_id, since, content) VALUES ($1, $2, $3)
     ON CONFLICT (account_id, since) DO UPDATE SET content = excluded.content
@@ -189,6 +196,11 @@ class Merge(NamedTuple):
     document_id: UUID
     occurred_at: datetime
     create_date: datetime
+
+
+async def change_merges(tx: Tx) -> None:
+    """Wait until no ticket is made that would not see the merges to come."""
+    await tx.execute(CHANGE_MERGES)
 
 
 async def save_merges(tx: Tx, merges: Sequence[tuple[UUID, UUID, UUID, datetime]]) -> None:

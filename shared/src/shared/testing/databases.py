@@ -1,5 +1,6 @@
 """A fresh database a test, cloned in some 25 ms from a template that has the migrations."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -12,11 +13,16 @@ import asyncpg
 from shared import migrations
 from shared.postgres import Database
 
-__all__ = ["Databases", "FreshDatabase", "MakeDatabase", "Provision"]
+__all__ = ["Databases", "FreshDatabase", "MakeDatabase", "Provision", "waits_for_a_lock"]
 
 CLONE: Final = 'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"'
 DROP: Final = 'DROP DATABASE "{name}" WITH (FORCE)'
 DROP_ROLE: Final = 'DROP ROLE "{name}"'
+WAITS: Final = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +104,11 @@ class Databases:
                 await connection.execute(statement)
         finally:
             await connection.close()
+
+
+async def waits_for_a_lock(db: Database) -> bool:
+    """See somebody wait for an advisory lock."""
+    async with asyncio.timeout(10), db.session() as session:
+        while not await session.fetchval(WAITS):
+            pass
+    return True
