@@ -53,6 +53,22 @@ _RETRY_AFTER: Final = {
     "description": "Seconds to wait.",
     "schema": {"type": "integer", "examples": [_RETRY_AFTER_S]},
 }
+_CHALLENGE: Final = {"description": "How to show a key.", "schema": {"type": "string"}}
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": _CHALLENGE},
+    429: {"Retry-After": _RETRY_AFTER},
+    503: {"Retry-After": _RETRY_AFTER},
+}
+_UNKEYED: Final = {
+    HTTPStatus.UNAUTHORIZED: "send a key that is in force as `Authorization: Bearer pk_…`",
+    HTTPStatus.FORBIDDEN: "this key lacks the scope that this needs",
+    HTTPStatus.TOO_MANY_REQUESTS: "this key may ask 100 times a second, 200 at once; wait 1 s",
+}
+_UNREAD: Final = {
+    HTTPStatus.REQUEST_TIMEOUT: "the body did not arrive within 10 s; send it again",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "a body has at most 256 KiB; leave out what nobody reads",
+}
+_NOWHERE: Final = "Not Found"
 
 
 type TicketId = Annotated[
@@ -182,16 +198,30 @@ def _is_everybodys(path: str) -> bool:
 def _declare(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
     """Declare what can befall any request: it is refused, or the database is away."""
     responses = operation["responses"]
+    _declare_all(responses, _UNKEYED if "security" in operation else {})
+    if any(_may_lead_nowhere(parameter) for parameter in operation.get("parameters", ())):
+        _declare_all(responses, {HTTPStatus.NOT_FOUND: _NOWHERE})
     if "requestBody" in operation:
+        _declare_all(responses, _UNREAD)
         unreadable = Fault(field=_BODY, fault="JSON decode error")
         responses.setdefault("400", _refusal(HTTPStatus.BAD_REQUEST, unreadable))
     if _is_fastapis_own(responses.get("422")):
         bad = _bad_field(operation, schemas)
         responses["422"] = _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, bad)
-    if "503" not in responses:
-        [away] = problems({HTTPStatus.SERVICE_UNAVAILABLE: _AWAY}).values()
-        responses["503"] = {**away, "headers": {"Retry-After": _RETRY_AFTER}}
+    _declare_all(responses, {HTTPStatus.SERVICE_UNAVAILABLE: _AWAY})
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
+
+
+def _declare_all(responses: dict[str, Any], details: Mapping[HTTPStatus, str]) -> None:
+    """Declare problems, but for those of which the route says more itself."""
+    for status, answer in problems(details).items():
+        headers = _HEADERS.get(int(status))
+        responses.setdefault(str(status), answer | ({"headers": headers} if headers else {}))
+
+
+def _may_lead_nowhere(parameter: Mapping[str, Any]) -> bool:
+    """Tell the part of a path that may be any text: with a line break, it is no path of ours."""
+    return parameter["in"] == "path" and "format" not in parameter["schema"]
 
 
 def _bad_field(operation: dict[str, Any], schemas: Mapping[str, Any]) -> Fault:
@@ -257,7 +287,9 @@ def _place(fault: Mapping[str, Any]) -> str:
 
 async def _failed(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    return problem(HTTPStatus(error.status_code), error.detail)
+    answer = problem(HTTPStatus(error.status_code), error.detail)
+    answer.headers.update(error.headers or {})  # of 405: what is allowed instead
+    return answer
 
 
 async def _away(_: Request, __: Exception) -> JSONResponse:

@@ -95,9 +95,17 @@ def title_of(status: HTTPStatus) -> str:
     return _RENAMED.get(status) or status.phrase
 
 
-def problem(status: HTTPStatus, detail: str, **more: object) -> JSONResponse:
-    """Answer with a problem document (RFC 9457)."""
-    content = {"title": title_of(status), "status": status.value, "detail": detail, **more}
+def problem(
+    status: HTTPStatus, detail: str, faults: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Answer with a problem document (RFC 9457); ``faults`` are told by their fields."""
+    content: dict[str, object] = {
+        "title": title_of(status),
+        "status": status.value,
+        "detail": detail,
+    }
+    if faults is not None:
+        content["errors"] = [{"field": name, "fault": fault} for name, fault in faults.items()]
     return JSONResponse(content, status.value, media_type="application/problem+json")
 
 

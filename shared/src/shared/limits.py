@@ -4,6 +4,7 @@ Pure ASGI, so that a refused request costs next to nothing; what is refused is a
 """
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -83,11 +84,16 @@ class Bodies:
 
 
 def refusal(
-    status: HTTPStatus, detail: str, *, retry_after_s: int | None = None, close: bool = False
+    status: HTTPStatus,
+    detail: str,
+    *,
+    faults: Mapping[str, str] | None = None,
+    retry_after_s: int | None = None,
+    close: bool = False,
 ) -> JSONResponse:
     """Refuse with a problem document; ``close`` when the rest of the body will not be read."""
     REFUSED.labels(status.value).inc()
-    answer = problem(status, detail)
+    answer = problem(status, detail, faults)
     if retry_after_s is not None:
         answer.headers["retry-after"] = str(retry_after_s)
     if close:
@@ -121,7 +127,7 @@ def _shallow(body: bytes) -> bytes | JSONResponse:
     try:
         read_json(body)
     except Poison as e:
-        return refusal(HTTPStatus.BAD_REQUEST, e.detail)
+        return refusal(HTTPStatus.BAD_REQUEST, e.detail, faults={"body": e.detail})
     return body
 
 

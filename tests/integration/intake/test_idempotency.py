@@ -32,10 +32,11 @@ async def test_who_went_away_is_answered_later(intake: Intake) -> None:
 
 
 async def test_a_key_with_another_body_is_refused(intake: Intake) -> None:
-    """422, and nothing of it is taken."""
+    """422, which names the header as every 422 names its field; nothing of it is taken."""
     await post(intake, "k-1")
     answer = await post(intake, "k-1", external_id="A-2")
     assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
     assert len(await intake.said("tickets.v1")) == 1
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
@@ -34,6 +35,7 @@ __all__ = ["Answers", "Batch", "make_app"]
 _TOGETHER_MAX: Final = 100
 _CLOUDEVENT: Final = "application/cloudevents+json"
 _CLOUDEVENTS: Final = "application/cloudevents-batch+json"
+_KEY_HEADER: Final = "Idempotency-Key"
 _KEY: Final = r'^"?[\x21\x23-\x7e]{1,255}"?$'
 _IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
 _OTHER_BODY: Final = (
@@ -63,7 +65,7 @@ _CLOUDEVENT_BODY: Final = {
 type IdempotencyKey = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key",
+        alias=_KEY_HEADER,
         pattern=_KEY,
         description="For 7 days the same key with the same body gets the same answer.",
     ),
@@ -285,7 +287,9 @@ class _Door:
                 busy.headers["retry-after"] = "1"
                 return busy
             case "other_body":
-                return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER_BODY)
+                return problem(
+                    HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER_BODY, {_KEY_HEADER: _OTHER_BODY}
+                )
             case Kept(_, status, body):
                 return _json(status, body)
             case receipts:
@@ -319,7 +323,7 @@ async def _data_of(request: Request) -> list[Any]:
     try:
         content = read_json(await request.body() or None)
     except Poison as e:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, e.detail) from e
+        raise RequestValidationError([{"type": "json_invalid", "loc": (), "msg": e.detail}]) from e
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     match media_type, content:
         case "application/cloudevents-batch+json", [*events] if len(events) <= _TOGETHER_MAX:

@@ -16,6 +16,7 @@ from intake.webhooks import hubspot, standard, store
 from intake.webhooks.mapping import Erasure, Ignored, Meaning, Refusal, Taken, meaning_of
 from intake.webhooks.secrets import Secrets
 from shared import postgres
+from shared.api import problems
 from shared.errors import Poison
 from shared.events import Inbound
 from shared.events.codec import VALUE_BYTES_MAX, read_json
@@ -30,6 +31,15 @@ _ANSWER_S_MAX: Final = 4.0
 """HubSpot waits for five."""
 _LATE: Final = "not finished in time; send the same again: what was taken is told apart"
 _UNREADABLE: Final = "a secret of this connection cannot be read here; send the same again later"
+
+_REFUSED: Final = problems(
+    {
+        HTTPStatus.BAD_REQUEST: "The body cannot be read.",
+        HTTPStatus.UNAUTHORIZED: "It is not signed, or not by a secret of this connection.",
+        HTTPStatus.NOT_FOUND: "There is no such connection.",
+        HTTPStatus.UNPROCESSABLE_ENTITY: "The event is not what the mapping reads.",
+    }
+)
 
 
 class Outcome(Protocol):
@@ -55,11 +65,15 @@ def routes(db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> APIR
     router = APIRouter()
     door = _Door(db, secrets, submit, erase)
 
-    @router.post("/v1/webhooks/hubspot/{connection}")
+    @router.post(
+        "/v1/webhooks/hubspot/{connection}",
+        responses=_REFUSED,
+        openapi_extra=_body_of({"type": "array", "maxItems": hubspot.EVENTS_MAX}),
+    )
     async def take_hubspot(connection: str, request: Request) -> Response:
         return await door.take(request, connection, "hubspot")
 
-    @router.post("/v1/webhooks/signed/{connection}")
+    @router.post("/v1/webhooks/signed/{connection}", responses=_REFUSED, openapi_extra=_body_of({}))
     async def take_signed(connection: str, request: Request) -> Response:
         return await door.take(request, connection, "signed")
 
@@ -137,6 +151,12 @@ class _Door:
                 return problem(HTTPStatus.UNPROCESSABLE_ENTITY, fault)
             case _:
                 return JSONResponse({"answers": answers})
+
+
+def _body_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """Declare a body that is read by hand, since its signature is over its bytes."""
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 async def _body(request: Request) -> bytes:

@@ -1,0 +1,44 @@
+"""What the doors of all services answer when a request is not to their liking, and say of it."""
+
+from typing import Any
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from docs.services import app_of
+
+UNKEYED = {"401", "403", "429"}
+UNREAD = {"400", "408", "413"}
+
+
+async def test_what_is_not_allowed_is_told_what_is() -> None:
+    """405 names the methods there are (RFC 9110, 15.5.6)."""
+    async with AsyncClient(
+        transport=ASGITransport(app_of("router")), base_url="http://router"
+    ) as client:
+        answer = await client.delete("/v1/queue")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
+@pytest.mark.parametrize("service", ["intake", "router", "sla-monitor", "notifier"])
+def test_every_refusal_is_declared(service: str) -> None:
+    """What needs a key says how it refuses one; what has a body, how that can be refused."""
+    lacking = [
+        (operation["operationId"], missing)
+        for operation in operations(service)
+        if (missing := due(operation) - operation["responses"].keys())
+    ]
+    assert lacking == []
+
+
+def due(operation: dict[str, Any]) -> set[str]:
+    """Name the statuses that can befall an operation."""
+    return (UNKEYED if "security" in operation else set()) | (
+        UNREAD if "requestBody" in operation else set()
+    )
+
+
+def operations(service: str) -> list[dict[str, Any]]:
+    """List what a service can be asked."""
+    paths = app_of(service).openapi()["paths"]
+    return [operation for path in paths.values() for operation in path.values()]
