@@ -287,7 +287,9 @@ def _place(fault: Mapping[str, Any]) -> str:
 
 async def _failed(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    answer = problem(HTTPStatus(error.status_code), error.detail)
+    status = HTTPStatus(error.status_code)
+    unreadable = status is HTTPStatus.BAD_REQUEST  # FastAPI's own answer to what is no UTF-8
+    answer = problem(status, error.detail, {_BODY: error.detail} if unreadable else None)
     answer.headers.update(error.headers or {})  # of 405: what is allowed instead
     return answer
 
