@@ -16,6 +16,7 @@ from intake.http import make_app
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event
+from shared.events.codec import Record
 from shared.keys import EVERY_SOURCE, SCOPES
 from shared.postgres import Database
 from shared.testing.builders import NOON, an_account
@@ -60,8 +61,12 @@ class Intake:
 
     async def take_documents(self, *contents: dict[str, Any]) -> None:
         """Let documents have come by Kafka, each at a place of its own."""
-        documents = [Document(INBOUND.validate_python(content), None) for content in contents]
-        await self.take(*(Posted(uuid4(), document) for document in documents))
+        items = []
+        for content in contents:
+            document = Document(INBOUND.validate_python(content), None)
+            record = Record("inbound.v1", 0, 0, None, json.dumps(content).encode(), [])
+            items.append(Posted(uuid4(), record, document))
+        await self.take(*items)
 
     async def ask(self, **changes: object) -> Any:  # noqa: ANN401 - an answer is JSON
         """Post the request; the receipt comes back."""

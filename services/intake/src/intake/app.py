@@ -10,6 +10,7 @@ from intake.settings import Settings
 from intake.webhooks import Secrets
 from shared.consumer import BatchConsumer
 from shared.lifecycle import Part
+from shared.limits import Limits
 from shared.postgres import Database
 from shared.service import Service
 
@@ -23,6 +24,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         handlers.CONSUMES, handlers.decode, handlers.take
     )
     access, secrets = Access(db), Secrets(settings.webhook_secrets_dir)
+    limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
-        consumer, lambda routes: make_app(db, routes, access, secrets), access, Keeper(db)
+        consumer, lambda routes: make_app(db, routes, access, secrets, limits), access, Keeper(db)
     )

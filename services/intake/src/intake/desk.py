@@ -36,6 +36,7 @@ __all__ = [
     "Document",
     "announced",
     "erase",
+    "faults_of",
     "identity_of",
     "list_accounts",
     "receive",
@@ -91,6 +92,17 @@ async def receive(tx: Tx, documents: Sequence[Document], now: datetime) -> list[
     await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
     answers = known | {j.receipt.ticket_id: _answered(j) for j in judged}
     return [_answer(d.content, answers, is_new=new.get(d.id) is d) for d in documents]
+
+
+async def faults_of(tx: Tx, contents: Sequence[Inbound], now: datetime) -> list[str | None]:
+    """Say which documents lie ahead of our time. A log that is replayed lies ahead of ``now`` only.
+
+    Nothing may be kept of them: they come again under the same name.
+    """
+    if all(domain.fault_of_date(content, now) is None for content in contents):
+        return [None] * len(contents)
+    latest = max(now, await store.real_now(tx))
+    return [domain.fault_of_date(content, latest) for content in contents]
 
 
 async def list_accounts(tx: Tx, told: Iterable[Envelope[Event]], now: datetime) -> None:

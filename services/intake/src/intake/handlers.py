@@ -38,6 +38,7 @@ class Posted:
     """A document as it came by Kafka: its place names it, so that a copy is answered as well."""
 
     id: UUID
+    record: Record
     document: Document
 
 
@@ -73,7 +74,7 @@ def decode(record: Record) -> Item | Skipped:
         if identity is None:
             raise why from e
         return Refused(place, record, why, *identity)
-    return Posted(place, document)
+    return Posted(place, record, document)
 
 
 async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
@@ -81,7 +82,10 @@ async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
     told = [item for item in items if isinstance(item, Envelope)]
     await store.save_policies(tx, told)
     await desk.list_accounts(tx, told, now)
-    posted = [item for item in items if isinstance(item, Posted)]
+    came = [item for item in items if isinstance(item, Posted)]
+    faults = await desk.faults_of(tx, [item.document.content for item in came], now)
+    posted = [item for item, fault in zip(came, faults, strict=True) if fault is None]
+    ahead = [_refused(item, fault) for item, fault in zip(came, faults, strict=True) if fault]
     answers = await desk.receive(tx, [item.document for item in posted], now)
     copies = [
         desk.announced(item.id, receipt, now, item.document.traceparent)
@@ -89,7 +93,12 @@ async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
         if receipt.outcome == "duplicate"
     ]
     await outbox.add(tx, copies)
-    await _refuse(tx, [item for item in items if isinstance(item, Refused)], now)
+    await _refuse(tx, [*ahead, *(i for i in items if isinstance(i, Refused))], now)
+
+
+def _refused(item: Posted, fault: str) -> Refused:
+    content, why = item.document.content, Poison("bad_data", f"occurred_at: {fault}")
+    return Refused(item.id, item.record, why, content.source, content.external_id)
 
 
 async def _refuse(tx: Tx, refused: Sequence[Refused], now: datetime) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
@@ -17,24 +19,24 @@ from starlette.routing import BaseRoute
 
 from intake import desk, store, webhooks
 from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
+from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS, TOGETHER_MAX, data_of
 from intake.desk import Document
+from intake.domain import receipts
 from intake.webhooks import Secrets
 from shared import postgres
 from shared.api import TicketId, Traceparent, make_api, problems
-from shared.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
-from shared.events.codec import describe, read_json
+from shared.events.codec import describe
 from shared.http import problem
+from shared.limits import LIMITS, Limits
 from shared.postgres import Database, Tx
 from shared.tracing import traceparent_or_new
 
 __all__ = ["Answers", "Batch", "make_app"]
 
-_TOGETHER_MAX: Final = 100
-_CLOUDEVENT: Final = "application/cloudevents+json"
-_CLOUDEVENTS: Final = "application/cloudevents-batch+json"
 _KEY: Final = r'^"?[\x21\x23-\x7e]{1,255}"?$'
 _IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
+_TWO_KEYS: Final = "came more than once; send one"
 _OTHER_BODY: Final = (
     "this Idempotency-Key came with another body; send a new key, or the body it came with"
 )
@@ -52,8 +54,8 @@ _CLOUDEVENT_BODY: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            _CLOUDEVENT: {"schema": {"type": "object"}},
-            _CLOUDEVENTS: {"schema": {"type": "array", "maxItems": _TOGETHER_MAX}},
+            CLOUDEVENT: {"schema": {"type": "object"}},
+            CLOUDEVENTS: {"schema": {"type": "array", "maxItems": TOGETHER_MAX}},
             "application/json": {"schema": {"type": "object"}},
         },
     }
@@ -72,7 +74,7 @@ type IdempotencyKey = Annotated[
 class Batch(BaseModel):
     """Requests sent together: each is judged and answered on its own."""
 
-    tickets: list[dict[str, Any]] = Field(min_length=1, max_length=_TOGETHER_MAX)
+    tickets: list[dict[str, Any]] = Field(min_length=1, max_length=TOGETHER_MAX)
 
 
 class Answer(BaseModel):
@@ -107,9 +109,15 @@ class Erased(BaseModel):
     tickets: int
 
 
-def make_app(db: Database, routes: list[BaseRoute], access: Access, secrets: Secrets) -> FastAPI:
+def make_app(
+    db: Database,
+    routes: list[BaseRoute],
+    access: Access,
+    secrets: Secrets,
+    limits: Limits = LIMITS,
+) -> FastAPI:
     """Build the app; ``routes`` are those that every service has, and open to all."""
-    app = make_api("intake", routes, [Middleware(Guard, access=access)])
+    app = make_api("intake", routes, [Middleware(Guard, access=access)], limits)
     door = _Door(db)
     _add_requests(app, door)
     _add_batches(app, door)
@@ -183,7 +191,7 @@ def _add_batches(app: FastAPI, door: "_Door") -> None:
     ) -> Response:
         """Take requests and later facts as CloudEvents 1.0: structured, batched or binary."""
         asking = _Asking(key, idempotency_key)
-        return await door.several(request, await _data_of(request), traceparent, asking)
+        return await door.several(request, await data_of(request), traceparent, asking)
 
 
 def _add_answers(app: FastAPI, db: Database) -> None:
@@ -257,7 +265,9 @@ class _Door:
         """Answer one document."""
 
         async def answer(tx: Tx) -> Response:
-            (receipt,) = await desk.receive(tx, [document], await postgres.now(tx))
+            now = await postgres.now(tx)
+            await _check_date(tx, document, now)
+            (receipt,) = await desk.receive(tx, [document], now)
             is_new = receipt.outcome in ("accepted", "held")
             return _json(receipt, HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK)
 
@@ -269,15 +279,17 @@ class _Door:
         """Answer each of several; a bad one does not harm its neighbours."""
         trace = traceparent_or_new(traceparent)
         read = [_read(content, trace, asking.key) for content in contents]
-        documents = [one for one in read if isinstance(one, Document)]
 
         async def answer(tx: Tx) -> Response:
-            receipts = iter(await desk.receive(tx, documents, await postgres.now(tx)))
+            now = await postgres.now(tx)
+            dated = await _dated(tx, read, now)
+            documents = [one for one in dated if isinstance(one, Document)]
+            answered = iter(await desk.receive(tx, documents, now))
             answers = [
-                Answer(position=place, receipt=next(receipts))
+                Answer(position=place, receipt=next(answered))
                 if isinstance(one, Document)
                 else Answer(position=place, fault=one)
-                for place, one in enumerate(read)
+                for place, one in enumerate(dated)
             ]
             return _json(Answers(answers=answers), HTTPStatus.OK)
 
@@ -287,7 +299,14 @@ class _Door:
         """Take what came by a signed webhook."""
         documents = [Document(content, traceparent_or_new(None)) for content in contents]
         async with self._db.transaction() as tx:
-            return await desk.receive(tx, documents, await postgres.now(tx))
+            now = await postgres.now(tx)
+            dated = await _dated(tx, documents, now)
+            taken = [one for one in dated if isinstance(one, Document)]
+            answered = iter(await desk.receive(tx, taken, now))
+            return [
+                next(answered) if isinstance(one, Document) else _bad(content, one)
+                for content, one in zip(contents, dated, strict=True)
+            ]
 
     async def erase(self, source: str, subject_id: str) -> None:
         """Forget a person, whom a signed webhook names."""
@@ -301,6 +320,7 @@ class _Door:
         if key is None:
             async with self._db.transaction() as tx:
                 return await answer(tx)
+        _check_single(request)
         place = request.url.path.encode()
         fingerprint = sha256(place + b"\n" + await request.body()).digest()
         try:
@@ -335,36 +355,31 @@ def _read(content: Any, traceparent: str, key: Key) -> Document | str:  # noqa: 
     return document
 
 
-async def _data_of(request: Request) -> list[Any]:
-    """Read the data of CloudEvents 1.0 in structured, batched or binary mode."""
-    try:
-        content = read_json(await request.body() or None)
-    except Poison as e:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, e.detail) from e
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    match media_type, content:
-        case "application/cloudevents-batch+json", [*events] if len(events) <= _TOGETHER_MAX:
-            return [_data(event) for event in events]
-        case "application/cloudevents+json", event:
-            return [_data(event)]
-        case _ if "ce-specversion" in request.headers:
-            return [_named(content, request.headers.get("ce-id"))]
-        case _:
-            raise HTTPException(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"send {_CLOUDEVENT}, {_CLOUDEVENTS} with up to {_TOGETHER_MAX} events, or JSON "
-                "with ce-* headers",
-            )
+def _check_single(request: Request) -> None:
+    """Refuse two keys: neither can be meant. Raises RequestValidationError."""
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        place = ("header", "Idempotency-Key")
+        raise RequestValidationError([{"type": "value_error", "loc": place, "msg": _TWO_KEYS}])
 
 
-def _data(event: Any) -> Any:  # noqa: ANN401 - JSON is any
-    if not isinstance(event, dict):
-        return event
-    return _named(event.get("data"), event.get("id"))
+async def _check_date(tx: Tx, document: Document, now: datetime) -> None:
+    """Refuse, as a bad field, what lies ahead of our time. Raises RequestValidationError."""
+    (fault,) = await desk.faults_of(tx, [document.content], now)
+    if fault is not None:
+        place = ("body", "occurred_at")
+        raise RequestValidationError([{"type": "value_error", "loc": place, "msg": fault}])
 
 
-def _named(data: Any, event_id: Any) -> Any:  # noqa: ANN401 - JSON is any
-    """Let a fact that has no id of its own bear that of its event."""
-    if isinstance(data, dict) and "type" in data and isinstance(event_id, str):
-        return {"event_id": event_id, **data}
-    return data
+async def _dated(tx: Tx, read: Sequence[Document | str], now: datetime) -> Sequence[Document | str]:
+    """Replace what lies ahead of our time by its fault."""
+    documents = [one for one in read if isinstance(one, Document)]
+    faults = iter(await desk.faults_of(tx, [one.content for one in documents], now))
+    return [_or_fault(one, next(faults)) if isinstance(one, Document) else one for one in read]
+
+
+def _or_fault(document: Document, fault: str | None) -> Document | str:
+    return document if fault is None else f"occurred_at: {fault}"
+
+
+def _bad(content: Inbound, fault: str) -> ReceiptIssued:
+    return receipts.bad(content.source, content.external_id, fault)

@@ -45,6 +45,7 @@ __all__ = [
     "merges_known",
     "note_reading",
     "overdue",
+    "real_now",
     "receipt",
     "save_accounts",
     "save_merges",
@@ -72,6 +73,7 @@ TICKET: Final = """
 """
 SAVE_MERGE: Final = """
     INSERT INTO merge (ticket_id, into_id, document_id, occurred_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING
 """
 MERGES: Final = """
     SELECT merge.ticket_id, into_id, document_id, occurred_at, create_date
@@ -109,6 +111,7 @@ SAVE_REQUEST: Final = """
         outcome = excluded.outcome, curable = excluded.curable, held_until = excluded.held_until,
         content = excluded.content, receipt = excluded.receipt
 """
+REAL_NOW: Final = "SELECT now()"
 ANSWERED: Final = "SELECT ticket_id, digest, receipt FROM request WHERE ticket_id = ANY($1)"
 _WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
 WAITING: Final = f"""
@@ -361,6 +364,12 @@ async def keep_answer(tx: Tx, key: str, answer: Kept) -> None:
 async def forget_answers(tx: Tx) -> None:
     """Forget answers that were kept for as long as was said."""
     await tx.execute(FORGET_ANSWERS, ANSWERS_KEPT)
+
+
+async def real_now(tx: Tx) -> datetime:
+    """Ask for the time of the world, which business time may have left in a replay."""
+    moment: datetime = await tx.fetchval(REAL_NOW)
+    return moment
 
 
 async def current_policy(tx: Tx) -> Policy:
