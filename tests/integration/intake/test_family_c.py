@@ -162,6 +162,14 @@ async def test_bad_documents_in_a_batch(intake: Intake, fresh: FreshDatabase) ->
     assert await tickets(intake) == len(good)
 
 
+async def test_a_cloudevent_without_a_word(intake: Intake) -> None:
+    """A body of 0 bytes is called that, by the door of CloudEvents as well."""
+    headers = {"content-type": "application/cloudevents+json"}
+    answer = await intake.client.post("/v1/cloudevents", content=b"", headers=headers)
+    assert answer.status_code == 400
+    assert "0 bytes" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("value", [None, b"\xff"], ids=["null", "bad_utf8"])
 async def test_a_bad_header_by_kafka(intake: Intake, topics: Topics, value: bytes | None) -> None:
     """Parked with the header's name, the header as it was; its neighbours are taken."""
