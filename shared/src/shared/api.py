@@ -25,7 +25,7 @@ from shared.api_page import page_routes
 from shared.errors import Transient
 from shared.events import ticket_id_of
 from shared.http import problem, title_of
-from shared.limits import Bodies, InHand
+from shared.limits import LIMITS, Bodies, InHand, Limits
 
 __all__ = [
     "A_TICKET",
@@ -108,7 +108,12 @@ class FaultyRequest(Problem):
     errors: list[Fault]
 
 
-def make_api(service: str, routes: list[BaseRoute], guards: Sequence[Middleware] = ()) -> FastAPI:
+def make_api(
+    service: str,
+    routes: list[BaseRoute],
+    guards: Sequence[Middleware] = (),
+    limits: Limits = LIMITS,
+) -> FastAPI:
     """Build an app that has ``routes``, keeps to its limits, and shows itself at `/docs`.
 
     Errors are problems; ``guards`` decide who is served before any of a body is read.
@@ -121,7 +126,11 @@ def make_api(service: str, routes: list[BaseRoute], guards: Sequence[Middleware]
         docs_url=None,
         redoc_url=None,
         routes=[*routes, *page_routes(service)],
-        middleware=[Middleware(InHand), *guards, Middleware(Bodies)],
+        middleware=[
+            Middleware(InHand, requests_max=limits.requests_max),
+            *guards,
+            Middleware(Bodies, wait_s_max=limits.body_s_max),
+        ],
         generate_unique_id_function=_operation_id,
     )
     app.add_exception_handler(RequestValidationError, _refused)

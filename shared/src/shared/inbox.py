@@ -10,7 +10,7 @@ from shared.clock import or_after
 from shared.errors import Transient
 from shared.postgres import Database, Tx
 
-__all__ = ["RETENTION", "Pruner", "claim", "forget"]
+__all__ = ["RETENTION", "Pruner", "claim", "forget", "release"]
 
 RETENTION: Final = timedelta(days=8)
 """Longer than Kafka keeps any record: what can be redelivered is still remembered."""
@@ -24,6 +24,7 @@ CLAIM: Final = """
     )
     SELECT premium_now() AS now, array_agg(event_id) AS fresh FROM fresh
 """
+RELEASE: Final = "DELETE FROM inbox WHERE event_id = ANY($1::uuid[])"
 FORGET: Final = """
     DELETE FROM inbox WHERE event_id IN (
         SELECT event_id FROM inbox WHERE claimed_at < now() - $1::interval LIMIT $2
@@ -39,6 +40,11 @@ async def claim(tx: Tx, event_ids: Iterable[UUID]) -> tuple[set[UUID], datetime]
     row = await tx.fetchrow(CLAIM, sorted(set(event_ids)))
     assert row is not None  # noqa: S101 - an aggregate has one row
     return set(row["fresh"] or ()), row["now"]
+
+
+async def release(tx: Tx, event_ids: Iterable[UUID]) -> None:
+    """Give back what this transaction claimed and does not take: it may come again."""
+    await tx.execute(RELEASE, list(event_ids))
 
 
 async def forget(tx: Tx, *, limit: int) -> int:

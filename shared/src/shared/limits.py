@@ -5,6 +5,7 @@ Pure ASGI, so that a refused request costs next to nothing; what is refused is a
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -15,12 +16,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.errors import Poison
 from shared.events.codec import DEPTH_MAX, VALUE_BYTES_MAX, read_json
 from shared.http import OPS_PATHS, problem
-from shared.telemetry import REFUSED
+from shared.telemetry import IN_HAND, REFUSED
 
-__all__ = ["Bodies", "InHand", "refusal"]
+__all__ = ["LIMITS", "Bodies", "InHand", "Limits", "refusal"]
 
-IN_HAND_MAX: Final = 256
-_BODY_S_MAX: Final = 10.0
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many requests may be in hand, and how long a body may take to arrive."""
+
+    requests_max: int = 256
+    body_s_max: float = 10.0
+
+
+LIMITS: Final = Limits()
+"""For who is told no others."""
 
 
 class InHand:
@@ -29,7 +39,7 @@ class InHand:
     Health, readiness and figures are always answered: somebody has to see the load.
     """
 
-    def __init__(self, app: ASGIApp, requests_max: int = IN_HAND_MAX) -> None:
+    def __init__(self, app: ASGIApp, requests_max: int = LIMITS.requests_max) -> None:
         self._app = app
         self._requests_max = requests_max
         self._requests = 0
@@ -43,17 +53,21 @@ class InHand:
             answer = refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after_s=1)
             await answer(scope, receive, send)
         else:
-            self._requests += 1
+            self._count(1)
             try:
                 await self._app(scope, receive, send)
             finally:
-                self._requests -= 1
+                self._count(-1)
+
+    def _count(self, more: int) -> None:
+        self._requests += more
+        IN_HAND.set(self._requests)
 
 
 class Bodies:
     """Reads a body whole before anything parses it, and no more of it than may be."""
 
-    def __init__(self, app: ASGIApp, wait_s_max: float = _BODY_S_MAX) -> None:
+    def __init__(self, app: ASGIApp, wait_s_max: float = LIMITS.body_s_max) -> None:
         self._app = app
         self._wait_s_max = wait_s_max
 

@@ -13,6 +13,7 @@ __all__ = [
     "BATCH_S",
     "CONSUMED",
     "DEAD_LETTERS",
+    "IN_HAND",
     "LAG",
     "OUTBOX_AGE_S",
     "PRODUCER_REBUILT",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 CONSUMED: Final = Counter("premium_consumed", "Records handled", ["topic"])
+IN_HAND: Final = Gauge("premium_requests_in_hand", "Requests being answered")
 REFUSED: Final = Counter("premium_refused", "Requests refused before they were read", ["status"])
 SKIPPED: Final = Counter("premium_skipped", "Events of a type unknown here", ["type"])
 DEAD_LETTERS: Final = Counter("premium_dead_letters", "Records parked", ["reason"])

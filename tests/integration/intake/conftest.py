@@ -12,11 +12,12 @@ from intake import handlers
 from intake.access import Access
 from intake.desk import Document
 from intake.handlers import Posted
-from intake.http import make_app
+from intake.http import Parts, make_app
 from intake.reception import Reception, make_reception
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event
+from shared.events.codec import Record
 from shared.keys import EVERY_SOURCE, SCOPES
 from shared.postgres import Database
 from shared.testing.builders import NOON, an_account
@@ -44,9 +45,12 @@ STAND: Final = """
 class Intake:
     """Intake on a database of its own, whose time stands at noon until it is set."""
 
-    def __init__(self, db: Database, owner: Database, client: AsyncClient) -> None:
+    def __init__(
+        self, db: Database, owner: Database, client: AsyncClient, reception: Reception
+    ) -> None:
         self.db = db
         self.client = client
+        self.reception = reception
         self._owner = owner
 
     async def stand_at(self, moment: Any) -> None:  # noqa: ANN401 - written as it is
@@ -61,8 +65,12 @@ class Intake:
 
     async def take_documents(self, *contents: dict[str, Any]) -> None:
         """Let documents have come by Kafka, each at a place of its own."""
-        documents = [Document(INBOUND.validate_python(content), None) for content in contents]
-        await self.take(*(Posted(uuid4(), document) for document in documents))
+        items = []
+        for content in contents:
+            document = Document(INBOUND.validate_python(content), None)
+            record = Record("inbound.v1", 0, 0, None, json.dumps(content).encode(), [])
+            items.append(Posted(uuid4(), record, document))
+        await self.take(*items)
 
     async def ask(self, **changes: object) -> Any:  # noqa: ANN401 - an answer is JSON
         """Post the request; the receipt comes back."""
@@ -116,12 +124,12 @@ async def stranger(
     await owner.start()
     async with connected(fresh.owner_dsn) as owning:
         key = await create(owning, Grant("northwind", "test", SCOPES, [EVERY_SOURCE]))
-    transport = ASGITransport(make_app(db, [], Access(db), Secrets(None), reception))
+    transport = ASGITransport(make_app(Parts(db, Access(db), Secrets(None), reception), []))
     headers = {"authorization": f"Bearer {key.text}"}
     async with AsyncClient(
         transport=transport, base_url="http://intake", headers=headers
     ) as client:
-        made = Intake(db, owner, client)
+        made = Intake(db, owner, client, reception)
         await made.stand_at(NOON)
         yield made
     await owner.stop()

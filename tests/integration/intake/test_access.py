@@ -11,7 +11,7 @@ from tests.integration.intake.conftest import listed
 
 from intake import handlers
 from intake.access import Access
-from intake.http import make_app
+from intake.http import Parts, make_app
 from intake.reception import Reception
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create, revoke
@@ -99,7 +99,7 @@ async def door(fresh: FreshDatabase, db: Database, reception: Reception) -> Asyn
         await handlers.take(tx, [listed()], NOON)
     hand = Hand()
     access = Access(db, hand)
-    transport = ASGITransport(make_app(db, ops_routes({}), access, Secrets(None), reception))
+    transport = ASGITransport(make_app(Parts(db, access, Secrets(None), reception), ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:
         yield Door(http, access, hand, fresh.owner_dsn)
 

@@ -164,20 +164,6 @@ def outcomes(answer: Response) -> list[str]:
     return [one["outcome"] for one in answer.json()["answers"]]
 
 
-async def test_one_bad_event_of_a_hundred_harms_no_other(doors: Doors) -> None:
-    """99 are taken, the bad one is named by its place, and HubSpot need not send any again."""
-    events: list[Any] = [created(n) for n in range(100)]
-    events[41] = created(41, portalId=None)
-    answer = await doors.hubspot(events)
-    assert outcomes(answer) == ["accepted"] * 41 + ["refused"] + ["accepted"] * 58
-    assert answer.json()["answers"][41] == {
-        "position": 41,
-        "outcome": "refused",
-        "fault": "account_id: $.portalId is missing",
-    }
-    assert len(doors.desk.taken) == 99
-
-
 async def test_copies_are_told_apart(doors: Doors) -> None:
     """In one array, and in a later attempt."""
     assert outcomes(await doors.hubspot([created(1), closed(1), closed(1)])) == [

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from intake import handlers
 from intake.access import Access
-from intake.http import make_app
+from intake.http import Parts, make_app
 from intake.keeper import Keeper
 from intake.reception import make_reception
 from intake.settings import Settings
 from intake.webhooks import Secrets
 from shared.consumer import BatchConsumer
 from shared.lifecycle import Part
+from shared.limits import Limits
 from shared.postgres import Database
 from shared.service import Service
 
@@ -23,12 +24,12 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     consumer: BatchConsumer[handlers.Item] = service.consumer(
         handlers.CONSUMES, handlers.decode, handlers.take
     )
-    access, secrets = Access(db), Secrets(settings.webhook_secrets_dir)
-    reception = make_reception(db)
+    behind = Parts(db, Access(db), Secrets(settings.webhook_secrets_dir), make_reception(db))
+    limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,
-        lambda routes: make_app(db, routes, access, secrets, reception),
-        access,
-        reception,
+        lambda routes: make_app(behind, routes, limits),
+        behind.access,
+        behind.reception,
         Keeper(db),
     )

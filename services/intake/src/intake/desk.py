@@ -81,21 +81,22 @@ class _Judged:
 
 
 async def receive(tx: Tx, documents: Sequence[Document]) -> list[ReceiptIssued]:
-    """Take what is new, and answer each document in its place."""
+    """Take what is new, and answer each document in its place.
+
+    Nothing is kept of one that lies ahead of our time: it comes again under the same name.
+    """
     if not documents:
         return []
     fresh, now = await inbox.claim(tx, (d.id for d in documents))
-    if any(_merges(d.content) for d in documents):
-        await store.change_merges(tx)
-    asked = [d.content.ticket_id for d in documents if isinstance(d.content, SupportRequest)]
-    known = await store.answered(tx, asked) if asked else {}
-    new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}
-    judged = await _judge(tx, new.values(), now)
-    await store.save_requests(tx, [_kept(j) for j in judged])
-    await _announce(tx, judged, now)
-    await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
-    answers = known | {j.receipt.ticket_id: _answered(j) for j in judged}
-    return [_answer(d.content, answers, is_new=new.get(d.id) is d) for d in documents]
+    faults = await _faults_of(tx, documents, now)
+    timely = [d for d, fault in zip(documents, faults, strict=True) if fault is None]
+    if len(timely) < len(documents):
+        await inbox.release(tx, fresh - {d.id for d in timely})
+    answers = iter(await _receive(tx, timely, fresh, now))
+    return [
+        next(answers) if fault is None else _refusal(document.content, fault)
+        for document, fault in zip(documents, faults, strict=True)
+    ]
 
 
 async def list_accounts(tx: Tx, told: Iterable[Envelope[Event]], now: datetime) -> None:
@@ -143,6 +144,34 @@ def announced(
 ) -> Envelope[Event]:
     """Wrap a receipt for ``receipts.v1``."""
     return Envelope.caused_by(cause, receipt, source=SOURCE, time=at, traceparent=traceparent)
+
+
+async def _receive(
+    tx: Tx, documents: Sequence[Document], fresh: set[UUID], now: datetime
+) -> list[ReceiptIssued]:
+    if any(_merges(d.content) for d in documents):
+        await store.change_merges(tx)
+    asked = [d.content.ticket_id for d in documents if isinstance(d.content, SupportRequest)]
+    known = await store.answered(tx, asked) if asked else {}
+    new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}
+    judged = await _judge(tx, new.values(), now)
+    await store.save_requests(tx, [_kept(j) for j in judged])
+    await _announce(tx, judged, now)
+    await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
+    answers = known | {j.receipt.ticket_id: _answered(j) for j in judged}
+    return [_answer(d.content, answers, is_new=new.get(d.id) is d) for d in documents]
+
+
+async def _faults_of(tx: Tx, documents: Sequence[Document], now: datetime) -> list[str | None]:
+    """Say which lie ahead of our time. A log that is replayed lies ahead of ``now`` only."""
+    if all(domain.fault_of_date(d.content, now) is None for d in documents):
+        return [None] * len(documents)
+    latest = max(now, await store.real_now(tx))
+    return [domain.fault_of_date(d.content, latest) for d in documents]
+
+
+def _refusal(content: Inbound, fault: str) -> ReceiptIssued:
+    return receipts.bad(content.source, content.external_id, f"occurred_at: {fault}")
 
 
 async def _judge(tx: Tx, documents: Iterable[Document], now: datetime) -> list[_Judged]:

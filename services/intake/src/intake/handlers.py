@@ -38,6 +38,7 @@ class Posted:
     """A document as it came by Kafka: its place names it, so that a copy is answered as well."""
 
     id: UUID
+    record: Record
     document: Document
 
 
@@ -73,7 +74,7 @@ def decode(record: Record) -> Item | Skipped:
         if identity is None:
             raise why from e
         return Refused(place, record, why, *identity)
-    return Posted(place, document)
+    return Posted(place, record, document)
 
 
 async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
@@ -89,7 +90,17 @@ async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
         if receipt.outcome == "duplicate"
     ]
     await outbox.add(tx, copies)
-    await _refuse(tx, [item for item in items if isinstance(item, Refused)], now)
+    untimely = [
+        _refused(item, receipt)
+        for item, receipt in zip(posted, answers, strict=True)
+        if receipt.reason == "bad_data"
+    ]
+    await _refuse(tx, [*untimely, *(i for i in items if isinstance(i, Refused))], now)
+
+
+def _refused(item: Posted, receipt: ReceiptIssued) -> Refused:
+    why = Poison("bad_data", receipt.remedy or "")
+    return Refused(item.id, item.record, why, receipt.source, receipt.external_id)
 
 
 async def _refuse(tx: Tx, refused: Sequence[Refused], now: datetime) -> None:

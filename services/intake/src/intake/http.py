@@ -18,26 +18,25 @@ from starlette.routing import BaseRoute
 
 from intake import desk, store, webhooks
 from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
+from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS, TOGETHER_MAX, data_of
 from intake.desk import Document
-from intake.reception import Asking, Kept, Keyed, Reception, Write
+from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
 from intake.webhooks import Secrets
 from shared import postgres
 from shared.api import TicketId, Traceparent, make_api, problems
-from shared.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
-from shared.events.codec import describe, read_json
+from shared.events.codec import describe
 from shared.http import problem
+from shared.limits import LIMITS, Limits
 from shared.postgres import Database
 from shared.tracing import traceparent_or_new
 
-__all__ = ["Answers", "Batch", "make_app"]
+__all__ = ["Answers", "Batch", "Parts", "make_app"]
 
-_TOGETHER_MAX: Final = 100
-_CLOUDEVENT: Final = "application/cloudevents+json"
-_CLOUDEVENTS: Final = "application/cloudevents-batch+json"
 _KEY_HEADER: Final = "Idempotency-Key"
 _KEY: Final = r'^"?[\x21\x23-\x7e]{1,255}"?$'
 _IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
+_TWO_KEYS: Final = "came more than once; send one"
 _OTHER_BODY: Final = (
     "this Idempotency-Key came with another body; send a new key, or the body it came with"
 )
@@ -55,8 +54,8 @@ _CLOUDEVENT_BODY: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            _CLOUDEVENT: {"schema": {"type": "object"}},
-            _CLOUDEVENTS: {"schema": {"type": "array", "maxItems": _TOGETHER_MAX}},
+            CLOUDEVENT: {"schema": {"type": "object"}},
+            CLOUDEVENTS: {"schema": {"type": "array", "maxItems": TOGETHER_MAX}},
             "application/json": {"schema": {"type": "object"}},
         },
     }
@@ -88,6 +87,7 @@ async def _asker(
     traceparent: Traceparent = None,
     idempotency_key: IdempotencyKey = None,
 ) -> _Asker:
+    _check_single(request)
     place = request.scope["path"].encode()
     return _Asker(
         key,
@@ -103,7 +103,7 @@ type Asks = Annotated[_Asker, Depends(_asker)]
 class Batch(BaseModel):
     """Requests sent together: each is judged and answered on its own."""
 
-    tickets: list[dict[str, Any]] = Field(min_length=1, max_length=_TOGETHER_MAX)
+    tickets: list[dict[str, Any]] = Field(min_length=1, max_length=TOGETHER_MAX)
 
 
 class Answer(BaseModel):
@@ -138,16 +138,24 @@ class Erased(BaseModel):
     tickets: int
 
 
-def make_app(
-    db: Database, routes: list[BaseRoute], access: Access, secrets: Secrets, reception: Reception
-) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the doors lead to."""
+
+    db: Database
+    access: Access
+    secrets: Secrets
+    reception: Reception
+
+
+def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = LIMITS) -> FastAPI:
     """Build the app; ``routes`` are those that every service has, and open to all."""
-    app = make_api("intake", routes, [Middleware(Guard, access=access)])
-    door = _Door(db, reception)
+    app = make_api("intake", routes, [Middleware(Guard, access=parts.access)], limits)
+    door = _Door(parts.db, parts.reception)
     _add_requests(app, door)
     _add_batches(app, door)
-    _add_answers(app, db)
-    app.include_router(webhooks.routes(db, secrets, door.submit, door.erase))
+    _add_answers(app, parts.db)
+    app.include_router(webhooks.routes(parts.db, parts.secrets, door.submit, door.erase))
     return app
 
 
@@ -187,7 +195,7 @@ def _add_batches(app: FastAPI, door: "_Door") -> None:
     )
     async def take_cloudevents(request: Request, asker: Asks) -> Response:
         """Take requests and later facts as CloudEvents 1.0: structured, batched or binary."""
-        return await door.several(await _data_of(request), asker)
+        return await door.several(await data_of(request), asker)
 
 
 def _add_answers(app: FastAPI, db: Database) -> None:
@@ -256,10 +264,10 @@ class _Door:
         read = [_read(content, asker) for content in contents]
         documents = [one for one in read if isinstance(one, Document)]
 
-        def write(given: Sequence[ReceiptIssued]) -> tuple[int, str]:
+        def write(given: Sequence[ReceiptIssued]) -> Written:
             receipts = iter(given)
             answers = [
-                Answer(position=place, receipt=next(receipts))
+                _told(place, next(receipts))
                 if isinstance(one, Document)
                 else Answer(position=place, fault=one)
                 for place, one in enumerate(read)
@@ -292,12 +300,22 @@ class _Door:
                 )
             case Kept(_, status, body):
                 return _json(status, body)
+            case receipts if (written := write(receipts)) is not None:
+                return _json(*written)
             case receipts:
-                return _json(*write(receipts))
+                raise _bad_field(receipts[0])
 
 
-def _write_one(receipts: Sequence[ReceiptIssued]) -> tuple[int, str]:
+def _told(place: int, receipt: ReceiptIssued) -> Answer:
+    if receipt.reason == "bad_data":
+        return Answer(position=place, fault=receipt.remedy)
+    return Answer(position=place, receipt=receipt)
+
+
+def _write_one(receipts: Sequence[ReceiptIssued]) -> Written | None:
     (receipt,) = receipts
+    if receipt.reason == "bad_data":
+        return None
     is_new = receipt.outcome in ("accepted", "held")
     status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
     return status.value, to_json(receipt).decode()
@@ -318,36 +336,13 @@ def _read(content: Any, asker: _Asker) -> Document | str:  # noqa: ANN401 - JSON
     return document
 
 
-async def _data_of(request: Request) -> list[Any]:
-    """Read the data of CloudEvents 1.0 in structured, batched or binary mode."""
-    try:
-        content = read_json(await request.body() or None)
-    except Poison as e:
-        raise RequestValidationError([{"type": "json_invalid", "loc": (), "msg": e.detail}]) from e
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    match media_type, content:
-        case "application/cloudevents-batch+json", [*events] if len(events) <= _TOGETHER_MAX:
-            return [_data(event) for event in events]
-        case "application/cloudevents+json", event:
-            return [_data(event)]
-        case _ if "ce-specversion" in request.headers:
-            return [_named(content, request.headers.get("ce-id"))]
-        case _:
-            raise HTTPException(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"send {_CLOUDEVENT}, {_CLOUDEVENTS} with up to {_TOGETHER_MAX} events, or JSON "
-                "with ce-* headers",
-            )
+def _check_single(request: Request) -> None:
+    """Refuse two keys: neither can be meant. Raises RequestValidationError."""
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        place = ("header", _KEY_HEADER)
+        raise RequestValidationError([{"type": "value_error", "loc": place, "msg": _TWO_KEYS}])
 
 
-def _data(event: Any) -> Any:  # noqa: ANN401 - JSON is any
-    if not isinstance(event, dict):
-        return event
-    return _named(event.get("data"), event.get("id"))
-
-
-def _named(data: Any, event_id: Any) -> Any:  # noqa: ANN401 - JSON is any
-    """Let a fact that has no id of its own bear that of its event."""
-    if isinstance(data, dict) and "type" in data and isinstance(event_id, str):
-        return {"event_id": event_id, **data}
-    return data
+def _bad_field(receipt: ReceiptIssued) -> RequestValidationError:
+    field, _, fault = (receipt.remedy or "").partition(": ")
+    return RequestValidationError([{"type": "value_error", "loc": ("body", field), "msg": fault}])

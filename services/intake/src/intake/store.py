@@ -39,6 +39,7 @@ __all__ = [
     "merges_known",
     "note_reading",
     "overdue",
+    "real_now",
     "receipt",
     "save_accounts",
     "save_merges",
@@ -61,6 +62,7 @@ TICKET: Final = """
 """
 SAVE_MERGE: Final = """
     INSERT INTO merge (ticket_id, into_id, document_id, occurred_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING
 """
 MERGES: Final = """
     SELECT merge.ticket_id, into_id, document_id, occurred_at, create_date
@@ -104,6 +106,7 @@ JUDGE_AGAIN: Final = """
     UPDATE request SET outcome = $2, curable = $3, held_until = $4, content = $5, receipt = $6
     WHERE ticket_id = $1
 """
+REAL_NOW: Final = "SELECT now()"
 ANSWERED: Final = "SELECT ticket_id, digest, receipt FROM request WHERE ticket_id = ANY($1)"
 _WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
 WAITING: Final = f"""
@@ -341,6 +344,12 @@ async def erase(tx: Tx, source: str, requester_id: str) -> list[UUID]:
     """Forget who asked and what was written; the tickets it was written in come back."""
     await tx.execute(ERASE_REQUESTS, source, requester_id)
     return [row["ticket_id"] for row in await tx.fetch(ERASE_TICKETS, source, requester_id)]
+
+
+async def real_now(tx: Tx) -> datetime:
+    """Ask for the time of the world, which business time may have left in a replay."""
+    moment: datetime = await tx.fetchval(REAL_NOW)
+    return moment
 
 
 async def current_policy(tx: Tx) -> Policy:

@@ -32,8 +32,10 @@ type Answer = Sequence[ReceiptIssued] | Kept | Unanswered
 """Receipts, each in its document's place; for a key what was written of them, now or before."""
 
 
-type Write = Callable[[Sequence[ReceiptIssued]], tuple[int, str]]
-"""Makes a status and a body of receipts."""
+type Written = tuple[int, str]
+"""A status and a body."""
+type Write = Callable[[Sequence[ReceiptIssued]], Written | None]
+"""Writes an answer of receipts; None when nothing was taken, and the key stays free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,17 @@ async def take(tx: Tx, askings: Sequence[Asking]) -> list[Answer]:
     new = {n: a for n, a in enumerate(askings) if a.keyed is None or n in first}
     receipts = iter(await desk.receive(tx, [d for a in new.values() for d in a.documents]))
     given = {n: [next(receipts) for _ in a.documents] for n, a in new.items()}
-    written = {a.keyed.key: _written(a.keyed, given[n]) for n, a in new.items() if a.keyed}
+    written = {
+        a.keyed.key: Kept(a.keyed.fingerprint, *answer)
+        for n, a in new.items()
+        if a.keyed and (answer := a.keyed.write(given[n])) is not None
+    }
     await store.keep_answers(tx, written)
     answers = kept | written
     return [
-        given[n] if a.keyed is None else _replayed(a.keyed, answers[a.keyed.key])
+        given[n]
+        if a.keyed is None or (n in new and a.keyed.key not in written)
+        else _replayed(a.keyed, answers.get(a.keyed.key))
         for n, a in enumerate(askings)
     ]
 
@@ -93,10 +101,6 @@ async def _kept(tx: Tx, askings: Sequence[Asking]) -> dict[str, Kept | None]:
         return {}
     ours = await store.lock_keys(tx, keys)
     return {key: None for key in keys if key not in ours} | await store.answers_to(tx, ours)
-
-
-def _written(keyed: Keyed, receipts: Sequence[ReceiptIssued]) -> Kept:
-    return Kept(keyed.fingerprint, *keyed.write(receipts))
 
 
 def _replayed(keyed: Keyed, kept: Kept | None) -> Answer:

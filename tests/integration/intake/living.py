@@ -1,0 +1,85 @@
+"""Intake as it runs: its HTTP door on a port of the loopback, its consumer and relay on Kafka."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from httpx import AsyncClient
+from tests.integration.intake.conftest import REQUEST, Intake
+
+from intake import handlers
+from intake.access import Access
+from intake.http import Parts, make_app
+from intake.webhooks import Secrets
+from premium.stack.keys import Grant, connected, create
+from shared.consumer import BatchConsumer, Connection
+from shared.http import HttpServer, ops_routes
+from shared.keys import EVERY_SOURCE, SCOPES
+from shared.lifecycle import Part
+from shared.limits import LIMITS, Limits
+from shared.outbox import Relay
+from shared.postgres import Database
+from shared.publisher import Publisher
+from shared.testing.databases import FreshDatabase
+from shared.testing.topics import Topics
+
+INBOUND: Final = "inbound.v1"
+RECEIPTS: Final = "receipts.v1"
+DEAD_LETTERS: Final = "intake.dead-letters.v1"
+TOPICS: Final = (INBOUND, "accounts.v1", "policies.v1", RECEIPTS, "tickets.v1", DEAD_LETTERS)
+_BURST: Final = 100_000
+
+
+@asynccontextmanager
+async def serving(
+    intake: Intake, fresh: FreshDatabase, *, limits: Limits = LIMITS, secrets: Path | None = None
+) -> AsyncIterator[AsyncClient]:
+    """Serve on a port of the loopback; the client has a key that may ask as fast as it can."""
+    async with connected(fresh.owner_dsn) as owner:
+        grant = Grant("northwind", "fast", SCOPES, [EVERY_SOURCE], rate_per_s=_BURST, burst=_BURST)
+        key = await create(owner, grant)
+    routes = ops_routes({})
+    parts = Parts(intake.db, Access(intake.db), Secrets(secrets), intake.reception)
+    app = make_app(parts, routes, limits)
+    server = HttpServer(app, host="127.0.0.1", port=0)
+    await server.start()
+    assert server.listening is not None
+    address = "http://{}:{}".format(*server.listening.getsockname())
+    headers = {"authorization": f"Bearer {key.text}", "content-type": "application/json"}
+    try:
+        async with AsyncClient(base_url=address, headers=headers, timeout=60) as client:
+            yield client
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def consuming(db: Database, topics: Topics, purpose: str = "") -> AsyncIterator[None]:
+    """Run the consumer and the relay; another purpose is a group that begins at the beginning."""
+    publisher = Publisher(topics.bootstrap, service="intake", topic_prefix=topics.prefix)
+    connection = Connection(topics.bootstrap, "intake", topic_prefix=topics.prefix, purpose=purpose)
+    consumer: BatchConsumer[handlers.Item] = BatchConsumer(
+        connection,
+        db,
+        topics=handlers.CONSUMES,
+        decode=handlers.decode,
+        handle=handlers.take,
+    )
+    parts: list[Part] = [publisher, Relay(db, publisher), consumer]
+    async with AsyncExitStack() as stack:
+        for part in parts:
+            await part.start()
+            stack.push_async_callback(part.stop)
+        yield
+
+
+def requests(count: int, **changes: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """Write so many requests."""
+    return ({**REQUEST, "external_id": f"R-{n}", **changes} for n in range(count))
+
+
+def around[T](bad: T, good: Sequence[T]) -> list[T]:
+    """Put the bad one into the middle."""
+    middle = len(good) // 2
+    return [*good[:middle], bad, *good[middle:]]

@@ -1,0 +1,312 @@
+"""Family H: who sends twice, too much, too slowly or too late harms nobody."""
+
+import asyncio
+import json
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from struct import pack
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from httpx import AsyncClient, Response
+from tests.integration.intake.conftest import REQUEST, Intake, listed
+from tests.integration.intake.living import serving
+from tests.integration.intake.test_webhooks import (
+    HUBSPOT_PATH,
+    KEY,
+    MS,
+    REPLY,
+    SIGNED_PATH,
+    WHSEC,
+    S,
+    created,
+    examples,
+    outcomes,
+)
+
+from intake.reception import store
+from intake.webhooks import hubspot, standard
+from premium.stack.keys import Grant, connected, create
+from premium.webhooks.command import apply_connections
+from shared.events.codec import VALUE_BYTES_MAX
+from shared.keys import EVERY_SOURCE, SCOPES
+from shared.limits import Limits
+from shared.testing.builders import NOON, an_account
+from shared.testing.databases import FreshDatabase
+
+HUBSPOT_URL: Final = "https://support.example.com" + HUBSPOT_PATH
+IN_HAND_MAX: Final = 8
+TASKS: Final = 10 * IN_HAND_MAX
+EACH: Final = 5
+RSS_BYTES_MAX: Final = 128 * 1024 * 1024
+HALF_DONE: Final = """
+    SELECT count(*) FROM ticket FULL JOIN request USING (ticket_id)
+    WHERE ticket.ticket_id IS NULL OR request.ticket_id IS NULL
+"""
+
+
+async def post(intake: Intake, key: str, **changes: object) -> Any:  # noqa: ANN401 - a response
+    """Post the request with a key."""
+    return await intake.client.post(
+        "/v1/tickets", json={**REQUEST, **changes}, headers={"Idempotency-Key": key}
+    )
+
+
+async def test_a_hundred_at_once_are_answered_alike(intake: Intake) -> None:
+    """One ticket, and a hundred equal answers, byte for byte."""
+    answers = await asyncio.gather(*(post(intake, "k-1") for _ in range(100)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.content for answer in answers}) == 1
+    assert len(await intake.said("tickets.v1")) == 1
+
+
+async def test_a_key_with_another_body_is_refused(intake: Intake) -> None:
+    """422, which names the header as every 422 names its field; nothing of it is taken."""
+    await post(intake, "k-1")
+    answer = await post(intake, "k-1", external_id="A-2")
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
+    assert len(await intake.said("tickets.v1")) == 1
+
+
+async def test_a_key_whose_request_is_in_hand_is_told_so(intake: Intake) -> None:
+    """409 and when to ask again, ."""
+    async with intake.db.transaction() as tx:
+        await store.lock_keys(tx, ["northwind/k-1"])
+        answer = await post(intake, "k-1")
+    assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
+
+
+async def test_a_refused_request_leaves_its_key_free(intake: Intake) -> None:
+    """Nothing is kept of what was not taken."""
+    assert (await post(intake, "k-1", channel="fax")).status_code == 422
+    assert (await post(intake, "k-1")).status_code == 202
+
+
+@pytest.mark.parametrize("key", ["", " ", "a" * 256])
+async def test_a_key_that_is_none_is_refused(intake: Intake, key: str) -> None:
+    """Its fault is named."""
+    answer = await post(intake, key)
+    assert answer.status_code == 422
+    assert "Idempotency-Key" in answer.json()["detail"]
+
+
+@pytest.fixture
+async def client(
+    intake: Intake, fresh: FreshDatabase, tmp_path: Path
+) -> AsyncIterator[AsyncClient]:
+    """Serve with few places and little patience, with both of the examples' connections."""
+    (tmp_path / "hubspot-client-secret").write_text("hub secret\n")
+    (tmp_path / "helpdesk-2026").write_text(WHSEC)
+    async with intake.db.transaction() as tx:
+        await apply_connections(tx, examples())
+    await intake.take(listed(an_account(account_id="33", seats="everyone")))
+    limits = Limits(requests_max=IN_HAND_MAX, body_s_max=0.3)
+    async with serving(intake, fresh, limits=limits, secrets=tmp_path) as client:
+        yield client
+
+
+async def by_hubspot(client: AsyncClient, events: Any) -> Response:  # noqa: ANN401 - JSON
+    """Post as HubSpot does at noon."""
+    body = json.dumps(events).encode()
+    signature = hubspot.sign(b"hub secret", HUBSPOT_URL, body, MS)
+    headers = {
+        "x-hubspot-signature-v3": signature,
+        "x-hubspot-request-timestamp": MS,
+    }
+    return await client.post(HUBSPOT_PATH, content=body, headers=headers)
+
+
+async def by_helpdesk(client: AsyncClient) -> Response:
+    """Post as any other system does at noon."""
+    body = json.dumps(REPLY).encode()
+    headers = {
+        "webhook-id": "m",
+        "webhook-timestamp": S,
+        "webhook-signature": standard.sign(KEY, "m", S, body),
+    }
+    return await client.post(SIGNED_PATH, content=body, headers=headers)
+
+
+async def opened(client: AsyncClient) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect without any help."""
+    address = urlsplit(str(client.base_url))
+    return await asyncio.open_connection(address.hostname, address.port)
+
+
+def head(client: AsyncClient, body_bytes: int, **more: str) -> bytes:
+    """Write what stands before a body of so many bytes."""
+    lines = [
+        "POST /v1/tickets HTTP/1.1",
+        "host: intake",
+        f"authorization: {client.headers['authorization']}",
+        "content-type: application/json",
+        f"content-length: {body_bytes}",
+        *(f"{name}: {value}" for name, value in more.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def test_one_bad_event_of_a_hundred_harms_no_other(
+    intake: Intake, client: AsyncClient
+) -> None:
+    """99 are accepted, the bad one is named by its place; it is 200, so none comes again."""
+    events: list[Any] = [created(n) for n in range(100)]
+    events[41] = created(41, portalId=None)
+    answer = await by_hubspot(client, events)
+    assert outcomes(answer) == ["accepted"] * 41 + ["refused"] + ["accepted"] * 58
+    assert answer.json()["answers"][41] == {
+        "position": 41,
+        "outcome": "refused",
+        "fault": "account_id: $.portalId is missing",
+    }
+    assert len(await intake.said("tickets.v1")) == 99
+    again = outcomes(await by_hubspot(client, events))
+    assert Counter(again) == {"duplicate": 99, "refused": 1}
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["late", "early"])
+@pytest.mark.parametrize(("away_ms", "status"), [(300_000, 200), (300_001, 401)])
+async def test_a_signature_may_be_five_minutes_away(
+    intake: Intake, client: AsyncClient, sign: int, away_ms: int, status: int
+) -> None:
+    """To the millisecond, by PostgreSQL's clock, at both doors; beyond that nothing is proven."""
+    await intake.stand_at(NOON + sign * timedelta(milliseconds=away_ms))
+    assert (await by_hubspot(client, [created(1)])).status_code == status
+    assert (await by_helpdesk(client)).status_code == status
+
+
+@pytest.mark.parametrize("skew_s", [-3600, -5, 5, 600])
+async def test_a_sender_whose_clock_is_wrong_is_taken_at_its_word(
+    intake: Intake, skew_s: int
+) -> None:
+    """The promise runs from the create date as told, behind our clock or a little ahead."""
+    at = NOON + timedelta(seconds=skew_s)
+    receipt = await intake.ask(occurred_at=at.isoformat())
+    (promise,) = receipt["promises"]
+    assert datetime.fromisoformat(promise["due_at"]) == at + timedelta(hours=1)
+
+
+async def test_who_went_away_after_the_commit_gets_the_same_receipt(
+    intake: Intake, client: AsyncClient
+) -> None:
+    """One effect: the key replays the answer that nobody read, and a copy is told the same."""
+    body = json.dumps(REQUEST).encode()
+    _, writer = await opened(client)
+    writer.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0)
+    )
+    writer.write(head(client, len(body), **{"idempotency-key": "k-1"}) + body)
+    await writer.drain()
+    async with asyncio.timeout(10):
+        while (await client.get("/v1/receipts/app-form/A-1")).status_code != 200:
+            pass
+    writer.transport.abort()
+    headers = {"idempotency-key": "k-1"}
+    replayed = await client.post("/v1/tickets", content=body, headers=headers)
+    copy = await client.post("/v1/tickets", content=body)
+    assert (replayed.status_code, replayed.json()["outcome"]) == (202, "accepted")
+    assert copy.json()["promises"] == replayed.json()["promises"]
+    assert len(await intake.said("tickets.v1")) == 1
+
+
+@pytest.mark.parametrize("announces", [True, False])
+async def test_a_body_over_the_limit_is_cut_off(
+    intake: Intake, client: AsyncClient, *, announces: bool
+) -> None:
+    """413 that says how much may be; the connection ends, and the neighbour is served."""
+    reader, writer = await opened(client)
+    if announces:
+        writer.write(head(client, VALUE_BYTES_MAX + 1))
+    else:
+        chunk = b"%x\r\n" % (VALUE_BYTES_MAX + 1) + b" " * (VALUE_BYTES_MAX + 1) + b"\r\n"
+        chunked = head(client, 0).replace(b"content-length: 0", b"transfer-encoding: chunked")
+        writer.write(chunked + chunk)
+    async with asyncio.timeout(10):
+        answer = await reader.readuntil(b"256 KiB")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert (await client.post("/v1/tickets", json=REQUEST)).status_code == 202
+    assert len(await intake.said("tickets.v1")) == 1
+
+
+async def test_a_slow_upload_is_cut_off(intake: Intake, client: AsyncClient) -> None:
+    """408 though a byte comes now and then; nothing is kept of it, others are served meanwhile."""
+    body = json.dumps({**REQUEST, "external_id": "slow"}).encode()
+    reader, writer = await opened(client)
+    writer.write(head(client, len(body)) + body[:1])
+    answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+    served = 0
+    async with asyncio.timeout(10):
+        for byte in body[1:-1]:
+            if answer.done():
+                break
+            writer.write(bytes([byte]))
+            taken = await client.post("/v1/tickets", json={**REQUEST, "external_id": f"{served}"})
+            assert taken.status_code == 202
+            served += 1
+        told = await answer
+    writer.close()
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert len(await intake.said("tickets.v1")) == served
+
+
+def figure(metrics: str, name: str) -> float:
+    """Read a figure out of what Prometheus is told."""
+    return next(
+        float(text)
+        for line in metrics.splitlines()
+        if (text := line.removeprefix(f"{name} ")) != line
+    )
+
+
+async def test_ten_times_the_load_is_shed(
+    intake: Intake, client: AsyncClient, fresh: FreshDatabase
+) -> None:
+    """Early, and with when to come again; who is told 202 has a ticket, none is half done.
+
+    No more requests are in hand than may be, whenever one looks, and memory stays bounded.
+    """
+    async with connected(fresh.owner_dsn) as owner:
+        slow = await create(
+            owner, Grant("northwind", "slow", SCOPES, [EVERY_SOURCE], rate_per_s=1, burst=1)
+        )
+    before = (await client.get("/metrics")).text
+    seen: list[float] = []
+    answers: list[Response] = []
+
+    async def press(task: int) -> None:
+        keyed = {"authorization": f"Bearer {slow.text}"} if task % 2 == 0 else None
+        for number in range(EACH):
+            content = {**REQUEST, "external_id": f"{task}/{number}"}
+            answers.append(await many.post("/v1/tickets", json=content, headers=keyed))
+
+    async def look(pressing: asyncio.Future[Any]) -> None:
+        while not pressing.done():
+            seen.append(figure((await client.get("/metrics")).text, "premium_requests_in_hand"))
+
+    lines = httpx.Limits(max_connections=TASKS)
+    async with (
+        asyncio.timeout(60),
+        AsyncClient(base_url=client.base_url, headers=client.headers, limits=lines) as many,
+    ):
+        pressing = asyncio.gather(*(press(task) for task in range(TASKS)))
+        await asyncio.gather(pressing, look(pressing))
+    statuses = Counter(answer.status_code for answer in answers)
+    assert set(statuses) == {202, 429, 503}
+    assert statuses.total() == TASKS * EACH
+    assert all(a.headers["retry-after"] for a in answers if a.status_code != 202)
+    accepted = {a.json()["ticket_id"] for a in answers if a.status_code == 202}
+    assert {fact["ticket_id"] for fact in await intake.said("tickets.v1")} == accepted
+    async with intake.db.session() as session:
+        assert await session.fetchval(HALF_DONE) == 0
+    assert max(seen) <= IN_HAND_MAX
+    after = (await client.get("/metrics")).text
+    assert figure(after, "premium_requests_in_hand") == 0
+    rss = "process_resident_memory_bytes"
+    assert figure(after, rss) - figure(before, rss) < RSS_BYTES_MAX
