@@ -154,6 +154,7 @@ class HttpServer:
         # Connections inherit it. asyncio sets it on sockets made for TCP by name, which uvicorn's
         # are not; without it each answer's body waits 40 ms for the client to acknowledge the head.
         self.listening.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        self.listening.listen(config.backlog)  # who comes before the server looks waits for it
         self._task = asyncio.create_task(self._server.serve([self.listening]), name="http")
 
     async def stop(self) -> None:

@@ -139,10 +139,10 @@ async def opened(client: AsyncClient) -> tuple[asyncio.StreamReader, asyncio.Str
     return await asyncio.open_connection(address.hostname, address.port)
 
 
-def head(client: AsyncClient, body_bytes: int, **more: str) -> bytes:
+def head(client: AsyncClient, body_bytes: int, *, path: str = "/v1/tickets", **more: str) -> bytes:
     """Write what stands before a body of so many bytes."""
     lines = [
-        "POST /v1/tickets HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         "host: intake",
         f"authorization: {client.headers['authorization']}",
         "content-type: application/json",
@@ -254,6 +254,24 @@ async def test_a_slow_upload_is_cut_off(intake: Intake, client: AsyncClient) -> 
     writer.close()
     assert told.startswith(b"HTTP/1.1 408 ")
     assert len(await intake.said("tickets.v1")) == served
+
+
+async def test_slow_strangers_leave_room_for_others(intake: Intake, fresh: FreshDatabase) -> None:
+    """Who has no key gets a quarter of the places: the next is told when to come again, by 503."""
+    await intake.take(listed())
+    limits = Limits(requests_max=IN_HAND_MAX, body_s_max=60)
+    async with asyncio.timeout(10), serving(intake, fresh, limits=limits) as client:
+        lines = [await opened(client) for _ in range(IN_HAND_MAX)]
+        for _, writer in lines:
+            writer.write(head(client, 100, path=SIGNED_PATH) + b"{")
+        answers = [asyncio.create_task(reader.readuntil(b"\r\n\r\n")) for reader, _ in lines]
+        told = asyncio.as_completed(answers)
+        for _ in range(IN_HAND_MAX - IN_HAND_MAX // 4):
+            assert (await next(told)).startswith(b"HTTP/1.1 503 ")
+        assert (await client.post("/v1/tickets", json=REQUEST)).status_code == 202
+        for _, writer in lines:
+            writer.close()
+        await asyncio.gather(*answers, return_exceptions=True)
 
 
 def figure(metrics: str, name: str) -> float:

@@ -36,6 +36,8 @@ __all__ = ["Answers", "Batch", "Parts", "make_app"]
 _KEY_HEADER: Final = "Idempotency-Key"
 _KEY: Final = r'^"?[\x21\x23-\x7e]{1,255}"?$'
 _IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
+_STRANGERS_SHARE: Final = 4
+"""Of all requests in hand at most a quarter have no key."""
 _TWO_KEYS: Final = "came more than once; send one"
 _OTHER_BODY: Final = (
     "this Idempotency-Key came with another body; send a new key, or the body it came with"
@@ -150,7 +152,9 @@ class Parts:
 
 def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = LIMITS) -> FastAPI:
     """Build the app; ``routes`` are those that every service has, and open to all."""
-    app = make_api("intake", routes, [Middleware(Guard, access=parts.access)], limits)
+    strangers_max = max(1, limits.requests_max // _STRANGERS_SHARE)
+    guard = Middleware(Guard, access=parts.access, strangers_max=strangers_max)
+    app = make_api("intake", routes, [guard], limits)
     door = _Door(parts.db, parts.reception)
     _add_requests(app, door)
     _add_batches(app, door)

@@ -26,8 +26,10 @@ from shared.limits import refusal
 __all__ = ["Confidant", "Eraser", "Guard", "Reader", "Writer", "check_source"]
 
 _OPEN: Final = OPS_PATHS | {"/openapi.json", "/docs"}
-_OPEN_BELOW: Final = ("/docs/", "/v1/webhooks/")
-"""What explains the door, and what is signed instead."""
+_DOCS: Final = "/docs/"
+_SIGNED: Final = "/v1/webhooks/"
+"""Who posts here signs instead; until a body has come, anybody may."""
+_CROWDED: Final = "too many webhooks are in hand; send it again in a second"
 _NOT_IN_FORCE: Final = "send a key that is in force as `Authorization: Bearer pk_…`"
 _MALFORMED: Final = "this is no key: a typing error, or a part is missing; copy it again"
 _UNTOLD: Final = "the key cannot be looked up now; nothing was taken, send the same request again"
@@ -36,16 +38,24 @@ _SHOWN: Final = HTTPBearer(auto_error=False, bearerFormat="pk_…")
 
 
 class Guard:
-    """Lets requests through that have a key, unless they come too fast."""
+    """Lets requests through that have a key, unless they come too fast.
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    Without one only ``strangers_max`` are let in at once, so that slow ones leave room for others.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, strangers_max: int) -> None:
         self._app = app
         self._access = access
+        self._strangers_max = strangers_max
+        self._strangers = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or refuse with 401, 429, or 503 when the key cannot be looked up."""
         if scope["type"] != "http" or _is_open(scope["path"]):
             await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith(_SIGNED):
+            await self._let_stranger_in(scope, receive, send)
             return
         admission = await self._admission(Headers(scope=scope).get("authorization"))
         if isinstance(admission, JSONResponse):
@@ -57,6 +67,17 @@ class Guard:
             await self._app(scope, receive, telling)
         else:
             await _too_fast(admission)(scope, receive, telling)
+
+    async def _let_stranger_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._strangers >= self._strangers_max:
+            crowded = refusal(HTTPStatus.SERVICE_UNAVAILABLE, _CROWDED, retry_after_s=1)
+            await crowded(scope, receive, send)
+            return
+        self._strangers += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._strangers -= 1
 
     async def _admission(self, authorization: str | None) -> Admission | JSONResponse:
         token = bearer_of(authorization)
@@ -72,7 +93,7 @@ class Guard:
 
 
 def _is_open(path: str) -> bool:
-    return path in _OPEN or path.startswith(_OPEN_BELOW)
+    return path in _OPEN or path.startswith(_DOCS)
 
 
 def _stranger(detail: str) -> JSONResponse:
