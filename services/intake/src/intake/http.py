@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from intake import desk, store, webhooks
+from intake import desk, erasure, store, webhooks
 from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
 from intake.desk import Document
 from intake.webhooks import Secrets
@@ -232,19 +232,26 @@ def _add_answers(app: FastAPI, db: Database) -> None:
         """Forget what a person wrote, in one transaction; nothing is owed to them any more."""
         check_source(key, source)
         async with db.transaction() as tx:
-            return Erased(tickets=await desk.erase(tx, source, subject_id, await postgres.now(tx)))
+            return Erased(
+                tickets=await erasure.erase(tx, source, subject_id, await postgres.now(tx))
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """Who asks, and the Idempotency-Key if there is one: the same word of two tenants is two."""
+    """Who asks, and the Idempotency-Key if there is one: the same word of two tenants is two.
+
+    Kept as a digest: a sender may make it of a person's name.
+    """
 
     key: Key
     word: str | None
 
     @property
     def answered_under(self) -> str | None:
-        return None if self.word is None else f"{self.key.tenant}/{self.word}"
+        if self.word is None:
+            return None
+        return sha256(f"{self.key.tenant}/{self.word}".encode()).hexdigest()
 
 
 class _Door:
@@ -292,7 +299,7 @@ class _Door:
     async def erase(self, source: str, subject_id: str) -> None:
         """Forget a person, whom a signed webhook names."""
         async with self._db.transaction() as tx:
-            await desk.erase(tx, source, subject_id, await postgres.now(tx))
+            await erasure.erase(tx, source, subject_id, await postgres.now(tx))
 
     async def _once(
         self, request: Request, key: str | None, answer: Callable[[Tx], Awaitable[Response]]

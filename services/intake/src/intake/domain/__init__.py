@@ -1,6 +1,6 @@
 """What becomes of a document from upstream: a ticket with promises, a fact, or a reason why not."""
 
-from intake.domain.entitlement import REMEDIES, Entitled, Version, entitlement
+from intake.domain.entitlement import REMEDIES, Entitled, Version, entitlement, veiled
 from intake.domain.pricing import Acceptance, absorbed, accept, fact_of, into_of, missing_in
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "fact_of",
     "into_of",
     "missing_in",
+    "veiled",
 ]
