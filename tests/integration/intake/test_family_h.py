@@ -6,6 +6,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from struct import pack
 from typing import Any, Final
@@ -77,7 +78,7 @@ async def test_a_key_with_another_body_is_refused(intake: Intake) -> None:
 async def test_a_key_whose_request_is_in_hand_is_told_so(intake: Intake) -> None:
     """409 and when to ask again, ."""
     async with intake.db.transaction() as tx:
-        await store.lock_keys(tx, ["northwind/k-1"])
+        await store.lock_keys(tx, [sha256(b"northwind/k-1").hexdigest()])
         answer = await post(intake, "k-1")
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Final, TypedDict
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -25,7 +25,6 @@ from shared.events import (
     LaterFact,
     ReceiptIssued,
     SupportRequest,
-    TicketErased,
 )
 from shared.events.requests import Reference
 from shared.policies import Policy
@@ -33,9 +32,9 @@ from shared.postgres import Tx
 
 __all__ = [
     "OVERDUE_MAX",
+    "SOURCE",
     "Document",
     "announced",
-    "erase",
     "identity_of",
     "list_accounts",
     "receive",
@@ -115,19 +114,6 @@ async def reject_overdue(tx: Tx, now: datetime) -> int:
     overdue = await store.overdue(tx, now, limit=OVERDUE_MAX)
     await _judge_again(tx, overdue, {}, now)
     return len(overdue)
-
-
-async def erase(tx: Tx, source: str, requester_id: str, now: datetime) -> int:
-    """Forget what a person wrote; each ticket says so, and nothing is owed on it any more."""
-    ticket_ids = await store.erase(tx, source, requester_id)
-    await outbox.add(
-        tx,
-        [
-            _fact(uuid5(ticket_id, "erased"), TicketErased(ticket_id=ticket_id), now, None)
-            for ticket_id in ticket_ids
-        ],
-    )
-    return len(ticket_ids)
 
 
 def identity_of(content: Any) -> tuple[str, str] | None:  # noqa: ANN401 - JSON is any

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from intake import desk, store, webhooks
+from intake import desk, erasure, store, webhooks
 from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
 from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS, TOGETHER_MAX, data_of
 from intake.desk import Document
@@ -94,9 +94,14 @@ async def _asker(
     return _Asker(
         key,
         traceparent_or_new(traceparent),
-        None if idempotency_key is None else f"{key.tenant}/{idempotency_key}",
+        None if idempotency_key is None else _word(key, idempotency_key),
         sha256(place + b"\n" + await request.body()).digest(),
     )
+
+
+def _word(key: Key, idempotency_key: str) -> str:
+    """Keep a digest: a sender may make it of a person's name."""
+    return sha256(f"{key.tenant}/{idempotency_key}".encode()).hexdigest()
 
 
 type Asks = Annotated[_Asker, Depends(_asker)]
@@ -248,7 +253,9 @@ def _add_answers(app: FastAPI, db: Database) -> None:
         """Forget what a person wrote, in one transaction; nothing is owed to them any more."""
         check_source(key, source)
         async with db.transaction() as tx:
-            return Erased(tickets=await desk.erase(tx, source, subject_id, await postgres.now(tx)))
+            return Erased(
+                tickets=await erasure.erase(tx, source, subject_id, await postgres.now(tx))
+            )
 
 
 class _Door:
@@ -289,7 +296,7 @@ class _Door:
     async def erase(self, source: str, subject_id: str) -> None:
         """Forget a person, whom a signed webhook names."""
         async with self._db.transaction() as tx:
-            await desk.erase(tx, source, subject_id, await postgres.now(tx))
+            await erasure.erase(tx, source, subject_id, await postgres.now(tx))
 
     async def _answer(self, documents: Sequence[Document], asker: _Asker, write: Write) -> Response:
         keyed = None if asker.word is None else Keyed(asker.word, asker.fingerprint, write)

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from secrets import token_bytes
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from intake.domain import Acceptance, Version
+from intake.domain import Acceptance, Version, veiled
 from intake.domain.receipts import curable
 from shared.events import (
     AccountListed,
@@ -33,7 +34,6 @@ __all__ = [
     "change_merges",
     "current_policy",
     "details",
-    "erase",
     "hold_accounts",
     "judge_again",
     "merges_known",
@@ -49,6 +49,8 @@ __all__ = [
     "ticket",
     "waiting",
 ]
+
+_SALT_BYTES: Final = 16
 
 TICKET_COLUMNS: Final = (
     *("ticket_id", "source", "external_id", "account_id", "requester_id", "role", "channel"),
@@ -91,11 +93,11 @@ CHANGE_ACCOUNTS: Final = """
 """
 CHANGE_MERGES: Final = "SELECT pg_advisory_xact_lock(hashtext('merge'), 0)"
 SAVE_ACCOUNT: Final = """
-    INSERT INTO account_version (account_id, since, content) VALUES ($1, $2, $3)
-    ON CONFLICT (account_id, since) DO UPDATE SET content = excluded.content
+    INSERT INTO account_version (account_id, since, content, salt) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (account_id, since) DO UPDATE SET content = excluded.content, salt = excluded.salt
 """
 ACCOUNTS: Final = """
-    SELECT account_id, since, content FROM account_version WHERE account_id = ANY($1)
+    SELECT account_id, since, content, salt FROM account_version WHERE account_id = ANY($1)
     ORDER BY account_id, since
 """
 REQUEST_COLUMNS: Final = (
@@ -124,14 +126,6 @@ DETAILS: Final = """
 """
 NOTE_READING: Final = """
     INSERT INTO details_read (ticket_id, tenant, prefix) VALUES ($1, $2, $3)
-"""
-ERASE_TICKETS: Final = """
-    UPDATE ticket SET requester_id = '', subject = '', body = ''
-    WHERE source = $1 AND requester_id = $2 RETURNING ticket_id
-"""
-ERASE_REQUESTS: Final = """
-    UPDATE request SET content = NULL, curable = false, held_until = NULL, outcome = 'rejected'
-    WHERE content::json ->> 'source' = $1 AND content::json ->> 'requester_id' = $2
 """
 CURRENT_POLICY: Final = """
     SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1
@@ -222,9 +216,13 @@ async def hold_accounts(tx: Tx, account_ids: Sequence[str]) -> None:
 
 
 async def save_accounts(tx: Tx, listed: Sequence[tuple[datetime, AccountListed]]) -> None:
-    """Keep what billing tells, once nobody judges by what it told before."""
+    """Keep what billing tells, people veiled, once nobody judges by what it told before."""
     await tx.execute(CHANGE_ACCOUNTS, sorted({account.account_id for _, account in listed}))
-    rows = [(account.account_id, since, account.model_dump_json()) for since, account in listed]
+    rows = [
+        (account.account_id, since, veiled(account, salt).model_dump_json(), salt)
+        for since, account in listed
+        for salt in [token_bytes(_SALT_BYTES)]
+    ]
     await tx.executemany(SAVE_ACCOUNT, rows)
 
 
@@ -232,7 +230,8 @@ async def accounts(tx: Tx, account_ids: Iterable[str]) -> dict[str, list[Version
     """Read all versions of some accounts, oldest first."""
     found: dict[str, list[Version]] = defaultdict(list)
     for row in await tx.fetch(ACCOUNTS, list(account_ids)):
-        found[row["account_id"]].append(Version(row["since"], _account(row["content"])))
+        version = Version(row["since"], _account(row["content"]), row["salt"])
+        found[row["account_id"]].append(version)
     return found
 
 
@@ -338,12 +337,6 @@ async def details(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
 async def note_reading(tx: Tx, ticket_id: UUID, tenant: str, prefix: str) -> None:
     """Keep who looked at a ticket's details, for audit."""
     await tx.execute(NOTE_READING, ticket_id, tenant, prefix)
-
-
-async def erase(tx: Tx, source: str, requester_id: str) -> list[UUID]:
-    """Forget who asked and what was written; the tickets it was written in come back."""
-    await tx.execute(ERASE_REQUESTS, source, requester_id)
-    return [row["ticket_id"] for row in await tx.fetch(ERASE_TICKETS, source, requester_id)]
 
 
 async def real_now(tx: Tx) -> datetime:

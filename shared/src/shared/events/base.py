@@ -22,7 +22,7 @@ type Moment = AwareDatetime
 class Event(BaseModel):
     """One kind of fact. Unknown fields are ignored, so that a newer writer harms nobody."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     topic: ClassVar[str]
     type: ClassVar[str]

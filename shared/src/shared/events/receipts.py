@@ -30,7 +30,7 @@ type Refusal = Literal[
     "mobile_app", "unknown_account", "not_bought", "not_yet_valid", "expired", "no_seat"
 ]
 """Why somebody may not ask, as of the create date."""
-type Reason = Refusal | Literal["bad_data", "other_content"]
+type Reason = Refusal | Literal["bad_data", "other_content", "erased"]
 
 
 class _Value(BaseModel):

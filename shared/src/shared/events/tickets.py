@@ -38,6 +38,7 @@ class TicketAccepted(TicketFact):
 
     ``policy`` is the version that priced it, ``rule`` its rule, ``if_reclassified`` what another
     severity would be promised: who reads this needs no policy. Old facts lack all of them.
+    ``requester_id`` was in old facts only: it is empty, for nobody but intake knows who asked.
     """
 
     type: ClassVar[str] = "premium.ticket.accepted.v1"

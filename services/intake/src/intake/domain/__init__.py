@@ -1,7 +1,7 @@
 """What becomes of a document from upstream: a ticket with promises, a fact, or a reason why not."""
 
 from intake.domain.dating import AHEAD_MAX, fault_of_date
-from intake.domain.entitlement import REMEDIES, Entitled, Version, entitlement
+from intake.domain.entitlement import REMEDIES, Entitled, Version, entitlement, veiled
 from intake.domain.pricing import Acceptance, absorbed, accept, fact_of, into_of, missing_in
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "fault_of_date",
     "into_of",
     "missing_in",
+    "veiled",
 ]

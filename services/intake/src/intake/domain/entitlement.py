@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 from shared.events import EVERYONE, AccountListed, Purchase, Refusal, SupportRequest
 from shared.promises import Role
 
-__all__ = ["REMEDIES", "Entitled", "Version", "entitlement"]
+__all__ = ["REMEDIES", "Entitled", "Version", "entitlement", "veiled"]
 
 REMEDIES: Final[dict[Refusal, str]] = {
     "mobile_app": "Premium Support is not available in the mobile app; ask in the web app",
@@ -24,10 +25,15 @@ REMEDIES: Final[dict[Refusal, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An account as it was told from ``since`` on."""
+    """An account as it was told from ``since`` on, its people `veiled` if there is a salt."""
 
     since: datetime
     account: AccountListed
+    salt: bytes | None = None
+
+    def known_as(self, person: str) -> str:
+        """Say by what a person stands in its lists."""
+        return person if self.salt is None else _veil(person, self.salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,27 @@ def entitlement(request: SupportRequest, versions: Sequence[Version]) -> Entitle
     purchase = _purchase(versions[-1].account.purchases, at)
     if not isinstance(purchase, Purchase):
         return purchase
-    account = _as_of(versions, at)
-    if request.requester_id in account.super_admins:
+    version = _as_of(versions, at)
+    account, requester = version.account, version.known_as(request.requester_id)
+    if requester in account.super_admins:
         return Entitled(account, "super_admin", purchase)
-    if account.seats == EVERYONE or request.requester_id in account.seats:
+    if account.seats == EVERYONE or requester in account.seats:
         return Entitled(account, "seat", purchase)
     return "no_seat"
+
+
+def veiled(account: AccountListed, salt: bytes) -> AccountListed:
+    """Keep of an account's people what recognises them, and not their names."""
+    people: dict[str, object] = {
+        "super_admins": frozenset(_veil(person, salt) for person in account.super_admins)
+    }
+    if not isinstance(account.seats, str):
+        people["seats"] = frozenset(_veil(person, salt) for person in account.seats)
+    return account.model_copy(update=people)
+
+
+def _veil(person: str, salt: bytes) -> str:
+    return sha256(salt + person.encode()).hexdigest()
 
 
 def _purchase(purchases: Sequence[Purchase], at: datetime) -> Purchase | Refusal:
@@ -70,7 +91,7 @@ def _purchase(purchases: Sequence[Purchase], at: datetime) -> Purchase | Refusal
     return "not_yet_valid" if all(at < p.since for p in purchases) else "expired"
 
 
-def _as_of(versions: Sequence[Version], at: datetime) -> AccountListed:
+def _as_of(versions: Sequence[Version], at: datetime) -> Version:
     """Find the version that stood then; before the first, the first is all that is known."""
-    told = [version.account for version in versions if version.since <= at]
-    return told[-1] if told else versions[0].account
+    told = [version for version in versions if version.since <= at]
+    return told[-1] if told else versions[0]

@@ -95,7 +95,7 @@ def accept(
         source=request.source,
         external_id=request.external_id,
         account_id=request.account_id,
-        requester_id=request.requester_id,
+        requester_id="",
         role=asked.role,
         channel=request.channel,
         severity=severity,

@@ -19,9 +19,20 @@ from shared.events import (
 )
 from shared.promises import Promise
 
-__all__ = ["accepted", "bad", "curable", "document_of", "duplicate", "held", "noted", "rejected"]
+__all__ = [
+    "accepted",
+    "bad",
+    "curable",
+    "document_of",
+    "duplicate",
+    "erased",
+    "held",
+    "noted",
+    "rejected",
+]
 
 _FINAL: Final = "mobile_app"
+_ERASED: Final = "who asked was erased; to ask anew, send another external_id"
 _STANDS: Final = "what came first stands; tell changes as later facts"
 
 
@@ -62,6 +73,12 @@ def held(request: SupportRequest, until: datetime) -> ReceiptIssued:
 def rejected(request: SupportRequest, reason: Refusal) -> ReceiptIssued:
     """Say why it was not taken, and what would help."""
     return _unanswered(request).model_copy(update={"reason": reason, "remedy": REMEDIES[reason]})
+
+
+def erased(first: ReceiptIssued) -> ReceiptIssued:
+    """Say that a held request is waited with no longer: it was erased."""
+    told = {"outcome": "rejected", "reason": "erased", "remedy": _ERASED, "held_until": None}
+    return first.model_copy(update=told)
 
 
 def bad(source: str, external_id: str, fault: str) -> ReceiptIssued:
