@@ -125,6 +125,7 @@ def make_api(
         summary=about["Summary"],
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         routes=[*routes, *page_routes(service)],
         middleware=[
             Middleware(InHand, requests_max=limits.requests_max),
