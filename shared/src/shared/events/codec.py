@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from shared.errors import Poison
 from shared.events import CATALOGUE, Envelope, Event, SpecialistRemoved
 from shared.events.requests import PlausibleMoment
+from shared.tracing import traceparent_of
 
 __all__ = [
     "DEPTH_MAX",
@@ -181,7 +182,7 @@ def _decode(
         source=_attribute(attributes, f"{prefix}source"),
         time=time,
         event=_event(event_type, value),
-        traceparent=attributes.get("traceparent"),
+        traceparent=traceparent_of(attributes.get("traceparent")),
     )
 
 
@@ -220,7 +221,7 @@ def _removal(record: Record, headers: dict[str, str]) -> Envelope[Event]:
         source=_attribute(headers, "ce_source"),
         time=_time(_attribute(headers, "ce_time"), "ce_time"),
         event=SpecialistRemoved(specialist_id=subject),
-        traceparent=headers.get("traceparent"),
+        traceparent=traceparent_of(headers.get("traceparent")),
     )
 
 
