@@ -25,6 +25,7 @@ from shared.events import (
 )
 from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
 from shared.postgres import Tx
+from shared.tracing import traceparent_of
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "take"]
 
@@ -67,7 +68,8 @@ def decode(record: Record) -> Item | Skipped:
     if headers.get("content-type", "").lower().startswith("application/cloudevents+json"):
         content = content.get("data") if isinstance(content, dict) else content
     try:
-        document = Document(INBOUND.validate_python(content), headers.get("traceparent"))
+        trace = traceparent_of(headers.get("traceparent"))
+        document = Document(INBOUND.validate_python(content), trace)
     except ValidationError as e:
         why = Poison("bad_data", describe(e))
         identity = desk.identity_of(content)

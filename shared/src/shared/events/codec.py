@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from shared.errors import Poison
 from shared.events import CATALOGUE, Envelope, Event, SpecialistRemoved
 from shared.events.requests import PlausibleMoment
+from shared.tracing import traceparent_of
 
 __all__ = [
     "DEPTH_MAX",
@@ -39,6 +40,8 @@ type Header = tuple[str, bytes | None]
 
 VALUE_BYTES_MAX: Final = 256 * 1024
 DEPTH_MAX: Final = 32
+_FAULTS_MAX: Final = 50
+_PLACE_CHARACTERS_MAX: Final = 250
 _TYPE: Final = re.compile(r"^(?P<name>.+)\.v(?P<major>\d+)$")
 _TIME: Final[TypeAdapter[datetime]] = TypeAdapter(PlausibleMoment)
 _MAJORS: Final = {(m["name"], m["major"]) for t in CATALOGUE if (m := _TYPE.match(t))}
@@ -142,11 +145,18 @@ def read_json(value: bytes | None) -> Any:  # noqa: ANN401 - JSON is any
 
 
 def describe(error: ValidationError) -> str:
-    """Name every bad field with its fault, in one line and without the sender's text."""
+    """Name the bad fields with their faults, in one line and without what the sender put there.
+
+    At most so many and so long: a document of 30,000 unknown fields would else be answered by a
+    receipt that Kafka refuses (``max.message.bytes``), and every other would wait behind it.
+    """
     faults = []
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    for fault in found[:_FAULTS_MAX]:
         place = ".".join(str(part) for part in fault["loc"]) or "document"
-        faults.append(f"{place}: {fault['msg']}")
+        faults.append(f"{place[:_PLACE_CHARACTERS_MAX]}: {fault['msg']}")
+    if len(found) > _FAULTS_MAX:
+        faults.append(f"and {len(found) - _FAULTS_MAX:,} more")
     return "; ".join(faults)
 
 
@@ -172,7 +182,7 @@ def _decode(
         source=_attribute(attributes, f"{prefix}source"),
         time=time,
         event=_event(event_type, value),
-        traceparent=attributes.get("traceparent"),
+        traceparent=traceparent_of(attributes.get("traceparent")),
     )
 
 
@@ -211,7 +221,7 @@ def _removal(record: Record, headers: dict[str, str]) -> Envelope[Event]:
         source=_attribute(headers, "ce_source"),
         time=_time(_attribute(headers, "ce_time"), "ce_time"),
         event=SpecialistRemoved(specialist_id=subject),
-        traceparent=headers.get("traceparent"),
+        traceparent=traceparent_of(headers.get("traceparent")),
     )
 
 
