@@ -17,7 +17,7 @@ type _Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x0
 
 
 class Universal(BaseModel):
-    """What somebody can hold on all channels together; a ticket takes as much as its channel weighs.
+    """What somebody can hold on all channels together, a ticket as heavy as its channel weighs.
 
     A channel without a weight weighs 1.
     """

@@ -162,8 +162,8 @@ def _refuse_superhuman(hours: Hours) -> None:
     first, span_min = _longest(read_week(hours))
     if span_min > _SHIFT_H_MAX * 60:
         raise ValueError(
-            f"the shift that begins on {WEEKDAYS[first % 7]} has {span_min / 60:g} hours on end, "
-            f"which nobody could work; end it within {_SHIFT_H_MAX}"
+            f"the shift that begins on {WEEKDAYS[first % 7]} goes on for more than {_SHIFT_H_MAX} "
+            "hours, which nobody could work; end it sooner, or leave shifts out"
         )
 
 
