@@ -195,13 +195,19 @@ def test_the_examples_say_the_same() -> None:
 
 
 def test_what_an_import_changes_is_told_in_a_line_each() -> None:
-    """Of tables, only what differs."""
+    """Of what has parts, only what differs."""
     old = {one.specialist_id: one for one in read(EXAMPLES / "roster.yaml")}
-    mara = old["mara.lind"].model_copy(update={"capacity": {"email": 5, "phone": 1, "chat": 3}})
+    shifts = old["mara.lind"].shifts
+    assert shifts is not None
+    changed = {
+        "capacity": {"email": 5, "phone": 1, "chat": 3},
+        "shifts": shifts.model_copy(update={"holidays": ("DE-BY",)}),
+    }
+    mara = old["mara.lind"].model_copy(update=changed)
     sam = old["sam.okafor"].model_copy(update={"certified": True, "team": "emea"})
     new = sam.model_copy(update={"specialist_id": "new"})
     assert list(changes(old, [mara, old["kenji.mori"], sam, new])) == [
-        "~ mara.lind: capacity email 4 -> 5",
+        "~ mara.lind: capacity email 4 -> 5, shifts holidays DE-BE -> DE-BY",
         "~ sam.okafor: team none -> emea, certified False -> True",
         "+ new",
     ]

@@ -34,6 +34,8 @@ def _told(name: str, before: object, after: object) -> str:
         gone = [f"-{person}" for person in sorted(before - after)]
         come = [f"+{person}" for person in sorted(after - before)]
         return f"{name} {' '.join((*gone, *come))}"
+    if isinstance(before, BaseModel) and isinstance(after, BaseModel):
+        before, after = dict(before), dict(after)
     if isinstance(before, dict) and isinstance(after, dict):
         keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
         parts = (f"{key} {_short(before.get(key))} -> {_short(after.get(key))}" for key in keys)
