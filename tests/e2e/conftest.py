@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer
 
 from premium.accounts.publication import publish as publish_accounts
 from premium.demo.script import ROSTER
-from premium.roster import publish
-from premium.roster import read as read_roster
+from premium.roster.files import read as read_roster
+from premium.roster.publication import publish
 from premium.stack import Stack
 from shared.errors import Poison
 from shared.events import Envelope, Event

@@ -3,29 +3,39 @@
 Every scalar is read as the text it is: a table of countries may say ``no`` and mean Norway.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAliasType, get_args, get_origin, override
+from typing import Any, Final, TypeAliasType, get_args, get_origin, override
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 __all__ = [
+    "Fault",
     "KeyPath",
     "Place",
     "Refused",
     "YamlDocument",
     "did_you_mean",
+    "faults_of",
     "keys_at",
     "parse_yaml",
     "read_yaml",
+    "refused",
     "what_is_wrong",
 ]
 
 type KeyPath = tuple[str | int, ...]
 """Where a value sits in a document: keys and indexes from the top."""
+type Fault = tuple[KeyPath, str]
+
+_TOLD: Final = {
+    "greater_than_equal": "is {input}; write {ge} or more",
+    "int_parsing": "{input!r} is no whole number; write one",
+    "bool_parsing": "is {input!r}; write true or false",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +92,48 @@ def what_is_wrong(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - py
             return f"is {fault['input']!r}; {did_you_mean(str(fault['input']), allowed)}"
         case "timezone_aware":
             return f"{fault['input']!r} has no zone; add one, such as +01:00"
+        case kind if kind in _TOLD:
+            return _TOLD[kind].format(input=fault["input"], **fault.get("ctx", {}))
         case _:
             return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def faults_of(
+    document: YamlDocument, model: type[BaseModel], error: ValidationError
+) -> list[Fault]:
+    """Name what pydantic found; a key that is misspelt is not also said to be missing."""
+    raw: list[Any] = error.errors(include_url=False)
+    found: list[Fault] = []
+    for fault in sorted(raw, key=lambda fault: fault["type"] == "missing"):
+        path = _path_in(document, fault["loc"])
+        slip = did_you_mean(str(fault["loc"][-1]), [str(fault["loc"][-1])])
+        if fault["type"] == "missing" and any(
+            at[:-1] == path and text.endswith(slip) for at, text in found
+        ):
+            continue
+        found.append((path, what_is_wrong(fault, keys_at(model, path))))
+    return found
+
+
+def refused(document: YamlDocument, faults: Iterable[Fault]) -> Refused:
+    """Place faults, in the order of the file."""
+    placed = {(document.place_of(path), f"{_field(path)}: {text}") for path, text in faults}
+    return Refused(*sorted(placed, key=lambda fault: (fault[0].line, fault[0].column, fault[1])))
+
+
+def _field(path: KeyPath) -> str:
+    """Write a path as connections[0].mapping.rules[2].request.channel."""
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return field.removeprefix(".") or "file"
+
+
+def _path_in(document: YamlDocument, loc: KeyPath) -> KeyPath:
+    """Leave out what pydantic adds to a place: the key of a table, the list around one value."""
+    path: KeyPath = ()
+    for part in loc:
+        if (*path, part) in document.places:
+            path = (*path, part)
+    return path
 
 
 def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:

@@ -15,7 +15,7 @@ COMMANDS: Final = {
     "down": "premium.commands",
     "demo": "premium.demo.command",
     "replay": "premium.replay.command",
-    "roster": "premium.roster",
+    "roster": "premium.roster.command",
     "accounts": "premium.accounts.command",
     "policy": "premium.policy.command",
     "webhooks": "premium.webhooks.command",

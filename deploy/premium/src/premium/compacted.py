@@ -13,14 +13,18 @@ from shared.events.codec import Record, read
 __all__ = ["latest"]
 
 
-async def latest[E: Event](bootstrap: str, kind: type[E], topic_prefix: str = "") -> list[E]:
+async def latest[E: Event](
+    bootstrap: str, kind: type[E] | tuple[type[E], ...], topic_prefix: str = ""
+) -> list[E]:
     """Read the latest event of each subject, by event time, the latest of all last.
 
-    What cannot be read is passed over: its reader has parked it. Raises Transient while the broker
-    is away.
+    Of several kinds, which then share a topic, the latest of whichever kind. What cannot be read is
+    passed over: its reader has parked it. Raises Transient while the broker is away.
     """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    topic = kinds[0].topic
     consumer = AIOKafkaConsumer(
-        topic_prefix + kind.topic,
+        topic_prefix + topic,
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -29,7 +33,7 @@ async def latest[E: Event](bootstrap: str, kind: type[E], topic_prefix: str = ""
     try:
         await consumer.start()
         async for records in to_the_end(consumer):
-            found += [envelope for record in records for envelope in _read(record, kind)]
+            found += [envelope for record in records for envelope in _read(record, topic, kinds)]
     except (KafkaError, OSError, TimeoutError) as e:
         raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
     finally:
@@ -40,11 +44,13 @@ async def latest[E: Event](bootstrap: str, kind: type[E], topic_prefix: str = ""
     return sorted(by_subject.values(), key=lambda event: order[event.subject])
 
 
-def _read[E: Event](raw: ConsumerRecord, kind: type[E]) -> Iterator[Envelope[E]]:
-    record = Record(kind.topic, 0, raw.offset, raw.key, raw.value, raw.headers)
+def _read[E: Event](
+    raw: ConsumerRecord, topic: str, kinds: tuple[type[E], ...]
+) -> Iterator[Envelope[E]]:
+    record = Record(topic, 0, raw.offset, raw.key, raw.value, raw.headers)
     try:
         envelope = read(record)
     except Poison:
         return
-    if isinstance(envelope, Envelope) and isinstance(envelope.event, kind):
+    if isinstance(envelope, Envelope) and isinstance(envelope.event, kinds):
         yield Envelope(envelope.id, envelope.source, envelope.time, envelope.event)

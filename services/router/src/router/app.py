@@ -1,10 +1,11 @@
-"""Router, put together: the consumer, the relay, the specialists' door."""
+"""Router, put together: the consumer, the sweep, the relay, the specialists' door."""
 
 from collections.abc import Sequence
 
 from router import handlers
 from router.http import make_app
 from router.settings import Settings
+from router.sweep import Sweeper
 from shared.lifecycle import Part
 from shared.postgres import Database
 from shared.service import Service
@@ -16,4 +17,4 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     service = Service("router", settings, db)
     consumer = service.consumer(handlers.CONSUMES, handlers.decode, handlers.take)
-    return service.parts(consumer, lambda routes: make_app(db, routes))
+    return service.parts(consumer, lambda routes: make_app(db, routes), Sweeper(db))

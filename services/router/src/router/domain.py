@@ -5,7 +5,7 @@ memory, what is announced does not depend on how they were cut into batches.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -105,6 +105,7 @@ class Desk:
         self.tickets: dict[UUID, Ticket] = {}
         self.touched: set[UUID] = set()
         self.listed: dict[str, Specialist] = {}
+        self.turned: dict[str, Specialist] = {}
         self.before: dict[tuple[str, Channel], Before] = {}
         self.announced: list[Envelope[Event]] = []
         self._now = now
@@ -124,7 +125,7 @@ class Desk:
         """Estimate, a channel, how many of those who wait these events could let go."""
         room = Counter(t.terms.channel for t in self.tickets.values() if t.specialist_id)
         changes = [e.event for e in envelopes if e.event.topic == SpecialistListed.topic]
-        for channel in CHANNELS if changes else ():
+        for channel in CHANNELS if changes or self.roster.due(self._now) else ():
             room[channel] += self.roster.room(channel)
             for change in changes:
                 if isinstance(change, SpecialistListed):
@@ -142,6 +143,14 @@ class Desk:
         for (channel, language), waiting in pools.items():
             if len(waiting) >= limits[channel]:
                 self._queues[channel][language].ends_at(max(t.key for t in waiting))
+
+    def turn_shifts(self) -> None:
+        """Let shifts begin and end that do so by now, and give work to who comes."""
+        for specialist in self.roster.due(self._now):
+            specialist.turn(self._now)
+            self.turned[specialist.specialist_id] = specialist
+        if any(specialist.there for specialist in self.turned.values()):
+            self._match(*CHANNELS)
 
     def apply(self, envelope: Envelope[Event]) -> None:
         """Let one event have its effect, and give work to whoever has room then."""
@@ -166,7 +175,7 @@ class Desk:
         self._traceparent = decline.traceparent
         ticket.declined_by |= {decline.specialist_id}
         cause = self._hand_back(ticket, decline.reason)
-        self._match(ticket.terms.channel)
+        self._match(*self._freed_by(ticket, decline.specialist_id))
         self._say_why_it_waits(ticket, cause)
         return ticket
 
@@ -191,7 +200,7 @@ class Desk:
             ticket_id=ticket.ticket_id, specialist_id=specialist_id, cause=cause
         )
         self._announce(envelope.id, event)
-        self._match(ticket.terms.channel)
+        self._match(*self._freed_by(ticket, specialist_id))
 
     def _line_up(self, ticket: Ticket) -> None:
         if ticket.waits:
@@ -199,16 +208,23 @@ class Desk:
             self._match(ticket.terms.channel)
 
     def _list(self, event: SpecialistListed, listed_at: datetime) -> None:
-        self._replace(
-            Specialist(
-                specialist_id=event.specialist_id,
-                name=event.name,
-                languages=event.languages,
-                presence=event.presence,
-                listed_at=listed_at,
-                capacity={channel: event.capacity.get(channel, 0) for channel in CHANNELS},
-            )
+        specialist = Specialist(
+            specialist_id=event.specialist_id,
+            name=event.name,
+            languages=event.languages,
+            presence=event.presence,
+            listed_at=listed_at,
+            capacity={channel: event.capacity.get(channel, 0) for channel in CHANNELS},
+            levels={language: event.level(language) for language in event.languages},
+            skills=event.skills,
+            team=event.team,
+            certified=event.certified,
+            universal=None if event.universal is None else event.universal.capacity,
+            weights={} if event.universal is None else event.universal.weights,
+            shifts=event.shifts,
         )
+        specialist.turn(self._now)
+        self._replace(specialist)
 
     def _remove(self, specialist_id: str, removed_at: datetime) -> None:
         self._replace(
@@ -236,8 +252,7 @@ class Desk:
         self.listed[specialist.specialist_id] = specialist
         left = self._held_by(specialist) if specialist.removed else []
         causes = [(ticket, self._hand_back(ticket, _LEFT)) for ticket in left]
-        for channel in CHANNELS:
-            self._match(channel)
+        self._match(*CHANNELS)
         for ticket, cause in causes:
             self._say_why_it_waits(ticket, cause)
 
@@ -263,23 +278,33 @@ class Desk:
             reason = self.roster.why_nobody(ticket.terms.channel, base(ticket.terms.language))
             self._announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
 
-    def _match(self, channel: Channel) -> None:
+    def _freed_by(self, ticket: Ticket, specialist_id: str) -> Sequence[Channel]:
+        """Say of which channels somebody may take more, now that a ticket has left them."""
+        specialist = self.roster.get(specialist_id)
+        if specialist is None or specialist.universal is None:
+            return (ticket.terms.channel,)
+        return CHANNELS
+
+    def _match(self, *channels: Channel) -> None:
         """Give the earliest due to somebody, as long as anybody can take anything."""
-        while (ticket := self._next(channel)) is not None:
+        while (ticket := self._next(channels)) is not None:
             account_id = ticket.terms.account_id
             takers = self.roster.takers(ticket)
             self._give(ticket, max(takers, key=lambda s: preference(account_id, s.specialist_id)))
 
-    def _next(self, channel: Channel) -> Ticket | None:
-        firsts = []
+    def _next(self, channels: Sequence[Channel]) -> Ticket | None:
+        firsts = [first for channel in channels for first in self._firsts(channel)]
+        return self.tickets[min(firsts)[1]] if firsts else None
+
+    def _firsts(self, channel: Channel) -> Iterator[Key]:
         for language, queue in self._queues[channel].items():
             if queue.empty:
                 continue
             qualified = self.roster.qualified(channel, language).values()
             if any(specialist.can_take(channel) for specialist in qualified):
                 first = queue.earliest(self.tickets.__getitem__, self._goes)
-                firsts += [first] if first else []
-        return self.tickets[min(firsts)[1]] if firsts else None
+                if first is not None:
+                    yield first
 
     def _goes(self, ticket: Ticket) -> bool:
         return any(True for _ in self.roster.takers(ticket))

@@ -15,7 +15,7 @@ from shared.events.assignments import AssignmentFact
 from shared.events.codec import read
 from shared.postgres import Tx
 
-__all__ = ["CONSUMES", "EMITS", "decline", "decode", "take"]
+__all__ = ["CONSUMES", "EMITS", "decline", "decode", "take", "turn_shifts"]
 
 CONSUMES: Final = (TicketFact.topic, SpecialistListed.topic)
 EMITS: Final = (AssignmentFact.topic,)
@@ -40,6 +40,11 @@ async def decline(tx: Tx, declined: Decline, now: datetime) -> Ticket:
     return await _decide(tx, (), (declined.ticket_id,), now, lambda desk: desk.decline(declined))
 
 
+async def turn_shifts(tx: Tx, now: datetime) -> None:
+    """Let shifts begin and end that do so by now, and give work to who comes."""
+    await _decide(tx, (), (), now, lambda _: None)
+
+
 async def _decide[T](
     tx: Tx,
     envelopes: Sequence[Envelope[Event]],
@@ -53,11 +58,12 @@ async def _decide[T](
     spare = _SPARE
     await store.lock(tx)
     while True:
-        roster = await store.load_roster(tx)
+        roster = await store.load_roster(tx, now)
         desk = Desk(roster, await store.load_tickets(tx, ids.union(others), leaving), now)
         coming = desk.room_to_come(envelopes)
         limits = {channel: spare + coming.get(channel, 0) for channel in CHANNELS}
         desk.bring_waiting(await store.load_waiting(tx, limits), limits)
+        desk.turn_shifts()
         outcome = act(desk)
         if desk.saw_enough:
             break

@@ -89,6 +89,11 @@ class Holder(BaseModel):
                     "name": "Mara Lind",
                     "languages": ["de", "en"],
                     "presence": "online",
+                    "levels": {"de": 5, "en": 4},
+                    "skills": ["billing"],
+                    "team": "emea",
+                    "certified": True,
+                    "on_shift": True,
                     "channels": {"email": {"capacity": 4, "load": 2}},
                 }
             ]
@@ -99,6 +104,11 @@ class Holder(BaseModel):
     name: str
     languages: list[str]
     presence: Presence
+    levels: dict[str, int] = Field(description="How well they speak each, from 1 to 5.")
+    skills: list[str]
+    team: str | None
+    certified: bool = Field(description="Takes premium tickets.")
+    on_shift: bool = Field(description="True for who has no shifts.")
     channels: dict[Channel, Room]
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from router.ticket import Ticket, base
 from shared.events import Presence, QueueReason
 from shared.promises import Channel
+from shared.rosters import Shifts, turn
 
 __all__ = ["CHANNELS", "Roster", "Specialist"]
 
@@ -31,15 +32,40 @@ class Specialist:
     removed: bool = False
     capacity: dict[Channel, int] = field(default_factory=dict)
     load: dict[Channel, int] = field(default_factory=dict)
+    levels: dict[str, int] = field(default_factory=dict)
+    skills: tuple[str, ...] = ()
+    team: str | None = None
+    certified: bool = True
+    universal: int | None = None
+    """What they can hold on all channels together, each ticket as heavy as its channel weighs."""
+    weights: dict[Channel, int] = field(default_factory=dict)
+    shifts: Shifts | None = None
+    """Known only of who was just listed, or whose shift turns: nobody else is asked."""
+    on_shift: bool = True
+    turns_at: datetime | None = None
+    """Until then ``on_shift`` holds; None for who works whenever online."""
+
+    @property
+    def there(self) -> bool:
+        """Online, and on shift."""
+        return self.presence == "online" and self.on_shift
 
     def room(self, channel: Channel) -> int:
         """Count the tickets they could take more; below zero when the roster shrank."""
-        return self.capacity.get(channel, 0) - self.load.get(channel, 0)
+        room = self.capacity.get(channel, 0) - self.load.get(channel, 0)
+        if self.universal is None:
+            return room
+        held = sum(load * self.weights.get(on, 1) for on, load in self.load.items())
+        return min(room, (self.universal - held) // self.weights.get(channel, 1))
 
     def can_take(self, channel: Channel) -> bool:
-        """Online, with room."""
-        held = self.load.get(channel, 0)
-        return self.presence == "online" and held < self.capacity.get(channel, 0)
+        """There, with room."""
+        return self.there and self.room(channel) > 0
+
+    def turn(self, now: datetime) -> None:
+        """Find out whether they are on shift, and until when."""
+        if self.shifts is not None:
+            self.on_shift, self.turns_at = turn(self.shifts, now)
 
 
 class Roster:
@@ -54,6 +80,11 @@ class Roster:
     def get(self, specialist_id: str) -> Specialist | None:
         """Find somebody, removed or not."""
         return self._by_id.get(specialist_id)
+
+    def due(self, now: datetime) -> list[Specialist]:
+        """Find those whose shift has begun or ended by now."""
+        people = self._by_id.values()
+        return [one for one in people if one.turns_at is not None and one.turns_at <= now]
 
     def put(self, specialist: Specialist) -> None:
         """Add somebody, or replace what was known of them."""
@@ -82,7 +113,7 @@ class Roster:
         qualified = self.qualified(channel, language).values()
         if not qualified:
             return "no_skill"
-        present = any(specialist.presence == "online" for specialist in qualified)
+        present = any(specialist.there for specialist in qualified)
         return "no_capacity" if present else "no_shift"
 
     def takers(self, ticket: Ticket) -> Iterator[Specialist]:
@@ -109,6 +140,8 @@ def preference(account_id: str, specialist_id: str) -> bytes:
 
 
 def _pools(specialist: Specialist) -> set[_Pool]:
+    if not specialist.certified:
+        return set()
     return {
         (channel, base(language))
         for channel, capacity in specialist.capacity.items()

@@ -14,15 +14,33 @@ from router.ticket import Fact, Reclassified, Request, Ticket, base
 from shared.errors import Transient
 from shared.postgres import Tx
 from shared.promises import Channel, Severity
+from shared.rosters import Shifts
 
-__all__ = ["load_roster", "load_tickets", "load_waiting", "lock", "queue", "roster_load", "save"]
+__all__ = [
+    "load_roster",
+    "load_tickets",
+    "load_waiting",
+    "lock",
+    "queue",
+    "roster_load",
+    "save",
+    "seconds_to_turn",
+]
 
 _LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
 _DUE: Final[TypeAdapter[dict[Severity, datetime]]] = TypeAdapter(dict[Severity, datetime])
 
+_WHO: Final = (
+    *("specialist_id", "name", "languages", "presence"),
+    *("skills", "team", "certified", "on_shift"),
+)
+
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
+# Shifts are read of those only whose shift turns: of the others it is known whether they work.
 ROSTER: Final = """
-    SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load
+    SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
+           levels, skills, team, certified, universal, weights, on_shift, turns_at,
+           CASE WHEN turns_at <= $1 THEN shifts END AS shifts
     FROM specialist JOIN capacity USING (specialist_id)
 """
 TICKETS: Final = "SELECT * FROM ticket WHERE ticket_id = ANY($1) OR specialist_id = ANY($2)"
@@ -47,11 +65,25 @@ WAITING: Final = """
         ORDER BY due_at, ticket_id LIMIT wanted.many) AS earliest
 """
 SAVE_SPECIALISTS: Final = """
-    INSERT INTO specialist (specialist_id, name, languages, presence, listed_at, removed)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO specialist (
+        specialist_id, name, languages, presence, listed_at, removed, levels, skills, team,
+        certified, universal, weights, shifts, on_shift, turns_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (specialist_id) DO UPDATE SET
         name = excluded.name, languages = excluded.languages, presence = excluded.presence,
-        listed_at = excluded.listed_at, removed = excluded.removed
+        listed_at = excluded.listed_at, removed = excluded.removed, levels = excluded.levels,
+        skills = excluded.skills, team = excluded.team, certified = excluded.certified,
+        universal = excluded.universal, weights = excluded.weights, shifts = excluded.shifts,
+        on_shift = excluded.on_shift, turns_at = excluded.turns_at
+"""
+SAVE_TURNS: Final = """
+    UPDATE specialist AS s SET on_shift = new.on_shift, turns_at = new.turns_at
+    FROM unnest($1::text[], $2::bool[], $3::timestamptz[])
+        AS new (specialist_id, on_shift, turns_at)
+    WHERE s.specialist_id = new.specialist_id
+"""
+TO_TURN: Final = """
+    SELECT extract(epoch FROM min(turns_at) - premium_now())::float8 FROM specialist
 """
 ADD_CAPACITIES: Final = """
     INSERT INTO capacity (specialist_id, channel, capacity)
@@ -95,7 +127,8 @@ QUEUE: Final = """
     FROM ticket WHERE waiting GROUP BY channel, base_language ORDER BY channel, base_language
 """
 ROSTER_LOAD: Final = """
-    SELECT specialist_id, name, languages, presence, channel, capacity, load
+    SELECT specialist_id, name, languages, presence, levels, skills, team, certified, on_shift,
+           channel, capacity, load
     FROM specialist JOIN capacity USING (specialist_id)
     WHERE NOT removed ORDER BY specialist_id, channel
 """
@@ -110,21 +143,13 @@ async def lock(tx: Tx) -> None:
     await tx.execute(LOCK)
 
 
-async def load_roster(tx: Tx) -> Roster:
+async def load_roster(tx: Tx, now: datetime) -> Roster:
     """Read everybody with what they hold."""
     people: dict[str, Specialist] = {}
-    for row in await tx.fetch(ROSTER):
-        person = people.setdefault(
-            row["specialist_id"],
-            Specialist(
-                specialist_id=row["specialist_id"],
-                name=row["name"],
-                languages=tuple(row["languages"]),
-                presence=row["presence"],
-                listed_at=row["listed_at"],
-                removed=row["removed"],
-            ),
-        )
+    for row in await tx.fetch(ROSTER, now):
+        person = people.get(row["specialist_id"])
+        if person is None:
+            person = people[row["specialist_id"]] = _specialist(row)
         person.capacity[row["channel"]] = row["capacity"]
         person.load[row["channel"]] = row["load"]
     return Roster(people.values())
@@ -145,6 +170,10 @@ async def load_waiting(tx: Tx, limits: dict[Channel, int]) -> list[Ticket]:
 
 async def save(tx: Tx, desk: Desk) -> None:
     """Write what changed. Raises Transient when somebody else changed a load meanwhile."""
+    if desk.turned:
+        turned = desk.turned.values()
+        columns = zip(*((p.specialist_id, p.on_shift, p.turns_at) for p in turned), strict=True)
+        await tx.execute(SAVE_TURNS, *columns)
     if desk.listed:
         await _save_specialists(tx, desk.listed.values())
     if desk.before:
@@ -152,6 +181,12 @@ async def save(tx: Tx, desk: Desk) -> None:
     if desk.touched:
         columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
+
+
+async def seconds_to_turn(tx: Tx) -> float | None:
+    """Measure how long no shift begins or ends; negative when one already has."""
+    wait_s: float | None = await tx.fetchval(TO_TURN)
+    return wait_s
 
 
 async def queue(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
@@ -163,8 +198,9 @@ async def roster_load(tx: Tx) -> list[dict[str, Any]]:
     """Read who holds how much of what they can, a line for each person."""
     people: dict[str, dict[str, Any]] = {}
     for row in await tx.fetch(ROSTER_LOAD):
-        who = {name: row[name] for name in ("specialist_id", "name", "languages", "presence")}
-        person = people.setdefault(row["specialist_id"], {**who, "channels": {}})
+        who = {name: row[name] for name in _WHO}
+        levels = json.loads(row["levels"])
+        person = people.setdefault(row["specialist_id"], {**who, "levels": levels, "channels": {}})
         person["channels"][row["channel"]] = {"capacity": row["capacity"], "load": row["load"]}
     return [*people.values()]
 
@@ -173,7 +209,13 @@ async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
     await tx.executemany(
         SAVE_SPECIALISTS,
         [
-            (p.specialist_id, p.name, p.languages, p.presence, p.listed_at, p.removed)
+            (
+                *(p.specialist_id, p.name, p.languages, p.presence, p.listed_at, p.removed),
+                *(json.dumps(p.levels), p.skills, p.team, p.certified),
+                *(p.universal, json.dumps(p.weights)),
+                None if p.shifts is None else p.shifts.model_dump_json(),
+                *(p.on_shift, p.turns_at),
+            )
             for p in people
         ],
     )
@@ -190,6 +232,26 @@ async def _save_loads(tx: Tx, desk: Desk) -> None:
     done = await tx.execute(SAVE_LOADS, *zip(*rows, strict=True))
     if done != f"UPDATE {len(rows)}":
         raise Transient("somebody else changed what specialists hold; decide again")
+
+
+def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
+    return Specialist(
+        specialist_id=row["specialist_id"],
+        name=row["name"],
+        languages=tuple(row["languages"]),
+        presence=row["presence"],
+        listed_at=row["listed_at"],
+        removed=row["removed"],
+        levels=json.loads(row["levels"]),
+        skills=tuple(row["skills"]),
+        team=row["team"],
+        certified=row["certified"],
+        universal=row["universal"],
+        weights=json.loads(row["weights"]),
+        shifts=row["shifts"] and Shifts.model_validate_json(row["shifts"]),
+        on_shift=row["on_shift"],
+        turns_at=row["turns_at"],
+    )
 
 
 def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any

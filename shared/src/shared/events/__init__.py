@@ -51,7 +51,12 @@ from shared.events.receipts import (
     Refusal,
 )
 from shared.events.requests import INBOUND, Inbound, LaterFact, SupportRequest
-from shared.events.specialists import Presence, SpecialistListed, SpecialistRemoved
+from shared.events.specialists import (
+    Presence,
+    SpecialistListed,
+    SpecialistRemoved,
+    Universal,
+)
 from shared.events.tickets import (
     CustomerReached,
     CustomerReplied,
@@ -139,6 +144,7 @@ __all__ = [
     "TicketResponded",
     "TicketResumed",
     "TicketWaiting",
+    "Universal",
     "WatermarkAdvanced",
     "dead_letter_topic",
     "ticket_id_of",

@@ -124,17 +124,18 @@ def a_specialist(
     capacity: dict[Channel, int] | None = None,
     presence: Presence = "online",
     after_min: float = 0,
+    **more: object,
 ) -> Envelope[Event]:
     """List a specialist who takes one ticket a channel at a time."""
-    event = SpecialistListed(
-        specialist_id=name,
-        name=name.title(),
-        mail=f"{name}@support.example",
-        languages=languages,
-        capacity=_EVERYTHING if capacity is None else capacity,
-        presence=presence,
-    )
-    return _happened(event, after_min)
+    plain: dict[str, object] = {
+        "specialist_id": name,
+        "name": name.title(),
+        "mail": f"{name}@support.example",
+        "languages": languages,
+        "capacity": _EVERYTHING if capacity is None else capacity,
+        "presence": presence,
+    }
+    return _happened(SpecialistListed.model_validate({**plain, **more}), after_min)
 
 
 def gone(name: str, *, after_min: float = 0) -> Envelope[Event]:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from premium.accounts.files import read
-from premium.accounts.publication import changes, current, publish
+from premium.accounts.publication import current, publish
+from premium.listings import changes
 from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError

@@ -12,10 +12,10 @@ import psutil
 from premium.accounts.publication import records
 from premium.bench.load import accounts, inbound, roster
 from premium.bench.measures import until_rest
+from premium.listings import listing
 from premium.proof.broker import Broker
 from premium.proof.pipeline import Pipeline
 from premium.proof.tables import Tables
-from premium.roster import listing
 from premium.stack import DATABASES, Addresses, StackError
 from shared import postgres
 from shared.events import INBOUND_TOPIC, SupportRequest

@@ -10,8 +10,8 @@ import aiohttp
 
 from premium.demo.day import Sending
 from premium.demo.ledger import Ledger
+from premium.listings import listing
 from premium.proof.patience import patiently
-from premium.roster import listing
 from shared.errors import Transient
 from shared.events import INBOUND_TOPIC, Envelope, Event, LaterFact
 from shared.publisher import Outgoing, Publisher

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from premium.roster import read
+from premium.roster.files import read
 from shared.events import AccountListed, Purchase, SpecialistListed
 
 __all__ = [

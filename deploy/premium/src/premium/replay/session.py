@@ -8,6 +8,7 @@ from typing import Final
 from uuid import uuid5
 
 from premium.accounts.publication import records
+from premium.listings import listing
 from premium.proof.broker import Broker, Offsets
 from premium.proof.patience import patiently
 from premium.proof.pipeline import Pipeline
@@ -18,7 +19,6 @@ from premium.replay.log import Log
 from premium.replay.memory import MemoryWatch
 from premium.replay.play import Player
 from premium.replay.report import Report, report_on
-from premium.roster import listing
 from premium.stack import DATABASES, Addresses, StackError
 from shared.clock import elapsed_s
 from shared.events import NAMESPACE, Envelope, SpecialistListed

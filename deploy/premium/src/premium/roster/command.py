@@ -1,0 +1,62 @@
+"""`premium roster import FILE`: specialists from a file, looked at before they count."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from premium.listings import changes
+from premium.roster.files import read
+from premium.roster.publication import current, present, publish
+from premium.settings import Settings
+from premium.stack import Stack
+from premium.stack.errors import StackError
+from shared.errors import Transient
+from shared.events import SpecialistListed
+from shared.places import Refused
+from shared.settings import load
+
+__all__ = ["roster"]
+
+_BAD_FILE: Final = 2
+
+roster = typer.Typer(help="Say who answers, when, and how much at once.", no_args_is_help=True)
+
+
+@roster.callback()
+def _always_by_name() -> None:
+    """Keep the name of the one command needed."""
+
+
+@roster.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="specialists in YAML, or in CSV (*.csv)")],
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
+) -> None:
+    """Publish the specialists of FILE that differ from what was told last; nobody is removed.
+
+    Exit with 2 if FILE has a fault.
+    """
+    found = _read(file)
+    addresses = Stack.attach(load(Settings).home).addresses
+    try:
+        before = asyncio.run(current(addresses.kafka_bootstrap))
+        new = [one for one in present(before, found) if before.get(one.specialist_id) != one]
+        for line in changes(before, new):
+            typer.echo(line)
+        if new and not dry_run:
+            asyncio.run(publish(addresses, new))
+    except Transient as e:
+        raise StackError(f"{e}; run `premium up`") from e
+    same = len(found) - len(new)
+    typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} as they were")
+
+
+def _read(file: Path) -> tuple[SpecialistListed, ...]:
+    try:
+        return read(file)
+    except Refused as e:
+        typer.echo(str(e), err=True)
+        raise typer.Exit(_BAD_FILE) from e

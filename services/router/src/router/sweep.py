@@ -1,0 +1,50 @@
+"""The sweep: a shift that begins gives its specialist work at once, whatever else happens."""
+
+from typing import Final, override
+
+import structlog
+
+from router import handlers, store
+from shared.background import Background
+from shared.clock import or_after
+from shared.errors import Transient
+from shared.postgres import Database, now
+
+__all__ = ["Sweeper", "sweep"]
+
+_LOG = structlog.get_logger()
+_LOOK_S: Final = 0.05
+"""How often to look for what the roster, or a change of business time, made due."""
+_AWAY_S: Final = 0.5
+
+
+async def sweep(db: Database) -> None:
+    """Let shifts begin and end that do so by now."""
+    async with db.transaction() as tx:
+        await handlers.turn_shifts(tx, await now(tx))
+
+
+class Sweeper(Background):
+    """Sleeps until the next shift begins or ends; which one is next, an index knows."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__("sweep")
+        self._db = db
+
+    @override
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                await self._watch()
+            except Transient as e:
+                _LOG.warning("sweep_waits", reason=str(e))
+                await or_after(self._stop.wait(), _AWAY_S)
+
+    async def _watch(self) -> None:
+        async with self._db.session() as session:
+            while not self._stop.is_set():
+                wait_s = await store.seconds_to_turn(session)
+                if wait_s is None or wait_s > 0:
+                    await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
+                else:
+                    await sweep(self._db)

@@ -1,0 +1,70 @@
+"""Languages that a specialist may speak, and how well."""
+
+import re
+from difflib import get_close_matches
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+__all__ = ["HIGHEST", "Level", "known_language"]
+
+HIGHEST: Final = 5
+_CEFR: Final = {"A1": 1, "A2": 2, "B1": 3, "B2": 4, "C1": 5, "C2": 5}
+"""Who has C1 works in a language as who was born to it does: a ticket never needs more."""
+_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_LONG_NAMES: Final = {
+    "english": "en",
+    "german": "de",
+    "french": "fr",
+    "spanish": "es",
+    "japanese": "ja",
+    "portuguese": "pt",
+    "italian": "it",
+    "dutch": "nl",
+    "deutsch": "de",
+    "jp": "ja",
+    "cn": "zh",
+    "cz": "cs",
+    "dk": "da",
+    "gr": "el",
+    "kr": "ko",
+}
+"""What people write when they mean a code: a language's name, or a country's code."""
+_CODES: Final = frozenset(  # a list of 190 strings would say no more
+    # ISO 639-1, and what support desks speak beyond it.
+    """
+    aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de
+    dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia
+    id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo
+    lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl
+    ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk
+    tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+    ceb ckb cmn fil gsw haw hmn kok mai yue
+    """.split()  # noqa: SIM905 - as above
+)
+
+
+def _level(told: object) -> object:
+    if not isinstance(told, str):
+        return told
+    level = _CEFR.get(told.upper(), told)
+    if level not in {*_CEFR.values(), *map(str, range(1, HIGHEST + 1))}:
+        raise ValueError(f"{told!r} is no level; write A1 to C2, or 1 to {HIGHEST}")
+    return level
+
+
+type Level = Annotated[int, BeforeValidator(_level), Field(ge=1, le=HIGHEST)]
+"""How well somebody speaks a language, from 1 to 5; CEFR's A1 to C2 are read as such."""
+
+
+def known_language(tag: str) -> str:
+    """Pass a BCP 47 tag on; ValueError says which was probably meant."""
+    code = tag.partition("-")[0]
+    if _TAG.fullmatch(tag) and code in _CODES:
+        return tag
+    word = code.lower()
+    meant = _LONG_NAMES.get(word) or (word if word in _CODES else None)
+    if meant is None:
+        meant = next((_LONG_NAMES[n] for n in get_close_matches(word, _LONG_NAMES, n=1)), None)
+    hint = f"did you mean {meant!r}?" if meant else "write a code such as en, de or pt-BR"
+    raise ValueError(f"unknown language {tag!r}; {hint}")

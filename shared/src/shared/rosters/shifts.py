@@ -1,0 +1,211 @@
+"""Shifts of one person: weekly blocks in their own zone, less holidays and leave.
+
+A shift is a stretch without a gap: two blocks that meet are one. A holiday or a day of leave keeps
+blocks from beginning on it; a night shift that began before is worked to its end.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from typing import Annotated, Final, NamedTuple, override
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from shared.calendars import Calendar, CalendarSpec, CalendarVersion, Span, known_zone
+from shared.calendars.hours import DAY_MIN, WEEKDAYS, Blocks, read_week
+from shared.calendars.spec import ACCOUNT, Hours, Regions
+
+__all__ = [
+    "Leave",
+    "Shifts",
+    "Turn",
+    "covered",
+    "next_shift_at",
+    "on_shift",
+    "shift_ends_at",
+    "turn",
+]
+
+_SHIFT_H_MAX: Final = 16
+_LEAVE_DAYS_MAX: Final = 3660
+_DAY: Final = timedelta(days=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_SHIFT_MAX: Final = 4 * _DAY
+"""No shift is as long, where one rota gives way to another neither."""
+_LOOK_AHEAD: Final = (8 * _DAY, 64 * _DAY, 400 * _DAY)
+
+
+class Leave(BaseModel):
+    """Whole days off, the first and the last included, by the calendar of the person's zone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: date
+    last: date
+
+    @field_validator("last")
+    @classmethod
+    def _is_not_before_the_first(cls, last: date, info: ValidationInfo) -> date:
+        first = info.data.get("first", last)
+        if last < first:
+            raise ValueError(f"{last} lies before the first day, {first}; exchange the two")
+        if last - first > _LEAVE_DAYS_MAX * _DAY:
+            raise ValueError(f"{last} lies more than ten years after {first}; list them no more")
+        return last
+
+    def days(self) -> Iterator[date]:
+        """List its days."""
+        return (self.first + n * _DAY for n in range((self.last - self.first) // _DAY + 1))
+
+
+def _apart(leave: tuple[Leave, ...]) -> tuple[Leave, ...]:
+    ordered = tuple(sorted(leave, key=lambda one: one.first))
+    for earlier, later in pairwise(ordered):
+        if later.first <= earlier.last:
+            both = f"leave until {earlier.last} and leave from {later.first}"
+            raise ValueError(f"{both} overlap; make them one or part them")
+    return ordered
+
+
+class Shifts(CalendarSpec):
+    """When somebody works; who is there at any hour has no shifts at all."""
+
+    zone: Annotated[str, AfterValidator(known_zone)] = Field()
+    leave: Annotated[tuple[Leave, ...], AfterValidator(_apart)] = Field(
+        default=(), exclude_if=lambda leave: not leave
+    )
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+    @field_validator("hours")
+    @classmethod
+    def _somebody_could_work_them(cls, hours: Hours) -> Hours:
+        _refuse_superhuman(hours)
+        return hours
+
+    @field_validator("versions")
+    @classmethod
+    def _somebody_could_work_each(
+        cls, versions: tuple[CalendarVersion, ...]
+    ) -> tuple[CalendarVersion, ...]:
+        for version in versions:
+            if version.hours is not None:
+                _refuse_superhuman(version.hours)
+            _refuse_account(version.holidays or ())
+        return versions
+
+    @field_validator("holidays")
+    @classmethod
+    def _holidays_are_of_a_place(cls, holidays: Regions) -> Regions:
+        _refuse_account(holidays)
+        return holidays
+
+    def calendar(self) -> Calendar:
+        """Make it count, leave taken out."""
+        return _calendar(self)
+
+
+class Turn(NamedTuple):
+    """Whether somebody is on shift, and until when that is sure to hold."""
+
+    on_shift: bool
+    until: datetime
+
+
+def on_shift(shifts: Shifts | None, at: datetime) -> bool:
+    """Tell whether somebody works at an instant; without shifts they always do."""
+    return shifts is None or bool(shifts.calendar().business_between(at, at + _MICROSECOND))
+
+
+def shift_ends_at(shifts: Shifts, at: datetime) -> datetime | None:
+    """Find when the shift worked at ``at`` ends, in UTC; None if none is."""
+    span = next(iter(shifts.calendar().spans(at, at + _SHIFT_MAX)), None)
+    return span.closes if span is not None and span.opens == at else None
+
+
+def next_shift_at(shifts: Shifts, at: datetime) -> datetime | None:
+    """Find when a shift begins next after ``at``, in UTC; None if none does within 400 days."""
+    for ahead in _LOOK_AHEAD:
+        spans: tuple[Span, ...] = shifts.calendar().spans(at, at + ahead)
+        if later := [span.opens for span in spans if span.opens > at]:
+            return later[0]
+    return None
+
+
+def turn(shifts: Shifts, at: datetime) -> Turn:
+    """Tell whether somebody works at ``at``, and when to ask again."""
+    if (end := shift_ends_at(shifts, at)) is not None:
+        return Turn(on_shift=True, until=end)
+    return Turn(on_shift=False, until=next_shift_at(shifts, at) or at + _LOOK_AHEAD[-1])
+
+
+def covered(people: Iterable[Shifts | None], at: datetime) -> bool:
+    """Tell whether any of these people works at an instant."""
+    return any(on_shift(shifts, at) for shifts in people)
+
+
+def _refuse_superhuman(hours: Hours) -> None:
+    """Refuse what nobody could work: no end, or no pause, beyond what a law may allow."""
+    if isinstance(hours, str):
+        remedy = 'leave shifts out, or write "mon-fri": [09:00-17:00]'
+        raise ValueError(f"nobody works always; {remedy}")  # noqa: TRY004 - as pydantic takes it
+    first, span_min = _longest(read_week(hours))
+    if span_min > _SHIFT_H_MAX * 60:
+        raise ValueError(
+            f"the shift that begins on {WEEKDAYS[first % 7]} goes on for more than {_SHIFT_H_MAX} "
+            "hours, which nobody could work; end it sooner, or leave shifts out"
+        )
+
+
+def _longest(week: tuple[Blocks, ...]) -> tuple[int, int]:
+    """Find the day on which the longest stretch begins, and its minutes; Sunday meets Monday."""
+    longest, begin, end = (0, 0), 0, -1
+    for day in range(2 * len(week)):
+        for opens, closes in week[day % 7]:
+            begin = begin if day * DAY_MIN + opens <= end else day * DAY_MIN + opens
+            end = day * DAY_MIN + closes
+            longest = max(longest, (end - begin, -(begin // DAY_MIN)))
+    return -longest[1], longest[0]
+
+
+def _refuse_account(regions: Regions) -> None:
+    if ACCOUNT in regions:
+        raise ValueError("a specialist has no account; write their region, such as DE or DE-BY")
+
+
+@lru_cache(maxsize=4096)
+def _calendar(shifts: Shifts) -> Calendar:
+    away = frozenset(day for leave in shifts.leave for day in leave.days())
+    spec = CalendarSpec(
+        hours=shifts.hours,
+        holidays=shifts.holidays,
+        closed=(*shifts.closed, *away),
+        half_days={day: b for day, b in shifts.half_days.items() if day not in away},
+        versions=tuple(_without(version, away) for version in shifts.versions),
+    )
+    return spec.bound(zone=shifts.zone)
+
+
+def _without(version: CalendarVersion, away: frozenset[date]) -> CalendarVersion:
+    """Keep leave out of what a version says anew; what it leaves as it was has it out already."""
+    closed, half_days = version.closed, version.half_days
+    later = [day for day in away if day >= version.effective_from]
+    return CalendarVersion(
+        effective_from=version.effective_from,
+        hours=version.hours,
+        holidays=version.holidays,
+        closed=None if closed is None else (*closed, *later),
+        half_days=None
+        if half_days is None
+        else {day: blocks for day, blocks in half_days.items() if day not in away},
+    )

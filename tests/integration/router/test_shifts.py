@@ -1,0 +1,141 @@
+"""Shifts on a real PostgreSQL: what the roster says is kept, and no shift is missed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from router import handlers, store
+from router.sweep import Sweeper
+from shared.clock import or_after
+from shared.events import Envelope, Event
+from shared.postgres import Database, now
+from shared.rosters import Shifts
+from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes
+from shared.testing.databases import FreshDatabase, MakeDatabase
+
+AFTERNOON: Final = {"zone": "UTC", "hours": {"mon-fri": ["12:30-18:00"]}}
+HELD: Final = "SELECT specialist_id FROM ticket ORDER BY ticket_id"
+ALL_SHIFTS: Final = "SELECT shifts FROM specialist"
+STAND: Final = """
+    CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT timestamptz '{}' $$
+"""
+LOOK_S: Final = 0.01
+WAIT_S_MAX: Final = 30
+
+
+@pytest.fixture
+async def fresh(database: MakeDatabase) -> FreshDatabase:
+    """Make a database."""
+    return await database("router")
+
+
+@pytest.fixture
+async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
+    """Connect with a router's rights."""
+    made = Database(fresh.dsn, service="router")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
+    """Hand a batch in."""
+    async with db.transaction() as tx:
+        await handlers.take(tx, envelopes, at)
+
+
+async def turn(db: Database, at: datetime) -> None:
+    """Let shifts begin and end that do so by then."""
+    async with db.transaction() as tx:
+        await handlers.turn_shifts(tx, at)
+
+
+async def read(db: Database, statement: str) -> list[Any]:
+    """Read the one column of a query."""
+    async with db.session() as session:
+        return [row[0] for row in await session.fetch(statement)]
+
+
+async def stand_at(fresh: FreshDatabase, moment: datetime) -> None:
+    """Let it be that time."""
+    owner = Database(fresh.owner_dsn, service="test", connections_max=1)
+    await owner.start()
+    async with owner.session() as session:
+        await session.execute(STAND.format(moment.isoformat()))
+    await owner.stop()
+
+
+async def test_what_the_roster_says_is_kept(db: Database) -> None:
+    """All of it; shifts are loaded only when they turn."""
+    said: dict[str, Any] = {
+        "levels": {"de": "B2"},
+        "skills": ["crm", "billing"],
+        "team": "emea",
+        "certified": True,
+        "universal": {"capacity": 5, "weights": {"phone": 3}},
+        "shifts": {**AFTERNOON, "leave": [{"first": "2026-08-03", "last": "2026-08-21"}]},
+    }
+    await take(db, a_specialist("ann", languages=("en", "de"), **said))
+    async with db.transaction() as tx:
+        ann = (await store.load_roster(tx, NOON)).get("ann")
+        later = (await store.load_roster(tx, NOON + minutes(30))).get("ann")
+        (shown,) = await store.roster_load(tx)
+    assert ann is not None
+    assert (ann.levels, ann.skills, ann.team) == ({"en": 5, "de": 4}, ("crm", "billing"), "emea")
+    assert (ann.certified, ann.universal, ann.weights) == (True, 5, {"phone": 3})
+    assert (ann.on_shift, ann.turns_at, ann.shifts) == (False, NOON + minutes(30), None)
+    assert later is not None
+    assert later.shifts == Shifts.model_validate(said["shifts"])
+    assert (shown["levels"], shown["on_shift"]) == ({"en": 5, "de": 4}, False)
+
+
+async def test_who_leaves_or_is_listed_without_shifts_has_none(db: Database) -> None:
+    """Then there is nothing to wake for."""
+    await take(db, a_specialist("ann", shifts=AFTERNOON), a_specialist("bo", shifts=AFTERNOON))
+    await take(db, gone("ann", after_min=1), a_specialist("bo", after_min=1))
+    assert await read(db, ALL_SHIFTS) == [None, None]
+    async with db.session() as session:
+        assert await store.seconds_to_turn(session) is None
+
+
+async def test_a_shift_that_begins_takes_a_long_queue(db: Database) -> None:
+    """As much as there is room for, the earliest due first; then it is known when it ends."""
+    await take(db, a_specialist("ann", shifts=AFTERNOON, capacity={"email": 40}))
+    await take(db, *(a_ticket(f"T{n}", after_min=n / 100) for n in range(100)))
+    await turn(db, NOON + minutes(30) - timedelta(microseconds=1))
+    assert await read(db, HELD) == [None] * 100
+    await turn(db, NOON + minutes(30))
+    assert sorted(filter(None, await read(db, HELD))) == ["ann"] * 40
+    await turn(db, NOON + timedelta(hours=6))
+    async with db.transaction() as tx:
+        ann = (await store.load_roster(tx, NOON)).get("ann")
+    assert ann is not None
+    assert not ann.on_shift
+    assert ann.turns_at == NOON + timedelta(days=1, minutes=30)
+
+
+async def test_a_record_that_comes_after_a_shift_began_finds_it_so(db: Database) -> None:
+    """Whether or not the sweep was faster."""
+    await take(db, a_specialist("ann", shifts=AFTERNOON))
+    await take(db, a_ticket("T1"), at=NOON + minutes(31))
+    assert await read(db, HELD) == ["ann"]
+
+
+async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDatabase) -> None:
+    """No record need come."""
+    await stand_at(fresh, NOON)
+    await take(db, a_specialist("ann", shifts=AFTERNOON), a_ticket("T1"))
+    async with db.session() as session:
+        assert await now(session) == NOON
+        assert await store.seconds_to_turn(session) == minutes(30).total_seconds()
+    sweeper = Sweeper(db)
+    await sweeper.start()
+    await stand_at(fresh, NOON + minutes(30))
+    async with asyncio.timeout(WAIT_S_MAX):
+        while await read(db, HELD) != ["ann"]:
+            await or_after(asyncio.Event().wait(), LOOK_S)
+    await sweeper.stop()

@@ -1,0 +1,225 @@
+"""The operator's roster file: read, compared, and refused with place and remedy."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+from typer.testing import CliRunner
+
+from premium.listings import changes
+from premium.roster.command import roster
+from premium.roster.files import read
+from premium.roster.publication import present
+from shared.events import SpecialistListed
+from shared.places import Refused
+
+EXAMPLES: Final = Path(__file__).parents[3] / "docs" / "examples"
+HEAD: Final = """\
+specialists:
+  - specialist_id: mara
+    name: Mara
+    mail: mara@support.example
+"""
+ORDINARY: Final = HEAD + "    languages: [en]\n    capacity: {email: 1}\n"
+AUGUST: Final = "{first: 2026-08-03, last: 2026-08-21}"
+WEEK: Final = "zone: Europe/Berlin, hours: {mon-fri: [09:00-17:00]}"
+
+
+def faults(tmp_path: Path, text: str, name: str = "roster.yaml") -> list[str]:
+    """Read a file that is refused."""
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(Refused) as refused:
+        read(file)
+    return str(refused.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "fault"),
+    [
+        (
+            "shifts: {zone: Europe/Berlin, hours: {mon: [09:00-13:00, 12:00-18:00]}}",
+            "7:43: specialists[0].shifts.hours.mon",
+            "blocks 09:00-13:00 and 12:00-18:00 overlap; make them one or part them",
+        ),
+        (
+            "shifts: {zone: Europe/Berlin, hours: {mon: [22:00-06:00], tue: [05:00-09:00]}}",
+            "7:35: specialists[0].shifts.hours",
+            "mon's block 22:00-06:00 runs past midnight into tue's 05:00-09:00; end it where",
+        ),
+        (
+            "shifts: {zone: Europe/Berln, hours: {mon: [09:00-13:00]}}",
+            "7:14: specialists[0].shifts.zone",
+            "unknown zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
+        ),
+        (
+            "shifts: {zone: Europe/Berlin, hours: {mon-sun: [00:00-24:00]}}",
+            "7:35: specialists[0].shifts.hours",
+            "the shift that begins on mon goes on for more than 16 hours, which nobody could work",
+        ),
+        (
+            "shifts: {zone: Europe/Berlin, hours: always}",
+            "7:35: specialists[0].shifts.hours",
+            'nobody works always; leave shifts out, or write "mon-fri": [09:00-17:00]',
+        ),
+        (
+            "shifts: {zone: Europe/Berlin, hours: {mon: []}}",
+            "7:35: specialists[0].shifts.hours",
+            "hours hold no block, so nothing would ever be open; give one day a block",
+        ),
+        (
+            f"shifts: {{{WEEK}, leave: [{{first: 2026-08-21, last: 2026-08-03}}]}}",
+            "7:96: specialists[0].shifts.leave[0].last",
+            "2026-08-03 lies before the first day, 2026-08-21; exchange the two",
+        ),
+        (
+            f"shifts: {{{WEEK}, leave: [{AUGUST}, {{first: 2026-08-21, last: 2026-08-22}}]}}",
+            "7:68: specialists[0].shifts.leave",
+            "leave until 2026-08-21 and leave from 2026-08-21 overlap; make them one or part them",
+        ),
+        (
+            f"shifts: {{{WEEK}, holidays: [account]}}",
+            "7:68: specialists[0].shifts.holidays",
+            "a specialist has no account; write their region, such as DE or DE-BY",
+        ),
+        (
+            "universal: {capacity: -1}",
+            "7:17: specialists[0].universal.capacity",
+            "is -1; write 0 or more",
+        ),
+        (
+            "universal: {capacity: 4, weights: {fax: 2}}",
+            "7:40: specialists[0].universal.weights.fax",
+            "is 'fax'; known are chat, email, phone",
+        ),
+        (
+            "skill: [crm]",
+            "7:5: specialists[0].skill",
+            "unknown key 'skill'; did you mean 'skills'?",
+        ),
+        (
+            "certified: perhaps",
+            "7:5: specialists[0].certified",
+            "is 'perhaps'; write true or false",
+        ),
+    ],
+)
+def test_a_fault_is_named_with_place_and_remedy(
+    tmp_path: Path, line: str, place: str, fault: str
+) -> None:
+    """Where it was typed, and what to do."""
+    (told,) = faults(tmp_path, f"{ORDINARY}    {line}\n")
+    assert told.startswith(f"roster.yaml:{place}: {fault}")
+
+
+@pytest.mark.parametrize(
+    ("languages", "fault"),
+    [
+        (
+            "[english]",
+            "5:17: specialists[0].languages[0]: unknown language 'english'; did you mean",
+        ),
+        ("{en: B7}", "5:17: specialists[0].levels.en: 'B7' is no level; write A1 to C2, or 1 to 5"),
+        ("{en: 6}", "5:17: specialists[0].levels.en: '6' is no level; write A1 to C2, or 1 to 5"),
+        ("[en, de, en]", "5:5: specialists[0].languages: 'en' stands here twice; keep one"),
+    ],
+)
+def test_languages_are_known_and_told_once(tmp_path: Path, languages: str, fault: str) -> None:
+    """With a level that exists."""
+    text = f"{HEAD}    languages: {languages}\n    capacity: {{email: 1}}\n"
+    (line,) = faults(tmp_path, text)
+    assert line.startswith(f"roster.yaml:{fault}")
+
+
+def test_a_capacity_below_zero_is_refused(tmp_path: Path) -> None:
+    """Zero may be: nobody gets anything of the channel."""
+    text = f"{HEAD}    languages: [en]\n    capacity: {{email: 0, phone: -2}}\n"
+    assert faults(tmp_path, text) == [
+        "roster.yaml:6:26: specialists[0].capacity.phone: is -2; write 0 or more"
+    ]
+
+
+def test_who_is_listed_twice_is_refused(tmp_path: Path) -> None:
+    """Beside all other faults of the file."""
+    text = ORDINARY + HEAD.partition("\n")[2] + "    languages: [xx]\n    capacity: {}\n"
+    assert [line.partition("; ")[0] for line in faults(tmp_path, text)] == [
+        "roster.yaml:7:5: specialists[1].specialist_id: 'mara' is listed in line 2 already",
+        "roster.yaml:10:17: specialists[1].languages[0]: unknown language 'xx'",
+    ]
+
+
+def test_a_fault_in_a_table_is_named_by_row_and_column(tmp_path: Path) -> None:
+    """Columns are counted as a spreadsheet does."""
+    head = "specialist_id,name,mail,languages,email,zone,hours,leave\n"
+    row = "mara,Mara,mara,en,1,Mars/Base,mon 09:00-08:60,2026-08-21..2026-08-03\n"
+    assert [re.split("[;,]", line)[0] for line in faults(tmp_path, head + row, "roster.csv")] == [
+        "roster.csv:2:3: specialists[0].mail: 'mara' is no mail address",
+        "roster.csv:2:6: specialists[0].shifts.zone: unknown zone 'Mars/Base'",
+        "roster.csv:2:7: specialists[0].shifts.hours.mon[0]: '09:00-08:60' is no block",
+        "roster.csv:2:8: specialists[0].shifts.leave[0].last: 2026-08-03 lies before the first day",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("specialist_id,mial\n", "1:2: unknown column 'mial'; did you mean 'mail'?"),
+        ("specialist_id,name,name\n", "1:3: column 'name' stands here twice; keep one"),
+        ("name\n", "1:1: no column 'specialist_id'; add it"),
+        ("specialist_id\na,b\n", "2:1: has 2 fields under 1 columns; quote what has commas"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    """Before anything in it is read."""
+    assert faults(tmp_path, text, "roster.csv") == [f"roster.csv:{fault}"]
+
+
+def test_a_bad_file_ends_the_command_with_2(tmp_path: Path) -> None:
+    """Before the stack is asked for anything."""
+    file = tmp_path / "bad.yaml"
+    file.write_text("specialists:\n  - nme: Mara\n")
+    ran = CliRunner().invoke(roster, ["import", str(file)])
+    assert ran.exit_code == 2
+    assert "bad.yaml:2:5: specialists[0].nme: unknown key 'nme'; did you mean" in ran.stderr
+
+
+def test_the_examples_say_the_same() -> None:
+    """But for half-days, which a table has no column for."""
+    yaml, table = (read(EXAMPLES / f"roster.{kind}") for kind in ("yaml", "csv"))
+    shifts = yaml[0].shifts
+    assert shifts is not None
+    whole_days = shifts.model_copy(update={"half_days": {}})
+    assert table == (yaml[0].model_copy(update={"shifts": whole_days}), *yaml[1:])
+    assert table[0].levels == {"de": 5, "en": 4}
+
+
+def test_what_an_import_changes_is_told_in_a_line_each() -> None:
+    """Of what has parts, only what differs."""
+    old = {one.specialist_id: one for one in read(EXAMPLES / "roster.yaml")}
+    shifts = old["mara.lind"].shifts
+    assert shifts is not None
+    changed = {
+        "capacity": {"email": 5, "phone": 1, "chat": 3},
+        "shifts": shifts.model_copy(update={"holidays": ("DE-BY",)}),
+    }
+    mara = old["mara.lind"].model_copy(update=changed)
+    sam = old["sam.okafor"].model_copy(update={"certified": True, "team": "emea"})
+    new = sam.model_copy(update={"specialist_id": "new"})
+    assert list(changes(old, [mara, old["kenji.mori"], sam, new])) == [
+        "~ mara.lind: capacity email 4 -> 5, shifts holidays DE-BE -> DE-BY",
+        "~ sam.okafor: team none -> emea, certified False -> True",
+        "+ new",
+    ]
+
+
+def test_an_import_brings_nobody_back_from_lunch(tmp_path: Path) -> None:
+    """Presence is as it was told last, unless the file says it."""
+    file = tmp_path / "roster.yaml"
+    file.write_text(ORDINARY)
+    (silent,) = read(file)
+    file.write_text(ORDINARY + "    presence: online\n")
+    (told,) = read(file)
+    before: dict[str, SpecialistListed] = {"mara": silent.model_copy(update={"presence": "away"})}
+    assert [one.presence for one in present(before, [silent])] == ["away"]
+    assert [one.presence for one in present(before, [told])] == ["online"]
