@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "redrive": "premium.redrive",
     "bench": "premium.bench.command",
     "bench-due": "premium.bench.due.command",
+    "bench-intake": "premium.bench.intake.command",
 }
 """The module that holds the function of the same name, with an underscore for a hyphen."""
 

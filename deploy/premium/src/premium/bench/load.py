@@ -27,7 +27,9 @@ _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _BODY: Final = "Since 09:40 nobody in our company can log in, and the launch is at noon. " * 3
 
 
-def requests(run: str, created: Iterable[datetime]) -> list[SupportRequest]:
+def requests(
+    run: str, created: Iterable[datetime], language: str | None = _LANGUAGE
+) -> list[SupportRequest]:
     """Write a request for each create date: by email, from a super admin, due an hour later."""
     return [
         SupportRequest(
@@ -37,7 +39,7 @@ def requests(run: str, created: Iterable[datetime]) -> list[SupportRequest]:
             requester_id="ada",
             role="super_admin",
             channel="email",
-            language=_LANGUAGE,
+            language=language,
             subject="Nobody can log in",
             body=_BODY,
             occurred_at=at,

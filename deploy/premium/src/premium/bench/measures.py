@@ -204,9 +204,12 @@ async def pause(wait_s: float) -> None:
 
 
 def cpu_s(process: psutil.Process) -> float:
-    """Add up processor time, with that of processes it has started (PostgreSQL's backends)."""
+    """Add up processor time, with that of processes it has started (PostgreSQL's backends).
+
+    Those that have ended by now count as well.
+    """
     total = 0.0
     for one in (process, *process.children(recursive=True)):
         times = one.cpu_times()
-        total += times.user + times.system
+        total += times.user + times.system + times.children_user + times.children_system
     return total
