@@ -8,7 +8,7 @@ PYTEST := $(RUN) pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration e2e bench due chaos calendars accuracy docs format images
+.PHONY: help demo up down test check unit simulate integration e2e bench due chaos calendars fuzz accuracy docs format images
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,9 @@ chaos: $(READY) ## the same result with and without kill -9, over many seeds
 
 calendars: $(READY) ## business time beside a minute-by-minute oracle, over a million random cases
 	@$(PYTEST) tests/unit/shared/test_calendar_oracle.py --seeds 40 $(ARGS)
+
+fuzz: $(READY) ## ten million spoiled Kafka records through the decoders
+	@$(RUN) python -m tests.fuzz.decoder --inputs 10000000 --seed 1 --processes 2 $(ARGS)
 
 accuracy: $(READY) ## how well language and business-critical claims are read, on real text
 	@$(PYTEST) tests/accuracy -s $(ARGS)
