@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -206,10 +207,11 @@ async def pause(wait_s: float) -> None:
 def cpu_s(process: psutil.Process) -> float:
     """Add up processor time, with that of processes it has started (PostgreSQL's backends).
 
-    Those that have ended by now count as well.
+    Those that have ended by now count as well: with who started them, who is asked last.
     """
     total = 0.0
-    for one in (process, *process.children(recursive=True)):
-        times = one.cpu_times()
-        total += times.user + times.system + times.children_user + times.children_system
+    for one in (*process.children(recursive=True), process):
+        with suppress(psutil.NoSuchProcess):
+            times = one.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
     return total
