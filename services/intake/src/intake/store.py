@@ -9,6 +9,8 @@ from secrets import token_bytes
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from intake.domain import Acceptance, Version, veiled
 from intake.domain.receipts import curable
 from shared.events import (
@@ -171,7 +173,7 @@ async def save_tickets(
                 request.subject,
                 request.body,
                 acceptance.event.policy,
-                json.dumps([p.model_dump(mode="json") for p in acceptance.event.promises]),
+                to_json(acceptance.event.promises).decode(),
                 request.occurred_at,
                 now,
                 acceptance.event.tier,
