@@ -70,7 +70,7 @@ class Policy(Part):
 
     @cached_property
     def _offers(self) -> Callable[[Asked], "_Offer"]:
-        """Look up what a kind of request is promised, once: thousands of requests are of one kind."""
+        """Look up once what a kind of request is promised: thousands are of one kind."""
         return lru_cache(maxsize=_KINDS_MAX)(self._offer)
 
     def _offer(self, asked: Asked) -> "_Offer":
