@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from router import handlers
+from router.handlers import Matcher
 from router.http import make_app
+from router.matching import default_rules
 from shared.events import Envelope, Event, ticket_id_of
 from shared.postgres import Database
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
@@ -28,7 +29,7 @@ async def db(database: MakeDatabase) -> AsyncIterator[Database]:
 @pytest.fixture
 async def client(db: Database) -> AsyncIterator[AsyncClient]:
     """Knock at the door."""
-    transport = ASGITransport(make_app(db, []))
+    transport = ASGITransport(make_app(db, Matcher(default_rules()), []))
     async with AsyncClient(transport=transport, base_url="http://router") as client:
         yield client
 
@@ -36,7 +37,7 @@ async def client(db: Database) -> AsyncIterator[AsyncClient]:
 async def given(db: Database, *envelopes: Envelope[Event]) -> None:
     """Let events have had their effect."""
     async with db.transaction() as tx:
-        await handlers.take(tx, envelopes, NOON + minutes(1))
+        await Matcher(default_rules()).take(tx, envelopes, NOON + minutes(1))
 
 
 def wish(specialist_id: str) -> dict[str, str]:
