@@ -14,7 +14,10 @@ from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
 from shared.testing.databases import MakeDatabase
 
 T1 = ticket_id_of("test", "T1")
-DECLINED = "SELECT convert_from(value, 'UTF8')::json ->> 'reason' FROM outbox WHERE id = 2"
+DECLINED = """
+    SELECT value ->> 'reason' FROM (SELECT convert_from(value, 'UTF8')::json AS value FROM outbox)
+    WHERE value ->> 'reason' IS NOT NULL
+"""
 
 
 @pytest.fixture

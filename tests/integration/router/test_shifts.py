@@ -127,7 +127,7 @@ async def test_a_record_that_comes_after_a_shift_began_finds_it_so(db: Database)
 async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDatabase) -> None:
     """No record need come."""
     await stand_at(fresh, NOON)
-    await take(db, a_specialist("ann", shifts=AFTERNOON), a_ticket("T1"))
+    await take(db, a_specialist("ann", shifts=AFTERNOON), a_ticket("T1", role="seat"))
     async with db.session() as session:
         assert await now(session) == NOON
         assert await store.seconds_to_turn(session) == minutes(30).total_seconds()
