@@ -10,6 +10,7 @@ import pytest
 from router import store
 from router.handlers import Matcher
 from router.matching import default_rules
+from router.memory.store import load_roster, load_shifts
 from router.sweep import Sweeper
 from shared.clock import or_after
 from shared.events import Envelope, Event
@@ -83,8 +84,8 @@ async def test_what_the_roster_says_is_kept(db: Database) -> None:
     }
     await take(db, a_specialist("ann", languages=("en", "de"), **said))
     async with db.transaction() as tx:
-        (ann,) = await store.load_roster(tx)
-        shifts = await store.load_shifts(tx, ["ann"])
+        (ann,) = await load_roster(tx)
+        shifts = await load_shifts(tx, ["ann"])
         (shown,) = await store.roster_load(tx)
     assert (ann.levels, ann.skills, ann.team) == ({"en": 5, "de": 4}, ("crm", "billing"), "emea")
     assert (ann.certified, ann.universal, ann.weights) == (True, 5, {"phone": 3})
@@ -112,7 +113,7 @@ async def test_a_shift_that_begins_takes_a_long_queue(db: Database) -> None:
     assert sorted(filter(None, await read(db, HELD))) == ["ann"] * 40
     await turn(db, NOON + timedelta(hours=6))
     async with db.transaction() as tx:
-        (ann,) = await store.load_roster(tx)
+        (ann,) = await load_roster(tx)
     assert not ann.on_shift
     assert ann.turns_at == NOON + timedelta(days=1, minutes=30)
 

@@ -56,7 +56,7 @@ TAMPER = "UPDATE capacity SET load = load + 1 WHERE channel = 'email'"
 OVERLOAD = "UPDATE capacity SET load = $1 WHERE channel = 'email'"
 
 
-class Lost(Exception):
+class LostError(Exception):
     """The transaction was given up."""
 
 
@@ -224,10 +224,10 @@ async def test_postgresql_refuses_what_exceeds_a_capacity(
 async def test_a_commit_whose_answer_was_lost_is_found_out(db: Router) -> None:
     """What was given up is undone in memory; what was done after all is read."""
     await take(db, [a_specialist("ann"), a_specialist("bo")])
-    with pytest.raises(Lost):
+    with pytest.raises(LostError):
         async with db.transaction() as tx:
             await db.matcher.take(tx, [a_ticket("T1")], NOW)
-            raise Lost
+            raise LostError
     async with db.transaction() as tx:
         await db.matcher.take(tx, [a_ticket("T2")], NOW)
         tx.after_commit.clear()

@@ -4,7 +4,7 @@ After each record nobody waits whom somebody could take. Since records are appli
 memory, what is announced does not depend on how they were cut into batches.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,8 +12,8 @@ from typing import Final, NamedTuple, cast
 from uuid import UUID, uuid5
 
 from router.matching import Pool, Question, decide
-from router.queue import Queue
-from router.roster import CHANNELS, Roster, Specialist
+from router.queue import Queues, pool_of
+from router.roster import CHANNELS, Roster, Specialist, left, listed
 from router.ticket import FACTS, Release, Ticket, base, fact_of
 from shared.events import (
     AssignmentExplained,
@@ -82,14 +82,14 @@ class Desk:
         self.announced: list[Envelope[Event]] = []
         self._now = now
         self._traceparent: str | None = None
-        self._queues: dict[Pool, Queue] = {}
+        self._queues = Queues(roster, self.tickets)
         for ticket in tickets:
             self._bring(ticket)
 
     @property
     def fell_short(self) -> set[Pool]:
         """The pools of which a decision would have needed more tickets than were loaded."""
-        return {pool for pool, queue in self._queues.items() if queue.fell_short}
+        return self._queues.fell_short
 
     @property
     def decisions(self) -> list[Envelope[AssignmentExplained]]:
@@ -112,23 +112,17 @@ class Desk:
             )
         for event in (envelope.event for envelope in envelopes):
             if isinstance(event, SpecialistListed):
-                listed = _listed(event, self._now)
-                coming.update(
-                    {pool: listed.serves[pool.channel] for pool in self.roster.pools_of(listed)}
-                )
+                who = listed(event, self._now)
+                coming.update({p: who.serves[p.channel] for p in self.roster.pools_of(who)})
         return coming
 
     def bring_waiting(self, tickets: Iterable[Ticket], limits: Mapping[Pool, int]) -> None:
         """Take those in who wait: of each pool the earliest, at most so many as its limit."""
-        pools: defaultdict[Pool, list[Ticket]] = defaultdict(list)
-        for ticket in tickets:
-            pools[_pool_of(ticket)].append(ticket)
+        waiting = [*tickets]
+        for ticket in waiting:
             if ticket.ticket_id not in self.tickets:
                 self._bring(ticket)
-        for pool, limit in limits.items():
-            waiting = pools[pool]
-            full = len(waiting) >= limit
-            self._queue(pool).ends_at(max(t.key for t in waiting) if full else None)
+        self._queues.loaded(waiting, limits)
 
     def turn_shifts(self, shifts: Mapping[str, Shifts]) -> None:
         """Let shifts begin and end that do so by now, and give work to who comes."""
@@ -155,7 +149,7 @@ class Desk:
             case SpecialistListed() as event:
                 self._list(event, envelope.time)
             case SpecialistRemoved() as event:
-                self._remove(event.specialist_id, envelope.time)
+                self._replace(left(event.specialist_id, envelope.time))
             case event if isinstance(event, FACTS):
                 self._fold(event.ticket_id, envelope)
             case _:
@@ -206,22 +200,9 @@ class Desk:
             self._try(ticket)
 
     def _list(self, event: SpecialistListed, listed_at: datetime) -> None:
-        specialist = _listed(event, listed_at)
+        specialist = listed(event, listed_at)
         specialist.turn(self._now)
         self._replace(specialist)
-
-    def _remove(self, specialist_id: str, removed_at: datetime) -> None:
-        self._replace(
-            Specialist(
-                specialist_id=specialist_id,
-                name=specialist_id,
-                languages=(),
-                presence="offline",
-                listed_at=removed_at,
-                removed=True,
-                capacity=dict.fromkeys(CHANNELS, 0),
-            )
-        )
 
     def _replace(self, specialist: Specialist) -> None:
         """Put what the roster says now in the place of what it said; older news change nothing."""
@@ -265,7 +246,7 @@ class Desk:
 
     def _say_why_it_waits(self, ticket: Ticket, cause: UUID) -> None:
         if ticket.waits:
-            reason = self.roster.why_nobody(_pool_of(ticket))
+            reason = self.roster.why_nobody(pool_of(ticket))
             self._announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
             self._announce(cause, self._decide(ticket))
 
@@ -286,19 +267,14 @@ class Desk:
         """Give the earliest to somebody, as long as anybody can take anything of these pools."""
 
         def goes(ticket: Ticket) -> bool:
-            return self._anybody_for(_pool_of(ticket), self._aside(ticket))
+            return self._anybody_for(pool_of(ticket), self._aside(ticket))
 
         while self._give_earliest((pool for pool in pools if self._anybody_for(pool, ())), goes):
             pass
 
     def _give_earliest(self, pools: Iterable[Pool], goes: Callable[[Ticket], bool]) -> bool:
-        firsts = (self._queue(pool).earliest(self._waiting, goes) for pool in pools)
-        first = min((key for key in firsts if key is not None), default=None)
-        return first is not None and self._try(self.tickets[first[1]])
-
-    def _waiting(self, ticket_id: UUID) -> Ticket | None:
-        ticket = self.tickets[ticket_id]
-        return ticket if ticket.waits else None
+        first = self._queues.earliest(pools, goes)
+        return first is not None and self._try(first)
 
     def _anybody_for(self, pool: Pool, aside: Collection[str]) -> bool:
         able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), aside)
@@ -306,14 +282,14 @@ class Desk:
 
     def _aside(self, ticket: Ticket) -> Collection[str]:
         """Name those whom a ticket is not given to, unless all who qualify are among them."""
-        pool, aside = _pool_of(ticket), ticket.declined_by
+        pool, aside = pool_of(ticket), ticket.declined_by
         if aside and self.roster.ranks.all_in(pool.channel, self.roster.needs(pool), aside):
             return ()
         return aside
 
     def _try(self, ticket: Ticket) -> bool:
         """Give a ticket to who is best for it, if anybody can take it."""
-        if not ticket.waits or not self._anybody_for(_pool_of(ticket), self._aside(ticket)):
+        if not ticket.waits or not self._anybody_for(pool_of(ticket), self._aside(ticket)):
             return False
         decision = self._decide(ticket)
         specialist = self.roster.get(decision.specialist_id or "")
@@ -323,7 +299,7 @@ class Desk:
         return True
 
     def _decide(self, ticket: Ticket) -> AssignmentExplained:
-        pool, terms = _pool_of(ticket), ticket.terms
+        pool, terms = pool_of(ticket), ticket.terms
         wanted = Wanted(
             account_id=terms.account_id,
             channel=pool.channel,
@@ -396,17 +372,11 @@ class Desk:
     def _bring(self, ticket: Ticket) -> None:
         self.tickets[ticket.ticket_id] = ticket
         if ticket.waits and ticket.pool is not None:
-            self._queue(ticket.pool).push(ticket)
+            self._queues.push(ticket)
 
     def _enqueue(self, ticket: Ticket) -> None:
-        self._queue(ticket.place(self.roster.rules, self._now)).push(ticket)
-
-    def _queue(self, pool: Pool) -> Queue:
-        """Find a queue; one that nobody was ever known to stand in is empty beyond what is here."""
-        queue = self._queues.get(pool)
-        if queue is None:
-            queue = self._queues[pool] = Queue(seen=self.roster.is_new(pool))
-        return queue
+        ticket.place(self.roster.rules, self._now)
+        self._queues.push(ticket)
 
     def _announce(self, cause: UUID, event: TicketEvent) -> None:
         self.announced.append(
@@ -416,28 +386,5 @@ class Desk:
         )
 
 
-def _pool_of(ticket: Ticket) -> Pool:
-    assert ticket.pool is not None  # noqa: S101 - asked only of tickets that wait, or were given
-    return ticket.pool
-
-
 def _is_due(ticket: Ticket, now: datetime) -> bool:
     return ticket.again_at is not None and ticket.again_at <= now
-
-
-def _listed(event: SpecialistListed, listed_at: datetime) -> Specialist:
-    return Specialist(
-        specialist_id=event.specialist_id,
-        name=event.name,
-        languages=event.languages,
-        presence=event.presence,
-        listed_at=listed_at,
-        capacity={channel: event.capacity.get(channel, 0) for channel in CHANNELS},
-        levels={language: event.level(language) for language in event.languages},
-        skills=event.skills,
-        team=event.team,
-        certified=event.certified,
-        universal=None if event.universal is None else event.universal.capacity,
-        weights={} if event.universal is None else event.universal.weights,
-        shifts=event.shifts,
-    )

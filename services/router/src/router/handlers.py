@@ -9,6 +9,7 @@ from router import store
 from router.domain import Decline, Desk
 from router.matching import Pool, Rules
 from router.memory import Memory
+from router.memory.store import load_shifts
 from router.roster import Roster
 from router.ticket import FACTS, Ticket
 from shared import outbox
@@ -74,7 +75,7 @@ class Matcher:
         """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
         async with self._memory.lent(tx) as remembered:
             roster = remembered.roster
-            shifts = await store.load_shifts(tx, [one.specialist_id for one in roster.due(now)])
+            shifts = await load_shifts(tx, [one.specialist_id for one in roster.due(now)])
             limits: dict[Pool, int] = {}
             while True:
                 desk = await _desk(tx, roster, envelopes, others, now)

@@ -12,15 +12,23 @@ from typing import Final
 
 from sortedcontainers import SortedList
 
+from router.matching import Pool, Question, Rules, Standing, default_rules
 from router.matching.judge import idle_since, load_share, score
-from router.matching.ranks import Ranks, Standing
-from router.matching.rules import Pool, Rules, default_rules
+from router.matching.ranks import Ranks
 from router.ticket import base
-from shared.events import Candidate, Need, Presence, QueueReason, Wanted, Weights
+from shared.events import (
+    Candidate,
+    Need,
+    Presence,
+    QueueReason,
+    SpecialistListed,
+    Wanted,
+    Weights,
+)
 from shared.promises import Channel
 from shared.rosters import HIGHEST, Shifts, turn
 
-__all__ = ["CHANNELS", "Roster", "Specialist"]
+__all__ = ["CHANNELS", "Roster", "Specialist", "left", "listed"]
 
 CHANNELS: Final[tuple[Channel, ...]] = ("email", "phone", "chat")
 
@@ -118,6 +126,38 @@ class Specialist:
         return replace(
             self, capacity={**self.capacity}, load={**self.load}, last_at={**self.last_at}
         )
+
+
+def listed(event: SpecialistListed, listed_at: datetime) -> Specialist:
+    """Make somebody of what the roster says of them."""
+    return Specialist(
+        specialist_id=event.specialist_id,
+        name=event.name,
+        languages=event.languages,
+        presence=event.presence,
+        listed_at=listed_at,
+        capacity={channel: event.capacity.get(channel, 0) for channel in CHANNELS},
+        levels={language: event.level(language) for language in event.languages},
+        skills=event.skills,
+        team=event.team,
+        certified=event.certified,
+        universal=None if event.universal is None else event.universal.capacity,
+        weights={} if event.universal is None else event.universal.weights,
+        shifts=event.shifts,
+    )
+
+
+def left(specialist_id: str, removed_at: datetime) -> Specialist:
+    """Make what remains of who left the roster."""
+    return Specialist(
+        specialist_id=specialist_id,
+        name=specialist_id,
+        languages=(),
+        presence="offline",
+        listed_at=removed_at,
+        removed=True,
+        capacity=dict.fromkeys(CHANNELS, 0),
+    )
 
 
 class Roster:
@@ -265,9 +305,9 @@ class Roster:
             return "no_skill"
         return "no_capacity" if counts.there else "no_shift"
 
-    def sketch(self, specialist_id: str, wanted: Wanted) -> Candidate:
-        """Say what is to be known of somebody, for what is wanted."""
-        person = self._by_id[specialist_id]
+    def sketch(self, specialist_id: str, question: Question) -> Candidate:
+        """Say what is to be known of somebody, for what is asked."""
+        person, wanted = self._by_id[specialist_id], question.wanted
         channel = wanted.channel
         speaks = person.speaks
         languages = {need.language for need in wanted.needs} | {wanted.language}
@@ -286,6 +326,8 @@ class Roster:
             universal=person.universal,
             held=person.held if shared else 0,
             weight=person.weights.get(channel, 1) if shared else 1,
+            knows=specialist_id == question.known_by,
+            set_aside=specialist_id in question.aside,
             last_at=person.last_at.get(channel),
         )
 

@@ -1,4 +1,4 @@
-"""Why a ticket went to whom it went, or waits: the record of one decision, beside the assignment."""
+"""Why a ticket went to whom it went, or waits: the record of one decision."""
 
 from typing import ClassVar, Literal, override
 

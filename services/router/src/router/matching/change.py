@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from router.matching.judge import Order, judged, order
+from router.matching.judge import Order, judged, order, order_with
 from shared.events import RULES, Candidate, Change, Need, Rule, Wanted, Weights
 
 __all__ = ["changed", "smallest_change"]
@@ -69,15 +69,12 @@ def _changes(
     is_first = first is not None and candidate.specialist_id == first.specialist_id
     rival = second if is_first else first
 
-    def with_load(by: int) -> Order | None:
-        change = Change(specialist_id=candidate.specialist_id, rule="room", by=by)
-        return order(judged(changed(candidate, change, wanted.needs), wanted, weights))
-
+    with_load = partial(order_with, candidate, wanted=wanted, weights=weights)
     if is_first:
         instead = second and second.specialist_id
         told = partial(Change, specialist_id=candidate.specialist_id, instead=instead)
         more = bisect_left(
-            range(1, candidate.room), True, key=lambda n: not _ahead(with_load(n), rival)
+            range(1, candidate.room), 1, key=lambda n: not _ahead(with_load(n), rival)
         )
         yield told(rule="room", by=more + 1)
         yield told(rule="presence")
@@ -85,7 +82,7 @@ def _changes(
     told = partial(Change, specialist_id=candidate.specialist_id, instead=candidate.specialist_id)
     if candidate.failed in {None, "room"}:
         tickets = range(1, candidate.load + 1)
-        fewer = bisect_left(tickets, True, key=lambda n: _ahead(with_load(-n), rival))
+        fewer = bisect_left(tickets, 1, key=lambda n: _ahead(with_load(-n), rival))
         if fewer < len(tickets):
             yield told(rule="room", by=-tickets[fewer])
     if (rule := candidate.failed) not in {None, "room"}:

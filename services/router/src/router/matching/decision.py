@@ -44,8 +44,8 @@ class People(Protocol):
     def uncertified(self, wanted: Wanted) -> int:
         """Count who serves the channel and takes no premium tickets."""
 
-    def sketch(self, specialist_id: str, wanted: Wanted) -> Candidate:
-        """Say what is to be known of somebody, for what is wanted."""
+    def sketch(self, specialist_id: str, question: Question) -> Candidate:
+        """Say what is to be known of somebody, for what is asked."""
 
 
 def decide(
@@ -53,7 +53,7 @@ def decide(
 ) -> AssignmentExplained:
     """Choose, and say why."""
     wanted = question.wanted
-    sketched = (_sketch(question, people, one) for one in _in_full(question, people))
+    sketched = (people.sketch(one, question) for one in _in_full(question, people))
     candidates = tuple(judged(one, wanted, weights) for one in sketched)
     ranked = chosen(candidates)
     return AssignmentExplained(
@@ -68,14 +68,6 @@ def decide(
         smallest_change=smallest_change(wanted, weights, candidates, ranked),
         again_at=None if ranked else question.again_at,
     )
-
-
-def _sketch(question: Question, people: People, specialist_id: str) -> Candidate:
-    facts = people.sketch(specialist_id, question.wanted)
-    knows, aside = specialist_id == question.known_by, specialist_id in question.aside
-    if not knows and not aside:
-        return facts
-    return facts.model_copy(update={"knows": knows, "set_aside": aside})
 
 
 def _in_full(question: Question, people: People) -> Collection[str]:

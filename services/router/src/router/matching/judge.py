@@ -10,7 +10,18 @@ from typing import Final, NamedTuple
 
 from shared.events import Candidate, Decided, Need, Rule, Wanted, Weights
 
-__all__ = ["Order", "chosen", "decided_by", "judged", "order", "redecide", "score"]
+__all__ = [
+    "Order",
+    "chosen",
+    "decided_by",
+    "idle_since",
+    "judged",
+    "load_share",
+    "order",
+    "order_with",
+    "redecide",
+    "score",
+]
 
 _THOUSAND: Final = 1000
 
@@ -54,14 +65,34 @@ def judged(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
     failed = _failed(candidate, short_of, all_set_aside=wanted.all_set_aside)
     if failed is not None:
         return candidate.model_copy(update={"failed": failed, "step": None, "score": None})
-    share = load_share(
-        capacity=candidate.capacity,
-        load=candidate.load,
-        universal=candidate.universal,
-        held=candidate.held,
-    )
-    total = score(scarcity=candidate.scarcity, load=share, knows=candidate.knows, weights=weights)
+    total = _score(candidate, candidate.load, candidate.held, weights)
     return candidate.model_copy(update={"failed": None, "step": step, "score": total})
+
+
+def order_with(
+    candidate: Candidate, more: int, *, wanted: Wanted, weights: Weights
+) -> Order | None:
+    """Rank who was judged as if they held so many tickets of the channel more; below zero, fewer.
+
+    None for who would fail a rule.
+    """
+    aside = candidate.set_aside and not wanted.all_set_aside
+    if candidate.failed not in {None, "room"} or aside or candidate.room <= more:
+        return None
+    step = candidate.step
+    if step is None:
+        step, _ = _qualifies(candidate, wanted.needs)
+    held = candidate.held + more * candidate.weight
+    total = _score(candidate, candidate.load + more, held, weights)
+    return Order(step, total, idle_since(candidate.last_at), candidate.specialist_id)
+
+
+def _score(candidate: Candidate, load: int, held: int, weights: Weights) -> int:
+    share = load_share(
+        capacity=candidate.capacity, load=load, universal=candidate.universal, held=held
+    )
+    knows = candidate.knows
+    return score(scarcity=candidate.scarcity, load=share, knows=knows, weights=weights)
 
 
 def _qualifies(candidate: Candidate, needs: Sequence[Need]) -> tuple[int, Rule | None]:

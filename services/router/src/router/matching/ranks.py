@@ -290,7 +290,7 @@ class Ranks:
             self._count(specialist_id, place.abilities, here=there)
 
     def _count(self, specialist_id: str, abilities: Iterable[Ability], *, here: bool) -> None:
-        """Say who is there; where that makes a thing rarer or less rare, rank who can do it anew."""
+        """Say who is there; where a thing is rarer by that, or less rare, rank who can do it."""
         for ability in abilities:
             others = self._there_with[ability]
             before = _rarity(len(others))

@@ -1,4 +1,4 @@
-"""The rules of matching, as data: what a ticket needs, how that is relaxed, what counts how much."""
+"""The rules of matching, as data: what is needed, how that is relaxed, what counts how much."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache

@@ -5,8 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from router import store
 from router.matching import Rules
+from router.memory.store import (
+    Outdated,
+    load_pools,
+    load_roster,
+    load_specialists,
+    lock,
+    newest,
+    news,
+)
 from router.roster import Roster
 from shared.postgres import Tx
 
@@ -41,13 +49,13 @@ class Memory:
     async def lent(self, tx: Tx) -> AsyncIterator[Remembered]:
         """Become the only one who matches until ``tx`` ends, and get the roster."""
         async with self._one_at_a_time:
-            await store.lock(tx)
+            await lock(tx)
             roster = await self._up_to_date(tx)
             self._in_hand = Remembered(roster)
             tx.after_commit.add(partial(self._settle, self._in_hand))
             try:
                 yield self._in_hand
-            except store.Outdated:
+            except Outdated:
                 self._roster = None
                 raise
 
@@ -61,15 +69,15 @@ class Memory:
         roster = self._roster
         if roster is not None:
             roster.restore()
-            news = await store.news(tx, self._version)
-            if news is not None:
-                if news.specialist_ids:
-                    roster.refresh(await store.load_specialists(tx, news.specialist_ids))
-                roster.know_pools(news.pools)
-                self._version = news.version
+            told = await news(tx, self._version)
+            if told is not None:
+                if told.specialist_ids:
+                    roster.refresh(await load_specialists(tx, told.specialist_ids))
+                roster.know_pools(told.pools)
+                self._version = told.version
                 return roster
-        version = await store.newest(tx)
-        roster = Roster(await store.load_roster(tx), self._rules)
-        roster.know_pools(await store.load_pools(tx))
+        version = await newest(tx)
+        roster = Roster(await load_roster(tx), self._rules)
+        roster.know_pools(await load_pools(tx))
         self._roster, self._version = roster, version
         return roster
