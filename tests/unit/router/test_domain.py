@@ -364,32 +364,6 @@ def test_what_is_announced_carries_its_cause_on() -> None:
     assert [envelope.traceparent for envelope in desk.announced[-3:]] == ["00-trace"] * 3
 
 
-@pytest.mark.parametrize(("room", "enough"), [(2, True), (3, True), (4, False)])
-def test_a_decision_that_would_need_more_of_the_queue_says_so(room: int, enough: bool) -> None:
-    """Only part of a queue is loaded; who runs out of it must load more and decide anew."""
-    before = after(*(a_ticket(f"T{n}", after_min=n) for n in range(3)))
-    desk = with_part(before, 3)
-    desk.apply(a_specialist("a", capacity={"email": room}))
-    assert (not desk.fell_short) is enough
-
-
-def test_a_newcomer_does_not_overtake_those_who_were_not_loaded() -> None:
-    """A ticket due later than all that were loaded may be due later than others who wait."""
-    desk = with_part(after(a_ticket("T1")), 1)
-    desk.apply(a_ticket("T9", after_min=9))
-    desk.apply(a_specialist("a", capacity={"email": 2}))
-    assert said(desk) == ["T1+a"]
-    assert desk.fell_short
-
-
-def with_part(before: Desk, limit: int) -> Desk:
-    """Go on with the earliest of those who wait."""
-    before.roster.settle()
-    desk = Desk(before.roster, [], NOON)
-    desk.bring_waiting(before.tickets.values(), dict.fromkeys(before.roster.pools, limit))
-    return desk
-
-
 def test_ids_are_derived() -> None:
     """A repeated decision announces the same events under the same ids."""
     records: list[Record] = [

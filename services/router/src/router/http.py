@@ -166,6 +166,23 @@ def make_app(db: Database, matcher: Matcher, routes: list[BaseRoute]) -> FastAPI
             specialist_id=ticket.specialist_id,
         )
 
+    @app.get("/v1/queue", summary="Who waits", tags=["queue"])
+    async def queue() -> list[Pool]:
+        """Count the tickets that wait, by channel and language."""
+        async with db.transaction() as tx:
+            return _POOLS.validate_python(await store.queue(tx, now=await now(tx)))
+
+    @app.get("/v1/specialists", summary="Who holds how much", tags=["specialists"])
+    async def specialists() -> list[Holder]:
+        """List everybody on the roster, present or not."""
+        async with db.transaction() as tx:
+            return _HOLDERS.validate_python(await store.roster_load(tx))
+
+    _add_decision(app, db)
+    return app
+
+
+def _add_decision(app: FastAPI, db: Database) -> None:
     @app.get(
         "/v1/tickets/{ticket_id}/decision",
         summary="Why who has it",
@@ -184,17 +201,3 @@ def make_app(db: Database, matcher: Matcher, routes: list[BaseRoute]) -> FastAPI
             raise HTTPException(HTTPStatus.NOT_FOUND, detail)
         decisions = [AssignmentExplained.model_validate_json(record) for record in records]
         return Decided(ticket_id=ticket_id, decisions=decisions)
-
-    @app.get("/v1/queue", summary="Who waits", tags=["queue"])
-    async def queue() -> list[Pool]:
-        """Count the tickets that wait, by channel and language."""
-        async with db.transaction() as tx:
-            return _POOLS.validate_python(await store.queue(tx, now=await now(tx)))
-
-    @app.get("/v1/specialists", summary="Who holds how much", tags=["specialists"])
-    async def specialists() -> list[Holder]:
-        """List everybody on the roster, present or not."""
-        async with db.transaction() as tx:
-            return _HOLDERS.validate_python(await store.roster_load(tx))
-
-    return app

@@ -1,4 +1,4 @@
--- Matching by level, skill and step of relaxation; who knows an account; why each decision was made.
+-- Matching by level, skill and step; who knows an account; why each decision was made.
 
 ALTER TABLE ticket
     ADD COLUMN class_by_severity jsonb NOT NULL DEFAULT '{}',
