@@ -1,5 +1,6 @@
 """The rules of matching, one a test: who may take a ticket, who of them gets it, and why."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any, Final
 
@@ -280,13 +281,10 @@ def test_a_record_counts_everybody_and_finds_the_best(
             assert redecide(record.wanted, record.weights, record.candidates) == (
                 record.specialist_id
             )
-            failed = [one.failed or "able" for one in (*record.candidates,)]
-            counted = {
-                rule: failed.count(rule) + record.others.get(rule, 0) for rule in (*RULES, "able")
-            }  # type: ignore[call-overload]
-            assert counted == {
-                rule: sum((one.failed or "able") == rule for one in verdicts) for rule in counted
-            }
+            in_full = Counter(one.failed or "able" for one in record.candidates)
+            assert in_full + Counter(record.others) == Counter(
+                one.failed or "able" for one in verdicts
+            )
             assert len(record.candidates) <= FULL_MAX
 
 
