@@ -211,7 +211,9 @@ def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
         for n, (at, role) in enumerate(sorted(arrivals))
     ]
     desk = after(a_specialist("a", capacity={"email": 1}), a_ticket("T", account_id="x"))
-    order, names, now_min = [], {e.event.ticket_id: e for e in coming}, 0  # type: ignore[attr-defined]
+    order: list[Envelope[Event]] = []
+    names = {e.event.ticket_id: e for e in coming}  # type: ignore[attr-defined]
+    now_min = 0
     holding = "T"
     while len(order) < len(coming):
         now_min += work_min

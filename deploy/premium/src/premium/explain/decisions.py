@@ -104,8 +104,8 @@ def _failed(record: AssignmentExplained) -> Iterator[str]:
         names = [one.specialist_id for one in record.candidates if one.failed == rule]
         if names:
             yield f"{', '.join(names)} {_FAILS[rule][len(names) > 1]}"
-    for rule, count in record.others.items():
-        fails = "could take it, too" if rule == "able" else _FAILS[rule][count > 1]
+    for why, count in record.others.items():
+        fails = "could take it, too" if why == "able" else _FAILS[why][count > 1]
         yield f"{count} others {fails}" if count > 1 else f"1 other {fails}"
 
 
