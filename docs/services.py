@@ -10,11 +10,14 @@ import intake.handlers
 import intake.http
 import notifier.handlers
 import router.handlers
+import router.http
 import sla_monitor.handlers
 from intake.access import Access
 from intake.http import Parts
 from intake.reception import make_reception
 from intake.webhooks import Secrets
+from router.handlers import Matcher
+from router.matching import default_rules
 from shared.api import make_api
 from shared.http import ops_routes
 from shared.postgres import Database
@@ -39,4 +42,6 @@ def app_of(service: str) -> FastAPI:
     if service == "intake":
         parts = Parts(database, Access(database), Secrets(None), make_reception(database))
         return intake.http.make_app(parts, routes)
+    if service == "router":
+        return router.http.make_app(database, Matcher(default_rules()), routes)
     return cast("FastAPI", import_module(f"{package}.http").make_app(database, routes))

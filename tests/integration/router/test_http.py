@@ -5,15 +5,19 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from router import handlers
+from router.handlers import Matcher
 from router.http import make_app
+from router.matching import default_rules
 from shared.events import Envelope, Event, ticket_id_of
 from shared.postgres import Database
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
 from shared.testing.databases import MakeDatabase
 
 T1 = ticket_id_of("test", "T1")
-DECLINED = "SELECT convert_from(value, 'UTF8')::json ->> 'reason' FROM outbox WHERE id = 2"
+DECLINED = """
+    SELECT value ->> 'reason' FROM (SELECT convert_from(value, 'UTF8')::json AS value FROM outbox)
+    WHERE value ->> 'reason' IS NOT NULL
+"""
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ async def db(database: MakeDatabase) -> AsyncIterator[Database]:
 @pytest.fixture
 async def client(db: Database) -> AsyncIterator[AsyncClient]:
     """Knock at the door."""
-    transport = ASGITransport(make_app(db, []))
+    transport = ASGITransport(make_app(db, Matcher(default_rules()), []))
     async with AsyncClient(transport=transport, base_url="http://router") as client:
         yield client
 
@@ -36,7 +40,7 @@ async def client(db: Database) -> AsyncIterator[AsyncClient]:
 async def given(db: Database, *envelopes: Envelope[Event]) -> None:
     """Let events have had their effect."""
     async with db.transaction() as tx:
-        await handlers.take(tx, envelopes, NOON + minutes(1))
+        await Matcher(default_rules()).take(tx, envelopes, NOON + minutes(1))
 
 
 def wish(specialist_id: str) -> dict[str, str]:

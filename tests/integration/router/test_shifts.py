@@ -7,7 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from router import handlers, store
+from router import store
+from router.handlers import Matcher
+from router.matching import default_rules
+from router.memory.store import load_roster, load_shifts
 from router.sweep import Sweeper
 from shared.clock import or_after
 from shared.events import Envelope, Event
@@ -45,13 +48,13 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
     """Hand a batch in."""
     async with db.transaction() as tx:
-        await handlers.take(tx, envelopes, at)
+        await Matcher(default_rules()).take(tx, envelopes, at)
 
 
 async def turn(db: Database, at: datetime) -> None:
     """Let shifts begin and end that do so by then."""
     async with db.transaction() as tx:
-        await handlers.turn_shifts(tx, at)
+        await Matcher(default_rules()).turn(tx, at)
 
 
 async def read(db: Database, statement: str) -> list[Any]:
@@ -81,15 +84,13 @@ async def test_what_the_roster_says_is_kept(db: Database) -> None:
     }
     await take(db, a_specialist("ann", languages=("en", "de"), **said))
     async with db.transaction() as tx:
-        ann = (await store.load_roster(tx, NOON)).get("ann")
-        later = (await store.load_roster(tx, NOON + minutes(30))).get("ann")
+        (ann,) = await load_roster(tx)
+        shifts = await load_shifts(tx, ["ann"])
         (shown,) = await store.roster_load(tx)
-    assert ann is not None
     assert (ann.levels, ann.skills, ann.team) == ({"en": 5, "de": 4}, ("crm", "billing"), "emea")
     assert (ann.certified, ann.universal, ann.weights) == (True, 5, {"phone": 3})
     assert (ann.on_shift, ann.turns_at, ann.shifts) == (False, NOON + minutes(30), None)
-    assert later is not None
-    assert later.shifts == Shifts.model_validate(said["shifts"])
+    assert shifts == {"ann": Shifts.model_validate(said["shifts"])}
     assert (shown["levels"], shown["on_shift"]) == ({"en": 5, "de": 4}, False)
 
 
@@ -112,8 +113,7 @@ async def test_a_shift_that_begins_takes_a_long_queue(db: Database) -> None:
     assert sorted(filter(None, await read(db, HELD))) == ["ann"] * 40
     await turn(db, NOON + timedelta(hours=6))
     async with db.transaction() as tx:
-        ann = (await store.load_roster(tx, NOON)).get("ann")
-    assert ann is not None
+        (ann,) = await load_roster(tx)
     assert not ann.on_shift
     assert ann.turns_at == NOON + timedelta(days=1, minutes=30)
 
@@ -128,11 +128,11 @@ async def test_a_record_that_comes_after_a_shift_began_finds_it_so(db: Database)
 async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDatabase) -> None:
     """No record need come."""
     await stand_at(fresh, NOON)
-    await take(db, a_specialist("ann", shifts=AFTERNOON), a_ticket("T1"))
+    await take(db, a_specialist("ann", shifts=AFTERNOON), a_ticket("T1", role="seat"))
     async with db.session() as session:
         assert await now(session) == NOON
         assert await store.seconds_to_turn(session) == minutes(30).total_seconds()
-    sweeper = Sweeper(db)
+    sweeper = Sweeper(db, Matcher(default_rules()))
     await sweeper.start()
     await stand_at(fresh, NOON + minutes(30))
     async with asyncio.timeout(WAIT_S_MAX):

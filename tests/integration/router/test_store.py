@@ -10,9 +10,10 @@ from random import Random
 from typing import Any, Final
 
 import pytest
+from asyncpg import CheckViolationError
 
-from router import handlers, store
-from router.domain import Desk
+from router.handlers import Matcher
+from router.matching import default_rules
 from shared import inbox
 from shared.errors import Transient
 from shared.events import (
@@ -38,7 +39,7 @@ from shared.testing.builders import (
 )
 from shared.testing.databases import MakeDatabase
 
-ONE: Final = NOON + timedelta(hours=1)
+NOW: Final = NOON + timedelta(minutes=45)
 BATCH: Final = 500
 BEFORE_BOTH_PRICES = "UPDATE ticket SET due_by_severity = DEFAULT"
 DUE = "SELECT due_at FROM ticket"
@@ -47,17 +48,31 @@ PRESENCES: Final[tuple[Presence, ...]] = ("online", "online", "online", "away")
 
 ANNOUNCED = """
     SELECT convert_from(value, 'UTF8') AS fact FROM outbox
-    WHERE convert_from(value, 'UTF8') LIKE '%specialist_id%' ORDER BY id
+    WHERE convert_from(value, 'UTF8') LIKE '%specialist_id%'
+      AND convert_from(value, 'UTF8') NOT LIKE '%candidates%' ORDER BY id
 """
 WAITING = "SELECT count(*) FROM ticket WHERE waiting"
-TAMPER = "UPDATE capacity SET load = load + 1"
+TAMPER = "UPDATE capacity SET load = load + 1 WHERE channel = 'email'"
+OVERLOAD = "UPDATE capacity SET load = $1 WHERE channel = 'email'"
+
+
+class LostError(Exception):
+    """The transaction was given up."""
+
+
+class Router(Database):
+    """A router's connections, and what it remembers."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn, service="router")
+        self.matcher = Matcher(default_rules())
 
 
 @pytest.fixture
-async def routers(database: MakeDatabase) -> AsyncIterator[list[Database]]:
+async def routers(database: MakeDatabase) -> AsyncIterator[list[Router]]:
     """Connect three routers to one database, with a router's rights."""
     fresh = await database("router")
-    made = [Database(fresh.dsn, service="router") for _ in range(3)]
+    made = [Router(fresh.dsn) for _ in range(3)]
     for db in made:
         await db.start()
     yield made
@@ -66,16 +81,27 @@ async def routers(database: MakeDatabase) -> AsyncIterator[list[Database]]:
 
 
 @pytest.fixture
-def db(routers: list[Database]) -> Database:
+def db(routers: list[Router]) -> Router:
     """Take one of them."""
     return routers[0]
 
 
-async def take(db: Database, envelopes: Sequence[Envelope[Event]]) -> None:
-    """Do what the consumer does with a batch."""
+async def take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
+    """Do what the consumer does with a batch: halve it when it is refused."""
+    try:
+        await _take(db, envelopes)
+    except CheckViolationError:
+        if len(envelopes) == 1:
+            raise
+        middle = len(envelopes) // 2
+        await take(db, envelopes[:middle])
+        await take(db, envelopes[middle:])
+
+
+async def _take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
     async with db.transaction() as tx:
         fresh, _ = await inbox.claim(tx, (envelope.id for envelope in envelopes))
-        await handlers.take(tx, [e for e in envelopes if e.id in fresh], ONE)
+        await db.matcher.take(tx, [e for e in envelopes if e.id in fresh], NOW)
 
 
 async def announced(db: Database) -> list[dict[str, Any]]:
@@ -90,7 +116,7 @@ async def waiting(db: Database) -> int:
         return int(await session.fetchval(WAITING))
 
 
-async def test_a_ticket_nobody_can_take_goes_to_who_appears(db: Database) -> None:
+async def test_a_ticket_nobody_can_take_goes_to_who_appears(db: Router) -> None:
     """It waits in the database, however long, and for whichever router."""
     await take(db, [a_ticket("T1", language="ja")])
     await take(db, [a_specialist("ann", languages=("de",))])
@@ -100,7 +126,7 @@ async def test_a_ticket_nobody_can_take_goes_to_who_appears(db: Database) -> Non
     assert await waiting(db) == 0
 
 
-async def test_a_long_queue_goes_at_once(db: Database) -> None:
+async def test_a_long_queue_goes_at_once(db: Router) -> None:
     """When a shift begins, 10,000 who wait are assigned in that batch, the earliest due first."""
     tickets = [
         a_ticket(f"T{n}", channel=_channel(n), language=("en", "de", "fr")[n % 7 % 3], after_min=n)
@@ -119,7 +145,7 @@ async def test_a_long_queue_goes_at_once(db: Database) -> None:
     assert len({fact["ticket_id"] for fact in facts}) == len(facts) == len(tickets)
 
 
-async def test_a_shift_takes_the_earliest_due_of_a_long_queue(db: Database) -> None:
+async def test_a_shift_takes_the_earliest_due_of_a_long_queue(db: Router) -> None:
     """As many as it has room for, over all languages it speaks."""
     order = _dice(2).sample(range(2_000), 2_000)
     tickets = [a_ticket(f"T{n}", language=("en", "de")[n % 2], after_min=n) for n in order]
@@ -132,7 +158,7 @@ async def test_a_shift_takes_the_earliest_due_of_a_long_queue(db: Database) -> N
     ]
 
 
-async def test_routers_together_never_exceed_a_capacity(routers: list[Database]) -> None:
+async def test_routers_together_never_exceed_a_capacity(routers: list[Router]) -> None:
     """Nobody ever holds more than they can, and nobody who has room is left without work."""
     team = [a_specialist(f"s{n}", capacity={"email": 3}) for n in range(4)]
     await take(routers[0], team)
@@ -154,7 +180,7 @@ async def test_routers_together_never_exceed_a_capacity(routers: list[Database])
     assert held.total() == 12
 
 
-async def test_who_joins_while_a_ticket_comes_gets_it(routers: list[Database]) -> None:
+async def test_who_joins_while_a_ticket_comes_gets_it(routers: list[Router]) -> None:
     """Neither of two routers at work at the same time may miss what the other just saved."""
     for n in range(20):
         language = f"x{chr(ord('a') + n)}"
@@ -166,17 +192,64 @@ async def test_who_joins_while_a_ticket_comes_gets_it(routers: list[Database]) -
     assert len(await announced(routers[0])) == 20
 
 
-async def test_a_load_that_changed_meanwhile_is_not_overwritten(routers: list[Database]) -> None:
-    """Should the lock ever fail, the batch is decided anew instead of exceeding a capacity."""
+async def test_a_load_that_changed_untold_is_not_overwritten(routers: list[Router]) -> None:
+    """Whoever changes a load and does not tell has the others decide again, on what is written."""
     mine, other = routers[:2]
-    await take(mine, [a_specialist("ann")])
+    await take(mine, [a_specialist("ann", capacity={"email": 2})])
+    async with other.transaction() as theirs:
+        await theirs.execute(TAMPER)
     with pytest.raises(Transient, match="decide again"):
-        async with mine.transaction() as tx:
-            desk = Desk(await store.load_roster(tx, ONE), [], ONE)
-            async with other.transaction() as theirs:
-                await theirs.execute(TAMPER)
-            desk.apply(a_ticket("T1"))
-            await store.save(tx, desk)
+        await take(mine, [a_ticket("T1")])
+    await take(mine, [a_ticket("T1"), a_ticket("T2")])
+    assert await waiting(mine) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "load", "says"),
+    [
+        ({"capacity": {"email": 1}}, 2, "ann would hold 2 on email and can hold 1"),
+        ({"universal": {"capacity": 5, "weights": {"email": 3}}}, 2, "hold 6 across channels"),
+    ],
+)
+async def test_postgresql_refuses_what_exceeds_a_capacity(
+    db: Router, more: dict[str, Any], load: int, says: str
+) -> None:
+    """Whatever a router believes."""
+    await take(db, [a_specialist("ann", **{"capacity": {"email": 2}, **more})])
+    with pytest.raises(CheckViolationError, match=says):
+        async with db.transaction() as tx:
+            await tx.execute(OVERLOAD, load)
+
+
+async def test_a_commit_whose_answer_was_lost_is_found_out(db: Router) -> None:
+    """What was given up is undone in memory; what was done after all is read."""
+    await take(db, [a_specialist("ann"), a_specialist("bo")])
+    with pytest.raises(LostError):
+        async with db.transaction() as tx:
+            await db.matcher.take(tx, [a_ticket("T1")], NOW)
+            raise LostError
+    async with db.transaction() as tx:
+        await db.matcher.take(tx, [a_ticket("T2")], NOW)
+        tx.after_commit.clear()
+    await take(db, [a_ticket("T3"), a_ticket("T4")])
+    facts = [(fact["specialist_id"], "due_at" in fact) for fact in await announced(db)]
+    assert sorted(facts) == [("ann", True), ("bo", True)]
+    assert await waiting(db) == 1
+
+
+async def test_one_router_knows_what_another_did(routers: list[Router]) -> None:
+    """Who came, who is full, and who waits where nobody ever waited before."""
+    mine, other = routers[:2]
+    await take(mine, [])
+    await take(other, [a_specialist("yui", languages=("ja",)), a_ticket("T1", language="ja")])
+    await take(mine, [a_ticket("T2", language="ja")])
+    await take(other, [a_ticket("T3", role="seat", language="ko")])
+    assert await waiting(mine) == 2
+    await take(mine, [a_specialist("min", languages=("ko",))])
+    await take(other, [told(TicketResponded, "T1", after_min=1)])
+    who = [fact["specialist_id"] for fact in await announced(mine)]
+    assert who == ["yui", "min", "yui", "yui"]
+    assert await waiting(mine) == 0
 
 
 async def test_batches_make_no_difference(database: MakeDatabase) -> None:
@@ -184,7 +257,7 @@ async def test_batches_make_no_difference(database: MakeDatabase) -> None:
     records = _a_morning(_dice(3))
     outcomes = []
     for size in (len(records), 37, 5, 1):
-        db = Database((await database("router")).dsn, service="router")
+        db = Router((await database("router")).dsn)
         await db.start()
         for batch in batched(records, size):
             await take(db, batch)
@@ -250,7 +323,7 @@ def _shifts(dice: Random) -> Iterator[tuple[float, Envelope[Event]]]:
 
 @pytest.mark.parametrize(("before", "due_min"), [(False, 7), (True, 30)])
 async def test_both_due_times_outlive_the_transaction(
-    db: Database, *, before: bool, due_min: int
+    db: Router, *, before: bool, due_min: int
 ) -> None:
     """A correction finds what the fact said; a row of before is priced by the built-in policy."""
     (critical,) = promised(NOON, severity="business_critical")

@@ -46,8 +46,10 @@ def test_who_is_on_shift_and_away_gets_nothing() -> None:
 def test_a_shift_that_begins_takes_who_waits() -> None:
     """Nothing else need happen; and it is known when the next turn is due."""
     desk = after(a_specialist("a", shifts=AFTERNOON), a_ticket("T1"))
+    desk.roster.settle()
     then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(30))
-    then.turn_shifts()
+    then.bring_waiting(desk.tickets.values(), dict.fromkeys(desk.roster.pools, 9))
+    then.turn_shifts({})
     assert said(then) == ["a"]
     assert [one.turns_at for one in then.turned.values()] == [NOON + timedelta(hours=6)]
     assert desk.roster.due(NOON + minutes(31)) == []
@@ -56,8 +58,9 @@ def test_a_shift_that_begins_takes_who_waits() -> None:
 def test_a_shift_that_ends_gives_nothing_more() -> None:
     """What is held stays where it is."""
     desk = after(a_specialist("d", shifts=DAY, capacity=ROOMY), a_ticket("T1"))
+    desk.roster.settle()
     then = Desk(desk.roster, desk.tickets.values(), NOON + timedelta(hours=5))
-    then.turn_shifts()
+    then.turn_shifts({})
     then.apply(a_ticket("T2"))
     assert said(then) == ["no_shift"]
     assert [t.specialist_id for t in then.tickets.values()] == ["d", None]

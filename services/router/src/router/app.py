@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from router import handlers
 from router.http import make_app
 from router.settings import Settings
-from router.sweep import Sweeper
+from router.sweep import Forgetter, Sweeper
 from shared.lifecycle import Part
 from shared.postgres import Database
 from shared.service import Service
@@ -16,5 +16,7 @@ __all__ = ["assemble"]
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     service = Service("router", settings, db)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handlers.take)
-    return service.parts(consumer, lambda routes: make_app(db, routes), Sweeper(db))
+    matcher = handlers.Matcher(settings.rules)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, matcher.take)
+    own = (Sweeper(db, matcher), Forgetter(db))
+    return service.parts(consumer, lambda routes: make_app(db, matcher, routes), *own)

@@ -4,17 +4,19 @@ After each record nobody waits whom somebody could take. Since records are appli
 memory, what is announced does not depend on how they were cut into batches.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import heappop, heappush
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 from uuid import UUID, uuid5
 
-from router.roster import CHANNELS, Roster, Specialist, preference
-from router.ticket import FACTS, Key, Release, Ticket, base, fact_of
+from router.matching import Pool, Question, decide
+from router.queue import Queues, pool_of
+from router.roster import CHANNELS, Roster, Specialist, left, listed
+from router.ticket import FACTS, Release, Ticket, base, fact_of
 from shared.events import (
+    AssignmentExplained,
     AssignmentReleased,
     Envelope,
     Event,
@@ -22,18 +24,27 @@ from shared.events import (
     SpecialistRemoved,
     TicketAssigned,
     TicketDeclined,
+    TicketEvent,
     TicketQueued,
+    Wanted,
 )
-from shared.events.assignments import AssignmentFact
 from shared.promises import Channel
+from shared.rosters import Shifts
 
-__all__ = ["Before", "Decline", "Desk", "NotTheirs", "Unknown"]
+__all__ = ["Acquaintance", "Before", "Decline", "Desk", "NotTheirs", "Unknown"]
 
 _SOURCE: Final = "router"
 _LEFT: Final = "left the roster"
 
 type Before = tuple[int, int]
 """Capacity and load of somebody on a channel, as they were loaded."""
+
+
+class Acquaintance(NamedTuple):
+    """Who was given a ticket of an account last, and when."""
+
+    specialist_id: str
+    at: datetime
 
 
 class Unknown(Exception):  # noqa: N818 - an answer to a person, not a fault
@@ -54,49 +65,6 @@ class Decline:
     traceparent: str | None
 
 
-class Queue:
-    """The tickets of one pool that wait, earliest due first, as far as they were loaded."""
-
-    def __init__(self) -> None:
-        self._heap: list[Key] = []
-        self._horizon: Key | None = None
-        self.fell_short = False
-        """An answer would have needed tickets beyond those loaded."""
-
-    @property
-    def empty(self) -> bool:
-        """Nobody waits, here or beyond the horizon."""
-        return not self._heap and self._horizon is None
-
-    def push(self, ticket: Ticket) -> None:
-        """Add a ticket, or its new place when it is due at another time now."""
-        heappush(self._heap, ticket.key)
-
-    def ends_at(self, horizon: Key) -> None:
-        """Say that others wait beyond ``horizon``, which were not loaded."""
-        self._horizon = horizon
-
-    def earliest(
-        self, find: Callable[[UUID], Ticket], goes: Callable[[Ticket], bool]
-    ) -> Key | None:
-        """Find the first that goes; others keep their place."""
-        passed_over: list[Key] = []
-        found = None
-        while self._heap and found is None and self._sees(self._heap[0]):
-            key = heappop(self._heap)
-            ticket = find(key[1])
-            if ticket.waits and ticket.key == key:
-                passed_over.append(key)
-                found = key if goes(ticket) else None
-        for key in passed_over:
-            heappush(self._heap, key)
-        self.fell_short |= found is None and self._horizon is not None
-        return found
-
-    def _sees(self, key: Key) -> bool:
-        return self._horizon is None or key <= self._horizon
-
-
 class Desk:
     """All that one transaction decides on. What is to be saved and announced is left on it."""
 
@@ -107,50 +75,72 @@ class Desk:
         self.listed: dict[str, Specialist] = {}
         self.turned: dict[str, Specialist] = {}
         self.before: dict[tuple[str, Channel], Before] = {}
+        self.acquaintances: dict[str, Acquaintance] = {}
+        """Who had an account last, and when."""
+        self.met: set[str] = set()
+        """The accounts of which that is new."""
         self.announced: list[Envelope[Event]] = []
         self._now = now
         self._traceparent: str | None = None
-        self._queues: dict[Channel, defaultdict[str, Queue]] = {
-            channel: defaultdict(Queue) for channel in CHANNELS
-        }
+        self._queues = Queues(roster, self.tickets)
         for ticket in tickets:
             self._bring(ticket)
 
     @property
-    def saw_enough(self) -> bool:
-        """Every decision was made on all the tickets it concerns."""
-        return not any(q.fell_short for queues in self._queues.values() for q in queues.values())
+    def fell_short(self) -> set[Pool]:
+        """The pools of which a decision would have needed more tickets than were loaded."""
+        return self._queues.fell_short
 
-    def room_to_come(self, envelopes: Sequence[Envelope[Event]]) -> dict[Channel, int]:
-        """Estimate, a channel, how many of those who wait these events could let go."""
-        room = Counter(t.terms.channel for t in self.tickets.values() if t.specialist_id)
-        changes = [e.event for e in envelopes if e.event.topic == SpecialistListed.topic]
-        for channel in CHANNELS if changes or self.roster.due(self._now) else ():
-            room[channel] += self.roster.room(channel)
-            for change in changes:
-                if isinstance(change, SpecialistListed):
-                    room[channel] += change.capacity.get(channel, 0)
-        return room
+    @property
+    def decisions(self) -> list[Envelope[AssignmentExplained]]:
+        """The records of what was decided."""
+        return [
+            cast("Envelope[AssignmentExplained]", envelope)
+            for envelope in self.announced
+            if isinstance(envelope.event, AssignmentExplained)
+        ]
 
-    def bring_waiting(self, tickets: Iterable[Ticket], limits: dict[Channel, int]) -> None:
+    def to_come(self, envelopes: Sequence[Envelope[Event]]) -> Counter[Pool]:
+        """Estimate, a pool, how many of those who wait these events could let go."""
+        coming: Counter[Pool] = Counter()
+        for ticket in self.tickets.values():
+            holder = self.roster.get(ticket.specialist_id) if ticket.specialist_id else None
+            coming.update(self.roster.pools_of(holder) if holder else ())
+        for specialist in self.roster.due(self._now):
+            coming.update(
+                {pool: specialist.room(pool.channel) for pool in self.roster.pools_of(specialist)}
+            )
+        for event in (envelope.event for envelope in envelopes):
+            if isinstance(event, SpecialistListed):
+                who = listed(event, self._now)
+                coming.update({p: who.serves[p.channel] for p in self.roster.pools_of(who)})
+        return coming
+
+    def bring_waiting(self, tickets: Iterable[Ticket], limits: Mapping[Pool, int]) -> None:
         """Take those in who wait: of each pool the earliest, at most so many as its limit."""
-        pools: defaultdict[tuple[Channel, str], list[Ticket]] = defaultdict(list)
-        for ticket in tickets:
-            terms = ticket.terms
-            pools[terms.channel, base(terms.language)].append(ticket)
+        waiting = [*tickets]
+        for ticket in waiting:
             if ticket.ticket_id not in self.tickets:
                 self._bring(ticket)
-        for (channel, language), waiting in pools.items():
-            if len(waiting) >= limits[channel]:
-                self._queues[channel][language].ends_at(max(t.key for t in waiting))
+        self._queues.loaded(waiting, limits)
 
-    def turn_shifts(self) -> None:
+    def turn_shifts(self, shifts: Mapping[str, Shifts]) -> None:
         """Let shifts begin and end that do so by now, and give work to who comes."""
-        for specialist in self.roster.due(self._now):
+        for known in self.roster.due(self._now):
+            specialist = known.copy()
+            specialist.shifts = shifts.get(specialist.specialist_id, specialist.shifts)
             specialist.turn(self._now)
+            self.roster.put(specialist)
             self.turned[specialist.specialist_id] = specialist
-        if any(specialist.there for specialist in self.turned.values()):
-            self._match(*CHANNELS)
+        come = [specialist for specialist in self.turned.values() if specialist.there]
+        self._match({pool for specialist in come for pool in self.roster.pools_of(specialist)})
+
+    def try_again(self) -> None:
+        """Give those another try whose next step of relaxation has come due."""
+        due = [t for t in self.tickets.values() if t.waits and _is_due(t, self._now)]
+        for ticket in sorted(due, key=lambda ticket: ticket.key):
+            self.touched.add(ticket.ticket_id)
+            self._line_up(ticket)
 
     def apply(self, envelope: Envelope[Event]) -> None:
         """Let one event have its effect, and give work to whoever has room then."""
@@ -159,7 +149,7 @@ class Desk:
             case SpecialistListed() as event:
                 self._list(event, envelope.time)
             case SpecialistRemoved() as event:
-                self._remove(event.specialist_id, envelope.time)
+                self._replace(left(event.specialist_id, envelope.time))
             case event if isinstance(event, FACTS):
                 self._fold(event.ticket_id, envelope)
             case _:
@@ -175,7 +165,8 @@ class Desk:
         self._traceparent = decline.traceparent
         ticket.declined_by |= {decline.specialist_id}
         cause = self._hand_back(ticket, decline.reason)
-        self._match(*self._freed_by(ticket, decline.specialist_id))
+        self._serve(decline.specialist_id)
+        self._try(ticket)
         self._say_why_it_waits(ticket, cause)
         return ticket
 
@@ -200,44 +191,18 @@ class Desk:
             ticket_id=ticket.ticket_id, specialist_id=specialist_id, cause=cause
         )
         self._announce(envelope.id, event)
-        self._match(*self._freed_by(ticket, specialist_id))
+        self._serve(specialist_id)
 
     def _line_up(self, ticket: Ticket) -> None:
+        """Find its place; nobody else who waits could take what is free, so it alone may go."""
         if ticket.waits:
-            self._queue_of(ticket).push(ticket)
-            self._match(ticket.terms.channel)
+            self._enqueue(ticket)
+            self._try(ticket)
 
     def _list(self, event: SpecialistListed, listed_at: datetime) -> None:
-        specialist = Specialist(
-            specialist_id=event.specialist_id,
-            name=event.name,
-            languages=event.languages,
-            presence=event.presence,
-            listed_at=listed_at,
-            capacity={channel: event.capacity.get(channel, 0) for channel in CHANNELS},
-            levels={language: event.level(language) for language in event.languages},
-            skills=event.skills,
-            team=event.team,
-            certified=event.certified,
-            universal=None if event.universal is None else event.universal.capacity,
-            weights={} if event.universal is None else event.universal.weights,
-            shifts=event.shifts,
-        )
+        specialist = listed(event, listed_at)
         specialist.turn(self._now)
         self._replace(specialist)
-
-    def _remove(self, specialist_id: str, removed_at: datetime) -> None:
-        self._replace(
-            Specialist(
-                specialist_id=specialist_id,
-                name=specialist_id,
-                languages=(),
-                presence="offline",
-                listed_at=removed_at,
-                removed=True,
-                capacity=dict.fromkeys(CHANNELS, 0),
-            )
-        )
 
     def _replace(self, specialist: Specialist) -> None:
         """Put what the roster says now in the place of what it said; older news change nothing."""
@@ -246,13 +211,19 @@ class Desk:
             return
         for channel in CHANNELS:
             self._note(known or specialist, channel, new=known is None)
+        served = {*self.roster.pools_of(known)} if known is not None else set[Pool]()
         if known is not None:
-            specialist.load = known.load
+            specialist.load, specialist.last_at = {**known.load}, {**known.last_at}
+        groups = self.roster.ranks.turns
         self.roster.put(specialist)
         self.listed[specialist.specialist_id] = specialist
         left = self._held_by(specialist) if specialist.removed else []
         causes = [(ticket, self._hand_back(ticket, _LEFT)) for ticket in left]
-        self._match(*CHANNELS)
+        if self.roster.ranks.turns != groups:
+            self._match(self.roster.pools)
+        else:
+            serves = {*self.roster.pools_of(specialist)}
+            self._match(serves if serves == served else serves | served)
         for ticket, cause in causes:
             self._say_why_it_waits(ticket, cause)
 
@@ -264,7 +235,7 @@ class Desk:
         """Let a ticket wait again; the cause of what follows comes back."""
         specialist_id = self._take_from(ticket)
         ticket.waiting_since = self._now
-        self._queue_of(ticket).push(ticket)
+        self._enqueue(ticket)
         name = f"declined/{specialist_id}/{ticket.assigned_count}"
         event = TicketDeclined(
             ticket_id=ticket.ticket_id, specialist_id=specialist_id, reason=reason
@@ -275,39 +246,80 @@ class Desk:
 
     def _say_why_it_waits(self, ticket: Ticket, cause: UUID) -> None:
         if ticket.waits:
-            reason = self.roster.why_nobody(ticket.terms.channel, base(ticket.terms.language))
+            reason = self.roster.why_nobody(pool_of(ticket))
             self._announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
+            self._announce(cause, self._decide(ticket))
 
-    def _freed_by(self, ticket: Ticket, specialist_id: str) -> Sequence[Channel]:
-        """Say of which channels somebody may take more, now that a ticket has left them."""
+    def _serve(self, specialist_id: str) -> None:
+        """Give the earliest to somebody who has room now; nobody else has any that is new."""
         specialist = self.roster.get(specialist_id)
-        if specialist is None or specialist.universal is None:
-            return (ticket.terms.channel,)
-        return CHANNELS
+        pools = self.roster.pools_of(specialist) if specialist is not None else ()
 
-    def _match(self, *channels: Channel) -> None:
-        """Give the earliest due to somebody, as long as anybody can take anything."""
-        while (ticket := self._next(channels)) is not None:
-            account_id = ticket.terms.account_id
-            takers = self.roster.takers(ticket)
-            self._give(ticket, max(takers, key=lambda s: preference(account_id, s.specialist_id)))
+        def goes(ticket: Ticket) -> bool:
+            return specialist_id not in self._aside(ticket)
 
-    def _next(self, channels: Sequence[Channel]) -> Ticket | None:
-        firsts = [first for channel in channels for first in self._firsts(channel)]
-        return self.tickets[min(firsts)[1]] if firsts else None
+        while specialist is not None and specialist.there:
+            open_to = (pool for pool in pools if specialist.can_take(pool.channel))
+            if not self._give_earliest(open_to, goes):
+                return
 
-    def _firsts(self, channel: Channel) -> Iterator[Key]:
-        for language, queue in self._queues[channel].items():
-            if queue.empty:
-                continue
-            qualified = self.roster.qualified(channel, language).values()
-            if any(specialist.can_take(channel) for specialist in qualified):
-                first = queue.earliest(self.tickets.__getitem__, self._goes)
-                if first is not None:
-                    yield first
+    def _match(self, pools: Collection[Pool]) -> None:
+        """Give the earliest to somebody, as long as anybody can take anything of these pools."""
 
-    def _goes(self, ticket: Ticket) -> bool:
-        return any(True for _ in self.roster.takers(ticket))
+        def goes(ticket: Ticket) -> bool:
+            return self._anybody_for(pool_of(ticket), self._aside(ticket))
+
+        while self._give_earliest((pool for pool in pools if self._anybody_for(pool, ())), goes):
+            pass
+
+    def _give_earliest(self, pools: Iterable[Pool], goes: Callable[[Ticket], bool]) -> bool:
+        first = self._queues.earliest(pools, goes)
+        return first is not None and self._try(first)
+
+    def _anybody_for(self, pool: Pool, aside: Collection[str]) -> bool:
+        able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), aside)
+        return next(able, None) is not None
+
+    def _aside(self, ticket: Ticket) -> Collection[str]:
+        """Name those whom a ticket is not given to, unless all who qualify are among them."""
+        pool, aside = pool_of(ticket), ticket.declined_by
+        if aside and self.roster.ranks.all_in(pool.channel, self.roster.needs(pool), aside):
+            return ()
+        return aside
+
+    def _try(self, ticket: Ticket) -> bool:
+        """Give a ticket to who is best for it, if anybody can take it."""
+        if not ticket.waits or not self._anybody_for(pool_of(ticket), self._aside(ticket)):
+            return False
+        decision = self._decide(ticket)
+        specialist = self.roster.get(decision.specialist_id or "")
+        assert specialist is not None  # noqa: S101 - somebody can take it, so somebody is chosen
+        self._give(ticket, specialist)
+        self._announce(uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}"), decision)
+        return True
+
+    def _decide(self, ticket: Ticket) -> AssignmentExplained:
+        pool, terms = pool_of(ticket), ticket.terms
+        wanted = Wanted(
+            account_id=terms.account_id,
+            channel=pool.channel,
+            language=pool.language,
+            promise_class=ticket.promise_class,
+            due_at=ticket.due,
+            rank_at=ticket.key[0],
+            needs=self.roster.needs(pool),
+            all_set_aside=bool(ticket.declined_by) and not self._aside(ticket),
+        )
+        known = self.acquaintances.get(terms.account_id)
+        knows = known is not None and self._now - known.at <= self.roster.rules.knows
+        question = Question(
+            ticket.ticket_id,
+            wanted,
+            aside=ticket.declined_by,
+            known_by=known.specialist_id if known is not None and knows else None,
+            again_at=ticket.again_at,
+        )
+        return decide(question, self.roster, self.roster.rules.weights, self._now)
 
     def _give(self, ticket: Ticket, specialist: Specialist) -> None:
         terms = ticket.terms
@@ -315,6 +327,7 @@ class Desk:
         ticket.assigned_count += 1
         self.touched.add(ticket.ticket_id)
         self._shift(specialist, terms.channel, 1)
+        self._meet(terms.account_id, specialist)
         waited = self._now - (ticket.waiting_since or terms.create_date)
         event = TicketAssigned(
             ticket_id=ticket.ticket_id,
@@ -323,8 +336,8 @@ class Desk:
             channel=terms.channel,
             severity=ticket.severity,
             language=terms.language,
-            english_instead=not self.roster.serves(terms.channel, base(terms.language)),
-            due_at=ticket.key[0],
+            english_instead=base(terms.language) not in specialist.speaks,
+            due_at=ticket.due,
             waited_ms=max(0, waited // timedelta(milliseconds=1)),
         )
         self._announce(uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}"), event)
@@ -341,7 +354,15 @@ class Desk:
 
     def _shift(self, specialist: Specialist, channel: Channel, by: int) -> None:
         self._note(specialist, channel)
+        self.roster.change(specialist)
         specialist.load[channel] = specialist.load.get(channel, 0) + by
+        if by > 0:
+            specialist.last_at[channel] = self._now
+        self.roster.rank(specialist)
+
+    def _meet(self, account_id: str, specialist: Specialist) -> None:
+        self.acquaintances[account_id] = Acquaintance(specialist.specialist_id, self._now)
+        self.met.add(account_id)
 
     def _note(self, specialist: Specialist, channel: Channel, *, new: bool = False) -> None:
         """Remember what was loaded, for the save to be sure that nobody else changed it."""
@@ -350,16 +371,20 @@ class Desk:
 
     def _bring(self, ticket: Ticket) -> None:
         self.tickets[ticket.ticket_id] = ticket
-        if ticket.waits:
-            self._queue_of(ticket).push(ticket)
+        if ticket.waits and ticket.pool is not None:
+            self._queues.push(ticket)
 
-    def _queue_of(self, ticket: Ticket) -> Queue:
-        terms = ticket.terms
-        return self._queues[terms.channel][base(terms.language)]
+    def _enqueue(self, ticket: Ticket) -> None:
+        ticket.place(self.roster.rules, self._now)
+        self._queues.push(ticket)
 
-    def _announce(self, cause: UUID, event: AssignmentFact) -> None:
+    def _announce(self, cause: UUID, event: TicketEvent) -> None:
         self.announced.append(
             Envelope.caused_by(
                 cause, event, source=_SOURCE, time=self._now, traceparent=self._traceparent
             )
         )
+
+
+def _is_due(ticket: Ticket, now: datetime) -> bool:
+    return ticket.again_at is not None and ticket.again_at <= now

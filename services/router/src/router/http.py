@@ -10,15 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from router import handlers, store
+from router import store
 from router.domain import Decline, NotTheirs, Unknown
+from router.handlers import Matcher
 from shared.api import A_TICKET, TicketId, Traceparent, make_api, problems
-from shared.events import Presence
+from shared.events import AssignmentExplained, Presence
 from shared.postgres import Database, now
 from shared.promises import Channel
 from shared.tracing import traceparent_or_new
 
-__all__ = ["Declined", "Holder", "Pool", "Wish", "make_app"]
+__all__ = ["Decided", "Declined", "Holder", "Pool", "Wish", "make_app"]
 
 
 class Wish(BaseModel):
@@ -45,6 +46,13 @@ class Declined(BaseModel):
     outcome: Literal["assigned", "waiting"]
     ticket_id: UUID
     specialist_id: str | None = Field(description="Who has it now.")
+
+
+class Decided(BaseModel):
+    """What was decided on a ticket, the oldest first."""
+
+    ticket_id: UUID
+    decisions: list[AssignmentExplained]
 
 
 class Pool(BaseModel):
@@ -122,7 +130,12 @@ _DECLINE_FAILS: Final = problems(
 )
 
 
-def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
+_DECISION_FAILS: Final = problems(
+    {HTTPStatus.NOT_FOUND: f"no decision on ticket {A_TICKET} is on record"}
+)
+
+
+def make_app(db: Database, matcher: Matcher, routes: list[BaseRoute]) -> FastAPI:
     """Build the app; ``routes`` are those that every service has."""
     app = make_api("router", routes)
 
@@ -141,7 +154,7 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
         declined = Decline(ticket_id, wish.specialist_id, wish.reason, trace)
         try:
             async with db.transaction() as tx:
-                ticket = await handlers.decline(tx, declined, await now(tx))
+                ticket = await matcher.decline(tx, declined, await now(tx))
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}") from e
         except NotTheirs as e:
@@ -165,4 +178,26 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
         async with db.transaction() as tx:
             return _HOLDERS.validate_python(await store.roster_load(tx))
 
+    _add_decision(app, db)
     return app
+
+
+def _add_decision(app: FastAPI, db: Database) -> None:
+    @app.get(
+        "/v1/tickets/{ticket_id}/decision",
+        summary="Why who has it",
+        tags=["tickets"],
+        responses=_DECISION_FAILS,
+    )
+    async def decision(ticket_id: TicketId) -> Decided:
+        """Tell of each decision on a ticket why it went to whom it went, or waits; the last counts.
+
+        Records are kept for 14 days.
+        """
+        async with db.transaction() as tx:
+            records = await store.decisions(tx, ticket_id)
+        if not records:
+            detail = f"no decision on ticket {ticket_id} is on record"
+            raise HTTPException(HTTPStatus.NOT_FOUND, detail)
+        decisions = [AssignmentExplained.model_validate_json(record) for record in records]
+        return Decided(ticket_id=ticket_id, decisions=decisions)

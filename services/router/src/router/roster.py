@@ -1,23 +1,39 @@
-"""The roster: who serves which channel in which languages, and whom an account belongs to."""
+"""The roster: who serves what, who holds how much, and what a transaction changed of it.
 
-from collections import defaultdict
+It outlives transactions. What a transaction touches is remembered as it was: given up, it is put
+back (`restore`); committed, it is forgotten (`settle`).
+"""
+
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import blake2b
 from typing import Final
 
-from router.ticket import Ticket, base
-from shared.events import Presence, QueueReason
-from shared.promises import Channel
-from shared.rosters import Shifts, turn
+from sortedcontainers import SortedList
 
-__all__ = ["CHANNELS", "Roster", "Specialist"]
+from router.matching import Pool, Question, Rules, Standing, default_rules
+from router.matching.judge import idle_since, load_share, score
+from router.matching.ranks import Ranks
+from router.ticket import base
+from shared.events import (
+    Candidate,
+    Need,
+    Presence,
+    QueueReason,
+    SpecialistListed,
+    Wanted,
+    Weights,
+)
+from shared.promises import Channel
+from shared.rosters import HIGHEST, Shifts, turn
+
+__all__ = ["CHANNELS", "Roster", "Specialist", "left", "listed"]
 
 CHANNELS: Final[tuple[Channel, ...]] = ("email", "phone", "chat")
-_ENGLISH: Final = "en"
 
-type _Pool = tuple[Channel, str]
+type _Turn = tuple[datetime, str]
+type _Signature = tuple[frozenset[Channel], tuple[tuple[str, int], ...], tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -32,6 +48,8 @@ class Specialist:
     removed: bool = False
     capacity: dict[Channel, int] = field(default_factory=dict)
     load: dict[Channel, int] = field(default_factory=dict)
+    last_at: dict[Channel, datetime] = field(default_factory=dict)
+    """When they were last given a ticket of a channel."""
     levels: dict[str, int] = field(default_factory=dict)
     skills: tuple[str, ...] = ()
     team: str | None = None
@@ -46,36 +64,125 @@ class Specialist:
     """Until then ``on_shift`` holds; None for who works whenever online."""
 
     @property
+    def online(self) -> bool:
+        """Present, on shift or not."""
+        return self.presence == "online"
+
+    @property
     def there(self) -> bool:
         """Online, and on shift."""
-        return self.presence == "online" and self.on_shift
+        return self.online and self.on_shift
+
+    @property
+    def serves(self) -> Mapping[Channel, int]:
+        """The channels that they take premium tickets of, with the capacity of each."""
+        if not self.certified:
+            return {}
+        return {channel: most for channel, most in self.capacity.items() if most > 0}
+
+    @property
+    def speaks(self) -> Mapping[str, int]:
+        """The best level of each language, whatever the region."""
+        spoken: dict[str, int] = {}
+        for tag in self.languages:
+            level = self.levels.get(tag, HIGHEST)
+            spoken[base(tag)] = max(level, spoken.get(base(tag), 0))
+        return spoken
+
+    @property
+    def held(self) -> int:
+        """Weigh all that they hold."""
+        return sum(load * self.weights.get(on, 1) for on, load in self.load.items())
 
     def room(self, channel: Channel) -> int:
         """Count the tickets they could take more; below zero when the roster shrank."""
         room = self.capacity.get(channel, 0) - self.load.get(channel, 0)
         if self.universal is None:
             return room
-        held = sum(load * self.weights.get(on, 1) for on, load in self.load.items())
-        return min(room, (self.universal - held) // self.weights.get(channel, 1))
+        return min(room, (self.universal - self.held) // self.weights.get(channel, 1))
 
     def can_take(self, channel: Channel) -> bool:
         """There, with room."""
         return self.there and self.room(channel) > 0
+
+    def standing(self, channel: Channel, scarcity: int, weights: Weights) -> Standing:
+        """Rank on a channel, the lowest first, but for whom they know."""
+        share = load_share(
+            capacity=self.capacity.get(channel, 0),
+            load=self.load.get(channel, 0),
+            universal=self.universal,
+            held=0 if self.universal is None else self.held,
+        )
+        total = score(scarcity=scarcity, load=share, knows=False, weights=weights)
+        return Standing(total, idle_since(self.last_at.get(channel)), self.specialist_id)
 
     def turn(self, now: datetime) -> None:
         """Find out whether they are on shift, and until when."""
         if self.shifts is not None:
             self.on_shift, self.turns_at = turn(self.shifts, now)
 
+    def copy(self) -> "Specialist":
+        """Keep them as they are."""
+        return replace(
+            self, capacity={**self.capacity}, load={**self.load}, last_at={**self.last_at}
+        )
+
+
+def listed(event: SpecialistListed, listed_at: datetime) -> Specialist:
+    """Make somebody of what the roster says of them."""
+    return Specialist(
+        specialist_id=event.specialist_id,
+        name=event.name,
+        languages=event.languages,
+        presence=event.presence,
+        listed_at=listed_at,
+        capacity={channel: event.capacity.get(channel, 0) for channel in CHANNELS},
+        levels={language: event.level(language) for language in event.languages},
+        skills=event.skills,
+        team=event.team,
+        certified=event.certified,
+        universal=None if event.universal is None else event.universal.capacity,
+        weights={} if event.universal is None else event.universal.weights,
+        shifts=event.shifts,
+    )
+
+
+def left(specialist_id: str, removed_at: datetime) -> Specialist:
+    """Make what remains of who left the roster."""
+    return Specialist(
+        specialist_id=specialist_id,
+        name=specialist_id,
+        languages=(),
+        presence="offline",
+        listed_at=removed_at,
+        removed=True,
+        capacity=dict.fromkeys(CHANNELS, 0),
+    )
+
 
 class Roster:
-    """Everybody, found by id or by what they serve."""
+    """Everybody, found by id, by what they serve, and by when their shift turns."""
 
-    def __init__(self, specialists: Iterable[Specialist]) -> None:
+    def __init__(self, specialists: Iterable[Specialist], rules: Rules | None = None) -> None:
+        self.rules = rules or default_rules()
+        self.ranks = Ranks(self.rules.weights)
         self._by_id: dict[str, Specialist] = {}
-        self._serving: defaultdict[_Pool, dict[str, Specialist]] = defaultdict(dict)
+        self._here: dict[str, Specialist] = {}
+        self._turns: SortedList[_Turn] = SortedList()
+        self._uncertified: Counter[Channel] = Counter()
+        self._pools: set[Pool] = set()
+        self._new_pools: set[Pool] = set()
+        self._needs: dict[Pool, tuple[Need, ...]] = {}
+        self._pools_of: dict[_Signature, tuple[Pool, ...]] = {}
+        self._seen_turns = 0
+        self._before: dict[str, Specialist | None] = {}
         for specialist in specialists:
-            self.put(specialist)
+            self._put(specialist)
+
+    @property
+    def everybody(self) -> Mapping[str, Specialist]:
+        """All who are on the roster, by id."""
+        return self._here
 
     def get(self, specialist_id: str) -> Specialist | None:
         """Find somebody, removed or not."""
@@ -83,68 +190,182 @@ class Roster:
 
     def due(self, now: datetime) -> list[Specialist]:
         """Find those whose shift has begun or ended by now."""
-        people = self._by_id.values()
-        return [one for one in people if one.turns_at is not None and one.turns_at <= now]
+        due = self._turns.irange(None, (now, chr(0x10FFFF)))
+        return [self._by_id[specialist_id] for _, specialist_id in due]
 
     def put(self, specialist: Specialist) -> None:
         """Add somebody, or replace what was known of them."""
-        if (known := self._by_id.get(specialist.specialist_id)) is not None:
-            for pool in _pools(known):
-                del self._serving[pool][known.specialist_id]
-        self._by_id[specialist.specialist_id] = specialist
-        for pool in _pools(specialist):
-            self._serving[pool][specialist.specialist_id] = specialist
+        known = self._by_id.get(specialist.specialist_id)
+        self._before.setdefault(specialist.specialist_id, known)
+        self._put(specialist)
 
-    def room(self, channel: Channel) -> int:
-        """Count what all together could take more on a channel, whatever their presence."""
-        return sum(max(0, specialist.room(channel)) for specialist in self._by_id.values())
+    def change(self, specialist: Specialist) -> "Specialist":
+        """Say that somebody's facts are about to change; `put` or `rank` them when they have."""
+        if specialist.specialist_id not in self._before:
+            self._before[specialist.specialist_id] = specialist.copy()
+        return specialist
 
-    def serves(self, channel: Channel, language: str) -> bool:
-        """Tell whether anybody, present or not, serves the channel in this language."""
-        return bool(self._serving.get((channel, language)))
+    def rank(self, specialist: Specialist) -> None:
+        """Put somebody in the place that their load gives them now."""
+        self.ranks.rank(specialist.specialist_id)
 
-    def qualified(self, channel: Channel, language: str) -> Mapping[str, Specialist]:
-        """Find all who serve a language; where nobody does, all who serve English instead."""
-        spoken = language if self.serves(channel, language) else _ENGLISH
-        return self._serving.get((channel, spoken), {})
+    def restore(self) -> None:
+        """Put back what was touched since it was last settled."""
+        before, self._before = self._before, {}
+        if self._new_pools:
+            self._pools -= self._new_pools
+            self._new_pools = set()
+            self._pools_of.clear()
+        for specialist_id, specialist in before.items():
+            if specialist is not None:
+                self._put(specialist)
+            else:
+                self._forget(specialist_id)
+                self.ranks.remove(specialist_id)
 
-    def why_nobody(self, channel: Channel, language: str) -> QueueReason:
-        """Say what stands in the way of a ticket that nobody can take now."""
-        qualified = self.qualified(channel, language).values()
-        if not qualified:
-            return "no_skill"
-        present = any(specialist.there for specialist in qualified)
-        return "no_capacity" if present else "no_shift"
+    def settle(self) -> None:
+        """Take what was touched for what is."""
+        self._before = {}
+        self._new_pools = set()
 
-    def takers(self, ticket: Ticket) -> Iterator[Specialist]:
-        """Find all who could take a ticket now.
+    def refresh(self, specialists: Iterable[Specialist]) -> None:
+        """Take in what another router changed."""
+        for specialist in specialists:
+            self._put(specialist)
 
-        Who declined it is left out, unless all who are qualified did: then it is offered again.
+    def know_pools(self, pools: Iterable[Pool]) -> None:
+        """Remember where somebody waits, by what others say."""
+        for pool in {*pools} - self._pools:
+            self._pools.add(pool)
+            self._pools_of.clear()
+
+    def is_new(self, pool: Pool) -> bool:
+        """Tell whether nobody was ever known to wait there before what is not settled yet."""
+        if pool in self._pools:
+            return pool in self._new_pools
+        self.know_pools((pool,))
+        self._new_pools.add(pool)
+        return True
+
+    @property
+    def pools(self) -> frozenset[Pool]:
+        """Every pool in which anybody was ever known to wait."""
+        return frozenset(self._pools)
+
+    @property
+    def new_pools(self) -> frozenset[Pool]:
+        """Those of which others are to be told."""
+        return frozenset(self._new_pools)
+
+    def pools_of(self, specialist: Specialist) -> tuple[Pool, ...]:
+        """Find the pools that somebody can take tickets from."""
+        self._notice_turns()
+        speaks, skills = specialist.speaks, {*specialist.skills}
+        signature = (
+            frozenset(specialist.serves),
+            tuple(sorted(speaks.items())),
+            tuple(sorted(skills)),
+        )
+        found = self._pools_of.get(signature)
+        if found is None:
+            found = self._pools_of[signature] = tuple(
+                sorted(
+                    pool
+                    for pool in self._pools
+                    if pool.channel in signature[0]
+                    and any(_meets(need, speaks, skills) for need in self.needs(pool))
+                )
+            )
+        return found
+
+    def needs(self, pool: Pool) -> tuple[Need, ...]:
+        """List what is enough for a pool, from what was asked to the last step that has come due.
+
+        What nobody on the roster could ever meet is not waited for: a language that nobody serves
+        is at the next step at once, though never at the one that takes anybody.
         """
-        terms, declined_by = ticket.terms, ticket.declined_by
-        qualified = self.qualified(terms.channel, base(terms.language))
-        if declined_by and qualified.keys() <= declined_by:
-            declined_by = frozenset()
-        for specialist in qualified.values():
-            if specialist.can_take(terms.channel) and specialist.specialist_id not in declined_by:
-                yield specialist
+        self._notice_turns()
+        needs = self._needs.get(pool)
+        if needs is None:
+            every = self.rules.all_needs(pool.channel, pool.language, pool.skills)
+            named = [step for step, need in enumerate(every) if need.language is not None]
+            met = (step for step in named if self.ranks.meets(pool.channel, every[step]))
+            step = max(pool.step, next(met, 0))
+            needs = self._needs[pool] = every[: step + 1]
+        return needs
+
+    def uncertified(self, wanted: Wanted) -> int:
+        """Count who serves the channel and takes no premium tickets."""
+        return self._uncertified[wanted.channel]
+
+    def why_nobody(self, pool: Pool) -> QueueReason:
+        """Say what stands in the way of a ticket that nobody can take now."""
+        counts = self.ranks.counts(pool.channel, self.needs(pool))
+        if not counts.qualified:
+            return "no_skill"
+        return "no_capacity" if counts.there else "no_shift"
+
+    def sketch(self, specialist_id: str, question: Question) -> Candidate:
+        """Say what is to be known of somebody, for what is asked."""
+        person, wanted = self._by_id[specialist_id], question.wanted
+        channel = wanted.channel
+        speaks = person.speaks
+        languages = {need.language for need in wanted.needs} | {wanted.language}
+        asked = {skill for need in wanted.needs for skill in need.skills}
+        shared = person.universal is not None
+        return Candidate(
+            specialist_id=specialist_id,
+            capacity=person.capacity.get(channel, 0),
+            load=person.load.get(channel, 0),
+            scarcity=self.ranks.scarcity(specialist_id),
+            levels={one: level for one, level in speaks.items() if one in languages},
+            skills=tuple(sorted(asked & {*person.skills})),
+            certified=person.certified,
+            presence=person.presence,
+            on_shift=person.on_shift,
+            universal=person.universal,
+            held=person.held if shared else 0,
+            weight=person.weights.get(channel, 1) if shared else 1,
+            knows=specialist_id == question.known_by,
+            set_aside=specialist_id in question.aside,
+            last_at=person.last_at.get(channel),
+        )
+
+    def _put(self, specialist: Specialist) -> None:
+        self._forget(specialist.specialist_id)
+        self._by_id[specialist.specialist_id] = specialist
+        if specialist.turns_at is not None:
+            self._turns.add((specialist.turns_at, specialist.specialist_id))
+        if not specialist.removed:
+            self._here[specialist.specialist_id] = specialist
+            if not specialist.certified:
+                self._uncertified.update(_served(specialist))
+        if specialist.removed or not specialist.certified:
+            self.ranks.remove(specialist.specialist_id)
+        else:
+            self.ranks.put(specialist)
+
+    def _forget(self, specialist_id: str) -> None:
+        known = self._by_id.pop(specialist_id, None)
+        if known is None:
+            return
+        if known.turns_at is not None:
+            self._turns.remove((known.turns_at, specialist_id))
+        if self._here.pop(specialist_id, None) is not None and not known.certified:
+            self._uncertified.subtract(_served(known))
+
+    def _notice_turns(self) -> None:
+        if self._seen_turns != self.ranks.turns:
+            self._seen_turns = self.ranks.turns
+            self._needs.clear()
+            self._pools_of.clear()
 
 
-def preference(account_id: str, specialist_id: str) -> bytes:
-    """Rank specialists for an account, the greatest first (rendezvous hashing).
-
-    An account keeps its person while that person has room, with nothing to remember; and when
-    somebody comes or leaves, the other accounts keep theirs.
-    """
-    return blake2b(f"{account_id}\x1f{specialist_id}".encode(), digest_size=8).digest()
+def _meets(need: Need, speaks: Mapping[str, int], skills: set[str]) -> bool:
+    if need.language is not None and speaks.get(need.language, 0) < need.level:
+        return False
+    return skills.issuperset(need.skills)
 
 
-def _pools(specialist: Specialist) -> set[_Pool]:
-    if not specialist.certified:
-        return set()
-    return {
-        (channel, base(language))
-        for channel, capacity in specialist.capacity.items()
-        if capacity > 0
-        for language in specialist.languages
-    }
+def _served(specialist: Specialist) -> Iterator[Channel]:
+    return (channel for channel, most in specialist.capacity.items() if most > 0)

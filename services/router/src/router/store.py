@@ -1,33 +1,38 @@
 """Every SQL statement of router."""
 
 import json
-from collections.abc import Collection, Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from router.domain import Desk
-from router.roster import CHANNELS, Roster, Specialist
+from router.domain import Acquaintance, Desk
+from router.matching import Pool
+from router.memory.store import Outdated, tell
+from router.roster import CHANNELS, Specialist
 from router.ticket import Fact, Reclassified, Request, Ticket, base
-from shared.errors import Transient
+from shared.events import AssignmentExplained, Envelope
 from shared.postgres import Tx
-from shared.promises import Channel, Severity
-from shared.rosters import Shifts
+from shared.promises import PromiseClass, Severity
 
 __all__ = [
-    "load_roster",
+    "decisions",
+    "due",
+    "forget_decisions",
+    "load_acquaintances",
     "load_tickets",
     "load_waiting",
-    "lock",
     "queue",
     "roster_load",
     "save",
     "seconds_to_turn",
 ]
 
+
 _LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
+_CLASS: Final[TypeAdapter[dict[Severity, PromiseClass]]] = TypeAdapter(dict[Severity, PromiseClass])
 _DUE: Final[TypeAdapter[dict[Severity, datetime]]] = TypeAdapter(dict[Severity, datetime])
 
 _WHO: Final = (
@@ -35,34 +40,34 @@ _WHO: Final = (
     *("skills", "team", "certified", "on_shift"),
 )
 
-LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
-# Shifts are read of those only whose shift turns: of the others it is known whether they work.
-ROSTER: Final = """
-    SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
-           levels, skills, team, certified, universal, weights, on_shift, turns_at,
-           CASE WHEN turns_at <= $1 THEN shifts END AS shifts
-    FROM specialist JOIN capacity USING (specialist_id)
-"""
+DECISIONS_KEPT: Final = timedelta(days=14)
+DECISION_COLUMNS: Final = ("ticket_id", "decision_id", "decided_at", "record")
+
 TICKETS: Final = "SELECT * FROM ticket WHERE ticket_id = ANY($1) OR specialist_id = ANY($2)"
-# The pools are found by leaping along the index, the earliest of each by reading its beginning:
-# the cost is that of the rows asked for, however many wait.
 WAITING: Final = """
-    WITH RECURSIVE pool AS (
-        (SELECT channel, base_language FROM ticket WHERE waiting
-         ORDER BY channel, base_language LIMIT 1)
-        UNION ALL
-        SELECT further.channel, further.base_language FROM pool CROSS JOIN LATERAL (
-            SELECT channel, base_language FROM ticket
-            WHERE waiting AND (channel, base_language) > (pool.channel, pool.base_language)
-            ORDER BY channel, base_language LIMIT 1) AS further
-    )
     SELECT earliest.*
-    FROM pool
-    JOIN unnest($1::text[], $2::bigint[]) AS wanted (channel, many) USING (channel)
+    FROM unnest($1::text[], $2::bigint[]) AS wanted (pool, many)
     CROSS JOIN LATERAL (
-        SELECT * FROM ticket
-        WHERE waiting AND (channel, base_language) = (pool.channel, pool.base_language)
-        ORDER BY due_at, ticket_id LIMIT wanted.many) AS earliest
+        SELECT * FROM ticket WHERE waiting AND ticket.pool = wanted.pool
+        ORDER BY rank_at, ticket_id LIMIT wanted.many) AS earliest
+"""
+DUE: Final = """
+    SELECT ticket_id FROM ticket WHERE waiting AND again_at <= $1 ORDER BY again_at LIMIT $2
+"""
+ACQUAINTANCES: Final = """
+    SELECT account_id, specialist_id, at FROM acquaintance WHERE account_id = ANY($1)
+"""
+SAVE_ACQUAINTANCES: Final = """
+    INSERT INTO acquaintance (account_id, specialist_id, at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
+    ON CONFLICT (account_id) DO UPDATE SET specialist_id = excluded.specialist_id, at = excluded.at
+"""
+DECISIONS: Final = """
+    SELECT record FROM decision WHERE ticket_id = $1 ORDER BY decided_at, decision_id
+"""
+FORGET_DECISIONS: Final = """
+    DELETE FROM decision WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM decision WHERE decided_at < premium_now() - $1::interval LIMIT $2))
 """
 SAVE_SPECIALISTS: Final = """
     INSERT INTO specialist (
@@ -83,7 +88,9 @@ SAVE_TURNS: Final = """
     WHERE s.specialist_id = new.specialist_id
 """
 TO_TURN: Final = """
-    SELECT extract(epoch FROM min(turns_at) - premium_now())::float8 FROM specialist
+    SELECT extract(epoch FROM least(
+        (SELECT min(turns_at) FROM specialist),
+        (SELECT min(again_at) FROM ticket WHERE waiting)) - premium_now())::float8
 """
 ADD_CAPACITIES: Final = """
     INSERT INTO capacity (specialist_id, channel, capacity)
@@ -93,9 +100,11 @@ ADD_CAPACITIES: Final = """
 """
 # Only on top of what was loaded: nobody exceeds a capacity, whatever went wrong with the lock.
 SAVE_LOADS: Final = """
-    UPDATE capacity AS c SET capacity = new.capacity, load = new.load
-    FROM unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[])
-        AS new (specialist_id, channel, capacity_before, load_before, capacity, load)
+    UPDATE capacity AS c
+    SET capacity = new.capacity, load = new.load, last_at = new.last_at
+    FROM unnest(
+        $1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::timestamptz[])
+        AS new (specialist_id, channel, capacity_before, load_before, capacity, load, last_at)
     WHERE (c.specialist_id, c.channel) = (new.specialist_id, new.channel)
       AND (c.capacity, c.load) = (new.capacity_before, new.load_before)
 """
@@ -103,12 +112,14 @@ SAVE_TICKETS: Final = """
     INSERT INTO ticket (
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
         latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
-        declined_by, waiting_since, waiting, base_language, due_by_severity)
+        declined_by, waiting_since, waiting, base_language, due_by_severity,
+        class_by_severity, pool, rank_at, again_at)
     SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
         $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::timestamptz[], $18::bool[],
-        $19::text[], $20::jsonb[])
+        $19::text[], $20::jsonb[], $21::jsonb[], $22::text[], $23::timestamptz[],
+        $24::timestamptz[])
     ON CONFLICT (ticket_id) DO UPDATE SET
         account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
         severity = excluded.severity, language = excluded.language,
@@ -118,7 +129,9 @@ SAVE_TICKETS: Final = """
         reclassified_to = excluded.reclassified_to, specialist_id = excluded.specialist_id,
         assigned_count = excluded.assigned_count, declined_by = excluded.declined_by,
         waiting_since = excluded.waiting_since, waiting = excluded.waiting,
-        base_language = excluded.base_language, due_by_severity = excluded.due_by_severity
+        base_language = excluded.base_language, due_by_severity = excluded.due_by_severity,
+        class_by_severity = excluded.class_by_severity, pool = excluded.pool,
+        rank_at = excluded.rank_at, again_at = excluded.again_at
 """
 QUEUE: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting,
@@ -134,27 +147,6 @@ ROSTER_LOAD: Final = """
 """
 
 
-async def lock(tx: Tx) -> None:
-    """Become the only one who matches, until the transaction ends.
-
-    A lock of its own, and taken first: rows can be locked only once they are seen, and a
-    specialist whom another router is just adding is not seen.
-    """
-    await tx.execute(LOCK)
-
-
-async def load_roster(tx: Tx, now: datetime) -> Roster:
-    """Read everybody with what they hold."""
-    people: dict[str, Specialist] = {}
-    for row in await tx.fetch(ROSTER, now):
-        person = people.get(row["specialist_id"])
-        if person is None:
-            person = people[row["specialist_id"]] = _specialist(row)
-        person.capacity[row["channel"]] = row["capacity"]
-        person.load[row["channel"]] = row["load"]
-    return Roster(people.values())
-
-
 async def load_tickets(
     tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]
 ) -> list[Ticket]:
@@ -162,14 +154,40 @@ async def load_tickets(
     return [_ticket(row) for row in await tx.fetch(TICKETS, ticket_ids, held_by)]
 
 
-async def load_waiting(tx: Tx, limits: dict[Channel, int]) -> list[Ticket]:
-    """Read those who wait: of each pool the earliest due, at most so many as its channel's."""
-    rows = await tx.fetch(WAITING, [*limits], [*limits.values()])
+async def load_waiting(tx: Tx, limits: Mapping[Pool, int]) -> list[Ticket]:
+    """Read those who wait: of each pool the earliest, at most so many as its limit."""
+    names = [pool.name for pool in limits]
+    rows = await tx.fetch(WAITING, names, [*limits.values()]) if limits else ()
     return [_ticket(row) for row in rows]
 
 
-async def save(tx: Tx, desk: Desk) -> None:
-    """Write what changed. Raises Transient when somebody else changed a load meanwhile."""
+async def due(tx: Tx, now: datetime, *, limit: int) -> list[UUID]:
+    """Find the tickets that are to be tried again by now."""
+    return [row["ticket_id"] for row in await tx.fetch(DUE, now, limit)]
+
+
+async def load_acquaintances(tx: Tx, account_ids: Collection[str]) -> dict[str, Acquaintance]:
+    """Read who had some accounts last."""
+    rows = await tx.fetch(ACQUAINTANCES, account_ids) if account_ids else ()
+    return {row["account_id"]: Acquaintance(row["specialist_id"], row["at"]) for row in rows}
+
+
+async def decisions(tx: Tx, ticket_id: UUID) -> list[str]:
+    """Read the records of what was decided on a ticket, as JSON, the oldest first."""
+    return [row["record"] for row in await tx.fetch(DECISIONS, ticket_id)]
+
+
+async def forget_decisions(tx: Tx, *, limit: int) -> int:
+    """Drop records older than DECISIONS_KEPT; the number dropped comes back."""
+    status = await tx.execute(FORGET_DECISIONS, DECISIONS_KEPT, limit)
+    return int(status.removeprefix("DELETE "))
+
+
+async def save(tx: Tx, desk: Desk) -> int | None:
+    """Write what changed; the version of the roster's change comes back, None if there is none.
+
+    Raises Outdated when somebody else changed a load and did not tell.
+    """
     if desk.turned:
         turned = desk.turned.values()
         columns = zip(*((p.specialist_id, p.on_shift, p.turns_at) for p in turned), strict=True)
@@ -181,6 +199,13 @@ async def save(tx: Tx, desk: Desk) -> None:
     if desk.touched:
         columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
+    if desk.met:
+        columns = zip(*((one, *desk.acquaintances[one]) for one in desk.met), strict=True)
+        await tx.execute(SAVE_ACQUAINTANCES, *columns)
+    await tx.copy("decision", DECISION_COLUMNS, map(_decision, desk.decisions))
+    changed = {who for who, _ in desk.before}.union(desk.listed, desk.turned)
+    pools = desk.roster.new_pools
+    return await tell(tx, changed, pools) if changed or pools else None
 
 
 async def seconds_to_turn(tx: Tx) -> float | None:
@@ -228,30 +253,15 @@ async def _save_loads(tx: Tx, desk: Desk) -> None:
         person = desk.roster.get(specialist_id)
         assert person is not None  # noqa: S101 - nobody leaves the roster's memory
         after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
-        rows.append((specialist_id, channel, *before, *after))
+        rows.append((specialist_id, channel, *before, *after, person.last_at.get(channel)))
     done = await tx.execute(SAVE_LOADS, *zip(*rows, strict=True))
     if done != f"UPDATE {len(rows)}":
-        raise Transient("somebody else changed what specialists hold; decide again")
+        raise Outdated("somebody else changed what specialists hold; decide again")
 
 
-def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
-    return Specialist(
-        specialist_id=row["specialist_id"],
-        name=row["name"],
-        languages=tuple(row["languages"]),
-        presence=row["presence"],
-        listed_at=row["listed_at"],
-        removed=row["removed"],
-        levels=json.loads(row["levels"]),
-        skills=tuple(row["skills"]),
-        team=row["team"],
-        certified=row["certified"],
-        universal=row["universal"],
-        weights=json.loads(row["weights"]),
-        shifts=row["shifts"] and Shifts.model_validate_json(row["shifts"]),
-        on_shift=row["on_shift"],
-        turns_at=row["turns_at"],
-    )
+def _decision(envelope: Envelope[AssignmentExplained]) -> tuple[object, ...]:
+    event = envelope.event
+    return event.ticket_id, envelope.id, event.decided_at, event.model_dump_json()
 
 
 def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
@@ -282,6 +292,10 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         assigned_count=row["assigned_count"],
         declined_by=frozenset(json.loads(row["declined_by"])),
         waiting_since=row["waiting_since"],
+        class_by_severity=_CLASS.validate_json(row["class_by_severity"]),
+        pool=row["pool"] and Pool.named(row["pool"]),
+        rank_at=row["rank_at"],
+        again_at=row["again_at"],
     )
 
 
@@ -299,4 +313,8 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.waits,
         None if ticket.request is None else base(ticket.request.language),
         _DUE.dump_json(ticket.due_by_severity).decode(),
+        _CLASS.dump_json(ticket.class_by_severity).decode(),
+        ticket.pool and ticket.pool.name,
+        ticket.rank_at,
+        ticket.again_at,
     )

@@ -1,35 +1,39 @@
-"""The sweep: a shift that begins gives its specialist work at once, whatever else happens."""
+"""The sweep: what the hour brings, a shift or a step of relaxation, has its effect at once."""
 
 from typing import Final, override
 
 import structlog
 
-from router import handlers, store
+from router import store
+from router.handlers import Matcher
 from shared.background import Background
 from shared.clock import or_after
 from shared.errors import Transient
 from shared.postgres import Database, now
 
-__all__ = ["Sweeper", "sweep"]
+__all__ = ["Forgetter", "Sweeper", "sweep"]
 
 _LOG = structlog.get_logger()
 _LOOK_S: Final = 0.05
 """How often to look for what the roster, or a change of business time, made due."""
 _AWAY_S: Final = 0.5
+_FORGET_EVERY_S: Final = 3600
+_FORGET_MAX: Final = 10_000
 
 
-async def sweep(db: Database) -> None:
-    """Let shifts begin and end that do so by now."""
+async def sweep(db: Database, matcher: Matcher) -> None:
+    """Let shifts begin and end, and requirements relax, that do so by now."""
     async with db.transaction() as tx:
-        await handlers.turn_shifts(tx, await now(tx))
+        await matcher.turn(tx, await now(tx))
 
 
 class Sweeper(Background):
-    """Sleeps until the next shift begins or ends; which one is next, an index knows."""
+    """Sleeps until the next shift or step; which one is next, an index knows."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, matcher: Matcher) -> None:
         super().__init__("sweep")
         self._db = db
+        self._matcher = matcher
 
     @override
     async def _run(self) -> None:
@@ -47,4 +51,23 @@ class Sweeper(Background):
                 if wait_s is None or wait_s > 0:
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
                 else:
-                    await sweep(self._db)
+                    await sweep(self._db, self._matcher)
+
+
+class Forgetter(Background):
+    """Drops old records of decisions in the background, a little at a time."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__("decision pruner")
+        self._db = db
+
+    @override
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                async with self._db.transaction() as tx:
+                    forgotten = await store.forget_decisions(tx, limit=_FORGET_MAX)
+            except Transient:
+                forgotten = 0
+            if forgotten < _FORGET_MAX:
+                await or_after(self._stop.wait(), _FORGET_EVERY_S)

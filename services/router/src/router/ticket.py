@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Final, Literal, NamedTuple, get_args
 from uuid import UUID
 
+from router.matching import Pool, Rules
 from shared.events import (
     CustomerReached,
     Envelope,
@@ -18,14 +20,16 @@ from shared.events import (
     TicketResponded,
 )
 from shared.policies import Asked, default_policy
-from shared.promises import Channel, Promise, Role, Severity
+from shared.promises import Channel, Promise, PromiseClass, Role, Severity
 
 __all__ = ["FACTS", "Fact", "Key", "Reclassified", "Release", "Request", "Ticket", "base"]
 
 type Release = Literal["responded", "reached", "resolved", "closed"]
 type Fact = Release | Literal["reopened"]
 type Key = tuple[datetime, UUID]
-"""The order of work: earliest due first, then by ticket."""
+"""The order of work: the earliest `rank_at` first, then by ticket."""
+type _First = tuple[datetime, PromiseClass]
+"""When the first promise is due, and of which class it is."""
 
 _SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity.__value__)
 _UNPROMISED_AFTER: Final = timedelta(days=7)
@@ -82,12 +86,18 @@ class Ticket:
     request: Request | None = None
     due_at: datetime | None = None
     due_by_severity: dict[Severity, datetime] = field(default_factory=dict)
+    class_by_severity: dict[Severity, PromiseClass] = field(default_factory=dict)
     latest: dict[Fact, datetime] = field(default_factory=dict)
     reclassified: Reclassified | None = None
     specialist_id: str | None = None
     assigned_count: int = 0
     declined_by: frozenset[str] = frozenset()
     waiting_since: datetime | None = None
+    pool: Pool | None = None
+    """Where it waits, or waited last."""
+    rank_at: datetime | None = None
+    again_at: datetime | None = None
+    """When it is to be tried again though nothing else happens."""
 
     @property
     def terms(self) -> Request:
@@ -98,13 +108,25 @@ class Ticket:
     @property
     def key(self) -> Key:
         """Its place in the order of work."""
+        assert self.rank_at is not None  # noqa: S101 - as above
+        return self.rank_at, self.ticket_id
+
+    @property
+    def due(self) -> datetime:
+        """When the first of its promises is due."""
         assert self.due_at is not None  # noqa: S101 - as above
-        return self.due_at, self.ticket_id
+        return self.due_at
 
     @property
     def severity(self) -> Severity:
         """The severity as corrected."""
         return self.reclassified.severity if self.reclassified else self.terms.severity
+
+    @property
+    def promise_class(self) -> PromiseClass:
+        """The class of what is due first; a row of before is read by the built-in policy."""
+        known = self.class_by_severity.get(self.severity)
+        return known or _as_built_in(self.terms, self.severity)[1]
 
     @property
     def needs_specialist(self) -> bool:
@@ -119,6 +141,21 @@ class Ticket:
     def waits(self) -> bool:
         """Needs a specialist and has none."""
         return self.specialist_id is None and self.needs_specialist
+
+    def place(self, rules: Rules, now: datetime) -> Pool:
+        """Find its place in the order of work, its pool, and when it will have another."""
+        terms = self.terms
+        skills = rules.skills_for(
+            channel=terms.channel,
+            severity=self.severity,
+            role=terms.role,
+            account_id=terms.account_id,
+        )
+        step = rules.step(terms.create_date, self.due, now)
+        self.pool = Pool(terms.channel, base(terms.language), step, skills)
+        self.rank_at = rules.rank_at(terms.create_date, self.due, self.promise_class)
+        self.again_at = rules.next_step_at(terms.create_date, self.due, step)
+        return self.pool
 
     def learn(self, envelope: Envelope[Event]) -> None:
         """Fold one fact in."""
@@ -145,10 +182,9 @@ class Ticket:
             time_zone=event.time_zone,
             create_date=create_date,
         )
-        self.due_by_severity = {
-            severity: _first_due(event.promised(severity, create_date), create_date)
-            for severity in _SEVERITIES
-        }
+        for severity in _SEVERITIES:
+            first = _first(event.promised(severity, create_date), create_date)
+            self.due_by_severity[severity], self.class_by_severity[severity] = first
         self.due_at = self.due_by_severity[event.severity]
         self._reprice()
 
@@ -163,20 +199,22 @@ class Ticket:
             return
         severity = self.reclassified.severity
         if severity not in self.due_by_severity:
-            self.due_by_severity[severity] = _due_as_built_in(self.request, severity)
+            first = _as_built_in(self.request, severity)
+            self.due_by_severity[severity], self.class_by_severity[severity] = first
         self.due_at = self.due_by_severity[severity]
 
 
-def _first_due(promises: Iterable[Promise], create_date: datetime) -> datetime:
-    due = (promise.due_at for promise in promises if promise.due_at is not None)
-    return min(due, default=create_date + _UNPROMISED_AFTER).astimezone(UTC)
+def _first(promises: Iterable[Promise], create_date: datetime) -> _First:
+    due = ((p.due_at.astimezone(UTC), p.promise_class) for p in promises if p.due_at is not None)
+    unpromised: _First = (create_date + _UNPROMISED_AFTER).astimezone(UTC), "objective"
+    return min(due, key=itemgetter(0), default=unpromised)
 
 
-def _due_as_built_in(request: Request, severity: Severity) -> datetime:
+def _as_built_in(request: Request, severity: Severity) -> _First:
     """Price a ticket that was taken in before tickets brought both their prices."""
     asked = Asked(request.role, request.channel, severity, request.language, request.time_zone)
     pricing = default_policy().price(asked, request.create_date)
-    return _first_due(pricing.promises, request.create_date)
+    return _first(pricing.promises, request.create_date)
 
 
 def fact_of(event: Event) -> Fact | None:

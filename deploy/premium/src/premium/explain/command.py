@@ -1,4 +1,4 @@
-"""`premium explain TICKET`: what was promised, what happened, what is next, and why due then."""
+"""`premium explain TICKET`: what was promised, what happened, what is next, and why."""
 
 import asyncio
 from http import HTTPStatus
@@ -8,12 +8,15 @@ from uuid import UUID
 import aiohttp
 import typer
 from pydantic import BaseModel, ValidationError
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
 
 from premium.explain.answers import Clocks, Timeline
+from premium.explain.decisions import Decisions, decided
 from premium.explain.view import explained
+from premium.moments import Local
 from premium.settings import Settings
-from premium.stack import Stack
+from premium.stack import Addresses, Stack
 from premium.stack.errors import StackError
 from shared.events import ticket_id_of
 from shared.settings import load
@@ -21,7 +24,6 @@ from shared.settings import load
 __all__ = ["explain", "ticket_named"]
 
 _ASK_S: Final = aiohttp.ClientTimeout(total=10)
-_SERVICE: Final = "sla-monitor"
 
 
 def explain(
@@ -30,14 +32,10 @@ def explain(
         str | None, typer.Argument(help="with a SOURCE: the request's id there")
     ] = None,
 ) -> None:
-    """Tell what TICKET was promised, what happened, what is next, and why it is due then."""
+    """Tell what TICKET was promised, what happened, why it is due then, and why who has it."""
     ticket_id = ticket_named(ticket, external_id)
     addresses = Stack.attach(load(Settings).home).addresses
-    try:
-        door = addresses.http(_SERVICE)
-    except KeyError:
-        raise StackError(f"{_SERVICE} has not run yet: run `premium up`") from None
-    Console().print(asyncio.run(_explained(f"{door}/v1/tickets/{ticket_id}")))
+    Console().print(asyncio.run(_explained(addresses, ticket_id)))
 
 
 def ticket_named(ticket: str, external_id: str | None) -> UUID:
@@ -53,31 +51,54 @@ def ticket_named(ticket: str, external_id: str | None) -> UUID:
         ) from None
 
 
-async def _explained(place: str) -> RenderableType:
+async def _explained(addresses: Addresses, ticket_id: UUID) -> RenderableType:
     async with aiohttp.ClientSession(timeout=_ASK_S) as http:
-        clocks = await _asked(http, f"{place}/clocks", Clocks)
-        return explained(clocks, await _asked(http, f"{place}/timeline", Timeline))
+        monitor = _Service(http, addresses, "sla-monitor", ticket_id)
+        clocks = await monitor.asked("clocks", Clocks)
+        timeline = await monitor.asked("timeline", Timeline)
+        try:
+            router = _Service(http, addresses, "router", ticket_id)
+            told = await router.asked("decision", Decisions)
+        except StackError as e:
+            return Group(explained(clocks, timeline), Text(f"\nWho has it, and why: {e}"))
+        local = Local(clocks.ticket.time_zone if clocks.ticket else "UTC")
+        return Group(explained(clocks, timeline), decided(told.decisions, local))
 
 
-async def _asked[T: BaseModel](http: aiohttp.ClientSession, place: str, kind: type[T]) -> T:
-    try:
-        async with http.get(place) as answer:
-            status, told = answer.status, await answer.read()
-    except (aiohttp.ClientError, TimeoutError) as e:
-        raise StackError(
-            f"{_SERVICE} does not answer at {place} ({type(e).__name__});"
-            " see `premium status`, then `premium up`"
-        ) from None
-    if status == HTTPStatus.NOT_FOUND:
-        raise StackError(
-            f"{_SERVICE} has heard nothing of this ticket ({place}); look for its request with"
-            " `premium redrive intake --list`"
-        )
-    if status != HTTPStatus.OK:
-        raise StackError(f"{_SERVICE} answers {status}; see `premium logs {_SERVICE}`")
-    try:
-        return kind.model_validate_json(told)
-    except ValidationError:
-        raise StackError(
-            f"{_SERVICE} answers what this command cannot read: both must be of one version"
-        ) from None
+class _Service:
+    """A service that knows of the ticket. Raises StackError for whatever goes wrong."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, addresses: Addresses, name: str, ticket_id: UUID
+    ) -> None:
+        self._http = http
+        self._name = name
+        try:
+            self._place = f"{addresses.http(name)}/v1/tickets/{ticket_id}"
+        except KeyError:
+            raise StackError(f"{name} has not run yet: run `premium up`") from None
+
+    async def asked[T: BaseModel](self, what: str, kind: type[T]) -> T:
+        """Ask for a part of what it knows."""
+        place, name = f"{self._place}/{what}", self._name
+        try:
+            async with self._http.get(place) as answer:
+                status, told = answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as e:
+            raise StackError(
+                f"{name} does not answer at {place} ({type(e).__name__});"
+                " see `premium status`, then `premium up`"
+            ) from None
+        if status == HTTPStatus.NOT_FOUND:
+            raise StackError(
+                f"{name} has heard nothing of this ticket ({place}); look for its request with"
+                " `premium redrive intake --list`"
+            )
+        if status != HTTPStatus.OK:
+            raise StackError(f"{name} answers {status}; see `premium logs {name}`")
+        try:
+            return kind.model_validate_json(told)
+        except ValidationError:
+            raise StackError(
+                f"{name} answers what this command cannot read: both must be of one version"
+            ) from None

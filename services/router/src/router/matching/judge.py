@@ -1,0 +1,155 @@
+"""The choice: who may take a ticket, by which rule not, and who of them gets it.
+
+Only what is asked for and what a candidate is counts: no clock, no memory. So a record that keeps
+both comes to the same choice again.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from shared.events import Candidate, Decided, Need, Rule, Wanted, Weights
+
+__all__ = [
+    "Order",
+    "chosen",
+    "decided_by",
+    "idle_since",
+    "judged",
+    "load_share",
+    "order",
+    "order_with",
+    "redecide",
+    "score",
+]
+
+_THOUSAND: Final = 1000
+
+
+class Order(NamedTuple):
+    """What candidates are ranked by, the lowest first.
+
+    Less relaxation, then the lower score, then who waited longest for a ticket, then the id.
+    """
+
+    step: int
+    score: int
+    idle_since: float
+    specialist_id: str
+
+
+def score(*, scarcity: int, load: int, knows: bool, weights: Weights) -> int:
+    """Add the parts up; scarcity and the share of load are in thousandths."""
+    affinity = weights.affinity * _THOUSAND if knows else 0
+    return weights.scarcity * scarcity + weights.load * load - affinity
+
+
+def load_share(*, capacity: int, load: int, universal: int | None, held: int) -> int:
+    """Say how much of what they can hold somebody holds, in thousandths."""
+    share = _share(load, capacity)
+    return share if universal is None else max(share, _share(held, universal))
+
+
+def _share(held: int, most: int) -> int:
+    return held * _THOUSAND // most if most > 0 else _THOUSAND
+
+
+def idle_since(last_at: datetime | None) -> float:
+    """Order by when somebody was last given a ticket, in seconds; who never was comes first."""
+    return last_at.timestamp() if last_at is not None else 0.0
+
+
+def judged(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
+    """Say which rule a candidate fails first, or at which step they qualify with which score."""
+    step, short_of = _qualifies(candidate, wanted.needs)
+    failed = _failed(candidate, short_of, all_set_aside=wanted.all_set_aside)
+    if failed is not None:
+        return candidate.model_copy(update={"failed": failed, "step": None, "score": None})
+    total = _score(candidate, candidate.load, candidate.held, weights)
+    return candidate.model_copy(update={"failed": None, "step": step, "score": total})
+
+
+def order_with(
+    candidate: Candidate, more: int, *, wanted: Wanted, weights: Weights
+) -> Order | None:
+    """Rank who was judged as if they held so many tickets of the channel more; below zero, fewer.
+
+    None for who would fail a rule.
+    """
+    aside = candidate.set_aside and not wanted.all_set_aside
+    if candidate.failed not in {None, "room"} or aside or candidate.room <= more:
+        return None
+    step = candidate.step
+    if step is None:
+        step, _ = _qualifies(candidate, wanted.needs)
+    held = candidate.held + more * candidate.weight
+    total = _score(candidate, candidate.load + more, held, weights)
+    return Order(step, total, idle_since(candidate.last_at), candidate.specialist_id)
+
+
+def _score(candidate: Candidate, load: int, held: int, weights: Weights) -> int:
+    share = load_share(
+        capacity=candidate.capacity, load=load, universal=candidate.universal, held=held
+    )
+    knows = candidate.knows
+    return score(scarcity=candidate.scarcity, load=share, knows=knows, weights=weights)
+
+
+def _qualifies(candidate: Candidate, needs: Sequence[Need]) -> tuple[int, Rule | None]:
+    """Find the first step at which somebody is good enough; else what they are short of."""
+    short_of: Rule = "language"
+    for step, need in enumerate(needs):
+        if need.language is not None and candidate.levels.get(need.language, 0) < need.level:
+            continue
+        if set(need.skills) <= set(candidate.skills):
+            return step, None
+        short_of = "skill"
+    return 0, short_of
+
+
+def _failed(candidate: Candidate, short_of: Rule | None, *, all_set_aside: bool) -> Rule | None:
+    rules: tuple[tuple[bool, Rule | None], ...] = (
+        (candidate.capacity <= 0, "channel"),
+        (not candidate.certified, "certified"),
+        (short_of is not None, short_of),
+        (candidate.presence != "online", "presence"),
+        (not candidate.on_shift, "shift"),
+        (candidate.room <= 0, "room"),
+        (candidate.set_aside and not all_set_aside, "set_aside"),
+    )
+    return next((rule for fails, rule in rules if fails), None)
+
+
+def order(candidate: Candidate) -> Order | None:
+    """Rank who was judged; None for who fails a rule."""
+    if candidate.step is None or candidate.score is None:
+        return None
+    return Order(
+        candidate.step,
+        candidate.score,
+        idle_since(candidate.last_at),
+        candidate.specialist_id,
+    )
+
+
+def chosen(candidates: Iterable[Candidate]) -> tuple[Order, ...]:
+    """Rank all who were judged able, the first gets the ticket."""
+    return tuple(sorted(one for c in candidates if (one := order(c)) is not None))
+
+
+def decided_by(ranked: Sequence[Order]) -> Decided | None:
+    """Say what told the first from the second."""
+    if len(ranked) < 2:  # noqa: PLR2004 - a pair
+        return "only" if ranked else None
+    first, second = ranked[:2]
+    if first.step != second.step:
+        return "step"
+    if first.score != second.score:
+        return "score"
+    return "idle_longest" if first.idle_since != second.idle_since else "id"
+
+
+def redecide(wanted: Wanted, weights: Weights, candidates: Iterable[Candidate]) -> str | None:
+    """Decide anew, by what the candidates are and not by what was made of them."""
+    ranked = chosen(judged(one, wanted, weights) for one in candidates)
+    return ranked[0].specialist_id if ranked else None

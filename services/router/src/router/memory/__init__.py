@@ -1,0 +1,83 @@
+"""The roster in memory between transactions: read once, then only what other routers changed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from router.matching import Rules
+from router.memory.store import (
+    Outdated,
+    load_pools,
+    load_roster,
+    load_specialists,
+    lock,
+    newest,
+    news,
+)
+from router.roster import Roster
+from shared.postgres import Tx
+
+__all__ = ["Memory", "Remembered"]
+
+
+class Remembered:
+    """The roster in one transaction's hands."""
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster = roster
+        self.version: int | None = None
+        """Of what this transaction changed, once it is saved."""
+
+
+class Memory:
+    """Lends the roster to one transaction at a time, as it is in the database.
+
+    A transaction takes the database's lock, then reads the changes after the last that is known.
+    What it does to the roster counts once it is committed. Given up, or not known to be either,
+    it is undone before the next begins, which reads what became of it from the database.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._roster: Roster | None = None
+        self._version = 0
+        self._in_hand: Remembered | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @asynccontextmanager
+    async def lent(self, tx: Tx) -> AsyncIterator[Remembered]:
+        """Become the only one who matches until ``tx`` ends, and get the roster."""
+        async with self._one_at_a_time:
+            await lock(tx)
+            roster = await self._up_to_date(tx)
+            self._in_hand = Remembered(roster)
+            tx.after_commit.add(partial(self._settle, self._in_hand))
+            try:
+                yield self._in_hand
+            except Outdated:
+                self._roster = None
+                raise
+
+    def _settle(self, remembered: Remembered) -> None:
+        """Believe what a transaction did, unless another has begun and read what became of it."""
+        if self._in_hand is remembered and self._roster is remembered.roster:
+            remembered.roster.settle()
+            self._version = remembered.version or self._version
+
+    async def _up_to_date(self, tx: Tx) -> Roster:
+        roster = self._roster
+        if roster is not None:
+            roster.restore()
+            told = await news(tx, self._version)
+            if told is not None:
+                if told.specialist_ids:
+                    roster.refresh(await load_specialists(tx, told.specialist_ids))
+                roster.know_pools(told.pools)
+                self._version = told.version
+                return roster
+        version = await newest(tx)
+        roster = Roster(await load_roster(tx), self._rules)
+        roster.know_pools(await load_pools(tx))
+        self._roster, self._version = roster, version
+        return roster

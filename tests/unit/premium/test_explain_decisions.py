@@ -1,0 +1,64 @@
+"""`premium explain`: why who has a ticket, told from the record of the decision."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from premium.explain.decisions import decided
+from premium.moments import Local
+from router.domain import Decline, Desk
+from router.roster import Roster
+from shared.events import Envelope, Event, ticket_id_of
+from shared.testing.builders import NOON, a_specialist, a_ticket
+
+DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "explain.md"
+TEAM: Final = (
+    a_specialist("mara", languages=("de", "en"), capacity={"email": 3}),
+    a_specialist("jonas", languages=("de",), capacity={"email": 2}),
+    a_specialist("ines", languages=("de",), presence="away"),
+    a_specialist("tom"),
+)
+
+
+def shown(*records: Envelope[Event] | Decline) -> list[str]:
+    """Tell what was decided of one ticket."""
+    desk = Desk(Roster([]), [], NOON)
+    for record in records:
+        if isinstance(record, Decline):
+            desk.decline(record)
+        else:
+            desk.apply(record)
+    page = StringIO()
+    told = [envelope.event for envelope in desk.decisions]
+    Console(file=page, width=100).print(decided(told, Local("UTC")))
+    return [line.rstrip() for line in page.getvalue().splitlines()]
+
+
+def test_the_document_shows_what_is_printed() -> None:
+    """The example in docs/explain.md is the output for these facts, to the letter."""
+    declined = Decline(ticket_id_of("test", "T1"), "jonas", "busy", None)
+    page = shown(*TEAM, a_ticket("T1", language="de"), declined)
+    assert "\n".join(page).strip() in DOCUMENT.read_text()
+
+
+def test_who_waits_learns_what_would_help_and_until_when() -> None:
+    """The rule that each fails, one fact that would do, and when less is asked for."""
+    page = shown(a_specialist("ines", presence="away"), a_ticket("T1"))
+    assert page[2:] == [
+        "  Mon 2 Mar 12:00:00 UTC: it waits: nobody could take it",
+        "      asked for: email, en at level 3",
+        "      ines is not online",
+        "      had ines been online, ines would have it",
+        "      less is asked for from Mon 2 Mar 12:18:00 UTC",
+    ]
+
+
+def test_a_large_roster_is_counted() -> None:
+    """The best few by name, all others by what they fail."""
+    team: list[Any] = [a_specialist(f"s{n:02}") for n in range(30)]
+    others = [a_specialist(f"x{n}", languages=("fr",)) for n in range(2)]
+    page = shown(*team, *others, a_ticket("T1"))
+    assert "      2 others do not speak it well enough" in page
+    assert "      25 others could take it, too" in page

@@ -1,0 +1,134 @@
+"""A whole generated day: each decision is told, and follows from its record alone."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from random import Random
+from typing import Any, Final
+
+from router.domain import Decline, Desk, NotTheirs
+from router.matching import redecide
+from router.matching.change import changed
+from router.roster import Roster
+from router.ticket import Ticket
+from shared.events import (
+    AssignmentExplained,
+    Envelope,
+    Event,
+    TicketAssigned,
+    TicketClosed,
+    TicketQueued,
+)
+from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
+
+PEOPLE: Final = 45
+TICKETS: Final = 600
+LANGUAGES: Final = ("en", "en", "en", "en", "de", "fr", "ja", "pt-BR", "ko")
+SHIFTS: Final[tuple[Any, ...]] = (
+    None,
+    {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}},
+    {"zone": "America/New_York", "hours": {"mon-fri": ["09:00-17:00"]}},
+    {"zone": "Asia/Tokyo", "hours": {"mon-fri": ["09:00-18:00"]}},
+)
+
+
+def test_every_decision_of_a_day_follows_from_its_record() -> None:
+    """Read back as it was published; and the change that it names would have made a difference."""
+    announced = [envelope.event for envelope in _a_day(Random(7))]  # noqa: S311 - the same each run
+    records = [
+        AssignmentExplained.model_validate_json(event.model_dump_json())
+        for event in announced
+        if isinstance(event, AssignmentExplained)
+    ]
+    told_of = Counter((record.ticket_id, record.specialist_id) for record in records)
+    assert told_of == Counter(
+        (event.ticket_id, event.specialist_id if isinstance(event, TicketAssigned) else None)
+        for event in announced
+        if isinstance(event, TicketAssigned | TicketQueued)
+    )
+    for record in records:
+        again = redecide(record.wanted, record.weights, record.candidates)
+        assert again == record.specialist_id
+        if (change := record.smallest_change) is not None:
+            otherwise = (
+                changed(one, change, record.wanted.needs)
+                if one.specialist_id == change.specialist_id
+                else one
+                for one in record.candidates
+            )
+            instead = redecide(record.wanted, record.weights, otherwise)
+            assert instead == change.instead != record.specialist_id
+    ways = {record.decided_by for record in records}
+    assert ways == {None, "only", "step", "score", "idle_longest", "id"}
+    assert {c.failed for r in records for c in r.candidates} >= {"room", "shift", "set_aside"}
+
+
+def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
+    """Tell what router tells from minute to minute."""
+    roster = Roster([])
+    tickets: dict[Any, Ticket] = {}
+    known: dict[str, Any] = {}
+    coming = [*_requests(dice)]
+    for minute in range(24 * 60):
+        desk = Desk(roster, tickets.values(), NOON + minutes(minute))
+        desk.acquaintances = known
+        desk.bring_waiting(
+            [ticket for ticket in tickets.values() if ticket.waits],
+            dict.fromkeys(roster.pools, TICKETS + 1),
+        )
+        desk.turn_shifts({})
+        desk.try_again()
+        for _, event in (one for one in coming if one[0] == minute):
+            desk.apply(event)
+        for ticket in [
+            t for t in desk.tickets.values() if t.specialist_id and dice.random() < 0.01
+        ]:
+            with suppress(NotTheirs):
+                who = ticket.specialist_id or ""
+                desk.decline(Decline(ticket.ticket_id, who, "busy", None))
+        roster.settle()
+        tickets, known = desk.tickets, desk.acquaintances
+        yield from desk.announced
+
+
+def _requests(dice: Random) -> Iterator[tuple[int, Envelope[Event]]]:
+    for n in range(PEOPLE):
+        yield 0, _somebody(f"s{n:02}", dice, after_min=0)
+    for n in range(PEOPLE):
+        minute = dice.randrange(24 * 60)
+        yield minute, _somebody(f"s{n:02}", dice, after_min=minute)
+    for n in range(TICKETS):
+        minute = dice.randrange(23 * 60)
+        yield (
+            minute,
+            a_ticket(
+                f"T{n}",
+                channel=dice.choice(["email", "email", "phone", "chat"]),
+                language=dice.choice(LANGUAGES),
+                account_id=f"account-{dice.randrange(60)}",
+                role=dice.choice(["super_admin", "seat"]),
+                severity=dice.choice(["standard", "standard", "business_critical"]),
+                after_min=minute,
+            ),
+        )
+        end = minute + dice.randrange(10, 400)
+        yield end, told(TicketClosed, f"T{n}", after_min=end)
+
+
+def _somebody(name: str, dice: Random, *, after_min: int) -> Envelope[Event]:
+    spoken = sorted({*dice.choices(LANGUAGES, k=2)})
+    return a_specialist(
+        name,
+        languages=tuple(spoken),
+        levels={language: dice.randint(1, 5) for language in spoken},
+        capacity={
+            "email": dice.randrange(4),
+            "phone": dice.randrange(2),
+            "chat": dice.randrange(3),
+        },
+        presence=dice.choice(["online", "online", "online", "away"]),
+        certified=dice.random() < 0.9,
+        universal=dice.choice([None, {"capacity": 3, "weights": {"phone": 2}}]),
+        shifts=dice.choice(SHIFTS),
+        after_min=after_min,
+    )

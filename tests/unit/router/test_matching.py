@@ -1,0 +1,322 @@
+"""The rules of matching, one a test: who may take a ticket, who of them gets it, and why."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.domain import Acquaintance, Desk
+from router.matching import FULL_MAX, Question, Rules, default_rules, redecide
+from router.matching.change import changed
+from router.matching.judge import chosen, judged
+from router.matching.rules import SkillRule
+from router.roster import Roster
+from shared.events import (
+    RULES,
+    AssignmentExplained,
+    Candidate,
+    Envelope,
+    Event,
+    Need,
+    TicketAssigned,
+    TicketResponded,
+    Wanted,
+)
+from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes, told
+
+ABLE: Final = Candidate(specialist_id="a", capacity=2, load=1, levels={"de": 4}, skills=("crm",))
+WANTED: Final = Wanted(
+    account_id="northwind",
+    channel="email",
+    language="de",
+    promise_class="guarantee",
+    due_at=NOON,
+    rank_at=NOON,
+    needs=(Need(language="de", level=4, skills=("crm",)),),
+)
+FAULTS: Final[tuple[dict[str, Any], ...]] = (
+    {"capacity": 0},
+    {"certified": False},
+    {"levels": {"de": 3}},
+    {"skills": ()},
+    {"presence": "away"},
+    {"on_shift": False},
+    {"load": 2},
+    {"set_aside": True},
+)
+
+
+def after(
+    *records: Envelope[Event],
+    after_min: float = 0,
+    rules: Rules | None = None,
+    **known: Acquaintance,
+) -> Desk:
+    """Apply records to an empty desk, so long after noon."""
+    desk = Desk(Roster([], rules), [], NOON + minutes(after_min))
+    desk.acquaintances |= known
+    for record in records:
+        desk.apply(record)
+    return desk
+
+
+def later(desk: Desk, after_min: float) -> Desk:
+    """Let time pass, and only time."""
+    desk.roster.settle()
+    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(after_min))
+    then.bring_waiting(desk.tickets.values(), dict.fromkeys(desk.roster.pools, 1_000))
+    then.try_again()
+    return then
+
+
+def given_to(desk: Desk) -> list[str]:
+    """Read who got a ticket."""
+    events = [envelope.event for envelope in desk.announced]
+    return [event.specialist_id for event in events if isinstance(event, TicketAssigned)]
+
+
+def records(desk: Desk) -> list[AssignmentExplained]:
+    """Read the records, as they come out of Kafka."""
+    events = [envelope.event.model_dump_json() for envelope in desk.decisions]
+    return [AssignmentExplained.model_validate_json(event) for event in events]
+
+
+@pytest.mark.parametrize(("number", "rule"), [*enumerate(RULES)])
+def test_the_first_rule_that_fails_is_told(number: int, rule: str) -> None:
+    """Whatever else fails after it; and without it, somebody is able."""
+    weights = default_rules().weights
+    faults: dict[str, Any] = {}
+    for fault in reversed(FAULTS[number:]):
+        faults |= fault
+    assert judged(ABLE.model_copy(update=faults), WANTED, weights).failed == rule
+    assert judged(ABLE, WANTED, weights).failed is None
+
+
+def test_a_language_is_needed_at_a_level() -> None:
+    """Who speaks it less well has to wait for the step that says so."""
+    weak = a_specialist("w", languages=("de",), levels={"de": 2})
+    strong = a_specialist("s", languages=("de",), levels={"de": 3}, presence="away")
+    desk = after(weak, strong, a_ticket("T1", language="de"))
+    assert given_to(desk) == []
+    assert records(desk)[0].again_at == NOON + minutes(18)
+    assert given_to(later(desk, 17)) == []
+    assert given_to(later(desk, 18)) == ["w"]
+
+
+def test_english_helps_out_once_half_the_time_is_left() -> None:
+    """The fact says so, and who speaks the language is preferred while they have room."""
+    speaker = a_specialist("j", languages=("ja",), presence="away")
+    desk = after(speaker, a_specialist("e"), a_ticket("T1", language="ja"))
+    assert given_to(later(desk, 29)) == []
+    helped = later(desk, 30)
+    assert given_to(helped) == ["e"]
+    assert helped.announced[0].event.english_instead  # type: ignore[attr-defined]
+    assert records(helped)[0].decided_by == "only"
+
+
+def test_anybody_certified_helps_out_in_the_end() -> None:
+    """Better somebody who can ask a colleague than nobody."""
+    french = a_specialist("f", languages=("fr",))
+    other = a_specialist("x", languages=("fr",), certified=False)
+    desk = after(french, other, a_ticket("T1", language="ja"))
+    assert given_to(later(desk, 47)) == []
+    assert given_to(later(desk, 48)) == ["f"]
+
+
+def test_less_relaxation_is_better() -> None:
+    """Though the score of who needs more is lower."""
+    scarce = a_specialist("j", languages=("ja", "de"), capacity={"email": 9, "chat": 9})
+    plain = a_specialist("e", capacity={"email": 9})
+    desk = after(scarce, plain, a_ticket("T1", language="ja"), after_min=40)
+    assert given_to(desk) == ["j"]
+    assert records(desk)[0].decided_by == "step"
+
+
+def test_who_lacks_a_skill_gets_nothing_that_needs_it() -> None:
+    """Which tickets need one is data."""
+    needs = SkillRule(needs=("crm",), severity="business_critical")
+    rules = default_rules().model_copy(update={"skills": (needs,)})
+    team = (a_specialist("a", skills=("crm",)), a_specialist("b", capacity={"email": 9}))
+    critical = [a_ticket(f"T{n}", severity="business_critical") for n in (1, 2)]
+    desk = after(*team, *critical, a_ticket("T3"), rules=rules)
+    assert given_to(desk) == ["a", "b"]
+    failed = {one.specialist_id: one.failed for one in records(desk)[1].candidates}
+    assert failed == {"a": "room", "b": "skill"}
+
+
+def test_scarce_people_are_kept_for_what_only_they_can_do() -> None:
+    """The only one who speaks Japanese gets English last, though they hold nothing."""
+    team = (a_specialist("j", languages=("ja", "en")), a_specialist("e", capacity={"email": 3}))
+    desk = after(*team, *(a_ticket(f"T{n}") for n in (1, 2, 3)), a_ticket("T4", language="ja"))
+    assert given_to(desk) == ["e", "e", "e", "j"]
+
+
+def test_load_is_spread() -> None:
+    """By the share of what each can hold."""
+    team = (a_specialist("a", capacity={"email": 2}), a_specialist("b", capacity={"email": 4}))
+    tickets = [a_ticket(f"T{n}", account_id=f"x{n}") for n in range(5)]
+    assert given_to(after(*team, *tickets)) == ["a", "b", "b", "a", "b"]
+
+
+@pytest.mark.parametrize(("days", "who"), [(1, "b"), (14, "b"), (15, "a")])
+def test_who_had_the_account_last_gets_it_for_some_days(days: int, who: str) -> None:
+    """Then it is as if they had not."""
+    team = (a_specialist("a", capacity={"email": 2}), a_specialist("b", capacity={"email": 2}))
+    known = Acquaintance("b", NOON - timedelta(days=days))
+    assert given_to(after(*team, a_ticket("T1"), northwind=known)) == [who]
+
+
+def test_an_account_is_known_up_to_a_share_of_load() -> None:
+    """To know it is worth half of what somebody can hold, and no more."""
+    team = [a_specialist(name, capacity={"email": 10}) for name in ("a", "b")]
+    assert given_to(after(*team, *(a_ticket(f"T{n}") for n in range(7))))[4:] == ["a", "b", "b"]
+
+
+def test_of_equals_who_waited_longest_is_next() -> None:
+    """Whoever was first by id would get all otherwise, as long as little happens."""
+    desk = after(a_specialist("a"), a_specialist("b"), a_ticket("T1", account_id="x"))
+    desk.apply(told(TicketResponded, "T1", after_min=1))
+    desk.apply(a_ticket("T2", account_id="y", after_min=2))
+    assert given_to(desk) == ["a", "b"]
+    assert [record.decided_by for record in records(desk)] == ["id", "idle_longest"]
+
+
+def test_a_guarantee_comes_before_an_objective() -> None:
+    """An objective's time counts double: due first, it may still come second."""
+    first = a_ticket("T1", channel="chat")
+    objective = a_ticket("T2", role="seat", after_min=-23 * 60)
+    guarantee = a_ticket("T3", after_min=5)
+    desk = after(first, objective, guarantee)
+    desk.apply(a_specialist("a", capacity={"email": 1}))
+    (assigned,) = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
+    assert assigned.ticket_id == guarantee.event.ticket_id  # type: ignore[attr-defined]
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.integers(0, 3000), st.sampled_from(["super_admin", "seat"])),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(ARRIVALS, st.integers(1, 90))
+def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
+    """Whoever is created after a ticket's place in the order has come, goes after it."""
+    coming = [
+        a_ticket(f"T{n}", role=role, account_id=f"x{n}", after_min=at)
+        for n, (at, role) in enumerate(sorted(arrivals))
+    ]
+    desk = after(a_specialist("a", capacity={"email": 1}), a_ticket("T", account_id="x"))
+    order: list[Envelope[Event]] = []
+    names = {e.event.ticket_id: e for e in coming}  # type: ignore[attr-defined]
+    now_min = 0
+    holding = "T"
+    while len(order) < len(coming):
+        now_min += work_min
+        desk = later(desk, now_min)
+        for ticket in [each for each in coming if each.time <= NOON + minutes(now_min)]:
+            if ticket.event.ticket_id not in desk.tickets:  # type: ignore[attr-defined]
+                desk.apply(ticket)
+        if holding:
+            desk.apply(told(TicketResponded, holding, after_min=now_min))
+        got = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+        order += [names[event.ticket_id] for event in got]
+        holding = order[-1].event.external_id if got else ""  # type: ignore[attr-defined]
+        now_min = now_min if got else max(now_min, 3000)
+    place = {ticket.id: number for number, ticket in enumerate(order)}
+    ranks = {t.id: desk.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
+    for one in coming:
+        late = [other for other in coming if other.time > ranks[one.id]]
+        assert all(place[one.id] < place[other.id] for other in late)
+
+
+people = st.builds(
+    a_specialist,
+    st.integers(0, 60).map("s{:02}".format),
+    languages=st.sampled_from([("en",), ("de",), ("de", "en"), ("ja", "en"), ("fr-CA",)]),
+    levels=st.just({}),
+    capacity=st.sampled_from([{"email": 1}, {"email": 3, "chat": 1}, {"chat": 2}]),
+    presence=st.sampled_from(["online", "online", "away"]),
+    certified=st.sampled_from([True, True, True, False]),
+    universal=st.sampled_from([None, None, {"capacity": 4, "weights": {"chat": 3}}]),
+    skills=st.sampled_from([(), (), ("crm",)]),
+)
+tickets = st.builds(
+    a_ticket,
+    st.integers(0, 99).map("T{}".format),
+    channel=st.sampled_from(["email", "chat"]),
+    language=st.sampled_from(["en", "de", "ja", "ko"]),
+    account_id=st.sampled_from(["x", "y", "z"]),
+    severity=st.sampled_from(["standard", "business_critical"]),
+    role=st.sampled_from(["super_admin", "seat"]),
+)
+NEEDS_CRM: Final = default_rules().model_copy(
+    update={"skills": (SkillRule(needs=("crm",), severity="business_critical"),)}
+)
+mornings = st.tuples(st.lists(people, max_size=60), st.lists(tickets, max_size=12))
+
+
+@settings(deadline=None)
+@given(mornings, st.integers(0, 70))
+def test_a_record_counts_everybody_and_finds_the_best(
+    morning: tuple[list[Envelope[Event]], list[Envelope[Event]]], after_min: int
+) -> None:
+    """Of a large pool, too: the choice is what judging each person on the roster comes to."""
+    team, coming = morning
+    desk = after(*team, after_min=after_min, rules=NEEDS_CRM)
+    for ticket in {one.id: one for one in coming}.values():
+        known = desk.acquaintances.get(ticket.event.account_id)  # type: ignore[attr-defined]
+        before = {name: one.copy() for name, one in desk.roster.everybody.items()}
+        told_before = len(desk.decisions)
+        crowd = Roster(before.values(), NEEDS_CRM)
+        desk.apply(ticket)
+        for record in records(desk)[told_before:]:
+            question = Question(record.ticket_id, record.wanted, (), known and known[0], None)
+            everybody = (crowd.sketch(name, question) for name in before)
+            verdicts = [judged(one, record.wanted, record.weights) for one in everybody]
+            best = next(iter(chosen(verdicts)), None)
+            assert record.specialist_id == (best and best.specialist_id)
+            assert redecide(record.wanted, record.weights, record.candidates) == (
+                record.specialist_id
+            )
+            in_full = Counter(one.failed or "able" for one in record.candidates)
+            assert in_full + Counter(record.others) == Counter(
+                one.failed or "able" for one in verdicts
+            )
+            assert len(record.candidates) <= FULL_MAX
+
+
+@settings(deadline=None)
+@given(mornings, st.integers(0, 70))
+def test_the_smallest_change_would_have_changed_the_outcome(
+    morning: tuple[list[Envelope[Event]], list[Envelope[Event]]], after_min: int
+) -> None:
+    """Made so in the record, it leads to whom the record says instead."""
+    team, coming = morning
+    for record in records(after(*team, *coming, after_min=after_min, rules=NEEDS_CRM)):
+        change = record.smallest_change
+        if record.specialist_id is not None:
+            assert change is not None
+        if change is not None:
+            otherwise = [
+                changed(one, change, record.wanted.needs)
+                if one.specialist_id == change.specialist_id
+                else one
+                for one in record.candidates
+            ]
+            instead = redecide(record.wanted, record.weights, otherwise)
+            assert instead == change.instead != record.specialist_id
+
+
+def test_when_the_last_speaker_leaves_english_helps_at_once() -> None:
+    """What nobody on the roster can ever meet is not waited for, but not by anybody either."""
+    away = a_specialist("j", languages=("ja",), presence="away")
+    desk = after(away, a_specialist("f", languages=("fr",)), a_ticket("T1", language="ja"))
+    desk.apply(gone("j", after_min=1))
+    assert given_to(desk) == []
+    desk.apply(a_specialist("e", after_min=2))
+    assert given_to(desk) == ["e"]
