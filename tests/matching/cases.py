@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from router.matching import Rules, default_rules
-from router.roster import Specialist, listed
+from router.specialist import Specialist, listed
 from router.ticket import Ticket
 from shared.events import Envelope, Event, Need, SpecialistListed
 from shared.promises import Channel
@@ -69,11 +69,11 @@ def qualifies(one: Specialist, ticket: Ticket, needs: Sequence[Need]) -> bool:
 
 def _somebody(name: str, dice: Random) -> Envelope[Event]:
     spoken = sorted({"en", *dice.choices(_LANGUAGES, k=dice.randint(0, 2))})
-    if dice.random() < 0.15:  # noqa: PLR2004 - some speak no English
+    if dice.random() < 0.15:
         spoken = [dice.choice(_LANGUAGES[1:])]
     capacity: dict[Channel, int] = {"email": dice.randint(1, 2)}
     for channel in ("phone", "chat"):
-        if dice.random() < 0.5:  # noqa: PLR2004 - half of them
+        if dice.random() < 0.5:
             capacity[channel] = 1
     levels = {language: dice.choice((2, 3, 4, 5, 5)) for language in spoken}
     return a_specialist(name, languages=tuple(spoken), levels=levels, capacity=capacity)

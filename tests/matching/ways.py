@@ -9,7 +9,9 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from tests.matching.cases import PERIOD_MIN, PERIODS, RULES, Case, needs_of, qualifies
 
 from router.domain import Desk
-from router.roster import Roster, Specialist
+from router.offers.rules import Rules
+from router.roster import Roster
+from router.specialist import Specialist
 from router.ticket import Ticket
 from shared.events import TicketAssigned, TicketClosed
 from shared.promises import Channel
@@ -51,10 +53,10 @@ def ours(case: Case) -> int:
     coming, kept = [*case.tickets], 0
     for period in range(2 * PERIODS):
         now = NOON + minutes(period * PERIOD_MIN)
-        desk = Desk(roster, tickets.values(), now)
+        desk = Desk(roster, tickets.values(), now, Rules(rings={}))
         waiting = [ticket for ticket in tickets.values() if ticket.waits]
         desk.bring_waiting(waiting, dict.fromkeys(roster.pools, len(case.tickets) + 1))
-        desk.try_again()
+        desk.wake({})
         for envelope in case.team if period == 0 else ():
             desk.apply(envelope)
         done = [e for e in case.tickets if _holds(tickets, e.event.ticket_id)]  # type: ignore[attr-defined]

@@ -12,9 +12,14 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain import Acquaintance, Decline, Desk, NotTheirs, Unknown
+from router.domain import Desk
+from router.hands import Acquaintance
 from router.matching import Pool, redecide
-from router.roster import Roster, Specialist
+from router.offers.acts import Decline, NotTheirs, Unknown
+from router.offers.effects import do
+from router.offers.rules import Rules
+from router.roster import Roster
+from router.specialist import Specialist
 from router.ticket import Ticket
 from shared.events import (
     AssignmentExplained,
@@ -32,6 +37,7 @@ from shared.events import (
 )
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone, reclassified, told
 
+DIRECTLY = Rules(rings={})
 type Record = Envelope[Event] | Decline
 
 NOW = NOON + timedelta(minutes=40)
@@ -67,7 +73,7 @@ requests = st.builds(
     role=st.sampled_from(["super_admin", "seat"]),
 )
 declines = st.builds(
-    lambda name, who: Decline(ticket_id_of("test", name), who, "busy", None), tickets, people
+    lambda name, who: Decline(ticket_id_of("test", name), who, "busy"), tickets, people
 )
 records = st.one_of(
     requests,
@@ -115,7 +121,7 @@ class World:
         ids = {_ticket_id(record) for record in batch}
         rows = sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
         known = [t for t in rows if t.ticket_id in ids or t.specialist_id]
-        desk = Desk(self.roster, deepcopy(known), NOW)
+        desk = Desk(self.roster, deepcopy(known), NOW, DIRECTLY)
         desk.acquaintances = {**self.acquaintances}
         desk.bring_waiting(deepcopy([*self.earliest(limits)]), limits)
         for record in batch:
@@ -142,7 +148,7 @@ def _ticket_id(record: Record) -> UUID | None:
 def _play(desk: Desk, record: Record) -> None:
     if isinstance(record, Decline):
         with suppress(NotTheirs, Unknown):
-            desk.decline(record)
+            do(desk, record, None)
     else:
         desk.apply(record)
 
@@ -173,9 +179,11 @@ def _takers(roster: Roster, ticket: Ticket) -> Iterator[Specialist]:
     assert ticket.pool is not None
     needs = roster.needs(ticket.pool)
     qualified = [one for one in roster.everybody.values() if _qualifies(one, ticket, needs)]
-    aside = ticket.declined_by
+    aside = {*ticket.set_aside}
+    if {one.specialist_id for one in qualified if one.there} <= aside:
+        aside = {*ticket.declined_by}
     if {one.specialist_id for one in qualified} <= aside:
-        aside = frozenset()
+        aside = set()
     for one in qualified:
         if one.can_take(ticket.terms.channel) and one.specialist_id not in aside:
             yield one

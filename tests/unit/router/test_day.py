@@ -6,9 +6,13 @@ from contextlib import suppress
 from random import Random
 from typing import Any, Final
 
-from router.domain import Decline, Desk, NotTheirs
+from router.domain import Desk
 from router.matching import redecide
 from router.matching.change import changed
+from router.offers.acts import Accept, Act, Conflict, Decline
+from router.offers.effects import do
+from router.offers.offer import Offer
+from router.offers.rules import Rules
 from router.roster import Roster
 from router.ticket import Ticket
 from shared.events import (
@@ -17,6 +21,7 @@ from shared.events import (
     Event,
     TicketAssigned,
     TicketClosed,
+    TicketOffered,
     TicketQueued,
 )
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
@@ -42,9 +47,10 @@ def test_every_decision_of_a_day_follows_from_its_record() -> None:
     ]
     told_of = Counter((record.ticket_id, record.specialist_id) for record in records)
     assert told_of == Counter(
-        (event.ticket_id, event.specialist_id if isinstance(event, TicketAssigned) else None)
+        (event.ticket_id, None if isinstance(event, TicketQueued) else event.specialist_id)
         for event in announced
-        if isinstance(event, TicketAssigned | TicketQueued)
+        if isinstance(event, TicketOffered | TicketQueued)
+        or (isinstance(event, TicketAssigned) and event.offer_id is None)
     )
     for record in records:
         again = redecide(record.wanted, record.weights, record.candidates)
@@ -70,25 +76,31 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
     known: dict[str, Any] = {}
     coming = [*_requests(dice)]
     for minute in range(24 * 60):
-        desk = Desk(roster, tickets.values(), NOON + minutes(minute))
+        desk = Desk(roster, tickets.values(), NOON + minutes(minute), Rules())
         desk.acquaintances = known
         desk.bring_waiting(
             [ticket for ticket in tickets.values() if ticket.waits],
             dict.fromkeys(roster.pools, TICKETS + 1),
         )
-        desk.turn_shifts({})
-        desk.try_again()
+        desk.wake({})
         for _, event in (one for one in coming if one[0] == minute):
             desk.apply(event)
-        for ticket in [
-            t for t in desk.tickets.values() if t.specialist_id and dice.random() < 0.01
-        ]:
-            with suppress(NotTheirs):
-                who = ticket.specialist_id or ""
-                desk.decline(Decline(ticket.ticket_id, who, "busy", None))
+        for act, offer in [*_acts(desk, dice)]:
+            with suppress(Conflict):
+                do(desk, act, offer)
         roster.settle()
         tickets, known = desk.tickets, desk.acquaintances
         yield from desk.announced
+
+
+def _acts(desk: Desk, dice: Random) -> Iterator[tuple[Act, Offer | None]]:
+    """Let most accept what rings, some let it ring, and some give back what they have."""
+    for ticket in desk.tickets.values():
+        who, offer = ticket.with_whom, ticket.offer
+        if who is not None and offer is not None and dice.random() < 0.7:
+            yield Accept(offer.offer_id, who), offer
+        elif who is not None and dice.random() < 0.01:
+            yield Decline(ticket.ticket_id, who, "busy"), None
 
 
 def _requests(dice: Random) -> Iterator[tuple[int, Envelope[Event]]]:

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain import Acquaintance, Desk
+from router.domain import Desk
+from router.hands import Acquaintance
 from router.matching import FULL_MAX, Question, Rules, default_rules, redecide
 from router.matching.change import changed
 from router.matching.judge import chosen, judged
 from router.matching.rules import SkillRule
+from router.offers.rules import Rules as OfferRules
 from router.roster import Roster
 from shared.events import (
     RULES,
@@ -27,6 +29,7 @@ from shared.events import (
 )
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes, told
 
+DIRECTLY: Final = OfferRules(rings={})
 ABLE: Final = Candidate(specialist_id="a", capacity=2, load=1, levels={"de": 4}, skills=("crm",))
 WANTED: Final = Wanted(
     account_id="northwind",
@@ -36,6 +39,7 @@ WANTED: Final = Wanted(
     due_at=NOON,
     rank_at=NOON,
     needs=(Need(language="de", level=4, skills=("crm",)),),
+    pinned_to="a",
 )
 FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"capacity": 0},
@@ -46,6 +50,7 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"on_shift": False},
     {"load": 2},
     {"set_aside": True},
+    {"specialist_id": "b"},
 )
 
 
@@ -56,7 +61,7 @@ def after(
     **known: Acquaintance,
 ) -> Desk:
     """Apply records to an empty desk, so long after noon."""
-    desk = Desk(Roster([], rules), [], NOON + minutes(after_min))
+    desk = Desk(Roster([], rules), [], NOON + minutes(after_min), DIRECTLY)
     desk.acquaintances |= known
     for record in records:
         desk.apply(record)
@@ -66,9 +71,9 @@ def after(
 def later(desk: Desk, after_min: float) -> Desk:
     """Let time pass, and only time."""
     desk.roster.settle()
-    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(after_min))
+    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(after_min), DIRECTLY)
     then.bring_waiting(desk.tickets.values(), dict.fromkeys(desk.roster.pools, 1_000))
-    then.try_again()
+    then.wake({})
     return then
 
 

@@ -4,173 +4,97 @@ After each record nobody waits whom somebody could take. Since records are appli
 memory, what is announced does not depend on how they were cut into batches.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple, cast
-from uuid import UUID, uuid5
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
 
-from router.matching import Pool, Question, decide
-from router.queue import Queues, pool_of
-from router.roster import CHANNELS, Roster, Specialist, left, listed
-from router.ticket import FACTS, Release, Ticket, base, fact_of
+from router.choice import Choice
+from router.hands import Back
+from router.matching import Pool
+from router.offers.rules import Rules
+from router.roster import Roster
+from router.specialist import CHANNELS, Specialist, left, listed
+from router.ticket import FACTS, Ticket, fact_of
 from shared.events import (
-    AssignmentExplained,
-    AssignmentReleased,
     Envelope,
     Event,
+    Presence,
+    Release,
     SpecialistListed,
     SpecialistRemoved,
-    TicketAssigned,
-    TicketDeclined,
-    TicketEvent,
-    TicketQueued,
-    Wanted,
 )
-from shared.promises import Channel
 from shared.rosters import Shifts
 
-__all__ = ["Acquaintance", "Before", "Decline", "Desk", "NotTheirs", "Unknown"]
-
-_SOURCE: Final = "router"
-_LEFT: Final = "left the roster"
-
-type Before = tuple[int, int]
-"""Capacity and load of somebody on a channel, as they were loaded."""
+__all__ = ["Desk"]
 
 
-class Acquaintance(NamedTuple):
-    """Who was given a ticket of an account last, and when."""
-
-    specialist_id: str
-    at: datetime
-
-
-class Unknown(Exception):  # noqa: N818 - an answer to a person, not a fault
-    """There is no such ticket."""
-
-
-class NotTheirs(Exception):  # noqa: N818 - as above
-    """The specialist does not have the ticket (any more)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decline:
-    """A specialist gives a ticket back."""
-
-    ticket_id: UUID
-    specialist_id: str
-    reason: str
-    traceparent: str | None
-
-
-class Desk:
+class Desk(Choice):
     """All that one transaction decides on. What is to be saved and announced is left on it."""
 
-    def __init__(self, roster: Roster, tickets: Iterable[Ticket], now: datetime) -> None:
-        self.roster = roster
-        self.tickets: dict[UUID, Ticket] = {}
-        self.touched: set[UUID] = set()
+    def __init__(
+        self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: Rules
+    ) -> None:
+        super().__init__(roster, tickets, now, rules)
         self.listed: dict[str, Specialist] = {}
         self.turned: dict[str, Specialist] = {}
-        self.before: dict[tuple[str, Channel], Before] = {}
-        self.acquaintances: dict[str, Acquaintance] = {}
-        """Who had an account last, and when."""
-        self.met: set[str] = set()
-        """The accounts of which that is new."""
-        self.announced: list[Envelope[Event]] = []
-        self._now = now
-        self._traceparent: str | None = None
-        self._queues = Queues(roster, self.tickets)
-        for ticket in tickets:
-            self._bring(ticket)
+        self.said_before: dict[str, datetime | None] = {}
+        """Whose own word on their presence changes, and until when the old one held."""
 
-    @property
-    def fell_short(self) -> set[Pool]:
-        """The pools of which a decision would have needed more tickets than were loaded."""
-        return self._queues.fell_short
-
-    @property
-    def decisions(self) -> list[Envelope[AssignmentExplained]]:
-        """The records of what was decided."""
-        return [
-            cast("Envelope[AssignmentExplained]", envelope)
-            for envelope in self.announced
-            if isinstance(envelope.event, AssignmentExplained)
-        ]
-
-    def to_come(self, envelopes: Sequence[Envelope[Event]]) -> Counter[Pool]:
-        """Estimate, a pool, how many of those who wait these events could let go."""
+    def to_come(
+        self, envelopes: Sequence[Envelope[Event]], people: Iterable[str] = ()
+    ) -> Counter[Pool]:
+        """Estimate, a pool, how many of those who wait these events, and people, could let go."""
         coming: Counter[Pool] = Counter()
         for ticket in self.tickets.values():
-            holder = self.roster.get(ticket.specialist_id) if ticket.specialist_id else None
+            holder = self.roster.get(ticket.with_whom) if ticket.with_whom else None
             coming.update(self.roster.pools_of(holder) if holder else ())
-        for specialist in self.roster.due(self._now):
+        acting = [one for name in people if (one := self.roster.get(name)) is not None]
+        for specialist in (*self.roster.due(self.now), *acting):
             coming.update(
                 {pool: specialist.room(pool.channel) for pool in self.roster.pools_of(specialist)}
             )
         for event in (envelope.event for envelope in envelopes):
             if isinstance(event, SpecialistListed):
-                who = listed(event, self._now)
+                who = listed(event, self.now)
                 coming.update({p: who.serves[p.channel] for p in self.roster.pools_of(who)})
         return coming
 
-    def bring_waiting(self, tickets: Iterable[Ticket], limits: Mapping[Pool, int]) -> None:
-        """Take those in who wait: of each pool the earliest, at most so many as its limit."""
-        waiting = [*tickets]
-        for ticket in waiting:
-            if ticket.ticket_id not in self.tickets:
-                self._bring(ticket)
-        self._queues.loaded(waiting, limits)
+    def wake(self, shifts: Mapping[str, Shifts], due: Collection[UUID] = ()) -> None:
+        """Let time have its effect: shifts turn, words lapse, leases, graces and steps end.
 
-    def turn_shifts(self, shifts: Mapping[str, Shifts]) -> None:
-        """Let shifts begin and end that do so by now, and give work to who comes."""
-        for known in self.roster.due(self._now):
-            specialist = known.copy()
-            specialist.shifts = shifts.get(specialist.specialist_id, specialist.shifts)
-            specialist.turn(self._now)
-            self.roster.put(specialist)
-            self.turned[specialist.specialist_id] = specialist
-        come = [specialist for specialist in self.turned.values() if specialist.there]
-        self._match({pool for specialist in come for pool in self.roster.pools_of(specialist)})
-
-    def try_again(self) -> None:
-        """Give those another try whose next step of relaxation has come due."""
-        due = [t for t in self.tickets.values() if t.waits and _is_due(t, self._now)]
-        for ticket in sorted(due, key=lambda ticket: ticket.key):
-            self.touched.add(ticket.ticket_id)
-            self._line_up(ticket)
+        ``shifts`` are those of who turns, ``due`` the tickets that are known to wake by now.
+        """
+        backs: list[Back] = []
+        changed = [self._wake_specialist(known, shifts) for known in self.roster.due(self.now)]
+        held: defaultdict[str | None, list[Ticket]] = defaultdict(list)
+        for ticket in self.tickets.values():
+            held[ticket.with_whom].append(ticket)
+        for specialist in changed:
+            backs += self._review(specialist, held[specialist.specialist_id])
+        self.touched.update(self.tickets.keys() & due)
+        woken = [t for t in self.tickets.values() if t.wakes_at and t.wakes_at <= self.now]
+        for ticket in woken:
+            backs += self._wake_ticket(ticket)
+        pools = {pool for one in changed for pool in self.roster.pools_of(one)}
+        self.took_back(backs, pools, woken)
 
     def apply(self, envelope: Envelope[Event]) -> None:
         """Let one event have its effect, and give work to whoever has room then."""
-        self._traceparent = envelope.traceparent
+        self.traceparent = envelope.traceparent
         match envelope.event:
             case SpecialistListed() as event:
                 self._list(event, envelope.time)
             case SpecialistRemoved() as event:
                 self._replace(left(event.specialist_id, envelope.time))
             case event if isinstance(event, FACTS):
-                self._fold(event.ticket_id, envelope)
+                self.fold(event.ticket_id, envelope)
             case _:
                 pass
 
-    def decline(self, decline: Decline) -> Ticket:
-        """Take a ticket back from a specialist. Raises Unknown, NotTheirs."""
-        ticket = self.tickets.get(decline.ticket_id)
-        if ticket is None:
-            raise Unknown
-        if ticket.specialist_id != decline.specialist_id:
-            raise NotTheirs
-        self._traceparent = decline.traceparent
-        ticket.declined_by |= {decline.specialist_id}
-        cause = self._hand_back(ticket, decline.reason)
-        self._serve(decline.specialist_id)
-        self._try(ticket)
-        self._say_why_it_waits(ticket, cause)
-        return ticket
-
-    def _fold(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
+    def fold(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
+        """Let a ticket learn a fact: it may wait from now on, or need nobody any more."""
         ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.touched.add(ticket_id)
         needed = ticket.needs_specialist
@@ -178,30 +102,98 @@ class Desk:
         if ticket.needs_specialist:
             if not needed:
                 ticket.waiting_since = envelope.time
-            self._line_up(ticket)
+            self.line_up(ticket)
             if not needed:
                 self._say_why_it_waits(ticket, envelope.id)
-        elif ticket.specialist_id is not None:
-            self._release(ticket, envelope)
+        elif ticket.with_whom is not None:
+            cause = cast("Release", fact_of(envelope.event))  # nothing else ends the work
+            self.took_back([self.release(ticket, cause, envelope.id)])
 
-    def _release(self, ticket: Ticket, envelope: Envelope[Event]) -> None:
-        cause = cast("Release", fact_of(envelope.event))  # nothing else ends the work
-        specialist_id = self._take_from(ticket)
-        event = AssignmentReleased(
-            ticket_id=ticket.ticket_id, specialist_id=specialist_id, cause=cause
-        )
-        self._announce(envelope.id, event)
-        self._serve(specialist_id)
+    def took_back(
+        self, backs: Sequence[Back], pools: Collection[Pool] = (), woken: Iterable[Ticket] = ()
+    ) -> None:
+        """Let those wait again that still need somebody, and let others have the room.
 
-    def _line_up(self, ticket: Ticket) -> None:
-        """Find its place; nobody else who waits could take what is free, so it alone may go."""
-        if ticket.waits:
+        ``pools`` are those in which more has changed than that, ``woken`` those that may go now.
+        """
+        back_again = (back.ticket for back in backs)
+        waiting = {t.ticket_id: t for t in (*back_again, *woken) if t.waits}.values()
+        for ticket in waiting:
             self._enqueue(ticket)
+        self._match(pools)
+        for back in backs:
+            self._serve(back.specialist_id)
+        for ticket in sorted(waiting, key=lambda ticket: ticket.key):
             self._try(ticket)
+        for back in backs:
+            self._say_why_it_waits(back.ticket, back.cause)
+
+    def say(self, specialist_id: str, said: Presence | None, until: datetime | None) -> Specialist:
+        """Take somebody's own word on their presence; they come back as they stand now."""
+        known = self.somebody(specialist_id)
+        self.said_before.setdefault(specialist_id, known.said_until)
+        specialist = known.copy()
+        specialist.said, specialist.said_until = said, until
+        self.roster.put(specialist)
+        return specialist
+
+    def come_and_go(self, specialist: Specialist, pools: Collection[Pool] = ()) -> None:
+        """Let somebody's tickets, and queues, follow how they stand; ``pools`` change, too."""
+        name = specialist.specialist_id
+        held = [ticket for ticket in self.tickets.values() if ticket.with_whom == name]
+        backs = self._review(specialist, held)
+        self.took_back(backs, {*self.roster.pools_of(specialist), *pools})
+
+    def _review(self, specialist: Specialist, held: Iterable[Ticket]) -> list[Back]:
+        """Take from somebody what they cannot keep, now that they stand otherwise than before.
+
+        Offers at once, unless they are there; what they accepted after the grace of its channel.
+        """
+        backs = []
+        for ticket in sorted(held, key=lambda ticket: ticket.key):
+            if ticket.offer is None:
+                backs += self._owe_back(ticket, specialist)
+            elif not specialist.there:
+                backs.append(self.withdraw(ticket, specialist.absence or "away"))
+        return backs
+
+    def _owe_back(self, ticket: Ticket, specialist: Specialist) -> list[Back]:
+        absence, at = specialist.absence, None
+        if absence is not None:
+            grace = self.rules.grace(absence, ticket.terms.channel)
+            ends = [self.now + grace] if grace is not None else []
+            at = min([*ends, *([ticket.hand_back_at] if ticket.hand_back_at else [])], default=None)
+            if at is not None and at <= self.now:
+                return [self.hand_back(ticket, absence)]
+        if ticket.hand_back_at != at:
+            ticket.hand_back_at = at
+            self.touched.add(ticket.ticket_id)
+        return []
+
+    def _wake_specialist(self, known: Specialist, shifts: Mapping[str, Shifts]) -> Specialist:
+        if known.said_until is not None and known.said_until <= self.now:
+            known = self.say(known.specialist_id, "offline", None)
+        if known.turns_at is None or known.turns_at > self.now:
+            return known
+        specialist = known.copy()
+        specialist.shifts = shifts.get(specialist.specialist_id, specialist.shifts)
+        specialist.turn(self.now)
+        self.roster.put(specialist)
+        self.turned[specialist.specialist_id] = specialist
+        return specialist
+
+    def _wake_ticket(self, ticket: Ticket) -> list[Back]:
+        self.touched.add(ticket.ticket_id)
+        if ticket.offer is not None:
+            return [self.expire(ticket)]
+        if ticket.specialist_id is not None:
+            specialist = self.somebody(ticket.specialist_id)
+            return [self.hand_back(ticket, specialist.absence or "offline")]
+        return []
 
     def _list(self, event: SpecialistListed, listed_at: datetime) -> None:
         specialist = listed(event, listed_at)
-        specialist.turn(self._now)
+        specialist.turn(self.now)
         self._replace(specialist)
 
     def _replace(self, specialist: Specialist) -> None:
@@ -210,181 +202,15 @@ class Desk:
         if known is not None and known.listed_at > specialist.listed_at:
             return
         for channel in CHANNELS:
-            self._note(known or specialist, channel, new=known is None)
-        served = {*self.roster.pools_of(known)} if known is not None else set[Pool]()
+            self.note(known or specialist, channel, new=known is None)
+        served = self.roster.pools_of(known) if known is not None else ()
         if known is not None:
             specialist.load, specialist.last_at = {**known.load}, {**known.last_at}
+            specialist.said, specialist.said_until = known.said, known.said_until
         groups = self.roster.ranks.turns
         self.roster.put(specialist)
+        if specialist.removed and specialist.said is not None:
+            specialist = self.say(specialist.specialist_id, None, None)
         self.listed[specialist.specialist_id] = specialist
-        left = self._held_by(specialist) if specialist.removed else []
-        causes = [(ticket, self._hand_back(ticket, _LEFT)) for ticket in left]
-        if self.roster.ranks.turns != groups:
-            self._match(self.roster.pools)
-        else:
-            serves = {*self.roster.pools_of(specialist)}
-            self._match(serves if serves == served else serves | served)
-        for ticket, cause in causes:
-            self._say_why_it_waits(ticket, cause)
-
-    def _held_by(self, specialist: Specialist) -> list[Ticket]:
-        held = [t for t in self.tickets.values() if t.specialist_id == specialist.specialist_id]
-        return sorted(held, key=lambda ticket: ticket.key)
-
-    def _hand_back(self, ticket: Ticket, reason: str) -> UUID:
-        """Let a ticket wait again; the cause of what follows comes back."""
-        specialist_id = self._take_from(ticket)
-        ticket.waiting_since = self._now
-        self._enqueue(ticket)
-        name = f"declined/{specialist_id}/{ticket.assigned_count}"
-        event = TicketDeclined(
-            ticket_id=ticket.ticket_id, specialist_id=specialist_id, reason=reason
-        )
-        cause = uuid5(ticket.ticket_id, name)
-        self._announce(cause, event)
-        return cause
-
-    def _say_why_it_waits(self, ticket: Ticket, cause: UUID) -> None:
-        if ticket.waits:
-            reason = self.roster.why_nobody(pool_of(ticket))
-            self._announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
-            self._announce(cause, self._decide(ticket))
-
-    def _serve(self, specialist_id: str) -> None:
-        """Give the earliest to somebody who has room now; nobody else has any that is new."""
-        specialist = self.roster.get(specialist_id)
-        pools = self.roster.pools_of(specialist) if specialist is not None else ()
-
-        def goes(ticket: Ticket) -> bool:
-            return specialist_id not in self._aside(ticket)
-
-        while specialist is not None and specialist.there:
-            open_to = (pool for pool in pools if specialist.can_take(pool.channel))
-            if not self._give_earliest(open_to, goes):
-                return
-
-    def _match(self, pools: Collection[Pool]) -> None:
-        """Give the earliest to somebody, as long as anybody can take anything of these pools."""
-
-        def goes(ticket: Ticket) -> bool:
-            return self._anybody_for(pool_of(ticket), self._aside(ticket))
-
-        while self._give_earliest((pool for pool in pools if self._anybody_for(pool, ())), goes):
-            pass
-
-    def _give_earliest(self, pools: Iterable[Pool], goes: Callable[[Ticket], bool]) -> bool:
-        first = self._queues.earliest(pools, goes)
-        return first is not None and self._try(first)
-
-    def _anybody_for(self, pool: Pool, aside: Collection[str]) -> bool:
-        able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), aside)
-        return next(able, None) is not None
-
-    def _aside(self, ticket: Ticket) -> Collection[str]:
-        """Name those whom a ticket is not given to, unless all who qualify are among them."""
-        pool, aside = pool_of(ticket), ticket.declined_by
-        if aside and self.roster.ranks.all_in(pool.channel, self.roster.needs(pool), aside):
-            return ()
-        return aside
-
-    def _try(self, ticket: Ticket) -> bool:
-        """Give a ticket to who is best for it, if anybody can take it."""
-        if not ticket.waits or not self._anybody_for(pool_of(ticket), self._aside(ticket)):
-            return False
-        decision = self._decide(ticket)
-        specialist = self.roster.get(decision.specialist_id or "")
-        assert specialist is not None  # noqa: S101 - somebody can take it, so somebody is chosen
-        self._give(ticket, specialist)
-        self._announce(uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}"), decision)
-        return True
-
-    def _decide(self, ticket: Ticket) -> AssignmentExplained:
-        pool, terms = pool_of(ticket), ticket.terms
-        wanted = Wanted(
-            account_id=terms.account_id,
-            channel=pool.channel,
-            language=pool.language,
-            promise_class=ticket.promise_class,
-            due_at=ticket.due,
-            rank_at=ticket.key[0],
-            needs=self.roster.needs(pool),
-            all_set_aside=bool(ticket.declined_by) and not self._aside(ticket),
-        )
-        known = self.acquaintances.get(terms.account_id)
-        knows = known is not None and self._now - known.at <= self.roster.rules.knows
-        question = Question(
-            ticket.ticket_id,
-            wanted,
-            aside=ticket.declined_by,
-            known_by=known.specialist_id if known is not None and knows else None,
-            again_at=ticket.again_at,
-        )
-        return decide(question, self.roster, self.roster.rules.weights, self._now)
-
-    def _give(self, ticket: Ticket, specialist: Specialist) -> None:
-        terms = ticket.terms
-        ticket.specialist_id = specialist.specialist_id
-        ticket.assigned_count += 1
-        self.touched.add(ticket.ticket_id)
-        self._shift(specialist, terms.channel, 1)
-        self._meet(terms.account_id, specialist)
-        waited = self._now - (ticket.waiting_since or terms.create_date)
-        event = TicketAssigned(
-            ticket_id=ticket.ticket_id,
-            specialist_id=specialist.specialist_id,
-            account_id=terms.account_id,
-            channel=terms.channel,
-            severity=ticket.severity,
-            language=terms.language,
-            english_instead=base(terms.language) not in specialist.speaks,
-            due_at=ticket.due,
-            waited_ms=max(0, waited // timedelta(milliseconds=1)),
-        )
-        self._announce(uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}"), event)
-
-    def _take_from(self, ticket: Ticket) -> str:
-        """Free the room of whoever has the ticket; their id comes back."""
-        assert ticket.specialist_id is not None  # noqa: S101 - asked only of tickets held
-        specialist = self.roster.get(ticket.specialist_id)
-        assert specialist is not None  # noqa: S101 - the database holds the reference
-        ticket.specialist_id = None
-        self.touched.add(ticket.ticket_id)
-        self._shift(specialist, ticket.terms.channel, -1)
-        return specialist.specialist_id
-
-    def _shift(self, specialist: Specialist, channel: Channel, by: int) -> None:
-        self._note(specialist, channel)
-        self.roster.change(specialist)
-        specialist.load[channel] = specialist.load.get(channel, 0) + by
-        if by > 0:
-            specialist.last_at[channel] = self._now
-        self.roster.rank(specialist)
-
-    def _meet(self, account_id: str, specialist: Specialist) -> None:
-        self.acquaintances[account_id] = Acquaintance(specialist.specialist_id, self._now)
-        self.met.add(account_id)
-
-    def _note(self, specialist: Specialist, channel: Channel, *, new: bool = False) -> None:
-        """Remember what was loaded, for the save to be sure that nobody else changed it."""
-        was = (specialist.capacity.get(channel, 0), specialist.load.get(channel, 0))
-        self.before.setdefault((specialist.specialist_id, channel), (0, 0) if new else was)
-
-    def _bring(self, ticket: Ticket) -> None:
-        self.tickets[ticket.ticket_id] = ticket
-        if ticket.waits and ticket.pool is not None:
-            self._queues.push(ticket)
-
-    def _enqueue(self, ticket: Ticket) -> None:
-        ticket.place(self.roster.rules, self._now)
-        self._queues.push(ticket)
-
-    def _announce(self, cause: UUID, event: TicketEvent) -> None:
-        self.announced.append(
-            Envelope.caused_by(
-                cause, event, source=_SOURCE, time=self._now, traceparent=self._traceparent
-            )
-        )
-
-
-def _is_due(ticket: Ticket, now: datetime) -> bool:
-    return ticket.again_at is not None and ticket.again_at <= now
+        regrouped = self.roster.ranks.turns != groups
+        self.come_and_go(specialist, self.roster.pools if regrouped else served)

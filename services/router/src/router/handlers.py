@@ -1,17 +1,30 @@
-"""Facts about tickets and the roster become assignments; so does a specialist's refusal."""
+"""Facts, acts of people, and time become offers and assignments."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from router import store
-from router.domain import Decline, Desk
+from router.domain import Desk
 from router.matching import Pool, Rules
-from router.memory import Memory
+from router.memory import Memory, Remembered
 from router.memory.store import load_shifts
-from router.roster import Roster
-from router.ticket import FACTS, Ticket
+from router.offers import store as kept
+from router.offers.acts import (
+    REPEATED_WITHIN,
+    Accept,
+    Act,
+    Conflict,
+    DeclineOffer,
+    Done,
+    Outcome,
+    Say,
+    deed_of,
+)
+from router.offers.effects import do, say
+from router.ticket import FACTS
 from shared import outbox
 from shared.events import (
     Envelope,
@@ -30,13 +43,24 @@ __all__ = ["CONSUMES", "EMITS", "Matcher", "decode"]
 CONSUMES: Final = (TicketFact.topic, SpecialistListed.topic)
 EMITS: Final = (AssignmentFact.topic,)
 _SPARE: Final = 4
-"""Tickets loaded of each pool beyond the room to come: some were declined."""
+"""Tickets loaded of each pool beyond the room to come: some are not for everybody."""
 _LOADED_MAX: Final = 1_000
 _WIDER: Final = 8
 """Times as many when that was too few."""
-_AGAIN_MAX: Final = 500
+_DUE_MAX: Final = 500
+"""Tickets that time wakes, in one transaction; the sweep asks again at once."""
 
 decode = read
+
+
+class _Concern(NamedTuple):
+    """What a decision is about, apart from who waits."""
+
+    envelopes: Sequence[Envelope[Event]] = ()
+    tickets: Collection[UUID] = ()
+    people: Collection[str] = ()
+    due: Collection[UUID] = ()
+    """Tickets that time wakes."""
 
 
 class Matcher:
@@ -52,65 +76,98 @@ class Matcher:
             for envelope in envelopes:
                 desk.apply(envelope)
 
-        await self._decide(tx, envelopes, (), now, apply_all)
-
-    async def decline(self, tx: Tx, declined: Decline, now: datetime) -> Ticket:
-        """Give a ticket back for another specialist. Raises domain.Unknown, domain.NotTheirs."""
-        act: Callable[[Desk], Ticket] = lambda desk: desk.decline(declined)  # noqa: E731
-        return await self._decide(tx, (), (declined.ticket_id,), now, act)
-
-    async def turn(self, tx: Tx, now: datetime) -> None:
-        """Let shifts begin and end, and requirements relax, that do so by now."""
-        due = await store.due(tx, now, limit=_AGAIN_MAX)
-        await self._decide(tx, (), due, now, Desk.try_again)
-
-    async def _decide[T](
-        self,
-        tx: Tx,
-        envelopes: Sequence[Envelope[Event]],
-        others: Collection[UUID],
-        now: datetime,
-        act: Callable[[Desk], T],
-    ) -> T:
-        """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
         async with self._memory.lent(tx) as remembered:
-            roster = remembered.roster
-            shifts = await load_shifts(tx, [one.specialist_id for one in roster.due(now)])
-            limits: dict[Pool, int] = {}
-            while True:
-                desk = await _desk(tx, roster, envelopes, others, now)
-                limits = limits or _limits(desk, envelopes)
-                desk.bring_waiting(await store.load_waiting(tx, limits), limits)
-                desk.acquaintances |= await store.load_acquaintances(tx, _accounts(desk, envelopes))
-                desk.turn_shifts(shifts)
-                outcome = act(desk)
-                short = desk.fell_short
-                if not short:
-                    break
-                limits |= {pool: limits.get(pool, _SPARE) * _WIDER for pool in short}
-                roster.restore()
-            remembered.version = await store.save(tx, desk)
-        await outbox.add(tx, desk.announced)
-        return outcome
+            await _decide(tx, remembered, _Concern(envelopes), now, apply_all)
+
+    async def act(self, tx: Tx, wanted: Act, now: datetime) -> Outcome:
+        """Let somebody act, once: done again, it has the same answer. Raises Unknown, Conflict."""
+        try:
+            async with self._memory.lent(tx) as remembered:
+                done = await _act(tx, remembered, wanted, now)
+        except Conflict:
+            before = await kept.done_before(tx, deed_of(wanted), since=now - REPEATED_WITHIN)
+            if before is None:
+                raise
+            return before
+        await kept.add_act(tx, done, at=now)
+        return done.outcome
+
+    async def say(self, tx: Tx, word: Say, now: datetime) -> None:
+        """Take a heartbeat. Who says what they said before disturbs nobody. Raises Unknown."""
+        rules = await kept.load_rules(tx)
+        until = now + timedelta(seconds=rules.presence_lease_s)
+        name = word.specialist_id
+        if not await kept.say_again(tx, name, word.presence, now=now, until=until):
+            async with self._memory.lent(tx) as remembered:
+                concern = _Concern(people={name})
+                await _decide(tx, remembered, concern, now, partial(say, act=word))
+
+    async def wake(self, tx: Tx, now: datetime) -> None:
+        """Let time have its effect: on shifts, presence, leases, graces, and what is asked for."""
+        async with self._memory.lent(tx) as remembered:
+            due = await store.due(tx, now, limit=_DUE_MAX)
+            await _decide(tx, remembered, _Concern(due=due), now, lambda _: None)
 
 
-async def _desk(
-    tx: Tx,
-    roster: Roster,
-    envelopes: Sequence[Envelope[Event]],
-    others: Collection[UUID],
-    now: datetime,
-) -> Desk:
-    ids = {e.event.ticket_id for e in envelopes if isinstance(e.event, FACTS)}
-    leaving = {e.event.specialist_id for e in envelopes if isinstance(e.event, SpecialistRemoved)}
-    return Desk(roster, await store.load_tickets(tx, ids.union(others), leaving), now)
+async def _act(tx: Tx, remembered: Remembered, wanted: Act, now: datetime) -> Done:
+    offer = None
+    if isinstance(wanted, Accept | DeclineOffer):
+        offer = await kept.find_offer(tx, wanted.offer_id)
+        tickets = {offer.ticket_id} if offer else set()
+    else:
+        tickets = {wanted.ticket_id}
+    act = partial(do, act=wanted, offer=offer)
+    return await _decide(tx, remembered, _Concern(tickets=tickets), now, act)
 
 
-def _limits(desk: Desk, envelopes: Sequence[Envelope[Event]]) -> dict[Pool, int]:
-    coming = desk.to_come(envelopes)
+async def _decide[T](
+    tx: Tx, remembered: Remembered, concern: _Concern, now: datetime, act: Callable[[Desk], T]
+) -> T:
+    """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
+    roster = remembered.roster
+    rules = await kept.load_rules(tx)
+    changing = _changing(concern)
+    turning = {one.specialist_id for one in roster.due(now)}
+    roster.prolong(await kept.load_words(tx, changing | turning))
+    turning = {one.specialist_id for one in roster.due(now)}
+    shifts = await load_shifts(tx, turning)
+    limits: dict[Pool, int] = {}
+    while True:
+        tickets = await store.load_tickets(tx, _tickets(concern), changing | turning)
+        desk = Desk(roster, tickets, now, rules)
+        limits = limits or _limits(desk, concern)
+        desk.bring_waiting(await store.load_waiting(tx, limits), limits)
+        desk.acquaintances |= await store.load_acquaintances(tx, _accounts(desk, concern))
+        desk.wake(shifts, concern.due)
+        outcome = act(desk)
+        short = desk.fell_short
+        if not short:
+            break
+        limits |= {pool: limits.get(pool, _SPARE) * _WIDER for pool in short}
+        roster.restore()
+    remembered.version = await store.save(tx, desk)
+    await outbox.add(tx, desk.announced)
+    return outcome
+
+
+def _changing(concern: _Concern) -> set[str]:
+    """Name those of whom tickets may be taken: they leave, or come and go."""
+    events = [envelope.event for envelope in concern.envelopes]
+    changes = [e for e in events if isinstance(e, SpecialistListed | SpecialistRemoved)]
+    return {change.specialist_id for change in changes}.union(concern.people)
+
+
+def _tickets(concern: _Concern) -> set[UUID]:
+    told_of = {e.event.ticket_id for e in concern.envelopes if isinstance(e.event, FACTS)}
+    return told_of.union(concern.tickets, concern.due)
+
+
+def _limits(desk: Desk, concern: _Concern) -> dict[Pool, int]:
+    coming = desk.to_come(concern.envelopes, concern.people)
     return {pool: min(_SPARE + max(0, room), _LOADED_MAX) for pool, room in coming.items()}
 
 
-def _accounts(desk: Desk, envelopes: Sequence[Envelope[Event]]) -> set[str]:
-    new = {e.event.account_id for e in envelopes if isinstance(e.event, TicketAccepted)}
+def _accounts(desk: Desk, concern: _Concern) -> set[str]:
+    events = [envelope.event for envelope in concern.envelopes]
+    new = {event.account_id for event in events if isinstance(event, TicketAccepted)}
     return new.union(t.request.account_id for t in desk.tickets.values() if t.request is not None)

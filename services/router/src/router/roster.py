@@ -6,169 +6,31 @@ back (`restore`); committed, it is forgotten (`settle`).
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
 
 from sortedcontainers import SortedList
 
-from router.matching import Pool, Question, Rules, Standing, default_rules
-from router.matching.judge import idle_since, load_share, score
+from router.matching import Pool, Question, Rules, default_rules
 from router.matching.ranks import Ranks
-from router.ticket import base
-from shared.events import (
-    Candidate,
-    Need,
-    Presence,
-    QueueReason,
-    SpecialistListed,
-    Wanted,
-    Weights,
-)
+from router.specialist import Specialist
+from shared.events import Candidate, Need, QueueReason, Wanted
 from shared.promises import Channel
-from shared.rosters import HIGHEST, Shifts, turn
 
-__all__ = ["CHANNELS", "Roster", "Specialist", "left", "listed"]
+__all__ = ["Roster"]
 
-CHANNELS: Final[tuple[Channel, ...]] = ("email", "phone", "chat")
-
-type _Turn = tuple[datetime, str]
+type _Due = tuple[datetime, str]
 type _Signature = tuple[frozenset[Channel], tuple[tuple[str, int], ...], tuple[str, ...]]
 
 
-@dataclass(slots=True)
-class Specialist:
-    """One person: what the roster says of them, and how many tickets they hold a channel."""
-
-    specialist_id: str
-    name: str
-    languages: tuple[str, ...]
-    presence: Presence
-    listed_at: datetime
-    removed: bool = False
-    capacity: dict[Channel, int] = field(default_factory=dict)
-    load: dict[Channel, int] = field(default_factory=dict)
-    last_at: dict[Channel, datetime] = field(default_factory=dict)
-    """When they were last given a ticket of a channel."""
-    levels: dict[str, int] = field(default_factory=dict)
-    skills: tuple[str, ...] = ()
-    team: str | None = None
-    certified: bool = True
-    universal: int | None = None
-    """What they can hold on all channels together, each ticket as heavy as its channel weighs."""
-    weights: dict[Channel, int] = field(default_factory=dict)
-    shifts: Shifts | None = None
-    """Known only of who was just listed, or whose shift turns: nobody else is asked."""
-    on_shift: bool = True
-    turns_at: datetime | None = None
-    """Until then ``on_shift`` holds; None for who works whenever online."""
-
-    @property
-    def online(self) -> bool:
-        """Present, on shift or not."""
-        return self.presence == "online"
-
-    @property
-    def there(self) -> bool:
-        """Online, and on shift."""
-        return self.online and self.on_shift
-
-    @property
-    def serves(self) -> Mapping[Channel, int]:
-        """The channels that they take premium tickets of, with the capacity of each."""
-        if not self.certified:
-            return {}
-        return {channel: most for channel, most in self.capacity.items() if most > 0}
-
-    @property
-    def speaks(self) -> Mapping[str, int]:
-        """The best level of each language, whatever the region."""
-        spoken: dict[str, int] = {}
-        for tag in self.languages:
-            level = self.levels.get(tag, HIGHEST)
-            spoken[base(tag)] = max(level, spoken.get(base(tag), 0))
-        return spoken
-
-    @property
-    def held(self) -> int:
-        """Weigh all that they hold."""
-        return sum(load * self.weights.get(on, 1) for on, load in self.load.items())
-
-    def room(self, channel: Channel) -> int:
-        """Count the tickets they could take more; below zero when the roster shrank."""
-        room = self.capacity.get(channel, 0) - self.load.get(channel, 0)
-        if self.universal is None:
-            return room
-        return min(room, (self.universal - self.held) // self.weights.get(channel, 1))
-
-    def can_take(self, channel: Channel) -> bool:
-        """There, with room."""
-        return self.there and self.room(channel) > 0
-
-    def standing(self, channel: Channel, scarcity: int, weights: Weights) -> Standing:
-        """Rank on a channel, the lowest first, but for whom they know."""
-        share = load_share(
-            capacity=self.capacity.get(channel, 0),
-            load=self.load.get(channel, 0),
-            universal=self.universal,
-            held=0 if self.universal is None else self.held,
-        )
-        total = score(scarcity=scarcity, load=share, knows=False, weights=weights)
-        return Standing(total, idle_since(self.last_at.get(channel)), self.specialist_id)
-
-    def turn(self, now: datetime) -> None:
-        """Find out whether they are on shift, and until when."""
-        if self.shifts is not None:
-            self.on_shift, self.turns_at = turn(self.shifts, now)
-
-    def copy(self) -> "Specialist":
-        """Keep them as they are."""
-        return replace(
-            self, capacity={**self.capacity}, load={**self.load}, last_at={**self.last_at}
-        )
-
-
-def listed(event: SpecialistListed, listed_at: datetime) -> Specialist:
-    """Make somebody of what the roster says of them."""
-    return Specialist(
-        specialist_id=event.specialist_id,
-        name=event.name,
-        languages=event.languages,
-        presence=event.presence,
-        listed_at=listed_at,
-        capacity={channel: event.capacity.get(channel, 0) for channel in CHANNELS},
-        levels={language: event.level(language) for language in event.languages},
-        skills=event.skills,
-        team=event.team,
-        certified=event.certified,
-        universal=None if event.universal is None else event.universal.capacity,
-        weights={} if event.universal is None else event.universal.weights,
-        shifts=event.shifts,
-    )
-
-
-def left(specialist_id: str, removed_at: datetime) -> Specialist:
-    """Make what remains of who left the roster."""
-    return Specialist(
-        specialist_id=specialist_id,
-        name=specialist_id,
-        languages=(),
-        presence="offline",
-        listed_at=removed_at,
-        removed=True,
-        capacity=dict.fromkeys(CHANNELS, 0),
-    )
-
-
 class Roster:
-    """Everybody, found by id, by what they serve, and by when their shift turns."""
+    """Everybody, found by id, by what they serve, and by when time changes how they stand."""
 
     def __init__(self, specialists: Iterable[Specialist], rules: Rules | None = None) -> None:
         self.rules = rules or default_rules()
         self.ranks = Ranks(self.rules.weights)
         self._by_id: dict[str, Specialist] = {}
         self._here: dict[str, Specialist] = {}
-        self._turns: SortedList[_Turn] = SortedList()
+        self._due: SortedList[_Due] = SortedList()
         self._uncertified: Counter[Channel] = Counter()
         self._pools: set[Pool] = set()
         self._new_pools: set[Pool] = set()
@@ -189,8 +51,8 @@ class Roster:
         return self._by_id.get(specialist_id)
 
     def due(self, now: datetime) -> list[Specialist]:
-        """Find those whose shift has begun or ended by now."""
-        due = self._turns.irange(None, (now, chr(0x10FFFF)))
+        """Find those whose shift has begun or ended by now, or whose word has lapsed."""
+        due = self._due.irange(None, (now, chr(0x10FFFF)))
         return [self._by_id[specialist_id] for _, specialist_id in due]
 
     def put(self, specialist: Specialist) -> None:
@@ -208,6 +70,14 @@ class Roster:
     def rank(self, specialist: Specialist) -> None:
         """Put somebody in the place that their load gives them now."""
         self.ranks.rank(specialist.specialist_id)
+
+    def prolong(self, said_until: Mapping[str, datetime]) -> None:
+        """Take in until when words hold that were said again: that disturbs nobody, so untold."""
+        for specialist_id, until in said_until.items():
+            specialist = self._by_id[specialist_id]
+            self._forget_due(specialist)
+            specialist.said_until = until
+            self._note_due(specialist)
 
     def restore(self) -> None:
         """Put back what was touched since it was last settled."""
@@ -294,6 +164,10 @@ class Roster:
             needs = self._needs[pool] = every[: step + 1]
         return needs
 
+    def qualifies(self, specialist_id: str, pool: Pool) -> bool:
+        """Tell whether somebody, present or not, is good enough for a pool."""
+        return self.ranks.qualifies(specialist_id, pool.channel, self.needs(pool))
+
     def uncertified(self, wanted: Wanted) -> int:
         """Count who serves the channel and takes no premium tickets."""
         return self._uncertified[wanted.channel]
@@ -321,7 +195,7 @@ class Roster:
             levels={one: level for one, level in speaks.items() if one in languages},
             skills=tuple(sorted(asked & {*person.skills})),
             certified=person.certified,
-            presence=person.presence,
+            presence=person.seen,
             on_shift=person.on_shift,
             universal=person.universal,
             held=person.held if shared else 0,
@@ -334,8 +208,7 @@ class Roster:
     def _put(self, specialist: Specialist) -> None:
         self._forget(specialist.specialist_id)
         self._by_id[specialist.specialist_id] = specialist
-        if specialist.turns_at is not None:
-            self._turns.add((specialist.turns_at, specialist.specialist_id))
+        self._note_due(specialist)
         if not specialist.removed:
             self._here[specialist.specialist_id] = specialist
             if not specialist.certified:
@@ -349,10 +222,17 @@ class Roster:
         known = self._by_id.pop(specialist_id, None)
         if known is None:
             return
-        if known.turns_at is not None:
-            self._turns.remove((known.turns_at, specialist_id))
+        self._forget_due(known)
         if self._here.pop(specialist_id, None) is not None and not known.certified:
             self._uncertified.subtract(_served(known))
+
+    def _note_due(self, specialist: Specialist) -> None:
+        if specialist.wakes_at is not None:
+            self._due.add((specialist.wakes_at, specialist.specialist_id))
+
+    def _forget_due(self, specialist: Specialist) -> None:
+        if specialist.wakes_at is not None:
+            self._due.remove((specialist.wakes_at, specialist.specialist_id))
 
     def _notice_turns(self) -> None:
         if self._seen_turns != self.ranks.turns:

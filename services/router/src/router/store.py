@@ -8,10 +8,13 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from router.domain import Acquaintance, Desk
+from router.domain import Desk
+from router.hands import Acquaintance
 from router.matching import Pool
 from router.memory.store import Outdated, tell
-from router.roster import CHANNELS, Specialist
+from router.offers import store as kept
+from router.offers.offer import Offer
+from router.specialist import CHANNELS, Specialist
 from router.ticket import Fact, Reclassified, Request, Ticket, base
 from shared.events import AssignmentExplained, Envelope
 from shared.postgres import Tx
@@ -27,23 +30,35 @@ __all__ = [
     "queue",
     "roster_load",
     "save",
-    "seconds_to_turn",
+    "seconds_to_wake",
 ]
 
 
 _LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
 _CLASS: Final[TypeAdapter[dict[Severity, PromiseClass]]] = TypeAdapter(dict[Severity, PromiseClass])
 _DUE: Final[TypeAdapter[dict[Severity, datetime]]] = TypeAdapter(dict[Severity, datetime])
+_UNTIL: Final[TypeAdapter[dict[str, datetime]]] = TypeAdapter(dict[str, datetime])
 
 _WHO: Final = (
     *("specialist_id", "name", "languages", "presence"),
-    *("skills", "team", "certified", "on_shift"),
+    *("skills", "team", "certified", "on_shift", "said"),
 )
 
 DECISIONS_KEPT: Final = timedelta(days=14)
 DECISION_COLUMNS: Final = ("ticket_id", "decision_id", "decided_at", "record")
 
-TICKETS: Final = "SELECT * FROM ticket WHERE ticket_id = ANY($1) OR specialist_id = ANY($2)"
+# Those asked for, and those whom somebody has or is offered.
+TICKETS: Final = """
+    WITH wanted AS (
+        SELECT unnest($1::uuid[]) AS ticket_id
+        UNION SELECT ticket_id FROM ticket WHERE specialist_id = ANY($2)
+        UNION SELECT ticket_id FROM offer WHERE state = 'open' AND specialist_id = ANY($2)
+    )
+    SELECT ticket.*, offer.offer_id, offer.specialist_id AS offered_to, offer.offered_at,
+           offer.lease_ends_at
+    FROM wanted JOIN ticket USING (ticket_id)
+    LEFT JOIN offer ON offer.ticket_id = ticket.ticket_id AND offer.state = 'open'
+"""
 WAITING: Final = """
     SELECT earliest.*
     FROM unnest($1::text[], $2::bigint[]) AS wanted (pool, many)
@@ -52,7 +67,7 @@ WAITING: Final = """
         ORDER BY rank_at, ticket_id LIMIT wanted.many) AS earliest
 """
 DUE: Final = """
-    SELECT ticket_id FROM ticket WHERE waiting AND again_at <= $1 ORDER BY again_at LIMIT $2
+    SELECT ticket_id FROM ticket WHERE wakes_at <= $1 ORDER BY wakes_at LIMIT $2
 """
 ACQUAINTANCES: Final = """
     SELECT account_id, specialist_id, at FROM acquaintance WHERE account_id = ANY($1)
@@ -87,10 +102,11 @@ SAVE_TURNS: Final = """
         AS new (specialist_id, on_shift, turns_at)
     WHERE s.specialist_id = new.specialist_id
 """
-TO_TURN: Final = """
+TO_WAKE: Final = """
     SELECT extract(epoch FROM least(
         (SELECT min(turns_at) FROM specialist),
-        (SELECT min(again_at) FROM ticket WHERE waiting)) - premium_now())::float8
+        (SELECT min(said_until) FROM presence),
+        (SELECT min(wakes_at) FROM ticket)) - premium_now())::float8
 """
 ADD_CAPACITIES: Final = """
     INSERT INTO capacity (specialist_id, channel, capacity)
@@ -113,13 +129,15 @@ SAVE_TICKETS: Final = """
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
         latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
         declined_by, waiting_since, waiting, base_language, due_by_severity,
-        class_by_severity, pool, rank_at, again_at)
+        class_by_severity, pool, rank_at, again_at, set_aside, offered_count, hand_back_at,
+        pinned_to, confirmed, wakes_at)
     SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
         $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::timestamptz[], $18::bool[],
         $19::text[], $20::jsonb[], $21::jsonb[], $22::text[], $23::timestamptz[],
-        $24::timestamptz[])
+        $24::timestamptz[], $25::jsonb[], $26::int[], $27::timestamptz[], $28::text[],
+        $29::text[], $30::timestamptz[])
     ON CONFLICT (ticket_id) DO UPDATE SET
         account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
         severity = excluded.severity, language = excluded.language,
@@ -131,7 +149,10 @@ SAVE_TICKETS: Final = """
         waiting_since = excluded.waiting_since, waiting = excluded.waiting,
         base_language = excluded.base_language, due_by_severity = excluded.due_by_severity,
         class_by_severity = excluded.class_by_severity, pool = excluded.pool,
-        rank_at = excluded.rank_at, again_at = excluded.again_at
+        rank_at = excluded.rank_at, again_at = excluded.again_at,
+        set_aside = excluded.set_aside, offered_count = excluded.offered_count,
+        hand_back_at = excluded.hand_back_at, pinned_to = excluded.pinned_to,
+        confirmed = excluded.confirmed, wakes_at = excluded.wakes_at
 """
 QUEUE: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting,
@@ -141,8 +162,9 @@ QUEUE: Final = """
 """
 ROSTER_LOAD: Final = """
     SELECT specialist_id, name, languages, presence, levels, skills, team, certified, on_shift,
-           channel, capacity, load
+           said, channel, capacity, load
     FROM specialist JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
     WHERE NOT removed ORDER BY specialist_id, channel
 """
 
@@ -150,7 +172,7 @@ ROSTER_LOAD: Final = """
 async def load_tickets(
     tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]
 ) -> list[Ticket]:
-    """Read tickets by id, and all those that some specialists hold."""
+    """Read tickets by id, and all that some specialists have or are offered."""
     return [_ticket(row) for row in await tx.fetch(TICKETS, ticket_ids, held_by)]
 
 
@@ -162,7 +184,7 @@ async def load_waiting(tx: Tx, limits: Mapping[Pool, int]) -> list[Ticket]:
 
 
 async def due(tx: Tx, now: datetime, *, limit: int) -> list[UUID]:
-    """Find the tickets that are to be tried again by now."""
+    """Find the tickets that time wakes by now."""
     return [row["ticket_id"] for row in await tx.fetch(DUE, now, limit)]
 
 
@@ -194,23 +216,27 @@ async def save(tx: Tx, desk: Desk) -> int | None:
         await tx.execute(SAVE_TURNS, *columns)
     if desk.listed:
         await _save_specialists(tx, desk.listed.values())
+    if desk.said_before:
+        await kept.save_said(tx, desk)
     if desk.before:
         await _save_loads(tx, desk)
     if desk.touched:
         columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
+    if desk.offers:
+        await kept.save_offers(tx, desk.offers.values())
     if desk.met:
         columns = zip(*((one, *desk.acquaintances[one]) for one in desk.met), strict=True)
         await tx.execute(SAVE_ACQUAINTANCES, *columns)
     await tx.copy("decision", DECISION_COLUMNS, map(_decision, desk.decisions))
-    changed = {who for who, _ in desk.before}.union(desk.listed, desk.turned)
+    changed = {who for who, _ in desk.before}.union(desk.listed, desk.turned, desk.said_before)
     pools = desk.roster.new_pools
     return await tell(tx, changed, pools) if changed or pools else None
 
 
-async def seconds_to_turn(tx: Tx) -> float | None:
-    """Measure how long no shift begins or ends; negative when one already has."""
-    wait_s: float | None = await tx.fetchval(TO_TURN)
+async def seconds_to_wake(tx: Tx) -> float | None:
+    """Measure how long nothing changes by itself; negative when something already has to."""
+    wait_s: float | None = await tx.fetchval(TO_WAKE)
     return wait_s
 
 
@@ -296,6 +322,24 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         pool=row["pool"] and Pool.named(row["pool"]),
         rank_at=row["rank_at"],
         again_at=row["again_at"],
+        offer=_open_offer(row),
+        offered_count=row["offered_count"],
+        set_aside=_UNTIL.validate_json(row["set_aside"]),
+        hand_back_at=row["hand_back_at"],
+        pinned_to=row["pinned_to"],
+        confirmed=row["confirmed"],
+    )
+
+
+def _open_offer(row: Any) -> Offer | None:  # noqa: ANN401 - as above
+    if row.get("offer_id") is None:
+        return None
+    return Offer(
+        offer_id=row["offer_id"],
+        ticket_id=row["ticket_id"],
+        specialist_id=row["offered_to"],
+        offered_at=row["offered_at"],
+        lease_ends_at=row["lease_ends_at"],
     )
 
 
@@ -317,4 +361,10 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.pool and ticket.pool.name,
         ticket.rank_at,
         ticket.again_at,
+        _UNTIL.dump_json(ticket.set_aside).decode(),
+        ticket.offered_count,
+        ticket.hand_back_at,
+        ticket.pinned_to,
+        ticket.confirmed,
+        ticket.wakes_at,
     )

@@ -1,4 +1,4 @@
-"""The sweep: what the hour brings, a shift or a step of relaxation, has its effect at once."""
+"""The sweep: what time alone brings about happens at once, whatever else happens."""
 
 from typing import Final, override
 
@@ -15,20 +15,20 @@ __all__ = ["Forgetter", "Sweeper", "sweep"]
 
 _LOG = structlog.get_logger()
 _LOOK_S: Final = 0.05
-"""How often to look for what the roster, or a change of business time, made due."""
+"""How often to look for what others, or a change of business time, made due."""
 _AWAY_S: Final = 0.5
 _FORGET_EVERY_S: Final = 3600
 _FORGET_MAX: Final = 10_000
 
 
 async def sweep(db: Database, matcher: Matcher) -> None:
-    """Let shifts begin and end, and requirements relax, that do so by now."""
+    """Let time have its effect: on shifts, presence, leases, graces, and what is asked for."""
     async with db.transaction() as tx:
-        await matcher.turn(tx, await now(tx))
+        await matcher.wake(tx, await now(tx))
 
 
 class Sweeper(Background):
-    """Sleeps until the next shift or step; which one is next, an index knows."""
+    """Sleeps until something is to change by itself; what is next, indexes know."""
 
     def __init__(self, db: Database, matcher: Matcher) -> None:
         super().__init__("sweep")
@@ -47,7 +47,7 @@ class Sweeper(Background):
     async def _watch(self) -> None:
         async with self._db.session() as session:
             while not self._stop.is_set():
-                wait_s = await store.seconds_to_turn(session)
+                wait_s = await store.seconds_to_wake(session)
                 if wait_s is None or wait_s > 0:
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
                 else:

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 type Rule = Literal[
-    "channel", "certified", "language", "skill", "presence", "shift", "room", "set_aside"
+    "channel", "certified", "language", "skill", "presence", "shift", "room", "set_aside", "pinned"
 ]
 """What somebody must meet to take a ticket, in the order in which it is looked at."""
 RULES: tuple[Rule, ...] = (
@@ -34,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     "shift",
     "room",
     "set_aside",
+    "pinned",
 )
 type Decided = Literal["only", "step", "score", "idle_longest", "id"]
 """What told the chosen from the next: they were alone, needed less relaxation, had the lower score,
@@ -64,7 +65,8 @@ class Wanted(_Part):
     """What the ticket asked for: by ``needs``, the first of them as it was, one more each step.
 
     ``rank_at`` is its place in the order of work, the earliest first. With ``all_set_aside``
-    everybody who qualifies was set aside, so nobody is.
+    everybody who qualifies, or is there, was set aside, so nobody is. ``pinned_to`` is whom a lead
+    keeps it for.
     """
 
     account_id: str
@@ -75,6 +77,7 @@ class Wanted(_Part):
     rank_at: Moment
     needs: tuple[Need, ...] = Field(min_length=1)
     all_set_aside: bool = added(default=False)
+    pinned_to: str | None = added(None)
 
 
 class Candidate(_Part):

@@ -24,6 +24,7 @@ _FAILS: Final[dict[Rule, tuple[str, str]]] = {
     "shift": ("is off shift", "are off shift"),
     "room": ("has no room", "have no room"),
     "set_aside": ("gave it back before", "gave it back before"),
+    "pinned": ("is not whom it is kept for", "are not whom it is kept for"),
 }
 _DECIDED: Final = {
     "only": "nobody else could take it",
@@ -127,5 +128,6 @@ def _had(change: Change, record: AssignmentExplained) -> str:
         "shift": f"{who} been on shift",
         "room": f"{who} held {tickets} {'more' if change.by > 0 else 'fewer'}",
         "set_aside": f"{who} not given it back",
+        "pinned": f"{who} been whom it is kept for",
     }
     return said[change.rule]

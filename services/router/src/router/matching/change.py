@@ -58,6 +58,8 @@ def changed(candidate: Candidate, change: Change, needs: Sequence[Need]) -> Cand
             facts = {"levels": {**known, **better}}
         case "skill":
             facts = {"skills": next(n.skills for n in needs if _lacks(candidate, n) == change.by)}
+        case "pinned":
+            facts = {}  # of the ticket, not of anybody
     return candidate.model_copy(update=facts)
 
 
@@ -85,7 +87,7 @@ def _changes(
         fewer = bisect_left(tickets, 1, key=lambda n: _ahead(with_load(-n), rival))
         if fewer < len(tickets):
             yield told(rule="room", by=-tickets[fewer])
-    if (rule := candidate.failed) not in {None, "room"}:
+    if (rule := candidate.failed) not in {None, "room", "pinned"}:
         for by in _sizes(candidate, rule, wanted.needs):
             change = told(rule=rule, by=by)
             now = order(judged(changed(candidate, change, wanted.needs), wanted, weights))

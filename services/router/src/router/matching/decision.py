@@ -84,6 +84,8 @@ def _in_full(question: Question, people: People) -> Collection[str]:
 
 def _some(question: Question, people: People) -> Iterator[str]:
     wanted, aside = question.wanted, question.aside
+    if wanted.pinned_to is not None:
+        yield wanted.pinned_to
     skipped = () if wanted.all_set_aside else aside
     best = people.ranks.able(wanted.channel, wanted.needs, skipped)
     yield from (standing.specialist_id for _, standing in islice(best, _BEST))
@@ -117,5 +119,8 @@ def _others(
         aside = people.ranks.able_among(wanted.channel, wanted.needs, question.aside)
         counts["able"] -= aside
         counts["set_aside"] = aside
+    if wanted.pinned_to is not None:
+        able = people.ranks.able_among(wanted.channel, wanted.needs, (wanted.pinned_to,))
+        counts["pinned"], counts["able"] = counts["able"] - able, able
     counts.subtract(one.failed or "able" for one in candidates)
     return {rule: count for rule, count in counts.items() if count}

@@ -62,7 +62,7 @@ def idle_since(last_at: datetime | None) -> float:
 def judged(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
     """Say which rule a candidate fails first, or at which step they qualify with which score."""
     step, short_of = _qualifies(candidate, wanted.needs)
-    failed = _failed(candidate, short_of, all_set_aside=wanted.all_set_aside)
+    failed = _failed(candidate, short_of, wanted)
     if failed is not None:
         return candidate.model_copy(update={"failed": failed, "step": None, "score": None})
     total = _score(candidate, candidate.load, candidate.held, weights)
@@ -76,8 +76,8 @@ def order_with(
 
     None for who would fail a rule.
     """
-    aside = candidate.set_aside and not wanted.all_set_aside
-    if candidate.failed not in {None, "room"} or aside or candidate.room <= more:
+    passed_over = _is_aside(candidate, wanted) or _is_not_pinned(candidate, wanted)
+    if candidate.failed not in {None, "room"} or passed_over or candidate.room <= more:
         return None
     step = candidate.step
     if step is None:
@@ -107,7 +107,15 @@ def _qualifies(candidate: Candidate, needs: Sequence[Need]) -> tuple[int, Rule |
     return 0, short_of
 
 
-def _failed(candidate: Candidate, short_of: Rule | None, *, all_set_aside: bool) -> Rule | None:
+def _is_aside(candidate: Candidate, wanted: Wanted) -> bool:
+    return candidate.set_aside and not wanted.all_set_aside
+
+
+def _is_not_pinned(candidate: Candidate, wanted: Wanted) -> bool:
+    return wanted.pinned_to not in {None, candidate.specialist_id}
+
+
+def _failed(candidate: Candidate, short_of: Rule | None, wanted: Wanted) -> Rule | None:
     rules: tuple[tuple[bool, Rule | None], ...] = (
         (candidate.capacity <= 0, "channel"),
         (not candidate.certified, "certified"),
@@ -115,7 +123,8 @@ def _failed(candidate: Candidate, short_of: Rule | None, *, all_set_aside: bool)
         (candidate.presence != "online", "presence"),
         (not candidate.on_shift, "shift"),
         (candidate.room <= 0, "room"),
-        (candidate.set_aside and not all_set_aside, "set_aside"),
+        (_is_aside(candidate, wanted), "set_aside"),
+        (_is_not_pinned(candidate, wanted), "pinned"),
     )
     return next((rule for fails, rule in rules if fails), None)
 

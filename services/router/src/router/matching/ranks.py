@@ -215,6 +215,18 @@ class Ranks:
             return False
         return all(group.listed.issubset(some) for group in groups)
 
+    def all_there_in(self, channel: Channel, needs: Iterable[Need], some: Collection[str]) -> bool:
+        """Tell whether of those who qualify nobody is there but some."""
+        there = self._there.intersection(some)
+        return all(
+            group.there == len(group.listed.intersection(there))
+            for group in self._union(channel, needs)
+        )
+
+    def qualifies(self, specialist_id: str, channel: Channel, needs: Iterable[Need]) -> bool:
+        """Tell whether somebody, present or not, is good enough."""
+        return any(specialist_id in group.listed for group in self._union(channel, needs))
+
     def meets(self, channel: Channel, need: Need) -> bool:
         """Tell whether anybody, present or not, is good enough."""
         return any(group.listed for group in self._meeting(channel, need))

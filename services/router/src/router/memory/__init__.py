@@ -58,6 +58,9 @@ class Memory:
             except Outdated:
                 self._roster = None
                 raise
+            except Exception:
+                roster.restore()  # the transaction may still be committed, with an answer
+                raise
 
     def _settle(self, remembered: Remembered) -> None:
         """Believe what a transaction did, unless another has begun and read what became of it."""

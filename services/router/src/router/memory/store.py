@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from router.matching import Pool
-from router.roster import Specialist
+from router.specialist import Specialist
 from shared.errors import Transient
 from shared.postgres import Tx
 from shared.rosters import Shifts
@@ -30,8 +30,10 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
 # Shifts are read when they turn: until then it is known whether somebody works.
 ROSTER: Final = """
     SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
-           levels, skills, team, certified, universal, weights, on_shift, turns_at, last_at
+           levels, skills, team, certified, universal, weights, on_shift, turns_at, last_at,
+           said, said_until
     FROM specialist JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
 """
 SOME_OF_ROSTER: Final = f"{ROSTER} WHERE specialist_id = ANY($1)"
 SHIFTS: Final = """
@@ -117,7 +119,8 @@ async def news(tx: Tx, since: int) -> News | None:
 async def tell(tx: Tx, specialist_ids: Iterable[str], pools: Iterable[Pool] = ()) -> int:
     """Tell all routers of a change to rows of specialists; its version comes back.
 
-    Whoever writes to `specialist` or `capacity` holds the lock and tells, or is not heeded.
+    Whoever writes to `specialist`, `capacity` or `presence` holds the lock and tells, or is not
+    heeded; only a word said again, which changes nothing, is not told.
     """
     names = [pool.name for pool in pools]
     version: int = await tx.fetchval(TELL, sorted(specialist_ids), sorted(names))
@@ -155,4 +158,6 @@ def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
         weights=json.loads(row["weights"]),
         on_shift=row["on_shift"],
         turns_at=row["turns_at"],
+        said=row["said"],
+        said_until=row["said_until"],
     )

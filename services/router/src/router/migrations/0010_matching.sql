@@ -4,13 +4,11 @@ ALTER TABLE ticket
     ADD COLUMN class_by_severity jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN pool     text,        -- tickets of one pool ask for the same
     ADD COLUMN rank_at  timestamptz, -- the order of work
-    -- When it is tried again though nothing happens. At once, for who is written without a pool.
-    ADD COLUMN again_at timestamptz DEFAULT now();
+    ADD COLUMN again_at timestamptz DEFAULT now(); -- when less is asked for; see wakes_at
 UPDATE ticket SET pool = jsonb_build_array(channel, base_language, 0)::text, rank_at = due_at
     WHERE channel IS NOT NULL;
 DROP INDEX ticket_waiting;
 CREATE INDEX ticket_waiting ON ticket (pool, rank_at, ticket_id) WHERE waiting;
-CREATE INDEX ticket_again ON ticket (again_at) WHERE waiting AND again_at IS NOT NULL;
 
 ALTER TABLE capacity ADD COLUMN last_at timestamptz; -- when they were last given a ticket of it
 

@@ -1,0 +1,164 @@
+"""Who gets what next: the queues and the roster, brought together by the rules of matching."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from router.hands import Hands
+from router.matching import Pool, Question, decide
+from router.offers.rules import Rules
+from router.queue import Queues, pool_of
+from router.roster import Roster
+from router.ticket import Ticket
+from shared.events import AssignmentExplained, Envelope, TicketQueued, Wanted
+
+__all__ = ["Choice"]
+
+
+class Choice(Hands):
+    """The tickets one transaction knows of, who has them, and who is to have those that wait."""
+
+    def __init__(
+        self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: Rules
+    ) -> None:
+        super().__init__(roster, rules, now)
+        self._queues = Queues(roster, self.tickets)
+        for ticket in tickets:
+            self._bring(ticket)
+
+    @property
+    def fell_short(self) -> set[Pool]:
+        """The pools of which a decision would have needed more tickets than were loaded."""
+        return self._queues.fell_short
+
+    @property
+    def decisions(self) -> list[Envelope[AssignmentExplained]]:
+        """The records of what was decided."""
+        return [
+            cast("Envelope[AssignmentExplained]", envelope)
+            for envelope in self.announced
+            if isinstance(envelope.event, AssignmentExplained)
+        ]
+
+    def bring_waiting(self, tickets: Iterable[Ticket], limits: Mapping[Pool, int]) -> None:
+        """Take those in who wait: of each pool the earliest, at most so many as its limit."""
+        waiting = [*tickets]
+        for ticket in waiting:
+            if ticket.ticket_id not in self.tickets:
+                self._bring(ticket)
+        self._queues.loaded(waiting, limits)
+
+    def line_up(self, ticket: Ticket) -> None:
+        """Find its place; nobody else who waits could take what is free, so it alone may go."""
+        if ticket.waits:
+            self._enqueue(ticket)
+            self._try(ticket)
+
+    def _enqueue(self, ticket: Ticket) -> None:
+        ticket.forget_asides(self.now)
+        ticket.place(self.roster.rules, self.now)
+        self._queues.push(ticket)
+
+    def _say_why_it_waits(self, ticket: Ticket, cause: UUID) -> None:
+        if ticket.waits:
+            reason = self.roster.why_nobody(pool_of(ticket))
+            self.announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
+            self.announce(cause, self._decide(ticket))
+
+    def _serve(self, specialist_id: str) -> None:
+        """Give the earliest to somebody who has room now; nobody else has any that is new."""
+        specialist = self.roster.get(specialist_id)
+        pools = self.roster.pools_of(specialist) if specialist is not None else ()
+
+        def goes(ticket: Ticket) -> bool:
+            only = self._only(ticket)
+            return only == specialist_id if only else specialist_id not in self._aside(ticket)
+
+        while specialist is not None and specialist.there:
+            open_to = (pool for pool in pools if specialist.can_take(pool.channel))
+            if not self._give_earliest(open_to, goes):
+                return
+
+    def _match(self, pools: Collection[Pool]) -> None:
+        """Give the earliest to somebody, as long as anybody can take anything of these pools."""
+        while self._give_earliest(
+            (pool for pool in pools if self._anybody_for(pool, ())), self._goes
+        ):
+            pass
+
+    def _give_earliest(self, pools: Iterable[Pool], goes: Callable[[Ticket], bool]) -> bool:
+        first = self._queues.earliest(pools, goes)
+        return first is not None and self._try(first)
+
+    def _goes(self, ticket: Ticket) -> bool:
+        """Tell whether anybody can take a ticket that waits."""
+        pool, only = pool_of(ticket), self._only(ticket)
+        if only is not None:
+            return self.somebody(only).can_take(pool.channel)
+        return self._anybody_for(pool, self._aside(ticket))
+
+    def _anybody_for(self, pool: Pool, aside: Collection[str]) -> bool:
+        able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), aside)
+        return next(able, None) is not None
+
+    def _only(self, ticket: Ticket) -> str | None:
+        """Name whom a ticket is pinned to, while they qualify; else it is as if it were not."""
+        pinned_to = ticket.pinned_to
+        if pinned_to is None or not self.roster.qualifies(pinned_to, pool_of(ticket)):
+            return None
+        return pinned_to
+
+    def _aside(self, ticket: Ticket) -> Collection[str]:
+        """Name those whom a ticket is not given to.
+
+        Who only kept silent is asked again when nobody else is there, and who said no, when all
+        who qualify did.
+        """
+        aside: Collection[str] = ticket.set_aside.keys()
+        if not aside or self._only(ticket) is not None:
+            return ()
+        pool = pool_of(ticket)
+        ranks, needs = self.roster.ranks, self.roster.needs(pool)
+        if ranks.all_there_in(pool.channel, needs, aside):
+            aside = ticket.declined_by
+        return () if ranks.all_in(pool.channel, needs, aside) else aside
+
+    def _try(self, ticket: Ticket) -> bool:
+        """Give a ticket to who is best for it, if anybody can take it."""
+        if not ticket.waits or not self._goes(ticket):
+            return False
+        decision = self._decide(ticket)
+        assert decision.specialist_id is not None  # noqa: S101 - somebody can take it
+        cause = self.give(ticket, self.somebody(decision.specialist_id))
+        self.announce(cause, decision)
+        return True
+
+    def _decide(self, ticket: Ticket) -> AssignmentExplained:
+        pool, terms, aside = pool_of(ticket), ticket.terms, self._aside(ticket)
+        wanted = Wanted(
+            account_id=terms.account_id,
+            channel=pool.channel,
+            language=pool.language,
+            promise_class=ticket.promise_class,
+            due_at=ticket.due,
+            rank_at=ticket.key[0],
+            needs=self.roster.needs(pool),
+            all_set_aside=bool(ticket.set_aside) and not aside,
+            pinned_to=self._only(ticket),
+        )
+        known = self.acquaintances.get(terms.account_id)
+        knows = known is not None and self.now - known.at <= self.roster.rules.knows
+        question = Question(
+            ticket.ticket_id,
+            wanted,
+            aside=aside or ticket.set_aside.keys(),
+            known_by=known.specialist_id if known is not None and knows else None,
+            again_at=ticket.again_at,
+        )
+        return decide(question, self.roster, self.roster.rules.weights, self.now)
+
+    def _bring(self, ticket: Ticket) -> None:
+        self.tickets[ticket.ticket_id] = ticket
+        if ticket.waits and ticket.pool is not None:
+            self._queues.push(ticket)

@@ -1,0 +1,107 @@
+"""A desk that lives on from one transaction to the next, as PostgreSQL lets it."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from router.domain import Desk
+from router.hands import Acquaintance
+from router.offers.acts import Accept, Act, DeclineOffer, Outcome, Say
+from router.offers.effects import do, say
+from router.offers.offer import Offer
+from router.offers.rules import Rules
+from router.roster import Roster
+from router.specialist import Specialist
+from router.ticket import Ticket
+from shared.events import Envelope, Event, SpecialistFact, ticket_id_of
+from shared.testing.builders import NOON
+
+type Step = Envelope[Event] | Act | Say
+
+
+def ticket_id(name: str) -> UUID:
+    """Find the id of the ticket of that name."""
+    return ticket_id_of("test", name)
+
+
+@dataclass
+class ADesk:
+    """What is left between two transactions: a roster that is remembered, tickets as in a table."""
+
+    rules: Rules = field(default_factory=Rules)
+    now: datetime = NOON
+    roster: Roster = field(default_factory=lambda: Roster([]))
+    names: set[str] = field(default_factory=set)
+    tickets: dict[UUID, Ticket] = field(default_factory=dict)
+    offers: dict[UUID, Offer] = field(default_factory=dict)
+    acquaintances: dict[str, Acquaintance] = field(default_factory=dict)
+    announced: list[Envelope[Event]] = field(default_factory=list)
+
+    @property
+    def people(self) -> dict[str, Specialist]:
+        """Find everybody who ever was on the roster."""
+        known = ((name, self.roster.get(name)) for name in sorted(self.names))
+        return {name: one for name, one in known if one is not None}
+
+    def later(self, *, seconds: float) -> None:
+        """Let time pass; what it brings about shows with the next step."""
+        self.now += timedelta(seconds=seconds)
+
+    def play(self, *steps: Step) -> list[Outcome]:
+        """Take each step in a transaction of its own; a step that raises has no effect."""
+        return [outcome for step in steps if (outcome := self._play(step)) is not None]
+
+    def wake(self) -> None:
+        """Let nothing happen but time."""
+        self._keep(self._begin())
+
+    def offer_of(self, name: str) -> Offer:
+        """Find the open offer of a ticket."""
+        offer = self.tickets[ticket_id(name)].offer
+        assert offer is not None
+        return offer
+
+    def accept(self, name: str) -> Accept:
+        """Make who is offered a ticket accept it."""
+        offer = self.offer_of(name)
+        return Accept(offer.offer_id, offer.specialist_id)
+
+    def told(self, *kinds: type[SpecialistFact]) -> list[str]:
+        """Read what was announced of specialists, of these kinds."""
+        events = [e.event for e in self.announced if isinstance(e.event, SpecialistFact)]
+        wanted = [e for e in events if not kinds or isinstance(e, kinds)]
+        return [f"{e.type[len('premium.') : -len('.v1')]} {e.specialist_id}" for e in wanted]
+
+    def _play(self, step: Step) -> Outcome | None:
+        desk = self._begin()
+        outcome = None
+        if isinstance(step, Say):
+            say(desk, step)
+        elif isinstance(step, Envelope):
+            desk.apply(step)
+        else:
+            asked_for = step.offer_id if isinstance(step, Accept | DeclineOffer) else None
+            outcome = do(desk, step, self.offers.get(asked_for) if asked_for else None).outcome
+        self._keep(desk)
+        return outcome
+
+    def _begin(self) -> Desk:
+        self.roster.restore()
+        desk = Desk(self.roster, deepcopy(self._rows()), self.now, self.rules)
+        desk.acquaintances = {**self.acquaintances}
+        desk.bring_waiting((), dict.fromkeys(self.roster.pools, 1))
+        desk.wake({})
+        return desk
+
+    def _rows(self) -> Sequence[Ticket]:
+        return sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
+
+    def _keep(self, desk: Desk) -> None:
+        self.roster.settle()
+        self.names.update(desk.listed)
+        self.acquaintances = desk.acquaintances
+        self.tickets = desk.tickets
+        self.offers |= desk.offers
+        self.announced += desk.announced
