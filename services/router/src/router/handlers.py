@@ -73,7 +73,10 @@ async def say(tx: Tx, word: Say, now: datetime) -> None:
     rules = await kept.load_rules(tx)
     until = now + timedelta(seconds=rules.presence_lease_s)
     name = word.specialist_id
-    if not await kept.say_again(tx, name, word.presence, now=now, until=until):
+    again = not word.hand_back and await kept.say_again(
+        tx, name, word.presence, now=now, until=until
+    )
+    if not again:
         await _decide(tx, (), now, lambda desk: take_word(desk, word), people={name})
 
 

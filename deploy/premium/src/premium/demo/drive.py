@@ -215,13 +215,11 @@ class Drive:
             return
         self._seen.add(envelope.id)
         rng = dice(self.seed, self._requests[offer.ticket_id].external_id, str(offer.offer_id))
-        picked, excuse = pick_up(rng), rng.choice(_EXCUSES)
-        if picked == "accept":
+        if pick_up(rng) == "accept":
             answer = partial(self.doors.accept, offer.offer_id, offer.specialist_id)
-        elif picked == "decline":
-            answer = partial(self.doors.decline_offer, offer.offer_id, offer.specialist_id, excuse)
         else:
-            return
+            excuse = rng.choice(_EXCUSES)
+            answer = partial(self.doors.decline_offer, offer.offer_id, offer.specialist_id, excuse)
         self.agenda.add(envelope.time, answer)
 
     async def _do(self, act: Act, ticket: TicketAssigned, request: SupportRequest) -> None:
