@@ -24,8 +24,8 @@ from premium.stack import Stack
 from router.sweep import Sweeper
 from shared.clock import elapsed_s, or_after
 
-BREATH_S: Final = (0.05, 0.6)
-LOOK_EVERY: Final = 4
+BREATH_S: Final = (1, 4)
+LOOK_EVERY: Final = 2
 COUNTS: Final = """
     SELECT state || ' offers: ' || count(*) FROM offer GROUP BY state UNION ALL
     SELECT kind || ' acts: ' || count(*) FROM act GROUP BY kind UNION ALL

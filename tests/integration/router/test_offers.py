@@ -196,6 +196,30 @@ async def test_a_heartbeat_prolongs_and_its_lack_hands_back(
     assert (ann["said"], ann["channels"]["chat"]["load"]) == ("offline", 0)
 
 
+async def test_all_is_handed_back_by_who_says_so(db: Database, client: AsyncClient) -> None:
+    """Though they say nothing else than before."""
+    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+    for back in (False, True):
+        body = {"presence": "away", "hand_back": back}
+        await post(client, "/specialists/ann/presence", **body)
+    assert (await read(db, TYPES))[-2:] == [
+        "premium.assignment.handed_back.v1",
+        "premium.ticket.assigned.v1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [("GET", "/offers?specialist_id=%00"), ("POST", "/specialists/%00/presence")],
+)
+async def test_a_name_that_postgresql_cannot_hold_is_refused(
+    client: AsyncClient, verb: str, path: str
+) -> None:
+    """Before it gets there."""
+    answer = await client.request(verb, path, json={"presence": "online"})
+    assert answer.status_code == 422
+
+
 async def test_nobody_unknown_is_there(client: AsyncClient) -> None:
     """A heartbeat of who is not on the roster is refused."""
     answer = await post(client, "/specialists/zoe/presence", presence="online")

@@ -97,7 +97,10 @@ class Matcher:
         rules = await kept.load_rules(tx)
         until = now + timedelta(seconds=rules.presence_lease_s)
         name = word.specialist_id
-        if not await kept.say_again(tx, name, word.presence, now=now, until=until):
+        again = not word.hand_back and await kept.say_again(
+            tx, name, word.presence, now=now, until=until
+        )
+        if not again:
             async with self._memory.lent(tx) as remembered:
                 concern = _Concern(people={name})
                 await _decide(tx, remembered, concern, now, partial(say, act=word))
