@@ -51,7 +51,7 @@ async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -
 async def turn(db: Database, at: datetime) -> None:
     """Let shifts begin and end that do so by then."""
     async with db.transaction() as tx:
-        await handlers.turn_shifts(tx, at)
+        await handlers.look(tx, at)
 
 
 async def read(db: Database, statement: str) -> list[Any]:
@@ -99,7 +99,7 @@ async def test_who_leaves_or_is_listed_without_shifts_has_none(db: Database) -> 
     await take(db, gone("ann", after_min=1), a_specialist("bo", after_min=1))
     assert await read(db, ALL_SHIFTS) == [None, None]
     async with db.session() as session:
-        assert await store.seconds_to_turn(session) is None
+        assert await store.seconds_to_look(session) is None
 
 
 async def test_a_shift_that_begins_takes_a_long_queue(db: Database) -> None:
@@ -131,7 +131,7 @@ async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDat
     await take(db, a_specialist("ann", shifts=AFTERNOON), a_ticket("T1"))
     async with db.session() as session:
         assert await now(session) == NOON
-        assert await store.seconds_to_turn(session) == minutes(30).total_seconds()
+        assert await store.seconds_to_look(session) == minutes(30).total_seconds()
     sweeper = Sweeper(db)
     await sweeper.start()
     await stand_at(fresh, NOON + minutes(30))

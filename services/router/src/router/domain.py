@@ -179,6 +179,16 @@ class Desk:
         self._say_why_it_waits(ticket, cause)
         return ticket
 
+    def ride(self, ticket_id: UUID, leader: UUID | None) -> None:
+        """Let a ticket be answered by another's call, or find somebody for it again."""
+        ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
+        ticket.rides_with = leader
+        self.touched.add(ticket_id)
+        if ticket.waits:
+            ticket.waiting_since = self._now
+            self._line_up(ticket)
+            self._say_why_it_waits(ticket, uuid5(ticket_id, f"rides/{self._now.isoformat()}"))
+
     def _fold(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
         ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.touched.add(ticket_id)

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from router import handlers, store
+from router.callbacks import http as callbacks
 from router.domain import Decline, NotTheirs, Unknown
 from shared.api import A_TICKET, TicketId, Traceparent, make_api, problems
 from shared.events import Presence
@@ -165,4 +166,5 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
         async with db.transaction() as tx:
             return _HOLDERS.validate_python(await store.roster_load(tx))
 
+    app.include_router(callbacks.routes(db))
     return app

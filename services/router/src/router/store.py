@@ -24,7 +24,7 @@ __all__ = [
     "queue",
     "roster_load",
     "save",
-    "seconds_to_turn",
+    "seconds_to_look",
 ]
 
 _LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
@@ -82,8 +82,10 @@ SAVE_TURNS: Final = """
         AS new (specialist_id, on_shift, turns_at)
     WHERE s.specialist_id = new.specialist_id
 """
-TO_TURN: Final = """
-    SELECT extract(epoch FROM min(turns_at) - premium_now())::float8 FROM specialist
+TO_LOOK: Final = """
+    SELECT extract(epoch FROM least(
+        (SELECT min(turns_at) FROM specialist), (SELECT min(remind_at) FROM callback_wish)
+    ) - premium_now())::float8
 """
 ADD_CAPACITIES: Final = """
     INSERT INTO capacity (specialist_id, channel, capacity)
@@ -183,9 +185,9 @@ async def save(tx: Tx, desk: Desk) -> None:
         await tx.execute(SAVE_TICKETS, *columns)
 
 
-async def seconds_to_turn(tx: Tx) -> float | None:
-    """Measure how long no shift begins or ends; negative when one already has."""
-    wait_s: float | None = await tx.fetchval(TO_TURN)
+async def seconds_to_look(tx: Tx) -> float | None:
+    """Measure how long nothing is due: no shift turns, no call; negative when one already is."""
+    wait_s: float | None = await tx.fetchval(TO_LOOK)
     return wait_s
 
 
@@ -282,6 +284,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         assigned_count=row["assigned_count"],
         declined_by=frozenset(json.loads(row["declined_by"])),
         waiting_since=row["waiting_since"],
+        rides_with=row["rides_with"],
     )
 
 

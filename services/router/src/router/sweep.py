@@ -19,13 +19,13 @@ _AWAY_S: Final = 0.5
 
 
 async def sweep(db: Database) -> None:
-    """Let shifts begin and end that do so by now."""
+    """Do what is due by now."""
     async with db.transaction() as tx:
-        await handlers.turn_shifts(tx, await now(tx))
+        await handlers.look(tx, await now(tx))
 
 
 class Sweeper(Background):
-    """Sleeps until the next shift begins or ends; which one is next, an index knows."""
+    """Sleeps until the next shift turns or call is due; which one is next, an index knows."""
 
     def __init__(self, db: Database) -> None:
         super().__init__("sweep")
@@ -43,7 +43,7 @@ class Sweeper(Background):
     async def _watch(self) -> None:
         async with self._db.session() as session:
             while not self._stop.is_set():
-                wait_s = await store.seconds_to_turn(session)
+                wait_s = await store.seconds_to_look(session)
                 if wait_s is None or wait_s > 0:
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
                 else:

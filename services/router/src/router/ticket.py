@@ -7,11 +7,14 @@ from typing import Final, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from shared.events import (
+    CallbackSettled,
     CustomerReached,
     Envelope,
     Event,
     TicketAccepted,
     TicketClosed,
+    TicketErased,
+    TicketMerged,
     TicketReclassified,
     TicketReopened,
     TicketResolved,
@@ -44,7 +47,10 @@ FACTS: Final = (
     CustomerReached,
     TicketResolved,
     TicketClosed,
+    TicketMerged,
+    TicketErased,
     TicketReopened,
+    CallbackSettled,
 )
 """The facts that matter here; the others change nobody's room."""
 
@@ -88,6 +94,8 @@ class Ticket:
     assigned_count: int = 0
     declined_by: frozenset[str] = frozenset()
     waiting_since: datetime | None = None
+    rides_with: UUID | None = None
+    """The ticket whose call answers this one as well: nobody need be found for it."""
 
     @property
     def terms(self) -> Request:
@@ -108,8 +116,8 @@ class Ticket:
 
     @property
     def needs_specialist(self) -> bool:
-        """Accepted, and nothing ended the work since it was last reopened."""
-        if self.request is None:
+        """Accepted, on its own, and nothing ended the work since it was last reopened."""
+        if self.request is None or self.rides_with is not None:
             return False
         ends = [self.latest[fact] for fact in _RELEASES[self.request.channel] & self.latest.keys()]
         reopened = self.latest.get("reopened")
@@ -184,11 +192,11 @@ def fact_of(event: Event) -> Fact | None:
     match event:
         case TicketResponded():
             return "responded"
-        case CustomerReached():
+        case CustomerReached() | CallbackSettled():
             return "reached"
         case TicketResolved():
             return "resolved"
-        case TicketClosed():
+        case TicketClosed() | TicketMerged() | TicketErased():
             return "closed"
         case TicketReopened():
             return "reopened"
