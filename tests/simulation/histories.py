@@ -10,6 +10,7 @@ from uuid import UUID
 
 from shared.events import (
     AssignmentReleased,
+    CallbackSettled,
     CustomerReached,
     CustomerReplied,
     Envelope,
@@ -301,6 +302,7 @@ _SIMPLE: Final[dict[str, Event]] = {
     "responded": TicketResponded(ticket_id=TICKET),
     "replied": CustomerReplied(ticket_id=TICKET),
     "reached": CustomerReached(ticket_id=TICKET),
+    "settled": CallbackSettled(ticket_id=TICKET, how="answered", on=TICKET),
     "resumed": TicketResumed(ticket_id=TICKET),
     "resolved": TicketResolved(ticket_id=TICKET),
     "closed": TicketClosed(ticket_id=TICKET),

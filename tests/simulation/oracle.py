@@ -14,6 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.events import (
+    CallbackSettled,
     CustomerReached,
     CustomerReplied,
     Envelope,
@@ -136,7 +137,8 @@ def _asked(counted: Sequence[Fact]) -> list[tuple[Fact, Fact | None]]:
 
 
 def _answers(fact: Fact) -> bool:
-    return isinstance(fact.event, TicketResponded | CustomerReached | TicketResolved)
+    answers = TicketResponded | CustomerReached | CallbackSettled | TicketResolved
+    return isinstance(fact.event, answers)
 
 
 def _since_reopened(counted: Sequence[Fact]) -> Sequence[Fact]:

@@ -4,6 +4,12 @@ from typing import Final
 
 from shared.events import (
     AssignmentReleased,
+    CallbackAttempted,
+    CallbackJoined,
+    CallbackPlanned,
+    CallbackReminded,
+    CallbackSettled,
+    Contact,
     CustomerReached,
     CustomerReplied,
     Event,
@@ -42,6 +48,10 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
     ),
     TicketResponded: _ANSWERED,
     CustomerReached: _ANSWERED,
+    CallbackSettled: (
+        "the customer was spoken to ({how}): that answers every ticket that waited for the call",
+        "no promise was waiting for a call",
+    ),
     TicketResolved: (
         "a solution settles the resolution, and answers the customer as well",
         "no promise was waiting for a solution",
@@ -90,10 +100,20 @@ _MOVES_NONE: Final[dict[type[Event], str]] = {
     TicketAssigned: "{specialist_id} has it: clocks run on until the answer",
     TicketDeclined: "{specialist_id} gave it back ({reason}): clocks run on",
     AssignmentReleased: "{specialist_id} is done with it ({cause})",
+    CallbackJoined: "waits for the call of ticket {joined}, at the same number: clocks run on",
+    CallbackAttempted: "{specialist_id} dialled ({outcome}): clocks run on until the answer",
+    CallbackPlanned: "is to be dialled again at {planned_at}: clocks run on",
+    CallbackReminded: "{specialist_id} was reminded to dial again: clocks run on",
     NotificationSent: _TOLD,
     NotificationFailed: "{recipient} could not be told ({reason}): clocks run on",
 }
 _WHOM: Final = {"customer": "the customer", "vendor": "the vendor", "other": "somebody else"}
+
+_SPOKEN: Final[dict[Contact, str]] = {
+    "answered": "we called",
+    "reached": "upstream told of it",
+    "dialled": "they called us",
+}
 
 
 def why(entry: Happened) -> str:
@@ -117,6 +137,10 @@ def _words(event: Event) -> dict[str, object]:
             return {**words, "waiting_for": _WHOM[whom]}
         case TicketQueued(reason=code) | TicketReclassified(severity=code):
             return {**words, "reason": _plain(code), "severity": _plain(code)}
+        case CallbackAttempted(outcome=code):
+            return {**words, "outcome": _plain(code)}
+        case CallbackSettled(how=how):
+            return {**words, "how": _SPOKEN[how]}
         case _:
             return words
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.events import (
+    CallbackSettled,
     CustomerReached,
     CustomerReplied,
     Event,
@@ -27,7 +28,7 @@ from sla_monitor.domain.clock import Fact
 __all__ = ["Story", "Wait", "read", "union"]
 
 type WaitsFor = Literal["customer", "vendor", "other"]
-_ANSWERS = (TicketResponded, CustomerReached, TicketResolved)
+_ANSWERS = (TicketResponded, CustomerReached, CallbackSettled, TicketResolved)
 _ENDS = (TicketMerged, TicketErased)
 
 
