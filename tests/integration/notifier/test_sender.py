@@ -20,9 +20,8 @@ from notifier import handlers
 from notifier.sender import Sender
 from notifier.settings import Settings
 from shared.errors import Transient
-from shared.events import NAMESPACE, AssignmentReleased, Envelope, Event, TicketAssigned
+from shared.events import NAMESPACE, Envelope, Event, TicketAssigned
 from shared.postgres import Database
-from shared.promises import Channel
 from shared.testing.builders import NOON, a_specialist, minutes
 from shared.testing.databases import FreshDatabase
 
@@ -160,13 +159,13 @@ class Office:
         return [dict(json.loads(row["headers"]))["ce_type"] for row in rows]
 
 
-def assigned(name: str, number: int, channel: Channel = "email") -> Envelope[Event]:
-    """Give somebody a ticket at noon."""
+def assigned(name: str, number: int) -> Envelope[Event]:
+    """Give somebody an email ticket at noon."""
     event = TicketAssigned(
         ticket_id=uuid5(NAMESPACE, f"ticket {number}"),
         specialist_id=name,
         account_id="Northwind",
-        channel=channel,
+        channel="email",
         severity="standard",
         language="en",
         english_instead=False,
@@ -392,23 +391,3 @@ async def test_a_stop_does_not_wait_for_a_silent_server(office: Office) -> None:
         await hung.wait()
     await office.sender.stop()
     assert await office.states() == {"mara": ("pending", 0, None), "noor": ("sent", 1, None)}
-
-
-async def test_nobody_is_asked_to_call_whom_somebody_has_spoken_to(office: Office) -> None:
-    """The ticket was released before the alert went out: it fails, and says why."""
-    call = assigned("mara", 0, channel="phone")
-    event = AssignmentReleased(
-        ticket_id=uuid5(NAMESPACE, "ticket 0"), specialist_id="mara", cause="reached"
-    )
-    over = Envelope[Event](uuid5(NAMESPACE, "over"), "test", NOON + minutes(1), event)
-    async with office.db.transaction() as tx:
-        facts = [call, assigned("noor", 1, channel="phone"), over]
-        await handlers.take(tx, facts, NOON, wake=office.sender.wake)
-    await office.sender.send_due()
-    assert office.sink.to(MARA) == []
-    assert len(office.sink.to(NOOR)) == 1
-    state, _, reason = (await office.states())["mara"]
-    assert (state, reason) == (
-        "failed",
-        "the customer was spoken to, or somebody else has the ticket",
-    )

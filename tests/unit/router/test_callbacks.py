@@ -19,6 +19,7 @@ from shared.events import (
     CallbackJoined,
     CallbackPlanned,
     CallbackSettled,
+    Contact,
     CustomerReached,
     Envelope,
     Event,
@@ -93,7 +94,7 @@ class Room:
         """Read a ledger."""
         return self.book.calls(ticket_id_of("test", name))
 
-    def settled(self) -> dict[str, tuple[str, float]]:
+    def settled(self) -> dict[str, tuple[Contact, float]]:
         """Say how, and after how many minutes, tickets were settled: by what was announced last."""
         found = {}
         for envelope in self.book.announced:
