@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from router import callbacks, store
+from router import callbacks, feasibility, store
 from router.callbacks import Book, Call, Dial
 from router.callbacks import store as ledgers
 from router.domain import Decline, Desk
@@ -92,5 +92,6 @@ async def _decide[T](
     await store.save(tx, desk)
     accepted = [e.event.ticket_id for e in envelopes if isinstance(e.event, TicketAccepted)]
     await ledgers.save(tx, book, desk, accepted)
-    await outbox.add(tx, [*book.announced, *desk.announced])
+    stuck = await feasibility.keep(tx, desk, now)
+    await outbox.add(tx, [*book.announced, *desk.announced, *stuck])
     return outcome

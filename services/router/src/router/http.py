@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from router import handlers, store
 from router.callbacks import http as callbacks
 from router.domain import Decline, NotTheirs, Unknown
+from router.feasibility import http as feasibility
 from shared.api import A_TICKET, TicketId, Traceparent, make_api, problems
 from shared.events import Presence
 from shared.postgres import Database, now
@@ -167,4 +168,5 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
             return _HOLDERS.validate_python(await store.roster_load(tx))
 
     app.include_router(callbacks.routes(db))
+    app.include_router(feasibility.routes(db))
     return app

@@ -84,7 +84,8 @@ SAVE_TURNS: Final = """
 """
 TO_LOOK: Final = """
     SELECT extract(epoch FROM least(
-        (SELECT min(turns_at) FROM specialist), (SELECT min(remind_at) FROM callback_wish)
+        (SELECT min(turns_at) FROM specialist), (SELECT min(remind_at) FROM callback_wish),
+        (SELECT premium_now() FROM outlook WHERE told_until <> opens_at LIMIT 1)
     ) - premium_now())::float8
 """
 ADD_CAPACITIES: Final = """

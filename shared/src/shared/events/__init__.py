@@ -40,6 +40,12 @@ from shared.events.clocks import (
     Retraction,
     WatermarkAdvanced,
 )
+from shared.events.feasibility import (
+    Constraint,
+    PromiseFeasible,
+    PromiseInfeasible,
+    Withdrawal,
+)
 from shared.events.notifications import (
     AlertKind,
     NotificationFact,
@@ -114,6 +120,7 @@ __all__ = [
     "ClockResumed",
     "ClockStarted",
     "ClockWarned",
+    "Constraint",
     "Contact",
     "CustomerReached",
     "CustomerReplied",
@@ -133,6 +140,8 @@ __all__ = [
     "PolicyPublished",
     "Presence",
     "PromiseBreached",
+    "PromiseFeasible",
+    "PromiseInfeasible",
     "PromiseMissed",
     "PromiseRetracted",
     "Promised",
@@ -164,6 +173,7 @@ __all__ = [
     "TicketWaiting",
     "Universal",
     "WatermarkAdvanced",
+    "Withdrawal",
     "dead_letter_topic",
     "ticket_id_of",
 ]
@@ -194,6 +204,8 @@ _EVENTS: Final[tuple[type[Event], ...]] = (
     CallbackPlanned,
     CallbackReminded,
     CallbackSettled,
+    PromiseInfeasible,
+    PromiseFeasible,
     ClockStarted,
     ClockPaused,
     ClockResumed,

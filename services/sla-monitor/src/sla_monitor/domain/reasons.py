@@ -15,6 +15,8 @@ from shared.events import (
     Event,
     NotificationFailed,
     NotificationSent,
+    PromiseFeasible,
+    PromiseInfeasible,
     TicketAbsorbed,
     TicketAccepted,
     TicketAssigned,
@@ -104,6 +106,8 @@ _MOVES_NONE: Final[dict[type[Event], str]] = {
     CallbackAttempted: "{specialist_id} dialled ({outcome}): clocks run on until the answer",
     CallbackPlanned: "is to be dialled again at {planned_at}: clocks run on",
     CallbackReminded: "{specialist_id} was reminded to dial again: clocks run on",
+    PromiseInfeasible: "nobody will be there in time: {words}; clocks run on",
+    PromiseFeasible: "infeasible no more ({reason}): clocks run on",
     NotificationSent: _TOLD,
     NotificationFailed: "{recipient} could not be told ({reason}): clocks run on",
 }
@@ -135,7 +139,11 @@ def _words(event: Event) -> dict[str, object]:
     match event:
         case TicketWaiting(waiting_for=whom):
             return {**words, "waiting_for": _WHOM[whom]}
-        case TicketQueued(reason=code) | TicketReclassified(severity=code):
+        case (
+            TicketQueued(reason=code)
+            | TicketReclassified(severity=code)
+            | PromiseFeasible(reason=code)
+        ):
             return {**words, "reason": _plain(code), "severity": _plain(code)}
         case CallbackAttempted(outcome=code):
             return {**words, "outcome": _plain(code)}
