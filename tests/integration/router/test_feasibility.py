@@ -39,6 +39,7 @@ BEHIND: Final = "SELECT count(*) FROM outlook WHERE told_until <> opens_at"
 AT_TWO: Final = {"zone": "UTC", "hours": {"mon-fri": ["14:00-18:00"]}}
 FROM_TEN: Final = {"zone": "UTC", "hours": {"mon-fri": ["10:00-14:30"]}}
 TALK: Final[dict[Channel, int]] = {"email": 1, "phone": 1}
+ROOMS: Final[tuple[dict[Channel, int], ...]] = (TALK, {"email": 1}, {"phone": 0})
 
 
 @pytest.fixture
@@ -208,7 +209,7 @@ def _happenings(dice: Random, number: int, after_min: float) -> list[Envelope[Ev
     person = a_specialist(
         dice.choice(["ann", "ben", "yui"]),
         languages=dice.choice([("en",), ("ja", "en"), ("ja",), ("de",)]),
-        capacity=dice.choice([TALK, {"email": 1}, {"phone": 0}]),
+        capacity=dice.choice(ROOMS),
         presence=dice.choice(["online", "away"]),
         shifts=shifts,
         after_min=after_min,

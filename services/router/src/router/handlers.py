@@ -50,7 +50,7 @@ async def decline(tx: Tx, declined: Decline, now: datetime) -> Ticket:
 
 
 async def dial(tx: Tx, dialled: Dial, now: datetime) -> Call:
-    """Take down what came of a call. Raises callbacks.NoCallback, callbacks.Settled."""
+    """Take down what came of a call. Raises NoCallback, Settled, Stranger."""
 
     def take_down(desk: Desk, book: Book) -> Call:
         return callbacks.dial(desk, book, dialled, now)
