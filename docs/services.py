@@ -13,6 +13,7 @@ import router.handlers
 import router.http
 import sla_monitor.handlers
 from intake.access import Access
+from intake.domain import NumberKeys
 from intake.http import Parts
 from intake.reception import make_reception
 from intake.webhooks import Secrets
@@ -40,7 +41,9 @@ def app_of(service: str) -> FastAPI:
         return make_api(service, routes)
     database = Database("", service=service)  # is never opened
     if service == "intake":
-        parts = Parts(database, Access(database), Secrets(None), make_reception(database))
+        keys = NumberKeys("")
+        reception = make_reception(database, keys)
+        parts = Parts(database, Access(database), Secrets(None), reception, keys)
         return intake.http.make_app(parts, routes)
     if service == "router":
         return router.http.make_app(database, Matcher(default_rules()), routes)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.integration.intake.conftest import STAND
+from tests.integration.intake.conftest import KEYS, STAND
 
 from intake import handlers, store
 from intake.webhooks import Secrets, hubspot, routes, standard
@@ -309,7 +309,7 @@ async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> Non
     for connections, parked in ((examples(), 2), (connections_of(mended, "mended"), 2)):
         async with doors.db.transaction() as tx:
             await apply_connections(tx, connections)
-            await handlers.take(tx, [item], NOON)
+            await handlers.take(tx, [item], NOON, keys=KEYS)
             assert len(await tx.fetch(PARKED)) == parked
     async with doors.db.session() as session:
         receipt = await store.receipt(session, "hubspot", "1")

@@ -196,15 +196,16 @@ async def test_a_heartbeat_prolongs_and_its_lack_hands_back(
     assert (ann["said"], ann["channels"]["chat"]["load"]) == ("offline", 0)
 
 
-async def test_all_is_handed_back_by_who_says_so(db: Database, client: AsyncClient) -> None:
+async def test_all_is_handed_back_by_who_says_so(db: Router, client: AsyncClient) -> None:
     """Though they say nothing else than before."""
     await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
     for back in (False, True):
         body = {"presence": "away", "hand_back": back}
         await post(client, "/specialists/ann/presence", **body)
-    assert (await read(db, TYPES))[-2:] == [
+    assert (await read(db, TYPES))[-3:] == [
         "premium.assignment.handed_back.v1",
         "premium.ticket.assigned.v1",
+        "premium.assignment.explained.v1",
     ]
 
 

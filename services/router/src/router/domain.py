@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from router.choice import Choice
 from router.hands import Back
@@ -108,6 +108,16 @@ class Desk(Choice):
         elif ticket.with_whom is not None:
             cause = cast("Release", fact_of(envelope.event))  # nothing else ends the work
             self.took_back([self.release(ticket, cause, envelope.id)])
+
+    def ride(self, ticket_id: UUID, leader: UUID | None) -> None:
+        """Let a ticket be answered by another's call, or find somebody for it again."""
+        ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
+        ticket.rides_with = leader
+        self.touched.add(ticket_id)
+        if ticket.waits:
+            ticket.waiting_since = self.now
+            self.line_up(ticket)
+            self._say_why_it_waits(ticket, uuid5(ticket_id, f"rides/{self.now.isoformat()}"))
 
     def took_back(
         self, backs: Sequence[Back], pools: Collection[Pool] = (), woken: Iterable[Ticket] = ()

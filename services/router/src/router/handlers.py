@@ -6,7 +6,9 @@ from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from router import store
+from router import callbacks, feasibility, store
+from router.callbacks import Book, Call, Dial
+from router.callbacks import store as ledgers
 from router.domain import Desk
 from router.matching import Pool, Rules
 from router.memory import Memory, Remembered
@@ -72,9 +74,9 @@ class Matcher:
     async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
         """Fold fresh events in, match, save, and announce who has what and why."""
 
-        def apply_all(desk: Desk) -> None:
+        def apply_all(desk: Desk, book: Book) -> None:
             for envelope in envelopes:
-                desk.apply(envelope)
+                callbacks.follow(desk, book, envelope)
 
         async with self._memory.lent(tx) as remembered:
             await _decide(tx, remembered, _Concern(envelopes), now, apply_all)
@@ -103,13 +105,21 @@ class Matcher:
         if not again:
             async with self._memory.lent(tx) as remembered:
                 concern = _Concern(people={name})
-                await _decide(tx, remembered, concern, now, partial(say, act=word))
+                await _decide(tx, remembered, concern, now, lambda desk, _: say(desk, word))
+
+    async def dial(self, tx: Tx, dialled: Dial, now: datetime) -> Call:
+        """Take down what came of a call. Raises NoCallback, Settled, Stranger."""
+        act = partial(callbacks.dial, dialled=dialled, now=now)
+        async with self._memory.lent(tx) as remembered:
+            return await _decide(tx, remembered, _Concern(tickets={dialled.ticket_id}), now, act)
 
     async def wake(self, tx: Tx, now: datetime) -> None:
-        """Let time have its effect: on shifts, presence, leases, graces, and what is asked for."""
+        """Do what time alone brings: shifts, presence, leases and graces end, calls are due."""
+        act = partial(callbacks.remind, now=now)
         async with self._memory.lent(tx) as remembered:
             due = await store.due(tx, now, limit=_DUE_MAX)
-            await _decide(tx, remembered, _Concern(due=due), now, lambda _: None)
+            concern = _Concern(tickets=await ledgers.due(tx), due=due)
+            await _decide(tx, remembered, concern, now, act)
 
 
 async def _act(tx: Tx, remembered: Remembered, wanted: Act, now: datetime) -> Done:
@@ -119,12 +129,21 @@ async def _act(tx: Tx, remembered: Remembered, wanted: Act, now: datetime) -> Do
         tickets = {offer.ticket_id} if offer else set()
     else:
         tickets = {wanted.ticket_id}
-    act = partial(do, act=wanted, offer=offer)
+
+    def act(desk: Desk, book: Book) -> Done:
+        done = do(desk, wanted, offer)
+        callbacks.hear(desk, book)
+        return done
+
     return await _decide(tx, remembered, _Concern(tickets=tickets), now, act)
 
 
 async def _decide[T](
-    tx: Tx, remembered: Remembered, concern: _Concern, now: datetime, act: Callable[[Desk], T]
+    tx: Tx,
+    remembered: Remembered,
+    concern: _Concern,
+    now: datetime,
+    act: Callable[[Desk, Book], T],
 ) -> T:
     """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
     roster = remembered.roster
@@ -134,22 +153,26 @@ async def _decide[T](
     roster.prolong(await kept.load_words(tx, changing | turning))
     turning = {one.specialist_id for one in roster.due(now)}
     shifts = await load_shifts(tx, turning)
+    pages = await ledgers.load(tx, concern.envelopes, _tickets(concern))
+    ids = _tickets(concern) | pages.ticket_ids
     limits: dict[Pool, int] = {}
     while True:
-        tickets = await store.load_tickets(tx, _tickets(concern), changing | turning)
-        desk = Desk(roster, tickets, now, rules)
+        tickets = await store.load_tickets(tx, ids, changing | turning)
+        desk, book = Desk(roster, tickets, now, rules), pages.open()
         limits = limits or _limits(desk, concern)
         desk.bring_waiting(await store.load_waiting(tx, limits), limits)
         desk.acquaintances |= await store.load_acquaintances(tx, _accounts(desk, concern))
         desk.wake(shifts, concern.due)
-        outcome = act(desk)
+        outcome = act(desk, book)
         short = desk.fell_short
         if not short:
             break
         limits |= {pool: limits.get(pool, _SPARE) * _WIDER for pool in short}
         roster.restore()
     remembered.version = await store.save(tx, desk)
-    await outbox.add(tx, desk.announced)
+    await ledgers.save(tx, book, desk, _accepted(concern))
+    stuck = await feasibility.keep(tx, desk, now)
+    await outbox.add(tx, [*book.announced, *desk.announced, *stuck])
     return outcome
 
 
@@ -168,6 +191,11 @@ def _tickets(concern: _Concern) -> set[UUID]:
 def _limits(desk: Desk, concern: _Concern) -> dict[Pool, int]:
     coming = desk.to_come(concern.envelopes, concern.people)
     return {pool: min(_SPARE + max(0, room), _LOADED_MAX) for pool, room in coming.items()}
+
+
+def _accepted(concern: _Concern) -> list[UUID]:
+    events = [envelope.event for envelope in concern.envelopes]
+    return [event.ticket_id for event in events if isinstance(event, TicketAccepted)]
 
 
 def _accounts(desk: Desk, concern: _Concern) -> set[str]:

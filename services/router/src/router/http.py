@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from router import store
+from router.callbacks import http as callbacks
+from router.feasibility import http as feasibility
 from router.handlers import Matcher
 from router.offers.http import add_desk
 from shared.api import A_TICKET, TicketId, make_api, problems
@@ -120,6 +122,8 @@ def make_app(db: Database, matcher: Matcher, routes: list[BaseRoute]) -> FastAPI
 
     add_desk(app, db, matcher)
     _add_decision(app, db)
+    app.include_router(callbacks.routes(db, matcher))
+    app.include_router(feasibility.routes(db))
     return app
 
 

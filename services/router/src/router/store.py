@@ -106,7 +106,10 @@ TO_WAKE: Final = """
     SELECT extract(epoch FROM least(
         (SELECT min(turns_at) FROM specialist),
         (SELECT min(said_until) FROM presence),
-        (SELECT min(wakes_at) FROM ticket)) - premium_now())::float8
+        (SELECT min(wakes_at) FROM ticket),
+        (SELECT min(remind_at) FROM callback_wish),
+        (SELECT premium_now() FROM outlook WHERE told_until <> opens_at LIMIT 1)
+    ) - premium_now())::float8
 """
 ADD_CAPACITIES: Final = """
     INSERT INTO capacity (specialist_id, channel, capacity)
@@ -322,6 +325,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         pool=row["pool"] and Pool.named(row["pool"]),
         rank_at=row["rank_at"],
         again_at=row["again_at"],
+        rides_with=row["rides_with"],
         offer=_open_offer(row),
         offered_count=row["offered_count"],
         set_aside=_UNTIL.validate_json(row["set_aside"]),

@@ -11,6 +11,7 @@ from router.matching import Pool, Rules
 from router.offers.offer import Offer
 from shared.events import (
     AssignmentResponded,
+    CallbackSettled,
     CustomerReached,
     Envelope,
     Event,
@@ -18,6 +19,8 @@ from shared.events import (
     SeverityReclassified,
     TicketAccepted,
     TicketClosed,
+    TicketErased,
+    TicketMerged,
     TicketReclassified,
     TicketReopened,
     TicketResolved,
@@ -51,7 +54,10 @@ FACTS: Final = (
     CustomerReached,
     TicketResolved,
     TicketClosed,
+    TicketMerged,
+    TicketErased,
     TicketReopened,
+    CallbackSettled,
 )
 """The facts that matter here; the others change nobody's room."""
 
@@ -113,6 +119,8 @@ class Ticket:
     """Whom a lead wants to have it, and nobody else."""
     confirmed: Severity | None = None
     """The severity that a specialist found right."""
+    rides_with: UUID | None = None
+    """The ticket whose call answers this one as well: nobody need be found for it."""
 
     @property
     def terms(self) -> Request:
@@ -145,8 +153,8 @@ class Ticket:
 
     @property
     def needs_specialist(self) -> bool:
-        """Accepted, and nothing ended the work since it was last reopened."""
-        if self.request is None:
+        """Accepted, on its own, and nothing ended the work since it was last reopened."""
+        if self.request is None or self.rides_with is not None:
             return False
         ends = [self.latest[fact] for fact in _RELEASES[self.request.channel] & self.latest.keys()]
         reopened = self.latest.get("reopened")
@@ -266,11 +274,11 @@ def fact_of(event: Event) -> Fact | None:
     match event:
         case TicketResponded() | AssignmentResponded():
             return "responded"
-        case CustomerReached():
+        case CustomerReached() | CallbackSettled():
             return "reached"
         case TicketResolved():
             return "resolved"
-        case TicketClosed():
+        case TicketClosed() | TicketMerged() | TicketErased():
             return "closed"
         case TicketReopened():
             return "reopened"
