@@ -40,11 +40,11 @@ def main() -> int:
         shares = [*zip(*pool.map(kept, seeds, chunksize=8), strict=True)]
     lines = ["| kept of the optimum | on average | worst | days below 98 % |", "|---|---|---|---|"]
     for name, of_way in zip(WAYS, shares, strict=True):
-        below = sum(share < 98 for share in of_way)  # noqa: PLR2004 - as the head says
+        below = sum(share < 98 for share in of_way)
         lines.append(f"| {name} | {mean(of_way):.2f} % | {min(of_way):.1f} % | {below} |")
     lines.append(f"\n{asked.rosters} rosters in {elapsed_s(began_s):.0f} s")
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0 if mean(shares[0]) >= 98 and min(shares[0]) >= 90 else 1  # noqa: PLR2004 - the promise
+    return 0 if mean(shares[0]) >= 98 and min(shares[0]) >= 90 else 1
 
 
 if __name__ == "__main__":

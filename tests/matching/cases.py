@@ -41,10 +41,11 @@ def draw(seed: int) -> Case:
     dice = Random(seed)  # noqa: S311 - the same for every run
     team = [_somebody(f"s{n}", dice) for n in range(dice.randint(2, 7))]
     busy = dice.uniform(0.4, 1.3) * 1.6 * len(team)
-    tickets = []
-    for period in range(PERIODS):
-        for number in range(_poisson(busy, dice)):
-            tickets.append(_request(f"T{period}-{number}", dice, period * PERIOD_MIN))
+    tickets = [
+        _request(f"T{period}-{number}", dice, period * PERIOD_MIN)
+        for period in range(PERIODS)
+        for number in range(_poisson(busy, dice))
+    ]
     return Case(team, tickets)
 
 
@@ -69,11 +70,11 @@ def qualifies(one: Specialist, ticket: Ticket, needs: Sequence[Need]) -> bool:
 
 def _somebody(name: str, dice: Random) -> Envelope[Event]:
     spoken = sorted({"en", *dice.choices(_LANGUAGES, k=dice.randint(0, 2))})
-    if dice.random() < 0.15:  # noqa: PLR2004 - some speak no English
+    if dice.random() < 0.15:
         spoken = [dice.choice(_LANGUAGES[1:])]
     capacity: dict[Channel, int] = {"email": dice.randint(1, 2)}
     for channel in ("phone", "chat"):
-        if dice.random() < 0.5:  # noqa: PLR2004 - half of them
+        if dice.random() < 0.5:
             capacity[channel] = 1
     levels = {language: dice.choice((2, 3, 4, 5, 5)) for language in spoken}
     return a_specialist(name, languages=tuple(spoken), levels=levels, capacity=capacity)

@@ -24,6 +24,7 @@ from shared.events import (
     TicketAssigned,
     TicketResponded,
     Wanted,
+    ticket_id_of,
 )
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes, told
 
@@ -320,3 +321,16 @@ def test_when_the_last_speaker_leaves_english_helps_at_once() -> None:
     assert given_to(desk) == []
     desk.apply(a_specialist("e", after_min=2))
     assert given_to(desk) == ["e"]
+
+
+@pytest.mark.parametrize(
+    ("rival_min", "at_min", "first"), [(50, 60, "T1"), (50, 61, "T2"), (70, 71, "T1")]
+)
+def test_a_late_ticket_gives_way_to_those_that_can_be_kept(
+    rival_min: int, at_min: int, first: str
+) -> None:
+    """For an hour: who is due after that, is after it."""
+    desk = later(after(a_ticket("T1"), a_ticket("T2", after_min=rival_min)), at_min)
+    desk.apply(a_specialist("a", capacity={"email": 1}))
+    (event,) = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
+    assert event.ticket_id == ticket_id_of("test", first)
