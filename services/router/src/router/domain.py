@@ -274,7 +274,9 @@ class Desk:
 
     def _give_earliest(self, pools: Iterable[Pool], goes: Callable[[Ticket], bool]) -> bool:
         first = self._queues.earliest(pools, goes)
-        return first is not None and self._try(first)
+        if first is not None:
+            self._give_to_best(first)
+        return first is not None
 
     def _anybody_for(self, pool: Pool, aside: Collection[str]) -> bool:
         able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), aside)
@@ -287,16 +289,17 @@ class Desk:
             return ()
         return aside
 
-    def _try(self, ticket: Ticket) -> bool:
+    def _try(self, ticket: Ticket) -> None:
         """Give a ticket to who is best for it, if anybody can take it."""
-        if not ticket.waits or not self._anybody_for(pool_of(ticket), self._aside(ticket)):
-            return False
+        if ticket.waits and self._anybody_for(pool_of(ticket), self._aside(ticket)):
+            self._give_to_best(ticket)
+
+    def _give_to_best(self, ticket: Ticket) -> None:
         decision = self._decide(ticket)
         specialist = self.roster.get(decision.specialist_id or "")
         assert specialist is not None  # noqa: S101 - somebody can take it, so somebody is chosen
         self._give(ticket, specialist)
         self._announce(uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}"), decision)
-        return True
 
     def _decide(self, ticket: Ticket) -> AssignmentExplained:
         pool, terms = pool_of(ticket), ticket.terms

@@ -62,6 +62,14 @@ class Specialist:
     on_shift: bool = True
     turns_at: datetime | None = None
     """Until then ``on_shift`` holds; None for who works whenever online."""
+    speaks: dict[str, int] = field(init=False)
+    """The best level of each language, whatever the region."""
+
+    def __post_init__(self) -> None:
+        self.speaks = {}
+        for tag in self.languages:
+            level = self.levels.get(tag, HIGHEST)
+            self.speaks[base(tag)] = max(level, self.speaks.get(base(tag), 0))
 
     @property
     def online(self) -> bool:
@@ -79,15 +87,6 @@ class Specialist:
         if not self.certified:
             return {}
         return {channel: most for channel, most in self.capacity.items() if most > 0}
-
-    @property
-    def speaks(self) -> Mapping[str, int]:
-        """The best level of each language, whatever the region."""
-        spoken: dict[str, int] = {}
-        for tag in self.languages:
-            level = self.levels.get(tag, HIGHEST)
-            spoken[base(tag)] = max(level, spoken.get(base(tag), 0))
-        return spoken
 
     @property
     def held(self) -> int:

@@ -39,11 +39,12 @@ class Pool(NamedTuple):
         """How it is written down."""
         return dumps([self.channel, self.language, self.step, *self.skills], ensure_ascii=False)
 
-    @classmethod
-    def named(cls, name: str) -> "Pool":
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def named(name: str) -> "Pool":
         """Read a name."""
         channel, language, step, *skills = loads(name)
-        return cls(channel, language, step, tuple(skills))
+        return Pool(channel, language, step, tuple(skills))
 
 
 class _Data(BaseModel):
