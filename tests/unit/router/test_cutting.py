@@ -12,7 +12,8 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain import Acquaintance, Decline, Desk, NotTheirs, Unknown
+from router.asking import Acquaintance
+from router.domain import Decline, Desk, NotTheirs, Unknown
 from router.matching import Pool, redecide
 from router.roster import Roster, Specialist
 from router.ticket import Ticket

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain import Acquaintance, Desk
+from router.asking import Acquaintance
+from router.domain import Desk
 from router.matching import FULL_MAX, Question, Rules, default_rules, redecide
 from router.matching.change import changed
 from router.matching.judge import chosen, judged
@@ -26,7 +27,16 @@ from shared.events import (
     Wanted,
     ticket_id_of,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes, told
+from shared.testing.builders import (
+    NOON,
+    a_specialist,
+    a_ticket,
+    gone,
+    minutes,
+    promised,
+    reclassified,
+    told,
+)
 
 ABLE: Final = Candidate(specialist_id="a", capacity=2, load=1, levels={"de": 4}, skills=("crm",))
 WANTED: Final = Wanted(
@@ -334,3 +344,30 @@ def test_a_late_ticket_gives_way_to_those_that_can_be_kept(
     desk.apply(a_specialist("a", capacity={"email": 1}))
     (event,) = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
     assert event.ticket_id == ticket_id_of("test", first)
+
+
+def test_a_ticket_that_needs_a_skill_now_waits_for_who_has_it() -> None:
+    """Though it was due at the same time before, and stood where anybody could take it."""
+    needs = SkillRule(needs=("crm",), severity="business_critical")
+    rules = default_rules().model_copy(update={"skills": (needs,)})
+    promised_too = promised(NOON)
+    desk = after(a_ticket("T1", otherwise=promised_too), rules=rules)
+    desk.apply(reclassified("T1", "business_critical", after_min=1))
+    desk.apply(a_specialist("plain"))
+    assert given_to(desk) == []
+    desk.apply(a_specialist("able", skills=("crm",)))
+    assert given_to(desk) == ["able"]
+
+
+def test_a_ticket_of_before_is_placed_by_the_sweep() -> None:
+    """An older router writes it without a pool or a place, and due to be tried at once."""
+    desk = after(a_specialist("a", presence="away"), a_ticket("T1"))
+    (ticket,) = desk.tickets.values()
+    ticket.pool = ticket.rank_at = None
+    ticket.again_at = NOON
+    desk.roster.settle()
+    then = Desk(desk.roster, [ticket], NOON)
+    then.try_again()
+    then.bring_waiting([ticket], dict.fromkeys(then.roster.pools, 9))
+    then.apply(a_specialist("a", after_min=1))
+    assert given_to(then) == ["a"]

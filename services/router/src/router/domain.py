@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 from uuid import UUID, uuid5
 
-from router.matching import Pool, Question, decide
+from router.asking import Acquaintance, aside, question
+from router.matching import Pool, decide
 from router.queue import Queues, pool_of
 from router.roster import CHANNELS, Roster, Specialist, left, listed
 from router.ticket import FACTS, Release, Ticket, base, fact_of
@@ -26,25 +27,17 @@ from shared.events import (
     TicketDeclined,
     TicketEvent,
     TicketQueued,
-    Wanted,
 )
 from shared.promises import Channel
 from shared.rosters import Shifts
 
-__all__ = ["Acquaintance", "Before", "Decline", "Desk", "NotTheirs", "Unknown"]
+__all__ = ["Before", "Decline", "Desk", "NotTheirs", "Unknown"]
 
 _SOURCE: Final = "router"
 _LEFT: Final = "left the roster"
 
 type Before = tuple[int, int]
 """Capacity and load of somebody on a channel, as they were loaded."""
-
-
-class Acquaintance(NamedTuple):
-    """Who was given a ticket of an account last, and when."""
-
-    specialist_id: str
-    at: datetime
 
 
 class Unknown(Exception):  # noqa: N818 - an answer to a person, not a fault
@@ -138,9 +131,11 @@ class Desk:
     def try_again(self) -> None:
         """Give those another try whose next step of relaxation has come due."""
         due = [t for t in self.tickets.values() if t.waits and _is_due(t, self._now)]
-        for ticket in sorted(due, key=lambda ticket: ticket.key):
+        for ticket in due:
             self.touched.add(ticket.ticket_id)
-            self._line_up(ticket)
+            self._enqueue(ticket)
+        for ticket in sorted(due, key=lambda ticket: ticket.key):
+            self._try(ticket)
 
     def apply(self, envelope: Envelope[Event]) -> None:
         """Let one event have its effect, and give work to whoever has room then."""
@@ -256,7 +251,7 @@ class Desk:
         pools = self.roster.pools_of(specialist) if specialist is not None else ()
 
         def goes(ticket: Ticket) -> bool:
-            return specialist_id not in self._aside(ticket)
+            return specialist_id not in aside(self.roster, ticket)
 
         while specialist is not None and specialist.there:
             open_to = (pool for pool in pools if specialist.can_take(pool.channel))
@@ -267,7 +262,7 @@ class Desk:
         """Give the earliest to somebody, as long as anybody can take anything of these pools."""
 
         def goes(ticket: Ticket) -> bool:
-            return self._anybody_for(pool_of(ticket), self._aside(ticket))
+            return self._anybody_for(pool_of(ticket), aside(self.roster, ticket))
 
         while self._give_earliest((pool for pool in pools if self._anybody_for(pool, ())), goes):
             pass
@@ -282,16 +277,9 @@ class Desk:
         able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), aside)
         return next(able, None) is not None
 
-    def _aside(self, ticket: Ticket) -> Collection[str]:
-        """Name those whom a ticket is not given to, unless all who qualify are among them."""
-        pool, aside = pool_of(ticket), ticket.declined_by
-        if aside and self.roster.ranks.all_in(pool.channel, self.roster.needs(pool), aside):
-            return ()
-        return aside
-
     def _try(self, ticket: Ticket) -> None:
         """Give a ticket to who is best for it, if anybody can take it."""
-        if ticket.waits and self._anybody_for(pool_of(ticket), self._aside(ticket)):
+        if ticket.waits and self._anybody_for(pool_of(ticket), aside(self.roster, ticket)):
             self._give_to_best(ticket)
 
     def _give_to_best(self, ticket: Ticket) -> None:
@@ -302,27 +290,9 @@ class Desk:
         self._announce(uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}"), decision)
 
     def _decide(self, ticket: Ticket) -> AssignmentExplained:
-        pool, terms = pool_of(ticket), ticket.terms
-        wanted = Wanted(
-            account_id=terms.account_id,
-            channel=pool.channel,
-            language=pool.language,
-            promise_class=ticket.promise_class,
-            due_at=ticket.due,
-            rank_at=ticket.key[0],
-            needs=self.roster.needs(pool),
-            all_set_aside=bool(ticket.declined_by) and not self._aside(ticket),
-        )
-        known = self.acquaintances.get(terms.account_id)
-        knows = known is not None and self._now - known.at <= self.roster.rules.knows
-        question = Question(
-            ticket.ticket_id,
-            wanted,
-            aside=ticket.declined_by,
-            known_by=known.specialist_id if known is not None and knows else None,
-            again_at=ticket.again_at,
-        )
-        return decide(question, self.roster, self.roster.rules.weights, self._now)
+        known = self.acquaintances.get(ticket.terms.account_id)
+        asked = question(self.roster, ticket, known, self._now)
+        return decide(asked, self.roster, self.roster.rules.weights, self._now)
 
     def _give(self, ticket: Ticket, specialist: Specialist) -> None:
         terms = ticket.terms

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from router.domain import Acquaintance, Desk
+from router.asking import Acquaintance
+from router.domain import Desk
 from router.matching import Pool
 from router.memory.store import Outdated, tell
 from router.roster import CHANNELS, Specialist
