@@ -350,13 +350,13 @@ def test_a_ticket_that_needs_a_skill_now_waits_for_who_has_it() -> None:
     """Though it was due at the same time before, and stood where anybody could take it."""
     needs = SkillRule(needs=("crm",), severity="business_critical")
     rules = default_rules().model_copy(update={"skills": (needs,)})
-    promised_too = promised(NOON)
-    desk = after(a_ticket("T1", otherwise=promised_too), rules=rules)
+    desk = after(a_specialist("plain"), a_ticket("T0"), rules=rules)
+    desk.apply(a_ticket("T1", otherwise=promised(NOON)))
     desk.apply(reclassified("T1", "business_critical", after_min=1))
-    desk.apply(a_specialist("plain"))
-    assert given_to(desk) == []
+    desk.apply(told(TicketResponded, "T0", after_min=2))
+    assert given_to(desk) == ["plain"]
     desk.apply(a_specialist("able", skills=("crm",)))
-    assert given_to(desk) == ["able"]
+    assert given_to(desk) == ["plain", "able"]
 
 
 def test_a_ticket_of_before_is_placed_by_the_sweep() -> None:
