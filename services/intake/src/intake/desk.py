@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from intake import domain, store
 from intake.domain import Acceptance, Version, receipts
 from intake.language import decide
-from intake.store import Answered, Came, Judged, Waiting
+from intake.store import Answered, Came, Judged, Known, Waiting
 from shared import inbox, outbox
 from shared.events import (
     AccountListed,
@@ -86,7 +86,9 @@ async def receive(tx: Tx, documents: Sequence[Document]) -> list[ReceiptIssued]:
     """
     if not documents:
         return []
-    fresh, now = await inbox.claim(tx, (d.id for d in documents))
+    if any(_merges(d.content) for d in documents):
+        await store.change_merges(tx)
+    fresh, now = await store.hold_and_claim(tx, [d.id for d in documents], _accounts_of(documents))
     faults = await _faults_of(tx, documents, now)
     timely = [d for d, fault in zip(documents, faults, strict=True) if fault is None]
     if len(timely) < len(documents):
@@ -135,16 +137,17 @@ def announced(
 async def _receive(
     tx: Tx, documents: Sequence[Document], fresh: set[UUID], now: datetime
 ) -> list[ReceiptIssued]:
-    if any(_merges(d.content) for d in documents):
-        await store.change_merges(tx)
-    asked = [d.content.ticket_id for d in documents if isinstance(d.content, SupportRequest)]
-    known = await store.answered(tx, asked) if asked else {}
-    new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}
-    judged = await _judge(tx, new.values(), now)
+    asked = [request.ticket_id for request in _requests(documents)]
+    known = await store.known(tx, asked, _accounts_of(documents))
+    new = {
+        d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known.answered)
+    }
+    judged = _judge(new.values(), known, now)
     await store.save_requests(tx, [_kept(j) for j in judged])
     await _announce(tx, judged, now)
+    await _absorb(tx, [j.receipt.ticket_id for j in judged if j.receipt.ticket_id in known.merged])
     await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
-    answers = known | {j.receipt.ticket_id: _answered(j) for j in judged}
+    answers = known.answered | {j.receipt.ticket_id: _answered(j) for j in judged}
     return [_answer(d.content, answers, is_new=new.get(d.id) is d) for d in documents]
 
 
@@ -160,19 +163,23 @@ def _refusal(content: Inbound, fault: str) -> ReceiptIssued:
     return receipts.bad(content.source, content.external_id, f"occurred_at: {fault}")
 
 
-async def _judge(tx: Tx, documents: Iterable[Document], now: datetime) -> list[_Judged]:
+def _judge(documents: Iterable[Document], known: Known, now: datetime) -> list[_Judged]:
     came = [
         Came(d.content, d.traceparent, now)
         for d in documents
         if isinstance(d.content, SupportRequest)
     ]
-    if not came:
-        return []
-    account_ids = sorted({one.request.account_id for one in came})
-    await store.hold_accounts(tx, account_ids)
-    accounts = await store.accounts(tx, account_ids)
-    policy = await store.current_policy(tx)
-    return [_verdict(c, accounts.get(c.request.account_id, []), policy, now) for c in came]
+    return [
+        _verdict(c, known.accounts.get(c.request.account_id, []), known.policy, now) for c in came
+    ]
+
+
+def _requests(documents: Iterable[Document]) -> list[SupportRequest]:
+    return [d.content for d in documents if isinstance(d.content, SupportRequest)]
+
+
+def _accounts_of(documents: Iterable[Document]) -> list[str]:
+    return sorted({request.account_id for request in _requests(documents)})
 
 
 async def _judge_again(
@@ -187,6 +194,7 @@ async def _judge_again(
     changed = [j for j, w in zip(found, waiting, strict=True) if j.receipt != w.receipt]
     await store.judge_again(tx, [_kept(j) for j in changed])
     await _announce(tx, changed, now)
+    await _absorb(tx, [j.receipt.ticket_id for j in changed])
 
 
 def _verdict(came: Came, versions: Sequence[Version], policy: Policy, now: datetime) -> _Judged:
@@ -218,7 +226,6 @@ async def _announce(tx: Tx, judged: Sequence[_Judged], now: datetime) -> None:
     taken = [(j.came.request, j.acceptance) for j in judged if j.acceptance is not None]
     await store.save_tickets(tx, taken, now=now)
     await outbox.add(tx, [event for j in judged for event in _told(j, now)])
-    await _absorb(tx, [request.ticket_id for request, _ in taken])
 
 
 def _told(judged: _Judged, now: datetime) -> Iterator[Envelope[Event]]:
@@ -250,6 +257,8 @@ async def _take_facts(tx: Tx, documents: Sequence[Document], now: datetime) -> N
 
 async def _absorb(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
     """Tell tickets of the duplicates merged into them, once both request and merge have come."""
+    if not ticket_ids:
+        return
     merges = await store.merges_known(tx, ticket_ids)
     await outbox.add(
         tx,
