@@ -135,6 +135,11 @@ def _section(ours: dict[str, Any], floor: dict[str, list[float]]) -> Section:
                 goal=">= 1,000",
             ),
             Figure(
+                name="router's processor time for an assignment",
+                unit="ms",
+                ours=(1000 * ours["busy_s"],),
+            ),
+            Figure(
                 name="who comes online is used, p99",
                 unit="ms",
                 ours=ms(ours, "newcomer", 99),
