@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from router.handlers import Matcher
+from router.memory import spare_the_collector
 from router.settings import Settings
 from shared import inbox
 from shared.clock import elapsed_s
@@ -39,6 +40,7 @@ class Asked(NamedTuple):
 
 
 async def _main(asked: Asked) -> None:
+    spare_the_collector()
     settings = load(Settings)
     db = Database(settings.dsn.get_secret_value(), service="router timing", connections_max=2)
     await db.start()
