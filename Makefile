@@ -8,7 +8,7 @@ PYTEST := $(RUN) pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration e2e bench due chaos calendars fuzz accuracy docs format images
+.PHONY: help demo up down test check unit simulate integration e2e bench due optimum chaos calendars fuzz accuracy docs format images
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,7 +31,7 @@ check: $(READY) ## style, types, and who may import whom
 	@$(RUN) lint-imports
 
 unit: $(READY) ## tests that need no server: rules, contracts, tidiness
-	@$(PYTEST) tests/unit tests/simulation tests/contracts tests/tidy tests/accuracy $(ARGS)
+	@$(PYTEST) tests/unit tests/simulation tests/matching tests/contracts tests/tidy tests/accuracy $(ARGS)
 
 simulate: $(READY) ## many random histories through the clock engine, beside the bare rules
 	@$(RUN) python -m tests.simulation $(ARGS)
@@ -47,6 +47,9 @@ bench: $(READY) ## throughput and latency beside a hand-written floor
 
 due: $(READY) ## how late due clocks are announced, beside peers, with millions open, under kill -9
 	@$(RUN) premium bench-due $(ARGS)
+
+optimum: $(READY) ## promises kept on small days by lot, beside the most that could be
+	@$(RUN) python -m tests.matching $(ARGS)
 
 chaos: $(READY) ## the same result with and without kill -9, over many seeds
 	@$(PYTEST) tests/chaos --seeds 10 $(ARGS)

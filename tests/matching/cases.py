@@ -41,10 +41,11 @@ def draw(seed: int) -> Case:
     dice = Random(seed)  # noqa: S311 - the same for every run
     team = [_somebody(f"s{n}", dice) for n in range(dice.randint(2, 7))]
     busy = dice.uniform(0.4, 1.3) * 1.6 * len(team)
-    tickets = []
-    for period in range(PERIODS):
-        for number in range(_poisson(busy, dice)):
-            tickets.append(_request(f"T{period}-{number}", dice, period * PERIOD_MIN))
+    tickets = [
+        _request(f"T{period}-{number}", dice, period * PERIOD_MIN)
+        for period in range(PERIODS)
+        for number in range(_poisson(busy, dice))
+    ]
     return Case(team, tickets)
 
 

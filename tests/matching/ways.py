@@ -1,4 +1,4 @@
-"""Ways to give tickets out: the optimum, router's, round-robin, least-loaded; each keeps promises."""
+"""Ways to give tickets out, and how many promises each keeps."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -59,12 +59,12 @@ def ours(case: Case) -> int:
         desk.wake({})
         for envelope in case.team if period == 0 else ():
             desk.apply(envelope)
+        while coming and coming[0].time <= now:
+            desk.apply(coming.pop(0))
         done = [e for e in case.tickets if _holds(tickets, e.event.ticket_id)]  # type: ignore[attr-defined]
         for envelope in done:
             name = envelope.event.external_id  # type: ignore[attr-defined]
             desk.apply(told(TicketClosed, name, after_min=period * PERIOD_MIN))
-        while coming and coming[0].time <= now:
-            desk.apply(coming.pop(0))
         given = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
         kept += sum(event.due_at >= now for event in given)
         roster.settle()

@@ -1,19 +1,23 @@
 """The specialists' door: what a decline comes to, and what a team lead sees."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from httpx import ASGITransport, AsyncClient
 
+from router import store
 from router.handlers import Matcher
 from router.http import make_app
-from router.matching import default_rules
-from shared.events import Envelope, Event, ticket_id_of
+from router.matching import default_rules, redecide
+from shared.events import AssignmentExplained, Envelope, Event, ticket_id_of
 from shared.postgres import Database
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
 from shared.testing.databases import MakeDatabase
 
 T1 = ticket_id_of("test", "T1")
+T2 = ticket_id_of("test", "T2")
+AGED = "UPDATE decision SET decided_at = now() - $2::interval WHERE ticket_id = $1"
 DECLINED = """
     SELECT value ->> 'reason' FROM (SELECT convert_from(value, 'UTF8')::json AS value FROM outbox)
     WHERE value ->> 'reason' IS NOT NULL
@@ -101,3 +105,35 @@ async def test_a_team_lead_sees_who_holds_how_much(db: Database, client: AsyncCl
     [person] = (await client.get("/v1/specialists")).json()
     assert person["specialist_id"] == "ann"
     assert person["channels"]["email"] == {"capacity": 3, "load": 1}
+
+
+async def test_a_decision_can_be_read_and_follows_from_its_record(
+    db: Database, client: AsyncClient
+) -> None:
+    """Each of a ticket, the oldest first: it waited, somebody came, somebody declined."""
+    await given(db, a_ticket("T1"))
+    await given(db, a_specialist("ann"), a_specialist("ben", presence="away"))
+    await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
+    answer = (await client.get(f"/v1/tickets/{T1}/decision")).json()
+    records = [AssignmentExplained.model_validate(one) for one in answer["decisions"]]
+    assert [record.specialist_id for record in records] == [None, "ann", None]
+    for record in records:
+        again = redecide(record.wanted, record.weights, record.candidates)
+        assert again == record.specialist_id
+    assert [one.failed for one in records[2].candidates] == ["set_aside", "presence"]
+
+
+async def test_what_was_never_decided_is_not_found(client: AsyncClient) -> None:
+    """There is nothing to explain."""
+    assert (await client.get(f"/v1/tickets/{T1}/decision")).status_code == 404
+
+
+async def test_old_decisions_are_forgotten(db: Database, client: AsyncClient) -> None:
+    """After 14 days, and not before."""
+    await given(db, a_ticket("T1"), a_ticket("T2"))
+    async with db.transaction() as tx:
+        await tx.execute(AGED, T1, timedelta(days=15))
+        await tx.execute(AGED, T2, timedelta(days=13))
+        assert await store.forget_decisions(tx, limit=10) == 1
+    assert (await client.get(f"/v1/tickets/{T1}/decision")).status_code == 404
+    assert (await client.get(f"/v1/tickets/{T2}/decision")).status_code == 200

@@ -139,3 +139,23 @@ async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDat
         while await read(db, HELD) != ["ann"]:
             await or_after(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
+
+
+async def test_the_sweep_wakes_when_a_step_comes_due(db: Database, fresh: FreshDatabase) -> None:
+    """No record need come, and no ticket is looked at whose step has not."""
+    await stand_at(fresh, NOON)
+    weak = a_specialist("ann", languages=("de",), levels={"de": 2})
+    await take(db, weak, a_specialist("bo", languages=("de",), presence="away"))
+    await take(db, a_ticket("T1", language="de"), a_ticket("T2", language="de", after_min=9))
+    async with db.session() as session:
+        assert await store.seconds_to_wake(session) == minutes(18).total_seconds()
+    sweeper = Sweeper(db, Matcher(default_rules()))
+    await sweeper.start()
+    await stand_at(fresh, NOON + minutes(18))
+    async with asyncio.timeout(WAIT_S_MAX):
+        while await read(db, HELD) != [None, "ann"]:
+            await or_after(asyncio.Event().wait(), LOOK_S)
+    await sweeper.stop()
+    async with db.session() as session:
+        assert await store.due(session, NOON + minutes(26), limit=9) == []
+        assert len(await store.due(session, NOON + minutes(27), limit=9)) == 1

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from router.asking import Acquaintance
 from router.domain import Desk
-from router.hands import Acquaintance
 from router.offers.acts import Accept, Act, DeclineOffer, Outcome, Say
 from router.offers.effects import do, say
 from router.offers.offer import Offer

@@ -195,10 +195,10 @@ def test_who_is_not_there_gets_nothing_new(presence: str) -> None:
 
 def test_a_ticket_nobody_can_take_waits_for_somebody() -> None:
     """Who joins the roster gets what waits, the earliest due first, up to their capacity."""
-    tickets = [a_ticket(f"T{n}", channel="chat", after_min=-n) for n in range(4)]
+    tickets = [a_ticket(f"T{n}", after_min=-n) for n in range(4)]
     desk = after(*tickets)
     assert said(desk) == []
-    desk.apply(a_specialist("a", capacity={"chat": 2}))
+    desk.apply(a_specialist("a", capacity={"email": 2}))
     assert said(desk) == ["T3+a", "T2+a"]
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.asking import Acquaintance
 from router.domain import Desk
-from router.hands import Acquaintance
 from router.matching import FULL_MAX, Question, Rules, default_rules, redecide
 from router.matching.change import changed
 from router.matching.judge import chosen, judged
@@ -27,7 +27,16 @@ from shared.events import (
     TicketResponded,
     Wanted,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes, told
+from shared.testing.builders import (
+    NOON,
+    a_specialist,
+    a_ticket,
+    gone,
+    minutes,
+    promised,
+    reclassified,
+    told,
+)
 
 DIRECTLY: Final = OfferRules(rings={})
 ABLE: Final = Candidate(specialist_id="a", capacity=2, load=1, levels={"de": 4}, skills=("crm",))
@@ -189,56 +198,6 @@ def test_of_equals_who_waited_longest_is_next() -> None:
     assert [record.decided_by for record in records(desk)] == ["id", "idle_longest"]
 
 
-def test_a_guarantee_comes_before_an_objective() -> None:
-    """An objective's time counts double: due first, it may still come second."""
-    first = a_ticket("T1", channel="chat")
-    objective = a_ticket("T2", role="seat", after_min=-23 * 60)
-    guarantee = a_ticket("T3", after_min=5)
-    desk = after(first, objective, guarantee)
-    desk.apply(a_specialist("a", capacity={"email": 1}))
-    (assigned,) = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
-    assert assigned.ticket_id == guarantee.event.ticket_id  # type: ignore[attr-defined]
-
-
-ARRIVALS = st.lists(
-    st.tuples(st.integers(0, 3000), st.sampled_from(["super_admin", "seat"])),
-    min_size=1,
-    max_size=40,
-)
-
-
-@settings(deadline=None)
-@given(ARRIVALS, st.integers(1, 90))
-def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
-    """Whoever is created after a ticket's place in the order has come, goes after it."""
-    coming = [
-        a_ticket(f"T{n}", role=role, account_id=f"x{n}", after_min=at)
-        for n, (at, role) in enumerate(sorted(arrivals))
-    ]
-    desk = after(a_specialist("a", capacity={"email": 1}), a_ticket("T", account_id="x"))
-    order: list[Envelope[Event]] = []
-    names = {e.event.ticket_id: e for e in coming}  # type: ignore[attr-defined]
-    now_min = 0
-    holding = "T"
-    while len(order) < len(coming):
-        now_min += work_min
-        desk = later(desk, now_min)
-        for ticket in [each for each in coming if each.time <= NOON + minutes(now_min)]:
-            if ticket.event.ticket_id not in desk.tickets:  # type: ignore[attr-defined]
-                desk.apply(ticket)
-        if holding:
-            desk.apply(told(TicketResponded, holding, after_min=now_min))
-        got = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
-        order += [names[event.ticket_id] for event in got]
-        holding = order[-1].event.external_id if got else ""  # type: ignore[attr-defined]
-        now_min = now_min if got else max(now_min, 3000)
-    place = {ticket.id: number for number, ticket in enumerate(order)}
-    ranks = {t.id: desk.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
-    for one in coming:
-        late = [other for other in coming if other.time > ranks[one.id]]
-        assert all(place[one.id] < place[other.id] for other in late)
-
-
 people = st.builds(
     a_specialist,
     st.integers(0, 60).map("s{:02}".format),
@@ -325,3 +284,30 @@ def test_when_the_last_speaker_leaves_english_helps_at_once() -> None:
     assert given_to(desk) == []
     desk.apply(a_specialist("e", after_min=2))
     assert given_to(desk) == ["e"]
+
+
+def test_a_ticket_that_needs_a_skill_now_waits_for_who_has_it() -> None:
+    """Though it was due at the same time before, and stood where anybody could take it."""
+    needs = SkillRule(needs=("crm",), severity="business_critical")
+    rules = default_rules().model_copy(update={"skills": (needs,)})
+    desk = after(a_specialist("plain"), a_ticket("T0"), rules=rules)
+    desk.apply(a_ticket("T1", otherwise=promised(NOON)))
+    desk.apply(reclassified("T1", "business_critical", after_min=1))
+    desk.apply(told(TicketResponded, "T0", after_min=2))
+    assert given_to(desk) == ["plain"]
+    desk.apply(a_specialist("able", skills=("crm",)))
+    assert given_to(desk) == ["plain", "able"]
+
+
+def test_a_ticket_of_before_is_placed_by_the_sweep() -> None:
+    """An older router writes it without a pool or a place, and due to be tried at once."""
+    desk = after(a_specialist("a", presence="away"), a_ticket("T1"))
+    (ticket,) = desk.tickets.values()
+    ticket.pool = ticket.rank_at = None
+    ticket.again_at = NOON
+    desk.roster.settle()
+    then = Desk(desk.roster, [ticket], NOON, DIRECTLY)
+    then.wake({})
+    then.bring_waiting([ticket], dict.fromkeys(then.roster.pools, 9))
+    then.apply(a_specialist("a", after_min=1))
+    assert given_to(then) == ["a"]

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
+from router.asking import aside, pinned, question
 from router.hands import Hands
-from router.matching import Pool, Question, decide
+from router.matching import Pool, decide
 from router.offers.rules import Rules
 from router.queue import Queues, pool_of
 from router.roster import Roster
 from router.ticket import Ticket
-from shared.events import AssignmentExplained, Envelope, TicketQueued, Wanted
+from shared.events import AssignmentExplained, Envelope, TicketQueued
 
 __all__ = ["Choice"]
 
@@ -72,8 +73,9 @@ class Choice(Hands):
         pools = self.roster.pools_of(specialist) if specialist is not None else ()
 
         def goes(ticket: Ticket) -> bool:
-            only = self._only(ticket)
-            return only == specialist_id if only else specialist_id not in self._aside(ticket)
+            if (only := pinned(self.roster, ticket)) is not None:
+                return only == specialist_id
+            return specialist_id not in aside(self.roster, ticket)
 
         while specialist is not None and specialist.there:
             open_to = (pool for pool in pools if specialist.can_take(pool.channel))
@@ -89,74 +91,36 @@ class Choice(Hands):
 
     def _give_earliest(self, pools: Iterable[Pool], goes: Callable[[Ticket], bool]) -> bool:
         first = self._queues.earliest(pools, goes)
-        return first is not None and self._try(first)
+        if first is not None:
+            self._give_to_best(first)
+        return first is not None
 
     def _goes(self, ticket: Ticket) -> bool:
         """Tell whether anybody can take a ticket that waits."""
-        pool, only = pool_of(ticket), self._only(ticket)
+        pool, only = pool_of(ticket), pinned(self.roster, ticket)
         if only is not None:
             return self.somebody(only).can_take(pool.channel)
-        return self._anybody_for(pool, self._aside(ticket))
+        return self._anybody_for(pool, aside(self.roster, ticket))
 
-    def _anybody_for(self, pool: Pool, aside: Collection[str]) -> bool:
-        able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), aside)
+    def _anybody_for(self, pool: Pool, not_to: Collection[str]) -> bool:
+        able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), not_to)
         return next(able, None) is not None
 
-    def _only(self, ticket: Ticket) -> str | None:
-        """Name whom a ticket is pinned to, while they qualify; else it is as if it were not."""
-        pinned_to = ticket.pinned_to
-        if pinned_to is None or not self.roster.qualifies(pinned_to, pool_of(ticket)):
-            return None
-        return pinned_to
-
-    def _aside(self, ticket: Ticket) -> Collection[str]:
-        """Name those whom a ticket is not given to.
-
-        Who only kept silent is asked again when nobody else is there, and who said no, when all
-        who qualify did.
-        """
-        aside: Collection[str] = ticket.set_aside.keys()
-        if not aside or self._only(ticket) is not None:
-            return ()
-        pool = pool_of(ticket)
-        ranks, needs = self.roster.ranks, self.roster.needs(pool)
-        if ranks.all_there_in(pool.channel, needs, aside):
-            aside = ticket.declined_by
-        return () if ranks.all_in(pool.channel, needs, aside) else aside
-
-    def _try(self, ticket: Ticket) -> bool:
+    def _try(self, ticket: Ticket) -> None:
         """Give a ticket to who is best for it, if anybody can take it."""
-        if not ticket.waits or not self._goes(ticket):
-            return False
+        if ticket.waits and self._goes(ticket):
+            self._give_to_best(ticket)
+
+    def _give_to_best(self, ticket: Ticket) -> None:
         decision = self._decide(ticket)
         assert decision.specialist_id is not None  # noqa: S101 - somebody can take it
         cause = self.give(ticket, self.somebody(decision.specialist_id))
         self.announce(cause, decision)
-        return True
 
     def _decide(self, ticket: Ticket) -> AssignmentExplained:
-        pool, terms, aside = pool_of(ticket), ticket.terms, self._aside(ticket)
-        wanted = Wanted(
-            account_id=terms.account_id,
-            channel=pool.channel,
-            language=pool.language,
-            promise_class=ticket.promise_class,
-            due_at=ticket.due,
-            rank_at=ticket.key[0],
-            needs=self.roster.needs(pool),
-            all_set_aside=bool(ticket.set_aside) and not aside,
-            pinned_to=self._only(ticket),
-        )
-        known = self.acquaintances.get(terms.account_id)
-        knows = known is not None and self.now - known.at <= self.roster.rules.knows
-        question = Question(
-            ticket.ticket_id,
-            wanted,
-            aside=aside or ticket.set_aside.keys(),
-            known_by=known.specialist_id if known is not None and knows else None,
-            again_at=ticket.again_at,
-        )
-        return decide(question, self.roster, self.roster.rules.weights, self.now)
+        known = self.acquaintances.get(ticket.terms.account_id)
+        asked = question(self.roster, ticket, known, self.now)
+        return decide(asked, self.roster, self.roster.rules.weights, self.now)
 
     def _bring(self, ticket: Ticket) -> None:
         self.tickets[ticket.ticket_id] = ticket

@@ -44,7 +44,7 @@ __all__ = ["CONSUMES", "EMITS", "Matcher", "decode"]
 
 CONSUMES: Final = (TicketFact.topic, SpecialistListed.topic)
 EMITS: Final = (AssignmentFact.topic,)
-_SPARE: Final = 4
+_SPARE: Final = 1
 """Tickets loaded of each pool beyond the room to come: some are not for everybody."""
 _LOADED_MAX: Final = 1_000
 _WIDER: Final = 8

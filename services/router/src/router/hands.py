@@ -5,9 +5,10 @@ What is to be saved and announced is left on the object. Who waits next, the des
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 from uuid import UUID, uuid5
 
+from router.asking import Acquaintance
 from router.offers.offer import Offer, State
 from router.offers.rules import Rules
 from router.roster import Roster
@@ -31,19 +32,12 @@ from shared.events import (
 )
 from shared.promises import Channel
 
-__all__ = ["Acquaintance", "Back", "Before", "Hands"]
+__all__ = ["Back", "Before", "Hands"]
 
 _SOURCE: Final = "router"
 
 type Before = tuple[int, int]
 """Capacity and load of somebody on a channel, as they were loaded."""
-
-
-class Acquaintance(NamedTuple):
-    """Who had a ticket of an account last, and since when."""
-
-    specialist_id: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def _add_decision(app: FastAPI, db: Database) -> None:
         Records are kept for 14 days.
         """
         async with db.transaction() as tx:
-            records = await store.decisions(tx, ticket_id)
+            records = await store.decisions_on(tx, ticket_id)
         if not records:
             detail = f"no decision on ticket {ticket_id} is on record"
             raise HTTPException(HTTPStatus.NOT_FOUND, detail)

@@ -21,7 +21,8 @@ _BEFORE_ALL: Final[Key] = datetime.min.replace(tzinfo=UTC), UUID(int=0)
 class _Queue:
     """Knows how far it can see: who waits beyond its horizon was not loaded."""
 
-    def __init__(self, *, seen: bool) -> None:
+    def __init__(self, pool: Pool, *, seen: bool) -> None:
+        self._pool = pool
         self._heap: list[Key] = []
         self._horizon: Key | None = None if seen else _BEFORE_ALL
         self.fell_short = False
@@ -42,7 +43,7 @@ class _Queue:
         while self._heap and found is None and self._sees(self._heap[0]):
             key = heappop(self._heap)
             ticket = tickets[key[1]]
-            if ticket.waits and ticket.key == key:
+            if ticket.waits and (ticket.key, ticket.pool) == (key, self._pool):
                 passed_over.append(key)
                 found = key if goes(ticket) else None
         for key in passed_over:
@@ -90,7 +91,7 @@ class Queues:
         """Find a queue; one that nobody was ever known to stand in is empty beyond what is here."""
         queue = self._by_pool.get(pool)
         if queue is None:
-            queue = self._by_pool[pool] = _Queue(seen=self._roster.is_new(pool))
+            queue = self._by_pool[pool] = _Queue(pool, seen=self._roster.is_new(pool))
         return queue
 
 

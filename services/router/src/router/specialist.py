@@ -49,6 +49,15 @@ class Specialist:
     said_until: datetime | None = None
     """Unless it is said again by then, it means offline."""
 
+    speaks: dict[str, int] = field(init=False)
+    """The best level of each language, whatever the region."""
+
+    def __post_init__(self) -> None:
+        self.speaks = {}
+        for tag in self.languages:
+            level = self.levels.get(tag, HIGHEST)
+            self.speaks[base(tag)] = max(level, self.speaks.get(base(tag), 0))
+
     @property
     def seen(self) -> Presence:
         """What holds of the roster's word and their own: the more absent."""
@@ -85,15 +94,6 @@ class Specialist:
         if not self.certified:
             return {}
         return {channel: most for channel, most in self.capacity.items() if most > 0}
-
-    @property
-    def speaks(self) -> Mapping[str, int]:
-        """The best level of each language, whatever the region."""
-        spoken: dict[str, int] = {}
-        for tag in self.languages:
-            level = self.levels.get(tag, HIGHEST)
-            spoken[base(tag)] = max(level, spoken.get(base(tag), 0))
-        return spoken
 
     @property
     def held(self) -> int:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from router.asking import Acquaintance
 from router.domain import Desk
-from router.hands import Acquaintance
 from router.matching import Pool
 from router.memory.store import Outdated, tell
 from router.offers import store as kept
@@ -21,7 +21,7 @@ from shared.postgres import Tx
 from shared.promises import PromiseClass, Severity
 
 __all__ = [
-    "decisions",
+    "decisions_on",
     "due",
     "forget_decisions",
     "load_acquaintances",
@@ -45,7 +45,6 @@ _WHO: Final = (
 )
 
 DECISIONS_KEPT: Final = timedelta(days=14)
-DECISION_COLUMNS: Final = ("ticket_id", "decision_id", "decided_at", "record")
 
 # Those asked for, and those whom somebody has or is offered.
 TICKETS: Final = """
@@ -79,6 +78,10 @@ SAVE_ACQUAINTANCES: Final = """
 """
 DECISIONS: Final = """
     SELECT record FROM decision WHERE ticket_id = $1 ORDER BY decided_at, decision_id
+"""
+SAVE_DECISIONS: Final = """
+    INSERT INTO decision (ticket_id, decision_id, decided_at, record)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[])
 """
 FORGET_DECISIONS: Final = """
     DELETE FROM decision WHERE ctid = ANY(ARRAY(
@@ -197,7 +200,7 @@ async def load_acquaintances(tx: Tx, account_ids: Collection[str]) -> dict[str, 
     return {row["account_id"]: Acquaintance(row["specialist_id"], row["at"]) for row in rows}
 
 
-async def decisions(tx: Tx, ticket_id: UUID) -> list[str]:
+async def decisions_on(tx: Tx, ticket_id: UUID) -> list[str]:
     """Read the records of what was decided on a ticket, as JSON, the oldest first."""
     return [row["record"] for row in await tx.fetch(DECISIONS, ticket_id)]
 
@@ -231,7 +234,9 @@ async def save(tx: Tx, desk: Desk) -> int | None:
     if desk.met:
         columns = zip(*((one, *desk.acquaintances[one]) for one in desk.met), strict=True)
         await tx.execute(SAVE_ACQUAINTANCES, *columns)
-    await tx.copy("decision", DECISION_COLUMNS, map(_decision, desk.decisions))
+    if decisions := desk.decisions:
+        columns = zip(*map(_decision, decisions), strict=True)
+        await tx.execute(SAVE_DECISIONS, *columns)
     changed = {who for who, _ in desk.before}.union(desk.listed, desk.turned, desk.said_before)
     pools = desk.roster.new_pools
     return await tell(tx, changed, pools) if changed or pools else None

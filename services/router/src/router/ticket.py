@@ -205,8 +205,8 @@ class Ticket:
         )
         step = rules.step(terms.create_date, self.due, now)
         self.pool = Pool(terms.channel, base(terms.language), step, skills)
-        self.rank_at = rules.rank_at(terms.create_date, self.due, self.promise_class)
-        self.again_at = rules.next_step_at(terms.create_date, self.due, step)
+        self.rank_at = rules.rank_at(terms.create_date, self.due, self.promise_class, now)
+        self.again_at = rules.again_at(terms.create_date, self.due, now)
         return self.pool
 
     def learn(self, envelope: Envelope[Event]) -> None:

@@ -64,7 +64,7 @@ class SpecialistFact(AssignmentFact):
 
 
 class TicketAssigned(SpecialistFact):
-    """A specialist has the ticket. ``english_instead`` says nobody on the roster speaks its own."""
+    """A specialist has the ticket. ``english_instead`` says that they do not speak its language."""
 
     type: ClassVar[str] = "premium.ticket.assigned.v1"
 

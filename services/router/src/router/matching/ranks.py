@@ -8,6 +8,7 @@ groups as wholes; those of them who have room are kept in the order in which the
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import merge
 from typing import Final, NamedTuple, Protocol
 
@@ -118,6 +119,7 @@ class Ranks:
             defaultdict(dict)
         )
         self._met: dict[tuple[Channel, Need], tuple[_Group, ...]] = {}
+        self._unions: dict[tuple[Channel, tuple[Need, ...]], tuple[_Group, ...]] = {}
         self._able: defaultdict[Channel, set[str]] = defaultdict(set)
         self._online: set[str] = set()
         self._there: set[str] = set()
@@ -194,7 +196,7 @@ class Ranks:
                     seen.add(standing.specialist_id)
                     yield step, standing
 
-    def few(self, channel: Channel, needs: Iterable[Need], most: int) -> set[str] | None:
+    def few(self, channel: Channel, needs: tuple[Need, ...], most: int) -> set[str] | None:
         """Find all who qualify, present or not; None when they are more than ``most``."""
         groups = self._union(channel, needs)
         if any(len(group.listed) > most for group in groups):
@@ -202,20 +204,22 @@ class Ranks:
         found = set[str]().union(*(group.listed for group in groups))
         return found if len(found) <= most else None
 
-    def able_among(self, channel: Channel, needs: Sequence[Need], some: Iterable[str]) -> int:
+    def able_among(self, channel: Channel, needs: tuple[Need, ...], some: Iterable[str]) -> int:
         """Count those of some who could take a ticket."""
         able = [one for one in some if one in self._able[channel]]
         groups = self._union(channel, needs) if able else ()
         return sum(any(one in group.listed for group in groups) for one in able)
 
-    def all_in(self, channel: Channel, needs: Iterable[Need], some: Collection[str]) -> bool:
+    def all_in(self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]) -> bool:
         """Tell whether nobody qualifies but some, who are few."""
         groups = self._union(channel, needs)
         if any(len(group.listed) > len(some) for group in groups):
             return False
         return all(group.listed.issubset(some) for group in groups)
 
-    def all_there_in(self, channel: Channel, needs: Iterable[Need], some: Collection[str]) -> bool:
+    def all_there_in(
+        self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]
+    ) -> bool:
         """Tell whether of those who qualify nobody is there but some."""
         there = self._there.intersection(some)
         return all(
@@ -223,7 +227,7 @@ class Ranks:
             for group in self._union(channel, needs)
         )
 
-    def qualifies(self, specialist_id: str, channel: Channel, needs: Iterable[Need]) -> bool:
+    def qualifies(self, specialist_id: str, channel: Channel, needs: tuple[Need, ...]) -> bool:
         """Tell whether somebody, present or not, is good enough."""
         return any(specialist_id in group.listed for group in self._union(channel, needs))
 
@@ -231,12 +235,11 @@ class Ranks:
         """Tell whether anybody, present or not, is good enough."""
         return any(group.listed for group in self._meeting(channel, need))
 
-    def counts(self, channel: Channel, needs: Sequence[Need]) -> Counts:
+    def counts(self, channel: Channel, needs: tuple[Need, ...]) -> Counts:
         """Count those left by one rule after the other."""
         groups = self._union(channel, needs)
-        spoken = {need.model_copy(update={"skills": ()}) for need in needs}
         serving = sum(len(group.listed) for group in self._meeting(channel, _ANYBODY))
-        speaking = _size(self._union(channel, spoken))
+        speaking = _size(self._union(channel, _spoken(needs)))
         if _apart(groups):
             listed = sum(len(group.listed) for group in groups)
             online = sum(group.online for group in groups)
@@ -262,13 +265,15 @@ class Ranks:
             )
         return met
 
-    def _union(self, channel: Channel, needs: Iterable[Need]) -> Sequence[_Group]:
+    def _union(self, channel: Channel, needs: tuple[Need, ...]) -> tuple[_Group, ...]:
         """Find the groups that are good enough at some step; everybody's holds all others."""
-        asked = [*needs]
-        if _ANYBODY in asked:
-            return self._meeting(channel, _ANYBODY)
-        groups = (group for need in asked for group in self._meeting(channel, need))
-        return [*{id(group): group for group in groups}.values()]
+        union = self._unions.get((channel, needs))
+        if union is None:
+            asked = (_ANYBODY,) if _ANYBODY in needs else needs
+            groups = (group for need in asked for group in self._meeting(channel, need))
+            union = tuple({id(group): group for group in groups}.values())
+            self._unions[channel, needs] = union
+        return union
 
     def _groups_of(self, member: Member, channel: Channel) -> Sequence[_Group]:
         skills = frozenset(member.skills)
@@ -280,6 +285,7 @@ class Ranks:
         if group is None:
             group = self._groups[channel][key] = _Group(*key)
             self._met.clear()
+            self._unions.clear()
         return group
 
     def _take_out(self, specialist_id: str, channel: Channel, place: _Place) -> None:
@@ -316,6 +322,12 @@ class Ranks:
 
 
 _ANYBODY: Final = Need(language=None, level=1)
+
+
+@lru_cache(maxsize=4096)
+def _spoken(needs: tuple[Need, ...]) -> tuple[Need, ...]:
+    """Leave skills out."""
+    return tuple(need.model_copy(update={"skills": ()}) for need in needs)
 
 
 def _rarity(count: int) -> int:

@@ -18,6 +18,7 @@ __all__ = ["ENGLISH", "Pool", "Rules", "SkillRule", "Step", "default_rules"]
 
 ENGLISH: Final = "en"
 _LOWEST: Final = 1
+_AT_ONCE: Final = timedelta(microseconds=1)
 
 type _Level = Annotated[int, Field(ge=_LOWEST, le=HIGHEST)]
 
@@ -38,11 +39,12 @@ class Pool(NamedTuple):
         """How it is written down."""
         return dumps([self.channel, self.language, self.step, *self.skills], ensure_ascii=False)
 
-    @classmethod
-    def named(cls, name: str) -> "Pool":
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def named(name: str) -> "Pool":
         """Read a name."""
         channel, language, step, *skills = loads(name)
-        return cls(channel, language, step, tuple(skills))
+        return Pool(channel, language, step, tuple(skills))
 
 
 class _Data(BaseModel):
@@ -81,6 +83,7 @@ class Rules(_Data):
     skills: tuple[SkillRule, ...]
     relax: tuple[Step, ...]
     class_weights: dict[PromiseClass, Annotated[int, Field(ge=1, le=100)]]
+    late_gives_way_min: Annotated[int, Field(ge=0, le=10_000)]
     knows_days: Annotated[int, Field(ge=0, le=3650)]
     weights: Weights
 
@@ -128,21 +131,24 @@ class Rules(_Data):
         """Count the steps that have come due."""
         return sum(_comes_at(step, create_date, due_at) <= now for step in self.relax)
 
-    def next_step_at(self, create_date: datetime, due_at: datetime, step: int) -> datetime | None:
-        """Find when the step after ``step`` comes due."""
-        if step >= len(self.relax):
-            return None
-        return _comes_at(self.relax[step], create_date, due_at)
+    def again_at(self, create_date: datetime, due_at: datetime, now: datetime) -> datetime | None:
+        """Find when the next step comes due, or the ticket is late; None when all that has come."""
+        comes = [*(_comes_at(step, create_date, due_at) for step in self.relax), due_at + _AT_ONCE]
+        return min((at for at in comes if at > now), default=None)
 
     def rank_at(
-        self, create_date: datetime, due_at: datetime, promise_class: PromiseClass
+        self, create_date: datetime, due_at: datetime, promise_class: PromiseClass, now: datetime
     ) -> datetime:
         """Place a ticket in the order of work: when it would be due, were its time so stretched.
 
-        It is a fixed instant, and no ticket's comes before its create date: so whoever is created
+        A late one gives way for some time to those whose promise can still be kept. Either way it
+        is a fixed instant, and no ticket's comes before its create date: so whoever is created
         after a ticket's instant is behind it, and nobody starves.
         """
-        return create_date + self.class_weights[promise_class] * (due_at - create_date)
+        rank_at = create_date + self.class_weights[promise_class] * (due_at - create_date)
+        if now <= due_at:
+            return rank_at
+        return max(rank_at, due_at + timedelta(minutes=self.late_gives_way_min))
 
     @property
     def knows(self) -> timedelta:

@@ -1,0 +1,66 @@
+"""What a ticket asks of the roster, for the decision who gets it."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from router.matching import Question
+from router.queue import pool_of
+from router.roster import Roster
+from router.ticket import Ticket
+from shared.events import Wanted
+
+__all__ = ["Acquaintance", "aside", "pinned", "question"]
+
+
+class Acquaintance(NamedTuple):
+    """Who had a ticket of an account last, and since when."""
+
+    specialist_id: str
+    at: datetime
+
+
+def pinned(roster: Roster, ticket: Ticket) -> str | None:
+    """Name whom a ticket is pinned to, while they qualify; else it is as if it were not."""
+    who = ticket.pinned_to
+    return who if who is not None and roster.qualifies(who, pool_of(ticket)) else None
+
+
+def aside(roster: Roster, ticket: Ticket) -> Collection[str]:
+    """Name those whom a ticket is not given to.
+
+    Who only kept silent is asked again when nobody else is there, and who said no, when all who
+    qualify did.
+    """
+    some: Collection[str] = ticket.set_aside.keys()
+    if not some or pinned(roster, ticket) is not None:
+        return ()
+    pool = pool_of(ticket)
+    needs = roster.needs(pool)
+    if roster.ranks.all_there_in(pool.channel, needs, some):
+        some = ticket.declined_by
+    return () if roster.ranks.all_in(pool.channel, needs, some) else some
+
+
+def question(roster: Roster, ticket: Ticket, known: Acquaintance | None, now: datetime) -> Question:
+    """Ask for somebody; ``known`` is who had the account last, however long ago."""
+    pool, terms, not_to = pool_of(ticket), ticket.terms, aside(roster, ticket)
+    wanted = Wanted(
+        account_id=terms.account_id,
+        channel=pool.channel,
+        language=pool.language,
+        promise_class=ticket.promise_class,
+        due_at=ticket.due,
+        rank_at=ticket.key[0],
+        needs=roster.needs(pool),
+        all_set_aside=bool(ticket.set_aside) and not not_to,
+        pinned_to=pinned(roster, ticket),
+    )
+    knows = known is not None and now - known.at <= roster.rules.knows
+    return Question(
+        ticket.ticket_id,
+        wanted,
+        aside=not_to or ticket.set_aside.keys(),
+        known_by=known.specialist_id if known is not None and knows else None,
+        again_at=ticket.again_at,
+    )

@@ -1,0 +1,107 @@
+"""Times matching alone, for `premium bench-match`: no Kafka, as many transactions as are asked for.
+
+    python -m router.timing '{"singles": 1000, "batches": 40, "newcomers": 50}'
+
+Answers are taken for the tickets that the bench has put in, each freeing somebody's room for one
+who waits; what was measured goes to standard output as JSON, in seconds and bytes.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from hashlib import md5
+from itertools import count, islice
+from pathlib import Path
+from resource import RUSAGE_SELF, getpagesize, getrusage
+from typing import Final, NamedTuple
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from router.handlers import Matcher
+from router.memory import spare_the_collector
+from router.settings import Settings
+from shared import inbox
+from shared.clock import elapsed_s
+from shared.events import Envelope, Event, SpecialistListed, TicketResponded
+from shared.postgres import Database, now
+from shared.settings import load
+
+_BATCH: Final = 500
+_STATM: Final = Path("/proc/self/statm")
+
+
+class Asked(NamedTuple):
+    """How many transactions: of one answer each, of 500, and of a specialist who comes online."""
+
+    singles: int
+    batches: int
+    newcomers: int
+
+
+async def _main(asked: Asked) -> None:
+    spare_the_collector()
+    settings = load(Settings)
+    db = Database(settings.dsn.get_secret_value(), service="router timing", connections_max=2)
+    await db.start()
+    matcher = Matcher(settings.rules)
+    async with db.session() as session:
+        at = await now(session)
+    answers = _answers(at)
+    timings: dict[str, list[float]] = {"load": [await _taken(db, matcher, [])]}
+    await _taken(db, matcher, [*islice(answers, _BATCH)])  # plans and caches
+    began_bytes = _resident()
+    timings["single"] = [await _taken(db, matcher, [next(answers)]) for _ in range(asked.singles)]
+    began_busy_s = _busy_s()
+    timings["batch"] = [
+        await _taken(db, matcher, [*islice(answers, _BATCH)]) for _ in range(asked.batches)
+    ]
+    busy_s = (_busy_s() - began_busy_s) / (asked.batches * _BATCH)
+    timings["newcomer"] = [
+        await _taken(db, matcher, [_newcomer(number, at)]) for number in range(asked.newcomers)
+    ]
+    grown_bytes = _resident() - began_bytes
+    found = {**timings, "busy_s": busy_s, "grown_bytes": grown_bytes, "batch_size": _BATCH}
+    sys.stdout.write(json.dumps(found))
+    await db.stop()
+
+
+async def _taken(db: Database, matcher: Matcher, envelopes: Sequence[Envelope[Event]]) -> float:
+    """Do what the consumer does with a batch; seconds to the end of the commit."""
+    began_s = elapsed_s()
+    async with db.transaction() as tx:
+        _, at = await inbox.claim(tx, (envelope.id for envelope in envelopes))
+        await matcher.take(tx, envelopes, at)
+    return elapsed_s(began_s)
+
+
+def _answers(at: datetime) -> Iterator[Envelope[Event]]:
+    for number in count():
+        ticket_id = UUID(md5(f"held/{number}".encode(), usedforsecurity=False).hexdigest())
+        event = TicketResponded(ticket_id=ticket_id)
+        yield Envelope(uuid5(ticket_id, "answered"), "bench", at, event)
+
+
+def _newcomer(number: int, at: datetime) -> Envelope[Event]:
+    event = SpecialistListed(
+        specialist_id=f"newcomer-{number}",
+        name="Newcomer",
+        mail=f"newcomer-{number}@support.example",
+        languages=("en", "de"),
+        capacity={"email": 1},
+    )
+    return Envelope(uuid5(NAMESPACE_OID, event.specialist_id), "bench", at, event)
+
+
+def _busy_s() -> float:
+    """Read the processor time of this process: it does not grow while others are in the way."""
+    used = getrusage(RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _resident() -> int:
+    return int(_STATM.read_text().split()[1]) * getpagesize()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(Asked(**json.loads(sys.argv[1]))))

@@ -1,0 +1,95 @@
+"""The order of work: guarantees first, late tickets give way, and nobody starves."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.domain import Desk
+from router.offers.rules import Rules
+from router.roster import Roster
+from shared.events import Envelope, Event, TicketAssigned, TicketResponded, ticket_id_of
+from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
+
+DIRECTLY = Rules(rings={})
+
+
+def after(*records: Envelope[Event]) -> Desk:
+    """Apply records to an empty desk at noon."""
+    desk = Desk(Roster([]), [], NOON, DIRECTLY)
+    for record in records:
+        desk.apply(record)
+    return desk
+
+
+def later(desk: Desk, after_min: float) -> Desk:
+    """Let time pass, and only time."""
+    desk.roster.settle()
+    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(after_min), DIRECTLY)
+    then.bring_waiting(desk.tickets.values(), dict.fromkeys(desk.roster.pools, 1_000))
+    then.wake({})
+    return then
+
+
+def test_a_guarantee_comes_before_an_objective() -> None:
+    """An objective's time counts double: due first, it may still come second."""
+    first = a_ticket("T1", channel="chat")
+    objective = a_ticket("T2", role="seat", after_min=-23 * 60)
+    guarantee = a_ticket("T3", after_min=5)
+    desk = after(first, objective, guarantee)
+    desk.apply(a_specialist("a", capacity={"email": 1}))
+    (assigned,) = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
+    assert assigned.ticket_id == guarantee.event.ticket_id  # type: ignore[attr-defined]
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.integers(0, 3000), st.sampled_from(["super_admin", "seat"])),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(ARRIVALS, st.integers(1, 90))
+def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
+    """Whoever is created after a ticket's place in the order has come, goes after it."""
+    coming = [
+        a_ticket(f"T{n}", role=role, account_id=f"x{n}", after_min=at)
+        for n, (at, role) in enumerate(sorted(arrivals))
+    ]
+    desk = after(a_specialist("a", capacity={"email": 1}), a_ticket("T", account_id="x"))
+    order: list[Envelope[Event]] = []
+    names = {e.event.ticket_id: e for e in coming}  # type: ignore[attr-defined]
+    now_min = 0
+    holding = "T"
+    while len(order) < len(coming):
+        now_min += work_min
+        desk = later(desk, now_min)
+        for ticket in [each for each in coming if each.time <= NOON + minutes(now_min)]:
+            if ticket.event.ticket_id not in desk.tickets:  # type: ignore[attr-defined]
+                desk.apply(ticket)
+        if holding:
+            desk.apply(told(TicketResponded, holding, after_min=now_min))
+        got = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+        order += [names[event.ticket_id] for event in got]
+        holding = order[-1].event.external_id if got else ""  # type: ignore[attr-defined]
+        now_min = now_min if got else max(now_min, 3000)
+    place = {ticket.id: number for number, ticket in enumerate(order)}
+    ranks = {t.id: desk.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
+    for one in coming:
+        late = [other for other in coming if other.time > ranks[one.id]]
+        assert all(place[one.id] < place[other.id] for other in late)
+
+
+@pytest.mark.parametrize(
+    ("rival_min", "at_min", "first"), [(50, 60, "T1"), (50, 61, "T2"), (70, 71, "T1")]
+)
+def test_a_late_ticket_gives_way_to_those_that_can_be_kept(
+    rival_min: int, at_min: int, first: str
+) -> None:
+    """For an hour: who is due after that, is after it."""
+    desk = later(after(a_ticket("T1"), a_ticket("T2", after_min=rival_min)), at_min)
+    desk.apply(a_specialist("a", capacity={"email": 1}))
+    (event,) = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
+    assert event.ticket_id == ticket_id_of("test", first)
