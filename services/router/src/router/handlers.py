@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from router import store
+from router import happenings, store
 from router.domain import Decline, Desk
 from router.roster import CHANNELS
 from router.ticket import FACTS, Ticket
@@ -70,4 +70,5 @@ async def _decide[T](
         spare *= _WIDER
     await store.save(tx, desk)
     await outbox.add(tx, desk.announced)
+    await happenings.record(tx, [*envelopes, *desk.announced], desk.tickets)
     return outcome

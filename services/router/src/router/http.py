@@ -12,8 +12,11 @@ from starlette.routing import BaseRoute
 
 from router import handlers, store
 from router.domain import Decline, NotTheirs, Unknown
+from router.inbox.routes import STREAM
 from shared.api import A_TICKET, TicketId, Traceparent, make_api, problems
 from shared.events import Presence
+from shared.http import OPS_PATHS
+from shared.limits import Limits
 from shared.postgres import Database, now
 from shared.promises import Channel
 from shared.tracing import traceparent_or_new
@@ -112,6 +115,7 @@ class Holder(BaseModel):
     channels: dict[Channel, Room]
 
 
+_LIMITS: Final = Limits(uncounted=OPS_PATHS | {STREAM})
 _POOLS: Final = TypeAdapter(list[Pool])
 _HOLDERS: Final = TypeAdapter(list[Holder])
 _DECLINE_FAILS: Final = problems(
@@ -124,7 +128,7 @@ _DECLINE_FAILS: Final = problems(
 
 def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
     """Build the app; ``routes`` are those that every service has."""
-    app = make_api("router", routes)
+    app = make_api("router", routes, limits=_LIMITS)
 
     @app.post(
         "/v1/tickets/{ticket_id}/decline",

@@ -1,0 +1,103 @@
+"""What happened to a ticket, in sentences."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from shared.web.words import span
+
+__all__ = ["Line", "history", "why_it_waits"]
+
+type _Say = Callable[[str, Mapping[str, Any]], str]
+"""Tells a fact, given the name of whom it concerns."""
+
+_REASONS: Final = {
+    "no_skill": "nobody on the roster serves its channel and language",
+    "no_capacity": "everybody who serves it is full",
+    "no_shift": "nobody who serves it is here",
+}
+_ABSENT: Final = {
+    "offline": "went offline",
+    "off_shift": "their shift ended",
+    "left": "left the roster",
+    "away": "went away",
+    "moved": "a lead moved it",
+    "pinned": "a lead pinned it",
+    "by_hand": "by hand",
+}
+_SAYINGS: Final[Mapping[str, _Say]] = {
+    "premium.ticket.accepted.v1": lambda _, f: (
+        f"Request taken from {f['source']}, {f['external_id']}"
+    ),
+    "premium.ticket.responded.v1": lambda _, __: "Customer answered",
+    "premium.customer.replied.v1": lambda _, __: "Customer wrote again",
+    "premium.customer.reached.v1": lambda _, __: "Customer reached",
+    "premium.ticket.waiting.v1": lambda _, f: f"Waits for the {f['waiting_for']}",
+    "premium.ticket.resumed.v1": lambda _, __: "The wait is over",
+    "premium.ticket.reclassified.v1": lambda _, f: f"Now {_plain(f['severity'])}",
+    "premium.ticket.resolved.v1": lambda _, __: "Resolved",
+    "premium.ticket.reopened.v1": lambda _, __: "Reopened",
+    "premium.ticket.closed.v1": lambda _, __: "Closed",
+    "premium.ticket.noted.v1": lambda _, __: "Note written",
+    "premium.ticket.merged.v1": lambda _, __: "Merged into another ticket",
+    "premium.ticket.absorbed.v1": lambda _, __: "Another ticket was merged into it",
+    "premium.ticket.erased.v1": lambda _, __: "What the customer wrote was erased",
+    "premium.ticket.queued.v1": lambda _, f: f"Waits: {why_it_waits(f['reason'])}",
+    "premium.ticket.offered.v1": lambda who, _: f"Offered to {who}",
+    "premium.offer.accepted.v1": lambda who, _: f"{who} accepted",
+    "premium.offer.declined.v1": lambda who, f: f"{who} declined: {f['reason']}",
+    "premium.offer.expired.v1": lambda who, _: f"{who} did not answer the offer",
+    "premium.offer.withdrawn.v1": lambda who, f: f"Offer to {who} withdrawn: {_cause(f)}",
+    "premium.ticket.assigned.v1": lambda who, f: (
+        f"{who} has it, after {span(f['waited_ms'] / 1000)}"
+        + (", in English: nobody speaks its own" if f["english_instead"] else "")
+    ),
+    "premium.assignment.declined.v1": lambda who, f: f"{who} declined: {f['reason']}",
+    "premium.assignment.handed_back.v1": lambda who, f: (
+        f"Taken from {who}: {f.get('reason') or _cause(f)}"
+    ),
+    "premium.assignment.responded.v1": lambda who, _: f"{who} answered the customer",
+    "premium.assignment.released.v1": lambda who, f: f"{who} is done: {_cause(f)}",
+    "premium.severity.confirmed.v1": lambda who, f: f"{who} confirmed {_plain(f['severity'])}",
+    "premium.severity.reclassified.v1": lambda who, f: f"{who} made it {_plain(f['severity'])}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that happened, and when."""
+
+    at: datetime
+    text: str
+
+
+def history(facts: Sequence[Mapping[str, Any]], acts: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """Tell facts and acts in one line of time; a fact without a sentence is named by its type."""
+    lines = [Line(fact["at"], _say(fact)) for fact in facts]
+    lines += [
+        Line(act["at"], f"{act['name'] or act['who']}, from the inbox: {act['outcome']}")
+        for act in acts
+    ]
+    return sorted(lines, key=lambda line: line.at)
+
+
+def why_it_waits(reason: str) -> str:
+    """Say a reason in words; nothing where none is known."""
+    return _REASONS.get(reason, "")
+
+
+def _say(fact: Mapping[str, Any]) -> str:
+    say = _SAYINGS.get(fact["type"])
+    who = fact["name"] or fact["specialist_id"] or "nobody"
+    kind: str = fact["type"]
+    return say(who, json.loads(fact["fact"])) if say else kind
+
+
+def _plain(severity: str) -> str:
+    return severity.replace("_", "-")
+
+
+def _cause(fact: Mapping[str, Any]) -> str:
+    return _ABSENT.get(fact["cause"], fact["cause"])

@@ -1,0 +1,162 @@
+"""What each page shows, read in one transaction: values, so that two of them can be compared."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from router.inbox import store
+from router.inbox.history import Line, history
+from router.inbox.rows import Row, row_of
+from shared.events import Presence
+from shared.postgres import Tx
+from shared.promises import Channel
+
+__all__ = ["Desk", "Floor", "Owner", "Pane", "Worker", "read_desk", "read_floor", "read_pane"]
+
+_ENDED = ("resolved", "closed", "reached")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose inbox it is."""
+
+    name: str
+    called: str
+    presence: Presence
+    on_shift: bool
+    turns_at: datetime | None
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A specialist's page: what is theirs, in the order of what is due."""
+
+    owner: Owner
+    mine: tuple[Row, ...]
+    waiting: tuple[Row, ...]
+    """Answered, and the customer has the word."""
+    done: tuple[Row, ...]
+
+    @property
+    def next_due(self) -> Row | None:
+        """What is due next."""
+        return min(self.mine, key=lambda row: row.due_at, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """A ticket, opened."""
+
+    row: Row
+    holder: str | None
+    lines: tuple[Line, ...]
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A person, and how much they hold: ``room`` by channel is what they hold of what they can."""
+
+    name: str
+    called: str
+    presence: Presence
+    on_shift: bool
+    turns_at: datetime | None
+    languages: tuple[str, ...]
+    team: str | None
+    room: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The lead's page: who waits and why, who holds how much."""
+
+    queue: tuple[Row, ...]
+    pools: tuple[tuple[Channel, str, int], ...]
+    people: tuple[Worker, ...]
+    zone: str
+
+    @property
+    def waiting(self) -> int:
+        """How many wait in all."""
+        return sum(count for _, _, count in self.pools)
+
+
+async def read_desk(tx: Tx, name: str, now: datetime) -> Desk | None:
+    """Read a specialist's page; None of who is not on the roster."""
+    owner = await _owner(tx, name)
+    if owner is None:
+        return None
+    there = now.astimezone(ZoneInfo(owner.zone))
+    midnight = there.replace(hour=0, minute=0, second=0, microsecond=0)
+    mine = [row_of(read) for read in await store.held(tx, name)]
+    past = [row_of(read) for read in await store.done(tx, name, midnight)]
+    return Desk(
+        owner=owner,
+        mine=tuple(mine),
+        waiting=tuple(row for row in past if row.state not in _ENDED),
+        done=tuple(row for row in past if row.state in _ENDED),
+    )
+
+
+async def read_pane(tx: Tx, ticket_id: UUID, reader: str) -> Pane | None:
+    """Read a ticket, for somebody's eyes; None of what router knows nothing of."""
+    read = await store.ticket(tx, ticket_id)
+    owner = await _owner(tx, reader)
+    if owner is None or read is None or read["account_id"] is None:
+        return None
+    row = row_of(read)
+    facts, acts = await store.timeline(tx, ticket_id)
+    called = await store.names(tx, [row.holder] if row.holder else [])
+    return Pane(
+        row=row,
+        holder=called.get(row.holder, row.holder) if row.holder else None,
+        lines=tuple(history(facts, acts)),
+        zone=owner.zone,
+    )
+
+
+async def read_floor(tx: Tx, name: str, asked: store.Asked, team: str | None) -> Floor | None:
+    """Read the lead's page."""
+    owner = await _owner(tx, name)
+    if owner is None:
+        return None
+    pools = await store.queue_sizes(tx)
+    return Floor(
+        queue=tuple(row_of(read) for read in await store.queue(tx, asked)),
+        pools=tuple((pool["channel"], pool["language"], pool["waiting"]) for pool in pools),
+        people=tuple(_worker(read) for read in await store.people(tx, team, by_load=True)),
+        zone=owner.zone,
+    )
+
+
+async def _owner(tx: Tx, name: str) -> Owner | None:
+    read = await store.person(tx, name)
+    if read is None:
+        return None
+    return Owner(
+        name=name,
+        called=read["name"],
+        presence=read["presence"],
+        on_shift=read["on_shift"],
+        turns_at=read["turns_at"],
+        zone=read["zone"],
+    )
+
+
+def _worker(read: Any) -> Worker:  # noqa: ANN401 - a record is any
+    room: dict[str, list[int]] = json.loads(read["room"])
+    return Worker(
+        name=read["specialist_id"],
+        called=read["name"],
+        presence=read["presence"],
+        on_shift=read["on_shift"],
+        turns_at=read["turns_at"],
+        languages=tuple(read["languages"]),
+        team=read["team"],
+        room=tuple((on, load, most) for on, (load, most) in sorted(room.items()) if most or load),
+    )

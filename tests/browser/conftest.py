@@ -1,0 +1,39 @@
+"""Chromium as people have it, a fresh profile a test; and the door of a router behind it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from shutil import which
+from typing import Final
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from tests.browser.desk import Desk, opened
+
+from shared.testing.databases import MakeDatabase
+
+_FLAGS: Final = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+)
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """Start Chromium with a profile of its own."""
+    path = which("chromium")
+    assert path is not None, "no chromium on PATH; as root: deploy/chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=[*_FLAGS])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def desk(database: MakeDatabase) -> AsyncIterator[Desk]:
+    """Serve a router's pages on a port of the loopback; it is Monday noon, and time runs."""
+    async with opened(await database("router")) as desk:
+        yield desk
