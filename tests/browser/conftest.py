@@ -1,14 +1,11 @@
 """Chromium as people have it, a fresh profile a test; and the door of a router behind it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
-from pathlib import Path
+from collections.abc import AsyncIterator
 from shutil import which
 from typing import Final
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, async_playwright
 from tests.browser.desk import Desk, opened
 
 from shared.testing.databases import MakeDatabase

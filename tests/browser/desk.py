@@ -21,8 +21,8 @@ from shared.testing.builders import NOON
 from shared.testing.databases import FreshDatabase
 from shared.web import store as web
 from shared.web.oidc import Oidc, OidcSettings
+from shared.web.paths import LINK
 from shared.web.pulse import Pulse
-from shared.web.sign_in import LINK
 from shared.web.visitors import Person
 
 __all__ = ["Desk", "opened"]

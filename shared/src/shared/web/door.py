@@ -13,11 +13,11 @@ from shared.errors import Transient
 from shared.postgres import Database, Tx
 from shared.web import store
 from shared.web.pages import HEADERS, Pages, is_fragment, route
+from shared.web.paths import SIGN_IN
 from shared.web.visitors import Denied, Missing, Person, SignedOut, Visitor, csrf_token
 
-__all__ = ["SIGN_IN", "Admits", "Door", "form_of"]
+__all__ = ["Admits", "Door", "form_of"]
 
-SIGN_IN: Final = "/sign-in"
 _CSRF_HEADER: Final = "x-csrf-token"
 _CSRF_FIELD: Final = "csrf"
 

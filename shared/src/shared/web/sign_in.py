@@ -10,15 +10,14 @@ from starlette.routing import BaseRoute
 from shared.errors import Transient
 from shared.postgres import Database
 from shared.web import store
-from shared.web.door import SIGN_IN, Door
+from shared.web.door import Door
 from shared.web.oidc import Oidc, OidcError
 from shared.web.pages import route
+from shared.web.paths import LINK, SIGN_IN
 from shared.web.visitors import Denied, Person
 
-__all__ = ["LINK", "sign_in_routes"]
+__all__ = ["sign_in_routes"]
 
-LINK: Final = f"{SIGN_IN}/link"
-"""The path of a personal link, up to its secret."""
 _COMPANY: Final = f"{SIGN_IN}/company"
 _BACK: Final = f"{SIGN_IN}/back"
 _WHY: Final = {

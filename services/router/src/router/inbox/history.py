@@ -89,9 +89,9 @@ def why_it_waits(reason: str) -> str:
 
 
 def _say(fact: Mapping[str, Any]) -> str:
-    say = _SAYINGS.get(fact["type"])
-    who = fact["name"] or fact["specialist_id"] or "nobody"
     kind: str = fact["type"]
+    say = _SAYINGS.get(kind)
+    who = fact["name"] or fact["specialist_id"] or "nobody"
     return say(who, json.loads(fact["fact"])) if say else kind
 
 
@@ -100,4 +100,5 @@ def _plain(severity: str) -> str:
 
 
 def _cause(fact: Mapping[str, Any]) -> str:
-    return _ABSENT.get(fact["cause"], fact["cause"])
+    cause: str = fact["cause"]
+    return _ABSENT.get(cause, cause)
