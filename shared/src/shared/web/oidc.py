@@ -67,7 +67,7 @@ class Oidc:
             client_secret=secret,
             server_metadata_url=metadata,
             client_kwargs={
-                "scope": "openid profile groups",
+                "scope": "openid profile",
                 "code_challenge_method": "S256",
                 "timeout": _WAIT_S_MAX,
             },
