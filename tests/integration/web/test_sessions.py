@@ -23,8 +23,6 @@ SECRETS: Final = """
     SELECT encode(digest, 'hex') FROM web_link
     UNION SELECT encode(digest, 'hex') FROM web_session
 """
-    "SELECT encode(digest, 'hex') FROM web_link UNION SELECT encode(digest, 'hex') FROM web_session"
-)
 ACTS: Final = "SELECT who, lead, act FROM act"
 HOLDER: Final = "SELECT specialist_id FROM ticket"
 MINUTE: Final = timedelta(minutes=1)

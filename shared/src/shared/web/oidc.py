@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-import httpx
+import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.starlette_client import OAuth
 from joserfc.errors import JoseError
@@ -22,7 +22,7 @@ __all__ = ["Oidc", "OidcError", "OidcSettings"]
 _TRY_S_MAX: Final = 600
 _WAIT_S_MAX: Final = 10
 _LEADS: Final = "groups"
-_FAILURES: Final = (OAuthError, JoseError, httpx.HTTPError, KeyError, ValueError)
+_FAILURES: Final = (OAuthError, JoseError, httpx2.HTTPError, KeyError, ValueError)
 
 
 class OidcError(Exception):

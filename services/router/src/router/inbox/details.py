@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-import httpx
+import httpx2
 from pydantic import AnyHttpUrl, BaseModel, SecretStr, ValidationError
 
 __all__ = ["Details", "Intake", "Nothing"]
@@ -40,11 +40,11 @@ class Intake:
             return Nothing("The inbox has no key to intake: set ROUTER_INTAKE_URL and _KEY.")
         headers = {"authorization": f"Bearer {self._key.get_secret_value()}"}
         try:
-            async with httpx.AsyncClient(timeout=_WAIT_S_MAX, headers=headers) as client:
+            async with httpx2.AsyncClient(timeout=_WAIT_S_MAX, headers=headers) as client:
                 answer = await client.get(f"{self._url}/v1/tickets/{ticket_id}/details")
-            if answer.status_code == httpx.codes.NOT_FOUND:
+            if answer.status_code == httpx2.codes.NOT_FOUND:
                 return Nothing("Intake knows nothing of this ticket, or it is not ours to read.")
             answer.raise_for_status()
             return Details.model_validate_json(answer.content)
-        except (httpx.HTTPError, ValidationError):
+        except (httpx2.HTTPError, ValidationError):
             return Nothing("Intake does not answer. The promise runs on: act on what you know.")
