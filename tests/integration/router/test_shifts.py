@@ -51,7 +51,7 @@ async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -
 async def turn(db: Database, at: datetime) -> None:
     """Let shifts begin and end that do so by then."""
     async with db.transaction() as tx:
-        await handlers.turn_shifts(tx, at)
+        await handlers.wake(tx, at)
 
 
 async def read(db: Database, statement: str) -> list[Any]:

@@ -13,6 +13,7 @@ import pytest
 
 from router import handlers, store
 from router.domain import Desk
+from router.offers.rules import Rules
 from shared import inbox
 from shared.errors import Transient
 from shared.events import (
@@ -172,7 +173,7 @@ async def test_a_load_that_changed_meanwhile_is_not_overwritten(routers: list[Da
     await take(mine, [a_specialist("ann")])
     with pytest.raises(Transient, match="decide again"):
         async with mine.transaction() as tx:
-            desk = Desk(await store.load_roster(tx, ONE), [], ONE)
+            desk = Desk(await store.load_roster(tx, ONE), [], ONE, Rules())
             async with other.transaction() as theirs:
                 await theirs.execute(TAMPER)
             desk.apply(a_ticket("T1"))

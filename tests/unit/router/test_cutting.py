@@ -12,7 +12,9 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain import Decline, Desk, NotTheirs, Unknown
+from router.domain import Desk
+from router.offers.acts import Decline, NotTheirs, Unknown, do
+from router.offers.rules import Rules
 from router.roster import CHANNELS, Roster, Specialist
 from router.ticket import Ticket, base
 from shared.events import (
@@ -29,6 +31,7 @@ from shared.events import (
 )
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone, reclassified, told
 
+DIRECTLY = Rules(rings={})
 type Record = Envelope[Event] | Decline
 
 ONE = NOON + timedelta(hours=1)
@@ -64,7 +67,7 @@ requests = st.builds(
     role=st.sampled_from(["super_admin", "seat"]),
 )
 declines = st.builds(
-    lambda name, who: Decline(ticket_id_of("test", name), who, "busy", None), tickets, people
+    lambda name, who: Decline(ticket_id_of("test", name), who, "busy"), tickets, people
 )
 records = st.one_of(
     requests,
@@ -109,7 +112,7 @@ class World:
         ids = {_ticket_id(record) for record in batch}
         rows = sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
         known = [t for t in rows if t.ticket_id in ids or t.specialist_id]
-        desk = Desk(Roster(deepcopy([*self.specialists.values()])), deepcopy(known), ONE)
+        desk = Desk(Roster(deepcopy([*self.specialists.values()])), deepcopy(known), ONE, DIRECTLY)
         desk.bring_waiting(deepcopy([*self.earliest(spare)]), dict.fromkeys(CHANNELS, spare))
         for record in batch:
             _play(desk, record)
@@ -135,7 +138,7 @@ def _ticket_id(record: Record) -> UUID | None:
 def _play(desk: Desk, record: Record) -> None:
     if isinstance(record, Decline):
         with suppress(NotTheirs, Unknown):
-            desk.decline(record)
+            do(desk, record, None)
     else:
         desk.apply(record)
 

@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain import Decline, Desk, NotTheirs, Unknown
+from router.domain import Desk
+from router.offers.acts import Decline, NotTheirs, Unknown, do
+from router.offers.rules import Rules
 from router.roster import Roster
 from router.ticket import Ticket
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
     CustomerReached,
     CustomerReplied,
@@ -34,6 +37,7 @@ from shared.testing.builders import (
     told,
 )
 
+DIRECTLY = Rules(rings={})
 type Record = Envelope[Event] | Decline
 
 NAMES = {ticket_id_of("test", f"T{number}"): f"T{number}" for number in range(100)}
@@ -41,22 +45,22 @@ NAMES = {ticket_id_of("test", f"T{number}"): f"T{number}" for number in range(10
 
 def decline(name: str, specialist_id: str) -> Decline:
     """Give a ticket back."""
-    return Decline(ticket_id_of("test", name), specialist_id, "not my field", None)
+    return Decline(ticket_id_of("test", name), specialist_id, "not my field")
 
 
 def after(*records: Record, after_min: float = 0) -> Desk:
     """Apply records to an empty desk, so long after noon."""
-    desk = Desk(Roster([]), [], NOON + minutes(after_min))
+    desk = Desk(Roster([]), [], NOON + minutes(after_min), DIRECTLY)
     for record in records:
         if isinstance(record, Decline):
-            desk.decline(record)
+            do(desk, record, None)
         else:
             desk.apply(record)
     return desk
 
 
 def said(desk: Desk) -> list[str]:
-    """Read what was announced: `+` given to somebody, `-` room free again, `!` declined."""
+    """Read what was announced: `+` given, `-` room free again, `!` declined, `<` handed back."""
     lines = []
     for envelope in desk.announced:
         event = envelope.event
@@ -69,6 +73,8 @@ def said(desk: Desk) -> list[str]:
                 mark = "-"
             case TicketDeclined():
                 mark = "!"
+            case AssignmentHandedBack():
+                mark = "<"
             case _:
                 raise AssertionError(event)
         lines.append(f"{NAMES[event.ticket_id]}{mark}{event.specialist_id}")
@@ -223,7 +229,7 @@ def test_older_news_of_the_roster_change_nothing() -> None:
 def test_who_leaves_the_roster_hands_back_what_they_hold() -> None:
     """Nobody would answer it otherwise; it keeps its age."""
     desk = after(a_specialist("a"), a_ticket("T1"), gone("a", after_min=1))
-    assert said(desk) == ["T1+a", "T1!a"]
+    assert said(desk) == ["T1+a", "T1<a"]
     desk.apply(a_specialist("b", after_min=2))
     assert said(desk)[-1] == "T1+b"
 
@@ -307,7 +313,7 @@ def test_a_declined_ticket_goes_to_somebody_else() -> None:
     desk = after(*team, a_ticket("T1"))
     first = assigned(desk)[0].specialist_id
     other = "b" if first == "a" else "a"
-    desk.decline(decline("T1", first))
+    do(desk, decline("T1", first), None)
     assert said(desk) == [f"T1+{first}", f"T1!{first}", f"T1+{other}"]
     desk.apply(a_ticket("T2"))
     assert said(desk)[-1] == f"T2+{first}"
@@ -334,7 +340,7 @@ def test_what_all_declined_is_offered_again() -> None:
     team = [a_specialist("a"), a_specialist("b")]
     desk = after(*team, a_ticket("T1"))
     for _ in range(2):
-        desk.decline(decline("T1", assigned(desk)[-1].specialist_id))
+        do(desk, decline("T1", assigned(desk)[-1].specialist_id), None)
     assert the_ticket(desk).specialist_id is not None
 
 
@@ -342,9 +348,9 @@ def test_only_who_has_a_ticket_can_decline_it() -> None:
     """Somebody was faster, or nobody knows it."""
     desk = after(a_specialist("a"), a_ticket("T1"))
     with pytest.raises(NotTheirs):
-        desk.decline(decline("T1", "b"))
+        do(desk, decline("T1", "b"), None)
     with pytest.raises(Unknown):
-        desk.decline(decline("T2", "a"))
+        do(desk, decline("T2", "a"), None)
 
 
 def test_waiting_is_measured_from_the_create_date() -> None:
@@ -367,7 +373,7 @@ def test_what_is_announced_carries_its_cause_on() -> None:
 def test_a_decision_that_would_need_more_of_the_queue_says_so(room: int, enough: bool) -> None:
     """Only part of a queue is loaded; who runs out of it must load more and decide anew."""
     waiting = after(*(a_ticket(f"T{n}", after_min=n) for n in range(3))).tickets.values()
-    desk = Desk(Roster([]), [], NOON)
+    desk = Desk(Roster([]), [], NOON, DIRECTLY)
     desk.bring_waiting(waiting, {"email": 3, "phone": 3, "chat": 3})
     desk.apply(a_specialist("a", capacity={"email": room}))
     assert desk.saw_enough is enough
@@ -376,7 +382,7 @@ def test_a_decision_that_would_need_more_of_the_queue_says_so(room: int, enough:
 def test_a_newcomer_does_not_overtake_those_who_were_not_loaded() -> None:
     """A ticket due later than all that were loaded may be due later than others who wait."""
     waiting = after(a_ticket("T1")).tickets.values()
-    desk = Desk(Roster([]), [], NOON)
+    desk = Desk(Roster([]), [], NOON, DIRECTLY)
     desk.bring_waiting(waiting, {"email": 1, "phone": 1, "chat": 1})
     desk.apply(a_ticket("T9", after_min=9))
     desk.apply(a_specialist("a", capacity={"email": 2}))

@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Final
 
 from router.domain import Desk
+from router.offers.rules import Rules
 from router.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketQueued, TicketResponded
 from shared.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
 
+DIRECTLY = Rules(rings={})
 MORNING: Final = {"zone": "UTC", "hours": {"mon-fri": ["06:00-12:00"]}}
 AFTERNOON: Final = {"zone": "UTC", "hours": {"mon-fri": ["12:30-18:00"]}}
 DAY: Final = {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}
@@ -17,7 +19,7 @@ ROOMY: Final[dict[Channel, int]] = {"email": 4, "phone": 4, "chat": 4}
 
 def after(*records: Envelope[Event]) -> Desk:
     """Apply records to an empty desk at noon."""
-    desk = Desk(Roster([]), [], NOON)
+    desk = Desk(Roster([]), [], NOON, DIRECTLY)
     for record in records:
         desk.apply(record)
     return desk
@@ -46,8 +48,8 @@ def test_who_is_on_shift_and_away_gets_nothing() -> None:
 def test_a_shift_that_begins_takes_who_waits() -> None:
     """Nothing else need happen; and it is known when the next turn is due."""
     desk = after(a_specialist("a", shifts=AFTERNOON), a_ticket("T1"))
-    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(30))
-    then.turn_shifts()
+    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(30), DIRECTLY)
+    then.wake()
     assert said(then) == ["a"]
     assert [one.turns_at for one in then.turned.values()] == [NOON + timedelta(hours=6)]
     assert desk.roster.due(NOON + minutes(31)) == []
@@ -56,8 +58,8 @@ def test_a_shift_that_begins_takes_who_waits() -> None:
 def test_a_shift_that_ends_gives_nothing_more() -> None:
     """What is held stays where it is."""
     desk = after(a_specialist("d", shifts=DAY, capacity=ROOMY), a_ticket("T1"))
-    then = Desk(desk.roster, desk.tickets.values(), NOON + timedelta(hours=5))
-    then.turn_shifts()
+    then = Desk(desk.roster, desk.tickets.values(), NOON + timedelta(hours=5), DIRECTLY)
+    then.wake()
     then.apply(a_ticket("T2"))
     assert said(then) == ["no_shift"]
     assert [t.specialist_id for t in then.tickets.values()] == ["d", None]

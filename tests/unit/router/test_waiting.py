@@ -1,14 +1,17 @@
 """Why a ticket waits is said once, when it begins to wait."""
 
 from router.domain import Desk
+from router.offers.rules import Rules
 from router.roster import Roster
 from shared.events import Envelope, Event, TicketQueued
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone
 
+DIRECTLY = Rules(rings={})
+
 
 def after(*records: Envelope[Event]) -> Desk:
     """Apply records to an empty desk."""
-    desk = Desk(Roster([]), [], NOON)
+    desk = Desk(Roster([]), [], NOON, DIRECTLY)
     for record in records:
         desk.apply(record)
     return desk

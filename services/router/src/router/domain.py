@@ -6,52 +6,27 @@ memory, what is announced does not depend on how they were cut into batches.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import heappop, heappush
-from typing import Final, cast
-from uuid import UUID, uuid5
+from typing import cast
+from uuid import UUID
 
+from router.hands import Back, Hands
+from router.offers.rules import Rules
 from router.roster import CHANNELS, Roster, Specialist, preference
-from router.ticket import FACTS, Key, Release, Ticket, base, fact_of
+from router.ticket import FACTS, Key, Ticket, base, fact_of
 from shared.events import (
-    AssignmentReleased,
     Envelope,
     Event,
+    Presence,
+    Release,
     SpecialistListed,
     SpecialistRemoved,
-    TicketAssigned,
-    TicketDeclined,
     TicketQueued,
 )
-from shared.events.assignments import AssignmentFact
 from shared.promises import Channel
 
-__all__ = ["Before", "Decline", "Desk", "NotTheirs", "Unknown"]
-
-_SOURCE: Final = "router"
-_LEFT: Final = "left the roster"
-
-type Before = tuple[int, int]
-"""Capacity and load of somebody on a channel, as they were loaded."""
-
-
-class Unknown(Exception):  # noqa: N818 - an answer to a person, not a fault
-    """There is no such ticket."""
-
-
-class NotTheirs(Exception):  # noqa: N818 - as above
-    """The specialist does not have the ticket (any more)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decline:
-    """A specialist gives a ticket back."""
-
-    ticket_id: UUID
-    specialist_id: str
-    reason: str
-    traceparent: str | None
+__all__ = ["Desk"]
 
 
 class Queue:
@@ -97,19 +72,18 @@ class Queue:
         return self._horizon is None or key <= self._horizon
 
 
-class Desk:
+class Desk(Hands):
     """All that one transaction decides on. What is to be saved and announced is left on it."""
 
-    def __init__(self, roster: Roster, tickets: Iterable[Ticket], now: datetime) -> None:
-        self.roster = roster
-        self.tickets: dict[UUID, Ticket] = {}
-        self.touched: set[UUID] = set()
+    def __init__(
+        self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: Rules
+    ) -> None:
+        super().__init__(roster, rules, now)
         self.listed: dict[str, Specialist] = {}
         self.turned: dict[str, Specialist] = {}
-        self.before: dict[tuple[str, Channel], Before] = {}
-        self.announced: list[Envelope[Event]] = []
-        self._now = now
-        self._traceparent: str | None = None
+        self.said_before: dict[str, datetime | None] = {}
+        """Whose own word on their presence changes, and until when the old one held."""
+        self._due: list[Ticket] = []
         self._queues: dict[Channel, defaultdict[str, Queue]] = {
             channel: defaultdict(Queue) for channel in CHANNELS
         }
@@ -123,9 +97,9 @@ class Desk:
 
     def room_to_come(self, envelopes: Sequence[Envelope[Event]]) -> dict[Channel, int]:
         """Estimate, a channel, how many of those who wait these events could let go."""
-        room = Counter(t.terms.channel for t in self.tickets.values() if t.specialist_id)
+        room = Counter(t.terms.channel for t in self.tickets.values() if t.with_whom)
         changes = [e.event for e in envelopes if e.event.topic == SpecialistListed.topic]
-        for channel in CHANNELS if changes or self.roster.due(self._now) else ():
+        for channel in CHANNELS if changes or self.roster.due(self.now) else ():
             room[channel] += self.roster.room(channel)
             for change in changes:
                 if isinstance(change, SpecialistListed):
@@ -144,42 +118,38 @@ class Desk:
             if len(waiting) >= limits[channel]:
                 self._queues[channel][language].ends_at(max(t.key for t in waiting))
 
-    def turn_shifts(self) -> None:
-        """Let shifts begin and end that do so by now, and give work to who comes."""
-        for specialist in self.roster.due(self._now):
-            specialist.turn(self._now)
+    def wake(self) -> None:
+        """Let time have its effect: shifts turn, presence lapses, leases and graces end."""
+        backs: list[Back] = []
+        people = self.roster.due(self.now)
+        for specialist in people:
+            if specialist.said_until is not None and specialist.said_until <= self.now:
+                self.say(specialist, "offline", None)
+            specialist.turn(self.now)
             self.turned[specialist.specialist_id] = specialist
-        if any(specialist.there for specialist in self.turned.values()):
+            backs += self.review(specialist)
+        for ticket in sorted(self._due, key=lambda one: one.key):
+            backs += self._wake_ticket(ticket)
+        self._due.clear()
+        self.took_back(backs)
+        if people:
             self._match(*CHANNELS)
 
     def apply(self, envelope: Envelope[Event]) -> None:
         """Let one event have its effect, and give work to whoever has room then."""
-        self._traceparent = envelope.traceparent
+        self.traceparent = envelope.traceparent
         match envelope.event:
             case SpecialistListed() as event:
                 self._list(event, envelope.time)
             case SpecialistRemoved() as event:
                 self._remove(event.specialist_id, envelope.time)
             case event if isinstance(event, FACTS):
-                self._fold(event.ticket_id, envelope)
+                self.fold(event.ticket_id, envelope)
             case _:
                 pass
 
-    def decline(self, decline: Decline) -> Ticket:
-        """Take a ticket back from a specialist. Raises Unknown, NotTheirs."""
-        ticket = self.tickets.get(decline.ticket_id)
-        if ticket is None:
-            raise Unknown
-        if ticket.specialist_id != decline.specialist_id:
-            raise NotTheirs
-        self._traceparent = decline.traceparent
-        ticket.declined_by |= {decline.specialist_id}
-        cause = self._hand_back(ticket, decline.reason)
-        self._match(*self._freed_by(ticket, decline.specialist_id))
-        self._say_why_it_waits(ticket, cause)
-        return ticket
-
-    def _fold(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
+    def fold(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
+        """Let a ticket learn a fact: it may wait from now on, or need nobody any more."""
         ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.touched.add(ticket_id)
         needed = ticket.needs_specialist
@@ -187,22 +157,76 @@ class Desk:
         if ticket.needs_specialist:
             if not needed:
                 ticket.waiting_since = envelope.time
-            self._line_up(ticket)
+            self.line_up(ticket)
             if not needed:
                 self._say_why_it_waits(ticket, envelope.id)
-        elif ticket.specialist_id is not None:
-            self._release(ticket, envelope)
+        elif ticket.with_whom is not None:
+            cause = cast("Release", fact_of(envelope.event))  # nothing else ends the work
+            self.took_back([self.release(ticket, cause, envelope.id)])
 
-    def _release(self, ticket: Ticket, envelope: Envelope[Event]) -> None:
-        cause = cast("Release", fact_of(envelope.event))  # nothing else ends the work
-        specialist_id = self._take_from(ticket)
-        event = AssignmentReleased(
-            ticket_id=ticket.ticket_id, specialist_id=specialist_id, cause=cause
-        )
-        self._announce(envelope.id, event)
-        self._match(*self._freed_by(ticket, specialist_id))
+    def took_back(self, backs: Sequence[Back]) -> None:
+        """Let those wait again that still need somebody, and let others have the room."""
+        for back in backs:
+            if back.ticket.waits:
+                self._queue_of(back.ticket).push(back.ticket)
+        freed = {c for back in backs for c in self._freed_by(back.ticket, back.specialist_id)}
+        self._match(*freed)
+        for back in backs:
+            self._say_why_it_waits(back.ticket, back.cause)
 
-    def _line_up(self, ticket: Ticket) -> None:
+    def say(self, specialist: Specialist, said: Presence | None, until: datetime | None) -> None:
+        """Take somebody's own word on their presence."""
+        self.said_before.setdefault(specialist.specialist_id, specialist.said_until)
+        specialist.said, specialist.said_until = said, until
+
+    def review(self, specialist: Specialist) -> list[Back]:
+        """Take from somebody what they cannot keep, now that they stand otherwise than before.
+
+        Offers at once, unless they are there; what they accepted after the grace of its channel.
+        """
+        backs = []
+        for ticket in self._with(specialist):
+            if ticket.offer is None:
+                backs += self._owe_back(ticket, specialist)
+            elif not specialist.there:
+                backs.append(self.withdraw(ticket, specialist.absence or "away"))
+        return backs
+
+    def come_and_go(self, specialist: Specialist) -> None:
+        """Let somebody's tickets, and the queues, follow how they stand now."""
+        backs = self.review(specialist)
+        self.took_back(backs)
+        self._match(*CHANNELS)
+
+    def _owe_back(self, ticket: Ticket, specialist: Specialist) -> list[Back]:
+        absence, at = specialist.absence, None
+        if absence is not None:
+            grace = self.rules.grace(absence, ticket.terms.channel)
+            ends = [self.now + grace] if grace is not None else []
+            at = min([*ends, *([ticket.hand_back_at] if ticket.hand_back_at else [])], default=None)
+            if at is not None and at <= self.now:
+                return [self.hand_back(ticket, absence)]
+        if ticket.hand_back_at != at:
+            ticket.hand_back_at = at
+            self.touched.add(ticket.ticket_id)
+        return []
+
+    def _wake_ticket(self, ticket: Ticket) -> list[Back]:
+        """Do what time has brought about, unless something else was faster."""
+        if ticket.wakes_at is None or ticket.wakes_at > self.now:
+            return []
+        if ticket.offer is not None:
+            return [self.expire(ticket)]
+        if ticket.specialist_id is not None:
+            specialist = self._somebody(ticket.specialist_id)
+            return [self.hand_back(ticket, specialist.absence or "offline")]
+        ticket.forget_asides(self.now)
+        self.touched.add(ticket.ticket_id)
+        self.line_up(ticket)
+        return []
+
+    def line_up(self, ticket: Ticket) -> None:
+        """Let a ticket that waits have its place, and go if it can."""
         if ticket.waits:
             self._queue_of(ticket).push(ticket)
             self._match(ticket.terms.channel)
@@ -223,7 +247,7 @@ class Desk:
             weights={} if event.universal is None else event.universal.weights,
             shifts=event.shifts,
         )
-        specialist.turn(self._now)
+        specialist.turn(self.now)
         self._replace(specialist)
 
     def _remove(self, specialist_id: str, removed_at: datetime) -> None:
@@ -245,38 +269,27 @@ class Desk:
         if known is not None and known.listed_at > specialist.listed_at:
             return
         for channel in CHANNELS:
-            self._note(known or specialist, channel, new=known is None)
+            self.note(known or specialist, channel, new=known is None)
         if known is not None:
             specialist.load = known.load
+            specialist.said, specialist.said_until = known.said, known.said_until
+        if specialist.removed and specialist.said is not None:
+            self.say(specialist, None, None)
         self.roster.put(specialist)
         self.listed[specialist.specialist_id] = specialist
-        left = self._held_by(specialist) if specialist.removed else []
-        causes = [(ticket, self._hand_back(ticket, _LEFT)) for ticket in left]
-        self._match(*CHANNELS)
-        for ticket, cause in causes:
-            self._say_why_it_waits(ticket, cause)
+        self.come_and_go(specialist)
 
-    def _held_by(self, specialist: Specialist) -> list[Ticket]:
-        held = [t for t in self.tickets.values() if t.specialist_id == specialist.specialist_id]
-        return sorted(held, key=lambda ticket: ticket.key)
-
-    def _hand_back(self, ticket: Ticket, reason: str) -> UUID:
-        """Let a ticket wait again; the cause of what follows comes back."""
-        specialist_id = self._take_from(ticket)
-        ticket.waiting_since = self._now
-        self._queue_of(ticket).push(ticket)
-        name = f"declined/{specialist_id}/{ticket.assigned_count}"
-        event = TicketDeclined(
-            ticket_id=ticket.ticket_id, specialist_id=specialist_id, reason=reason
+    def _with(self, specialist: Specialist) -> list[Ticket]:
+        name = specialist.specialist_id
+        return sorted(
+            (ticket for ticket in self.tickets.values() if ticket.with_whom == name),
+            key=lambda ticket: ticket.key,
         )
-        cause = uuid5(ticket.ticket_id, name)
-        self._announce(cause, event)
-        return cause
 
     def _say_why_it_waits(self, ticket: Ticket, cause: UUID) -> None:
         if ticket.waits:
             reason = self.roster.why_nobody(ticket.terms.channel, base(ticket.terms.language))
-            self._announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
+            self.announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
 
     def _freed_by(self, ticket: Ticket, specialist_id: str) -> Sequence[Channel]:
         """Say of which channels somebody may take more, now that a ticket has left them."""
@@ -290,7 +303,7 @@ class Desk:
         while (ticket := self._next(channels)) is not None:
             account_id = ticket.terms.account_id
             takers = self.roster.takers(ticket)
-            self._give(ticket, max(takers, key=lambda s: preference(account_id, s.specialist_id)))
+            self.give(ticket, max(takers, key=lambda s: preference(account_id, s.specialist_id)))
 
     def _next(self, channels: Sequence[Channel]) -> Ticket | None:
         firsts = [first for channel in channels for first in self._firsts(channel)]
@@ -309,57 +322,13 @@ class Desk:
     def _goes(self, ticket: Ticket) -> bool:
         return any(True for _ in self.roster.takers(ticket))
 
-    def _give(self, ticket: Ticket, specialist: Specialist) -> None:
-        terms = ticket.terms
-        ticket.specialist_id = specialist.specialist_id
-        ticket.assigned_count += 1
-        self.touched.add(ticket.ticket_id)
-        self._shift(specialist, terms.channel, 1)
-        waited = self._now - (ticket.waiting_since or terms.create_date)
-        event = TicketAssigned(
-            ticket_id=ticket.ticket_id,
-            specialist_id=specialist.specialist_id,
-            account_id=terms.account_id,
-            channel=terms.channel,
-            severity=ticket.severity,
-            language=terms.language,
-            english_instead=not self.roster.serves(terms.channel, base(terms.language)),
-            due_at=ticket.key[0],
-            waited_ms=max(0, waited // timedelta(milliseconds=1)),
-        )
-        self._announce(uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}"), event)
-
-    def _take_from(self, ticket: Ticket) -> str:
-        """Free the room of whoever has the ticket; their id comes back."""
-        assert ticket.specialist_id is not None  # noqa: S101 - asked only of tickets held
-        specialist = self.roster.get(ticket.specialist_id)
-        assert specialist is not None  # noqa: S101 - the database holds the reference
-        ticket.specialist_id = None
-        self.touched.add(ticket.ticket_id)
-        self._shift(specialist, ticket.terms.channel, -1)
-        return specialist.specialist_id
-
-    def _shift(self, specialist: Specialist, channel: Channel, by: int) -> None:
-        self._note(specialist, channel)
-        specialist.load[channel] = specialist.load.get(channel, 0) + by
-
-    def _note(self, specialist: Specialist, channel: Channel, *, new: bool = False) -> None:
-        """Remember what was loaded, for the save to be sure that nobody else changed it."""
-        was = (specialist.capacity.get(channel, 0), specialist.load.get(channel, 0))
-        self.before.setdefault((specialist.specialist_id, channel), (0, 0) if new else was)
-
     def _bring(self, ticket: Ticket) -> None:
         self.tickets[ticket.ticket_id] = ticket
+        if ticket.wakes_at is not None and ticket.wakes_at <= self.now:
+            self._due.append(ticket)
         if ticket.waits:
             self._queue_of(ticket).push(ticket)
 
     def _queue_of(self, ticket: Ticket) -> Queue:
         terms = ticket.terms
         return self._queues[terms.channel][base(terms.language)]
-
-    def _announce(self, cause: UUID, event: AssignmentFact) -> None:
-        self.announced.append(
-            Envelope.caused_by(
-                cause, event, source=_SOURCE, time=self._now, traceparent=self._traceparent
-            )
-        )

@@ -1,21 +1,34 @@
-"""Facts about tickets and the roster become assignments; so does a specialist's refusal."""
+"""Facts, acts of people, and time become offers and assignments."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from router import happenings, store
-from router.domain import Decline, Desk
+from router.domain import Desk
+from router.offers import store as kept
+from router.offers.acts import (
+    REPEATED_WITHIN,
+    Accept,
+    Act,
+    Conflict,
+    DeclineOffer,
+    Outcome,
+    Say,
+    deed_of,
+    do,
+)
+from router.offers.acts import say as take_word
 from router.roster import CHANNELS
-from router.ticket import FACTS, Ticket
+from router.ticket import FACTS
 from shared import outbox
 from shared.events import Envelope, Event, SpecialistListed, SpecialistRemoved, TicketFact
 from shared.events.assignments import AssignmentFact
 from shared.events.codec import read
 from shared.postgres import Tx
 
-__all__ = ["CONSUMES", "EMITS", "decline", "decode", "take", "turn_shifts"]
+__all__ = ["CONSUMES", "EMITS", "act", "decode", "say", "take", "wake"]
 
 CONSUMES: Final = (TicketFact.topic, SpecialistListed.topic)
 EMITS: Final = (AssignmentFact.topic,)
@@ -32,39 +45,71 @@ async def take(tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> N
         for envelope in envelopes:
             desk.apply(envelope)
 
-    await _decide(tx, envelopes, (), now, apply_all)
+    await _decide(tx, envelopes, now, apply_all)
 
 
-async def decline(tx: Tx, declined: Decline, now: datetime) -> Ticket:
-    """Give a ticket back for another specialist. Raises domain.Unknown, domain.NotTheirs."""
-    return await _decide(tx, (), (declined.ticket_id,), now, lambda desk: desk.decline(declined))
+async def act(tx: Tx, wanted: Act, now: datetime) -> Outcome:
+    """Let somebody act; once: done again, it is answered as before. Raises Unknown, Conflict."""
+    await store.lock(tx)
+    offer = None
+    if isinstance(wanted, Accept | DeclineOffer):
+        offer = await kept.find_offer(tx, wanted.offer_id)
+        concerned = {offer.ticket_id} if offer else set()
+    else:
+        concerned = {wanted.ticket_id}
+    try:
+        done = await _decide(tx, (), now, lambda desk: do(desk, wanted, offer), tickets=concerned)
+    except Conflict:
+        before = await kept.done_before(tx, deed_of(wanted), since=now - REPEATED_WITHIN)
+        if before is None:
+            raise
+        return before
+    await kept.add_act(tx, done, at=now)
+    return done.outcome
 
 
-async def turn_shifts(tx: Tx, now: datetime) -> None:
-    """Let shifts begin and end that do so by now, and give work to who comes."""
-    await _decide(tx, (), (), now, lambda _: None)
+async def say(tx: Tx, word: Say, now: datetime) -> None:
+    """Take a heartbeat. Who says what they said before disturbs nobody. Raises Unknown."""
+    rules = await kept.load_rules(tx)
+    until = now + timedelta(seconds=rules.presence_lease_s)
+    name = word.specialist_id
+    if not await kept.say_again(tx, name, word.presence, now=now, until=until):
+        await _decide(tx, (), now, lambda desk: take_word(desk, word), people={name})
 
 
-async def _decide[T](
+async def wake(tx: Tx, now: datetime) -> None:
+    """Let time have its effect: on shifts, presence, leases and graces."""
+    await _decide(tx, (), now, lambda _: None)
+
+
+async def _decide[T](  # noqa: PLR0913 - what it is about, and what to do
     tx: Tx,
     envelopes: Sequence[Envelope[Event]],
-    others: Collection[UUID],
     now: datetime,
-    act: Callable[[Desk], T],
+    decide: Callable[[Desk], T],
+    *,
+    tickets: Collection[UUID] = (),
+    people: Collection[str] = (),
 ) -> T:
     """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
-    ids = {e.event.ticket_id for e in envelopes if isinstance(e.event, FACTS)}
-    leaving = {e.event.specialist_id for e in envelopes if isinstance(e.event, SpecialistRemoved)}
+    ids = {e.event.ticket_id for e in envelopes if isinstance(e.event, FACTS)}.union(tickets)
+    changing = {
+        e.event.specialist_id
+        for e in envelopes
+        if isinstance(e.event, SpecialistListed | SpecialistRemoved)
+    }.union(people)
     spare = _SPARE
     await store.lock(tx)
+    rules = await kept.load_rules(tx)
     while True:
         roster = await store.load_roster(tx, now)
-        desk = Desk(roster, await store.load_tickets(tx, ids.union(others), leaving), now)
+        who = changing.union(one.specialist_id for one in roster.due(now))
+        desk = Desk(roster, await store.load_tickets(tx, ids, who, now=now), now, rules)
         coming = desk.room_to_come(envelopes)
         limits = {channel: spare + coming.get(channel, 0) for channel in CHANNELS}
         desk.bring_waiting(await store.load_waiting(tx, limits), limits)
-        desk.turn_shifts()
-        outcome = act(desk)
+        desk.wake()
+        outcome = decide(desk)
         if desk.saw_enough:
             break
         spare *= _WIDER

@@ -26,7 +26,7 @@ async def record(
             whose: str | None = event.specialist_id
         elif isinstance(event, TicketEvent):
             ticket = tickets.get(event.ticket_id)
-            whose = None if ticket is None else ticket.specialist_id
+            whose = None if ticket is None else ticket.with_whom
         else:
             continue
         what = (event.type, whose, event.model_dump_json())

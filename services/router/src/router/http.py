@@ -1,53 +1,23 @@
-"""Router's door over HTTP: a specialist gives a ticket back, a team lead sees queue and load."""
+"""Router's door over HTTP: the desk, and what a team lead sees of queue and load."""
 
 from datetime import datetime
-from http import HTTPStatus
-from typing import Annotated, Final, Literal
-from uuid import UUID
+from typing import Final
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from router import handlers, store
-from router.domain import Decline, NotTheirs, Unknown
+from router import store
 from router.inbox.routes import STREAM
-from shared.api import A_TICKET, TicketId, Traceparent, make_api, problems
+from router.offers.http import add_desk
+from shared.api import make_api
 from shared.events import Presence
 from shared.http import OPS_PATHS
 from shared.limits import Limits
 from shared.postgres import Database, now
 from shared.promises import Channel
-from shared.tracing import traceparent_or_new
 
-__all__ = ["Declined", "Holder", "Pool", "Wish", "make_app"]
-
-
-class Wish(BaseModel):
-    """Why which specialist gives a ticket back. The reason is published: a few plain words."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"specialist_id": "mara", "reason": "not my field"}]},
-    )
-
-    specialist_id: Annotated[str, Field(min_length=1, max_length=100)]
-    reason: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
-
-
-class Declined(BaseModel):
-    """What became of the ticket: somebody has it, or it waits with its original age."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"outcome": "assigned", "ticket_id": A_TICKET, "specialist_id": "jonas"}]
-        }
-    )
-
-    outcome: Literal["assigned", "waiting"]
-    ticket_id: UUID
-    specialist_id: str | None = Field(description="Who has it now.")
+__all__ = ["Holder", "Pool", "make_app"]
 
 
 class Pool(BaseModel):
@@ -92,6 +62,7 @@ class Holder(BaseModel):
                     "name": "Mara Lind",
                     "languages": ["de", "en"],
                     "presence": "online",
+                    "said": "online",
                     "levels": {"de": 5, "en": 4},
                     "skills": ["billing"],
                     "team": "emea",
@@ -106,7 +77,8 @@ class Holder(BaseModel):
     specialist_id: str
     name: str
     languages: list[str]
-    presence: Presence
+    presence: Presence = Field(description="As the roster has it.")
+    said: Presence | None = Field(description="Their own word, where they give it.")
     levels: dict[str, int] = Field(description="How well they speak each, from 1 to 5.")
     skills: list[str]
     team: str | None
@@ -118,44 +90,11 @@ class Holder(BaseModel):
 _LIMITS: Final = Limits(uncounted=OPS_PATHS | {STREAM})
 _POOLS: Final = TypeAdapter(list[Pool])
 _HOLDERS: Final = TypeAdapter(list[Holder])
-_DECLINE_FAILS: Final = problems(
-    {
-        HTTPStatus.NOT_FOUND: f"there is no ticket {A_TICKET}",
-        HTTPStatus.CONFLICT: "mara does not have this ticket: someone was faster",
-    }
-)
 
 
 def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
     """Build the app; ``routes`` are those that every service has."""
     app = make_api("router", routes, limits=_LIMITS)
-
-    @app.post(
-        "/v1/tickets/{ticket_id}/decline",
-        summary="Give a ticket back",
-        tags=["tickets"],
-        responses=_DECLINE_FAILS,
-    )
-    async def decline(ticket_id: TicketId, wish: Wish, traceparent: Traceparent = None) -> Declined:
-        """Give a ticket to another specialist than who has it; if nobody has room, it waits.
-
-        It keeps its age, and is not offered again to who declined it while others could take it.
-        """
-        trace = traceparent_or_new(traceparent)
-        declined = Decline(ticket_id, wish.specialist_id, wish.reason, trace)
-        try:
-            async with db.transaction() as tx:
-                ticket = await handlers.decline(tx, declined, await now(tx))
-        except Unknown as e:
-            raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}") from e
-        except NotTheirs as e:
-            detail = f"{wish.specialist_id} does not have this ticket: someone was faster"
-            raise HTTPException(HTTPStatus.CONFLICT, detail) from e
-        return Declined(
-            outcome="waiting" if ticket.waits else "assigned",
-            ticket_id=ticket_id,
-            specialist_id=ticket.specialist_id,
-        )
 
     @app.get("/v1/queue", summary="Who waits", tags=["queue"])
     async def queue() -> list[Pool]:
@@ -169,4 +108,5 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
         async with db.transaction() as tx:
             return _HOLDERS.validate_python(await store.roster_load(tx))
 
+    add_desk(app, db)
     return app

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Final
 
 from router.ticket import Ticket, base
-from shared.events import Presence, QueueReason
+from shared.events import Absence, Presence, QueueReason
 from shared.promises import Channel
 from shared.rosters import Shifts, turn
 
@@ -16,6 +16,7 @@ __all__ = ["CHANNELS", "Roster", "Specialist"]
 
 CHANNELS: Final[tuple[Channel, ...]] = ("email", "phone", "chat")
 _ENGLISH: Final = "en"
+_ABSENT: Final[tuple[Presence, ...]] = ("online", "away", "offline")
 
 type _Pool = tuple[Channel, str]
 
@@ -44,11 +45,34 @@ class Specialist:
     on_shift: bool = True
     turns_at: datetime | None = None
     """Until then ``on_shift`` holds; None for who works whenever online."""
+    said: Presence | None = None
+    """Their own word, where they give it: by heartbeats."""
+    said_until: datetime | None = None
+    """Unless it is said again by then, it means offline."""
+
+    @property
+    def seen(self) -> Presence:
+        """What holds of the roster's word and their own: the more absent."""
+        return max(self.presence, self.said or "online", key=_ABSENT.index)
 
     @property
     def there(self) -> bool:
         """Online, and on shift."""
-        return self.presence == "online" and self.on_shift
+        return self.seen == "online" and self.on_shift
+
+    @property
+    def absence(self) -> Absence | None:
+        """Say why they are to keep nothing; who is only away keeps what they have."""
+        if self.removed:
+            return "left"
+        if self.seen == "offline":
+            return "offline"
+        return None if self.on_shift else "off_shift"
+
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether their shift, or the lease of their presence, has had its time by now."""
+        turns = self.turns_at is not None and self.turns_at <= now
+        return turns or (self.said_until is not None and self.said_until <= now)
 
     def room(self, channel: Channel) -> int:
         """Count the tickets they could take more; below zero when the roster shrank."""
@@ -82,9 +106,8 @@ class Roster:
         return self._by_id.get(specialist_id)
 
     def due(self, now: datetime) -> list[Specialist]:
-        """Find those whose shift has begun or ended by now."""
-        people = self._by_id.values()
-        return [one for one in people if one.turns_at is not None and one.turns_at <= now]
+        """Find those whose shift has begun or ended by now, or whose presence has lapsed."""
+        return [one for one in self._by_id.values() if one.is_due(now)]
 
     def put(self, specialist: Specialist) -> None:
         """Add somebody, or replace what was known of them."""
@@ -108,6 +131,11 @@ class Roster:
         spoken = language if self.serves(channel, language) else _ENGLISH
         return self._serving.get((channel, spoken), {})
 
+    def is_qualified(self, ticket: Ticket, specialist_id: str) -> bool:
+        """Tell whether somebody is of those who serve a ticket's channel and language."""
+        terms = ticket.terms
+        return specialist_id in self.qualified(terms.channel, base(terms.language))
+
     def why_nobody(self, channel: Channel, language: str) -> QueueReason:
         """Say what stands in the way of a ticket that nobody can take now."""
         qualified = self.qualified(channel, language).values()
@@ -117,16 +145,22 @@ class Roster:
         return "no_capacity" if present else "no_shift"
 
     def takers(self, ticket: Ticket) -> Iterator[Specialist]:
-        """Find all who could take a ticket now.
+        """Find all who could take a ticket now. Of a pinned one nobody could but one.
 
-        Who declined it is left out, unless all who are qualified did: then it is offered again.
+        Who is set aside is left out. But those who only kept silent are asked again when nobody
+        else is there, and who said no, when all who are qualified did.
         """
-        terms, declined_by = ticket.terms, ticket.declined_by
+        terms, pinned_to = ticket.terms, ticket.pinned_to
         qualified = self.qualified(terms.channel, base(terms.language))
-        if declined_by and qualified.keys() <= declined_by:
-            declined_by = frozenset()
+        if pinned_to is not None and pinned_to in qualified:
+            qualified = {pinned_to: qualified[pinned_to]}
+        aside = frozenset(ticket.set_aside)
+        if aside and {name for name, one in qualified.items() if one.there} <= aside:
+            aside = ticket.declined_by
+        if aside and qualified.keys() <= aside:
+            aside = frozenset()
         for specialist in qualified.values():
-            if specialist.can_take(terms.channel) and specialist.specialist_id not in declined_by:
+            if specialist.can_take(terms.channel) and specialist.specialist_id not in aside:
                 yield specialist
 
 

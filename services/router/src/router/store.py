@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from router.domain import Desk
+from router.offers.offer import Offer
 from router.roster import CHANNELS, Roster, Specialist
 from router.ticket import Fact, Reclassified, Request, Ticket, base
 from shared.errors import Transient
@@ -24,15 +26,19 @@ __all__ = [
     "queue",
     "roster_load",
     "save",
-    "seconds_to_turn",
+    "seconds_to_wake",
 ]
 
 _LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
 _DUE: Final[TypeAdapter[dict[Severity, datetime]]] = TypeAdapter(dict[Severity, datetime])
 
+_UNTIL: Final[TypeAdapter[dict[str, datetime]]] = TypeAdapter(dict[str, datetime])
+_DUE_MAX: Final = 500
+"""Tickets whose time has come, in one transaction; the sweep asks again at once."""
+
 _WHO: Final = (
     *("specialist_id", "name", "languages", "presence"),
-    *("skills", "team", "certified", "on_shift"),
+    *("skills", "team", "certified", "on_shift", "said"),
 )
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
@@ -40,10 +46,23 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
 ROSTER: Final = """
     SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
            levels, skills, team, certified, universal, weights, on_shift, turns_at,
-           CASE WHEN turns_at <= $1 THEN shifts END AS shifts
+           CASE WHEN turns_at <= $1 THEN shifts END AS shifts, said, said_until
     FROM specialist JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
 """
-TICKETS: Final = "SELECT * FROM ticket WHERE ticket_id = ANY($1) OR specialist_id = ANY($2)"
+# Those asked for, those whom somebody has or is offered, and those whose time has come.
+TICKETS: Final = """
+    WITH wanted AS (
+        SELECT unnest($1::uuid[]) AS ticket_id
+        UNION SELECT ticket_id FROM ticket WHERE specialist_id = ANY($2)
+        UNION SELECT ticket_id FROM offer WHERE state = 'open' AND specialist_id = ANY($2)
+        UNION (SELECT ticket_id FROM ticket WHERE wakes_at <= $3 ORDER BY wakes_at LIMIT $4)
+    )
+    SELECT ticket.*, offer.offer_id, offer.specialist_id AS offered_to, offer.offered_at,
+           offer.lease_ends_at
+    FROM wanted JOIN ticket USING (ticket_id)
+    LEFT JOIN offer ON offer.ticket_id = ticket.ticket_id AND offer.state = 'open'
+"""
 # The pools are found by leaping along the index, the earliest of each by reading its beginning:
 # the cost is that of the rows asked for, however many wait.
 WAITING: Final = """
@@ -82,8 +101,11 @@ SAVE_TURNS: Final = """
         AS new (specialist_id, on_shift, turns_at)
     WHERE s.specialist_id = new.specialist_id
 """
-TO_TURN: Final = """
-    SELECT extract(epoch FROM min(turns_at) - premium_now())::float8 FROM specialist
+TO_WAKE: Final = """
+    SELECT extract(epoch FROM least(
+        (SELECT min(turns_at) FROM specialist),
+        (SELECT min(said_until) FROM presence),
+        (SELECT min(wakes_at) FROM ticket)) - premium_now())::float8
 """
 ADD_CAPACITIES: Final = """
     INSERT INTO capacity (specialist_id, channel, capacity)
@@ -103,12 +125,14 @@ SAVE_TICKETS: Final = """
     INSERT INTO ticket (
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
         latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
-        declined_by, waiting_since, waiting, base_language, due_by_severity)
+        set_aside, declined_by, waiting_since, waiting, base_language, due_by_severity,
+        offered_count, hand_back_at, pinned_to, confirmed, wakes_at)
     SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
-        $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::timestamptz[], $18::bool[],
-        $19::text[], $20::jsonb[])
+        $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::jsonb[], $18::timestamptz[],
+        $19::bool[], $20::text[], $21::jsonb[], $22::int[], $23::timestamptz[], $24::text[],
+        $25::text[], $26::timestamptz[])
     ON CONFLICT (ticket_id) DO UPDATE SET
         account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
         severity = excluded.severity, language = excluded.language,
@@ -116,9 +140,31 @@ SAVE_TICKETS: Final = """
         due_at = excluded.due_at, latest = excluded.latest,
         reclassified_at = excluded.reclassified_at, reclassified_by = excluded.reclassified_by,
         reclassified_to = excluded.reclassified_to, specialist_id = excluded.specialist_id,
-        assigned_count = excluded.assigned_count, declined_by = excluded.declined_by,
+        assigned_count = excluded.assigned_count, set_aside = excluded.set_aside,
+        declined_by = excluded.declined_by,
         waiting_since = excluded.waiting_since, waiting = excluded.waiting,
-        base_language = excluded.base_language, due_by_severity = excluded.due_by_severity
+        base_language = excluded.base_language, due_by_severity = excluded.due_by_severity,
+        offered_count = excluded.offered_count, hand_back_at = excluded.hand_back_at,
+        pinned_to = excluded.pinned_to, confirmed = excluded.confirmed,
+        wakes_at = excluded.wakes_at
+"""
+# The settled ones first: a ticket has one open offer.
+SAVE_OFFERS: Final = """
+    INSERT INTO offer (
+        offer_id, ticket_id, specialist_id, offered_at, lease_ends_at, state, settled_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (offer_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at
+"""
+# Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
+SAVE_SAID: Final = """
+    INSERT INTO presence AS p (specialist_id, said, said_until)
+    SELECT specialist_id, said, said_until
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+        AS new (specialist_id, said, said_until, before)
+    ON CONFLICT (specialist_id) DO UPDATE
+    SET said = excluded.said, said_until = excluded.said_until
+    WHERE p.said_until IS NOT DISTINCT FROM
+        ($4::timestamptz[])[array_position($1::text[], p.specialist_id)]
 """
 QUEUE: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting,
@@ -128,8 +174,9 @@ QUEUE: Final = """
 """
 ROSTER_LOAD: Final = """
     SELECT specialist_id, name, languages, presence, levels, skills, team, certified, on_shift,
-           channel, capacity, load
+           said, channel, capacity, load
     FROM specialist JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
     WHERE NOT removed ORDER BY specialist_id, channel
 """
 
@@ -156,10 +203,11 @@ async def load_roster(tx: Tx, now: datetime) -> Roster:
 
 
 async def load_tickets(
-    tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]
+    tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str], *, now: datetime
 ) -> list[Ticket]:
-    """Read tickets by id, and all those that some specialists hold."""
-    return [_ticket(row) for row in await tx.fetch(TICKETS, ticket_ids, held_by)]
+    """Read tickets by id, all that some specialists have or are offered, and some that are due."""
+    rows = await tx.fetch(TICKETS, ticket_ids, held_by, now, _DUE_MAX)
+    return [_ticket(row) for row in rows]
 
 
 async def load_waiting(tx: Tx, limits: dict[Channel, int]) -> list[Ticket]:
@@ -176,16 +224,21 @@ async def save(tx: Tx, desk: Desk) -> None:
         await tx.execute(SAVE_TURNS, *columns)
     if desk.listed:
         await _save_specialists(tx, desk.listed.values())
+    if desk.said_before:
+        await _save_said(tx, desk)
     if desk.before:
         await _save_loads(tx, desk)
     if desk.touched:
         columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
+    if desk.offers:
+        settled_first = sorted(desk.offers.values(), key=lambda offer: offer.state == "open")
+        await tx.executemany(SAVE_OFFERS, [astuple(offer) for offer in settled_first])
 
 
-async def seconds_to_turn(tx: Tx) -> float | None:
-    """Measure how long no shift begins or ends; negative when one already has."""
-    wait_s: float | None = await tx.fetchval(TO_TURN)
+async def seconds_to_wake(tx: Tx) -> float | None:
+    """Measure how long nothing changes by itself; negative when something already has to."""
+    wait_s: float | None = await tx.fetchval(TO_WAKE)
     return wait_s
 
 
@@ -234,6 +287,17 @@ async def _save_loads(tx: Tx, desk: Desk) -> None:
         raise Transient("somebody else changed what specialists hold; decide again")
 
 
+async def _save_said(tx: Tx, desk: Desk) -> None:
+    rows = []
+    for specialist_id, before in desk.said_before.items():
+        person = desk.roster.get(specialist_id)
+        assert person is not None  # noqa: S101 - as above
+        rows.append((specialist_id, person.said, person.said_until, before))
+    done = await tx.execute(SAVE_SAID, *zip(*rows, strict=True))
+    if done != f"INSERT 0 {len(rows)}":
+        raise Transient("somebody has just said again that they are there; decide again")
+
+
 def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
     return Specialist(
         specialist_id=row["specialist_id"],
@@ -251,6 +315,8 @@ def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
         shifts=row["shifts"] and Shifts.model_validate_json(row["shifts"]),
         on_shift=row["on_shift"],
         turns_at=row["turns_at"],
+        said=row["said"],
+        said_until=row["said_until"],
     )
 
 
@@ -280,8 +346,26 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
         assigned_count=row["assigned_count"],
-        declined_by=frozenset(json.loads(row["declined_by"])),
         waiting_since=row["waiting_since"],
+        offer=_open_offer(row),
+        offered_count=row["offered_count"],
+        set_aside=_UNTIL.validate_json(row["set_aside"]),
+        declined_by=frozenset(json.loads(row["declined_by"])),
+        hand_back_at=row["hand_back_at"],
+        pinned_to=row["pinned_to"],
+        confirmed=row["confirmed"],
+    )
+
+
+def _open_offer(row: Any) -> Offer | None:  # noqa: ANN401 - as above
+    if row.get("offer_id") is None:
+        return None
+    return Offer(
+        offer_id=row["offer_id"],
+        ticket_id=row["ticket_id"],
+        specialist_id=row["offered_to"],
+        offered_at=row["offered_at"],
+        lease_ends_at=row["lease_ends_at"],
     )
 
 
@@ -294,9 +378,15 @@ def _row(ticket: Ticket) -> Iterable[object]:
         *(ticket.reclassified or (None,) * len(Reclassified._fields)),
         ticket.specialist_id,
         ticket.assigned_count,
+        _UNTIL.dump_json(ticket.set_aside).decode(),
         json.dumps(sorted(ticket.declined_by)),
         ticket.waiting_since,
         ticket.waits,
         None if ticket.request is None else base(ticket.request.language),
         _DUE.dump_json(ticket.due_by_severity).decode(),
+        ticket.offered_count,
+        ticket.hand_back_at,
+        ticket.pinned_to,
+        ticket.confirmed,
+        ticket.wakes_at,
     )

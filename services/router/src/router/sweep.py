@@ -1,4 +1,4 @@
-"""The sweep: a shift that begins gives its specialist work at once, whatever else happens."""
+"""The sweep: what time alone brings about happens at once, whatever else happens."""
 
 from typing import Final, override
 
@@ -14,18 +14,18 @@ __all__ = ["Sweeper", "sweep"]
 
 _LOG = structlog.get_logger()
 _LOOK_S: Final = 0.05
-"""How often to look for what the roster, or a change of business time, made due."""
+"""How often to look for what others, or a change of business time, made due."""
 _AWAY_S: Final = 0.5
 
 
 async def sweep(db: Database) -> None:
-    """Let shifts begin and end that do so by now."""
+    """Let time have its effect: on shifts, presence, leases and graces."""
     async with db.transaction() as tx:
-        await handlers.turn_shifts(tx, await now(tx))
+        await handlers.wake(tx, await now(tx))
 
 
 class Sweeper(Background):
-    """Sleeps until the next shift begins or ends; which one is next, an index knows."""
+    """Sleeps until something is to change by itself; what is next, indexes know."""
 
     def __init__(self, db: Database) -> None:
         super().__init__("sweep")
@@ -43,7 +43,7 @@ class Sweeper(Background):
     async def _watch(self) -> None:
         async with self._db.session() as session:
             while not self._stop.is_set():
-                wait_s = await store.seconds_to_turn(session)
+                wait_s = await store.seconds_to_wake(session)
                 if wait_s is None or wait_s > 0:
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
                 else:

@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple, get_args
 from uuid import UUID
 
+from router.offers.offer import Offer
 from shared.events import (
+    AssignmentResponded,
     CustomerReached,
     Envelope,
     Event,
+    Release,
+    SeverityReclassified,
     TicketAccepted,
     TicketClosed,
     TicketReclassified,
@@ -20,9 +24,8 @@ from shared.events import (
 from shared.policies import Asked, default_policy
 from shared.promises import Channel, Promise, Role, Severity
 
-__all__ = ["FACTS", "Fact", "Key", "Reclassified", "Release", "Request", "Ticket", "base"]
+__all__ = ["FACTS", "Fact", "Key", "Reclassified", "Request", "Ticket", "base"]
 
-type Release = Literal["responded", "reached", "resolved", "closed"]
 type Fact = Release | Literal["reopened"]
 type Key = tuple[datetime, UUID]
 """The order of work: earliest due first, then by ticket."""
@@ -86,8 +89,20 @@ class Ticket:
     reclassified: Reclassified | None = None
     specialist_id: str | None = None
     assigned_count: int = 0
-    declined_by: frozenset[str] = frozenset()
     waiting_since: datetime | None = None
+    offer: Offer | None = None
+    """The open one: it rings at somebody, and nobody has it."""
+    offered_count: int = 0
+    set_aside: dict[str, datetime] = field(default_factory=dict)
+    """Who is passed over, and until when: they declined it, or let it ring."""
+    declined_by: frozenset[str] = frozenset()
+    """Those of them who said no, or gave it back."""
+    hand_back_at: datetime | None = None
+    """When it leaves somebody who has gone, unless they come back."""
+    pinned_to: str | None = None
+    """Whom a lead wants to have it, and nobody else."""
+    confirmed: Severity | None = None
+    """The severity that a specialist found right."""
 
     @property
     def terms(self) -> Request:
@@ -117,15 +132,41 @@ class Ticket:
 
     @property
     def waits(self) -> bool:
-        """Needs a specialist and has none."""
-        return self.specialist_id is None and self.needs_specialist
+        """Needs a specialist, has none and rings at none."""
+        return self.with_whom is None and self.needs_specialist
+
+    @property
+    def with_whom(self) -> str | None:
+        """Name who has it, or at whom it rings."""
+        return self.specialist_id if self.offer is None else self.offer.specialist_id
+
+    @property
+    def wakes_at(self) -> datetime | None:
+        """Say when a lease, a grace or a setting aside ends: time alone changes what is to do."""
+        if self.offer is not None:
+            return self.offer.lease_ends_at
+        if self.specialist_id is not None:
+            return self.hand_back_at
+        return min(self.set_aside.values(), default=None) if self.needs_specialist else None
+
+    def forget_asides(self, now: datetime) -> None:
+        """Pass nobody over any more whose time is up."""
+        self.set_aside = {who: until for who, until in self.set_aside.items() if until > now}
+        self.declined_by &= self.set_aside.keys()
+
+    def begin_round(self, specialist_id: str) -> None:
+        """Let it ring anew at who was set aside: at those who were silent; if need be, at all."""
+        if specialist_id in self.declined_by:
+            self.set_aside, self.declined_by = {}, frozenset()
+        elif specialist_id in self.set_aside:
+            self.set_aside = {who: self.set_aside[who] for who in self.declined_by}
 
     def learn(self, envelope: Envelope[Event]) -> None:
         """Fold one fact in."""
         match envelope.event:
             case TicketAccepted() as event:
                 self._accept(event, envelope.time)
-            case TicketReclassified() as event:
+            case TicketReclassified() | SeverityReclassified() as event:
                 self._reclassify(Reclassified(envelope.time, envelope.id, event.severity))
             case event if (fact := fact_of(event)) is not None:
                 self.latest[fact] = max(envelope.time, self.latest.get(fact, envelope.time))
@@ -182,7 +223,7 @@ def _due_as_built_in(request: Request, severity: Severity) -> datetime:
 def fact_of(event: Event) -> Fact | None:
     """Name the facts of which only the latest moment counts."""
     match event:
-        case TicketResponded():
+        case TicketResponded() | AssignmentResponded():
             return "responded"
         case CustomerReached():
             return "reached"

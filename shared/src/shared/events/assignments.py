@@ -1,19 +1,37 @@
 """Facts about who works on a ticket, written by router to ``assignments.v1``."""
 
 from typing import ClassVar, Literal, override
+from uuid import UUID
 
 from shared.events.base import Moment, TicketEvent
-from shared.promises import Channel, Severity
+from shared.promises import Channel, Severity, added
 
 __all__ = [
+    "Absence",
     "AssignmentFact",
+    "AssignmentHandedBack",
     "AssignmentReleased",
+    "AssignmentResponded",
+    "OfferAccepted",
+    "OfferDeclined",
+    "OfferExpired",
+    "OfferFact",
+    "OfferWithdrawn",
     "QueueReason",
+    "Release",
+    "SeverityConfirmed",
+    "SeverityReclassified",
     "SpecialistFact",
     "TicketAssigned",
     "TicketDeclined",
+    "TicketOffered",
     "TicketQueued",
 ]
+
+type Release = Literal["responded", "reached", "resolved", "closed"]
+"""What ends a specialist's work on a ticket."""
+type Absence = Literal["offline", "off_shift", "left"]
+"""Why somebody keeps nothing: not there, not at work, not on the roster any more."""
 
 type QueueReason = Literal["no_skill", "no_capacity", "no_shift"]
 """Why nobody has it: nobody serves its channel and language; who does is full, or not there."""
@@ -57,6 +75,57 @@ class TicketAssigned(SpecialistFact):
     english_instead: bool
     due_at: Moment
     waited_ms: int
+    offer_id: UUID | None = added(None)
+
+
+class TicketOffered(SpecialistFact):
+    """The ticket rings at a specialist, whose room it holds until ``lease_ends_at``."""
+
+    type: ClassVar[str] = "premium.ticket.offered.v1"
+
+    offer_id: UUID
+    account_id: str
+    channel: Channel
+    severity: Severity
+    language: str
+    english_instead: bool
+    due_at: Moment
+    lease_ends_at: Moment
+    waited_ms: int
+
+
+class OfferFact(SpecialistFact):
+    """What became of an offer; each has one end."""
+
+    offer_id: UUID
+
+
+class OfferAccepted(OfferFact):
+    """The specialist takes the ticket: that they have it is told next."""
+
+    type: ClassVar[str] = "premium.offer.accepted.v1"
+
+
+class OfferDeclined(OfferFact):
+    """The specialist does not take the ticket; it goes on to others."""
+
+    type: ClassVar[str] = "premium.offer.declined.v1"
+
+    reason: str
+
+
+class OfferExpired(OfferFact):
+    """The lease ended, and the specialist had said nothing."""
+
+    type: ClassVar[str] = "premium.offer.expired.v1"
+
+
+class OfferWithdrawn(OfferFact):
+    """The offer was taken back: the work ended, a lead decided, or the specialist went."""
+
+    type: ClassVar[str] = "premium.offer.withdrawn.v1"
+
+    cause: Release | Absence | Literal["away", "moved", "pinned"]
 
 
 class TicketDeclined(SpecialistFact):
@@ -72,4 +141,39 @@ class AssignmentReleased(SpecialistFact):
 
     type: ClassVar[str] = "premium.assignment.released.v1"
 
-    cause: Literal["responded", "reached", "resolved", "closed"]
+    cause: Release
+
+
+class AssignmentHandedBack(SpecialistFact):
+    """The ticket was taken from the specialist, and keeps its age.
+
+    Where a person decided it, ``by`` says who, and ``reason`` why.
+    """
+
+    type: ClassVar[str] = "premium.assignment.handed_back.v1"
+
+    cause: Absence | Literal["by_hand", "moved"]
+    by: str | None = None
+    reason: str | None = None
+
+
+class AssignmentResponded(SpecialistFact):
+    """The specialist answered the customer, and says so at our desk."""
+
+    type: ClassVar[str] = "premium.assignment.responded.v1"
+
+
+class SeverityConfirmed(SpecialistFact):
+    """The specialist finds the ticket as severe as it says."""
+
+    type: ClassVar[str] = "premium.severity.confirmed.v1"
+
+    severity: Severity
+
+
+class SeverityReclassified(SpecialistFact):
+    """The specialist finds another severity; promises are priced anew from the create date."""
+
+    type: ClassVar[str] = "premium.severity.reclassified.v1"
+
+    severity: Severity

@@ -67,6 +67,12 @@ class Door:
                 raise SignedOut
         return Visitor(person, csrf_token(secret), secret)
 
+    async def stays(self, visitor: Visitor) -> bool:
+        """Tell whether a visitor's session still counts, and see to it that it goes on."""
+        async with self._db.transaction() as tx:
+            person = await store.resume(tx, visitor.secret)
+            return person is not None and await self._admits(tx, person)
+
     async def let_in(self, request: Request, tx: Tx, person: Person, to: str) -> Response:
         """Begin a session and send its owner on. Raises Denied."""
         if not await self._admits(tx, person):

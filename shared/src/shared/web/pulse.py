@@ -28,6 +28,7 @@ __all__ = ["Look", "Looker", "Pulse", "Shown", "stream"]
 _LOG = structlog.get_logger()
 _LOOK_S: Final = 0.25
 _BEAT_S: Final = 1.0
+_STAY_S: Final = 5.0
 _PAGES_MAX: Final = 1_000
 _STEADY: Final = 0.1
 """A rate so near to one is one: what it differs by is how long the looks took."""
@@ -75,6 +76,11 @@ class Pulse(Background):
         """Up to when nothing is unsaid."""
         self.rate = 1.0
         """How many seconds of business time pass in one."""
+
+    @property
+    def real(self) -> bool:
+        """Business time is real time: it runs as people's clocks do."""
+        return self.rate == 1.0
 
     @property
     def over(self) -> bool:
@@ -137,12 +143,14 @@ class Pulse(Background):
 class Shown[View]:
     """An open page: ``about`` is whose, None is everybody's.
 
-    ``read`` gives what is to be seen, without the time; None when the page's time is over.
+    ``read`` gives what is to be seen, without the time, and ``write`` its HTML. ``stay`` is asked
+    every few seconds whether the page may stay open.
     """
 
     about: str | None
-    read: Callable[[], Awaitable[View | None]]
+    read: Callable[[], Awaitable[View]]
     write: Callable[[View], str]
+    stay: Callable[[], Awaitable[bool]]
     release: str
 
 
@@ -159,16 +167,19 @@ def stream[View](pulse: Pulse, shown: Shown[View]) -> Response:
 
 async def _events[View](pulse: Pulse, shown: Shown[View]) -> AsyncIterator[bytes]:
     sent: View | None = None
+    asked_at_s: float | None = None
     with pulse.listening(shown.about) as ear:
         while not pulse.over:
             await ear.hears()
             try:
+                if asked_at_s is None or elapsed_s(asked_at_s) >= _STAY_S:
+                    if not await shown.stay():
+                        yield format_sse_event(event="ended", data_str="")
+                        return
+                    asked_at_s = elapsed_s()
                 if ear.changed:
                     ear.changed = False
                     view = await shown.read()
-                    if view is None:
-                        yield format_sse_event(event="ended", data_str="")
-                        return
                     if view != sent:
                         yield format_sse_event(event="view", data_str=shown.write(view))
                         sent = view

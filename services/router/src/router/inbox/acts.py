@@ -1,22 +1,32 @@
-"""What can be done from a page: each act once, however often it is sent, and on record."""
+"""What can be done from a page: forms become acts of the desk, and outcomes become words."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from router import handlers
-from router.domain import Decline, Unknown
 from router.inbox import store
+from router.offers import acts
+from router.offers import store as kept
+from router.offers.acts import REPEATED_WITHIN, Act, Conflict, NotTheirs, Outcome, deed_of
+from router.store import lock
 from shared.postgres import Tx
+from shared.promises import Severity
 from shared.tracing import traceparent_or_new
 from shared.web.visitors import Denied, Missing, Visitor
 
-__all__ = ["ACTS", "Said", "Wish", "perform"]
+__all__ = ["REASONS", "Said", "Wish", "perform"]
 
-REASONS: Final = ("not my field", "no room now", "conflict of interest", "wrong language")
-"""Why tickets are declined. Published: so no free text in which a customer could be named."""
+REASONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "decline": ("not my field", "no room now", "wrong language", "conflict of interest"),
+    "hand-back": ("not my field", "shift ends", "wrong language", "other work first"),
+    "move": ("knows the account", "has more room", "speaks the language", "due too soon"),
+}
+"""Why things are done. Reasons are published: so no free text that could name a customer."""
+_STALE: Final = "This page was out of date: look again, then decide."
+_ANOTHERS: Final = "This ticket is not yours, or not any more: someone was faster."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,54 +47,124 @@ class Said:
     bad: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Act:
-    """``run`` raises NotTheirs, Unknown; its words come back."""
-
-    run: Callable[[Tx, Visitor, str, Wish, datetime], Awaitable[str]]
-    lead_only: bool = False
-
-
-async def perform(tx: Tx, visitor: Visitor, holder: str, wish: Wish, now: datetime) -> Said:
-    """Do it, or say what came of it when it was done before.
-
-    ``holder`` is whose ticket it was when the page was drawn. Raises Denied, Missing, NotTheirs.
-    """
-    act = ACTS.get(wish.act)
-    if act is None:
+async def perform(tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
+    """Do it, or say what came of it when it was done before. Raises Denied, Missing."""
+    make = _MAKE.get(wish.act)
+    if make is None:
         raise Missing(f"There is no act {wish.act}.")
-    if not visitor.lead and (act.lead_only or holder != visitor.name):
-        raise Denied("This is another's ticket: ask them, or your team lead.")
-    act_id = uuid5(wish.ticket_id, f"{wish.act}/{visitor.name}/{wish.turn}")
-    before = await store.acted(
-        tx,
-        *(act_id, wish.act, wish.ticket_id, visitor, wish.fields, now),
-        as_lead=holder != visitor.name,
-    )
-    if before is not None:
-        return Said(before)
+    if wish.act in _LEADS and not visitor.lead:
+        raise Denied("Only a lead can do this: ask yours.")
+    await lock(tx)
+    row = await store.ticket(tx, wish.ticket_id)
+    if row is None:
+        raise Missing("There is no such ticket.")
+    holder: str | None = row["specialist_id"]
+    if wish.act == "hand-back" and holder != visitor.name and not visitor.lead:
+        raise Denied(_ANOTHERS)
+    act = make(_Form(wish, visitor.name, holder or "", traceparent_or_new(None)))
+    if str(row["turn"]) != wish.turn:
+        before = await kept.done_before(tx, deed_of(act), since=now - REPEATED_WITHIN)
+        if before is not None:
+            return await _words(tx, wish.act, before)
+        if not visitor.lead and visitor.name not in {holder, row["offered_to"]}:
+            raise Denied(_ANOTHERS)
+        return Said(_STALE, bad=True)
     try:
-        outcome = await act.run(tx, visitor, holder, wish, now)
-    except Unknown as e:
-        raise Missing("There is no such ticket.") from e
-    await store.note_outcome(tx, act_id, outcome)
-    return Said(outcome)
+        return await _words(tx, wish.act, await handlers.act(tx, act, now))
+    except NotTheirs as e:
+        raise Denied(_ANOTHERS) from e
+    except (Conflict, acts.Unknown) as e:
+        text = str(e)
+        return Said(f"{text[0].upper()}{text[1:]}.", bad=True)
 
 
-async def _decline(tx: Tx, _: Visitor, holder: str, wish: Wish, now: datetime) -> str:
-    reason = wish.fields.get("reason", "")
-    if reason not in REASONS:
-        raise Missing(f"“{reason}” is no reason: choose {', '.join(REASONS)}.")
-    declined = Decline(wish.ticket_id, holder, reason, traceparent_or_new(None))
-    ticket = await handlers.decline(tx, declined, now)
-    return f"declined, {reason}; {await _whose(tx, ticket.specialist_id)}"
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A filled form, and who sent it."""
+
+    wish: Wish
+    me: str
+    holder: str
+    trace: str
+
+    @property
+    def ticket(self) -> UUID:
+        """What it is about."""
+        return self.wish.ticket_id
+
+    @property
+    def reason(self) -> str:
+        """One of the reasons offered. Raises Missing for another."""
+        return self._one_of("reason", REASONS["move" if self.wish.act == "pin" else self.wish.act])
+
+    @property
+    def to(self) -> str:
+        """Whom a lead chose. Raises Missing where nobody is named."""
+        if not (to := self.wish.fields.get("to", "")):
+            raise Missing("Nobody is named: choose who shall have it.")
+        return to
+
+    @property
+    def offer(self) -> UUID:
+        """Which offer. Raises Missing."""
+        try:
+            return UUID(self.wish.fields.get("offer", ""))
+        except ValueError as e:
+            raise Missing("There is no such offer.") from e
+
+    @property
+    def severity(self) -> Severity:
+        """The other severity than was shown. Raises Missing."""
+        shown = self._one_of("severity", ("standard", "business_critical"))
+        return "standard" if shown == "standard" else "business_critical"
+
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        told = self.wish.fields.get(name, "")
+        if told not in choices:
+            raise Missing(f"“{told}” is no {name}: choose {', '.join(choices)}.")
+        return told
 
 
-async def _whose(tx: Tx, specialist_id: str | None) -> str:
-    if specialist_id is None:
-        return "it waits, with its age"
-    names = await store.names(tx, [specialist_id])
-    return f"{names.get(specialist_id, specialist_id)} has it now"
+def _decline(form: _Form) -> Act:
+    if "offer" in form.wish.fields:
+        return acts.DeclineOffer(form.offer, form.me, form.reason, form.trace)
+    return acts.Decline(form.ticket, form.me, form.reason, form.trace)
 
 
-ACTS: Final[Mapping[str, _Act]] = {"decline": _Act(_decline)}
+_MAKE: Final[Mapping[str, Callable[[_Form], Act]]] = {
+    "accept": lambda form: acts.Accept(form.offer, form.me, form.trace),
+    "decline": _decline,
+    "responded": lambda form: acts.Respond(form.ticket, form.me, form.trace),
+    "confirm": lambda form: acts.Confirm(form.ticket, form.me, form.trace),
+    "reclassify": lambda form: acts.Reclassify(form.ticket, form.me, form.severity, form.trace),
+    "hand-back": lambda form: acts.HandBack(
+        form.ticket, form.holder, form.me, form.reason, form.trace
+    ),
+    "move": lambda form: acts.Move(form.ticket, form.to, form.me, form.reason, form.trace),
+    "pin": lambda form: acts.Pin(form.ticket, form.to, form.me, form.reason, form.trace),
+    "unpin": lambda form: acts.Pin(form.ticket, None, form.me, "no longer needed", form.trace),
+}
+_LEADS: Final = frozenset({"move", "pin", "unpin"})
+_DONE: Final[Mapping[str, str]] = {
+    "accept": "Accepted",
+    "decline": "Declined",
+    "responded": "Noted: the customer is answered",
+    "confirm": "Confirmed",
+    "reclassify": "Reclassified: it is due anew, from the same create date",
+    "hand-back": "Handed back",
+    "move": "Moved",
+    "pin": "Pinned",
+    "unpin": "Unpinned",
+}
+
+
+async def _words(tx: Tx, act: str, outcome: Outcome) -> Said:
+    name = outcome.specialist_id
+    called = (await store.names(tx, [name])).get(name, name) if name else ""
+    stands = {
+        "offered": f"it rings at {called}",
+        "assigned": f"{called} has it",
+        "waiting": "it waits, with its age",
+        "settled": "nothing more is owed",
+    }[outcome.outcome]
+    return Said(f"{_DONE[act]}; {stands}.")

@@ -74,12 +74,9 @@ class Line:
 
 
 def history(facts: Sequence[Mapping[str, Any]], acts: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Tell facts and acts in one line of time; a fact without a sentence is named by its type."""
+    """Tell facts, and what leads did, in order; a fact without a sentence is named by its type."""
     lines = [Line(fact["at"], _say(fact)) for fact in facts]
-    lines += [
-        Line(act["at"], f"{act['name'] or act['who']}, from the inbox: {act['outcome']}")
-        for act in acts
-    ]
+    lines += [Line(act["at"], _deed(act)) for act in acts]
     return sorted(lines, key=lambda line: line.at)
 
 
@@ -93,6 +90,13 @@ def _say(fact: Mapping[str, Any]) -> str:
     say = _SAYINGS.get(kind)
     who = fact["name"] or fact["specialist_id"] or "nobody"
     return say(who, json.loads(fact["fact"])) if say else kind
+
+
+def _deed(act: Mapping[str, Any]) -> str:
+    """Tell what a lead did that is no fact about a specialist."""
+    who, whom = (act["actor_name"] or act["actor"], act["to_name"] or act["to_id"])
+    done = {"move": f"moved it to {whom}", "pin": f"pinned it to {whom}", "unpin": "unpinned it"}
+    return f"{who} {done[act['kind']]}: {act['reason']}"
 
 
 def _plain(severity: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
-from router.domain import NotTheirs
-from router.inbox import store
+from router.inbox import presence, store
 from router.inbox.acts import REASONS, Said, Wish, perform
 from router.inbox.details import Intake
 from router.inbox.history import why_it_waits
@@ -36,16 +36,23 @@ _KEYS: Final = (
     ("K", "previous ticket"),
     ("Enter", "open it"),
     ("S", "show what the customer wrote"),
+    ("A", "accept the offer"),
     ("D", "decline, with a reason"),
+    ("R", "I have answered the customer"),
+    ("C", "confirm that it is business-critical"),
+    ("X", "reclassify"),
+    ("H", "hand back, with a reason"),
+    ("M", "move or pin it (leads)"),
+    ("W", "go away, or come back"),
     ("U", "update the opened ticket"),
     ("N", "show the new rows that wait"),
     ("?", "this list"),
     ("Esc", "close, or leave a field"),
 )
+_PLAYED: Final = "Time runs faster than people here: presence is what the roster says."
 _DESK: Final = ("desk_status.html", "desk_lists.html")
 _FLOOR: Final = ("floor_status.html", "floor_queue.html", "floor_people.html")
 """What the stream replaces of each page, part by part."""
-_FASTER: Final = "Someone was faster: this ticket is not yours any more. Nothing was done."
 
 
 def inbox_routes(
@@ -54,7 +61,7 @@ def inbox_routes(
     """Serve sign-in and the pages."""
     pages = Pages("router", "router.inbox")
     door = Door(db, pages, store.is_listed)
-    inbox = _Inbox(db, pages, pulse, intake)
+    inbox = _Inbox(db, door, pulse, intake)
     return [
         pages.assets(),
         *sign_in_routes(db, door, oidc, HOME),
@@ -62,6 +69,7 @@ def inbox_routes(
         door.route(HOME, inbox.desk),
         door.route(LEAD, inbox.floor),
         door.route(STREAM, inbox.stream),
+        door.route("/inbox/presence", inbox.presence, method="POST"),
         door.route("/inbox/tickets/{ticket_id:uuid}", inbox.pane),
         door.route("/inbox/tickets/{ticket_id:uuid}/details", inbox.details),
         door.route("/inbox/tickets/{ticket_id:uuid}/{act}", inbox.act, method="POST"),
@@ -108,9 +116,10 @@ class _Place:
 class _Inbox:
     """The pages, and what is done on them."""
 
-    def __init__(self, db: Database, pages: Pages, pulse: Pulse, intake: Intake) -> None:
+    def __init__(self, db: Database, door: Door, pulse: Pulse, intake: Intake) -> None:
         self._db = db
-        self._pages = pages
+        self._door = door
+        self._pages = door.pages
         self._pulse = pulse
         self._intake = intake
 
@@ -119,8 +128,6 @@ class _Inbox:
         place = _place(request, visitor, lead=False)
         async with self._db.transaction() as tx:
             desk = await read_desk(tx, place.whose, await now(tx))
-            if desk is None:
-                raise Missing(f"{place.whose} is not on the roster.")
             pane = await self._opened(tx, visitor, place)
             return self._page("desk.html", visitor, place, await now(tx), pane, desk=desk)
 
@@ -129,7 +136,6 @@ class _Inbox:
         place = _place(request, visitor, lead=True)
         async with self._db.transaction() as tx:
             floor = await read_floor(tx, visitor.name, place.asked, place.team)
-            assert floor is not None  # noqa: S101 - who is let in is on the roster
             pane = await self._opened(tx, visitor, place)
             languages = sorted({language for _, language, _ in floor.pools})
             more = {"asked": place.asked, "languages": languages}
@@ -141,17 +147,26 @@ class _Inbox:
         """Send a page what changes on it."""
         place = _place(request, visitor, lead=request.query_params.get("on") == "lead")
 
-        async def read() -> Desk | Floor | None:
+        async def read() -> Desk | Floor:
             async with self._db.transaction() as tx:
                 if place.lead:
                     return await read_floor(tx, visitor.name, place.asked, place.team)
                 return await read_desk(tx, place.whose, await now(tx))
 
-        def write(view: Desk | Floor) -> str:
-            return self._parts(view, visitor, place)
+        async def stay() -> bool:
+            stays = await self._door.stays(visitor)
+            if stays and place.whose == visitor.name and not place.lead and self._pulse.real:
+                async with self._db.transaction() as tx:
+                    await presence.keep(tx, visitor.name, await now(tx))
+            return stays
 
-        about = None if place.lead else place.whose
-        shown: Shown[Desk | Floor] = Shown(about, read, write, self._pages.release)
+        shown: Shown[Desk | Floor] = Shown(
+            about=None if place.lead else place.whose,
+            read=read,
+            write=lambda view: self._parts(view, visitor, place),
+            stay=stay,
+            release=self._pages.release,
+        )
         return stream(self._pulse, shown)
 
     async def pane(self, request: Request, visitor: Visitor) -> Response:
@@ -173,11 +188,10 @@ class _Inbox:
         form = await form_of(request)
         ticket_id = request.path_params["ticket_id"]
         wish = Wish(request.path_params["act"], ticket_id, form.get("turn", ""), form)
-        try:
-            async with self._db.transaction() as tx:
-                said = await perform(tx, visitor, form.get("holder", ""), wish, await now(tx))
-        except NotTheirs:
-            said = Said(_FASTER, bad=True)
+        async with self._db.transaction() as tx:
+            said = await perform(tx, visitor, wish, await now(tx))
+        if "from_list" in form:
+            return self._pages.answer("said.html", said=said)
         async with self._db.transaction() as tx:
             at = await now(tx)
             try:
@@ -185,6 +199,17 @@ class _Inbox:
             except Denied:
                 return self._pages.answer("said.html", said=said)
             return self._pages.answer("pane.html", **self._of_pane(pane, at, visitor, said))
+
+    async def presence(self, request: Request, visitor: Visitor) -> Response:
+        """Go away, or come back."""
+        chosen = (await form_of(request)).get("presence", "")
+        if not self._pulse.real:
+            return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
+        async with self._db.transaction() as tx:
+            now_is = await presence.switch(tx, visitor.name, chosen, await now(tx))
+        words = {"away": "You are away: nothing new comes, what you have stays with you."}
+        said = Said(words.get(now_is, "You are online: work comes as there is room."))
+        return self._pages.answer("said.html", said=said)
 
     async def _opened(self, tx: Tx, visitor: Visitor, place: _Place) -> Mapping[str, Any] | None:
         if place.ticket_id is None:
@@ -196,16 +221,14 @@ class _Inbox:
         return self._of_pane(pane, await now(tx), visitor)
 
     def _of_pane(
-        self, pane: Pane, at: object, visitor: Visitor, said: Said | None = None
+        self, pane: Pane, at: datetime, visitor: Visitor, said: Said | None = None
     ) -> Mapping[str, Any]:
-        may_act = visitor.lead or pane.row.holder == visitor.name
-        why = why_it_waits(pane.row.reason)
         return {
             "pane": pane,
             "now": at,
             "said": said,
-            "may_act": may_act,
-            "why": why,
+            "visitor": visitor,
+            "why": why_it_waits(pane.row.reason),
             "reasons": REASONS,
         }
 
@@ -214,7 +237,7 @@ class _Inbox:
         template: str,
         visitor: Visitor,
         place: _Place,
-        at: object,
+        at: datetime,
         pane: Mapping[str, Any] | None,
         **view: Any,  # noqa: ANN401 - whatever the template shows
     ) -> Response:
@@ -235,6 +258,8 @@ class _Inbox:
             pane_html=Markup(pane_html),  # noqa: S704 - rendered with escaping just above
             filtered=bool(place.query(visitor.name)),
             why_it_waits=why_it_waits,
+            reasons=REASONS,
+            mine=place.whose == visitor.name,
             **view,
         )
 
@@ -245,6 +270,8 @@ class _Inbox:
             "base": place.base(visitor.name),
             "filtered": bool(place.query(visitor.name)),
             "why_it_waits": why_it_waits,
+            "reasons": REASONS,
+            "mine": place.whose == visitor.name,
             "floor" if lead else "desk": view,
         }
         return "".join(self._pages.render(part, **seen) for part in (_FLOOR if lead else _DESK))
@@ -274,8 +301,6 @@ def _place(request: Request, visitor: Visitor, *, lead: bool) -> _Place:
 async def _pane(tx: Tx, visitor: Visitor, ticket_id: UUID) -> Pane:
     """Read a ticket that the visitor may see. Raises Denied, Missing."""
     pane = await read_pane(tx, ticket_id, visitor.name)
-    if pane is None:
-        raise Missing("There is no such ticket.")
     if not visitor.lead and not await store.concerns(tx, ticket_id, visitor.name):
         raise Denied("This ticket is another's.")
     return pane

@@ -12,7 +12,7 @@ from shared.events import TicketAccepted
 from shared.promises import Channel, PromiseClass, Role, Severity
 from shared.web.words import span
 
-__all__ = ["Promised", "Row", "row_of"]
+__all__ = ["Promised", "Ringing", "Row", "row_of"]
 
 _KINDS: Final = {
     "first_response": "first response",
@@ -41,6 +41,15 @@ class Promised:
 
 
 @dataclass(frozen=True, slots=True)
+class Ringing:
+    """An open offer: until its lease ends, the ticket may be accepted."""
+
+    offer_id: UUID
+    since: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What there is to see of a ticket at a glance. ``version`` grows with all that happens."""
 
@@ -66,6 +75,9 @@ class Row:
     reason: str = ""
     """Why it waits."""
     done_at: datetime | None = None
+    pinned_to: str | None = None
+    offer: Ringing | None = None
+    offered_to: str | None = None
 
     @property
     def short(self) -> str:
@@ -74,9 +86,14 @@ class Row:
 
     @property
     def what(self) -> str:
-        """The kind of request, in the glossary's words."""
-        named = {"phone": "callback", "chat": "chat", "email": self.severity.replace("_", "-")}
+        """The kind of request, where the channel does not say it all."""
+        named = {"phone": "callback", "chat": "", "email": self.severity.replace("_", "-")}
         return named[self.channel]
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to be done about it by anybody."""
+        return not self.waiting and self.holder is None and self.offer is None
 
 
 def row_of(read: Mapping[str, Any]) -> Row:
@@ -94,19 +111,28 @@ def row_of(read: Mapping[str, Any]) -> Row:
         language=base(read["language"]),
         severity=severity,
         claimed=fact is not None and fact.claimed_severity == "business_critical",
-        confirmed=read["confirmed"],
+        confirmed=bool(read["confirmed"]),
         promises=promises,
         promise_class=first.promise_class if first else None,
         due_at=read["due_at"],
         since=read["create_date"],
         holder=read["specialist_id"],
         waiting=read["waiting"],
-        turn=read["assigned_count"],
+        turn=read["turn"],
         version=read["version"],
         state=_state(read),
         reason=(read["waiting"] and read["reason"]) or "",
         done_at=read.get("done_at"),
+        pinned_to=read["pinned_to"],
+        offer=_ringing(read),
+        offered_to=read.get("offered_to"),
     )
+
+
+def _ringing(read: Mapping[str, Any]) -> Ringing | None:
+    if read.get("offer_id") is None:
+        return None
+    return Ringing(read["offer_id"], read["offered_at"], read["lease_ends_at"])
 
 
 def _promises(

@@ -1,6 +1,5 @@
 """What the inbox reads, and what it keeps of acts: every statement of its own."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,26 +9,27 @@ from uuid import UUID
 from shared.postgres import Tx
 from shared.promises import Channel
 from shared.web.pulse import Look
-from shared.web.visitors import Person, Visitor
+from shared.web.visitors import Person
 
 __all__ = [
     "QUEUE_PAGE",
     "Asked",
-    "acted",
     "concerns",
     "done",
     "held",
     "is_listed",
     "look",
     "names",
-    "note_outcome",
+    "offered",
     "people",
     "person",
     "queue",
     "queue_sizes",
+    "said",
     "takers",
     "ticket",
     "timeline",
+    "turn",
 ]
 
 QUEUE_PAGE: Final = 100
@@ -39,13 +39,12 @@ QUEUE_PAGE: Final = 100
 _ROW: Final = """
     t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.latest,
     coalesce(t.reclassified_to, t.severity) AS severity, t.specialist_id, t.waiting,
-    t.assigned_count, t.waiting_since,
+    t.assigned_count + t.offered_count AS turn, t.pinned_to,
+    t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
     (SELECT fact FROM happening AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
     (SELECT fact ->> 'reason' FROM happening AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.queued.v1' ORDER BY h.at DESC, tx DESC LIMIT 1) AS reason,
-    EXISTS (SELECT FROM happening AS h WHERE h.ticket_id = t.ticket_id
-        AND h.type = 'premium.severity.confirmed.v1') AS confirmed,
     (SELECT count(*) FROM happening AS h WHERE h.ticket_id = t.ticket_id) AS version
 """
 SINCE: Final = """
@@ -55,18 +54,31 @@ SINCE: Final = """
 """
 LISTED: Final = "SELECT EXISTS (SELECT FROM specialist WHERE specialist_id = $1 AND NOT removed)"
 PERSON: Final = """
-    SELECT specialist_id, name, presence, on_shift, turns_at,
+    SELECT specialist_id, name, presence, said, on_shift, turns_at,
            coalesce(shifts ->> 'zone', 'UTC') AS zone
-    FROM specialist WHERE specialist_id = $1 AND NOT removed
+    FROM specialist LEFT JOIN presence USING (specialist_id)
+    WHERE specialist_id = $1 AND NOT removed
 """
+SAID: Final = "SELECT said FROM presence WHERE specialist_id = $1"
 NAMES: Final = "SELECT specialist_id, name FROM specialist WHERE specialist_id = ANY($1)"
 HELD: Final = f"""
     SELECT {_ROW} FROM ticket AS t WHERE t.specialist_id = $1 ORDER BY t.due_at, ticket_id
 """
-TICKET: Final = f"SELECT {_ROW} FROM ticket AS t WHERE t.ticket_id = $1"
+OFFERED: Final = f"""
+    SELECT {_ROW}, o.offer_id, o.offered_at, o.lease_ends_at
+    FROM offer AS o JOIN ticket AS t USING (ticket_id)
+    WHERE o.state = 'open' AND o.specialist_id = $1 ORDER BY o.lease_ends_at, t.ticket_id
+"""
+TICKET: Final = f"""
+    SELECT {_ROW}, o.offer_id, o.offered_at, o.lease_ends_at, o.specialist_id AS offered_to
+    FROM ticket AS t LEFT JOIN offer AS o ON o.ticket_id = t.ticket_id AND o.state = 'open'
+    WHERE t.ticket_id = $1
+"""
 # Whose a ticket is, and whose it was when the work on it ended: nobody else may see it.
 CONCERNS: Final = """
     SELECT EXISTS (SELECT FROM ticket WHERE ticket_id = $1 AND specialist_id = $2)
+        OR EXISTS (SELECT FROM offer
+                   WHERE ticket_id = $1 AND specialist_id = $2 AND state = 'open')
         OR EXISTS (SELECT FROM happening WHERE ticket_id = $1 AND specialist_id = $2
                    AND type = 'premium.assignment.released.v1')
 """
@@ -86,8 +98,10 @@ TIMELINE: Final = """
     WHERE ticket_id = $1 ORDER BY at, tx, type LIMIT 200
 """
 ACTS: Final = """
-    SELECT at, who, name, act, outcome FROM act LEFT JOIN specialist ON specialist_id = who
-    WHERE ticket_id = $1 ORDER BY at LIMIT 200
+    SELECT at, kind, actor, a.name AS actor_name, to_id, t.name AS to_name, reason
+    FROM act LEFT JOIN specialist AS a ON a.specialist_id = actor
+    LEFT JOIN specialist AS t ON t.specialist_id = to_id
+    WHERE ticket_id = $1 AND kind IN ('move', 'pin', 'unpin') ORDER BY act_id LIMIT 200
 """
 QUEUE: Final = f"""
     SELECT {_ROW} FROM ticket AS t
@@ -100,12 +114,13 @@ QUEUE_SIZES: Final = """
     FROM ticket WHERE waiting GROUP BY 1, 2 ORDER BY 1, 2
 """
 PEOPLE: Final = """
-    SELECT s.specialist_id, name, presence, on_shift, turns_at, languages, team,
+    SELECT s.specialist_id, name, presence, said, on_shift, turns_at, languages, team,
            jsonb_object_agg(channel, jsonb_build_array(load, capacity)) AS room,
            sum(load) AS load
     FROM specialist AS s JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
     WHERE NOT removed AND ($1::text IS NULL OR team = $1)
-    GROUP BY s.specialist_id
+    GROUP BY s.specialist_id, said
     ORDER BY CASE WHEN $2 THEN -sum(load) ELSE 0 END, name LIMIT $3
 """
 TAKERS: Final = """
@@ -114,12 +129,7 @@ TAKERS: Final = """
     WHERE NOT removed AND channel = $1 AND capacity > 0
     ORDER BY (presence = 'online' AND on_shift) DESC, capacity - load DESC, name LIMIT 100
 """
-ACTED: Final = """
-    INSERT INTO act (act_id, at, who, lead, ticket_id, act, wish, outcome)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, '') ON CONFLICT DO NOTHING RETURNING true
-"""
-OUTCOME: Final = "SELECT outcome FROM act WHERE act_id = $1"
-NOTE_OUTCOME: Final = "UPDATE act SET outcome = $2 WHERE act_id = $1"
+TURN: Final = "SELECT assigned_count + offered_count FROM ticket WHERE ticket_id = $1"
 
 type Row = Mapping[str, Any]
 
@@ -151,6 +161,12 @@ async def person(tx: Tx, name: str) -> Row | None:
     return await tx.fetchrow(PERSON, name)
 
 
+async def said(tx: Tx, name: str) -> str | None:
+    """Read somebody's own word on their presence, if they ever gave one."""
+    word: str | None = await tx.fetchval(SAID, name)
+    return word
+
+
 async def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
     """Read what people are called."""
     return {row["specialist_id"]: row["name"] for row in await tx.fetch(NAMES, ids)}
@@ -159,6 +175,11 @@ async def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
 async def held(tx: Tx, name: str) -> Sequence[Row]:
     """Read what somebody has, the first due first."""
     return await tx.fetch(HELD, name)
+
+
+async def offered(tx: Tx, name: str) -> Sequence[Row]:
+    """Read what rings at somebody, the lease that ends first at the top."""
+    return await tx.fetch(OFFERED, name)
 
 
 async def done(tx: Tx, name: str, since: datetime) -> Sequence[Row]:
@@ -203,25 +224,7 @@ async def takers(tx: Tx, channel: Channel) -> Sequence[Row]:
     return await tx.fetch(TAKERS, channel)
 
 
-async def acted(  # noqa: PLR0913, PLR0917 - a row has so many columns
-    tx: Tx,
-    act_id: UUID,
-    act: str,
-    ticket_id: UUID | None,
-    visitor: Visitor,
-    wish: Mapping[str, str],
-    now: datetime,
-    *,
-    as_lead: bool,
-) -> str | None:
-    """Claim an act; of one that was done before, its outcome comes back. Waits for its twin."""
-    row = (act_id, now, visitor.name, as_lead, ticket_id, act, json.dumps(wish))
-    if await tx.fetchval(ACTED, *row):
-        return None
-    outcome: str = await tx.fetchval(OUTCOME, act_id)
-    return outcome
-
-
-async def note_outcome(tx: Tx, act_id: UUID, outcome: str) -> None:
-    """Keep what came of an act, in the words that were shown."""
-    await tx.execute(NOTE_OUTCOME, act_id, outcome)
+async def turn(tx: Tx, ticket_id: UUID) -> int | None:
+    """Count through how many hands a ticket has gone; None of an unknown one."""
+    turns: int | None = await tx.fetchval(TURN, ticket_id)
+    return turns

@@ -1,9 +1,10 @@
 """What each page shows, read in one transaction: values, so that two of them can be compared."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,10 +14,12 @@ from router.inbox.rows import Row, row_of
 from shared.events import Presence
 from shared.postgres import Tx
 from shared.promises import Channel
+from shared.web.visitors import Missing
 
 __all__ = ["Desk", "Floor", "Owner", "Pane", "Worker", "read_desk", "read_floor", "read_pane"]
 
-_ENDED = ("resolved", "closed", "reached")
+_ENDED: Final = ("resolved", "closed", "reached")
+_ABSENT: Final = ("online", "away", "offline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Desk:
     """A specialist's page: what is theirs, in the order of what is due."""
 
     owner: Owner
+    offers: tuple[Row, ...]
     mine: tuple[Row, ...]
     waiting: tuple[Row, ...]
     """Answered, and the customer has the word."""
@@ -44,7 +48,8 @@ class Desk:
     @property
     def next_due(self) -> Row | None:
         """What is due next."""
-        return min(self.mine, key=lambda row: row.due_at, default=None)
+        open_ones = [row for row in (*self.offers, *self.mine) if not row.state]
+        return min(open_ones, key=lambda row: row.due_at, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,10 @@ class Pane:
     """A ticket, opened."""
 
     row: Row
-    holder: str | None
+    called: Mapping[str, str]
+    """What those are called who have to do with it."""
+    takers: tuple[tuple[str, str], ...]
+    """Who serves its channel, by id and name; those first who could take it now."""
     lines: tuple[Line, ...]
     zone: str
 
@@ -86,45 +94,45 @@ class Floor:
         return sum(count for _, _, count in self.pools)
 
 
-async def read_desk(tx: Tx, name: str, now: datetime) -> Desk | None:
-    """Read a specialist's page; None of who is not on the roster."""
+async def read_desk(tx: Tx, name: str, now: datetime) -> Desk:
+    """Read a specialist's page. Raises Missing."""
     owner = await _owner(tx, name)
-    if owner is None:
-        return None
     there = now.astimezone(ZoneInfo(owner.zone))
     midnight = there.replace(hour=0, minute=0, second=0, microsecond=0)
     mine = [row_of(read) for read in await store.held(tx, name)]
     past = [row_of(read) for read in await store.done(tx, name, midnight)]
     return Desk(
         owner=owner,
+        offers=tuple(row_of(read) for read in await store.offered(tx, name)),
         mine=tuple(mine),
         waiting=tuple(row for row in past if row.state not in _ENDED),
         done=tuple(row for row in past if row.state in _ENDED),
     )
 
 
-async def read_pane(tx: Tx, ticket_id: UUID, reader: str) -> Pane | None:
-    """Read a ticket, for somebody's eyes; None of what router knows nothing of."""
+async def read_pane(tx: Tx, ticket_id: UUID, reader: str) -> Pane:
+    """Read a ticket, for somebody's eyes. Raises Missing."""
     read = await store.ticket(tx, ticket_id)
     owner = await _owner(tx, reader)
-    if owner is None or read is None or read["account_id"] is None:
-        return None
+    if read is None or read["account_id"] is None:
+        raise Missing("There is no such ticket.")
     row = row_of(read)
     facts, acts = await store.timeline(tx, ticket_id)
-    called = await store.names(tx, [row.holder] if row.holder else [])
+    people = [name for name in (row.holder, row.offered_to, row.pinned_to) if name]
+    called = await store.names(tx, people)
+    takers = await store.takers(tx, row.channel)
     return Pane(
         row=row,
-        holder=called.get(row.holder, row.holder) if row.holder else None,
+        called=called,
+        takers=tuple((taker["specialist_id"], taker["name"]) for taker in takers),
         lines=tuple(history(facts, acts)),
         zone=owner.zone,
     )
 
 
-async def read_floor(tx: Tx, name: str, asked: store.Asked, team: str | None) -> Floor | None:
-    """Read the lead's page."""
+async def read_floor(tx: Tx, name: str, asked: store.Asked, team: str | None) -> Floor:
+    """Read the lead's page. Raises Missing."""
     owner = await _owner(tx, name)
-    if owner is None:
-        return None
     pools = await store.queue_sizes(tx)
     return Floor(
         queue=tuple(row_of(read) for read in await store.queue(tx, asked)),
@@ -134,18 +142,24 @@ async def read_floor(tx: Tx, name: str, asked: store.Asked, team: str | None) ->
     )
 
 
-async def _owner(tx: Tx, name: str) -> Owner | None:
+async def _owner(tx: Tx, name: str) -> Owner:
     read = await store.person(tx, name)
     if read is None:
-        return None
+        raise Missing(f"{name} is not on the roster.")
     return Owner(
         name=name,
         called=read["name"],
-        presence=read["presence"],
+        presence=_seen(read),
         on_shift=read["on_shift"],
         turns_at=read["turns_at"],
         zone=read["zone"],
     )
+
+
+def _seen(read: Any) -> Presence:  # noqa: ANN401 - a record is any
+    """Take the more absent of the roster's word and their own."""
+    presence: Presence = max(read["presence"], read["said"] or "online", key=_ABSENT.index)
+    return presence
 
 
 def _worker(read: Any) -> Worker:  # noqa: ANN401 - a record is any
@@ -153,7 +167,7 @@ def _worker(read: Any) -> Worker:  # noqa: ANN401 - a record is any
     return Worker(
         name=read["specialist_id"],
         called=read["name"],
-        presence=read["presence"],
+        presence=_seen(read),
         on_shift=read["on_shift"],
         turns_at=read["turns_at"],
         languages=tuple(read["languages"]),

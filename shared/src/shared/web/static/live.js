@@ -26,11 +26,7 @@
     const due = Date.parse(element.dataset.due);
     const since = Date.parse(element.dataset.since);
     const seconds = (due - at) / 1000;
-    const lease = element.dataset.lease !== undefined;
-    const clock = lease && seconds >= 0 && seconds < 3600;
-    const words = clock
-      ? `${Math.trunc(seconds / 60)}:${String(Math.trunc(seconds % 60)).padStart(2, "0")}`
-      : seconds >= 0 ? `${span(seconds)} left` : `${span(-seconds)} over`;
+    const words = seconds >= 0 ? `${span(seconds)} left` : `${span(-seconds)} over`;
     const time = element.querySelector("time");
     if (time.textContent !== words) time.textContent = words;
     const state = seconds <= 0 ? "over" : (due - at) * 5 <= due - since ? "soon" : "fine";

@@ -1,0 +1,271 @@
+"""In whose hands tickets are: they are offered, accepted, assigned, and taken back.
+
+What is to be saved and announced is left on the object. Who waits next, the desk decides.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID, uuid5
+
+from router.offers.offer import Offer, State
+from router.offers.rules import Rules
+from router.roster import CHANNELS, Roster, Specialist
+from router.ticket import Ticket, base
+from shared.events import (
+    Absence,
+    AssignmentHandedBack,
+    AssignmentReleased,
+    Envelope,
+    Event,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfferWithdrawn,
+    Release,
+    TicketAssigned,
+    TicketDeclined,
+    TicketOffered,
+)
+from shared.events.assignments import AssignmentFact
+from shared.promises import Channel
+
+__all__ = ["Back", "Before", "Hands"]
+
+_SOURCE: Final = "router"
+
+type Before = tuple[int, int]
+"""Capacity and load of somebody on a channel, as they were loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A ticket that has left somebody, and the cause of what follows."""
+
+    ticket: Ticket
+    specialist_id: str
+    cause: UUID
+
+
+class Hands:
+    """The tickets one transaction knows of, and who has them."""
+
+    def __init__(self, roster: Roster, rules: Rules, now: datetime) -> None:
+        self.roster = roster
+        self.rules = rules
+        self.now = now
+        self.tickets: dict[UUID, Ticket] = {}
+        self.touched: set[UUID] = set()
+        self.offers: dict[UUID, Offer] = {}
+        self.before: dict[tuple[str, Channel], Before] = {}
+        self.announced: list[Envelope[Event]] = []
+        self.traceparent: str | None = None
+
+    def give(self, ticket: Ticket, specialist: Specialist) -> None:
+        """Offer a ticket, or assign it, as its channel's rule says."""
+        ticket.begin_round(specialist.specialist_id)
+        if ticket.terms.channel in self.rules.rings:
+            self._offer(ticket, specialist)
+        else:
+            self.assign(ticket, specialist)
+
+    def assign(
+        self, ticket: Ticket, specialist: Specialist, *, accepted: Offer | None = None
+    ) -> None:
+        """Let somebody have a ticket; who accepted an offer has the room already."""
+        terms = ticket.terms
+        ticket.specialist_id = specialist.specialist_id
+        ticket.hand_back_at = None
+        ticket.assigned_count += 1
+        self.touched.add(ticket.ticket_id)
+        if accepted is None:
+            self._shift(specialist, terms.channel, 1)
+        event = TicketAssigned(
+            ticket_id=ticket.ticket_id,
+            specialist_id=specialist.specialist_id,
+            account_id=terms.account_id,
+            channel=terms.channel,
+            severity=ticket.severity,
+            language=terms.language,
+            english_instead=self._english_instead(ticket),
+            due_at=ticket.key[0],
+            waited_ms=self._waited_ms(ticket),
+            offer_id=None if accepted is None else accepted.offer_id,
+        )
+        self.announce(uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}"), event)
+
+    def accept(self, ticket: Ticket) -> None:
+        """Turn the open offer of a ticket into an assignment."""
+        offer, specialist = self._settle(ticket, "accepted")
+        event = OfferAccepted(
+            ticket_id=ticket.ticket_id,
+            specialist_id=offer.specialist_id,
+            offer_id=offer.offer_id,
+        )
+        self.announce(offer.offer_id, event)
+        self.assign(ticket, specialist, accepted=offer)
+
+    def decline(self, ticket: Ticket, reason: str) -> Back:
+        """Take a ticket from whoever has it, or is offered it, and does not want it."""
+        name = ticket.with_whom
+        assert name is not None  # noqa: S101 - asked only of tickets held or offered
+        self._set_aside(ticket, name, self.rules.set_aside_s.declined, said_no=True)
+        if ticket.offer is None:
+            event = TicketDeclined(ticket_id=ticket.ticket_id, specialist_id=name, reason=reason)
+            return self._take_back(ticket, event, "declined")
+        offer, _ = self._settle(ticket, "declined")
+        declined = OfferDeclined(
+            ticket_id=ticket.ticket_id, specialist_id=name, offer_id=offer.offer_id, reason=reason
+        )
+        return self._offer_ended(ticket, offer, declined)
+
+    def expire(self, ticket: Ticket) -> Back:
+        """End the lease of who said nothing."""
+        offer, _ = self._settle(ticket, "expired")
+        self._set_aside(ticket, offer.specialist_id, self.rules.set_aside_s.silent, said_no=False)
+        event = OfferExpired(
+            ticket_id=ticket.ticket_id, specialist_id=offer.specialist_id, offer_id=offer.offer_id
+        )
+        return self._offer_ended(ticket, offer, event)
+
+    def withdraw(
+        self, ticket: Ticket, cause: Release | Absence | Literal["away", "moved", "pinned"]
+    ) -> Back:
+        """Take the open offer of a ticket back."""
+        offer, _ = self._settle(ticket, "withdrawn")
+        event = OfferWithdrawn(
+            ticket_id=ticket.ticket_id,
+            specialist_id=offer.specialist_id,
+            offer_id=offer.offer_id,
+            cause=cause,
+        )
+        return self._offer_ended(ticket, offer, event)
+
+    def hand_back(
+        self,
+        ticket: Ticket,
+        cause: Absence | Literal["by_hand", "moved"],
+        *,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> Back:
+        """Take a ticket from who has it, for a cause that is not their dislike."""
+        name = ticket.specialist_id
+        assert name is not None  # noqa: S101 - asked only of tickets held
+        if cause == "by_hand":
+            self._set_aside(ticket, name, self.rules.set_aside_s.handed_back, said_no=True)
+        event = AssignmentHandedBack(
+            ticket_id=ticket.ticket_id, specialist_id=name, cause=cause, by=by, reason=reason
+        )
+        return self._take_back(ticket, event, "handed_back")
+
+    def release(self, ticket: Ticket, cause: Release, cause_id: UUID) -> Back:
+        """Free who has a ticket, or is offered it, whose work has ended."""
+        if ticket.offer is not None:
+            return self.withdraw(ticket, cause)
+        specialist_id = self._take_from(ticket)
+        event = AssignmentReleased(
+            ticket_id=ticket.ticket_id, specialist_id=specialist_id, cause=cause
+        )
+        self.announce(cause_id, event)
+        return Back(ticket, specialist_id, cause_id)
+
+    def note(self, specialist: Specialist, channel: Channel, *, new: bool = False) -> None:
+        """Remember what was loaded, for the save to be sure that nobody else changed it."""
+        was = (specialist.capacity.get(channel, 0), specialist.load.get(channel, 0))
+        self.before.setdefault((specialist.specialist_id, channel), (0, 0) if new else was)
+
+    def announce(self, cause: UUID, event: AssignmentFact) -> None:
+        """Leave a fact to be told."""
+        self.announced.append(
+            Envelope.caused_by(
+                cause, event, source=_SOURCE, time=self.now, traceparent=self.traceparent
+            )
+        )
+
+    def _offer(self, ticket: Ticket, specialist: Specialist) -> None:
+        terms = ticket.terms
+        lease = self.rules.rings[terms.channel].lease(now=self.now, due_at=ticket.key[0])
+        ticket.offered_count += 1
+        offer = Offer(
+            offer_id=uuid5(ticket.ticket_id, f"offered/{ticket.offered_count}"),
+            ticket_id=ticket.ticket_id,
+            specialist_id=specialist.specialist_id,
+            offered_at=self.now,
+            lease_ends_at=self.now + lease,
+        )
+        ticket.offer = self.offers[offer.offer_id] = offer
+        self.touched.add(ticket.ticket_id)
+        self._shift(specialist, terms.channel, 1)
+        event = TicketOffered(
+            ticket_id=ticket.ticket_id,
+            specialist_id=specialist.specialist_id,
+            offer_id=offer.offer_id,
+            account_id=terms.account_id,
+            channel=terms.channel,
+            severity=ticket.severity,
+            language=terms.language,
+            english_instead=self._english_instead(ticket),
+            due_at=ticket.key[0],
+            lease_ends_at=offer.lease_ends_at,
+            waited_ms=self._waited_ms(ticket),
+        )
+        self.announce(offer.offer_id, event)
+
+    def _settle(self, ticket: Ticket, state: State) -> tuple[Offer, Specialist]:
+        """End the open offer; its room is free again, unless it was accepted."""
+        assert ticket.offer is not None  # noqa: S101 - asked only of tickets offered
+        offer = replace(ticket.offer, state=state, settled_at=self.now)
+        specialist = self._somebody(offer.specialist_id)
+        self.offers[offer.offer_id] = offer
+        ticket.offer = None
+        self.touched.add(ticket.ticket_id)
+        if state != "accepted":
+            self._shift(specialist, ticket.terms.channel, -1)
+        return offer, specialist
+
+    def _offer_ended(self, ticket: Ticket, offer: Offer, event: AssignmentFact) -> Back:
+        self.announce(offer.offer_id, event)
+        return Back(ticket, offer.specialist_id, offer.offer_id)
+
+    def _take_back(self, ticket: Ticket, event: AssignmentFact, what: str) -> Back:
+        specialist_id = self._take_from(ticket)
+        ticket.waiting_since = self.now
+        cause = uuid5(ticket.ticket_id, f"{what}/{specialist_id}/{ticket.assigned_count}")
+        self.announce(cause, event)
+        return Back(ticket, specialist_id, cause)
+
+    def _take_from(self, ticket: Ticket) -> str:
+        """Free the room of whoever has the ticket; their id comes back."""
+        assert ticket.specialist_id is not None  # noqa: S101 - asked only of tickets held
+        specialist = self._somebody(ticket.specialist_id)
+        ticket.specialist_id = ticket.hand_back_at = None
+        self.touched.add(ticket.ticket_id)
+        self._shift(specialist, ticket.terms.channel, -1)
+        return specialist.specialist_id
+
+    def _set_aside(
+        self, ticket: Ticket, specialist_id: str, seconds: float, *, said_no: bool
+    ) -> None:
+        until = self.now + timedelta(seconds=seconds)
+        ticket.set_aside = {**ticket.set_aside, specialist_id: until}
+        if said_no:
+            ticket.declined_by |= {specialist_id}
+
+    def _somebody(self, specialist_id: str) -> Specialist:
+        specialist = self.roster.get(specialist_id)
+        assert specialist is not None  # noqa: S101 - the database holds the reference
+        return specialist
+
+    def _shift(self, specialist: Specialist, channel: Channel, by: int) -> None:
+        """Change a load. Where room counts across channels, all of it must be as it was loaded."""
+        for on in CHANNELS if specialist.universal is not None else (channel,):
+            self.note(specialist, on)
+        specialist.load[channel] = specialist.load.get(channel, 0) + by
+
+    def _english_instead(self, ticket: Ticket) -> bool:
+        return not self.roster.serves(ticket.terms.channel, base(ticket.terms.language))
+
+    def _waited_ms(self, ticket: Ticket) -> int:
+        waited = self.now - (ticket.waiting_since or ticket.terms.create_date)
+        return max(0, waited // timedelta(milliseconds=1))

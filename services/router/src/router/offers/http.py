@@ -1,0 +1,319 @@
+"""The door of the desk: what rings, and what people do with it and with their tickets."""
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import FastAPI, Path, Query
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from starlette.exceptions import HTTPException
+
+from router import handlers
+from router.offers import acts, store
+from router.offers.acts import Conflict, Standing, Unknown
+from router.offers.rules import Rules
+from shared.api import A_TICKET, TicketId, Traceparent, answered_by, problems
+from shared.events import Presence
+from shared.postgres import Database, now
+from shared.promises import Channel, Severity
+from shared.tracing import traceparent_or_new
+
+__all__ = ["add_desk"]
+
+_AN_OFFER: Final = "2b0c2d3e-9d1f-5c55-8a5f-0a7f4d5b6c7d"
+
+type _Id = Annotated[str, Field(min_length=1, max_length=100)]
+type _Reason = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^\x00-\x1f]+$",
+        description="Is published: a few plain words.",
+    ),
+]
+type OfferId = Annotated[
+    UUID,
+    Path(
+        description="As `GET /v1/offers` and the event name it.",
+        openapi_examples={"of the examples": {"value": _AN_OFFER}},
+    ),
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Who(_Body):
+    """Which specialist does it."""
+
+    specialist_id: Annotated[_Id, Field(examples=["mara"])]
+
+
+class Wish(Who):
+    """Which specialist does it, and why."""
+
+    reason: Annotated[_Reason, Field(examples=["not my field"])]
+
+
+class HandingBack(Wish):
+    """From whom, why, and who decides it: ``by`` left out, it is their own choice."""
+
+    by: Annotated[_Id | None, Field(examples=["lea"])] = None
+
+
+class Moving(_Body):
+    """To whom, who decides it, and why."""
+
+    to: Annotated[_Id, Field(examples=["jonas"])]
+    by: Annotated[_Id, Field(examples=["lea"])]
+    reason: Annotated[_Reason, Field(examples=["knows the account"])]
+
+
+class Pinning(_Body):
+    """To whom (null: to nobody any more), who decides it, and why."""
+
+    to: Annotated[_Id | None, Field(examples=["jonas"])]
+    by: Annotated[_Id, Field(examples=["lea"])]
+    reason: Annotated[_Reason, Field(examples=["knows the account"])]
+
+
+class Finding(Who):
+    """Which specialist finds which severity."""
+
+    severity: Annotated[Severity, Field(examples=["standard"])]
+
+
+class Heartbeat(_Body):
+    """Whether somebody is there; to be said again before its lease ends.
+
+    ``hand_back`` gives back at once all that they have accepted.
+    """
+
+    presence: Annotated[Presence, Field(examples=["online"])]
+    hand_back: bool = False
+
+
+class After(BaseModel):
+    """How the ticket stands after the act; done again, the same act has the same answer."""
+
+    outcome: Standing
+    ticket_id: UUID
+    specialist_id: str | None = Field(description="Who has it, or at whom it rings.")
+
+
+class Ringing(BaseModel):
+    """A ticket that rings at a specialist."""
+
+    offer_id: UUID
+    ticket_id: UUID
+    specialist_id: str
+    offered_at: datetime
+    lease_ends_at: datetime = Field(description="Until then they may accept it.")
+    account_id: str
+    channel: Channel
+    language: str
+    severity: Severity
+    due_at: datetime
+
+
+_RINGING: Final = TypeAdapter(list[Ringing])
+_AFTER: Final = answered_by(
+    {"outcome": "assigned", "ticket_id": A_TICKET, "specialist_id": "jonas"}
+)
+_FAILS: Final = problems(
+    {
+        HTTPStatus.NOT_FOUND: f"there is no ticket {A_TICKET}",
+        HTTPStatus.CONFLICT: "mara does not have this ticket: someone was faster",
+    }
+)
+_OFFER_FAILS: Final = problems(
+    {
+        HTTPStatus.NOT_FOUND: f"mara has no offer {_AN_OFFER}",
+        HTTPStatus.CONFLICT: "the lease of this offer has ended: the ticket went on to others",
+    }
+)
+_NOBODY: Final = problems({HTTPStatus.NOT_FOUND: "there is no specialist mara"})
+
+
+class _Desk:
+    """Lets people act, and says what came of it."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def act(self, make: Callable[[str], acts.Act], traceparent: str | None) -> After:
+        wanted = make(traceparent_or_new(traceparent))
+        try:
+            async with self._db.transaction() as tx:
+                outcome = await handlers.act(tx, wanted, await now(tx))
+        except Unknown as e:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
+        except Conflict as e:
+            raise HTTPException(HTTPStatus.CONFLICT, str(e)) from e
+        return After(
+            outcome=outcome.outcome,
+            ticket_id=outcome.ticket_id,
+            specialist_id=outcome.specialist_id,
+        )
+
+
+def add_desk(app: FastAPI, db: Database) -> None:
+    """Add the routes by which specialists and leads work."""
+    desk = _Desk(db)
+    _add_offers(app, db, desk)
+    _add_work(app, desk)
+    _add_leads(app, desk)
+    _add_presence(app, db)
+    _add_rules(app, db)
+
+
+def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
+    @app.get("/v1/offers", summary="What rings at me")
+    async def offers(
+        specialist_id: Annotated[str, Query(min_length=1, max_length=100, examples=["mara"])],
+    ) -> list[Ringing]:
+        """List a specialist's open offers, the lease that ends first at the top."""
+        async with db.transaction() as tx:
+            return _RINGING.validate_python(await store.offers(tx, specialist_id))
+
+    @app.post(
+        "/v1/offers/{offer_id}/accept",
+        summary="Take a ticket",
+        responses=_AFTER | _OFFER_FAILS,
+    )
+    async def accept(offer_id: OfferId, who: Who, traceparent: Traceparent = None) -> After:
+        """Have the ticket that is offered: the lease must not have ended."""
+        return await desk.act(
+            lambda trace: acts.Accept(offer_id, who.specialist_id, trace), traceparent
+        )
+
+    @app.post(
+        "/v1/offers/{offer_id}/decline",
+        summary="Let a ticket go on",
+        responses=_AFTER | _OFFER_FAILS,
+    )
+    async def decline_offer(
+        offer_id: OfferId, wish: Wish, traceparent: Traceparent = None
+    ) -> After:
+        """Let the ticket ring at somebody else; it comes back when nobody else takes it."""
+        return await desk.act(
+            lambda trace: acts.DeclineOffer(offer_id, wish.specialist_id, wish.reason, trace),
+            traceparent,
+        )
+
+
+def _add_work(app: FastAPI, desk: _Desk) -> None:
+    ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
+
+    @app.post("/v1/tickets/{ticket_id}/decline", summary="Not me", **ticket)  # type: ignore[arg-type]
+    async def decline(ticket_id: TicketId, wish: Wish, traceparent: Traceparent = None) -> After:
+        """Give a ticket to another specialist than who has it; if nobody has room, it waits.
+
+        It keeps its age, and is not offered again to who declined it while others could take it.
+        """
+        return await desk.act(
+            lambda trace: acts.Decline(ticket_id, wish.specialist_id, wish.reason, trace),
+            traceparent,
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/responded", summary="I have answered", **ticket)  # type: ignore[arg-type]
+    async def responded(ticket_id: TicketId, who: Who, traceparent: Traceparent = None) -> After:
+        """Say that the customer has an answer: clocks of a response are met."""
+        return await desk.act(
+            lambda trace: acts.Respond(ticket_id, who.specialist_id, trace), traceparent
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="It is as severe", **ticket)  # type: ignore[arg-type]
+    async def confirm_severity(
+        ticket_id: TicketId, who: Who, traceparent: Traceparent = None
+    ) -> After:
+        """Find the severity right, as it stands."""
+        return await desk.act(
+            lambda trace: acts.Confirm(ticket_id, who.specialist_id, trace), traceparent
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/reclassify", summary="It is not as severe", **ticket)  # type: ignore[arg-type]
+    async def reclassify(
+        ticket_id: TicketId, finding: Finding, traceparent: Traceparent = None
+    ) -> After:
+        """Find another severity: its promises are priced anew from the create date."""
+        return await desk.act(
+            lambda trace: acts.Reclassify(
+                ticket_id, finding.specialist_id, finding.severity, trace
+            ),
+            traceparent,
+        )
+
+
+def _add_leads(app: FastAPI, desk: _Desk) -> None:
+    ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
+
+    @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Let it wait again", **ticket)  # type: ignore[arg-type]
+    async def hand_back(
+        ticket_id: TicketId, wish: HandingBack, traceparent: Traceparent = None
+    ) -> After:
+        """Take a ticket from who has it: their own choice, or a lead's. It keeps its age."""
+        by = wish.by or wish.specialist_id
+        return await desk.act(
+            lambda trace: acts.HandBack(ticket_id, wish.specialist_id, by, wish.reason, trace),
+            traceparent,
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/move", summary="Give it to somebody", **ticket)  # type: ignore[arg-type]
+    async def move(ticket_id: TicketId, wish: Moving, traceparent: Traceparent = None) -> After:
+        """Let a lead give a ticket to who is there and has room, whoever has it now; on record."""
+        return await desk.act(
+            lambda trace: acts.Move(ticket_id, wish.to, wish.by, wish.reason, trace), traceparent
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/pin", summary="Keep it for somebody", **ticket)  # type: ignore[arg-type]
+    async def pin(ticket_id: TicketId, wish: Pinning, traceparent: Traceparent = None) -> After:
+        """Let a lead keep a ticket for one person, or for nobody any more; on record."""
+        return await desk.act(
+            lambda trace: acts.Pin(ticket_id, wish.to, wish.by, wish.reason, trace), traceparent
+        )
+
+
+def _add_presence(app: FastAPI, db: Database) -> None:
+    @app.post(
+        "/v1/specialists/{specialist_id}/presence",
+        summary="I am there",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=_NOBODY,
+    )
+    async def presence(
+        specialist_id: Annotated[str, Path(examples=["mara"])],
+        word: Heartbeat,
+        traceparent: Traceparent = None,
+    ) -> None:
+        """Say whether somebody is there: a heartbeat.
+
+        Unless it is said again within its lease, they count as offline. Who is offline hands back
+        what they have, by the rules.
+        """
+        trace = traceparent_or_new(traceparent)
+        say = acts.Say(specialist_id, word.presence, word.hand_back, trace)
+        try:
+            async with db.transaction() as tx:
+                await handlers.say(tx, say, await now(tx))
+        except Unknown as e:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
+
+
+def _add_rules(app: FastAPI, db: Database) -> None:
+    @app.get("/v1/rules", summary="How it rings")
+    async def rules() -> Rules:
+        """Show the rules in force: how offers ring, who is set aside, what is handed back when."""
+        async with db.transaction() as tx:
+            return await store.load_rules(tx)
+
+    @app.put("/v1/rules", summary="Let it ring otherwise")
+    async def change_rules(rules: Rules) -> Rules:
+        """Put rules in force, for all that happens from now on."""
+        async with db.transaction() as tx:
+            await store.save_rules(tx, rules)
+        return rules

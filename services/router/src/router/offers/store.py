@@ -1,0 +1,96 @@
+"""What is kept of offers and acts, apart from what the desk decides on."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from router.offers.acts import Deed, Done, Outcome
+from router.offers.offer import Offer
+from router.offers.rules import Rules
+from shared.events import Presence
+from shared.postgres import Tx
+
+__all__ = [
+    "add_act",
+    "done_before",
+    "find_offer",
+    "load_rules",
+    "offers",
+    "save_rules",
+    "say_again",
+]
+
+OFFER: Final = "SELECT * FROM offer WHERE offer_id = $1"
+SAID_AGAIN: Final = """
+    UPDATE presence SET said_until = $4
+    WHERE specialist_id = $1 AND said = $2 AND said_until > $3
+"""
+RULES: Final = "SELECT document FROM rules"
+SAVE_RULES: Final = """
+    INSERT INTO rules (document) VALUES ($1)
+    ON CONFLICT (only_one) DO UPDATE SET document = excluded.document
+"""
+ADD_ACT: Final = """
+    INSERT INTO act (
+        kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+DONE_BEFORE: Final = """
+    SELECT ticket_id, outcome, specialist_id FROM act
+    WHERE subject = $1 AND kind = $2 AND actor = $3 AND at > $4
+      AND ($5::text IS NULL OR from_id = $5) AND ($6::text IS NULL OR to_id = $6)
+    ORDER BY act_id DESC LIMIT 1
+"""
+OFFERS: Final = """
+    SELECT offer_id, ticket_id, o.specialist_id, offered_at, lease_ends_at, account_id, channel,
+           language, coalesce(reclassified_to, severity) AS severity, due_at
+    FROM offer AS o JOIN ticket USING (ticket_id)
+    WHERE o.state = 'open' AND o.specialist_id = $1 ORDER BY lease_ends_at, offer_id
+"""
+
+
+async def find_offer(tx: Tx, offer_id: UUID) -> Offer | None:
+    """Read an offer, settled or not."""
+    row = await tx.fetchrow(OFFER, offer_id)
+    return None if row is None else Offer(**row)
+
+
+async def say_again(
+    tx: Tx, specialist_id: str, said: Presence, *, now: datetime, until: datetime
+) -> bool:
+    """Prolong what somebody says already; False when it is news, or its lease has ended."""
+    return await tx.execute(SAID_AGAIN, specialist_id, said, now, until) == "UPDATE 1"
+
+
+async def load_rules(tx: Tx) -> Rules:
+    """Read the rules in force."""
+    document = await tx.fetchval(RULES)
+    return Rules() if document is None else Rules.model_validate_json(document)
+
+
+async def save_rules(tx: Tx, rules: Rules) -> None:
+    """Put rules in force."""
+    await tx.execute(SAVE_RULES, rules.model_dump_json())
+
+
+async def add_act(tx: Tx, done: Done, *, at: datetime) -> None:
+    """Keep what somebody did."""
+    deed, outcome = done.deed, done.outcome
+    await tx.execute(
+        ADD_ACT,
+        *(deed.kind, deed.subject, deed.actor, at, deed.from_id, deed.to_id, done.reason),
+        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id),
+    )
+
+
+async def done_before(tx: Tx, deed: Deed, *, since: datetime) -> Outcome | None:
+    """Find what came of an act when the same person did it before."""
+    row = await tx.fetchrow(
+        DONE_BEFORE, deed.subject, deed.kind, deed.actor, since, deed.from_id, deed.to_id
+    )
+    return None if row is None else Outcome(**row)
+
+
+async def offers(tx: Tx, specialist_id: str) -> list[dict[str, Any]]:
+    """Read what rings at somebody, the lease that ends first at the top."""
+    return [dict(row) for row in await tx.fetch(OFFERS, specialist_id)]

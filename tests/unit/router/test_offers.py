@@ -1,0 +1,193 @@
+"""Offers: who is rung for how long, and what each end of an offer comes to."""
+
+from datetime import timedelta
+
+import pytest
+from tests.unit.router.living import ADesk, ticket_id
+
+from router.offers.acts import Accept, Conflict, Decline, DeclineOffer, Unknown
+from router.offers.rules import Ring, Rules
+from router.roster import preference
+from shared.events import (
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfferWithdrawn,
+    TicketAssigned,
+    TicketOffered,
+    TicketReopened,
+    TicketResolved,
+)
+from shared.testing.builders import NOON, a_specialist, a_ticket, told
+
+MAILS_RING = Rules(rings={"email": Ring(cap_s=300)})
+
+
+def test_a_lease_is_a_share_of_the_time_left_within_bounds() -> None:
+    """At most the cap, at least the minimum, though the promise be broken already."""
+    ring = Ring(cap_s=30, share=0.1, minimum_s=5)
+    leases = [
+        ring.lease(now=NOON, due_at=NOON + timedelta(seconds=left)).total_seconds()
+        for left in (3600, 100, 1, -60)
+    ]
+    assert leases == [30, 10, 5, 5]
+
+
+@pytest.mark.parametrize("share", [Ring(cap_s=1).share])
+def test_any_budget_survives_three_who_say_nothing(share: float) -> None:
+    """More than half of it is left."""
+    assert (1 - share) ** 3 > 0.5
+
+
+def test_a_chat_rings_and_a_mail_is_assigned() -> None:
+    """Unless the rules say otherwise."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
+    assert desk.told() == ["ticket.offered a", "ticket.assigned a"]
+    assert desk.tickets[ticket_id("T1")].specialist_id is None
+
+
+def test_an_offer_holds_room() -> None:
+    """A second chat does not ring at somebody with room for one."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2", channel="chat"))
+    assert desk.told() == ["ticket.offered a"]
+    assert desk.people["a"].load["chat"] == 1
+
+
+def test_assigned_follows_accepted() -> None:
+    """The room was held already; the assignment names its offer."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    [outcome] = desk.play(desk.accept("T1"))
+    assert desk.told() == ["ticket.offered a", "offer.accepted a", "ticket.assigned a"]
+    assert (outcome.outcome, outcome.specialist_id) == ("assigned", "a")
+    assert desk.people["a"].load["chat"] == 1
+    [assigned] = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+    assert assigned.offer_id in desk.offers
+
+
+def test_a_declined_offer_goes_on_to_somebody_else() -> None:
+    """The decliner is passed over; the reason is told."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    first = desk.offer_of("T1")
+    [outcome] = desk.play(DeclineOffer(first.offer_id, first.specialist_id, "in a call"))
+    assert outcome.outcome == "offered"
+    assert outcome.specialist_id not in {None, first.specialist_id}
+    assert desk.told(OfferDeclined) == [f"offer.declined {first.specialist_id}"]
+    assert desk.people[first.specialist_id].load["chat"] == 0
+
+
+def test_a_silent_specialist_is_passed_over_when_the_lease_ends() -> None:
+    """At that instant, not before."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    first = desk.offer_of("T1")
+    desk.now = first.lease_ends_at - timedelta(microseconds=1)
+    desk.wake()
+    assert desk.offer_of("T1") == first
+    desk.now = first.lease_ends_at
+    desk.wake()
+    assert desk.told(OfferExpired) == [f"offer.expired {first.specialist_id}"]
+    assert desk.offer_of("T1").specialist_id != first.specialist_id
+
+
+def test_nobody_accepts_when_the_lease_has_ended() -> None:
+    """It is said that the ticket went on."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    late = desk.accept("T1")
+    desk.later(seconds=60)
+    with pytest.raises(Conflict, match="lease of this offer has ended"):
+        desk.play(late)
+
+
+def test_nobody_accepts_what_rings_at_another() -> None:
+    """As if there were no such offer."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    with pytest.raises(Unknown, match="b has no offer"):
+        desk.play(Accept(desk.offer_of("T1").offer_id, "b"))
+
+
+def test_a_sole_silent_specialist_is_offered_it_again() -> None:
+    """At once: nobody else is there, and ringing on costs nothing."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    desk.later(seconds=30)
+    desk.wake()
+    assert desk.told() == ["ticket.offered a", "offer.expired a", "ticket.offered a"]
+
+
+def test_a_sole_decliner_is_offered_it_again() -> None:
+    """Somebody has to."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    desk.play(Decline(ticket_id("T1"), "a", "busy"))
+    assert desk.offer_of("T1").specialist_id == "a"
+
+
+def test_a_decliner_is_left_alone_for_a_time_while_others_could_come() -> None:
+    """Then it rings again, by itself."""
+    desk = ADesk()
+    desk.play(
+        a_specialist("a"),
+        a_ticket("T1", channel="chat"),
+        a_specialist("b", presence="away"),
+        Decline(ticket_id("T1"), "a", "busy"),
+    )
+    assert desk.tickets[ticket_id("T1")].waits
+    wakes_at = desk.tickets[ticket_id("T1")].wakes_at
+    assert wakes_at == NOON + timedelta(seconds=desk.rules.set_aside_s.declined)
+    desk.now = wakes_at
+    desk.wake()
+    assert desk.offer_of("T1").specialist_id == "a"
+
+
+def test_all_are_rung_before_anybody_is_rung_twice() -> None:
+    """However their names are preferred."""
+    desk = ADesk()
+    desk.play(*(a_specialist(name) for name in "abc"), a_ticket("T1", channel="phone"))
+    for _ in range(5):
+        desk.now = desk.offer_of("T1").lease_ends_at
+        desk.wake()
+    order = sorted("abc", key=lambda name: preference("northwind", name), reverse=True)
+    assert desk.told(TicketOffered) == [f"ticket.offered {name}" for name in order * 2]
+
+
+def test_a_30_minute_ticket_survives_three_silent_specialists() -> None:
+    """Half of its budget is left at least, when the fourth is rung."""
+    desk = ADesk(rules=MAILS_RING)
+    people = [a_specialist(name) for name in "abcd"]
+    desk.play(*people, a_ticket("T1", severity="business_critical"))
+    for _ in range(3):
+        desk.now = desk.offer_of("T1").lease_ends_at
+        desk.wake()
+    ticket = desk.tickets[ticket_id("T1")]
+    assert len(set(desk.told(TicketOffered))) == 4
+    assert ticket.due_at == NOON + timedelta(minutes=30)
+    assert ticket.due_at - desk.now >= timedelta(minutes=15)
+
+
+def test_an_offer_is_withdrawn_when_the_work_ends() -> None:
+    """Its room is free; the ticket rings at nobody, and again when it is reopened."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), told(TicketResolved, "T1"))
+    assert desk.told(OfferWithdrawn) == ["offer.withdrawn a"]
+    assert desk.people["a"].load["chat"] == 0
+    desk.play(told(TicketReopened, "T1", after_min=1))
+    assert desk.offer_of("T1").specialist_id == "a"
+
+
+def test_each_offer_has_one_end_and_a_name_of_its_own() -> None:
+    """What is told of it is told under ids that differ."""
+    desk = ADesk()
+    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    desk.later(seconds=30)
+    desk.wake()
+    desk.play(desk.accept("T1"))
+    ids = [envelope.id for envelope in desk.announced]
+    assert len(ids) == len(set(ids))
+    assert desk.told(OfferAccepted, OfferExpired) == ["offer.expired a", "offer.accepted a"]
+    assert [offer.state for offer in desk.offers.values()] == ["expired", "accepted"]
