@@ -1,6 +1,7 @@
-"""Chromium as people have it, a fresh profile a test; and the door of a router behind it."""
+"""Chromium as people have it, with a fresh profile a test; and a router's pages behind it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from shutil import which
 from typing import Final
 
@@ -18,11 +19,16 @@ _FLAGS: Final = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make pictures` keep what the tests see."""
+    parser.addoption("--pictures", type=Path, help="a folder for a picture of each state")
+
+
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    """Start Chromium with a profile of its own."""
+    """Start Chromium."""
     path = which("chromium")
-    assert path is not None, "no chromium on PATH; as root: deploy/chromium"
+    assert path is not None, "no chromium on PATH: run deploy/chromium"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=[*_FLAGS])
         yield browser

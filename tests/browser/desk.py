@@ -1,13 +1,14 @@
 """A router's pages as they run: on a real PostgreSQL, behind a port of the loopback."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from playwright.async_api import Browser, Page
 from pydantic import AnyHttpUrl, SecretStr
+from starlette.routing import BaseRoute
 
 from router import handlers
 from router.http import make_app
@@ -40,7 +41,24 @@ class Desk:
 
     db: Database
     fresh: FreshDatabase
-    address: str
+    routes: Sequence[BaseRoute]
+    address: str = ""
+    server: HttpServer = field(init=False)
+
+    async def serve(self, port: int = 0) -> None:
+        """Listen; a port of the system's choosing unless one is named."""
+        self.server = HttpServer(make_app(self.db, [*self.routes]), host="127.0.0.1", port=port)
+        await self.server.start()
+        assert self.server.listening is not None
+        self.address = "http://{}:{}".format(*self.server.listening.getsockname())
+
+    async def cut(self) -> None:
+        """Let nobody in any more, and let go of who is in."""
+        await self.server.stop()
+
+    async def mend(self) -> None:
+        """Serve again, where it was."""
+        await self.serve(int(self.address.rpartition(":")[2]))
 
     async def given(self, *envelopes: Envelope[Event]) -> None:
         """Let events have their effect, as the consumer does."""
@@ -87,7 +105,6 @@ async def opened(
     *,
     intake: tuple[str, str] | None = None,
     oidc: OidcSettings | None = None,
-    port: int = 0,
 ) -> AsyncIterator[Desk]:
     """Serve while the context lasts; ``intake`` is its address and a key."""
     await run_from(fresh, NOON + timedelta(minutes=1))
@@ -95,10 +112,12 @@ async def opened(
     door = Intake(AnyHttpUrl(intake[0]), SecretStr(intake[1])) if intake else Intake(None, None)
     pulse = Pulse(db, inbox.look)
     pages = inbox_routes(db, pulse, door, Oidc(oidc) if oidc else None)
-    server = HttpServer(make_app(db, [*pages]), host="127.0.0.1", port=port)
+    desk = Desk(db, fresh, pages)
     async with AsyncExitStack() as stack:
-        for part in (db, server, pulse):
-            await part.start()
-            stack.push_async_callback(part.stop)
-        assert server.listening is not None
-        yield Desk(db, fresh, "http://{}:{}".format(*server.listening.getsockname()))
+        await db.start()
+        stack.push_async_callback(db.stop)
+        await desk.serve()
+        stack.push_async_callback(desk.cut)
+        await pulse.start()
+        stack.push_async_callback(pulse.stop)
+        yield desk

@@ -241,9 +241,8 @@ class _Inbox:
         pane: Mapping[str, Any] | None,
         **view: Any,  # noqa: ANN401 - whatever the template shows
     ) -> Response:
-        pane_html = ""
-        if pane is not None:
-            pane_html = self._pages.render("pane.html" if "pane" in pane else "said.html", **pane)
+        opened = "no_pane.html" if pane is None else "pane.html" if "pane" in pane else "said.html"
+        pane_html = self._pages.render(opened, **(pane or {}))
         query = {**place.query(visitor.name), **({"on": "lead"} if place.lead else {})}
         return self._pages.answer(
             template,

@@ -28,7 +28,8 @@
         found.focus();
         found.click();
         if (found.tagName === "SUMMARY" && found.parentElement.open) {
-          found.parentElement.querySelector("div button, div input, div select")?.focus();
+          const first = found.parentElement.querySelector("button, select");
+          requestAnimationFrame(() => first && first.focus());
         }
         return true;
       }
