@@ -16,7 +16,7 @@ from shared.web.pages import HEADERS, Pages, is_fragment, route
 from shared.web.paths import SIGN_IN
 from shared.web.visitors import Denied, Missing, Person, SignedOut, Visitor, csrf_token
 
-__all__ = ["Admits", "Door", "form_of"]
+__all__ = ["Admits", "Door", "Leaves", "form_of"]
 
 _CSRF_HEADER: Final = "x-csrf-token"
 _CSRF_FIELD: Final = "csrf"
@@ -24,15 +24,19 @@ _CSRF_FIELD: Final = "csrf"
 type Admits = Callable[[Tx, Person], Awaitable[bool]]
 """Tells whether somebody still belongs here: asked at every request."""
 
+type Leaves = Callable[[Tx, Person], Awaitable[None]]
+"""What else happens when somebody signs out."""
+
 type Handle = Callable[[Request, Visitor], Awaitable[Response]]
 
 
 class Door:
     """Lets visitors through to pages, and turns what stands in their way into pages, too."""
 
-    def __init__(self, db: Database, pages: Pages, admits: Admits) -> None:
+    def __init__(self, db: Database, pages: Pages, admits: Admits, leaves: Leaves) -> None:
         self._db = db
         self._admits = admits
+        self._leaves = leaves
         self.pages = pages
         self.cookie = f"{pages.service}-session"
         """Cookies know no ports: two services on one host keep theirs apart."""
@@ -91,6 +95,7 @@ class Door:
         """End the session, wherever it is open."""
         async with self._db.transaction() as tx:
             await store.end(tx, visitor.secret)
+            await self._leaves(tx, visitor.person)
         answer = RedirectResponse(f"{SIGN_IN}?why=out", 303, headers=HEADERS)
         answer.delete_cookie(self.cookie)
         return answer

@@ -24,7 +24,7 @@ from shared.web.oidc import Oidc
 from shared.web.pages import HEADERS, Pages, route
 from shared.web.pulse import Pulse, Shown, stream
 from shared.web.sign_in import sign_in_routes
-from shared.web.visitors import Denied, Missing, Visitor
+from shared.web.visitors import Denied, Missing, Person, Visitor
 
 __all__ = ["STREAM", "inbox_routes"]
 
@@ -60,7 +60,12 @@ def inbox_routes(
 ) -> Sequence[BaseRoute]:
     """Serve sign-in and the pages."""
     pages = Pages("router", "router.inbox")
-    door = Door(db, pages, store.is_listed)
+
+    async def leaves(tx: Tx, person: Person) -> None:
+        if pulse.real:
+            await presence.leave(tx, person.name, await now(tx))
+
+    door = Door(db, pages, store.is_listed, leaves)
     inbox = _Inbox(db, door, pulse, intake)
     return [
         pages.assets(),
