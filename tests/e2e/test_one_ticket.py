@@ -116,7 +116,8 @@ async def test_a_declined_ticket_goes_to_somebody_else(
     decline = f"{stack.addresses.http('router')}/v1/tickets/{ticket_id}/decline"
     body = {"specialist_id": first.specialist_id, "reason": "in a call"}
     assert (await http.post(decline, json=body)).status_code == 200
-    assert (await http.post(decline, json=body)).status_code == 409
+    again = await http.post(decline, json=body)
+    assert again.status_code == 200
     told = await watch.until(ticket_id, TicketDeclined, TicketAssigned, TicketAssigned)
     assert len({assigned.specialist_id for assigned in events(told, TicketAssigned)}) == 2
 

@@ -9,12 +9,18 @@ from typing import Final, get_args
 from uuid import UUID
 
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
+    AssignmentResponded,
     CustomerReached,
     CustomerReplied,
     Envelope,
     Event,
     NotificationSent,
+    OfferAccepted,
+    OfferExpired,
+    OfferWithdrawn,
+    SeverityReclassified,
     TicketAccepted,
     TicketAssigned,
     TicketClosed,
@@ -22,6 +28,7 @@ from shared.events import (
     TicketErased,
     TicketMerged,
     TicketNoted,
+    TicketOffered,
     TicketQueued,
     TicketReclassified,
     TicketReopened,
@@ -273,11 +280,13 @@ def _event(random: Random, themes: Sequence[str]) -> Event:
         case "waiting":
             return _SIMPLE_WAITS[random.choice(CAUSES)]
         case "reclassified":
-            return _SEVERE[random.choice(get_args(Severity.__value__))]
+            return random.choice(_SEVERE[random.choice(get_args(Severity.__value__))])
         case "merged":
             return TicketMerged(ticket_id=TICKET, into=UUID(int=random.getrandbits(128)))
         case "hands":
             return random.choice(_HANDS)
+        case "responded":
+            return random.choice(_ANSWERED)
         case _:
             return _SIMPLE[kind]
 
@@ -298,7 +307,6 @@ _WEIGHTS: Final = {
     "hands": 4,
 }
 _SIMPLE: Final[dict[str, Event]] = {
-    "responded": TicketResponded(ticket_id=TICKET),
     "replied": CustomerReplied(ticket_id=TICKET),
     "reached": CustomerReached(ticket_id=TICKET),
     "resumed": TicketResumed(ticket_id=TICKET),
@@ -309,8 +317,16 @@ _SIMPLE: Final[dict[str, Event]] = {
     "noted": TicketNoted(ticket_id=TICKET),
 }
 _SIMPLE_WAITS: Final = {c: TicketWaiting(ticket_id=TICKET, waiting_for=c) for c in CAUSES}
-_SEVERE: Final = {
-    s: TicketReclassified(ticket_id=TICKET, severity=s) for s in get_args(Severity.__value__)
+_ANSWERED: Final[tuple[Event, ...]] = (
+    TicketResponded(ticket_id=TICKET),
+    AssignmentResponded(ticket_id=TICKET, specialist_id="ada"),
+)
+_SEVERE: Final[dict[Severity, tuple[Event, ...]]] = {
+    s: (
+        TicketReclassified(ticket_id=TICKET, severity=s),
+        SeverityReclassified(ticket_id=TICKET, specialist_id="ada", severity=s),
+    )
+    for s in get_args(Severity.__value__)
 }
 _HANDS: Final[tuple[Event, ...]] = (
     *(
@@ -333,6 +349,23 @@ _HANDS: Final[tuple[Event, ...]] = (
     ),
     TicketDeclined(ticket_id=TICKET, specialist_id="ada", reason="busy"),
     AssignmentReleased(ticket_id=TICKET, specialist_id="ada", cause="closed"),
+    AssignmentHandedBack(ticket_id=TICKET, specialist_id="ada", cause="offline"),
+    TicketOffered(
+        ticket_id=TICKET,
+        specialist_id="ada",
+        offer_id=TICKET,
+        account_id="northwind",
+        channel="chat",
+        severity="standard",
+        language="en",
+        english_instead=False,
+        due_at=_DAYS[0],
+        lease_ends_at=_DAYS[0],
+        waited_ms=0,
+    ),
+    OfferAccepted(ticket_id=TICKET, specialist_id="ada", offer_id=TICKET),
+    OfferExpired(ticket_id=TICKET, specialist_id="ada", offer_id=TICKET),
+    OfferWithdrawn(ticket_id=TICKET, specialist_id="ada", offer_id=TICKET, cause="resolved"),
     *(
         NotificationSent.model_validate(
             {

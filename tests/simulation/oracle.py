@@ -14,10 +14,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.events import (
+    AssignmentResponded,
     CustomerReached,
     CustomerReplied,
     Envelope,
     Event,
+    SeverityReclassified,
     TicketAccepted,
     TicketClosed,
     TicketErased,
@@ -85,7 +87,7 @@ def judge(
     counted = story[: ends[0]] if ends else story
     severity = opened.event.severity
     for fact in counted:
-        if isinstance(fact.event, TicketReclassified):
+        if isinstance(fact.event, TicketReclassified | SeverityReclassified):
             severity = fact.event.severity
     name = exception_of(opened.event, opened.time)
     verdicts: dict[Name, Verdict] = {}
@@ -136,7 +138,9 @@ def _asked(counted: Sequence[Fact]) -> list[tuple[Fact, Fact | None]]:
 
 
 def _answers(fact: Fact) -> bool:
-    return isinstance(fact.event, TicketResponded | CustomerReached | TicketResolved)
+    return isinstance(
+        fact.event, TicketResponded | AssignmentResponded | CustomerReached | TicketResolved
+    )
 
 
 def _since_reopened(counted: Sequence[Fact]) -> Sequence[Fact]:

@@ -10,6 +10,7 @@ import pytest
 from premium.proof.broker import Broker
 from premium.proof.pipeline import Pipeline
 from premium.proof.tables import Tables
+from premium.replay.pick_up import specialists
 from premium.replay.play import Player
 from premium.replay.rows import Told
 from premium.stack import DATABASES
@@ -110,17 +111,19 @@ async def test_time_is_real_again_when_a_play_is_broken_off(
 ) -> None:
     """Ctrl-C in the middle of a replay leaves no database in another year."""
     publisher = Held()
-    player = Player(
-        publisher=publisher,
-        tables=tables,
-        pipeline=Resting(Broker("127.0.0.1:9"), tables),
-        advance=lambda _: None,
-    )
-    playing = asyncio.create_task(player.play([TOLD], speed=speed))
-    await publisher.asked.wait()
-    assert all(moment.year == NOON.year for moment in await times(fresh))
-    playing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await playing
+    async with specialists(tables, "http://127.0.0.1:9") as people:
+        player = Player(
+            publisher=publisher,
+            tables=tables,
+            pipeline=Resting(Broker("127.0.0.1:9"), tables),
+            specialists=people,
+            advance=lambda _: None,
+        )
+        playing = asyncio.create_task(player.play([TOLD], speed=speed))
+        await publisher.asked.wait()
+        assert all(moment.year == NOON.year for moment in await times(fresh))
+        playing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await playing
     real = await BusinessTime(tables.databases).real_now()
     assert all(abs(moment - real) < SOON for moment in await times(fresh))

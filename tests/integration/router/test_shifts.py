@@ -99,7 +99,7 @@ async def test_who_leaves_or_is_listed_without_shifts_has_none(db: Database) -> 
     await take(db, gone("ann", after_min=1), a_specialist("bo", after_min=1))
     assert await read(db, ALL_SHIFTS) == [None, None]
     async with db.session() as session:
-        assert await store.seconds_to_turn(session) is None
+        assert await store.seconds_to_wake(session) is None
 
 
 async def test_a_shift_that_begins_takes_a_long_queue(db: Database) -> None:
@@ -131,7 +131,7 @@ async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDat
     await take(db, a_specialist("ann", shifts=AFTERNOON), a_ticket("T1"))
     async with db.session() as session:
         assert await now(session) == NOON
-        assert await store.seconds_to_turn(session) == minutes(30).total_seconds()
+        assert await store.seconds_to_wake(session) == minutes(30).total_seconds()
     sweeper = Sweeper(db)
     await sweeper.start()
     await stand_at(fresh, NOON + minutes(30))

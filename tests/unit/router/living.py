@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from router.domain import Desk
-from router.offers.acts import Accept, Act, DeclineOffer, Outcome, Say, do, say
+from router.offers.acts import Accept, Act, DeclineOffer, Outcome, Say
+from router.offers.effects import do, say
 from router.offers.offer import Offer
 from router.offers.rules import Rules
 from router.roster import Roster, Specialist

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain import Desk
-from router.offers.acts import Decline, NotTheirs, Unknown, do
+from router.offers.acts import Decline, NotTheirs, Unknown
+from router.offers.effects import do
 from router.offers.rules import Rules
 from router.roster import CHANNELS, Roster, Specialist
 from router.ticket import Ticket, base

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from router.domain import Desk
-from router.offers.acts import Decline, NotTheirs, Unknown, do
+from router.offers.acts import Decline, NotTheirs, Unknown
+from router.offers.effects import do
 from router.offers.rules import Rules
 from router.roster import Roster
 from router.ticket import Ticket

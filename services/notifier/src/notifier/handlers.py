@@ -9,6 +9,7 @@ from notifier import domain, store
 from notifier.domain import one_line
 from notifier.store import Listing
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
     BreachFact,
     ClockFact,
@@ -83,7 +84,7 @@ def _holders(envelopes: Sequence[Envelope[Event]]) -> dict[tuple[UUID, datetime]
         match envelope.event:
             case TicketAssigned() as assigned:
                 found[assigned.ticket_id, envelope.time] = assigned.specialist_id
-            case TicketDeclined() | AssignmentReleased() as given_up:
+            case TicketDeclined() | AssignmentHandedBack() | AssignmentReleased() as given_up:
                 found[given_up.ticket_id, envelope.time] = None
             case _:
                 pass

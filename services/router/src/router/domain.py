@@ -81,6 +81,8 @@ class Desk(Hands):
         super().__init__(roster, rules, now)
         self.listed: dict[str, Specialist] = {}
         self.turned: dict[str, Specialist] = {}
+        self.most: dict[tuple[str, Channel], int] = {}
+        """The highest capacity that somebody was listed with, should they be listed twice."""
         self.said_before: dict[str, datetime | None] = {}
         """Whose own word on their presence changes, and until when the old one held."""
         self._due: list[Ticket] = []
@@ -270,6 +272,8 @@ class Desk(Hands):
             return
         for channel in CHANNELS:
             self.note(known or specialist, channel, new=known is None)
+            place = (specialist.specialist_id, channel)
+            self.most[place] = max(self.most.get(place, 0), specialist.capacity[channel])
         if known is not None:
             specialist.load = known.load
             specialist.said, specialist.said_until = known.said, known.said_until

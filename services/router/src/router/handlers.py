@@ -17,9 +17,9 @@ from router.offers.acts import (
     Outcome,
     Say,
     deed_of,
-    do,
 )
-from router.offers.acts import say as take_word
+from router.offers.effects import do
+from router.offers.effects import say as take_word
 from router.roster import CHANNELS
 from router.ticket import FACTS
 from shared import outbox

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import astuple
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from router.domain import Desk
+from router.offers import store as kept
 from router.offers.offer import Offer
 from router.roster import CHANNELS, Roster, Specialist
 from router.ticket import Fact, Reclassified, Request, Ticket, base
@@ -121,6 +121,11 @@ SAVE_LOADS: Final = """
     WHERE (c.specialist_id, c.channel) = (new.specialist_id, new.channel)
       AND (c.capacity, c.load) = (new.capacity_before, new.load_before)
 """
+LOWER: Final = """
+    UPDATE capacity AS c SET capacity = new.capacity
+    FROM unnest($1::text[], $2::text[], $3::int[]) AS new (specialist_id, channel, capacity)
+    WHERE (c.specialist_id, c.channel) = (new.specialist_id, new.channel)
+"""
 SAVE_TICKETS: Final = """
     INSERT INTO ticket (
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
@@ -147,24 +152,6 @@ SAVE_TICKETS: Final = """
         offered_count = excluded.offered_count, hand_back_at = excluded.hand_back_at,
         pinned_to = excluded.pinned_to, confirmed = excluded.confirmed,
         wakes_at = excluded.wakes_at
-"""
-# The settled ones first: a ticket has one open offer.
-SAVE_OFFERS: Final = """
-    INSERT INTO offer (
-        offer_id, ticket_id, specialist_id, offered_at, lease_ends_at, state, settled_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
-    ON CONFLICT (offer_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at
-"""
-# Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
-SAVE_SAID: Final = """
-    INSERT INTO presence AS p (specialist_id, said, said_until)
-    SELECT specialist_id, said, said_until
-    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
-        AS new (specialist_id, said, said_until, before)
-    ON CONFLICT (specialist_id) DO UPDATE
-    SET said = excluded.said, said_until = excluded.said_until
-    WHERE p.said_until IS NOT DISTINCT FROM
-        ($4::timestamptz[])[array_position($1::text[], p.specialist_id)]
 """
 QUEUE: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting,
@@ -225,15 +212,14 @@ async def save(tx: Tx, desk: Desk) -> None:
     if desk.listed:
         await _save_specialists(tx, desk.listed.values())
     if desk.said_before:
-        await _save_said(tx, desk)
+        await kept.save_said(tx, desk)
     if desk.before:
         await _save_loads(tx, desk)
     if desk.touched:
         columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
     if desk.offers:
-        settled_first = sorted(desk.offers.values(), key=lambda offer: offer.state == "open")
-        await tx.executemany(SAVE_OFFERS, [astuple(offer) for offer in settled_first])
+        await kept.save_offers(tx, desk.offers.values())
 
 
 async def seconds_to_wake(tx: Tx) -> float | None:
@@ -276,26 +262,21 @@ async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
 
 
 async def _save_loads(tx: Tx, desk: Desk) -> None:
-    rows = []
+    """Write loads; a capacity that one batch raised and lowered is lowered when they stand."""
+    rows, lowered = [], []
     for (specialist_id, channel), before in desk.before.items():
         person = desk.roster.get(specialist_id)
         assert person is not None  # noqa: S101 - nobody leaves the roster's memory
-        after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
-        rows.append((specialist_id, channel, *before, *after))
+        capacity, load = person.capacity.get(channel, 0), person.load.get(channel, 0)
+        most = desk.most.get((specialist_id, channel), capacity)
+        rows.append((specialist_id, channel, *before, most, load))
+        if most > capacity:
+            lowered.append((specialist_id, channel, capacity))
     done = await tx.execute(SAVE_LOADS, *zip(*rows, strict=True))
     if done != f"UPDATE {len(rows)}":
         raise Transient("somebody else changed what specialists hold; decide again")
-
-
-async def _save_said(tx: Tx, desk: Desk) -> None:
-    rows = []
-    for specialist_id, before in desk.said_before.items():
-        person = desk.roster.get(specialist_id)
-        assert person is not None  # noqa: S101 - as above
-        rows.append((specialist_id, person.said, person.said_until, before))
-    done = await tx.execute(SAVE_SAID, *zip(*rows, strict=True))
-    if done != f"INSERT 0 {len(rows)}":
-        raise Transient("somebody has just said again that they are there; decide again")
+    if lowered:
+        await tx.execute(LOWER, *zip(*lowered, strict=True))
 
 
 def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any

@@ -32,7 +32,8 @@ __all__ = ["CONSUMES", "EMITS", "PATIENTLY", "PROMPTLY", "Folding", "decode", "e
 
 PROMPTLY: Final = (TicketFact.topic,)
 PATIENTLY: Final = (AssignmentFact.topic, NotificationFact.topic, PolicyPublished.topic)
-"""What nobody waits for: in whose hands time went, and what was declared."""
+"""What seldom decides and comes in numbers: in whose hands time went, what a specialist said at
+our desk, what was declared. An answer that comes late disproves a breach, as any late fact does."""
 CONSUMES: Final = (*PROMPTLY, *PATIENTLY)
 EMITS: Final = (ClockFact.topic, BreachFact.topic)
 _HANDS: Final = ("assignment", "callback")

@@ -15,15 +15,22 @@ from premium.proof.verdict import fact_id, judge
 from premium.proof.wire import Wire
 from shared.dead_letters import DeadLetter
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
+    Event,
     NotificationFailed,
     NotificationSent,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfferWithdrawn,
     PromiseBreached,
     PromiseMissed,
     PromiseRetracted,
     TicketAssigned,
     TicketDeclined,
     TicketFact,
+    TicketOffered,
 )
 
 __all__ = ["Evidence", "Finding", "audit", "since"]
@@ -74,6 +81,7 @@ def audit(evidence: Evidence) -> list[Finding]:
         _garbage(evidence),
         _promises(evidence),
         _retractions(evidence),
+        _offers(evidence),
         _assignments(evidence),
         _mails(evidence),
         _books(evidence),
@@ -165,8 +173,12 @@ def _outcome(clock: Timed) -> Outcome | str:
 def _assignments(evidence: Evidence) -> Finding:
     """Whoever was given a ticket handed it back or finished it, and nobody holds one still."""
     given, back, done = (
-        Counter(fact.ticket for fact in evidence.wire.of_type(event.type))
-        for event in (TicketAssigned, TicketDeclined, AssignmentReleased)
+        _by_ticket(evidence.wire, kinds)
+        for kinds in (
+            (TicketAssigned,),
+            (TicketDeclined, AssignmentHandedBack),
+            (AssignmentReleased,),
+        )
     )
     faults = [
         f"{name}: assigned {given[name]}x, declined {back[name]}x, released {done[name]}x"
@@ -176,6 +188,28 @@ def _assignments(evidence: Evidence) -> Finding:
     faults += [f"{t.ticket_id}: still waits" for t in evidence.books.routed if t.waiting]
     told = f"{back.total():,} declined + {done.total():,} released"
     return Finding("assignments", f"{given.total():,}", told, faults)
+
+
+def _offers(evidence: Evidence) -> Finding:
+    """Each offer came to one end."""
+    offered = Counter(f.about["offer_id"] for f in evidence.wire.of_type(TicketOffered.type))
+    ends = [
+        Counter(f.about["offer_id"] for f in evidence.wire.of_type(kind.type))
+        for kind in (OfferAccepted, OfferDeclined, OfferExpired, OfferWithdrawn)
+    ]
+    ended = sum(ends, Counter[str]())
+    faults = [
+        f"offer {name}: made {offered[name]}x, ended {ended[name]}x"
+        for name in offered.keys() | ended.keys()
+        if (offered[name], ended[name]) != (1, 1)
+    ]
+    words = ("accepted", "declined", "expired", "withdrawn")
+    told = " · ".join(f"{end.total():,} {w}" for end, w in zip(ends, words, strict=True))
+    return Finding("offers", f"{offered.total():,}", told, faults)
+
+
+def _by_ticket(wire: Wire, kinds: Sequence[type[Event]]) -> Counter[str]:
+    return Counter(fact.ticket for kind in kinds for fact in wire.of_type(kind.type))
 
 
 def _mails(evidence: Evidence) -> Finding:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from premium.demo.script import account_name
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
     ClockCancelled,
     ClockMet,
@@ -28,6 +29,7 @@ from shared.events import (
     PromiseBreached,
     PromiseMissed,
     PromiseRetracted,
+    SpecialistFact,
     SpecialistListed,
     TicketAccepted,
     TicketAssigned,
@@ -41,6 +43,8 @@ __all__ = ["Board", "News", "Specialist", "Ticket"]
 
 _NEWS_MAX: Final = 60
 _LAST_WARNING: Final = 80
+
+_PLACED: Final = (TicketAssigned, TicketDeclined, AssignmentHandedBack, AssignmentReleased)
 
 
 @dataclass(slots=True)
@@ -112,7 +116,9 @@ class Board:
         match event:
             case SpecialistListed():
                 self._listed(event, now)
-            case TicketAssigned() | TicketDeclined() | AssignmentReleased():
+            case (
+                TicketAssigned() | TicketDeclined() | AssignmentHandedBack() | AssignmentReleased()
+            ):
                 self._placed(now, event)
             case TicketAccepted():
                 ticket = self._ticket(event.ticket_id)
@@ -162,9 +168,7 @@ class Board:
             if at is not None:
                 self._say(at, event.presence, f"{event.name} is {event.presence}")
 
-    def _placed(
-        self, at: datetime, event: TicketAssigned | TicketDeclined | AssignmentReleased
-    ) -> None:
+    def _placed(self, at: datetime, event: SpecialistFact) -> None:
         ticket = self._ticket(event.ticket_id)
         specialist = self.specialists.get(event.specialist_id)
         if isinstance(event, TicketAssigned):

@@ -1,5 +1,6 @@
 """The doors that upstream systems and specialists use: intake's and router's HTTP, and Kafka."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -66,28 +67,53 @@ class Doors:
 
     async def decline(self, ticket_id: UUID, specialist_id: str, reason: str) -> None:
         """Hand a ticket back; that somebody was faster is no surprise."""
-        place = f"{self.router}/v1/tickets/{ticket_id}/decline"
-        body = {"specialist_id": specialist_id, "reason": reason}
-        answer = await patiently(lambda: self._post(place, json=body))
-        if answer.status not in {*_TAKEN, HTTPStatus.CONFLICT}:
-            self.surprises.append(f"decline of {ticket_id}: {answer}")
+        await self._act(f"tickets/{ticket_id}/decline", specialist_id, reason=reason)
+
+    async def accept(self, offer_id: UUID, specialist_id: str) -> None:
+        """Take what rings; that it rings no more is no surprise."""
+        await self._act(f"offers/{offer_id}/accept", specialist_id)
+
+    async def decline_offer(self, offer_id: UUID, specialist_id: str, reason: str) -> None:
+        """Let what rings go on; likewise."""
+        await self._act(f"offers/{offer_id}/decline", specialist_id, reason=reason)
+
+    async def rules(self) -> dict[str, Any]:
+        """Read by which rules it rings."""
+        answer = await patiently(lambda: self._send("GET", f"{self.router}/v1/rules"))
+        found: dict[str, Any] = json.loads(answer.text)
+        return found
+
+    async def ring_by(self, rules: Mapping[str, Any]) -> None:
+        """Let it ring by other rules."""
+        place = f"{self.router}/v1/rules"
+        answer = await patiently(lambda: self._send("PUT", place, json=rules))
+        if answer.status not in _TAKEN:
+            self.surprises.append(f"rules: {answer}")
 
     async def announce(self, envelope: Envelope[Event]) -> None:
         """Publish an event as the workforce system does."""
         await self._publish(listing(envelope))
 
+    async def _act(self, what: str, specialist_id: str, **more: str) -> None:
+        place, body = f"{self.router}/v1/{what}", {"specialist_id": specialist_id, **more}
+        answer = await patiently(lambda: self._send("POST", place, json=body))
+        if answer.status not in {*_TAKEN, HTTPStatus.CONFLICT}:
+            self.surprises.append(f"{what}: {answer}")
+
     async def _post_document(self, sending: Sending) -> None:
         path = "events" if isinstance(sending.document, LaterFact) else "tickets"
         place = f"{self.intake}/v1/{path}"
         headers = {**_JSON, **self.intake_headers}
-        answer = await patiently(lambda: self._post(place, data=sending.value, headers=headers))
+        answer = await patiently(
+            lambda: self._send("POST", place, data=sending.value, headers=headers)
+        )
         expected = _TAKEN if sending.document else {int(sending.reason)}
         if answer.status not in expected:
             self.surprises.append(f"{path[:-1]} {sending.key.decode()}: {answer}")
 
-    async def _post(self, place: str, **content: Any) -> _Answer:  # noqa: ANN401 - aiohttp's own
+    async def _send(self, verb: str, place: str, **content: Any) -> _Answer:  # noqa: ANN401 - aiohttp's own
         try:
-            async with self.http.post(place, **content) as response:
+            async with self.http.request(verb, place, **content) as response:
                 answer = _Answer(response.status, await response.text())
         except (aiohttp.ClientError, TimeoutError) as e:
             raise Transient(f"{place}: {type(e).__name__}: {e}") from e

@@ -18,7 +18,7 @@ from premium.demo.doors import Doors
 from premium.demo.ledger import Ledger
 from premium.demo.pace import Pace
 from premium.demo.script import dice, roster
-from premium.demo.specialists import Act, Work, breaks, work_on
+from premium.demo.specialists import Act, Work, breaks, pick_up, work_on
 from premium.demo.workforce import Workforce
 from premium.proof.patience import patiently
 from premium.stack.business_time import BusinessTime
@@ -32,6 +32,7 @@ from shared.events import (
     LaterFact,
     SupportRequest,
     TicketAssigned,
+    TicketOffered,
     WatermarkAdvanced,
 )
 from shared.events.requests import FactType
@@ -141,6 +142,8 @@ class Drive:
                 self._latencies.append(max(taken, _LATENCY_MIN))
             case TicketAssigned() as event if event.ticket_id in self._requests:
                 self._work(event, envelope)
+            case TicketOffered() as event if event.ticket_id in self._requests:
+                self._ring(event, envelope)
             case _:
                 pass  # seen; or somebody else's ticket, on a stack that others use too
 
@@ -206,6 +209,20 @@ class Drive:
         acts = work_on(work, dice(self.seed, request.external_id, turn))
         for act in acts:
             self.agenda.add(act.told_at, partial(self._do, act, ticket, request))
+
+    def _ring(self, offer: TicketOffered, envelope: Envelope[Event]) -> None:
+        if envelope.id in self._seen:
+            return
+        self._seen.add(envelope.id)
+        rng = dice(self.seed, self._requests[offer.ticket_id].external_id, str(offer.offer_id))
+        picked, excuse = pick_up(rng), rng.choice(_EXCUSES)
+        if picked == "accept":
+            answer = partial(self.doors.accept, offer.offer_id, offer.specialist_id)
+        elif picked == "decline":
+            answer = partial(self.doors.decline_offer, offer.offer_id, offer.specialist_id, excuse)
+        else:
+            return
+        self.agenda.add(envelope.time, answer)
 
     async def _do(self, act: Act, ticket: TicketAssigned, request: SupportRequest) -> None:
         if act.deed == "decline":

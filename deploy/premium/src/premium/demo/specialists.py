@@ -15,11 +15,14 @@ from premium.demo.script import dice
 from shared.events import Presence, SpecialistListed, TicketAssigned
 from shared.promises import Channel, Severity
 
-__all__ = ["Act", "Break", "Deed", "Work", "breaks", "work_on"]
+__all__ = ["Act", "Break", "Deed", "Pick", "Work", "breaks", "pick_up", "work_on"]
 
 type Deed = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
 ]
+
+type Pick = Literal["accept", "decline", "silence"]
+"""What somebody does about a ticket that rings at them."""
 
 _MEDIAN_S: Final[dict[Channel, float]] = {"email": 7 * 60, "phone": 50, "chat": 8}
 """How long a specialist with nothing else to do takes to answer."""
@@ -28,6 +31,7 @@ _MANNERS: Final = {"ja": 1.3, "de": 1.1, "fr": 1.1}
 """Some languages take longer to answer well in."""
 _PER_TICKET_HELD: Final = 0.05
 _DECLINE_SHARE: Final = 0.03
+_SILENT_SHARE: Final = 0.02
 _BREAK_HOURS: Final = (7, 19)
 _COMES_IN: Final = time(9)
 
@@ -65,10 +69,19 @@ class Break:
 def work_on(work: Work, rng: Random) -> list[Act]:
     """Decide all that a specialist does about a ticket they were just given."""
     answer_after = _answer_after(work, rng)
-    is_new = work.turn == 0 and work.story != "withdrawn"
+    rang = work.ticket.offer_id is not None
+    is_new = work.turn == 0 and work.story != "withdrawn" and not rang
     if is_new and rng.random() < _DECLINE_SHARE:
         return [_act("decline", work.assigned_at + answer_after / 4)]
     return _follow(work, work.assigned_at + answer_after, rng)
+
+
+def pick_up(rng: Random) -> Pick:
+    """Decide about a ticket that rings: nearly everybody takes it."""
+    drawn = rng.random()
+    if drawn < _SILENT_SHARE:
+        return "silence"
+    return "decline" if drawn < _SILENT_SHARE + _DECLINE_SHARE else "accept"
 
 
 def breaks(roster: Iterable[SpecialistListed], on: date, seed: int) -> list[Break]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import uuid5
 
 from premium.demo.doors import Doors
@@ -21,6 +21,11 @@ from shared.events import (
 __all__ = ["Workforce"]
 
 _SOURCE: Final = "premium-demo"
+_RINGS: Final = {
+    "phone": {"cap_s": 180, "minimum_s": 180},
+    "chat": {"cap_s": 60, "minimum_s": 60},
+}
+"""Where minutes pass in the blink of an eye, it takes some to pick up."""
 
 
 @dataclass(slots=True)
@@ -33,6 +38,7 @@ class Workforce:
     doors: Doors
     now: Callable[[], datetime]
     _before: dict[str, SpecialistListed] = field(default_factory=dict)
+    _rules: dict[str, Any] = field(default_factory=dict)
     _opened: bool = False
 
     def hear(self, event: Event) -> None:
@@ -45,7 +51,9 @@ class Workforce:
             self._before.pop(event.specialist_id, None)
 
     async def open(self) -> None:
-        """List the accounts, and everybody on the example roster."""
+        """List the accounts, and everybody on the example roster; let it ring slowly."""
+        self._rules = await self.doors.rules()
+        await self.doors.ring_by({**self._rules, "rings": _RINGS})
         self._opened = True
         for account in accounts():
             await self._announce(account)
@@ -58,7 +66,9 @@ class Workforce:
         await self._announce(specialist.model_copy(update={"presence": presence}))
 
     async def close(self) -> None:
-        """Leave the roster as it was found."""
+        """Leave the roster, and how it rings, as they were found."""
+        if self._opened:
+            await self.doors.ring_by(self._rules)
         for specialist in roster() if self._opened else ():
             name = specialist.specialist_id
             before = self._before.get(name)

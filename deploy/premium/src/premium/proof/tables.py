@@ -17,7 +17,12 @@ __all__ = ["Books", "Routed", "Tables", "Timed"]
 _PUBLISH: Final = "SELECT nullif(count(*), 0) || ' events to publish' FROM outbox"
 _BUSY: Final = {
     "intake": _PUBLISH,
-    "router": _PUBLISH,
+    "router": """
+        SELECT coalesce(
+            (SELECT nullif(count(*), 0) || ' tickets to wake' FROM ticket
+             WHERE wakes_at <= premium_now()),
+            (SELECT nullif(count(*), 0) || ' events to publish' FROM outbox))
+    """,
     "sla_monitor": """
         SELECT coalesce(
             (SELECT nullif(count(*), 0) || ' clocks due' FROM clock
@@ -45,7 +50,7 @@ _DELIVERIES: Final = "SELECT delivery_id, state FROM delivery"
 # What a run must come to, whatever happened on the way; how often a mail was tried is left out.
 _STATE: Final = {
     "intake": ("SELECT * FROM ticket",),
-    "router": ("SELECT * FROM ticket", "SELECT * FROM capacity"),
+    "router": ("SELECT * FROM ticket", "SELECT * FROM capacity", "SELECT * FROM offer"),
     "sla_monitor": ("SELECT * FROM clock", "SELECT * FROM fact"),
     "notifier": (
         "SELECT * FROM assignment",
@@ -61,6 +66,7 @@ _SPECIALISTS: Final = """
     SELECT count(*) FROM specialist WHERE NOT removed AND specialist_id <> ALL($1)
 """
 _LAST_DUE: Final = "SELECT max(next_at) FROM clock"
+_RINGS: Final = "SELECT offer_id, specialist_id FROM offer WHERE state = 'open'"
 _COUNT: Final = "SELECT count(*) FROM ticket"
 
 
@@ -122,6 +128,11 @@ class Tables:
         """Say when the last clock falls due; None when no clock waits for time."""
         moment: datetime | None = await self._value("sla_monitor", _LAST_DUE)
         return moment
+
+    async def ringing(self) -> list[tuple[UUID, str]]:
+        """List the offers that are open, and whose each is."""
+        rows = await self._rows("router", _RINGS)
+        return [(row["offer_id"], row["specialist_id"]) for row in rows]
 
     async def tickets(self) -> int:
         """Count the tickets there are."""

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from premium.proof.tables import Books
 from premium.proof.wire import Published, Wire
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
     ClockMet,
     ClockStarted,
@@ -50,6 +51,7 @@ _FACTS: Final[dict[str, type[Event]]] = {
 }
 _BROKEN: Final = (PromiseBreached.type, PromiseMissed.type)
 _TOLD: Final = (TicketAssigned.type, ClockWarned.type, *_BROKEN, PromiseRetracted.type)
+_GIVEN_UP: Final = (AssignmentReleased.type, TicketDeclined.type, AssignmentHandedBack.type)
 _SETTLED: Final = {"sent": NotificationSent.type, "failed": NotificationFailed.type}
 
 
@@ -145,7 +147,7 @@ def _assigned_twice(facts: Sequence[Published]) -> Iterator[str]:
             if holder.get(fact.ticket) is not None:
                 yield f"ticket {fact.ticket} was assigned while {holder[fact.ticket]} had it"
             holder[fact.ticket] = fact.about["specialist_id"]
-        elif fact.type in (AssignmentReleased.type, TicketDeclined.type):
+        elif fact.type in _GIVEN_UP:
             holder[fact.ticket] = None
 
 

@@ -35,7 +35,16 @@ DEAD_LETTER_TOPICS: Final = tuple(
 )
 
 _ABOUT: Final = (
-    *("kind", "cycle", "percent", "specialist_id", "delivery_id", "retracted_id", "due_at"),
+    *(
+        "kind",
+        "cycle",
+        "percent",
+        "specialist_id",
+        "delivery_id",
+        "retracted_id",
+        "due_at",
+        "offer_id",
+    ),
 )
 _REAL_TIME: Final = frozenset({"attempts", "accepted_at", "breakdown"})
 """How often a delivery was tried, when a request came, and whose hands a ticket was known to be in

@@ -17,6 +17,7 @@ from typing import Final
 from premium.proof.patience import patiently
 from premium.proof.pipeline import Pipeline
 from premium.proof.tables import Tables
+from premium.replay.pick_up import Specialists
 from premium.replay.rows import Told
 from premium.stack.business_time import BusinessTime
 from shared.clock import elapsed_s, or_after
@@ -47,11 +48,13 @@ class Player:
         publisher: Publisher,
         tables: Tables,
         pipeline: Pipeline,
+        specialists: Specialists,
         advance: Callable[[int], None],
     ) -> None:
         self._publisher = publisher
         self._tables = tables
         self._pipeline = pipeline
+        self._specialists = specialists
         self._advance = advance
         self._time = BusinessTime(tables.databases)
 
@@ -105,9 +108,16 @@ class Player:
         await patiently(lambda: self._time.stand_at(moment))
 
     async def _rest(self) -> None:
-        """Wait until nothing is left to do. Raises Stuck when nothing has moved for minutes.
+        """Wait until nothing is left to do, for specialists neither. Raises Stuck."""
+        await self._quiet()
+        while await self._specialists.pick_up():
+            await self._quiet()
 
-        Looks are counted, not time: a machine that was suspended is not stuck.
+    async def _quiet(self) -> None:
+        """Wait until the services have nothing left to do.
+
+        Raises Stuck when nothing has moved for minutes: looks are counted, not time, for a machine
+        that was suspended is not stuck.
         """
         reason, unmoved, wait_s = "", 0, _LOOK_S
         while (unrest := await self._unrest()) is not None:

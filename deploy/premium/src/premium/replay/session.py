@@ -17,6 +17,7 @@ from premium.proof.verdict import judge
 from premium.proof.wire import DEAD_LETTER_TOPICS, FACT_TOPICS, Wire, read_wire
 from premium.replay.log import Log
 from premium.replay.memory import MemoryWatch
+from premium.replay.pick_up import Specialists, specialists
 from premium.replay.play import Player
 from premium.replay.report import Report, report_on
 from premium.stack import DATABASES, Addresses, StackError
@@ -47,6 +48,7 @@ class Session:
     broker: Broker
     tables: Tables
     publisher: Publisher
+    specialists: Specialists
     watch: MemoryWatch
 
     async def run(
@@ -57,10 +59,13 @@ class Session:
         since = await patiently(self._ends)
         await self._list_accounts(log)
         await self._list_people(log.told[0].at)
+        if speed:
+            await self.specialists.assign_directly()
         player = Player(
             publisher=self.publisher,
             tables=self.tables,
             pipeline=Pipeline(self.broker, self.tables),
+            specialists=self.specialists,
             advance=advance,
         )
         started = elapsed_s()
@@ -125,4 +130,5 @@ async def session(addresses: Addresses, watch: MemoryWatch) -> AsyncIterator[Ses
         opened.push_async_callback(broker.close)
         publisher = Publisher(addresses.kafka_bootstrap, service="premium")
         opened.push_async_callback(publisher.stop)
-        yield Session(broker, tables, publisher, watch)
+        people = await opened.enter_async_context(specialists(tables, addresses.http("router")))
+        yield Session(broker, tables, publisher, people, watch)

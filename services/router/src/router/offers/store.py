@@ -1,12 +1,16 @@
 """What is kept of offers and acts, apart from what the desk decides on."""
 
+from collections.abc import Iterable
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from router.domain import Desk
 from router.offers.acts import Deed, Done, Outcome
 from router.offers.offer import Offer
 from router.offers.rules import Rules
+from shared.errors import Transient
 from shared.events import Presence
 from shared.postgres import Tx
 
@@ -16,11 +20,31 @@ __all__ = [
     "find_offer",
     "load_rules",
     "offers",
+    "save_offers",
     "save_rules",
+    "save_said",
     "say_again",
 ]
 
 OFFER: Final = "SELECT * FROM offer WHERE offer_id = $1"
+# The settled ones first: a ticket has one open offer.
+SAVE_OFFERS: Final = """
+    INSERT INTO offer (
+        offer_id, ticket_id, specialist_id, offered_at, lease_ends_at, state, settled_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (offer_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at
+"""
+# Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
+SAVE_SAID: Final = """
+    INSERT INTO presence AS p (specialist_id, said, said_until)
+    SELECT specialist_id, said, said_until
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+        AS new (specialist_id, said, said_until, before)
+    ON CONFLICT (specialist_id) DO UPDATE
+    SET said = excluded.said, said_until = excluded.said_until
+    WHERE p.said_until IS NOT DISTINCT FROM
+        ($4::timestamptz[])[array_position($1::text[], p.specialist_id)]
+"""
 SAID_AGAIN: Final = """
     UPDATE presence SET said_until = $4
     WHERE specialist_id = $1 AND said = $2 AND said_until > $3
@@ -53,6 +77,24 @@ async def find_offer(tx: Tx, offer_id: UUID) -> Offer | None:
     """Read an offer, settled or not."""
     row = await tx.fetchrow(OFFER, offer_id)
     return None if row is None else Offer(**row)
+
+
+async def save_offers(tx: Tx, changed: Iterable[Offer]) -> None:
+    """Write offers as they stand."""
+    settled_first = sorted(changed, key=lambda offer: offer.state == "open")
+    await tx.executemany(SAVE_OFFERS, [astuple(offer) for offer in settled_first])
+
+
+async def save_said(tx: Tx, desk: Desk) -> None:
+    """Write whose word changed. Raises Transient when somebody said it again meanwhile."""
+    rows = []
+    for specialist_id, before in desk.said_before.items():
+        person = desk.roster.get(specialist_id)
+        assert person is not None  # noqa: S101 - nobody leaves the roster's memory
+        rows.append((specialist_id, person.said, person.said_until, before))
+    done = await tx.execute(SAVE_SAID, *zip(*rows, strict=True))
+    if done != f"INSERT 0 {len(rows)}":
+        raise Transient("somebody has just said again that they are there; decide again")
 
 
 async def say_again(

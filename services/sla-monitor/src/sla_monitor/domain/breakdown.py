@@ -2,15 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
     Breakdown,
     Event,
     NotificationSent,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfferWithdrawn,
     Part,
     TicketAssigned,
     TicketDeclined,
+    TicketOffered,
     TicketQueued,
 )
 from shared.promises import Pause
@@ -20,6 +27,19 @@ from sla_monitor.domain.story import Story
 __all__ = ["breakdown", "phases_of"]
 
 _MILLISECOND = timedelta(milliseconds=1)
+_GIVEN = (TicketOffered, OfferAccepted, TicketAssigned)
+"""Of what router says at one instant, these come last: first it is taken from somebody."""
+
+_HAND_AFTER: Final[dict[type[Event], Part]] = {
+    TicketOffered: "offered",
+    OfferAccepted: "assigned",
+    OfferDeclined: "routing",
+    OfferExpired: "routing",
+    OfferWithdrawn: "routing",
+    TicketDeclined: "routing",
+    AssignmentHandedBack: "routing",
+    AssignmentReleased: "unassigned",
+}
 
 
 def phases_of(
@@ -87,7 +107,8 @@ def _hands(story: Story) -> Iterator[tuple[datetime, Part]]:
     accepted_at = story.accepted.accepted_at
     hand: Part = "routing"
     yield accepted_at or story.opened.time, hand
-    for fact in story.facts:
+    in_order = sorted(story.facts, key=lambda f: (f.time, isinstance(f.event, _GIVEN)))
+    for fact in in_order:
         taken = _hand_after(hand, fact.event)
         if taken != hand:
             hand = taken
@@ -98,13 +119,11 @@ def _hand_after(hand: Part, event: Event) -> Part:
     match event:
         case TicketQueued(reason=reason):
             return reason
-        case TicketAssigned():
-            return "notifier"
+        case TicketAssigned(offer_id=offer_id):
+            return "notifier" if offer_id is None else "assigned"  # who accepted it knows
         case NotificationSent(alert="assignment" | "callback") if hand == "notifier":
             return "assigned"
-        case TicketDeclined():
-            return "routing"
-        case AssignmentReleased():
+        case OfferWithdrawn(cause="responded" | "reached" | "resolved" | "closed"):
             return "unassigned"
         case _:
-            return hand
+            return _HAND_AFTER.get(type(event), hand)

@@ -3,12 +3,20 @@
 from typing import Final
 
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
+    AssignmentResponded,
     CustomerReached,
     CustomerReplied,
     Event,
     NotificationFailed,
     NotificationSent,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfferWithdrawn,
+    SeverityConfirmed,
+    SeverityReclassified,
     TicketAbsorbed,
     TicketAccepted,
     TicketAssigned,
@@ -17,6 +25,7 @@ from shared.events import (
     TicketErased,
     TicketMerged,
     TicketNoted,
+    TicketOffered,
     TicketQueued,
     TicketReclassified,
     TicketReopened,
@@ -35,12 +44,17 @@ _ANSWERED: Final = (
     "no promise was waiting for an answer",
 )
 _TOLD: Final = "{recipient} was told: clocks run on until the answer"
+_PRICED: Final = (
+    "{severity}: priced anew, from the same create date",
+    "{severity}: the same is promised",
+)
 _WHY: Final[dict[type[Event], tuple[str, str]]] = {
     TicketAccepted: (
         "promises run from the create date",
         "no promise is timed from here",
     ),
     TicketResponded: _ANSWERED,
+    AssignmentResponded: _ANSWERED,
     CustomerReached: _ANSWERED,
     TicketResolved: (
         "a solution settles the resolution, and answers the customer as well",
@@ -58,10 +72,8 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
         "the wait is over, the due time moves by the calendar time it lasted",
         "no clock was paused",
     ),
-    TicketReclassified: (
-        "{severity}: priced anew, from the same create date",
-        "{severity}: the same is promised",
-    ),
+    TicketReclassified: _PRICED,
+    SeverityReclassified: _PRICED,
     TicketClosed: (
         "closed: what is unanswered is not owed any more, unless it is reopened",
         "closed, with nothing left to answer",
@@ -89,6 +101,13 @@ _MOVES_NONE: Final[dict[type[Event], str]] = {
     TicketQueued: "waits for a specialist ({reason}): clocks run on",
     TicketAssigned: "{specialist_id} has it: clocks run on until the answer",
     TicketDeclined: "{specialist_id} gave it back ({reason}): clocks run on",
+    TicketOffered: "it rings at {specialist_id}: clocks run on",
+    OfferAccepted: "{specialist_id} takes it: clocks run on until the answer",
+    OfferDeclined: "{specialist_id} does not take it ({reason}): clocks run on",
+    OfferExpired: "{specialist_id} said nothing: clocks run on",
+    OfferWithdrawn: "it rings at {specialist_id} no more ({cause})",
+    AssignmentHandedBack: "it was taken from {specialist_id} ({cause}): clocks run on",
+    SeverityConfirmed: "{specialist_id} finds it {severity}, as it stands",
     AssignmentReleased: "{specialist_id} is done with it ({cause})",
     NotificationSent: _TOLD,
     NotificationFailed: "{recipient} could not be told ({reason}): clocks run on",
@@ -115,8 +134,12 @@ def _words(event: Event) -> dict[str, object]:
     match event:
         case TicketWaiting(waiting_for=whom):
             return {**words, "waiting_for": _WHOM[whom]}
-        case TicketQueued(reason=code) | TicketReclassified(severity=code):
-            return {**words, "reason": _plain(code), "severity": _plain(code)}
+        case TicketQueued(reason=code):
+            return {**words, "reason": _plain(code)}
+        case TicketReclassified() | SeverityReclassified() | SeverityConfirmed():
+            return {**words, "severity": _plain(event.severity)}
+        case OfferWithdrawn(cause=code) | AssignmentHandedBack(cause=code):
+            return {**words, "cause": _plain(code)}
         case _:
             return words
 

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Literal
 
 from shared.events import (
+    AssignmentResponded,
     CustomerReached,
     CustomerReplied,
     Event,
+    SeverityReclassified,
     TicketAbsorbed,
     TicketAccepted,
     TicketClosed,
@@ -27,7 +29,7 @@ from sla_monitor.domain.clock import Fact
 __all__ = ["Story", "Wait", "read", "union"]
 
 type WaitsFor = Literal["customer", "vendor", "other"]
-_ANSWERS = (TicketResponded, CustomerReached, TicketResolved)
+_ANSWERS = (TicketResponded, AssignmentResponded, CustomerReached, TicketResolved)
 _ENDS = (TicketMerged, TicketErased)
 
 
@@ -120,7 +122,7 @@ def _absorbed(facts: Iterable[Fact]) -> Iterator[datetime]:
 def _severity(accepted: TicketAccepted, facts: Iterable[Fact]) -> Severity:
     severity = accepted.severity
     for fact in facts:
-        if isinstance(fact.event, TicketReclassified):
+        if isinstance(fact.event, TicketReclassified | SeverityReclassified):
             severity = fact.event.severity
     return severity
 

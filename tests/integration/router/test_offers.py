@@ -1,0 +1,265 @@
+"""The desk over HTTP and on a real PostgreSQL: acts, heartbeats, leases that end by themselves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from random import Random
+from typing import Any, Final
+
+import asyncpg
+import pytest
+from httpx import ASGITransport, AsyncClient, Response
+from tests.chaos.acting import act_once, found_wrong, set_up, told_wrong
+
+from router import handlers
+from router.http import make_app
+from router.sweep import Sweeper
+from shared.clock import or_after
+from shared.events import Envelope, Event, ticket_id_of
+from shared.postgres import Database, now
+from shared.testing.builders import a_specialist, a_ticket
+from shared.testing.databases import MakeDatabase
+
+T1 = ticket_id_of("test", "T1")
+LOOK_S: Final = 0.01
+WAIT_S_MAX: Final = 30
+TYPES = """
+    SELECT (SELECT pair ->> 1 FROM json_array_elements(headers::json) AS pair
+            WHERE pair ->> 0 = 'ce_type')
+    FROM outbox ORDER BY id
+"""
+ACTS = "SELECT kind, actor, from_id, to_id, reason, at FROM act ORDER BY act_id"
+OVERLOAD = "UPDATE capacity SET load = capacity + 1"
+RING_TWICE = """
+    INSERT INTO offer SELECT gen_random_uuid(), ticket_id, specialist_id, offered_at, lease_ends_at,
+        state, settled_at FROM offer
+"""
+LEASE = "SELECT said_until FROM presence"
+CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+    ORDER BY random() LIMIT 1
+"""
+
+
+@pytest.fixture
+async def db(database: MakeDatabase) -> AsyncIterator[Database]:
+    """Connect as a router."""
+    db = Database((await database("router")).dsn, service="router")
+    await db.start()
+    yield db
+    await db.stop()
+
+
+@pytest.fixture
+async def client(db: Database) -> AsyncIterator[AsyncClient]:
+    """Knock at the door."""
+    transport = ASGITransport(make_app(db, []))
+    async with AsyncClient(transport=transport, base_url="http://router/v1") as client:
+        yield client
+
+
+async def given(db: Database, *envelopes: Envelope[Event]) -> None:
+    """Let events have had their effect, now."""
+    async with db.transaction() as tx:
+        await handlers.take(tx, envelopes, await now(tx))
+
+
+async def read(db: Database, query: str) -> list[Any]:
+    """Read the one column of a query."""
+    async with db.session() as session:
+        return [row[0] for row in await session.fetch(query)]
+
+
+async def ringing(client: AsyncClient, who: str) -> list[dict[str, Any]]:
+    """Read what rings at somebody."""
+    found: list[dict[str, Any]] = (
+        await client.get("/offers", params={"specialist_id": who})
+    ).json()
+    return found
+
+
+async def post(client: AsyncClient, path: str, **body: object) -> Response:
+    """Act."""
+    return await client.post(path, json=body)
+
+
+async def test_an_offer_is_listed_and_accepted(db: Database, client: AsyncClient) -> None:
+    """Twice in a row, with one effect and one answer."""
+    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    [offer] = await ringing(client, "ann")
+    assert (offer["ticket_id"], offer["channel"]) == (str(T1), "chat")
+    accept = f"/offers/{offer['offer_id']}/accept"
+    answers = [await post(client, accept, specialist_id="ann") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert answers[0].json() == {
+        "outcome": "assigned",
+        "ticket_id": str(T1),
+        "specialist_id": "ann",
+    }
+    assert await ringing(client, "ann") == []
+    assert await read(db, TYPES) == [
+        "premium.ticket.offered.v1",
+        "premium.offer.accepted.v1",
+        "premium.ticket.assigned.v1",
+    ]
+
+
+async def test_two_clicks_at_one_moment_are_one_act(db: Database, client: AsyncClient) -> None:
+    """Whichever comes first, both have its answer."""
+    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+    back = {"specialist_id": "ann", "reason": "leaves"}
+    answers = await asyncio.gather(
+        *(post(client, f"/tickets/{T1}/hand-back", **back) for _ in range(4))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert answers[0].json()["specialist_id"] == "ben"
+    assert (await read(db, TYPES)).count("premium.assignment.handed_back.v1") == 1
+
+
+async def test_of_an_act_too_late_it_is_said_why(db: Database, client: AsyncClient) -> None:
+    """Not theirs: 404; declined before, or someone was faster: 409, in words."""
+    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    [offer] = await ringing(client, "ann")
+    await given(db, a_specialist("ben"))
+    offers = f"/offers/{offer['offer_id']}"
+    theirs = await post(client, f"{offers}/accept", specialist_id="ben")
+    assert (theirs.status_code, theirs.json()["detail"]) == (
+        404,
+        f"ben has no offer {offer['offer_id']}",
+    )
+    await post(client, f"{offers}/decline", specialist_id="ann", reason="in a call")
+    late = await post(client, f"{offers}/accept", specialist_id="ann")
+    assert (late.status_code, late.json()["detail"]) == (
+        409,
+        "this offer was declined: the ticket went on to others",
+    )
+    responded = await post(client, f"/tickets/{T1}/responded", specialist_id="ann")
+    assert responded.status_code == 409
+    assert "someone was faster" in responded.json()["detail"]
+
+
+async def test_what_a_lead_does_is_on_record(db: Database, client: AsyncClient) -> None:
+    """Who, when, from whom, to whom, why."""
+    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+    move = {"to": "ben", "by": "lea", "reason": "knows them"}
+    assert (await post(client, f"/tickets/{T1}/move", **move)).status_code == 200
+    pin = {"to": "ben", "by": "lea", "reason": "stays there"}
+    assert (await post(client, f"/tickets/{T1}/pin", **pin)).status_code == 200
+    async with db.session() as session:
+        moved, pinned = await session.fetch(ACTS)
+    assert moved[:5] == ("move", "lea", "ann", "ben", "knows them")
+    assert isinstance(moved["at"], datetime)
+    assert pinned[:5] == ("pin", "lea", "ben", "ben", "stays there")
+
+
+@pytest.mark.parametrize(
+    ("what", "more", "told"),
+    [
+        ("responded", {}, "premium.assignment.responded.v1"),
+        ("confirm-severity", {}, "premium.severity.confirmed.v1"),
+        ("reclassify", {"severity": "standard"}, "premium.severity.reclassified.v1"),
+    ],
+)
+async def test_what_a_specialist_finds_is_told(
+    db: Database, client: AsyncClient, what: str, more: dict[str, str], told: str
+) -> None:
+    """Once, though it be said twice."""
+    await given(db, a_specialist("ann"), a_ticket("T1", severity="business_critical"))
+    for _ in range(2):
+        answer = await post(client, f"/tickets/{T1}/{what}", specialist_id="ann", **more)
+        assert answer.status_code == 200
+    assert (await read(db, TYPES)).count(told) == 1
+
+
+async def test_a_heartbeat_prolongs_and_its_lack_hands_back(
+    db: Database, client: AsyncClient
+) -> None:
+    """The lease of presence is in the database; the sweep wakes when it ends."""
+    await client.put("/rules", json={"rings": {}, "presence_lease_s": 0.3})
+    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    leases = []
+    for _ in range(2):
+        answer = await post(client, "/specialists/ann/presence", presence="online")
+        assert answer.status_code == 204
+        leases += await read(db, LEASE)
+    assert leases[0] < leases[1]
+    sweeper = Sweeper(db)
+    await sweeper.start()
+    await until(db, "premium.assignment.handed_back.v1")
+    await sweeper.stop()
+    [ann] = (await client.get("/specialists")).json()
+    assert (ann["said"], ann["channels"]["chat"]["load"]) == ("offline", 0)
+
+
+async def test_nobody_unknown_is_there(client: AsyncClient) -> None:
+    """A heartbeat of who is not on the roster is refused."""
+    answer = await post(client, "/specialists/zoe/presence", presence="online")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "there is no specialist zoe")
+
+
+async def test_the_sweep_wakes_when_a_lease_ends(db: Database, client: AsyncClient) -> None:
+    """Nothing else need happen."""
+    await client.put("/rules", json={"rings": {"chat": {"cap_s": 0.2, "minimum_s": 0.2}}})
+    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    sweeper = Sweeper(db)
+    await sweeper.start()
+    await until(db, "premium.offer.expired.v1")
+    await sweeper.stop()
+
+
+async def test_bad_rules_name_every_bad_field(client: AsyncClient) -> None:
+    """And change nothing."""
+    before = (await client.get("/rules")).json()
+    bad = {"rings": {"chat": {"cap_s": 0, "share": 2}}, "colour": "red"}
+    answer = await client.put("/rules", json=bad)
+    assert answer.status_code == 422
+    fields = {error["field"] for error in answer.json()["errors"]}
+    assert fields == {"rings.chat.cap_s", "rings.chat.share", "colour"}
+    assert (await client.get("/rules")).json() == before
+
+
+@pytest.mark.parametrize("statement", [OVERLOAD, RING_TWICE])
+async def test_postgresql_refuses_what_must_never_be(db: Database, statement: str) -> None:
+    """Whatever went wrong before: nobody holds too much, no ticket rings at two."""
+    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        async with db.transaction() as tx:
+            await tx.execute(statement)
+
+
+async def test_several_routers_break_nothing(database: MakeDatabase) -> None:
+    """Three at once, acts at random, connections cut in the middle: looked for by queries."""
+    dsn = (await database("router")).dsn
+    routers = [Database(dsn, service="router", connections_max=2) for _ in range(4)]
+    for router in routers:
+        await router.start()
+    await set_up(routers[0])
+
+    async def work(router: Database, seed: int) -> None:
+        random = Random(seed)  # noqa: S311 - a simulation
+        for _ in range(150):
+            await act_once(router, random)
+
+    async def cut(router: Database) -> None:
+        while True:
+            async with router.session() as session:
+                await session.execute(CUT)
+            assert await found_wrong(router) == []
+
+    cutting = asyncio.create_task(cut(routers[3]))
+    await asyncio.gather(*(work(router, seed) for seed, router in enumerate(routers[:3])))
+    cutting.cancel()
+    assert await found_wrong(routers[0]) == []
+    assert await told_wrong(routers[0]) == []
+    for router in routers:
+        await router.stop()
+
+
+async def until(db: Database, event_type: str) -> None:
+    """Wait until something is told."""
+    async with asyncio.timeout(WAIT_S_MAX):
+        while event_type not in await read(db, TYPES):
+            await or_after(asyncio.Event().wait(), LOOK_S)
