@@ -59,7 +59,7 @@ async def test_a_day_needs_no_mouse(desk: Desk, chromium: Browser) -> None:
     await expect(page.locator("#pane")).to_contain_text("Handed back;")
     await press(page, "w")
     await expect(page.locator("#said")).to_contain_text("You are away")
-    await expect(page.locator("#status")).to_contain_text("away")
+    await expect(page.locator("#status .presence")).to_have_text("◐ away")
     await press(page, "w")
     await expect(page.locator("#said")).to_contain_text("You are online")
     kinds = [kind for kind, _ in await read(desk, ACTS)]

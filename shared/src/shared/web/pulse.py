@@ -177,6 +177,7 @@ async def _events[View](pulse: Pulse, shown: Shown[View]) -> AsyncIterator[bytes
                         yield format_sse_event(event="ended", data_str="")
                         return
                     asked_at_s = elapsed_s()
+                    ear.changed = True  # what no look tells of: the roster, somebody's presence
                 if ear.changed:
                     ear.changed = False
                     view = await shown.read()

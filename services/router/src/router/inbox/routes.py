@@ -50,6 +50,8 @@ _KEYS: Final = (
     ("Esc", "close, or leave a field"),
 )
 _PLAYED: Final = "Time runs faster than people here: presence is what the roster says."
+_AWAY: Final = "You are away: nothing new comes, what you have stays with you."
+_ONLINE: Final = "You are online: work comes as there is room."
 _DESK: Final = ("desk_status.html", "desk_lists.html")
 _FLOOR: Final = ("floor_status.html", "floor_queue.html", "floor_people.html")
 """What the stream replaces of each page, part by part."""
@@ -211,10 +213,12 @@ class _Inbox:
         if not self._pulse.real:
             return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
         async with self._db.transaction() as tx:
-            now_is = await presence.switch(tx, visitor.name, chosen, await now(tx))
-        words = {"away": "You are away: nothing new comes, what you have stays with you."}
-        said = Said(words.get(now_is, "You are online: work comes as there is room."))
-        return self._pages.answer("said.html", said=said)
+            at = await now(tx)
+            there = await presence.switch(tx, visitor.name, chosen, at)
+            desk = await read_desk(tx, visitor.name, at)
+        said = Said(_AWAY if there == "away" else _ONLINE)
+        seen = {"said": said, "desk": desk, "now": at, "mine": True, "oob": True}
+        return self._pages.answer("presence.html", **seen)
 
     async def _opened(self, tx: Tx, visitor: Visitor, place: _Place) -> Mapping[str, Any] | None:
         if place.ticket_id is None:
@@ -264,6 +268,7 @@ class _Inbox:
             why_it_waits=why_it_waits,
             reasons=REASONS,
             mine=place.whose == visitor.name,
+            oob=False,
             **view,
         )
 
@@ -276,6 +281,7 @@ class _Inbox:
             "why_it_waits": why_it_waits,
             "reasons": REASONS,
             "mine": place.whose == visitor.name,
+            "oob": False,
             "floor" if lead else "desk": view,
         }
         return "".join(self._pages.render(part, **seen) for part in (_FLOOR if lead else _DESK))
