@@ -12,6 +12,7 @@ import notifier.handlers
 import router.handlers
 import sla_monitor.handlers
 from intake.access import Access
+from intake.domain import NumberKeys
 from intake.http import Parts
 from intake.reception import make_reception
 from intake.webhooks import Secrets
@@ -37,6 +38,8 @@ def app_of(service: str) -> FastAPI:
         return make_api(service, routes)
     database = Database("", service=service)  # is never opened
     if service == "intake":
-        parts = Parts(database, Access(database), Secrets(None), make_reception(database))
+        keys = NumberKeys("")
+        reception = make_reception(database, keys)
+        parts = Parts(database, Access(database), Secrets(None), reception, keys)
         return intake.http.make_app(parts, routes)
     return cast("FastAPI", import_module(f"{package}.http").make_app(database, routes))

@@ -12,6 +12,8 @@ from premium.stack import Stack
 from shared import postgres
 from shared.events import (
     AssignmentReleased,
+    CallbackJoined,
+    CallbackSettled,
     ClockMet,
     ClockWarned,
     Envelope,
@@ -155,3 +157,30 @@ async def test_every_service_answers_for_itself(
 def events[E: Event](told: list[Envelope[Event]], kind: type[E]) -> list[E]:
     """Pick the events of one kind."""
     return [fact.event for fact in told if isinstance(fact.event, kind)]
+
+
+async def test_one_call_answers_two_requests_for_a_number(
+    stack: Stack, http: httpx.AsyncClient, watch: Watch
+) -> None:
+    """However the number was written: one specialist, one call, and both promises are kept."""
+    asked_at = await now(stack)
+    numbers = ("+49 (0)30 7654321", "+49307654321")
+    forms = [request(asked_at, channel="phone", phone_number=number) for number in numbers]
+    first, second = [await ticket_of(stack, http, form) for form in forms]
+    (assigned,) = events(await watch.until(first, TicketAssigned), TicketAssigned)
+    (joined,) = events(await watch.until(second, CallbackJoined), CallbackJoined)
+    assert joined.joined == first
+    attempts = f"{stack.addresses.http('router')}/v1/tickets/{first}/attempts"
+    body = {"specialist_id": assigned.specialist_id, "outcome": "answered"}
+    assert (await http.post(attempts, json=body)).json()["state"] == "kept"
+    for ticket_id in (first, second):
+        told = await watch.until(ticket_id, CallbackSettled, ClockMet)
+        assert [met.in_time for met in events(told, ClockMet)] == [True]
+    assert events(told, TicketAssigned) == []
+
+
+async def ticket_of(stack: Stack, http: httpx.AsyncClient, form: dict[str, Any]) -> UUID:
+    """Send a request, and find its ticket."""
+    answer = await http.post(f"{stack.addresses.http('intake')}/v1/tickets", json=form)
+    assert answer.status_code == 202, answer.text
+    return UUID(answer.json()["ticket_id"])

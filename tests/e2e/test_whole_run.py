@@ -26,7 +26,8 @@ PERSON: Final = "canary-person-6b1f"
 SUBJECT: Final = "canary-subject-6b1f"
 BODY: Final = "canary-body-6b1f"
 WORD: Final = "canary-key-6b1f"
-PRIVATE: Final = (PERSON, SUBJECT, BODY, WORD)
+NUMBER: Final = "301234567"
+PRIVATE: Final = (PERSON, SUBJECT, BODY, WORD, NUMBER)
 FORGED: Final = "pk_canary06_" + "A" * 43
 AS_UPSTREAM_SENT_IT: Final = ("inbound.v1", "intake.dead-letters.v1")
 """Kept for a day and for three (docs/erasure.md)."""
@@ -50,6 +51,7 @@ def written(at: str, **changes: object) -> dict[str, Any]:
         "language": "en",
         "subject": SUBJECT,
         "body": BODY,
+        "phone_number": f"+49{NUMBER}",
         "occurred_at": at,
         **changes,
     }
@@ -182,6 +184,6 @@ async def test_nothing_private_and_no_secret_leaks(
         == set()
     )
     upstream = await records(bootstrap, AS_UPSTREAM_SENT_IT)
-    assert found_in(upstream, sought) == {PERSON, SUBJECT, BODY}
+    assert found_in(upstream, sought) == {PERSON, SUBJECT, BODY, NUMBER}
     assert b"service_ready" in logs(stack.folder)
     assert b"premium_" in figures[0].content

@@ -12,6 +12,7 @@ from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
     AssignmentResponded,
+    CallbackSettled,
     CustomerReached,
     CustomerReplied,
     Envelope,
@@ -309,6 +310,7 @@ _WEIGHTS: Final = {
 _SIMPLE: Final[dict[str, Event]] = {
     "replied": CustomerReplied(ticket_id=TICKET),
     "reached": CustomerReached(ticket_id=TICKET),
+    "settled": CallbackSettled(ticket_id=TICKET, how="answered", on=TICKET),
     "resumed": TicketResumed(ticket_id=TICKET),
     "resolved": TicketResolved(ticket_id=TICKET),
     "closed": TicketClosed(ticket_id=TICKET),

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from shared.events import (
     AssignmentResponded,
+    CallbackSettled,
     CustomerReached,
     CustomerReplied,
     Envelope,
@@ -138,9 +139,10 @@ def _asked(counted: Sequence[Fact]) -> list[tuple[Fact, Fact | None]]:
 
 
 def _answers(fact: Fact) -> bool:
-    return isinstance(
-        fact.event, TicketResponded | AssignmentResponded | CustomerReached | TicketResolved
+    answers = (
+        TicketResponded | AssignmentResponded | CustomerReached | CallbackSettled | TicketResolved
     )
+    return isinstance(fact.event, answers)
 
 
 def _since_reopened(counted: Sequence[Fact]) -> Sequence[Fact]:

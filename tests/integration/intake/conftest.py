@@ -11,6 +11,7 @@ from httpx import ASGITransport, AsyncClient
 from intake import handlers
 from intake.access import Access
 from intake.desk import Document
+from intake.domain import NumberKeys
 from intake.handlers import Posted
 from intake.http import Parts, make_app
 from intake.reception import Reception, make_reception
@@ -33,6 +34,7 @@ REQUEST: Final[dict[str, Any]] = {
     "subject": "Login",
     "occurred_at": "2026-03-02T12:00:00Z",
 }
+KEYS: Final = NumberKeys("a secret of the tests")
 ANNOUNCED: Final = """
     SELECT topic, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
 """
@@ -61,7 +63,7 @@ class Intake:
     async def take(self, *items: Envelope[Event] | Posted) -> None:
         """Let records have come in one batch."""
         async with self.db.transaction() as tx:
-            await handlers.take(tx, items, NOON)
+            await handlers.take(tx, items, NOON, keys=KEYS)
 
     async def take_documents(self, *contents: dict[str, Any]) -> None:
         """Let documents have come by Kafka, each at a place of its own."""
@@ -109,7 +111,7 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 @pytest.fixture
 async def reception(db: Database) -> AsyncIterator[Reception]:
     """Let requests be received."""
-    reception = make_reception(db)
+    reception = make_reception(db, KEYS)
     await reception.start()
     yield reception
     await reception.stop()
@@ -124,7 +126,7 @@ async def stranger(
     await owner.start()
     async with connected(fresh.owner_dsn) as owning:
         key = await create(owning, Grant("northwind", "test", SCOPES, [EVERY_SOURCE]))
-    transport = ASGITransport(make_app(Parts(db, Access(db), Secrets(None), reception), []))
+    transport = ASGITransport(make_app(Parts(db, Access(db), Secrets(None), reception, KEYS), []))
     headers = {"authorization": f"Bearer {key.text}"}
     async with AsyncClient(
         transport=transport, base_url="http://intake", headers=headers

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from httpx import AsyncClient
-from tests.integration.intake.conftest import REQUEST, Intake
+from tests.integration.intake.conftest import KEYS, REQUEST, Intake
 
 from intake import handlers
 from intake.access import Access
@@ -40,7 +41,7 @@ async def serving(
         grant = Grant("northwind", "fast", SCOPES, [EVERY_SOURCE], rate_per_s=_BURST, burst=_BURST)
         key = await create(owner, grant)
     routes = ops_routes({})
-    parts = Parts(intake.db, Access(intake.db), Secrets(secrets), intake.reception)
+    parts = Parts(intake.db, Access(intake.db), Secrets(secrets), intake.reception, KEYS)
     app = make_app(parts, routes, limits)
     server = HttpServer(app, host="127.0.0.1", port=0)
     await server.start()
@@ -64,7 +65,7 @@ async def consuming(db: Database, topics: Topics, purpose: str = "") -> AsyncIte
         db,
         topics=handlers.CONSUMES,
         decode=handlers.decode,
-        handle=handlers.take,
+        handle=partial(handlers.take, keys=KEYS),
     )
     parts: list[Part] = [publisher, Relay(db, publisher), consumer]
     async with AsyncExitStack() as stack:

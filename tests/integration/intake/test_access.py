@@ -7,7 +7,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.integration.intake.conftest import listed
+from tests.integration.intake.conftest import KEYS, listed
 
 from intake import handlers
 from intake.access import Access
@@ -96,10 +96,11 @@ class Door:
 async def door(fresh: FreshDatabase, db: Database, reception: Reception) -> AsyncIterator[Door]:
     """Open the door, without a key in hand."""
     async with db.transaction() as tx:
-        await handlers.take(tx, [listed()], NOON)
+        await handlers.take(tx, [listed()], NOON, keys=KEYS)
     hand = Hand()
     access = Access(db, hand)
-    transport = ASGITransport(make_app(Parts(db, access, Secrets(None), reception), ops_routes({})))
+    parts = Parts(db, access, Secrets(None), reception, KEYS)
+    transport = ASGITransport(make_app(parts, ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:
         yield Door(http, access, hand, fresh.owner_dsn)
 

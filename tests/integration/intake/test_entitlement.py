@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from tests.integration.intake.conftest import Intake, listed
+from tests.integration.intake.conftest import KEYS, Intake, listed
 
 from intake import desk
 from intake.desk import reject_overdue
@@ -16,7 +16,7 @@ MINUTE: Final = timedelta(minutes=1)
 async def expire(intake: Intake, after: timedelta) -> int:
     """Look for requests that were held for long enough."""
     async with intake.db.transaction() as tx:
-        return await reject_overdue(tx, NOON + after)
+        return await reject_overdue(tx, NOON + after, KEYS)
 
 
 async def test_an_unknown_account_is_held_then_rejected(stranger: Intake) -> None:
@@ -56,7 +56,7 @@ async def take_at(intake: Intake, after_min: int) -> None:
     """Tell of the account, so long after noon."""
     at = NOON + after_min * MINUTE
     async with intake.db.transaction() as tx:
-        await desk.list_accounts(tx, [listed(at=at)], at)
+        await desk.list_accounts(tx, [listed(at=at)], at, KEYS)
 
 
 async def test_who_has_not_bought_is_rejected_at_once(stranger: Intake) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any, Final
 
-from tests.integration.intake.conftest import REQUEST, Intake, listed
+from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 
 from intake import desk, erasure
 from intake.domain import receipts
@@ -13,8 +13,13 @@ from shared.postgres import Database
 from shared.testing.builders import NOON, an_account
 
 WHO: Final = "who-canary@example.com"
-CANARY: Final = {"requester_id": WHO, "subject": "subject-canary", "body": "body-canary: no login"}
-CANARIES: Final = (WHO, "subject-canary", "body-canary")
+CANARY: Final = {
+    "requester_id": WHO,
+    "subject": "subject-canary",
+    "body": "body-canary: no login",
+    "phone_number": "+49301234567",
+}
+CANARIES: Final = (WHO, "subject-canary", "body-canary", "+49301234567")
 KEYED: Final = {"idempotency-key": f"form-of-{WHO}"}
 KEYED_BATCH: Final = {"idempotency-key": f"batch-of-{WHO}"}
 TABLES: Final = "SELECT relname FROM pg_stat_user_tables ORDER BY relname"
@@ -112,7 +117,7 @@ async def test_a_request_that_becomes_a_ticket_meanwhile_is_erased(stranger: Int
     async with stranger.db.transaction() as judging, stranger.db.transaction() as erasing:
         await judging.fetch(HOLD)
         task = asyncio.create_task(erasure.erase(erasing, "app-form", "ada", NOON))
-        await desk.list_accounts(judging, [listed()], NOON)
+        await desk.list_accounts(judging, [listed()], NOON, KEYS)
         await judging.execute("COMMIT; BEGIN")
         assert await task == 1
     assert await found(stranger.db) == set()

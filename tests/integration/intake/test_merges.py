@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Final
 
-from tests.integration.intake.conftest import REQUEST, Intake
+from tests.integration.intake.conftest import KEYS, REQUEST, Intake
 
 from intake import desk
 from intake.desk import Document
@@ -56,7 +56,7 @@ async def test_a_merge_waits_for_a_request_that_is_being_taken(intake: Intake) -
     """Neither could see the other before both are committed; then the merge would be lost."""
     document = Document(INBOUND.validate_python(EARLIER), None)
     async with asyncio.TaskGroup() as group, intake.db.transaction() as tx:
-        await desk.receive(tx, [document])
+        await desk.receive(tx, [document], KEYS)
         merging = group.create_task(take(intake, MERGED))
         assert await waits_for_a_lock(intake.db)
     assert merging.result() == TOLD

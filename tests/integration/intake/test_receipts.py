@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-from tests.integration.intake.conftest import REQUEST, Intake, listed
+from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 
 from intake import handlers
 from intake.handlers import Refused, decode
@@ -100,7 +100,7 @@ async def test_a_bad_document_that_says_whose_it_is_is_answered(intake: Intake) 
     item = decode(record(channel="fax"))
     assert isinstance(item, Refused)
     async with intake.db.transaction() as tx:
-        await handlers.take(tx, [item], NOON)
+        await handlers.take(tx, [item], NOON, keys=KEYS)
     (receipt,) = await intake.said("receipts.v1")
     assert (receipt["outcome"], receipt["reason"]) == ("rejected", "bad_data")
     assert "channel" in receipt["remedy"]

@@ -5,8 +5,11 @@ from itertools import permutations
 from uuid import UUID, uuid5
 
 import pytest
+from pydantic import SecretStr
 
 from notifier import handlers, store
+from notifier.sender import Sender
+from notifier.settings import Settings
 from shared.events import (
     AssignmentReleased,
     ClockWarned,
@@ -16,6 +19,7 @@ from shared.events import (
     TicketDeclined,
 )
 from shared.postgres import Database
+from shared.promises import Channel
 from shared.testing.builders import NOON, a_specialist, gone, minutes
 from shared.testing.databases import FreshDatabase
 
@@ -36,13 +40,13 @@ def happened(event: Event, after_min: float) -> Envelope[Event]:
     return Envelope(uuid5(TICKET, f"{event!r}"), "test", NOON + minutes(after_min), event)
 
 
-def assigned(specialist_id: str, after_min: float) -> Envelope[Event]:
+def assigned(specialist_id: str, after_min: float, channel: Channel = "email") -> Envelope[Event]:
     """Give the ticket to somebody."""
     event = TicketAssigned(
         ticket_id=TICKET,
         specialist_id=specialist_id,
         account_id="northwind",
-        channel="email",
+        channel=channel,
         severity="standard",
         language="en",
         english_instead=False,
@@ -156,3 +160,24 @@ async def test_who_left_does_not_come_back_by_an_older_record(db: Database) -> N
     """A removal is remembered, without the name and the address."""
     await take(db, [gone("mara", after_min=5)], [a_specialist("mara", after_min=0)])
     assert await address(db) is None
+
+
+async def test_nobody_is_asked_to_call_whom_somebody_has_spoken_to(db: Database) -> None:
+    """The ticket was released before the alert went out: it fails, and says why."""
+    settings = Settings(
+        dsn=SecretStr(""),
+        kafka_bootstrap="127.0.0.1:9",
+        http_port=0,
+        smtp_host="127.0.0.1",
+        smtp_port=9,
+        smtp_security="none",
+        mail_from="support@premium.example",
+        team_mail="team@premium.example",
+        ticket_url="https://support.example/t/{ticket_id}",
+    )
+    await take(db, [a_specialist("mara"), assigned("mara", 0, "phone"), released("mara", 1)])
+    await Sender(db, settings).send_due()
+    async with db.session() as session:
+        [row] = await session.fetch("SELECT state, reason FROM delivery")
+    assert row["state"] == "failed"
+    assert row["reason"] == "the customer was spoken to, or somebody else has the ticket"

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from intake.domain import Entitled, accept, fact_of
+from intake.domain import Entitled, NumberKeys, accept, fact_of
 from premium.replay.log import Log, read_log
 from premium.replay.mapping import find_mapping, load
 from shared.events import Envelope, Event, Inbound, LanguageDecision, LaterFact, ticket_id_of
@@ -91,7 +91,8 @@ def fact(document: Inbound, pause_on: tuple[Cause, ...]) -> Envelope[Event]:
         entitled = Entitled(account, "super_admin", account.purchases[0])
         language = LanguageDecision(language="en", by="sender")
         at = document.occurred_at
-        accepted = accept(document, entitled, language, default_policy(), now=at).event
+        keys = NumberKeys("")
+        accepted = accept(document, entitled, language, default_policy(), now=at, keys=keys).event
         promises = (solution(pause_on),)
         prices = dict.fromkeys(accepted.if_reclassified, promises)
         event = accepted.model_copy(update={"promises": promises, "if_reclassified": prices})

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from intake.domain import Acceptance, Entitled, Version, entitlement, fact_of
+from intake.domain import Acceptance, Entitled, NumberKeys, Version, entitlement, fact_of
 from intake.domain import accept as accept_by
 from intake.handlers import decode
 from shared.errors import Poison
@@ -52,7 +52,7 @@ def accept(asked: SupportRequest) -> Acceptance:
     assert isinstance(entitled, Entitled)
     language = LanguageDecision(language="en", by="sender")
     now = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
-    return accept_by(asked, entitled, language, default_policy(), now=now)
+    return accept_by(asked, entitled, language, default_policy(), now=now, keys=NumberKeys("x"))
 
 
 def test_a_described_claim_is_business_critical() -> None:

@@ -11,6 +11,7 @@ from notifier import domain
 from notifier.domain import Deferred, Delivery, Mail, Refused, Sent
 from shared.events import (
     AssignmentReleased,
+    CallbackReminded,
     ClockMet,
     ClockWarned,
     Envelope,
@@ -190,6 +191,17 @@ def test_a_fact_is_told_once_to_each() -> None:
             assigned(channel="phone", due_min=5),
             None,
             "Call back now · Northwind · due 12:05 UTC",
+        ),
+        (
+            CallbackReminded(
+                ticket_id=TICKET,
+                specialist_id="mara",
+                account_id="Northwind",
+                attempt=2,
+                due_at=NOON + timedelta(minutes=5),
+            ),
+            None,
+            "Call again now · Northwind · due 12:05 UTC",
         ),
         (warned(), "mara", "50 % used · standard email · Northwind · due 12:30 UTC"),
         (

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.events import (
     NAMESPACE,
+    CallbackSettled,
     CustomerReplied,
     Envelope,
     Event,
@@ -21,6 +22,7 @@ from shared.events import (
     TicketWaiting,
     ticket_id_of,
 )
+from shared.events.codec import Record, headers_of, value_of
 from shared.promises import Severity
 from shared.testing.builders import NOON, a_ticket, minutes, reclassified, told
 from sla_monitor.domain import Fact, Key, derive
@@ -37,6 +39,7 @@ from sla_monitor.domain.change import (
 from sla_monitor.domain.history import Entry, Happened, Passed, timeline
 from sla_monitor.domain.reasons import why
 from sla_monitor.domain.said import Learned
+from sla_monitor.handlers import decode
 
 ACCEPTED = a_ticket("T1")
 
@@ -242,3 +245,30 @@ def test_a_reason_names_no_code() -> None:
     facts = at_once(ACCEPTED, waiting(1), reclassified("T1", "business_critical", after_min=2))
     told_as = [why(entry) for entry in happened(timeline(facts, now=NOON + timedelta(hours=1)))]
     assert not [text for text in told_as if set("{}_") & set(text)]
+
+
+def test_a_call_for_another_ticket_answers_this_one() -> None:
+    """They wait at one number: when the customer was spoken to, both promises are kept."""
+    ticket = a_ticket("T1", channel="phone")
+    event: Event = CallbackSettled(
+        ticket_id=ticket_id_of("test", "T1"), how="answered", on=ticket_id_of("test", "T2")
+    )
+    settled = Envelope(uuid5(NAMESPACE, "settled"), "test", at(3), event)
+    (clock,) = derive([settled, ticket])
+    assert (clock.kind, clock.state, clock.settled_at) == ("callback", "met", at(3))
+    told_of = [Learned(ticket, at(0)), Learned(settled, at(3))]
+    last = timeline(told_of, now=at(9))[-1]
+    assert isinstance(last, Happened)
+    assert why(last) == (
+        "the customer was spoken to (we called): that answers every ticket that waited for the call"
+    )
+
+
+def test_nobody_keeps_by_which_number_a_customer_is_called() -> None:
+    """Neither do clocks need it, nor could an erasure reach it here."""
+    event = a_ticket("T1").event.model_copy(update={"number_key": "0123456789abcdef"})
+    told_by_intake = Envelope(uuid5(NAMESPACE, "accepted"), "intake", NOON, event)
+    record = Record("tickets.v1", 0, 0, None, value_of(event), headers_of(told_by_intake))
+    found = decode(record)
+    assert isinstance(found, Envelope)
+    assert found.event == a_ticket("T1").event

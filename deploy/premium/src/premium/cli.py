@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "bench": "premium.bench.command",
     "bench-due": "premium.bench.due.command",
     "bench-intake": "premium.bench.intake.command",
+    "bench-infeasible": "premium.bench.infeasible.command",
 }
 """The module that holds the function of the same name, with an underscore for a hyphen."""
 

@@ -1,9 +1,11 @@
 """Intake, put together: the doors, the consumer, the relay."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from intake import handlers
 from intake.access import Access
+from intake.domain import NumberKeys
 from intake.http import Parts, make_app
 from intake.keeper import Keeper
 from intake.reception import make_reception
@@ -20,16 +22,18 @@ __all__ = ["assemble"]
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
+    keys = NumberKeys(settings.number_secret.get_secret_value())
     service = Service("intake", settings, db)
     consumer: BatchConsumer[handlers.Item] = service.consumer(
-        handlers.CONSUMES, handlers.decode, handlers.take
+        handlers.CONSUMES, handlers.decode, partial(handlers.take, keys=keys)
     )
-    behind = Parts(db, Access(db), Secrets(settings.webhook_secrets_dir), make_reception(db))
+    secrets = Secrets(settings.webhook_secrets_dir)
+    behind = Parts(db, Access(db), secrets, make_reception(db, keys), keys)
     limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,
         lambda routes: make_app(behind, routes, limits),
         behind.access,
         behind.reception,
-        Keeper(db),
+        Keeper(db, keys),
     )

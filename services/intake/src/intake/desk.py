@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, TypedDict, TypeGuard
 from uuid import UUID
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from intake import domain, store
-from intake.domain import Acceptance, Version, receipts
+from intake.domain import Acceptance, NumberKeys, Version, receipts
 from intake.language import decide
 from intake.store import Answered, Came, Judged, Waiting
 from shared import inbox, outbox
@@ -79,10 +79,11 @@ class _Judged:
     acceptance: Acceptance | None = None
 
 
-async def receive(tx: Tx, documents: Sequence[Document]) -> list[ReceiptIssued]:
+async def receive(tx: Tx, documents: Sequence[Document], keys: NumberKeys) -> list[ReceiptIssued]:
     """Take what is new, and answer each document in its place.
 
-    Nothing is kept of one that lies ahead of our time: it comes again under the same name.
+    Nothing is kept of one that lies ahead of our time, or whose customer cannot be called: it comes
+    again under the same name.
     """
     if not documents:
         return []
@@ -91,14 +92,16 @@ async def receive(tx: Tx, documents: Sequence[Document]) -> list[ReceiptIssued]:
     timely = [d for d, fault in zip(documents, faults, strict=True) if fault is None]
     if len(timely) < len(documents):
         await inbox.release(tx, fresh - {d.id for d in timely})
-    answers = iter(await _receive(tx, timely, fresh, now))
+    answers = iter(await _receive(tx, timely, fresh, now, keys))
     return [
         next(answers) if fault is None else _refusal(document.content, fault)
         for document, fault in zip(documents, faults, strict=True)
     ]
 
 
-async def list_accounts(tx: Tx, told: Iterable[Envelope[Event]], now: datetime) -> None:
+async def list_accounts(
+    tx: Tx, told: Iterable[Envelope[Event]], now: datetime, keys: NumberKeys
+) -> None:
     """Keep accounts, and judge again the requests that waited for them, or came too early."""
     listed = [(e.time, e.event) for e in told if isinstance(e.event, AccountListed)]
     if not listed:
@@ -106,13 +109,13 @@ async def list_accounts(tx: Tx, told: Iterable[Envelope[Event]], now: datetime) 
     await store.save_accounts(tx, listed)
     account_ids = sorted({account.account_id for _, account in listed})
     waiting = await store.waiting(tx, account_ids, since=now - _CURABLE)
-    await _judge_again(tx, waiting, await store.accounts(tx, account_ids), now)
+    await _judge_again(tx, waiting, await store.accounts(tx, account_ids), now, keys)
 
 
-async def reject_overdue(tx: Tx, now: datetime) -> int:
+async def reject_overdue(tx: Tx, now: datetime, keys: NumberKeys) -> int:
     """Reject requests whose account did not come; their number comes back."""
     overdue = await store.overdue(tx, now, limit=OVERDUE_MAX)
-    await _judge_again(tx, overdue, {}, now)
+    await _judge_again(tx, overdue, {}, now, keys)
     return len(overdue)
 
 
@@ -133,14 +136,14 @@ def announced(
 
 
 async def _receive(
-    tx: Tx, documents: Sequence[Document], fresh: set[UUID], now: datetime
+    tx: Tx, documents: Sequence[Document], fresh: set[UUID], now: datetime, keys: NumberKeys
 ) -> list[ReceiptIssued]:
     if any(_merges(d.content) for d in documents):
         await store.change_merges(tx)
     asked = [d.content.ticket_id for d in documents if isinstance(d.content, SupportRequest)]
     known = await store.answered(tx, asked) if asked else {}
     new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}
-    judged = await _judge(tx, new.values(), now)
+    judged = await _judge(tx, new.values(), now, keys)
     await store.save_requests(tx, [_kept(j) for j in judged])
     await _announce(tx, judged, now)
     await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
@@ -149,18 +152,46 @@ async def _receive(
 
 
 async def _faults_of(tx: Tx, documents: Sequence[Document], now: datetime) -> list[str | None]:
-    """Say which lie ahead of our time. A log that is replayed lies ahead of ``now`` only."""
+    """Say which lie ahead of our time, or bring a number that cannot be dialled."""
+    calls = [d.content for d in documents if _brings_a_number(d.content)]
+    accounts = await store.accounts(tx, {one.account_id for one in calls}) if calls else {}
+    latest = await _latest(tx, documents, now)
+    return [_fault_of(d.content, latest, accounts) for d in documents]
+
+
+async def _latest(tx: Tx, documents: Sequence[Document], now: datetime) -> datetime:
+    """Say up to when dates may lie. A log that is replayed lies ahead of ``now`` only."""
     if all(domain.fault_of_date(d.content, now) is None for d in documents):
-        return [None] * len(documents)
-    latest = max(now, await store.real_now(tx))
-    return [domain.fault_of_date(d.content, latest) for d in documents]
+        return now
+    return max(now, await store.real_now(tx))
+
+
+def _fault_of(
+    content: Inbound, latest: datetime, accounts: Mapping[str, Sequence[Version]]
+) -> str | None:
+    if (fault := domain.fault_of_date(content, latest)) is not None:
+        return f"occurred_at: {fault}"
+    if not _brings_a_number(content):
+        return None
+    account = domain.account_of(content, accounts.get(content.account_id, ()))
+    try:
+        domain.number_of(content, account)
+    except domain.NumberFault as e:
+        return f"phone_number: {e}"
+    return None
+
+
+def _brings_a_number(content: Inbound) -> TypeGuard[SupportRequest]:
+    return isinstance(content, SupportRequest) and content.phone_number is not None
 
 
 def _refusal(content: Inbound, fault: str) -> ReceiptIssued:
-    return receipts.bad(content.source, content.external_id, f"occurred_at: {fault}")
+    return receipts.bad(content.source, content.external_id, fault)
 
 
-async def _judge(tx: Tx, documents: Iterable[Document], now: datetime) -> list[_Judged]:
+async def _judge(
+    tx: Tx, documents: Iterable[Document], now: datetime, keys: NumberKeys
+) -> list[_Judged]:
     came = [
         Came(d.content, d.traceparent, now)
         for d in documents
@@ -172,24 +203,31 @@ async def _judge(tx: Tx, documents: Iterable[Document], now: datetime) -> list[_
     await store.hold_accounts(tx, account_ids)
     accounts = await store.accounts(tx, account_ids)
     policy = await store.current_policy(tx)
-    return [_verdict(c, accounts.get(c.request.account_id, []), policy, now) for c in came]
+    return [_verdict(c, accounts.get(c.request.account_id, []), policy, now, keys) for c in came]
 
 
 async def _judge_again(
-    tx: Tx, waiting: Sequence[Waiting], accounts: Mapping[str, Sequence[Version]], now: datetime
+    tx: Tx,
+    waiting: Sequence[Waiting],
+    accounts: Mapping[str, Sequence[Version]],
+    now: datetime,
+    keys: NumberKeys,
 ) -> None:
     if not waiting:
         return
     policy = await store.current_policy(tx)
     found = [
-        _verdict(w.came, accounts.get(w.came.request.account_id, []), policy, now) for w in waiting
+        _verdict(w.came, accounts.get(w.came.request.account_id, []), policy, now, keys)
+        for w in waiting
     ]
     changed = [j for j, w in zip(found, waiting, strict=True) if j.receipt != w.receipt]
     await store.judge_again(tx, [_kept(j) for j in changed])
     await _announce(tx, changed, now)
 
 
-def _verdict(came: Came, versions: Sequence[Version], policy: Policy, now: datetime) -> _Judged:
+def _verdict(
+    came: Came, versions: Sequence[Version], policy: Policy, now: datetime, keys: NumberKeys
+) -> _Judged:
     request = came.request
     match domain.entitlement(request, versions):
         case domain.Entitled() as entitled:
@@ -199,7 +237,10 @@ def _verdict(came: Came, versions: Sequence[Version], policy: Policy, now: datet
                 body=request.body,
                 account_language=entitled.account.language,
             )
-            acceptance = domain.accept(request, entitled, language, policy, now=now)
+            try:
+                acceptance = domain.accept(request, entitled, language, policy, now=now, keys=keys)
+            except domain.NumberFault as e:
+                return _Judged(came, receipts.undialable(request, str(e)))
             return _Judged(came, receipts.accepted(request, acceptance), acceptance)
         case "unknown_account" if now < came.received_at + _HOLD:
             return _Judged(came, receipts.held(request, came.received_at + _HOLD))

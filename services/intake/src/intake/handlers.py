@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from intake import desk, store
 from intake.desk import Document
-from intake.domain import receipts
+from intake.domain import NumberKeys, receipts
 from shared import dead_letters, outbox
 from shared.errors import Poison
 from shared.events import (
@@ -79,13 +79,13 @@ def decode(record: Record) -> Item | Skipped:
     return Posted(place, record, document)
 
 
-async def take(tx: Tx, items: Sequence[Item], now: datetime) -> None:
+async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys) -> None:
     """Answer each document; what is told of policies and accounts counts for all of the batch."""
     told = [item for item in items if isinstance(item, Envelope)]
     await store.save_policies(tx, told)
-    await desk.list_accounts(tx, told, now)
+    await desk.list_accounts(tx, told, now, keys)
     posted = [item for item in items if isinstance(item, Posted)]
-    answers = await desk.receive(tx, [item.document for item in posted])
+    answers = await desk.receive(tx, [item.document for item in posted], keys)
     copies = [
         desk.announced(item.id, receipt, now, item.document.traceparent)
         for item, receipt in zip(posted, answers, strict=True)

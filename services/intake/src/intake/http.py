@@ -20,6 +20,7 @@ from intake import desk, erasure, store, webhooks
 from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
 from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS, TOGETHER_MAX, data_of
 from intake.desk import Document
+from intake.domain import NumberKeys
 from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
 from intake.webhooks import Secrets
 from shared import postgres
@@ -137,6 +138,7 @@ class Details(BaseModel):
     language: str
     subject: str
     body: str
+    phone_number: str | None = Field(None, description="Where to call, in E.164.")
 
 
 class Erased(BaseModel):
@@ -153,6 +155,7 @@ class Parts:
     access: Access
     secrets: Secrets
     reception: Reception
+    keys: NumberKeys
 
 
 def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = LIMITS) -> FastAPI:
@@ -160,7 +163,7 @@ def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = LIMITS) -> 
     strangers_max = max(1, limits.requests_max // _STRANGERS_SHARE)
     guard = Middleware(Guard, access=parts.access, strangers_max=strangers_max)
     app = make_api("intake", routes, [guard], limits)
-    door = _Door(parts.db, parts.reception)
+    door = _Door(parts.db, parts.reception, parts.keys)
     _add_requests(app, door)
     _add_batches(app, door)
     _add_answers(app, parts.db)
@@ -261,9 +264,10 @@ def _add_answers(app: FastAPI, db: Database) -> None:
 class _Door:
     """Hands documents to the reception; writes what is answered."""
 
-    def __init__(self, db: Database, reception: Reception) -> None:
+    def __init__(self, db: Database, reception: Reception, keys: NumberKeys) -> None:
         self._db = db
         self._reception = reception
+        self._keys = keys
 
     async def one(self, content: Inbound, asker: _Asker) -> Response:
         """Answer one document."""
@@ -291,7 +295,7 @@ class _Door:
         """Take what came by a signed webhook."""
         documents = [Document(content, traceparent_or_new(None)) for content in contents]
         async with self._db.transaction() as tx:
-            return await desk.receive(tx, documents)
+            return await desk.receive(tx, documents, self._keys)
 
     async def erase(self, source: str, subject_id: str) -> None:
         """Forget a person, whom a signed webhook names."""

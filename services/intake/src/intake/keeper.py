@@ -7,6 +7,7 @@ from typing import Final, override
 import structlog
 
 from intake import desk, language, reception
+from intake.domain import NumberKeys
 from shared import postgres
 from shared.background import Background
 from shared.clock import elapsed_s, or_after
@@ -23,9 +24,10 @@ _FORGET_S: Final = timedelta(hours=1).total_seconds()
 class Keeper(Background):
     """Looks once a second whether somebody has been held for long enough."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, keys: NumberKeys) -> None:
         super().__init__("keeper")
         self._db = db
+        self._keys = keys
         self._forgot_at = elapsed_s() - _FORGET_S
 
     @override
@@ -50,4 +52,4 @@ class Keeper(Background):
             if elapsed_s(self._forgot_at) >= _FORGET_S:
                 await reception.forget_answers(tx)
                 self._forgot_at = elapsed_s()
-            return await desk.reject_overdue(tx, await postgres.now(tx))
+            return await desk.reject_overdue(tx, await postgres.now(tx), self._keys)

@@ -56,6 +56,7 @@ TICKET_COLUMNS: Final = (
     *("ticket_id", "source", "external_id", "account_id", "requester_id", "role", "channel"),
     *("severity", "claimed_severity", "language", "time_zone", "subject", "body", "policy"),
     *("promises", "create_date", "accepted_at", "tier", "region", "rule", "no_promise"),
+    "phone_number",
 )
 TICKET: Final = """
     SELECT ticket_id, source, external_id, account_id, channel, severity, claimed_severity,
@@ -121,7 +122,7 @@ OVERDUE: Final = f"""
 """
 RECEIPT: Final = "SELECT receipt FROM request WHERE ticket_id = $1"
 DETAILS: Final = """
-    SELECT ticket_id, source, account_id, requester_id, language, subject, body
+    SELECT ticket_id, source, account_id, requester_id, language, subject, body, phone_number
     FROM ticket WHERE ticket_id = $1
 """
 NOTE_READING: Final = """
@@ -162,6 +163,7 @@ async def save_tickets(
                 acceptance.event.region,
                 acceptance.event.rule,
                 acceptance.no_promise,
+                None if acceptance.number is None else acceptance.number.e164,
             )
             for request, acceptance in taken
         ],

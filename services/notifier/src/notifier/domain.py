@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from shared.events import (
     AlertKind,
+    CallbackReminded,
     ClockFact,
     ClockWarned,
     Envelope,
@@ -42,12 +43,26 @@ __all__ = [
     "retry_after",
 ]
 
-type Tellable = TicketAssigned | ClockWarned | PromiseBreached | PromiseMissed | PromiseRetracted
+type Tellable = (
+    TicketAssigned
+    | CallbackReminded
+    | ClockWarned
+    | PromiseBreached
+    | PromiseMissed
+    | PromiseRetracted
+)
 """The facts that somebody is told of."""
 
 TELLABLE: Final[dict[str, type[Tellable]]] = {
     event.type: event
-    for event in (TicketAssigned, ClockWarned, PromiseBreached, PromiseMissed, PromiseRetracted)
+    for event in (
+        TicketAssigned,
+        CallbackReminded,
+        ClockWarned,
+        PromiseBreached,
+        PromiseMissed,
+        PromiseRetracted,
+    )
 }
 TRIES_MAX: Final = 12
 """With `retry_after` between them these tries span about 70 minutes."""
@@ -132,20 +147,27 @@ class Verdict:
 
 def plan(envelope: Envelope[Event], holder: str | None, *, now: datetime) -> Delivery | None:
     """Decide who is told of a fact, if anybody. ``holder`` is the specialist with the ticket."""
+    alert: AlertKind
+    whom: str | None
     match envelope.event:
         case TicketAssigned() as fact:
-            alert: AlertKind = "callback" if fact.channel == "phone" else "assignment"
-            return _delivery(envelope, fact, alert, fact.specialist_id, now)
+            alert, whom = (
+                "callback" if fact.channel == "phone" else "assignment",
+                fact.specialist_id,
+            )
+        case CallbackReminded() as fact:
+            alert, whom = "callback", fact.specialist_id
         case ClockWarned() as fact:
-            return _delivery(envelope, fact, "warning", holder, now)
+            alert, whom = "warning", holder
         case PromiseBreached() as fact:
-            return _delivery(envelope, fact, "breach", None, now)
+            alert, whom = "breach", None
         case PromiseMissed() as fact:
-            return _delivery(envelope, fact, "miss", None, now)
+            alert, whom = "miss", None
         case PromiseRetracted() as fact:
-            return _delivery(envelope, fact, "retraction", None, now)
+            alert, whom = "retraction", None
         case _:
             return None
+    return _delivery(envelope, fact, alert, whom, now)
 
 
 def _delivery(
@@ -223,10 +245,11 @@ def render(delivery: Delivery, *, link: str) -> Mail:
     """Write the mail: the fact first, the act second, the reason last."""
     fact, near = delivery.fact, delivery.planned_at
     match fact:
-        case TicketAssigned(channel="phone"):
-            return _callback(fact, link, near)
         case TicketAssigned():
-            return _assignment(fact, link, near)
+            write = _callback if fact.channel == "phone" else _assignment
+            return write(fact, link, near)
+        case CallbackReminded():
+            return _reminder(fact, link, near)
         case ClockWarned():
             return _warning(fact, link, near, nobody=delivery.specialist_id is None)
         case PromiseBreached():
@@ -245,6 +268,16 @@ def _callback(fact: TicketAssigned, link: str, near: datetime) -> Mail:
         f"{account} waits for a call, due {due}. The ticket is yours.",
         f"Call; the number is in the ticket: {link}",
         _why_you(fact),
+    )
+
+
+def _reminder(fact: CallbackReminded, link: str, near: datetime) -> Mail:
+    account, due = one_line(fact.account_id), _at(fact.due_at, near)
+    return _mail(
+        f"Call again now · {account} · due {due}",
+        f"{account} still waits for a call, due {due}. This is attempt {fact.attempt}.",
+        f"Call; the number is in the ticket: {link}",
+        "Why you: the ticket is yours, and the last attempt was not answered.",
     )
 
 

@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from notifier import domain, store
-from notifier.domain import Deferred, Outcome, Verdict
+from notifier.domain import Deferred, Outcome, Refused, Verdict
 from notifier.mail import Letter
 from notifier.settings import Settings
 from notifier.smtp import MailServer
@@ -34,6 +34,7 @@ _BATCH_MAX: Final = 200
 _POLL_S: Final = 0.25
 _AWAY_S: Final = 0.5
 _TEAM: Final = "Premium Support team"
+_NO_CALL: Final = Refused("the customer was spoken to, or somebody else has the ticket")
 _NO_ADDRESS: Final = Deferred("the roster has no such specialist; list them on specialists.v1")
 
 DELIVERIES: Final = Counter("premium_deliveries", "Tries to tell somebody", ["alert", "state"])
@@ -103,13 +104,16 @@ class Sender:
                 await or_after(self._stop.wait(), _AWAY_S)
 
     async def _send(self, due: Sequence[Due]) -> dict[UUID, Outcome]:
-        letters, unaddressed = [], {}
+        letters: list[Letter] = []
+        unsent: dict[UUID, Outcome] = {}
         for one in due:
-            if (letter := self._letter(one)) is not None:
+            if not one.stands:
+                unsent[one.delivery.id] = _NO_CALL
+            elif (letter := self._letter(one)) is not None:
                 letters.append(letter)
             else:
-                unaddressed[one.delivery.id] = _NO_ADDRESS
-        return {**unaddressed, **await self._server.send(letters)}
+                unsent[one.delivery.id] = _NO_ADDRESS
+        return {**unsent, **await self._server.send(letters)}
 
     def _letter(self, due: Due) -> Letter | None:
         if due.delivery.specialist_id is None:

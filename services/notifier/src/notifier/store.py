@@ -50,7 +50,10 @@ ADD_DELIVERIES: Final = """
 """
 DUE: Final = """
     SELECT d.delivery_id, d.alert, d.specialist_id, d.fact_type, d.fact, d.traceparent,
-           d.planned_at, d.attempts, s.name, s.mail
+           d.planned_at, d.attempts, s.name, s.mail,
+           d.alert <> 'callback' OR d.specialist_id = (
+               SELECT specialist_id FROM assignment AS a WHERE a.ticket_id = d.ticket_id
+               ORDER BY since DESC LIMIT 1) IS TRUE AS stands
     FROM delivery d LEFT JOIN specialist s USING (specialist_id)
     WHERE d.state = 'pending' AND d.next_try_at <= now()
     ORDER BY d.next_try_at, d.delivery_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
@@ -79,11 +82,15 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A claimed delivery, with the specialist's name and mail if they are known."""
+    """A claimed delivery, with the specialist's name and mail if they are known.
+
+    It ``stands`` unless it asks somebody to call who does not have the ticket any more.
+    """
 
     delivery: Delivery
     name: str | None
     mail: str | None
+    stands: bool
 
 
 async def save_specialists(tx: Tx, listings: Mapping[str, Listing]) -> None:
@@ -136,7 +143,7 @@ async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:
 async def due_deliveries(tx: Tx, *, limit: int) -> list[Due]:
     """Claim deliveries to be tried now. Rows that another sender holds are left to it."""
     rows = await tx.fetch(DUE, limit)
-    return [Due(_delivery(row), row["name"], row["mail"]) for row in rows]
+    return [Due(_delivery(row), row["name"], row["mail"], row["stands"]) for row in rows]
 
 
 async def settle(tx: Tx, verdicts: Sequence[Verdict]) -> datetime:

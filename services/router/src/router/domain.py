@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
 from typing import cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from router.hands import Back, Hands
 from router.offers.rules import Rules
@@ -149,6 +149,16 @@ class Desk(Hands):
                 self.fold(event.ticket_id, envelope)
             case _:
                 pass
+
+    def ride(self, ticket_id: UUID, leader: UUID | None) -> None:
+        """Let a ticket be answered by another's call, or find somebody for it again."""
+        ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
+        ticket.rides_with = leader
+        self.touched.add(ticket_id)
+        if ticket.waits:
+            ticket.waiting_since = self.now
+            self.line_up(ticket)
+            self._say_why_it_waits(ticket, uuid5(ticket_id, f"rides/{self.now.isoformat()}"))
 
     def fold(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
         """Let a ticket learn a fact: it may wait from now on, or need nobody any more."""

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from router import happenings, store
+from router import callbacks, feasibility, happenings, store
+from router.callbacks import Book, Call, Dial
+from router.callbacks import store as ledgers
 from router.domain import Desk
 from router.offers import store as kept
 from router.offers.acts import (
@@ -23,12 +25,19 @@ from router.offers.effects import say as take_word
 from router.roster import CHANNELS
 from router.ticket import FACTS
 from shared import outbox
-from shared.events import Envelope, Event, SpecialistListed, SpecialistRemoved, TicketFact
+from shared.events import (
+    Envelope,
+    Event,
+    SpecialistListed,
+    SpecialistRemoved,
+    TicketAccepted,
+    TicketFact,
+)
 from shared.events.assignments import AssignmentFact
 from shared.events.codec import read
 from shared.postgres import Tx
 
-__all__ = ["CONSUMES", "EMITS", "act", "decode", "say", "take", "wake"]
+__all__ = ["CONSUMES", "EMITS", "act", "decode", "dial", "say", "take", "wake"]
 
 CONSUMES: Final = (TicketFact.topic, SpecialistListed.topic)
 EMITS: Final = (AssignmentFact.topic,)
@@ -41,9 +50,9 @@ decode = read
 async def take(tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
     """Fold fresh events in, match, save, and announce who has what."""
 
-    def apply_all(desk: Desk) -> None:
+    def apply_all(desk: Desk, book: Book) -> None:
         for envelope in envelopes:
-            desk.apply(envelope)
+            callbacks.follow(desk, book, envelope)
 
     await _decide(tx, envelopes, now, apply_all)
 
@@ -58,7 +67,9 @@ async def act(tx: Tx, wanted: Act, now: datetime) -> Outcome:
     else:
         concerned = {wanted.ticket_id}
     try:
-        done = await _decide(tx, (), now, lambda desk: do(desk, wanted, offer), tickets=concerned)
+        done = await _decide(
+            tx, (), now, lambda desk, _: do(desk, wanted, offer), tickets=concerned
+        )
     except Conflict:
         before = await kept.done_before(tx, deed_of(wanted), since=now - REPEATED_WITHIN)
         if before is None:
@@ -74,19 +85,29 @@ async def say(tx: Tx, word: Say, now: datetime) -> None:
     until = now + timedelta(seconds=rules.presence_lease_s)
     name = word.specialist_id
     if not await kept.say_again(tx, name, word.presence, now=now, until=until):
-        await _decide(tx, (), now, lambda desk: take_word(desk, word), people={name})
+        await _decide(tx, (), now, lambda desk, _: take_word(desk, word), people={name})
+
+
+async def dial(tx: Tx, dialled: Dial, now: datetime) -> Call:
+    """Take down what came of a call. Raises callbacks.NoCallback, callbacks.Settled."""
+
+    def take_down(desk: Desk, book: Book) -> Call:
+        return callbacks.dial(desk, book, dialled, now)
+
+    return await _decide(tx, (), now, take_down, tickets={dialled.ticket_id})
 
 
 async def wake(tx: Tx, now: datetime) -> None:
-    """Let time have its effect: on shifts, presence, leases and graces."""
-    await _decide(tx, (), now, lambda _: None)
+    """Let time have its effect: on shifts, presence, leases, graces and planned calls."""
+    due = await ledgers.due(tx)
+    await _decide(tx, (), now, lambda d, b: callbacks.remind(d, b, now), tickets=due)
 
 
 async def _decide[T](  # noqa: PLR0913 - what it is about, and what to do
     tx: Tx,
     envelopes: Sequence[Envelope[Event]],
     now: datetime,
-    decide: Callable[[Desk], T],
+    decide: Callable[[Desk, Book], T],
     *,
     tickets: Collection[UUID] = (),
     people: Collection[str] = (),
@@ -101,19 +122,25 @@ async def _decide[T](  # noqa: PLR0913 - what it is about, and what to do
     spare = _SPARE
     await store.lock(tx)
     rules = await kept.load_rules(tx)
+    pages = await ledgers.load(tx, envelopes, ids)
+    ids |= pages.ticket_ids
     while True:
         roster = await store.load_roster(tx, now)
         who = changing.union(one.specialist_id for one in roster.due(now))
         desk = Desk(roster, await store.load_tickets(tx, ids, who, now=now), now, rules)
+        book = pages.open()
         coming = desk.room_to_come(envelopes)
         limits = {channel: spare + coming.get(channel, 0) for channel in CHANNELS}
         desk.bring_waiting(await store.load_waiting(tx, limits), limits)
         desk.wake()
-        outcome = decide(desk)
+        outcome = decide(desk, book)
         if desk.saw_enough:
             break
         spare *= _WIDER
     await store.save(tx, desk)
-    await outbox.add(tx, desk.announced)
-    await happenings.record(tx, [*envelopes, *desk.announced], desk.tickets)
+    accepted = [e.event.ticket_id for e in envelopes if isinstance(e.event, TicketAccepted)]
+    await ledgers.save(tx, book, desk, accepted)
+    announced = [*book.announced, *desk.announced, *await feasibility.keep(tx, desk, now)]
+    await outbox.add(tx, announced)
+    await happenings.record(tx, [*envelopes, *announced], desk.tickets)
     return outcome

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.routing import BaseRoute
 
 from router import store
+from router.callbacks import http as callbacks
+from router.feasibility import http as feasibility
 from router.inbox.routes import STREAM
 from router.offers.http import add_desk
 from shared.api import make_api
@@ -109,4 +111,6 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
             return _HOLDERS.validate_python(await store.roster_load(tx))
 
     add_desk(app, db)
+    app.include_router(callbacks.routes(db))
+    app.include_router(feasibility.routes(db))
     return app

@@ -101,6 +101,11 @@ class Roster:
         for specialist in specialists:
             self.put(specialist)
 
+    @property
+    def everybody(self) -> Mapping[str, Specialist]:
+        """All who are known, by id; who left is among them, and serves nothing."""
+        return self._by_id
+
     def get(self, specialist_id: str) -> Specialist | None:
         """Find somebody, removed or not."""
         return self._by_id.get(specialist_id)

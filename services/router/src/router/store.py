@@ -105,7 +105,10 @@ TO_WAKE: Final = """
     SELECT extract(epoch FROM least(
         (SELECT min(turns_at) FROM specialist),
         (SELECT min(said_until) FROM presence),
-        (SELECT min(wakes_at) FROM ticket)) - premium_now())::float8
+        (SELECT min(wakes_at) FROM ticket),
+        (SELECT min(remind_at) FROM callback_wish),
+        (SELECT premium_now() FROM outlook WHERE told_until <> opens_at LIMIT 1)
+    ) - premium_now())::float8
 """
 ADD_CAPACITIES: Final = """
     INSERT INTO capacity (specialist_id, channel, capacity)
@@ -335,6 +338,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         hand_back_at=row["hand_back_at"],
         pinned_to=row["pinned_to"],
         confirmed=row["confirmed"],
+        rides_with=row["rides_with"],
     )
 
 

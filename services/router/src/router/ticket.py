@@ -9,6 +9,7 @@ from uuid import UUID
 from router.offers.offer import Offer
 from shared.events import (
     AssignmentResponded,
+    CallbackSettled,
     CustomerReached,
     Envelope,
     Event,
@@ -16,6 +17,8 @@ from shared.events import (
     SeverityReclassified,
     TicketAccepted,
     TicketClosed,
+    TicketErased,
+    TicketMerged,
     TicketReclassified,
     TicketReopened,
     TicketResolved,
@@ -47,7 +50,10 @@ FACTS: Final = (
     CustomerReached,
     TicketResolved,
     TicketClosed,
+    TicketMerged,
+    TicketErased,
     TicketReopened,
+    CallbackSettled,
 )
 """The facts that matter here; the others change nobody's room."""
 
@@ -103,6 +109,8 @@ class Ticket:
     """Whom a lead wants to have it, and nobody else."""
     confirmed: Severity | None = None
     """The severity that a specialist found right."""
+    rides_with: UUID | None = None
+    """The ticket whose call answers this one as well: nobody need be found for it."""
 
     @property
     def terms(self) -> Request:
@@ -123,8 +131,8 @@ class Ticket:
 
     @property
     def needs_specialist(self) -> bool:
-        """Accepted, and nothing ended the work since it was last reopened."""
-        if self.request is None:
+        """Accepted, on its own, and nothing ended the work since it was last reopened."""
+        if self.request is None or self.rides_with is not None:
             return False
         ends = [self.latest[fact] for fact in _RELEASES[self.request.channel] & self.latest.keys()]
         reopened = self.latest.get("reopened")
@@ -225,11 +233,11 @@ def fact_of(event: Event) -> Fact | None:
     match event:
         case TicketResponded() | AssignmentResponded():
             return "responded"
-        case CustomerReached():
+        case CustomerReached() | CallbackSettled():
             return "reached"
         case TicketResolved():
             return "resolved"
-        case TicketClosed():
+        case TicketClosed() | TicketMerged() | TicketErased():
             return "closed"
         case TicketReopened():
             return "reopened"

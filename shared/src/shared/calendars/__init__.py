@@ -6,6 +6,7 @@ from shared.calendars.regions import holidays_version, known_region
 from shared.calendars.spec import CalendarSpec, CalendarVersion, always, business_week
 from shared.calendars.zones import (
     Shift,
+    country_of,
     known_zone,
     shifts,
     tzdata_version,
@@ -23,6 +24,7 @@ __all__ = [
     "always",
     "business_week",
     "closed_dates_from_ical",
+    "country_of",
     "holidays_version",
     "known_region",
     "known_zone",

@@ -13,6 +13,7 @@ __all__ = [
     "EPOCH",
     "Segment",
     "Shift",
+    "country_of",
     "known_zone",
     "segments",
     "shifts",
@@ -63,6 +64,19 @@ def known_zone(name: str) -> str:
     near = get_close_matches(name, sorted(zone_names()), n=1)
     hint = f"did you mean '{near[0]}'?" if near else "write one such as Europe/Berlin"
     raise ValueError(f"unknown zone '{name}'; {hint}")
+
+
+@cache
+def country_of(zone: str) -> str | None:
+    """Name the country (ISO 3166) that a zone lies in; None for UTC, and for names of old."""
+    return _countries().get(zone)
+
+
+@cache
+def _countries() -> dict[str, str]:
+    lines = (_PACKAGE / "zoneinfo" / "zone.tab").read_text("utf-8").splitlines()
+    rows = (line.split("\t") for line in lines if not line.startswith("#"))
+    return {row[2]: row[0] for row in rows}
 
 
 @cache

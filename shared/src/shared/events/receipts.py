@@ -16,6 +16,7 @@ __all__ = [
     "For",
     "LanguageDecision",
     "Leaning",
+    "NumberReading",
     "Outcome",
     "Promised",
     "Reason",
@@ -83,6 +84,16 @@ class ClaimReading(_Value):
     leaning: Leaning
 
 
+class NumberReading(_Value):
+    """How a telephone number was read: it lies in ``country``, by its own code or the account's.
+
+    None of its digits: a receipt is published.
+    """
+
+    country: str | None
+    by: Literal["number", "account"]
+
+
 class Promised(_Value):
     """A promise as the customer may be told it. ``target_s`` counts in ``spans``, up to ``due_at``.
 
@@ -107,7 +118,8 @@ class ReceiptIssued(Event):
     A duplicate carries what was said of the first, and its outcome. ``held_until`` is when a held
     request is rejected, unless its account comes first. ``no_promise`` is the policy's reason where
     an accepted request is promised nothing; ``missing`` what a business-critical claim lacks,
-    ``reading`` what its text says for and against it: advice, which decided nothing.
+    ``reading`` what its text says for and against it: advice, which decided nothing. ``number`` is
+    there where a telephone number was taken.
     """
 
     topic: ClassVar[str] = "receipts.v1"
@@ -130,6 +142,7 @@ class ReceiptIssued(Event):
     missing: tuple[str, ...] = ()
     reading: ClaimReading | None = added(None)
     language: LanguageDecision | None = None
+    number: NumberReading | None = added(None)
     promises: tuple[Promised, ...] = ()
     no_promise: str | None = None
 

@@ -25,7 +25,7 @@ from pydantic.config import JsonDict
 from shared.events.accounts import Language, Zone
 from shared.events.base import ticket_id_of
 from shared.policies import Region, Tier
-from shared.promises import Cause, Channel, Role, Severity
+from shared.promises import Cause, Channel, Role, Severity, added
 
 __all__ = ["INBOUND", "Inbound", "LaterFact", "SupportRequest"]
 
@@ -105,7 +105,8 @@ class SupportRequest(_Document):
     """A customer asks for help. ``occurred_at`` is the create date that promises run from.
 
     ``role`` is what the sender believes: the account decides, also on zone, tier and region where
-    it says them. Without ``language`` the text is read.
+    it says them. Without ``language`` the text is read. ``phone_number`` is where the customer is
+    called; ``dialled`` says that they called us, and talk to somebody already.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_A_REQUEST]})
@@ -123,6 +124,14 @@ class SupportRequest(_Document):
     subject: Annotated[str, Field(max_length=1_000), AfterValidator(_printable)]
     body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = ""
     occurred_at: PlausibleMoment
+    phone_number: Annotated[str | None, Field(min_length=1, max_length=40)] = added(None)
+    dialled: bool = added(default=False)
+
+    @model_validator(mode="after")
+    def _who_dials_is_on_the_phone(self) -> Self:
+        if self.dialled and self.channel != "phone":
+            raise ValueError("dialled goes with channel phone only")
+        return self
 
     @cached_property
     def document_id(self) -> UUID:

@@ -39,6 +39,8 @@ class TicketAccepted(TicketFact):
     ``policy`` is the version that priced it, ``rule`` its rule, ``if_reclassified`` what another
     severity would be promised: who reads this needs no policy. Old facts lack all of them.
     ``requester_id`` was in old facts only: it is empty, for nobody but intake knows who asked.
+    ``number_key`` is equal for requests that brought one telephone number, and says nothing more of
+    it. Who ``dialled`` called us and is owed no call.
     """
 
     type: ClassVar[str] = "premium.ticket.accepted.v1"
@@ -60,6 +62,8 @@ class TicketAccepted(TicketFact):
     accepted_at: Moment | None = added(None)
     rule: str = added("")
     if_reclassified: dict[Severity, tuple[Promise, ...]] = added({})
+    number_key: str | None = added(None)
+    dialled: bool = added(default=False)
 
     def promised(self, severity: Severity, create_date: datetime) -> tuple[Promise, ...]:
         """Say what the ticket is promised at a severity; an old fact is priced as it was then."""

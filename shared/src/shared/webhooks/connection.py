@@ -90,6 +90,8 @@ class Request(_Document):
     time_zone: ValueOf | None = None
     tier: ValueOf | None = None
     region: ValueOf | None = None
+    phone_number: ValueOf | None = None
+    dialled: ValueOf | None = None
     occurred_at: ValueOf | None = None
 
 

@@ -14,8 +14,10 @@ from shared import migrations
 from shared.errors import Poison, Transient
 from shared.postgres import Database
 
-__all__ = ["SERVICES", "Service"]
+__all__ = ["NUMBERS", "SERVICES", "Service"]
 
+NUMBERS: Final = "telephone numbers"
+"""Among the passwords: what intake makes digests of telephone numbers by."""
 SERVICES: Final = ("intake", "router", "sla-monitor", "notifier")
 
 
@@ -70,7 +72,10 @@ class Service(Server):
             "INSTANCE_ID": "local",
         }
         if self.name == "intake":
-            told |= {"WEBHOOK_SECRETS_DIR": str(site.home.folder / "webhook-secrets")}
+            told |= {
+                "NUMBER_SECRET": site.memory.passwords[NUMBERS],
+                "WEBHOOK_SECRETS_DIR": str(site.home.folder / "webhook-secrets"),
+            }
         if self.name == "router":
             told |= {"INTAKE_URL": addresses.http("intake"), "INTAKE_KEY": site.memory.key or ""}
         if self.name == "notifier":

@@ -18,7 +18,7 @@ from premium.stack.postgres import ADMIN, Postgres
 from premium.stack.processes import Running, find, last_line, spawn
 from premium.stack.reporting import Reporter, Silent
 from premium.stack.servers import Server, Site
-from premium.stack.services import SERVICES, Service
+from premium.stack.services import NUMBERS, SERVICES, Service
 from premium.stack.state import Home, Memory
 from premium.stack.topics import ensure_topics
 from shared.clock import elapsed_s
@@ -163,7 +163,7 @@ class Stack:
         """Decide what is to be remembered, before anything relies on it."""
         memory.kafka_bootstrap = self._kafka_bootstrap
         memory.postgres_dsn = self._postgres_dsn
-        memory.make_up_passwords((ADMIN, *ROLES))
+        memory.make_up_passwords((ADMIN, *ROLES, NUMBERS))
         for server in _SERVERS.values():
             _choose_ports(memory, [port for port in server.ports if port not in memory.ports])
         self._home.remember(memory)

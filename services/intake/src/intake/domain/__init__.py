@@ -1,7 +1,15 @@
 """What becomes of a document from upstream: a ticket with promises, a fact, or a reason why not."""
 
 from intake.domain.dating import AHEAD_MAX, fault_of_date
-from intake.domain.entitlement import REMEDIES, Entitled, Version, entitlement, veiled
+from intake.domain.entitlement import (
+    REMEDIES,
+    Entitled,
+    Version,
+    account_of,
+    entitlement,
+    veiled,
+)
+from intake.domain.numbers import Number, NumberFault, NumberKeys, number_of
 from intake.domain.pricing import Acceptance, absorbed, accept, fact_of, into_of, missing_in
 
 __all__ = [
@@ -9,13 +17,18 @@ __all__ = [
     "REMEDIES",
     "Acceptance",
     "Entitled",
+    "Number",
+    "NumberFault",
+    "NumberKeys",
     "Version",
     "absorbed",
     "accept",
+    "account_of",
     "entitlement",
     "fact_of",
     "fault_of_date",
     "into_of",
     "missing_in",
+    "number_of",
     "veiled",
 ]

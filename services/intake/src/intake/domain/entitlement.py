@@ -9,7 +9,7 @@ from typing import Final
 from shared.events import EVERYONE, AccountListed, Purchase, Refusal, SupportRequest
 from shared.promises import Role
 
-__all__ = ["REMEDIES", "Entitled", "Version", "entitlement", "veiled"]
+__all__ = ["REMEDIES", "Entitled", "Version", "account_of", "entitlement", "veiled"]
 
 REMEDIES: Final[dict[Refusal, str]] = {
     "mobile_app": "Premium Support is not available in the mobile app; ask in the web app",
@@ -66,6 +66,11 @@ def entitlement(request: SupportRequest, versions: Sequence[Version]) -> Entitle
     if account.seats == EVERYONE or requester in account.seats:
         return Entitled(account, "seat", purchase)
     return "no_seat"
+
+
+def account_of(request: SupportRequest, versions: Sequence[Version]) -> AccountListed | None:
+    """Find a request's account as it was at the create date; None while it is not known."""
+    return _as_of(versions, request.occurred_at).account if versions else None
 
 
 def veiled(account: AccountListed, salt: bytes) -> AccountListed:

@@ -8,6 +8,7 @@ from unicodedata import east_asian_width
 from uuid import UUID
 
 from intake.domain.entitlement import Entitled
+from intake.domain.numbers import Number, NumberKeys, number_of
 from shared.events import (
     CustomerReached,
     CustomerReplied,
@@ -30,7 +31,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.events.requests import FactType
-from shared.policies import Asked, Policy
+from shared.policies import Asked, Policy, Pricing
 from shared.promises import Severity
 
 __all__ = ["Acceptance", "absorbed", "accept", "fact_of", "into_of", "missing_in"]
@@ -46,6 +47,7 @@ _PLAIN: Final[Mapping[FactType, type[TicketFact]]] = {
     "closed": TicketClosed,
     "noted": TicketNoted,
 }
+_DIALLED: Final = "the customer called us: no call is owed"
 _SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity.__value__)
 
 
@@ -53,7 +55,8 @@ _SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity.__value__)
 class Acceptance:
     """A ticket to be announced. ``missing`` says what a business-critical claim still lacks.
 
-    ``no_promise`` is the policy's reason where nothing is promised.
+    ``no_promise`` is the policy's reason where nothing is promised. The customer is called at
+    ``number``.
     """
 
     event: TicketAccepted
@@ -61,20 +64,23 @@ class Acceptance:
     language: LanguageDecision
     missing: tuple[str, ...]
     no_promise: str | None
+    number: Number | None
 
 
-def accept(
+def accept(  # noqa: PLR0913 - each decides on what is promised, or how to call
     request: SupportRequest,
     entitled: Entitled,
     language: LanguageDecision,
     policy: Policy,
     *,
     now: datetime,
+    keys: NumberKeys,
 ) -> Acceptance:
     """Price a request from its create date, at its severity and at the other.
 
     A business-critical claim counts when it comes by the email form and describes the problem
     (DOMAIN, "Business-critical"); otherwise the ticket starts as standard and says what is missing.
+    Raises NumberFault where the customer cannot be called.
     """
     missing = missing_in(request)
     severity: Severity = "standard" if missing else request.severity
@@ -88,7 +94,8 @@ def accept(
         tier=account.tier or request.tier,
         region=account.region or request.region,
     )
-    prices = {s: policy.price(replace(asked, severity=s), request.occurred_at) for s in _SEVERITIES}
+    number = number_of(request, account)
+    prices = {s: _price(request, policy, replace(asked, severity=s)) for s in _SEVERITIES}
     pricing = prices.pop(severity)
     event = TicketAccepted(
         ticket_id=request.ticket_id,
@@ -109,8 +116,18 @@ def accept(
         rule=pricing.rule,
         promises=pricing.promises,
         if_reclassified={severity: price.promises for severity, price in prices.items()},
+        number_key=None if number is None else keys.key(number),
+        dialled=request.dialled,
     )
-    return Acceptance(event, entitled.purchase, language, missing, pricing.no_promise)
+    return Acceptance(event, entitled.purchase, language, missing, pricing.no_promise, number)
+
+
+def _price(request: SupportRequest, policy: Policy, asked: Asked) -> Pricing:
+    """Price a request; who dialled talks to somebody already (DOMAIN, "Channels")."""
+    pricing = policy.price(asked, request.occurred_at)
+    if not request.dialled:
+        return pricing
+    return replace(pricing, promises=(), no_promise=_DIALLED)
 
 
 def missing_in(request: SupportRequest) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ __all__ = [
     "held",
     "noted",
     "rejected",
+    "undialable",
 ]
 
 _FINAL: Final = "mobile_app"
@@ -53,6 +54,7 @@ def accepted(request: SupportRequest, acceptance: Acceptance) -> ReceiptIssued:
         missing=acceptance.missing,
         reading=_reading(request),
         language=acceptance.language,
+        number=None if acceptance.number is None else acceptance.number.reading,
         promises=tuple(_promised(p, request.occurred_at) for p in event.promises),
         no_promise=acceptance.no_promise,
     )
@@ -73,6 +75,12 @@ def held(request: SupportRequest, until: datetime) -> ReceiptIssued:
 def rejected(request: SupportRequest, reason: Refusal) -> ReceiptIssued:
     """Say why it was not taken, and what would help."""
     return _unanswered(request).model_copy(update={"reason": reason, "remedy": REMEDIES[reason]})
+
+
+def undialable(request: SupportRequest, fault: str) -> ReceiptIssued:
+    """Say why the customer of a request, which had been held, cannot be called."""
+    told = {"reason": "bad_data", "remedy": f"phone_number: {fault}; send another external_id"}
+    return _unanswered(request).model_copy(update=told)
 
 
 def erased(first: ReceiptIssued) -> ReceiptIssued:

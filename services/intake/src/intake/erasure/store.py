@@ -10,7 +10,7 @@ from shared.postgres import Tx
 __all__ = ["erase_requests", "erase_tickets", "save_erased"]
 
 ERASE_TICKETS: Final = """
-    UPDATE ticket SET requester_id = '', subject = '', body = ''
+    UPDATE ticket SET requester_id = '', subject = '', body = '', phone_number = NULL
     WHERE source = $1 AND requester_id = $2 AND requester_id <> '' RETURNING ticket_id
 """
 ERASE_REQUESTS: Final = """

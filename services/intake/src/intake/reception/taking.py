@@ -5,10 +5,12 @@ An Idempotency-Key (IETF draft) replays the answer that was given to it, for 7 d
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from intake import desk
 from intake.desk import Document
+from intake.domain import NumberKeys
 from intake.reception import store
 from intake.reception.store import Kept
 from shared.events import ReceiptIssued
@@ -66,18 +68,19 @@ _IN_HAND: Final[Unanswered] = "in_hand"
 _OTHER_BODY: Final[Unanswered] = "other_body"
 
 
-def make_reception(db: Database) -> Reception:
+def make_reception(db: Database, keys: NumberKeys) -> Reception:
     """Make the part that all HTTP doors share."""
-    return Together("reception", db, take)
+    return Together("reception", db, partial(take, keys=keys))
 
 
-async def take(tx: Tx, askings: Sequence[Asking]) -> list[Answer]:
+async def take(tx: Tx, askings: Sequence[Asking], *, keys: NumberKeys) -> list[Answer]:
     """Receive what is new, and answer each as its key was answered first."""
     kept = await _kept(tx, askings)
     keyed = {a.keyed.key: n for n, a in reversed(list(enumerate(askings))) if a.keyed}
     first = {n for key, n in keyed.items() if key not in kept}
     new = {n: a for n, a in enumerate(askings) if a.keyed is None or n in first}
-    receipts = iter(await desk.receive(tx, [d for a in new.values() for d in a.documents]))
+    documents = [d for a in new.values() for d in a.documents]
+    receipts = iter(await desk.receive(tx, documents, keys))
     given = {n: [next(receipts) for _ in a.documents] for n, a in new.items()}
     written = {
         a.keyed.key: Kept(a.keyed.fingerprint, *answer)

@@ -217,8 +217,9 @@ class _Inbox:
             there = await presence.switch(tx, visitor.name, chosen, at)
             desk = await read_desk(tx, visitor.name, at)
         said = Said(_AWAY if there == "away" else _ONLINE)
-        seen = {"said": said, "desk": desk, "now": at, "mine": True, "oob": True}
-        return self._pages.answer("presence.html", **seen)
+        return self._pages.answer(
+            "presence.html", said=said, desk=desk, now=at, mine=True, oob=True
+        )
 
     async def _opened(self, tx: Tx, visitor: Visitor, place: _Place) -> Mapping[str, Any] | None:
         if place.ticket_id is None:

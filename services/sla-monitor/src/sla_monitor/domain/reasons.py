@@ -6,6 +6,12 @@ from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
     AssignmentResponded,
+    CallbackAttempted,
+    CallbackJoined,
+    CallbackPlanned,
+    CallbackReminded,
+    CallbackSettled,
+    Contact,
     CustomerReached,
     CustomerReplied,
     Event,
@@ -15,6 +21,8 @@ from shared.events import (
     OfferDeclined,
     OfferExpired,
     OfferWithdrawn,
+    PromiseFeasible,
+    PromiseInfeasible,
     SeverityConfirmed,
     SeverityReclassified,
     TicketAbsorbed,
@@ -56,6 +64,10 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
     TicketResponded: _ANSWERED,
     AssignmentResponded: _ANSWERED,
     CustomerReached: _ANSWERED,
+    CallbackSettled: (
+        "the customer was spoken to ({how}): that answers every ticket that waited for the call",
+        "no promise was waiting for a call",
+    ),
     TicketResolved: (
         "a solution settles the resolution, and answers the customer as well",
         "no promise was waiting for a solution",
@@ -96,6 +108,17 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
     ),
 }
 _ASKS_AGAIN: Final = "the customer wrote after an answer: that asks for another"
+_CODED: Final[dict[type[Event], str]] = {
+    TicketQueued: "reason",
+    PromiseFeasible: "reason",
+    TicketReclassified: "severity",
+    SeverityReclassified: "severity",
+    SeverityConfirmed: "severity",
+    OfferWithdrawn: "cause",
+    AssignmentHandedBack: "cause",
+    CallbackAttempted: "outcome",
+}
+"""Which field of an event is a code, to be said in words."""
 _MOVES_NONE: Final[dict[type[Event], str]] = {
     TicketNoted: "the customer does not see a note: it answers nothing",
     TicketQueued: "waits for a specialist ({reason}): clocks run on",
@@ -109,10 +132,22 @@ _MOVES_NONE: Final[dict[type[Event], str]] = {
     AssignmentHandedBack: "it was taken from {specialist_id} ({cause}): clocks run on",
     SeverityConfirmed: "{specialist_id} finds it {severity}, as it stands",
     AssignmentReleased: "{specialist_id} is done with it ({cause})",
+    CallbackJoined: "waits for the call of ticket {joined}, at the same number: clocks run on",
+    CallbackAttempted: "{specialist_id} dialled ({outcome}): clocks run on until the answer",
+    CallbackPlanned: "is to be dialled again at {planned_at}: clocks run on",
+    CallbackReminded: "{specialist_id} was reminded to dial again: clocks run on",
+    PromiseInfeasible: "nobody will be there in time: {words}; clocks run on",
+    PromiseFeasible: "infeasible no more ({reason}): clocks run on",
     NotificationSent: _TOLD,
     NotificationFailed: "{recipient} could not be told ({reason}): clocks run on",
 }
 _WHOM: Final = {"customer": "the customer", "vendor": "the vendor", "other": "somebody else"}
+
+_SPOKEN: Final[dict[Contact, str]] = {
+    "answered": "we called",
+    "reached": "upstream told of it",
+    "dialled": "they called us",
+}
 
 
 def why(entry: Happened) -> str:
@@ -131,15 +166,14 @@ def why(entry: Happened) -> str:
 def _words(event: Event) -> dict[str, object]:
     """Give what the event says, the codes as words."""
     words: dict[str, object] = event.model_dump(mode="json")
+    coded = _CODED.get(type(event))
+    if coded is not None:
+        return {**words, coded: _plain(str(words[coded]))}
     match event:
         case TicketWaiting(waiting_for=whom):
             return {**words, "waiting_for": _WHOM[whom]}
-        case TicketQueued(reason=code):
-            return {**words, "reason": _plain(code)}
-        case TicketReclassified() | SeverityReclassified() | SeverityConfirmed():
-            return {**words, "severity": _plain(event.severity)}
-        case OfferWithdrawn(cause=code) | AssignmentHandedBack(cause=code):
-            return {**words, "cause": _plain(code)}
+        case CallbackSettled(how=how):
+            return {**words, "how": _SPOKEN[how]}
         case _:
             return words
 

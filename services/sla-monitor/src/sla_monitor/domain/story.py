@@ -7,6 +7,7 @@ from typing import Literal
 
 from shared.events import (
     AssignmentResponded,
+    CallbackSettled,
     CustomerReached,
     CustomerReplied,
     Event,
@@ -29,7 +30,13 @@ from sla_monitor.domain.clock import Fact
 __all__ = ["Story", "Wait", "read", "union"]
 
 type WaitsFor = Literal["customer", "vendor", "other"]
-_ANSWERS = (TicketResponded, AssignmentResponded, CustomerReached, TicketResolved)
+_ANSWERS = (
+    TicketResponded,
+    AssignmentResponded,
+    CustomerReached,
+    CallbackSettled,
+    TicketResolved,
+)
 _ENDS = (TicketMerged, TicketErased)
 
 

@@ -1,0 +1,251 @@
+"""Infeasible promises on a real PostgreSQL: told at once, taken back at once, and nobody missed."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from random import Random
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from router import handlers
+from router.feasibility import Pool, outlooks
+from router.http import make_app
+from router.store import load_roster
+from shared.events import Envelope, Event, TicketClosed, TicketResponded, ticket_id_of
+from shared.postgres import Database, now
+from shared.promises import Channel
+from shared.testing.builders import (
+    NOON,
+    a_specialist,
+    a_ticket,
+    gone,
+    minutes,
+    promised,
+    reclassified,
+    told,
+)
+from shared.testing.databases import MakeDatabase
+
+T1: Final = ticket_id_of("test", "T1")
+ANNOUNCED: Final = """
+    SELECT headers, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
+"""
+MARKED: Final = "SELECT ticket_id FROM infeasible"
+WAITING: Final = "SELECT ticket_id, channel, base_language, due_at FROM ticket WHERE waiting"
+BEHIND: Final = "SELECT count(*) FROM outlook WHERE told_until <> opens_at"
+AT_TWO: Final = {"zone": "UTC", "hours": {"mon-fri": ["14:00-18:00"]}}
+FROM_TEN: Final = {"zone": "UTC", "hours": {"mon-fri": ["10:00-14:30"]}}
+TALK: Final[dict[Channel, int]] = {"email": 1, "phone": 1}
+ROOMS: Final[tuple[dict[Channel, int], ...]] = (TALK, {"email": 1}, {"phone": 0})
+
+
+@pytest.fixture
+async def db(database: MakeDatabase) -> AsyncIterator[Database]:
+    """Connect as a router."""
+    made = Database((await database("router")).dsn, service="router")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
+    """Hand a batch in."""
+    async with db.transaction() as tx:
+        await handlers.take(tx, envelopes, at)
+
+
+async def look(db: Database, at: datetime) -> None:
+    """Let time have its effect."""
+    async with db.transaction() as tx:
+        await handlers.wake(tx, at)
+
+
+async def said(db: Database) -> list[tuple[str, dict[str, Any]]]:
+    """Read what was told of feasibility, in order."""
+    async with db.session() as session:
+        rows = await session.fetch(ANNOUNCED)
+    facts = [(dict(json.loads(row["headers"]))["ce_type"], json.loads(row["fact"])) for row in rows]
+    return [(kind.split(".")[2], fact) for kind, fact in facts if "feasible" in kind]
+
+
+async def history(db: Database) -> list[str]:
+    """Say it in short: `!` infeasible, `-` and why not any more."""
+    return ["!" if kind == "infeasible" else f"-{f['reason']}" for kind, f in await said(db)]
+
+
+def yui(**more: Any) -> Envelope[Event]:  # noqa: ANN401 - what a roster says
+    """List somebody who speaks Japanese."""
+    return a_specialist("yui", **{"languages": ("ja",), "capacity": TALK, **more})
+
+
+async def test_a_promise_is_infeasible_at_intake(db: Database) -> None:
+    """It is due at 13:00, and who speaks its language comes at two."""
+    await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja-JP"))
+    [(kind, fact)] = await said(db)
+    assert kind == "infeasible"
+    assert (fact["ticket_id"], fact["language"]) == (str(T1), "ja-JP")
+    assert (fact["constraint"], fact["opens_at"]) == ("no_shift", "2026-03-02T14:00:00Z")
+    assert fact["words"] == "no `ja` email on shift before 14:00Z"
+
+
+async def test_a_promise_that_somebody_can_keep_is_not(db: Database) -> None:
+    """Though nobody is present, or has room, at this moment."""
+    busy = a_specialist("ann", capacity={"email": 1})
+    away = yui(presence="away")
+    await take(db, busy, away, a_ticket("T1"), a_ticket("T2"), a_ticket("T3", language="ja"))
+    assert await said(db) == []
+
+
+async def test_it_is_taken_back_when_somebody_comes_in_time(db: Database) -> None:
+    """A change of the roster is enough, and the other way round."""
+    await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
+    await take(db, yui(shifts=FROM_TEN, presence="away", after_min=1))
+    assert await history(db) == ["!", "-covered"]
+    await take(db, gone("yui", after_min=2))
+    assert await history(db) == ["!", "-covered", "!"]
+    assert (await said(db))[-1][1]["constraint"] == "no_skill"
+    await take(db, a_specialist("ann", presence="away", after_min=3))
+    assert (await history(db))[3:] == ["-covered"]
+
+
+async def test_it_is_taken_back_when_somebody_gets_it(db: Database) -> None:
+    """A speaker is listed who is there at once."""
+    await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
+    await take(db, a_specialist("rin", languages=("ja",)))
+    assert (await history(db))[1:] in (["-covered"], ["-assigned"])
+
+
+async def test_it_is_taken_back_when_the_ticket_is_over(db: Database) -> None:
+    """Answered by others, or closed."""
+    await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
+    await take(db, told(TicketClosed, "T1", after_min=1))
+    assert await history(db) == ["!", "-over"]
+
+
+async def test_another_price_is_judged_anew(db: Database) -> None:
+    """Due within the hour it is infeasible; due tomorrow it is not."""
+    tomorrow = promised(NOON, role="seat")
+    hour = a_ticket("T1", language="ja", severity="business_critical", otherwise=tomorrow)
+    await take(db, yui(shifts=AT_TWO), hour)
+    await take(db, reclassified("T1", "standard", after_min=1))
+    assert await history(db) == ["!", "-repriced"]
+    await take(db, reclassified("T1", "business_critical", after_min=2))
+    assert await history(db) == ["!", "-repriced", "!"]
+
+
+async def test_the_end_of_a_shift_makes_promises_infeasible(db: Database) -> None:
+    """Whoever is away until then does not meet what is due after it."""
+    seat = a_ticket("T1", language="ja", role="seat")
+    mondays = {"zone": "UTC", "hours": {"mon": ["10:00-14:30"]}}
+    await take(db, yui(shifts=mondays, presence="away"), seat, a_ticket("T2", language="ja"))
+    assert await said(db) == []
+    await look(db, NOON + minutes(150))
+    assert await history(db) == ["!"]
+    assert (await said(db))[0][1]["words"] == "no `ja` email on shift before 2026-03-09 10:00Z"
+
+
+async def test_what_is_past_due_when_somebody_comes_is_said_to_be_so(db: Database) -> None:
+    """It was infeasible, and it is broken."""
+    await take(db, yui(shifts=AT_TWO, presence="away"), a_ticket("T1", language="ja"))
+    await look(db, NOON + minutes(120))
+    assert await history(db) == ["!", "-past_due"]
+
+
+async def test_many_are_told_in_steps(db: Database) -> None:
+    """A thousand in one transaction, the earliest due first; the sweep goes on at once."""
+    away = yui(presence="away")
+    await take(
+        db, away, *(a_ticket(f"T{n}", language="ja", after_min=n / 100) for n in range(1500))
+    )
+    assert await said(db) == []
+    await take(db, gone("yui", after_min=1))
+    found = [datetime.fromisoformat(fact["due_at"]) for _, fact in await said(db)]
+    assert len(found) == 1000
+    assert found == sorted(found)
+    async with db.session() as session:
+        assert await session.fetchval(BEHIND) == 1
+    await look(db, NOON)
+    assert len(await said(db)) == 1500
+    await take(db, yui(presence="away", after_min=2))
+    await look(db, NOON)
+    assert (await history(db))[1500:] == ["-covered"] * 1500
+    async with db.session() as session:
+        assert await session.fetchval(BEHIND) == 0
+
+
+async def test_a_lead_sees_what_nobody_can_meet(db: Database) -> None:
+    """With what stands in the way as the roster is now; what is past due is left out."""
+    async with db.session() as session:
+        at = await now(session)
+    ahead_min = (at - NOON) / minutes(1)
+    early, late = a_ticket("T1", language="ja"), a_ticket("T2", language="ja", after_min=ahead_min)
+    await take(db, early, late)
+    await take(db, a_ticket("T3", language="ja", after_min=ahead_min - 90))
+    transport = ASGITransport(make_app(db, []))
+    async with AsyncClient(transport=transport, base_url="http://router") as client:
+        rows = (await client.get("/v1/infeasible")).json()
+    assert [row["ticket_id"] for row in rows] == [str(ticket_id_of("test", "T2"))]
+    assert rows[0]["words"] == "nobody on the roster takes email in `ja`, nor in English"
+    assert rows[0]["opens_at"] is None
+
+
+async def test_marks_are_what_a_look_at_every_ticket_finds(db: Database, seed: int) -> None:
+    """Whatever happens to roster and tickets, one batch after another."""
+    dice = Random(seed)  # noqa: S311 - a seed repeats it
+    at = NOON
+    for number in range(25):
+        at += minutes(dice.choice([0, 1, 20, 120]))
+        await take(db, *_happenings(dice, number, (at - NOON) / minutes(1)), at=at)
+        await look(db, at)
+        assert await marked(db, at) == await infeasible(db, at)
+
+
+def _happenings(dice: Random, number: int, after_min: float) -> list[Envelope[Event]]:
+    channels: tuple[Channel, ...] = ("email", "phone")
+    shifts = dice.choice([None, AT_TWO, FROM_TEN])
+    person = a_specialist(
+        dice.choice(["ann", "ben", "yui"]),
+        languages=dice.choice([("en",), ("ja", "en"), ("ja",), ("de",)]),
+        capacity=dice.choice(ROOMS),
+        presence=dice.choice(["online", "away"]),
+        shifts=shifts,
+        after_min=after_min,
+    )
+    tickets = [
+        a_ticket(
+            f"T{number}-{n}",
+            channel=dice.choice(channels),
+            language=dice.choice(["ja", "de", "en"]),
+            role=dice.choice(["super_admin", "seat"]),
+            after_min=after_min - dice.choice([0, 50]),
+        )
+        for n in range(4)
+    ]
+    ended = told(TicketResponded, f"T{dice.randrange(number + 1)}-1", after_min=after_min)
+    left = gone(dice.choice(["ann", "ben", "yui"]), after_min=after_min)
+    return dice.sample([person, *tickets, ended, left], k=dice.randrange(1, 7))
+
+
+async def marked(db: Database, at: datetime) -> set[UUID]:
+    """Read who is marked, and not past due."""
+    async with db.session() as session:
+        marks = {row["ticket_id"] for row in await session.fetch(MARKED)}
+        waiting = await session.fetch(WAITING)
+    return marks - {row["ticket_id"] for row in waiting if row["due_at"] <= at}
+
+
+async def infeasible(db: Database, at: datetime) -> set[UUID]:
+    """Look at every ticket."""
+    async with db.transaction() as tx:
+        roster = await load_roster(tx, at)
+        waiting = await tx.fetch(WAITING)
+    pools = {Pool(row["channel"], row["base_language"]) for row in waiting}
+    found = outlooks(roster.everybody.values(), pools)
+    return {
+        row["ticket_id"]
+        for row in waiting
+        if at < row["due_at"] <= found[Pool(row["channel"], row["base_language"])].opens_at
+    }
