@@ -15,7 +15,7 @@ __all__ = ["STATES", "a_busy_day"]
 type State = Callable[[Desk, Browser], Awaitable[Page]]
 
 BERLIN: Final = {"zone": "Europe/Berlin", "hours": {"mon-fri": ["09:00-18:00"]}}
-OFFER: Final = "#lists section:has(#offers) [data-row] > a"
+NIGHT: Final = {"zone": "Asia/Tokyo", "hours": {"mon-fri": ["09:00-18:00"]}}
 MINE: Final = "#lists section:has(#mine) [data-row] > a"
 
 
@@ -41,6 +41,8 @@ async def a_busy_day(desk: Desk) -> None:
         a_specialist("jonas", languages=("de",), capacity={"email": 1}, team="emea"),
         a_ticket("german", account_id="stark", language="de-AT"),
         a_ticket("waits", account_id="wayne", language="de", severity="business_critical"),
+        a_ticket("stuck", account_id="soylent", language="ja", channel="phone"),
+        a_specialist("yui", languages=("ja",), shifts=NIGHT),
         a_specialist("lea", presence="away", capacity={"email": 2}),
     )
 
@@ -78,6 +80,19 @@ async def _done(desk: Desk, browser: Browser) -> Page:
     await page.keyboard.press("Escape")
     await page.keyboard.press("c")
     await page.get_by_text("Confirmed;").wait_for()
+    return page
+
+
+async def _call(desk: Desk, browser: Browser) -> Page:
+    page = await _busy(desk, browser)
+    await page.keyboard.press("j")
+    await page.keyboard.press("a")
+    await page.get_by_text("Accepted;").wait_for()
+    await page.locator(MINE, has_text="hooli").click()
+    await page.get_by_text("Timeline").wait_for()
+    await page.keyboard.press("l")
+    await page.get_by_role("button", name="No answer").click()
+    await page.get_by_text("Noted: no answer.").wait_for()
     return page
 
 
@@ -151,6 +166,7 @@ STATES: Final[Mapping[str, State]] = {
     "inbox-ticket": _ticket,
     "inbox-details-away": _details_away,
     "inbox-done": _done,
+    "inbox-call": _call,
     "inbox-keys": _keys,
     "inbox-stale": _stale,
     "inbox-new-rows": _new_rows,

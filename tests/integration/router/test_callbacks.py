@@ -65,6 +65,12 @@ class Desk:
         async with self.db.transaction() as tx:
             await handlers.take(tx, envelopes, NOON)
 
+    async def accept(self) -> None:
+        """Let ann take what rings at her."""
+        [offer] = (await self.client.get("/v1/offers?specialist_id=ann")).json()
+        path = f"/v1/offers/{offer['offer_id']}/accept"
+        assert (await self.client.post(path, json={"specialist_id": "ann"})).status_code == 200
+
     async def dial(self, told: str, **more: str) -> Any:  # noqa: ANN401 - an answer
         """Say what came of a call."""
         body = {"specialist_id": "ann", "outcome": told, **more}
@@ -156,6 +162,7 @@ async def test_a_failed_attempt_is_answered_with_the_next(desk: Desk) -> None:
 async def test_the_sweep_reminds_when_it_is_time_to_dial(desk: Desk) -> None:
     """Once, whoever has the ticket."""
     await desk.take(wish("T1"))
+    await desk.accept()
     await desk.stand_at(1)
     await desk.dial("no_answer")
     sweeper = Sweeper(desk.db)

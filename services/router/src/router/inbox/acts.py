@@ -3,21 +3,24 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 from uuid import UUID
 
 from router import handlers
+from router.callbacks import Dial, NoCallback, Settled
 from router.inbox import store
 from router.offers import acts
 from router.offers import store as kept
 from router.offers.acts import REPEATED_WITHIN, Act, Conflict, NotTheirs, Outcome, deed_of
 from router.store import lock
+from shared.events import AttemptOutcome
 from shared.postgres import Tx
 from shared.promises import Severity
 from shared.tracing import traceparent_or_new
 from shared.web.visitors import Denied, Missing, Visitor
+from shared.web.words import span
 
-__all__ = ["REASONS", "Said", "Wish", "perform"]
+__all__ = ["OUTCOMES", "REASONS", "Said", "Wish", "perform"]
 
 REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "decline": ("not my field", "no room now", "wrong language", "conflict of interest"),
@@ -25,6 +28,8 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "move": ("knows the account", "has more room", "speaks the language", "due too soon"),
 }
 """Why things are done. Reasons are published: so no free text that could name a customer."""
+OUTCOMES: Final[tuple[AttemptOutcome, ...]] = get_args(AttemptOutcome.__value__)
+"""What can come of a call."""
 _STALE: Final = "This page was out of date: look again, then decide."
 _ANOTHERS: Final = "This ticket is not yours, or not any more: someone was faster."
 
@@ -49,6 +54,11 @@ class Said:
 
 async def perform(tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
     """Do it, or say what came of it when it was done before. Raises Denied, Missing."""
+    how = _attempt if wish.act == "attempt" else _do
+    return await how(tx, visitor, wish, now)
+
+
+async def _do(tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
     make = _MAKE.get(wish.act)
     if make is None:
         raise Missing(f"There is no act {wish.act}.")
@@ -76,6 +86,29 @@ async def perform(tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
     except (Conflict, acts.Unknown) as e:
         text = str(e)
         return Said(f"{text[0].upper()}{text[1:]}.", bad=True)
+
+
+async def _attempt(tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
+    """Take down what came of a call; said twice within seconds, it is one attempt."""
+    outcome = next((one for one in OUTCOMES if one == wish.fields.get("outcome")), None)
+    if outcome is None:
+        raise Missing("It is not said what came of the call: choose again.")
+    await lock(tx)
+    row = await store.ticket(tx, wish.ticket_id)
+    theirs = row is not None and row["specialist_id"] == visitor.name
+    if not theirs and not await store.dialled(tx, wish.ticket_id, visitor.name):
+        raise Denied(_ANOTHERS)
+    try:
+        dial = Dial(wish.ticket_id, visitor.name, outcome, None, traceparent_or_new(None))
+        call = await handlers.dial(tx, dial, now)
+    except NoCallback:
+        return Said("Nobody waits for a call on this ticket.", bad=True)
+    except Settled:
+        return Said("The customer was spoken to already: do not dial.", bad=True)
+    if call.planned_at is None:
+        return Said("Noted: the customer is reached." if not call.open else "Noted.")
+    left = span((call.planned_at - now).total_seconds())
+    return Said(f"Noted: {outcome.replace('_', ' ')}. Dial again in {left}: you are reminded.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from shared.web.words import span
 
-__all__ = ["Line", "history", "why_it_waits"]
+__all__ = ["Line", "history", "why_it_waits", "why_them"]
 
 type _Say = Callable[[str, Mapping[str, Any]], str]
 """Tells a fact, given the name of whom it concerns."""
@@ -60,9 +60,21 @@ _SAYINGS: Final[Mapping[str, _Say]] = {
     ),
     "premium.assignment.responded.v1": lambda who, _: f"{who} answered the customer",
     "premium.assignment.released.v1": lambda who, f: f"{who} is done: {_cause(f)}",
+    "premium.callback.joined.v1": lambda _, __: "One call is to answer two requests",
+    "premium.callback.attempted.v1": lambda who, f: (
+        f"{who} dialled, attempt {f['attempt']}: {_plain(f['outcome'])}"
+    ),
+    "premium.callback.planned.v1": lambda _, f: f"To be dialled again, attempt {f['attempt']}",
+    "premium.callback.reminded.v1": lambda who, _: f"{who} was reminded to dial",
+    "premium.callback.settled.v1": lambda _, __: "Customer spoken to: no call is owed",
+    "premium.promise.infeasible.v1": lambda _, f: f"Nobody can be there in time: {f['words']}",
+    "premium.promise.feasible.v1": lambda _, f: f"Infeasible no more: {_plain(f['reason'])}",
     "premium.severity.confirmed.v1": lambda who, f: f"{who} confirmed {_plain(f['severity'])}",
     "premium.severity.reclassified.v1": lambda who, f: f"{who} made it {_plain(f['severity'])}",
 }
+
+
+_GIVEN: Final = frozenset({"premium.ticket.assigned.v1", "premium.ticket.offered.v1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,18 @@ def why_it_waits(reason: str) -> str:
     return _REASONS.get(reason, "")
 
 
+def why_them(facts: Sequence[Mapping[str, Any]], acts: Sequence[Mapping[str, Any]]) -> str:
+    """Say by which rule a ticket came to whom it came last; nothing where it came to nobody."""
+    given = [fact for fact in facts if fact["type"] in _GIVEN]
+    if not given:
+        return ""
+    if acts and acts[-1]["at"] == given[-1]["at"] and acts[-1]["kind"] == "move":
+        return _deed(acts[-1])
+    last = json.loads(given[-1]["fact"])
+    spoken = "en: nobody speaks its own" if last["english_instead"] else last["language"]
+    return f"{last['channel']} in {spoken}, with room; it was due first among those who waited"
+
+
 def _say(fact: Mapping[str, Any]) -> str:
     kind: str = fact["type"]
     say = _SAYINGS.get(kind)
@@ -99,8 +123,8 @@ def _deed(act: Mapping[str, Any]) -> str:
     return f"{who} {done[act['kind']]}: {act['reason']}"
 
 
-def _plain(severity: str) -> str:
-    return severity.replace("_", "-")
+def _plain(code: str) -> str:
+    return code.replace("_", "-" if code == "business_critical" else " ")
 
 
 def _cause(fact: Mapping[str, Any]) -> str:

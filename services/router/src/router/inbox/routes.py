@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from router.inbox import presence, store
-from router.inbox.acts import REASONS, Said, Wish, perform
+from router.inbox.acts import OUTCOMES, REASONS, Said, Wish, perform
 from router.inbox.details import Intake
 from router.inbox.history import why_it_waits
 from router.inbox.views import Desk, Floor, Pane, read_desk, read_floor, read_pane
@@ -39,6 +39,7 @@ _KEYS: Final = (
     ("A", "accept the offer"),
     ("D", "decline, with a reason"),
     ("R", "I have answered the customer"),
+    ("L", "log what came of a call"),
     ("C", "confirm that it is business-critical"),
     ("X", "reclassify"),
     ("H", "hand back, with a reason"),
@@ -53,7 +54,12 @@ _PLAYED: Final = "Time runs faster than people here: presence is what the roster
 _AWAY: Final = "You are away: nothing new comes, what you have stays with you."
 _ONLINE: Final = "You are online: work comes as there is room."
 _DESK: Final = ("desk_status.html", "desk_lists.html")
-_FLOOR: Final = ("floor_status.html", "floor_queue.html", "floor_people.html")
+_FLOOR: Final = (
+    "floor_status.html",
+    "floor_queue.html",
+    "floor_infeasible.html",
+    "floor_people.html",
+)
 """What the stream replaces of each page, part by part."""
 
 
@@ -142,7 +148,7 @@ class _Inbox:
         """Show the lead's page."""
         place = _place(request, visitor, lead=True)
         async with self._db.transaction() as tx:
-            floor = await read_floor(tx, visitor.name, place.asked, place.team)
+            floor = await read_floor(tx, visitor.name, place.asked, place.team, await now(tx))
             pane = await self._opened(tx, visitor, place)
             languages = sorted({language for _, language, _ in floor.pools})
             more = {"asked": place.asked, "languages": languages}
@@ -157,7 +163,9 @@ class _Inbox:
         async def read() -> Desk | Floor:
             async with self._db.transaction() as tx:
                 if place.lead:
-                    return await read_floor(tx, visitor.name, place.asked, place.team)
+                    return await read_floor(
+                        tx, visitor.name, place.asked, place.team, await now(tx)
+                    )
                 return await read_desk(tx, place.whose, await now(tx))
 
         async def stay() -> bool:
@@ -240,6 +248,7 @@ class _Inbox:
             "visitor": visitor,
             "why": why_it_waits(pane.row.reason),
             "reasons": REASONS,
+            "outcomes": OUTCOMES,
         }
 
     def _page(

@@ -15,6 +15,7 @@ __all__ = [
     "QUEUE_PAGE",
     "Asked",
     "concerns",
+    "dialled",
     "done",
     "held",
     "is_listed",
@@ -29,7 +30,6 @@ __all__ = [
     "takers",
     "ticket",
     "timeline",
-    "turn",
 ]
 
 QUEUE_PAGE: Final = 100
@@ -129,7 +129,10 @@ TAKERS: Final = """
     WHERE NOT removed AND channel = $1 AND capacity > 0
     ORDER BY (presence = 'online' AND on_shift) DESC, capacity - load DESC, name LIMIT 100
 """
-TURN: Final = "SELECT assigned_count + offered_count FROM ticket WHERE ticket_id = $1"
+DIALLED: Final = """
+    SELECT EXISTS (SELECT FROM happening WHERE ticket_id = $1 AND specialist_id = $2
+                   AND type = 'premium.callback.attempted.v1')
+"""
 
 type Row = Mapping[str, Any]
 
@@ -224,7 +227,6 @@ async def takers(tx: Tx, channel: Channel) -> Sequence[Row]:
     return await tx.fetch(TAKERS, channel)
 
 
-async def turn(tx: Tx, ticket_id: UUID) -> int | None:
-    """Count through how many hands a ticket has gone; None of an unknown one."""
-    turns: int | None = await tx.fetchval(TURN, ticket_id)
-    return turns
+async def dialled(tx: Tx, ticket_id: UUID, name: str) -> bool:
+    """Tell whether somebody dialled for a ticket: a second click may come when it has gone."""
+    return bool(await tx.fetchval(DIALLED, ticket_id, name))

@@ -8,15 +8,27 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from router.feasibility import Outlook, words
+from router.feasibility.store import listed
 from router.inbox import store
-from router.inbox.history import Line, history
+from router.inbox.history import Line, history, why_them
 from router.inbox.rows import Row, row_of
 from shared.events import Presence
 from shared.postgres import Tx
 from shared.promises import Channel
 from shared.web.visitors import Missing
 
-__all__ = ["Desk", "Floor", "Owner", "Pane", "Worker", "read_desk", "read_floor", "read_pane"]
+__all__ = [
+    "Desk",
+    "Floor",
+    "Owner",
+    "Pane",
+    "Stuck",
+    "Worker",
+    "read_desk",
+    "read_floor",
+    "read_pane",
+]
 
 _ENDED: Final = ("resolved", "closed", "reached")
 _ABSENT: Final = ("online", "away", "offline")
@@ -62,6 +74,8 @@ class Pane:
     takers: tuple[tuple[str, str], ...]
     """Who serves its channel, by id and name; those first who could take it now."""
     lines: tuple[Line, ...]
+    because: str
+    """Why it is with whom it is, if it is with anybody."""
     zone: str
 
 
@@ -80,12 +94,25 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A ticket whose promise nobody can keep, and what binds."""
+
+    ticket_id: UUID
+    account: str
+    channel: Channel
+    language: str
+    due_at: datetime
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Floor:
     """The lead's page: who waits and why, who holds how much."""
 
     queue: tuple[Row, ...]
     pools: tuple[tuple[Channel, str, int], ...]
     people: tuple[Worker, ...]
+    infeasible: tuple[Stuck, ...]
     zone: str
 
     @property
@@ -126,11 +153,14 @@ async def read_pane(tx: Tx, ticket_id: UUID, reader: str) -> Pane:
         called=called,
         takers=tuple((taker["specialist_id"], taker["name"]) for taker in takers),
         lines=tuple(history(facts, acts)),
+        because=why_them(facts, acts) if row.holder or row.offer else "",
         zone=owner.zone,
     )
 
 
-async def read_floor(tx: Tx, name: str, asked: store.Asked, team: str | None) -> Floor:
+async def read_floor(
+    tx: Tx, name: str, asked: store.Asked, team: str | None, now: datetime
+) -> Floor:
     """Read the lead's page. Raises Missing."""
     owner = await _owner(tx, name)
     pools = await store.queue_sizes(tx)
@@ -138,6 +168,7 @@ async def read_floor(tx: Tx, name: str, asked: store.Asked, team: str | None) ->
         queue=tuple(row_of(read) for read in await store.queue(tx, asked)),
         pools=tuple((pool["channel"], pool["language"], pool["waiting"]) for pool in pools),
         people=tuple(_worker(read) for read in await store.people(tx, team, by_load=True)),
+        infeasible=tuple(_stuck(read) for read in await listed(tx, now)),
         zone=owner.zone,
     )
 
@@ -160,6 +191,18 @@ def _seen(read: Any) -> Presence:  # noqa: ANN401 - a record is any
     """Take the more absent of the roster's word and their own."""
     presence: Presence = max(read["presence"], read["said"] or "online", key=_ABSENT.index)
     return presence
+
+
+def _stuck(read: Mapping[str, Any]) -> Stuck:
+    outlook = Outlook(read["opens_at"], read["spoken"])
+    return Stuck(
+        ticket_id=read["ticket_id"],
+        account=read["account_id"],
+        channel=read["channel"],
+        language=read["language"],
+        due_at=read["due_at"],
+        words=words(read["channel"], outlook, read["due_at"]),
+    )
 
 
 def _worker(read: Any) -> Worker:  # noqa: ANN401 - a record is any
