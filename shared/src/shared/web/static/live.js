@@ -70,12 +70,18 @@
 
   // Parts: replaced whole, but for the list that has the focus.
   let held = null;
-  let expected = false;
+  let expected = false; // what comes next is what an act has brought about: it need not wait
+  let acting = 0;
+  let meanwhile = null; // what came while an act was on its way: its answer comes first
 
   const rowsOf = (part) =>
     new Map([...part.querySelectorAll("[data-row]")].map((row) => [row.id, row]));
 
   function receive(html) {
+    if (acting) {
+      meanwhile = html;
+      return;
+    }
     const brought = document.createElement("template");
     brought.innerHTML = html;
     for (const part of brought.content.querySelectorAll("[data-part]")) {
@@ -199,8 +205,20 @@
     document.addEventListener(name, (event) =>
       say(event.detail.elt, "No answer came. Press again: nothing is done twice."));
   }
+  const isAct = (event) => event.detail.requestConfig?.verb === "post";
+  document.addEventListener("htmx:beforeSend", (event) => {
+    if (isAct(event)) acting += 1;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!isAct(event)) return;
+    acting -= 1;
+    const html = meanwhile;
+    expected = event.detail.successful;
+    if (html === null || acting) return;
+    meanwhile = null;
+    receive(html);
+  });
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.requestConfig && event.detail.requestConfig.verb === "post") expected = true;
     afterwards();
     const target = event.detail.target;
     const said = target.querySelector(".said:not([hidden])");
