@@ -10,7 +10,8 @@
     const all = rows();
     if (!all.length) return;
     const at = all.indexOf(document.activeElement);
-    const chosen = at < 0 ? all.findIndex((row) => row.getAttribute("aria-current") === "true") : at;
+    const opened = all.findIndex((row) => row.getAttribute("aria-current") === "true");
+    const chosen = at < 0 ? opened : at;
     const next = chosen < 0 ? (step > 0 ? 0 : all.length - 1) : chosen + step;
     all[Math.max(0, Math.min(all.length - 1, next))].focus();
   }

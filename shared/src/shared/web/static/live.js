@@ -59,7 +59,9 @@
     anchor = { asOf: Date.parse(beat.as_of), at: heardAt, rate: beat.rate };
     if (body.dataset.live === "stale") {
       byId("banner").textContent = "The connection is back. What you see is up to date.";
-      setTimeout(() => { if (body.dataset.live === "live") byId("banner").textContent = ""; }, 8000);
+      setTimeout(() => {
+        if (body.dataset.live === "live") byId("banner").textContent = "";
+      }, 8000);
     }
     body.dataset.live = "live";
     if (beat.release !== body.dataset.release) {
