@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from secrets import token_bytes
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -17,45 +20,87 @@ from rich.table import Table
 
 from premium.accounts.publication import publish
 from premium.stack import Stack
+from premium.stack.keys import connected
+from premium.webhooks.command import apply_connections
 from shared.testing.builders import an_account
+from shared.webhooks import load_connections
 
-__all__ = ["answers"]
+__all__ = ["FIRST", "answers", "hold_beside_its_document"]
 
 _HERE: Final = Path(__file__).parent
 _ROOT: Final = _HERE.parents[1]
 _HOOKS: Final = "tests.fuzz.hooks"
 _ST: Final = Path(sys.executable).with_name("st")
 _WORKERS: Final = "2"
+_HELPDESK: Final = _ROOT / "docs" / "examples" / "webhooks-helpdesk.yaml"
+_HELPDESK_NAME: Final = "helpdesk"
+_SECRET_FILE: Final = "helpdesk-2026"
+_SECRET: Final = f"whsec_{b64encode(token_bytes(32)).decode()}"
+FIRST: Final = "examples,coverage,fuzzing,stateful"
+_NEXT: Final = "fuzzing,stateful"
+"""The others try the same whatever the seed."""
+_EXAMPLES: Final = 60
+"""At most, an operation and round: with many the search for one more takes ever longer."""
 
 
 def main() -> int:
     """Try a running intake; the exit code is that of schemathesis: 1 when anything failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.api", description=__doc__)
-    parser.add_argument("--examples", type=int, default=1_000, help="at most, an operation")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cases", type=int, default=20_000, help="at least")
+    parser.add_argument("--seed", type=int, default=1, help="of the first round")
     asked = parser.parse_args()
+    counts: Counter[tuple[str, int]] = Counter()
+    failed = 0
     with TemporaryDirectory(prefix="premium-fuzz-") as folder:
         stack = Stack(Path(folder) / "stack")
         try:
             asyncio.run(_start(stack))
-            code = _try(stack, Path(folder), asked.examples, asked.seed)
+            for round_ in count():
+                report = Path(folder) / str(round_)
+                report.mkdir()
+                failed = hold_beside_its_document(
+                    stack.addresses.http("intake"),
+                    stack.addresses.intake_headers["authorization"],
+                    report,
+                    seed=asked.seed + round_,
+                    phases=_NEXT if round_ else FIRST,
+                    examples=_EXAMPLES,
+                )
+                counts += Counter(answers(report))
+                if failed or counts.total() >= asked.cases:
+                    break
         finally:
             asyncio.run(stack.down(wipe=True))
-        Console().print(_table(Counter(answers(Path(folder)))))
-    return code
+    Console().print(_table(counts))
+    return failed
 
 
 async def _start(stack: Stack) -> None:
-    """Run intake alone, and let the account of the examples have bought."""
+    """Run intake alone; the account of the examples has bought, and a help desk may send."""
     addresses = await stack.up(["intake"])
     await publish(addresses, [an_account()])
+    async with connected(addresses.dsn("intake")) as tx:
+        await apply_connections(tx, load_connections(_HELPDESK))
+    secrets = stack.folder / "webhook-secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / _SECRET_FILE).write_text(_SECRET)
 
 
-def _try(stack: Stack, report: Path, examples: int, seed: int) -> int:
-    told = {"PREMIUM_KEY": stack.addresses.intake_headers["authorization"]}
-    place = f"{stack.addresses.http('intake')}/openapi.json"
-    options = ["-n", str(examples), "--seed", str(seed), "--workers", _WORKERS]
+def hold_beside_its_document(
+    address: str, key: str, report: Path, *, seed: int = 1, phases: str = FIRST, examples: int
+) -> int:
+    """Let schemathesis try what serves at ``address``; it writes what it did into ``report``.
+
+    ``key`` is a whole Authorization header. The exit code of schemathesis is 1 for any failure.
+    """
+    told = {
+        "PREMIUM_KEY": key,
+        "PREMIUM_CONNECTION": _HELPDESK_NAME,
+        "PREMIUM_WEBHOOK_SECRET": _SECRET,
+    }
+    options = ["-n", str(examples), "--seed", str(seed), "--workers", _WORKERS, "--phases", phases]
     reporting = ["--report", "ndjson", "--report-dir", str(report)]
+    place = f"{address}/openapi.json"
     done = subprocess.run(
         [_ST, "--config-file", _HERE / "schemathesis.toml", "run", place, *options, *reporting],
         cwd=report,
@@ -83,8 +128,8 @@ def _of(recorder: dict[str, Any]) -> Iterator[tuple[str, int]]:
 
 def _table(counts: Counter[tuple[str, int]]) -> Table:
     table = Table("operation", "status", "answers", title=f"{counts.total():,} cases")
-    for (operation, status), count in sorted(counts.items()):
-        table.add_row(operation, str(status), f"{count:,}")
+    for (operation, status), many in sorted(counts.items()):
+        table.add_row(operation, str(status), f"{many:,}")
     return table
 
 

@@ -31,7 +31,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from shared import dead_letters, inbox, telemetry
+from shared import dead_letters, header_names, inbox, telemetry
 from shared.clock import elapsed_s, or_after
 from shared.errors import Poison, Transient
 from shared.events.codec import Record, Skipped
@@ -150,6 +150,7 @@ class BatchConsumer[T: Claimable]:
 
     async def start(self) -> None:
         """Join the group. Raises Transient while the broker is away."""
+        header_names.accept_any()
         try:
             await self._broker.start()
         except (KafkaError, OSError) as e:

@@ -22,6 +22,7 @@ from tests.integration.intake.living import (
     serving,
 )
 
+from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS
 from intake.domain import AHEAD_MAX
 from shared.events.codec import Header, headers_of, value_of
 from shared.publisher import Outgoing
@@ -151,7 +152,7 @@ async def test_bad_documents_in_a_batch(intake: Intake, fresh: FreshDatabase) ->
     bad = [one for one in BAD.values() if one.status == 422 and one.is_told]
     good = list(requests(len(bad)))
     pairs = zip((json.loads(one.value or b"") for one in bad), good, strict=True)
-    events = [{"id": "e", "data": data} for pair in pairs for data in pair]
+    events = [{"specversion": "1.0", "id": "e", "data": data} for pair in pairs for data in pair]
     headers = {"content-type": "application/cloudevents-batch+json"}
     async with serving(intake, fresh) as client:
         answer = await client.post("/v1/cloudevents", json=events, headers=headers)
@@ -168,6 +169,24 @@ async def test_a_cloudevent_without_a_word(intake: Intake) -> None:
     answer = await intake.client.post("/v1/cloudevents", content=b"", headers=headers)
     assert answer.status_code == 400
     assert "0 bytes" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "bad", [-848, [], {"data": {}}, {"specversion": "0.3", "data": {}}], ids=str
+)
+async def test_what_is_no_cloudevent(intake: Intake, fresh: FreshDatabase, bad: object) -> None:
+    """Alone it is refused; among others it is refused in its place, and they are taken."""
+    (good,) = requests(1)
+    batch = [bad, {"specversion": "1.0", "id": "e", "data": good}]
+    async with serving(intake, fresh) as client:
+        alone, together = [
+            await client.post("/v1/cloudevents", json=sent, headers={"content-type": media_type})
+            for media_type, sent in ((CLOUDEVENT, bad), (CLOUDEVENTS, batch))
+        ]
+    refused, taken = together.json()["answers"]
+    assert (alone.status_code, alone.json()["detail"]) == (400, refused["fault"])
+    assert "CloudEvent" in refused["fault"]
+    assert taken["receipt"]["outcome"] == "accepted"
 
 
 @pytest.mark.parametrize("value", [None, b"\xff"], ids=["null", "bad_utf8"])

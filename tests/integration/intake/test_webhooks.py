@@ -9,18 +9,21 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.integration.intake.conftest import STAND
+from tests.integration.intake.conftest import KEYS, STAND
 
+from intake import handlers, store
 from intake.webhooks import Secrets, hubspot, routes, standard
 from premium.webhooks import store as operator
 from premium.webhooks.command import apply_connections
 from shared.api import make_api
+from shared.dead_letters import restored
 from shared.errors import Transient
 from shared.events import Inbound
+from shared.events.codec import Header, Record, Skipped
 from shared.postgres import Database
 from shared.testing.builders import NOON
 from shared.testing.databases import MakeDatabase
-from shared.webhooks import Connection, load_connections
+from shared.webhooks import Connection, connections_of, load_connections
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 HUBSPOT_PATH = "/v1/webhooks/hubspot/hubspot-tickets"
@@ -28,6 +31,7 @@ SIGNED_PATH = "/v1/webhooks/signed/helpdesk"
 MS = str(int(NOON.timestamp() * 1000))
 S = str(int(NOON.timestamp()))
 KEY = bytes(range(32))
+PARKED = "SELECT key, value, headers FROM outbox WHERE topic = 'intake.dead-letters.v1'"
 WHSEC = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 REPLY = {
     "event": "ticket.commented",
@@ -287,3 +291,26 @@ async def test_the_operator_sees_what_changes_before_it_does(doors: Doors) -> No
         assert await operator.remove(tx, "helpdesk")
         assert not await operator.remove(tx, "helpdesk")
         assert await apply_connections(tx, (other,)) == [f"+ {path}", "1 changed, 0 as they were"]
+
+
+async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> None:
+    """HubSpot sends nothing twice that was answered: redriven, the mended mapping reads it."""
+    unread = created(9, objectId=[])
+    assert outcomes(await doors.hubspot([created(1), unread])) == ["accepted", "refused"]
+    async with doors.db.session() as session:
+        (row,) = await session.fetch(PARKED)
+    headers: list[Header] = [(n, v.encode("latin-1")) for n, v in json.loads(row["headers"])]
+    letter = restored(row["key"], row["value"], headers)
+    assert (letter.topic, json.loads(letter.value or b"")) == ("inbound.v1", unread)
+    assert "external_id" in letter.detail
+    item = handlers.decode(Record(letter.topic, 0, 7, letter.key, letter.value, letter.headers))
+    assert not isinstance(item, Skipped)
+    mended = (EXAMPLES / "webhooks-hubspot.yaml").read_text().replace("objectId", "eventId")
+    for connections, parked in ((examples(), 2), (connections_of(mended, "mended"), 2)):
+        async with doors.db.transaction() as tx:
+            await apply_connections(tx, connections)
+            await handlers.take(tx, [item], NOON, keys=KEYS)
+            assert len(await tx.fetch(PARKED)) == parked
+    async with doors.db.session() as session:
+        receipt = await store.receipt(session, "hubspot", "1")
+    assert json.loads(receipt or "{}")["outcome"] == "held"

@@ -1,6 +1,7 @@
 """What notifier keeps of the facts it reads: whom to write to, who has a ticket, what to tell."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from itertools import permutations
 from uuid import UUID, uuid5
 
@@ -12,6 +13,7 @@ from notifier.sender import Sender
 from notifier.settings import Settings
 from shared.events import (
     AssignmentReleased,
+    CallbackJoined,
     ClockWarned,
     Envelope,
     Event,
@@ -24,6 +26,7 @@ from shared.testing.builders import NOON, a_specialist, gone, minutes
 from shared.testing.databases import FreshDatabase
 
 TICKET = UUID("11111111-1111-5111-8111-111111111111")
+OTHER = UUID("22222222-2222-5222-8222-222222222222")
 
 
 @pytest.fixture
@@ -181,3 +184,12 @@ async def test_nobody_is_asked_to_call_whom_somebody_has_spoken_to(db: Database)
         [row] = await session.fetch("SELECT state, reason FROM delivery")
     assert row["state"] == "failed"
     assert row["reason"] == "the customer was spoken to, or somebody else has the ticket"
+
+
+async def test_who_has_the_call_is_warned_of_each_that_waits_for_it(db: Database) -> None:
+    """Two tickets, one call: nobody is told that nobody has the second."""
+    joined = CallbackJoined(ticket_id=TICKET, joined=OTHER)
+    leading = replace(assigned("mara", 0, "phone"), id=uuid5(OTHER, "assigned"))
+    leading = replace(leading, event=leading.event.model_copy(update={"ticket_id": OTHER}))
+    await take(db, [a_specialist("mara"), leading, happened(joined, 1), warned(2)])
+    assert ("warning", "specialist:mara") in await told(db)

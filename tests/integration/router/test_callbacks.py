@@ -211,7 +211,12 @@ async def test_an_erased_number_is_forgotten(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "status"), [({"at": "2026-03-02T12:09:00Z"}, 422), ({"outcome": "tired"}, 422)]
+    ("more", "status"),
+    [
+        ({"at": "2026-03-02T12:09:00Z"}, 422),
+        ({"outcome": "tired"}, 422),
+        ({"specialist_id": "eve"}, 422),
+    ],
 )
 async def test_a_bad_attempt_is_refused(desk: Desk, more: dict[str, str], status: int) -> None:
     """The field is named."""

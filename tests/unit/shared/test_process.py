@@ -41,7 +41,7 @@ def test_an_unknown_command_is_answered_with_the_usage() -> None:
 def test_migrating_without_a_server_is_one_line_and_exit_1() -> None:
     """No traceback, and the server's name."""
     settings = {"DSN": "postgresql://nobody@127.0.0.1:1/x", "KAFKA_BOOTSTRAP": "127.0.0.1:1"}
-    done = run("intake", "migrate", HTTP_PORT="0", **settings)
+    done = run("router", "migrate", HTTP_PORT="0", **settings)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "PostgreSQL" in done.stderr

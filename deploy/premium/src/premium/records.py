@@ -15,6 +15,7 @@ from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
 from shared.errors import Transient
+from shared.header_names import accept_any
 from shared.publisher import Outgoing, Publisher
 from shared.settings import load
 
@@ -52,6 +53,7 @@ async def consumed(bootstrap: str, topic: str, key: bytes) -> list[bytes]:
     All partitions are read: whoever sent by another library may have put the key elsewhere.
     """
     await _seek_topic(bootstrap, topic)
+    accept_any()
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from intake import domain, store
 from intake.domain import Acceptance, NumberKeys, Version, receipts
 from intake.language import decide
-from intake.store import Answered, Came, Judged, Waiting
+from intake.store import Answered, Came, Judged, Known, Waiting
 from shared import inbox, outbox
 from shared.events import (
     AccountListed,
@@ -87,7 +87,9 @@ async def receive(tx: Tx, documents: Sequence[Document], keys: NumberKeys) -> li
     """
     if not documents:
         return []
-    fresh, now = await inbox.claim(tx, (d.id for d in documents))
+    if any(_merges(d.content) for d in documents):
+        await store.change_merges(tx)
+    fresh, now = await store.hold_and_claim(tx, [d.id for d in documents], _accounts_of(documents))
     faults = await _faults_of(tx, documents, now)
     timely = [d for d, fault in zip(documents, faults, strict=True) if fault is None]
     if len(timely) < len(documents):
@@ -138,16 +140,17 @@ def announced(
 async def _receive(
     tx: Tx, documents: Sequence[Document], fresh: set[UUID], now: datetime, keys: NumberKeys
 ) -> list[ReceiptIssued]:
-    if any(_merges(d.content) for d in documents):
-        await store.change_merges(tx)
-    asked = [d.content.ticket_id for d in documents if isinstance(d.content, SupportRequest)]
-    known = await store.answered(tx, asked) if asked else {}
-    new = {d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known)}
-    judged = await _judge(tx, new.values(), now, keys)
+    asked = [request.ticket_id for request in _requests(documents)]
+    known = await store.known(tx, asked, _accounts_of(documents))
+    new = {
+        d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known.answered)
+    }
+    judged = _judge(new.values(), known, now, keys)
     await store.save_requests(tx, [_kept(j) for j in judged])
     await _announce(tx, judged, now)
+    await _absorb(tx, [j.receipt.ticket_id for j in judged if j.receipt.ticket_id in known.merged])
     await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
-    answers = known | {j.receipt.ticket_id: _answered(j) for j in judged}
+    answers = known.answered | {j.receipt.ticket_id: _answered(j) for j in judged}
     return [_answer(d.content, answers, is_new=new.get(d.id) is d) for d in documents]
 
 
@@ -189,21 +192,26 @@ def _refusal(content: Inbound, fault: str) -> ReceiptIssued:
     return receipts.bad(content.source, content.external_id, fault)
 
 
-async def _judge(
-    tx: Tx, documents: Iterable[Document], now: datetime, keys: NumberKeys
+def _judge(
+    documents: Iterable[Document], known: Known, now: datetime, keys: NumberKeys
 ) -> list[_Judged]:
     came = [
         Came(d.content, d.traceparent, now)
         for d in documents
         if isinstance(d.content, SupportRequest)
     ]
-    if not came:
-        return []
-    account_ids = sorted({one.request.account_id for one in came})
-    await store.hold_accounts(tx, account_ids)
-    accounts = await store.accounts(tx, account_ids)
-    policy = await store.current_policy(tx)
-    return [_verdict(c, accounts.get(c.request.account_id, []), policy, now, keys) for c in came]
+    return [
+        _verdict(c, known.accounts.get(c.request.account_id, []), known.policy, now, keys)
+        for c in came
+    ]
+
+
+def _requests(documents: Iterable[Document]) -> list[SupportRequest]:
+    return [d.content for d in documents if isinstance(d.content, SupportRequest)]
+
+
+def _accounts_of(documents: Iterable[Document]) -> list[str]:
+    return sorted({request.account_id for request in _requests(documents)})
 
 
 async def _judge_again(
@@ -223,6 +231,7 @@ async def _judge_again(
     changed = [j for j, w in zip(found, waiting, strict=True) if j.receipt != w.receipt]
     await store.judge_again(tx, [_kept(j) for j in changed])
     await _announce(tx, changed, now)
+    await _absorb(tx, [j.receipt.ticket_id for j in changed])
 
 
 def _verdict(
@@ -259,7 +268,6 @@ async def _announce(tx: Tx, judged: Sequence[_Judged], now: datetime) -> None:
     taken = [(j.came.request, j.acceptance) for j in judged if j.acceptance is not None]
     await store.save_tickets(tx, taken, now=now)
     await outbox.add(tx, [event for j in judged for event in _told(j, now)])
-    await _absorb(tx, [request.ticket_id for request, _ in taken])
 
 
 def _told(judged: _Judged, now: datetime) -> Iterator[Envelope[Event]]:
@@ -291,6 +299,8 @@ async def _take_facts(tx: Tx, documents: Sequence[Document], now: datetime) -> N
 
 async def _absorb(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
     """Tell tickets of the duplicates merged into them, once both request and merge have come."""
+    if not ticket_ids:
+        return
     merges = await store.merges_known(tx, ticket_ids)
     await outbox.add(
         tx,

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from intake import desk, store
+from intake import desk, erasure, store, webhooks
 from intake.desk import Document
 from intake.domain import NumberKeys, receipts
 from shared import dead_letters, outbox
@@ -54,8 +54,19 @@ class Refused:
     external_id: str
 
 
-type Item = Posted | Refused | Envelope[Event]
-"""A document, or the event of a policy or an account."""
+@dataclass(frozen=True, slots=True)
+class Hooked:
+    """A webhook's event, redriven: what it means its connection says, as it is now."""
+
+    id: UUID
+    record: Record
+    connection: str
+    event: Any
+    traceparent: str | None
+
+
+type Item = Posted | Refused | Hooked | Envelope[Event]
+"""A document, a webhook's event, or the event of a policy or an account."""
 
 
 def decode(record: Record) -> Item | Skipped:
@@ -65,10 +76,12 @@ def decode(record: Record) -> Item | Skipped:
     place = dead_letters.id_of(record)
     headers = read_headers(record.headers)
     content = read_json(record.value)
+    trace = traceparent_of(headers.get("traceparent"))
+    if (connection := headers.get(webhooks.CONNECTION)) is not None:
+        return Hooked(place, record, connection, content, trace)
     if headers.get("content-type", "").lower().startswith("application/cloudevents+json"):
         content = content.get("data") if isinstance(content, dict) else content
     try:
-        trace = traceparent_of(headers.get("traceparent"))
         document = Document(INBOUND.validate_python(content), trace)
     except ValidationError as e:
         why = Poison("bad_data", describe(e))
@@ -85,6 +98,9 @@ async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys
     await store.save_policies(tx, told)
     await desk.list_accounts(tx, told, now, keys)
     posted = [item for item in items if isinstance(item, Posted)]
+    for item in items:
+        if isinstance(item, Hooked):
+            posted += await _unhooked(tx, item, now)
     answers = await desk.receive(tx, [item.document for item in posted], keys)
     copies = [
         desk.announced(item.id, receipt, now, item.document.traceparent)
@@ -98,6 +114,25 @@ async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys
         if receipt.reason == "bad_data"
     ]
     await _refuse(tx, [*untimely, *(i for i in items if isinstance(i, Refused))], now)
+
+
+async def _unhooked(tx: Tx, item: Hooked, now: datetime) -> list[Posted]:
+    """Read a webhook's event again; what is still no document is parked again."""
+    connection = await webhooks.connection(tx, item.connection)
+    if connection is None:
+        gone = f"connection: there is no {item.connection!r} (any more); apply it, then redrive"
+        await webhooks.park(tx, item.connection, item.event, gone)
+        return []
+    match webhooks.meaning(connection, item.event, None):
+        case webhooks.Taken(content):
+            return [Posted(item.id, item.record, Document(content, item.traceparent))]
+        case webhooks.Erasure(subject_id):
+            await erasure.erase(tx, connection.mapping.source, subject_id, now)
+        case webhooks.Refusal(fault):
+            await webhooks.park(tx, item.connection, item.event, fault)
+        case webhooks.Ignored():
+            pass
+    return []
 
 
 def _refused(item: Posted, receipt: ReceiptIssued) -> Refused:

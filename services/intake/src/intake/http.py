@@ -25,6 +25,7 @@ from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
 from intake.webhooks import Secrets
 from shared import postgres
 from shared.api import TicketId, Traceparent, make_api, problems
+from shared.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
 from shared.events.codec import describe
 from shared.http import problem
@@ -57,7 +58,13 @@ _CLOUDEVENT_BODY: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            CLOUDEVENT: {"schema": {"type": "object"}},
+            CLOUDEVENT: {
+                "schema": {
+                    "type": "object",
+                    "required": ["specversion"],
+                    "properties": {"specversion": {"const": "1.0"}},
+                }
+            },
             CLOUDEVENTS: {"schema": {"type": "array", "maxItems": TOGETHER_MAX}},
             "application/json": {"schema": {"type": "object"}},
         },
@@ -342,6 +349,8 @@ def _json(status: int, body: str) -> Response:
 
 def _read(content: Any, asker: _Asker) -> Document | str:  # noqa: ANN401 - JSON is any
     """Read one of several; its fault comes back where it cannot be taken."""
+    if isinstance(content, Poison):
+        return content.detail
     try:
         document = Document(INBOUND.validate_python(content), asker.traceparent)
     except ValidationError as e:

@@ -9,6 +9,8 @@ from secrets import token_bytes
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from intake.domain import Acceptance, Version, veiled
 from intake.domain.receipts import curable
 from shared.events import (
@@ -27,15 +29,16 @@ __all__ = [
     "Answered",
     "Came",
     "Judged",
+    "Known",
     "Merge",
     "Waiting",
     "accounts",
-    "answered",
     "change_merges",
     "current_policy",
     "details",
-    "hold_accounts",
+    "hold_and_claim",
     "judge_again",
+    "known",
     "merges_known",
     "note_reading",
     "overdue",
@@ -80,11 +83,19 @@ SAVE_POLICY: Final = """
 # Who judges a request by its account holds the account as it is until that is committed: whoever
 # tells of the account then finds every request that waits for it. Likewise of merges: either the
 # ticket finds the merge, or the merge the ticket. Merges are held before accounts, by everybody.
-HOLD_ACCOUNTS: Final = """
-    SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
-    UNION ALL
-    SELECT pg_advisory_xact_lock_shared(hashtext('account'), hashtext(account_id))
-    FROM unnest($1::text[]) AS account_id
+# Both before the inbox, by everybody, so that none deadlock; the count makes PostgreSQL keep to it.
+HOLD_AND_CLAIM: Final = """
+    WITH held AS MATERIALIZED (
+        SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
+        UNION ALL
+        SELECT pg_advisory_xact_lock_shared(hashtext('account'), hashtext(account_id))
+        FROM unnest($2::text[]) AS account_id
+    ), fresh AS (
+        INSERT INTO inbox (event_id)
+        SELECT event_id FROM (SELECT count(*) FROM held) AS _, unnest($1::uuid[]) AS event_id
+        ON CONFLICT DO NOTHING RETURNING event_id
+    )
+    SELECT premium_now() AS now, array_agg(event_id) AS fresh FROM fresh
 """
 CHANGE_ACCOUNTS: Final = """
     SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
@@ -110,7 +121,14 @@ JUDGE_AGAIN: Final = """
     WHERE ticket_id = $1
 """
 REAL_NOW: Final = "SELECT now()"
-ANSWERED: Final = "SELECT ticket_id, digest, receipt FROM request WHERE ticket_id = ANY($1)"
+KNOWN: Final = """
+    SELECT (SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1) AS policy,
+           (SELECT array_agg((ticket_id, digest, receipt))
+            FROM request WHERE ticket_id = ANY($1)) AS answered,
+           (SELECT array_agg((account_id, since, content, salt) ORDER BY account_id, since)
+            FROM account_version WHERE account_id = ANY($2)) AS accounts,
+           (SELECT array_agg(ticket_id) FROM merge WHERE ticket_id = ANY($1)) AS merged
+"""
 _WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
 WAITING: Final = f"""
     {_WAITING} WHERE account_id = ANY($1) AND curable AND received_at > $2
@@ -156,7 +174,7 @@ async def save_tickets(
                 request.subject,
                 request.body,
                 acceptance.event.policy,
-                json.dumps([p.model_dump(mode="json") for p in acceptance.event.promises]),
+                to_json(acceptance.event.promises).decode(),
                 request.occurred_at,
                 now,
                 acceptance.event.tier,
@@ -212,9 +230,16 @@ async def merges_known(tx: Tx, ticket_ids: Sequence[UUID]) -> list[Merge]:
     return [Merge(*row) for row in await tx.fetch(MERGES, ticket_ids)]
 
 
-async def hold_accounts(tx: Tx, account_ids: Sequence[str]) -> None:
-    """Let these accounts stay as they are; ids come sorted, so that none deadlock."""
-    await tx.execute(HOLD_ACCOUNTS, account_ids)
+async def hold_and_claim(
+    tx: Tx, document_ids: Iterable[UUID], account_ids: Sequence[str]
+) -> tuple[set[UUID], datetime]:
+    """Let accounts and merges stay as they are, then claim as `shared.inbox.claim` does.
+
+    Account ids come sorted, so that none deadlock.
+    """
+    row = await tx.fetchrow(HOLD_AND_CLAIM, sorted(set(document_ids)), account_ids)
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return set(row["fresh"] or ()), row["now"]
 
 
 async def save_accounts(tx: Tx, listed: Sequence[tuple[datetime, AccountListed]]) -> None:
@@ -230,10 +255,13 @@ async def save_accounts(tx: Tx, listed: Sequence[tuple[datetime, AccountListed]]
 
 async def accounts(tx: Tx, account_ids: Iterable[str]) -> dict[str, list[Version]]:
     """Read all versions of some accounts, oldest first."""
+    return _versions(await tx.fetch(ACCOUNTS, list(account_ids)))
+
+
+def _versions(rows: Iterable[Sequence[Any]]) -> dict[str, list[Version]]:
     found: dict[str, list[Version]] = defaultdict(list)
-    for row in await tx.fetch(ACCOUNTS, list(account_ids)):
-        version = Version(row["since"], _account(row["content"]), row["salt"])
-        found[row["account_id"]].append(version)
+    for account_id, since, content, salt in rows:
+        found[account_id].append(Version(since, _account(content), salt))
     return found
 
 
@@ -308,10 +336,33 @@ def _kept_content(kept: Judged) -> str | None:
     return None if kept.receipt.outcome == "accepted" else kept.came.request.model_dump_json()
 
 
-async def answered(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, Answered]:
-    """Read what was answered to requests that have come."""
-    rows = await tx.fetch(ANSWERED, ticket_ids)
-    return {row["ticket_id"]: Answered(row["digest"], _receipt(row["receipt"])) for row in rows}
+class Known(NamedTuple):
+    """What is known when requests come: the policy, and what there is of tickets and accounts."""
+
+    policy: Policy
+    answered: dict[UUID, Answered]
+    accounts: dict[str, list[Version]]
+    merged: frozenset[UUID]
+
+
+_NOTHING: Final = Known(default_policy(), {}, {}, frozenset())
+
+
+async def known(tx: Tx, ticket_ids: Sequence[UUID], account_ids: Sequence[str]) -> Known:
+    """Read in one round trip what it takes to judge requests; nothing for none."""
+    if not ticket_ids:
+        return _NOTHING
+    row = await tx.fetchrow(KNOWN, ticket_ids, account_ids)
+    assert row is not None  # noqa: S101 - it selects no table
+    return Known(
+        default_policy() if row["policy"] is None else _policy(row["policy"]),
+        {
+            ticket_id: Answered(digest, _receipt(receipt))
+            for ticket_id, digest, receipt in row["answered"] or ()
+        },
+        _versions(row["accounts"] or ()),
+        frozenset(row["merged"] or ()),
+    )
 
 
 async def waiting(tx: Tx, account_ids: Iterable[str], *, since: datetime) -> list[Waiting]:

@@ -12,6 +12,7 @@ from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
     BreachFact,
+    CallbackJoined,
     ClockFact,
     ClockWarned,
     Envelope,
@@ -53,6 +54,8 @@ async def take(
         await store.save_specialists(tx, listings)
     if holders := _holders(envelopes):
         await store.save_holders(tx, holders)
+    if rides := _rides(envelopes):
+        await store.save_rides(tx, rides)
     warned = [
         (e.id, e.event.ticket_id, e.time) for e in envelopes if isinstance(e.event, ClockWarned)
     ]
@@ -75,6 +78,14 @@ def _listings(envelopes: Sequence[Envelope[Event]]) -> dict[str, Listing]:
             case _:
                 pass
     return latest
+
+
+def _rides(envelopes: Sequence[Envelope[Event]]) -> list[tuple[UUID, datetime, UUID]]:
+    return [
+        (e.event.ticket_id, e.time, e.event.joined)
+        for e in envelopes
+        if isinstance(e.event, CallbackJoined)
+    ]
 
 
 def _holders(envelopes: Sequence[Envelope[Event]]) -> dict[tuple[UUID, datetime], str | None]:

@@ -16,6 +16,7 @@ __all__ = [
     "due_deliveries",
     "holders",
     "save_holders",
+    "save_rides",
     "save_specialists",
     "settle",
 ]
@@ -33,12 +34,21 @@ SAVE_HOLDERS: Final = """
     ON CONFLICT (ticket_id, since) DO UPDATE SET specialist_id = excluded.specialist_id
 """
 HOLDERS: Final = """
-    SELECT fact_id, (
+    SELECT fact_id, coalesce((
         SELECT specialist_id FROM assignment
         WHERE assignment.ticket_id = warned.ticket_id AND since < at
         ORDER BY since DESC LIMIT 1
-    ) AS specialist_id
+    ), (
+        SELECT specialist_id FROM assignment
+        WHERE since < at AND assignment.ticket_id = (
+            SELECT joined FROM ride WHERE ride.ticket_id = warned.ticket_id AND since < at
+            ORDER BY since DESC LIMIT 1)
+        ORDER BY since DESC LIMIT 1
+    )) AS specialist_id
     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS warned (fact_id, ticket_id, at)
+"""
+SAVE_RIDE: Final = """
+    INSERT INTO ride (ticket_id, since, joined) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
 ADD_DELIVERIES: Final = """
     INSERT INTO delivery (
@@ -116,10 +126,16 @@ async def save_holders(tx: Tx, holders: Mapping[tuple[UUID, datetime], str | Non
     )
 
 
+async def save_rides(tx: Tx, rides: Sequence[tuple[UUID, datetime, UUID]]) -> None:
+    """Keep which ticket waits, since an instant, for the call of which."""
+    await tx.executemany(SAVE_RIDE, rides)
+
+
 async def holders(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[UUID, str | None]:
     """Read who had the ticket just before a fact; a fact is its id, its ticket and its time.
 
-    Not at that very instant: of two facts of one instant, neither comes surely first.
+    Of one that waits for the call of another: who had that one. Not at that very instant: of two
+    facts of one instant, neither comes surely first.
     """
     rows = await tx.fetch(HOLDERS, *map(list, zip(*facts, strict=True)))
     return {row["fact_id"]: row["specialist_id"] for row in rows}

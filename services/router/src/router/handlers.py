@@ -89,7 +89,7 @@ async def say(tx: Tx, word: Say, now: datetime) -> None:
 
 
 async def dial(tx: Tx, dialled: Dial, now: datetime) -> Call:
-    """Take down what came of a call. Raises callbacks.NoCallback, callbacks.Settled."""
+    """Take down what came of a call. Raises NoCallback, Settled, Stranger."""
 
     def take_down(desk: Desk, book: Book) -> Call:
         return callbacks.dial(desk, book, dialled, now)

@@ -169,7 +169,8 @@ class Sweeper(Background):
                 owes_word = elapsed_s(told_at) >= word_s
                 if not owes_word and (wait_s is None or wait_s > 0):
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
-                    continue
+                    if wait_s is None or wait_s > _LOOK_S:
+                        continue
                 told_at = elapsed_s() if owes_word else told_at
                 claimed = await sweep(self._db, self._swept)
                 if claimed is None:

@@ -1,16 +1,17 @@
 """A policy is a value: which request gets which promises, by which rule, and from where that is."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.calendars import CalendarSpec
+from shared.calendars import Calendar, CalendarSpec
 from shared.policies.faults import faults_of
 from shared.policies.parts import Asked, ExceptionWindow, Name, Part, Rule, Terms
 from shared.promises import ALWAYS, BUILT_IN, Promise, duration_of
@@ -18,6 +19,7 @@ from shared.promises import ALWAYS, BUILT_IN, Promise, duration_of
 __all__ = ["Policy", "Pricing"]
 
 _VERSION_CHARACTERS: Final = 12
+_KINDS_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +62,63 @@ class Policy(Part):
 
     def price(self, asked: Asked, create_date: datetime) -> Pricing:
         """Say what a request is promised from its create date, and by which rule."""
-        rule = next(rule for rule in self.rules if rule.match.fits(asked))
+        offer = self._offers(asked)
         exception = next((x for x in self.exceptions if x.holds(asked, create_date)), None)
         excepted_by = exception.name if exception else None
-        promises = (
-            self._promise(terms, rule.name, asked, create_date, excepted_by)
-            for terms in rule.promises
-        )
-        return Pricing(rule.name, tuple(promises), rule.no_promise)
+        promises = tuple(undated.dated(create_date, excepted_by) for undated in offer.promises)
+        return Pricing(offer.rule.name, promises, offer.rule.no_promise)
 
-    def _promise(
-        self, terms: Terms, rule: str, asked: Asked, create_date: datetime, excepted_by: str | None
-    ) -> Promise:
+    @cached_property
+    def _offers(self) -> Callable[[Asked], "_Offer"]:
+        """Look up once what a kind of request is promised: thousands are of one kind."""
+        return lru_cache(maxsize=_KINDS_MAX)(self._offer)
+
+    def _offer(self, asked: Asked) -> "_Offer":
+        rule = next(rule for rule in self.rules if rule.match.fits(asked))
+        return _Offer(
+            rule, tuple(self._undated(terms, rule.name, asked) for terms in rule.promises)
+        )
+
+    def _undated(self, terms: Terms, rule: str, asked: Asked) -> "_Undated":
         spec = self.calendars.get(terms.calendar)
         calendar = (spec or BUILT_IN[ALWAYS]).bound(zone=asked.time_zone, region=asked.region)
         target = duration_of(terms.target)
-        exception = excepted_by if terms.promise_class == "guarantee" else None
-        starts = terms.kind != "next_response"
-        return Promise(
+        promise = Promise(
             kind=terms.kind,
-            promise_class="objective" if exception else terms.promise_class,
+            promise_class=terms.promise_class,
             target_s=int(target.total_seconds()),
             calendar=terms.calendar,
             calendar_spec=spec,
             calendar_version=calendar.version if spec else "",
             time_zone=asked.time_zone,
             region=asked.region,
-            due_at=calendar.add_business(create_date, target) if starts else None,
+            due_at=None,
             rule=rule,
             warnings=terms.warnings,
             pause_on=terms.pause_on,
-            exception=exception,
         )
+        return _Undated(promise, calendar)
+
+
+class _Undated(NamedTuple):
+    """A promise before it is known when the ticket was created."""
+
+    promise: Promise
+    calendar: Calendar
+
+    def dated(self, create_date: datetime, excepted_by: str | None) -> Promise:
+        """Let it run from a create date; an exception makes a guarantee an objective."""
+        promise = self.promise
+        told: dict[str, object] = {}
+        if promise.kind != "next_response":
+            told["due_at"] = self.calendar.add_business(create_date, promise.target)
+        if excepted_by is not None and promise.promise_class == "guarantee":
+            told |= {"promise_class": "objective", "exception": excepted_by}
+        return promise.model_copy(update=told)
+
+
+class _Offer(NamedTuple):
+    """The rule for a kind of request, and what it promises."""
+
+    rule: Rule
+    promises: tuple[_Undated, ...]

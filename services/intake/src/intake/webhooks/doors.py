@@ -12,8 +12,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from intake.webhooks import hubspot, standard, store
-from intake.webhooks.mapping import Erasure, Ignored, Meaning, Refusal, Taken, meaning_of
+from intake.webhooks import hubspot, reading, standard, store
+from intake.webhooks.mapping import Erasure, Ignored, Meaning, Refusal, Taken
 from intake.webhooks.secrets import Secrets
 from shared import postgres
 from shared.api import problems
@@ -98,7 +98,8 @@ class _Door:
                 self._verify(connection, request, body, now)
                 events = _events(kind, body)
                 told = request.headers.get(standard.ID)
-                meanings = [_meaning(connection, event, told) for event in events]
+                meanings = [reading.meaning(connection, event, told) for event in events]
+                await self._park(connection, events, meanings)
                 return await self._answer(connection, meanings)
         except TimeoutError:
             _LOG.warning("webhook_late", connection=name)
@@ -134,6 +135,21 @@ class _Door:
             return None
         text = secret.get_secret_value()
         return text.encode() if connection.kind == "hubspot" else standard.key_of(text)
+
+    async def _park(
+        self, connection: Connection, events: Sequence[Any], meanings: Sequence[Meaning]
+    ) -> None:
+        """Keep what HubSpot sent and we cannot read: it takes our answer for the end of it."""
+        bad = [
+            (event, meaning.fault)
+            for event, meaning in zip(events, meanings, strict=True)
+            if isinstance(meaning, Refusal)
+        ]
+        if not bad or connection.kind != "hubspot":
+            return
+        async with self._db.transaction() as tx:
+            for event, fault in bad:
+                await reading.park(tx, connection.name, event, fault)
 
     async def _answer(self, connection: Connection, meanings: Sequence[Meaning]) -> Response:
         contents = [one.content for one in meanings if isinstance(one, Taken)]
@@ -183,14 +199,6 @@ def _events(kind: Kind, body: bytes) -> Sequence[Any]:
             HTTPStatus.BAD_REQUEST, f"HubSpot sends an array of up to {hubspot.EVENTS_MAX} events"
         )
     return content
-
-
-def _meaning(connection: Connection, event: Any, told: str | None) -> Meaning:  # noqa: ANN401
-    match connection.kind:
-        case "hubspot":
-            return hubspot.meaning(connection.mapping, event)
-        case "signed":
-            return meaning_of(connection.mapping, event, told)
 
 
 def _told(meaning: Meaning, outcomes: Iterator[Outcome]) -> dict[str, str | None]:

@@ -1,6 +1,6 @@
 """Promised calls: a ledger for each number, from the wish to the call that answers it."""
 
-from router.callbacks.book import Book, Dial, Entry, NoCallback, Settled
+from router.callbacks.book import Book, Dial, Entry, NoCallback, Settled, Stranger
 from router.callbacks.follow import dial, follow, remind
 from router.callbacks.ledger import HOUSE_RULE, Attempt, Call, Rule, Told, Wish, calls_of
 
@@ -14,6 +14,7 @@ __all__ = [
     "NoCallback",
     "Rule",
     "Settled",
+    "Stranger",
     "Told",
     "Wish",
     "calls_of",

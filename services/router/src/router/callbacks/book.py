@@ -28,7 +28,7 @@ from shared.events import (
 )
 from shared.events.assignments import AssignmentFact
 
-__all__ = ["Book", "Dial", "Entry", "NoCallback", "Settled", "owes_a_call"]
+__all__ = ["Book", "Dial", "Entry", "NoCallback", "Settled", "Stranger", "owes_a_call"]
 
 _SOURCE: Final = "router"
 _RINGS: Final = timedelta(seconds=20)
@@ -50,6 +50,10 @@ class NoCallback(Exception):  # noqa: N818 - an answer to a person, not a fault
 
 class Settled(Exception):  # noqa: N818 - as above
     """The customer was spoken to already: nobody is to dial."""
+
+
+class Stranger(Exception):  # noqa: N818 - as above
+    """Nobody of that name was ever on the roster."""
 
 
 @dataclass(frozen=True, slots=True)

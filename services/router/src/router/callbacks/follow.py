@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from router.callbacks.book import Book, Dial, owes_a_call
+from router.callbacks.book import Book, Dial, Stranger, owes_a_call
 from router.callbacks.ledger import Call
 from router.domain import Desk
 from shared.events import Envelope, Event
@@ -30,8 +30,10 @@ def follow(desk: Desk, book: Book, envelope: Envelope[Event]) -> None:
 def dial(desk: Desk, book: Book, dialled: Dial, now: datetime) -> Call:
     """Take down what came of a call; who was spoken to needs nobody any more.
 
-    Raises NoCallback, Settled.
+    Raises NoCallback, Settled, Stranger.
     """
+    if desk.roster.get(dialled.specialist_id) is None:
+        raise Stranger
     before = book.calls(dialled.ticket_id)
     attempt = book.log(dialled, now)
     if attempt is not None:

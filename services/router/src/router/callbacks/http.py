@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from router import handlers
 from router.callbacks import store
-from router.callbacks.book import Dial, NoCallback, Settled
+from router.callbacks.book import Dial, NoCallback, Settled, Stranger
 from router.callbacks.ledger import Call
 from shared.api import A_TICKET, TicketId, Traceparent, problems
 from shared.events import AttemptOutcome
@@ -111,8 +111,11 @@ def routes(db: Database) -> APIRouter:
         try:
             async with db.transaction() as tx:
                 at = await now(tx)
-                _refuse_what_is_ahead(told.at, at)
+                if told.at is not None and told.at > at:
+                    raise _bad("at", "lies ahead of our time; leave it out if it was just now")
                 return _shown(await handlers.dial(tx, dialled, at), at)
+        except Stranger as e:
+            raise _bad("specialist_id", "was never on the roster; list them first") from e
         except NoCallback as e:
             detail = f"nobody waits for a call on ticket {ticket_id}"
             raise HTTPException(HTTPStatus.NOT_FOUND, detail) from e
@@ -168,8 +171,5 @@ def _in_time(at: datetime, due_at: datetime | None) -> bool:
     return due_at is None or at <= due_at
 
 
-def _refuse_what_is_ahead(at: datetime | None, now: datetime) -> None:
-    """Refuse a moment to come. Raises RequestValidationError."""
-    if at is not None and at > now:
-        text = "lies ahead of our time; leave it out if you dialled just now"
-        raise RequestValidationError([{"type": "value_error", "loc": ("body", "at"), "msg": text}])
+def _bad(field: str, fault: str) -> RequestValidationError:
+    return RequestValidationError([{"type": "value_error", "loc": ("body", field), "msg": fault}])

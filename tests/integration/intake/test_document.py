@@ -1,0 +1,35 @@
+"""Intake's door keeps to its OpenAPI document: a short turn of what `make fuzz` does at length."""
+
+import asyncio
+from collections import Counter
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from tests.fuzz.api import answers, hold_beside_its_document
+from tests.integration.intake.conftest import Intake
+from tests.integration.intake.living import serving
+
+from shared.testing.databases import FreshDatabase
+
+EXAMPLES: Final = 2
+OPERATIONS: Final = 13
+
+
+async def test_every_operation_answers_as_its_document_says(
+    intake: Intake, fresh: FreshDatabase, tmp_path: Path
+) -> None:
+    """No server error and no answer that is not declared, to good input and to bad."""
+    async with serving(intake, fresh) as client:
+        failed = await asyncio.to_thread(
+            hold_beside_its_document,
+            str(client.base_url).rstrip("/"),
+            client.headers["authorization"],
+            tmp_path,
+            phases="fuzzing",
+            examples=EXAMPLES,
+        )
+    assert not failed
+    counts = Counter(answers(tmp_path))
+    assert len({operation for operation, _ in counts if " /" in operation}) == OPERATIONS
+    assert counts["POST /v1/tickets", HTTPStatus.ACCEPTED]
