@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Final
 from uuid import UUID
 
-from router import handlers
+from router import handlers, store
 from router.offers import store as kept
 from router.offers.acts import (
     Accept,
@@ -52,9 +52,9 @@ __all__ = ["act_once", "found_wrong", "set_up", "told_wrong"]
 
 PEOPLE: Final = tuple(f"s{number}" for number in range(12))
 ROOM: Final = 3
-TICKETS: Final = 300
+TICKETS: Final = 60
 RULES: Final = Rules(
-    rings=dict.fromkeys(CHANNELS, Ring(cap_s=0.4, minimum_s=0.2)),
+    rings=dict.fromkeys(CHANNELS, Ring(cap_s=1, minimum_s=0.5)),
     set_aside_s=SetAside(declined=0.5, silent=0.3, handed_back=0.5),
     presence_lease_s=1,
     offline_s=Grace(email=0.3, phone=0, chat=0),
@@ -95,7 +95,7 @@ WRONG: Final = {
                    (latest ->> 'reopened')::timestamptz AS reopened_at
             FROM ticket AS t WHERE account_id IS NOT NULL
         ) AS t
-        WHERE (ended_at IS NULL OR ended_at <= reopened_at)
+        WHERE coalesce(ended_at <= reopened_at, ended_at IS NULL)
               IS DISTINCT FROM (waiting OR rings OR specialist_id IS NOT NULL)
     """,
     "waits though somebody could take it": """
@@ -127,6 +127,8 @@ async def act_once(db: Database, random: Random) -> None:
     with suppress(Conflict, Unknown, Transient):
         async with db.transaction() as tx:
             at = await now(tx)
+            if random.random() < 0.5:
+                await store.lock(tx)  # what is drawn is still so; else others may be faster
             kind = random.random()
             if kind < 0.35:
                 await _take(tx, [_news(random, at) for _ in range(random.randint(1, 5))], at)

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from asyncio.subprocess import Process, create_subprocess_exec
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,8 +25,8 @@ from router.sweep import Sweeper
 from shared.clock import elapsed_s, or_after
 from shared.postgres import Database
 
-BREATH_S: Final = (0.05, 0.6)
-LOOK_EVERY: Final = 4
+BREATH_S: Final = (1, 4)
+LOOK_EVERY: Final = 2
 COUNTS: Final = """
     SELECT state || ' offers: ' || count(*) FROM offer GROUP BY state UNION ALL
     SELECT kind || ' acts: ' || count(*) FROM act GROUP BY kind UNION ALL
@@ -40,6 +40,7 @@ async def be_a_router(dsn: str, seed: int) -> None:
     db = Database(dsn, service="router", connections_max=4)
     await db.start()
     await Sweeper(db).start()
+    _say("at work")
     while True:
         await act_once(db, random)
 
@@ -56,9 +57,9 @@ async def play(routers: int, seconds: float, seed: int) -> list[str]:
         wrong: list[str] = []
         while elapsed_s(began) < seconds and not wrong:
             await or_after(asyncio.Event().wait(), random.uniform(*BREATH_S))
-            victim = random.randrange(routers)
-            await _kill(working[victim])
-            working[victim] = await _start(dsn, random)
+            victim = working.pop(0)  # the one that has been at work for longest
+            await _kill(victim)
+            working.append(await _start(dsn, random))
             kills += 1
             wrong = await found_wrong(db) if kills % LOOK_EVERY == 0 else []
         for one in working:
@@ -87,20 +88,22 @@ async def _database() -> AsyncIterator[str]:
 async def _start(dsn: str, random: Random) -> Process:
     seed = str(random.getrandbits(32))
     return await create_subprocess_exec(
-        sys.executable, "-m", "tests.chaos.routers", "--dsn", dsn, "--seed", seed
+        *(sys.executable, "-m", "tests.chaos.routers", "--dsn", dsn, "--seed", seed), stdout=PIPE
     )
 
 
 async def _kill(router: Process) -> None:
-    """Kill a router; one that died by itself is a fault of its own. Raises RuntimeError."""
-    if router.returncode is not None:
-        raise RuntimeError(f"a router ended by itself, with {router.returncode}")
+    """Kill a router that is at work. Raises RuntimeError when it ended by itself."""
+    assert router.stdout is not None
+    if not await router.stdout.readline():
+        raise RuntimeError(f"a router ended by itself, with {await router.wait()}")
     router.send_signal(signal.SIGKILL)
     await router.wait()
 
 
 def _say(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
 
 
 def main() -> int:

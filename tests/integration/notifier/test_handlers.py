@@ -12,6 +12,7 @@ from notifier import handlers, store
 from notifier.sender import Sender
 from notifier.settings import Settings
 from shared.events import (
+    AssignmentHandedBack,
     AssignmentReleased,
     CallbackJoined,
     ClockWarned,
@@ -125,6 +126,13 @@ async def test_the_sender_is_woken_once_a_batch(db: Database) -> None:
 async def test_who_declined_is_not_warned(db: Database) -> None:
     """A ticket that was given back is nobody's."""
     await take(db, [assigned("mara", 0)], [declined("mara", 10)], [warned(30)])
+    assert ("warning", "team") in await told(db)
+
+
+async def test_who_went_offline_is_not_warned(db: Database) -> None:
+    """What was handed back is nobody's."""
+    event = AssignmentHandedBack(ticket_id=TICKET, specialist_id="mara", cause="offline")
+    await take(db, [assigned("mara", 0)], [happened(event, 10)], [warned(30)])
     assert ("warning", "team") in await told(db)
 
 

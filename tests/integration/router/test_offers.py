@@ -34,10 +34,12 @@ RING_TWICE = """
     INSERT INTO offer SELECT gen_random_uuid(), ticket_id, specialist_id, offered_at, lease_ends_at,
         state, settled_at FROM offer
 """
+STATES = "SELECT state FROM offer"
+DONE = "SELECT kind FROM act"
 LEASE = "SELECT said_until FROM presence"
 CUT = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+    WHERE datname = current_database() AND application_name = 'router' AND xact_start IS NOT NULL
     ORDER BY random() LIMIT 1
 """
 
@@ -194,6 +196,30 @@ async def test_a_heartbeat_prolongs_and_its_lack_hands_back(
     assert (ann["said"], ann["channels"]["chat"]["load"]) == ("offline", 0)
 
 
+async def test_all_is_handed_back_by_who_says_so(db: Database, client: AsyncClient) -> None:
+    """Though they say nothing else than before."""
+    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+    for back in (False, True):
+        body = {"presence": "away", "hand_back": back}
+        await post(client, "/specialists/ann/presence", **body)
+    assert (await read(db, TYPES))[-2:] == [
+        "premium.assignment.handed_back.v1",
+        "premium.ticket.assigned.v1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [("GET", "/offers?specialist_id=%00"), ("POST", "/specialists/%00/presence")],
+)
+async def test_a_name_that_postgresql_cannot_hold_is_refused(
+    client: AsyncClient, verb: str, path: str
+) -> None:
+    """Before it gets there."""
+    answer = await client.request(verb, path, json={"presence": "online"})
+    assert answer.status_code == 422
+
+
 async def test_nobody_unknown_is_there(client: AsyncClient) -> None:
     """A heartbeat of who is not on the roster is refused."""
     answer = await post(client, "/specialists/zoe/presence", presence="online")
@@ -233,29 +259,28 @@ async def test_postgresql_refuses_what_must_never_be(db: Database, statement: st
 async def test_several_routers_break_nothing(database: MakeDatabase) -> None:
     """Three at once, acts at random, connections cut in the middle: looked for by queries."""
     dsn = (await database("router")).dsn
-    routers = [Database(dsn, service="router", connections_max=2) for _ in range(4)]
-    for router in routers:
-        await router.start()
+    routers = [Database(dsn, service="router", connections_max=2) for _ in range(3)]
+    onlooker = Database(dsn, service="onlooker")
+    for one in (*routers, onlooker):
+        await one.start()
     await set_up(routers[0])
 
     async def work(router: Database, seed: int) -> None:
         random = Random(seed)  # noqa: S311 - a simulation
-        for _ in range(150):
+        for number in range(150):
             await act_once(router, random)
+            if number % 5 == seed:
+                async with onlooker.session() as session:
+                    await session.execute(CUT)
+                assert await found_wrong(onlooker) == []
 
-    async def cut(router: Database) -> None:
-        while True:
-            async with router.session() as session:
-                await session.execute(CUT)
-            assert await found_wrong(router) == []
-
-    cutting = asyncio.create_task(cut(routers[3]))
-    await asyncio.gather(*(work(router, seed) for seed, router in enumerate(routers[:3])))
-    cutting.cancel()
-    assert await found_wrong(routers[0]) == []
-    assert await told_wrong(routers[0]) == []
-    for router in routers:
-        await router.stop()
+    await asyncio.gather(*(work(router, seed) for seed, router in enumerate(routers)))
+    assert await found_wrong(onlooker) == []
+    assert await told_wrong(onlooker) == []
+    assert {"accepted", "declined", "expired", "withdrawn"} <= set(await read(onlooker, STATES))
+    assert {"accept", "decline", "hand_back", "respond", "move"} <= set(await read(onlooker, DONE))
+    for one in (*routers, onlooker):
+        await one.stop()
 
 
 async def until(db: Database, event_type: str) -> None:

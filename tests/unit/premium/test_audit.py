@@ -20,11 +20,14 @@ from shared.events import (
     Event,
     LaterFact,
     NotificationSent,
+    OfferAccepted,
+    OfferExpired,
     PromiseBreached,
     PromiseRetracted,
     SupportRequest,
     TicketAccepted,
     TicketAssigned,
+    TicketOffered,
     TicketResponded,
 )
 
@@ -64,6 +67,8 @@ def evidence() -> Evidence:
     facts = [
         published(TicketAccepted, fact_id(REQUEST)),
         published(TicketResponded, fact_id(ANSWER)),
+        published(TicketOffered, specialist_id="mara", offer_id="1"),
+        published(OfferAccepted, specialist_id="mara", offer_id="1"),
         published(TicketAssigned, specialist_id="mara"),
         published(AssignmentReleased, specialist_id="mara"),
         published(ClockStarted, kind="first_response"),
@@ -122,6 +127,11 @@ FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
     "a ticket is assigned twice": (
         lambda e: add(e, published(TicketAssigned, specialist_id="tom")),
         "assignments",
+    ),
+    "an offer has no end": (lambda e: lose(e, OfferAccepted), "offers"),
+    "an offer has two ends": (
+        lambda e: add(e, published(OfferExpired, specialist_id="mara", offer_id="1")),
+        "offers",
     ),
     "a ticket is never released": (lambda e: lose(e, AssignmentReleased), "assignments"),
     "nobody says what became of a mail": (lambda e: lose(e, NotificationSent), "mails"),

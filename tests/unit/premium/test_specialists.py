@@ -8,7 +8,7 @@ import pytest
 
 from premium.demo.day import FIRST_DAY, STORIES, Story
 from premium.demo.script import dice, roster
-from premium.demo.specialists import Act, Work, breaks, work_on
+from premium.demo.specialists import Act, Work, breaks, pick_up, work_on
 from shared.events import NAMESPACE, TicketAssigned
 from shared.promises import Channel
 
@@ -65,6 +65,14 @@ def test_some_decline_once() -> None:
     first = [acts(a_ticket(n), turn=0)[0].deed for n in range(200)]
     assert 0 < first.count("decline") < 20
     assert "decline" not in [acts(a_ticket(n), turn=1)[0].deed for n in range(200)]
+
+
+def test_nearly_everybody_picks_up() -> None:
+    """Some decline; who picked up does not hand it back then."""
+    picked = [pick_up(dice(n)) for n in range(400)]
+    assert 0 < picked.count("decline") < 30
+    rang = [a_ticket(n).model_copy(update={"offer_id": UUID(int=n)}) for n in range(200)]
+    assert "decline" not in [acts(ticket, turn=0)[0].deed for ticket in rang]
 
 
 @pytest.mark.parametrize("story", STORIES)

@@ -17,11 +17,11 @@ from shared.events import (
     CustomerReplied,
     Envelope,
     Event,
+    SpecialistFact,
     TicketAssigned,
     TicketClosed,
     TicketDeclined,
     TicketFact,
-    TicketQueued,
     TicketReopened,
     TicketResolved,
     TicketResponded,
@@ -44,6 +44,14 @@ type Record = Envelope[Event] | Decline
 NAMES = {ticket_id_of("test", f"T{number}"): f"T{number}" for number in range(100)}
 
 
+MARKS: dict[type[Event], str] = {
+    TicketAssigned: "+",
+    AssignmentReleased: "-",
+    TicketDeclined: "!",
+    AssignmentHandedBack: "<",
+}
+
+
 def decline(name: str, specialist_id: str) -> Decline:
     """Give a ticket back."""
     return Decline(ticket_id_of("test", name), specialist_id, "not my field")
@@ -62,24 +70,8 @@ def after(*records: Record, after_min: float = 0) -> Desk:
 
 def said(desk: Desk) -> list[str]:
     """Read what was announced: `+` given, `-` room free again, `!` declined, `<` handed back."""
-    lines = []
-    for envelope in desk.announced:
-        event = envelope.event
-        match event:
-            case TicketQueued():
-                continue
-            case TicketAssigned():
-                mark = "+"
-            case AssignmentReleased():
-                mark = "-"
-            case TicketDeclined():
-                mark = "!"
-            case AssignmentHandedBack():
-                mark = "<"
-            case _:
-                raise AssertionError(event)
-        lines.append(f"{NAMES[event.ticket_id]}{mark}{event.specialist_id}")
-    return lines
+    told = [e.event for e in desk.announced if isinstance(e.event, SpecialistFact)]
+    return [f"{NAMES[one.ticket_id]}{MARKS[type(one)]}{one.specialist_id}" for one in told]
 
 
 def the_ticket(desk: Desk, name: str = "T1") -> Ticket:

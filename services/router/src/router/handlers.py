@@ -84,12 +84,15 @@ async def say(tx: Tx, word: Say, now: datetime) -> None:
     rules = await kept.load_rules(tx)
     until = now + timedelta(seconds=rules.presence_lease_s)
     name = word.specialist_id
-    if not await kept.say_again(tx, name, word.presence, now=now, until=until):
+    again = not word.hand_back and await kept.say_again(
+        tx, name, word.presence, now=now, until=until
+    )
+    if not again:
         await _decide(tx, (), now, lambda desk, _: take_word(desk, word), people={name})
 
 
 async def dial(tx: Tx, dialled: Dial, now: datetime) -> Call:
-    """Take down what came of a call. Raises NoCallback, Settled, Stranger."""
+    """Take down what came of a call. Raises callbacks.NoCallback, callbacks.Settled."""
 
     def take_down(desk: Desk, book: Book) -> Call:
         return callbacks.dial(desk, book, dialled, now)

@@ -74,6 +74,7 @@ class Drive:
     _turns: Counter[UUID] = field(default_factory=Counter)
     _seen: set[UUID] = field(default_factory=set)
     _closed: set[UUID] = field(default_factory=set)
+    _rang: dict[UUID, datetime] = field(default_factory=dict)
     _latencies: deque[timedelta] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
 
     def __post_init__(self) -> None:
@@ -101,7 +102,8 @@ class Drive:
     async def keep_pace(self) -> None:
         """Let business time wait for the system, until cancelled.
 
-        Measured is how long a request takes to where its clock starts. The change is set a
+        Measured is how long a request takes to where its clock starts, and an offer to where
+        somebody has it. The change is set a
         moment ahead, so that it comes at once in all databases.
         """
         while True:
@@ -141,6 +143,8 @@ class Drive:
                 taken = self.real_now() - self.pace.real_at(envelope.time)
                 self._latencies.append(max(taken, _LATENCY_MIN))
             case TicketAssigned() as event if event.ticket_id in self._requests:
+                if (rang_at := self._rang.pop(event.ticket_id, None)) is not None:
+                    self._latencies.append(max(self.real_now() - rang_at, _LATENCY_MIN))
                 self._work(event, envelope)
             case TicketOffered() as event if event.ticket_id in self._requests:
                 self._ring(event, envelope)
@@ -191,6 +195,7 @@ class Drive:
         self._stories = {t: s for t, s in self._stories.items() if t in still_open}
         self._turns = Counter({t: n for t, n in self._turns.items() if t in still_open})
         self._seen.clear()
+        self._rang.clear()
 
     def _work(self, ticket: TicketAssigned, envelope: Envelope[Event]) -> None:
         if envelope.id in self._seen:
@@ -214,14 +219,13 @@ class Drive:
         if envelope.id in self._seen:
             return
         self._seen.add(envelope.id)
+        self._rang[offer.ticket_id] = self.pace.real_at(envelope.time)
         rng = dice(self.seed, self._requests[offer.ticket_id].external_id, str(offer.offer_id))
-        picked, excuse = pick_up(rng), rng.choice(_EXCUSES)
-        if picked == "accept":
+        if pick_up(rng) == "accept":
             answer = partial(self.doors.accept, offer.offer_id, offer.specialist_id)
-        elif picked == "decline":
-            answer = partial(self.doors.decline_offer, offer.offer_id, offer.specialist_id, excuse)
         else:
-            return
+            excuse = rng.choice(_EXCUSES)
+            answer = partial(self.doors.decline_offer, offer.offer_id, offer.specialist_id, excuse)
         self.agenda.add(envelope.time, answer)
 
     async def _do(self, act: Act, ticket: TicketAssigned, request: SupportRequest) -> None:

@@ -21,7 +21,7 @@ type Deed = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
 ]
 
-type Pick = Literal["accept", "decline", "silence"]
+type Pick = Literal["accept", "decline"]
 """What somebody does about a ticket that rings at them."""
 
 _MEDIAN_S: Final[dict[Channel, float]] = {"email": 7 * 60, "phone": 50, "chat": 8}
@@ -31,7 +31,6 @@ _MANNERS: Final = {"ja": 1.3, "de": 1.1, "fr": 1.1}
 """Some languages take longer to answer well in."""
 _PER_TICKET_HELD: Final = 0.05
 _DECLINE_SHARE: Final = 0.03
-_SILENT_SHARE: Final = 0.02
 _BREAK_HOURS: Final = (7, 19)
 _COMES_IN: Final = time(9)
 
@@ -78,10 +77,7 @@ def work_on(work: Work, rng: Random) -> list[Act]:
 
 def pick_up(rng: Random) -> Pick:
     """Decide about a ticket that rings: nearly everybody takes it."""
-    drawn = rng.random()
-    if drawn < _SILENT_SHARE:
-        return "silence"
-    return "decline" if drawn < _SILENT_SHARE + _DECLINE_SHARE else "accept"
+    return "decline" if rng.random() < _DECLINE_SHARE else "accept"
 
 
 def breaks(roster: Iterable[SpecialistListed], on: date, seed: int) -> list[Break]:

@@ -22,10 +22,9 @@ __all__ = ["Workforce"]
 
 _SOURCE: Final = "premium-demo"
 _RINGS: Final = {
-    "phone": {"cap_s": 180, "minimum_s": 180},
-    "chat": {"cap_s": 60, "minimum_s": 60},
+    channel: {"cap_s": 6 * 3600, "minimum_s": 6 * 3600} for channel in ("phone", "chat")
 }
-"""Where minutes pass in the blink of an eye, it takes some to pick up."""
+"""Where an hour passes in the blink of an eye, it takes hours to pick up."""
 
 
 @dataclass(slots=True)

@@ -5,8 +5,9 @@ CREATE TABLE offer (
     specialist_id text NOT NULL REFERENCES specialist,
     offered_at    timestamptz NOT NULL,
     lease_ends_at timestamptz NOT NULL,
-    state         text NOT NULL CHECK (state IN ('open', 'accepted', 'declined', 'expired', 'withdrawn')),
+    state         text NOT NULL,
     settled_at    timestamptz,
+    CHECK (state IN ('open', 'accepted', 'declined', 'expired', 'withdrawn')),
     CHECK ((state = 'open') = (settled_at IS NULL))
 );
 

@@ -24,13 +24,15 @@ __all__ = ["add_desk"]
 
 _AN_OFFER: Final = "2b0c2d3e-9d1f-5c55-8a5f-0a7f4d5b6c7d"
 
-type _Id = Annotated[str, Field(min_length=1, max_length=100)]
+_PLAIN: Final = r"^[^\x00-\x1f]+$"
+
+type _Id = Annotated[str, Field(min_length=1, max_length=100, pattern=_PLAIN)]
 type _Reason = Annotated[
     str,
     Field(
         min_length=1,
         max_length=100,
-        pattern=r"^[^\x00-\x1f]+$",
+        pattern=_PLAIN,
         description="Is published: a few plain words.",
     ),
 ]
@@ -174,7 +176,7 @@ def add_desk(app: FastAPI, db: Database) -> None:
 def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
     @app.get("/v1/offers", summary="What rings at me")
     async def offers(
-        specialist_id: Annotated[str, Query(min_length=1, max_length=100, examples=["mara"])],
+        specialist_id: Annotated[_Id, Query(examples=["mara"])],
     ) -> list[Ringing]:
         """List a specialist's open offers, the lease that ends first at the top."""
         async with db.transaction() as tx:
@@ -286,7 +288,7 @@ def _add_presence(app: FastAPI, db: Database) -> None:
         responses=_NOBODY,
     )
     async def presence(
-        specialist_id: Annotated[str, Path(examples=["mara"])],
+        specialist_id: Annotated[_Id, Path(examples=["mara"])],
         word: Heartbeat,
         traceparent: Traceparent = None,
     ) -> None:
