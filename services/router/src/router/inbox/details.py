@@ -18,6 +18,7 @@ class Details(BaseModel):
     requester_id: str
     subject: str
     body: str
+    phone_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
