@@ -8,7 +8,7 @@ PYTEST := $(RUN) pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration e2e bench due optimum chaos calendars fuzz accuracy docs format images
+.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum chaos calendars fuzz accuracy docs format images
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,7 +22,7 @@ up: $(READY) ## start PostgreSQL, Kafka and the four services
 down: $(READY) ## stop them
 	@$(RUN) premium down $(ARGS)
 
-test: check unit integration e2e ## all that must be green before a change lands
+test: check unit integration browser e2e ## all that must be green before a change lands
 
 check: $(READY) ## style, types, and who may import whom
 	@$(RUN) ruff format --check .
@@ -38,6 +38,14 @@ simulate: $(READY) ## many random histories through the clock engine, beside the
 
 integration: $(READY) ## tests on a real PostgreSQL and Kafka
 	@$(PYTEST) tests/integration $(ARGS)
+
+browser: $(READY) ## tests of the pages in Chromium (got by apt when root, else: install it)
+	@deploy/chromium
+	@$(PYTEST) tests/browser $(ARGS)
+
+pictures: $(READY) ## the pages in docs/pictures anew, light and dark: look at them before you commit
+	@deploy/chromium
+	@$(PYTEST) tests/browser -k states --pictures docs/pictures $(ARGS)
 
 e2e: $(READY) ## tests of the four services as processes, one of them under kill -9
 	@$(PYTEST) tests/e2e tests/chaos $(ARGS)

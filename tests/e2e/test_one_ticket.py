@@ -23,6 +23,7 @@ from shared.events import (
     TicketAccepted,
     TicketAssigned,
     TicketDeclined,
+    TicketOffered,
 )
 from shared.postgres import Database
 
@@ -167,6 +168,9 @@ async def test_one_call_answers_two_requests_for_a_number(
     numbers = ("+49 (0)30 7654321", "+49307654321")
     forms = [request(asked_at, channel="phone", phone_number=number) for number in numbers]
     first, second = [await ticket_of(stack, http, form) for form in forms]
+    (offered,) = events(await watch.until(first, TicketOffered), TicketOffered)
+    accept = f"{stack.addresses.http('router')}/v1/offers/{offered.offer_id}/accept"
+    await http.post(accept, json={"specialist_id": offered.specialist_id})
     (assigned,) = events(await watch.until(first, TicketAssigned), TicketAssigned)
     (joined,) = events(await watch.until(second, CallbackJoined), CallbackJoined)
     assert joined.joined == first

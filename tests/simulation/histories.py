@@ -283,10 +283,8 @@ def _event(random: Random, themes: Sequence[str]) -> Event:
             return random.choice(_SEVERE[random.choice(get_args(Severity.__value__))])
         case "merged":
             return TicketMerged(ticket_id=TICKET, into=UUID(int=random.getrandbits(128)))
-        case "hands":
-            return random.choice(_HANDS)
-        case "responded":
-            return random.choice(_ANSWERED)
+        case "hands" | "responded":
+            return random.choice(_HANDS if kind == "hands" else _ANSWERED)
         case _:
             return _SIMPLE[kind]
 

@@ -128,7 +128,7 @@ def make_api(
         redirect_slashes=False,
         routes=[*routes, *page_routes(service)],
         middleware=[
-            Middleware(InHand, requests_max=limits.requests_max),
+            Middleware(InHand, limits=limits),
             *guards,
             Middleware(Bodies, wait_s_max=limits.body_s_max),
         ],

@@ -23,10 +23,14 @@ __all__ = ["LIMITS", "Bodies", "InHand", "Limits", "refusal"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many requests may be in hand, and how long a body may take to arrive."""
+    """How many requests may be in hand, and how long a body may take to arrive.
+
+    ``uncounted`` paths are always answered; who adds one bounds it in another way.
+    """
 
     requests_max: int = 256
     body_s_max: float = 10.0
+    uncounted: frozenset[str] = OPS_PATHS
 
 
 LIMITS: Final = Limits()
@@ -39,14 +43,15 @@ class InHand:
     Health, readiness and figures are always answered: somebody has to see the load.
     """
 
-    def __init__(self, app: ASGIApp, requests_max: int = LIMITS.requests_max) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits = LIMITS) -> None:
         self._app = app
-        self._requests_max = requests_max
+        self._requests_max = limits.requests_max
+        self._uncounted = limits.uncounted
         self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or refuse with 503."""
-        if scope["type"] != "http" or scope["path"] in OPS_PATHS:
+        if scope["type"] != "http" or scope["path"] in self._uncounted:
             await self._app(scope, receive, send)
         elif self._requests >= self._requests_max:
             detail = "too many requests are in hand; send it again in a second"

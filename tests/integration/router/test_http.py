@@ -41,10 +41,10 @@ async def client(db: Database) -> AsyncIterator[AsyncClient]:
         yield client
 
 
-async def given(db: Database, *envelopes: Envelope[Event]) -> None:
-    """Let events have had their effect."""
+async def given(db: Database, *envelopes: Envelope[Event], after_min: float = 1) -> None:
+    """Let events have had their effect, so long after noon."""
     async with db.transaction() as tx:
-        await Matcher(default_rules()).take(tx, envelopes, NOON + minutes(1))
+        await Matcher(default_rules()).take(tx, envelopes, NOON + minutes(after_min))
 
 
 def wish(specialist_id: str) -> dict[str, str]:
@@ -112,7 +112,7 @@ async def test_a_decision_can_be_read_and_follows_from_its_record(
 ) -> None:
     """Each of a ticket, the oldest first: it waited, somebody came, somebody declined."""
     await given(db, a_ticket("T1"))
-    await given(db, a_specialist("ann"), a_specialist("ben", presence="away"))
+    await given(db, a_specialist("ann"), a_specialist("ben", presence="away"), after_min=2)
     await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
     answer = (await client.get(f"/v1/tickets/{T1}/decision")).json()
     records = [AssignmentExplained.model_validate(one) for one in answer["decisions"]]

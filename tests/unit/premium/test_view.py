@@ -66,7 +66,7 @@ def screen(board: Board, *, width: int = 80, height: int = 24, silent_s: float =
         behind={"intake": 0, "router": 3},
     )
     console = Console(width=width, height=height, file=StringIO(), record=True)
-    console.print(draw(board, pulse, width=width), height=height)
+    console.print(draw(board, pulse, (), width=width), height=height)
     return console.export_text()
 
 

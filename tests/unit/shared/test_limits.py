@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.events.codec import DEPTH_MAX, VALUE_BYTES_MAX
-from shared.limits import Bodies, InHand
+from shared.limits import Bodies, InHand, Limits
 
 type Receiver = Callable[[], Awaitable[Message]]
 
@@ -154,7 +154,7 @@ async def test_more_requests_than_can_be_in_hand_are_refused_at_once() -> None:
     """They hear when to come again; health is told all the same; a free place is given."""
     inner = Inner()
     inner.may.clear()
-    door = InHand(inner, requests_max=1)
+    door = InHand(inner, Limits(requests_max=1))
     async with asyncio.TaskGroup() as group:
         first = Answer()
         group.create_task(door(scope(), sending([b""]), first))

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "policy": "premium.policy.command",
     "webhooks": "premium.webhooks.command",
     "keys": "premium.keys",
+    "inbox": "premium.inbox",
     "explain": "premium.explain.command",
     "watch": "premium.watch.command",
     "produce": "premium.records",

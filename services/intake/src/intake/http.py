@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from intake import desk, erasure, store, webhooks
+from intake import desk, erasure, shown, webhooks
 from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
 from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS, TOGETHER_MAX, data_of
 from intake.desk import Document
@@ -226,7 +226,7 @@ def _add_answers(app: FastAPI, db: Database) -> None:
     async def receipt(source: str, external_id: str, key: Reader) -> Response:
         """Read what was answered to a request last."""
         async with db.transaction() as tx:
-            found = await store.receipt(tx, source, external_id) if key.owns(source) else None
+            found = await shown.receipt(tx, source, external_id) if key.owns(source) else None
         if found is None:
             raise HTTPException(
                 HTTPStatus.NOT_FOUND, f"no request {external_id!r} has come from {source!r}"
@@ -240,7 +240,7 @@ def _add_answers(app: FastAPI, db: Database) -> None:
     async def ticket(ticket_id: TicketId, key: Reader) -> dict[str, Any]:
         """Read what was accepted and promised."""
         async with db.transaction() as tx:
-            found = await store.ticket(tx, ticket_id)
+            found = await shown.ticket(tx, ticket_id)
         if found is None or not key.owns(found["source"]):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}")
         return found
@@ -252,10 +252,10 @@ def _add_answers(app: FastAPI, db: Database) -> None:
     async def details(ticket_id: TicketId, key: Confidant) -> Details:
         """Read what the customer wrote; that it was read, and by whom, is kept."""
         async with db.transaction() as tx:
-            found = await store.details(tx, ticket_id)
+            found = await shown.details(tx, ticket_id)
             if found is None or not key.owns(found["source"]):
                 raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}")
-            await store.note_reading(tx, ticket_id, key.tenant, key.prefix)
+            await shown.note_reading(tx, ticket_id, key.tenant, key.prefix)
         return Details.model_validate(found)
 
     @app.delete("/v1/subjects/{source}/{subject_id:path}")

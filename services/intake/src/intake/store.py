@@ -20,7 +20,6 @@ from shared.events import (
     PolicyPublished,
     ReceiptIssued,
     SupportRequest,
-    ticket_id_of,
 )
 from shared.policies import Policy, default_policy
 from shared.postgres import Tx
@@ -35,21 +34,17 @@ __all__ = [
     "accounts",
     "change_merges",
     "current_policy",
-    "details",
     "hold_and_claim",
     "judge_again",
     "known",
     "merges_known",
-    "note_reading",
     "overdue",
     "real_now",
-    "receipt",
     "save_accounts",
     "save_merges",
     "save_policies",
     "save_requests",
     "save_tickets",
-    "ticket",
     "waiting",
 ]
 
@@ -61,11 +56,6 @@ TICKET_COLUMNS: Final = (
     *("promises", "create_date", "accepted_at", "tier", "region", "rule", "no_promise"),
     "phone_number",
 )
-TICKET: Final = """
-    SELECT ticket_id, source, external_id, account_id, channel, severity, claimed_severity,
-           language, tier, region, policy, rule, promises, no_promise, create_date
-    FROM ticket WHERE ticket_id = $1
-"""
 SAVE_MERGE: Final = """
     INSERT INTO merge (ticket_id, into_id, document_id, occurred_at) VALUES ($1, $2, $3, $4)
     ON CONFLICT DO NOTHING
@@ -138,14 +128,6 @@ OVERDUE: Final = f"""
     {_WAITING} WHERE outcome = 'held' AND held_until <= $1
     ORDER BY held_until LIMIT $2 FOR UPDATE SKIP LOCKED
 """
-RECEIPT: Final = "SELECT receipt FROM request WHERE ticket_id = $1"
-DETAILS: Final = """
-    SELECT ticket_id, source, account_id, requester_id, language, subject, body, phone_number
-    FROM ticket WHERE ticket_id = $1
-"""
-NOTE_READING: Final = """
-    INSERT INTO details_read (ticket_id, tenant, prefix) VALUES ($1, $2, $3)
-"""
 CURRENT_POLICY: Final = """
     SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1
 """
@@ -186,12 +168,6 @@ async def save_tickets(
             for request, acceptance in taken
         ],
     )
-
-
-async def ticket(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
-    """Read what upstream may see of a ticket; None when there is none."""
-    row = await tx.fetchrow(TICKET, ticket_id)
-    return None if row is None else {**row, "promises": json.loads(row["promises"])}
 
 
 async def save_policies(tx: Tx, published: Sequence[Envelope[Event]]) -> None:
@@ -373,23 +349,6 @@ async def waiting(tx: Tx, account_ids: Iterable[str], *, since: datetime) -> lis
 async def overdue(tx: Tx, now: datetime, *, limit: int) -> list[Waiting]:
     """Claim requests that have been held for long enough."""
     return [_waiting(row) for row in await tx.fetch(OVERDUE, now, limit)]
-
-
-async def receipt(tx: Tx, source: str, external_id: str) -> str | None:
-    """Read what was answered to a request last, as JSON; None when it never came."""
-    found: str | None = await tx.fetchval(RECEIPT, ticket_id_of(source, external_id))
-    return found
-
-
-async def details(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
-    """Read what a customer wrote, and who it was; None when there is no such ticket."""
-    row = await tx.fetchrow(DETAILS, ticket_id)
-    return None if row is None else dict(row)
-
-
-async def note_reading(tx: Tx, ticket_id: UUID, tenant: str, prefix: str) -> None:
-    """Keep who looked at a ticket's details, for audit."""
-    await tx.execute(NOTE_READING, ticket_id, tenant, prefix)
 
 
 async def real_now(tx: Tx) -> datetime:

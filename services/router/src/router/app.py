@@ -1,24 +1,34 @@
-"""Router, put together: the consumer, the sweep, the relay, the specialists' door."""
+"""Router, put together: the consumer, the sweep, the relay, the specialists' door and pages."""
 
 from collections.abc import Sequence
 
 from router import handlers
 from router.http import make_app
+from router.inbox import store as inbox
+from router.inbox.details import Intake
+from router.inbox.routes import inbox_routes
 from router.memory import spare_the_collector
 from router.settings import Settings
 from router.sweep import Forgetter, Sweeper
 from shared.lifecycle import Part
 from shared.postgres import Database
 from shared.service import Service
+from shared.web.oidc import Oidc
+from shared.web.pulse import Pulse
 
 __all__ = ["assemble"]
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
-    """Wire the parts in the order in which they start."""
+    """Wire the parts in the order in which they start; open pages are let go of first."""
     spare_the_collector()
     service = Service("router", settings, db)
     matcher = handlers.Matcher(settings.rules)
     consumer = service.consumer(handlers.CONSUMES, handlers.decode, matcher.take)
+    pulse = Pulse(db, inbox.look)
+    intake = Intake(settings.intake_url, settings.intake_key)
+    oidc = Oidc(settings.oidc) if settings.oidc else None
+    pages = inbox_routes(db, matcher, pulse, intake, oidc)
     own = (Sweeper(db, matcher), Forgetter(db))
-    return service.parts(consumer, lambda routes: make_app(db, matcher, routes), *own)
+    parts = service.parts(consumer, lambda routes: make_app(db, matcher, [*routes, *pages]), *own)
+    return [*parts, pulse]

@@ -1,12 +1,13 @@
 """Facts, acts of people, and time become offers and assignments."""
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from router import callbacks, feasibility, store
+from router import callbacks, feasibility, happenings, store
 from router.callbacks import Book, Call, Dial
 from router.callbacks import store as ledgers
 from router.domain import Desk
@@ -70,6 +71,10 @@ class Matcher:
 
     def __init__(self, rules: Rules) -> None:
         self._memory = Memory(rules)
+
+    def alone(self, tx: Tx) -> AbstractAsyncContextManager[None]:
+        """Become the only one who matches until ``tx`` ends, for what is read to be still so."""
+        return self._memory.alone(tx)
 
     async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
         """Fold fresh events in, match, save, and announce who has what and why."""
@@ -171,8 +176,9 @@ async def _decide[T](
         roster.restore()
     remembered.version = await store.save(tx, desk)
     await ledgers.save(tx, book, desk, _accepted(concern))
-    stuck = await feasibility.keep(tx, desk, now)
-    await outbox.add(tx, [*book.announced, *desk.announced, *stuck])
+    announced = [*book.announced, *desk.announced, *await feasibility.keep(tx, desk, now)]
+    await outbox.add(tx, announced)
+    await happenings.record(tx, [*concern.envelopes, *announced], desk.tickets)
     return outcome
 
 

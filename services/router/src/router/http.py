@@ -14,9 +14,12 @@ from router import store
 from router.callbacks import http as callbacks
 from router.feasibility import http as feasibility
 from router.handlers import Matcher
+from router.inbox.routes import STREAM
 from router.offers.http import add_desk
 from shared.api import A_TICKET, TicketId, make_api, problems
 from shared.events import AssignmentExplained, Presence
+from shared.http import OPS_PATHS
+from shared.limits import Limits
 from shared.postgres import Database, now
 from shared.promises import Channel
 
@@ -97,6 +100,7 @@ class Holder(BaseModel):
     channels: dict[Channel, Room]
 
 
+_LIMITS: Final = Limits(uncounted=OPS_PATHS | {STREAM})
 _POOLS: Final = TypeAdapter(list[Pool])
 _HOLDERS: Final = TypeAdapter(list[Holder])
 _DECISION_FAILS: Final = problems(
@@ -106,7 +110,7 @@ _DECISION_FAILS: Final = problems(
 
 def make_app(db: Database, matcher: Matcher, routes: list[BaseRoute]) -> FastAPI:
     """Build the app; ``routes`` are those that every service has."""
-    app = make_api("router", routes)
+    app = make_api("router", routes, limits=_LIMITS)
 
     @app.get("/v1/queue", summary="Who waits", tags=["queue"])
     async def queue() -> list[Pool]:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from router.matching import Rules, default_rules
-from shared.settings import ServiceSettings
+from shared.web.settings import WebSettings
 
 __all__ = ["Settings"]
 
@@ -23,9 +23,15 @@ def _read(rules: object) -> object:
         raise ValueError(" ".join(f"{rules} cannot be read: {e}".split())) from e
 
 
-class Settings(ServiceSettings):
-    """The settings of every service, under ROUTER_; ``rules`` names a file (docs/matching.md)."""
+class Settings(WebSettings):
+    """The settings of every service with pages, under ROUTER_.
+
+    ``rules`` names a file (docs/matching.md). ``intake_url`` and ``intake_key`` (scope
+    details:read) let the inbox show what customers wrote.
+    """
 
     model_config = SettingsConfigDict(env_prefix="ROUTER_")
 
     rules: Annotated[Rules, NoDecode, BeforeValidator(_read)] = Field(default_factory=default_rules)
+    intake_url: AnyHttpUrl | None = None
+    intake_key: SecretStr | None = None

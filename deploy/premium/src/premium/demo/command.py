@@ -18,9 +18,11 @@ from premium.demo.theatre import Plan, theatre
 from premium.interrupt import run
 from premium.settings import Settings
 from premium.stack import Addresses, Stack, StackError
+from premium.stack.links import inbox_link
 from shared.clock import elapsed_s
 from shared.errors import Transient
 from shared.settings import load
+from shared.web.visitors import Person
 
 __all__ = ["demo"]
 
@@ -28,6 +30,7 @@ _DAY_S: Final = 180.0
 _DAY_ONCE_S: Final = 26.0
 _DAY_S_MIN: Final = 20.0
 _FAULTS_SHOWN_MAX: Final = 20
+_GUESTS: Final = (Person("mara.kowalski", lead=False), Person("nora.lindqvist", lead=True))
 _NOT_WHOLE: Final = 1
 _INTERRUPTED: Final = 130
 
@@ -89,7 +92,11 @@ async def _on_stack(console: Console, plan: Plan) -> Sequence[Finding] | None:
 
 
 async def _play(console: Console, addresses: Addresses, plan: Plan) -> Sequence[Finding] | None:
-    async with theatre(addresses, screen_on(console)) as stage:
+    links = [await inbox_link(addresses, person) for person in _GUESTS]
+    console.print(
+        "The inbox, while it plays, for a specialist and for their lead:", *links, sep="\n"
+    )
+    async with theatre(addresses, screen_on(console, links)) as stage:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stage.stop.set)
         return await stage.play(plan)

@@ -1,5 +1,6 @@
 """Where the play is watched: a full screen in a terminal, a line now and then in a pipe."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Final, Protocol, override
@@ -25,14 +26,18 @@ class Screen(Protocol):
         """Show how things stand now."""
 
 
-def screen_on(console: Console) -> Screen:
-    """Choose what suits the console."""
-    return _Terminal(console) if console.is_terminal else _Lines(console)
+def screen_on(console: Console, links: Sequence[str]) -> Screen:
+    """Choose what suits the console; ``links`` lead into the inbox."""
+    return _Terminal(console, links) if console.is_terminal else _Lines(console)
+
+
+_TALL: Final = 32
 
 
 class _Terminal(Screen):
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, links: Sequence[str]) -> None:
         self._console = console
+        self._links = links
         self._live = Live(console=console, screen=True, auto_refresh=False)
 
     @override
@@ -41,7 +46,8 @@ class _Terminal(Screen):
 
     @override
     def show(self, board: Board, pulse: Pulse) -> None:
-        self._live.update(draw(board, pulse, width=self._console.width), refresh=True)
+        links = self._links if self._console.height >= _TALL else ()
+        self._live.update(draw(board, pulse, links, width=self._console.width), refresh=True)
 
 
 class _Lines(Screen):

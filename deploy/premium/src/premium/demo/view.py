@@ -5,7 +5,7 @@ objective, and each says so in a word or a mark too.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -70,14 +70,15 @@ class Pulse:
     behind: Mapping[str, int] = field(default_factory=dict)
 
 
-def draw(board: Board, pulse: Pulse, *, width: int) -> RenderableType:
-    """Lay everything out; made for 80 x 24, better on more."""
+def draw(board: Board, pulse: Pulse, links: Sequence[str], *, width: int) -> RenderableType:
+    """Lay everything out, ``links`` into the inbox last; made for 80 x 24, better on more."""
     layout = Layout()
     layout.split_column(
         Layout(_header(pulse, width), size=2),
         Layout(name="top", size=_TOP_LINES),
         Layout(_totals(board, pulse), size=3),
         Layout(_news(board.news), name="news"),
+        *([Layout(Text("\n".join(("inbox", *links)), overflow="fold"), size=5)] if links else []),
     )
     layout["top"].split_row(
         Layout(Group(_queue(board, pulse), Text(), _clocks(board, pulse, width - 56))),

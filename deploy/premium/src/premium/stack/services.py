@@ -76,6 +76,8 @@ class Service(Server):
                 "NUMBER_SECRET": site.memory.passwords[NUMBERS],
                 "WEBHOOK_SECRETS_DIR": str(site.home.folder / "webhook-secrets"),
             }
+        if self.name == "router":
+            told |= {"INTAKE_URL": addresses.http("intake"), "INTAKE_KEY": site.memory.key or ""}
         if self.name == "notifier":
             told |= {
                 "SMTP_HOST": addresses.smtp_host,

@@ -50,12 +50,30 @@ class Memory:
         self._version = 0
         self._in_hand: Remembered | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._alone: Tx | None = None
+
+    @asynccontextmanager
+    async def alone(self, tx: Tx) -> AsyncIterator[None]:
+        """Become the only one who matches until ``tx`` ends; who is that already goes on.
+
+        Whoever of this process waits for the database's lock, waits here first: else somebody
+        could hold the one and wait for the other.
+        """
+        if self._alone is tx:
+            yield
+            return
+        async with self._one_at_a_time:
+            self._alone = tx
+            try:
+                await lock(tx)
+                yield
+            finally:
+                self._alone = None
 
     @asynccontextmanager
     async def lent(self, tx: Tx) -> AsyncIterator[Remembered]:
         """Become the only one who matches until ``tx`` ends, and get the roster."""
-        async with self._one_at_a_time:
-            await lock(tx)
+        async with self.alone(tx):
             roster = await self._up_to_date(tx)
             self._in_hand = Remembered(roster)
             tx.after_commit.add(partial(self._settle, self._in_hand))

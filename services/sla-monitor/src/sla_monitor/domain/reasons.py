@@ -108,6 +108,17 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
     ),
 }
 _ASKS_AGAIN: Final = "the customer wrote after an answer: that asks for another"
+_CODED: Final[dict[type[Event], str]] = {
+    TicketQueued: "reason",
+    PromiseFeasible: "reason",
+    TicketReclassified: "severity",
+    SeverityReclassified: "severity",
+    SeverityConfirmed: "severity",
+    OfferWithdrawn: "cause",
+    AssignmentHandedBack: "cause",
+    CallbackAttempted: "outcome",
+}
+"""Which field of an event is a code, to be said in words."""
 _MOVES_NONE: Final[dict[type[Event], str]] = {
     TicketNoted: "the customer does not see a note: it answers nothing",
     TicketQueued: "waits for a specialist ({reason}): clocks run on",
@@ -165,6 +176,9 @@ def why(entry: Happened) -> str:
 def _words(event: Event) -> dict[str, object]:
     """Give what the event says, the codes as words."""
     words: dict[str, object] = event.model_dump(mode="json")
+    coded = _CODED.get(type(event))
+    if coded is not None:
+        return {**words, coded: _plain(str(words[coded]))}
     match event:
         case TicketWaiting(waiting_for=whom):
             return {**words, "waiting_for": _WHOM[whom]}

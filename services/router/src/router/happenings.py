@@ -1,0 +1,37 @@
+"""A ticket's history, as the inbox shows it: each fact that router took in or announced."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from uuid import UUID
+
+from router.ticket import Ticket
+from shared.events import AssignmentExplained, Envelope, Event
+from shared.events.assignments import SpecialistFact
+from shared.events.base import TicketEvent
+from shared.postgres import Tx
+
+__all__ = ["record"]
+
+_COLUMNS: Final = ("ticket_id", "at", "type", "specialist_id", "fact")
+
+
+async def record(
+    tx: Tx, envelopes: Iterable[Envelope[Event]], tickets: Mapping[UUID, Ticket]
+) -> None:
+    """Keep what happened to tickets, with the transaction in which it had its effect."""
+    rows = []
+    for envelope in envelopes:
+        event = envelope.event
+        if isinstance(event, AssignmentExplained):
+            continue  # decisions have a table of their own
+        if isinstance(event, SpecialistFact):
+            whose: str | None = event.specialist_id
+        elif isinstance(event, TicketEvent):
+            ticket = tickets.get(event.ticket_id)
+            whose = None if ticket is None else ticket.with_whom
+        else:
+            continue
+        what = (event.type, whose, event.model_dump_json())
+        rows.append((event.ticket_id, envelope.time, *what))
+    if rows:
+        await tx.copy("happening", _COLUMNS, rows)

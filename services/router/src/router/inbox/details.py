@@ -1,0 +1,51 @@
+"""What the customer wrote: asked of intake when somebody looks, shown, and kept nowhere."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import httpx2
+from pydantic import AnyHttpUrl, BaseModel, SecretStr, ValidationError
+
+__all__ = ["Details", "Intake", "Nothing"]
+
+_WAIT_S_MAX: Final = 3.0
+
+
+class Details(BaseModel):
+    """What was written, and by whom."""
+
+    requester_id: str
+    subject: str
+    body: str
+    phone_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Why there is nothing to show, in words."""
+
+    why: str
+
+
+class Intake:
+    """Intake's door, as far as the inbox needs it."""
+
+    def __init__(self, url: AnyHttpUrl | None, key: SecretStr | None) -> None:
+        self._url = "" if url is None else str(url).rstrip("/")
+        self._key = key
+
+    async def details(self, ticket_id: UUID) -> Details | Nothing:
+        """Ask for a ticket's details; intake keeps who looked."""
+        if not self._url or self._key is None:
+            return Nothing("The inbox has no key to intake: set ROUTER_INTAKE_URL and _KEY.")
+        headers = {"authorization": f"Bearer {self._key.get_secret_value()}"}
+        try:
+            async with httpx2.AsyncClient(timeout=_WAIT_S_MAX, headers=headers) as client:
+                answer = await client.get(f"{self._url}/v1/tickets/{ticket_id}/details")
+            if answer.status_code == httpx2.codes.NOT_FOUND:
+                return Nothing("Intake knows nothing of this ticket, or it is not ours to read.")
+            answer.raise_for_status()
+            return Details.model_validate_json(answer.content)
+        except (httpx2.HTTPError, ValidationError):
+            return Nothing("Intake does not answer. The promise runs on: act on what you know.")

@@ -1,0 +1,132 @@
+"""What happened to a ticket, in sentences."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from shared.decisions import in_short
+from shared.events import AssignmentExplained
+from shared.web.words import span
+
+__all__ = ["Line", "history", "why_it_waits", "why_so"]
+
+type _Say = Callable[[str, Mapping[str, Any]], str]
+"""Tells a fact, given the name of whom it concerns."""
+
+_REASONS: Final = {
+    "no_skill": "nobody on the roster serves its channel and language",
+    "no_capacity": "everybody who serves it is full",
+    "no_shift": "nobody who serves it is here",
+}
+_ABSENT: Final = {
+    "offline": "went offline",
+    "off_shift": "their shift ended",
+    "left": "left the roster",
+    "away": "went away",
+    "moved": "a lead moved it",
+    "pinned": "a lead pinned it",
+    "by_hand": "by hand",
+}
+_SAYINGS: Final[Mapping[str, _Say]] = {
+    "premium.ticket.accepted.v1": lambda _, f: (
+        f"Request taken from {f['source']}, {f['external_id']}"
+    ),
+    "premium.ticket.responded.v1": lambda _, __: "Customer answered",
+    "premium.customer.replied.v1": lambda _, __: "Customer wrote again",
+    "premium.customer.reached.v1": lambda _, __: "Customer reached",
+    "premium.ticket.waiting.v1": lambda _, f: f"Waits for the {f['waiting_for']}",
+    "premium.ticket.resumed.v1": lambda _, __: "The wait is over",
+    "premium.ticket.reclassified.v1": lambda _, f: f"Now {_plain(f['severity'])}",
+    "premium.ticket.resolved.v1": lambda _, __: "Resolved",
+    "premium.ticket.reopened.v1": lambda _, __: "Reopened",
+    "premium.ticket.closed.v1": lambda _, __: "Closed",
+    "premium.ticket.noted.v1": lambda _, __: "Note written",
+    "premium.ticket.merged.v1": lambda _, __: "Merged into another ticket",
+    "premium.ticket.absorbed.v1": lambda _, __: "Another ticket was merged into it",
+    "premium.ticket.erased.v1": lambda _, __: "What the customer wrote was erased",
+    "premium.ticket.queued.v1": lambda _, f: f"Waits: {why_it_waits(f['reason'])}",
+    "premium.ticket.offered.v1": lambda who, _: f"Offered to {who}",
+    "premium.offer.accepted.v1": lambda who, _: f"{who} accepted",
+    "premium.offer.declined.v1": lambda who, f: f"{who} declined: {f['reason']}",
+    "premium.offer.expired.v1": lambda who, _: f"{who} did not answer the offer",
+    "premium.offer.withdrawn.v1": lambda who, f: f"Offer to {who} withdrawn: {_cause(f)}",
+    "premium.ticket.assigned.v1": lambda who, f: (
+        f"{who} has it, after {span(f['waited_ms'] / 1000)}"
+        + (", in English: nobody speaks its own" if f["english_instead"] else "")
+    ),
+    "premium.assignment.declined.v1": lambda who, f: f"{who} declined: {f['reason']}",
+    "premium.assignment.handed_back.v1": lambda who, f: (
+        f"Taken from {who}: {f.get('reason') or _cause(f)}"
+    ),
+    "premium.assignment.responded.v1": lambda who, _: f"{who} answered the customer",
+    "premium.assignment.released.v1": lambda who, f: f"{who} is done: {_cause(f)}",
+    "premium.callback.joined.v1": lambda _, __: "One call is to answer two requests",
+    "premium.callback.attempted.v1": lambda who, f: (
+        f"{who} dialled, attempt {f['attempt']}: {_plain(f['outcome'])}"
+    ),
+    "premium.callback.planned.v1": lambda _, f: f"To be dialled again, attempt {f['attempt']}",
+    "premium.callback.reminded.v1": lambda who, _: f"{who} was reminded to dial",
+    "premium.callback.settled.v1": lambda _, __: "Customer spoken to: no call is owed",
+    "premium.promise.infeasible.v1": lambda _, f: f"Nobody can be there in time: {f['words']}",
+    "premium.promise.feasible.v1": lambda _, f: f"Infeasible no more: {_plain(f['reason'])}",
+    "premium.severity.confirmed.v1": lambda who, f: f"{who} confirmed {_plain(f['severity'])}",
+    "premium.severity.reclassified.v1": lambda who, f: f"{who} made it {_plain(f['severity'])}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that happened, and when."""
+
+    at: datetime
+    text: str
+
+
+def history(facts: Sequence[Mapping[str, Any]], acts: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """Tell facts, and what leads did, in order; a fact without a sentence is named by its type."""
+    lines = [Line(fact["at"], _say(fact)) for fact in facts]
+    lines += [Line(act["at"], _deed(act)) for act in acts]
+    return sorted(lines, key=lambda line: line.at)
+
+
+def why_it_waits(reason: str) -> str:
+    """Say a reason in words; nothing where none is known."""
+    return _REASONS.get(reason, "")
+
+
+def why_so(
+    record: AssignmentExplained | None, acts: Sequence[Mapping[str, Any]], with_whom: str | None
+) -> str:
+    """Say in short why a ticket is with whom it is, or waits; nothing where that is not known.
+
+    What a lead moved was not decided: that is said instead.
+    """
+    if record is not None and record.specialist_id == with_whom:
+        return in_short(record)
+    moved = [act for act in acts if act["kind"] == "move" and act["to_id"] == with_whom]
+    return _deed(moved[-1]) if moved else ""
+
+
+def _say(fact: Mapping[str, Any]) -> str:
+    kind: str = fact["type"]
+    say = _SAYINGS.get(kind)
+    who = fact["name"] or fact["specialist_id"] or "nobody"
+    return say(who, json.loads(fact["fact"])) if say else kind
+
+
+def _deed(act: Mapping[str, Any]) -> str:
+    """Tell what a lead did that is no fact about a specialist."""
+    who, whom = (act["actor_name"] or act["actor"], act["to_name"] or act["to_id"])
+    done = {"move": f"moved it to {whom}", "pin": f"pinned it to {whom}", "unpin": "unpinned it"}
+    return f"{who} {done[act['kind']]}: {act['reason']}"
+
+
+def _plain(code: str) -> str:
+    return code.replace("_", "-" if code == "business_critical" else " ")
+
+
+def _cause(fact: Mapping[str, Any]) -> str:
+    cause: str = fact["cause"]
+    return _ABSENT.get(cause, cause)

@@ -1,0 +1,232 @@
+"""What the inbox reads, and what it keeps of acts: every statement of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from shared.postgres import Tx
+from shared.promises import Channel
+from shared.web.pulse import Look
+from shared.web.visitors import Person
+
+__all__ = [
+    "QUEUE_PAGE",
+    "Asked",
+    "concerns",
+    "dialled",
+    "done",
+    "held",
+    "is_listed",
+    "look",
+    "names",
+    "offered",
+    "people",
+    "person",
+    "queue",
+    "queue_sizes",
+    "said",
+    "takers",
+    "ticket",
+    "timeline",
+]
+
+QUEUE_PAGE: Final = 100
+"""Rows of the queue a page."""
+
+# What a row shows. The accepted fact says what was promised; a ticket from before history has none.
+_ROW: Final = """
+    t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.latest,
+    coalesce(t.reclassified_to, t.severity) AS severity, t.specialist_id, t.waiting,
+    t.assigned_count + t.offered_count AS turn, t.pinned_to,
+    t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
+    (SELECT fact FROM happening AS h WHERE h.ticket_id = t.ticket_id
+        AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
+    (SELECT fact ->> 'reason' FROM happening AS h WHERE h.ticket_id = t.ticket_id
+        AND h.type = 'premium.ticket.queued.v1' ORDER BY h.at DESC, tx DESC LIMIT 1) AS reason,
+    (SELECT count(*) FROM happening AS h WHERE h.ticket_id = t.ticket_id) AS version
+"""
+SINCE: Final = """
+    SELECT premium_now() AS as_of, pg_snapshot_xmin(pg_current_snapshot())::text AS since,
+           ARRAY(SELECT DISTINCT specialist_id FROM happening
+                 WHERE tx >= $1::text::xid8 AND specialist_id IS NOT NULL) AS changed
+"""
+LISTED: Final = "SELECT EXISTS (SELECT FROM specialist WHERE specialist_id = $1 AND NOT removed)"
+PERSON: Final = """
+    SELECT specialist_id, name, presence, said, on_shift, turns_at,
+           coalesce(shifts ->> 'zone', 'UTC') AS zone
+    FROM specialist LEFT JOIN presence USING (specialist_id)
+    WHERE specialist_id = $1 AND NOT removed
+"""
+SAID: Final = "SELECT said FROM presence WHERE specialist_id = $1"
+NAMES: Final = "SELECT specialist_id, name FROM specialist WHERE specialist_id = ANY($1)"
+HELD: Final = f"""
+    SELECT {_ROW} FROM ticket AS t WHERE t.specialist_id = $1 ORDER BY t.due_at, ticket_id
+"""
+OFFERED: Final = f"""
+    SELECT {_ROW}, o.offer_id, o.offered_at, o.lease_ends_at
+    FROM offer AS o JOIN ticket AS t USING (ticket_id)
+    WHERE o.state = 'open' AND o.specialist_id = $1 ORDER BY o.lease_ends_at, t.ticket_id
+"""
+TICKET: Final = f"""
+    SELECT {_ROW}, o.offer_id, o.offered_at, o.lease_ends_at, o.specialist_id AS offered_to
+    FROM ticket AS t LEFT JOIN offer AS o ON o.ticket_id = t.ticket_id AND o.state = 'open'
+    WHERE t.ticket_id = $1
+"""
+# Whose a ticket is, and whose it was when the work on it ended: nobody else may see it.
+CONCERNS: Final = """
+    SELECT EXISTS (SELECT FROM ticket WHERE ticket_id = $1 AND specialist_id = $2)
+        OR EXISTS (SELECT FROM offer
+                   WHERE ticket_id = $1 AND specialist_id = $2 AND state = 'open')
+        OR EXISTS (SELECT FROM happening WHERE ticket_id = $1 AND specialist_id = $2
+                   AND type = 'premium.assignment.released.v1')
+"""
+# Of whom a ticket left last: who released it to-day worked on it to-day.
+DONE: Final = f"""
+    SELECT {_ROW}, last.at AS done_at, last.fact ->> 'cause' AS cause
+    FROM (SELECT DISTINCT ON (ticket_id) ticket_id, at, fact FROM happening
+          WHERE specialist_id = $1 AND at >= $2 AND type = 'premium.assignment.released.v1'
+          ORDER BY ticket_id, at DESC) AS last
+    JOIN ticket AS t USING (ticket_id)
+    WHERE t.specialist_id IS DISTINCT FROM $1
+    ORDER BY last.at DESC, ticket_id
+"""
+TIMELINE: Final = """
+    SELECT at, type, h.specialist_id, name, fact FROM happening AS h
+    LEFT JOIN specialist USING (specialist_id)
+    WHERE ticket_id = $1 ORDER BY at, tx, type LIMIT 200
+"""
+ACTS: Final = """
+    SELECT at, kind, actor, a.name AS actor_name, to_id, t.name AS to_name, reason
+    FROM act LEFT JOIN specialist AS a ON a.specialist_id = actor
+    LEFT JOIN specialist AS t ON t.specialist_id = to_id
+    WHERE ticket_id = $1 AND kind IN ('move', 'pin', 'unpin') ORDER BY act_id LIMIT 200
+"""
+QUEUE: Final = f"""
+    SELECT {_ROW} FROM ticket AS t
+    WHERE waiting AND ($1::text IS NULL OR channel = $1)
+      AND ($2::text IS NULL OR base_language = $2)
+    ORDER BY CASE WHEN $3 THEN create_date ELSE due_at END, ticket_id LIMIT $4 OFFSET $5
+"""
+QUEUE_SIZES: Final = """
+    SELECT channel, base_language AS language, count(*) AS waiting
+    FROM ticket WHERE waiting GROUP BY 1, 2 ORDER BY 1, 2
+"""
+PEOPLE: Final = """
+    SELECT s.specialist_id, name, presence, said, on_shift, turns_at, languages, team,
+           jsonb_object_agg(channel, jsonb_build_array(load, capacity)) AS room,
+           sum(load) AS load
+    FROM specialist AS s JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
+    WHERE NOT removed AND ($1::text IS NULL OR team = $1)
+    GROUP BY s.specialist_id, said
+    ORDER BY CASE WHEN $2 THEN -sum(load) ELSE 0 END, name LIMIT $3
+"""
+TAKERS: Final = """
+    SELECT specialist_id, name, capacity - load AS room
+    FROM specialist JOIN capacity USING (specialist_id)
+    WHERE NOT removed AND channel = $1 AND capacity > 0
+    ORDER BY (presence = 'online' AND on_shift) DESC, capacity - load DESC, name LIMIT 100
+"""
+DIALLED: Final = """
+    SELECT EXISTS (SELECT FROM happening WHERE ticket_id = $1 AND specialist_id = $2
+                   AND type = 'premium.callback.attempted.v1')
+"""
+
+type Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which part of the queue a lead looks at; None is all."""
+
+    channel: Channel | None = None
+    language: str | None = None
+    oldest_first: bool = False
+    page: int = 1
+
+
+async def look(tx: Tx, since: str | None) -> Look:
+    """Say whose tickets something happened to since the last look; nobody's at the first."""
+    row = await tx.fetchrow(SINCE, since)
+    assert row is not None  # noqa: S101 - it reads no table
+    return Look(row["as_of"], frozenset(row["changed"]), row["since"])
+
+
+async def is_listed(tx: Tx, person: Person) -> bool:
+    """Tell whether somebody is on the roster."""
+    return bool(await tx.fetchval(LISTED, person.name))
+
+
+async def person(tx: Tx, name: str) -> Row | None:
+    """Read who somebody is, and until when they are (not) on shift."""
+    return await tx.fetchrow(PERSON, name)
+
+
+async def said(tx: Tx, name: str) -> str | None:
+    """Read somebody's own word on their presence, if they ever gave one."""
+    word: str | None = await tx.fetchval(SAID, name)
+    return word
+
+
+async def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
+    """Read what people are called."""
+    return {row["specialist_id"]: row["name"] for row in await tx.fetch(NAMES, ids)}
+
+
+async def held(tx: Tx, name: str) -> Sequence[Row]:
+    """Read what somebody has, the first due first."""
+    return await tx.fetch(HELD, name)
+
+
+async def offered(tx: Tx, name: str) -> Sequence[Row]:
+    """Read what rings at somebody, the lease that ends first at the top."""
+    return await tx.fetch(OFFERED, name)
+
+
+async def done(tx: Tx, name: str, since: datetime) -> Sequence[Row]:
+    """Read what somebody worked on since then and has no more, the latest first."""
+    return await tx.fetch(DONE, name, since)
+
+
+async def ticket(tx: Tx, ticket_id: UUID) -> Row | None:
+    """Read one ticket."""
+    return await tx.fetchrow(TICKET, ticket_id)
+
+
+async def concerns(tx: Tx, ticket_id: UUID, name: str) -> bool:
+    """Tell whether somebody may see a ticket without being a lead."""
+    return bool(await tx.fetchval(CONCERNS, ticket_id, name))
+
+
+async def timeline(tx: Tx, ticket_id: UUID) -> tuple[Sequence[Row], Sequence[Row]]:
+    """Read what happened to a ticket, and what was done to it from these pages."""
+    return await tx.fetch(TIMELINE, ticket_id), await tx.fetch(ACTS, ticket_id)
+
+
+async def queue(tx: Tx, asked: Asked) -> Sequence[Row]:
+    """Read one page of those who wait, and why each does."""
+    offset = (asked.page - 1) * QUEUE_PAGE
+    where = (asked.channel, asked.language, asked.oldest_first)
+    return await tx.fetch(QUEUE, *where, QUEUE_PAGE, offset)
+
+
+async def queue_sizes(tx: Tx) -> Sequence[Row]:
+    """Count those who wait, by channel and language."""
+    return await tx.fetch(QUEUE_SIZES)
+
+
+async def people(tx: Tx, team: str | None, *, by_load: bool) -> Sequence[Row]:
+    """Read who holds how much, and when their shift ends."""
+    return await tx.fetch(PEOPLE, team, by_load, 200)
+
+
+async def takers(tx: Tx, channel: Channel) -> Sequence[Row]:
+    """Read who serves a channel, those first who could take something now."""
+    return await tx.fetch(TAKERS, channel)
+
+
+async def dialled(tx: Tx, ticket_id: UUID, name: str) -> bool:
+    """Tell whether somebody dialled for a ticket: a second click may come when it has gone."""
+    return bool(await tx.fetchval(DIALLED, ticket_id, name))

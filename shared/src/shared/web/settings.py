@@ -1,0 +1,40 @@
+"""What a service with pages is told: where people sign in with the company's account, if so."""
+
+from typing import Self
+
+from pydantic import AnyHttpUrl, SecretStr, model_validator
+
+from shared.settings import ServiceSettings
+from shared.web.oidc import OidcSettings
+
+__all__ = ["WebSettings"]
+
+
+class WebSettings(ServiceSettings):
+    """The settings of every service, and those of its pages. Without an issuer, links let in."""
+
+    oidc_issuer: AnyHttpUrl | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_name_claim: str = "preferred_username"
+    oidc_lead_group: str = "premium-leads"
+
+    @property
+    def oidc(self) -> OidcSettings | None:
+        """The issuer, if there is one."""
+        if not self.oidc_issuer or not self.oidc_client_id or not self.oidc_client_secret:
+            return None
+        return OidcSettings(
+            issuer=self.oidc_issuer,
+            client_id=self.oidc_client_id,
+            client_secret=self.oidc_client_secret,
+            name_claim=self.oidc_name_claim,
+            lead_group=self.oidc_lead_group,
+        )
+
+    @model_validator(mode="after")
+    def _an_issuer_is_told_whole(self) -> Self:
+        told = [self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret]
+        if any(told) and not all(told):
+            raise ValueError("oidc_issuer, oidc_client_id, oidc_client_secret: set all or none")
+        return self

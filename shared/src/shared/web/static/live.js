@@ -1,0 +1,244 @@
+// A live page: countdowns tick by themselves, parts are replaced as the stream brings them,
+// nothing moves under the hand, and what is out of date says so.
+"use strict";
+(() => {
+  const STALE_MS = 4000;
+  const TICK_MS = 500;
+  const body = document.body;
+  const byId = (id) => document.getElementById(id);
+
+  // Time: business time as of the last beat, and how fast it runs.
+  let anchor = { asOf: Date.parse(body.dataset.asOf), at: performance.now(), rate: 1 };
+  let heardAt = performance.now();
+  const now = () => anchor.asOf + (performance.now() - anchor.at) * anchor.rate;
+
+  function span(seconds) {
+    const s = Math.trunc(seconds);
+    if (s < 60) return `${s} s`;
+    if (s < 3600) return `${Math.trunc(s / 60)} min`;
+    const [great, unit, rest, lesser] =
+      s < 86400 ? [3600, "h", 60, "min"] : [86400, "d", 3600, "h"];
+    const small = Math.trunc((s % great) / rest);
+    return `${Math.trunc(s / great)} ${unit}` + (small ? ` ${small} ${lesser}` : "");
+  }
+
+  function show(element, at) {
+    const due = Date.parse(element.dataset.due);
+    const since = Date.parse(element.dataset.since);
+    const seconds = (due - at) / 1000;
+    const words = seconds >= 0 ? `${span(seconds)} left` : `${span(-seconds)} over`;
+    const time = element.querySelector("time");
+    if (time.textContent !== words) time.textContent = words;
+    const state = seconds <= 0 ? "over" : (due - at) * 5 <= due - since ? "soon" : "fine";
+    if (element.dataset.state !== state) element.dataset.state = state;
+  }
+
+  function tick() {
+    const silent = performance.now() - heardAt;
+    if (body.dataset.live === "live" && silent > STALE_MS) goStale();
+    if (body.dataset.live === "connecting" && silent > STALE_MS) goStale();
+    const age = Math.trunc(silent / 1000);
+    const words = body.dataset.live === "connecting" ? "connecting" : `data ${age} s old`;
+    if (byId("age-words").textContent !== words) byId("age-words").textContent = words;
+    if (body.dataset.live !== "stale") tickAll(body);
+  }
+
+  function tickAll(root) {
+    const at = now();
+    root.querySelectorAll(".due").forEach((element) => show(element, at));
+  }
+
+  function goStale() {
+    body.dataset.live = "stale";
+    byId("banner").textContent =
+      "The connection is lost. What you see is out of date; it is being tried again.";
+  }
+
+  function hear(beat) {
+    heardAt = performance.now();
+    anchor = { asOf: Date.parse(beat.as_of), at: heardAt, rate: beat.rate };
+    if (body.dataset.live === "stale") {
+      byId("banner").textContent = "The connection is back. What you see is up to date.";
+      setTimeout(() => {
+        if (body.dataset.live === "live") byId("banner").textContent = "";
+      }, 8000);
+    }
+    body.dataset.live = "live";
+    if (beat.release !== body.dataset.release) {
+      byId("banner").textContent = "This page is of an older release: reload it.";
+    }
+    tick();
+  }
+
+  // Parts: replaced whole, but for the list that has the focus.
+  let held = null;
+  let expected = false; // what comes next is what an act has brought about: it need not wait
+  let acting = 0;
+  let meanwhile = null; // what came while an act was on its way: its answer comes first
+
+  const rowsOf = (part) =>
+    new Map([...part.querySelectorAll("[data-row]")].map((row) => [row.id, row]));
+
+  function receive(html) {
+    if (acting) {
+      meanwhile = html;
+      return;
+    }
+    const brought = document.createElement("template");
+    brought.innerHTML = html;
+    for (const part of brought.content.querySelectorAll("[data-part]")) {
+      const shown = byId(part.id);
+      if (!shown) continue;
+      if (shown.contains(document.activeElement) && !expected) hold(shown, part);
+      else place(shown, part);
+    }
+    expected = false;
+  }
+
+  function place(shown, part) {
+    for (const open of shown.querySelectorAll("details[id]")) {
+      const again = part.querySelector(`#${CSS.escape(open.id)}`);
+      if (again) again.open = open.open;
+    }
+    const focused = shown.contains(document.activeElement) ? focusPath(shown) : null;
+    shown.replaceWith(part);
+    htmx.process(part);
+    if (focused) (part.querySelector(focused) || byId("pane") || byId("main")).focus();
+    if (held && held.id === part.id) release();
+    afterwards();
+  }
+
+  function focusPath(shown) {
+    const row = document.activeElement.closest("[data-row]");
+    return row && shown.contains(row) ? `#${CSS.escape(row.id)} > a` : null;
+  }
+
+  // A row under the hand stays where it is: what it says is renewed, what has gone is struck out,
+  // what is new waits to be asked for.
+  function hold(shown, part) {
+    const before = rowsOf(shown);
+    const after = rowsOf(part);
+    let fresh = 0;
+    for (const [id, row] of after) {
+      const old = before.get(id);
+      if (!old) fresh += 1;
+      else if (!old.contains(document.activeElement) && old.outerHTML !== row.outerHTML) {
+        const renewed = row.cloneNode(true);
+        old.replaceWith(renewed);
+        htmx.process(renewed);
+      } else if (old.dataset.version !== row.dataset.version) {
+        old.dataset.version = row.dataset.version;
+        const [from, to] = [row.querySelector("a"), old.querySelector("a")];
+        if (from && to) to.innerHTML = from.innerHTML;
+      }
+    }
+    for (const [id, row] of before) {
+      const gone = !after.has(id);
+      row.classList.toggle("gone", gone);
+      if (gone) row.dataset.gone = "not here any more";
+    }
+    held = part.cloneNode(true);
+    const more = byId("more");
+    more.hidden = fresh === 0;
+    more.textContent = `${fresh} new`;
+    more.dataset.key = "n";
+    afterwards();
+  }
+
+  function release() {
+    held = null;
+    byId("more").hidden = true;
+  }
+
+  function catchUp() {
+    if (!held) return;
+    const part = held;
+    const shown = byId(part.id);
+    release();
+    if (shown) place(shown, part);
+  }
+
+  // After any change of what is shown: the chosen row is marked, an old pane says that it is.
+  function afterwards() {
+    const opened = document.querySelector("#pane [data-ticket]");
+    const id = opened ? `t-${opened.dataset.ticket.replaceAll("-", "")}` : "";
+    for (const row of document.querySelectorAll("[data-row]")) {
+      row.toggleAttribute("data-chosen", row.id === id);
+      row.querySelector("a").setAttribute("aria-current", row.id === id ? "true" : "false");
+    }
+    const row = id && byId(id);
+    const old = byId("pane-old");
+    if (old && row && Number(row.dataset.version) > Number(opened.dataset.version)) {
+      old.hidden = false;
+    }
+    tickAll(body);
+  }
+
+  // What was not answered is said where it was asked.
+  function place_of(element) {
+    const pane = element.closest("#pane");
+    if (!pane) return byId("said");
+    return pane.querySelector(".answer") || pane;
+  }
+
+  function say(element, text) {
+    const said = document.createElement("p");
+    said.className = "said bad";
+    said.role = "alert";
+    said.textContent = text;
+    place_of(element).replaceChildren(said);
+  }
+
+  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+    event.preventDefault();
+    const id = event.target.id;
+    if (id === "view") receive(event.detail.data);
+    if (id === "beat") hear(JSON.parse(event.detail.data));
+    if (id === "ended") location.assign("/sign-in?why=ended");
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.isError && event.detail.xhr.status !== 401) {
+      event.detail.shouldSwap = true;
+      event.detail.target = place_of(event.detail.requestConfig.elt);
+      event.detail.swapOverride = "innerHTML";
+    }
+  });
+  for (const name of ["htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(name, (event) =>
+      say(event.detail.elt, "No answer came. Press again: nothing is done twice."));
+  }
+  const isAct = (event) => event.detail.requestConfig?.verb === "post";
+  document.addEventListener("htmx:beforeSend", (event) => {
+    if (isAct(event)) acting += 1;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!isAct(event)) return;
+    acting -= 1;
+    const html = meanwhile;
+    expected = event.detail.successful;
+    if (html === null || acting) return;
+    meanwhile = null;
+    receive(html);
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    afterwards();
+    const target = event.detail.target;
+    const said = target.querySelector(".said:not([hidden])");
+    if (said) said.focus();
+    else if (target.id === "pane") target.focus({ preventScroll: true });
+  });
+  document.addEventListener("focusout", (event) => {
+    const next = event.relatedTarget;
+    if (held && next && next.id !== "more" && !byId(held.id).contains(next)) catchUp();
+  });
+  document.addEventListener("DOMContentLoaded", () => {
+    byId("more").addEventListener("click", () => {
+      const part = held && held.id;
+      catchUp();
+      const first = part && byId(part).querySelector("[data-row] > a");
+      if (first) first.focus();
+    });
+    afterwards();
+    setInterval(tick, TICK_MS);
+  });
+})();

@@ -1,0 +1,88 @@
+"""Sessions and sign-in links: secrets of 256 bits, of which only a SHA-256 is kept.
+
+They run by PostgreSQL's own clock: business time may be made to run faster, a working day not.
+"""
+
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+from typing import Final
+
+from shared.postgres import Tx
+from shared.web.visitors import Person
+
+__all__ = ["LINK_VALID", "begin", "end", "link", "make_link", "resume", "use_link"]
+
+LINK_VALID: Final = timedelta(minutes=15)
+IDLE_MAX: Final = timedelta(hours=1)
+"""An open page counts as use: its stream is seen."""
+SESSION_MAX: Final = timedelta(hours=12)
+_SEEN_AGAIN: Final = timedelta(minutes=1)
+
+MAKE_LINK: Final = """
+    INSERT INTO web_link (digest, person, lead, expires_at) VALUES ($1, $2, $3, now() + $4)
+"""
+LINK: Final = "SELECT person, lead FROM web_link WHERE digest = $1 AND expires_at > now()"
+USE_LINK: Final = """
+    DELETE FROM web_link WHERE digest = $1 AND expires_at > now() RETURNING person, lead
+"""
+FORGET_LINKS: Final = "DELETE FROM web_link WHERE expires_at <= now()"
+BEGIN: Final = "INSERT INTO web_session (digest, person, lead) VALUES ($1, $2, $3)"
+RESUME: Final = """
+    SELECT person, lead, seen_at < now() - $4::interval AS long_ago FROM web_session
+    WHERE digest = $1 AND seen_at > now() - $2::interval AND began_at > now() - $3::interval
+"""
+SEE: Final = "UPDATE web_session SET seen_at = now() WHERE digest = $1"
+END: Final = "DELETE FROM web_session WHERE digest = $1"
+FORGET_SESSIONS: Final = """
+    DELETE FROM web_session
+    WHERE seen_at <= now() - $1::interval OR began_at <= now() - $2::interval
+"""
+
+
+async def make_link(tx: Tx, person: Person) -> str:
+    """Make the secret of a link that lets somebody in once, within LINK_VALID."""
+    await tx.execute(FORGET_LINKS)
+    secret = secrets.token_urlsafe(32)
+    await tx.execute(MAKE_LINK, _digest(secret), person.name, person.lead, LINK_VALID)
+    return secret
+
+
+async def link(tx: Tx, secret: str) -> Person | None:
+    """Say whom a link lets in, if it still does. Looking does not use it up: mail scanners look."""
+    row = await tx.fetchrow(LINK, _digest(secret))
+    return None if row is None else Person(row["person"], lead=row["lead"])
+
+
+async def use_link(tx: Tx, secret: str) -> Person | None:
+    """Use a link up; of two who try at once, one gets in."""
+    row = await tx.fetchrow(USE_LINK, _digest(secret))
+    return None if row is None else Person(row["person"], lead=row["lead"])
+
+
+async def begin(tx: Tx, person: Person) -> str:
+    """Begin a session; what its cookie holds comes back."""
+    await tx.execute(FORGET_SESSIONS, IDLE_MAX, SESSION_MAX)
+    secret = secrets.token_urlsafe(32)
+    await tx.execute(BEGIN, _digest(secret), person.name, person.lead)
+    return secret
+
+
+async def resume(tx: Tx, secret: str) -> Person | None:
+    """Find out whose session it is, if it has not ended."""
+    digest = _digest(secret)
+    row = await tx.fetchrow(RESUME, digest, IDLE_MAX, SESSION_MAX, _SEEN_AGAIN)
+    if row is None:
+        return None
+    if row["long_ago"]:
+        await tx.execute(SEE, digest)
+    return Person(row["person"], lead=row["lead"])
+
+
+async def end(tx: Tx, secret: str) -> None:
+    """End a session, for every page that is open in it."""
+    await tx.execute(END, _digest(secret))
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()

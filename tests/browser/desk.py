@@ -1,0 +1,127 @@
+"""A router's pages as they run: on a real PostgreSQL, behind a port of the loopback."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from playwright.async_api import Browser, Page
+from pydantic import AnyHttpUrl, SecretStr
+from starlette.routing import BaseRoute
+
+from router.handlers import Matcher
+from router.http import make_app
+from router.inbox import store as inbox
+from router.inbox.details import Intake
+from router.inbox.routes import inbox_routes
+from router.matching import default_rules
+from shared.events import Envelope, Event
+from shared.http import HttpServer
+from shared.postgres import Database, now
+from shared.testing.builders import NOON
+from shared.testing.databases import FreshDatabase
+from shared.web import store as web
+from shared.web.oidc import Oidc, OidcSettings
+from shared.web.paths import LINK
+from shared.web.pulse import Pulse
+from shared.web.visitors import Person
+
+__all__ = ["Desk", "opened"]
+
+RUN_FROM: Final = """
+    CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT timestamptz '{moment}' + (now() - timestamptz '{since}') $$
+"""
+REAL_NOW: Final = "SELECT now()"
+
+
+@dataclass(slots=True)
+class Desk:
+    """The pages' address, and the database behind them."""
+
+    db: Database
+    fresh: FreshDatabase
+    matcher: Matcher
+    routes: Sequence[BaseRoute]
+    address: str = ""
+    server: HttpServer = field(init=False)
+
+    async def serve(self, port: int = 0) -> None:
+        """Listen; a port of the system's choosing unless one is named."""
+        app = make_app(self.db, self.matcher, [*self.routes])
+        self.server = HttpServer(app, host="127.0.0.1", port=port)
+        await self.server.start()
+        assert self.server.listening is not None
+        self.address = "http://{}:{}".format(*self.server.listening.getsockname())
+
+    async def cut(self) -> None:
+        """Let nobody in any more, and let go of who is in."""
+        await self.server.stop()
+
+    async def mend(self) -> None:
+        """Serve again, where it was."""
+        await self.serve(int(self.address.rpartition(":")[2]))
+
+    async def given(self, *envelopes: Envelope[Event]) -> None:
+        """Let events have their effect, as the consumer does."""
+        async with self.db.transaction() as tx:
+            await self.matcher.take(tx, envelopes, await now(tx))
+
+    async def link(self, name: str, *, lead: bool = False) -> str:
+        """Make a link that lets somebody in."""
+        async with self.db.transaction() as tx:
+            return f"{self.address}{LINK}/{await web.make_link(tx, Person(name, lead=lead))}"
+
+    async def page_of(
+        self, browser: Browser, name: str, *, lead: bool = False, path: str = "/inbox"
+    ) -> Page:
+        """Sign somebody in, in a browser window of their own."""
+        context = await browser.new_context(viewport={"width": 1440, "height": 900})
+        page = await context.new_page()
+        await page.goto(await self.link(name, lead=lead))
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(f"{self.address}/inbox")
+        if path != "/inbox":
+            await page.goto(f"{self.address}{path}")
+        await page.wait_for_selector("body[data-live=live]")
+        return page
+
+    async def at(self, moment: datetime) -> None:
+        """Let it be that time, and run on."""
+        await run_from(self.fresh, moment)
+
+
+async def run_from(fresh: FreshDatabase, moment: datetime) -> None:
+    """Let business time run from a moment on."""
+    owner = Database(fresh.owner_dsn, service="test", connections_max=1)
+    await owner.start()
+    async with owner.session() as session:
+        since = await session.fetchval(REAL_NOW)
+        await session.execute(RUN_FROM.format(moment=moment.isoformat(), since=since.isoformat()))
+    await owner.stop()
+
+
+@asynccontextmanager
+async def opened(
+    fresh: FreshDatabase,
+    *,
+    intake: tuple[str, str] | None = None,
+    oidc: OidcSettings | None = None,
+) -> AsyncIterator[Desk]:
+    """Serve while the context lasts; ``intake`` is its address and a key."""
+    await run_from(fresh, NOON + timedelta(minutes=1))
+    db = Database(fresh.dsn, service="router")
+    door = Intake(AnyHttpUrl(intake[0]), SecretStr(intake[1])) if intake else Intake(None, None)
+    pulse = Pulse(db, inbox.look)
+    matcher = Matcher(default_rules())
+    pages = inbox_routes(db, matcher, pulse, door, Oidc(oidc) if oidc else None)
+    desk = Desk(db, fresh, matcher, pages)
+    async with AsyncExitStack() as stack:
+        await db.start()
+        stack.push_async_callback(db.stop)
+        await desk.serve()
+        stack.push_async_callback(desk.cut)
+        await pulse.start()
+        stack.push_async_callback(pulse.stop)
+        yield desk

@@ -1,0 +1,266 @@
+"""The inbox as people use it: with the keyboard alone, two at once, twice too often, cut off."""
+
+from typing import Any, Final
+
+from playwright.async_api import Browser, Page, Request, Route, expect
+from tests.browser.desk import Desk
+from tests.browser.router.states import a_busy_day
+
+from shared.events import TicketResponded
+from shared.testing.builders import a_specialist, a_ticket, told
+
+HELD: Final = "SELECT count(*) FROM ticket WHERE specialist_id = $1"
+ACTS: Final = "SELECT kind, actor FROM act ORDER BY act_id"
+SAID: Final = "SELECT said FROM presence"
+BYTES_MAX: Final = 150_000
+
+
+async def read(desk: Desk, statement: str, *args: object) -> list[tuple[Any, ...]]:
+    """Run a query."""
+    async with desk.db.session() as session:
+        return [tuple(row) for row in await session.fetch(statement, *args)]
+
+
+def row(page: Page, account: str) -> Any:  # noqa: ANN401 - a locator
+    """Find a row by its account."""
+    return page.locator("[data-row]", has_text=account)
+
+
+async def press(page: Page, *keys: str) -> None:
+    """Press one key after another."""
+    for key in keys:
+        await page.keyboard.press(key)
+
+
+async def test_a_day_needs_no_mouse(desk: Desk, chromium: Browser) -> None:
+    """Accept, open, confirm, answer, hand back, go away and come back: by keys alone."""
+    await a_busy_day(desk)
+    page = await desk.page_of(chromium, "mara")
+    await press(page, "j", "a")
+    await expect(page.locator("#said")).to_contain_text("Accepted; Mara has it.")
+    await expect(page.locator("#offers")).to_have_text("Offers (0)")
+    await press(page, "j")
+    while "northwind" not in await page.evaluate("document.activeElement.textContent"):
+        await press(page, "j")
+    await press(page, "Enter")
+    await expect(page.locator("#pane")).to_contain_text("first response, guarantee, 30 min")
+    await press(page, "c")
+    await expect(page.locator("#pane .answer")).to_contain_text("Confirmed; Mara has it.")
+    await press(page, "r")
+    await expect(page.locator("#pane .answer")).to_contain_text("nothing more is owed")
+    await expect(page.locator("#waiting")).to_contain_text("northwind")
+    await page.goto(page.url.partition("?")[0])
+    await page.wait_for_selector("body[data-live=live]")
+    await press(page, "j", "Enter")
+    await expect(page.locator("#pane header")).to_be_visible()
+    await press(page, "h")
+    await expect(page.get_by_role("button", name="Not my field").last).to_be_focused()
+    await press(page, "Enter")
+    await expect(page.locator("#pane")).to_contain_text("Handed back;")
+    await press(page, "w")
+    await expect(page.locator("#said")).to_contain_text("You are away")
+    await expect(page.locator("#status .presence")).to_have_text("◐ away")
+    await press(page, "w")
+    await expect(page.locator("#said")).to_contain_text("You are online")
+    kinds = [kind for kind, _ in await read(desk, ACTS)]
+    assert kinds == ["accept", "confirm", "respond", "hand_back"]
+
+
+async def test_letters_act_only_where_they_are_wanted(desk: Desk, chromium: Browser) -> None:
+    """Whoever switches them off, because they dictate, say, is not surprised by them."""
+    await a_busy_day(desk)
+    page = await desk.page_of(chromium, "mara")
+    await press(page, "?")
+    await page.get_by_label("Letters act").uncheck()
+    await press(page, "Escape", "j", "a")
+    await page.reload()
+    await page.wait_for_selector("body[data-live=live]")
+    await press(page, "j", "a")
+    await expect(page.locator("#offers")).to_have_text("Offers (1)")
+    assert await read(desk, ACTS) == []
+
+
+async def test_two_specialists_and_a_lead_see_each_others_acts(
+    desk: Desk, chromium: Browser
+) -> None:
+    """At once: what one declines rings at the other; what the lead moves changes pages."""
+    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
+    ann = await desk.page_of(chromium, "ann")
+    ben = await desk.page_of(chromium, "ben")
+    await expect(row(ann, "acme")).to_be_visible()
+    lead = await desk.page_of(chromium, "ben", lead=True, path="/inbox/lead")
+    await expect(lead.locator("#people tr", has_text="Ann")).to_contain_text("email 1/1 full")
+    await row(ann, "acme").locator("a").click()
+    await expect(ann.locator("#pane header")).to_be_visible()
+    await press(ann, "d")
+    await ann.get_by_role("button", name="No room now").click()
+    await expect(ann.locator("#pane")).to_contain_text("Declined; Ben has it.")
+    await expect(row(ben, "acme")).to_be_visible()
+    await expect(row(ann, "acme")).to_have_count(0)
+    await expect(lead.locator("#people tr", has_text="Ben")).to_contain_text("email 1/1 full")
+    await expect(lead.locator("#people tr", has_text="Ann")).to_contain_text("email 0/1")
+    ticket = (await ben.locator("[data-open]").get_attribute("data-open")) or ""
+    await lead.goto(f"{desk.address}/inbox/lead?ticket={ticket}")
+    await lead.wait_for_selector("body[data-live=live]")
+    await press(lead, "m")
+    await lead.locator("#pane select[name=to]").select_option("ann")
+    await lead.get_by_role("button", name="Move", exact=True).click()
+    await expect(lead.locator("#pane .answer")).to_contain_text("Moved; Ann has it.")
+    await expect(lead.locator("#pane")).to_contain_text("Ben moved it to Ann")
+    await expect(row(ann, "acme")).to_be_visible()
+    await expect(row(ben, "acme")).to_have_count(0)
+
+
+async def test_someone_was_faster(desk: Desk, chromium: Browser) -> None:
+    """Who acts on what has gone meanwhile is told so where they acted, and nothing happens."""
+    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
+    ann = await desk.page_of(chromium, "ann")
+    await row(ann, "acme").locator("a").click()
+    await expect(ann.locator("#pane header")).to_be_visible()
+    lead = await desk.page_of(chromium, "ben", lead=True)
+    ticket = (await ann.locator("[data-open]").get_attribute("data-open")) or ""
+    await lead.goto(f"{desk.address}/inbox/lead?ticket={ticket}")
+    await lead.wait_for_selector("body[data-live=live]")
+    await press(lead, "m")
+    await lead.locator("#pane select[name=to]").select_option("ben")
+    await lead.get_by_role("button", name="Move", exact=True).click()
+    await expect(lead.locator("#pane .answer")).to_contain_text("Moved; Ben has it.")
+    await ann.locator("#pane").get_by_role("button", name="Responded").click()
+    await expect(ann.locator("#pane .answer")).to_contain_text("someone was faster")
+    assert await read(desk, ACTS) == [("move", "ben")]
+
+
+async def test_a_double_click_acts_once(desk: Desk, chromium: Browser) -> None:
+    """Both clicks get the same answer."""
+    await desk.given(a_specialist("ann"), a_ticket("T1", channel="phone", account_id="hooli"))
+    page = await desk.page_of(chromium, "ann")
+    await page.evaluate("""
+        const form = document.querySelector("[data-row] form[hx-post$=accept]");
+        form.removeAttribute("hx-disabled-elt");
+        form.requestSubmit();
+        form.requestSubmit();
+    """)
+    await expect(page.locator("#said")).to_contain_text("Accepted; Ann has it.")
+    await expect(page.locator("#mine")).to_have_text("Mine (1)")
+    assert await read(desk, ACTS) == [("accept", "ann")]
+
+
+async def test_an_answer_that_was_lost_does_no_harm(desk: Desk, chromium: Browser) -> None:
+    """The page says that none came, the act is pressed again, and is done once."""
+    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"))
+    page = await desk.page_of(chromium, "ann")
+    await row(page, "acme").locator("a").click()
+    await expect(page.locator("#pane header")).to_be_visible()
+    lost: list[Request] = []
+
+    async def lose(route: Route) -> None:
+        lost.append(route.request)
+        await route.fetch()
+        await route.abort()
+
+    await page.route("**/responded", lose, times=1)
+    await press(page, "r")
+    await expect(page.locator("#pane")).to_contain_text("No answer came. Press again")
+    await press(page, "r")
+    await expect(page.locator("#pane")).to_contain_text("Noted: the customer is answered")
+    assert len(lost) == 1
+    assert await read(desk, ACTS) == [("respond", "ann")]
+
+
+async def test_nothing_moves_under_the_hand(desk: Desk, chromium: Browser) -> None:
+    """While a row has the focus, what is new waits, what has gone stays in its place, struck."""
+    await desk.given(
+        a_specialist("ann", capacity={"email": 3}),
+        a_ticket("T1", account_id="acme", after_min=1),
+        a_ticket("T2", account_id="globex", after_min=2),
+    )
+    page = await desk.page_of(chromium, "ann")
+    await press(page, "j")
+    await desk.given(a_ticket("T0", account_id="stark"), told(TicketResponded, "T2", after_min=3))
+    await expect(page.get_by_role("button", name="1 new")).to_be_visible()
+    await expect(row(page, "acme").locator("a")).to_be_focused()
+    mine = page.locator("section:has(#mine) [data-row] .account")
+    await expect(mine).to_have_text(["acme", "globex"])
+    await press(page, "n")
+    await expect(mine).to_have_text(["stark", "acme"])
+    await expect(page.locator("#waiting")).to_contain_text("globex")
+
+
+async def test_an_open_ticket_says_that_it_has_changed(desk: Desk, chromium: Browser) -> None:
+    """The pane is not redrawn under the hand: it offers to be."""
+    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"))
+    page = await desk.page_of(chromium, "ann")
+    await row(page, "acme").locator("a").click()
+    await expect(page.locator("#pane header")).to_be_visible()
+    await desk.given(told(TicketResponded, "T1", after_min=1))
+    await expect(page.locator("#pane-old")).to_be_visible()
+    await press(page, "u")
+    await expect(page.locator("#pane")).to_contain_text("nothing is owed now")
+
+
+async def test_a_cut_stream_says_so_and_comes_back(desk: Desk, chromium: Browser) -> None:
+    """What happened meanwhile is there afterwards, without a reload; no countdown ticks unheard."""
+    await desk.given(a_specialist("ann", capacity={"email": 2}), a_ticket("T1", account_id="acme"))
+    page = await desk.page_of(chromium, "ann")
+    await desk.cut()
+    await page.wait_for_selector("body[data-live=stale]")
+    await expect(page.locator("#banner")).to_contain_text("The connection is lost")
+    await expect(page.locator("#age-words")).to_contain_text("s old")
+    await desk.given(a_ticket("T2", account_id="stark"))
+    await desk.mend()
+    await page.wait_for_selector("body[data-live=live]")
+    await expect(page.locator("#banner")).to_contain_text("The connection is back")
+    await expect(row(page, "stark")).to_be_visible()
+
+
+async def test_countdowns_tick_without_a_network(desk: Desk, chromium: Browser) -> None:
+    """As long as the page counts as fresh, seconds pass on it; the clock stands for the beat."""
+    await desk.given(a_specialist("ann"), a_ticket("T1", channel="phone", account_id="hooli"))
+    page = await desk.page_of(chromium, "ann")
+    lease = row(page, "hooli").locator("time")
+    before = await lease.inner_text()
+    await expect(lease).not_to_have_text(before)
+
+
+async def test_a_session_that_has_ended_ends_the_page(desk: Desk, chromium: Browser) -> None:
+    """Signed out in one window, the others say so by themselves."""
+    await desk.given(a_specialist("ann"))
+    page = await desk.page_of(chromium, "ann")
+    other = await page.context.new_page()
+    await other.goto(f"{desk.address}/inbox")
+    await other.get_by_role("button", name="Sign out").click()
+    await page.wait_for_url("**/sign-in?why=ended")
+    assert await read(desk, SAID) == [("offline",)]
+
+
+async def test_filters_and_the_open_ticket_are_in_the_url(desk: Desk, chromium: Browser) -> None:
+    """A link that a colleague sends shows the same."""
+    await a_busy_day(desk)
+    page = await desk.page_of(chromium, "lea", lead=True, path="/inbox/lead")
+    await page.locator("select[name=language]").select_option("de")
+    await page.locator("select[name=sort]").select_option("age")
+    await page.get_by_role("button", name="Show").click()
+    await row(page, "wayne").locator("a").click()
+    await page.wait_for_url("**/inbox/lead?language=de&sort=age&ticket=*")
+    colleague = await desk.page_of(chromium, "mara", lead=True)
+    await colleague.goto(page.url)
+    await expect(colleague.locator("#pane")).to_contain_text("wayne")
+    await expect(colleague.locator("select[name=language]")).to_have_value("de")
+    await page.go_back()
+    await expect(page.locator("#pane")).not_to_contain_text("wayne")
+
+
+async def test_a_page_is_light(desk: Desk, chromium: Browser) -> None:
+    """All that a first visit brings over the wire is at most 150 KB."""
+    await a_busy_day(desk)
+    page = await desk.page_of(chromium, "mara")
+    fresh = await page.context.new_page()
+    cdp = await page.context.new_cdp_session(fresh)
+    await cdp.send("Network.enable")
+    await cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    brought: list[float] = []
+    cdp.on("Network.loadingFinished", lambda told: brought.append(told["encodedDataLength"]))
+    await fresh.goto(f"{desk.address}/inbox")
+    await fresh.wait_for_selector("body[data-live=live]")
+    assert len(brought) >= 6
+    assert 0 < sum(brought) <= BYTES_MAX

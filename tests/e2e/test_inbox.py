@@ -1,0 +1,46 @@
+"""The inbox on a whole stack: what is done on a page is a fact that everybody reads."""
+
+import re
+from typing import Final
+from uuid import UUID
+
+import httpx
+from tests.e2e.conftest import Watch
+from tests.e2e.test_one_ticket import now, request
+
+from premium.stack import Stack
+from premium.stack.links import inbox_link, is_listed
+from shared.events import AssignmentResponded, ClockMet, TicketAssigned
+from shared.web.visitors import Person
+
+SUBJECT: Final = "Anmeldung"
+
+
+async def test_who_answers_at_the_inbox_keeps_the_promise(
+    stack: Stack, http: httpx.AsyncClient, watch: Watch
+) -> None:
+    """By a personal link; what was written is fetched from intake; the clock is met."""
+    form = request(await now(stack), subject=SUBJECT)
+    answer = await http.post(f"{stack.addresses.http('intake')}/v1/tickets", json=form)
+    ticket_id = UUID(answer.json()["ticket_id"])
+    facts = await watch.until(ticket_id, TicketAssigned)
+    [name] = [f.event.specialist_id for f in facts if isinstance(f.event, TicketAssigned)]
+    assert await is_listed(stack.addresses, name)
+    link = await inbox_link(stack.addresses, Person(name, lead=False))
+    base = stack.addresses.http("router")
+    async with httpx.AsyncClient(base_url=base, follow_redirects=True, timeout=60) as browser:
+        page = await browser.post(link)
+        assert str(ticket_id) in page.text
+        assert SUBJECT not in page.text
+        details = await browser.get(f"/inbox/tickets/{ticket_id}/details")
+        assert SUBJECT in details.text
+        [token] = re.findall(r'"x-csrf-token": "([0-9a-f]{64})"', page.text)
+        pane = await browser.get(f"/inbox/tickets/{ticket_id}")
+        turn = re.findall(r'name="turn" value="(\d+)"', pane.text)[0]
+        done = await browser.post(
+            f"/inbox/tickets/{ticket_id}/responded",
+            data={"turn": turn},
+            headers={"x-csrf-token": token},
+        )
+        assert "the customer is answered" in done.text
+    await watch.until(ticket_id, AssignmentResponded, ClockMet)

@@ -1,0 +1,95 @@
+"""A ticket's history in sentences."""
+
+import json
+
+from router.inbox.history import history, why_so
+from shared.events import (
+    CATALOGUE,
+    AssignmentExplained,
+    Need,
+    TicketAssigned,
+    TicketEvent,
+    Wanted,
+    Weights,
+    ticket_id_of,
+)
+from shared.testing.builders import NOON
+
+GOLDEN_TOPICS = ("tickets.v1", "assignments.v1")
+ASSIGNED = TicketAssigned(
+    ticket_id=ticket_id_of("test", "T1"),
+    specialist_id="ann",
+    account_id="northwind",
+    channel="email",
+    severity="standard",
+    language="de",
+    english_instead=False,
+    due_at=NOON,
+    waited_ms=65_000,
+)
+GIVEN = {
+    "at": NOON,
+    "type": TicketAssigned.type,
+    "specialist_id": "ann",
+    "name": "Ann",
+    "fact": ASSIGNED.model_dump_json(),
+}
+MOVED = {
+    "at": NOON,
+    "kind": "move",
+    "actor": "lea",
+    "actor_name": "Lea",
+    "to_id": "ann",
+    "to_name": "Ann",
+    "reason": "knows the account",
+}
+
+DECIDED = AssignmentExplained(
+    ticket_id=ticket_id_of("test", "T1"),
+    decided_at=NOON,
+    specialist_id="ann",
+    wanted=Wanted(
+        account_id="northwind",
+        channel="email",
+        language="de",
+        promise_class="guarantee",
+        due_at=NOON,
+        rank_at=NOON,
+        needs=(Need(language="de", level=3),),
+    ),
+    weights=Weights(scarcity=4, load=2, affinity=1),
+    candidates=(),
+    decided_by="only",
+)
+
+
+def test_every_fact_about_a_ticket_has_a_sentence() -> None:
+    """Nobody is shown the name of a type."""
+    kinds = [
+        kind
+        for kind, event in CATALOGUE.items()
+        if issubclass(event, TicketEvent)
+        and event.topic in GOLDEN_TOPICS
+        and event is not AssignmentExplained
+    ]
+    lines = [line for kind in kinds for line in history([_anything(kind)], [])]
+    assert len(lines) == len(kinds) > 20
+    assert [line.text for line in lines if "premium." in line.text] == []
+
+
+def test_it_is_told_who_has_it_and_why() -> None:
+    """By the rule that gave it; or by who moved it."""
+    assert [line.text for line in history([GIVEN], [])] == ["Ann has it, after 1 min"]
+    assert why_so(DECIDED, [], "ann") == "nobody else could take it"
+    assert why_so(None, [MOVED], "ann") == "Lea moved it to Ann: knows the account"
+    assert why_so(DECIDED, [], "ben") == ""
+
+
+def _anything(kind: str) -> dict[str, object]:
+    """Make up a fact that has every field that any sentence speaks of."""
+    words = dict.fromkeys(
+        ("source", "external_id", "waiting_for", "severity", "reason", "cause", "outcome", "words"),
+        "x",
+    )
+    fact = json.dumps({**words, "waited_ms": 1, "english_instead": True, "attempt": 1})
+    return {"at": NOON, "type": kind, "specialist_id": None, "name": None, "fact": fact}
