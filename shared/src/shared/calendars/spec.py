@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Literal, Self, override
 
@@ -109,11 +109,7 @@ class CalendarSpec(BaseModel):
 
     @override
     def __hash__(self) -> int:
-        return hash(self._text)
-
-    @cached_property
-    def _text(self) -> str:
-        return self.model_dump_json()
+        return hash(self.model_dump_json())
 
     @model_validator(mode="after")
     def _versions_are_in_order(self) -> Self:
@@ -141,7 +137,7 @@ class CalendarSpec(BaseModel):
         ValueError if zone or region are unknown.
         """
         own_zone = zone if self.zone == ACCOUNT else self.zone
-        return _bound(self._text, own_zone, region)
+        return _bound(self.model_dump_json(), own_zone, region)
 
 
 @lru_cache(maxsize=1)
