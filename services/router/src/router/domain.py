@@ -169,6 +169,7 @@ class Desk(Hands):
     def took_back(self, backs: Sequence[Back]) -> None:
         """Let those wait again that still need somebody, and let others have the room."""
         for back in backs:
+            back.ticket.forget_asides(self.now)  # nobody looked while it was with somebody
             if back.ticket.waits:
                 self._queue_of(back.ticket).push(back.ticket)
         freed = {c for back in backs for c in self._freed_by(back.ticket, back.specialist_id)}
