@@ -6,7 +6,7 @@ import pytest
 from tests.unit.router.living import ADesk, ticket_id
 
 from router.offers.acts import Accept, Conflict, Decline, DeclineOffer, Unknown
-from router.offers.rules import Ring, Rules
+from router.offers.rules import Ring, Rules, SetAside
 from shared.events import (
     OfferAccepted,
     OfferDeclined,
@@ -144,6 +144,19 @@ def test_a_decliner_is_left_alone_for_a_time_while_others_could_come() -> None:
     desk.now = again_at
     desk.wake()
     assert desk.offer_of("T1").specialist_id == "a"
+
+
+def test_a_setting_aside_that_ended_while_it_rang_is_forgotten() -> None:
+    """When the next lease ends, who was silent long ago is asked again before nobody is."""
+    desk = ADesk(rules=Rules(set_aside_s=SetAside(silent=20)))
+    desk.play(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
+    first = desk.offer_of("T1").specialist_id
+    for _ in range(2):
+        desk.now = desk.offer_of("T1").lease_ends_at
+        desk.wake()
+    ticket = desk.tickets[ticket_id("T1")]
+    assert desk.offer_of("T1").specialist_id == first
+    assert first not in ticket.set_aside
 
 
 def test_all_are_rung_before_anybody_is_rung_twice() -> None:

@@ -37,7 +37,7 @@ class SetAside(_Part):
     """For how long a ticket passes over who declined it, let it ring, or handed it back."""
 
     declined: _Seconds = 600
-    silent: _Seconds = 120
+    silent: _Seconds = 600
     handed_back: _Seconds = 600
 
 
