@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -133,27 +133,33 @@ async def set_up(db: Router) -> None:
 
 async def act_once(db: Router, random: Random) -> None:
     """Let something happen. What is refused, or cut off, has no effect."""
-    act = None
     with suppress(Conflict, Unknown, Transient):
-        async with db.transaction() as tx:
-            at = await now(tx)
-            kind = random.random()
-            if kind < 0.35:
-                news = [_news(random, at) for _ in range(random.randint(1, 5))]
-                fresh, _ = await inbox.claim(tx, [envelope.id for envelope in news])
-                await db.matcher.take(tx, [e for e in news if e.id in fresh], at)
-            elif kind < 0.5:
-                who = random.choice(PEOPLE)
-                word = random.choice(("online", "online", "online", "away", "offline"))
-                await db.matcher.say(tx, Say(who, word, hand_back=random.random() < 0.1), at)  # type: ignore[arg-type]
-            elif kind < 0.55:
-                await db.matcher.wake(tx, at)
-            else:
-                act = await _draw(tx, random)
-        for _ in range(random.choice((1, 1, 1, 1, 2))):
-            if act is not None:
-                async with db.transaction() as tx:
-                    await db.matcher.act(tx, act, await now(tx))
+        async with db.transaction() as tx, AsyncExitStack() as stack:
+            if random.random() < 0.5:  # what is drawn is still so; else others may be faster
+                await stack.enter_async_context(db.matcher.alone(tx))
+            act = await _something(db, tx, random, await now(tx))
+        if act is not None and random.random() < 0.2:
+            async with db.transaction() as tx:
+                await db.matcher.act(tx, act, await now(tx))
+
+
+async def _something(db: Router, tx: Tx, random: Random, at: datetime) -> Act | None:
+    """Draw what happens, and let it; an act comes back."""
+    kind = random.random()
+    if kind < 0.35:
+        news = [_news(random, at) for _ in range(random.randint(1, 5))]
+        fresh, _ = await inbox.claim(tx, [envelope.id for envelope in news])
+        await db.matcher.take(tx, [e for e in news if e.id in fresh], at)
+    elif kind < 0.5:
+        word = random.choice(("online", "online", "online", "away", "offline"))
+        said = Say(random.choice(PEOPLE), word, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
+        await db.matcher.say(tx, said, at)
+    elif kind < 0.55:
+        await db.matcher.wake(tx, at)
+    elif (act := await _draw(tx, random)) is not None:
+        await db.matcher.act(tx, act, at)
+        return act
+    return None
 
 
 def _news(random: Random, at: datetime) -> Envelope[Event]:
