@@ -24,16 +24,21 @@ type MakeApp = Callable[[list[BaseRoute]], Starlette]
 
 
 class Service:
-    """The parts that no service may write a second time."""
+    """The parts that no service may write a second time.
 
-    def __init__(self, name: str, settings: ServiceSettings, db: Database) -> None:
+    ``relay_patience_ms`` is for who announces a little at a time, and often.
+    """
+
+    def __init__(
+        self, name: str, settings: ServiceSettings, db: Database, *, relay_patience_ms: int = 0
+    ) -> None:
         self._name = name
         self._settings = settings
         self._db = db
         self._publisher = Publisher(
             settings.kafka_bootstrap, service=name, topic_prefix=settings.topic_prefix
         )
-        self._relay = Relay(db, self._publisher)
+        self._relay = Relay(db, self._publisher, patience_ms=relay_patience_ms)
 
     async def partitions(self, topic: str) -> int:
         """Count a topic's partitions. Raises Transient while the broker is away."""

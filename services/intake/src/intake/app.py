@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from intake import handlers
 from intake.access import Access
@@ -19,11 +20,14 @@ from shared.service import Service
 
 __all__ = ["assemble"]
 
+_RELAY_PATIENCE_MS: Final = 5
+"""A round of the relay costs what ten requests do; a receipt in Kafka may be so much later."""
+
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     keys = NumberKeys(settings.number_secret.get_secret_value())
-    service = Service("intake", settings, db)
+    service = Service("intake", settings, db, relay_patience_ms=_RELAY_PATIENCE_MS)
     consumer: BatchConsumer[handlers.Item] = service.consumer(
         handlers.CONSUMES, handlers.decode, partial(handlers.take, keys=keys)
     )
