@@ -16,7 +16,6 @@ _FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
-    "--force-prefers-reduced-motion",  # a colour on its way to another is neither
 )
 
 
