@@ -46,9 +46,11 @@ _ABOUT: Final = (
         "offer_id",
     ),
 )
-_REAL_TIME: Final = frozenset({"attempts", "accepted_at", "breakdown"})
-"""How often a delivery was tried, when a request came, and whose hands a ticket was known to be in
-by then say something about the day, not about the facts."""
+_REAL_TIME: Final = frozenset(
+    {"attempts", "accepted_at", "breakdown", "candidates", "smallest_change"}
+)
+"""How often a delivery was tried, when a request came, whose hands a ticket was known to be in by
+then, and what else lay on people's desks say something about the day, not about the facts."""
 _SILENCE_S_MAX: Final = 30
 
 
