@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from shared.events import (
     NAMESPACE,
     CallbackSettled,
+    CustomerReached,
     CustomerReplied,
     Envelope,
     Event,
@@ -262,6 +263,19 @@ def test_a_call_for_another_ticket_answers_this_one() -> None:
     assert why(last) == (
         "the customer was spoken to (we called): that answers every ticket that waited for the call"
     )
+
+
+def test_what_upstream_told_answers_and_not_its_echo() -> None:
+    """Both are of one instant: whichever comes first, the same fact keeps the promise."""
+    ticket_id = ticket_id_of("test", "T1")
+    event: Event = CallbackSettled(ticket_id=ticket_id, how="reached", on=ticket_id)
+    echo = Envelope(uuid5(NAMESPACE, "settled"), "test", at(3), event)
+    event = CustomerReached(ticket_id=ticket_id)
+    reached = Envelope(uuid5(NAMESPACE, "reached"), "test", at(3), event)
+    (clock,) = derive([echo, a_ticket("T1", channel="phone")])
+    assert clock.state == "running"
+    (clock,) = derive([echo, reached, a_ticket("T1", channel="phone")])
+    assert (clock.state, clock.settled_at) == ("met", at(3))
 
 
 def test_nobody_keeps_by_which_number_a_customer_is_called() -> None:

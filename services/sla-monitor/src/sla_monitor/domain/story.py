@@ -66,8 +66,9 @@ class Story:
 
     @property
     def answers(self) -> Iterator[Fact]:
-        """Whatever answers the customer; a note does not."""
-        return (fact for fact in self.facts if isinstance(fact.event, _ANSWERS))
+        """Whatever answers the customer; a note does not, nor what only repeats another fact."""
+        facts = (fact for fact in self.facts if isinstance(fact.event, _ANSWERS))
+        return (fact for fact in facts if not _is_echo(fact.event))
 
     @property
     def closed_by(self) -> Fact | None:
@@ -120,6 +121,16 @@ def union(pauses: Iterable[Pause]) -> list[Pause]:
             until = None if pause.until is None else max(last.until, pause.until)
             merged[-1] = Pause(last.since, until)
     return merged
+
+
+def _is_echo(event: Event) -> bool:
+    """Tell whether router says of a ticket what upstream told of that very ticket.
+
+    Of two facts of one instant that which came first would count, and no two runs need agree on it.
+    """
+    if not isinstance(event, CallbackSettled):
+        return False
+    return event.how == "reached" and event.on == event.ticket_id
 
 
 def _absorbed(facts: Iterable[Fact]) -> Iterator[datetime]:
