@@ -51,7 +51,14 @@ class ADesk:
 
     def play(self, *steps: Step) -> list[Outcome]:
         """Take each step in a transaction of its own; a step that raises has no effect."""
-        return [outcome for step in steps if (outcome := self._play(step)) is not None]
+        outcomes = []
+        for step in steps:
+            try:
+                outcomes.append(self._play(step))
+            except Exception:
+                self.roster.restore()
+                raise
+        return [outcome for outcome in outcomes if outcome is not None]
 
     def wake(self) -> None:
         """Let nothing happen but time."""
