@@ -1,6 +1,6 @@
 """The inbox makes redelivery harmless: an event is claimed once, in the transaction it causes."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, override
 from uuid import UUID
@@ -52,19 +52,24 @@ async def forget(tx: Tx, *, limit: int) -> int:
     return int((await tx.execute(FORGET, RETENTION, limit)).removeprefix("DELETE "))
 
 
-class Pruner(Background):
-    """Forgets old claims in the background, a little at a time."""
+type Forget = Callable[..., Awaitable[int]]
+"""Drops at most ``limit`` old rows of a transaction's database; their number comes back."""
 
-    def __init__(self, db: Database) -> None:
-        super().__init__("inbox pruner")
+
+class Pruner(Background):
+    """Forgets what is old in the background, a little at a time: claims, if not told otherwise."""
+
+    def __init__(self, db: Database, name: str = "inbox pruner", forget: Forget = forget) -> None:
+        super().__init__(name)
         self._db = db
+        self._forget = forget
 
     @override
     async def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 async with self._db.transaction() as tx:
-                    forgotten = await forget(tx, limit=_FORGET_MAX)
+                    forgotten = await self._forget(tx, limit=_FORGET_MAX)
             except Transient:
                 forgotten = 0
             if forgotten < _FORGET_MAX:

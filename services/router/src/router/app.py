@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from router import handlers
+from router import handlers, store
 from router.http import make_app
 from router.inbox import store as inbox
 from router.inbox.details import Intake
 from router.inbox.routes import inbox_routes
 from router.memory import spare_the_collector
 from router.settings import Settings
-from router.sweep import Forgetter, Sweeper
+from router.sweep import Sweeper
+from shared.inbox import Pruner
 from shared.lifecycle import Part
 from shared.postgres import Database
 from shared.service import Service
@@ -29,6 +30,6 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     intake = Intake(settings.intake_url, settings.intake_key)
     oidc = Oidc(settings.oidc) if settings.oidc else None
     pages = inbox_routes(db, matcher, pulse, intake, oidc)
-    own = (Sweeper(db, matcher), Forgetter(db))
+    own = (Sweeper(db, matcher), Pruner(db, "decision pruner", store.forget_decisions))
     parts = service.parts(consumer, lambda routes: make_app(db, matcher, [*routes, *pages]), *own)
     return [*parts, pulse]

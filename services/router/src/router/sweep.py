@@ -11,14 +11,12 @@ from shared.clock import or_after
 from shared.errors import Transient
 from shared.postgres import Database, now
 
-__all__ = ["Forgetter", "Sweeper", "sweep"]
+__all__ = ["Sweeper", "sweep"]
 
 _LOG = structlog.get_logger()
 _LOOK_S: Final = 0.05
 """How often to look for what others, or a change of business time, made due."""
 _AWAY_S: Final = 0.5
-_FORGET_EVERY_S: Final = 3600
-_FORGET_MAX: Final = 10_000
 
 
 async def sweep(db: Database, matcher: Matcher) -> None:
@@ -52,22 +50,3 @@ class Sweeper(Background):
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
                 else:
                     await sweep(self._db, self._matcher)
-
-
-class Forgetter(Background):
-    """Drops old records of decisions in the background, a little at a time."""
-
-    def __init__(self, db: Database) -> None:
-        super().__init__("decision pruner")
-        self._db = db
-
-    @override
-    async def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                async with self._db.transaction() as tx:
-                    forgotten = await store.forget_decisions(tx, limit=_FORGET_MAX)
-            except Transient:
-                forgotten = 0
-            if forgotten < _FORGET_MAX:
-                await or_after(self._stop.wait(), _FORGET_EVERY_S)
