@@ -79,11 +79,13 @@ async def sweep(
             LAG_S.observe(lag.total_seconds())
             swept.lag_ms[partition] = max(swept.lag_ms[partition], _ms(lag))
         await store.mark(tx, changed)
-        await outbox.add(tx, announced, partitions=places)
-        told = await _tell(tx, [p for p in mine if p.owes_word], now, swept)
+        owing = [p.number for p in mine if p.owes_word]
+        words = await _tell(tx, owing, now, swept)
+        places += [word.event.partition for word in words]
+        await outbox.add(tx, [*announced, *words], partitions=places)
     SWEPT.inc(len(due))
     SKIPPED.inc(skipped)
-    for partition in told:
+    for partition in owing:
         swept.lag_ms.pop(partition, None)
     return len(due)
 
@@ -105,22 +107,19 @@ async def _claim(tx: Tx, partitions: Sequence[int], limit: int) -> list[Due]:
 
 
 async def _tell(
-    tx: Tx, partitions: Sequence[Partition], now: datetime, swept: Swept
-) -> Sequence[int]:
+    tx: Tx, partitions: Sequence[int], now: datetime, swept: Swept
+) -> list[Envelope[WatermarkAdvanced]]:
     """Say how far partitions have been judged: to now, or to just before what is left."""
     if not partitions:
         return []
-    numbers = [partition.number for partition in partitions]
-    firsts = await store.firsts(tx, numbers)
+    firsts = await store.firsts(tx, partitions)
     evaluated_to = {
         number: now if first is None or first > now else first - _MICROSECOND
         for number, (first, _) in firsts.items()
     }
-    words = list(_words(firsts, evaluated_to, swept))
     await store.tell(tx, evaluated_to)
-    await outbox.add(tx, words, partitions=(word.event.partition for word in words))
     WATERMARK_AGE_S.set((now - min(evaluated_to.values())).total_seconds())
-    return numbers
+    return list(_words(firsts, evaluated_to, swept))
 
 
 def _words(
