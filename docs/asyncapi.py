@@ -29,7 +29,7 @@ from shared.events import (
     SupportRequest,
     dead_letter_topic,
 )
-from shared.events.codec import Record, attributes_of, read, read_json, value_of
+from shared.events.codec import Header, Record, attributes_of, read, read_json, value_of
 
 __all__ = ["document"]
 
@@ -200,28 +200,29 @@ def _data(envelope: Envelope[Event]) -> object:
 def _parked() -> Json:
     """Show a record that is no JSON, as intake would park it."""
     record = Record(INBOUND_TOPIC, 4, 1207, b"A-1001", b'{"source": "app-form",', [])
-    marks = {name: value.decode() for name, value in _marks_of_what_is_no_json(record)}
+    marks = {name: (text or b"").decode() for name, text in _marks_of_what_is_no_json(record)}
     return {
         "name": PARKED,
         "title": "Dead letter",
-        "summary": "A record that can never be handled: as it came, and why it lies here.",
-        "description": "Its own headers stand before these; `premium redrive` sends it back.",
+        "summary": "A record can never be handled: where it came from, and why it lies aside.",
+        "description": "The record itself lies in the service's database, byte for byte, under "
+        "the number `dl-id`, which is the key here; `premium redrive` sends it back.",
         "contentType": "application/octet-stream",
         "headers": {
             "type": "object",
             "required": list(marks),
             "properties": dict.fromkeys(marks, _TEXT),
         },
-        "payload": {},
-        "examples": [{"headers": marks, "payload": (record.value or b"").decode()}],
+        "payload": {"type": "null"},
+        "examples": [{"headers": marks, "payload": None}],
     }
 
 
-def _marks_of_what_is_no_json(record: Record) -> list[tuple[str, bytes]]:
+def _marks_of_what_is_no_json(record: Record) -> list[Header]:
     try:
         read_json(record.value)
     except Poison as e:
-        return marks_of(record, e, service="intake", attempts=1)
+        return marks_of(71, record, e, service="intake", attempts=1)
     raise AssertionError("the example is JSON")
 
 

@@ -1,29 +1,64 @@
 """Dead letters: what can never be handled is parked, byte for byte, with its reason.
 
-A dead letter is the original key, value and headers, and ``dl-*`` headers that say whence it
-came and why it lies here. `restored` undoes exactly that, for a redrive.
+The record as it was lies in the service's own database, where an erasure finds it and a redrive
+takes it up again. ``<service>.dead-letters.v1`` says where it came from and why it lies aside, in
+``dl-*`` headers, and holds nothing of what was in it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from shared import outbox, telemetry
 from shared.errors import Poison
 from shared.events import NAMESPACE, dead_letter_topic
 from shared.events.codec import Header, Record
+from shared.inbox import Forget
 from shared.postgres import Tx
 
-__all__ = ["DeadLetter", "id_of", "marks_of", "park", "restored"]
+__all__ = [
+    "DeadLetter",
+    "drop",
+    "forgetting",
+    "id_of",
+    "lying",
+    "marks_of",
+    "naming",
+    "park",
+    "reason_of",
+    "redrive",
+]
 
-_PREFIX: Final = "dl-"
+_DETAIL_MAX: Final = 2000
+
+PARK: Final = """
+    INSERT INTO dead_letter (topic, partition, record_offset, reason, detail, key, value, headers)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id
+"""
+LYING: Final = "SELECT * FROM dead_letter ORDER BY id"
+NAMING: Final = """
+    SELECT * FROM dead_letter
+    WHERE EXISTS (SELECT FROM unnest($1::bytea[]) AS sought
+                  WHERE position(sought IN value) > 0 OR position(sought IN key) > 0)
+       OR EXISTS (SELECT FROM unnest($2::text[]) AS sought WHERE position(sought IN headers) > 0)
+    ORDER BY id FOR UPDATE
+"""
+DROP: Final = "DELETE FROM dead_letter WHERE id = ANY($1::bigint[]) RETURNING id"
+FORGET: Final = """
+    DELETE FROM dead_letter WHERE id IN (
+        SELECT id FROM dead_letter WHERE parked_at < now() - $1::interval LIMIT $2
+    )
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A parked record as it was, with the place it came from and the reason."""
 
+    id: int
     topic: str
     partition: int
     offset: int
@@ -40,48 +75,101 @@ def id_of(record: Record) -> UUID:
 
 
 async def park(tx: Tx, record: Record, why: Poison, *, service: str, attempts: int) -> None:
-    """Put a record aside with the transaction."""
+    """Put a record aside with the transaction, and say so."""
+    letter: int = await tx.fetchval(
+        PARK,
+        record.topic,
+        record.partition,
+        record.offset,
+        why.reason,
+        _detail(why),
+        record.key,
+        record.value,
+        outbox.packed(record.headers),
+    )
     await outbox.add_raw(
         tx,
         topic=dead_letter_topic(service),
-        key=record.key,
-        value=record.value,
-        headers=[*record.headers, *marks_of(record, why, service=service, attempts=attempts)],
+        key=str(letter).encode(),
+        value=None,
+        headers=marks_of(letter, record, why, service=service, attempts=attempts),
     )
     telemetry.DEAD_LETTERS.labels(why.reason).inc()
 
 
 def marks_of(
-    record: Record, why: Poison, *, service: str, attempts: int
-) -> list[tuple[str, bytes]]:
-    """Say whence a record came and why it lies aside."""
-    return [
-        ("dl-topic", record.topic.encode()),
-        ("dl-partition", str(record.partition).encode()),
-        ("dl-offset", str(record.offset).encode()),
-        ("dl-service", service.encode()),
-        ("dl-reason", why.reason.encode()),
-        ("dl-detail", why.detail.encode()[:2000]),
-        ("dl-attempts", str(attempts).encode()),
-    ]
+    letter: int, record: Record, why: Poison, *, service: str, attempts: int
+) -> list[Header]:
+    """Say whence a record came, why it lies aside, and under which number."""
+    marks = {
+        "id": letter,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "service": service,
+        "reason": why.reason,
+        "detail": _detail(why),
+        "attempts": attempts,
+    }
+    return [(f"dl-{name}", str(mark).encode()) for name, mark in marks.items()]
 
 
-def restored(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> DeadLetter:
-    """Read a dead letter back. Raises Poison for a record that is none.
+def reason_of(headers: Sequence[Header]) -> str:
+    """Read why a record was parked, from what was said of it."""
+    return (dict(headers).get("dl-reason") or b"unknown").decode(errors="replace")
 
-    The last ``dl-`` headers count: the original may have brought some of its own.
-    """
-    marks = {name: value for name, value in headers[-7:] if name.startswith(_PREFIX)}
-    try:
-        return DeadLetter(
-            topic=(marks["dl-topic"] or b"").decode(),
-            partition=int(marks["dl-partition"] or b""),
-            offset=int(marks["dl-offset"] or b""),
-            reason=(marks["dl-reason"] or b"").decode(),
-            detail=(marks["dl-detail"] or b"").decode(errors="replace"),
-            key=key,
-            value=value,
-            headers=list(headers[:-7]),
+
+async def lying(tx: Tx) -> list[DeadLetter]:
+    """Read all that lie aside, in the order in which they were parked."""
+    return [_letter(row) for row in await tx.fetch(LYING)]
+
+
+async def naming(tx: Tx, sought: Sequence[bytes]) -> list[DeadLetter]:
+    """Read and lock those in which one of some byte strings occurs."""
+    in_headers = [one.decode("latin-1") for one in sought if 0 not in one]
+    return [_letter(row) for row in await tx.fetch(NAMING, sought, in_headers)]
+
+
+async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+    """Send those that still lie aside back to where they came from, byte for byte."""
+    there = await drop(tx, letters)
+    sent = [letter for letter in letters if letter.id in there]
+    for letter in sent:
+        await outbox.add_raw(
+            tx, topic=letter.topic, key=letter.key, value=letter.value, headers=letter.headers
         )
-    except (KeyError, ValueError) as e:
-        raise Poison("no_dead_letter", f"the dl-* headers are missing or wrong: {e}") from e
+    return sent
+
+
+async def drop(tx: Tx, letters: Sequence[DeadLetter]) -> set[int]:
+    """Forget some for good; the numbers of those that still lay aside come back."""
+    return {row["id"] for row in await tx.fetch(DROP, [letter.id for letter in letters])}
+
+
+def forgetting(kept: timedelta) -> Forget:
+    """Say how to drop what has lain aside for so long."""
+    return partial(_forget, kept=kept)
+
+
+async def _forget(tx: Tx, *, limit: int, kept: timedelta) -> int:
+    return int((await tx.execute(FORGET, kept, limit)).removeprefix("DELETE "))
+
+
+def _detail(why: Poison) -> str:
+    """Leave out what PostgreSQL keeps in no text: NUL, and halves of characters."""
+    whole = why.detail.replace("\0", "").encode(errors="replace")
+    return whole[:_DETAIL_MAX].decode(errors="ignore")
+
+
+def _letter(row: Any) -> DeadLetter:  # noqa: ANN401 - a row
+    return DeadLetter(
+        id=row["id"],
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["record_offset"],
+        reason=row["reason"],
+        detail=row["detail"],
+        key=row["key"],
+        value=row["value"],
+        headers=outbox.unpacked(row["headers"]),
+    )

@@ -21,7 +21,7 @@ from shared.events.codec import Header, attributes_of, value_of
 from shared.postgres import Database, Tx
 from shared.publisher import Outgoing, Publisher
 
-__all__ = ["Relay", "add", "add_raw", "unsent"]
+__all__ = ["Relay", "add", "add_raw", "packed", "unpacked", "unsent"]
 
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 1000
@@ -68,9 +68,8 @@ async def add(
 async def add_raw(
     tx: Tx, *, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header]
 ) -> None:
-    """Announce a record as it is, byte for byte: dead letters."""
-    pairs = [(name, None if raw is None else raw.decode("latin-1")) for name, raw in headers]
-    await _insert(tx, [(topic, key, value, _packed(pairs), None)])
+    """Announce a record as it is, byte for byte: what is said of dead letters, and a redrive."""
+    await _insert(tx, [(topic, key, value, packed(headers), None)])
 
 
 async def unsent(tx: Tx) -> int:
@@ -85,20 +84,25 @@ async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
         tx.announces = True
 
 
-def _packed(pairs: Sequence[tuple[str, str | None]]) -> str:
+def packed(headers: Iterable[Header]) -> str:
     """Write headers as JSON; their bytes are read as Latin-1, which has a letter for each."""
+    return _json([(name, None if raw is None else raw.decode("latin-1")) for name, raw in headers])
+
+
+def _json(pairs: Sequence[tuple[str, str | None]]) -> str:
     return to_json(pairs).decode()
 
 
 def _attributes(envelope: Envelope[Event]) -> str:
     attributes = attributes_of(envelope)
-    packed = _packed(attributes)
-    if packed.isascii():
-        return packed
-    return _packed([(name, text.encode().decode("latin-1")) for name, text in attributes])
+    text = _json(attributes)
+    if text.isascii():
+        return text
+    return _json([(name, text.encode().decode("latin-1")) for name, text in attributes])
 
 
-def _unpacked(text: str) -> list[Header]:
+def unpacked(text: str) -> list[Header]:
+    """Read back what `packed` wrote."""
     pairs = from_json(text)
     return [(name, None if value is None else value.encode("latin-1")) for name, value in pairs]
 
@@ -181,7 +185,7 @@ class Relay:
                 row["topic"],
                 row["key"],
                 row["value"],
-                _unpacked(row["headers"]),
+                unpacked(row["headers"]),
                 row["partition"],
             )
             for row in rows

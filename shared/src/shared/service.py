@@ -1,11 +1,13 @@
 """What every service is made of, put together once: relay, publisher, consumer, ops pages."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from shared import dead_letters
 from shared.api import make_api
 from shared.consumer import BatchConsumer, Claimable, Connection, Decoder, Handler
 from shared.http import HttpServer, ops_routes
@@ -19,6 +21,7 @@ from shared.settings import ServiceSettings
 __all__ = ["Service"]
 
 _RELAY_SILENT_S_MAX: Final = 20
+_LETTERS_KEPT: Final = timedelta(days=90)
 
 type MakeApp = Callable[[list[BaseRoute]], Starlette]
 
@@ -26,17 +29,28 @@ type MakeApp = Callable[[list[BaseRoute]], Starlette]
 class Service:
     """The parts that no service may write a second time.
 
-    ``relay_patience_ms`` is for who announces a little at a time, and often.
+    ``relay_patience_ms`` is for who announces a little at a time, and often. ``letters_kept`` is
+    how long a dead letter can be redriven.
     """
 
     def __init__(
-        self, name: str, settings: ServiceSettings, db: Database, *, relay_patience_ms: int = 0
+        self,
+        name: str,
+        settings: ServiceSettings,
+        db: Database,
+        *,
+        relay_patience_ms: int = 0,
+        letters_kept: timedelta = _LETTERS_KEPT,
     ) -> None:
         self._name = name
         self._settings = settings
         self._db = db
         self._publisher = Publisher(
             settings.kafka_bootstrap, service=name, topic_prefix=settings.topic_prefix
+        )
+        self._pruners = (
+            Pruner(db),
+            Pruner(db, "dead letter pruner", dead_letters.forgetting(letters_kept)),
         )
         self._relay = Relay(db, self._publisher, patience_ms=relay_patience_ms)
 
@@ -76,7 +90,7 @@ class Service:
         routes = ops_routes(checks)
         app = make_app(routes) if make_app else make_api(self._name, routes)
         http = HttpServer(app, host=self._settings.http_host, port=self._settings.http_port)
-        return [self._publisher, self._relay, Pruner(self._db), *own, consumer, http]
+        return [self._publisher, self._relay, *self._pruners, *own, consumer, http]
 
     async def _database_fault(self) -> str | None:
         async with self._db.session() as session:

@@ -10,6 +10,7 @@ from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 
 from intake import handlers
 from intake.handlers import Refused, decode
+from shared import dead_letters
 from shared.events.codec import Record
 from shared.testing.builders import NOON, an_account
 
@@ -104,7 +105,9 @@ async def test_a_bad_document_that_says_whose_it_is_is_answered(intake: Intake) 
     (receipt,) = await intake.said("receipts.v1")
     assert (receipt["outcome"], receipt["reason"]) == ("rejected", "bad_data")
     assert "channel" in receipt["remedy"]
-    assert len(await intake.said("intake.dead-letters.v1")) == 1
+    async with intake.db.session() as session:
+        (letter,) = await dead_letters.lying(session)
+    assert (letter.value, letter.offset) == (item.record.value, 7)
 
 
 async def test_each_of_a_batch_is_answered_on_its_own(intake: Intake) -> None:

@@ -15,11 +15,11 @@ from intake import handlers, shown
 from intake.webhooks import Secrets, hubspot, routes, standard
 from premium.webhooks import store as operator
 from premium.webhooks.command import apply_connections
+from shared import dead_letters
 from shared.api import make_api
-from shared.dead_letters import restored
 from shared.errors import Transient
 from shared.events import Inbound
-from shared.events.codec import Header, Record, Skipped
+from shared.events.codec import Record, Skipped
 from shared.postgres import Database
 from shared.testing.builders import NOON
 from shared.testing.databases import MakeDatabase
@@ -31,7 +31,6 @@ SIGNED_PATH = "/v1/webhooks/signed/helpdesk"
 MS = str(int(NOON.timestamp() * 1000))
 S = str(int(NOON.timestamp()))
 KEY = bytes(range(32))
-PARKED = "SELECT key, value, headers FROM outbox WHERE topic = 'intake.dead-letters.v1'"
 WHSEC = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 REPLY = {
     "event": "ticket.commented",
@@ -298,9 +297,7 @@ async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> Non
     unread = created(9, objectId=[])
     assert outcomes(await doors.hubspot([created(1), unread])) == ["accepted", "refused"]
     async with doors.db.session() as session:
-        (row,) = await session.fetch(PARKED)
-    headers: list[Header] = [(n, v.encode("latin-1")) for n, v in json.loads(row["headers"])]
-    letter = restored(row["key"], row["value"], headers)
+        (letter,) = await dead_letters.lying(session)
     assert (letter.topic, json.loads(letter.value or b"")) == ("inbound.v1", unread)
     assert "external_id" in letter.detail
     item = handlers.decode(Record(letter.topic, 0, 7, letter.key, letter.value, letter.headers))
@@ -310,7 +307,7 @@ async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> Non
         async with doors.db.transaction() as tx:
             await apply_connections(tx, connections)
             await handlers.take(tx, [item], NOON, keys=KEYS)
-            assert len(await tx.fetch(PARKED)) == parked
+            assert len(await dead_letters.lying(tx)) == parked
     async with doors.db.session() as session:
         receipt = await shown.receipt(session, "hubspot", "1")
     assert json.loads(receipt or "{}")["outcome"] == "held"

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared import outbox
+from shared import dead_letters, outbox
 from shared.consumer import BatchConsumer, Connection
 from shared.errors import Poison, Transient
 from shared.events import Envelope, Event, TicketResponded
@@ -104,12 +104,15 @@ async def test_bad_records_are_parked_and_their_neighbours_handled(
         records += [*batch[:place], bad, *batch[place:]]
     await topics.send(records)
     seen = Seen()
-    async with consuming(topics, await database("intake"), seen):
-        parked = await topics.wait_for(DEAD_LETTERS, len(BAD))
+    async with consuming(topics, await database("intake"), seen) as db:
+        told = await topics.wait_for(DEAD_LETTERS, len(BAD))
+        async with db.session() as session:
+            parked = await dead_letters.lying(session)
     assert seen.tickets == ids
-    for letter, bad in zip(parked, BAD.values(), strict=True):
-        assert (letter.key, letter.value) == (bad.key, bad.value)
-        assert list(letter.headers[:-7]) == bad.headers
+    for letter, notice, bad in zip(parked, told, BAD.values(), strict=True):
+        assert (letter.key, letter.value, letter.headers) == (bad.key, bad.value, bad.headers)
+        assert (notice.key, notice.value) == (str(letter.id).encode(), None)
+        assert dict(notice.headers)["dl-offset"] == str(letter.offset).encode()
 
 
 async def test_a_bug_in_a_handler_costs_only_the_record_that_shows_it(

@@ -75,15 +75,16 @@ def evidence() -> Evidence:
         published(ClockMet, kind="first_response"),
         published(NotificationSent, delivery_id=str(DELIVERY)),
     ]
-    letter = DeadLetter("inbound.v1", 0, 0, "bad_json", "not JSON", BAD.key, BAD.value, [])
+    letter = DeadLetter(1, "inbound.v1", 0, 0, "bad_json", "not JSON", BAD.key, BAD.value, [])
     return Evidence(
         ledger=ledger,
-        wire=Wire(facts={fact.id: fact for fact in facts}, parked=[letter]),
+        wire=Wire(facts={fact.id: fact for fact in facts}),
         books=Books(
             tickets=frozenset({TICKET}),
             routed=[Routed(TICKET, 1, waiting=False)],
             clocks=[Timed(TICKET, "first_response", "met", None, None)],
             deliveries={DELIVERY: "sent"},
+            parked=[letter],
         ),
         mails=frozenset({DELIVERY.hex}),
         surprises=[],
@@ -93,6 +94,12 @@ def evidence() -> Evidence:
 def add(evidence: Evidence, fact: Published) -> None:
     """Publish one fact more."""
     evidence.wire.facts[fact.id] = fact
+
+
+def parked(evidence: Evidence) -> list[DeadLetter]:
+    """Reach for the dead letters."""
+    assert isinstance(evidence.books.parked, list)
+    return evidence.books.parked
 
 
 def lose(evidence: Evidence, kind: type[Event]) -> None:
@@ -117,8 +124,8 @@ FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
     "a request is lost": (lambda e: lose(e, TicketAccepted), "documents"),
     "a fact is lost": (lambda e: lose(e, TicketResponded), "documents"),
     "a fact is doubled": (lambda e: add(e, published(TicketResponded)), "documents"),
-    "garbage is not parked": (lambda e: e.wire.parked.clear(), "garbage"),
-    "garbage is parked twice": (lambda e: e.wire.parked.extend(e.wire.parked), "garbage"),
+    "garbage is not parked": (lambda e: parked(e).clear(), "garbage"),
+    "garbage is parked twice": (lambda e: parked(e).extend(parked(e)), "garbage"),
     "a promise is broken": (lambda e: add(e, BREACH), "promises"),
     "what was never said is taken back": (
         lambda e: add(e, published(PromiseRetracted, retracted_id="7", kind="first_response")),

@@ -148,6 +148,7 @@ BOOKS = Books(
     routed=(Routed(TICKET, 1, waiting=False),),
     clocks=(Timed(TICKET, "first_response", "met", "breached", BREACHED.id),),
     deliveries={uuid(10): "sent", uuid(11): "sent"},
+    parked=(),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from premium.redrive import to_the_end
+from premium.records import to_the_end
 from shared.errors import Poison, Transient
 from shared.events import Envelope, Event
 from shared.events.codec import Record, read

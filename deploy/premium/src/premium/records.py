@@ -1,16 +1,15 @@
 """`premium produce|consume TOPIC KEY`: one record to a topic, or a key's records from it."""
 
 import sys
-from collections.abc import Coroutine
-from typing import Annotated
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Annotated, Final
 
 import typer
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from premium.interrupt import run
 from premium.proof.broker import Broker
-from premium.redrive import to_the_end
 from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
@@ -19,7 +18,9 @@ from shared.header_names import accept_any
 from shared.publisher import Outgoing, Publisher
 from shared.settings import load
 
-__all__ = ["consume", "consumed", "produce", "produced"]
+__all__ = ["consume", "consumed", "produce", "produced", "to_the_end"]
+
+_WAIT_MS: Final = 1000
 
 type _Topic = Annotated[str, typer.Argument(help="such as inbound.v1; docs/api has all")]
 type _Key = Annotated[str, typer.Argument(help="what the record is about")]
@@ -71,6 +72,15 @@ async def consumed(bootstrap: str, topic: str, key: bytes) -> list[bytes]:
     finally:
         await consumer.stop()
     return found
+
+
+async def to_the_end(consumer: AIOKafkaConsumer) -> AsyncIterator[Sequence[ConsumerRecord]]:
+    """Read from where the consumer stands to where its topic ends now."""
+    held = list(consumer.assignment())
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(held)
+    while any([await consumer.position(tp) < ends[tp] for tp in held]):
+        found = await consumer.getmany(timeout_ms=_WAIT_MS)
+        yield [record for records in found.values() for record in records]
 
 
 async def _seek_topic(bootstrap: str, topic: str) -> None:

@@ -1,6 +1,7 @@
 """Intake, put together: the doors, the consumer, the relay."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -23,11 +24,20 @@ __all__ = ["assemble"]
 _RELAY_PATIENCE_MS: Final = 5
 """A round of the relay costs what ten requests do; a receipt in Kafka may be so much later."""
 
+_LETTERS_KEPT: Final = timedelta(days=14)
+"""They may hold what customers wrote, and one that was cut short names nobody to an erasure."""
+
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     keys = NumberKeys(settings.number_secret.get_secret_value())
-    service = Service("intake", settings, db, relay_patience_ms=_RELAY_PATIENCE_MS)
+    service = Service(
+        "intake",
+        settings,
+        db,
+        relay_patience_ms=_RELAY_PATIENCE_MS,
+        letters_kept=_LETTERS_KEPT,
+    )
     consumer: BatchConsumer[handlers.Item] = service.consumer(
         handlers.CONSUMES, handlers.decode, partial(handlers.take, keys=keys)
     )

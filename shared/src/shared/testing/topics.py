@@ -13,7 +13,7 @@ from shared.publisher import Outgoing, Publisher
 __all__ = ["Topics"]
 
 _WAIT_S_MAX: Final = 60
-_ROOMY: Final = {"max.message.bytes": str(8 * 1024 * 1024)}  # as dead letters need it
+_ROOMY: Final = {"max.message.bytes": str(8 * 1024 * 1024)}  # some tests send what is large
 
 
 class Topics:

@@ -70,6 +70,7 @@ def since(before: Books, after: Books) -> Books:
         routed=[ticket for ticket in after.routed if ticket.ticket_id not in old],
         clocks=[clock for clock in after.clocks if clock.ticket_id not in timed],
         deliveries={k: v for k, v in after.deliveries.items() if k not in before.deliveries},
+        parked=[letter for letter in after.parked if letter not in before.parked],
     )
 
 
@@ -113,7 +114,7 @@ def _copies(evidence: Evidence) -> Finding:
 def _garbage(evidence: Evidence) -> Finding:
     """Each bad record is parked once, byte for byte and for its fault; bad HTTP is refused."""
     by_key: dict[bytes | None, list[DeadLetter]] = {}
-    for letter in evidence.wire.parked:
+    for letter in evidence.books.parked:
         by_key.setdefault(letter.key, []).append(letter)
     faults = list(evidence.surprises)
     garbage = [sending for sending in evidence.ledger.garbage if sending.door == "kafka"]
@@ -125,7 +126,7 @@ def _garbage(evidence: Evidence) -> Finding:
             faults.append(f"{bad.key.decode()}: parked as {told}, not once as {bad.reason}, intact")
     faults += [f"parked by mistake: {x.topic}: {x.detail}" for y in by_key.values() for x in y]
     http = len(evidence.ledger.garbage) - len(garbage)
-    found_text = f"{len(evidence.wire.parked)} parked intact, {http} refused"
+    found_text = f"{len(evidence.books.parked)} parked intact, {http} refused"
     return Finding("garbage", f"{len(evidence.ledger.garbage)}", found_text, faults)
 
 

@@ -23,8 +23,7 @@ from premium.demo.workforce import Workforce
 from premium.proof.patience import patiently
 from premium.stack.business_time import BusinessTime
 from shared.clock import elapsed_s, or_after
-from shared.dead_letters import restored
-from shared.errors import Poison
+from shared.dead_letters import reason_of
 from shared.events import (
     ClockStarted,
     Envelope,
@@ -155,11 +154,7 @@ class Drive:
         """Show that a service parked a message."""
         self.heard, self.heard_at_s = self.heard + 1, elapsed_s()
         service = record.topic.partition(".")[0]
-        try:
-            reason = restored(record.key, record.value, record.headers).reason
-        except Poison as e:
-            reason = e.reason
-        self.board.refuse(self.now(), service, reason)
+        self.board.refuse(self.now(), service, reason_of(record.headers))
 
     async def _run_at(self, pace: Pace) -> None:
         self.pace = pace

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from shared import dead_letters
+from shared.dead_letters import DeadLetter
 from shared.postgres import Database
 
 __all__ = ["Books", "Routed", "Tables", "Timed"]
@@ -98,6 +100,7 @@ class Books:
     routed: Sequence[Routed]
     clocks: Sequence[Timed]
     deliveries: Mapping[UUID, str]
+    parked: Sequence[DeadLetter]
 
 
 class Tables:
@@ -152,6 +155,7 @@ class Tables:
             routed=[Routed(*row) for row in await self._rows("router", _ROUTED)],
             clocks=[Timed(*row) for row in await self._rows("sla_monitor", _CLOCKS)],
             deliveries={row["delivery_id"]: row["state"] for row in deliveries},
+            parked=[letter for name in self.databases for letter in await self._parked(name)],
         )
 
     async def digests(self) -> dict[str, str]:
@@ -163,6 +167,10 @@ class Tables:
             await session.execute(_UTC)
             found = [await session.fetchval(_DIGEST.format(query=query)) for query in queries]
         return hashlib.sha256("".join(str(one) for one in found).encode()).hexdigest()
+
+    async def _parked(self, name: str) -> list[DeadLetter]:
+        async with self.databases[name].session() as session:
+            return await dead_letters.lying(session)
 
     async def _rows(self, name: str, query: str) -> list[Any]:
         async with self.databases[name].session() as session:

@@ -17,8 +17,8 @@ from aiokafka.errors import KafkaError
 
 from premium.proof.broker import Offsets
 from shared.clock import elapsed_s
-from shared.dead_letters import DeadLetter, restored
-from shared.errors import Poison, Transient
+from shared.dead_letters import reason_of
+from shared.errors import Transient
 from shared.events import WatermarkAdvanced, dead_letter_topic
 
 __all__ = ["DEAD_LETTER_TOPICS", "FACT_TOPICS", "Published", "Wire", "read_wire"]
@@ -74,12 +74,11 @@ class Wire:
     repeats: Counter[str] = field(default_factory=Counter)
     contradictions: list[str] = field(default_factory=list)
     dead_letters: Counter[str] = field(default_factory=Counter)
-    parked: list[DeadLetter] = field(default_factory=list)
 
     def take(self, record: ConsumerRecord) -> None:
         """Add a record; what is said each second, of no ticket, is none of the facts."""
         if record.topic in DEAD_LETTER_TOPICS:
-            self._park(record)
+            self.dead_letters[f"{record.topic}: {reason_of(record.headers)}"] += 1
             return
         fact = _read(record)
         if fact.type == WatermarkAdvanced.type:
@@ -89,15 +88,6 @@ class Wire:
             self.repeats[record.topic] += 1
             if known.content != fact.content:
                 self.contradictions.append(f"{fact.type} {fact.id} has two contents")
-
-    def _park(self, record: ConsumerRecord) -> None:
-        try:
-            letter = restored(record.key, record.value, record.headers)
-        except Poison as e:
-            self.dead_letters[f"{record.topic}: {e.reason}"] += 1
-        else:
-            self.parked.append(letter)
-            self.dead_letters[f"{record.topic}: {letter.reason}"] += 1
 
     @property
     def digest(self) -> str:

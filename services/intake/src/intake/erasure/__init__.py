@@ -3,10 +3,11 @@
 from datetime import datetime
 from uuid import uuid5
 
-from intake import desk
+from intake import desk, webhooks
 from intake.domain import receipts
-from intake.erasure import store
-from shared import outbox
+from intake.erasure import letters, store
+from shared import dead_letters, outbox
+from shared.dead_letters import DeadLetter
 from shared.events import Envelope, TicketErased
 from shared.postgres import Tx
 
@@ -22,6 +23,7 @@ async def erase(tx: Tx, source: str, requester_id: str, now: datetime) -> int:
     told = [receipts.erased(receipt) for receipt in answered if receipt.outcome == "held"]
     await store.save_erased(tx, told)
     await outbox.add(tx, [desk.announced(receipt.ticket_id, receipt, now) for receipt in told])
+    await _drop_letters(tx, source, requester_id)
     facts = [TicketErased(ticket_id=x) for x in await store.erase_tickets(tx, source, requester_id)]
     await outbox.add(
         tx,
@@ -31,3 +33,22 @@ async def erase(tx: Tx, source: str, requester_id: str, now: datetime) -> int:
         ],
     )
     return len(facts)
+
+
+async def _drop_letters(tx: Tx, source: str, requester_id: str) -> None:
+    """Drop what they sent that could not be read; what is clearly of another source stays."""
+    sought = letters.written(requester_id)
+    about = [
+        letter
+        for letter in await dead_letters.naming(tx, sought)
+        if letters.has_word(letter, sought) and await _source_of(tx, letter) in (source, None)
+    ]
+    await dead_letters.drop(tx, about)
+
+
+async def _source_of(tx: Tx, letter: DeadLetter) -> str | None:
+    hooked = dict(letter.headers).get(webhooks.CONNECTION)
+    if hooked is None:
+        return letters.source_of(letter)
+    connection = await webhooks.connection(tx, hooked.decode(errors="replace"))
+    return None if connection is None else connection.mapping.source
