@@ -27,7 +27,7 @@ from shared.web.visitors import Person
 __all__ = ["demo"]
 
 _DAY_S: Final = 180.0
-_DAY_ONCE_S: Final = 26.0
+_DAY_ONCE_S: Final = 38.0
 _DAY_S_MIN: Final = 20.0
 _FAULTS_SHOWN_MAX: Final = 20
 _GUESTS: Final = (Person("mara.kowalski", lead=False), Person("nora.lindqvist", lead=True))
@@ -41,7 +41,7 @@ def demo(
     day: Annotated[
         float | None,
         typer.Option(
-            min=_DAY_S_MIN, help="Seconds that a day lasts.", show_default="180; with --once 26"
+            min=_DAY_S_MIN, help="Seconds that a day lasts.", show_default="180; with --once 38"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 7,

@@ -37,13 +37,13 @@ STORIES: Final[dict[Story, str]] = {
 
 FIRST_DAY: Final = date(2026, 3, 3)
 """A Tuesday without a holiday or a change of clocks in the zones of the day."""
-PHONE_HOURS: Final = (time(9), time(12))
+PHONE_HOURS: Final = (time(9, 35), time(10, 35))
 """Callbacks are offered in these hours, UTC, and web chat in the next; the form always."""
-CHAT_HOURS: Final = (time(14), time(14, 40))
+CHAT_HOURS: Final = (time(14), time(14, 12))
 RUSH: Final = (time(10), time(10, 15))
 OUTAGE: Final = (time(11, 15), time(11, 30))
 
-_EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 920, 180, 80, 120, 90
+_EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 560, 60, 30, 60, 60
 _CLAIM_SHARE, _DESCRIBED_SHARE, _ADMIN_SHARE = 0.12, 0.75, 0.5
 _KAFKA_SHARE, _OTHER_DOOR_SHARE, _LATE_SHARE, _LATE_WORDS_SHARE, _NAMED_SHARE = (
     0.25,
@@ -192,14 +192,14 @@ class _Writer:
         """Let customers write again; some of that arrives late, or before the request itself."""
         plain = [r for t, r in self.requests.items() if self.stories[t] == "plain"]
         emails = [request for request in plain if request.channel == "email"]
-        for request in self.rng.sample(emails, len(emails) // 20):
+        for request in self.rng.sample(emails, len(emails) // 12):
             wrote = request.occurred_at + self._minutes(1, 12)
             late = self._minutes(20, 40) if self._chance(_LATE_WORDS_SHARE) else timedelta()
             self._tell(request, "customer_replied", wrote, late=late)
 
     def _duplicates(self) -> None:
         good = [(sending, sending.document) for sending in self.sendings if sending.document]
-        for sending, document in self.rng.sample(good, len(good) // 25):
+        for sending, document in self.rng.sample(good, len(good) // 16):
             other: Door = "kafka" if sending.door == "http" else "http"
             door = other if self._chance(_OTHER_DOOR_SHARE) else sending.door
             at = sending.at + timedelta(seconds=self.rng.choice((0, 2, 45, 600)))

@@ -22,7 +22,7 @@ class Scene:
     """A stretch of the day, to ``until_h`` hours past midnight UTC, and its share of the play.
 
     ``allows`` is the business time that a fact may take through the system without harm: a
-    third of the shortest target there is in this scene, or less.
+    sixth of the shortest target or less, for a request takes several steps until it is answered.
     """
 
     name: str
@@ -31,15 +31,14 @@ class Scene:
     allows: timedelta
 
 
-_EMAILS, _CALLBACKS, _CHATS = timedelta(minutes=10), timedelta(seconds=60), timedelta(seconds=20)
+_EMAILS, _CALLBACKS, _CHATS = timedelta(minutes=10), timedelta(seconds=30), timedelta(seconds=10)
 
 SCENES: Final = (
-    Scene("night", 8.9, 4.5, _EMAILS),
-    Scene("morning", 9.95, 4.5, _CALLBACKS),
-    Scene("callback rush", 10.5, 6, _CALLBACKS),
-    Scene("outage", 12.1, 7, _CALLBACKS),
-    Scene("midday", 13.95, 2.5, _EMAILS),
-    Scene("chat hour", 14.75, 7.5, _CHATS),
+    Scene("night", 9.5, 6, _EMAILS),
+    Scene("callback rush", 10.75, 12, _CALLBACKS),
+    Scene("outage", 12, 4, _EMAILS),
+    Scene("midday", 13.95, 2, _EMAILS),
+    Scene("chat", 14.3, 9, _CHATS),
     Scene("evening", 24, 8, _EMAILS),
 )
 
