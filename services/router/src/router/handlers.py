@@ -151,8 +151,7 @@ async def _decide[T](
     act: Callable[[Desk, Book], T],
 ) -> T:
     """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
-    roster = remembered.roster
-    rules = await kept.load_rules(tx)
+    roster, rules = remembered.roster, remembered.offering
     changing = _changing(concern)
     turning = {one.specialist_id for one in roster.due(now)}
     roster.prolong(await kept.load_words(tx, changing | turning))

@@ -12,7 +12,10 @@ from shared.postgres import Tx
 
 __all__ = ["record"]
 
-_COLUMNS: Final = ("ticket_id", "at", "type", "specialist_id", "fact")
+RECORD: Final = """
+    INSERT INTO happening (ticket_id, at, type, specialist_id, fact)
+    SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::jsonb[])
+"""
 
 
 async def record(
@@ -34,4 +37,4 @@ async def record(
         what = (event.type, whose, event.model_dump_json())
         rows.append((event.ticket_id, envelope.time, *what))
     if rows:
-        await tx.copy("happening", _COLUMNS, rows)
+        await tx.execute(RECORD, *zip(*rows, strict=True))

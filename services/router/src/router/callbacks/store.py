@@ -1,6 +1,6 @@
 """Every SQL statement about the ledgers of promised calls."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,13 +15,16 @@ __all__ = ["Pages", "due", "load", "recent", "save"]
 _LISTED_MAX: Final = 500
 _COLUMNS: Final = "ticket_id, ledger, number_key, at, due_at, owed, dialled, remind_at"
 
-ENTRIES: Final = f"""
-    SELECT {_COLUMNS} FROM callback_wish WHERE ledger IN (
-        SELECT ledger FROM callback_wish WHERE ticket_id = ANY($1) OR number_key = ANY($2))
-"""
-FACTS: Final = """
-    SELECT fact_id, ticket_id, at, kind, specialist_id, outcome
-    FROM callback_fact WHERE ticket_id = ANY($1)
+# In one round trip, for most tickets have no ledger: an entry stands in a row for each fact of it.
+LEDGERS: Final = f"""
+    WITH entry AS (
+        SELECT {_COLUMNS} FROM callback_wish WHERE ledger IN (
+            SELECT ledger FROM callback_wish WHERE ticket_id = ANY($1) OR number_key = ANY($2))
+    ), told AS (
+        SELECT fact_id, ticket_id, at AS told_at, kind, specialist_id, outcome FROM callback_fact
+        WHERE ticket_id IN (SELECT unnest($1::uuid[]) UNION SELECT ticket_id FROM entry)
+    )
+    SELECT * FROM entry FULL JOIN told USING (ticket_id)
 """
 DUE: Final = "SELECT ticket_id FROM callback_wish WHERE remind_at <= premium_now()"
 OPEN: Final = "SELECT ticket_id FROM callback_wish WHERE open ORDER BY at LIMIT $1"
@@ -50,18 +53,18 @@ SAVE_RIDES: Final = """
 class Pages:
     """The rows of some ledgers, of which a book can be opened as often as it takes."""
 
-    def __init__(self, entries: Iterable[Any], facts: Iterable[Any]) -> None:
-        self._entries = list(entries)
-        self._facts = [_fact(row) for row in facts]
+    def __init__(self, rows: Sequence[Any] = ()) -> None:
+        self._entries = {row["ticket_id"]: row for row in rows if row["ledger"] is not None}
+        self._facts = [_fact(row) for row in rows if row["fact_id"] is not None]
 
     @property
     def ticket_ids(self) -> set[UUID]:
         """All tickets of these ledgers."""
-        return {row["ticket_id"] for row in self._entries}
+        return {*self._entries}
 
     def open(self) -> Book:
         """Open the book as it was loaded."""
-        return Book(map(_entry, self._entries), self._facts)
+        return Book(map(_entry, self._entries.values()), self._facts)
 
 
 async def load(tx: Tx, envelopes: Iterable[Envelope[Event]], ticket_ids: Collection[UUID]) -> Pages:
@@ -69,10 +72,8 @@ async def load(tx: Tx, envelopes: Iterable[Envelope[Event]], ticket_ids: Collect
     accepted = [e.event for e in envelopes if isinstance(e.event, TicketAccepted)]
     keys = [event.number_key for event in accepted if event.number_key is not None]
     if not keys and not ticket_ids:
-        return Pages((), ())
-    entries = await tx.fetch(ENTRIES, ticket_ids, keys)
-    told_of = {*ticket_ids, *(row["ticket_id"] for row in entries)}
-    return Pages(entries, await tx.fetch(FACTS, told_of))
+        return Pages()
+    return Pages(await tx.fetch(LEDGERS, ticket_ids, keys))
 
 
 async def save(tx: Tx, book: Book, desk: Desk, accepted: Collection[UUID]) -> None:
@@ -107,7 +108,7 @@ def _entry(row: Any) -> Entry:  # noqa: ANN401 - a record is any
 
 
 def _fact(row: Any) -> Told | Attempt:  # noqa: ANN401 - as above
-    told = row["fact_id"], row["ticket_id"], row["at"]
+    told = row["fact_id"], row["ticket_id"], row["told_at"]
     if row["kind"] == "attempted":
         return Attempt(*told, row["specialist_id"], row["outcome"])
     return Told(*told, row["kind"])

@@ -16,6 +16,7 @@ from router.memory.store import (
     newest,
     news,
 )
+from router.offers.rules import Rules as Offering
 from router.roster import Roster
 from shared.postgres import Tx
 
@@ -30,8 +31,10 @@ def spare_the_collector() -> None:
 class Remembered:
     """The roster in one transaction's hands."""
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, offering: Offering) -> None:
         self.roster = roster
+        self.offering = offering
+        """The rules by which it rings."""
         self.version: int | None = None
         """Of what this transaction changed, once it is saved."""
 
@@ -74,8 +77,8 @@ class Memory:
     async def lent(self, tx: Tx) -> AsyncIterator[Remembered]:
         """Become the only one who matches until ``tx`` ends, and get the roster."""
         async with self.alone(tx):
-            roster = await self._up_to_date(tx)
-            self._in_hand = Remembered(roster)
+            roster, offering = await self._up_to_date(tx)
+            self._in_hand = Remembered(roster, offering)
             tx.after_commit.add(partial(self._settle, self._in_hand))
             try:
                 yield self._in_hand
@@ -92,7 +95,7 @@ class Memory:
             remembered.roster.settle()
             self._version = remembered.version or self._version
 
-    async def _up_to_date(self, tx: Tx) -> Roster:
+    async def _up_to_date(self, tx: Tx) -> tuple[Roster, Offering]:
         roster = self._roster
         if roster is not None:
             roster.restore()
@@ -102,9 +105,9 @@ class Memory:
                     roster.refresh(await load_specialists(tx, told.specialist_ids))
                 roster.know_pools(told.pools)
                 self._version = told.version
-                return roster
-        version = await newest(tx)
+                return roster, told.rules
+        version, offering = await newest(tx)
         roster = Roster(await load_roster(tx), self._rules)
         roster.know_pools(await load_pools(tx))
         self._roster, self._version = roster, version
-        return roster
+        return roster, offering

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from router.matching import Pool
+from router.offers.rules import Rules, rules_of
 from router.specialist import Specialist
 from shared.errors import Transient
 from shared.postgres import Tx
@@ -40,10 +41,15 @@ SHIFTS: Final = """
     SELECT specialist_id, shifts FROM specialist
     WHERE specialist_id = ANY($1) AND shifts IS NOT NULL
 """
+# With the rules in force, which every decision needs: a row at least.
 NEWS: Final = """
-    SELECT version, specialist_ids, pools FROM change WHERE version > $1 ORDER BY version
+    SELECT version, specialist_ids, pools, document AS rules
+    FROM (SELECT (SELECT document FROM rules)) AS rules (document)
+    LEFT JOIN change ON version > $1 ORDER BY version
 """
-NEWEST: Final = "SELECT coalesce(max(version), 0) FROM change"
+NEWEST: Final = """
+    SELECT coalesce(max(version), 0), (SELECT document FROM rules) FROM change
+"""
 TELL: Final = "INSERT INTO change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
 FORGET_CHANGES: Final = "DELETE FROM change WHERE version <= $1"
 # The pools are found by leaping along the index: the cost is theirs, however many wait.
@@ -98,22 +104,27 @@ class News(NamedTuple):
     version: int
     specialist_ids: set[str]
     pools: set[Pool]
+    rules: Rules
 
 
-async def newest(tx: Tx) -> int:
-    """Read the version of the last change."""
-    version: int = await tx.fetchval(NEWEST)
-    return version
+async def newest(tx: Tx) -> tuple[int, Rules]:
+    """Read the version of the last change, and the rules in force."""
+    row = await tx.fetchrow(NEWEST)
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    version, document = row
+    return version, rules_of(document)
 
 
 async def news(tx: Tx, since: int) -> News | None:
     """Read what others changed after a version; None when that is not remembered so far back."""
-    rows = await tx.fetch(NEWS, since)
+    found = await tx.fetch(NEWS, since)
+    rows = [row for row in found if row["version"] is not None]
     version: int = rows[-1]["version"] if rows else since
     if version - since > CHANGES_KEPT:
         return None
     who = {one for row in rows for one in row["specialist_ids"]}
-    return News(version, who, {Pool.named(one) for row in rows for one in row["pools"]})
+    pools = {Pool.named(one) for row in rows for one in row["pools"]}
+    return News(version, who, pools, rules_of(found[0]["rules"]))
 
 
 async def tell(tx: Tx, specialist_ids: Iterable[str], pools: Iterable[Pool] = ()) -> int:

@@ -1,6 +1,7 @@
 """How offers ring and when tickets are handed back: rules as data, the same for all routers."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from shared.events import Absence
 from shared.promises import Channel
 
-__all__ = ["Grace", "Ring", "Rules", "SetAside"]
+__all__ = ["Grace", "Ring", "Rules", "SetAside", "rules_of"]
 
 type _Seconds = Annotated[FiniteFloat, Field(ge=0, le=86_400)]
 
@@ -69,3 +70,9 @@ class Rules(_Part):
         graces = self.offline_s if absence == "offline" else self.off_shift_s
         seconds = {"email": graces.email, "phone": graces.phone, "chat": graces.chat}[channel]
         return None if seconds is None else timedelta(seconds=seconds)
+
+
+@lru_cache(1)
+def rules_of(document: str | None) -> Rules:
+    """Read the rules in force, where some were put in force: once, not for every decision."""
+    return Rules() if document is None else Rules.model_validate_json(document)

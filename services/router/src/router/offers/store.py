@@ -9,7 +9,7 @@ from uuid import UUID
 from router.domain import Desk
 from router.offers.acts import Deed, Done, Outcome
 from router.offers.offer import Offer
-from router.offers.rules import Rules
+from router.offers.rules import Rules, rules_of
 from shared.errors import Transient
 from shared.events import Presence
 from shared.postgres import Tx
@@ -117,8 +117,7 @@ async def load_words(tx: Tx, specialist_ids: Collection[str]) -> dict[str, datet
 
 async def load_rules(tx: Tx) -> Rules:
     """Read the rules in force."""
-    document = await tx.fetchval(RULES)
-    return Rules() if document is None else Rules.model_validate_json(document)
+    return rules_of(await tx.fetchval(RULES))
 
 
 async def save_rules(tx: Tx, rules: Rules) -> None:
