@@ -264,3 +264,24 @@ async def test_a_page_is_light(desk: Desk, chromium: Browser) -> None:
     await fresh.wait_for_selector("body[data-live=live]")
     assert len(brought) >= 6
     assert 0 < sum(brought) <= BYTES_MAX
+
+
+async def test_a_long_queue_is_leafed_through(desk: Desk, chromium: Browser) -> None:
+    """A hundred a page, each ticket on one of them, within what is asked for."""
+    waits = [a_ticket(f"T{n}", account_id=f"acme-{n:03}", language="de") for n in range(203)]
+    await desk.given(a_specialist("ann", capacity={"phone": 1}), *waits)
+    lead = await desk.page_of(chromium, "ann", lead=True, path="/inbox/lead?language=de")
+    turns = lead.get_by_label("Pages of the queue")
+    seen: set[str] = set()
+    for place in ("1 to 100 of 203", "101 to 200 of 203", "201 to 203 of 203"):
+        await expect(turns).to_contain_text(place)
+        rows = await lead.locator("#lists [data-row]").all_text_contents()
+        seen |= {one for text in rows for one in text.split() if one.startswith("acme-")}
+        if not place.startswith("201"):
+            await turns.get_by_role("link", name="After").click()
+    assert len(seen) == 203
+    await expect(turns.get_by_role("link", name="After")).to_have_count(0)
+    await turns.get_by_role("link", name="Before").click()
+    await expect(turns).to_contain_text("101 to 200 of 203")
+    await desk.given(told(TicketResponded, "T0"))
+    await expect(turns).to_contain_text("101 to 200 of 202")

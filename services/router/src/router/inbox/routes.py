@@ -121,6 +121,22 @@ class _Place:
         }
         return {name: value for name, value in said.items() if value}
 
+    def turns(self, me: str, fitting: int) -> dict[str, Any]:
+        """Say where the queue's page stands among ``fitting`` tickets, and how to turn it."""
+        page, first = self.asked.page, (self.asked.page - 1) * store.QUEUE_PAGE
+        last = min(first + store.QUEUE_PAGE, fitting)
+        return {
+            "first": first + 1,
+            "last": last,
+            "fitting": fitting,
+            "before": self._turned(me, page - 1) if page > 1 else None,
+            "after": self._turned(me, page + 1) if last < fitting else None,
+        }
+
+    def _turned(self, me: str, page: int) -> str:
+        query = {**self.query(me), "page": str(page)}
+        return f"{self.path}?{urlencode(query)}"
+
     def base(self, me: str) -> str:
         """Begin a URL that ends with a ticket."""
         query = urlencode(self.query(me))
@@ -155,7 +171,8 @@ class _Inbox:
             floor = await read_floor(tx, visitor.name, place.asked, place.team, await now(tx))
             pane = await self._opened(tx, visitor, place)
             languages = sorted({language for _, language, _ in floor.pools})
-            more = {"asked": place.asked, "languages": languages}
+            turns = place.turns(visitor.name, floor.fitting)
+            more = {"asked": place.asked, "languages": languages, "turns": turns}
             return self._page(
                 "floor.html", visitor, place, await now(tx), pane, floor=floor, **more
             )
@@ -298,6 +315,8 @@ class _Inbox:
             "oob": False,
             "floor" if lead else "desk": view,
         }
+        if isinstance(view, Floor):
+            seen["turns"] = place.turns(visitor.name, view.fitting)
         return "".join(self._pages.render(part, **seen) for part in (_FLOOR if lead else _DESK))
 
 

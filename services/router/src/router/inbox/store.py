@@ -146,6 +146,13 @@ class Asked:
     oldest_first: bool = False
     page: int = 1
 
+    def shows(self, pool: Row) -> bool:
+        """Tell whether a pool is in that part."""
+        return self.channel in (None, pool["channel"]) and self.language in (
+            None,
+            pool["language"],
+        )
+
 
 async def look(tx: Tx, since: str | None) -> Look:
     """Say whose tickets something happened to since the last look; nobody's at the first."""

@@ -115,6 +115,8 @@ class Floor:
     """The lead's page: who waits and why, who holds how much."""
 
     queue: tuple[Row, ...]
+    fitting: int
+    """How many wait of whom the queue shows a page."""
     pools: tuple[tuple[Channel, str, int], ...]
     people: tuple[Worker, ...]
     infeasible: tuple[Stuck, ...]
@@ -177,6 +179,7 @@ async def read_floor(
     pools = await store.queue_sizes(tx)
     return Floor(
         queue=tuple(row_of(read) for read in await store.queue(tx, asked)),
+        fitting=sum(pool["waiting"] for pool in pools if asked.shows(pool)),
         pools=tuple((pool["channel"], pool["language"], pool["waiting"]) for pool in pools),
         people=tuple(_worker(read) for read in await store.people(tx, team, by_load=True)),
         infeasible=tuple(_stuck(read) for read in await listed(tx, now)),
