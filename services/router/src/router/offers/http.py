@@ -166,9 +166,9 @@ class _Desk:
         )
 
     async def act_as(
-        self, key: Key, specialist_id: str, make: Callable[[str], acts.Act], traceparent: str | None
+        self, key: Key, who: Who, make: Callable[[str], acts.Act], traceparent: str | None
     ) -> After:
-        check_specialist(key, specialist_id)
+        check_specialist(key, who.specialist_id)
         return await self.act(make, traceparent)
 
 
@@ -202,10 +202,7 @@ def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
     ) -> After:
         """Have the ticket that is offered: the lease must not have ended."""
         return await desk.act_as(
-            key,
-            who.specialist_id,
-            lambda trace: acts.Accept(offer_id, who.specialist_id, trace),
-            traceparent,
+            key, who, lambda trace: acts.Accept(offer_id, who.specialist_id, trace), traceparent
         )
 
     @app.post(
@@ -219,7 +216,7 @@ def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
         """Let the ticket ring at somebody else; it comes back when nobody else takes it."""
         return await desk.act_as(
             key,
-            wish.specialist_id,
+            wish,
             lambda trace: acts.DeclineOffer(offer_id, wish.specialist_id, wish.reason, trace),
             traceparent,
         )
@@ -238,7 +235,7 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
         """
         return await desk.act_as(
             key,
-            wish.specialist_id,
+            wish,
             lambda trace: acts.Decline(ticket_id, wish.specialist_id, wish.reason, trace),
             traceparent,
         )
@@ -249,10 +246,7 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
     ) -> After:
         """Say that the customer has an answer: clocks of a response are met."""
         return await desk.act_as(
-            key,
-            who.specialist_id,
-            lambda trace: acts.Respond(ticket_id, who.specialist_id, trace),
-            traceparent,
+            key, who, lambda trace: acts.Respond(ticket_id, who.specialist_id, trace), traceparent
         )
 
     @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="It is as severe", **ticket)  # type: ignore[arg-type]
@@ -261,10 +255,7 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
     ) -> After:
         """Find the severity right, as it stands."""
         return await desk.act_as(
-            key,
-            who.specialist_id,
-            lambda trace: acts.Confirm(ticket_id, who.specialist_id, trace),
-            traceparent,
+            key, who, lambda trace: acts.Confirm(ticket_id, who.specialist_id, trace), traceparent
         )
 
     @app.post("/v1/tickets/{ticket_id}/reclassify", summary="It is not as severe", **ticket)  # type: ignore[arg-type]
@@ -274,7 +265,7 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
         """Find another severity: its promises are priced anew from the create date."""
         return await desk.act_as(
             key,
-            finding.specialist_id,
+            finding,
             lambda trace: acts.Reclassify(
                 ticket_id, finding.specialist_id, finding.severity, trace
             ),
