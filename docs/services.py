@@ -12,13 +12,15 @@ import notifier.handlers
 import router.handlers
 import router.http
 import sla_monitor.handlers
-from intake.access import Access
+from intake.access import sources_of
 from intake.domain import NumberKeys
 from intake.http import Parts
 from intake.reception import make_reception
 from intake.webhooks import Secrets
+from router.access import specialists_of
 from router.handlers import Matcher
 from router.matching import default_rules
+from shared.access import Access
 from shared.api import make_api
 from shared.http import ops_routes
 from shared.postgres import Database
@@ -43,8 +45,9 @@ def app_of(service: str) -> FastAPI:
     if service == "intake":
         keys = NumberKeys("")
         reception = make_reception(database, keys)
-        parts = Parts(database, Access(database), Secrets(None), reception, keys)
+        parts = Parts(database, Access(database, sources_of), Secrets(None), reception, keys)
         return intake.http.make_app(parts, routes)
     if service == "router":
-        return router.http.make_app(database, Matcher(default_rules()), routes)
+        access = Access(database, specialists_of)
+        return router.http.make_app(database, Matcher(default_rules()), access, routes)
     return cast("FastAPI", import_module(f"{package}.http").make_app(database, routes))

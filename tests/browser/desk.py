@@ -10,12 +10,14 @@ from playwright.async_api import Browser, Page
 from pydantic import AnyHttpUrl, SecretStr
 from starlette.routing import BaseRoute
 
+from router.access import specialists_of
 from router.handlers import Matcher
 from router.http import make_app
 from router.inbox import store as inbox
 from router.inbox.details import Intake
 from router.inbox.routes import inbox_routes
 from router.matching import default_rules
+from shared.access import Access
 from shared.events import Envelope, Event
 from shared.http import HttpServer
 from shared.postgres import Database, now
@@ -49,7 +51,8 @@ class Desk:
 
     async def serve(self, port: int = 0) -> None:
         """Listen; a port of the system's choosing unless one is named."""
-        app = make_app(self.db, self.matcher, [*self.routes])
+        access = Access(self.db, specialists_of)
+        app = make_app(self.db, self.matcher, access, [*self.routes])
         self.server = HttpServer(app, host="127.0.0.1", port=port)
         await self.server.start()
         assert self.server.listening is not None

@@ -37,9 +37,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    """Speak HTTP, with the stack's key."""
-    headers = stack.addresses.intake_headers
+    """Speak HTTP, with the stack's key to intake."""
+    headers = stack.addresses.headers("intake")
     async with httpx.AsyncClient(timeout=WAIT_S_MAX, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """Speak to router, with the stack's key."""
+    headers = stack.addresses.headers("router")
+    place = stack.addresses.http("router")
+    async with httpx.AsyncClient(timeout=WAIT_S_MAX, headers=headers, base_url=place) as client:
         yield client
 
 

@@ -124,7 +124,11 @@ def secrets(stack: Stack) -> list[str]:
     """Gather what nobody but its holder may see."""
     kept = json.loads((stack.folder / "stack.json").read_text())
     files = (stack.folder / "webhook-secrets").glob("*")
-    return [kept["key"], *kept["passwords"].values(), *(f.read_text().strip() for f in files)]
+    return [
+        *kept["keys"].values(),
+        *kept["passwords"].values(),
+        *(f.read_text().strip() for f in files),
+    ]
 
 
 async def topics(bootstrap: str) -> set[str]:

@@ -60,7 +60,7 @@ def main() -> int:
                 report.mkdir()
                 failed = hold_beside_its_document(
                     stack.addresses.http("intake"),
-                    stack.addresses.intake_headers["authorization"],
+                    stack.addresses.headers("intake")["authorization"],
                     report,
                     seed=asked.seed + round_,
                     phases=_NEXT if round_ else FIRST,

@@ -10,17 +10,32 @@ import re
 import secrets
 import string
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
-__all__ = ["EVERY_SOURCE", "SCOPES", "ApiKey", "Scope", "make_key", "read_key"]
+__all__ = ["EVERY", "SCOPES", "ApiKey", "Keyed", "Scope", "make_key", "read_key"]
 
-type Scope = Literal["tickets:write", "tickets:read", "details:read", "subjects:erase"]
+type Keyed = Literal["intake", "router"]
+"""A service whose door wants keys."""
+type Scope = Literal[
+    "tickets:write",
+    "tickets:read",
+    "details:read",
+    "subjects:erase",
+    "desk:read",
+    "desk:act",
+    "desk:lead",
+]
 """What a key may do."""
 
-SCOPES: Final[tuple[Scope, ...]] = get_args(Scope.__value__)
-EVERY_SOURCE: Final = "*"
-"""Who owns this source owns every source."""
+SCOPES: Final[Mapping[Keyed, tuple[Scope, ...]]] = {
+    "intake": ("tickets:write", "tickets:read", "details:read", "subjects:erase"),
+    "router": ("desk:read", "desk:act", "desk:lead"),
+}
+"""What there is to do at each door."""
+EVERY: Final = "*"
+"""Who owns this source owns every source; who speaks for this specialist speaks for everybody."""
 
 _LETTERS: Final = string.digits + string.ascii_letters
 _PREFIX_LETTERS: Final = 8

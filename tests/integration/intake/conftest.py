@@ -9,7 +9,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from intake import handlers
-from intake.access import Access
+from intake.access import sources_of
 from intake.desk import Document
 from intake.domain import NumberKeys
 from intake.handlers import Posted
@@ -17,9 +17,10 @@ from intake.http import Parts, make_app
 from intake.reception import Reception, make_reception
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
+from shared.access import Access
 from shared.events import INBOUND, AccountListed, Envelope, Event
 from shared.events.codec import Record
-from shared.keys import EVERY_SOURCE, SCOPES
+from shared.keys import EVERY, SCOPES
 from shared.postgres import Database
 from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase, MakeDatabase
@@ -125,8 +126,10 @@ async def stranger(
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await owner.start()
     async with connected(fresh.owner_dsn) as owning:
-        key = await create(owning, Grant("northwind", "test", SCOPES, [EVERY_SOURCE]))
-    transport = ASGITransport(make_app(Parts(db, Access(db), Secrets(None), reception, KEYS), []))
+        key = await create(owning, Grant("northwind", "test", SCOPES["intake"], [EVERY]))
+    transport = ASGITransport(
+        make_app(Parts(db, Access(db, sources_of), Secrets(None), reception, KEYS), [])
+    )
     headers = {"authorization": f"Bearer {key.text}"}
     async with AsyncClient(
         transport=transport, base_url="http://intake", headers=headers

@@ -10,13 +10,14 @@ from httpx import AsyncClient
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake
 
 from intake import handlers
-from intake.access import Access
+from intake.access import sources_of
 from intake.http import Parts, make_app
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
+from shared.access import Access
 from shared.consumer import BatchConsumer, Connection
 from shared.http import HttpServer, ops_routes
-from shared.keys import EVERY_SOURCE, SCOPES
+from shared.keys import EVERY, SCOPES
 from shared.lifecycle import Part
 from shared.limits import LIMITS, Limits
 from shared.outbox import Relay
@@ -38,10 +39,14 @@ async def serving(
 ) -> AsyncIterator[AsyncClient]:
     """Serve on a port of the loopback; the client has a key that may ask as fast as it can."""
     async with connected(fresh.owner_dsn) as owner:
-        grant = Grant("northwind", "fast", SCOPES, [EVERY_SOURCE], rate_per_s=_BURST, burst=_BURST)
+        grant = Grant(
+            "northwind", "fast", SCOPES["intake"], [EVERY], rate_per_s=_BURST, burst=_BURST
+        )
         key = await create(owner, grant)
     routes = ops_routes({})
-    parts = Parts(intake.db, Access(intake.db), Secrets(secrets), intake.reception, KEYS)
+    parts = Parts(
+        intake.db, Access(intake.db, sources_of), Secrets(secrets), intake.reception, KEYS
+    )
     app = make_app(parts, routes, limits)
     server = HttpServer(app, host="127.0.0.1", port=0)
     await server.start()

@@ -35,7 +35,7 @@ from intake.webhooks import hubspot, standard
 from premium.stack.keys import Grant, connected, create
 from premium.webhooks.command import apply_connections
 from shared.events.codec import VALUE_BYTES_MAX
-from shared.keys import EVERY_SOURCE, SCOPES
+from shared.keys import EVERY, SCOPES
 from shared.limits import Limits
 from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase
@@ -293,7 +293,7 @@ async def test_ten_times_the_load_is_shed(
     """
     async with connected(fresh.owner_dsn) as owner:
         slow = await create(
-            owner, Grant("northwind", "slow", SCOPES, [EVERY_SOURCE], rate_per_s=1, burst=1)
+            owner, Grant("northwind", "slow", SCOPES["intake"], [EVERY], rate_per_s=1, burst=1)
         )
     before = (await client.get("/metrics")).text
     seen: list[float] = []

@@ -1,6 +1,8 @@
-"""Keys as the operator makes them, on intake's real database."""
+"""Keys as the operator makes them, on the real databases of intake and router."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Final, cast
 
 import asyncpg
 import pytest
@@ -10,29 +12,38 @@ from premium.stack.keys import Grant, connected, create, keep_local, kept, revok
 from shared.keys import SCOPES, read_key
 from shared.testing.databases import MakeDatabase
 
-GRANT = Grant("northwind", "form", ["tickets:write"], ["app-form"], days=90, rate_per_s=7, burst=9)
+INTAKES: Final = Grant(
+    "northwind", "form", ["tickets:write"], ["app-form"], days=90, rate_per_s=7, burst=9
+)
+ROUTERS: Final = replace(INTAKES, scopes=["desk:act"], owned=["ann"], service="router")
 TOLD = "SELECT array_agg((scopes, rate_per_s, burst, expires_at - created_at)) FROM access_key"
 EXPIRE = "UPDATE access_key SET expires_at = now()"
 TEXTS = "SELECT string_agg(access_key::text, ' ') FROM access_key"
 
 
+@pytest.fixture(params=[INTAKES, ROUTERS], ids=lambda grant: grant.service)
+async def grant(request: pytest.FixtureRequest) -> Grant:
+    """Make keys for each door in turn."""
+    return cast("Grant", request.param)
+
+
 @pytest.fixture
-async def owner(database: MakeDatabase) -> AsyncIterator[asyncpg.Connection]:
-    """Connect as the owner of intake's database."""
-    async with connected((await database("intake")).owner_dsn) as connection:
+async def owner(grant: Grant, database: MakeDatabase) -> AsyncIterator[asyncpg.Connection]:
+    """Connect as the owner of the service's database."""
+    async with connected((await database(grant.service)).owner_dsn) as connection:
         yield connection
 
 
-async def test_a_key_is_replaced_without_a_gap(owner: asyncpg.Connection) -> None:
+async def test_a_key_is_replaced_without_a_gap(owner: asyncpg.Connection, grant: Grant) -> None:
     """The second is like the first, and both count until one is revoked."""
-    first = await create(owner, GRANT)
-    second = await rotate(owner, "northwind", "form")
-    assert [key.state for key in await kept(owner)] == ["in force"] * 2
+    first = await create(owner, grant)
+    second = await rotate(owner, grant.tenant, grant.name)
+    assert [key.state for key in await kept(owner, grant.service)] == ["in force"] * 2
     one, other = await owner.fetchval(TOLD)
     assert one == other
     await revoke(owner, first.prefix)
-    third = await rotate(owner, "northwind", "form")
-    states = {key.prefix: key.state for key in await kept(owner)}
+    third = await rotate(owner, grant.tenant, grant.name)
+    states = {key.prefix: key.state for key in await kept(owner, grant.service)}
     assert [states[key.prefix] for key in (first, second, third)] == [
         "revoked",
         "in force",
@@ -40,59 +51,74 @@ async def test_a_key_is_replaced_without_a_gap(owner: asyncpg.Connection) -> Non
     ]
 
 
-async def test_a_third_key_of_a_name_is_refused(owner: asyncpg.Connection) -> None:
+async def test_a_third_key_of_a_name_is_refused(owner: asyncpg.Connection, grant: Grant) -> None:
     """A rotation that is never ended would leave old keys about."""
-    await create(owner, GRANT)
-    await rotate(owner, "northwind", "form")
+    await create(owner, grant)
+    await rotate(owner, grant.tenant, grant.name)
     with pytest.raises(StackError, match="revoke the old one first"):
-        await rotate(owner, "northwind", "form")
+        await rotate(owner, grant.tenant, grant.name)
 
 
-async def test_a_name_is_given_once(owner: asyncpg.Connection) -> None:
+async def test_a_name_is_given_once(owner: asyncpg.Connection, grant: Grant) -> None:
     """Until its keys have expired or are revoked."""
-    await create(owner, GRANT)
+    await create(owner, grant)
     with pytest.raises(StackError, match="premium keys rotate northwind form"):
-        await create(owner, GRANT)
+        await create(owner, grant)
     await owner.execute(EXPIRE)
-    await create(owner, GRANT)
+    await create(owner, grant)
 
 
-async def test_a_source_belongs_to_one_tenant(owner: asyncpg.Connection) -> None:
+@pytest.mark.parametrize("grant", [INTAKES], indirect=True)
+async def test_a_source_belongs_to_one_tenant(owner: asyncpg.Connection, grant: Grant) -> None:
     """Who asks for another's is told whose it is."""
-    await create(owner, GRANT)
+    await create(owner, grant)
     with pytest.raises(StackError, match="app-form is northwind's"):
-        await create(owner, Grant("southwind", "form", SCOPES, ["app-form"]))
+        await create(owner, replace(grant, tenant="southwind"))
+
+
+@pytest.mark.parametrize("grant", [ROUTERS], indirect=True)
+async def test_several_may_speak_for_a_specialist(owner: asyncpg.Connection, grant: Grant) -> None:
+    """A desk, and a tool of their own."""
+    await create(owner, grant)
+    await create(owner, replace(grant, tenant="southwind", owned=["*", "ann"]))
+    listed = await kept(owner, "router")
+    assert {key.tenant: key.owned for key in listed} == {
+        "northwind": ["ann"],
+        "southwind": ["*", "ann"],
+    }
 
 
 async def test_what_is_not_in_force_is_neither_replaced_nor_ended(
-    owner: asyncpg.Connection,
+    owner: asyncpg.Connection, grant: Grant
 ) -> None:
     """The operator hears where to look."""
     with pytest.raises(StackError, match="premium keys create"):
-        await rotate(owner, "northwind", "form")
-    key = await create(owner, GRANT)
+        await rotate(owner, grant.tenant, grant.name)
+    key = await create(owner, grant)
     await revoke(owner, key.prefix)
     with pytest.raises(StackError, match="premium keys list"):
         await revoke(owner, key.prefix)
 
 
-async def test_the_secret_is_not_kept(owner: asyncpg.Connection) -> None:
+async def test_the_secret_is_not_kept(owner: asyncpg.Connection, grant: Grant) -> None:
     """A copy of the database lets nobody in."""
-    key = await create(owner, GRANT)
+    key = await create(owner, grant)
     assert key.text.split("_")[2] not in await owner.fetchval(TEXTS)
 
 
-async def test_the_stack_keeps_its_key_and_ends_those_before(owner: asyncpg.Connection) -> None:
+async def test_the_stack_keeps_its_key_and_ends_those_before(
+    owner: asyncpg.Connection, grant: Grant
+) -> None:
     """Again and again the same, until it is revoked; then another."""
-    first = await keep_local(owner, None)
-    assert await keep_local(owner, first) == first
-    [listed] = await kept(owner)
-    assert (listed.tenant, listed.state, listed.sources) == ("local", "in force", ["*"])
-    assert tuple(listed.scopes) == SCOPES
+    first = await keep_local(owner, grant.service, None)
+    assert await keep_local(owner, grant.service, first) == first
+    [listed] = await kept(owner, grant.service)
+    assert (listed.tenant, listed.state, listed.owned) == ("local", "in force", ["*"])
+    assert tuple(listed.scopes) == SCOPES[grant.service]
     await revoke(owner, listed.prefix)
-    second = await keep_local(owner, first)
+    second = await keep_local(owner, grant.service, first)
     assert read_key(second)
     assert second != first
-    third = await keep_local(owner, None)
-    in_force = [key.prefix for key in await kept(owner) if key.state == "in force"]
+    third = await keep_local(owner, grant.service, None)
+    in_force = [key.prefix for key in await kept(owner, grant.service) if key.state == "in force"]
     assert in_force == [third.split("_")[1]]

@@ -111,7 +111,7 @@ async def test_time_is_real_again_when_a_play_is_broken_off(
 ) -> None:
     """Ctrl-C in the middle of a replay leaves no database in another year."""
     publisher = Held()
-    async with specialists(tables, "http://127.0.0.1:9") as people:
+    async with specialists(tables, "http://127.0.0.1:9", {}) as people:
         player = Player(
             publisher=publisher,
             tables=tables,

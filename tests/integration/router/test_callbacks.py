@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
+from tests.integration.router.conftest import at_the_door
 
 from router.handlers import Matcher
-from router.http import make_app
 from router.matching import default_rules
 from router.offers.rules import Rules
 from router.offers.store import save_rules
@@ -30,7 +30,7 @@ from shared.events import (
 from shared.postgres import Database
 from shared.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
-from shared.testing.databases import FreshDatabase, MakeDatabase
+from shared.testing.databases import FreshDatabase
 
 NUMBER: Final = "0123456789abcdef"
 T1, T2 = ticket_id_of("test", "T1"), ticket_id_of("test", "T2")
@@ -93,12 +93,6 @@ class Desk:
 
 
 @pytest.fixture
-async def fresh(database: MakeDatabase) -> FreshDatabase:
-    """Make a database."""
-    return await database("router")
-
-
-@pytest.fixture
 async def desk(fresh: FreshDatabase) -> AsyncIterator[Desk]:
     """Run router, with two specialists, at noon."""
     db = Database(fresh.dsn, service="router")
@@ -108,8 +102,7 @@ async def desk(fresh: FreshDatabase) -> AsyncIterator[Desk]:
     async with db.transaction() as tx:
         await save_rules(tx, Rules(rings={}))
     matcher = Matcher(default_rules())
-    transport = ASGITransport(make_app(db, matcher, []))
-    async with AsyncClient(transport=transport, base_url="http://router") as client:
+    async with at_the_door(fresh, db, matcher) as client:
         made = Desk(db, owner, matcher, client)
         await made.stand_at(0)
         await made.take(a_specialist("ann"), a_specialist("ben"))

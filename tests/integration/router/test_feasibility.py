@@ -8,11 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from tests.integration.router.conftest import at_the_door
 
 from router.feasibility import Pool, outlooks
 from router.handlers import Matcher
-from router.http import make_app
 from router.matching import default_rules
 from router.memory.store import load_roster
 from shared.events import Envelope, Event, TicketClosed, TicketResponded, ticket_id_of
@@ -28,7 +27,7 @@ from shared.testing.builders import (
     reclassified,
     told,
 )
-from shared.testing.databases import MakeDatabase
+from shared.testing.databases import FreshDatabase
 
 T1: Final = ticket_id_of("test", "T1")
 ANNOUNCED: Final = """
@@ -44,9 +43,9 @@ ROOMS: Final[tuple[dict[Channel, int], ...]] = (TALK, {"email": 1}, {"phone": 0}
 
 
 @pytest.fixture
-async def db(database: MakeDatabase) -> AsyncIterator[Database]:
+async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
     """Connect as a router."""
-    made = Database((await database("router")).dsn, service="router")
+    made = Database(fresh.dsn, service="router")
     await made.start()
     yield made
     await made.stop()
@@ -177,7 +176,7 @@ async def test_many_are_told_in_steps(db: Database) -> None:
         assert await session.fetchval(BEHIND) == 0
 
 
-async def test_a_lead_sees_what_nobody_can_meet(db: Database) -> None:
+async def test_a_lead_sees_what_nobody_can_meet(fresh: FreshDatabase, db: Database) -> None:
     """With what stands in the way as the roster is now; what is past due is left out."""
     async with db.session() as session:
         at = await now(session)
@@ -185,8 +184,7 @@ async def test_a_lead_sees_what_nobody_can_meet(db: Database) -> None:
     early, late = a_ticket("T1", language="ja"), a_ticket("T2", language="ja", after_min=ahead_min)
     await take(db, early, late)
     await take(db, a_ticket("T3", language="ja", after_min=ahead_min - 90))
-    transport = ASGITransport(make_app(db, Matcher(default_rules()), []))
-    async with AsyncClient(transport=transport, base_url="http://router") as client:
+    async with at_the_door(fresh, db, Matcher(default_rules())) as client:
         rows = (await client.get("/v1/infeasible")).json()
     assert [row["ticket_id"] for row in rows] == [str(ticket_id_of("test", "T2"))]
     assert rows[0]["words"] == "nobody on the roster takes email in `ja`, nor in English"

@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
+from tests.integration.router.conftest import at_the_door
 
 from router import store
 from router.handlers import Matcher
-from router.http import make_app
 from router.matching import default_rules, redecide
 from shared.events import AssignmentExplained, Envelope, Event, ticket_id_of
 from shared.postgres import Database
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
-from shared.testing.databases import MakeDatabase
+from shared.testing.databases import FreshDatabase
 
 T1 = ticket_id_of("test", "T1")
 T2 = ticket_id_of("test", "T2")
@@ -25,19 +25,18 @@ DECLINED = """
 
 
 @pytest.fixture
-async def db(database: MakeDatabase) -> AsyncIterator[Database]:
+async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
     """Connect as a router."""
-    db = Database((await database("router")).dsn, service="router")
+    db = Database(fresh.dsn, service="router")
     await db.start()
     yield db
     await db.stop()
 
 
 @pytest.fixture
-async def client(db: Database) -> AsyncIterator[AsyncClient]:
+async def client(fresh: FreshDatabase, db: Database) -> AsyncIterator[AsyncClient]:
     """Knock at the door."""
-    transport = ASGITransport(make_app(db, Matcher(default_rules()), []))
-    async with AsyncClient(transport=transport, base_url="http://router") as client:
+    async with at_the_door(fresh, db, Matcher(default_rules())) as client:
         yield client
 
 

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import asyncpg
 import pytest
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import AsyncClient, Response
 from tests.chaos.acting import Router, act_once, found_wrong, set_up, told_wrong
+from tests.integration.router.conftest import at_the_door
 
-from router.http import make_app
 from router.sweep import Sweeper
 from shared.clock import or_after
 from shared.events import Envelope, Event, ticket_id_of
 from shared.postgres import Database, now
 from shared.testing.builders import a_specialist, a_ticket
-from shared.testing.databases import MakeDatabase
+from shared.testing.databases import FreshDatabase, MakeDatabase
 
 T1 = ticket_id_of("test", "T1")
 LOOK_S: Final = 0.01
@@ -44,19 +44,19 @@ CUT = """
 
 
 @pytest.fixture
-async def db(database: MakeDatabase) -> AsyncIterator[Router]:
+async def db(fresh: FreshDatabase) -> AsyncIterator[Router]:
     """Connect as a router."""
-    db = Router((await database("router")).dsn)
+    db = Router(fresh.dsn)
     await db.start()
     yield db
     await db.stop()
 
 
 @pytest.fixture
-async def client(db: Router) -> AsyncIterator[AsyncClient]:
+async def client(fresh: FreshDatabase, db: Router) -> AsyncIterator[AsyncClient]:
     """Knock at the door."""
-    transport = ASGITransport(make_app(db, db.matcher, []))
-    async with AsyncClient(transport=transport, base_url="http://router/v1") as client:
+    async with at_the_door(fresh, db, db.matcher) as client:
+        client.base_url = client.base_url.join("/v1")
         yield client
 
 
@@ -152,9 +152,9 @@ async def test_what_a_lead_does_is_on_record(db: Router, client: AsyncClient) ->
     assert (await post(client, f"/tickets/{T1}/pin", **pin)).status_code == 200
     async with db.session() as session:
         moved, pinned = await session.fetch(ACTS)
-    assert moved[:5] == ("move", "lea", "ann", "ben", "knows them")
+    assert moved[:5] == ("move", "lea (desk/test)", "ann", "ben", "knows them")
     assert isinstance(moved["at"], datetime)
-    assert pinned[:5] == ("pin", "lea", "ben", "ben", "stays there")
+    assert pinned[:5] == ("pin", "lea (desk/test)", "ben", "ben", "stays there")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from shared.events import Envelope, Event
 from shared.postgres import Database, now
 from shared.rosters import Shifts
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes
-from shared.testing.databases import FreshDatabase, MakeDatabase
+from shared.testing.databases import FreshDatabase
 
 AFTERNOON: Final = {"zone": "UTC", "hours": {"mon-fri": ["12:30-18:00"]}}
 HELD: Final = "SELECT specialist_id FROM ticket ORDER BY ticket_id"
@@ -28,12 +28,6 @@ STAND: Final = """
 """
 LOOK_S: Final = 0.01
 WAIT_S_MAX: Final = 30
-
-
-@pytest.fixture
-async def fresh(database: MakeDatabase) -> FreshDatabase:
-    """Make a database."""
-    return await database("router")
 
 
 @pytest.fixture

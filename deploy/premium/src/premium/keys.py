@@ -1,8 +1,9 @@
-"""`premium keys create|rotate|revoke|list`: who may use intake's door."""
+"""`premium keys create|rotate|revoke|list`: who may use the doors of intake and router."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import chain
+from typing import Annotated, Final, Literal
 
 import asyncpg
 import typer
@@ -13,29 +14,38 @@ from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack import keys as kept
 from premium.stack.errors import StackError
-from shared.keys import SCOPES, ApiKey, Scope
+from shared.keys import SCOPES, ApiKey, Keyed, Scope
 from shared.settings import load
 
 __all__ = ["keys"]
 
-_WIDTHS: Final = {"prefix": 8, "scopes": max(map(len, SCOPES))}
+_WIDTHS: Final = {"prefix": 8, "scopes": max(map(len, chain(*SCOPES.values())))}
 """What must be readable, or copied, on a narrow screen."""
+_CHOICE: Final = "; ".join(f"{name}: {', '.join(scopes)}" for name, scopes in SCOPES.items())
+_OWNED: Final[Mapping[Keyed, str]] = {"intake": "sources", "router": "specialists"}
 
 type _Work[T] = Callable[[asyncpg.Connection], Awaitable[T]]
 
-keys = typer.Typer(help="Who may use intake's door: make keys, replace and end them.")
+keys = typer.Typer(help="Who may use the doors of intake and router: make, replace, end keys.")
 
 Tenant = Annotated[str, typer.Argument(help="whose key it is")]
 Name = Annotated[str, typer.Argument(help="what it is for, such as web-form")]
+Service = Annotated[Literal["intake", "router"], typer.Option(help="whose door it opens")]
 
 
 @keys.command()
 def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     tenant: Tenant,
     name: Name,
-    scope: Annotated[list[str], typer.Option(help=f"repeatable: {', '.join(SCOPES)}")],
+    scope: Annotated[list[str], typer.Option(help=f"repeatable: {_CHOICE}")],
+    service: Service = "intake",
     source: Annotated[
-        list[str] | None, typer.Option(help="a source the tenant owns from now on; repeatable")
+        list[str] | None,
+        typer.Option(help="intake: a source the tenant owns from now on; repeatable"),
+    ] = None,
+    specialist: Annotated[
+        list[str] | None,
+        typer.Option(help="router: as whom the tenant may act from now on; repeatable"),
     ] = None,
     days: Annotated[
         int | None, typer.Option(help="how long it counts; for ever if none", min=1, max=3650)
@@ -44,44 +54,56 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     burst: Annotated[int, typer.Option(help="requests at once", min=1)] = 4_000,
 ) -> None:
     """Make a key and show it, once: only its SHA-256 is kept."""
-    grant = kept.Grant(tenant, name, _scopes(scope), source or (), days, rate, burst)
-    _show(_as_owner(lambda connection: kept.create(connection, grant)))
+    owned = _owned(service, source or (), specialist or ())
+    grant = kept.Grant(tenant, name, _scopes(service, scope), owned, days, rate, burst, service)
+    _show(_as_owner(service, lambda connection: kept.create(connection, grant)))
 
 
 @keys.command()
-def rotate(tenant: Tenant, name: Name) -> None:
+def rotate(tenant: Tenant, name: Name, service: Service = "intake") -> None:
     """Make a second key like the one in force, and show it; revoke the first when it is unused."""
-    _show(_as_owner(lambda connection: kept.rotate(connection, tenant, name)))
+    _show(_as_owner(service, lambda connection: kept.rotate(connection, tenant, name)))
 
 
 @keys.command()
 def revoke(
     prefix: Annotated[str, typer.Argument(help="the 8 characters after pk_; see `list`")],
+    service: Service = "intake",
 ) -> None:
     """End a key. It is refused within a second."""
-    _as_owner(lambda connection: kept.revoke(connection, prefix))
+    _as_owner(service, lambda connection: kept.revoke(connection, prefix))
     Console().print(f"{prefix} is revoked")
 
 
 @keys.command("list")
-def list_() -> None:
+def list_(service: Service = "intake") -> None:
     """Show all keys but their secrets: whose, for what, and when each was last used."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("prefix", "tenant", "name", "state", "scopes", "sources", "expires", "last used"):
+    owned = _OWNED[service]
+    for title in ("prefix", "tenant", "name", "state", "scopes", owned, "expires", "last used"):
         table.add_column(title, overflow="fold", min_width=_WIDTHS.get(title))
-    for key in _as_owner(kept.kept):
+    for key in _as_owner(service, lambda connection: kept.kept(connection, service)):
         moments = (key.expires_at, key.last_used_at)
         shown = (f"{moment:%Y-%m-%d %H:%M}" if moment else "never" for moment in moments)
-        lists = ("\n".join(key.scopes), "\n".join(key.sources))
+        lists = ("\n".join(key.scopes), "\n".join(key.owned))
         table.add_row(key.prefix, key.tenant, key.name, key.state, *lists, *shown)
     Console().print(table)
 
 
-def _scopes(asked: list[str]) -> list[Scope]:
-    unknown = sorted(set(asked).difference(SCOPES))
+def _scopes(service: Keyed, asked: list[str]) -> list[Scope]:
+    known = SCOPES[service]
+    unknown = sorted(set(asked).difference(known))
     if unknown:
-        raise StackError(f"no scope {unknown[0]}: choose among {', '.join(SCOPES)}")
-    return [scope for scope in SCOPES if scope in asked]
+        raise StackError(f"{service} has no scope {unknown[0]}: choose among {', '.join(known)}")
+    return [scope for scope in known if scope in asked]
+
+
+def _owned(service: Keyed, sources: Sequence[str], specialists: Sequence[str]) -> Sequence[str]:
+    if service == "router" and sources:
+        raise StackError("router knows no sources: name whom it is for by --specialist")
+    if service == "intake" and specialists:
+        raise StackError("intake knows no specialists: did you mean --service router?")
+    return [*sources, *specialists]
 
 
 def _show(key: ApiKey) -> None:
@@ -89,8 +111,8 @@ def _show(key: ApiKey) -> None:
     typer.echo(key.text)
 
 
-def _as_owner[T](work: _Work[T]) -> T:
-    dsn = Stack.attach(load(Settings).home).addresses.dsn("intake", owner=True)
+def _as_owner[T](service: Keyed, work: _Work[T]) -> T:
+    dsn = Stack.attach(load(Settings).home).addresses.dsn(service, owner=True)
 
     async def done() -> T:
         async with kept.connected(dsn) as connection:

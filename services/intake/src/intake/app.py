@@ -6,13 +6,14 @@ from functools import partial
 from typing import Final
 
 from intake import handlers
-from intake.access import Access
+from intake.access import sources_of
 from intake.domain import NumberKeys
 from intake.http import Parts, make_app
 from intake.keeper import Keeper
 from intake.reception import make_reception
 from intake.settings import Settings
 from intake.webhooks import Secrets
+from shared.access import Access
 from shared.consumer import BatchConsumer
 from shared.lifecycle import Part
 from shared.limits import Limits
@@ -42,7 +43,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         handlers.CONSUMES, handlers.decode, partial(handlers.take, keys=keys)
     )
     secrets = Secrets(settings.webhook_secrets_dir)
-    behind = Parts(db, Access(db), secrets, make_reception(db, keys), keys)
+    behind = Parts(db, Access(db, sources_of), secrets, make_reception(db, keys), keys)
     limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,

@@ -17,13 +17,14 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from intake import desk, erasure, shown, webhooks
-from intake.access import Access, Confidant, Eraser, Guard, Key, Reader, Writer, check_source
+from intake.access import Confidant, Eraser, Reader, Writer, check_source
 from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS, TOGETHER_MAX, data_of
 from intake.desk import Document
 from intake.domain import NumberKeys
 from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
 from intake.webhooks import Secrets
 from shared import postgres
+from shared.access import Access, Guard, Key
 from shared.api import TicketId, Traceparent, make_api, problems
 from shared.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
@@ -38,6 +39,7 @@ __all__ = ["Answers", "Batch", "Parts", "make_app"]
 _KEY_HEADER: Final = "Idempotency-Key"
 _KEY: Final = r'^"?[\x21\x23-\x7e]{1,255}"?$'
 _IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
+_SIGNED: Final = "/v1/webhooks/"
 _STRANGERS_SHARE: Final = 4
 """Of all requests in hand at most a quarter have no key."""
 _TWO_KEYS: Final = "came more than once; send one"
@@ -168,7 +170,7 @@ class Parts:
 def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = LIMITS) -> FastAPI:
     """Build the app; ``routes`` are those that every service has, and open to all."""
     strangers_max = max(1, limits.requests_max // _STRANGERS_SHARE)
-    guard = Middleware(Guard, access=parts.access, strangers_max=strangers_max)
+    guard = Middleware(Guard, access=parts.access, signed=_SIGNED, strangers_max=strangers_max)
     app = make_api("intake", routes, [guard], limits)
     door = _Door(parts.db, parts.reception, parts.keys)
     _add_requests(app, door)

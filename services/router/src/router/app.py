@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from router import handlers, store
+from router.access import specialists_of
 from router.http import make_app
 from router.inbox import store as inbox
 from router.inbox.details import Intake
@@ -10,6 +11,7 @@ from router.inbox.routes import inbox_routes
 from router.memory import spare_the_collector
 from router.settings import Settings
 from router.sweep import Sweeper
+from shared.access import Access
 from shared.inbox import Pruner
 from shared.lifecycle import Part
 from shared.postgres import Database
@@ -30,6 +32,9 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     intake = Intake(settings.intake_url, settings.intake_key)
     oidc = Oidc(settings.oidc) if settings.oidc else None
     pages = inbox_routes(db, matcher, pulse, intake, oidc)
-    own = (Sweeper(db, matcher), Pruner(db, "decision pruner", store.forget_decisions))
-    parts = service.parts(consumer, lambda routes: make_app(db, matcher, [*routes, *pages]), *own)
+    access = Access(db, specialists_of)
+    own = (Sweeper(db, matcher), Pruner(db, "decision pruner", store.forget_decisions), access)
+    parts = service.parts(
+        consumer, lambda routes: make_app(db, matcher, access, [*routes, *pages]), *own
+    )
     return [*parts, pulse]

@@ -8,14 +8,17 @@ from uuid import UUID
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from router import store
+from router.access import Reader
 from router.callbacks import http as callbacks
 from router.feasibility import http as feasibility
 from router.handlers import Matcher
 from router.inbox.routes import STREAM
 from router.offers.http import add_desk
+from shared.access import Access, Guard
 from shared.api import A_TICKET, TicketId, make_api, problems
 from shared.events import AssignmentExplained, Presence
 from shared.http import OPS_PATHS
@@ -108,18 +111,18 @@ _DECISION_FAILS: Final = problems(
 )
 
 
-def make_app(db: Database, matcher: Matcher, routes: list[BaseRoute]) -> FastAPI:
-    """Build the app; ``routes`` are those that every service has."""
-    app = make_api("router", routes, limits=_LIMITS)
+def make_app(db: Database, matcher: Matcher, access: Access, routes: list[BaseRoute]) -> FastAPI:
+    """Build the app; ``routes`` want no key: those that every service has, and the pages."""
+    app = make_api("router", routes, [Middleware(Guard, access=access)], _LIMITS)
 
     @app.get("/v1/queue", summary="Who waits", tags=["queue"])
-    async def queue() -> list[Pool]:
+    async def queue(_: Reader) -> list[Pool]:
         """Count the tickets that wait, by channel and language."""
         async with db.transaction() as tx:
             return _POOLS.validate_python(await store.queue(tx, now=await now(tx)))
 
     @app.get("/v1/specialists", summary="Who holds how much", tags=["specialists"])
-    async def specialists() -> list[Holder]:
+    async def specialists(_: Reader) -> list[Holder]:
         """List everybody on the roster, present or not."""
         async with db.transaction() as tx:
             return _HOLDERS.validate_python(await store.roster_load(tx))
@@ -138,7 +141,7 @@ def _add_decision(app: FastAPI, db: Database) -> None:
         tags=["tickets"],
         responses=_DECISION_FAILS,
     )
-    async def decision(ticket_id: TicketId) -> Decided:
+    async def decision(ticket_id: TicketId, _: Reader) -> Decided:
         """Tell of each decision on a ticket why it went to whom it went, or waits; the last counts.
 
         Records are kept for 14 days.

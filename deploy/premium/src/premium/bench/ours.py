@@ -85,7 +85,7 @@ async def ours(
     tables = Tables({db: addresses.dsn(db, owner=True) for db in DATABASES})
     broker = Broker(addresses.kafka_bootstrap)
     publisher = Publisher(addresses.kafka_bootstrap, service="bench")
-    headers = addresses.intake_headers
+    headers = addresses.headers("intake")
     async with aiohttp.ClientSession(addresses.http("intake"), headers=headers) as intake:
         try:
             await tables.start()

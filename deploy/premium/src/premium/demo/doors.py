@@ -44,6 +44,7 @@ class Doors:
     intake: str
     intake_headers: Mapping[str, str]
     router: str
+    router_headers: Mapping[str, str]
     ledger: Ledger = field(default_factory=Ledger)
     surprises: list[str] = field(default_factory=list)
 
@@ -79,14 +80,13 @@ class Doors:
 
     async def rules(self) -> dict[str, Any]:
         """Read by which rules it rings."""
-        answer = await patiently(lambda: self._send("GET", f"{self.router}/v1/rules"))
+        answer = await patiently(lambda: self._ask_router("GET", "rules"))
         found: dict[str, Any] = json.loads(answer.text)
         return found
 
     async def ring_by(self, rules: Mapping[str, Any]) -> None:
         """Let it ring by other rules."""
-        place = f"{self.router}/v1/rules"
-        answer = await patiently(lambda: self._send("PUT", place, json=rules))
+        answer = await patiently(lambda: self._ask_router("PUT", "rules", json=rules))
         if answer.status not in _TAKEN:
             self.surprises.append(f"rules: {answer}")
 
@@ -95,8 +95,8 @@ class Doors:
         await self._publish(listing(envelope))
 
     async def _act(self, what: str, specialist_id: str, **more: str) -> None:
-        place, body = f"{self.router}/v1/{what}", {"specialist_id": specialist_id, **more}
-        answer = await patiently(lambda: self._send("POST", place, json=body))
+        body = {"specialist_id": specialist_id, **more}
+        answer = await patiently(lambda: self._ask_router("POST", what, json=body))
         if answer.status not in {*_TAKEN, HTTPStatus.CONFLICT}:
             self.surprises.append(f"{what}: {answer}")
 
@@ -110,6 +110,10 @@ class Doors:
         expected = _TAKEN if sending.document else {int(sending.reason)}
         if answer.status not in expected:
             self.surprises.append(f"{path[:-1]} {sending.key.decode()}: {answer}")
+
+    async def _ask_router(self, verb: str, what: str, **content: Any) -> _Answer:  # noqa: ANN401 - aiohttp's own
+        place = f"{self.router}/v1/{what}"
+        return await self._send(verb, place, headers=self.router_headers, **content)
 
     async def _send(self, verb: str, place: str, **content: Any) -> _Answer:  # noqa: ANN401 - aiohttp's own
         try:

@@ -227,7 +227,8 @@ async def theatre(addresses: Addresses, screen: Screen) -> AsyncIterator[Theatre
             http,
             publisher,
             addresses.http("intake"),
-            addresses.intake_headers,
+            addresses.headers("intake"),
             addresses.http("router"),
+            addresses.headers("router"),
         )
         yield Theatre(addresses, broker, tables, doors, screen)

@@ -73,6 +73,7 @@ class _Service:
     ) -> None:
         self._http = http
         self._name = name
+        self._headers = addresses.headers("router") if name == "router" else {}
         try:
             self._place = f"{addresses.http(name)}/v1/tickets/{ticket_id}"
         except KeyError:
@@ -82,7 +83,7 @@ class _Service:
         """Ask for a part of what it knows."""
         place, name = f"{self._place}/{what}", self._name
         try:
-            async with self._http.get(place) as answer:
+            async with self._http.get(place, headers=self._headers) as answer:
                 status, told = answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError) as e:
             raise StackError(

@@ -1,7 +1,7 @@
 """The specialists of a replay: whatever rings at them they accept, over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -65,7 +65,9 @@ class Specialists:
 
 
 @asynccontextmanager
-async def specialists(tables: Tables, router: str) -> AsyncIterator[Specialists]:
-    """Let them sit down."""
-    async with aiohttp.ClientSession(timeout=_HTTP_S) as http:
+async def specialists(
+    tables: Tables, router: str, headers: Mapping[str, str]
+) -> AsyncIterator[Specialists]:
+    """Let them sit down; ``headers`` show router the key of who speaks for all of them."""
+    async with aiohttp.ClientSession(timeout=_HTTP_S, headers=headers) as http:
         yield Specialists(http, tables, router)

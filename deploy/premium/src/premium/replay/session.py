@@ -129,5 +129,7 @@ async def session(addresses: Addresses, watch: MemoryWatch) -> AsyncIterator[Ses
         opened.push_async_callback(broker.close)
         publisher = Publisher(addresses.kafka_bootstrap, service="premium")
         opened.push_async_callback(publisher.stop)
-        people = await opened.enter_async_context(specialists(tables, addresses.http("router")))
+        people = await opened.enter_async_context(
+            specialists(tables, addresses.http("router"), addresses.headers("router"))
+        )
         yield Session(broker, tables, publisher, people, watch)

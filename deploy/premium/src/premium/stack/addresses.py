@@ -7,6 +7,7 @@ from premium.stack.errors import StackError
 from premium.stack.postgres import admin_dsn
 from premium.stack.servers import HOST
 from premium.stack.state import Memory
+from shared.keys import Keyed
 
 __all__ = ["Addresses"]
 
@@ -35,12 +36,11 @@ class Addresses:
         """Name a service's HTTP door, without a slash at the end."""
         return f"http://{HOST}:{self._memory.ports[service]}"
 
-    @property
-    def intake_headers(self) -> dict[str, str]:
-        """What intake's door wants to see. Raises StackError before intake was first up."""
-        if self._memory.key is None:
-            raise StackError("the stack has no key for intake yet: run `premium up`")
-        return {"authorization": f"Bearer {self._memory.key}"}
+    def headers(self, service: Keyed) -> dict[str, str]:
+        """Show the stack's key at a service's door. Raises StackError before it was first up."""
+        if service not in self._memory.keys:
+            raise StackError(f"the stack has no key for {service} yet: run `premium up`")
+        return {"authorization": f"Bearer {self._memory.keys[service]}"}
 
     @property
     def smtp_host(self) -> str:

@@ -1,6 +1,7 @@
-"""API keys in intake's database, as its owner: made, replaced, ended, listed."""
+"""API keys in the database of intake or router, as its owner: made, replaced, ended, listed."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Final
 import asyncpg
 
 from premium.stack.errors import StackError
-from shared.keys import EVERY_SOURCE, SCOPES, ApiKey, Scope, make_key, read_key
+from shared.keys import EVERY, SCOPES, ApiKey, Keyed, Scope, make_key, read_key
 
 __all__ = ["Grant", "Listed", "connected", "create", "keep_local", "kept", "revoke", "rotate"]
 
@@ -51,12 +52,17 @@ _REVOKE: Final = """
 """
 _OWN: Final = "INSERT INTO source_owner (source, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _OWNER: Final = "SELECT tenant FROM source_owner WHERE source = $1"
+_SPEAK: Final = """
+    INSERT INTO specialist_voice (specialist_id, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING
+"""
+_OWNED: Final[Mapping[Keyed, str]] = {
+    "intake": "SELECT tenant, source FROM source_owner ORDER BY source",
+    "router": "SELECT tenant, specialist_id FROM specialist_voice ORDER BY specialist_id",
+}
 _LIST: Final = """
     SELECT prefix, tenant, name, scopes, created_at, expires_at, last_used_at,
            CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-                WHEN expires_at <= now() THEN 'expired' ELSE 'in force' END AS state,
-           ARRAY(SELECT source FROM source_owner WHERE source_owner.tenant = access_key.tenant
-                 ORDER BY source) AS sources
+                WHEN expires_at <= now() THEN 'expired' ELSE 'in force' END AS state
     FROM access_key ORDER BY tenant, name, created_at
 """
 _REVOKED: Final = "SELECT revoked_at IS NOT NULL FROM access_key WHERE prefix = $1"
@@ -77,11 +83,13 @@ class Grant:
     tenant: str
     name: str
     scopes: Sequence[Scope]
-    sources: Sequence[str] = ()
+    owned: Sequence[str] = ()
+    """What the tenant speaks for from now on: sources at intake, specialists at router."""
     days: int | None = None
     """How long it counts; None for ever."""
     rate_per_s: int = _RATE_PER_S
     burst: int = _BURST
+    service: Keyed = "intake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class Listed:
     expires_at: datetime | None
     last_used_at: datetime | None
     state: str
-    sources: Sequence[str]
+    owned: Sequence[str]
 
 
 @asynccontextmanager
@@ -111,32 +119,35 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
             await connection.close()
     except asyncpg.UndefinedTableError as e:
         raise StackError(
-            "intake's database knows no keys yet: run `premium down`, then `premium up`"
+            "this database knows no keys yet: run `premium down`, then `premium up`"
         ) from e
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as e:
-        raise StackError(f"cannot reach intake's database: {e}; run `premium up`") from e
+        raise StackError(f"cannot reach the database: {e}; run `premium up`") from e
 
 
 async def create(connection: asyncpg.Connection, grant: Grant) -> ApiKey:
-    """Make a key, and give the sources to its tenant. Raises StackError when one is taken."""
-    for source in grant.sources:
-        await _own(connection, grant.tenant, source)
+    """Make a key, and let its tenant speak for more. Raises StackError when that is another's."""
+    for owned in grant.owned:
+        await _own(connection, grant.service, grant.tenant, owned)
     await connection.execute(_FREE, grant.tenant, grant.name)
     key = make_key()
     what = (grant.tenant, grant.name, grant.scopes, grant.rate_per_s, grant.burst, grant.days)
     if await connection.fetchval(_CREATE, key.prefix, key.digest, *what) is None:
         raise StackError(
             f"{grant.tenant} has a key {grant.name}: choose another name, or replace it with"
-            f" `premium keys rotate {grant.tenant} {grant.name}`"
+            f" `premium keys rotate {grant.tenant} {grant.name} --service {grant.service}`"
         )
     return key
 
 
-async def _own(connection: asyncpg.Connection, tenant: str, source: str) -> None:
-    await connection.execute(_OWN, source, tenant)
-    owner = await connection.fetchval(_OWNER, source)
+async def _own(connection: asyncpg.Connection, service: Keyed, tenant: str, what: str) -> None:
+    if service == "router":
+        await connection.execute(_SPEAK, what, tenant)
+        return
+    await connection.execute(_OWN, what, tenant)
+    owner = await connection.fetchval(_OWNER, what)
     if owner != tenant:
-        raise StackError(f"the source {source} is {owner}'s: a source belongs to one tenant")
+        raise StackError(f"the source {what} is {owner}'s: a source belongs to one tenant")
 
 
 async def rotate(connection: asyncpg.Connection, tenant: str, name: str) -> ApiKey:
@@ -162,12 +173,16 @@ async def revoke(connection: asyncpg.Connection, prefix: str) -> None:
         raise StackError(f"no key {prefix} is in force: see `premium keys list`")
 
 
-async def kept(connection: asyncpg.Connection) -> list[Listed]:
+async def kept(connection: asyncpg.Connection, service: Keyed) -> list[Listed]:
     """Read all keys there ever were."""
-    return [Listed(**row) for row in await connection.fetch(_LIST)]
+    owned = defaultdict(list)
+    for tenant, what in await connection.fetch(_OWNED[service]):
+        owned[tenant].append(what)
+    rows = await connection.fetch(_LIST)
+    return [Listed(**row, owned=owned[row["tenant"]]) for row in rows]
 
 
-async def keep_local(connection: asyncpg.Connection, text: str | None) -> str:
+async def keep_local(connection: asyncpg.Connection, service: Keyed, text: str | None) -> str:
     """Let the stack's own key count, for everything, instead of those it had before.
 
     It comes back; a new one when there was none, or it was revoked.
@@ -176,7 +191,7 @@ async def keep_local(connection: asyncpg.Connection, text: str | None) -> str:
     if key is None or await connection.fetchval(_REVOKED, key.prefix):
         key = make_key()
     await connection.execute(_REPLACE_LOCAL, _LOCAL, _STACK, key.prefix)
-    what = (list(SCOPES), _RATE_PER_S, _BURST)
+    what = (SCOPES[service], _RATE_PER_S, _BURST)
     await connection.execute(_KEEP_LOCAL, key.prefix, key.digest, _LOCAL, _STACK, *what)
-    await connection.execute(_OWN, EVERY_SOURCE, _LOCAL)
+    await _own(connection, service, _LOCAL, EVERY)
     return key.text

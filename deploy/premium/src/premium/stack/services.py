@@ -77,7 +77,8 @@ class Service(Server):
                 "WEBHOOK_SECRETS_DIR": str(site.home.folder / "webhook-secrets"),
             }
         if self.name == "router":
-            told |= {"INTAKE_URL": addresses.http("intake"), "INTAKE_KEY": site.memory.key or ""}
+            key = site.memory.keys.get("intake", "")
+            told |= {"INTAKE_URL": addresses.http("intake"), "INTAKE_KEY": key}
         if self.name == "notifier":
             told |= {
                 "SMTP_HOST": addresses.smtp_host,

@@ -22,6 +22,7 @@ from premium.stack.services import NUMBERS, SERVICES, Service
 from premium.stack.state import Home, Memory
 from premium.stack.topics import ensure_topics
 from shared.clock import elapsed_s
+from shared.keys import SCOPES, Keyed
 
 __all__ = ["Stack", "State"]
 
@@ -183,8 +184,9 @@ class Stack:
         await ensure_databases(Addresses(site.memory).admin_dsn, site.memory)
         idle = [service for service in services if find(site.home.run, service.name) is None]
         await _together(*(service.migrate(site) for service in idle))
-        if _SERVICES["intake"] in services:
-            await _keep_key(site)
+        for name in SCOPES:
+            if _SERVICES[name] in services:
+                await _keep_key(site, name)
 
     async def _kafka_side(self, site: Site, started: list[Server]) -> None:
         if self._kafka_bootstrap is None:
@@ -192,19 +194,21 @@ class Stack:
         await ensure_topics(Addresses(site.memory).kafka_bootstrap)
 
 
-async def _keep_key(site: Site) -> None:
-    """Let the stack's own key count at intake's door, before intake opens it."""
-    owner = Addresses(site.memory).dsn("intake", owner=True)
+async def _keep_key(site: Site, service: Keyed) -> None:
+    """Let the stack's own key count at a service's door, before the service opens it."""
+    owner = Addresses(site.memory).dsn(service, owner=True)
     async with keys.connected(owner) as connection:
-        site.memory.key = await keys.keep_local(connection, site.memory.key)
+        key = await keys.keep_local(connection, service, site.memory.keys.get(service))
+    site.memory.keys[service] = key
     site.home.remember(site.memory)
-    site.home.show_key(site.memory.key)
+    site.home.show_key(service, key)
 
 
 def _show_addresses(site: Site) -> None:
-    """Say for shells where intake and Kafka are: only now do ports stand."""
+    """Say for shells where the doors and Kafka are: only now do ports stand."""
     addresses = Addresses(site.memory)
-    site.home.show_addresses(addresses.http("intake"), addresses.kafka_bootstrap)
+    doors: dict[str, str] = {name: addresses.http(name) for name in SCOPES}
+    site.home.show_addresses(doors | {"kafka": addresses.kafka_bootstrap})
 
 
 def _server(name: str) -> Server:

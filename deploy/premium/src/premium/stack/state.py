@@ -5,16 +5,17 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from premium.stack.errors import StackError
 from premium.stack.reporting import Reporter
 from shared.clock import or_after
+from shared.keys import Keyed
 
 __all__ = ["Home", "Memory", "locked", "speaking_of", "write_atomically"]
 
@@ -31,8 +32,15 @@ class Memory(BaseModel):
     """Somebody else's Kafka, if the stack was last brought up with one."""
     postgres_dsn: str | None = None
     """The same of PostgreSQL."""
-    key: str | None = None
-    """What the stack itself shows at intake's door."""
+    keys: dict[Keyed, str] = {}
+    """What the stack itself shows at the doors of its services."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_one_key(cls, told: dict[str, Any]) -> dict[str, Any]:
+        """Take over the key of a stack that was up when intake's was the only door."""
+        key = told.get("key")
+        return {"keys": {"intake": key}, **told} if key else told
 
     def make_up_passwords(self, roles: Iterable[str]) -> None:
         """Give each role one, if it has none yet."""
@@ -51,8 +59,11 @@ class Home:
         self.postgres = self.folder / "postgres"
         self.kafka = self.folder / "kafka"
         self.mails = self.folder / "mails.jsonl"
-        self.key = self.folder / "key"
-        """A header for `curl -H @FILE`: what runs shows its arguments to everybody."""
+        self.keys: Final[Mapping[Keyed, Path]] = {
+            "intake": self.folder / "key",
+            "router": self.folder / "router-key",
+        }
+        """Headers for `curl -H @FILE`: what runs shows its arguments to everybody."""
         self.env = self.folder / "env"
         self._memory = self.folder / "stack.json"
         self._lock = self.folder / "lock"
@@ -94,15 +105,16 @@ class Home:
         with speaking_of(self.folder):
             write_atomically(self._memory, memory.model_dump_json(indent=2))
 
-    def show_key(self, key: str) -> None:
+    def show_key(self, service: Keyed, key: str) -> None:
         """Lay the stack's own key down for curl, for the owner's eyes only."""
         with speaking_of(self.folder):
-            write_atomically(self.key, f"authorization: Bearer {key}\n")
+            write_atomically(self.keys[service], f"authorization: Bearer {key}\n")
 
-    def show_addresses(self, intake: str, kafka_bootstrap: str) -> None:
-        """Lay down where upstream systems send to, for a shell to read."""
+    def show_addresses(self, addresses: Mapping[str, str]) -> None:
+        """Lay down where upstream systems and desks send to, for a shell to read."""
+        lines = (f"export {name.upper()}={place}\n" for name, place in addresses.items())
         with speaking_of(self.folder):
-            write_atomically(self.env, f"export INTAKE={intake}\nexport KAFKA={kafka_bootstrap}\n")
+            write_atomically(self.env, "".join(lines))
 
     @asynccontextmanager
     async def locked(self, report: Reporter) -> AsyncIterator[int]:
@@ -115,7 +127,7 @@ class Home:
         with speaking_of(self.folder):
             for path in (self.run, self.logs, self.postgres, self.kafka):
                 shutil.rmtree(path, ignore_errors=True)
-            for path in (self.mails, self.key, self.env, self._memory, self._lock):
+            for path in (self.mails, *self.keys.values(), self.env, self._memory, self._lock):
                 path.unlink(missing_ok=True)
             for staging in self.folder.glob(".*.new"):
                 shutil.rmtree(staging)

@@ -1,7 +1,6 @@
-"""Who may use intake's HTTP door, for what, and how fast."""
+"""Who may use intake's HTTP door, for what: the scopes, and the sources that a tenant owns."""
 
-from intake.access.desk import Access
-from intake.access.guard import Confidant, Eraser, Guard, Reader, Writer, check_source
-from intake.access.keys import Key
+from intake.access.holders import Confidant, Eraser, Reader, Writer, check_source
+from intake.access.store import sources_of
 
-__all__ = ["Access", "Confidant", "Eraser", "Guard", "Key", "Reader", "Writer", "check_source"]
+__all__ = ["Confidant", "Eraser", "Reader", "Writer", "check_source", "sources_of"]

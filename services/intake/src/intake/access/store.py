@@ -1,47 +1,14 @@
-"""Every SQL statement about who may use intake's door.
+"""The SQL statement about who owns which source."""
 
-By the server's own clock, not by `premium_now()`: a day that is played in a minute must not let
-keys expire.
-"""
-
-from collections.abc import Collection
 from typing import Final
 
-from intake.access.keys import Key
-from intake.access.limits import Rate
 from shared.postgres import Tx
 
-__all__ = ["key_in_force", "note_use"]
+__all__ = ["sources_of"]
 
-IN_FORCE: Final = """
-    SELECT prefix, digest, tenant, scopes, rate_per_s, burst,
-           ARRAY(SELECT source FROM source_owner WHERE source_owner.tenant = access_key.tenant)
-               AS sources
-    FROM access_key
-    WHERE prefix = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-"""
-NOTE_USE: Final = """
-    UPDATE access_key SET last_used_at = now()
-    WHERE prefix = ANY($1)
-      AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute')
-"""
+SOURCES: Final = "SELECT source FROM source_owner WHERE tenant = $1"
 
 
-async def key_in_force(tx: Tx, prefix: str) -> Key | None:
-    """Read a key by its prefix; None when it never was, is revoked, or is expired."""
-    row = await tx.fetchrow(IN_FORCE, prefix)
-    if row is None:
-        return None
-    return Key(
-        prefix=row["prefix"],
-        digest=row["digest"],
-        tenant=row["tenant"],
-        scopes=frozenset(row["scopes"]),
-        sources=frozenset(row["sources"]),
-        rate=Rate(row["rate_per_s"], row["burst"]),
-    )
-
-
-async def note_use(tx: Tx, prefixes: Collection[str]) -> None:
-    """Note that these keys were used, of each at most once a minute."""
-    await tx.execute(NOTE_USE, sorted(prefixes))
+async def sources_of(tx: Tx, tenant: str) -> frozenset[str]:
+    """Read whence a tenant may send."""
+    return frozenset(row["source"] for row in await tx.fetch(SOURCES, tenant))

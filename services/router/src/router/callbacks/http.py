@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from router.access import Actor, Reader, check_specialist
 from router.callbacks import store
 from router.callbacks.book import Dial, NoCallback, Settled, Stranger
 from router.callbacks.ledger import Call
@@ -100,12 +101,13 @@ def routes(db: Database, matcher: Matcher) -> APIRouter:
         "/v1/tickets/{ticket_id}/attempts", summary="Say what came of a call", responses=_FAILS
     )
     async def attempt(
-        ticket_id: TicketId, told: Attempted, traceparent: Traceparent = None
+        ticket_id: TicketId, told: Attempted, key: Actor, traceparent: Traceparent = None
     ) -> Callback:
         """Take down an attempt; the answer says when to dial next, if anybody should.
 
         The same sent twice is one attempt: of one moment; or, without a moment, within 20 seconds.
         """
+        check_specialist(key, told.specialist_id)
         trace = traceparent_or_new(traceparent)
         dialled = Dial(ticket_id, told.specialist_id, told.outcome, told.at, trace)
         try:
@@ -124,7 +126,7 @@ def routes(db: Database, matcher: Matcher) -> APIRouter:
             raise HTTPException(HTTPStatus.CONFLICT, detail) from e
 
     @router.get("/v1/callbacks", summary="What calls are owed, and were")
-    async def callbacks(*, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
+    async def callbacks(_: Reader, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
         """List calls, at most 500 tickets' worth: the latest; `open` ones from the oldest."""
         async with db.transaction() as tx:
             at = await now(tx)

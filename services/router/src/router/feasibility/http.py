@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from router.access import Reader
 from router.feasibility import store
 from router.feasibility.outlook import Outlook, words
 from shared.api import A_TICKET
@@ -53,7 +54,7 @@ def routes(db: Database) -> APIRouter:
     router = APIRouter(tags=["queue"])
 
     @router.get("/v1/infeasible", summary="What nobody can meet")
-    async def infeasible() -> list[Infeasible]:
+    async def infeasible(_: Reader) -> list[Infeasible]:
         """List tickets that nobody will be there for in time: at most 500, the earliest due first.
 
         What is past due is listed no more: that promise is broken.

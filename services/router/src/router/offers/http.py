@@ -10,10 +10,12 @@ from fastapi import FastAPI, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.exceptions import HTTPException
 
+from router.access import Actor, Holder, Lead, Reader, check_specialist
 from router.handlers import Matcher
 from router.offers import acts, store
 from router.offers.acts import Conflict, Standing, Unknown
 from router.offers.rules import Rules
+from shared.access import Key, check_scope
 from shared.api import A_TICKET, TicketId, Traceparent, answered_by, problems
 from shared.events import Presence
 from shared.postgres import Database, now
@@ -62,7 +64,7 @@ class Wish(Who):
 
 
 class HandingBack(Wish):
-    """From whom, why, and who decides it: ``by`` left out, it is their own choice."""
+    """From whom, why, and which lead decides it: ``by`` left out, it is their own choice."""
 
     by: Annotated[_Id | None, Field(examples=["lea"])] = None
 
@@ -163,6 +165,12 @@ class _Desk:
             specialist_id=outcome.specialist_id,
         )
 
+    async def act_as(
+        self, key: Key, who: Who, make: Callable[[str], acts.Act], traceparent: str | None
+    ) -> After:
+        check_specialist(key, who.specialist_id)
+        return await self.act(make, traceparent)
+
 
 def add_desk(app: FastAPI, db: Database, matcher: Matcher) -> None:
     """Add the routes by which specialists and leads work."""
@@ -177,9 +185,10 @@ def add_desk(app: FastAPI, db: Database, matcher: Matcher) -> None:
 def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
     @app.get("/v1/offers", summary="What rings at me")
     async def offers(
-        specialist_id: Annotated[_Id, Query(examples=["mara"])],
+        specialist_id: Annotated[_Id, Query(examples=["mara"])], key: Actor
     ) -> list[Ringing]:
         """List a specialist's open offers, the lease that ends first at the top."""
+        check_specialist(key, specialist_id)
         async with db.transaction() as tx:
             return _RINGING.validate_python(await store.offers(tx, specialist_id))
 
@@ -188,10 +197,12 @@ def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
         summary="Take a ticket",
         responses=_AFTER | _OFFER_FAILS,
     )
-    async def accept(offer_id: OfferId, who: Who, traceparent: Traceparent = None) -> After:
+    async def accept(
+        offer_id: OfferId, who: Who, key: Actor, traceparent: Traceparent = None
+    ) -> After:
         """Have the ticket that is offered: the lease must not have ended."""
-        return await desk.act(
-            lambda trace: acts.Accept(offer_id, who.specialist_id, trace), traceparent
+        return await desk.act_as(
+            key, who, lambda trace: acts.Accept(offer_id, who.specialist_id, trace), traceparent
         )
 
     @app.post(
@@ -200,10 +211,12 @@ def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
         responses=_AFTER | _OFFER_FAILS,
     )
     async def decline_offer(
-        offer_id: OfferId, wish: Wish, traceparent: Traceparent = None
+        offer_id: OfferId, wish: Wish, key: Actor, traceparent: Traceparent = None
     ) -> After:
         """Let the ticket ring at somebody else; it comes back when nobody else takes it."""
-        return await desk.act(
+        return await desk.act_as(
+            key,
+            wish,
             lambda trace: acts.DeclineOffer(offer_id, wish.specialist_id, wish.reason, trace),
             traceparent,
         )
@@ -213,38 +226,46 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
     ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/decline", summary="Not me", **ticket)  # type: ignore[arg-type]
-    async def decline(ticket_id: TicketId, wish: Wish, traceparent: Traceparent = None) -> After:
+    async def decline(
+        ticket_id: TicketId, wish: Wish, key: Actor, traceparent: Traceparent = None
+    ) -> After:
         """Give a ticket to another specialist than who has it; if nobody has room, it waits.
 
         It keeps its age, and is not offered again to who declined it while others could take it.
         """
-        return await desk.act(
+        return await desk.act_as(
+            key,
+            wish,
             lambda trace: acts.Decline(ticket_id, wish.specialist_id, wish.reason, trace),
             traceparent,
         )
 
     @app.post("/v1/tickets/{ticket_id}/responded", summary="I have answered", **ticket)  # type: ignore[arg-type]
-    async def responded(ticket_id: TicketId, who: Who, traceparent: Traceparent = None) -> After:
+    async def responded(
+        ticket_id: TicketId, who: Who, key: Actor, traceparent: Traceparent = None
+    ) -> After:
         """Say that the customer has an answer: clocks of a response are met."""
-        return await desk.act(
-            lambda trace: acts.Respond(ticket_id, who.specialist_id, trace), traceparent
+        return await desk.act_as(
+            key, who, lambda trace: acts.Respond(ticket_id, who.specialist_id, trace), traceparent
         )
 
     @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="It is as severe", **ticket)  # type: ignore[arg-type]
     async def confirm_severity(
-        ticket_id: TicketId, who: Who, traceparent: Traceparent = None
+        ticket_id: TicketId, who: Who, key: Actor, traceparent: Traceparent = None
     ) -> After:
         """Find the severity right, as it stands."""
-        return await desk.act(
-            lambda trace: acts.Confirm(ticket_id, who.specialist_id, trace), traceparent
+        return await desk.act_as(
+            key, who, lambda trace: acts.Confirm(ticket_id, who.specialist_id, trace), traceparent
         )
 
     @app.post("/v1/tickets/{ticket_id}/reclassify", summary="It is not as severe", **ticket)  # type: ignore[arg-type]
     async def reclassify(
-        ticket_id: TicketId, finding: Finding, traceparent: Traceparent = None
+        ticket_id: TicketId, finding: Finding, key: Actor, traceparent: Traceparent = None
     ) -> After:
         """Find another severity: its promises are priced anew from the create date."""
-        return await desk.act(
+        return await desk.act_as(
+            key,
+            finding,
             lambda trace: acts.Reclassify(
                 ticket_id, finding.specialist_id, finding.severity, trace
             ),
@@ -257,28 +278,49 @@ def _add_leads(app: FastAPI, desk: _Desk) -> None:
 
     @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Let it wait again", **ticket)  # type: ignore[arg-type]
     async def hand_back(
-        ticket_id: TicketId, wish: HandingBack, traceparent: Traceparent = None
+        ticket_id: TicketId, wish: HandingBack, key: Holder, traceparent: Traceparent = None
     ) -> After:
         """Take a ticket from who has it: their own choice, or a lead's. It keeps its age."""
-        by = wish.by or wish.specialist_id
+        by = _decider(key, wish)
         return await desk.act(
             lambda trace: acts.HandBack(ticket_id, wish.specialist_id, by, wish.reason, trace),
             traceparent,
         )
 
     @app.post("/v1/tickets/{ticket_id}/move", summary="Give it to somebody", **ticket)  # type: ignore[arg-type]
-    async def move(ticket_id: TicketId, wish: Moving, traceparent: Traceparent = None) -> After:
+    async def move(
+        ticket_id: TicketId, wish: Moving, key: Lead, traceparent: Traceparent = None
+    ) -> After:
         """Let a lead give a ticket to who is there and has room, whoever has it now; on record."""
+        by = _lead(key, wish.by)
         return await desk.act(
-            lambda trace: acts.Move(ticket_id, wish.to, wish.by, wish.reason, trace), traceparent
+            lambda trace: acts.Move(ticket_id, wish.to, by, wish.reason, trace), traceparent
         )
 
     @app.post("/v1/tickets/{ticket_id}/pin", summary="Keep it for somebody", **ticket)  # type: ignore[arg-type]
-    async def pin(ticket_id: TicketId, wish: Pinning, traceparent: Traceparent = None) -> After:
+    async def pin(
+        ticket_id: TicketId, wish: Pinning, key: Lead, traceparent: Traceparent = None
+    ) -> After:
         """Let a lead keep a ticket for one person, or for nobody any more; on record."""
+        by = _lead(key, wish.by)
         return await desk.act(
-            lambda trace: acts.Pin(ticket_id, wish.to, wish.by, wish.reason, trace), traceparent
+            lambda trace: acts.Pin(ticket_id, wish.to, by, wish.reason, trace), traceparent
         )
+
+
+def _decider(key: Key, wish: HandingBack) -> str:
+    """Name who takes a ticket from its holder, if the key may: the holder, or a lead."""
+    if wish.by in {None, wish.specialist_id}:
+        check_scope(key, "desk:act")
+        check_specialist(key, wish.specialist_id)
+        return wish.specialist_id
+    check_scope(key, "desk:lead")
+    return _lead(key, wish.by)
+
+
+def _lead(key: Key, name: str) -> str:
+    """Name a lead on record: whom the key's holder says it was, and whose word that is."""
+    return f"{name} ({key.tenant}/{key.name})"
 
 
 def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
@@ -291,6 +333,7 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
     async def presence(
         specialist_id: Annotated[_Id, Path(examples=["mara"])],
         word: Heartbeat,
+        key: Actor,
         traceparent: Traceparent = None,
     ) -> None:
         """Say whether somebody is there: a heartbeat.
@@ -298,6 +341,7 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         Unless it is said again within its lease, they count as offline. Who is offline hands back
         what they have, by the rules.
         """
+        check_specialist(key, specialist_id)
         trace = traceparent_or_new(traceparent)
         say = acts.Say(specialist_id, word.presence, word.hand_back, trace)
         try:
@@ -309,13 +353,13 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
 
 def _add_rules(app: FastAPI, db: Database) -> None:
     @app.get("/v1/rules", summary="How it rings")
-    async def rules() -> Rules:
+    async def rules(_: Reader) -> Rules:
         """Show the rules in force: how offers ring, who is set aside, what is handed back when."""
         async with db.transaction() as tx:
             return await store.load_rules(tx)
 
     @app.put("/v1/rules", summary="Let it ring otherwise")
-    async def change_rules(rules: Rules) -> Rules:
+    async def change_rules(rules: Rules, _: Lead) -> Rules:
         """Put rules in force, for all that happens from now on."""
         async with db.transaction() as tx:
             await store.save_rules(tx, rules)

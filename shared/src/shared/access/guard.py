@@ -1,7 +1,6 @@
-"""Stands before intake's door: no key, no entry; with one, so many requests a second.
+"""Stands before a service's door: no key, no entry; with one, so many requests a second.
 
-Pure ASGI, before any of the body is read. What a key may do, the endpoints ask by `Writer`,
-`Reader` and `check_source`.
+Pure ASGI, before any of the body is read. What a key may do, the endpoints ask by `needing`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,20 +14,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from intake.access.desk import Access, Admission
-from intake.access.keys import Key, bearer_of
-from intake.access.limits import Draw
 from shared import keys
+from shared.access.desk import Access, Admission
+from shared.access.keys import Key, bearer_of
+from shared.access.limits import Draw
 from shared.errors import Transient
-from shared.http import OPS_PATHS
 from shared.limits import refusal
 
-__all__ = ["Confidant", "Eraser", "Guard", "Reader", "Writer", "check_source"]
+__all__ = ["Guard", "check_scope", "needing"]
 
-_OPEN: Final = OPS_PATHS | {"/openapi.json", "/docs"}
-_DOCS: Final = "/docs/"
-_SIGNED: Final = "/v1/webhooks/"
-"""Who posts here signs instead; until a body has come, anybody may."""
+_KEYED: Final = "/v1/"
+"""What else a service has is open, or knows its visitors otherwise."""
 _CROWDED: Final = "too many webhooks are in hand; send it again in a second"
 _NOT_IN_FORCE: Final = "send a key that is in force as `Authorization: Bearer pk_…`"
 _MALFORMED: Final = "this is no key: a typing error, or a part is missing; copy it again"
@@ -40,21 +36,25 @@ _SHOWN: Final = HTTPBearer(auto_error=False, bearerFormat="pk_…")
 class Guard:
     """Lets requests through that have a key, unless they come too fast.
 
-    Without one only ``strangers_max`` are let in at once, so that slow ones leave room for others.
+    Who posts below ``signed`` signs instead; until a body has come, anybody may. Of these only
+    ``strangers_max`` are let in at once, so that slow ones leave room for others.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, strangers_max: int) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, signed: str | None = None, strangers_max: int = 0
+    ) -> None:
         self._app = app
         self._access = access
+        self._signed = signed
         self._strangers_max = strangers_max
         self._strangers = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or refuse with 401, 429, or 503 when the key cannot be looked up."""
-        if scope["type"] != "http" or _is_open(scope["path"]):
+        if scope["type"] != "http" or not scope["path"].startswith(_KEYED):
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith(_SIGNED):
+        if self._signed is not None and scope["path"].startswith(self._signed):
             await self._let_stranger_in(scope, receive, send)
             return
         admission = await self._admission(Headers(scope=scope).get("authorization"))
@@ -92,10 +92,6 @@ class Guard:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, _UNTOLD, retry_after_s=1)
 
 
-def _is_open(path: str) -> bool:
-    return path in _OPEN or path.startswith(_DOCS)
-
-
 def _stranger(detail: str) -> JSONResponse:
     answer = refusal(HTTPStatus.UNAUTHORIZED, detail)
     answer.headers["www-authenticate"] = "Bearer"
@@ -121,35 +117,23 @@ def _telling(draw: Draw, send: Send) -> Send:
     return told
 
 
-def _needing(scope: keys.Scope) -> Callable[..., Awaitable[Key]]:
+def needing(*scopes: keys.Scope) -> Callable[..., Awaitable[Key]]:
+    """Make what an endpoint depends on: the key of who asks, which has all these scopes."""
+
     async def holder(
         request: Request,
         _: Annotated[HTTPAuthorizationCredentials | None, Depends(_SHOWN)],
     ) -> Key:
         key: Key = request.state.key
-        if not key.may(scope):
-            detail = f"this key lacks the scope {scope}; have one made with `--scope {scope}`"
-            raise HTTPException(HTTPStatus.FORBIDDEN, detail)
+        for scope in scopes:
+            check_scope(key, scope)
         return key
 
     return holder
 
 
-Writer = Annotated[Key, Depends(_needing("tickets:write"))]
-"""The key of who may send requests and later facts."""
-Reader = Annotated[Key, Depends(_needing("tickets:read"))]
-"""The key of who may read tickets."""
-Confidant = Annotated[Key, Depends(_needing("details:read"))]
-"""The key of who may read what customers wrote."""
-Eraser = Annotated[Key, Depends(_needing("subjects:erase"))]
-"""The key of who may have a person forgotten."""
-
-
-def check_source(key: Key, source: str) -> None:
-    """Refuse with 403 what comes from a source that is not the tenant's."""
-    if not key.owns(source):
-        raise HTTPException(
-            HTTPStatus.FORBIDDEN,
-            f"the source {source!r} is not one of {key.tenant}'s; send one that is, or have it"
-            f" given to the tenant with `premium keys create {key.tenant} NAME --source SOURCE`",
-        )
+def check_scope(key: Key, scope: keys.Scope) -> None:
+    """Refuse with 403 what the key was not made for."""
+    if not key.may(scope):
+        detail = f"this key lacks the scope {scope}; have one made with `--scope {scope}`"
+        raise HTTPException(HTTPStatus.FORBIDDEN, detail)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple, override
 
-from intake.access import store
-from intake.access.keys import Key
-from intake.access.limits import Bucket, Draw
-from intake.access.ring import KeyRing, Recent
+from shared.access import store
+from shared.access.keys import Key
+from shared.access.limits import Bucket, Draw
+from shared.access.ring import KeyRing, Recent
 from shared.background import Background
 from shared.clock import elapsed_s, or_after
 from shared.errors import Transient
@@ -31,9 +31,12 @@ class Access(Background):
     ``clock`` counts seconds and never steps.
     """
 
-    def __init__(self, db: Database, clock: Callable[[], float] = elapsed_s) -> None:
+    def __init__(
+        self, db: Database, owned_by: store.OwnedBy, clock: Callable[[], float] = elapsed_s
+    ) -> None:
         super().__init__("key use")
         self._db = db
+        self._owned_by = owned_by
         self._clock = clock
         self._ring = KeyRing(self._ask, clock)
         self._buckets: Recent[Bucket] = Recent()
@@ -58,7 +61,7 @@ class Access(Background):
 
     async def _ask(self, prefix: str) -> Key | None:
         async with self._db.transaction() as tx:
-            return await store.key_in_force(tx, prefix)
+            return await store.key_in_force(tx, prefix, self._owned_by)
 
     @override
     async def _run(self) -> None:

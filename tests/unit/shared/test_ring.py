@@ -5,12 +5,12 @@ from contextlib import suppress
 
 import pytest
 
-from intake.access.keys import Key
-from intake.access.limits import Rate
-from intake.access.ring import KeyRing
+from shared.access.keys import Key
+from shared.access.limits import Rate
+from shared.access.ring import KeyRing
 from shared.errors import Transient
 
-KEY = Key("known", b"", "northwind", frozenset(), frozenset(), Rate(1, 1))
+KEY = Key("known", b"", "northwind", "form", frozenset(), frozenset(), Rate(1, 1))
 
 
 class Hand:

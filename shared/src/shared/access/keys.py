@@ -3,8 +3,8 @@
 import hmac
 from dataclasses import dataclass
 
-from intake.access.limits import Rate
-from shared.keys import EVERY_SOURCE, ApiKey, Scope
+from shared.access.limits import Rate
+from shared.keys import EVERY, ApiKey, Scope
 
 __all__ = ["Key", "bearer_of"]
 
@@ -13,13 +13,14 @@ _SCHEME = "bearer"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key in force, and the sources that its tenant owns."""
+    """A key in force, and what its tenant speaks for: sources at intake, specialists at router."""
 
     prefix: str
     digest: bytes
     tenant: str
+    name: str
     scopes: frozenset[str]
-    sources: frozenset[str]
+    owned: frozenset[str]
     rate: Rate
 
     def is_that_of(self, shown: ApiKey) -> bool:
@@ -30,9 +31,9 @@ class Key:
         """Say whether it was made for this."""
         return scope in self.scopes
 
-    def owns(self, source: str) -> bool:
-        """Say whether what comes from ``source`` is the tenant's to send and to read."""
-        return source in self.sources or EVERY_SOURCE in self.sources
+    def owns(self, what: str) -> bool:
+        """Say whether the tenant speaks for it."""
+        return what in self.owned or EVERY in self.owned
 
 
 def bearer_of(authorization: str | None) -> str | None:

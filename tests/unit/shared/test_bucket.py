@@ -1,6 +1,6 @@
 """A bucket of tokens: so many a second, and no more at once than it holds."""
 
-from intake.access.limits import Bucket, Draw, Rate
+from shared.access.limits import Bucket, Draw, Rate
 
 RATE = Rate(per_s=2, burst=4)
 

@@ -5,8 +5,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from intake.access.keys import Key
-from intake.access.limits import Bucket, Rate
+from shared.access.keys import Key
+from shared.access.limits import Bucket, Rate
 from shared.errors import Transient
 
 __all__ = ["KeyRing", "Recent"]
