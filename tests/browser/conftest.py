@@ -1,22 +1,14 @@
-"""Chromium as people have it, with a fresh profile a test; and a router's pages behind it."""
+"""Chromium, with a fresh profile a test; and a router's pages behind it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from shutil import which
-from typing import Final
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
+from tests.browser.chromium import running
 from tests.browser.desk import Desk, opened
 
 from shared.testing.databases import MakeDatabase
-
-_FLAGS: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,12 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     """Start Chromium."""
-    path = which("chromium")
-    assert path is not None, "no chromium on PATH: run deploy/chromium"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=[*_FLAGS])
+    async with running() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The inbox as people use it: with the keyboard alone, two at once, twice too often, cut off."""
 
+import asyncio
 from typing import Any, Final
 
 from playwright.async_api import Browser, Page, Request, Route, expect
@@ -109,6 +110,33 @@ async def test_two_specialists_and_a_lead_see_each_others_acts(
     await expect(lead.locator("#pane")).to_contain_text("Ben moved it to Ann")
     await expect(row(ann, "acme")).to_be_visible()
     await expect(row(ben, "acme")).to_have_count(0)
+
+
+async def test_a_move_on_its_way_cannot_be_pressed_again(desk: Desk, chromium: Browser) -> None:
+    """Until its answer is there, as with every other act; and the browser has no complaint."""
+    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
+    lead = await desk.page_of(chromium, "ann", lead=True)
+    complaints: list[str] = []
+    lead.on("console", lambda said: complaints.append(said.text))
+    sent, looked = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        sent.set()
+        await looked.wait()
+        await route.continue_()
+
+    await lead.route("**/move", hold)
+    await row(lead, "acme").locator("a").click()
+    await expect(lead.locator("#pane header")).to_be_visible()
+    await press(lead, "m")
+    await lead.locator("#pane select[name=to]").select_option("ben")
+    move = lead.get_by_role("button", name="Move", exact=True)
+    await move.click()
+    await sent.wait()
+    await expect(move).to_be_disabled()
+    looked.set()
+    await expect(lead.locator("#pane .answer")).to_contain_text("Moved; Ben has it.")
+    assert complaints == []
 
 
 async def test_someone_was_faster(desk: Desk, chromium: Browser) -> None:

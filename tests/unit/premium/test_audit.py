@@ -9,7 +9,7 @@ import pytest
 from premium.demo.audit import Evidence, Finding, audit
 from premium.demo.day import Sending
 from premium.demo.ledger import Ledger
-from premium.proof.tables import Books, Routed, Timed
+from premium.proof.tables import Books, Deed, Routed, Timed
 from premium.proof.verdict import fact_id
 from premium.proof.wire import Published, Wire
 from shared.dead_letters import DeadLetter
@@ -24,6 +24,7 @@ from shared.events import (
     OfferExpired,
     PromiseBreached,
     PromiseRetracted,
+    SeverityConfirmed,
     SupportRequest,
     TicketAccepted,
     TicketAssigned,
@@ -82,6 +83,7 @@ def evidence() -> Evidence:
         books=Books(
             tickets=frozenset({TICKET}),
             routed=[Routed(TICKET, 1, waiting=False)],
+            deeds=[Deed(TICKET, "accept", "mara", NOON, None)],
             clocks=[Timed(TICKET, "first_response", "met", None, None)],
             deliveries={DELIVERY: "sent"},
             parked=[letter],
@@ -100,6 +102,12 @@ def parked(evidence: Evidence) -> list[DeadLetter]:
     """Reach for the dead letters."""
     assert isinstance(evidence.books.parked, list)
     return evidence.books.parked
+
+
+def done(evidence: Evidence) -> list[Deed]:
+    """Reach for what people did."""
+    assert isinstance(evidence.books.deeds, list)
+    return evidence.books.deeds
 
 
 def lose(evidence: Evidence, kind: type[Event]) -> None:
@@ -140,6 +148,8 @@ FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
         lambda e: add(e, published(OfferExpired, specialist_id="mara", offer_id="1")),
         "offers",
     ),
+    "an act is not told": (lambda e: done(e).append(done(e)[0]), "acts"),
+    "nobody did what is told": (lambda e: add(e, published(SeverityConfirmed)), "acts"),
     "a ticket is never released": (lambda e: lose(e, AssignmentReleased), "assignments"),
     "nobody says what became of a mail": (lambda e: lose(e, NotificationSent), "mails"),
 }

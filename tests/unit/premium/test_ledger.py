@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from premium.demo.ledger import Ledger, Outcome, outcome_of
+from premium.proof.tables import Deed
 from shared.events import LaterFact, SupportRequest
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -101,4 +102,31 @@ def test_copies_are_one_document() -> None:
         ledger.write(a_fact("responded", 5))
     assert len(ledger.documents) == 2
     assert ledger.doubles == 2
-    assert dict(ledger.outcomes()) == {a_request().ticket_id: "kept"}
+    assert dict(ledger.outcomes([])) == {a_request().ticket_id: "kept"}
+
+
+def a_deed(kind: str, minutes: float, what: str | None = None) -> Deed:
+    """Let Mara do something so many minutes after noon."""
+    at = NOON + timedelta(minutes=minutes)
+    return Deed(a_request().ticket_id, kind, "mara", at, what)
+
+
+@pytest.mark.parametrize(
+    ("changes", "deeds", "outcome"),
+    [
+        ({}, [a_deed("respond", 60)], "kept"),
+        ({}, [a_deed("respond", 61)], "breached"),
+        ({}, [a_deed("accept", 1), a_deed("hand_back", 2), a_deed("confirm", 3)], "breached"),
+        (CRITICAL, [a_deed("reclassify", 40, "standard"), a_deed("respond", 45)], "kept"),
+        ({"body": ""}, [a_deed("reclassify", 5, "business_critical")], "breached"),
+        ({"channel": "phone"}, [a_deed("dial", 1, "busy")], "missed"),
+        ({"channel": "phone"}, [a_deed("dial", 1, "busy"), a_deed("dial", 4, "answered")], "kept"),
+    ],
+)
+def test_what_people_did_counts_as_if_it_had_been_told(
+    changes: dict[str, Any], deeds: list[Deed], outcome: Outcome
+) -> None:
+    """An answer at the desk, one on the phone, a severity found: each at its own moment."""
+    ledger = Ledger()
+    ledger.write(a_request(**changes))
+    assert dict(ledger.outcomes(deeds)) == {a_request().ticket_id: outcome}

@@ -145,6 +145,7 @@ RUN = (
 )
 BOOKS = Books(
     tickets=frozenset({TICKET}),
+    deeds=[],
     routed=(Routed(TICKET, 1, waiting=False),),
     clocks=(Timed(TICKET, "first_response", "met", "breached", BREACHED.id),),
     deliveries={uuid(10): "sent", uuid(11): "sent"},

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, override
 
 import structlog
@@ -30,8 +30,8 @@ _LOOK_S: Final = 0.25
 _BEAT_S: Final = 1.0
 _STAY_S: Final = 5.0
 _PAGES_MAX: Final = 1_000
-_STEADY: Final = 0.1
-"""A rate so near to one is one: what it differs by is how long the looks took."""
+_STAYS: Final = 2
+"""A word that holds so many times as long as until it is said again may come late once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Look:
     changed: frozenset[str]
     since: str
     """Where the next look begins."""
+    real_at: datetime
+    """When it was, by the clock that business time is a function of."""
 
 
 type Looker = Callable[[Tx, str | None], Awaitable[Look]]
@@ -71,16 +73,19 @@ class Pulse(Background):
         self._look = look
         self._ears: set[_Ear] = set()
         self._since: str | None = None
-        self._measured: tuple[datetime, float] | None = None
+        self._beat: Look | None = None
+        self._beat_at_s = 0.0
         self.as_of: datetime | None = None
         """Up to when nothing is unsaid."""
         self.rate = 1.0
         """How many seconds of business time pass in one."""
 
-    @property
-    def real(self) -> bool:
-        """Business time is real time: it runs as people's clocks do."""
-        return self.rate == 1.0
+    def outlasts(self, lease: timedelta) -> bool:
+        """Tell whether what an open page says, and says again, holds meanwhile.
+
+        Where business time runs fast, a lease ends before anybody can have said it again.
+        """
+        return lease.total_seconds() >= _STAYS * _STAY_S * self.rate
 
     @property
     def over(self) -> bool:
@@ -109,7 +114,7 @@ class Pulse(Background):
                 if self._ears:
                     await self._once()
                 else:
-                    self._since = self._measured = self.as_of = None
+                    self._since = self._beat = self.as_of = None
             except Transient as e:
                 _LOG.warning("pulse_waits", reason=str(e))
             await or_after(self._stop.wait(), _LOOK_S)
@@ -117,26 +122,31 @@ class Pulse(Background):
             ear.heard.set()
 
     async def _once(self) -> None:
-        began = self._since is None
-        async with self._db.transaction() as tx:
-            look = await self._look(tx, self._since)
-        self._since, self.as_of = look.since, look.as_of
-        beats = self._measure(look.as_of, elapsed_s())
+        began = self._beat is None
+        if self._beat is None:  # two looks: nobody is told anything before the rate is known
+            self._beat = await self._looked()
+        look = await self._looked()
+        self.as_of = look.as_of
+        beats = began or elapsed_s(self._beat_at_s) >= _BEAT_S
+        if beats:
+            self._measure(self._beat, look)
+            self._beat, self._beat_at_s = look, elapsed_s()
         for ear in self._ears:
             ear.changed |= began or ear.about in look.changed or (beats and ear.about is None)
             if beats or ear.changed:
                 ear.heard.set()
 
-    def _measure(self, as_of: datetime, at_s: float) -> bool:
-        """Measure how fast business time runs; tell whether it is time for a beat."""
-        if self._measured is not None:
-            was, was_at_s = self._measured
-            if at_s - was_at_s < _BEAT_S:
-                return False
-            rate = (as_of - was).total_seconds() / (at_s - was_at_s)
-            self.rate = 1.0 if abs(rate - 1) < _STEADY else max(0.0, rate)
-        self._measured = as_of, at_s
-        return True
+    async def _looked(self) -> Look:
+        async with self._db.transaction() as tx:
+            look = await self._look(tx, self._since)
+        self._since = look.since
+        return look
+
+    def _measure(self, before: Look, after: Look) -> None:
+        """Measure how fast business time runs, whatever time the looks took."""
+        passed = after.real_at - before.real_at
+        if passed > timedelta():
+            self.rate = max(0.0, (after.as_of - before.as_of) / passed)
 
 
 @dataclass(frozen=True, slots=True)

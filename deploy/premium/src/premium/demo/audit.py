@@ -17,6 +17,8 @@ from shared.dead_letters import DeadLetter
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
+    AssignmentResponded,
+    CallbackAttempted,
     Event,
     NotificationFailed,
     NotificationSent,
@@ -27,6 +29,8 @@ from shared.events import (
     PromiseBreached,
     PromiseMissed,
     PromiseRetracted,
+    SeverityConfirmed,
+    SeverityReclassified,
     TicketAssigned,
     TicketDeclined,
     TicketFact,
@@ -36,6 +40,16 @@ from shared.events import (
 __all__ = ["Evidence", "Finding", "audit", "since"]
 
 _BROKEN: Final = (PromiseBreached.type, PromiseMissed.type)
+_TOLD_AS: Final[dict[str, tuple[type[Event], ...]]] = {
+    "accept": (OfferAccepted,),
+    "decline": (OfferDeclined, TicketDeclined),
+    "hand_back": (AssignmentHandedBack,),
+    "respond": (AssignmentResponded,),
+    "confirm": (SeverityConfirmed,),
+    "reclassify": (SeverityReclassified,),
+    "dial": (CallbackAttempted,),
+}
+"""Acts that are facts of their own; a move or a pin is told by what comes of it."""
 _OUTCOMES: Final[tuple[Outcome, ...]] = ("kept", "breached", "missed", "cancelled")
 
 
@@ -68,6 +82,7 @@ def since(before: Books, after: Books) -> Books:
         after,
         tickets=after.tickets - before.tickets,
         routed=[ticket for ticket in after.routed if ticket.ticket_id not in old],
+        deeds=[deed for deed in after.deeds if deed.ticket_id not in old],
         clocks=[clock for clock in after.clocks if clock.ticket_id not in timed],
         deliveries={k: v for k, v in after.deliveries.items() if k not in before.deliveries},
         parked=[letter for letter in after.parked if letter not in before.parked],
@@ -84,6 +99,7 @@ def audit(evidence: Evidence) -> list[Finding]:
         _retractions(evidence),
         _offers(evidence),
         _assignments(evidence),
+        _deeds(evidence),
         _mails(evidence),
         _books(evidence),
     ]
@@ -132,7 +148,7 @@ def _garbage(evidence: Evidence) -> Finding:
 
 def _promises(evidence: Evidence) -> Finding:
     """Each promise has the one outcome that the oracle finds from what was sent."""
-    expected = dict(evidence.ledger.outcomes())
+    expected = dict(evidence.ledger.outcomes(evidence.books.deeds))
     clocks: dict[UUID, list[Timed]] = {}
     for clock in evidence.books.clocks:
         clocks.setdefault(clock.ticket_id, []).append(clock)
@@ -189,6 +205,32 @@ def _assignments(evidence: Evidence) -> Finding:
     faults += [f"{t.ticket_id}: still waits" for t in evidence.books.routed if t.waiting]
     told = f"{back.total():,} declined + {done.total():,} released"
     return Finding("assignments", f"{given.total():,}", told, faults)
+
+
+def _deeds(evidence: Evidence) -> Finding:
+    """Each act at a desk, played or a person's, is told once, and none that nobody did."""
+    ours = _tickets(evidence.ledger)
+    done = Counter(
+        (str(deed.ticket_id), deed.kind)
+        for deed in evidence.books.deeds
+        if deed.kind in _TOLD_AS and str(deed.ticket_id) in ours
+    )
+    told = Counter(
+        (fact.ticket, kind)
+        for kind, events in _TOLD_AS.items()
+        for event in events
+        for fact in evidence.wire.of_type(event.type)
+        if fact.ticket in ours
+        and (event is not AssignmentHandedBack or fact.about["cause"] == "by_hand")
+    )
+    faults = [
+        f"{ticket}: {kind} {done[ticket, kind]}x, told {told[ticket, kind]}x"
+        for ticket, kind in done.keys() | told.keys()
+        if done[ticket, kind] != told[ticket, kind]
+    ]
+    kinds = Counter(deed.kind for deed in evidence.books.deeds)
+    found = " · ".join(f"{times:,} {kind.replace('_', ' ')}" for kind, times in kinds.most_common())
+    return Finding("acts", f"{kinds.total():,}", found, faults)
 
 
 def _offers(evidence: Evidence) -> Finding:

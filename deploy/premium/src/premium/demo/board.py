@@ -121,12 +121,16 @@ class Board:
             ):
                 self._placed(now, event)
             case TicketAccepted():
-                ticket = self._ticket(event.ticket_id)
+                ticket = self.ticket(event.ticket_id)
                 ticket.accepted, ticket.created_at = event, envelope.time
             case NotificationFailed():
                 self._say(now, "failed", f"mail to {event.recipient}: {event.reason}")
             case _:
                 self._timed(now, event)
+
+    def ticket(self, ticket_id: UUID) -> Ticket:
+        """Give what is known of a ticket, if only that there is one."""
+        return self.tickets.setdefault(ticket_id, Ticket())
 
     def waiting(self) -> Iterator[Ticket]:
         """Find the tickets nobody has."""
@@ -169,7 +173,7 @@ class Board:
                 self._say(at, event.presence, f"{event.name} is {event.presence}")
 
     def _placed(self, at: datetime, event: SpecialistFact) -> None:
-        ticket = self._ticket(event.ticket_id)
+        ticket = self.ticket(event.ticket_id)
         specialist = self.specialists.get(event.specialist_id)
         if isinstance(event, TicketAssigned):
             ticket.holder = event.specialist_id
@@ -186,35 +190,32 @@ class Board:
     def _timed(self, at: datetime, event: Event) -> None:
         match event:
             case TicketResponded() | TicketResolved() | TicketClosed():
-                self._ticket(event.ticket_id).answered = True
+                self.ticket(event.ticket_id).answered = True
             case ClockStarted() | ClockResumed() | ClockRepriced():
-                ticket = self._ticket(event.ticket_id)
+                ticket = self.ticket(event.ticket_id)
                 ticket.started, ticket.due_at = True, event.due_at
             case ClockPaused():
-                self._ticket(event.ticket_id).due_at = None
+                self.ticket(event.ticket_id).due_at = None
             case ClockWarned():
-                self._ticket(event.ticket_id).warned = True
+                self.ticket(event.ticket_id).warned = True
                 if event.percent == _LAST_WARNING:
                     self._say(at, "warned", f"{self._name(event.ticket_id)}: 80 % used up")
             case ClockMet() | ClockCancelled():
-                ticket = self._ticket(event.ticket_id)
+                ticket = self.ticket(event.ticket_id)
                 ticket.settled, ticket.kept = True, isinstance(event, ClockMet) and event.in_time
             case PromiseBreached() | PromiseMissed():
-                self._ticket(event.ticket_id).broken = type(event)
+                self.ticket(event.ticket_id).broken = type(event)
                 kind = "breached" if isinstance(event, PromiseBreached) else "missed"
                 self._say(at, kind, f"{self._name(event.ticket_id)}: due {event.due_at:%H:%M:%S}")
             case PromiseRetracted():
-                self._ticket(event.ticket_id).broken = None
+                self.ticket(event.ticket_id).broken = None
                 told = f"{self._name(event.ticket_id)}: answered in time, told late"
                 self._say(at, "retracted", told)
             case _:
                 pass  # counted; nothing on the screen depends on it
 
-    def _ticket(self, ticket_id: UUID) -> Ticket:
-        return self.tickets.setdefault(ticket_id, Ticket())
-
     def _name(self, ticket_id: UUID) -> str:
-        accepted = self._ticket(ticket_id).accepted
+        accepted = self.ticket(ticket_id).accepted
         if accepted is None:
             return "a ticket"
         place = f"{account_name(accepted.account_id)} · {accepted.channel} · {accepted.language}"

@@ -14,6 +14,7 @@ from rich.table import Table
 from premium.console import Shown
 from premium.demo.audit import Finding
 from premium.demo.screen import screen_on
+from premium.demo.script import roster
 from premium.demo.theatre import Plan, theatre
 from premium.interrupt import run
 from premium.settings import Settings
@@ -30,7 +31,8 @@ _DAY_S: Final = 180.0
 _DAY_ONCE_S: Final = 38.0
 _DAY_S_MIN: Final = 20.0
 _FAULTS_SHOWN_MAX: Final = 20
-_GUESTS: Final = (Person("mara.kowalski", lead=False), Person("nora.lindqvist", lead=True))
+_GUEST: Final = "mara.kowalski"
+_LEAD: Final = Person("nora.lindqvist", lead=True)
 _NOT_WHOLE: Final = 1
 _INTERRUPTED: Final = 130
 
@@ -45,15 +47,25 @@ def demo(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 7,
+    desk: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPECIALIST",
+            help="Leave this specialist's desk to a person, at the inbox. May be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Play a believable day of premium requests through the running stack, live.
 
     Days follow each other until Ctrl-C. With --once it is one day, and then it is proven from
     Kafka and PostgreSQL that nothing was lost or doubled. A stack that does not run is started
-    for the play, and stopped after it.
+    for the play, and stopped after it. Desks left to people are answered at by nobody else; with
+    --once the day is over when those are empty, too.
     """
+    desks = _desks(desk or ())
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    plan = Plan(seed=seed, day_s=day or (_DAY_ONCE_S if once else _DAY_S), once=once)
+    lasts_s = day or (_DAY_ONCE_S if once else _DAY_S)
+    plan = Plan(seed=seed, day_s=lasts_s, once=once, desks=desks)
     console = Console()
     started = elapsed_s()
     try:
@@ -70,6 +82,16 @@ def demo(
     console.print(_conclusion(len(faults), elapsed_s(started)), highlight=False)
     if faults:
         raise typer.Exit(_NOT_WHOLE)
+
+
+def _desks(named: Sequence[str]) -> frozenset[str]:
+    unknown = set(named) - {specialist.specialist_id for specialist in roster()}
+    if unknown:
+        raise typer.BadParameter(
+            f"nobody called {', '.join(sorted(unknown))} is on the example roster",
+            param_hint="--desk",
+        )
+    return frozenset(named)
 
 
 async def _on_stack(console: Console, plan: Plan) -> Sequence[Finding] | None:
@@ -92,10 +114,11 @@ async def _on_stack(console: Console, plan: Plan) -> Sequence[Finding] | None:
 
 
 async def _play(console: Console, addresses: Addresses, plan: Plan) -> Sequence[Finding] | None:
-    links = [await inbox_link(addresses, person) for person in _GUESTS]
-    console.print(
-        "The inbox, while it plays, for a specialist and for their lead:", *links, sep="\n"
-    )
+    guests = [Person(name, lead=False) for name in sorted(plan.desks) or (_GUEST,)]
+    links = [await inbox_link(addresses, person) for person in (*guests, _LEAD)]
+    names = ", ".join(person.name for person in guests)
+    told = f"The inbox, while it plays, for {names}, and for their lead {_LEAD.name}:"
+    console.print(told, *links, sep="\n", highlight=False, soft_wrap=True)
     async with theatre(addresses, screen_on(console, links)) as stage:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stage.stop.set)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -18,13 +19,14 @@ from premium.demo.doors import Doors
 from premium.demo.ledger import Ledger
 from premium.demo.pace import Pace
 from premium.demo.script import dice, roster
-from premium.demo.specialists import Act, Work, breaks, pick_up, work_on
+from premium.demo.specialists import Act, Work, breaks, bye_after, pick_up, work_on
 from premium.demo.workforce import Workforce
 from premium.proof.patience import patiently
 from premium.stack.business_time import BusinessTime
 from shared.clock import elapsed_s, or_after
 from shared.dead_letters import reason_of
 from shared.events import (
+    AssignmentResponded,
     ClockStarted,
     Envelope,
     Event,
@@ -51,13 +53,14 @@ _AHEAD: Final = timedelta(milliseconds=100)
 class Drive:
     """A play from its first midnight on. ``run`` is in every name, so that runs never meet.
 
-    ``zero`` is the real time at which the elapsed seconds were none.
+    ``zero`` is the real time at which the elapsed seconds were none. ``desks`` are left to people.
     """
 
     run: str
     seed: int
     day_lasts: timedelta
     for_ever: bool
+    desks: frozenset[str]
     zero: datetime
     doors: Doors
     time: BusinessTime
@@ -113,6 +116,10 @@ class Drive:
             if pace.differs(self.pace, self.real_now() + _AHEAD):
                 await self._run_at(pace)
 
+    def has_any_of(self, tickets: AbstractSet[UUID]) -> bool:
+        """Tell whether any of these is the play's."""
+        return not tickets.isdisjoint(self._requests)
+
     def break_off(self) -> None:
         """Plan no more, and close what is open: nobody shall be held by a play that is over.
 
@@ -141,12 +148,16 @@ class Drive:
             case ClockStarted() as event if event.ticket_id in self._requests:
                 taken = self.real_now() - self.pace.real_at(envelope.time)
                 self._latencies.append(max(taken, _LATENCY_MIN))
+            case TicketAssigned() | TicketOffered() as event if event.specialist_id in self.desks:
+                self._rang.pop(event.ticket_id, None)
             case TicketAssigned() as event if event.ticket_id in self._requests:
                 if (rang_at := self._rang.pop(event.ticket_id, None)) is not None:
                     self._latencies.append(max(self.real_now() - rang_at, _LATENCY_MIN))
                 self._work(event, envelope)
             case TicketOffered() as event if event.ticket_id in self._requests:
                 self._ring(event, envelope)
+            case AssignmentResponded() as event if event.specialist_id in self.desks:
+                self._say_goodbye(event, envelope)
             case _:
                 pass  # seen; or somebody else's ticket, on a stack that others use too
 
@@ -167,7 +178,8 @@ class Drive:
         self._stories |= day.stories
         for sending in day.sendings:
             self.agenda.add(sending.at, partial(self.doors.send, sending))
-        for away in breaks(roster(), on, self.seed):
+        played = [one for one in roster() if one.specialist_id not in self.desks]
+        for away in breaks(played, on, self.seed):
             change = partial(self.workforce.change, away.specialist_id, away.presence)
             self.agenda.add(away.at, change)
         if self.for_ever:
@@ -223,7 +235,19 @@ class Drive:
             answer = partial(self.doors.decline_offer, offer.offer_id, offer.specialist_id, excuse)
         self.agenda.add(envelope.time, answer)
 
+    def _say_goodbye(self, answer: AssignmentResponded, envelope: Envelope[Event]) -> None:
+        """Let a customer whose chat a person joined close it after a while, as any other."""
+        request = self._requests.get(answer.ticket_id)
+        if request is None or request.channel != "chat" or envelope.id in self._seen:
+            return
+        self._seen.add(envelope.id)
+        at = bye_after(envelope.time, dice(self.seed, request.external_id, "bye"))
+        self.agenda.add(at, partial(self._tell, request, "closed", at))
+
     async def _do(self, act: Act, ticket: TicketAssigned, request: SupportRequest) -> None:
+        moved = self.board.ticket(ticket.ticket_id).holder != ticket.specialist_id
+        if moved and act.deed != "closed":  # that one is the customer's
+            return
         if act.deed == "decline":
             excuse = dice(request.external_id).choice(_EXCUSES)
             await self.doors.decline(ticket.ticket_id, ticket.specialist_id, excuse)

@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Literal
 from uuid import UUID
 
 from premium.demo.day import Sending
+from premium.proof.tables import Deed
 from shared.calendars import business_week
 from shared.events import Inbound, LaterFact, SupportRequest
 from shared.promises import Severity
@@ -51,13 +53,36 @@ class Ledger:
         """How many messages told nothing new."""
         return self.copies.total() - len(self.copies)
 
-    def outcomes(self) -> Iterator[tuple[UUID, Outcome]]:
-        """Say for each ticket what must have become of its promise."""
+    def outcomes(self, deeds: Iterable[Deed]) -> Iterator[tuple[UUID, Outcome]]:
+        """Say for each ticket what must have become of its promise.
+
+        What people did at their desks counts as if upstream had told it.
+        """
         told: dict[UUID, list[LaterFact]] = {}
+        done: dict[UUID, list[Deed]] = {}
         for fact in self.facts.values():
             told.setdefault(fact.ticket_id, []).append(fact)
+        for deed in deeds:
+            done.setdefault(deed.ticket_id, []).append(deed)
         for request in self.requests.values():
-            yield request.ticket_id, outcome_of(request, told.get(request.ticket_id, ()))
+            name = request.ticket_id
+            said = [fact for deed in done.get(name, ()) for fact in _as_told(request, deed)]
+            yield name, outcome_of(request, [*told.get(name, ()), *said])
+
+
+def _as_told(request: SupportRequest, deed: Deed) -> Iterator[LaterFact]:
+    fact = partial(
+        LaterFact, source=request.source, external_id=request.external_id, occurred_at=deed.at
+    )
+    match deed:
+        case Deed(kind="respond"):
+            yield fact(type="responded")
+        case Deed(kind="dial", what="answered"):
+            yield fact(type="customer_reached")
+        case Deed(kind="reclassify", what=("standard" | "business_critical") as severity):
+            yield fact(type="reclassified", severity=severity)
+        case _:
+            pass  # it says where a ticket is, not how its promise stands
 
 
 def outcome_of(request: SupportRequest, facts: Iterable[LaterFact]) -> Outcome:

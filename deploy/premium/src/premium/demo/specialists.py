@@ -15,7 +15,7 @@ from premium.demo.script import dice
 from shared.events import Presence, SpecialistListed, TicketAssigned
 from shared.promises import Channel, Severity
 
-__all__ = ["Act", "Break", "Deed", "Pick", "Work", "breaks", "pick_up", "work_on"]
+__all__ = ["Act", "Break", "Deed", "Pick", "Work", "breaks", "bye_after", "pick_up", "work_on"]
 
 type Deed = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
@@ -78,6 +78,11 @@ def work_on(work: Work, rng: Random) -> list[Act]:
 def pick_up(rng: Random) -> Pick:
     """Decide about a ticket that rings: nearly everybody takes it."""
     return "decline" if rng.random() < _DECLINE_SHARE else "accept"
+
+
+def bye_after(joined_at: datetime, rng: Random) -> datetime:
+    """Say when a customer closes their chat."""
+    return joined_at + timedelta(minutes=rng.randint(3, 8))
 
 
 def breaks(roster: Iterable[SpecialistListed], on: date, seed: int) -> list[Break]:
@@ -146,7 +151,6 @@ def _answer(channel: Channel, at: datetime, rng: Random) -> list[Act]:
         case "phone":
             return [_act("customer_reached", at)]
         case "chat":
-            bye = at + timedelta(minutes=rng.randint(3, 8))
-            return [_act("responded", at), _act("closed", bye)]
+            return [_act("responded", at), _act("closed", bye_after(at, rng))]
         case _:
             assert_never(channel)

@@ -47,11 +47,15 @@ _HTTP_S: Final = aiohttp.ClientTimeout(total=15)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to play. A day lasts ``day_s`` seconds; without ``once``, days follow each other."""
+    """What to play. A day lasts ``day_s`` seconds; without ``once``, days follow each other.
+
+    At ``desks`` people sit: the play leaves to them what comes there.
+    """
 
     seed: int
     day_s: float
     once: bool
+    desks: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -93,6 +97,7 @@ class Theatre:
             seed=plan.seed,
             day_lasts=timedelta(seconds=plan.day_s),
             for_ever=not plan.once,
+            desks=plan.desks,
             zero=real_now - timedelta(seconds=elapsed_s()),
             doors=self.doors,
             time=time,
@@ -140,13 +145,16 @@ class Theatre:
         """Tell whether nothing is left to do: for upstream, services, specialists, in this order.
 
         What the services said last may give the specialists more to do, hence the second look.
+        What a person has to do stands on no agenda: router knows of it.
         """
         if not drive.agenda.is_done():
             return False
         if elapsed_s(drive.heard_at_s) > _SILENT_S_MAX:
             return True
         at_rest = await self._is_at_rest() and await self._is_read(feed, _TOPICS)
-        return at_rest and drive.agenda.is_done()
+        if not at_rest or drive.has_any_of(await patiently(self.tables.in_hands)):
+            return False
+        return drive.agenda.is_done()
 
     async def _is_at_rest(self) -> bool:
         return await patiently(self._pipeline.unrest) is None

@@ -1,4 +1,8 @@
-"""The workforce system of the play: lists the roster, sends people to lunch, tidies up after."""
+"""The workforce system of the play: lists the roster, sends people to lunch, tidies up after.
+
+Who sits at a desk of their own says by the inbox whether they are there: their word is made to last
+as long as time is played fast.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +29,8 @@ _RINGS: Final = {
     channel: {"cap_s": 6 * 3600, "minimum_s": 6 * 3600} for channel in ("phone", "chat")
 }
 """Where an hour passes in the blink of an eye, it takes hours to pick up."""
+_PRESENCE_LEASE_S: Final = 24 * 3600
+"""As above: an open inbox says every few seconds, of real time, that its owner is there."""
 
 
 @dataclass(slots=True)
@@ -52,7 +58,8 @@ class Workforce:
     async def open(self) -> None:
         """List the accounts, and everybody on the example roster; let it ring slowly."""
         self._rules = await self.doors.rules()
-        await self.doors.ring_by({**self._rules, "rings": _RINGS})
+        slow = {"rings": _RINGS, "presence_lease_s": _PRESENCE_LEASE_S}
+        await self.doors.ring_by({**self._rules, **slow})
         self._opened = True
         for account in accounts():
             await self._announce(account)

@@ -12,7 +12,7 @@ from shared import dead_letters
 from shared.dead_letters import DeadLetter
 from shared.postgres import Database
 
-__all__ = ["Books", "Routed", "Tables", "Timed"]
+__all__ = ["Books", "Deed", "Routed", "Tables", "Timed"]
 
 # One statement a database: what is taken from one table and put into another is never unseen.
 # Counted, so that somebody who waits sees it become less.
@@ -46,6 +46,16 @@ _CLOCKS: Final = """
            CASE kind WHEN 'next_response' THEN kind::text || '/' || started_by ELSE kind::text END,
            state, broken, broken_id
     FROM clock
+"""
+_IN_HANDS: Final = """
+    SELECT ticket_id FROM ticket WHERE waiting OR specialist_id IS NOT NULL
+    UNION SELECT ticket_id FROM offer WHERE state = 'open'
+"""
+_DEEDS: Final = """
+    SELECT ticket_id, kind, actor, at, to_id AS what FROM act
+    UNION ALL
+    SELECT ticket_id, 'dial', specialist_id, at, outcome FROM callback_fact
+    WHERE kind = 'attempted'
 """
 _DELIVERIES: Final = "SELECT delivery_id, state FROM delivery"
 
@@ -93,11 +103,26 @@ class Timed:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody did at a desk, as router has it on record.
+
+    ``what`` is what it came to: a severity, what came of a call, to whom a ticket was moved.
+    """
+
+    ticket_id: UUID
+    kind: str
+    actor: str
+    at: datetime
+    what: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """What the databases say became of everything."""
 
     tickets: frozenset[UUID]
     routed: Sequence[Routed]
+    deeds: Sequence[Deed]
     clocks: Sequence[Timed]
     deliveries: Mapping[UUID, str]
     parked: Sequence[DeadLetter]
@@ -137,6 +162,10 @@ class Tables:
         rows = await self._rows("router", _RINGS)
         return [(row["offer_id"], row["specialist_id"]) for row in rows]
 
+    async def in_hands(self) -> frozenset[UUID]:
+        """List the tickets that somebody has, that ring at somebody, or wait for somebody."""
+        return frozenset(row["ticket_id"] for row in await self._rows("router", _IN_HANDS))
+
     async def tickets(self) -> int:
         """Count the tickets there are."""
         count: int = await self._value("intake", _COUNT)
@@ -153,6 +182,7 @@ class Tables:
         return Books(
             tickets=frozenset(row["ticket_id"] for row in await self._rows("intake", _TICKETS)),
             routed=[Routed(*row) for row in await self._rows("router", _ROUTED)],
+            deeds=[Deed(*row) for row in await self._rows("router", _DEEDS)],
             clocks=[Timed(*row) for row in await self._rows("sla_monitor", _CLOCKS)],
             deliveries={row["delivery_id"]: row["state"] for row in deliveries},
             parked=[letter for name in self.databases for letter in await self._parked(name)],

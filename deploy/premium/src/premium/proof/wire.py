@@ -44,6 +44,7 @@ _ABOUT: Final = (
         "retracted_id",
         "due_at",
         "offer_id",
+        "cause",
     ),
 )
 _REAL_TIME: Final = frozenset(

@@ -1,14 +1,26 @@
 """Presence by the inbox: an open page says every few seconds that its owner is there."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from router.handlers import Matcher
 from router.inbox import store
+from router.offers import store as kept
 from router.offers.acts import Say
 from shared.events import Presence
 from shared.postgres import Tx
+from shared.web.pulse import Pulse
 
-__all__ = ["keep", "leave", "switch"]
+__all__ = ["holds", "keep", "leave", "switch"]
+
+
+async def holds(tx: Tx, pulse: Pulse) -> bool:
+    """Tell whether a word on presence lasts until an open page says it again.
+
+    Not where time is played fast by rules for real time: it would lapse at once, and its owner
+    would count as offline beside an open page.
+    """
+    rules = await kept.load_rules(tx)
+    return pulse.outlasts(timedelta(seconds=rules.presence_lease_s))
 
 
 async def keep(matcher: Matcher, tx: Tx, name: str, now: datetime) -> None:

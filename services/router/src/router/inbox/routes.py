@@ -71,7 +71,7 @@ def inbox_routes(
     pages = Pages("router", "router.inbox")
 
     async def leaves(tx: Tx, person: Person) -> None:
-        if pulse.real:
+        if await presence.holds(tx, pulse):
             await presence.leave(matcher, tx, person.name, await now(tx))
 
     door = Door(db, pages, store.is_listed, leaves)
@@ -191,9 +191,10 @@ class _Inbox:
 
         async def stay() -> bool:
             stays = await self._door.stays(visitor)
-            if stays and place.whose == visitor.name and not place.lead and self._pulse.real:
+            if stays and place.whose == visitor.name and not place.lead:
                 async with self._db.transaction() as tx:
-                    await presence.keep(self._matcher, tx, visitor.name, await now(tx))
+                    if await presence.holds(tx, self._pulse):
+                        await presence.keep(self._matcher, tx, visitor.name, await now(tx))
             return stays
 
         shown: Shown[Desk | Floor] = Shown(
@@ -239,9 +240,9 @@ class _Inbox:
     async def presence(self, request: Request, visitor: Visitor) -> Response:
         """Go away, or come back."""
         chosen = (await form_of(request)).get("presence", "")
-        if not self._pulse.real:
-            return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
         async with self._db.transaction() as tx:
+            if not await presence.holds(tx, self._pulse):
+                return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
             at = await now(tx)
             there = await presence.switch(self._matcher, tx, visitor.name, chosen, at)
             desk = await read_desk(tx, visitor.name, at)

@@ -48,7 +48,8 @@ _ROW: Final = """
     (SELECT count(*) FROM happening AS h WHERE h.ticket_id = t.ticket_id) AS version
 """
 SINCE: Final = """
-    SELECT premium_now() AS as_of, pg_snapshot_xmin(pg_current_snapshot())::text AS since,
+    SELECT premium_now() AS as_of, now() AS real_at,
+           pg_snapshot_xmin(pg_current_snapshot())::text AS since,
            ARRAY(SELECT DISTINCT specialist_id FROM happening
                  WHERE tx >= $1::text::xid8 AND specialist_id IS NOT NULL) AS changed
 """
@@ -158,7 +159,7 @@ async def look(tx: Tx, since: str | None) -> Look:
     """Say whose tickets something happened to since the last look; nobody's at the first."""
     row = await tx.fetchrow(SINCE, since)
     assert row is not None  # noqa: S101 - it reads no table
-    return Look(row["as_of"], frozenset(row["changed"]), row["since"])
+    return Look(row["as_of"], frozenset(row["changed"]), row["since"], row["real_at"])
 
 
 async def is_listed(tx: Tx, person: Person) -> bool:

@@ -1,0 +1,28 @@
+"""Chromium as people have it, for whoever tests pages."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from shutil import which
+from typing import Final
+
+from playwright.async_api import Browser, async_playwright
+
+__all__ = ["running"]
+
+_FLAGS: Final = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Browser]:
+    """Start it, with a fresh profile."""
+    path = which("chromium")
+    assert path is not None, "no chromium on PATH: run deploy/chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=[*_FLAGS])
+        yield browser
+        await browser.close()
