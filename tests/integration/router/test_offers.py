@@ -9,7 +9,8 @@ from typing import Any, Final
 import asyncpg
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.chaos.acting import Router, act_once, found_wrong, set_up, told_wrong
+from tests.chaos.acting import Router, act_once, set_up
+from tests.chaos.wrong import found_wrong, told_wrong
 
 from router.http import make_app
 from router.sweep import Sweeper
