@@ -18,7 +18,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.chaos.acting import Router, act_once, found_wrong, set_up, told_wrong
+from tests.chaos.acting import Router, act_once, set_up
+from tests.chaos.wrong import found_wrong, told_wrong
 
 from premium.stack import Stack
 from router.sweep import Sweeper

@@ -1,19 +1,25 @@
-"""Router for its tests: a database of its own, and its door, with a key for everything in hand."""
+"""Router for its tests: its door, what a storm comes to in a calm, and servers to be killed."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from tests.chaos.wrong import announced
+from tests.integration.router.desk import in_process
+from tests.integration.router.keys import key_for_everybody
+from tests.integration.router.living import Nursery, nursery
+from tests.integration.router.storm import STORM, End, keeping_books, play
 
-from premium.stack.keys import Grant, connected, create
+from premium.stack import Stack
 from router.access import specialists_of
 from router.handlers import Matcher
 from router.http import make_app
 from shared.access import Access
-from shared.keys import EVERY, SCOPES
 from shared.postgres import Database
-from shared.testing.databases import FreshDatabase, MakeDatabase
+from shared.testing.databases import Databases, FreshDatabase, MakeDatabase, Provision
 
 
 @pytest.fixture
@@ -27,12 +33,50 @@ async def at_the_door(
     fresh: FreshDatabase, db: Database, matcher: Matcher
 ) -> AsyncIterator[AsyncClient]:
     """Knock as a desk for everybody, whose key is `desk/test`."""
-    async with connected(fresh.owner_dsn) as owner:
-        grant = Grant("desk", "test", SCOPES["router"], [EVERY], service="router")
-        key = await create(owner, grant)
+    key = await key_for_everybody(fresh)
     transport = ASGITransport(make_app(db, matcher, Access(db, specialists_of), []))
-    headers = {"authorization": f"Bearer {key.text}"}
+    headers = {"authorization": f"Bearer {key}"}
     async with AsyncClient(
         transport=transport, base_url="http://router", headers=headers
     ) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def calm(databases: Databases) -> End:
+    """Play the storm on a router that nothing befalls."""
+    return asyncio.run(_calm(databases))
+
+
+async def _calm(databases: Databases) -> End:
+    fresh = await databases.clone("router")
+    async with keeping_books(fresh) as books, in_process(fresh.dsn, books) as desk:
+        answers = await play(STORM, desk, books)
+        end = await books.end(await announced(books.owner), answers)
+        assert await books.seen() >= {"accepted", "declined", "expired", "withdrawn"}
+    await databases.drop([fresh])
+    return end
+
+
+@dataclass
+class Own:
+    """Servers of these tests' own: nobody else minds when they are killed."""
+
+    stack: Stack
+    databases: Databases
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory, provision: Provision) -> Iterator[Own]:
+    """Run a PostgreSQL and a Kafka."""
+    stack = Stack(tmp_path_factory.mktemp("own"))
+    addresses = asyncio.run(stack.up(services=False))
+    yield Own(stack, Databases(addresses.admin_dsn, provision))
+    asyncio.run(stack.down(wipe=True))
+
+
+@pytest.fixture(scope="session")
+def cradle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Make routers as processes."""
+    with nursery(tmp_path_factory.mktemp("routers")) as made:
+        yield made

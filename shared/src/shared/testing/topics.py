@@ -58,6 +58,21 @@ class Topics:
         async with _Reader(self.bootstrap, self.prefix + name) as reader:
             return await reader.read(count)
 
+    async def lag(self, group: str, *names: str) -> int:
+        """Count the records that a group has yet to commit."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(self.prefix + group)
+        finally:
+            await admin.close()
+        read: int = sum(max(0, place.offset) for place in found.values())
+        held = 0
+        for name in names:
+            async with _Reader(self.bootstrap, self.prefix + name) as reader:
+                held += await reader.held()
+        return held - read
+
     async def close(self) -> None:
         """Delete the topics: a broker that holds thousands of partitions is slow to stop."""
         await self._publisher.stop()

@@ -1,0 +1,152 @@
+"""Family B, Kafka: the broker dies, members come and go, all comes again; a storm ends the same."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from signal import SIGTERM
+from typing import Final
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from tests.integration.router.conftest import Own
+from tests.integration.router.living import GROUP, Living, Nursery, living
+from tests.integration.router.proxy import Fate, Message, proxied
+from tests.integration.router.storm import End, keeping_books
+
+from router.handlers import CONSUMES
+from shared.clock import or_after
+from shared.consumer import Connection
+from shared.events import Envelope, Event
+from shared.testing.databases import MakeDatabase
+from shared.testing.topics import Topics
+
+OUTAGES: Final = 2
+JOINS_MIN: Final = 3
+STAY_S: Final = 0.5
+RESETS: Final = 2
+EVERY: Final = 12
+
+
+@pytest.fixture
+async def router(database: MakeDatabase, topics: Topics, cradle: Nursery) -> AsyncIterator[Living]:
+    """Run a router."""
+    fresh = await database("router")
+    async with (
+        keeping_books(fresh) as books,
+        living(cradle, [fresh.dsn], topics, books) as router,
+    ):
+        yield router
+
+
+async def test_the_broker_is_away_while_people_act(own: Own, calm: End, cradle: Nursery) -> None:
+    """Killed as a batch is on its way to it: acts are taken, all is told once it is back.
+
+    Whether the broker kept what it did not acknowledge is its affair: what comes twice is equal.
+    """
+    fresh = await own.databases.clone("router")
+    bootstrap = own.stack.addresses.kafka_bootstrap
+    topics = Topics(bootstrap, prefix=f"test-{uuid4().hex[:8]}.")
+    async with (
+        keeping_books(fresh) as books,
+        proxied(fresh.dsn) as proxy,
+        living(cradle, [proxy.dsn], topics, books) as router,
+    ):
+        outages = 0
+        is_away = False
+
+        def kill(message: Message) -> Fate:
+            """Strike between a COMMIT and what the relay does next: it has read, and sends."""
+            nonlocal outages, is_away
+            if message.is_commit and message.first.startswith("SELECT premium_now()"):
+                proxy.let_pass()
+                outages += 1
+                is_away = True
+                own.stack.kill("kafka")
+            return "pass"
+
+        async def come_back(_: Envelope[Event]) -> None:
+            nonlocal is_away
+            if is_away:
+                await own.stack.start("kafka")
+                await router.until_ready()
+                is_away = False
+            if outages < OUTAGES:
+                proxy.judge = kill
+
+        router.before_take = come_back
+        assert await router.play() == calm
+        assert outages == OUTAGES
+        await topics.close()
+
+
+async def test_members_join_and_leave(router: Living, calm: End) -> None:
+    """Partitions are taken from router and given back, records and commits on their way."""
+    over, joins = asyncio.Event(), 0
+
+    async def come_and_go() -> None:
+        nonlocal joins
+        while not over.is_set():
+            async with member(router.topics) as other:
+                await or_after(over.wait(), STAY_S)
+                joins += bool(other.assignment())
+            await or_after(over.wait(), STAY_S)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(come_and_go())
+        end = await router.play()
+        over.set()
+    assert end == calm
+    assert joins >= JOINS_MIN
+
+
+async def test_offsets_are_reset_to_the_beginning(router: Living, calm: End) -> None:
+    """All comes again in the midst of the storm, in one batch with what is new: nothing happens."""
+    takes, resets = 0, 0
+
+    async def reset(_: Envelope[Event]) -> None:
+        nonlocal takes, resets
+        takes += 1
+        if takes % EVERY == 0 and resets < RESETS:
+            resets += 1
+            router.signal(SIGTERM)
+            await router.ended()
+            # In its place: Kafka keeps the partitions of a router that left for a while.
+            name = Connection(router.topics.bootstrap, GROUP, "test-0").member(CONSUMES)
+            async with member(router.topics, name) as other:
+                places = [
+                    TopicPartition(router.topics.prefix + name, number)
+                    for name in CONSUMES
+                    for number in range(2)
+                ]
+                await assigned(other, len(places))
+                await other.commit(dict.fromkeys(places, 0))
+            await router.again()
+            await router.until_read()
+
+    router.before_take = reset
+    assert await router.play() == calm
+    assert resets == RESETS
+
+
+@asynccontextmanager
+async def member(topics: Topics, name: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    """Be one of router's group, who reads nothing; without a name, one more."""
+    consumer = AIOKafkaConsumer(
+        *(topics.prefix + name for name in CONSUMES),
+        bootstrap_servers=topics.bootstrap,
+        group_id=topics.prefix + GROUP,
+        group_instance_id=name,
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def assigned(consumer: AIOKafkaConsumer, count: int) -> None:
+    """Wait until it has so many partitions."""
+    while len(consumer.assignment()) < count:
+        await consumer.getmany(timeout_ms=100, max_records=1)
