@@ -139,6 +139,38 @@ async def test_a_move_on_its_way_cannot_be_pressed_again(desk: Desk, chromium: B
     assert complaints == []
 
 
+async def test_who_looks_at_another_ticket_meanwhile_misses_nothing(
+    desk: Desk, chromium: Browser
+) -> None:
+    """What had sent the act is gone from the page when its answer comes: the page goes on living."""
+    await desk.given(
+        a_specialist("ann", capacity={"email": 3}),
+        a_ticket("T1", account_id="acme", after_min=1),
+        a_ticket("T2", account_id="globex", after_min=2),
+    )
+    page = await desk.page_of(chromium, "ann")
+    sent, looked = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        sent.set()
+        await looked.wait()
+        await route.continue_()
+
+    await page.route("**/responded", hold)
+    await row(page, "acme").locator("a").click()
+    await expect(page.locator("#pane header")).to_contain_text("acme")
+    await press(page, "r")
+    await sent.wait()
+    await row(page, "globex").locator("a").click()
+    await expect(page.locator("#pane header")).to_contain_text("globex")
+    async with page.expect_response("**/responded"):
+        looked.set()
+    await desk.given(a_ticket("T3", account_id="initech", after_min=3))
+    await page.locator("main").click(position={"x": 1, "y": 1})
+    await expect(row(page, "initech")).to_be_visible()
+    await expect(page.locator("#waiting")).to_contain_text("acme")
+
+
 async def test_someone_was_faster(desk: Desk, chromium: Browser) -> None:
     """Who acts on what has gone meanwhile is told so where they acted, and nothing happens."""
     await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))

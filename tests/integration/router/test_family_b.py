@@ -25,7 +25,7 @@ OUTAGES: Final = 2
 JOINS_MIN: Final = 3
 STAY_S: Final = 0.5
 RESETS: Final = 2
-EVERY: Final = 12
+EVERY: Final = 6
 
 
 @pytest.fixture

@@ -208,17 +208,20 @@
       say(event.detail.elt, "No answer came. Press again: nothing is done twice."));
   }
   const isAct = (event) => event.detail.requestConfig?.verb === "post";
+  // By the request itself: what had asked may be gone from the page when the answer comes, and
+  // then no event of its reaches us.
   document.addEventListener("htmx:beforeSend", (event) => {
-    if (isAct(event)) acting += 1;
-  });
-  document.addEventListener("htmx:afterRequest", (event) => {
     if (!isAct(event)) return;
-    acting -= 1;
-    const html = meanwhile;
-    expected = event.detail.successful;
-    if (html === null || acting) return;
-    meanwhile = null;
-    receive(html);
+    acting += 1;
+    const { xhr } = event.detail;
+    xhr.addEventListener("loadend", () => {
+      acting -= 1;
+      const html = meanwhile;
+      expected = xhr.status >= 200 && xhr.status < 300;
+      if (html === null || acting) return;
+      meanwhile = null;
+      receive(html);
+    });
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     afterwards();
