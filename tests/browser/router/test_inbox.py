@@ -142,7 +142,7 @@ async def test_a_move_on_its_way_cannot_be_pressed_again(desk: Desk, chromium: B
 async def test_who_looks_at_another_ticket_meanwhile_misses_nothing(
     desk: Desk, chromium: Browser
 ) -> None:
-    """What had sent the act is gone from the page when its answer comes: the page goes on living."""
+    """What had sent the act is gone when its answer comes: the page goes on living."""
     await desk.given(
         a_specialist("ann", capacity={"email": 3}),
         a_ticket("T1", account_id="acme", after_min=1),
