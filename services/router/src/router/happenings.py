@@ -12,10 +12,7 @@ from shared.postgres import Tx
 
 __all__ = ["record"]
 
-RECORD: Final = """
-    INSERT INTO happening (ticket_id, at, type, specialist_id, fact)
-    SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::jsonb[])
-"""
+_COLUMNS: Final = ("ticket_id", "at", "type", "specialist_id", "fact")
 
 
 async def record(
@@ -37,4 +34,4 @@ async def record(
         what = (event.type, whose, event.model_dump_json())
         rows.append((event.ticket_id, envelope.time, *what))
     if rows:
-        await tx.execute(RECORD, *zip(*rows, strict=True))
+        await tx.copy("happening", _COLUMNS, rows)
