@@ -4,18 +4,25 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from pydantic import BaseModel
 
 from docs.services import app_of
-from shared.api import A_TICKET
+from shared.api import make_api
 
 UNKEYED = {"401", "403", "429"}
 UNREAD = {"400", "408", "413"}
 
 
+class Word(BaseModel):
+    """What can be written."""
+
+    reason: str
+
+
 async def test_what_is_not_allowed_is_told_what_is() -> None:
     """405 names the methods there are (RFC 9110, 15.5.6)."""
     async with knocking() as client:
-        answer = await client.delete("/v1/queue")
+        answer = await client.delete("/v1/words")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
@@ -23,7 +30,7 @@ async def test_a_body_that_is_no_utf_8_is_named_as_the_fault() -> None:
     """400, told as every unreadable body is, though FastAPI answers this one otherwise."""
     async with knocking() as client:
         answer = await client.post(
-            f"/v1/tickets/{A_TICKET}/decline",
+            "/v1/said",
             content=b'{"reason": "\xff"}',
             headers={"content-type": "application/json"},
         )
@@ -43,8 +50,18 @@ def test_every_refusal_is_declared(service: str) -> None:
 
 
 def knocking() -> AsyncClient:
-    """Knock at a door whose database is never opened."""
-    return AsyncClient(transport=ASGITransport(app_of("router")), base_url="http://router")
+    """Ask an API that has a way to read and a way to write, and asks for no key."""
+    app = make_api("intake", [])
+
+    @app.get("/v1/words")
+    async def read() -> list[str]:
+        return []
+
+    @app.post("/v1/said")
+    async def write(_: Word) -> None:
+        pass
+
+    return AsyncClient(transport=ASGITransport(app), base_url="http://test")
 
 
 def due(operation: dict[str, Any]) -> set[str]:
