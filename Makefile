@@ -8,7 +8,7 @@ PYTEST := $(RUN) pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum chaos calendars fuzz accuracy docs format images
+.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs format images
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,6 +58,10 @@ due: $(READY) ## how late due clocks are announced, beside peers, with millions 
 
 optimum: $(READY) ## promises kept on small days by lot, beside the most that could be
 	@$(RUN) python -m tests.matching $(ARGS)
+
+day: $(READY) ## a day of the demo worked in Chromium by two specialists and their lead: four minutes
+	@deploy/chromium
+	@$(PYTEST) tests/e2e/day_in_the_inbox.py $(ARGS)
 
 chaos: $(READY) ## the same result with and without kill -9, over many seeds
 	@$(PYTEST) tests/chaos --seeds 10 $(ARGS)
