@@ -27,9 +27,8 @@ SELECT format(
     $1::text, $2::text)
 """
 
-_IDLE: Final = {"router": "5s", "sla_monitor": "5s"}
-"""Who stands still in the middle of a decision holds up all routers, in the middle of a sweep
-partitions: others take over soon."""
+_IDLE: Final = {"sla_monitor": "5s"}
+"""Who stands still in the middle of a sweep holds up partitions: others take over soon."""
 _IDLE_ELSE: Final = "60s"
 """Notifier's transactions wait for mail servers."""
 
