@@ -7,7 +7,7 @@ memory, what is announced does not depend on how they were cut into batches.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 from uuid import UUID, uuid5
 
 from router.choice import Choice
@@ -28,6 +28,10 @@ from shared.events import (
 from shared.rosters import Shifts
 
 __all__ = ["Desk"]
+
+_GIVEN_MAX: Final = 500
+"""When one transaction has given so many, who is listed then turns in one after it: no decision
+is so long that the router neither answers nor keeps its partitions."""
 
 
 class Desk(Choice):
@@ -51,7 +55,7 @@ class Desk(Choice):
             holder = self.roster.get(ticket.with_whom) if ticket.with_whom else None
             coming.update(self.roster.pools_of(holder) if holder else ())
         acting = [one for name in people if (one := self.roster.get(name)) is not None]
-        for specialist in (*self.roster.due(self.now), *acting):
+        for specialist in (*self.roster.turning(self.now), *acting):
             coming.update(
                 {pool: specialist.room(pool.channel) for pool in self.roster.pools_of(specialist)}
             )
@@ -67,7 +71,7 @@ class Desk(Choice):
         ``shifts`` are those of who turns, ``due`` the tickets that are known to wake by now.
         """
         backs: list[Back] = []
-        changed = [self._wake_specialist(known, shifts) for known in self.roster.due(self.now)]
+        changed = [self._wake_specialist(known, shifts) for known in self.roster.turning(self.now)]
         held: defaultdict[str | None, list[Ticket]] = defaultdict(list)
         for ticket in self.tickets.values():
             held[ticket.with_whom].append(ticket)
@@ -202,15 +206,18 @@ class Desk(Choice):
         return []
 
     def _list(self, event: SpecialistListed, listed_at: datetime) -> None:
-        specialist = listed(event, listed_at)
-        specialist.turn(self.now)
-        self._replace(specialist)
+        self._replace(listed(event, listed_at))
 
     def _replace(self, specialist: Specialist) -> None:
         """Put what the roster says now in the place of what it said; older news change nothing."""
         known = self.roster.get(specialist.specialist_id)
         if known is not None and known.listed_at > specialist.listed_at:
             return
+        if self.given < _GIVEN_MAX:
+            specialist.turn(self.now)
+        else:
+            specialist.on_shift = known is not None and known.on_shift
+            specialist.turns_at = self.now
         for channel in CHANNELS:
             self.note(known or specialist, channel, new=known is None)
         served = self.roster.pools_of(known) if known is not None else ()

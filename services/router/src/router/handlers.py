@@ -153,9 +153,9 @@ async def _decide[T](
     """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
     roster, rules = remembered.roster, remembered.offering
     changing = _changing(concern)
-    turning = {one.specialist_id for one in roster.due(now)}
-    roster.prolong(await kept.load_words(tx, changing | turning))
-    turning = {one.specialist_id for one in roster.due(now)}
+    stale = {one.specialist_id for one in roster.due(now)}
+    roster.prolong(await kept.load_words(tx, changing | stale))
+    turning = {one.specialist_id for one in roster.turning(now)}
     shifts = await load_shifts(tx, turning)
     pages = await ledgers.load(tx, concern.envelopes, _tickets(concern))
     ids = _tickets(concern) | pages.ticket_ids

@@ -65,10 +65,13 @@ class Hands:
         self.met: set[str] = set()
         """The accounts of which that is new."""
         self.announced: list[Envelope[Event]] = []
+        self.given = 0
+        """How many were given to somebody."""
         self.traceparent: str | None = None
 
     def give(self, ticket: Ticket, specialist: Specialist) -> UUID:
         """Offer a ticket, or assign it, as its channel's rule says; the cause it has comes back."""
+        self.given += 1
         ticket.begin_round(specialist.specialist_id)
         if ticket.terms.channel in self.rules.rings:
             return self._offer(ticket, specialist)

@@ -7,6 +7,7 @@ back (`restore`); committed, it is forgotten (`settle`).
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Final
 
 from sortedcontainers import SortedList
 
@@ -17,6 +18,8 @@ from shared.events import Candidate, Need, QueueReason, Wanted
 from shared.promises import Channel
 
 __all__ = ["Roster"]
+
+_TURNING_ROOM_MAX: Final = 500
 
 type _Due = tuple[datetime, str]
 type _Signature = tuple[frozenset[Channel], tuple[tuple[str, int], ...], tuple[str, ...]]
@@ -54,6 +57,20 @@ class Roster:
         """Find those whose shift has begun or ended by now, or whose word has lapsed."""
         due = self._due.irange(None, (now, chr(0x10FFFF)))
         return [self._by_id[specialist_id] for _, specialist_id in due]
+
+    def turning(self, now: datetime) -> list[Specialist]:
+        """Find those of them whose turn it is in one transaction: a morning may begin for all.
+
+        The others stand as before until the sweep looks again, which it does at once.
+        """
+        turning: list[Specialist] = []
+        room = 0
+        for specialist in self.due(now):
+            if room >= _TURNING_ROOM_MAX:
+                break
+            turning.append(specialist)
+            room += sum(specialist.capacity.values())
+        return turning
 
     def put(self, specialist: Specialist) -> None:
         """Add somebody, or replace what was known of them."""

@@ -124,8 +124,8 @@ class Specialist:
 
     def turn(self, now: datetime) -> None:
         """Find out whether they are on shift, and until when."""
-        if self.shifts is not None:
-            self.on_shift, self.turns_at = turn(self.shifts, now)
+        none = True, None
+        self.on_shift, self.turns_at = none if self.shifts is None else turn(self.shifts, now)
 
     def copy(self) -> "Specialist":
         """Keep them as they are."""
