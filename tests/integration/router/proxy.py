@@ -98,11 +98,20 @@ class Proxy:
         assert task is not None
         self._open.add(task)
         try:
-            to, back = await asyncio.open_connection(self._to.hostname, self._to.port)
-        except OSError:
-            writer.close()
+            with suppress(OSError):
+                to, back = await asyncio.open_connection(self._to.hostname, self._to.port)
+                await self._forward(reader, writer, to, back)
+        finally:
+            writer.transport.abort()
             self._open.discard(task)
-            return
+
+    async def _forward(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        to: asyncio.StreamReader,
+        back: asyncio.StreamWriter,
+    ) -> None:
         session = _Session()
         ways = [
             asyncio.ensure_future(self._ask(session, reader, writer, back)),
@@ -111,12 +120,10 @@ class Proxy:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            back.transport.abort()  # before anything is awaited: who stops may do so right now
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            for end in (writer, back):
-                end.transport.abort()
-            self._open.discard(task)
 
     async def _ask(
         self,

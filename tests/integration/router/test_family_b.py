@@ -15,15 +15,13 @@ from tests.integration.router.proxy import Fate, Message, proxied
 from tests.integration.router.storm import End, keeping_books
 
 from router.handlers import CONSUMES
-from shared.clock import or_after
 from shared.consumer import Connection
 from shared.events import Envelope, Event
 from shared.testing.databases import MakeDatabase
 from shared.testing.topics import Topics
 
 OUTAGES: Final = 2
-JOINS_MIN: Final = 3
-STAY_S: Final = 0.5
+VISITS_MIN: Final = 3
 RESETS: Final = 2
 EVERY: Final = 6
 
@@ -82,22 +80,25 @@ async def test_the_broker_is_away_while_people_act(own: Own, calm: End, cradle: 
 
 async def test_members_join_and_leave(router: Living, calm: End) -> None:
     """Partitions are taken from router and given back, records and commits on their way."""
-    over, joins = asyncio.Event(), 0
+    takes, visits = 0, list[asyncio.Task[None]]()
 
-    async def come_and_go() -> None:
-        nonlocal joins
-        while not over.is_set():
-            async with member(router.topics) as other:
-                await or_after(over.wait(), STAY_S)
-                joins += bool(other.assignment())
-            await or_after(over.wait(), STAY_S)
+    async def visit() -> None:
+        async with member(router.topics) as other:
+            await assigned(other, 1)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(come_and_go())
+
+        async def begin_visit(_: Envelope[Event]) -> None:
+            nonlocal takes
+            takes += 1
+            if takes % EVERY == 0:
+                await asyncio.gather(*visits)
+                visits.append(group.create_task(visit()))
+
+        router.before_take = begin_visit
         end = await router.play()
-        over.set()
     assert end == calm
-    assert joins >= JOINS_MIN
+    assert len(visits) >= VISITS_MIN
 
 
 async def test_offsets_are_reset_to_the_beginning(router: Living, calm: End) -> None:

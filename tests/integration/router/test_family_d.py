@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +23,8 @@ from shared.testing.servers import Servers
 MESSAGES_MIN: Final = 10
 KINDS_MIN: Final = 8
 EACH: Final = 3
+MUCH: Final = 61
+TERMINATED_MIN: Final = 20
 WAITS_MIN: Final = 20
 TRIES: Final = 2
 CROWD_SIZE: Final = 12
@@ -88,44 +90,61 @@ async def stage(servers: Servers, database: MakeDatabase) -> AsyncIterator[Stage
 
 
 class EveryMessage:
-    """Cuts a transaction off before its first message, then, tried again, its second, and so on.
+    """Strikes a transaction at its first message, then, tried again, at its second, and so on.
 
-    Each of some kinds of step is gone through once, until a try gets to its end.
+    Each message meets each fate; each kind of step is gone through once, until a try gets to its
+    end. ``kinds`` are those to be struck; None: all.
     """
 
-    def __init__(self, proxy: Proxy, kinds: set[str]) -> None:
+    def __init__(self, proxy: Proxy, fates: Sequence[Fate], kinds: set[str] | None = None) -> None:
         self._proxy = proxy
+        self._fates = fates
         self._kinds = kinds
         self._kind = ""
         self._wanted = 1
+        self._left: list[Fate] = []
         self.strikes: Counter[str] = Counter()
 
     async def before_try(self, kind: str, tries: int) -> None:
         """Aim one further; a kind that was gone through before is let pass."""
         if tries == 0:
             self._proxy.let_pass()
-            if self.strikes[kind] or kind not in self._kinds:
+            if self.strikes[kind] or (self._kinds and kind not in self._kinds):
                 return
-            self._kind, self._wanted = kind, 1
-        else:
-            self._wanted += 1
+            self._kind, self._wanted, self._left = kind, 1, [*self._fates]
+        elif not self._left:
+            self._wanted, self._left = self._wanted + 1, [*self._fates]
         self._proxy.judge = self._judge
 
     def _judge(self, message: Message) -> Fate:
         if message.number != self._wanted:
             return "pass"
+        if message.is_copy and "cut" not in self._fates:
+            self._wanted += 1  # an error comes with the answer to a statement
+            return "pass"
         self._proxy.let_pass()
         self.strikes[self._kind] += 1
-        return "cut"
+        return self._left.pop(0)
 
 
 async def test_each_message_is_cut_off(stage: Stage, calm: End) -> None:
     """The connection is lost before each message of a transaction, COMMIT included."""
     kinds = {"premium.ticket.accepted.v1", "accept", "decline", "say", "time"}
-    every = EveryMessage(stage.proxy, kinds)
+    every = EveryMessage(stage.proxy, ["cut"], kinds)
     stage.desk.before_try = every.before_try
     assert await stage.play() == calm
     assert every.strikes.keys() == kinds
+    assert min(every.strikes.values()) > MESSAGES_MIN
+
+
+async def test_each_statement_meets_a_deadlock_and_a_serialization_failure(
+    stage: Stage, calm: End
+) -> None:
+    """Each statement of each kind of transaction ends with 40P01, and again with 40001."""
+    every = EveryMessage(stage.proxy, ["40P01", "40001"])
+    stage.desk.before_try = every.before_try
+    assert await stage.play() == calm
+    assert len(every.strikes) >= KINDS_MIN
     assert min(every.strikes.values()) > MESSAGES_MIN
 
 
@@ -145,6 +164,33 @@ async def test_each_commit_succeeds_and_its_answer_is_lost(stage: Stage, calm: E
     stage.desk.before_try = aim
     assert await stage.play() == calm
     assert len(lost) >= KINDS_MIN
+
+
+async def test_a_stream_of_backends_is_terminated(stage: Stage, calm: End) -> None:
+    """An administrator ends router's connections, wherever it is, each time it has said so much."""
+    said, enough, is_over, terminated = 0, asyncio.Event(), False, 0
+
+    def count(_: Message) -> Fate:
+        nonlocal said
+        said += 1
+        if said % MUCH == 0:
+            enough.set()
+        return "pass"
+
+    async def terminate() -> None:
+        nonlocal terminated
+        while await enough.wait() and not is_over:
+            enough.clear()
+            terminated += await stage.terminate()
+
+    stage.proxy.judge = count
+    async with asyncio.TaskGroup() as group:
+        group.create_task(terminate())
+        end = await stage.play()
+        is_over = True
+        enough.set()
+    assert end == calm
+    assert terminated >= TERMINATED_MIN
 
 
 async def test_a_lock_is_not_had_in_time(stage: Stage, calm: End) -> None:

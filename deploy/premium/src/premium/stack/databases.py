@@ -27,8 +27,9 @@ SELECT format(
     $1::text, $2::text)
 """
 
-_IDLE: Final = {"sla_monitor": "5s"}
-"""Who stands still in the middle of a sweep holds up partitions: others take over soon."""
+_IDLE: Final = {"sla_monitor": "5s", "router": "10s"}
+"""Who stands still in the middle of a sweep holds up partitions, or all matching: others take over
+soon. A router's longest piece of a decision is a second or two of thinking."""
 _IDLE_ELSE: Final = "60s"
 """Notifier's transactions wait for mail servers."""
 
