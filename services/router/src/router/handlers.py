@@ -159,13 +159,15 @@ async def _decide[T](
     shifts = await load_shifts(tx, turning)
     pages = await ledgers.load(tx, concern.envelopes, _tickets(concern))
     ids = _tickets(concern) | pages.ticket_ids
+    newly_known = await store.load_acquaintances(tx, _new_accounts(concern))
     limits: dict[Pool, int] = {}
     while True:
-        tickets = await store.load_tickets(tx, ids, changing | turning)
+        tickets, known = await store.load_tickets(tx, ids, changing | turning)
         desk, book = Desk(roster, tickets, now, rules), pages.open()
         limits = limits or _limits(desk, concern)
-        desk.bring_waiting(await store.load_waiting(tx, limits), limits)
-        desk.acquaintances |= await store.load_acquaintances(tx, _accounts(desk, concern))
+        waiting, known_too = await store.load_waiting(tx, limits)
+        desk.bring_waiting(waiting, limits)
+        desk.acquaintances |= known | known_too | newly_known
         desk.wake(shifts, concern.due)
         outcome = act(desk, book)
         short = desk.fell_short
@@ -203,7 +205,6 @@ def _accepted(concern: _Concern) -> list[UUID]:
     return [event.ticket_id for event in events if isinstance(event, TicketAccepted)]
 
 
-def _accounts(desk: Desk, concern: _Concern) -> set[str]:
+def _new_accounts(concern: _Concern) -> set[str]:
     events = [envelope.event for envelope in concern.envelopes]
-    new = {event.account_id for event in events if isinstance(event, TicketAccepted)}
-    return new.union(t.request.account_id for t in desk.tickets.values() if t.request is not None)
+    return {event.account_id for event in events if isinstance(event, TicketAccepted)}

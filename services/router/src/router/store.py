@@ -1,9 +1,9 @@
 """Every SQL statement of router."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -46,7 +46,7 @@ _WHO: Final = (
 
 DECISIONS_KEPT: Final = timedelta(days=14)
 
-# Those asked for, and those whom somebody has or is offered.
+# Those asked for, and those whom somebody has or is offered; with who had their account last.
 TICKETS: Final = """
     WITH wanted AS (
         SELECT unnest($1::uuid[]) AS ticket_id
@@ -54,16 +54,21 @@ TICKETS: Final = """
         UNION SELECT ticket_id FROM offer WHERE state = 'open' AND specialist_id = ANY($2)
     )
     SELECT ticket.*, offer.offer_id, offer.specialist_id AS offered_to, offer.offered_at,
-           offer.lease_ends_at
+           offer.lease_ends_at, known.specialist_id AS known_by, known.at AS known_at
     FROM wanted JOIN ticket USING (ticket_id)
     LEFT JOIN offer ON offer.ticket_id = ticket.ticket_id AND offer.state = 'open'
+    LEFT JOIN acquaintance AS known ON known.account_id = ticket.account_id
 """
+# LIMIT 1: by the index for each, however many are guessed to wait.
 WAITING: Final = """
-    SELECT earliest.*
+    SELECT earliest.*, known.specialist_id AS known_by, known.at AS known_at
     FROM unnest($1::text[], $2::bigint[]) AS wanted (pool, many)
     CROSS JOIN LATERAL (
         SELECT * FROM ticket WHERE waiting AND ticket.pool = wanted.pool
         ORDER BY rank_at, ticket_id LIMIT wanted.many) AS earliest
+    LEFT JOIN LATERAL (
+        SELECT specialist_id, at FROM acquaintance
+        WHERE account_id = earliest.account_id LIMIT 1) AS known ON true
 """
 DUE: Final = """
     SELECT ticket_id FROM ticket WHERE wakes_at <= $1 ORDER BY wakes_at LIMIT $2
@@ -71,17 +76,8 @@ DUE: Final = """
 ACQUAINTANCES: Final = """
     SELECT account_id, specialist_id, at FROM acquaintance WHERE account_id = ANY($1)
 """
-SAVE_ACQUAINTANCES: Final = """
-    INSERT INTO acquaintance (account_id, specialist_id, at)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
-    ON CONFLICT (account_id) DO UPDATE SET specialist_id = excluded.specialist_id, at = excluded.at
-"""
 DECISIONS: Final = """
     SELECT record FROM decision WHERE ticket_id = $1 ORDER BY decided_at, decision_id
-"""
-SAVE_DECISIONS: Final = """
-    INSERT INTO decision (ticket_id, decision_id, decided_at, record)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[])
 """
 FORGET_DECISIONS: Final = """
     DELETE FROM decision WHERE ctid = ANY(ARRAY(
@@ -120,15 +116,28 @@ ADD_CAPACITIES: Final = """
     FROM unnest($1::text[]) AS specialist_id CROSS JOIN unnest($2::text[]) AS channel
     ON CONFLICT DO NOTHING
 """
-# Only on top of what was loaded: nobody exceeds a capacity, whatever went wrong with the lock.
-SAVE_LOADS: Final = """
-    UPDATE capacity AS c
-    SET capacity = new.capacity, load = new.load, last_at = new.last_at
-    FROM unnest(
-        $1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::timestamptz[])
-        AS new (specialist_id, channel, capacity_before, load_before, capacity, load, last_at)
-    WHERE (c.specialist_id, c.channel) = (new.specialist_id, new.channel)
-      AND (c.capacity, c.load) = (new.capacity_before, new.load_before)
+# What a decision leaves besides tickets, in one round trip. Loads only on top of what was loaded:
+# nobody exceeds a capacity, whatever went wrong with the lock.
+SAVE_DECIDED: Final = """
+    WITH loads AS (
+        UPDATE capacity AS c
+        SET capacity = new.capacity, load = new.load, last_at = new.last_at
+        FROM unnest(
+            $1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::timestamptz[])
+            AS new (specialist_id, channel, capacity_before, load_before, capacity, load, last_at)
+        WHERE (c.specialist_id, c.channel) = (new.specialist_id, new.channel)
+          AND (c.capacity, c.load) = (new.capacity_before, new.load_before)
+        RETURNING 1
+    ), met AS (
+        INSERT INTO acquaintance (account_id, specialist_id, at)
+        SELECT * FROM unnest($8::text[], $9::text[], $10::timestamptz[])
+        ON CONFLICT (account_id) DO UPDATE
+        SET specialist_id = excluded.specialist_id, at = excluded.at
+    ), decided AS (
+        INSERT INTO decision (ticket_id, decision_id, decided_at, record)
+        SELECT * FROM unnest($11::uuid[], $12::uuid[], $13::timestamptz[], $14::text[])
+    )
+    SELECT count(*) FROM loads
 """
 SAVE_TICKETS: Final = """
     INSERT INTO ticket (
@@ -175,18 +184,22 @@ ROSTER_LOAD: Final = """
 """
 
 
-async def load_tickets(
-    tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]
-) -> list[Ticket]:
+class Loaded(NamedTuple):
+    """Some tickets, and who had their accounts last."""
+
+    tickets: list[Ticket]
+    acquaintances: dict[str, Acquaintance]
+
+
+async def load_tickets(tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]) -> Loaded:
     """Read tickets by id, and all that some specialists have or are offered."""
-    return [_ticket(row) for row in await tx.fetch(TICKETS, ticket_ids, held_by)]
+    return _loaded(await tx.fetch(TICKETS, ticket_ids, held_by))
 
 
-async def load_waiting(tx: Tx, limits: Mapping[Pool, int]) -> list[Ticket]:
+async def load_waiting(tx: Tx, limits: Mapping[Pool, int]) -> Loaded:
     """Read those who wait: of each pool the earliest, at most so many as its limit."""
     names = [pool.name for pool in limits]
-    rows = await tx.fetch(WAITING, names, [*limits.values()]) if limits else ()
-    return [_ticket(row) for row in rows]
+    return _loaded(await tx.fetch(WAITING, names, [*limits.values()]) if limits else ())
 
 
 async def due(tx: Tx, now: datetime, *, limit: int) -> list[UUID]:
@@ -224,19 +237,13 @@ async def save(tx: Tx, desk: Desk) -> int | None:
         await _save_specialists(tx, desk.listed.values())
     if desk.said_before:
         await kept.save_said(tx, desk)
-    if desk.before:
-        await _save_loads(tx, desk)
     if desk.touched:
         columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
     if desk.offers:
         await kept.save_offers(tx, desk.offers.values())
-    if desk.met:
-        columns = zip(*((one, *desk.acquaintances[one]) for one in desk.met), strict=True)
-        await tx.execute(SAVE_ACQUAINTANCES, *columns)
-    if decisions := desk.decisions:
-        columns = zip(*map(_decision, decisions), strict=True)
-        await tx.execute(SAVE_DECISIONS, *columns)
+    if desk.before or desk.met or desk.decisions:
+        await _save_decided(tx, desk)
     changed = {who for who, _ in desk.before}.union(desk.listed, desk.turned, desk.said_before)
     pools = desk.roster.new_pools
     return await tell(tx, changed, pools) if changed or pools else None
@@ -281,21 +288,37 @@ async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
     await tx.execute(ADD_CAPACITIES, [p.specialist_id for p in people], CHANNELS)
 
 
-async def _save_loads(tx: Tx, desk: Desk) -> None:
-    rows = []
+async def _save_decided(tx: Tx, desk: Desk) -> None:
+    loads = []
     for (specialist_id, channel), before in desk.before.items():
         person = desk.roster.get(specialist_id)
         assert person is not None  # noqa: S101 - nobody leaves the roster's memory
         after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
-        rows.append((specialist_id, channel, *before, *after, person.last_at.get(channel)))
-    done = await tx.execute(SAVE_LOADS, *zip(*rows, strict=True))
-    if done != f"UPDATE {len(rows)}":
+        loads.append((specialist_id, channel, *before, *after, person.last_at.get(channel)))
+    met = [(one, *desk.acquaintances[one]) for one in desk.met]
+    decisions = [_decision(one) for one in desk.decisions]
+    columns = (*_columns(loads, 7), *_columns(met, 3), *_columns(decisions, 4))
+    if await tx.fetchval(SAVE_DECIDED, *columns) != len(loads):
         raise Outdated("somebody else changed what specialists hold; decide again")
+
+
+def _columns(rows: Collection[Sequence[object]], count: int) -> list[Sequence[object]]:
+    """Turn rows into so many columns, empty ones where there is no row."""
+    return [*zip(*rows, strict=True)] if rows else [()] * count
 
 
 def _decision(envelope: Envelope[AssignmentExplained]) -> tuple[object, ...]:
     event = envelope.event
     return event.ticket_id, envelope.id, event.decided_at, event.model_dump_json()
+
+
+def _loaded(rows: Iterable[Any]) -> Loaded:
+    known = {
+        row["account_id"]: Acquaintance(row["known_by"], row["known_at"])
+        for row in rows
+        if row["known_by"] is not None
+    }
+    return Loaded([_ticket(row) for row in rows], known)
 
 
 def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any

@@ -32,15 +32,15 @@ async def keep(tx: Tx, desk: Desk, now: datetime) -> list[Envelope[Event]]:
     who lies between the old one and the new is found by a range of an index.
     """
     touched = [ticket for i in sorted(desk.touched) if (ticket := desk.tickets[i]).request]
-    known = await store.outlooks(tx)
+    known, marked = await store.seen(tx, [ticket.ticket_id for ticket in touched])
     kept = known | _looked_out(desk, touched, known)
     told: list[Envelope[Event]] = []
     for pool, one in kept.items():
         if one.told_until != one.outlook.opens_at:
-            facts, kept[pool] = await _step(tx, pool, one, now)
+            facts, kept[pool] = await _step(tx, pool, one, marked, now)
             told += facts
     await store.save(tx, {pool: one for pool, one in kept.items() if known.get(pool) != one})
-    return told + await _follow(tx, touched, kept, now)
+    return told + await _follow(tx, touched, kept, marked, now)
 
 
 def _looked_out(desk: Desk, touched: Iterable[Ticket], known: dict[Pool, Kept]) -> dict[Pool, Kept]:
@@ -58,14 +58,18 @@ def _looked_out(desk: Desk, touched: Iterable[Ticket], known: dict[Pool, Kept]) 
 
 
 async def _step(
-    tx: Tx, pool: Pool, kept: Kept, now: datetime
+    tx: Tx, pool: Pool, kept: Kept, marked: dict[UUID, datetime], now: datetime
 ) -> tuple[list[Envelope[Event]], Kept]:
-    """Tell of a thousand of those who lie between what was told and what is."""
+    """Tell of a thousand of those who lie between what was told and what is; marks follow."""
     if kept.told_until < kept.outlook.opens_at:
         rows, until = await store.raise_(tx, pool, kept, now)
+        for row in rows:
+            marked.setdefault(row.ticket_id, row.due_at)
         facts = [_infeasible(row, pool, kept.outlook, now) for row in rows]
     else:
         freed, until = await store.lower(tx, pool, kept)
+        for ticket_id in marked.keys() & freed:
+            del marked[ticket_id]
         facts = [
             _feasible(ticket_id, "past_due" if due_at <= now else "covered", now)
             for ticket_id, due_at in freed.items()
@@ -74,12 +78,13 @@ async def _step(
 
 
 async def _follow(
-    tx: Tx, touched: list[Ticket], kept: dict[Pool, Kept], now: datetime
+    tx: Tx,
+    touched: list[Ticket],
+    kept: dict[Pool, Kept],
+    marked: dict[UUID, datetime],
+    now: datetime,
 ) -> list[Envelope[Event]]:
     """Mark the tickets that came to wait, and unmark those that wait no more or are due later."""
-    if not touched:
-        return []
-    marked = await store.marked(tx, [ticket.ticket_id for ticket in touched])
     news = [t for t in touched if _is_stuck(t, kept, now) and marked.get(t.ticket_id) != t.due_at]
     freed = [t for t in touched if t.ticket_id in marked and not _is_stuck(t, kept, now)]
     if news:

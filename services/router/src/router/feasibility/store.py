@@ -15,10 +15,9 @@ __all__ = [
     "listed",
     "lower",
     "mark",
-    "marked",
-    "outlooks",
     "raise_",
     "save",
+    "seen",
     "unmark",
 ]
 
@@ -27,7 +26,15 @@ STEP_MAX: Final = 1_000
 _LISTED_MAX: Final = 500
 _INSTANT: Final = timedelta(microseconds=1)
 
-OUTLOOKS: Final = "SELECT channel, base_language, opens_at, spoken, told_until FROM outlook"
+# In one round trip, which every decision makes.
+SEEN: Final = """
+    SELECT channel, base_language, opens_at, spoken, told_until,
+           NULL::uuid AS ticket_id, NULL::timestamptz AS due_at
+    FROM outlook
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, ticket_id, due_at FROM infeasible
+    WHERE ticket_id = ANY($1)
+"""
 SAVE: Final = """
     INSERT INTO outlook (channel, base_language, opens_at, spoken, told_until)
     VALUES ($1, $2, $3, $4, $5)
@@ -53,7 +60,6 @@ LOWER: Final = """
         ORDER BY due_at DESC FETCH FIRST ($4::int) ROWS WITH TIES)
     RETURNING ticket_id, due_at
 """
-MARKED: Final = "SELECT ticket_id, due_at FROM infeasible WHERE ticket_id = ANY($1)"
 MARK: Final = """
     INSERT INTO infeasible (ticket_id, channel, base_language, due_at) VALUES ($1, $2, $3, $4)
     ON CONFLICT (ticket_id) DO UPDATE SET due_at = excluded.due_at
@@ -83,14 +89,23 @@ class Row(NamedTuple):
     due_at: datetime
 
 
-async def outlooks(tx: Tx) -> dict[Pool, Kept]:
-    """Read the outlook of every pool in which anybody ever waited."""
-    return {
+async def seen(
+    tx: Tx, ticket_ids: Collection[UUID]
+) -> tuple[dict[Pool, Kept], dict[UUID, datetime]]:
+    """Read the outlook of every pool in which anybody ever waited, and which tickets are marked.
+
+    Of those with when they were due then.
+    """
+    rows = await tx.fetch(SEEN, ticket_ids)
+    outlooks = {
         Pool(row["channel"], row["base_language"]): Kept(
             Outlook(row["opens_at"], row["spoken"]), row["told_until"]
         )
-        for row in await tx.fetch(OUTLOOKS)
+        for row in rows
+        if row["ticket_id"] is None
     }
+    marked = {row["ticket_id"]: row["due_at"] for row in rows if row["ticket_id"] is not None}
+    return outlooks, marked
 
 
 async def save(tx: Tx, kept: Mapping[Pool, Kept]) -> None:
@@ -112,11 +127,6 @@ async def lower(tx: Tx, pool: Pool, kept: Kept) -> tuple[dict[UUID, datetime], d
     until = kept.outlook.opens_at
     found = {row[0]: row[1] for row in await tx.fetch(LOWER, *pool, until, STEP_MAX)}
     return found, until if len(found) < STEP_MAX else min(found.values()) - _INSTANT
-
-
-async def marked(tx: Tx, ticket_ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """Read which of some tickets are marked, and when they were due then."""
-    return {row["ticket_id"]: row["due_at"] for row in await tx.fetch(MARKED, ticket_ids)}
 
 
 async def mark(tx: Tx, tickets: Iterable[Ticket]) -> None:
