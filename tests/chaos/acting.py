@@ -21,7 +21,7 @@ from router.offers.acts import (
     Say,
     Unknown,
 )
-from router.offers.rules import Grace, Ring, Rules, SetAside
+from router.offers.rules import Grace, OfferRules, Ring, SetAside
 from router.specialist import CHANNELS
 from shared import inbox
 from shared.errors import Transient
@@ -42,7 +42,7 @@ __all__ = ["Router", "act_once", "set_up"]
 PEOPLE: Final = tuple(f"s{number}" for number in range(12))
 ROOM: Final = 3
 TICKETS: Final = 60
-RULES: Final = Rules(
+RULES: Final = OfferRules(
     rings=dict.fromkeys(CHANNELS, Ring(cap_s=1, minimum_s=0.5)),
     set_aside_s=SetAside(declined=0.5, silent=0.3, handed_back=0.5),
     presence_lease_s=1,

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from tests.matching.cases import PERIOD_MIN, PERIODS, RULES, Case, needs_of, qualifies
 
 from router.domain import Desk
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.specialist import Specialist
 from router.ticket import Ticket
@@ -53,7 +53,7 @@ def ours(case: Case) -> int:
     coming, kept = [*case.tickets], 0
     for period in range(2 * PERIODS):
         now = NOON + minutes(period * PERIOD_MIN)
-        desk = Desk(roster, tickets.values(), now, Rules(rings={}))
+        desk = Desk(roster, tickets.values(), now, OfferRules(rings={}))
         waiting = [ticket for ticket in tickets.values() if ticket.waits]
         desk.bring_waiting(waiting, dict.fromkeys(roster.pools, len(case.tickets) + 1))
         desk.wake({})

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
 
 from shared.api_page import page_routes
 from shared.errors import Transient
@@ -295,13 +295,22 @@ def _place(fault: Mapping[str, Any]) -> str:
     return ".".join(str(part) for part in fault["loc"][1:]) or _BODY
 
 
-async def _failed(_: Request, error: Exception) -> JSONResponse:
+async def _failed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
     status = HTTPStatus(error.status_code)
     unreadable = status is HTTPStatus.BAD_REQUEST  # FastAPI's own answer to what is no UTF-8
     answer = problem(status, error.detail, {_BODY: error.detail} if unreadable else None)
-    answer.headers.update(error.headers or {})  # of 405: what is allowed instead
+    answer.headers.update(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["allow"] = ", ".join(sorted(_allowed(request)))
     return answer
+
+
+def _allowed(request: Request) -> set[str]:
+    """Name all methods of a path (RFC 9110, 10.2.1); Starlette names those of its first route."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    there = (r for r in routes if r.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in there for method in route.methods or ()}
 
 
 async def _away(_: Request, __: Exception) -> JSONResponse:

@@ -10,7 +10,7 @@ from tests.integration.access.door import Door, Hand, shown
 
 from router.access import specialists_of
 from router.http import make_app
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from shared.access import Access
 from shared.events import ticket_id_of
 from shared.keys import EVERY, ApiKey, Scope
@@ -19,7 +19,7 @@ from shared.testing.builders import a_specialist, a_ticket
 from shared.testing.databases import FreshDatabase
 
 T1: Final = ticket_id_of("test", "T1")
-RULES: Final = Rules(rings={}).model_dump(mode="json")
+RULES: Final = OfferRules(rings={}).model_dump(mode="json")
 ANN: Final = {"specialist_id": "ann"}
 WHY: Final = {"reason": "other work first"}
 

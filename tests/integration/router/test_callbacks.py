@@ -12,7 +12,7 @@ from tests.integration.router.conftest import at_the_door
 
 from router.handlers import Matcher
 from router.matching import default_rules
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.offers.store import save_rules
 from router.sweep import Sweeper
 from shared.clock import or_after
@@ -100,7 +100,7 @@ async def desk(fresh: FreshDatabase) -> AsyncIterator[Desk]:
     await db.start()
     await owner.start()
     async with db.transaction() as tx:
-        await save_rules(tx, Rules(rings={}))
+        await save_rules(tx, OfferRules(rings={}))
     matcher = Matcher(default_rules())
     async with at_the_door(fresh, db, matcher) as client:
         made = Desk(db, owner, matcher, client)

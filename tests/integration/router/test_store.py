@@ -11,9 +11,12 @@ from typing import Any, Final
 
 import pytest
 from asyncpg import CheckViolationError
+from tests.integration.router.storm import a_moment
 
 from router.handlers import Matcher
-from router.matching import default_rules
+from router.inbox import presence
+from router.matching import Pool, default_rules
+from router.roster import Waits
 from shared import inbox
 from shared.errors import Transient
 from shared.events import (
@@ -52,6 +55,8 @@ ANNOUNCED = """
     WHERE convert_from(value, 'UTF8') LIKE '%specialist_id%'
       AND convert_from(value, 'UTF8') NOT LIKE '%candidates%' ORDER BY id
 """
+SAID = "SELECT said FROM presence"
+LOCKED_OUT = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 WAITING = "SELECT count(*) FROM ticket WHERE waiting"
 TAMPER = "UPDATE capacity SET load = load + 1 WHERE channel = 'email'"
 OVERLOAD = "UPDATE capacity SET load = $1 WHERE channel = 'email'"
@@ -258,6 +263,48 @@ async def test_one_router_knows_what_another_did(routers: list[Router]) -> None:
     who = [fact["specialist_id"] for fact in await announced(mine)]
     assert who == ["yui", "min", "yui", "yui"]
     assert await waiting(mine) == 0
+
+
+async def test_why_somebody_waits_is_said_as_it_is_now(db: Router) -> None:
+    """Not as it was when they began to; and who looks takes nothing from who decides just then."""
+    pool = Pool("chat", "ja", 0, ())
+
+    async def why() -> Waits:
+        async with db.transaction() as tx:
+            return (await db.matcher.why_waiting(tx, [pool]))[pool]
+
+    await take(db, [a_specialist("yui", languages=("ja",), presence="offline")])
+    await take(db, [a_ticket("T1", language="ja", channel="chat")])
+    assert await why() == "no_shift"
+    async with db.transaction() as tx:
+        there = a_specialist("yui", languages=("ja",), capacity={"chat": 1}, after_min=1)
+        await db.matcher.take(tx, [there], NOW)
+        assert await why() == "no_shift"
+    assert await why() == "no_capacity"
+    await take(db, [told(TicketClosed, "T1")])
+    await take(db, [a_ticket("T2", language="ja", channel="chat")])
+    assert [fact["specialist_id"] for fact in await announced(db)] == ["yui"] * 3
+
+
+@pytest.mark.parametrize("chosen", ["away", "online"])
+async def test_who_goes_away_as_a_page_opens_stays_away(db: Router, chosen: Presence) -> None:
+    """The page says again what they said last, whatever it knew when it asked."""
+    await take(db, [a_specialist("ann")])
+    async with db.transaction() as tx:
+        await presence.switch(db.matcher, tx, "ann", chosen, NOW)
+        opens = asyncio.create_task(open_a_page(db, "ann"))
+        async with db.session() as session:
+            while not opens.done() and not await session.fetchval(LOCKED_OUT):
+                await a_moment()
+    await opens
+    async with db.session() as session:
+        assert await session.fetchval(SAID) == chosen
+
+
+async def open_a_page(db: Router, name: str) -> None:
+    """Let an open page say that its owner is there."""
+    async with db.transaction() as tx:
+        await presence.keep(db.matcher, tx, name, NOW)
 
 
 async def test_batches_make_no_difference(database: MakeDatabase) -> None:

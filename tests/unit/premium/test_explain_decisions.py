@@ -11,7 +11,7 @@ from premium.moments import Local
 from router.domain import Desk
 from router.offers.acts import Decline
 from router.offers.effects import do
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import Envelope, Event, ticket_id_of
 from shared.testing.builders import NOON, a_specialist, a_ticket
@@ -27,7 +27,7 @@ TEAM: Final = (
 
 def shown(*records: Envelope[Event] | Decline) -> list[str]:
     """Tell what was decided of one ticket."""
-    desk = Desk(Roster([]), [], NOON, Rules())
+    desk = Desk(Roster([]), [], NOON, OfferRules())
     for record in records:
         if isinstance(record, Decline):
             do(desk, record, None)

@@ -11,7 +11,7 @@ from router.domain import Desk
 from router.offers.acts import Accept, Act, DeclineOffer, Outcome, Say
 from router.offers.effects import do, say
 from router.offers.offer import Offer
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.specialist import Specialist
 from router.ticket import Ticket
@@ -30,7 +30,7 @@ def ticket_id(name: str) -> UUID:
 class ADesk:
     """What is left between two transactions: a roster that is remembered, tickets as in a table."""
 
-    rules: Rules = field(default_factory=Rules)
+    rules: OfferRules = field(default_factory=OfferRules)
     now: datetime = NOON
     roster: Roster = field(default_factory=lambda: Roster([]))
     names: set[str] = field(default_factory=set)

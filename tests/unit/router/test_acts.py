@@ -15,7 +15,7 @@ from router.offers.acts import (
     Say,
     Unknown,
 )
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
@@ -27,10 +27,10 @@ from shared.events import (
 from shared.testing.builders import a_specialist, a_ticket, minutes
 
 T1 = ticket_id("T1")
-DIRECTLY = Rules(rings={})
+DIRECTLY = OfferRules(rings={})
 
 
-def a_desk_with(*names: str, rules: Rules = DIRECTLY) -> ADesk:
+def a_desk_with(*names: str, rules: OfferRules = DIRECTLY) -> ADesk:
     """Let these be there, and the first have a ticket."""
     desk = ADesk(rules=rules)
     first, *others = (a_specialist(name) for name in names)

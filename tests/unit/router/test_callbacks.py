@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.callbacks import Book, Call, Dial, NoCallback, Settled, dial, follow
 from router.domain import Desk
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import (
     AssignmentReleased,
@@ -74,7 +74,7 @@ class Room:
 
     def __init__(self, *steps: Step, at: float = 60) -> None:
         self.now = NOON + minutes(at)
-        self.desk = Desk(Roster([]), [], self.now, Rules(rings={}))
+        self.desk = Desk(Roster([]), [], self.now, OfferRules(rings={}))
         self.book = Book((), ())
         for step in (a_specialist("ann"), a_specialist("ben"), *steps):
             self.play(step)

@@ -17,7 +17,7 @@ from router.domain import Desk
 from router.matching import Pool, redecide
 from router.offers.acts import Decline, NotTheirs, Unknown
 from router.offers.effects import do
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.specialist import Specialist
 from router.ticket import Ticket
@@ -37,7 +37,7 @@ from shared.events import (
 )
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone, reclassified, told
 
-DIRECTLY = Rules(rings={})
+DIRECTLY = OfferRules(rings={})
 type Record = Envelope[Event] | Decline
 
 NOW = NOON + timedelta(minutes=40)

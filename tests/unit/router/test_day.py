@@ -12,7 +12,7 @@ from router.matching.change import changed
 from router.offers.acts import Accept, Act, Conflict, Decline
 from router.offers.effects import do
 from router.offers.offer import Offer
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.ticket import Ticket
 from shared.events import (
@@ -76,7 +76,7 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
     known: dict[str, Any] = {}
     coming = [*_requests(dice)]
     for minute in range(24 * 60):
-        desk = Desk(roster, tickets.values(), NOON + minutes(minute), Rules())
+        desk = Desk(roster, tickets.values(), NOON + minutes(minute), OfferRules())
         desk.acquaintances = known
         desk.bring_waiting(
             [ticket for ticket in tickets.values() if ticket.waits],

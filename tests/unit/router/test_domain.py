@@ -7,7 +7,7 @@ import pytest
 from router.domain import Desk
 from router.offers.acts import Decline, NotTheirs, Unknown
 from router.offers.effects import do
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.ticket import Ticket
 from shared.events import (
@@ -38,7 +38,7 @@ from shared.testing.builders import (
     told,
 )
 
-DIRECTLY = Rules(rings={})
+DIRECTLY = OfferRules(rings={})
 type Record = Envelope[Event] | Decline
 
 NAMES = {ticket_id_of("test", f"T{number}"): f"T{number}" for number in range(100)}

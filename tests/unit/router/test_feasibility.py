@@ -8,7 +8,7 @@ import pytest
 
 from router.domain import Desk
 from router.feasibility import NEVER, OPEN, Outlook, Pool, outlooks, words
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import Envelope, Event
 from shared.testing.builders import NOON, a_specialist, gone
@@ -21,7 +21,7 @@ AT_SIX: Final = NOON + timedelta(hours=6)
 
 def outlook(*listed: Envelope[Event], at: datetime = NOON, pool: Pool = JA) -> Outlook:
     """Look out for a pool, with people as they were listed."""
-    desk = Desk(Roster([]), [], at, Rules())
+    desk = Desk(Roster([]), [], at, OfferRules())
     for envelope in listed:
         desk.apply(envelope)
     return outlooks(desk.roster.everybody.values(), [pool])[pool]

@@ -14,7 +14,7 @@ from router.matching import FULL_MAX, Question, Rules, default_rules, redecide
 from router.matching.change import changed
 from router.matching.judge import chosen, judged
 from router.matching.rules import SkillRule
-from router.offers.rules import Rules as OfferRules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import (
     RULES,

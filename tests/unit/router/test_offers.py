@@ -6,7 +6,7 @@ import pytest
 from tests.unit.router.living import ADesk, ticket_id
 
 from router.offers.acts import Accept, Conflict, Decline, DeclineOffer, Unknown
-from router.offers.rules import Ring, Rules, SetAside
+from router.offers.rules import OfferRules, Ring, SetAside
 from shared.events import (
     OfferAccepted,
     OfferDeclined,
@@ -19,7 +19,7 @@ from shared.events import (
 )
 from shared.testing.builders import NOON, a_specialist, a_ticket, told
 
-MAILS_RING = Rules(rings={"email": Ring(cap_s=300)})
+MAILS_RING = OfferRules(rings={"email": Ring(cap_s=300)})
 
 
 def test_a_lease_is_a_share_of_the_time_left_within_bounds() -> None:
@@ -148,7 +148,7 @@ def test_a_decliner_is_left_alone_for_a_time_while_others_could_come() -> None:
 
 def test_a_setting_aside_that_ended_while_it_rang_is_forgotten() -> None:
     """When the next lease ends, who was silent long ago is asked again before nobody is."""
-    desk = ADesk(rules=Rules(set_aside_s=SetAside(silent=20)))
+    desk = ADesk(rules=OfferRules(set_aside_s=SetAside(silent=20)))
     desk.play(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
     first = desk.offer_of("T1").specialist_id
     for _ in range(2):

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain import Desk
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketResponded, ticket_id_of
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
 
-DIRECTLY = Rules(rings={})
+DIRECTLY = OfferRules(rings={})
 
 
 def after(*records: Envelope[Event]) -> Desk:

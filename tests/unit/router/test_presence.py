@@ -6,12 +6,12 @@ import pytest
 from tests.unit.router.living import ADesk, ticket_id
 
 from router.offers.acts import Say
-from router.offers.rules import Grace, Rules
+from router.offers.rules import Grace, OfferRules
 from shared.events import AssignmentHandedBack, OfferWithdrawn
 from shared.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone
 
-DIRECTLY = Rules(rings={})
+DIRECTLY = OfferRules(rings={})
 DAY = {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}
 
 
@@ -119,7 +119,7 @@ def test_a_word_said_again_does_not_prolong_the_grace() -> None:
 
 def test_who_leaves_may_hand_all_back_at_once() -> None:
     """By choice, whatever the grace."""
-    desk = ADesk(rules=Rules(rings={}, offline_s=Grace(email=None, phone=None, chat=None)))
+    desk = ADesk(rules=OfferRules(rings={}, offline_s=Grace(email=None, phone=None, chat=None)))
     desk.play(a_specialist("a"), a_ticket("T1"), a_specialist("b"))
     desk.play(Say("a", "offline"))
     desk.later(seconds=3600)

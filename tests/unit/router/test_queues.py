@@ -3,7 +3,7 @@
 import pytest
 
 from router.domain import Desk
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned
 from shared.testing.builders import NOON, a_specialist, a_ticket
@@ -11,7 +11,7 @@ from shared.testing.builders import NOON, a_specialist, a_ticket
 
 def after(*records: Envelope[Event]) -> Desk:
     """Apply records to an empty desk."""
-    desk = Desk(Roster([]), [], NOON, Rules(rings={}))
+    desk = Desk(Roster([]), [], NOON, OfferRules(rings={}))
     for record in records:
         desk.apply(record)
     return desk
@@ -40,6 +40,6 @@ def test_a_newcomer_does_not_overtake_those_who_were_not_loaded() -> None:
 def with_part(before: Desk, limit: int) -> Desk:
     """Go on with the earliest of those who wait."""
     before.roster.settle()
-    desk = Desk(before.roster, [], NOON, Rules(rings={}))
+    desk = Desk(before.roster, [], NOON, OfferRules(rings={}))
     desk.bring_waiting(before.tickets.values(), dict.fromkeys(before.roster.pools, limit))
     return desk

@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Final
 
 from router.domain import Desk
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketQueued, TicketResponded
 from shared.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
 
-DIRECTLY = Rules(rings={})
+DIRECTLY = OfferRules(rings={})
 MORNING: Final = {"zone": "UTC", "hours": {"mon-fri": ["06:00-12:00"]}}
 AFTERNOON: Final = {"zone": "UTC", "hours": {"mon-fri": ["12:30-18:00"]}}
 DAY: Final = {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}

@@ -1,12 +1,12 @@
 """Why a ticket waits is said once, when it begins to wait."""
 
 from router.domain import Desk
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import Envelope, Event, TicketQueued
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone
 
-DIRECTLY = Rules(rings={})
+DIRECTLY = OfferRules(rings={})
 
 
 def after(*records: Envelope[Event]) -> Desk:

@@ -23,7 +23,9 @@ async def test_what_is_not_allowed_is_told_what_is() -> None:
     """405 names the methods there are (RFC 9110, 15.5.6)."""
     async with knocking() as client:
         answer = await client.delete("/v1/words")
+        both = await client.delete("/v1/both/ways")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert (both.status_code, both.headers["allow"]) == (405, "GET, PUT")
 
 
 async def test_a_body_that_is_no_utf_8_is_named_as_the_fault() -> None:
@@ -60,6 +62,14 @@ def knocking() -> AsyncClient:
     @app.post("/v1/said")
     async def write(_: Word) -> None:
         pass
+
+    @app.get("/v1/both/{which}")
+    async def read_one(which: str) -> str:
+        return which
+
+    @app.put("/v1/both/{which}")
+    async def write_one(which: str) -> str:
+        return which
 
     return AsyncClient(transport=ASGITransport(app), base_url="http://test")
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from router.asking import aside, pinned, question
 from router.hands import Hands
 from router.matching import Pool, decide
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.queue import Queues, pool_of
 from router.roster import Roster
 from router.ticket import Ticket
@@ -21,7 +21,7 @@ class Choice(Hands):
     """The tickets one transaction knows of, who has them, and who is to have those that wait."""
 
     def __init__(
-        self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: Rules
+        self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: OfferRules
     ) -> None:
         super().__init__(roster, rules, now)
         self._queues = Queues(roster, self.tickets)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from router.choice import Choice
 from router.hands import Back
 from router.matching import Pool
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.specialist import CHANNELS, Specialist, left, listed
 from router.ticket import FACTS, Ticket, fact_of
@@ -38,7 +38,7 @@ class Desk(Choice):
     """All that one transaction decides on. What is to be saved and announced is left on it."""
 
     def __init__(
-        self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: Rules
+        self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: OfferRules
     ) -> None:
         super().__init__(roster, tickets, now, rules)
         self.listed: dict[str, Specialist] = {}

@@ -1,6 +1,6 @@
 """Facts, acts of people, and time become offers and assignments."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,11 +27,13 @@ from router.offers.acts import (
     deed_of,
 )
 from router.offers.effects import do, say
+from router.roster import Waits
 from router.ticket import FACTS
 from shared import outbox
 from shared.events import (
     Envelope,
     Event,
+    Presence,
     SpecialistListed,
     SpecialistRemoved,
     TicketAccepted,
@@ -101,22 +103,31 @@ class Matcher:
 
     async def say(self, tx: Tx, word: Say, now: datetime) -> None:
         """Take a heartbeat. Who says what they said before disturbs nobody. Raises Unknown."""
-        rules = await kept.load_rules(tx)
-        until = now + timedelta(seconds=rules.presence_lease_s)
         name = word.specialist_id
-        again = not word.hand_back and await kept.say_again(
-            tx, name, word.presence, now=now, until=until
-        )
+        again = not word.hand_back and await self.say_again(tx, name, now, word.presence)
         if not again:
             async with self._memory.lent(tx) as remembered:
                 concern = _Concern(people={name})
                 await _decide(tx, remembered, concern, now, lambda desk, _: say(desk, word))
+
+    async def say_again(
+        self, tx: Tx, name: str, now: datetime, presence: Presence | None = None
+    ) -> bool:
+        """Prolong somebody's word, whatever it is or if it is that; False where there is none."""
+        rules = await kept.load_rules(tx)
+        until = now + timedelta(seconds=rules.presence_lease_s)
+        return await kept.say_again(tx, name, presence, now=now, until=until)
 
     async def dial(self, tx: Tx, dialled: Dial, now: datetime) -> Call:
         """Take down what came of a call. Raises NoCallback, Settled, Stranger."""
         act = partial(callbacks.dial, dialled=dialled, now=now)
         async with self._memory.lent(tx) as remembered:
             return await _decide(tx, remembered, _Concern(tickets={dialled.ticket_id}), now, act)
+
+    async def why_waiting(self, tx: Tx, pools: Iterable[Pool]) -> dict[Pool, Waits]:
+        """Say why those of some pools wait, as the roster is now."""
+        async with self._memory.looked_at(tx) as roster:
+            return {pool: roster.why_waiting(pool) for pool in pools}
 
     async def wake(self, tx: Tx, now: datetime) -> None:
         """Do what time alone brings: shifts, presence, leases and graces end, calls are due."""

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from router.asking import Acquaintance
 from router.offers.offer import Offer, State
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.specialist import Specialist
 from router.ticket import Ticket, base
@@ -52,7 +52,7 @@ class Back:
 class Hands:
     """The tickets one transaction knows of, and who has them."""
 
-    def __init__(self, roster: Roster, rules: Rules, now: datetime) -> None:
+    def __init__(self, roster: Roster, rules: OfferRules, now: datetime) -> None:
         self.roster = roster
         self.rules = rules
         self.now = now

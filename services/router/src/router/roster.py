@@ -7,7 +7,7 @@ back (`restore`); committed, it is forgotten (`settle`).
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from sortedcontainers import SortedList
 
@@ -17,10 +17,12 @@ from router.specialist import Specialist
 from shared.events import Candidate, Need, QueueReason, Wanted
 from shared.promises import Channel
 
-__all__ = ["Roster"]
+__all__ = ["Roster", "Waits"]
 
 _TURNING_ROOM_MAX: Final = 500
 
+type Waits = QueueReason | Literal["pinned", "set_aside"]
+"""Why a ticket waits; `set_aside`: who could take it declined it, or let it ring."""
 type _Due = tuple[datetime, str]
 type _Signature = tuple[frozenset[Channel], tuple[tuple[str, int], ...], tuple[str, ...]]
 
@@ -195,6 +197,11 @@ class Roster:
         if not counts.qualified:
             return "no_skill"
         return "no_capacity" if counts.there else "no_shift"
+
+    def why_waiting(self, pool: Pool) -> Waits:
+        """Say what stands in the way of those who wait, as it is now."""
+        able = self.ranks.counts(pool.channel, self.needs(pool)).able
+        return "set_aside" if able else self.why_nobody(pool)
 
     def sketch(self, specialist_id: str, question: Question) -> Candidate:
         """Say what is to be known of somebody, for what is asked."""

@@ -19,6 +19,8 @@ _REASONS: Final = {
     "no_skill": "nobody on the roster serves its channel and language",
     "no_capacity": "everybody who serves it is full",
     "no_shift": "nobody who serves it is here",
+    "set_aside": "who could take it declined it, or let it ring",
+    "pinned": "whom it is pinned to has no room, or is not here",
 }
 _ABSENT: Final = {
     "offline": "went offline",

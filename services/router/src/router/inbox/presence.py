@@ -24,9 +24,15 @@ async def holds(tx: Tx, pulse: Pulse) -> bool:
 
 
 async def keep(matcher: Matcher, tx: Tx, name: str, now: datetime) -> None:
-    """Say again what somebody said; who opens the page, or comes back to it, is online."""
-    said = await store.said(tx, name)
-    await matcher.say(tx, Say(name, "away" if said == "away" else "online"), now)
+    """Say again what somebody said; who opens the page, or comes back to it, is online.
+
+    What they say from another page at the same moment is not taken back: what has no lease any
+    more is looked at again when nobody else decides.
+    """
+    if not await matcher.say_again(tx, name, now):
+        async with matcher.alone(tx):
+            said = await store.said(tx, name)
+            await matcher.say(tx, Say(name, "away" if said == "away" else "online"), now)
 
 
 async def switch(matcher: Matcher, tx: Tx, name: str, presence: str, now: datetime) -> Presence:

@@ -168,7 +168,7 @@ class _Inbox:
         """Show the lead's page."""
         place = _place(request, visitor, lead=True)
         async with self._db.transaction() as tx:
-            floor = await read_floor(tx, visitor.name, place.asked, place.team, await now(tx))
+            floor = await self._floor(tx, visitor, place)
             pane = await self._opened(tx, visitor, place)
             languages = sorted({language for _, language, _ in floor.pools})
             turns = place.turns(visitor.name, floor.fitting)
@@ -184,9 +184,7 @@ class _Inbox:
         async def read() -> Desk | Floor:
             async with self._db.transaction() as tx:
                 if place.lead:
-                    return await read_floor(
-                        tx, visitor.name, place.asked, place.team, await now(tx)
-                    )
+                    return await self._floor(tx, visitor, place)
                 return await read_desk(tx, place.whose, await now(tx))
 
         async def stay() -> bool:
@@ -209,14 +207,14 @@ class _Inbox:
     async def pane(self, request: Request, visitor: Visitor) -> Response:
         """Show one ticket."""
         async with self._db.transaction() as tx:
-            pane = await _pane(tx, visitor, request.path_params["ticket_id"])
+            pane = await self._pane(tx, visitor, request.path_params["ticket_id"])
             return self._pages.answer("pane.html", **self._of_pane(pane, await now(tx), visitor))
 
     async def details(self, request: Request, visitor: Visitor) -> Response:
         """Show what the customer wrote."""
         ticket_id = request.path_params["ticket_id"]
         async with self._db.transaction() as tx:
-            await _pane(tx, visitor, ticket_id)
+            await self._pane(tx, visitor, ticket_id)
         details = await self._intake.details(ticket_id)
         return self._pages.answer("details.html", details=details, ticket_id=ticket_id)
 
@@ -232,7 +230,7 @@ class _Inbox:
         async with self._db.transaction() as tx:
             at = await now(tx)
             try:
-                pane = await _pane(tx, visitor, ticket_id)
+                pane = await self._pane(tx, visitor, ticket_id)
             except Denied:
                 return self._pages.answer("said.html", said=said)
             return self._pages.answer("pane.html", **self._of_pane(pane, at, visitor, said))
@@ -255,10 +253,20 @@ class _Inbox:
         if place.ticket_id is None:
             return None
         try:
-            pane = await _pane(tx, visitor, place.ticket_id)
+            pane = await self._pane(tx, visitor, place.ticket_id)
         except (Denied, Missing) as e:
             return {"said": Said(str(e), bad=True)}
         return self._of_pane(pane, await now(tx), visitor)
+
+    async def _floor(self, tx: Tx, visitor: Visitor, place: _Place) -> Floor:
+        return await read_floor(tx, self._matcher, visitor.name, place.asked, place.team)
+
+    async def _pane(self, tx: Tx, visitor: Visitor, ticket_id: UUID) -> Pane:
+        """Read a ticket that the visitor may see. Raises Denied, Missing."""
+        pane = await read_pane(tx, self._matcher, ticket_id, visitor.name, await now(tx))
+        if not visitor.lead and not await store.concerns(tx, ticket_id, visitor.name):
+            raise Denied("This ticket is another's.")
+        return pane
 
     def _of_pane(
         self, pane: Pane, at: datetime, visitor: Visitor, said: Said | None = None
@@ -268,7 +276,7 @@ class _Inbox:
             "now": at,
             "said": said,
             "visitor": visitor,
-            "why": why_it_waits(pane.row.reason),
+            "why": why_it_waits(pane.row.waits or ""),
             "reasons": REASONS,
             "outcomes": OUTCOMES,
         }
@@ -340,11 +348,3 @@ def _place(request: Request, visitor: Visitor, *, lead: bool) -> _Place:
         page=page,
     )
     return _Place(whose, lead, part, asked.get("team") or None, ticket_id)
-
-
-async def _pane(tx: Tx, visitor: Visitor, ticket_id: UUID) -> Pane:
-    """Read a ticket that the visitor may see. Raises Denied, Missing."""
-    pane = await read_pane(tx, ticket_id, visitor.name, await now(tx))
-    if not visitor.lead and not await store.concerns(tx, ticket_id, visitor.name):
-        raise Denied("This ticket is another's.")
-    return pane

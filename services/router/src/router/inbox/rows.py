@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from router.matching import Pool
+from router.roster import Waits
 from router.ticket import base
 from shared.events import TicketAccepted
 from shared.promises import Channel, PromiseClass, Role, Severity
 from shared.web.words import span
 
-__all__ = ["Promised", "Ringing", "Row", "row_of"]
+__all__ = ["Promised", "Ringing", "Row", "pool_of", "row_of"]
 
 _KINDS: Final = {
     "first_response": "first response",
@@ -72,8 +74,8 @@ class Row:
     version: int
     state: str
     """What is over, in a word, or nothing."""
-    reason: str = ""
-    """Why it waits."""
+    waits: Waits | None = None
+    """Why it waits, as far as that is known."""
     done_at: datetime | None = None
     pinned_to: str | None = None
     offer: Ringing | None = None
@@ -96,8 +98,13 @@ class Row:
         return not self.waiting and self.holder is None and self.offer is None
 
 
-def row_of(read: Mapping[str, Any]) -> Row:
-    """Make a row of what the store reads."""
+def pool_of(read: Mapping[str, Any]) -> Pool | None:
+    """Name the pool of a row of the store's that waits."""
+    return Pool.named(read["pool"]) if read["waiting"] and read["pool"] else None
+
+
+def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -> Row:
+    """Make a row of what the store reads; ``waits`` says why those of its pool do."""
     accepted = read["accepted"]
     fact = None if accepted is None else TicketAccepted.model_validate_json(accepted)
     severity: Severity = read["severity"]
@@ -121,12 +128,19 @@ def row_of(read: Mapping[str, Any]) -> Row:
         turn=read["turn"],
         version=read["version"],
         state=_state(read),
-        reason=(read["waiting"] and read["reason"]) or "",
+        waits=_waits(read, waits or {}),
         done_at=read.get("done_at"),
         pinned_to=read["pinned_to"],
         offer=_ringing(read),
         offered_to=read.get("offered_to"),
     )
+
+
+def _waits(read: Mapping[str, Any], waits: Mapping[Pool, Waits]) -> Waits | None:
+    pool = pool_of(read)
+    if pool is None:
+        return None
+    return "pinned" if read["pinned_to"] else waits.get(pool)
 
 
 def _ringing(read: Mapping[str, Any]) -> Ringing | None:

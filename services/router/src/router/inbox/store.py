@@ -38,13 +38,11 @@ QUEUE_PAGE: Final = 100
 # What a row shows. The accepted fact says what was promised; a ticket from before history has none.
 _ROW: Final = """
     t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.latest,
-    coalesce(t.reclassified_to, t.severity) AS severity, t.specialist_id, t.waiting,
+    coalesce(t.reclassified_to, t.severity) AS severity, t.specialist_id, t.waiting, t.pool,
     t.assigned_count + t.offered_count AS turn, t.pinned_to,
     t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
     (SELECT fact FROM happening AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
-    (SELECT fact ->> 'reason' FROM happening AS h WHERE h.ticket_id = t.ticket_id
-        AND h.type = 'premium.ticket.queued.v1' ORDER BY h.at DESC, tx DESC LIMIT 1) AS reason,
     (SELECT count(*) FROM happening AS h WHERE h.ticket_id = t.ticket_id) AS version
 """
 SINCE: Final = """
@@ -214,7 +212,7 @@ async def timeline(tx: Tx, ticket_id: UUID) -> tuple[Sequence[Row], Sequence[Row
 
 
 async def queue(tx: Tx, asked: Asked) -> Sequence[Row]:
-    """Read one page of those who wait, and why each does."""
+    """Read one page of those who wait."""
     offset = (asked.page - 1) * QUEUE_PAGE
     where = (asked.channel, asked.language, asked.oldest_first)
     return await tx.fetch(QUEUE, *where, QUEUE_PAGE, offset)

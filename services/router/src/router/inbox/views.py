@@ -1,7 +1,7 @@
 """What each page shows, read in one transaction: values, so that two of them can be compared."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,13 +10,15 @@ from zoneinfo import ZoneInfo
 
 from router.feasibility import Outlook, words
 from router.feasibility.store import listed
+from router.handlers import Matcher
 from router.inbox import store
 from router.inbox.history import Line, history, why_so
-from router.inbox.rows import Row, row_of
+from router.inbox.rows import Row, pool_of, row_of
 from router.store import decisions_on
 from shared.decisions import told
 from shared.events import AssignmentExplained, Presence
 from shared.postgres import Tx
+from shared.postgres import now as time
 from shared.promises import Channel
 from shared.web.visitors import Missing
 from shared.web.words import clock_time
@@ -144,13 +146,13 @@ async def read_desk(tx: Tx, name: str, now: datetime) -> Desk:
     )
 
 
-async def read_pane(tx: Tx, ticket_id: UUID, reader: str, now: datetime) -> Pane:
+async def read_pane(tx: Tx, matcher: Matcher, ticket_id: UUID, reader: str, now: datetime) -> Pane:
     """Read a ticket, for somebody's eyes. Raises Missing."""
     read = await store.ticket(tx, ticket_id)
     owner = await _owner(tx, reader)
     if read is None or read["account_id"] is None:
         raise Missing("There is no such ticket.")
-    row = row_of(read)
+    [row] = await _rows(tx, matcher, [read])
     facts, acts = await store.timeline(tx, ticket_id)
     with_whom = row.holder or row.offered_to
     records = await decisions_on(tx, ticket_id)
@@ -172,19 +174,26 @@ async def read_pane(tx: Tx, ticket_id: UUID, reader: str, now: datetime) -> Pane
 
 
 async def read_floor(
-    tx: Tx, name: str, asked: store.Asked, team: str | None, now: datetime
+    tx: Tx, matcher: Matcher, name: str, asked: store.Asked, team: str | None
 ) -> Floor:
     """Read the lead's page. Raises Missing."""
     owner = await _owner(tx, name)
     pools = await store.queue_sizes(tx)
     return Floor(
-        queue=tuple(row_of(read) for read in await store.queue(tx, asked)),
+        queue=await _rows(tx, matcher, await store.queue(tx, asked)),
         fitting=sum(pool["waiting"] for pool in pools if asked.shows(pool)),
         pools=tuple((pool["channel"], pool["language"], pool["waiting"]) for pool in pools),
         people=tuple(_worker(read) for read in await store.people(tx, team, by_load=True)),
-        infeasible=tuple(_stuck(read) for read in await listed(tx, now)),
+        infeasible=tuple(_stuck(read) for read in await listed(tx, await time(tx))),
         zone=owner.zone,
     )
+
+
+async def _rows(tx: Tx, matcher: Matcher, reads: Iterable[Mapping[str, Any]]) -> tuple[Row, ...]:
+    """Make rows, each with why it waits now; not of when it began to."""
+    pools = {pool for read in reads if (pool := pool_of(read)) is not None}
+    waits = await matcher.why_waiting(tx, pools) if pools else {}
+    return tuple(row_of(read, waits) for read in reads)
 
 
 async def _owner(tx: Tx, name: str) -> Owner:

@@ -16,7 +16,7 @@ from router.memory.store import (
     newest,
     news,
 )
-from router.offers.rules import Rules as Offering
+from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.postgres import Tx
 
@@ -31,7 +31,7 @@ def spare_the_collector() -> None:
 class Remembered:
     """The roster in one transaction's hands."""
 
-    def __init__(self, roster: Roster, offering: Offering) -> None:
+    def __init__(self, roster: Roster, offering: OfferRules) -> None:
         self.roster = roster
         self.offering = offering
         """The rules by which it rings."""
@@ -89,13 +89,24 @@ class Memory:
                 roster.restore()  # the transaction may still be committed, with an answer
                 raise
 
+    @asynccontextmanager
+    async def looked_at(self, tx: Tx) -> AsyncIterator[Roster]:
+        """Get the roster as it is committed, to look at it only: nobody waits for that.
+
+        What is decided and not committed yet is read from the database once it is.
+        """
+        async with self._one_at_a_time:
+            self._in_hand = None
+            roster, _ = await self._up_to_date(tx)
+            yield roster
+
     def _settle(self, remembered: Remembered) -> None:
         """Believe what a transaction did, unless another has begun and read what became of it."""
         if self._in_hand is remembered and self._roster is remembered.roster:
             remembered.roster.settle()
             self._version = remembered.version or self._version
 
-    async def _up_to_date(self, tx: Tx) -> tuple[Roster, Offering]:
+    async def _up_to_date(self, tx: Tx) -> tuple[Roster, OfferRules]:
         roster = self._roster
         if roster is not None:
             roster.restore()

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from router.matching import Pool
-from router.offers.rules import Rules, rules_of
+from router.offers.rules import OfferRules, rules_of
 from router.specialist import Specialist
 from shared.errors import Transient
 from shared.postgres import Tx
@@ -104,10 +104,10 @@ class News(NamedTuple):
     version: int
     specialist_ids: set[str]
     pools: set[Pool]
-    rules: Rules
+    rules: OfferRules
 
 
-async def newest(tx: Tx) -> tuple[int, Rules]:
+async def newest(tx: Tx) -> tuple[int, OfferRules]:
     """Read the version of the last change, and the rules in force."""
     row = await tx.fetchrow(NEWEST)
     assert row is not None  # noqa: S101 - an aggregate has one row

@@ -14,7 +14,7 @@ from router.access import Actor, Holder, Lead, Reader, check_specialist
 from router.handlers import Matcher
 from router.offers import acts, store
 from router.offers.acts import Conflict, Standing, Unknown
-from router.offers.rules import Rules
+from router.offers.rules import OfferRules
 from shared.access import Key, check_scope
 from shared.api import A_TICKET, TicketId, Traceparent, answered_by, problems
 from shared.events import Presence
@@ -353,13 +353,13 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
 
 def _add_rules(app: FastAPI, db: Database) -> None:
     @app.get("/v1/rules", summary="How it rings")
-    async def rules(_: Reader) -> Rules:
+    async def rules(_: Reader) -> OfferRules:
         """Show the rules in force: how offers ring, who is set aside, what is handed back when."""
         async with db.transaction() as tx:
             return await store.load_rules(tx)
 
     @app.put("/v1/rules", summary="Let it ring otherwise")
-    async def change_rules(rules: Rules, _: Lead) -> Rules:
+    async def change_rules(rules: OfferRules, _: Lead) -> OfferRules:
         """Put rules in force, for all that happens from now on."""
         async with db.transaction() as tx:
             await store.save_rules(tx, rules)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from shared.events import Absence
 from shared.promises import Channel
 
-__all__ = ["Grace", "Ring", "Rules", "SetAside", "rules_of"]
+__all__ = ["Grace", "OfferRules", "Ring", "SetAside", "rules_of"]
 
 type _Seconds = Annotated[FiniteFloat, Field(ge=0, le=86_400)]
 
@@ -50,7 +50,7 @@ class Grace(_Part):
     chat: _Seconds | None
 
 
-class Rules(_Part):
+class OfferRules(_Part):
     """All of them. A channel without an entry in ``rings`` is assigned directly.
 
     ``offline`` counts from when somebody went, or their lease of presence ended; ``off_shift``
@@ -73,6 +73,6 @@ class Rules(_Part):
 
 
 @lru_cache(1)
-def rules_of(document: str | None) -> Rules:
+def rules_of(document: str | None) -> OfferRules:
     """Read the rules in force, where some were put in force: once, not for every decision."""
-    return Rules() if document is None else Rules.model_validate_json(document)
+    return OfferRules() if document is None else OfferRules.model_validate_json(document)

@@ -9,7 +9,7 @@ from uuid import UUID
 from router.domain import Desk
 from router.offers.acts import Deed, Done, Outcome
 from router.offers.offer import Offer
-from router.offers.rules import Rules, rules_of
+from router.offers.rules import OfferRules, rules_of
 from shared.errors import Transient
 from shared.events import Presence
 from shared.postgres import Tx
@@ -52,7 +52,7 @@ WORDS: Final = """
 """
 SAID_AGAIN: Final = """
     UPDATE presence SET said_until = $4
-    WHERE specialist_id = $1 AND said = $2 AND said_until > $3
+    WHERE specialist_id = $1 AND said = coalesce($2, said) AND said_until > $3
 """
 RULES: Final = "SELECT document FROM rules"
 SAVE_RULES: Final = """
@@ -103,9 +103,12 @@ async def save_said(tx: Tx, desk: Desk) -> None:
 
 
 async def say_again(
-    tx: Tx, specialist_id: str, said: Presence, *, now: datetime, until: datetime
+    tx: Tx, specialist_id: str, said: Presence | None, *, now: datetime, until: datetime
 ) -> bool:
-    """Prolong what somebody says already; False when it is news, or its lease has ended."""
+    """Prolong what somebody says already; False when it is news, or its lease has ended.
+
+    None says again whatever was said last.
+    """
     return await tx.execute(SAID_AGAIN, specialist_id, said, now, until) == "UPDATE 1"
 
 
@@ -115,12 +118,12 @@ async def load_words(tx: Tx, specialist_ids: Collection[str]) -> dict[str, datet
     return {row["specialist_id"]: row["said_until"] for row in rows}
 
 
-async def load_rules(tx: Tx) -> Rules:
+async def load_rules(tx: Tx) -> OfferRules:
     """Read the rules in force."""
     return rules_of(await tx.fetchval(RULES))
 
 
-async def save_rules(tx: Tx, rules: Rules) -> None:
+async def save_rules(tx: Tx, rules: OfferRules) -> None:
     """Put rules in force."""
     await tx.execute(SAVE_RULES, rules.model_dump_json())
 
