@@ -29,6 +29,8 @@ from shared.limits import LIMITS, Bodies, InHand, Limits
 
 __all__ = [
     "A_TICKET",
+    "IDEMPOTENCY_KEY",
+    "IDEMPOTENCY_KEY_PATTERN",
     "FaultyRequest",
     "Problem",
     "TicketId",
@@ -85,6 +87,11 @@ type Traceparent = Annotated[
         examples=["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
     ),
 ]
+
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+IDEMPOTENCY_KEY_PATTERN: Final = r'^"?[\x21\x23-\x7e]{1,255}"?$'
+"""Of the IETF draft, with or without its quotes."""
 
 
 class Problem(BaseModel):

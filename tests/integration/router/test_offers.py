@@ -122,6 +122,27 @@ async def test_two_clicks_at_one_moment_are_one_act(db: Router, client: AsyncCli
     assert (await read(db, TYPES)).count("premium.assignment.handed_back.v1") == 1
 
 
+async def test_an_act_under_a_key_is_done_once_whatever_came_meanwhile(
+    db: Router, client: AsyncClient
+) -> None:
+    """A decline whose answer was lost, asked for again when the ticket rings there anew."""
+    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    decline = {"specialist_id": "ann", "reason": "busy"}
+    key = {"idempotency-key": "declines-1"}
+    answers = [
+        await client.post(f"/tickets/{T1}/decline", json=decline, headers=key) for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].text == answers[1].text
+    assert len(await ringing(client, "ann")) == 1
+    assert (await read(db, TYPES)).count("premium.offer.declined.v1") == 1
+    other = await client.post(
+        f"/tickets/{T1}/responded", json={"specialist_id": "ann"}, headers=key
+    )
+    assert other.status_code == 422
+    assert "send a new key" in other.json()["detail"]
+
+
 async def test_of_an_act_too_late_it_is_said_why(db: Router, client: AsyncClient) -> None:
     """Not theirs: 404; declined before, or someone was faster: 409, in words."""
     await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))

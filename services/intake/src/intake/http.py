@@ -25,7 +25,14 @@ from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
 from intake.webhooks import Secrets
 from shared import postgres
 from shared.access import Access, Guard, Key
-from shared.api import TicketId, Traceparent, make_api, problems
+from shared.api import (
+    IDEMPOTENCY_KEY,
+    IDEMPOTENCY_KEY_PATTERN,
+    TicketId,
+    Traceparent,
+    make_api,
+    problems,
+)
 from shared.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
 from shared.events.codec import describe
@@ -36,8 +43,6 @@ from shared.tracing import traceparent_or_new
 
 __all__ = ["Answers", "Batch", "Parts", "make_app"]
 
-_KEY_HEADER: Final = "Idempotency-Key"
-_KEY: Final = r'^"?[\x21\x23-\x7e]{1,255}"?$'
 _IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
 _SIGNED: Final = "/v1/webhooks/"
 _STRANGERS_SHARE: Final = 4
@@ -76,8 +81,8 @@ _CLOUDEVENT_BODY: Final = {
 type IdempotencyKey = Annotated[
     str | None,
     Header(
-        alias=_KEY_HEADER,
-        pattern=_KEY,
+        alias=IDEMPOTENCY_KEY,
+        pattern=IDEMPOTENCY_KEY_PATTERN,
         description="For 7 days the same key with the same body gets the same answer.",
     ),
 ]
@@ -104,14 +109,9 @@ async def _asker(
     return _Asker(
         key,
         traceparent_or_new(traceparent),
-        None if idempotency_key is None else _word(key, idempotency_key),
+        None if idempotency_key is None else key.word(idempotency_key),
         sha256(place + b"\n" + await request.body()).digest(),
     )
-
-
-def _word(key: Key, idempotency_key: str) -> str:
-    """Keep a digest: a sender may make it of a person's name."""
-    return sha256(f"{key.tenant}/{idempotency_key}".encode()).hexdigest()
 
 
 type Asks = Annotated[_Asker, Depends(_asker)]
@@ -320,7 +320,7 @@ class _Door:
                 return busy
             case "other_body":
                 return problem(
-                    HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER_BODY, {_KEY_HEADER: _OTHER_BODY}
+                    HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER_BODY, {IDEMPOTENCY_KEY: _OTHER_BODY}
                 )
             case Kept(_, status, body):
                 return _json(status, body)
@@ -365,7 +365,7 @@ def _read(content: Any, asker: _Asker) -> Document | str:  # noqa: ANN401 - JSON
 def _check_single(request: Request) -> None:
     """Refuse two keys: neither can be meant. Raises RequestValidationError."""
     if len(request.headers.getlist("idempotency-key")) > 1:
-        place = ("header", _KEY_HEADER)
+        place = ("header", IDEMPOTENCY_KEY)
         raise RequestValidationError([{"type": "value_error", "loc": place, "msg": _TWO_KEYS}])
 
 

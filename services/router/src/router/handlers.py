@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
@@ -88,18 +89,26 @@ class Matcher:
         async with self._memory.lent(tx) as remembered:
             await _decide(tx, remembered, _Concern(envelopes), now, apply_all)
 
-    async def act(self, tx: Tx, wanted: Act, now: datetime) -> Outcome:
-        """Let somebody act, once: done again, it has the same answer. Raises Unknown, Conflict."""
-        try:
-            async with self._memory.lent(tx) as remembered:
-                done = await _act(tx, remembered, wanted, now)
-        except Conflict:
-            before = await kept.done_before(tx, deed_of(wanted), since=now - REPEATED_WITHIN)
-            if before is None:
-                raise
-            return before
-        await kept.add_act(tx, done, at=now)
-        return done.outcome
+    async def act(self, tx: Tx, wanted: Act, now: datetime, word: str | None = None) -> Outcome:
+        """Let somebody act, once: done again, it has the same answer.
+
+        Done again is what comes under the same ``word``, or else is in vain and was done just
+        before. Raises Unknown, Conflict, OtherAct.
+        """
+        async with self.alone(tx):
+            before = word and await kept.asked_before(tx, word, deed_of(wanted))
+            if before:
+                return before
+            try:
+                async with self._memory.lent(tx) as remembered:
+                    done = await _act(tx, remembered, wanted, now)
+            except Conflict:
+                before = await kept.done_before(tx, deed_of(wanted), since=now - REPEATED_WITHIN)
+                if before is None:
+                    raise
+                return before
+            await kept.add_act(tx, replace(done, word=word), at=now)
+            return done.outcome
 
     async def say(self, tx: Tx, word: Say, now: datetime) -> None:
         """Take a heartbeat. Who says what they said before disturbs nobody. Raises Unknown."""

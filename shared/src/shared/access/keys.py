@@ -2,6 +2,7 @@
 
 import hmac
 from dataclasses import dataclass
+from hashlib import sha256
 
 from shared.access.limits import Rate
 from shared.keys import EVERY, ApiKey, Scope
@@ -34,6 +35,10 @@ class Key:
     def owns(self, what: str) -> bool:
         """Say whether the tenant speaks for it."""
         return what in self.owned or EVERY in self.owned
+
+    def word(self, idempotency_key: str) -> str:
+        """Keep a digest of an Idempotency-Key: a sender may make it of a person's name."""
+        return sha256(f"{self.tenant}/{idempotency_key}".encode()).hexdigest()
 
 
 def bearer_of(authorization: str | None) -> str | None:

@@ -93,6 +93,7 @@ class Memory:
     async def looked_at(self, tx: Tx) -> AsyncIterator[Roster]:
         """Get the roster as it is committed, to look at it only: nobody waits for that.
 
+        Not in a transaction that is `alone`: it would wait for who waits for it.
         What is decided and not committed yet is read from the database once it is.
         """
         async with self._one_at_a_time:

@@ -27,6 +27,7 @@ __all__ = [
     "HandBack",
     "Move",
     "NotTheirs",
+    "OtherAct",
     "Outcome",
     "Pin",
     "Reclassify",
@@ -51,6 +52,10 @@ class Conflict(Exception):  # noqa: N818 - as above
 
 class NotTheirs(Conflict):
     """The specialist does not have the ticket (any more)."""
+
+
+class OtherAct(Exception):  # noqa: N818 - as above
+    """The name under which an act is asked for was another's; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,8 @@ class Done:
     deed: Deed
     reason: str | None
     outcome: Outcome
+    word: str | None = None
+    """By which it is known when it is asked for again."""
 
 
 def deed_of(act: Act) -> Deed:

@@ -1,22 +1,31 @@
 """The door of the desk: what rings, and what people do with it and with their tickets."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import FastAPI, Path, Query
+from fastapi import Depends, FastAPI, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.exceptions import HTTPException
 
 from router.access import Actor, Holder, Lead, Reader, check_specialist
 from router.handlers import Matcher
 from router.offers import acts, store
-from router.offers.acts import Conflict, Standing, Unknown
+from router.offers.acts import Conflict, OtherAct, Standing, Unknown
 from router.offers.rules import OfferRules
 from shared.access import Key, check_scope
-from shared.api import A_TICKET, TicketId, Traceparent, answered_by, problems
+from shared.api import (
+    A_TICKET,
+    IDEMPOTENCY_KEY,
+    IDEMPOTENCY_KEY_PATTERN,
+    TicketId,
+    Traceparent,
+    answered_by,
+    problems,
+)
 from shared.events import Presence
 from shared.postgres import Database, now
 from shared.promises import Channel, Severity
@@ -143,6 +152,31 @@ _OFFER_FAILS: Final = problems(
 _NOBODY: Final = problems({HTTPStatus.NOT_FOUND: "there is no specialist mara"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Within which trace an act is asked for, and under which name it may be asked for again."""
+
+    traceparent: str
+    idempotency_key: str | None
+
+
+def _call(
+    traceparent: Traceparent = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias=IDEMPOTENCY_KEY,
+            pattern=IDEMPOTENCY_KEY_PATTERN,
+            description="Under the same key an act is done once, and answered alike.",
+        ),
+    ] = None,
+) -> _Call:
+    return _Call(traceparent_or_new(traceparent), idempotency_key)
+
+
+type Called = Annotated[_Call, Depends(_call)]
+
+
 class _Desk:
     """Lets people act, and says what came of it."""
 
@@ -150,11 +184,14 @@ class _Desk:
         self._db = db
         self._matcher = matcher
 
-    async def act(self, make: Callable[[str], acts.Act], traceparent: str | None) -> After:
-        wanted = make(traceparent_or_new(traceparent))
+    async def act(self, key: Key, make: Callable[[str], acts.Act], call: _Call) -> After:
+        wanted = make(call.traceparent)
+        word = None if call.idempotency_key is None else key.word(call.idempotency_key)
         try:
             async with self._db.transaction() as tx:
-                outcome = await self._matcher.act(tx, wanted, await now(tx))
+                outcome = await self._matcher.act(tx, wanted, await now(tx), word)
+        except OtherAct as e:
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(e)) from e
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
         except Conflict as e:
@@ -166,10 +203,10 @@ class _Desk:
         )
 
     async def act_as(
-        self, key: Key, who: Who, make: Callable[[str], acts.Act], traceparent: str | None
+        self, key: Key, who: Who, make: Callable[[str], acts.Act], call: _Call
     ) -> After:
         check_specialist(key, who.specialist_id)
-        return await self.act(make, traceparent)
+        return await self.act(key, make, call)
 
 
 def add_desk(app: FastAPI, db: Database, matcher: Matcher) -> None:
@@ -197,12 +234,10 @@ def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
         summary="Take a ticket",
         responses=_AFTER | _OFFER_FAILS,
     )
-    async def accept(
-        offer_id: OfferId, who: Who, key: Actor, traceparent: Traceparent = None
-    ) -> After:
+    async def accept(offer_id: OfferId, who: Who, key: Actor, call: Called) -> After:
         """Have the ticket that is offered: the lease must not have ended."""
         return await desk.act_as(
-            key, who, lambda trace: acts.Accept(offer_id, who.specialist_id, trace), traceparent
+            key, who, lambda trace: acts.Accept(offer_id, who.specialist_id, trace), call
         )
 
     @app.post(
@@ -210,15 +245,13 @@ def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
         summary="Let a ticket go on",
         responses=_AFTER | _OFFER_FAILS,
     )
-    async def decline_offer(
-        offer_id: OfferId, wish: Wish, key: Actor, traceparent: Traceparent = None
-    ) -> After:
+    async def decline_offer(offer_id: OfferId, wish: Wish, key: Actor, call: Called) -> After:
         """Let the ticket ring at somebody else; it comes back when nobody else takes it."""
         return await desk.act_as(
             key,
             wish,
             lambda trace: acts.DeclineOffer(offer_id, wish.specialist_id, wish.reason, trace),
-            traceparent,
+            call,
         )
 
 
@@ -226,9 +259,7 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
     ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/decline", summary="Not me", **ticket)  # type: ignore[arg-type]
-    async def decline(
-        ticket_id: TicketId, wish: Wish, key: Actor, traceparent: Traceparent = None
-    ) -> After:
+    async def decline(ticket_id: TicketId, wish: Wish, key: Actor, call: Called) -> After:
         """Give a ticket to another specialist than who has it; if nobody has room, it waits.
 
         It keeps its age, and is not offered again to who declined it while others could take it.
@@ -237,31 +268,25 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
             key,
             wish,
             lambda trace: acts.Decline(ticket_id, wish.specialist_id, wish.reason, trace),
-            traceparent,
+            call,
         )
 
     @app.post("/v1/tickets/{ticket_id}/responded", summary="I have answered", **ticket)  # type: ignore[arg-type]
-    async def responded(
-        ticket_id: TicketId, who: Who, key: Actor, traceparent: Traceparent = None
-    ) -> After:
+    async def responded(ticket_id: TicketId, who: Who, key: Actor, call: Called) -> After:
         """Say that the customer has an answer: clocks of a response are met."""
         return await desk.act_as(
-            key, who, lambda trace: acts.Respond(ticket_id, who.specialist_id, trace), traceparent
+            key, who, lambda trace: acts.Respond(ticket_id, who.specialist_id, trace), call
         )
 
     @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="It is as severe", **ticket)  # type: ignore[arg-type]
-    async def confirm_severity(
-        ticket_id: TicketId, who: Who, key: Actor, traceparent: Traceparent = None
-    ) -> After:
+    async def confirm_severity(ticket_id: TicketId, who: Who, key: Actor, call: Called) -> After:
         """Find the severity right, as it stands."""
         return await desk.act_as(
-            key, who, lambda trace: acts.Confirm(ticket_id, who.specialist_id, trace), traceparent
+            key, who, lambda trace: acts.Confirm(ticket_id, who.specialist_id, trace), call
         )
 
     @app.post("/v1/tickets/{ticket_id}/reclassify", summary="It is not as severe", **ticket)  # type: ignore[arg-type]
-    async def reclassify(
-        ticket_id: TicketId, finding: Finding, key: Actor, traceparent: Traceparent = None
-    ) -> After:
+    async def reclassify(ticket_id: TicketId, finding: Finding, key: Actor, call: Called) -> After:
         """Find another severity: its promises are priced anew from the create date."""
         return await desk.act_as(
             key,
@@ -269,7 +294,7 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
             lambda trace: acts.Reclassify(
                 ticket_id, finding.specialist_id, finding.severity, trace
             ),
-            traceparent,
+            call,
         )
 
 
@@ -277,34 +302,29 @@ def _add_leads(app: FastAPI, desk: _Desk) -> None:
     ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Let it wait again", **ticket)  # type: ignore[arg-type]
-    async def hand_back(
-        ticket_id: TicketId, wish: HandingBack, key: Holder, traceparent: Traceparent = None
-    ) -> After:
+    async def hand_back(ticket_id: TicketId, wish: HandingBack, key: Holder, call: Called) -> After:
         """Take a ticket from who has it: their own choice, or a lead's. It keeps its age."""
         by = _decider(key, wish)
         return await desk.act(
+            key,
             lambda trace: acts.HandBack(ticket_id, wish.specialist_id, by, wish.reason, trace),
-            traceparent,
+            call,
         )
 
     @app.post("/v1/tickets/{ticket_id}/move", summary="Give it to somebody", **ticket)  # type: ignore[arg-type]
-    async def move(
-        ticket_id: TicketId, wish: Moving, key: Lead, traceparent: Traceparent = None
-    ) -> After:
+    async def move(ticket_id: TicketId, wish: Moving, key: Lead, call: Called) -> After:
         """Let a lead give a ticket to who is there and has room, whoever has it now; on record."""
         by = _lead(key, wish.by)
         return await desk.act(
-            lambda trace: acts.Move(ticket_id, wish.to, by, wish.reason, trace), traceparent
+            key, lambda trace: acts.Move(ticket_id, wish.to, by, wish.reason, trace), call
         )
 
     @app.post("/v1/tickets/{ticket_id}/pin", summary="Keep it for somebody", **ticket)  # type: ignore[arg-type]
-    async def pin(
-        ticket_id: TicketId, wish: Pinning, key: Lead, traceparent: Traceparent = None
-    ) -> After:
+    async def pin(ticket_id: TicketId, wish: Pinning, key: Lead, call: Called) -> After:
         """Let a lead keep a ticket for one person, or for nobody any more; on record."""
         by = _lead(key, wish.by)
         return await desk.act(
-            lambda trace: acts.Pin(ticket_id, wish.to, by, wish.reason, trace), traceparent
+            key, lambda trace: acts.Pin(ticket_id, wish.to, by, wish.reason, trace), call
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from router.domain import Desk
-from router.offers.acts import Deed, Done, Outcome
+from router.offers.acts import Deed, Done, OtherAct, Outcome
 from router.offers.offer import Offer
 from router.offers.rules import OfferRules, rules_of
 from shared.errors import Transient
@@ -61,8 +61,11 @@ SAVE_RULES: Final = """
 """
 ADD_ACT: Final = """
     INSERT INTO act (
-        kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id, word)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+ASKED_BEFORE: Final = """
+    SELECT kind, subject, actor, ticket_id, outcome, specialist_id FROM act WHERE word = $1
 """
 DONE_BEFORE: Final = """
     SELECT ticket_id, outcome, specialist_id FROM act
@@ -134,8 +137,19 @@ async def add_act(tx: Tx, done: Done, *, at: datetime) -> None:
     await tx.execute(
         ADD_ACT,
         *(deed.kind, deed.subject, deed.actor, at, deed.from_id, deed.to_id, done.reason),
-        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id),
+        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id, done.word),
     )
+
+
+async def asked_before(tx: Tx, word: str, deed: Deed) -> Outcome | None:
+    """Find what came of what was asked for under a name. Raises OtherAct when that was not this."""
+    row = await tx.fetchrow(ASKED_BEFORE, word)
+    if row is None:
+        return None
+    kind, subject, actor, *outcome = row
+    if (kind, subject, actor) != deed[:3]:
+        raise OtherAct("this Idempotency-Key came with another act; send a new key")
+    return Outcome(*outcome)
 
 
 async def done_before(tx: Tx, deed: Deed, *, since: datetime) -> Outcome | None:
