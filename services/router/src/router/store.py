@@ -16,7 +16,6 @@ from router.offers import store as kept
 from router.offers.offer import Offer
 from router.specialist import CHANNELS, Specialist
 from router.ticket import Fact, Reclassified, Request, Ticket, base
-from shared.events import AssignmentExplained, Envelope
 from shared.postgres import Tx
 from shared.promises import PromiseClass, Severity
 
@@ -296,7 +295,10 @@ async def _save_decided(tx: Tx, desk: Desk) -> None:
         after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
         loads.append((specialist_id, channel, *before, *after, person.last_at.get(channel)))
     met = [(one, *desk.acquaintances[one]) for one in desk.met]
-    decisions = [_decision(one) for one in desk.decisions]
+    decisions = [
+        (one.event.ticket_id, one.id, one.event.decided_at, one.event.model_dump_json())
+        for one in desk.decisions
+    ]
     columns = (*_columns(loads, 7), *_columns(met, 3), *_columns(decisions, 4))
     if await tx.fetchval(SAVE_DECIDED, *columns) != len(loads):
         raise Outdated("somebody else changed what specialists hold; decide again")
@@ -305,11 +307,6 @@ async def _save_decided(tx: Tx, desk: Desk) -> None:
 def _columns(rows: Collection[Sequence[object]], count: int) -> list[Sequence[object]]:
     """Turn rows into so many columns, empty ones where there is no row."""
     return [*zip(*rows, strict=True)] if rows else [()] * count
-
-
-def _decision(envelope: Envelope[AssignmentExplained]) -> tuple[object, ...]:
-    event = envelope.event
-    return event.ticket_id, envelope.id, event.decided_at, event.model_dump_json()
 
 
 def _loaded(rows: Iterable[Any]) -> Loaded:
