@@ -264,14 +264,14 @@ class Lead(Seat):
             await self.press("Unpin")
 
     async def _give(self, to: str | None, label: str) -> None:
-        """Give the opened ticket to somebody, or to whom the page names first."""
+        """Give the opened ticket to somebody, or to whom the page names first; if it still can."""
         pane = self.page.locator("#pane")
-        summary = pane.locator("summary", has_text="Move or pin")
-        if not await summary.count():
+        try:
+            await pane.locator("summary", has_text="Move or pin").click(timeout=HAND_MS)
+            if to is not None:
+                await pane.locator("select[name=to]").select_option(to, timeout=HAND_MS)
+        except NotInTime:
             return
-        await summary.click()
-        if to is not None:
-            await pane.locator("select[name=to]").select_option(to)
         await self.act(pane.get_by_role("button", name=label, exact=True))
 
     async def _go_to(self, path: str) -> None:
