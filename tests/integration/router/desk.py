@@ -46,7 +46,8 @@ class InProcess:
         answers: list[Response] = []
 
         async def once() -> None:
-            answer = await self._client.post(post.path, json=post.body, headers=self._books.headers)
+            headers = self._books.headers(post)
+            answer = await self._client.post(post.path, json=post.body, headers=headers)
             if answer.status_code == 503:
                 raise Transient(answer.text)
             answers.append(answer)

@@ -182,7 +182,9 @@ class Living:
         """Ask once; None when there is no answer, or it is "later"."""
         address = f"http://127.0.0.1:{port}/v1{post.path}"
         try:
-            answer = await self.client.post(address, json=post.body, headers=self.books.headers)
+            answer = await self.client.post(
+                address, json=post.body, headers=self.books.headers(post)
+            )
         except HTTPError:
             return None
         return None if answer.status_code == 503 else (answer.status_code, answer.text)

@@ -130,11 +130,12 @@ type Step = Told | Later | Said | Done
 
 
 class Post(NamedTuple):
-    """A request to router's door, and what it is for."""
+    """A request to router's door, what it is for, and by which name it is sent again."""
 
     what: str
     path: str
     body: dict[str, object]
+    idempotency_key: str
 
 
 class Desk(Protocol):
@@ -163,8 +164,11 @@ class Books:
 
     def __init__(self, owner: Database, key: str) -> None:
         self.owner = owner
-        self.headers = {**TRACE, "authorization": f"Bearer {key}"}
-        """What is shown at router's door, by a desk for everybody."""
+        self._headers = {**TRACE, "authorization": f"Bearer {key}"}
+
+    def headers(self, post: Post) -> dict[str, str]:
+        """Name what a desk for everybody shows at router's door."""
+        return {**self._headers, "idempotency-key": post.idempotency_key}
 
     async def stand_at(self, moment: datetime) -> None:
         """Let it be that time."""
@@ -227,23 +231,23 @@ async def keeping_books(fresh: FreshDatabase) -> AsyncIterator[Books]:
 async def play(script: Sequence[Step], desk: Desk, books: Books) -> list[tuple[int, str]]:
     """Let it happen, step by step; after each, nothing is wrong. The answers come back."""
     answers = []
-    for step in script:
+    for number, step in enumerate(script):
         if isinstance(step, Told):
             await desk.take(step.envelope)
         elif isinstance(step, Later):
             await books.stand_at(step.moment)
             await desk.pass_time()
-        elif (post := await _post(step, books)) is not None:
+        elif (post := await _post(step, books, f"step-{number}")) is not None:
             answers.append(await desk.post(post))
         assert await found_wrong(books.owner) == [], step
     return answers
 
 
-async def _post(step: Said | Done, books: Books) -> Post | None:
+async def _post(step: Said | Done, books: Books, key: str) -> Post | None:
     """Find what a step is about, as things stand; None when there is no such thing."""
     if isinstance(step, Said):
         body: dict[str, object] = {"presence": step.presence, "hand_back": step.hand_back}
-        return Post("say", f"/specialists/{step.who}/presence", body)
+        return Post("say", f"/specialists/{step.who}/presence", body, key)
     place, query, act = {
         "accept": ("offers", OFFERS, "accept"),
         "decline": ("offers", OFFERS, "decline"),
@@ -262,7 +266,7 @@ async def _post(step: Said | Done, books: Books) -> Post | None:
         body["reason"] = "busy"
     if act == "move":
         body = {"to": step.to, "by": "lea", "reason": "knows them"}
-    return Post(step.what, f"/{place}/{subject}/{act}", body)
+    return Post(step.what, f"/{place}/{subject}/{act}", body, key)
 
 
 def _draw(seed: int, length: int) -> Sequence[Step]:
