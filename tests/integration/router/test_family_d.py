@@ -37,6 +37,7 @@ TERMINATE: Final = """
 """
 LOCK_TIMEOUT: Final = "ALTER ROLE {} SET lock_timeout = '5ms'"
 LOCK_TIMEOUT_AGAIN: Final = "ALTER ROLE {} RESET lock_timeout"
+PLAN: Final = "ALTER ROLE {} SET {} = off"
 KEEP: Final = "SELECT pg_advisory_lock(hashtext('router matching'))"
 LEAVE: Final = "SELECT pg_advisory_unlock_all()"
 CROWD: Final = "ALTER ROLE {} CONNECTION LIMIT {}"
@@ -191,6 +192,14 @@ async def test_a_stream_of_backends_is_terminated(stage: Stage, calm: End) -> No
         enough.set()
     assert end == calm
     assert terminated >= TERMINATED_MIN
+
+
+@pytest.mark.parametrize("off", ["enable_nestloop", "enable_indexscan", "enable_hashjoin"])
+async def test_rows_come_in_another_order(stage: Stage, calm: End, off: str) -> None:
+    """Statistics change, so do plans, and with them the order in which rows are found."""
+    await stage.administer(PLAN.format(stage.fresh.roles[0], off))
+    await stage.terminate()  # a new connection heeds it
+    assert await stage.play() == calm
 
 
 async def test_a_lock_is_not_had_in_time(stage: Stage, calm: End) -> None:

@@ -32,7 +32,6 @@ __all__ = [
     "seconds_to_wake",
 ]
 
-
 _LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
 _CLASS: Final[TypeAdapter[dict[Severity, PromiseClass]]] = TypeAdapter(dict[Severity, PromiseClass])
 _DUE: Final[TypeAdapter[dict[Severity, datetime]]] = TypeAdapter(dict[Severity, datetime])
@@ -45,7 +44,7 @@ _WHO: Final = (
 
 DECISIONS_KEPT: Final = timedelta(days=14)
 
-# Those asked for, and those whom somebody has or is offered; with who had their account last.
+# In the order of work, whatever the plan: in it they are taken back, the same at every router.
 TICKETS: Final = """
     WITH wanted AS (
         SELECT unnest($1::uuid[]) AS ticket_id
@@ -57,6 +56,7 @@ TICKETS: Final = """
     FROM wanted JOIN ticket USING (ticket_id)
     LEFT JOIN offer ON offer.ticket_id = ticket.ticket_id AND offer.state = 'open'
     LEFT JOIN acquaintance AS known ON known.account_id = ticket.account_id
+    ORDER BY ticket.rank_at, ticket.ticket_id
 """
 # LIMIT 1: by the index for each, however many are guessed to wait.
 WAITING: Final = """
@@ -68,6 +68,7 @@ WAITING: Final = """
     LEFT JOIN LATERAL (
         SELECT specialist_id, at FROM acquaintance
         WHERE account_id = earliest.account_id LIMIT 1) AS known ON true
+    ORDER BY earliest.rank_at, earliest.ticket_id
 """
 DUE: Final = """
     SELECT ticket_id FROM ticket WHERE wakes_at <= $1 ORDER BY wakes_at LIMIT $2
@@ -191,7 +192,7 @@ class Loaded(NamedTuple):
 
 
 async def load_tickets(tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]) -> Loaded:
-    """Read tickets by id, and all that some specialists have or are offered."""
+    """Read tickets by id, and all that some specialists have or are offered; in order of work."""
     return _loaded(await tx.fetch(TICKETS, ticket_ids, held_by))
 
 

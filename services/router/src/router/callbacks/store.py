@@ -24,7 +24,7 @@ LEDGERS: Final = f"""
         SELECT fact_id, ticket_id, at AS told_at, kind, specialist_id, outcome FROM callback_fact
         WHERE ticket_id IN (SELECT unnest($1::uuid[]) UNION SELECT ticket_id FROM entry)
     )
-    SELECT * FROM entry FULL JOIN told USING (ticket_id)
+    SELECT * FROM entry FULL JOIN told USING (ticket_id) ORDER BY at, ticket_id, told_at, fact_id
 """
 DUE: Final = "SELECT ticket_id FROM callback_wish WHERE remind_at <= premium_now()"
 OPEN: Final = "SELECT ticket_id FROM callback_wish WHERE open ORDER BY at LIMIT $1"
