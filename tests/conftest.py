@@ -1,4 +1,4 @@
-"""Loads the fixtures of `shared.testing`, lends them the local stack, and takes `--seeds`."""
+"""Loads shared fixtures and Chromium, lends them the local stack, and takes `--seeds`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from premium.stack.state import Memory
 from shared.testing.databases import FreshDatabase, Provision
 from shared.testing.servers import Servers
 
-pytest_plugins = ["shared.testing.plugin"]
+pytest_plugins = ["shared.testing.plugin", "tests.browser.chromium"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

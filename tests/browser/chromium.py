@@ -1,13 +1,13 @@
 """Chromium as people have it, for whoever tests pages."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from shutil import which
 from typing import Final
 
+import pytest
 from playwright.async_api import Browser, async_playwright
 
-__all__ = ["running"]
+__all__ = ["chromium"]
 
 _FLAGS: Final = (
     "--headless",
@@ -17,9 +17,9 @@ _FLAGS: Final = (
 )
 
 
-@asynccontextmanager
-async def running() -> AsyncIterator[Browser]:
-    """Start it, with a fresh profile."""
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """Start Chromium, with a fresh profile."""
     path = which("chromium")
     assert path is not None, "no chromium on PATH: run deploy/chromium"
     async with async_playwright() as playwright:

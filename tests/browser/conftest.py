@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser
-from tests.browser.chromium import running
 from tests.browser.desk import Desk, opened
 
 from shared.testing.databases import MakeDatabase
@@ -14,13 +12,6 @@ from shared.testing.databases import MakeDatabase
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make pictures` keep what the tests see."""
     parser.addoption("--pictures", type=Path, help="a folder for a picture of each state")
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """Start Chromium."""
-    async with running() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from typing import Final
 
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
-from tests.browser.chromium import running
 from tests.e2e.seats import Lead, Seat, Specialist
 
 from premium.proof.tables import Tables
@@ -57,13 +56,6 @@ class Play:
         self.over.set()
         said = "\n".join(self.lines)
         assert (code, "Nothing lost, nothing doubled" in said) == (0, True), said
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """Start Chromium."""
-    async with running() as browser:
-        yield browser
 
 
 @pytest.fixture
