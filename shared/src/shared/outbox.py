@@ -21,13 +21,15 @@ from shared.events.codec import Header, attributes_of, value_of
 from shared.postgres import Database, Tx
 from shared.publisher import Outgoing, Publisher
 
-__all__ = ["Relay", "add", "add_raw", "packed", "unpacked", "unsent"]
+__all__ = ["Relay", "add", "add_raw", "packed", "unpacked", "unsent", "wait_until_short"]
 
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 1000
 _FEW: Final = 25
 _IDLE_S: Final = 0.25
 _RETRY_S: Final = 1.0
+_SHORT: Final = 1000
+_SHORT_LOOK_S: Final = 0.01
 
 COLUMNS: Final = ("topic", "key", "value", "headers", "partition")
 LEAD: Final = "SELECT pg_try_advisory_lock(hashtext('outbox relay'))"
@@ -76,6 +78,18 @@ async def unsent(tx: Tx) -> int:
     """Measure how far the relay is behind, in rows: at most so many wait."""
     rows: int = await tx.fetchval(UNSENT)
     return rows
+
+
+async def wait_until_short(session: Tx, *, until: asyncio.Event) -> bool:
+    """Wait until the relay has little left to publish; False once ``until`` is set.
+
+    Bulk work waits for this: what becomes urgent meanwhile queues behind it.
+    """
+    while not until.is_set():
+        if await unsent(session) <= _SHORT:
+            return True
+        await or_after(until.wait(), _SHORT_LOOK_S)
+    return False
 
 
 async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:

@@ -13,12 +13,17 @@ from shared.events import NAMESPACE, Envelope, Event, PolicyPublished, TicketAbs
 from shared.policies import Policy, default_policy
 from shared.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes
-from shared.testing.databases import MakeDatabase, waits_for_a_lock
+from shared.testing.databases import FreshDatabase, MakeDatabase, waits_for_a_lock
 from sla_monitor.handlers import Folding
 from sla_monitor.partitions import Partitions
+from sla_monitor.reevaluation.worker import reevaluate
 
 ANNOUNCED: Final = """
     SELECT headers, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
+"""
+STAND: Final = """
+    CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT timestamptz '{}' $$
 """
 
 
@@ -30,9 +35,15 @@ class Fold(Protocol):
 
 
 @pytest.fixture
-async def db(database: MakeDatabase) -> AsyncIterator[Database]:
+async def fresh(database: MakeDatabase) -> FreshDatabase:
+    """Make a database of sla-monitor's."""
+    return await database("sla_monitor")
+
+
+@pytest.fixture
+async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
     """Connect as sla-monitor."""
-    db = Database((await database("sla_monitor")).dsn, service="sla-monitor")
+    db = Database(fresh.dsn, service="sla-monitor")
     await db.start()
     yield db
     await db.stop()
@@ -52,14 +63,22 @@ async def folding(db: Database) -> Folding:
 
 
 @pytest.fixture
-def fold(db: Database, folding: Folding) -> Fold:
-    """Fold a batch in a transaction of its own, so long after noon."""
+async def fold(fresh: FreshDatabase, db: Database, folding: Folding) -> AsyncIterator[Fold]:
+    """Fold a batch so long after noon, and finish what a change of exceptions leaves to be done."""
+    owner = Database(fresh.owner_dsn, service="test", connections_max=1)
+    await owner.start()
 
     async def folded(*facts: Envelope[Event], after_min: float) -> None:
+        at = NOON + minutes(after_min)
+        async with owner.session() as session:
+            await session.execute(STAND.format(at.isoformat()))
         async with db.transaction() as tx:
-            await folding.take(tx, facts, NOON + minutes(after_min))
+            await folding.take(tx, facts, at)
+        while await reevaluate(db, folding):
+            pass
 
-    return folded
+    yield folded
+    await owner.stop()
 
 
 async def said(db: Database) -> Sequence[tuple[str, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from sla_monitor import handlers
 from sla_monitor.handlers import Folding
 from sla_monitor.http import make_app
 from sla_monitor.partitions import Partitions
+from sla_monitor.reevaluation.worker import Reevaluator
 from sla_monitor.settings import Settings
 from sla_monitor.sweep import Sweeper
 
@@ -32,5 +33,5 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         purpose="hands",
         patience_ms=_PATIENCE_MS,
     )
-    own = (partitions, Sweeper(db), patient)
+    own = (partitions, Sweeper(db), Reevaluator(db, folding), patient)
     return service.parts(prompt, lambda routes: make_app(db, routes), *own)

@@ -1,11 +1,11 @@
 """Facts about tickets move their clocks."""
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from shared import outbox
 from shared.events import (
@@ -17,15 +17,15 @@ from shared.events import (
     NotificationFact,
     PolicyPublished,
     TicketAccepted,
-    TicketEvent,
     TicketFact,
 )
 from shared.events.codec import Record, Skipped, read
 from shared.policies import ExceptionWindow
 from shared.postgres import Tx
 from sla_monitor import domain, store
-from sla_monitor.domain import Announced, Clock, ExceptionOf, Fact, Key
+from sla_monitor.domain import Announced, Cause, Clock, ExceptionOf, Fact, Key
 from sla_monitor.partitions import Partitions
+from sla_monitor.reevaluation import store as reevaluations
 from sla_monitor.telemetry import SKIPPED
 
 __all__ = ["CONSUMES", "EMITS", "PATIENTLY", "PROMPTLY", "Folding", "decode", "exception_of"]
@@ -38,7 +38,7 @@ CONSUMES: Final = (*PROMPTLY, *PATIENTLY)
 EMITS: Final = (ClockFact.topic, BreachFact.topic)
 _HANDS: Final = ("assignment", "callback")
 
-type _Cause = tuple[UUID, Fact]
+type _Cause = tuple[UUID, Cause]
 """A ticket, and the news that may move its clocks."""
 
 
@@ -58,9 +58,17 @@ class Folding:
 
     async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
         """Fold fresh facts, one after another, so that no batch's edges show in what is said."""
+        await _declare(tx, envelopes)
         new = [e for e in envelopes if _matters(e.event)]
-        declared = [news async for news in _declared(tx, envelopes)]
-        causes = [(_ticket_of(fact), fact) for fact in new] + declared
+        await self._fold(tx, [(_ticket_of(fact), fact) for fact in new], new, now)
+
+    async def refold(self, tx: Tx, causes: Sequence[_Cause], now: datetime) -> None:
+        """Judge tickets again, each for its cause: what is declared has changed."""
+        await self._fold(tx, causes, (), now)
+
+    async def _fold(
+        self, tx: Tx, causes: Sequence[_Cause], new: Sequence[Fact], now: datetime
+    ) -> None:
         ticket_ids = sorted({ticket_id for ticket_id, _ in causes})
         await store.lock(tx, ticket_ids)
         known = await store.facts(tx, ticket_ids)
@@ -93,9 +101,9 @@ class _Fold:
     now: datetime
     announced: list[Announced] = field(default_factory=list)
 
-    def learn(self, ticket_id: UUID, cause: Fact) -> None:
+    def learn(self, ticket_id: UUID, cause: Cause) -> None:
         """Bring a ticket's clocks to what is known since ``cause`` came."""
-        if isinstance(cause.event, TicketEvent):
+        if isinstance(cause, Envelope):
             self.known[ticket_id].append(cause)
         clocks = self.clocks[ticket_id]
         truths = domain.derive(self.known[ticket_id], self.exception_of)
@@ -124,16 +132,13 @@ def _matters(event: Event) -> bool:
     return isinstance(event, TicketFact | AssignmentFact)
 
 
-async def _declared(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> AsyncIterator[_Cause]:
-    """Keep declared exceptions; name the tickets that may stand differently by them.
-
-    Each ticket has a cause of its own, as with facts: what is announced takes its id from it.
-    """
+async def _declare(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> None:
+    """Keep declared exceptions; who may stand differently by them is judged again later."""
     for envelope in envelopes:
         if isinstance(envelope.event, PolicyPublished):
-            for ticket_id in await store.replace_windows(tx, envelope.event.document):
-                cause_id = uuid5(envelope.id, str(ticket_id))
-                yield ticket_id, replace(envelope, id=cause_id)
+            spans = await store.replace_windows(tx, envelope.event.document)
+            if spans:
+                await reevaluations.add(tx, envelope, envelope.event.policy_id, spans)
 
 
 def exception_of(windows: Sequence[ExceptionWindow]) -> ExceptionOf:

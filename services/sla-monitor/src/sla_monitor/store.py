@@ -19,6 +19,7 @@ __all__ = [
     "Due",
     "Partition",
     "Share",
+    "Span",
     "add_facts",
     "clocks",
     "clocks_as_they_are",
@@ -38,6 +39,9 @@ __all__ = [
     "tell",
     "windows",
 ]
+
+type Span = tuple[datetime, datetime]
+"""The create dates that an exception covers: from, and up to but without."""
 
 _COLUMNS: Final = Clock._fields
 _PACKED: Final = frozenset({"warn_used_s", "warn_at", "phases"})
@@ -153,12 +157,6 @@ REPLACE_WINDOWS: Final = """
     )
     SELECT * FROM gone UNION SELECT * FROM come
 """
-CONCERNED: Final = """
-    SELECT DISTINCT ticket_id
-    FROM clock JOIN unnest($1::timestamptz[], $2::timestamptz[]) AS span (starts_at, ends_at)
-        ON started_at >= starts_at AND started_at < ends_at
-    WHERE promise_class = 'guarantee' OR exception IS NOT NULL
-"""
 TELL: Final = """
     UPDATE watermark SET evaluated_to = new.evaluated_to, told_at = now()
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
@@ -251,16 +249,13 @@ async def windows(tx: Tx) -> list[ExceptionWindow]:
     return [_window(row["content"]) for row in await tx.fetch(WINDOWS)]
 
 
-async def replace_windows(tx: Tx, policy: Policy) -> list[UUID]:
-    """Keep the exceptions that a policy declares now; who is concerned by a change comes back."""
+async def replace_windows(tx: Tx, policy: Policy) -> list[Span]:
+    """Keep the exceptions that a policy declares now; the spans of those that changed come back."""
     await tx.execute(CHANGE_WINDOWS)
     rows = [(x.name, x.starts_at, x.ends_at, x.model_dump_json()) for x in policy.exceptions]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
     spans = await tx.fetch(REPLACE_WINDOWS, policy.policy_id, *columns)
-    if not spans:
-        return []
-    starts, ends = zip(*spans, strict=True)
-    return [row["ticket_id"] for row in await tx.fetch(CONCERNED, starts, ends)]
+    return [(row["starts_at"], row["ends_at"]) for row in spans]
 
 
 async def count_open(tx: Tx, more: Mapping[int, int]) -> None:

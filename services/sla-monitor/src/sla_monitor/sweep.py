@@ -39,8 +39,6 @@ _ALL: Final = Share()
 _SHARES: Final = 4
 _WORKERS: Final = 2
 """So many sweep at once while there is a backlog: one decides while PostgreSQL saves another's."""
-_UNSENT_MAX: Final = 1000
-"""What just fell due queues for the relay behind what a backlog brought: it must not be much."""
 _TAKEN_S: Final = 0.01
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -185,14 +183,6 @@ class Sweeper(Background):
                 more = False
                 for step in range(_SHARES):
                     share = Share((worker * _SHARES // _WORKERS + step) % _SHARES, _SHARES)
-                    if not await self._relay_follows(session):
+                    if not await outbox.wait_until_short(session, until=self._stop):
                         return
                     more |= (await sweep(self._db, self._swept, share) or 0) >= _BATCH_MAX
-
-    async def _relay_follows(self, session: Tx) -> bool:
-        """Wait until little is unsent; False when there is no more to be swept."""
-        while not self._stop.is_set():
-            if await outbox.unsent(session) <= _UNSENT_MAX:
-                return True
-            await or_after(self._stop.wait(), _TAKEN_S)
-        return False

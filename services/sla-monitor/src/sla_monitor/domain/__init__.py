@@ -6,12 +6,13 @@ difference to what was known, `fall_due` what time alone brings.
 
 from sla_monitor.domain.announce import SOURCE, Announced, Outcome, fall_due, fold, withdraw
 from sla_monitor.domain.breakdown import breakdown
-from sla_monitor.domain.clock import Clock, Fact, Key
+from sla_monitor.domain.clock import Cause, Clock, Fact, Key
 from sla_monitor.domain.truth import ExceptionOf, derive, no_exception
 
 __all__ = [
     "SOURCE",
     "Announced",
+    "Cause",
     "Clock",
     "ExceptionOf",
     "Fact",

@@ -26,7 +26,7 @@ from shared.events import (
     Retraction,
 )
 from sla_monitor.domain.breakdown import breakdown
-from sla_monitor.domain.clock import Clock, Fact
+from sla_monitor.domain.clock import Cause, Clock
 
 __all__ = ["SOURCE", "Announced", "Outcome", "fall_due", "fold", "withdraw"]
 
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
     skipped: int = 0
 
 
-def fold(old: Clock | None, truth: Clock, cause: Fact, *, now: datetime) -> Outcome:
+def fold(old: Clock | None, truth: Clock, cause: Cause, *, now: datetime) -> Outcome:
     """Bring a clock to what the facts say since ``cause`` came, and announce what changed."""
     clock, changes = _follow(old, truth, cause)
     clock, taken_back = _reconsider(clock, now, cause)
@@ -56,7 +56,7 @@ def fold(old: Clock | None, truth: Clock, cause: Fact, *, now: datetime) -> Outc
     return Outcome(due.clock, [*changes, *taken_back, *due.announced], due.skipped)
 
 
-def withdraw(old: Clock, cause: Fact) -> Outcome:
+def withdraw(old: Clock, cause: Cause) -> Outcome:
     """Take back a clock that the facts, since ``cause`` came, say was never owed."""
     over = old._replace(
         state="cancelled",
@@ -103,7 +103,7 @@ def fall_due(
     return Outcome(clock._replace(warned_s=used_s), [_by_timer(clock, event, at)], len(passed) - 1)
 
 
-def _follow(old: Clock | None, truth: Clock, cause: Fact) -> tuple[Clock, list[Announced]]:
+def _follow(old: Clock | None, truth: Clock, cause: Cause) -> tuple[Clock, list[Announced]]:
     if old is None:
         started = truth._replace(state="running", settled_at=None, cancelled_for=None)
         event = ClockStarted.model_validate({**_whose(started), "due_at": started.due_at})
@@ -119,7 +119,7 @@ def _follow(old: Clock | None, truth: Clock, cause: Fact) -> tuple[Clock, list[A
     return clock, [_because(cause, event, time) for event, time in _changes(old, truth, cause)]
 
 
-def _changes(old: Clock, new: Clock, cause: Fact) -> Iterable[tuple[ClockFact, datetime]]:
+def _changes(old: Clock, new: Clock, cause: Cause) -> Iterable[tuple[ClockFact, datetime]]:
     """List what to announce between two states, each with the time it happened."""
     whose = _whose(new)
     if _terms(old) != _terms(new):
@@ -168,7 +168,7 @@ def _moved(old: Clock, new: Clock) -> bool:
     return old.due_at != new.due_at and old.target_s == new.target_s
 
 
-def _reconsider(clock: Clock, now: datetime, cause: Fact) -> tuple[Clock, list[Announced]]:
+def _reconsider(clock: Clock, now: datetime, cause: Cause) -> tuple[Clock, list[Announced]]:
     """Take back a breach that was none, or that is called something else now."""
     if clock.broken is None or (clock.is_late(now) and clock.broken == clock.breaks_as):
         return clock, []
@@ -189,7 +189,7 @@ def _why_not(clock: Clock, now: datetime) -> Retraction:
             return "moved"
 
 
-def _retract(clock: Clock, reason: Retraction, cause: Fact) -> tuple[Clock, list[Announced]]:
+def _retract(clock: Clock, reason: Retraction, cause: Cause) -> tuple[Clock, list[Announced]]:
     assert clock.broken_id is not None  # noqa: S101 - set with broken
     event = PromiseRetracted.model_validate(
         {
@@ -247,7 +247,7 @@ def _whose(clock: Clock) -> dict[str, object]:
     return whose
 
 
-def _because(cause: Fact, event: ClockFact, time: datetime) -> Announced:
+def _because(cause: Cause, event: ClockFact, time: datetime) -> Announced:
     return Envelope.caused_by(
         cause.id, event, source=SOURCE, time=time, traceparent=cause.traceparent
     )

@@ -1,13 +1,13 @@
 """A clock: one promise being timed, and what has been announced of it."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from shared.events import Cancellation, Envelope, Event, Part
 from shared.promises import Channel, PromiseClass, PromiseKind, Severity
 
-__all__ = ["Broken", "Clock", "Fact", "Key", "Phase", "State"]
+__all__ = ["Broken", "Cause", "Clock", "Fact", "Key", "Phase", "State"]
 
 type Fact = Envelope[Event]
 """What happened to a ticket, whoever tells: upstream, the router, the notifier."""
@@ -17,6 +17,22 @@ type Phase = tuple[Part, int]
 """Where the time went, from so many milliseconds after the start on."""
 type Key = tuple[UUID, PromiseKind, UUID]
 """Ticket, kind, and the fact that started it: a kind may recur."""
+
+
+class Cause(Protocol):
+    """Why clocks are judged anew: a fact, or a change of what is declared."""
+
+    @property
+    def id(self) -> UUID:
+        """From this the ids of what is announced are derived."""
+
+    @property
+    def time(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace it belongs to."""
 
 
 class Clock(NamedTuple):

@@ -1,0 +1,145 @@
+"""Every SQL statement about work that a change of declared exceptions leaves to be done."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from shared.postgres import Tx
+from sla_monitor.domain import Cause
+from sla_monitor.store import Span
+
+__all__ = ["Change", "Chunk", "Pending", "Work", "add", "advance", "chunk", "claim", "pending"]
+
+_BEFORE_ALL: Final = UUID(int=0)
+
+ADD: Final = """
+    INSERT INTO reevaluation
+        (policy_id, cause_id, caused_at, traceparent, starts_at, ends_at, done_to_at, done_to_id)
+    SELECT $1, $2, $3, $4, starts_at, ends_at, starts_at, $7
+    FROM unnest($5::timestamptz[], $6::timestamptz[]) AS span (starts_at, ends_at)
+    ORDER BY starts_at, ends_at
+"""
+CLAIM: Final = """
+    SELECT reevaluation_id, policy_id, cause_id, caused_at, traceparent, ends_at, done_to_at,
+           done_to_id, done
+    FROM reevaluation WHERE finished_at IS NULL
+    ORDER BY reevaluation_id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+# A chunk is cut before it is filtered, so that a span without a guarantee costs as little a step.
+CHUNK: Final = """
+    SELECT occurred_at, ticket_id, EXISTS (
+        SELECT FROM clock WHERE clock.ticket_id = created.ticket_id
+            AND (promise_class = 'guarantee' OR exception IS NOT NULL)) AS concerned
+    FROM (
+        SELECT occurred_at, ticket_id FROM fact
+        WHERE type = 'premium.ticket.accepted.v1' AND occurred_at < $3
+            AND (occurred_at, ticket_id) > ($1, $2)
+        ORDER BY occurred_at, ticket_id LIMIT $4
+    ) AS created
+"""
+ADVANCE: Final = """
+    UPDATE reevaluation
+    SET done_to_at = $2, done_to_id = $3, done = done + $4,
+        finished_at = CASE WHEN $5 THEN now() END
+    WHERE reevaluation_id = $1
+"""
+PENDING: Final = """
+    SELECT policy_id, starts_at, ends_at, done_to_at, done, started_at
+    FROM reevaluation WHERE finished_at IS NULL ORDER BY reevaluation_id
+"""
+IS_PENDING: Final = "SELECT EXISTS (SELECT FROM reevaluation WHERE finished_at IS NULL)"
+
+
+class Change(NamedTuple):
+    """The policy that changed what is declared: the cause of what is announced by it."""
+
+    id: UUID
+    time: datetime
+    traceparent: str | None
+
+
+class Work(NamedTuple):
+    """What is left of a change: tickets created after ``done_to_at``, and before ``ends_at``."""
+
+    number: int
+    policy_id: str
+    change: Change
+    ends_at: datetime
+    done_to_at: datetime
+    done_to_id: UUID
+    done: int
+
+
+class Chunk(NamedTuple):
+    """The tickets to judge next, and the last one looked at; None where none was left."""
+
+    ticket_ids: list[UUID]
+    last: tuple[datetime, UUID] | None
+
+
+class Pending(NamedTuple):
+    """How far an unfinished change has come."""
+
+    policy_id: str
+    starts_at: datetime
+    ends_at: datetime
+    done_to_at: datetime
+    done: int
+    started_at: datetime
+
+
+async def add(tx: Tx, cause: Cause, policy_id: str, spans: Iterable[Span]) -> None:
+    """Leave the tickets of some spans to be judged again, as a policy changed what it declares."""
+    starts, ends = zip(*spans, strict=True)
+    await tx.execute(
+        ADD,
+        policy_id,
+        cause.id,
+        cause.time,
+        cause.traceparent,
+        starts,
+        ends,
+        _BEFORE_ALL,
+    )
+
+
+async def claim(tx: Tx) -> Work | None:
+    """Take the oldest change that is not finished and that no other instance works on."""
+    row = await tx.fetchrow(CLAIM)
+    if row is None:
+        return None
+    change = Change(row["cause_id"], row["caused_at"], row["traceparent"])
+    return Work(
+        number=row["reevaluation_id"],
+        policy_id=row["policy_id"],
+        change=change,
+        ends_at=row["ends_at"],
+        done_to_at=row["done_to_at"],
+        done_to_id=row["done_to_id"],
+        done=row["done"],
+    )
+
+
+async def chunk(tx: Tx, work: Work, *, limit: int) -> Chunk:
+    """Read the next tickets of a change, in order of their create dates."""
+    rows = await tx.fetch(CHUNK, work.done_to_at, work.done_to_id, work.ends_at, limit)
+    concerned = [row["ticket_id"] for row in rows if row["concerned"]]
+    return Chunk(concerned, (rows[-1]["occurred_at"], rows[-1]["ticket_id"]) if rows else None)
+
+
+async def advance(tx: Tx, work: Work, done: Chunk, *, finished: bool) -> None:
+    """Save how far a change has come."""
+    at, ticket_id = done.last or (work.done_to_at, work.done_to_id)
+    await tx.execute(ADVANCE, work.number, at, ticket_id, len(done.ticket_ids), finished)
+
+
+async def pending(tx: Tx) -> list[Pending]:
+    """Read how far unfinished changes have come, the oldest first."""
+    return [Pending(*row) for row in await tx.fetch(PENDING)]
+
+
+async def is_pending(tx: Tx) -> bool:
+    """Whether a change is unfinished."""
+    found: bool = await tx.fetchval(IS_PENDING)
+    return found
