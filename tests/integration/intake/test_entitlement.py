@@ -7,7 +7,7 @@ from typing import Final
 from tests.integration.intake.conftest import KEYS, Intake, listed
 
 from intake import desk
-from intake.desk import reject_overdue
+from intake.desk import JUDGED_MAX, reject_overdue
 from shared.testing.builders import NOON, an_account
 
 MINUTE: Final = timedelta(minutes=1)
@@ -97,3 +97,30 @@ async def test_account_and_request_in_one_batch(stranger: Intake) -> None:
     await stranger.ask(requester_id="bob", external_id="first")
     await stranger.take(listed())
     assert (await stranger.receipt("first"))["outcome"] == "accepted"
+
+
+async def test_one_account_that_many_requests_wait_for_is_no_long_transaction(
+    stranger: Intake,
+) -> None:
+    """One transaction judges JUDGED_MAX of them; the others follow, and none is forgotten."""
+    names = [f"A-{number}" for number in range(2 * JUDGED_MAX + 50)]
+    await asyncio.gather(*(stranger.ask(external_id=name) for name in names))
+    await stranger.take(listed(at=NOON))
+    accepted = [JUDGED_MAX]
+    assert len(await stranger.said("tickets.v1")) == JUDGED_MAX
+    more = True
+    while more:
+        async with stranger.db.transaction() as tx:
+            more = await desk.judge_waiting(tx, NOON, KEYS)
+        accepted.append(len(await stranger.said("tickets.v1")))
+    assert accepted == [JUDGED_MAX, 2 * JUDGED_MAX, len(names)]
+    assert {(await stranger.receipt(name))["outcome"] for name in names} == {"accepted"}
+
+
+async def test_what_is_overdue_is_judged_by_what_is_known(stranger: Intake) -> None:
+    """A request whose account came, and that is not judged again yet, is not rejected for time."""
+    names = [f"A-{number}" for number in range(JUDGED_MAX + 1)]
+    await asyncio.gather(*(stranger.ask(external_id=name) for name in names))
+    await stranger.take(listed(at=NOON))
+    assert await expire(stranger, 2 * MINUTE) == 1
+    assert {r["outcome"] for r in await stranger.said("receipts.v1")} == {"held", "accepted"}

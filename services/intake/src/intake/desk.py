@@ -31,18 +31,20 @@ from shared.policies import Policy
 from shared.postgres import Tx
 
 __all__ = [
-    "OVERDUE_MAX",
+    "JUDGED_MAX",
     "SOURCE",
     "Document",
     "announced",
     "identity_of",
+    "judge_waiting",
     "list_accounts",
     "receive",
     "reject_overdue",
 ]
 
 SOURCE: Final = "intake"
-OVERDUE_MAX: Final = 100
+JUDGED_MAX: Final = 100
+"""Requests that one transaction judges again: each may hold 100,000 characters."""
 _HOLD: Final = timedelta(seconds=60)
 """How long a request waits for its account, which may still be on its way."""
 _CURABLE: Final = timedelta(hours=24)
@@ -104,20 +106,40 @@ async def receive(tx: Tx, documents: Sequence[Document], keys: NumberKeys) -> li
 async def list_accounts(
     tx: Tx, told: Iterable[Envelope[Event]], now: datetime, keys: NumberKeys
 ) -> None:
-    """Keep accounts, and judge again the requests that waited for them, or came too early."""
+    """Keep accounts, and judge again the requests that waited for them, or came too early.
+
+    One transaction judges JUDGED_MAX of them; what is left is done in later ones.
+    """
     listed = [(e.time, e.event) for e in told if isinstance(e.event, AccountListed)]
     if not listed:
         return
     await store.save_accounts(tx, listed)
-    account_ids = sorted({account.account_id for _, account in listed})
-    waiting = await store.waiting(tx, account_ids, since=now - _CURABLE)
-    await _judge_again(tx, waiting, await store.accounts(tx, account_ids), now, keys)
+    account_ids = {account.account_id for _, account in listed}
+    await store.add_news(tx, sorted(account_ids), since=now - _CURABLE)
+    await judge_waiting(tx, now, keys)
+
+
+async def judge_waiting(tx: Tx, now: datetime, keys: NumberKeys) -> bool:
+    """Judge again requests of accounts of which something is new; whether some may be left."""
+    left = JUDGED_MAX
+    while left > 0:
+        news = await store.news(tx)
+        if news is None:
+            return False
+        waiting = await store.waiting(tx, news, limit=left)
+        accounts = await store.accounts(tx, [news.account_id])
+        await _judge_again(tx, waiting, accounts, now, keys)
+        done = len(waiting) < left
+        await store.advance_news(tx, news, None if done else waiting[-1])
+        left -= max(len(waiting), 1)
+    return True
 
 
 async def reject_overdue(tx: Tx, now: datetime, keys: NumberKeys) -> int:
     """Reject requests whose account did not come; their number comes back."""
-    overdue = await store.overdue(tx, now, limit=OVERDUE_MAX)
-    await _judge_again(tx, overdue, {}, now, keys)
+    overdue = await store.overdue(tx, now, limit=JUDGED_MAX)
+    accounts = await store.accounts(tx, {w.came.request.account_id for w in overdue})
+    await _judge_again(tx, overdue, accounts, now, keys)
     return len(overdue)
 
 

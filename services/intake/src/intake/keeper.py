@@ -1,4 +1,4 @@
-"""What time alone brings to intake: held requests are rejected, old answers forgotten."""
+"""What intake does by itself: it judges held requests again, and forgets old answers."""
 
 import asyncio
 from datetime import timedelta
@@ -40,16 +40,20 @@ class Keeper(Background):
     async def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                more = await self._look() >= desk.OVERDUE_MAX
+                more = await self._look()
             except Transient as e:
                 _LOG.warning("keeper_waits", reason=str(e))
                 more = False
             if not more:
                 await or_after(self._stop.wait(), _LOOK_S)
 
-    async def _look(self) -> int:
+    async def _look(self) -> bool:
+        """Do some of what is to be done; whether more may be left."""
         async with self._db.transaction() as tx:
             if elapsed_s(self._forgot_at) >= _FORGET_S:
                 await reception.forget_answers(tx)
                 self._forgot_at = elapsed_s()
-            return await desk.reject_overdue(tx, await postgres.now(tx), self._keys)
+            now = await postgres.now(tx)
+            if await desk.judge_waiting(tx, now, self._keys):
+                return True
+            return await desk.reject_overdue(tx, now, self._keys) >= desk.JUDGED_MAX
