@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from intake import domain, store
 from intake.domain import Acceptance, NumberKeys, Version, receipts
 from intake.language import decide
+from intake.news import store as news
 from intake.store import Answered, Came, Judged, Known, Waiting
 from shared import inbox, outbox
 from shared.events import (
@@ -115,7 +116,7 @@ async def list_accounts(
         return
     await store.save_accounts(tx, listed)
     account_ids = {account.account_id for _, account in listed}
-    await store.add_news(tx, sorted(account_ids), since=now - _CURABLE)
+    await news.add(tx, sorted(account_ids), since=now - _CURABLE)
     await judge_waiting(tx, now, keys)
 
 
@@ -123,14 +124,17 @@ async def judge_waiting(tx: Tx, now: datetime, keys: NumberKeys) -> bool:
     """Judge again requests of accounts of which something is new; whether some may be left."""
     left = JUDGED_MAX
     while left > 0:
-        news = await store.news(tx)
-        if news is None:
+        account = await news.claim(tx)
+        if account is None:
             return False
-        waiting = await store.waiting(tx, news, limit=left)
-        accounts = await store.accounts(tx, [news.account_id])
-        await _judge_again(tx, waiting, accounts, now, keys)
-        done = len(waiting) < left
-        await store.advance_news(tx, news, None if done else waiting[-1])
+        account_id = account.account_id
+        waiting = await store.waiting(tx, account_id, account.done_to, limit=left)
+        await _judge_again(tx, waiting, await store.accounts(tx, [account_id]), now, keys)
+        if len(waiting) < left:
+            await news.end(tx, account_id)
+        else:
+            last = waiting[-1].came
+            await news.advance(tx, account_id, (last.received_at, last.request.ticket_id))
         left -= max(len(waiting), 1)
     return True
 

@@ -25,7 +25,6 @@ from shared.policies import Policy, default_policy
 from shared.postgres import Tx
 
 __all__ = [
-    "AccountNews",
     "Answered",
     "Came",
     "Judged",
@@ -120,28 +119,11 @@ KNOWN: Final = """
             FROM account_version WHERE account_id = ANY($2)) AS accounts,
            (SELECT array_agg(ticket_id) FROM merge WHERE ticket_id = ANY($1)) AS merged
 """
-_BEFORE_ALL: Final = UUID(int=0)
 _WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
 WAITING: Final = f"""
     {_WAITING} WHERE account_id = $1 AND curable AND (received_at, ticket_id) > ($2, $3)
     ORDER BY received_at, ticket_id LIMIT $4 FOR UPDATE
 """
-ADD_NEWS: Final = """
-    INSERT INTO account_news (account_id, done_to_at, done_to_id)
-    SELECT account_id, $2, $3 FROM unnest($1::text[]) AS told (account_id)
-    WHERE EXISTS (SELECT FROM request
-                  WHERE request.account_id = told.account_id AND curable AND received_at > $2)
-    ON CONFLICT (account_id) DO UPDATE
-    SET done_to_at = excluded.done_to_at, done_to_id = excluded.done_to_id
-"""
-NEWS: Final = """
-    SELECT account_id, done_to_at, done_to_id FROM account_news
-    ORDER BY account_id LIMIT 1 FOR UPDATE SKIP LOCKED
-"""
-ADVANCE_NEWS: Final = """
-    UPDATE account_news SET done_to_at = $2, done_to_id = $3 WHERE account_id = $1
-"""
-END_NEWS: Final = "DELETE FROM account_news WHERE account_id = $1"
 OVERDUE: Final = f"""
     {_WAITING} WHERE outcome = 'held' AND held_until <= $1
     ORDER BY held_until LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -330,14 +312,6 @@ def _kept_content(kept: Judged) -> str | None:
     return None if kept.receipt.outcome == "accepted" else kept.came.request.model_dump_json()
 
 
-class AccountNews(NamedTuple):
-    """An account that something is new of, and up to which of its requests they are judged."""
-
-    account_id: str
-    done_to_at: datetime
-    done_to_id: UUID
-
-
 class Known(NamedTuple):
     """What is known when requests come: the policy, and what there is of tickets and accounts."""
 
@@ -367,29 +341,11 @@ async def known(tx: Tx, ticket_ids: Sequence[UUID], account_ids: Sequence[str]) 
     )
 
 
-async def add_news(tx: Tx, account_ids: Iterable[str], *, since: datetime) -> None:
-    """Leave the requests that came since then to be judged again, where an account has some."""
-    await tx.execute(ADD_NEWS, list(account_ids), since, _BEFORE_ALL)
-
-
-async def news(tx: Tx) -> AccountNews | None:
-    """Take an account some of whose requests are left, and that no other instance works on."""
-    row = await tx.fetchrow(NEWS)
-    return None if row is None else AccountNews(*row)
-
-
-async def advance_news(tx: Tx, news: AccountNews, last: Waiting | None) -> None:
-    """Save how far the requests of an account are judged; without a last one, that all are."""
-    if last is None:
-        await tx.execute(END_NEWS, news.account_id)
-    else:
-        at, ticket_id = last.came.received_at, last.came.request.ticket_id
-        await tx.execute(ADVANCE_NEWS, news.account_id, at, ticket_id)
-
-
-async def waiting(tx: Tx, news: AccountNews, *, limit: int) -> list[Waiting]:
-    """Read and lock the next requests that news of an account may help."""
-    rows = await tx.fetch(WAITING, *news, limit)
+async def waiting(
+    tx: Tx, account_id: str, after: tuple[datetime, UUID], *, limit: int
+) -> list[Waiting]:
+    """Read and lock the next requests, by time and id, that news of an account may help."""
+    rows = await tx.fetch(WAITING, account_id, *after, limit)
     return [_waiting(row) for row in rows]
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from premium.bench.due import seeding
 from premium.bench.due.batch import Batch
 from premium.bench.due.comparison import still_open
+from premium.bench.due.exception import excepted
 from premium.bench.due.kills import cold_start, killed
 from premium.bench.due.plan import Part, Plan
 from premium.bench.due.sheet import Sheet, outcomes, single
@@ -52,6 +53,8 @@ class Alone:
                 yield await killed(self.ours, plan, self.seed)
                 self.say("Cold start")
                 yield await cold_start(self.ours)
+            if Part.EXCEPTION in parts:
+                yield await excepted(self.ours, self.plans[Part.EXCEPTION], self.say)
 
     async def _weight(self, plan: Plan) -> Sheet:
         self.say("Idle, for the weight of open clocks")

@@ -14,6 +14,7 @@ class Part(StrEnum):
     LOAD = "load"
     INSTANT = "instant"
     KILLS = "kills"
+    EXCEPTION = "exception"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,5 @@ PLANS: Final = {
     Part.LOAD: Plan(3_000_000, rate_hz=500, seconds=60, at_once=0, repeats=1, kills=0),
     Part.INSTANT: Plan(3_000_000, rate_hz=0, seconds=0, at_once=100_000, repeats=1, kills=0),
     Part.KILLS: Plan(3_000_000, rate_hz=500, seconds=100, at_once=0, repeats=1, kills=5),
+    Part.EXCEPTION: Plan(100_000, rate_hz=100, seconds=60, at_once=0, repeats=1, kills=0),
 }

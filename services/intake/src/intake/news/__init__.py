@@ -1,0 +1,1 @@
+"""Accounts of which something is new: their requests are judged again, some at a time."""
