@@ -174,7 +174,16 @@ class TicketLife:
 
 
 def kind_of(event: Event) -> Kind:
-    """Name what an event is to the life of its ticket."""
+    """Name what an event is to the life of its ticket.
+
+    That a customer was reached is not news where router repeats what upstream said of that ticket.
+    """
+    if (
+        isinstance(event, CallbackSettled)
+        and event.how == "reached"
+        and event.on == event.ticket_id
+    ):
+        return "other"
     return _KINDS.get(type(event), "other")
 
 
