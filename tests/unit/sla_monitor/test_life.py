@@ -101,7 +101,7 @@ def announced(learned: Iterable[tuple[float, Fact]], *, until_min: float) -> lis
     heard: list[Announced] = []
     for at_min, fact in [*learned, (until_min, None)]:
         now = NOON + minutes(at_min)
-        for key in kept:
+        for key in list(kept):
             while (due := kept[key].next_at()) is not None and due <= now:
                 kept[key], news, _ = fall_due(kept[key], now=due)
                 heard += news
