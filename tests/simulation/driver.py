@@ -24,6 +24,7 @@ from shared.events import (
     PromiseBreached,
     PromiseMissed,
     PromiseRetracted,
+    TicketAccepted,
     TicketNoted,
 )
 from sla_monitor.domain import Announced, Clock, Key, Outcome, derive, fall_due, fold, withdraw
@@ -35,11 +36,6 @@ _MS: Final = timedelta(milliseconds=1)
 
 type _Seen = tuple[str, UUID | None]
 """A clock as a reader tells it from others: the kind, and the cycle where kinds recur."""
-
-
-def _seen(name: Name) -> _Seen:
-    kind, started_by = name
-    return kind, started_by if kind == "next_response" else None
 
 
 @dataclass(slots=True)
@@ -186,7 +182,11 @@ class Run:
 
     def _compared(self, now: datetime) -> Iterator[str]:
         """Compare what a reader believes with the rules, clock by clock."""
-        verdicts = {_seen(name): verdict for name, verdict in self._verdicts.items()}
+        requests = {f.id for f in self.known if isinstance(f.event, TicketAccepted)}
+        verdicts = {
+            (kind, None if by in requests else by): verdict
+            for (kind, by), verdict in self._verdicts.items()
+        }
         for name in self._told.keys() | verdicts.keys():
             told, verdict = self._told.get(name, _Told()), verdicts.get(name)
             broken = None if verdict is None else verdict.broken(now)
@@ -215,6 +215,8 @@ class Run:
             return
         for truth in truths:
             verdict = self._verdicts[truth.kind, truth.started_by]
+            if truth.settled_at is not None and truth.settled_at < truth.started_at:
+                yield f"{truth.kind} is settled before it starts: {truth}"
             if (ours := _as_verdict(truth, verdict)) != verdict:
                 yield f"{truth.kind} is {ours}, by the rules {verdict}"
             kept = self.clocks[truth.key]

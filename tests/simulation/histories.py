@@ -22,11 +22,13 @@ from shared.events import (
     OfferExpired,
     OfferWithdrawn,
     SeverityReclassified,
+    TicketAbsorbed,
     TicketAccepted,
     TicketAssigned,
     TicketClosed,
     TicketDeclined,
     TicketErased,
+    TicketFact,
     TicketMerged,
     TicketNoted,
     TicketQueued,
@@ -103,6 +105,7 @@ _KINDS: Final[tuple[tuple[PromiseKind, ...], ...]] = (
     ("first_response", "next_response", "resolution"),
     (),
 )
+_REOPEN_WITHIN_S: Final = (2_592_000, 2_592_000, 86_400, 7_200, 0)
 _SPECIALISTS: Final = ("ada", "bo")
 
 
@@ -207,7 +210,7 @@ def _facts(random: Random, create_date: datetime) -> Iterator[Fact]:
         at = create_date + random.randint(-1, late) * grid
         if random.random() < 0.05:
             at += timedelta(microseconds=random.choice((-1, 1, 499, 123_456_789)))
-        yield _fact(random, _event(random, themes), at)
+        yield _fact(random, _event(random, themes, at), at)
 
 
 def _fact(random: Random, event: Event, at: datetime) -> Fact:
@@ -247,6 +250,28 @@ def _accepted(random: Random, create_date: datetime) -> TicketAccepted:
         promises=prices[severity],
         accepted_at=None if delay is None else create_date + delay,
         if_reclassified={other: prices[other]},
+        reopen_within_s=random.choice(_REOPEN_WITHIN_S),
+    )
+
+
+def _absorbed(at: datetime) -> tuple[Event, ...]:
+    """Merge a duplicate in; its customer waits for the first answer, for another, or for none."""
+    created = at - 45 * _MINUTE
+    return tuple(
+        TicketAbsorbed(
+            ticket_id=TICKET,
+            absorbed=UUID(int=at.minute),
+            create_date=created,
+            owed_since=owed_since,
+            reopens=reopens,
+        )
+        for owed_since, reopens in (
+            (created, True),
+            (created, True),
+            (at - 15 * _MINUTE, True),
+            (None, True),
+            (None, False),
+        )
     )
 
 
@@ -272,7 +297,7 @@ def _policy(
     return tuple(promises)
 
 
-def _event(random: Random, themes: Sequence[str]) -> Event:
+def _event(random: Random, themes: Sequence[str], at: datetime) -> Event:
     """Draw a fact; half of them are of the kinds that this history is about."""
     kinds = themes if random.random() < 0.5 else tuple(_WEIGHTS)
     kind = random.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0]
@@ -281,6 +306,8 @@ def _event(random: Random, themes: Sequence[str]) -> Event:
             return _SIMPLE_WAITS[random.choice(CAUSES)]
         case "reclassified":
             return random.choice(_SEVERE[random.choice(get_args(Severity.__value__))])
+        case "absorbed":
+            return random.choice(_absorbed(at))
         case "merged":
             return TicketMerged(ticket_id=TICKET, into=UUID(int=random.getrandbits(128)))
         case "hands" | "responded":
@@ -300,6 +327,7 @@ _WEIGHTS: Final = {
     "reclassified": 4,
     "reached": 1,
     "merged": 0.7,
+    "absorbed": 1.5,
     "erased": 0.4,
     "noted": 1,
     "hands": 4,
@@ -374,6 +402,9 @@ def _steps(random: Random, facts: Sequence[Fact]) -> Iterator[Step]:
     arrivals = [(_word(random, fact, latest_min), fact) for fact in facts]
     if random.random() < 0.3:
         arrivals += [(_word(random, f, latest_min), f) for f in facts if random.random() < 0.3]
+    if random.random() < 0.3:
+        copied = [_copy(random, f) for f in facts if random.random() < 0.3]
+        arrivals += [(_word(random, fact, latest_min), fact) for fact in copied]
     arrivals.sort(key=lambda arrival: (arrival[0], arrival[1].id))
     batch_max, sweeps_max = random.choice((1, 1, 3, 20)), random.choice((0, 1, 3, 8))
     now = arrivals[0][0]
@@ -388,6 +419,13 @@ def _steps(random: Random, facts: Sequence[Fact]) -> Iterator[Step]:
         yield Step(now, tuple(fact for _, fact in batch))
     yield Step(now + random.randint(0, 600) * _MINUTE, ())
     yield Step(END, ())
+
+
+def _copy(random: Random, fact: Fact) -> Fact:
+    """Say the same again; upstream may do so under another id."""
+    if not isinstance(fact.event, TicketFact) or isinstance(fact.event, TicketAccepted):
+        return fact
+    return replace(fact, id=UUID(int=random.getrandbits(128)))
 
 
 def _word(random: Random, fact: Fact, latest_min: int) -> datetime:

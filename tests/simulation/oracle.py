@@ -4,12 +4,12 @@ It shares no code with `sla_monitor.domain`, and counts business time itself, qu
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, Literal, assert_never
+from typing import Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,9 +21,11 @@ from shared.events import (
     Envelope,
     Event,
     SeverityReclassified,
+    TicketAbsorbed,
     TicketAccepted,
     TicketClosed,
     TicketErased,
+    TicketFact,
     TicketMerged,
     TicketReclassified,
     TicketReopened,
@@ -33,6 +35,7 @@ from shared.events import (
     TicketWaiting,
 )
 from shared.promises import Promise, Severity
+from shared.sla import identity_of
 
 __all__ = ["Name", "Verdict", "judge", "uncounted"]
 
@@ -46,6 +49,7 @@ _FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _QUARTERS: Final = 2 * 366 * 24 * 4
 _QUARTER: Final = timedelta(minutes=15)
 """No zone's offset, and no opening hour here, is finer than that."""
+_FIRST_KINDS: Final = frozenset({"first_response", "callback", "join"})
 _SATURDAY: Final = 5
 _OPENS, _CLOSES = time(9), time(17)
 
@@ -79,24 +83,73 @@ def judge(
     facts: Iterable[Fact], exception_of: Callable[[TicketAccepted, datetime], str | None]
 ) -> dict[Name, Verdict]:
     """Say what each promise comes to."""
-    story = sorted({fact.id: fact for fact in facts}.values(), key=lambda f: (f.time, f.id))
-    opened = next((f for f in story if isinstance(f.event, TicketAccepted)), None)
-    if opened is None or not isinstance(opened.event, TicketAccepted):
+    story = _story(facts)
+    if not story:
         return {}
+    opened = story[0]
+    assert isinstance(opened.event, TicketAccepted)
     ends = [i for i, f in enumerate(story) if isinstance(f.event, TicketMerged | TicketErased)]
     ended = story[ends[0]] if ends else None
     counted = story[: ends[0]] if ends else story
-    severity = opened.event.severity
-    for fact in counted:
-        if isinstance(fact.event, TicketReclassified | SeverityReclassified):
-            severity = fact.event.severity
     name = exception_of(opened.event, opened.time)
     verdicts: dict[Name, Verdict] = {}
-    for promise in opened.event.promised(severity, opened.time):
-        for start, answer in _started(promise, opened, counted):
-            verdict = _verdict(promise, severity, start, answer, counted, ended, name)
-            verdicts[promise.kind, start.id] = verdict
+    back = _brought_back(counted)
+    for kinds, start, at, answer in _demands(counted, back):
+        standing = counted[back[-1] :]
+        closed = next((f for f in standing if isinstance(f.event, TicketClosed)), None)
+        settled = answer or ended or closed
+        severity, since = _priced(counted, settled)
+        for promise in opened.event.promised(severity, opened.time):
+            if promise.kind in kinds:
+                begun = min(at, since) if start is opened else at
+                verdicts[promise.kind, start.id] = _verdict(
+                    promise, severity, begun, answer, _spans(promise, counted, back), settled, name
+                )
     return verdicts
+
+
+def _story(facts: Iterable[Fact]) -> list[Fact]:
+    """Put what counts in order, the request first; what is equal in all but its id is one fact.
+
+    Only the name of what is so said is taken from elsewhere: by it things of one instant stand.
+    """
+    said = {_content(fact): replace(fact, id=identity_of(fact)) for fact in facts}
+    story = sorted(said.values(), key=lambda f: (f.time, f.id))
+    opened = next((f for f in story if isinstance(f.event, TicketAccepted)), None)
+    if opened is None:
+        return []
+    early = [f for f in story if f.time < opened.time]
+    early = [
+        f
+        for f in early
+        if f.time >= opened.time - timedelta(minutes=15)
+        or isinstance(f.event, TicketAbsorbed | TicketErased)
+    ]
+    rest = [f for f in story if f is not opened and f.time >= opened.time]
+    return [opened, *(replace(f, time=opened.time) for f in early), *rest]
+
+
+def _content(fact: Fact) -> object:
+    """Give what a fact says; ours, and requests, have ids of their own that no copy changes."""
+    copied = isinstance(fact.event, TicketFact)
+    if not copied or isinstance(fact.event, TicketAccepted | TicketAbsorbed):
+        return fact.id
+    return type(fact.event), fact.time, fact.event
+
+
+def _priced(counted: Sequence[Fact], settled: Fact | None) -> tuple[Severity, datetime]:
+    """Say how severe it was, and from when it ran, before it was settled."""
+    opened = counted[0]
+    assert isinstance(opened.event, TicketAccepted)
+    severity, since = opened.event.severity, opened.time
+    for fact in counted:
+        if fact is settled:
+            break
+        if isinstance(fact.event, TicketReclassified | SeverityReclassified):
+            severity = fact.event.severity
+        if isinstance(fact.event, TicketAbsorbed):
+            since = min(since, fact.event.create_date)
+    return severity, since
 
 
 def uncounted(verdict: Verdict, until: datetime) -> timedelta:
@@ -109,60 +162,98 @@ def uncounted(verdict: Verdict, until: datetime) -> timedelta:
     return sum(silent, timedelta(0))
 
 
-def _started(
-    promise: Promise, opened: Fact, counted: Sequence[Fact]
-) -> list[tuple[Fact, Fact | None]]:
-    """Say which facts start a clock of this promise, each with what meets it."""
-    answers = [f for f in counted if _answers(f)]
-    match promise.kind:
-        case "first_response" | "callback" | "join":
-            return [(opened, answers[0] if answers else None)]
-        case "resolution":
-            standing = _since_reopened(counted)
-            solved = (f for f in standing if isinstance(f.event, TicketResolved))
-            return [(opened, next(solved, None))]
-        case "next_response":
-            return _asked(counted)
+def _demands(
+    counted: Sequence[Fact], back: Sequence[int]
+) -> Iterator[tuple[frozenset[str], Fact, datetime, Fact | None]]:
+    """Say what asks for something: which promises, the fact, from when on, and what meets it."""
+    opened = counted[0]
+    answers = [i for i, f in enumerate(counted) if _answers(f)]
+    yield _FIRST_KINDS, opened, opened.time, counted[answers[0]] if answers else None
+    standing = counted[back[-1] :]
+    solved = (f for f in standing if isinstance(f.event, TicketResolved))
+    yield frozenset({"resolution"}), opened, opened.time, next(solved, None)
+    for begin, end in pairwise([*answers, None]):
+        assert begin is not None
+        answer = None if end is None else counted[end]
+        places = range(begin + 1, len(counted) if end is None else end)
+        words = [counted[i] for i in places if _is_word(counted[i].event, i in back)]
+        first = [f for f in words if _asks_first(f)]
+        following = [f for f in words if f not in first]
+        if first:
+            yield _FIRST_KINDS, first[0], min(map(_said_at, first)), answer
+        while following and words[0] in first and isinstance(following[0].event, CustomerReplied):
+            del following[0]
+        if following:
+            absorbed = [f for f in following if isinstance(f.event, TicketAbsorbed)]
+            at = min(map(_said_at, [following[0], *absorbed]))
+            yield frozenset({"next_response"}), following[0], at, answer
+
+
+def _is_word(event: Event, counts: bool) -> bool:
+    """Tell whether the customer says something, or a duplicate's customer did."""
+    match event:
+        case CustomerReplied():
+            return counts
+        case TicketAbsorbed(owed_since=owed_since):
+            return owed_since is not None
         case _:
-            assert_never(promise.kind)
+            return False
 
 
-def _asked(counted: Sequence[Fact]) -> list[tuple[Fact, Fact | None]]:
-    """Each reply that has an answer somewhere before it and none awaited: since an answer."""
-    asked: list[tuple[Fact, Fact | None]] = []
+def _asks_first(fact: Fact) -> bool:
+    event = fact.event
+    return isinstance(event, TicketAbsorbed) and event.owed_since == event.create_date
+
+
+def _said_at(fact: Fact) -> datetime:
+    if isinstance(fact.event, TicketAbsorbed) and fact.event.owed_since is not None:
+        return min(fact.event.owed_since, fact.time)
+    return fact.time
+
+
+def _brought_back(counted: Sequence[Fact]) -> list[int]:
+    """Find where the ticket was opened, and opened again: what was before is undone."""
+    opened = counted[0].event
+    assert isinstance(opened, TicketAccepted)
+    within = timedelta(seconds=opened.reopen_within_s)
+    back = [0]
     for i, fact in enumerate(counted):
-        before = [f for f in counted[:i] if _answers(f) or isinstance(f.event, CustomerReplied)]
-        answered = any(_answers(f) for f in before)
-        if isinstance(fact.event, CustomerReplied) and answered and _answers(before[-1]):
-            asked.append((fact, next((f for f in counted[i:] if _answers(f)), None)))
-    return asked
+        before = counted[back[-1] : i]
+        closed = next((f.time for f in before if isinstance(f.event, TicketClosed)), None)
+        match fact.event:
+            case TicketReopened():
+                back.append(i)
+            case CustomerReplied() if closed is None or fact.time - closed <= within:
+                back.append(i)
+            case TicketAbsorbed(owed_since=None, reopens=reopens):
+                if reopens and any(
+                    isinstance(f.event, TicketClosed | TicketResolved) for f in before
+                ):
+                    back.append(i)
+            case TicketAbsorbed():
+                back.append(i)
+            case _:
+                pass
+    return back
 
 
 def _answers(fact: Fact) -> bool:
-    answers = (
-        TicketResponded | AssignmentResponded | CustomerReached | CallbackSettled | TicketResolved
-    )
+    if isinstance(fact.event, CallbackSettled):
+        repeats = fact.event.how == "reached" and fact.event.on == fact.event.ticket_id
+        return not repeats
+    answers = TicketResponded | AssignmentResponded | CustomerReached | TicketResolved
     return isinstance(fact.event, answers)
-
-
-def _since_reopened(counted: Sequence[Fact]) -> Sequence[Fact]:
-    """Leave out what a reopening has undone."""
-    reopened = [i for i, f in enumerate(counted) if isinstance(f.event, TicketReopened)]
-    return counted[reopened[-1] :] if reopened else counted
 
 
 def _verdict(
     promise: Promise,
     severity: Severity,
-    start: Fact,
+    start: datetime,
     answer: Fact | None,
-    counted: Sequence[Fact],
-    ended: Fact | None,
+    spans: Sequence[Span],
+    settled: Fact | None,
     exception: str | None,
 ) -> Verdict:
-    spans = _spans(promise, counted)
-    closed = next((f for f in _since_reopened(counted) if isinstance(f.event, TicketClosed)), None)
-    settled = answer or ended or closed
     why = None
     if settled is not None:
         spans = [span for span in spans if span[0] < settled.time]
@@ -174,11 +265,11 @@ def _verdict(
     used_us = sorted(_warned_after_s(point, promise.target_s) for point in promise.warnings)
     return Verdict(
         state="met" if answer else "cancelled" if settled else "paused" if lasts else "running",
-        started_at=start.time,
+        started_at=start,
         settled_at=None if settled is None else settled.time,
         cancelled_for=why,
-        due_at=_used_up(promise, start.time, promise.target_s, spans),
-        warn_at=tuple((s, _used_up(promise, start.time, s, spans)) for s in used_us),
+        due_at=_used_up(promise, start, promise.target_s, spans),
+        warn_at=tuple((s, _used_up(promise, start, s, spans)) for s in used_us),
         target_s=promise.target_s,
         severity=severity,
         promise_class="objective" if excepted else promise.promise_class,
@@ -187,13 +278,14 @@ def _verdict(
     )
 
 
-def _spans(promise: Promise, counted: Sequence[Fact]) -> list[Span]:
+def _spans(promise: Promise, counted: Sequence[Fact], back: Sequence[int]) -> list[Span]:
     """List the spans that do not count; they may overlap."""
     spans: list[Span] = []
     for i, fact in enumerate(counted):
         if _silences(promise, fact.event):
-            until = next((f.time for f in counted[i + 1 :] if _ends(fact.event, f.event)), None)
-            spans.append((fact.time, until))
+            later = range(i + 1, len(counted))
+            ends = (j for j in later if j in back or _ends(fact.event, counted[j].event))
+            spans.append((fact.time, next((counted[j].time for j in ends), None)))
     return spans
 
 
@@ -210,15 +302,11 @@ def _silences(promise: Promise, event: Event) -> bool:
 
 
 def _ends(begun: Event, event: Event) -> bool:
-    """Tell whether ``event`` ends the span that ``begun`` began."""
+    """Tell whether ``event`` ends the span that ``begun`` began, though the ticket stays over."""
     match begun, event:
-        case _, TicketReopened():
-            return True
         case TicketWaiting(waiting_for=cause), TicketWaiting(waiting_for=other):
             return other != cause
         case TicketWaiting(), TicketResumed():
-            return True
-        case TicketWaiting(waiting_for="customer"), CustomerReplied():
             return True
         case _:
             return False

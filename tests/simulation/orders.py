@@ -17,10 +17,10 @@ from shared.events import (
     PromiseBreached,
     PromiseMissed,
     PromiseRetracted,
+    TicketAbsorbed,
     TicketAccepted,
     TicketClosed,
     TicketMerged,
-    TicketNoted,
     TicketReclassified,
     TicketReopened,
     TicketResolved,
@@ -69,6 +69,13 @@ _ACCEPTED: Final = TicketAccepted(
     promises=_prices(60),
     if_reclassified={"business_critical": _prices(30)},
 )
+_ABSORBED: Final = TicketAbsorbed(
+    ticket_id=TICKET,
+    absorbed=TICKET,
+    create_date=NOON - minutes(20),
+    owed_since=NOON - minutes(20),
+    reopens=True,
+)
 _TOLD: Final[tuple[tuple[float, Event], ...]] = (
     (0, _ACCEPTED),
     (10, TicketWaiting(ticket_id=TICKET, waiting_for="customer")),
@@ -81,10 +88,10 @@ _TOLD: Final[tuple[tuple[float, Event], ...]] = (
     (60, TicketClosed(ticket_id=TICKET)),
     (65, TicketReopened(ticket_id=TICKET)),
     (70, TicketResolved(ticket_id=TICKET)),
+    (75, _ABSORBED),
     (80, TicketReopened(ticket_id=TICKET)),
     (100, TicketResponded(ticket_id=TICKET)),
     (110, TicketMerged(ticket_id=TICKET, into=TICKET)),
-    (115, TicketNoted(ticket_id=TICKET)),
 )
 ALPHABET: Final[tuple[Fact, ...]] = tuple(
     Envelope(UUID(int=number + 1), "intake", NOON + minutes(after_min), event)

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.callbacks import Book, Call, Dial, NoCallback, Settled, dial, follow
+from router.callbacks import (
+    HOUSE_RULE,
+    Book,
+    Call,
+    Dial,
+    NoCallback,
+    Settled,
+    Told,
+    Wish,
+    calls_of,
+    dial,
+    follow,
+)
 from router.domain import Desk
 from router.offers.rules import OfferRules
 from router.roster import Roster
@@ -36,6 +48,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.promises import Channel
+from shared.sla import Kind
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
 
 type Step = Envelope[Event] | Dial
@@ -359,3 +372,25 @@ def test_a_call_has_one_specialist_at_most(
 def latest(call: Call) -> datetime:
     """Find the last wish."""
     return max(w.at for w in call.wishes)
+
+
+def ledger(*told: tuple[Kind, float]) -> Call:
+    """Read the ledger of one call that is owed since noon, by further facts of its ticket."""
+    ticket_id = ticket_id_of("test", "T1")
+    owed = Wish(ticket_id, NOON, NOON + minutes(5), owed=True, reopen_within_s=3600)
+    facts = [
+        Told(UUID(int=n), ticket_id, NOON + minutes(after_min), kind)
+        for n, (kind, after_min) in enumerate(told)
+    ]
+    (call,) = calls_of([owed, *facts], HOUSE_RULE)
+    return call
+
+
+def test_a_reply_after_a_closing_lets_the_call_be_owed_again() -> None:
+    """Within the policy's limit, whoever brings the ticket back; an answer stays one."""
+    assert ledger(("closed", 2)).over_at == NOON + minutes(2)
+    assert ledger(("closed", 2), ("replied", 62)).open
+    assert ledger(("closed", 2), ("reopened", 90)).open
+    assert not ledger(("closed", 2), ("replied", 62.1)).open
+    assert not ledger(("resolved", 2), ("replied", 3)).open
+    assert not ledger(("merged", 2), ("replied", 3)).open

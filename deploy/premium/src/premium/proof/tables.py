@@ -43,7 +43,7 @@ _ROUTED: Final = """
 """
 _CLOCKS: Final = """
     SELECT ticket_id,
-           CASE kind WHEN 'next_response' THEN kind::text || '/' || started_by ELSE kind::text END,
+           CASE WHEN recurs THEN kind::text || '/' || started_by ELSE kind::text END,
            state, broken, broken_id
     FROM clock
 """

@@ -6,44 +6,32 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
-from router.callbacks.ledger import HOUSE_RULE, Attempt, Call, Kind, Told, Wish, calls_of
+from router.callbacks.ledger import HOUSE_RULE, Attempt, Call, Told, Wish, calls_of
 from router.ticket import Ticket
 from shared.events import (
-    AssignmentResponded,
     AttemptOutcome,
     CallbackAttempted,
     CallbackJoined,
     CallbackPlanned,
     CallbackReminded,
     CallbackSettled,
-    CustomerReached,
     Envelope,
     Event,
+    TicketAbsorbed,
     TicketAccepted,
-    TicketClosed,
     TicketErased,
-    TicketMerged,
-    TicketReopened,
-    TicketResolved,
-    TicketResponded,
 )
 from shared.events.assignments import AssignmentFact
+from shared.sla import Kind, identity_of, kind_of
 
 __all__ = ["Book", "Dial", "Entry", "NoCallback", "Settled", "Stranger", "owes_a_call"]
 
 _SOURCE: Final = "router"
 _RINGS: Final = timedelta(seconds=20)
 """Who hears so long that nobody answers has hardly dialled a second time."""
-_KINDS: Final[dict[type[Event], Kind]] = {
-    CustomerReached: "reached",
-    TicketResponded: "responded",
-    AssignmentResponded: "responded",
-    TicketResolved: "resolved",
-    TicketClosed: "closed",
-    TicketReopened: "reopened",
-    TicketMerged: "ended",
-    TicketErased: "ended",
-}
+_TOLD: Final = frozenset[Kind](
+    {"reached", "responded", "resolved", "closed", "reopened", "replied", "merged", "erased"}
+)
 
 
 class NoCallback(Exception):  # noqa: N818 - an answer to a person, not a fault
@@ -111,10 +99,10 @@ class Book:
             case TicketAccepted() as event if event.ticket_id not in self.entries:
                 if event.channel == "phone" or event.number_key is not None:
                     self._open(event, envelope.time)
-            case event if (kind := _KINDS.get(type(event))) is not None:
+            case event if (kind := _told(event)) is not None:
                 ticket_id = UUID(event.subject)
                 if unknown or ticket_id in self.entries:
-                    self._write(Told(envelope.id, ticket_id, envelope.time, kind))
+                    self._write(Told(identity_of(envelope), ticket_id, envelope.time, kind))
                 if isinstance(event, TicketErased) and ticket_id in self.entries:
                     self.entries[ticket_id].number_key = None
                     self.touched.add(ticket_id)
@@ -220,7 +208,9 @@ class Book:
         owed = event.channel == "phone" and not event.dialled
         promises = event.promised(event.severity, create_date) if owed else ()
         due_at = min((p.due_at for p in promises if p.due_at is not None), default=None)
-        wish = Wish(event.ticket_id, create_date, due_at, owed, event.dialled)
+        wish = Wish(
+            event.ticket_id, create_date, due_at, owed, event.dialled, event.reopen_within_s
+        )
         self.entries[event.ticket_id] = Entry(wish, ledger, key)
         self.touched.add(event.ticket_id)
 
@@ -260,7 +250,15 @@ class Book:
 
 def owes_a_call(event: Event) -> bool:
     """Tell whether a fact may concern a ledger."""
-    return isinstance(event, TicketAccepted) or type(event) in _KINDS
+    return isinstance(event, TicketAccepted) or _told(event) is not None
+
+
+def _told(event: Event) -> Kind | None:
+    """Name what a ledger learns of an event; a duplicate that brings its ticket back reopens it."""
+    kind = kind_of(event)
+    if isinstance(event, TicketAbsorbed):
+        return "reopened" if event.reopens or event.owed_since is not None else None
+    return kind if kind in _TOLD and not isinstance(event, CallbackSettled) else None
 
 
 def _said_before(call: Call, dial: Dial, now: datetime) -> bool:

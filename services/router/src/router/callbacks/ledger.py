@@ -5,29 +5,24 @@ Everything is a function of the set of facts. At one number at most one call is 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import zip_longest
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from shared.events import AttemptOutcome, Contact
+from shared.sla import Kind, LifecycleFact, in_order, lives
 
 __all__ = [
     "HOUSE_RULE",
     "Attempt",
     "Call",
-    "Kind",
     "Rule",
     "Settlement",
     "Told",
     "Wish",
     "calls_of",
 ]
-
-type Kind = Literal["reached", "responded", "resolved", "closed", "reopened", "ended"]
-"""What is told of a ticket; ``ended`` by a merge or an erasure."""
-
-_ANSWERS: Final = frozenset({"reached", "responded", "resolved"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +50,13 @@ class Wish(NamedTuple):
     due_at: datetime | None
     owed: bool
     dialled: bool = False
+    reopen_within_s: int = 0
+
+    @property
+    def opening(self) -> LifecycleFact:
+        """What begins the life of the ticket."""
+        within = timedelta(seconds=self.reopen_within_s)
+        return LifecycleFact("accepted", self.at, self.ticket_id, reopen_within=within)
 
 
 class Told(NamedTuple):
@@ -64,6 +66,11 @@ class Told(NamedTuple):
     ticket_id: UUID
     at: datetime
     kind: Kind
+
+    @property
+    def of_life(self) -> LifecycleFact:
+        """What it is to the life of the ticket."""
+        return LifecycleFact(self.kind, self.at, self.id)
 
 
 class Attempt(NamedTuple):
@@ -147,11 +154,11 @@ def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
 def _over_at(wish: Wish, contacts: Sequence[Settlement], told: Iterable[Told]) -> datetime | None:
     """Find when a wish was owed nothing more: spoken to, answered otherwise, or given up."""
     settled = [c.at for c in contacts if c.at >= wish.at][:1]
-    own = [t for t in told if t.ticket_id == wish.ticket_id]
-    answers = [t.at for t in own if t.kind in _ANSWERS or t.kind == "ended"]
-    reopened = max((t.at for t in own if t.kind == "reopened"), default=None)
-    closed = [t.at for t in own if t.kind == "closed" and (reopened is None or t.at > reopened)]
-    return min([*settled, *answers, *closed], default=None)
+    ordered = in_order([wish.opening, *(t.of_life for t in told if t.ticket_id == wish.ticket_id)])
+    after = list(lives(ordered))
+    answered = [f.at for f, life in zip(ordered, after, strict=True) if life.answered][:1]
+    ends = [end.at for end in (after[-1].closed, after[-1].ended) if end is not None]
+    return min([*settled, *answered, *ends], default=None)
 
 
 def _is_open(over_at: datetime | None, at: datetime) -> bool:

@@ -13,7 +13,9 @@ from shared.postgres import Tx
 __all__ = ["Pages", "due", "load", "recent", "save"]
 
 _LISTED_MAX: Final = 500
-_COLUMNS: Final = "ticket_id, ledger, number_key, at, due_at, owed, dialled, remind_at"
+_COLUMNS: Final = (
+    "ticket_id, ledger, number_key, at, due_at, owed, dialled, reopen_within_s, remind_at"
+)
 
 # In one round trip, for most tickets have no ledger: an entry stands in a row for each fact of it.
 LEDGERS: Final = f"""
@@ -31,7 +33,7 @@ OPEN: Final = "SELECT ticket_id FROM callback_wish WHERE open ORDER BY at LIMIT 
 RECENT: Final = "SELECT ticket_id FROM callback_wish WHERE owed ORDER BY at DESC LIMIT $1"
 SAVE_ENTRIES: Final = f"""
     INSERT INTO callback_wish ({_COLUMNS}, open)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (ticket_id) DO UPDATE SET number_key = excluded.number_key,
         due_at = excluded.due_at, remind_at = excluded.remind_at, open = excluded.open
 """
@@ -103,7 +105,7 @@ async def recent(tx: Tx, *, only_open: bool) -> tuple[list[UUID], Book]:
 
 
 def _entry(row: Any) -> Entry:  # noqa: ANN401 - a record is any
-    wish = Wish(row["ticket_id"], row["at"], row["due_at"], row["owed"], row["dialled"])
+    wish = Wish(*(row[name] for name in Wish._fields))
     return Entry(wish, row["ledger"], row["number_key"], row["remind_at"])
 
 
@@ -118,7 +120,8 @@ def _row(entry: Entry, is_open: set[UUID]) -> tuple[object, ...]:
     wish = entry.wish
     return (
         *(wish.ticket_id, entry.ledger, entry.number_key, wish.at, wish.due_at),
-        *(wish.owed, wish.dialled, entry.remind_at, wish.ticket_id in is_open),
+        *(wish.owed, wish.dialled, wish.reopen_within_s, entry.remind_at),
+        wish.ticket_id in is_open,
     )
 
 

@@ -240,7 +240,7 @@ def _whose(clock: Clock) -> dict[str, object]:
         "channel": clock.channel,
         "severity": clock.severity,
     }
-    if clock.kind == "next_response":
+    if clock.recurs:
         whose["cycle"] = clock.started_by
     if clock.exception is not None:
         whose["exception"] = clock.exception

@@ -39,8 +39,9 @@ class Clock(NamedTuple):
     """``derive`` fills in what the facts come to, the last four say what has been announced.
 
     ``due_at`` is None while nothing is due (paused before it was used up). ``warn_at`` says when
-    each of ``warn_used_s``, seconds of the target, is used up. ``warned_s`` is the greatest of
-    them announced; ``retractions`` tells what is announced anew, after a breach was taken back or
+    each of ``warn_used_s``, seconds of the target, is used up. What ``recurs`` was not started by
+    the request: there may be several of its kind. ``warned_s`` is the greatest of the warnings
+    announced; ``retractions`` tells what is announced anew, after a breach was taken back or
     another target set, from what was announced before.
     """
 
@@ -61,6 +62,7 @@ class Clock(NamedTuple):
     warn_used_s: tuple[int, ...]
     warn_at: tuple[datetime | None, ...]
     phases: tuple[Phase, ...]
+    recurs: bool = False
     warned_s: int = 0
     broken: Broken | None = None
     broken_id: UUID | None = None

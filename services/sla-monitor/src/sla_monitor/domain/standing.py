@@ -14,7 +14,7 @@ from sla_monitor.domain.breakdown import breakdown
 from sla_monitor.domain.clock import Clock, Key
 from sla_monitor.domain.spans import counted, counted_time
 from sla_monitor.domain.story import Story, union
-from sla_monitor.domain.truth import pauses_of, promises_of
+from sla_monitor.domain.truth import pauses_of
 
 __all__ = ["PauseCause", "PausedSpan", "Reckoning", "Standing", "WarningPoint", "standings"]
 
@@ -93,10 +93,8 @@ def _standing(story: Story, clock: Clock, now: datetime) -> Standing:
 
 
 def _promise_of(story: Story, clock: Clock) -> Promise | None:
-    """Find the promise that is timed; a withdrawn one is found at the severity it had."""
-    owed = promises_of(story)
-    if clock.severity != story.severity:
-        owed = story.accepted.promised(clock.severity, story.opened.time)
+    """Find the promise that is timed; at the severity that the clock was priced by."""
+    owed = story.accepted.promised(clock.severity, story.opened.time)
     return next((promise for promise in owed if promise.kind == clock.kind), None)
 
 

@@ -1,113 +1,165 @@
 """A ticket's story: the set of its facts, put in order and read once."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from functools import cached_property
+from itertools import takewhile
+from typing import Final, Literal, NamedTuple
 
-from shared.events import (
-    AssignmentResponded,
-    CallbackSettled,
-    CustomerReached,
-    CustomerReplied,
-    Event,
-    SeverityReclassified,
-    TicketAbsorbed,
-    TicketAccepted,
-    TicketClosed,
-    TicketErased,
-    TicketMerged,
-    TicketReclassified,
-    TicketReopened,
-    TicketResolved,
-    TicketResponded,
-    TicketResumed,
-    TicketWaiting,
-)
-from shared.promises import Pause, Severity
+from shared.events import SeverityReclassified, TicketAbsorbed, TicketAccepted, TicketReclassified
+from shared.promises import CAUSES, Cause, Pause, Severity
+from shared.sla import Kind, LifecycleFact, TicketLife, fact_of, in_order, lives
 from sla_monitor.domain.clock import Fact
 
-__all__ = ["Story", "Wait", "read", "union"]
+__all__ = ["Asks", "Demand", "Moment", "Story", "Wait", "read", "union"]
 
-type WaitsFor = Literal["customer", "vendor", "other"]
-_ANSWERS = (
-    TicketResponded,
-    AssignmentResponded,
-    CustomerReached,
-    CallbackSettled,
-    TicketResolved,
-)
-_ENDS = (TicketMerged, TicketErased)
+type Asks = Literal["first", "next", "solution"]
+"""What the customer wants: a first answer to a request, the next one, or the problem solved."""
+
+_ANSWERS: Final = frozenset[Kind]({"responded", "reached", "resolved"})
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """A span in which the ticket waits for somebody outside."""
 
-    waits_for: WaitsFor
+    waits_for: Cause
     span: Pause
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """``facts`` are in order of time, those of one instant by id, and end with the ticket.
+class Moment(NamedTuple):
+    """A fact, what the ticket's life takes of it, and how the ticket stands after it."""
 
-    Promises run from ``since``: the create date, or that of a duplicate that came before.
+    fact: Fact
+    said: LifecycleFact
+    life: TicketLife
+
+
+class Demand(NamedTuple):
+    """What the customer is owed: by which fact, from when on, and what settled it, if it is."""
+
+    asks: Asks
+    by: Fact
+    at: datetime
+    answer: Fact | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """``moments`` are in order of time, those of one instant by id, and end with the ticket.
+
+    A fact is named by what it says, so that a copy changes nothing.
     """
 
     accepted: TicketAccepted
     opened: Fact
-    since: datetime
-    facts: Sequence[Fact]
-    severity: Severity
-    waits: Sequence[Wait]
+    moments: Sequence[Moment]
     ended: Fact | None
     """The merge or the erasure after which nothing counts."""
 
     @property
-    def answers(self) -> Iterator[Fact]:
-        """Whatever answers the customer; a note does not, nor what only repeats another fact."""
-        facts = (fact for fact in self.facts if isinstance(fact.event, _ANSWERS))
-        return (fact for fact in facts if not _is_echo(fact.event))
+    def facts(self) -> Iterator[Fact]:
+        """The facts that count."""
+        return (moment.fact for moment in self.moments)
 
     @property
+    def severity(self) -> Severity:
+        """The severity as last corrected."""
+        return self.severity_before(None)
+
+    @cached_property
     def closed_by(self) -> Fact | None:
-        """The closing after which it was not reopened."""
-        return _standing(self.facts, TicketClosed)
+        """The closing after which it was not brought back."""
+        return self._that_says(self.moments[-1].life.closed)
 
-    @property
+    @cached_property
     def resolved_by(self) -> Fact | None:
-        """The solution after which it was not reopened."""
-        return _standing(self.facts, TicketResolved)
+        """The solution after which it was not brought back."""
+        return self._that_says(self.moments[-1].life.resolved)
 
-    @property
+    @cached_property
     def closures(self) -> list[Pause]:
-        """The spans from a closing to the reopening."""
-        return _gaps(self.facts, (TicketClosed,))
+        """The spans from a closing until it was brought back."""
+        return self._spans(lambda life: life.closed is not None)
 
-    @property
+    @cached_property
     def solutions(self) -> list[Pause]:
-        """The spans from a solution or a closing to the reopening."""
-        return _gaps(self.facts, (TicketClosed, TicketResolved))
+        """The spans from a solution or a closing until it was brought back."""
+        return self._spans(lambda life: life.closed is not None or life.resolved is not None)
+
+    @cached_property
+    def waits(self) -> list[Wait]:
+        """The spans in which it waits for each."""
+        return [Wait(cause, span) for cause in CAUSES for span in self._waits(cause)]
+
+    @cached_property
+    def demands(self) -> list[Demand]:
+        """What the customer ever was owed, and what settled it."""
+        asked = list(_exchanges(self.opened, self.moments))
+        solved = Demand("solution", self.opened, self.opened.time, self.resolved_by)
+        return [*(self._dated(demand) for demand in asked), self._dated(solved)]
+
+    def end_of(self, demand: Demand) -> Fact | None:
+        """Find what settled it: an answer; without one, what is over is owed nothing more."""
+        return demand.answer or self.ended or self.closed_by
+
+    def severity_before(self, settled: Fact | None) -> Severity:
+        """Say how severe it was before a fact settled something: later corrections come too late.
+
+        Without one, how severe it is.
+        """
+        corrected = TicketReclassified | SeverityReclassified
+        events = (fact.event for fact in self._before(settled))
+        severities = [event.severity for event in events if isinstance(event, corrected)]
+        return severities[-1] if severities else self.accepted.severity
+
+    def _dated(self, demand: Demand) -> Demand:
+        """Let what the request asks for run from the create date of a duplicate that is older.
+
+        As with the severity, only of one that was merged while it was owed.
+        """
+        if demand.by is not self.opened:
+            return demand
+        events = (fact.event for fact in self._before(self.end_of(demand)))
+        absorbed = (event.create_date for event in events if isinstance(event, TicketAbsorbed))
+        return demand._replace(at=min([demand.at, *absorbed]))
+
+    def _before(self, settled: Fact | None) -> Iterator[Fact]:
+        return takewhile(lambda fact: fact is not settled, self.facts)
+
+    def _waits(self, cause: Cause) -> list[Pause]:
+        return self._spans(lambda life: life.waiting_for == cause)
+
+    def _that_says(self, said: LifecycleFact | None) -> Fact | None:
+        return next((m.fact for m in self.moments if m.said is said), None)
+
+    def _spans(self, lasts: Callable[[TicketLife], bool]) -> list[Pause]:
+        """List the spans in which something holds of the ticket."""
+        spans: list[Pause] = []
+        since: datetime | None = None
+        for fact, _, life in self.moments:
+            if lasts(life):
+                since = since or fact.time
+            elif since is not None:
+                spans.append(Pause(since, fact.time))
+                since = None
+        return spans if since is None else [*spans, Pause(since, None)]
 
 
 def read(facts: Iterable[Fact]) -> Story | None:
     """Read the facts in order; None before the request is accepted."""
-    ordered = sorted(facts, key=lambda fact: (fact.time, fact.id))
-    opened = next((fact for fact in ordered if isinstance(fact.event, TicketAccepted)), None)
-    if opened is None or not isinstance(opened.event, TicketAccepted):
+    by_id = {said.id: (said, fact) for said, fact in ((fact_of(fact), fact) for fact in facts)}
+    ordered = in_order(said for said, _ in by_id.values())
+    if not ordered:
         return None
-    ended = next((fact for fact in ordered if isinstance(fact.event, _ENDS)), None)
-    counted = ordered if ended is None else ordered[: ordered.index(ended)]
-    return Story(
-        accepted=opened.event,
-        opened=opened,
-        since=min([opened.time, *_absorbed(counted)]),
-        facts=counted,
-        severity=_severity(opened.event, counted),
-        waits=list(_waits(counted)),
-        ended=ended,
-    )
+    named = [replace(by_id[said.id][1], id=said.id, time=said.at) for said in ordered]
+    moments = list(map(Moment, named, ordered, lives(ordered)))
+    counted = list(takewhile(lambda moment: moment.life.ended is None, moments))
+    opened = named[0]
+    assert isinstance(opened.event, TicketAccepted)  # noqa: S101 - in_order puts it first
+    ended = named[len(counted)] if len(counted) < len(named) else None
+    return Story(opened.event, opened, counted, ended)
 
 
 def union(pauses: Iterable[Pause]) -> list[Pause]:
@@ -123,72 +175,23 @@ def union(pauses: Iterable[Pause]) -> list[Pause]:
     return merged
 
 
-def _is_echo(event: Event) -> bool:
-    """Tell whether router says of a ticket what upstream told of that very ticket.
+def _exchanges(opened: Fact, moments: Sequence[Moment]) -> Iterator[Demand]:
+    """Pair words with answers: what is added before one is covered by what is owed already.
 
-    Of two facts of one instant that which came first would count, and no two runs need agree on it.
+    A duplicate's word reaches the ticket when it is merged: only what is said after that answers
+    it. Its request is owed a first response still, whatever was answered here.
     """
-    if not isinstance(event, CallbackSettled):
-        return False
-    return event.how == "reached" and event.on == event.ticket_id
-
-
-def _absorbed(facts: Iterable[Fact]) -> Iterator[datetime]:
-    return (f.event.create_date for f in facts if isinstance(f.event, TicketAbsorbed))
-
-
-def _severity(accepted: TicketAccepted, facts: Iterable[Fact]) -> Severity:
-    severity = accepted.severity
-    for fact in facts:
-        if isinstance(fact.event, TicketReclassified | SeverityReclassified):
-            severity = fact.event.severity
-    return severity
-
-
-def _waits(facts: Iterable[Fact]) -> Iterator[Wait]:
-    """Read the waits: for somebody else is another wait, and who is waited for may end it."""
-    cause: WaitsFor | None = None
-    since: datetime | None = None
-    for fact in facts:
-        goes_on = _waits_for(cause, fact.event)
-        if goes_on == cause:
-            continue
-        if cause is not None and since is not None:
-            yield Wait(cause, Pause(since, fact.time))
-        cause, since = goes_on, fact.time
-    if cause is not None and since is not None:
-        yield Wait(cause, Pause(since, None))
-
-
-def _waits_for(cause: WaitsFor | None, event: Event) -> WaitsFor | None:
-    match event:
-        case TicketWaiting(waiting_for=waits_for):
-            return waits_for
-        case TicketResumed() | TicketReopened():
-            return None
-        case CustomerReplied() if cause == "customer":
-            return None
-        case _:
-            return cause
-
-
-def _standing(facts: Iterable[Fact], kind: type[Event]) -> Fact | None:
-    standing: Fact | None = None
-    for fact in facts:
-        if isinstance(fact.event, kind):
-            standing = standing or fact
-        elif isinstance(fact.event, TicketReopened):
-            standing = None
-    return standing
-
-
-def _gaps(facts: Iterable[Fact], kinds: tuple[type[Event], ...]) -> list[Pause]:
-    gaps: list[Pause] = []
-    since: datetime | None = None
-    for fact in facts:
-        if isinstance(fact.event, kinds):
-            since = since or fact.time
-        elif isinstance(fact.event, TicketReopened) and since is not None:
-            gaps.append(Pause(since, fact.time))
-            since = None
-    return gaps if since is None else [*gaps, Pause(since, None)]
+    owed: dict[Asks, Demand] = {"first": Demand("first", opened, opened.time, None)}
+    answered = False
+    for fact, said, life in moments[1:]:
+        if said.kind in _ANSWERS:
+            yield from (one._replace(answer=fact) for one in owed.values())
+            owed, answered = {}, True
+        elif said.kind == "replied" and life.closed is None and not owed:
+            owed = {"next": Demand("next", fact, fact.time, None)}
+        elif isinstance(fact.event, TicketAbsorbed) and fact.event.owed_since and answered:
+            asks: Asks = "first" if fact.event.owed_since == fact.event.create_date else "next"
+            at = min(fact.event.owed_since, fact.time)
+            before = owed.get(asks, Demand(asks, fact, at, None))
+            owed[asks] = before._replace(at=min(at, before.at))
+    yield from owed.values()

@@ -1,32 +1,26 @@
 """What the facts come to, as if nothing had been announced: a pure function of their set."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, assert_never
-from uuid import UUID
+from typing import Final, NamedTuple
 
-from shared.events import (
-    Cancellation,
-    CustomerReplied,
-    TicketAccepted,
-    TicketMerged,
-)
-from shared.promises import Pause, Promise, PromiseClass, due_after_pauses
+from shared.events import Cancellation, Event, TicketAccepted, TicketErased, TicketMerged
+from shared.promises import Pause, Promise, PromiseClass, PromiseKind, due_after_pauses
 from sla_monitor.domain.breakdown import phases_of
 from sla_monitor.domain.clock import Clock, Fact, State
-from sla_monitor.domain.story import Story, read, union
+from sla_monitor.domain.story import Asks, Demand, Story, read, union
 
-__all__ = ["ExceptionOf", "derive", "no_exception", "pauses_of", "promises_of"]
+__all__ = ["ExceptionOf", "derive", "no_exception", "pauses_of"]
 
 type ExceptionOf = Callable[[TicketAccepted, datetime], str | None]
 """Names the declared exception that covers a ticket created then, if one does."""
 
-
-class _Start(NamedTuple):
-    """The fact that starts a clock, and the instant it runs from."""
-
-    by: UUID
-    at: datetime
+_KINDS: Final[Mapping[Asks, frozenset[PromiseKind]]] = {
+    "first": frozenset({"first_response", "callback", "join"}),
+    "next": frozenset({"next_response"}),
+    "solution": frozenset({"resolution"}),
+}
+_WHY: Final[Mapping[type[Event], Cancellation]] = {TicketMerged: "merged", TicketErased: "erased"}
 
 
 class _Settlement(NamedTuple):
@@ -47,13 +41,10 @@ def derive(facts: Iterable[Fact], exception_of: ExceptionOf = no_exception) -> l
     if story is None:
         return []
     return [
-        clock for promise in promises_of(story) for clock in _clocks(story, promise, exception_of)
+        _clock(story, promise, exception_of, demand)
+        for demand in story.demands
+        for promise in _promises_of(story, demand)
     ]
-
-
-def promises_of(story: Story) -> Sequence[Promise]:
-    """Give the promises for the severity as corrected, priced from the same create date."""
-    return story.accepted.promised(story.severity, story.opened.time)
 
 
 def pauses_of(story: Story, promise: Promise, *, before: datetime | None = None) -> list[Pause]:
@@ -63,74 +54,44 @@ def pauses_of(story: Story, promise: Promise, *, before: datetime | None = None)
     return union(pause for pause in [*waits, *gaps] if before is None or pause.since < before)
 
 
-def _clocks(story: Story, promise: Promise, exception_of: ExceptionOf) -> Iterator[Clock]:
-    match promise.kind:
-        case "first_response" | "callback" | "join":
-            answer = next(story.answers, None)
-            yield _clock(story, promise, exception_of, _opening(story), answer)
-        case "resolution":
-            yield _clock(story, promise, exception_of, _opening(story), story.resolved_by)
-        case "next_response":
-            for asked, answer in _exchanges(story):
-                yield _clock(story, promise, exception_of, _Start(asked.id, asked.time), answer)
-        case _:
-            assert_never(promise.kind)
+def _promises_of(story: Story, demand: Demand) -> Sequence[Promise]:
+    """Give the promises for the severity that the ticket had when it was settled, or has."""
+    severity = story.severity_before(story.end_of(demand))
+    promises = story.accepted.promised(severity, story.opened.time)
+    return [promise for promise in promises if promise.kind in _KINDS[demand.asks]]
 
 
-def _opening(story: Story) -> _Start:
-    return _Start(story.opened.id, story.since)
-
-
-def _exchanges(story: Story) -> Iterator[tuple[Fact, Fact | None]]:
-    """Pair each reply of the customer with its answer; replies before it count as one.
-
-    What the customer adds before the first answer is covered by the first response.
-    """
-    answers = {fact.id for fact in story.answers}
-    answered, asked = False, None
-    for fact in story.facts:
-        if fact.id in answers:
-            if asked is not None:
-                yield asked, fact
-            answered, asked = True, None
-        elif isinstance(fact.event, CustomerReplied) and answered:
-            asked = asked or fact
-    if asked is not None:
-        yield asked, None
-
-
-def _clock(
-    story: Story, promise: Promise, exception_of: ExceptionOf, start: _Start, answer: Fact | None
-) -> Clock:
+def _clock(story: Story, promise: Promise, exception_of: ExceptionOf, demand: Demand) -> Clock:
     pauses = pauses_of(story, promise)
-    settled = _settlement(story, pauses, answer)
+    settled = _settlement(story, pauses, demand)
     if settled.at is not None:
         pauses = pauses_of(story, promise, before=settled.at)
     calendar, warnings = promise.bound_calendar(), promise.warnings_used_s
 
     def used_up(used_s: int) -> datetime | None:
-        return due_after_pauses(calendar, start.at, timedelta(seconds=used_s), pauses)
+        return due_after_pauses(calendar, demand.at, timedelta(seconds=used_s), pauses)
 
     accepted = story.accepted
     promise_class, exception = _class_of(story, promise, exception_of)
     return Clock(
         ticket_id=accepted.ticket_id,
         kind=promise.kind,
-        started_by=start.by,
+        started_by=demand.by.id,
         promise_class=promise_class,
         exception=exception,
         account_id=accepted.account_id,
         channel=accepted.channel,
-        severity=story.severity,
+        severity=story.severity_before(story.end_of(demand)),
         target_s=promise.target_s,
-        started_at=start.at,
+        started_at=demand.at,
         due_at=used_up(promise.target_s),
         warn_used_s=warnings,
         warn_at=tuple(map(used_up, warnings)),
         state=settled.state,
         settled_at=settled.at,
         cancelled_for=settled.why,
-        phases=phases_of(story, start.at, settled.at, pauses),
+        phases=phases_of(story, demand.at, settled.at, pauses),
+        recurs=demand.by is not story.opened,
     )
 
 
@@ -144,14 +105,11 @@ def _class_of(
     return ("guarantee", None) if name is None else ("objective", name)
 
 
-def _settlement(story: Story, pauses: Sequence[Pause], answer: Fact | None) -> _Settlement:
-    """Find the answer; without one, what is over for good is owed nothing more."""
-    if answer is not None:
-        return _Settlement("met", answer.time)
-    if story.ended is not None:
-        merged = isinstance(story.ended.event, TicketMerged)
-        return _Settlement("cancelled", story.ended.time, "merged" if merged else "erased")
-    if (closed := story.closed_by) is not None:
-        return _Settlement("cancelled", closed.time, "closed")
-    paused = bool(pauses) and pauses[-1].until is None
-    return _Settlement("paused" if paused else "running")
+def _settlement(story: Story, pauses: Sequence[Pause], demand: Demand) -> _Settlement:
+    end = story.end_of(demand)
+    if end is None:
+        paused = bool(pauses) and pauses[-1].until is None
+        return _Settlement("paused" if paused else "running")
+    if demand.answer is not None:
+        return _Settlement("met", end.time)
+    return _Settlement("cancelled", end.time, _WHY.get(type(end.event), "closed"))
