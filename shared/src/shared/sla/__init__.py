@@ -1,0 +1,1 @@
+"""How promises on tickets stand: rules that several services share."""
