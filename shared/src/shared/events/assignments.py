@@ -67,7 +67,8 @@ class TicketAssigned(SpecialistFact):
     """A specialist has the ticket. ``english_instead`` says that they do not speak its language.
 
     ``promise`` is the kind of promise that is due at ``due_at``. While nothing is due, that is
-    None: the clock of ``promise`` is paused, or there is none.
+    None: the clock of ``promise`` is paused, or there is none. ``after_reply`` says that a reply of
+    the customer brought it back.
     """
 
     type: ClassVar[str] = "premium.ticket.assigned.v1"
@@ -81,6 +82,7 @@ class TicketAssigned(SpecialistFact):
     waited_ms: int
     offer_id: UUID | None = added(None)
     promise: PromiseKind | None = added(None)
+    after_reply: bool = added(default=False)
 
 
 class TicketOffered(SpecialistFact):
