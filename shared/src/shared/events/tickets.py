@@ -40,7 +40,8 @@ class TicketAccepted(TicketFact):
     severity would be promised: who reads this needs no policy. Old facts lack all of them.
     ``requester_id`` was in old facts only: it is empty, for nobody but intake knows who asked.
     ``number_key`` is equal for requests that brought one telephone number, and says nothing more of
-    it. Who ``dialled`` called us and is owed no call.
+    it. Who ``dialled`` called us and is owed no call. For ``reopen_within_s`` after it was closed a
+    reply of the customer reopens the ticket.
     """
 
     type: ClassVar[str] = "premium.ticket.accepted.v1"
@@ -64,6 +65,7 @@ class TicketAccepted(TicketFact):
     if_reclassified: dict[Severity, tuple[Promise, ...]] = added({})
     number_key: str | None = added(None)
     dialled: bool = added(default=False)
+    reopen_within_s: int = added(default=2_592_000)
 
     def promised(self, severity: Severity, create_date: datetime) -> tuple[Promise, ...]:
         """Say what the ticket is promised at a severity; an old fact is priced as it was then."""
@@ -168,13 +170,16 @@ class TicketAbsorbed(TicketFact):
     """The duplicate ``absorbed`` was merged into this ticket.
 
     A merge gives nobody more time: promises count from ``create_date``, the duplicate's, if that
-    was earlier.
+    was earlier. ``owed_since`` is its customer's first word that had no answer when it was merged:
+    it is owed one here. A duplicate that was not over ``reopens`` a ticket that is.
     """
 
     type: ClassVar[str] = "premium.ticket.absorbed.v1"
 
     absorbed: UUID
     create_date: Moment
+    owed_since: Moment | None = added(None)
+    reopens: bool = added(default=False)
 
     @property
     @override
