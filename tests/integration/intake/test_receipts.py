@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
@@ -11,8 +12,9 @@ from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 from intake import handlers
 from intake.handlers import Refused, decode
 from shared import dead_letters
+from shared.events import ClockPaused, ClockResumed, Envelope, Event
 from shared.events.codec import Record
-from shared.testing.builders import NOON, an_account
+from shared.testing.builders import NOON, a_clock, an_account
 
 FACT: Final[dict[str, Any]] = {
     "source": "app-form",
@@ -32,6 +34,28 @@ async def test_a_receipt_says_what_was_promised_and_by_what(intake: Intake) -> N
     assert receipt["rule"] == "super-admin-standard"
     assert receipt["entitlement"] == {"since": "2020-01-01T00:00:00Z", "until": None}
     assert receipt["language"]["by"] == "sender"
+
+
+@pytest.mark.parametrize(
+    ("record", "due_at", "paused"),
+    [
+        (a_clock(ClockResumed, "T1", due_min=90), "2026-03-02T13:30:00Z", False),
+        (a_clock(ClockPaused, "T1"), None, True),
+    ],
+)
+async def test_what_is_read_back_is_due_when_the_clock_says(
+    intake: Intake, record: Envelope[Event], due_at: str | None, *, paused: bool
+) -> None:
+    """The receipt and the ticket show the same; what was answered at first stays as published."""
+    ticket_id = UUID((await intake.ask())["ticket_id"])
+    event = record.event.model_copy(update={"ticket_id": ticket_id})
+    await intake.take(replace(record, event=event))
+    (receipt,) = (await intake.receipt())["promises"]
+    (ticket,) = (await intake.client.get(f"/v1/tickets/{ticket_id}")).json()["promises"]
+    for promise in (receipt, ticket):
+        assert (promise["due_at"], promise.get("paused", False)) == (due_at, paused)
+    (published,) = (await intake.said("receipts.v1"))[0]["promises"]
+    assert published["due_at"] == "2026-03-02T13:00:00Z"
 
 
 async def test_the_spans_of_a_business_day_leave_the_night_out(intake: Intake) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import permutations
 from uuid import UUID, uuid5
 
@@ -15,6 +16,9 @@ from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
     CallbackJoined,
+    ClockFact,
+    ClockPaused,
+    ClockResumed,
     ClockWarned,
     Envelope,
     Event,
@@ -23,7 +27,7 @@ from shared.events import (
 )
 from shared.postgres import Database
 from shared.promises import Channel
-from shared.testing.builders import NOON, a_specialist, gone, minutes
+from shared.testing.builders import NOON, a_clock, a_specialist, gone, minutes
 from shared.testing.databases import FreshDatabase
 
 TICKET = UUID("11111111-1111-5111-8111-111111111111")
@@ -56,6 +60,7 @@ def assigned(specialist_id: str, after_min: float, channel: Channel = "email") -
         english_instead=False,
         due_at=NOON + minutes(60),
         waited_ms=0,
+        promise="first_response" if channel == "email" else "callback",
     )
     return happened(event, after_min)
 
@@ -87,12 +92,12 @@ def warned(after_min: float) -> Envelope[Event]:
     return happened(event, after_min)
 
 
-async def take(db: Database, *batches: Sequence[Envelope[Event]]) -> int:
+async def take(db: Database, *batches: Sequence[Envelope[Event]], at: datetime = NOON) -> int:
     """Handle batches, each in a transaction of its own; how often they woke comes back."""
     woken: list[None] = []
     for batch in batches:
         async with db.transaction() as tx:
-            await handlers.take(tx, batch, NOON, wake=lambda: woken.append(None))
+            await handlers.take(tx, batch, at, wake=lambda: woken.append(None))
     return len(woken)
 
 
@@ -101,6 +106,13 @@ async def told(db: Database) -> list[tuple[str, str]]:
     async with db.transaction() as tx:
         due = await store.due_deliveries(tx, limit=100)
     return sorted((one.delivery.alert, one.delivery.recipient) for one in due)
+
+
+async def due(db: Database) -> list[tuple[datetime | None, bool]]:
+    """Read when what is mailed says to be due, and whether it is sent at all."""
+    async with db.transaction() as tx:
+        mails = await store.due_deliveries(tx, limit=100)
+    return sorted(((m.delivery.fact.model_dump()["due_at"], m.is_due) for m in mails), key=str)
 
 
 async def address(db: Database) -> str | None:
@@ -115,6 +127,26 @@ async def test_a_fact_that_comes_twice_is_told_once(db: Database) -> None:
     """A delivery that was planned before stays as it is."""
     await take(db, [assigned("mara", 0)], [assigned("mara", 0)])
     assert await told(db) == [("assignment", "specialist:mara")]
+
+
+def clock_says(record: type[ClockFact], due_min: float | None = None) -> Envelope[Event]:
+    """Let sla-monitor say when the ticket is due now."""
+    return a_clock(record, "T1", due_min=due_min, ticket_id=TICKET)
+
+
+async def test_a_mail_says_when_it_is_due_by_the_time_it_is_sent(db: Database) -> None:
+    """The clock's last record that was read since counts; none of before the mail was planned."""
+    await take(db, [clock_says(ClockResumed, 30)], at=NOON - minutes(1))
+    await take(db, [assigned("mara", 0)])
+    assert await due(db) == [(NOON + minutes(60), True)]
+    await take(db, [clock_says(ClockPaused)], [clock_says(ClockResumed, 90)])
+    assert await due(db) == [(NOON + minutes(90), True)]
+
+
+async def test_nothing_is_said_to_be_due_while_the_clock_is_paused(db: Database) -> None:
+    """A ticket is given out and says so; a warning is not sent any more."""
+    await take(db, [assigned("mara", 0)], [warned(30)], [clock_says(ClockPaused)])
+    assert await due(db) == [(None, False), (None, True)]
 
 
 async def test_the_sender_is_woken_once_a_batch(db: Database) -> None:

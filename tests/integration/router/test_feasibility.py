@@ -14,17 +14,24 @@ from router.feasibility import Pool, outlooks
 from router.handlers import Matcher
 from router.matching import default_rules
 from router.memory.store import load_roster
-from shared.events import Envelope, Event, TicketClosed, TicketResponded, ticket_id_of
+from shared.events import (
+    ClockPaused,
+    ClockRepriced,
+    Envelope,
+    Event,
+    TicketClosed,
+    TicketResponded,
+    ticket_id_of,
+)
 from shared.postgres import Database, now
 from shared.promises import Channel
 from shared.testing.builders import (
     NOON,
+    a_clock,
     a_specialist,
     a_ticket,
     gone,
     minutes,
-    promised,
-    reclassified,
     told,
 )
 from shared.testing.databases import FreshDatabase
@@ -126,14 +133,15 @@ async def test_it_is_taken_back_when_the_ticket_is_over(db: Database) -> None:
 
 
 async def test_another_price_is_judged_anew(db: Database) -> None:
-    """Due within the hour it is infeasible; due tomorrow it is not."""
-    tomorrow = promised(NOON, role="seat")
-    hour = a_ticket("T1", language="ja", severity="business_critical", otherwise=tomorrow)
+    """Due within the hour it is infeasible; due tomorrow, or while nothing is, it is not."""
+    hour = a_ticket("T1", language="ja", severity="business_critical")
     await take(db, yui(shifts=AT_TWO), hour)
-    await take(db, reclassified("T1", "standard", after_min=1))
+    await take(db, a_clock(ClockRepriced, "T1", due_min=24 * 60, target_s=28_800, after_min=1))
     assert await history(db) == ["!", "-repriced"]
-    await take(db, reclassified("T1", "business_critical", after_min=2))
+    await take(db, a_clock(ClockRepriced, "T1", due_min=30, target_s=1800, after_min=2))
     assert await history(db) == ["!", "-repriced", "!"]
+    await take(db, a_clock(ClockPaused, "T1", after_min=3))
+    assert await history(db) == ["!", "-repriced", "!", "-repriced"]
 
 
 async def test_the_end_of_a_shift_makes_promises_infeasible(db: Database) -> None:

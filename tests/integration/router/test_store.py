@@ -20,6 +20,8 @@ from router.roster import Waits
 from shared import inbox
 from shared.errors import Transient
 from shared.events import (
+    ClockPaused,
+    ClockResumed,
     CustomerReached,
     Envelope,
     Event,
@@ -32,11 +34,11 @@ from shared.postgres import Database
 from shared.promises import Channel, Role
 from shared.testing.builders import (
     NOON,
+    a_clock,
     a_specialist,
     a_ticket,
     gone,
     minutes,
-    promised,
     reclassified,
     told,
 )
@@ -45,7 +47,6 @@ from shared.testing.databases import MakeDatabase
 NOW: Final = NOON + timedelta(minutes=45)
 BATCH: Final = 500
 PIECE_MAX: Final = 1_000
-BEFORE_BOTH_PRICES = "UPDATE ticket SET due_by_severity = DEFAULT"
 DUE = "SELECT due_at FROM ticket"
 ROLES: Final[tuple[Role, ...]] = ("super_admin", "seat")
 PRESENCES: Final[tuple[Presence, ...]] = ("online", "online", "online", "away")
@@ -376,17 +377,15 @@ def _shifts(dice: Random) -> Iterator[tuple[float, Envelope[Event]]]:
         )
 
 
-@pytest.mark.parametrize(("before", "due_min"), [(False, 7), (True, 30)])
-async def test_both_due_times_outlive_the_transaction(
-    db: Router, *, before: bool, due_min: int
-) -> None:
-    """A correction finds what the fact said; a row of before is priced by the built-in policy."""
-    (critical,) = promised(NOON, severity="business_critical")
-    otherwise = (critical.model_copy(update={"due_at": NOON + minutes(7)}),)
-    await take(db, [a_ticket("T1", otherwise=otherwise)])
-    async with db.transaction() as tx:
-        if before:
-            await tx.execute(BEFORE_BOTH_PRICES)
-    await take(db, [reclassified("T1", "business_critical", after_min=1)])
+async def test_what_the_clock_says_outlives_the_transaction(db: Router) -> None:
+    """It is saved with the ticket, and a copy of a record that was read before changes nothing."""
+    paused = a_clock(ClockPaused, "T1", after_min=1)
+    resumed = a_clock(ClockResumed, "T1", due_min=90, after_min=2)
+    await take(db, [a_ticket("T1")])
+    await take(db, [paused])
     async with db.session() as session:
-        assert await session.fetchval(DUE) == NOON + minutes(due_min)
+        assert await session.fetchval(DUE) is None
+    await take(db, [resumed])
+    await take(db, [paused])
+    async with db.session() as session:
+        assert await session.fetchval(DUE) == NOON + minutes(90)

@@ -37,20 +37,22 @@ def assigned(
     severity: Severity = "standard",
     account_id: str = "Northwind",
     english_instead: bool = False,
-    due_min: float = 60,
+    due_min: float | None = 60,
+    **more: object,
 ) -> TicketAssigned:
     """Give Mara a ticket at noon."""
-    return TicketAssigned(
-        ticket_id=TICKET,
-        specialist_id="mara",
-        account_id=account_id,
-        channel=channel,
-        severity=severity,
-        language="de",
-        english_instead=english_instead,
-        due_at=NOON + minutes(due_min),
-        waited_ms=90_000,
-    )
+    plain: dict[str, object] = {
+        "ticket_id": TICKET,
+        "specialist_id": "mara",
+        "account_id": account_id,
+        "channel": channel,
+        "severity": severity,
+        "language": "de",
+        "english_instead": english_instead,
+        "due_at": None if due_min is None else NOON + minutes(due_min),
+        "waited_ms": 90_000,
+    }
+    return TicketAssigned.model_validate({**plain, **more})
 
 
 def warned(percent: int = 50) -> ClockWarned:
@@ -187,6 +189,17 @@ def test_a_fact_is_told_once_to_each() -> None:
             "Business-critical email · Northwind · due 12:30 UTC",
         ),
         (assigned(channel="chat", due_min=1), None, "Chat · Northwind · due 12:01 UTC"),
+        (
+            assigned(due_min=None, promise="first_response"),
+            None,
+            "Standard email · Northwind · paused: nothing is due now",
+        ),
+        (assigned(due_min=None), None, "Standard email · Northwind · no due time is promised"),
+        (
+            assigned(promise="next_response", after_reply=True),
+            None,
+            "Customer replied · Standard email · Northwind · due 13:00 UTC",
+        ),
         (
             assigned(channel="phone", due_min=5),
             None,

@@ -64,13 +64,14 @@ def test_only_who_has_a_ticket_answers_it() -> None:
         desk.play(Respond(T1, "b"))
 
 
-def test_a_ticket_reclassified_by_its_specialist_is_due_by_the_other_price() -> None:
-    """As when upstream says so."""
+def test_a_ticket_reclassified_by_its_specialist_is_another_at_once() -> None:
+    """Its due time stays until sla-monitor says another."""
     desk = ADesk()
     desk.play(a_specialist("a"), a_ticket("T1", severity="business_critical"))
     create_date = desk.tickets[T1].terms.create_date
     desk.play(Reclassify(T1, "a", "standard"))
-    assert desk.tickets[T1].due_at == create_date + minutes(60)
+    assert desk.tickets[T1].severity == "standard"
+    assert desk.tickets[T1].due_at == create_date + minutes(30)
     assert desk.told(SeverityReclassified) == ["severity.reclassified a"]
     with pytest.raises(Conflict, match="it is standard already"):
         desk.play(Reclassify(T1, "a", "standard"))

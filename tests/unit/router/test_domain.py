@@ -13,6 +13,7 @@ from router.ticket import Ticket
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
+    ClockRepriced,
     CustomerReached,
     CustomerReplied,
     Envelope,
@@ -30,6 +31,7 @@ from shared.events import (
 from shared.promises import Channel
 from shared.testing.builders import (
     NOON,
+    a_clock,
     a_specialist,
     a_ticket,
     gone,
@@ -150,13 +152,14 @@ def test_languages_share_one_order() -> None:
 
 
 def test_a_reclassified_ticket_takes_its_new_place() -> None:
-    """Business-critical is due after 30 minutes from the same create date."""
+    """Once sla-monitor says when it is due."""
     desk = after(
         a_specialist("a"),
         a_ticket("T1"),
         a_ticket("T2"),
         a_ticket("T3", after_min=10),
         reclassified("T3", "business_critical", after_min=11),
+        a_clock(ClockRepriced, "T3", due_min=40, target_s=1800, after_min=11),
         told(TicketResponded, "T1", after_min=12),
     )
     assert said(desk)[-1] == "T3+a"

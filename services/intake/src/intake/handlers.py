@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from intake import desk, erasure, store, webhooks
+from intake import desk, erasure, shown, store, webhooks
 from intake.desk import Document
 from intake.domain import NumberKeys, receipts
 from shared import dead_letters, outbox
@@ -17,6 +17,7 @@ from shared.events import (
     INBOUND,
     INBOUND_TOPIC,
     AccountListed,
+    ClockFact,
     Envelope,
     Event,
     PolicyPublished,
@@ -25,11 +26,12 @@ from shared.events import (
 )
 from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
 from shared.postgres import Tx
+from shared.sla.due import moves_due
 from shared.tracing import traceparent_of
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "take"]
 
-CONSUMES: Final = (INBOUND_TOPIC, PolicyPublished.topic, AccountListed.topic)
+CONSUMES: Final = (INBOUND_TOPIC, PolicyPublished.topic, AccountListed.topic, ClockFact.topic)
 EMITS: Final = (TicketFact.topic, ReceiptIssued.topic)
 _TOLD: Final = (PolicyPublished.topic, AccountListed.topic)
 
@@ -66,13 +68,15 @@ class Hooked:
 
 
 type Item = Posted | Refused | Hooked | Envelope[Event]
-"""A document, a webhook's event, or the event of a policy or an account."""
+"""A document, a webhook's event, or the event of a policy, an account or a clock."""
 
 
 def decode(record: Record) -> Item | Skipped:
     """Read a record of any of the topics. Raises Poison where there is nobody to be told."""
     if record.topic in _TOLD:
         return read(record)
+    if record.topic == ClockFact.topic:
+        return _clock(record)
     place = dead_letters.id_of(record)
     headers = read_headers(record.headers)
     content = read_json(record.value)
@@ -92,10 +96,19 @@ def decode(record: Record) -> Item | Skipped:
     return Posted(place, record, document)
 
 
+def _clock(record: Record) -> Envelope[Event] | Skipped:
+    """Read of clocks what moves a due time: the rest was said when the ticket was accepted."""
+    found = read(record)
+    if isinstance(found, Envelope) and not moves_due(found.event):
+        return Skipped(found.event.type)
+    return found
+
+
 async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys) -> None:
     """Answer each document; what is told of policies and accounts counts for all of the batch."""
     told = [item for item in items if isinstance(item, Envelope)]
     await store.save_policies(tx, told)
+    await shown.save_clocks(tx, told)
     await desk.list_accounts(tx, told, now, keys)
     posted = [item for item in items if isinstance(item, Posted)]
     for item in items:

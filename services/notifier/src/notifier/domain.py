@@ -262,10 +262,10 @@ def render(delivery: Delivery, *, link: str) -> Mail:
 
 
 def _callback(fact: TicketAssigned, link: str, near: datetime) -> Mail:
-    account, due = one_line(fact.account_id), _at(fact.due_at, near)
+    account, due = one_line(fact.account_id), _when(fact, near)
     return _mail(
-        f"Call back now · {account} · due {due}",
-        f"{account} waits for a call, due {due}. The ticket is yours.",
+        f"Call back now · {account} · {due}",
+        f"{account} waits for a call, {due}. The ticket is yours.",
         f"Call; the number is in the ticket: {link}",
         _why_you(fact),
     )
@@ -282,14 +282,29 @@ def _reminder(fact: CallbackReminded, link: str, near: datetime) -> Mail:
 
 
 def _assignment(fact: TicketAssigned, link: str, near: datetime) -> Mail:
-    account, due = one_line(fact.account_id), _at(fact.due_at, near)
-    what = _what(fact)
+    account, what, due = one_line(fact.account_id), _what(fact), _when(fact, near)
+    promised = _PROMISED[fact.promise or "first_response"]
+    about = f"{what[0].upper()}{what[1:]} · {account} · {due}"
+    if fact.after_reply:
+        return _mail(
+            f"Customer replied · {about}",
+            f"{account} replied ({what}). Your answer: {due}.",
+            f"Answer: {link}",
+            _why_you(fact),
+        )
     return _mail(
-        f"{what[0].upper()}{what[1:]} · {account} · due {due}",
-        f"You have a {what} of {account}. The first response is due {due}.",
+        about,
+        f"You have a {what} of {account}. {promised[0].upper()}{promised[1:]}: {due}.",
         f"Answer: {link}",
         _why_you(fact),
     )
+
+
+def _when(fact: TicketAssigned, near: datetime) -> str:
+    """Say when it is due, or why nothing is."""
+    if fact.due_at is not None:
+        return f"due {_at(fact.due_at, near)}"
+    return "no due time is promised" if fact.promise is None else "paused: nothing is due now"
 
 
 def _why_you(fact: TicketAssigned) -> str:

@@ -26,6 +26,8 @@ from shared.events import (
 )
 from shared.events.codec import Record, Skipped, read
 from shared.postgres import Tx
+from shared.promises import PromiseKind
+from shared.sla.due import follow, moves_due
 
 __all__ = ["CONSUMES", "EMITS", "decode", "take"]
 
@@ -41,9 +43,16 @@ EMITS: Final = (NotificationFact.topic,)
 def decode(record: Record) -> Envelope[Event] | Skipped:
     """Read a fact; what proves silence each second is for nobody's eyes. Raises Poison."""
     found = read(record)
-    if isinstance(found, Envelope) and isinstance(found.event, WatermarkAdvanced):
+    if isinstance(found, Envelope) and _is_unread(found.event):
         return Skipped(found.event.type)
     return found
+
+
+def _is_unread(event: Event) -> bool:
+    """Tell of clocks what is neither mailed nor moves what a mail says."""
+    if isinstance(event, ClockFact) and not isinstance(event, ClockWarned | BreachFact):
+        return not moves_due(event)
+    return isinstance(event, WatermarkAdvanced)
 
 
 async def take(
@@ -56,6 +65,8 @@ async def take(
         await store.save_holders(tx, holders)
     if rides := _rides(envelopes):
         await store.save_rides(tx, rides)
+    if moved := _moved(envelopes):
+        await store.save_moved(tx, moved, now)
     warned = [
         (e.id, e.event.ticket_id, e.time) for e in envelopes if isinstance(e.event, ClockWarned)
     ]
@@ -78,6 +89,17 @@ def _listings(envelopes: Sequence[Envelope[Event]]) -> dict[str, Listing]:
             case _:
                 pass
     return latest
+
+
+def _moved(
+    envelopes: Sequence[Envelope[Event]],
+) -> dict[tuple[UUID, PromiseKind], datetime | None]:
+    """Say when promises are due now; of two records of a clock the one read last counts."""
+    return {
+        (e.event.ticket_id, e.event.kind): follow(None, e.event, e.time).due_at
+        for e in envelopes
+        if isinstance(e.event, ClockFact) and moves_due(e.event)
+    }
 
 
 def _rides(envelopes: Sequence[Envelope[Event]]) -> list[tuple[UUID, datetime, UUID]]:

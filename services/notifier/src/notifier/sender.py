@@ -35,6 +35,7 @@ _POLL_S: Final = 0.25
 _AWAY_S: Final = 0.5
 _TEAM: Final = "Premium Support team"
 _NO_CALL: Final = Refused("the customer was spoken to, or somebody else has the ticket")
+_NOT_DUE: Final = Refused("nothing is due any more: the ticket waits, or is closed")
 _NO_ADDRESS: Final = Deferred("the roster has no such specialist; list them on specialists.v1")
 
 DELIVERIES: Final = Counter("premium_deliveries", "Tries to tell somebody", ["alert", "state"])
@@ -109,6 +110,8 @@ class Sender:
         for one in due:
             if not one.stands:
                 unsent[one.delivery.id] = _NO_CALL
+            elif not one.is_due:
+                unsent[one.delivery.id] = _NOT_DUE
             elif (letter := self._letter(one)) is not None:
                 letters.append(letter)
             else:

@@ -1,13 +1,15 @@
 """Every SQL statement of notifier."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from notifier.domain import TELLABLE, Delivery, Verdict
+from shared.events import TicketAssigned
 from shared.postgres import Tx
+from shared.promises import PromiseKind
 
 __all__ = [
     "Due",
@@ -16,6 +18,7 @@ __all__ = [
     "due_deliveries",
     "holders",
     "save_holders",
+    "save_moved",
     "save_rides",
     "save_specialists",
     "settle",
@@ -50,6 +53,13 @@ HOLDERS: Final = """
 SAVE_RIDE: Final = """
     INSERT INTO ride (ticket_id, since, joined) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
+SAVE_MOVED: Final = """
+    INSERT INTO moved (ticket_id, promise, due_at, moved_at)
+    SELECT ticket_id, promise, due_at, $4
+    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS new (ticket_id, promise, due_at)
+    ON CONFLICT (ticket_id, promise) DO UPDATE
+    SET due_at = excluded.due_at, moved_at = excluded.moved_at
+"""
 ADD_DELIVERIES: Final = """
     INSERT INTO delivery (
         delivery_id, ticket_id, alert, specialist_id, fact_type, fact, traceparent, planned_at)
@@ -61,10 +71,14 @@ ADD_DELIVERIES: Final = """
 DUE: Final = """
     SELECT d.delivery_id, d.alert, d.specialist_id, d.fact_type, d.fact, d.traceparent,
            d.planned_at, d.attempts, s.name, s.mail,
+           m.ticket_id IS NOT NULL AS is_moved, m.due_at AS moved_to,
            d.alert <> 'callback' OR d.specialist_id = (
                SELECT specialist_id FROM assignment AS a WHERE a.ticket_id = d.ticket_id
                ORDER BY since DESC LIMIT 1) IS TRUE AS stands
     FROM delivery d LEFT JOIN specialist s USING (specialist_id)
+    LEFT JOIN moved AS m ON d.alert IN ('assignment', 'callback', 'warning')
+        AND m.ticket_id = d.ticket_id AND m.moved_at >= d.planned_at
+        AND m.promise = coalesce(d.fact ->> 'promise', d.fact ->> 'kind', 'callback')
     WHERE d.state = 'pending' AND d.next_try_at <= now()
     ORDER BY d.next_try_at, d.delivery_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 """
@@ -94,13 +108,15 @@ class Listing:
 class Due:
     """A claimed delivery, with the specialist's name and mail if they are known.
 
-    It ``stands`` unless it asks somebody to call who does not have the ticket any more.
+    It ``stands`` unless it asks somebody to call who does not have the ticket any more. It
+    ``is_due`` unless it says so of what is paused by now.
     """
 
     delivery: Delivery
     name: str | None
     mail: str | None
     stands: bool
+    is_due: bool = True
 
 
 async def save_specialists(tx: Tx, listings: Mapping[str, Listing]) -> None:
@@ -131,6 +147,19 @@ async def save_rides(tx: Tx, rides: Sequence[tuple[UUID, datetime, UUID]]) -> No
     await tx.executemany(SAVE_RIDE, rides)
 
 
+async def save_moved(
+    tx: Tx, moved: Mapping[tuple[UUID, PromiseKind], datetime | None], now: datetime
+) -> None:
+    """Keep when promises are due that are due otherwise than was said when they were accepted."""
+    await tx.execute(
+        SAVE_MOVED,
+        [ticket_id for ticket_id, _ in moved],
+        [kind for _, kind in moved],
+        [*moved.values()],
+        now,
+    )
+
+
 async def holders(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[UUID, str | None]:
     """Read who had the ticket just before a fact; a fact is its id, its ticket and its time.
 
@@ -158,8 +187,7 @@ async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:
 
 async def due_deliveries(tx: Tx, *, limit: int) -> list[Due]:
     """Claim deliveries to be tried now. Rows that another sender holds are left to it."""
-    rows = await tx.fetch(DUE, limit)
-    return [Due(_delivery(row), row["name"], row["mail"], row["stands"]) for row in rows]
+    return [_due(row) for row in await tx.fetch(DUE, limit)]
 
 
 async def settle(tx: Tx, verdicts: Sequence[Verdict]) -> datetime:
@@ -173,6 +201,17 @@ async def settle(tx: Tx, verdicts: Sequence[Verdict]) -> datetime:
         [v.retry_after for v in verdicts],
     )
     return now
+
+
+def _due(row: Any) -> Due:  # noqa: ANN401 - as below
+    """Read a delivery; when it is due the clock has the last word, up to when it is sent."""
+    delivery = _delivery(row)
+    is_due = not row["is_moved"] or row["moved_to"] is not None
+    if row["is_moved"]:
+        fact = delivery.fact.model_copy(update={"due_at": row["moved_to"]})
+        delivery = replace(delivery, fact=fact)
+    is_due = is_due or isinstance(delivery.fact, TicketAssigned)
+    return Due(delivery, row["name"], row["mail"], row["stands"], is_due)
 
 
 def _delivery(row: Any) -> Delivery:  # noqa: ANN401 - asyncpg has no types

@@ -50,7 +50,7 @@ def question(roster: Roster, ticket: Ticket, known: Acquaintance | None, now: da
         channel=pool.channel,
         language=pool.language,
         promise_class=ticket.promise_class,
-        due_at=ticket.due,
+        due_at=ticket.due_at,
         rank_at=ticket.key[0],
         needs=roster.needs(pool),
         all_set_aside=bool(ticket.set_aside) and not not_to,

@@ -18,6 +18,7 @@ from router.roster import Roster
 from router.specialist import CHANNELS, Specialist, left, listed
 from router.ticket import FACTS, Ticket, fact_of
 from shared.events import (
+    ClockFact,
     Envelope,
     Event,
     Presence,
@@ -92,6 +93,8 @@ class Desk(Choice):
                 self._list(event, envelope.time)
             case SpecialistRemoved() as event:
                 self._replace(left(event.specialist_id, envelope.time))
+            case ClockFact() as event:
+                self._retime(event.ticket_id, envelope)
             case event if isinstance(event, FACTS):
                 self.fold(event.ticket_id, envelope)
             case _:
@@ -112,6 +115,16 @@ class Desk(Choice):
         elif ticket.with_whom is not None:
             cause = cast("Release", fact_of(envelope.event))  # nothing else ends the work
             self.took_back([self.release(ticket, cause, envelope.id)])
+
+    def _retime(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
+        """Let a ticket learn what is due; it has another place, if that is news."""
+        ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
+        clocks, timed = {**ticket.clocks}, ticket.timed
+        ticket.learn(envelope)
+        if ticket.clocks != clocks:
+            self.touched.add(ticket_id)
+        if ticket.timed != timed:
+            self.line_up(ticket)
 
     def ride(self, ticket_id: UUID, leader: UUID | None) -> None:
         """Let a ticket be answered by another's call, or find somebody for it again."""

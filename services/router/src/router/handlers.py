@@ -32,6 +32,7 @@ from router.roster import Waits
 from router.ticket import FACTS
 from shared import outbox
 from shared.events import (
+    ClockFact,
     Envelope,
     Event,
     Presence,
@@ -41,12 +42,13 @@ from shared.events import (
     TicketFact,
 )
 from shared.events.assignments import AssignmentFact
-from shared.events.codec import read
+from shared.events.codec import Record, Skipped, read
 from shared.postgres import Tx
+from shared.sla.due import moves_due
 
 __all__ = ["CONSUMES", "EMITS", "Matcher", "decode"]
 
-CONSUMES: Final = (TicketFact.topic, SpecialistListed.topic)
+CONSUMES: Final = (TicketFact.topic, SpecialistListed.topic, ClockFact.topic)
 EMITS: Final = (AssignmentFact.topic,)
 _SPARE: Final = 1
 """Tickets loaded of each pool beyond the room to come: some are not for everybody."""
@@ -56,7 +58,13 @@ _WIDER: Final = 8
 _DUE_MAX: Final = 500
 """Tickets that time wakes, in one transaction; the sweep asks again at once."""
 
-decode = read
+
+def decode(record: Record) -> Envelope[Event] | Skipped:
+    """Read a record; of clocks, those that move a due time. Raises Poison."""
+    found = read(record)
+    if isinstance(found, Envelope) and isinstance(found.event, ClockFact):
+        return found if moves_due(found.event) else Skipped(found.event.type)
+    return found
 
 
 class _Concern(NamedTuple):

@@ -4,7 +4,7 @@ What is to be saved and announced is left on the object. Who waits next, the des
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
@@ -35,6 +35,7 @@ from shared.promises import Channel
 __all__ = ["Back", "Before", "Hands"]
 
 _SOURCE: Final = "router"
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 type Before = tuple[int, int]
 """Capacity and load of somebody on a channel, as they were loaded."""
@@ -101,9 +102,10 @@ class Hands:
             severity=ticket.severity,
             language=terms.language,
             english_instead=_english_instead(ticket, specialist),
-            due_at=ticket.due,
+            due_at=ticket.due_at,
             waited_ms=self._waited_ms(ticket),
             offer_id=None if accepted is None else accepted.offer_id,
+            promise=ticket.promise,
         )
         cause = uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}")
         self.announce(cause, event)
@@ -200,7 +202,8 @@ class Hands:
 
     def _offer(self, ticket: Ticket, specialist: Specialist) -> UUID:
         terms = ticket.terms
-        lease = self.rules.rings[terms.channel].lease(now=self.now, due_at=ticket.due)
+        due_at = ticket.due_at or _NEVER
+        lease = self.rules.rings[terms.channel].lease(now=self.now, due_at=due_at)
         ticket.offered_count += 1
         offer = Offer(
             offer_id=uuid5(ticket.ticket_id, f"offered/{ticket.offered_count}"),
@@ -221,9 +224,10 @@ class Hands:
             severity=ticket.severity,
             language=terms.language,
             english_instead=_english_instead(ticket, specialist),
-            due_at=ticket.due,
+            due_at=ticket.due_at,
             lease_ends_at=offer.lease_ends_at,
             waited_ms=self._waited_ms(ticket),
+            promise=ticket.promise,
         )
         self.announce(offer.offer_id, event)
         return offer.offer_id

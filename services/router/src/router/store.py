@@ -15,9 +15,9 @@ from router.memory.store import Outdated, tell
 from router.offers import store as kept
 from router.offers.offer import Offer
 from router.specialist import CHANNELS, Specialist
-from router.ticket import Fact, Reclassified, Request, Ticket, base
+from router.ticket import LATEST, Reclassified, Request, Ticket, base
 from shared.postgres import Tx
-from shared.promises import PromiseClass, Severity
+from shared.sla.due import CLOCKS
 
 __all__ = [
     "decisions_on",
@@ -32,9 +32,6 @@ __all__ = [
     "seconds_to_wake",
 ]
 
-_LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
-_CLASS: Final[TypeAdapter[dict[Severity, PromiseClass]]] = TypeAdapter(dict[Severity, PromiseClass])
-_DUE: Final[TypeAdapter[dict[Severity, datetime]]] = TypeAdapter(dict[Severity, datetime])
 _UNTIL: Final[TypeAdapter[dict[str, datetime]]] = TypeAdapter(dict[str, datetime])
 
 _WHO: Final = (
@@ -143,16 +140,15 @@ SAVE_TICKETS: Final = """
     INSERT INTO ticket (
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
         latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
-        declined_by, waiting_since, waiting, base_language, due_by_severity,
-        class_by_severity, pool, rank_at, again_at, set_aside, offered_count, hand_back_at,
-        pinned_to, confirmed, wakes_at)
+        declined_by, waiting_since, waiting, base_language, clocks, pool, rank_at, again_at,
+        set_aside, offered_count, hand_back_at, pinned_to, confirmed, wakes_at)
     SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
         $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::timestamptz[], $18::bool[],
-        $19::text[], $20::jsonb[], $21::jsonb[], $22::text[], $23::timestamptz[],
-        $24::timestamptz[], $25::jsonb[], $26::int[], $27::timestamptz[], $28::text[],
-        $29::text[], $30::timestamptz[])
+        $19::text[], $20::jsonb[], $21::text[], $22::timestamptz[], $23::timestamptz[],
+        $24::jsonb[], $25::int[], $26::timestamptz[], $27::text[], $28::text[],
+        $29::timestamptz[])
     ON CONFLICT (ticket_id) DO UPDATE SET
         account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
         severity = excluded.severity, language = excluded.language,
@@ -162,8 +158,7 @@ SAVE_TICKETS: Final = """
         reclassified_to = excluded.reclassified_to, specialist_id = excluded.specialist_id,
         assigned_count = excluded.assigned_count, declined_by = excluded.declined_by,
         waiting_since = excluded.waiting_since, waiting = excluded.waiting,
-        base_language = excluded.base_language, due_by_severity = excluded.due_by_severity,
-        class_by_severity = excluded.class_by_severity, pool = excluded.pool,
+        base_language = excluded.base_language, clocks = excluded.clocks, pool = excluded.pool,
         rank_at = excluded.rank_at, again_at = excluded.again_at,
         set_aside = excluded.set_aside, offered_count = excluded.offered_count,
         hand_back_at = excluded.hand_back_at, pinned_to = excluded.pinned_to,
@@ -340,14 +335,13 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         ticket_id=row["ticket_id"],
         request=request,
         due_at=row["due_at"],
-        due_by_severity=_DUE.validate_json(row["due_by_severity"]),
-        latest=_LATEST.validate_json(row["latest"]),
+        clocks=CLOCKS.validate_json(row["clocks"]),
+        latest=LATEST.validate_json(row["latest"]),
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
         assigned_count=row["assigned_count"],
         declined_by=frozenset(json.loads(row["declined_by"])),
         waiting_since=row["waiting_since"],
-        class_by_severity=_CLASS.validate_json(row["class_by_severity"]),
         pool=row["pool"] and Pool.named(row["pool"]),
         rank_at=row["rank_at"],
         again_at=row["again_at"],
@@ -378,7 +372,7 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.ticket_id,
         *(ticket.request or (None,) * len(Request._fields)),
         ticket.due_at,
-        _LATEST.dump_json(ticket.latest).decode(),
+        LATEST.dump_json(ticket.latest).decode(),
         *(ticket.reclassified or (None,) * len(Reclassified._fields)),
         ticket.specialist_id,
         ticket.assigned_count,
@@ -386,8 +380,7 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.waiting_since,
         ticket.waits,
         None if ticket.request is None else base(ticket.request.language),
-        _DUE.dump_json(ticket.due_by_severity).decode(),
-        _CLASS.dump_json(ticket.class_by_severity).decode(),
+        CLOCKS.dump_json(ticket.clocks).decode(),
         ticket.pool and ticket.pool.name,
         ticket.rank_at,
         ticket.again_at,

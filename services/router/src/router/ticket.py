@@ -1,17 +1,19 @@
 """A ticket as the router sees it: what was told of it in any order, and who has it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from operator import itemgetter
-from typing import Final, Literal, NamedTuple, get_args
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
+
+from pydantic import TypeAdapter
 
 from router.matching import Pool, Rules
 from router.offers.offer import Offer
 from shared.events import (
     AssignmentResponded,
     CallbackSettled,
+    ClockFact,
     CustomerReached,
     Envelope,
     Event,
@@ -26,26 +28,40 @@ from shared.events import (
     TicketResolved,
     TicketResponded,
 )
-from shared.policies import Asked, default_policy
-from shared.promises import Channel, Promise, PromiseClass, Role, Severity
+from shared.promises import Channel, PromiseClass, PromiseKind, Role, Severity
+from shared.sla.due import MOVES_DUE, Timed, as_accepted, due_first, follow
 
-__all__ = ["FACTS", "Fact", "Key", "Reclassified", "Request", "Ticket", "base"]
+__all__ = [
+    "FACTS",
+    "LATEST",
+    "Fact",
+    "Key",
+    "Reclassified",
+    "Request",
+    "Ticket",
+    "base",
+    "timed_first",
+]
 
 type Fact = Release | Literal["reopened"]
 type Key = tuple[datetime, UUID]
 """The order of work: the earliest `rank_at` first, then by ticket."""
-type _First = tuple[datetime, PromiseClass]
-"""When the first promise is due, and of which class it is."""
 
-_SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity.__value__)
 _UNPROMISED_AFTER: Final = timedelta(days=7)
 """Where nothing is promised, work comes after what is, and still has its turn."""
+_PAUSED_AFTER: Final = timedelta(days=3650)
+"""While a clock is paused, work comes after all other."""
 _RELEASES: Final[dict[Channel, frozenset[Fact]]] = {
     "email": frozenset({"responded", "resolved", "closed"}),
     "phone": frozenset({"reached", "responded", "resolved", "closed"}),
     "chat": frozenset({"resolved", "closed"}),
 }
 """What ends a specialist's work on a ticket (ARCHITECTURE, "Capacity is held")."""
+
+LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
+"""How the latest moments are written down."""
+_ANSWERS: Final[frozenset[Fact]] = frozenset({"responded", "reached", "resolved"})
+_LATER: Final = ("next_response", "resolution")
 
 FACTS: Final = (
     TicketAccepted,
@@ -58,6 +74,7 @@ FACTS: Final = (
     TicketErased,
     TicketReopened,
     CallbackSettled,
+    *MOVES_DUE,
 )
 """The facts that matter here; the others change nobody's room."""
 
@@ -93,9 +110,10 @@ class Ticket:
 
     ticket_id: UUID
     request: Request | None = None
+    clocks: dict[str, Timed] = field(default_factory=dict)
+    """As accepted, or as sla-monitor's records say; by what tells these apart."""
     due_at: datetime | None = None
-    due_by_severity: dict[Severity, datetime] = field(default_factory=dict)
-    class_by_severity: dict[Severity, PromiseClass] = field(default_factory=dict)
+    """When the first of the open ones is due; None while nothing is."""
     latest: dict[Fact, datetime] = field(default_factory=dict)
     reclassified: Reclassified | None = None
     specialist_id: str | None = None
@@ -135,10 +153,21 @@ class Ticket:
         return self.rank_at, self.ticket_id
 
     @property
-    def due(self) -> datetime:
-        """When the first of its promises is due."""
-        assert self.due_at is not None  # noqa: S101 - as above
-        return self.due_at
+    def timed(self) -> Timed | None:
+        """The open clock that is due first; where none is due, one that is paused."""
+        return timed_first(self.clocks.values(), self.latest)
+
+    @property
+    def promise(self) -> PromiseKind | None:
+        """What is due first, or paused; None where nothing is promised."""
+        clock = self.timed
+        return None if clock is None else clock.kind
+
+    @property
+    def call_due_at(self) -> datetime | None:
+        """When the call is due that was asked for, whatever became of it since."""
+        asked = (c for c in self.clocks.values() if c.kind not in _LATER)
+        return min((c.due_at for c in asked if c.due_at is not None), default=None)
 
     @property
     def severity(self) -> Severity:
@@ -147,9 +176,9 @@ class Ticket:
 
     @property
     def promise_class(self) -> PromiseClass:
-        """The class of what is due first; a row of before is read by the built-in policy."""
-        known = self.class_by_severity.get(self.severity)
-        return known or _as_built_in(self.terms, self.severity)[1]
+        """The class of what is due first."""
+        clock = self.timed
+        return "objective" if clock is None else clock.promise_class
 
     @property
     def needs_specialist(self) -> bool:
@@ -203,11 +232,22 @@ class Ticket:
             role=terms.role,
             account_id=terms.account_id,
         )
-        step = rules.step(terms.create_date, self.due, now)
+        since, due = self._span
+        step = rules.step(since, due, now)
         self.pool = Pool(terms.channel, base(terms.language), step, skills)
-        self.rank_at = rules.rank_at(terms.create_date, self.due, self.promise_class, now)
-        self.again_at = rules.again_at(terms.create_date, self.due, now)
+        self.rank_at = rules.rank_at(since, due, self.promise_class, now)
+        self.again_at = rules.again_at(since, due, now)
         return self.pool
+
+    @property
+    def _span(self) -> tuple[datetime, datetime]:
+        """The time that work on it has, by which it takes its turn."""
+        clock = self.timed
+        if clock is None:
+            since = self.terms.create_date
+            return since, since + _UNPROMISED_AFTER
+        since = clock.started_at or self.terms.create_date
+        return since, clock.due_at or since + _PAUSED_AFTER
 
     def learn(self, envelope: Envelope[Event]) -> None:
         """Fold one fact in."""
@@ -215,11 +255,17 @@ class Ticket:
             case TicketAccepted() as event:
                 self._accept(event, envelope.time)
             case TicketReclassified() | SeverityReclassified() as event:
-                self._reclassify(Reclassified(envelope.time, envelope.id, event.severity))
+                correction = Reclassified(envelope.time, envelope.id, event.severity)
+                self.reclassified = max(self.reclassified or correction, correction)
+            case ClockFact() as event:
+                key = event.discriminator
+                self.clocks[key] = follow(self.clocks.get(key), event, envelope.time)
             case event if (fact := fact_of(event)) is not None:
                 self.latest[fact] = max(envelope.time, self.latest.get(fact, envelope.time))
             case _:
                 pass
+        clock = self.timed
+        self.due_at = None if clock is None else clock.due_at
 
     def _accept(self, event: TicketAccepted, create_date: datetime) -> None:
         """Take the request in; a ticket has one, whoever sends a second."""
@@ -234,39 +280,27 @@ class Ticket:
             time_zone=event.time_zone,
             create_date=create_date,
         )
-        for severity in _SEVERITIES:
-            first = _first(event.promised(severity, create_date), create_date)
-            self.due_by_severity[severity], self.class_by_severity[severity] = first
-        self.due_at = self.due_by_severity[event.severity]
-        self._reprice()
-
-    def _reclassify(self, correction: Reclassified) -> None:
-        if self.reclassified is None or self.reclassified < correction:
-            self.reclassified = correction
-            self._reprice()
-
-    def _reprice(self) -> None:
-        """Promises of a corrected severity run from the same create date."""
-        if self.request is None or self.reclassified is None:
-            return
-        severity = self.reclassified.severity
-        if severity not in self.due_by_severity:
-            first = _as_built_in(self.request, severity)
-            self.due_by_severity[severity], self.class_by_severity[severity] = first
-        self.due_at = self.due_by_severity[severity]
+        for key, clock in as_accepted(event, create_date).items():
+            known = self.clocks.get(key, clock)
+            target_s = known.target_s or clock.target_s
+            started_at = known.started_at or clock.started_at
+            self.clocks[key] = known._replace(started_at=started_at, target_s=target_s)
 
 
-def _first(promises: Iterable[Promise], create_date: datetime) -> _First:
-    due = ((p.due_at.astimezone(UTC), p.promise_class) for p in promises if p.due_at is not None)
-    unpromised: _First = (create_date + _UNPROMISED_AFTER).astimezone(UTC), "objective"
-    return min(due, key=itemgetter(0), default=unpromised)
+def timed_first(clocks: Iterable[Timed], latest: Mapping[Fact, datetime]) -> Timed | None:
+    """Find the open clock that is due first; where none is due, one that is paused.
+
+    What is timed may be done before the clock's record says so: the ``latest`` facts show it.
+    """
+    return due_first(clock for clock in clocks if not _is_met(clock, latest))
 
 
-def _as_built_in(request: Request, severity: Severity) -> _First:
-    """Price a ticket that was taken in before tickets brought both their prices."""
-    asked = Asked(request.role, request.channel, severity, request.language, request.time_zone)
-    pricing = default_policy().price(asked, request.create_date)
-    return _first(pricing.promises, request.create_date)
+def _is_met(clock: Timed, latest: Mapping[Fact, datetime]) -> bool:
+    if clock.kind == "resolution":
+        resolved, reopened = latest.get("resolved"), latest.get("reopened")
+        return resolved is not None and (reopened is None or reopened < resolved)
+    answered = max((latest[fact] for fact in _ANSWERS & latest.keys()), default=None)
+    return answered is not None and (clock.started_at or answered) <= answered
 
 
 def fact_of(event: Event) -> Fact | None:

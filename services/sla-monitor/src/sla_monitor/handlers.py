@@ -1,7 +1,7 @@
 """Facts about tickets move their clocks."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,7 @@ from shared.events import (
     AssignmentFact,
     BreachFact,
     ClockFact,
+    ClockStarted,
     Envelope,
     Event,
     NotificationFact,
@@ -78,7 +79,7 @@ class Folding:
             fold.learn(ticket_id, cause)
         await store.add_facts(tx, new, now=now)
         await self._save(tx, before, fold.after())
-        await outbox.add(tx, fold.announced)
+        await outbox.add(tx, fold.outgoing)
 
     async def _save(self, tx: Tx, before: dict[Key, Clock], after: Iterable[Clock]) -> None:
         changed = [clock for clock in after if before.get(clock.key) != clock]
@@ -114,6 +115,11 @@ class _Fold:
             old = clocks.get(truth.key)
             self._keep(domain.fold(old, truth, cause, now=self.now))
 
+    @property
+    def outgoing(self) -> list[Announced]:
+        """What is to be announced; of a clock that starts as accepted, that it does."""
+        return [_marked(one, self.known) for one in self.announced]
+
     def after(self) -> Iterator[Clock]:
         """All clocks as they are now."""
         return (clock for clocks in self.clocks.values() for clock in clocks.values())
@@ -123,6 +129,18 @@ class _Fold:
         self.clocks[clock.ticket_id][clock.key] = clock
         self.announced += outcome.announced
         SKIPPED.inc(outcome.skipped)
+
+
+def _marked(announced: Announced, known: Mapping[UUID, Iterable[Fact]]) -> Announced:
+    """Say of a clock's start whether it tells readers of the accepted fact anything new."""
+    event = announced.event
+    if not isinstance(event, ClockStarted) or event.cycle is not None:
+        return announced
+    facts = (fact.event for fact in known[event.ticket_id])
+    accepted = (fact for fact in facts if isinstance(fact, TicketAccepted))
+    dues = {p.due_at for fact in accepted for p in fact.promises if p.kind == event.kind}
+    as_accepted = dues == {event.due_at}
+    return replace(announced, event=event.model_copy(update={"as_accepted": as_accepted}))
 
 
 def _matters(event: Event) -> bool:

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, override
 from uuid import UUID
 
 from shared.events.base import Moment, TicketEvent
-from shared.promises import Channel, Severity, added
+from shared.promises import Channel, PromiseKind, Severity, added
 
 __all__ = [
     "Absence",
@@ -64,7 +64,12 @@ class SpecialistFact(AssignmentFact):
 
 
 class TicketAssigned(SpecialistFact):
-    """A specialist has the ticket. ``english_instead`` says that they do not speak its language."""
+    """A specialist has the ticket. ``english_instead`` says that they do not speak its language.
+
+    ``promise`` is the kind of promise that is due at ``due_at``. While nothing is due, that is
+    None: the clock of ``promise`` is paused, or there is none. ``after_reply`` says that a reply of
+    the customer brought it back.
+    """
 
     type: ClassVar[str] = "premium.ticket.assigned.v1"
 
@@ -73,13 +78,18 @@ class TicketAssigned(SpecialistFact):
     severity: Severity
     language: str
     english_instead: bool
-    due_at: Moment
+    due_at: Moment | None
     waited_ms: int
     offer_id: UUID | None = added(None)
+    promise: PromiseKind | None = added(None)
+    after_reply: bool = added(default=False)
 
 
 class TicketOffered(SpecialistFact):
-    """The ticket rings at a specialist, whose room it holds until ``lease_ends_at``."""
+    """The ticket rings at a specialist, whose room it holds until ``lease_ends_at``.
+
+    What is due is said as in `TicketAssigned`.
+    """
 
     type: ClassVar[str] = "premium.ticket.offered.v1"
 
@@ -89,9 +99,10 @@ class TicketOffered(SpecialistFact):
     severity: Severity
     language: str
     english_instead: bool
-    due_at: Moment
+    due_at: Moment | None
     lease_ends_at: Moment
     waited_ms: int
+    promise: PromiseKind | None = added(None)
 
 
 class OfferFact(SpecialistFact):

@@ -86,11 +86,16 @@ class ClockFact(TicketEvent):
 
 
 class ClockStarted(ClockFact):
-    """The promise is being timed. ``due_at`` is None for a ticket that waits already."""
+    """The promise is being timed. ``due_at`` is None for a ticket that waits already.
+
+    ``as_accepted`` says that it is the due time of the accepted fact: readers of that fact learn
+    nothing from this one.
+    """
 
     type: ClassVar[str] = "premium.clock.started.v1"
 
     due_at: Moment | None
+    as_accepted: bool = added(default=False)
 
 
 class ClockPaused(ClockFact):

@@ -64,7 +64,8 @@ class Weights(_Part):
 class Wanted(_Part):
     """What the ticket asked for: by ``needs``, the first of them as it was, one more each step.
 
-    ``rank_at`` is its place in the order of work, the earliest first. With ``all_set_aside``
+    ``rank_at`` is its place in the order of work, the earliest first; ``due_at`` is None where
+    nothing is due. With ``all_set_aside``
     everybody who qualifies, or is there, was set aside, so nobody is. ``pinned_to`` is whom a lead
     keeps it for.
     """
@@ -73,7 +74,7 @@ class Wanted(_Part):
     channel: Channel
     language: str
     promise_class: PromiseClass
-    due_at: Moment
+    due_at: Moment | None
     rank_at: Moment
     needs: tuple[Need, ...] = Field(min_length=1)
     all_set_aside: bool = added(default=False)

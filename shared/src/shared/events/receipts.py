@@ -98,6 +98,8 @@ class Promised(_Value):
     """A promise as the customer may be told it. ``target_s`` counts in ``spans``, up to ``due_at``.
 
     ``due_at`` is None, and there are no spans, where the clock does not start with the create date.
+    A receipt that is read again says what is due by then, and whether the clock is ``paused``; once
+    that has moved there are no spans.
     """
 
     kind: PromiseKind
@@ -109,6 +111,7 @@ class Promised(_Value):
     time_zone: str
     rule: str
     exception: str | None = added(None)
+    paused: bool = added(default=False)
     spans: tuple[ReceiptSpan, ...] = ()
 
 

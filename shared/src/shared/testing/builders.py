@@ -7,6 +7,7 @@ from uuid import uuid5
 from shared.events import (
     NAMESPACE,
     AccountListed,
+    ClockFact,
     Envelope,
     Event,
     Presence,
@@ -23,6 +24,7 @@ from shared.promises import Channel, Promise, Role, Severity
 
 __all__ = [
     "NOON",
+    "a_clock",
     "a_specialist",
     "a_ticket",
     "an_account",
@@ -109,6 +111,27 @@ def a_ticket(  # noqa: PLR0913 - each has a default
 def told(fact: type[TicketFact], name: str, *, after_min: float = 0) -> Envelope[Event]:
     """Tell a later fact of the ticket of that name, one that needs no more than the ticket."""
     return _happened(fact(ticket_id=ticket_id_of("test", name)), after_min)
+
+
+def a_clock(
+    record: type[ClockFact],
+    name: str,
+    *,
+    due_min: float | None = None,
+    after_min: float = 0,
+    **more: object,
+) -> Envelope[Event]:
+    """Let sla-monitor say of the ticket of that name, at a moment, when a promise is due."""
+    plain: dict[str, object] = {
+        "ticket_id": ticket_id_of("test", name),
+        "account_id": "northwind",
+        "channel": "email",
+        "severity": "standard",
+        "kind": "first_response",
+        "promise_class": "guarantee",
+        "due_at": None if due_min is None else NOON + minutes(due_min),
+    }
+    return _happened(record.model_validate({**plain, **more}), after_min)
 
 
 def reclassified(name: str, severity: Severity, *, after_min: float = 0) -> Envelope[Event]:

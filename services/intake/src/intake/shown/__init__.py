@@ -1,5 +1,5 @@
 """What senders may see of what they sent."""
 
-from intake.shown.store import details, note_reading, receipt, ticket
+from intake.shown.store import details, note_reading, receipt, save_clocks, ticket
 
-__all__ = ["details", "note_reading", "receipt", "ticket"]
+__all__ = ["details", "note_reading", "receipt", "save_clocks", "ticket"]

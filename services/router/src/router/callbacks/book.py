@@ -110,9 +110,9 @@ class Book:
                 pass
 
     def reprice(self, ticket_id: UUID, due_at: datetime | None) -> None:
-        """Note when a ticket is due now; a wish without a promise has no window."""
+        """Note when a call is due now: None while nothing is, or where nothing is promised."""
         entry = self.entries.get(ticket_id)
-        if entry is not None and entry.wish.due_at is not None and due_at != entry.wish.due_at:
+        if entry is not None and entry.wish.owed and due_at != entry.wish.due_at:
             entry.wish = entry.wish._replace(due_at=due_at)
             self.touched.add(ticket_id)
 

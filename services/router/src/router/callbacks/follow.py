@@ -7,7 +7,7 @@ from uuid import UUID
 from router.callbacks.book import Book, Dial, Stranger, owes_a_call
 from router.callbacks.ledger import Call
 from router.domain import Desk
-from shared.events import AssignmentResponded, Envelope, Event
+from shared.events import AssignmentResponded, ClockFact, Envelope, Event
 
 __all__ = ["dial", "follow", "hear", "remind"]
 
@@ -16,6 +16,8 @@ def follow(desk: Desk, book: Book, envelope: Envelope[Event]) -> None:
     """Let one event have its effect on the desk, and on the ledger that it concerns."""
     if not owes_a_call(envelope.event):
         desk.apply(envelope)
+        if isinstance(envelope.event, ClockFact):
+            _retime(desk, book, envelope.event.ticket_id, envelope)
         return
     ticket_id = UUID(envelope.event.subject)
     ticket = desk.tickets.get(ticket_id)
@@ -23,7 +25,13 @@ def follow(desk: Desk, book: Book, envelope: Envelope[Event]) -> None:
     book.learn(envelope, unknown=ticket is None or ticket.request is None)
     _let_ride(desk, book, book.calls(ticket_id), envelope)
     desk.apply(envelope)
-    book.reprice(ticket_id, desk.tickets[ticket_id].due_at)
+    book.reprice(ticket_id, desk.tickets[ticket_id].call_due_at)
+    _conclude(desk, book, ticket_id, before, envelope)
+
+
+def _retime(desk: Desk, book: Book, ticket_id: UUID, envelope: Envelope[Event]) -> None:
+    before = book.calls(ticket_id)
+    book.reprice(ticket_id, desk.tickets[ticket_id].call_due_at)
     _conclude(desk, book, ticket_id, before, envelope)
 
 

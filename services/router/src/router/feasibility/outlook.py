@@ -86,7 +86,7 @@ def why_no_more(ticket: Ticket, now: datetime) -> Withdrawal:
         return "over"
     if not ticket.waits:
         return "assigned"
-    return "past_due" if ticket.due_at is None or ticket.due_at <= now else "repriced"
+    return "past_due" if ticket.due_at is not None and ticket.due_at <= now else "repriced"
 
 
 def words(channel: Channel, outlook: Outlook, due_at: datetime) -> str:

@@ -73,6 +73,11 @@ _SAYINGS: Final[Mapping[str, _Say]] = {
     "premium.callback.settled.v1": lambda _, __: "Customer spoken to: no call is owed",
     "premium.promise.infeasible.v1": lambda _, f: f"Nobody can be there in time: {f['words']}",
     "premium.promise.feasible.v1": lambda _, f: f"Infeasible no more: {_plain(f['reason'])}",
+    "premium.clock.started.v1": lambda _, f: f"Clock started: {_plain(f['kind'])}",
+    "premium.clock.paused.v1": lambda _, f: f"Clock paused: {_plain(f['kind'])}",
+    "premium.clock.resumed.v1": lambda _, f: f"Clock runs, due time moved: {_plain(f['kind'])}",
+    "premium.clock.repriced.v1": lambda _, f: f"Due time of another target: {_plain(f['kind'])}",
+    "premium.clock.cancelled.v1": lambda _, f: f"Clock cancelled: {_plain(f['kind'])}",
     "premium.severity.confirmed.v1": lambda who, f: f"{who} confirmed {_plain(f['severity'])}",
     "premium.severity.reclassified.v1": lambda who, f: f"{who} made it {_plain(f['severity'])}",
 }

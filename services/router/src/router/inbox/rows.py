@@ -1,7 +1,7 @@
 """A ticket as a row shows it: what is promised, and where it stands. Values only."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -9,9 +9,10 @@ from uuid import UUID
 
 from router.matching import Pool
 from router.roster import Waits
-from router.ticket import base
+from router.ticket import LATEST, base, timed_first
 from shared.events import TicketAccepted
-from shared.promises import Channel, PromiseClass, Role, Severity
+from shared.promises import Channel, Promise, PromiseClass, Role, Severity
+from shared.sla.due import CLOCKS, Timed
 from shared.web.words import span
 
 __all__ = ["Promised", "Ringing", "Row", "pool_of", "row_of"]
@@ -37,8 +38,9 @@ class Promised:
 
     kind: str
     promise_class: PromiseClass
-    target: str
+    target: str | None
     due_at: datetime | None
+    paused: bool
     why: tuple[str, ...]
 
 
@@ -66,7 +68,9 @@ class Row:
     """A specialist found it so."""
     promises: tuple[Promised, ...]
     promise_class: PromiseClass | None
-    due_at: datetime
+    due_at: datetime | None
+    paused: bool
+    """Nothing is due while it waits for somebody outside."""
     since: datetime
     holder: str | None
     waiting: bool
@@ -108,9 +112,8 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
     accepted = read["accepted"]
     fact = None if accepted is None else TicketAccepted.model_validate_json(accepted)
     severity: Severity = read["severity"]
-    promises = _promises(fact, severity, read) if fact else ()
-    due = [promise for promise in promises if promise.due_at is not None]
-    first = min(due, key=lambda promise: promise.due_at or read["due_at"], default=None)
+    clocks = CLOCKS.validate_json(read["clocks"]).values()
+    timed = timed_first(clocks, LATEST.validate_json(read["latest"]))
     return Row(
         ticket_id=read["ticket_id"],
         account=read["account_id"],
@@ -119,9 +122,10 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
         severity=severity,
         claimed=fact is not None and fact.claimed_severity == "business_critical",
         confirmed=bool(read["confirmed"]),
-        promises=promises,
-        promise_class=first.promise_class if first else None,
-        due_at=read["due_at"],
+        promises=tuple(_promises(fact, severity, clocks)),
+        promise_class=timed and timed.promise_class,
+        due_at=timed and timed.due_at,
+        paused=timed is not None and timed.state == "paused",
         since=read["create_date"],
         holder=read["specialist_id"],
         waiting=read["waiting"],
@@ -150,23 +154,42 @@ def _ringing(read: Mapping[str, Any]) -> Ringing | None:
 
 
 def _promises(
-    fact: TicketAccepted, severity: Severity, read: Mapping[str, Any]
-) -> tuple[Promised, ...]:
-    return tuple(
-        Promised(
-            kind=_KINDS[promise.kind],
-            promise_class=promise.promise_class,
-            target=span(promise.target_s),
-            due_at=promise.due_at,
-            why=(
-                _ROLES[fact.role],
-                f"by {read['channel']}, {severity.replace('_', '-')}",
-                f"rule {promise.rule} of policy {fact.policy}",
-                *([f"exception: {promise.exception}"] if promise.exception else []),
-                "it runs from the create date",
-            ),
+    fact: TicketAccepted | None, severity: Severity, clocks: Collection[Timed]
+) -> Iterator[Promised]:
+    """List what is timed, and what will be once the customer writes again."""
+    promised = {} if fact is None else {p.kind: p for p in _agreed(fact, severity)}
+    timed = {clock.kind for clock in clocks}
+    later = [_later(promise) for kind, promise in promised.items() if kind not in timed]
+    for clock in [*clocks, *later]:
+        promise = promised.get(clock.kind)
+        target_s = clock.target_s or (promise and promise.target_s)
+        yield Promised(
+            kind=_KINDS[clock.kind],
+            promise_class=clock.promise_class,
+            target=None if target_s is None else span(target_s),
+            due_at=clock.due_at,
+            paused=clock.state == "paused",
+            why=() if fact is None or promise is None else _why(fact, promise, severity),
         )
-        for promise in fact.promised(severity, read["create_date"])
+
+
+def _agreed(fact: TicketAccepted, severity: Severity) -> tuple[Promise, ...]:
+    return fact.promises if severity == fact.severity else fact.if_reclassified.get(severity, ())
+
+
+def _later(promise: Promise) -> Timed:
+    return Timed(promise.kind, promise.promise_class, None, None, promise.target_s)
+
+
+def _why(fact: TicketAccepted, promise: Promise, severity: Severity) -> tuple[str, ...]:
+    return (
+        _ROLES[fact.role],
+        f"by {fact.channel}, {severity.replace('_', '-')}",
+        f"rule {promise.rule} of policy {fact.policy}",
+        *([f"exception: {promise.exception}"] if promise.exception else []),
+        "it runs from the customer's reply"
+        if promise.kind == "next_response"
+        else "it runs from the create date",
     )
 
 

@@ -37,9 +37,9 @@ QUEUE_PAGE: Final = 100
 
 # What a row shows. The accepted fact says what was promised; a ticket from before history has none.
 _ROW: Final = """
-    t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.latest,
-    coalesce(t.reclassified_to, t.severity) AS severity, t.specialist_id, t.waiting, t.pool,
-    t.assigned_count + t.offered_count AS turn, t.pinned_to,
+    t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.clocks,
+    t.latest, coalesce(t.reclassified_to, t.severity) AS severity, t.specialist_id, t.waiting,
+    t.pool, t.assigned_count + t.offered_count AS turn, t.pinned_to,
     t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
     (SELECT fact FROM happening AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
@@ -106,7 +106,8 @@ QUEUE: Final = f"""
     SELECT {_ROW} FROM ticket AS t
     WHERE waiting AND ($1::text IS NULL OR channel = $1)
       AND ($2::text IS NULL OR base_language = $2)
-    ORDER BY CASE WHEN $3 THEN create_date ELSE due_at END, ticket_id LIMIT $4 OFFSET $5
+    ORDER BY CASE WHEN $3 THEN create_date ELSE due_at END, create_date, ticket_id
+    LIMIT $4 OFFSET $5
 """
 QUEUE_SIZES: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -65,8 +66,9 @@ class Desk:
     @property
     def next_due(self) -> Row | None:
         """What is due next."""
-        open_ones = [row for row in (*self.offers, *self.mine) if not row.state]
-        return min(open_ones, key=lambda row: row.due_at, default=None)
+        rows = (*self.offers, *self.mine)
+        due = [(row.due_at, row) for row in rows if row.due_at is not None and not row.state]
+        return min(due, key=itemgetter(0), default=(None, None))[1]
 
 
 @dataclass(frozen=True, slots=True)

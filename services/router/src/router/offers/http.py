@@ -130,7 +130,7 @@ class Ringing(BaseModel):
     channel: Channel
     language: str
     severity: Severity
-    due_at: datetime
+    due_at: datetime | None = Field(description="Null while nothing is due.")
 
 
 _RINGING: Final = TypeAdapter(list[Ringing])

@@ -31,12 +31,12 @@ _TICKETS: Final = """
     INSERT INTO ticket (
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
         latest, specialist_id, assigned_count, declined_by, waiting, base_language,
-        due_by_severity, class_by_severity, pool, rank_at, again_at)
+        clocks, pool, rank_at, again_at)
     SELECT md5($1 || '/' || n)::uuid, 'account-' || n % 5000, 'super_admin', 'email', 'standard',
            language, 'UTC', created, due, '{}', held_by, (held_by IS NOT NULL)::int, '[]',
            held_by IS NULL, language,
-           jsonb_build_object('standard', due, 'business_critical', due),
-           '{"standard": "guarantee", "business_critical": "guarantee"}',
+           jsonb_build_object('first_response', jsonb_build_array(
+               'first_response', 'guarantee', created, due, 3600, 'running')),
            jsonb_build_array('email', language, 0)::text, due, NULL
     FROM generate_series(0, $2::int - 1) AS n
     CROSS JOIN LATERAL (

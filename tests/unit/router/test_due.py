@@ -1,0 +1,170 @@
+"""When a ticket is due to router: as accepted, until sla-monitor's records say otherwise."""
+
+from datetime import datetime
+from itertools import permutations
+from uuid import UUID
+
+import pytest
+from tests.unit.router.living import ADesk
+
+from router.domain import Desk
+from router.handlers import decode
+from router.offers.rules import OfferRules
+from router.roster import Roster
+from router.ticket import Ticket
+from shared.events import (
+    ClockCancelled,
+    ClockFact,
+    ClockMet,
+    ClockPaused,
+    ClockRepriced,
+    ClockResumed,
+    ClockStarted,
+    ClockWarned,
+    Envelope,
+    Event,
+    TicketAssigned,
+    TicketResponded,
+    ticket_id_of,
+)
+from shared.events.codec import Record, Skipped, headers_of, value_of
+from shared.testing.builders import (
+    NOON,
+    a_clock,
+    a_specialist,
+    a_ticket,
+    minutes,
+    reclassified,
+    told,
+)
+
+T1 = ticket_id_of("test", "T1")
+REPLY = UUID(int=7)
+
+
+def due_after(*records: Envelope[Event]) -> datetime | None:
+    """Say when a ticket is due after some records."""
+    return the_ticket(*records).due_at
+
+
+def the_ticket(*records: Envelope[Event]) -> Ticket:
+    """Fold records into a ticket, in their order."""
+    ticket = Ticket(T1)
+    for record in records:
+        ticket.learn(record)
+    return ticket
+
+
+def test_until_a_record_of_the_clock_comes_the_accepted_fact_counts() -> None:
+    """Whatever else is known: router prices nothing."""
+    accepted, critical = a_ticket("T1"), reclassified("T1", "business_critical", after_min=1)
+    assert due_after(accepted, critical) == NOON + minutes(60)
+
+
+@pytest.mark.parametrize(
+    ("records", "due_min"),
+    [
+        ([a_clock(ClockStarted, "T1", due_min=30)], 30),
+        ([a_clock(ClockRepriced, "T1", due_min=30, target_s=1800)], 30),
+        ([a_clock(ClockPaused, "T1")], None),
+        ([a_clock(ClockStarted, "T1"), a_clock(ClockPaused, "T1")], None),
+        ([a_clock(ClockPaused, "T1"), a_clock(ClockResumed, "T1", due_min=300)], 300),
+        ([a_clock(ClockCancelled, "T1"), a_clock(ClockResumed, "T1", due_min=90)], 90),
+        ([a_clock(ClockCancelled, "T1", reason="withdrawn")], None),
+        ([a_clock(ClockPaused, "T1"), a_clock(ClockRepriced, "T1", target_s=1800)], None),
+    ],
+)
+def test_the_clocks_due_time_counts_whenever_the_request_comes(
+    records: list[Envelope[Event]], due_min: float | None
+) -> None:
+    """Of another topic, the accepted fact may come before the clock's records, among or after."""
+    due_at = None if due_min is None else NOON + minutes(due_min)
+    for place in range(len(records) + 1):
+        assert due_after(*records[:place], a_ticket("T1"), *records[place:]) == due_at
+
+
+def test_of_two_records_of_a_clock_the_one_read_last_counts() -> None:
+    """They are in order; a fact that comes late dates its record back."""
+    resumed = a_clock(ClockResumed, "T1", due_min=90, after_min=30)
+    late = a_clock(ClockResumed, "T1", due_min=120, after_min=5)
+    assert due_after(a_ticket("T1"), resumed, late) == NOON + minutes(120)
+
+
+def test_the_first_of_several_open_clocks_is_due() -> None:
+    """A paused or cancelled one is not; records of different clocks come in any order."""
+    accepted = a_ticket("T1")
+    records = [
+        a_clock(ClockResumed, "T1", due_min=40),
+        a_clock(ClockStarted, "T1", due_min=20, kind="resolution"),
+        a_clock(ClockStarted, "T1", due_min=10, kind="next_response", cycle=REPLY, after_min=5),
+    ]
+    for order in permutations([accepted, *records]):
+        assert due_after(*order) == NOON + minutes(10)
+    paused = a_clock(ClockPaused, "T1", kind="next_response", cycle=REPLY)
+    assert due_after(accepted, *records, paused) == NOON + minutes(20)
+    cancelled = a_clock(ClockCancelled, "T1", kind="resolution")
+    assert due_after(accepted, *records, paused, cancelled) == NOON + minutes(40)
+
+
+def test_an_answer_that_router_knows_of_meets_the_clock() -> None:
+    """What a specialist says at the desk counts while sla-monitor is away."""
+    answered = told(TicketResponded, "T1", after_min=20)
+    again = a_clock(ClockStarted, "T1", due_min=90, kind="next_response", cycle=REPLY, after_min=30)
+    assert due_after(a_ticket("T1"), answered) is None
+    assert due_after(a_ticket("T1"), answered, again) == NOON + minutes(90)
+    twice = told(TicketResponded, "T1", after_min=40)
+    assert due_after(a_ticket("T1"), answered, again, twice) is None
+
+
+def test_what_is_paused_is_ordered_last_and_said_to_be() -> None:
+    """Its clock is named, and nothing is due."""
+    desk = ADesk()
+    desk.play(
+        a_ticket("T1"),
+        a_ticket("T2", after_min=20),
+        a_ticket("T3", after_min=40, role="seat"),
+        a_clock(ClockPaused, "T1"),
+        a_specialist("a", capacity={"email": 3}),
+    )
+    assigned = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+    names = {ticket_id_of("test", name): name for name in ("T1", "T2", "T3")}
+    assert [names[event.ticket_id] for event in assigned] == ["T2", "T3", "T1"]
+    assert (assigned[-1].due_at, assigned[-1].promise) == (None, "first_response")
+
+
+def test_a_ticket_that_is_due_again_takes_its_place() -> None:
+    """In the order of work."""
+    desk = ADesk()
+    desk.play(
+        a_ticket("T1"),
+        a_ticket("T2", after_min=20),
+        a_clock(ClockPaused, "T1"),
+        a_clock(ClockResumed, "T1", due_min=70),
+        a_specialist("a"),
+    )
+    [assigned] = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+    assert (assigned.ticket_id, assigned.due_at) == (T1, NOON + minutes(70))
+
+
+def test_a_record_that_says_nothing_new_changes_nothing() -> None:
+    """Nothing is decided, announced or saved for it."""
+    desk = Desk(Roster([]), [the_ticket(a_ticket("T1"))], NOON, OfferRules())
+    desk.apply(a_clock(ClockStarted, "T1", due_min=60))
+    assert (desk.announced, desk.touched) == ([], set())
+
+
+@pytest.mark.parametrize(
+    ("record", "more"),
+    [
+        (ClockStarted, {"due_min": 60, "as_accepted": True}),
+        (ClockMet, {"due_min": 60, "met_at": NOON, "in_time": True}),
+        (ClockWarned, {"due_min": 60, "percent": 50}),
+    ],
+)
+def test_records_that_move_no_due_time_are_passed_over(
+    record: type[ClockFact], more: dict[str, object]
+) -> None:
+    """Before a transaction is begun: each ticket has some."""
+    envelope = a_clock(record, "T1", **more)  # type: ignore[arg-type] # due_min among them
+    raw = Record(record.topic, 0, 0, b"", value_of(envelope.event), headers_of(envelope))
+    assert isinstance(decode(raw), Skipped)
