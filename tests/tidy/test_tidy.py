@@ -26,11 +26,16 @@ SQL = re.compile(
 )
 SQL_PLACES = re.compile(
     r"(services|deploy/premium)/.+/store(/\w+)?\.py"
-    r"|shared/src/shared/(dead_letters|inbox|outbox|postgres|migrations/__init__|(access|web)/store)\.py"
+    r"|shared/src/shared/(dead_letters|inbox|offsets|outbox|postgres|migrations/__init__|(access|web)/store)\.py"
     r"|deploy/premium/src/premium/(stack|proof|bench)(/\w+)*\.py"
 )
 MOCK = re.compile(r"\b(Magic|Async)?Mock\(|\bpatch(\.\w+)?\(|\bmonkeypatch\.setattr\(")
 EVASIONS = re.compile(r"pytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b|\bsleep\((?!0\))")
+CONSUMERS = re.compile(r"\bAIOKafkaConsumer\(")
+CONSUMER_PLACES = {
+    "shared/src/shared/record_batches.py",
+    "deploy/premium/src/premium/bench/stage.py",  # the bare floor of a bench
+}
 MACHINE_PATHS = re.compile(r"(?<![\w.$}])/(root|home/\w+|Users/\w+|work)/")
 
 type Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -115,6 +120,12 @@ def test_sql_lives_in_store(sources: list[Source]) -> None:
     product = [s for s in sources if not s.is_test and not SQL_PLACES.fullmatch(s.place)]
     found = [s.at(text) for s in product for text in _strings(s) if SQL.match(str(text.value))]
     assert_none(found)
+
+
+def test_every_consumer_reads_every_batch(sources: list[Source]) -> None:
+    """The product makes consumers by `shared.record_batches.reader`, or by BatchConsumer."""
+    made = {s.place for s in sources if not s.is_test and CONSUMERS.search(s.text)}
+    assert made == CONSUMER_PLACES
 
 
 def test_fakes_not_patches(sources: list[Source]) -> None:

@@ -1,10 +1,10 @@
-"""The batch consumer: raw bytes in, one transaction a batch, then the offset.
+"""The batch consumer: raw bytes in, one transaction a batch, its offsets included.
 
 FastStream declares the subscription and owns the group's member; the loop that reads it is ours.
 Its own loses or blocks records (ACK_FIRST commits before the handler, batch decoding fails good
 neighbours, odd headers are skipped in silence) and sleeps after an empty poll. What is ours:
 
-- a batch is one transaction: inbox claim, decision, state, outbox, dead letters;
+- a batch is one transaction: inbox claim, decision, state, outbox, dead letters, offsets;
 - `Transient`: the batch waits and is tried again, nothing is parked, nothing overtakes;
 - anything else: the batch is bisected until the bad record stands alone, which is then parked,
   at once when it is `Poison`, after a few tries when it is a bug.
@@ -12,6 +12,7 @@ neighbours, odd headers are skipped in silence) and sleeps after an empty poll. 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -31,11 +32,14 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from shared import dead_letters, header_names, inbox, telemetry
+from shared import dead_letters, inbox, offsets, telemetry
+from shared.assignment import Assignment
 from shared.clock import elapsed_s, or_after
 from shared.errors import Poison, Transient
 from shared.events.codec import Record, Skipped
+from shared.offsets import Offset
 from shared.postgres import Database, Tx
+from shared.record_batches import UndecodableBatch, accept_any
 
 __all__ = ["BatchConsumer", "Claimable", "Connection", "Decoder", "Handler"]
 
@@ -49,7 +53,11 @@ _LULL_MS: Final = 20
 _FEW: Final = 25
 _AWAY_S: Final = 0.5
 _COMMIT_S: Final = 0.25
-"""How long offsets stay uncommitted while records flow: a crash repeats them, the inbox knows."""
+"""How long offsets stay uncommitted in Kafka while records flow."""
+_UNSAVED_S: Final = 5.0
+"""How long offsets stay unsaved while nothing but skipped records comes."""
+_METADATA_MS: Final = 5_000
+"""How soon a topic that was deleted and created again is found; by default in five minutes."""
 
 
 class Claimable(Protocol):
@@ -101,9 +109,16 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class _Item[T]:
+    """A record and what it means; what is skipped counts only for the offsets."""
+
+    raw: ConsumerRecord
     record: Record
-    outcome: T | Poison
-    id: UUID
+    outcome: T | Poison | Skipped
+    id: UUID | None
+
+    def parked(self, why: Poison) -> "_Item[T]":
+        """Make it one that is parked."""
+        return _Item(self.raw, self.record, why, dead_letters.id_of(self.record))
 
 
 class BatchConsumer[T: Claimable]:
@@ -120,25 +135,32 @@ class BatchConsumer[T: Claimable]:
     ) -> None:
         self._connection = connection
         self._db = db
+        self._topics = [connection.topic_prefix + topic for topic in topics]
         self._patience_s = connection.patience_ms / 1000
         self._decode = decode
         self._handle = handle
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._is_busy = False
+        self._unsaved: dict[TopicPartition, Offset] = {}
+        self._saved_at = elapsed_s()
         self._handled: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
         self._lull = asyncio.Event()
+        self._assignment = Assignment(connection.bootstrap, connection.group, db)
         self._broker = KafkaBroker(
             connection.bootstrap,
             client_id=connection.service,
             logger=None,
             consumer_only=True,
             allow_auto_create_topics=False,
+            metadata_max_age_ms=_METADATA_MS,
         )
         self._subscriber = self._broker.subscriber(
-            *(connection.topic_prefix + topic for topic in topics),
+            *self._topics,
             group_id=connection.group,
             group_instance_id=connection.member(topics),
+            listener=self._assignment,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -149,24 +171,23 @@ class BatchConsumer[T: Claimable]:
         )
 
     async def start(self) -> None:
-        """Join the group. Raises Transient while the broker is away."""
-        header_names.accept_any()
-        try:
-            await self._broker.start()
-        except (KafkaError, OSError) as e:
-            await self._broker.stop()
-            raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
-        assert self._consumer is not None  # noqa: S101 - the broker just made it
-        self._task = asyncio.create_task(self._run(self._consumer), name="consumer")
+        """Join the group in the background, however long the broker is away."""
+        accept_any()
+        self._task = asyncio.create_task(self._run(), name="consumer")
 
     async def stop(self) -> None:
         """Finish and commit the batch in hand, then leave the group."""
         self._stop.set()
         if self._task is not None:
-            await self._task
+            if not self._is_busy:
+                self._task.cancel()
+            await asyncio.wait({self._task})
         self._lull.set()
         if self._committing is not None:
             await self._committing
+        if self._unsaved:
+            with suppress(Transient):
+                await self._transact([], 1)
         await self._broker.stop()
 
     @property
@@ -175,30 +196,48 @@ class BatchConsumer[T: Claimable]:
         return self._task
 
     async def fault(self) -> str | None:
-        """Say why nothing can be consumed, or None."""
-        held = self._consumer.assignment() if self._consumer else ()
-        return None if held else "no partitions assigned"
+        """Return why some partition is not read that this consumer should read, or None."""
+        return await self._assignment.fault(self._consumer, self._topics)
 
     @property
     def _consumer(self) -> AIOKafkaConsumer | None:
         return self._subscriber.consumer
 
-    async def _run(self, consumer: AIOKafkaConsumer) -> None:
+    async def _run(self) -> None:
+        consumer = await self._join()
         while not self._stop.is_set():
             try:
                 wait_ms = _LULL_MS if self._handled else _POLL_MS
                 found = await consumer.getmany(timeout_ms=wait_ms, max_records=_BATCH_MAX)
-                records = [raw for records in found.values() for raw in records]
+                records = await self._assignment.accepted(consumer, found)
+                self._is_busy = True
                 await self._on_batch(records)
+                self._is_busy = False
                 if self._patience_s and 0 < len(records) < _FEW:
                     await or_after(self._stop.wait(), self._patience_s)
             except RetryError:
                 return
+            except Transient as e:
+                await self._wait(str(e))
             except KafkaError as e:
                 if not e.retriable:
                     raise
-                _LOG.warning("consumer_waits", reason=f"{type(e).__name__}: {e}")
-                await or_after(self._stop.wait(), _AWAY_S)
+                await self._wait(f"{type(e).__name__}: {e}")
+
+    async def _join(self) -> AIOKafkaConsumer:
+        while True:
+            try:
+                await self._broker.start()
+            except (KafkaError, OSError) as e:
+                await self._broker.stop()
+                await self._wait(f"Kafka: {type(e).__name__}: {e}")
+            else:
+                assert self._consumer is not None  # noqa: S101 - the broker just made it
+                return self._consumer
+
+    async def _wait(self, reason: str) -> None:
+        _LOG.warning("consumer_waits", reason=reason)
+        await or_after(self._stop.wait(), _AWAY_S)
 
     async def _on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         if not records:
@@ -206,32 +245,35 @@ class BatchConsumer[T: Claimable]:
             return
         self._lull.clear()
         started = elapsed_s()
-        await self._settle([item for r in records if (item := self._read(r)) is not None])
+        await self._settle([self._read(raw) for raw in records])
         telemetry.BATCH_S.observe(elapsed_s(started))
         for record in records:
             self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_handled(), name="offsets")
 
-    def _read(self, raw: ConsumerRecord) -> _Item[T] | None:
+    def _read(self, raw: ConsumerRecord) -> _Item[T]:
         topic = raw.topic.removeprefix(self._connection.topic_prefix)
         record = Record(topic, raw.partition, raw.offset, raw.key, raw.value, raw.headers)
         telemetry.CONSUMED.labels(topic).inc()
+        outcome: T | Poison | Skipped
         try:
-            outcome = self._decode(record)
+            outcome = _undecodable(raw) or self._decode(record)
         except Poison as e:
-            return _Item(record, e, dead_letters.id_of(record))
+            outcome = e
         except Exception as e:  # noqa: BLE001 - a decoder's bug must not stop the partition
-            return _Item(record, _bug(e), dead_letters.id_of(record))
+            outcome = _bug(e)
+        if isinstance(outcome, Poison):
+            return _Item(raw, record, outcome, dead_letters.id_of(record))
         if isinstance(outcome, Skipped):
             telemetry.SKIPPED.labels(outcome.type[:100]).inc()
-            return None
-        return _Item(record, outcome, outcome.id)
+            return _Item(raw, record, outcome, None)
+        return _Item(raw, record, outcome, outcome.id)
 
     async def _settle(self, items: list[_Item[T]]) -> None:
         """Handle items, or park those that cannot be. Raises RetryError when told to stop."""
-        if not items:
-            return
+        if all(item.id is None for item in items):
+            return await self._pass_over(items)
         try:
             await self._persist(items)
         except RetryError:
@@ -243,6 +285,12 @@ class BatchConsumer[T: Claimable]:
                 await self._settle(items[middle:])
             else:
                 await self._give_up(items[0], e)
+
+    async def _pass_over(self, items: list[_Item[T]]) -> None:
+        """Save the offsets of what is skipped with the next transaction, or after a while."""
+        self._unsaved |= offsets.last_of(item.raw for item in items)
+        if elapsed_s(self._saved_at) > _UNSAVED_S:
+            await self._persist([])
 
     async def _give_up(self, item: _Item[T], error: Exception) -> None:
         tries = 1
@@ -257,7 +305,7 @@ class BatchConsumer[T: Claimable]:
         if not isinstance(error, Poison):
             _LOG.error("record_parked_after_tries", exc_info=error, **_place(item.record))
             error = _bug(error)
-        await self._persist([_Item(item.record, error, dead_letters.id_of(item.record))], tries)
+        await self._persist([item.parked(error)], tries)
         return None
 
     async def _persist(self, items: list[_Item[T]], attempts: int = 1) -> None:
@@ -273,17 +321,21 @@ class BatchConsumer[T: Claimable]:
 
     async def _transact(self, items: list[_Item[T]], attempts: int) -> None:
         async with self._db.transaction() as tx:
-            fresh, now = await inbox.claim(tx, (item.id for item in items))
+            come = self._unsaved | offsets.last_of(item.raw for item in items)
+            fresh, now = await inbox.claim(tx, (item.id for item in items if item.id is not None))
+            await offsets.save(tx, self._connection.group, come)
             good: dict[UUID, T] = {}
             for item in items:
                 if item.id not in fresh:
                     continue
                 if isinstance(item.outcome, Poison):
                     await self._park(tx, item.record, item.outcome, attempts)
-                else:
+                elif not isinstance(item.outcome, Skipped):
                     good.setdefault(item.id, item.outcome)
             if good:
                 await self._handle(tx, list(good.values()), now)
+        self._unsaved.clear()
+        self._saved_at = elapsed_s()
 
     async def _park(self, tx: Tx, record: Record, why: Poison, attempts: int) -> None:
         service = self._connection.service
@@ -291,14 +343,16 @@ class BatchConsumer[T: Claimable]:
         _LOG.warning("record_parked", reason=why.reason, detail=why.detail, **_place(record))
 
     async def _commit_handled(self) -> None:
-        """Commit what was handled, in the next lull or while batches are on their way."""
+        """Commit what was handled to Kafka, where other tools look for it; it decides nothing.
+
+        In the next lull, or while batches are on their way.
+        """
         while self._handled:
             await or_after(self._lull.wait(), _COMMIT_S)
             handled, self._handled = self._handled, {}
             await self._commit(handled)
 
     async def _commit(self, handled: dict[TopicPartition, int]) -> None:
-        """If that fails, or comes too late, the records come again, and the inbox knows them."""
         consumer = self._consumer
         if consumer is None:
             return
@@ -312,6 +366,17 @@ class BatchConsumer[T: Claimable]:
             if (end := consumer.highwater(tp)) is not None:
                 topic = tp.topic.removeprefix(self._connection.topic_prefix)
                 telemetry.LAG.labels(topic, tp.partition).set(max(0, end - at))
+
+
+def _undecodable(raw: ConsumerRecord) -> Poison | None:
+    batch = raw.value
+    if not isinstance(batch, UndecodableBatch):
+        return None
+    return Poison(
+        dead_letters.UNDECODABLE,
+        f"offsets {batch.first} to {batch.last}: the batch cannot be decoded: {batch.fault};"
+        " its bytes are kept as they are",
+    )
 
 
 def _bug(error: Exception) -> Poison:

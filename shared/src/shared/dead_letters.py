@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -20,6 +21,7 @@ from shared.inbox import Forget
 from shared.postgres import Tx
 
 __all__ = [
+    "UNDECODABLE",
     "DeadLetter",
     "drop",
     "forgetting",
@@ -32,6 +34,8 @@ __all__ = [
     "redrive",
 ]
 
+UNDECODABLE: Final = "undecodable_batch"
+"""The reason of what is no record: a batch that cannot be decoded, which is never redriven."""
 _DETAIL_MAX: Final = 2000
 
 PARK: Final = """
@@ -70,8 +74,14 @@ class DeadLetter:
 
 
 def id_of(record: Record) -> UUID:
-    """Name a record by its place, so that a batch that is read again parks it once."""
-    return uuid5(NAMESPACE, f"{record.topic}/{record.partition}/{record.offset}")
+    """Name a record by its place and its content: read again, it is known.
+
+    Not by its place alone: when a topic is created again, other records stand at the same places.
+    """
+    content = blake2b(record.value or b"", digest_size=16)
+    content.update(repr((record.value is None, record.key, tuple(record.headers))).encode())
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    return uuid5(NAMESPACE, f"{place}/{content.hexdigest()}")
 
 
 async def park(tx: Tx, record: Record, why: Poison, *, service: str, attempts: int) -> None:
@@ -131,9 +141,13 @@ async def naming(tx: Tx, sought: Sequence[bytes]) -> list[DeadLetter]:
 
 
 async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    """Send those that still lie aside back to where they came from, byte for byte."""
-    there = await drop(tx, letters)
-    sent = [letter for letter in letters if letter.id in there]
+    """Send those that still lie aside back to where they came from, byte for byte.
+
+    A batch that could not be decoded stays: it is no record that could be sent.
+    """
+    records = [letter for letter in letters if letter.reason != UNDECODABLE]
+    there = await drop(tx, records)
+    sent = [letter for letter in records if letter.id in there]
     for letter in sent:
         await outbox.add_raw(
             tx, topic=letter.topic, key=letter.key, value=letter.value, headers=letter.headers

@@ -17,6 +17,7 @@ __all__ = [
     "LAG",
     "OUTBOX_AGE_S",
     "PRODUCER_REBUILT",
+    "READ_AGAIN",
     "REFUSED",
     "RELAYED",
     "SKIPPED",
@@ -39,6 +40,12 @@ LAG: Final = Gauge("premium_consumer_lag", "Records not yet handled", ["topic", 
 OUTBOX_AGE_S: Final = Gauge("premium_outbox_age_seconds", "Age of the oldest unpublished row")
 RELAYED: Final = Counter("premium_relayed", "Records published from the outbox")
 PRODUCER_REBUILT: Final = Counter("premium_producer_rebuilt", "Producers replaced when wedged")
+
+READ_AGAIN: Final = Counter(
+    "premium_partitions_read_again",
+    "Partitions read from their beginning, because the last record handled is not there any more",
+    ["topic"],
+)
 
 _NOISY: Final = ("aiokafka", "kafka", "faststream", "mail.log", "uvicorn")
 

@@ -1,10 +1,15 @@
 """One record by hand: sent to a topic, read from it by its key."""
 
 import pytest
+from tests.integration.shared import foreign
 
+from premium.compacted import latest
 from premium.records import consumed, produced
 from shared.errors import Transient
+from shared.events import SpecialistListed
+from shared.events.codec import headers_of, value_of
 from shared.publisher import Outgoing
+from shared.testing.builders import a_specialist
 from shared.testing.topics import Topics
 
 
@@ -35,3 +40,17 @@ async def test_a_topic_that_is_not_there_is_not_made(topics: Topics) -> None:
         await produced(topics.bootstrap, name, b"a", b"1")
     with pytest.raises(Transient, match=f"Kafka has no topic {name}"):
         await consumed(topics.bootstrap, name, b"a")
+
+
+async def test_a_tool_reads_every_codec_and_passes_what_cannot_be_decoded(topics: Topics) -> None:
+    """What a key has on a topic, and what a compacted topic says now, which imports ask first."""
+    await topics.create("specialists.v1", partitions=1)
+    listed = a_specialist("ana")
+    assert isinstance(listed.event, SpecialistListed)
+    record = Outgoing("specialists.v1", b"ana", value_of(listed.event), headers_of(listed))
+    await foreign.send(topics, [record], compression_type="zstd")
+    await foreign.send_undecodable(topics, [record, record])
+    await foreign.send(topics, [record], compression_type="lz4")
+    name = topics.prefix + "specialists.v1"
+    assert await consumed(topics.bootstrap, name, b"ana") == [record.value] * 2
+    assert await latest(topics.bootstrap, SpecialistListed, topics.prefix) == [listed.event]

@@ -1,5 +1,6 @@
 """The batch consumer on real servers: bad records parked, neighbours handled, nothing twice."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -60,6 +61,14 @@ BAD = {
 }
 
 
+def consumer_of(
+    topics: Topics, db: Database, handle: Handle, *, reads: Sequence[str] = ("tickets.v1",)
+) -> BatchConsumer[Envelope[Event]]:
+    """Make a consumer."""
+    connection = Connection(topics.bootstrap, SERVICE, topic_prefix=topics.prefix)
+    return BatchConsumer(connection, db, topics=reads, decode=read, handle=handle)
+
+
 @asynccontextmanager
 async def consuming(
     topics: Topics, fresh: FreshDatabase, handle: Handle
@@ -68,9 +77,7 @@ async def consuming(
     db = Database(fresh.dsn, service=SERVICE)
     publisher = Publisher(topics.bootstrap, service=SERVICE, topic_prefix=topics.prefix)
     relay = Relay(db, publisher)
-    connection = Connection(topics.bootstrap, SERVICE, topic_prefix=topics.prefix)
-    consumer = BatchConsumer(connection, db, topics=["tickets.v1"], decode=read, handle=handle)
-    parts: list[Part] = [db, publisher, relay, consumer]
+    parts: list[Part] = [db, publisher, relay, consumer_of(topics, db, handle)]
     for part in parts:
         await part.start()
     try:
@@ -85,10 +92,19 @@ class Seen:
 
     def __init__(self) -> None:
         self.tickets: list[UUID] = []
+        self._news = asyncio.Event()
 
     async def __call__(self, _: Tx, envelopes: Sequence[Envelope[Event]], __: datetime) -> None:
         """Note the tickets."""
         self.tickets += [UUID(envelope.event.subject) for envelope in envelopes]
+        self._news.set()
+
+    async def until(self, tickets: Sequence[UUID], within_s: float = 30) -> None:
+        """Wait until these tickets were given, in this order. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while self.tickets != tickets:
+                self._news.clear()
+                await self._news.wait()
 
 
 @pytest.mark.parametrize("place", [0, 2, 4])

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from premium.records import to_the_end
 from shared.errors import Poison, Transient
 from shared.events import Envelope, Event
 from shared.events.codec import Record, read
+from shared.record_batches import reader
 
 __all__ = ["latest"]
 
@@ -23,12 +24,7 @@ async def latest[E: Event](
     """
     kinds = kind if isinstance(kind, tuple) else (kind,)
     topic = kinds[0].topic
-    consumer = AIOKafkaConsumer(
-        topic_prefix + topic,
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
+    consumer = reader(bootstrap, topic_prefix + topic)
     found: list[Envelope[E]] = []
     try:
         await consumer.start()

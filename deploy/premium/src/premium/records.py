@@ -14,8 +14,8 @@ from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
 from shared.errors import Transient
-from shared.header_names import accept_any
 from shared.publisher import Outgoing, Publisher
+from shared.record_batches import reader
 from shared.settings import load
 
 __all__ = ["consume", "consumed", "produce", "produced", "to_the_end"]
@@ -54,13 +54,7 @@ async def consumed(bootstrap: str, topic: str, key: bytes) -> list[bytes]:
     All partitions are read: whoever sent by another library may have put the key elsewhere.
     """
     await _seek_topic(bootstrap, topic)
-    accept_any()
-    consumer = AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
+    consumer = reader(bootstrap, topic)
     found: list[bytes] = []
     try:
         await consumer.start()

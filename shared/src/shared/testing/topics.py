@@ -1,13 +1,14 @@
 """Topics of one test on a broker that others use too, told apart by a prefix."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
+from shared import record_batches
 from shared.publisher import Outgoing, Publisher
 
 __all__ = ["Topics"]
@@ -24,14 +25,16 @@ class Topics:
         self.prefix = prefix
         self._publisher = Publisher(bootstrap, service="test", topic_prefix=prefix)
 
-    async def create(self, *names: str, partitions: int = 3) -> None:
+    async def create(
+        self, *names: str, partitions: int = 3, settings: Mapping[str, str] = _ROOMY
+    ) -> None:
         """Make topics; they are there when this returns."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
             answer = await admin.create_topics(
                 [
-                    NewTopic(self.prefix + name, partitions, 1, topic_configs=_ROOMY)
+                    NewTopic(self.prefix + name, partitions, 1, topic_configs=dict(settings))
                     for name in names
                 ]
             )
@@ -40,6 +43,15 @@ class Topics:
         for topic, code, *_ in answer.topic_errors:
             if code:
                 raise for_code(code)(topic)
+
+    async def delete(self, *names: str) -> None:
+        """Delete topics."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            await admin.delete_topics([self.prefix + name for name in names])
+        finally:
+            await admin.close()
 
     async def send(self, records: Iterable[Outgoing]) -> None:
         """Write records; they are acknowledged when this returns."""
@@ -90,12 +102,7 @@ class _Reader:
     """Reads a topic from its beginning, outside of any group."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        self._consumer = AIOKafkaConsumer(
-            topic,
-            bootstrap_servers=bootstrap,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-        )
+        self._consumer = record_batches.reader(bootstrap, topic)
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from premium.proof.broker import Broker
 from shared.clock import elapsed_s, or_after
+from shared.record_batches import reader
 
 __all__ = ["Arrival", "Ear", "listening", "wall_ahead_s"]
 
@@ -82,7 +83,7 @@ async def listening(bootstrap: str, topic: str) -> AsyncIterator[Ear]:
     broker = Broker(bootstrap)
     ends = await broker.ends([topic])
     await broker.close()
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = reader(bootstrap)
     await consumer.start()
     try:
         consumer.assign(list(ends))

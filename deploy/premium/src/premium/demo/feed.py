@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from premium.proof.broker import Offsets
 from shared.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Skipped, read
+from shared.record_batches import reader
 
 __all__ = ["Feed"]
 
@@ -41,11 +42,8 @@ class Feed:
 
     async def run(self) -> None:
         """Read until cancelled."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            fetch_max_wait_ms=_GATHER_MS,
-            fetch_min_bytes=_GATHER_BYTES,
+        consumer = reader(
+            self._bootstrap, fetch_max_wait_ms=_GATHER_MS, fetch_min_bytes=_GATHER_BYTES
         )
         await consumer.start()
         try:

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.errors import Transient
+from shared.record_batches import reader
 
 __all__ = ["Broker", "Offsets"]
 
@@ -43,11 +44,7 @@ class Broker:
         async def ask() -> Offsets:
             places = await self._places(wanted)
             if self._consumer is None:
-                self._consumer = AIOKafkaConsumer(
-                    bootstrap_servers=self.bootstrap,
-                    enable_auto_commit=False,
-                    request_timeout_ms=_REQUEST_MS,
-                )
+                self._consumer = reader(self.bootstrap, request_timeout_ms=_REQUEST_MS)
                 await self._consumer.start()
             ends: Offsets = await self._consumer.end_offsets(places)
             return ends

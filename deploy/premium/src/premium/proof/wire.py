@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from premium.proof.broker import Offsets
@@ -20,6 +20,7 @@ from shared.clock import elapsed_s
 from shared.dead_letters import reason_of
 from shared.errors import Transient
 from shared.events import WatermarkAdvanced, dead_letter_topic
+from shared.record_batches import UndecodableBatch, reader
 
 __all__ = ["DEAD_LETTER_TOPICS", "FACT_TOPICS", "Published", "Wire", "read_wire"]
 
@@ -78,6 +79,13 @@ class Wire:
 
     def take(self, record: ConsumerRecord) -> None:
         """Add a record; what is said each second, of no ticket, is none of the facts."""
+        if isinstance(record.value, UndecodableBatch):
+            place = f"{record.topic}/{record.partition}"
+            batch = record.value
+            self.contradictions.append(
+                f"{place}: offsets {batch.first} to {batch.last} cannot be decoded: {batch.fault}"
+            )
+            return
         if record.topic in DEAD_LETTER_TOPICS:
             self.dead_letters[f"{record.topic}: {reason_of(record.headers)}"] += 1
             return
@@ -105,9 +113,7 @@ class Wire:
 
 async def read_wire(bootstrap: str, since: Offsets, until: Offsets) -> Wire:
     """Read from ``since`` to ``until``. Raises Transient when the broker goes away meanwhile."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = reader(bootstrap)
     left = {place: end for place, end in until.items() if end > since.get(place, 0)}
     wire = Wire()
     try:

@@ -12,6 +12,7 @@ from premium.proof.broker import Broker, Offsets
 from shared.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, Skipped, read
+from shared.record_batches import reader
 
 __all__ = ["Feed", "Since", "following"]
 
@@ -54,9 +55,7 @@ class Feed:
 async def following(bootstrap: str, topic: str, since: Since) -> AsyncIterator[Feed]:
     """Follow a topic. Raises Transient or KafkaError while the broker, or the topic, is away."""
     ends = await _ends(bootstrap, topic)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = reader(bootstrap)
     await consumer.start()
     try:
         places = list(ends)

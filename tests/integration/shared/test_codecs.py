@@ -1,0 +1,73 @@
+"""Every codec of Kafka is read, and a batch that cannot be decoded stops nobody."""
+
+from typing import Final
+from uuid import uuid4
+
+import pytest
+from tests.integration.shared import foreign
+from tests.integration.shared.test_consumer import (
+    DEAD_LETTERS,
+    MakeDatabase,
+    Seen,
+    consuming,
+    good,
+    spoiled,
+)
+
+from premium.redrive import redriven
+from shared import dead_letters
+from shared.testing.topics import Topics
+
+CODECS: Final = ("gzip", "snappy", "lz4", "zstd")
+_CRC_FROM: Final = 21  # https://kafka.apache.org/documentation/#recordbatch
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("level", ["client", "topic"])
+async def test_every_codec_is_read(
+    topics: Topics, database: MakeDatabase, codec: str, level: str
+) -> None:
+    """Whether the client compresses a batch, or the broker because the topic says so."""
+    by_topic = level == "topic"
+    settings = {"compression.type": codec} if by_topic else {}
+    await topics.create("tickets.v1", partitions=1, settings=settings)
+    await topics.create(DEAD_LETTERS, partitions=1)
+    ids = [uuid4() for _ in range(50)]
+    seen = Seen()
+    async with consuming(topics, await database("intake"), seen):
+        records = [*map(good, ids), spoiled(b"")]
+        await foreign.send(topics, records, compression_type="none" if by_topic else codec)
+        (letter,) = await topics.wait_for(DEAD_LETTERS, 1)
+    assert seen.tickets == ids
+    assert dict(letter.headers)["dl-reason"] == b"empty"
+
+
+async def test_a_batch_that_cannot_be_decoded_is_parked_by_its_offsets_and_passed(
+    topics: Topics, database: MakeDatabase
+) -> None:
+    """Its bytes lie aside with the range and the fault; a redrive does not send them."""
+    await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
+    ids = [uuid4() for _ in range(6)]
+    seen = Seen()
+    async with consuming(topics, await database("intake"), seen) as db:
+        await topics.send(map(good, ids[:3]))
+        raw = await foreign.send_undecodable(topics, map(good, (uuid4() for _ in range(5))))
+        await topics.send(map(good, ids[3:]))
+        await topics.send([spoiled(b"")])
+        told = await topics.wait_for(DEAD_LETTERS, 2)
+        async with db.session() as session:
+            parked = await dead_letters.lying(session)
+        sent = await redriven(db)
+        async with db.session() as session:
+            (still,) = await dead_letters.lying(session)
+    assert seen.tickets == ids
+    assert [dict(notice.headers)["dl-reason"] for notice in told] == [
+        b"undecodable_batch",
+        b"empty",
+    ]
+    assert parked[0].offset == 7
+    assert parked[0].detail.startswith("offsets 3 to 7: the batch cannot be decoded: ")
+    assert parked[0].value is not None
+    assert parked[0].value[_CRC_FROM:] == raw
+    assert [letter.reason for letter in sent] == ["empty"]
+    assert still.id == parked[0].id
