@@ -13,9 +13,9 @@ from shared.consumer import BatchConsumer, Claimable, Connection, Decoder, Handl
 from shared.http import HttpServer, ops_routes
 from shared.inbox import Pruner
 from shared.lifecycle import Part
-from shared.outbox import Relay
 from shared.postgres import Database, now
 from shared.publisher import Publisher
+from shared.relay import Relay
 from shared.settings import ServiceSettings
 
 __all__ = ["Service"]

@@ -20,6 +20,7 @@ __all__ = [
     "REFUSED",
     "RELAYED",
     "SKIPPED",
+    "TOPIC_UNAVAILABLE",
     "WAITS",
     "configure",
 ]
@@ -38,6 +39,9 @@ BATCH_S: Final = Histogram(
 LAG: Final = Gauge("premium_consumer_lag", "Records not yet handled", ["topic", "partition"])
 OUTBOX_AGE_S: Final = Gauge("premium_outbox_age_seconds", "Age of the oldest unpublished row")
 RELAYED: Final = Counter("premium_relayed", "Records published from the outbox")
+TOPIC_UNAVAILABLE: Final = Gauge(
+    "premium_topic_unavailable", "1 while the relay cannot publish to a topic", ["topic"]
+)
 PRODUCER_REBUILT: Final = Counter("premium_producer_rebuilt", "Producers replaced when wedged")
 
 _NOISY: Final = ("aiokafka", "kafka", "faststream", "mail.log", "uvicorn")

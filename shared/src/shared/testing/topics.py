@@ -1,11 +1,12 @@
 """Topics of one test on a broker that others use too, told apart by a prefix."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from shared.publisher import Outgoing, Publisher
@@ -24,14 +25,19 @@ class Topics:
         self.prefix = prefix
         self._publisher = Publisher(bootstrap, service="test", topic_prefix=prefix)
 
-    async def create(self, *names: str, partitions: int = 3) -> None:
-        """Make topics; they are there when this returns."""
+    async def create(self, *names: str, partitions: int = 3, **settings: str) -> None:
+        """Make topics; they are there when this returns. Settings have _ for each dot."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
             answer = await admin.create_topics(
                 [
-                    NewTopic(self.prefix + name, partitions, 1, topic_configs=_ROOMY)
+                    NewTopic(
+                        self.prefix + name,
+                        partitions,
+                        1,
+                        topic_configs=_ROOMY | _dotted(settings),
+                    )
                     for name in names
                 ]
             )
@@ -40,6 +46,16 @@ class Topics:
         for topic, code, *_ in answer.topic_errors:
             if code:
                 raise for_code(code)(topic)
+
+    async def set(self, name: str, **settings: str) -> None:
+        """Give a topic other settings; the rest of them is the broker's own again."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        topic = ConfigResource(ConfigResourceType.TOPIC, self.prefix + name, _dotted(settings))
+        try:
+            await admin.alter_configs([topic])
+        finally:
+            await admin.close()
 
     async def send(self, records: Iterable[Outgoing]) -> None:
         """Write records; they are acknowledged when this returns."""
@@ -84,6 +100,10 @@ class Topics:
                 await admin.delete_topics(names)
         finally:
             await admin.close()
+
+
+def _dotted(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "."): value for name, value in settings.items()}
 
 
 class _Reader:
