@@ -10,12 +10,13 @@ rows of a topic that takes nothing stay where they are, in order, until it does.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, override
 
 import asyncpg
 import structlog
 
 from shared import dead_letters, telemetry
+from shared.background import Background
 from shared.clock import elapsed_s, or_after
 from shared.errors import Poison, Transient
 from shared.outbox import unpacked
@@ -44,20 +45,28 @@ DELETE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 TAKE: Final = "DELETE FROM outbox WHERE id = $1 RETURNING id"
 
 
-class Relay:
+class Relay(Background):
     """Publishes the outbox. Several may run: one leads, the others wait for its lock.
 
     After few rows it waits ``patience_ms`` for more: fewer rounds, which cost as much for one row
-    as for many, and what comes after a lull is not delayed.
+    as for many, and what comes after a lull is not delayed. Its lock needs a session of its own:
+    ``sessions`` gives it one where ``db`` is pooled.
     """
 
-    def __init__(self, db: Database, publisher: Publisher, *, patience_ms: int = 0) -> None:
+    def __init__(
+        self,
+        db: Database,
+        publisher: Publisher,
+        *,
+        patience_ms: int = 0,
+        sessions: Database | None = None,
+    ) -> None:
+        super().__init__("relay")
         self._db = db
+        self._sessions = sessions or db
         self._publisher = publisher
         self._patience_s = patience_ms / 1000
         self._wake = asyncio.Event()
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._looked_at = elapsed_s()
         self._unavailable: dict[str, float] = {}
         """Topics that take nothing, and when they were last tried."""
@@ -68,26 +77,18 @@ class Relay:
         """Seconds since the relay last did, or found nothing to do: its health."""
         return elapsed_s(self._looked_at)
 
-    async def start(self) -> None:
-        """Start relaying in the background."""
-        self._task = asyncio.create_task(self._run(), name="relay")
-
+    @override
     async def stop(self) -> None:
         """Publish what is there, then leave."""
         self._stop.set()
         self._wake.set()
-        if self._task is not None:
-            await self._task
+        await super().stop()
 
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The background task, watched by the lifecycle."""
-        return self._task
-
+    @override
     async def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                async with self._db.session() as session:
+                async with self._sessions.session() as session:
                     await self._relay(session)
             except Transient as e:
                 _LOG.warning("relay_waits", reason=str(e))
