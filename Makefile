@@ -36,7 +36,8 @@ unit: $(READY) ## tests that need no server: rules, contracts, tidiness
 simulate: $(READY) ## many random histories through the clock engine, beside the bare rules
 	@$(RUN) python -m tests.simulation $(ARGS)
 
-integration: $(READY) ## tests on a real PostgreSQL and Kafka
+integration: $(READY) ## tests on a real PostgreSQL, Kafka and PgBouncer (got by apt when root, else: install it)
+	@deploy/pgbouncer
 	@$(PYTEST) tests/integration $(ARGS)
 
 browser: $(READY) ## tests of the pages in Chromium (got by apt when root, else: install it)
@@ -48,6 +49,7 @@ pictures: $(READY) ## the pages in docs/pictures anew, light and dark: look at t
 	@$(PYTEST) tests/browser -k states --pictures docs/pictures $(ARGS)
 
 e2e: $(READY) ## tests of the four services as processes, one of them under kill -9
+	@deploy/pgbouncer
 	@$(PYTEST) tests/e2e tests/chaos $(ARGS)
 
 bench: $(READY) ## throughput and latency beside a hand-written floor

@@ -1,4 +1,4 @@
-"""Dead letters: what can never be handled is parked, byte for byte, with its reason.
+"""Dead letters: what can never be handled, or sent, is parked, byte for byte, with its reason.
 
 The record as it was lies in the service's own database, where an erasure finds it and a redrive
 takes it up again. ``<service>.dead-letters.v1`` says where it came from and why it lies aside, in
@@ -19,6 +19,7 @@ from shared.events import NAMESPACE, dead_letter_topic
 from shared.events.codec import Header, Record
 from shared.inbox import Forget
 from shared.postgres import Tx
+from shared.publisher import Outgoing
 
 __all__ = [
     "UNDECODABLE",
@@ -30,6 +31,7 @@ __all__ = [
     "marks_of",
     "naming",
     "park",
+    "park_refused",
     "reason_of",
     "redrive",
 ]
@@ -60,12 +62,15 @@ FORGET: Final = """
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A parked record as it was, with the place it came from and the reason."""
+    """A parked record as it was, with the place it came from and the reason.
+
+    One of ours that the broker refused has no offset, and a partition only if it needs that one.
+    """
 
     id: int
     topic: str
-    partition: int
-    offset: int
+    partition: int | None
+    offset: int | None
     reason: str
     detail: str
     key: bytes | None
@@ -86,42 +91,69 @@ def id_of(record: Record) -> UUID:
 
 async def park(tx: Tx, record: Record, why: Poison, *, service: str, attempts: int) -> None:
     """Put a record aside with the transaction, and say so."""
+    letter = await _keep(tx, record, why)
+    marks = marks_of(letter, record, why, service=service, attempts=attempts)
+    await _say(tx, letter, marks, service)
+    telemetry.DEAD_LETTERS.labels(why.reason).inc()
+
+
+async def park_refused(
+    tx: Tx, refused: Outgoing, why: Poison, *, service: str, attempts: int
+) -> None:
+    """Put aside a record of ours that the broker does not take, and say so.
+
+    Of one that was to say of another that it lies aside, nothing more is said.
+    """
+    letter = await _keep(tx, refused, why)
+    telemetry.DEAD_LETTERS.labels(why.reason).inc()
+    if refused.topic != dead_letter_topic(service):
+        marks = marks_of(letter, refused, why, service=service, attempts=attempts)
+        await _say(tx, letter, marks, service)
+
+
+async def _keep(tx: Tx, record: Record | Outgoing, why: Poison) -> int:
     letter: int = await tx.fetchval(
         PARK,
         record.topic,
         record.partition,
-        record.offset,
+        _offset_of(record),
         why.reason,
         _detail(why),
         record.key,
         record.value,
         outbox.packed(record.headers),
     )
+    return letter
+
+
+async def _say(tx: Tx, letter: int, marks: list[Header], service: str) -> None:
     await outbox.add_raw(
-        tx,
-        topic=dead_letter_topic(service),
-        key=str(letter).encode(),
-        value=None,
-        headers=marks_of(letter, record, why, service=service, attempts=attempts),
+        tx, topic=dead_letter_topic(service), key=str(letter).encode(), value=None, headers=marks
     )
-    telemetry.DEAD_LETTERS.labels(why.reason).inc()
+
+
+def _offset_of(record: Record | Outgoing) -> int | None:
+    return record.offset if isinstance(record, Record) else None
 
 
 def marks_of(
-    letter: int, record: Record, why: Poison, *, service: str, attempts: int
+    letter: int, record: Record | Outgoing, why: Poison, *, service: str, attempts: int
 ) -> list[Header]:
-    """Say whence a record came, why it lies aside, and under which number."""
+    """Say whence a record came, why it lies aside, and under which number.
+
+    One of ours that was refused came from nowhere: its topic is where it was to go.
+    """
     marks = {
         "id": letter,
         "topic": record.topic,
         "partition": record.partition,
-        "offset": record.offset,
+        "offset": _offset_of(record),
         "service": service,
         "reason": why.reason,
         "detail": _detail(why),
         "attempts": attempts,
     }
-    return [(f"dl-{name}", str(mark).encode()) for name, mark in marks.items()]
+    return [(f"dl-{name}", str(mark).encode()) for name, mark in marks.items() if mark is not None]
 
 
 def reason_of(headers: Sequence[Header]) -> str:
@@ -141,7 +173,7 @@ async def naming(tx: Tx, sought: Sequence[bytes]) -> list[DeadLetter]:
 
 
 async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    """Send those that still lie aside back to where they came from, byte for byte.
+    """Send those that still lie aside to where they came from, or were to go, byte for byte.
 
     A batch that could not be decoded stays: it is no record that could be sent.
     """
@@ -150,7 +182,12 @@ async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     sent = [letter for letter in records if letter.id in there]
     for letter in sent:
         await outbox.add_raw(
-            tx, topic=letter.topic, key=letter.key, value=letter.value, headers=letter.headers
+            tx,
+            topic=letter.topic,
+            key=letter.key,
+            value=letter.value,
+            headers=letter.headers,
+            partition=letter.partition if letter.offset is None else None,
         )
     return sent
 

@@ -1,13 +1,18 @@
-"""PostgreSQL: a pool, transactions that know whether they announce something, and the time."""
+"""PostgreSQL: a pool, transactions that know whether they announce something, and the time.
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+A pooler such as PgBouncer may stand before it. In session mode it makes no difference. In
+transaction mode only the statements of one transaction reach the same server: nothing is prepared
+for later, single statements have a transaction each, and what needs a session goes past the pooler.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
 
-from shared.errors import Transient
+from shared.errors import Poison, Transient
 
 __all__ = ["Database", "Tx", "away", "now"]
 
@@ -20,10 +25,15 @@ _AWAY: Final = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that was cut just before it was used
+    asyncpg.InvalidCachedStatementError,  # a migration changed a table that a plan was made for
+    asyncpg.InvalidSQLStatementNameError,  # a pooler gave us a server that has not prepared it
+    asyncpg.DuplicatePreparedStatementError,  # or one on which another has
     OSError,
     TimeoutError,
 )
 _COMMAND_TIMEOUT_S: Final = 30
+_CONNECT_S: Final = 5
+_STATEMENTS_KEPT: Final = 100
 
 
 class Tx:
@@ -31,7 +41,9 @@ class Tx:
 
     __slots__ = ("_connection", "after_commit", "announces")
 
-    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+    def __init__(
+        self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | _EachAlone"
+    ) -> None:
         self._connection = connection
         self.announces = False
         """Set by the outbox: the relay is woken after the commit."""
@@ -67,13 +79,36 @@ class Tx:
         return await self._connection.fetchval(query, *args)
 
 
-class Database:
-    """One service's database. ``on_announce`` is called after a commit that filled the outbox."""
+class _EachAlone:
+    """A connection on which each statement is a transaction of its own.
 
-    def __init__(self, dsn: str, *, service: str, connections_max: int = 12) -> None:
+    asyncpg sends a statement and its values apart: between the two, a pooler may change the server.
+    """
+
+    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def alone(*args: object, **options: object) -> Any:  # noqa: ANN401 - as asyncpg's
+            async with self._connection.transaction():
+                return await getattr(self._connection, name)(*args, **options)
+
+        return alone
+
+
+class Database:
+    """One service's database. ``on_announce`` is called after a commit that filled the outbox.
+
+    ``pooled`` says that a pooler in transaction mode stands before it.
+    """
+
+    def __init__(
+        self, dsn: str, *, service: str, connections_max: int = 12, pooled: bool = False
+    ) -> None:
         self._dsn = dsn
         self._service = service
         self._connections_max = connections_max
+        self._pooled = pooled
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.on_announce: Callable[[], None] = lambda: None
 
@@ -84,10 +119,11 @@ class Database:
                 self._dsn,
                 min_size=1,
                 max_size=self._connections_max,
-                timeout=5,
+                timeout=_CONNECT_S,
                 command_timeout=_COMMAND_TIMEOUT_S,
                 reset=_leave_as_it_is,
                 server_settings={"application_name": self._service},
+                statement_cache_size=0 if self._pooled else _STATEMENTS_KEPT,
             )
 
     async def stop(self) -> None:
@@ -110,13 +146,29 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Tx]:
-        """Hold one connection without a transaction: for session locks and single statements."""
+        """Hold one connection without a transaction: for single statements.
+
+        Also for what belongs to a session, as locks do, if the database is not ``pooled``.
+        """
         with away("PostgreSQL"):
             async with self._acquired() as connection:
+                if self._pooled:
+                    yield Tx(_EachAlone(connection))
+                    return
                 try:
                     yield Tx(connection)
                 finally:
                     await connection.reset()
+
+    async def check_sessions(self) -> None:
+        """Raise Poison when sessions are shared and nothing says so, Transient as `start`."""
+        with away("PostgreSQL"):
+            if not self._pooled and await _shares_sessions(self._dsn):
+                raise Poison(
+                    "pooler",
+                    "a pooler in transaction mode stands at DSN, where statements get mixed up and "
+                    "locks get lost; set DIRECT_DSN to the database itself",
+                )
 
     @asynccontextmanager
     async def _acquired(
@@ -126,6 +178,43 @@ class Database:
             raise Transient("the database pool is not open")
         async with self._pool.acquire(timeout=_COMMAND_TIMEOUT_S) as connection:
             yield connection
+
+
+SERVER: Final = "SELECT pg_backend_pid()"
+
+
+async def _shares_sessions(dsn: str) -> bool:
+    """See whether a second connection gets the server that the first one had, or the first another.
+
+    Only where the server's number is not the one that was given at the door: no pooler is right
+    about it.
+    """
+    async with _connected(dsn) as ours:
+        had = await _server_of(ours)
+        if had == ours.get_server_pid():
+            return False
+        async with _connected(dsn) as other:
+            try:
+                return had == await _server_of(other) or had != await _server_of(ours)
+            except TimeoutError:  # in session mode, and no server is left
+                return False
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    connection = await asyncpg.connect(
+        dsn, timeout=_CONNECT_S, command_timeout=_CONNECT_S, statement_cache_size=0
+    )
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def _server_of(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+    async with connection.transaction():
+        pid: int = await connection.fetchval(SERVER)
+        return pid
 
 
 async def _leave_as_it_is(_: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:

@@ -42,7 +42,8 @@ def command_line[S: ServiceSettings](
 
 
 def _database(package: str, settings: ServiceSettings) -> Database:
-    return Database(settings.dsn.get_secret_value(), service=package)
+    pooled = settings.direct_dsn is not None
+    return Database(settings.dsn.get_secret_value(), service=package, pooled=pooled)
 
 
 async def _serve[S: ServiceSettings](
@@ -51,7 +52,7 @@ async def _serve[S: ServiceSettings](
     telemetry.configure(service=package, level=settings.log_level)
     _collect_less()
     db = _database(package, settings)
-    return await run([db, _Migrated(db, package), *assemble(settings, db)])
+    return await run([db, _Fit(db, package), *assemble(settings, db)])
 
 
 def _collect_less() -> None:
@@ -78,14 +79,15 @@ async def _migrate(package: str, settings: ServiceSettings) -> int:
     return 0
 
 
-class _Migrated:
-    """The part that refuses to serve on a database that lacks migrations."""
+class _Fit:
+    """The part that refuses to serve on a database that lacks migrations, or whose sessions end."""
 
     def __init__(self, db: Database, package: str) -> None:
         self._db = db
         self._package = package
 
     async def start(self) -> None:
+        await self._db.check_sessions()
         missing = await migrations.check(self._db, self._package)
         if missing:
             raise Transient(

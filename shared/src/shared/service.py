@@ -13,9 +13,9 @@ from shared.consumer import BatchConsumer, Claimable, Connection, Decoder, Handl
 from shared.http import HttpServer, ops_routes
 from shared.inbox import Pruner
 from shared.lifecycle import Part
-from shared.outbox import Relay
 from shared.postgres import Database, now
 from shared.publisher import Publisher
+from shared.relay import Relay
 from shared.settings import ServiceSettings
 
 __all__ = ["Service"]
@@ -52,7 +52,17 @@ class Service:
             Pruner(db),
             Pruner(db, "dead letter pruner", dead_letters.forgetting(letters_kept)),
         )
-        self._relay = Relay(db, self._publisher, patience_ms=relay_patience_ms)
+        direct = settings.direct_dsn
+        self._direct = (
+            [Database(direct.get_secret_value(), service=name, connections_max=1)] if direct else []
+        )
+        """Past the pooler, for the relay: its lock lives as long as its session."""
+        self._relay = Relay(
+            db,
+            self._publisher,
+            patience_ms=relay_patience_ms,
+            sessions=next(iter(self._direct), db),
+        )
 
     async def partitions(self, topic: str) -> int:
         """Count a topic's partitions. Raises Transient while the broker is away."""
@@ -90,7 +100,7 @@ class Service:
         routes = ops_routes(checks)
         app = make_app(routes) if make_app else make_api(self._name, routes)
         http = HttpServer(app, host=self._settings.http_host, port=self._settings.http_port)
-        return [self._publisher, self._relay, *self._pruners, *own, consumer, http]
+        return [*self._direct, self._publisher, self._relay, *self._pruners, *own, consumer, http]
 
     async def _database_fault(self) -> str | None:
         async with self._db.session() as session:

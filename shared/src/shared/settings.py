@@ -14,11 +14,15 @@ SECRETS: Final = Path("/run/secrets")
 
 
 class ServiceSettings(BaseSettings):
-    """What every service is told. A secret may also be a file in /run/secrets of its name."""
+    """What every service is told. A secret may also be a file in /run/secrets of its name.
+
+    ``direct_dsn`` names the database itself when ``dsn`` is a pooler's in transaction mode.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     dsn: SecretStr
+    direct_dsn: SecretStr | None = None
     kafka_bootstrap: str = Field(pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=0, le=65535)

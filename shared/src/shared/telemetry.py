@@ -16,11 +16,13 @@ __all__ = [
     "IN_HAND",
     "LAG",
     "OUTBOX_AGE_S",
+    "PART_FAILURES",
     "PRODUCER_REBUILT",
     "READ_AGAIN",
     "REFUSED",
     "RELAYED",
     "SKIPPED",
+    "TOPIC_UNAVAILABLE",
     "WAITS",
     "configure",
 ]
@@ -39,6 +41,12 @@ BATCH_S: Final = Histogram(
 LAG: Final = Gauge("premium_consumer_lag", "Records not yet handled", ["topic", "partition"])
 OUTBOX_AGE_S: Final = Gauge("premium_outbox_age_seconds", "Age of the oldest unpublished row")
 RELAYED: Final = Counter("premium_relayed", "Records published from the outbox")
+TOPIC_UNAVAILABLE: Final = Gauge(
+    "premium_topic_unavailable", "1 while the relay cannot publish to a topic", ["topic"]
+)
+PART_FAILURES: Final = Counter(
+    "premium_part_failures", "Times that a part failed unforeseen, and ran again", ["part"]
+)
 PRODUCER_REBUILT: Final = Counter("premium_producer_rebuilt", "Producers replaced when wedged")
 
 READ_AGAIN: Final = Counter(

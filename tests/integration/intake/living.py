@@ -20,9 +20,9 @@ from shared.http import HttpServer, ops_routes
 from shared.keys import EVERY, SCOPES
 from shared.lifecycle import Part
 from shared.limits import LIMITS, Limits
-from shared.outbox import Relay
 from shared.postgres import Database
 from shared.publisher import Publisher
+from shared.relay import Relay
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics
 

@@ -29,8 +29,8 @@ async def test_every_codec_is_read(
 ) -> None:
     """Whether the client compresses a batch, or the broker because the topic says so."""
     by_topic = level == "topic"
-    settings = {"compression.type": codec} if by_topic else {}
-    await topics.create("tickets.v1", partitions=1, settings=settings)
+    settings = {"compression_type": codec} if by_topic else {}
+    await topics.create("tickets.v1", partitions=1, **settings)
     await topics.create(DEAD_LETTERS, partitions=1)
     ids = [uuid4() for _ in range(50)]
     seen = Seen()

@@ -14,9 +14,9 @@ from shared.errors import Poison, Transient
 from shared.events import Envelope, Event, TicketResponded
 from shared.events.codec import Header, headers_of, read, value_of
 from shared.lifecycle import Part
-from shared.outbox import Relay
 from shared.postgres import Database, Tx
 from shared.publisher import Outgoing, Publisher
+from shared.relay import Relay
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics
 

@@ -11,9 +11,9 @@ import pytest
 from shared import outbox
 from shared.errors import Transient
 from shared.events import Envelope, Event, TicketResolved, TicketResponded
-from shared.outbox import Relay
 from shared.postgres import Database, away
 from shared.publisher import Outgoing, Publisher
+from shared.relay import Relay
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics
 

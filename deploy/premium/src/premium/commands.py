@@ -29,6 +29,7 @@ def up() -> None:
         settings.home,
         kafka_bootstrap=settings.kafka_bootstrap,
         postgres_dsn=dsn.get_secret_value() if dsn is not None else None,
+        postgres_pooler=settings.postgres_pooler,
         report=Shown(console),
     )
     addresses = run(stack.up())

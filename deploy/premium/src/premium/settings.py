@@ -17,3 +17,5 @@ class Settings(BaseSettings):
     kafka_bootstrap: str | None = Field(None, pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
     postgres_dsn: SecretStr | None = Field(None, pattern=r"^postgres(ql)?://")
     """Of a role that may create roles and databases."""
+    postgres_pooler: str | None = Field(None, pattern=r"^[^\s:/,]+:\d+$")
+    """A pooler in transaction mode, by which services reach that server."""

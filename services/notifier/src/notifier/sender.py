@@ -8,7 +8,7 @@ the same message ids: SMTP is at least once.
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, override
 from uuid import UUID
 
 import structlog
@@ -21,6 +21,7 @@ from notifier.settings import Settings
 from notifier.smtp import MailServer
 from notifier.store import Due
 from shared import outbox
+from shared.background import Background
 from shared.clock import or_after
 from shared.errors import Transient
 from shared.events import Envelope, Event
@@ -44,41 +45,31 @@ PENDING_AGE_S: Final = Gauge(
 )
 
 
-class Sender:
+class Sender(Background):
     """Sends as long as something is due; else waits to be woken, and looks now and then.
 
     Other instances plan deliveries too, and tries that failed fall due again.
     """
 
     def __init__(self, db: Database, settings: Settings) -> None:
+        super().__init__("sender")
         self._db = db
         self._team_mail = settings.team_mail
         self._server = MailServer(settings)
         self._woken = asyncio.Event()
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
         """Look for deliveries at once."""
         self._woken.set()
 
-    async def start(self) -> None:
-        """Start sending in the background."""
-        self._task = asyncio.create_task(self._run(), name="sender")
-
+    @override
     async def stop(self) -> None:
         """Finish the batch in hand, as far as the mail server is quick about it."""
         self._stop.set()
         self._woken.set()
         self._server.hurry()
-        if self._task is not None:
-            await self._task
+        await super().stop()
         await self._server.close()
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The background task, watched by the lifecycle."""
-        return self._task
 
     async def send_due(self) -> int:
         """Try a batch of what is due, the longest due first; the number claimed comes back."""
@@ -94,6 +85,7 @@ class Sender:
         _report(verdicts)
         return len(due)
 
+    @override
     async def _run(self) -> None:
         while not self._stop.is_set():
             self._woken.clear()

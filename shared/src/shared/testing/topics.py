@@ -6,6 +6,7 @@ from typing import Final, Self
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from shared import record_batches
@@ -25,16 +26,19 @@ class Topics:
         self.prefix = prefix
         self._publisher = Publisher(bootstrap, service="test", topic_prefix=prefix)
 
-    async def create(
-        self, *names: str, partitions: int = 3, settings: Mapping[str, str] = _ROOMY
-    ) -> None:
-        """Make topics; they are there when this returns."""
+    async def create(self, *names: str, partitions: int = 3, **settings: str) -> None:
+        """Make topics; they are there when this returns. Settings have _ for each dot."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
             answer = await admin.create_topics(
                 [
-                    NewTopic(self.prefix + name, partitions, 1, topic_configs=dict(settings))
+                    NewTopic(
+                        self.prefix + name,
+                        partitions,
+                        1,
+                        topic_configs=_ROOMY | _dotted(settings),
+                    )
                     for name in names
                 ]
             )
@@ -50,6 +54,16 @@ class Topics:
         await admin.start()
         try:
             await admin.delete_topics([self.prefix + name for name in names])
+        finally:
+            await admin.close()
+
+    async def set(self, name: str, **settings: str) -> None:
+        """Give a topic other settings; the rest of them is the broker's own again."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        topic = ConfigResource(ConfigResourceType.TOPIC, self.prefix + name, _dotted(settings))
+        try:
+            await admin.alter_configs([topic])
         finally:
             await admin.close()
 
@@ -96,6 +110,10 @@ class Topics:
                 await admin.delete_topics(names)
         finally:
             await admin.close()
+
+
+def _dotted(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "."): value for name, value in settings.items()}
 
 
 class _Reader:

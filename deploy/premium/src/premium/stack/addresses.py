@@ -1,6 +1,7 @@
 """Where everything of a stack is."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from premium.stack.databases import dsn_of
 from premium.stack.errors import StackError
@@ -31,6 +32,15 @@ class Addresses:
     def dsn(self, db: str, *, owner: bool = False) -> str:
         """Name a service's database, for the service's own role or for the owner."""
         return dsn_of(self.admin_dsn, self._memory, db, owner=owner)
+
+    def pooled_dsn(self, db: str) -> str | None:
+        """Name a service's database by way of the pooler, if there is one."""
+        pooler = self._memory.postgres_pooler
+        if pooler is None:
+            return None
+        server = urlsplit(self.dsn(db))
+        login = server.netloc.rpartition("@")[0]
+        return server._replace(netloc=f"{login}@{pooler}").geturl()
 
     def http(self, service: str) -> str:
         """Name a service's HTTP door, without a slash at the end."""

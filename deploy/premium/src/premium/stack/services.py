@@ -49,10 +49,9 @@ class Service(Server):
     @override
     def command(self, site: Site) -> Command:
         """Serve."""
-        dsn = Addresses(site.memory).dsn(self.package)
         return Command(
             argv=[sys.executable, "-P", "-m", self.package],
-            env=self._environment(site, dsn),
+            env=self._environment(site),
             log=site.home.logs / f"{self.name}.log",
             folder=site.home.folder,
         )
@@ -62,10 +61,11 @@ class Service(Server):
         """Ask /ready."""
         return await ask(f"{Addresses(site.memory).http(self.name)}/ready")
 
-    def _environment(self, site: Site, dsn: str) -> Mapping[str, str]:
+    def _environment(self, site: Site) -> Mapping[str, str]:
         addresses = Addresses(site.memory)
+        direct, pooled = addresses.dsn(self.package), addresses.pooled_dsn(self.package)
         told = {
-            "DSN": dsn,
+            **({"DSN": direct} if pooled is None else {"DSN": pooled, "DIRECT_DSN": direct}),
             "KAFKA_BOOTSTRAP": addresses.kafka_bootstrap,
             "HTTP_HOST": HOST,
             "HTTP_PORT": str(site.memory.ports[self.name]),

@@ -62,12 +62,17 @@ class Stack:
         *,
         kafka_bootstrap: str | None = None,
         postgres_dsn: str | None = None,
+        postgres_pooler: str | None = None,
         report: Reporter | None = None,
     ) -> None:
-        """Start nothing yet. A bootstrap or an admin's DSN names a server to use, not to start."""
+        """Start nothing yet. A bootstrap or an admin's DSN names a server to use, not to start.
+
+        A pooler's host:port is where services find their databases; the command goes past it.
+        """
         self._home = Home(home)
         self._kafka_bootstrap = kafka_bootstrap
         self._postgres_dsn = postgres_dsn
+        self._postgres_pooler = postgres_pooler
         self._report = report or Silent()
 
     @classmethod
@@ -81,6 +86,7 @@ class Stack:
             home,
             kafka_bootstrap=memory.kafka_bootstrap,
             postgres_dsn=memory.postgres_dsn,
+            postgres_pooler=memory.postgres_pooler,
             report=report,
         )
 
@@ -164,6 +170,7 @@ class Stack:
         """Decide what is to be remembered, before anything relies on it."""
         memory.kafka_bootstrap = self._kafka_bootstrap
         memory.postgres_dsn = self._postgres_dsn
+        memory.postgres_pooler = self._postgres_pooler
         memory.make_up_passwords((ADMIN, *ROLES, NUMBERS))
         for server in _SERVERS.values():
             _choose_ports(memory, [port for port in server.ports if port not in memory.ports])

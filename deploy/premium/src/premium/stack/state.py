@@ -32,6 +32,8 @@ class Memory(BaseModel):
     """Somebody else's Kafka, if the stack was last brought up with one."""
     postgres_dsn: str | None = None
     """The same of PostgreSQL."""
+    postgres_pooler: str | None = None
+    """By which pooler services go to it."""
     keys: dict[Keyed, str] = {}
     """What the stack itself shows at the doors of its services."""
 

@@ -1,0 +1,233 @@
+"""The relay on a real broker that refuses rows: no row, and no topic, holds up the others."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from premium.redrive import redriven
+from shared import dead_letters, outbox
+from shared.dead_letters import DeadLetter
+from shared.postgres import Database
+from shared.publisher import Publisher
+from shared.relay import Relay
+from shared.testing.databases import FreshDatabase, MakeDatabase
+from shared.testing.topics import Topics
+
+SERVICE = "test"
+LETTERS = f"{SERVICE}.dead-letters.v1"
+SMALL = "2000"
+"""Bytes that a small topic takes."""
+
+
+class Row(NamedTuple):
+    """What is put into the outbox."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    partition: int | None = None
+
+
+def rows(topic: str, key: bytes, *values: str) -> list[Row]:
+    """Make rows of one key."""
+    return [Row(topic, key, value.encode()) for value in values]
+
+
+@dataclass
+class Running:
+    """A relay at work."""
+
+    db: Database
+    topics: Topics
+    fresh: FreshDatabase
+
+    async def announce(self, announced: Sequence[Row]) -> None:
+        """Put rows into the outbox, in one transaction."""
+        async with self.db.transaction() as tx:
+            for row in announced:
+                await outbox.add_raw(
+                    tx,
+                    topic=row.topic,
+                    key=row.key,
+                    value=row.value,
+                    headers=[("h", b"\xff")],
+                    partition=row.partition,
+                )
+
+    async def arrived(self, topic: str, count: int) -> list[str]:
+        """Read so many values of a topic of one partition; what came twice is read once."""
+        expected, found = count, list[str]()
+        while len(found) < count:
+            records = await self.topics.wait_for(topic, expected)
+            found = list(dict.fromkeys(_text(record) for record in records))
+            expected = len(records) + count - len(found)
+        return found
+
+    async def parked(self) -> list[DeadLetter]:
+        """Read what lies aside."""
+        async with self.db.transaction() as tx:
+            return await dead_letters.lying(tx)
+
+    async def unsent(self) -> int:
+        """Count the rows that wait."""
+        async with self.db.transaction() as tx:
+            waiting: int = await tx.fetchval("SELECT count(*) FROM outbox")
+            return waiting
+
+
+def _text(record: ConsumerRecord) -> str:
+    text: str = record.value.decode()
+    return text
+
+
+@pytest.fixture
+async def running(
+    topics: Topics, database: Callable[[str], Awaitable[FreshDatabase]]
+) -> AsyncIterator[Running]:
+    """Run a relay over a fresh database and topics of one partition."""
+    await topics.create("roomy.v1", LETTERS, partitions=1)
+    await topics.create("small.v1", partitions=1, max_message_bytes=SMALL)
+    async with relaying(topics, database) as made:
+        yield made
+
+
+@asynccontextmanager
+async def relaying(topics: Topics, database: MakeDatabase) -> AsyncIterator[Running]:
+    """Run a relay while the block lasts."""
+    fresh = await database("intake")
+    db = Database(fresh.dsn, service=SERVICE)
+    publisher = Publisher(topics.bootstrap, service=SERVICE, topic_prefix=topics.prefix)
+    relay = Relay(db, publisher)
+    for part in (db, publisher, relay):
+        await part.start()
+    try:
+        yield Running(db, topics, fresh)
+    finally:
+        for part in (relay, publisher, db):
+            await part.stop()
+
+
+async def test_a_row_too_large_is_parked_and_its_neighbours_go_on(running: Running) -> None:
+    """What is before and behind it, of its own key and others, arrives in order."""
+    large = "x" * 5000
+    await running.announce(
+        [
+            *rows("small.v1", b"a", "a1", "a2"),
+            *rows("roomy.v1", b"r", "r1"),
+            *rows("small.v1", b"a", large, "a3"),
+            *rows("small.v1", b"b", "b1"),
+            *rows("roomy.v1", b"r", "r2"),
+        ]
+    )
+    assert await running.arrived("small.v1", 4) == ["a1", "a2", "a3", "b1"]
+    assert await running.arrived("roomy.v1", 2) == ["r1", "r2"]
+    await running.topics.wait_for(LETTERS, 1)
+    (letter,) = await running.parked()
+    assert (letter.topic, letter.reason, letter.offset) == ("small.v1", "too_large", None)
+    assert (letter.key, letter.value, letter.headers) == (b"a", large.encode(), [("h", b"\xff")])
+
+
+async def test_it_is_said_that_a_row_was_parked(running: Running) -> None:
+    """The topic of dead letters has the number, the reason, and where it was to go."""
+    await running.announce(rows("small.v1", b"a", "x" * 5000))
+    (said,) = await running.topics.wait_for(LETTERS, 1)
+    marks = {name: (value or b"").decode() for name, value in said.headers}
+    assert said.value is None
+    assert marks["dl-topic"] == "small.v1"
+    assert marks["dl-reason"] == "too_large"
+    assert "max.message.bytes" in marks["dl-detail"]
+    assert "dl-offset" not in marks
+
+
+async def test_a_parked_row_is_redriven_once_its_topic_takes_it(running: Running) -> None:
+    """Raise the limit, redrive: it arrives byte for byte, and lies aside no longer."""
+    await running.announce(rows("small.v1", b"a", "x" * 5000))
+    await running.topics.wait_for(LETTERS, 1)
+    await running.topics.set("small.v1", max_message_bytes="100000")
+    assert len(await redriven(running.db)) == 1
+    assert await running.arrived("small.v1", 1) == ["x" * 5000]
+    assert await running.parked() == []
+
+
+async def test_rows_that_fit_one_by_one_all_arrive(running: Running) -> None:
+    """A topic may take less at once than a batch holds: nothing is parked for that."""
+    values = [f"{number:04}" + "x" * 500 for number in range(60)]
+    await running.announce(rows("small.v1", b"a", *values))
+    assert await running.arrived("small.v1", 60) == values
+    assert await running.parked() == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (Row("roomy.v1", b"k", b"never", partition=7), "unknown_partition"),
+        (Row("no topic's name", b"k", b"never"), "bad_topic"),
+        (Row("x" * 300, b"k", b"never"), "bad_topic"),
+        (Row("compacted.v1", None, b"never"), "refused"),
+        (Row("roomy.v1", b"k", b"x" * 9 * 1024 * 1024), "too_large"),
+    ],
+)
+async def test_whatever_a_row_is_refused_for(running: Running, bad: Row, reason: str) -> None:
+    """It is parked, says why, keeps the partition it was bound to, and the rest goes on."""
+    await running.topics.create("compacted.v1", partitions=1, cleanup_policy="compact")
+    await running.announce([*rows("roomy.v1", b"k", "1"), bad, *rows("roomy.v1", b"k", "2")])
+    assert await running.arrived("roomy.v1", 2) == ["1", "2"]
+    await running.topics.wait_for(LETTERS, 1)
+    (letter,) = await running.parked()
+    assert (letter.topic, letter.reason, letter.partition) == (bad.topic, reason, bad.partition)
+    assert letter.value == bad.value
+
+
+async def test_a_row_that_cannot_be_read_is_parked(running: Running) -> None:
+    """Headers that nobody can read back stand in the reason; the neighbours go on."""
+    async with running.db.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO outbox (topic, key, value, headers) VALUES ('roomy.v1', 'k', 'v', '[[1')"
+        )
+    await running.announce(rows("roomy.v1", b"k", "1"))
+    assert await running.arrived("roomy.v1", 1) == ["1"]
+    await running.topics.wait_for(LETTERS, 1)
+    (letter,) = await running.parked()
+    assert letter.reason == "bad_headers"
+    assert "[[1" in letter.detail
+
+
+async def test_a_topic_that_is_not_there_waits_alone(running: Running) -> None:
+    """Nothing is parked for it: once it is made, its rows come in order."""
+    await running.announce([*rows("late.v1", b"k", "l1", "l2"), *rows("roomy.v1", b"k", "1", "2")])
+    assert await running.arrived("roomy.v1", 2) == ["1", "2"]
+    await running.announce(rows("late.v1", b"k", "l3"))
+    assert await running.unsent() >= 2
+    await running.topics.create("late.v1", partitions=1)
+    assert await running.arrived("late.v1", 3) == ["l1", "l2", "l3"]
+    assert await running.parked() == []
+
+
+async def test_a_topic_at_odds_with_our_clock_waits_alone(running: Running) -> None:
+    """Each record bears our time, so another would be refused as well: none is parked."""
+    await running.topics.create("clock.v1", partitions=1, message_timestamp_before_max_ms="0")
+    await running.announce([*rows("clock.v1", b"k", "c1", "c2"), *rows("roomy.v1", b"k", "1")])
+    assert await running.arrived("roomy.v1", 1) == ["1"]
+    await running.topics.set("clock.v1", max_message_bytes="100000")
+    assert await running.arrived("clock.v1", 2) == ["c1", "c2"]
+    assert await running.parked() == []
+
+
+async def test_dead_letters_that_are_refused_breed_no_others(
+    topics: Topics, database: MakeDatabase
+) -> None:
+    """Where even the word of a dead letter is refused, it lies aside, and that is all."""
+    await topics.create("roomy.v1", partitions=1)
+    await topics.create("small.v1", LETTERS, partitions=1, max_message_bytes="100")
+    async with relaying(topics, database) as running:
+        await running.announce([*rows("small.v1", b"a", "x" * 500), *rows("roomy.v1", b"r", "r1")])
+        assert await running.arrived("roomy.v1", 1) == ["r1"]
+        await running.announce(rows("roomy.v1", b"r", "r2", "r3"))
+        assert await running.arrived("roomy.v1", 3) == ["r1", "r2", "r3"]
+        await running.announce(rows("roomy.v1", b"r", "r4"))
+        assert await running.arrived("roomy.v1", 4) == ["r1", "r2", "r3", "r4"]
+        assert [letter.topic for letter in await running.parked()] == ["small.v1", LETTERS]
