@@ -74,7 +74,7 @@ def decode(record: Record) -> Item | Skipped:
     if record.topic in _TOLD:
         return read(record)
     place = dead_letters.id_of(record)
-    headers = read_headers(record.headers)
+    headers = read_headers(record.headers, webhooks.CONNECTION)
     content = read_json(record.value)
     trace = traceparent_of(headers.get("traceparent"))
     if (connection := headers.get(webhooks.CONNECTION)) is not None:

@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from shared.errors import Poison
 from shared.events import CATALOGUE, Envelope, Event, SpecialistRemoved
 from shared.events.requests import PlausibleMoment
+from shared.text import fault_in_json, fault_of_text, may_hide_bad_text
 from shared.tracing import traceparent_of
 
 __all__ = [
@@ -40,6 +41,10 @@ type Header = tuple[str, bytes | None]
 
 VALUE_BYTES_MAX: Final = 256 * 1024
 DEPTH_MAX: Final = 32
+_NEEDED: Final = frozenset(
+    {"content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"}
+)
+_TRACE: Final = frozenset({"traceparent"})
 _FAULTS_MAX: Final = 50
 _PLACE_CHARACTERS_MAX: Final = 250
 _TYPE: Final = re.compile(r"^(?P<name>.+)\.v(?P<major>\d+)$")
@@ -116,17 +121,31 @@ def read(record: Record) -> Envelope[Event] | Skipped:
     return _decode(headers, record.value, prefix="ce_")
 
 
-def read_headers(headers: Sequence[Header]) -> dict[str, str]:
-    """Read headers as text; the last of equal names counts, names are caseless."""
+def read_headers(headers: Sequence[Header], *needed: str) -> dict[str, str]:
+    """Read the headers of CloudEvents as text, and those that are ``needed`` besides.
+
+    The last of equal names counts, names are caseless. What others put beside them harms nobody,
+    whatever it holds; nor does a trace that is none. Raises Poison for a header that is read.
+    """
     found = {}
-    for name, value in headers:
-        if value is None:
-            raise Poison("bad_header", f"header {name!r} is null; send it with a value or not")
-        try:
-            found[name.lower()] = value.decode()
-        except UnicodeDecodeError as e:
-            raise Poison("bad_header", f"header {name!r} is not UTF-8 at byte {e.start}") from e
+    for name, value in ((name.lower(), value) for name, value in headers):
+        if name in _TRACE:
+            found[name] = (value or b"").decode(errors="replace")
+        elif name in _NEEDED or name in needed:
+            found[name] = _header(name, value)
     return found
+
+
+def _header(name: str, value: bytes | None) -> str:
+    if value is None:
+        raise Poison("bad_header", f"header {name!r} is null; send it with a value or not")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError as e:
+        raise Poison("bad_header", f"header {name!r} is not UTF-8 at byte {e.start}") from e
+    if (fault := fault_of_text(text)) is not None:
+        raise Poison("bad_header", f"header {name!r} {fault}")
+    return text
 
 
 def read_json(value: bytes | None) -> Any:  # noqa: ANN401 - JSON is any
@@ -191,11 +210,15 @@ def _event(event_type: type[Event], value: bytes | None) -> Event:
     if value and (b"NaN" in value or b"Infinity" in value):
         read_json(value)
     try:
-        return event_type.model_validate_json(value or b"")
+        event = event_type.model_validate_json(value or b"")
     except ValidationError as e:
         if any(fault["type"] == "json_invalid" for fault in e.errors(include_url=False)):
             read_json(value)
         raise Poison("bad_data", f"{event_type.type}: {describe(e)}") from e
+    if may_hide_bad_text(value or b"") and (found := fault_in_json(event.model_dump())):
+        place, fault = found
+        raise Poison("bad_data", f"{event_type.type}: {'.'.join(place)}: {fault}")
+    return event
 
 
 def _check_bytes(value: bytes | None) -> None:
@@ -216,6 +239,8 @@ def _removal(record: Record, headers: dict[str, str]) -> Envelope[Event]:
         subject = (record.key or b"").decode()
     except UnicodeDecodeError as e:
         raise Poison("bad_key", "the key of a removal is not UTF-8") from e
+    if (fault := fault_of_text(subject)) is not None:
+        raise Poison("bad_key", f"the key of a removal {fault}")
     return Envelope(
         id=_uuid(_attribute(headers, "ce_id"), "ce_id"),
         source=_attribute(headers, "ce_source"),
