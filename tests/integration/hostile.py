@@ -23,7 +23,7 @@ _STRINGS: Final = (
 )
 _LONG: Final = "<a long number>"
 """Stands for one that Python would not write."""
-_OTHERS: Final = (10**20, -(10**20), _LONG, 1e308, True, None, [], {})
+_OTHERS: Final[tuple[object, ...]] = (10**20, -(10**20), _LONG, 1e308, True, None, [], {})
 _TAKES_A_BODY: Final = ("post", "put", "patch")
 
 
@@ -118,9 +118,9 @@ async def faults(client: AsyncClient, spoiled: Iterable[Spoiled]) -> list[str]:
     found = []
     for method, target, body, what in spoiled:
         url = client.base_url.copy_with(raw_path=target.encode())
-        headers = {"sentry-trace": b"\xe9", "traceparent": b"\xe9"}
+        headers = {b"sentry-trace": b"\xe9", b"traceparent": b"\xe9"}
         if body is not None and "content-type" not in client.headers:
-            headers["content-type"] = b"application/json"
+            headers[b"content-type"] = b"application/json"
         request = client.build_request(method.upper(), url, content=body, headers=headers)
         try:
             answer = await client.send(request)

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.http import refusal
 from shared.text import fault_in_json, fault_of_url_part, may_hide_bad_text
 
-__all__ = ["JsonRoute", "Targets", "check_media_type", "fault_of_body", "media_type_of"]
+__all__ = ["JSON", "JsonRoute", "Targets", "check_media_type", "fault_of_body", "media_type_of"]
 
 JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -73,10 +73,11 @@ def media_type_of(headers: Headers) -> tuple[str, str]:
 def check_media_type(headers: Headers, *taken: str) -> None:
     """Raise HTTPException: 415 for a body of another media type, or in another charset."""
     kind, charset = media_type_of(headers)
-    if kind in taken and charset in _UTF8:
+    known = kind in taken or (JSON in taken and kind.endswith("+json"))
+    if known and charset in _UTF8:
         return
     sent = f"not {kind}" if kind else "this has none"
-    fault = sent if kind not in taken else f"in UTF-8, not {charset}"
+    fault = f"in UTF-8, not {charset}" if known else sent
     raise HTTPException(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         f"send `content-type: {' or '.join(taken)}`, {fault}",

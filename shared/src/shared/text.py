@@ -61,4 +61,6 @@ def fault_in_json(document: Any) -> tuple[tuple[str, ...], str] | None:  # noqa:
                     waiting.append(((*place, name), inner))
             case list() | tuple():
                 waiting += [((*place, str(n)), inner) for n, inner in enumerate(node)]
+            case _:
+                pass
     return None

@@ -25,7 +25,7 @@ HUB_KEY: Final = b"hub secret"
 HUBSPOT: Final = "/v1/webhooks/hubspot/hubspot-tickets"
 SIGNED: Final = "/v1/webhooks/signed/helpdesk"
 STRUCTURED: Final = "application/cloudevents+json"
-BAD: Final = ("\x00", "a\x00b", "x" * 5_000, 10**20, 1e308, True, None, [], {})
+BAD: Final[tuple[object, ...]] = ("\x00", "a\x00b", "x" * 5_000, 10**20, 1e308, True, None, [], {})
 
 
 @pytest.fixture
@@ -71,8 +71,17 @@ async def test_a_cloudevent_is_no_fault_of_ours_whatever_it_holds(
 
 def spoiled_events() -> Iterator[dict[str, object]]:
     """Spoil an event of the help desk in one place, or in one that no rule reads."""
-    ticket = {"id": 12, "title": "Log in", "organization": {"id": "n"}, "requester": {"id": "b"}}
-    event = {"event": "ticket.created", "at": "2026-03-02T12:00:00Z", "ticket": ticket}
+    ticket: dict[str, object] = {
+        "id": 12,
+        "title": "Log in",
+        "organization": {"id": "n"},
+        "requester": {"id": "b"},
+    }
+    event: dict[str, object] = {
+        "event": "ticket.created",
+        "at": "2026-03-02T12:00:00Z",
+        "ticket": ticket,
+    }
     for bad in BAD:
         yield from ({**event, name: bad} for name in (*event, "unread", "author"))
         yield from ({**event, "ticket": {**ticket, name: bad}} for name in (*ticket, "text", "via"))
