@@ -48,7 +48,12 @@ _FORMS: Final[Json] = {
     "content-type": {"const": _JSON},
     "ce_specversion": {"const": "1.0"},
     "ce_id": {"format": "uuid", "description": "Derived from its cause: read it twice, act once."},
-    "ce_source": {"description": "Who tells."},
+    "ce_source": {"format": "uri", "description": "The service that wrote it."},
+    "ce_partitionkey": {"description": "Equal to the record's key."},
+    "ce_dataschema": {
+        "format": "uri",
+        "description": "The schema of the data: it ends with the message of this document.",
+    },
     "ce_subject": {"description": "What it is about; equal to the key."},
     "ce_time": {"format": "date-time", "description": "When it happened, in UTC."},
     "traceparent": {"description": "W3C Trace Context of the request that it came of."},
@@ -56,7 +61,9 @@ _FORMS: Final[Json] = {
 _ABOUT: Final = """\
 A service writes its own topics and reads those of others; which, the operations say. Events are
 CloudEvents 1.0 in Kafka's binary mode; structured mode is read, too. Records may come twice, with
-equal `ce_id`; facts about one subject have its key, and keep their order. Unknown fields and
+equal `ce_id`; facts about one subject have its key, and keep their order. To `accounts.v1`,
+`specialists.v1` and `policies.v1` others may write, under any id that is unique within its
+`ce_source`, and without `ce_time`: the record's timestamp counts then. Unknown fields and
 unknown types are to be passed over. What can never be handled is parked, byte for byte.
 """
 

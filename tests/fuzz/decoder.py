@@ -137,7 +137,8 @@ def _inbound() -> Iterator[Record]:
     trace: Header = ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
     for document in (request, minimal, full, reply, wait, merged, corrected):
         yield _record(INBOUND_TOPIC, document, [("content-type", b"application/json"), trace])
-        yield _structured(INBOUND_TOPIC, {"specversion": "1.0", "type": "x", "data": document})
+        event = {"specversion": "1.0", "id": "1", "source": "/x", "type": "x", "data": document}
+        yield _structured(INBOUND_TOPIC, event)
 
 
 def _events() -> Iterator[Record]:

@@ -25,6 +25,7 @@ from shared.api_page import page_routes
 from shared.errors import Transient
 from shared.events import ticket_id_of
 from shared.http import problem, title_of
+from shared.http_input import JsonRoute, Targets
 from shared.limits import LIMITS, Bodies, InHand, Limits
 
 __all__ = [
@@ -69,6 +70,7 @@ _UNKEYED: Final = {
 _UNREAD: Final = {
     HTTPStatus.REQUEST_TIMEOUT: "the body did not arrive within 10 s; send it again",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "a body has at most 256 KiB; leave out what nobody reads",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send `content-type: application/json`, not text/plain",
 }
 _NOWHERE: Final = "Not Found"
 
@@ -135,12 +137,14 @@ def make_api(
         redirect_slashes=False,
         routes=[*routes, *page_routes(service)],
         middleware=[
+            Middleware(Targets),
             Middleware(InHand, limits=limits),
             *guards,
             Middleware(Bodies, wait_s_max=limits.body_s_max),
         ],
         generate_unique_id_function=_operation_id,
     )
+    app.router.route_class = JsonRoute
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _failed)
     app.add_exception_handler(Transient, _away)

@@ -254,7 +254,8 @@ class BatchConsumer[T: Claimable]:
 
     def _read(self, raw: ConsumerRecord) -> _Item[T]:
         topic = raw.topic.removeprefix(self._connection.topic_prefix)
-        record = Record(topic, raw.partition, raw.offset, raw.key, raw.value, raw.headers)
+        place = (topic, raw.partition, raw.offset)
+        record = Record(*place, raw.key, raw.value, raw.headers, raw.timestamp)
         telemetry.CONSUMED.labels(topic).inc()
         outcome: T | Poison | Skipped
         try:

@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from shared.heads import BoundedHeads
+from shared.telemetry import REFUSED
 
-__all__ = ["OPS_PATHS", "HttpServer", "ops_routes", "problem", "title_of"]
+__all__ = ["OPS_PATHS", "HttpServer", "ops_routes", "problem", "refusal", "title_of"]
 
 OPS_PATHS: Final = frozenset({"/health", "/ready", "/metrics"})
 _CHECK_S_MAX: Final = 2
@@ -107,6 +108,24 @@ def problem(
     if faults is not None:
         content["errors"] = [{"field": name, "fault": fault} for name, fault in faults.items()]
     return JSONResponse(content, status.value, media_type="application/problem+json")
+
+
+def refusal(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    faults: Mapping[str, str] | None = None,
+    retry_after_s: int | None = None,
+    close: bool = False,
+) -> JSONResponse:
+    """Refuse with a problem document; ``close`` when the rest of the body will not be read."""
+    REFUSED.labels(status.value).inc()
+    answer = problem(status, detail, faults)
+    if retry_after_s is not None:
+        answer.headers["retry-after"] = str(retry_after_s)
+    if close:
+        answer.headers["connection"] = "close"
+    return answer
 
 
 async def _ask(check: Check) -> str | None:

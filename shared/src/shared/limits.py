@@ -4,7 +4,6 @@ Pure ASGI, so that a refused request costs next to nothing; what is refused is a
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -15,10 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import Poison
 from shared.events.codec import DEPTH_MAX, VALUE_BYTES_MAX, read_json
-from shared.http import OPS_PATHS, problem
-from shared.telemetry import IN_HAND, REFUSED
+from shared.http import OPS_PATHS, refusal
+from shared.http_input import fault_of_body
+from shared.telemetry import IN_HAND
 
-__all__ = ["LIMITS", "Bodies", "InHand", "Limits", "refusal"]
+__all__ = ["LIMITS", "Bodies", "InHand", "Limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Bodies:
         self._wait_s_max = wait_s_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the body on; refuse with 413, 408 or 400."""
+        """Hand the body on; refuse with 413, 408, 415 or 400."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -97,27 +97,11 @@ class Bodies:
         except TimeoutError:
             detail = f"the body did not arrive within {self._wait_s_max:g} s; send it again"
             return refusal(HTTPStatus.REQUEST_TIMEOUT, detail, close=True)
-        if body is not None and len(body) > VALUE_BYTES_MAX:
+        if body is None:
+            return None
+        if len(body) > VALUE_BYTES_MAX:
             return _too_large()
-        return body if body is None else _shallow(body)
-
-
-def refusal(
-    status: HTTPStatus,
-    detail: str,
-    *,
-    faults: Mapping[str, str] | None = None,
-    retry_after_s: int | None = None,
-    close: bool = False,
-) -> JSONResponse:
-    """Refuse with a problem document; ``close`` when the rest of the body will not be read."""
-    REFUSED.labels(status.value).inc()
-    answer = problem(status, detail, faults)
-    if retry_after_s is not None:
-        answer.headers["retry-after"] = str(retry_after_s)
-    if close:
-        answer.headers["connection"] = "close"
-    return answer
+        return fault_of_body(Headers(scope=scope), body) or _shallow(body)
 
 
 def _announced_bytes(scope: Scope) -> int:

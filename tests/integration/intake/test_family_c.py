@@ -22,7 +22,7 @@ from tests.integration.intake.living import (
     serving,
 )
 
-from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS
+from intake.cloudevents import BATCHED, STRUCTURED
 from intake.domain import AHEAD_MAX
 from shared import dead_letters
 from shared.dead_letters import DeadLetter
@@ -37,6 +37,7 @@ LATER: Final = datetime(2099, 6, 1, 12, tzinfo=UTC)
 """A time that neither the tests' clock nor the world's has reached."""
 REPLY: Final = {**REQUEST, "type": "responded"}
 FACT: Final = {name: REQUEST[name] for name in ("source", "external_id", "occurred_at")}
+EVENT: Final = {"specversion": "1.0", "id": "e", "source": "/form", "type": "com.example.sent"}
 FORGET: Final = "DELETE FROM inbox"
 TICKETS: Final = "SELECT count(*) FROM ticket"
 NEIGHBOURS: Final = 4
@@ -161,7 +162,7 @@ async def test_bad_documents_in_a_batch(intake: Intake, fresh: FreshDatabase) ->
     bad = [one for one in BAD.values() if one.status == 422 and one.is_told]
     good = list(requests(len(bad)))
     pairs = zip((json.loads(one.value or b"") for one in bad), good, strict=True)
-    events = [{"specversion": "1.0", "id": "e", "data": data} for pair in pairs for data in pair]
+    events = [{**EVENT, "data": data} for pair in pairs for data in pair]
     headers = {"content-type": "application/cloudevents-batch+json"}
     async with serving(intake, fresh) as client:
         answer = await client.post("/v1/cloudevents", json=events, headers=headers)
@@ -186,11 +187,11 @@ async def test_a_cloudevent_without_a_word(intake: Intake) -> None:
 async def test_what_is_no_cloudevent(intake: Intake, fresh: FreshDatabase, bad: object) -> None:
     """Alone it is refused; among others it is refused in its place, and they are taken."""
     (good,) = requests(1)
-    batch = [bad, {"specversion": "1.0", "id": "e", "data": good}]
+    batch = [bad, {**EVENT, "data": good}]
     async with serving(intake, fresh) as client:
         alone, together = [
             await client.post("/v1/cloudevents", json=sent, headers={"content-type": media_type})
-            for media_type, sent in ((CLOUDEVENT, bad), (CLOUDEVENTS, batch))
+            for media_type, sent in ((STRUCTURED, bad), (BATCHED, batch))
         ]
     refused, taken = together.json()["answers"]
     assert (alone.status_code, alone.json()["detail"]) == (400, refused["fault"])
@@ -200,18 +201,18 @@ async def test_what_is_no_cloudevent(intake: Intake, fresh: FreshDatabase, bad: 
 
 @pytest.mark.parametrize("value", [None, b"\xff"], ids=["null", "bad_utf8"])
 async def test_a_bad_header_by_kafka(intake: Intake, topics: Topics, value: bytes | None) -> None:
-    """Parked with the header's name, the header as it was; its neighbours are taken."""
+    """Parked with the name of a header that is read, the header as it was; no other harms."""
     await topics.create(*TOPICS, partitions=1)
     before, after = (json.dumps(one).encode() for one in requests(2))
     await send(topics, [before])
-    await send(topics, [written()], [("x", value)])
-    await send(topics, [after])
+    await send(topics, [written()], [("content-type", value)])
+    await send(topics, [after], [("sentry-trace", value), ("traceparent", value)])
     async with consuming(intake.db, topics):
         (letter,) = await topics.wait_for(DEAD_LETTERS, 1)
         assert await outcomes(topics, 2) == ["accepted"] * 2
-    assert (await parked(intake)).headers[0] == ("x", value)
+    assert (await parked(intake)).headers[0] == ("content-type", value)
     assert (marks(letter)["dl-reason"], marks(letter)["dl-offset"]) == ("bad_header", "1")
-    assert "'x'" in marks(letter)["dl-detail"]
+    assert "'content-type'" in marks(letter)["dl-detail"]
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff"], ids=["empty", "bad_utf8"])

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import pytest
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 
 from intake import handlers
@@ -151,39 +150,6 @@ async def test_more_than_a_hundred_are_refused_together(intake: Intake) -> None:
     answer = await intake.client.post("/v1/tickets:batch", json={"tickets": tickets})
     assert answer.status_code == 422
     assert await intake.said("tickets.v1") == []
-
-
-@pytest.mark.parametrize("mode", ["binary", "structured", "batched"])
-async def test_cloudevents_come_in_every_mode(intake: Intake, mode: str) -> None:
-    """CloudEvents 1.0, HTTP binding."""
-    event = {"specversion": "1.0", "id": "e-1", "source": "/form", "type": "asked"}
-    sent: dict[str, tuple[str, Any, dict[str, str]]] = {
-        "binary": ("application/json", REQUEST, {f"ce-{k}": v for k, v in event.items()}),
-        "structured": ("application/cloudevents+json", {**event, "data": REQUEST}, {}),
-        "batched": ("application/cloudevents-batch+json", [{**event, "data": REQUEST}], {}),
-    }
-    media_type, content, headers = sent[mode]
-    answer = await intake.client.post(
-        "/v1/cloudevents",
-        content=json.dumps(content),
-        headers={"content-type": media_type, **headers},
-    )
-    (told,) = answer.json()["answers"]
-    assert told["receipt"]["outcome"] == "accepted"
-
-
-async def test_a_fact_bears_the_id_of_its_event(intake: Intake) -> None:
-    """Two events at one instant are two facts; one event twice is one."""
-    outcomes = []
-    for event_id in ("e-1", "e-2", "e-1"):
-        event = {"specversion": "1.0", "id": event_id, "source": "/form", "type": "t", "data": FACT}
-        answer = await intake.client.post(
-            "/v1/cloudevents",
-            content=json.dumps(event),
-            headers={"content-type": "application/cloudevents+json"},
-        )
-        outcomes += [told["receipt"]["outcome"] for told in answer.json()["answers"]]
-    assert outcomes == ["accepted", "accepted", "duplicate"]
 
 
 async def test_a_receipt_of_nothing_is_not_found(intake: Intake) -> None:

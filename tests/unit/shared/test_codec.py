@@ -82,7 +82,9 @@ SPOILED = {
     "unknown_version": record(headers=with_header("ce_type", b"premium.ticket.responded.v2")),
 }
 MORE = [
-    ("bad_header", record(headers=with_header("x-note", b"\xff\xfe"))),
+    ("bad_header", record(headers=with_header("ce_source", b"\xff\xfe"))),
+    ("bad_header", record(headers=with_header("ce_source", b"a\x00b"))),
+    ("bad_key", Record("specialists.v1", 0, 7, b"a\x00b", None, HEADERS)),
     ("bad_attribute", record(headers=[])),
     ("bad_attribute", record(headers=with_header("ce_id", b"7"))),
     ("bad_attribute", record(headers=with_header("ce_time", b"10000-01-01T00:00:00Z"))),
@@ -99,6 +101,28 @@ def test_a_bad_record_is_poison_with_its_reason(reason: str, spoiled: Record) ->
         read(spoiled)
     assert caught.value.reason == reason
     assert caught.value.detail
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xe9", b"a\x00b"])
+@pytest.mark.parametrize("name", ["sentry-trace", "traceparent", "x-note", "ce_note", "b3"])
+def test_a_header_that_nobody_asks_for_harms_nobody(name: str, value: bytes | None) -> None:
+    """Tracing tools put headers on every record, and not all of them write UTF-8."""
+    found = read(record(headers=with_header(name, value)))
+    assert isinstance(found, Envelope)
+    assert found.event == ENVELOPE.event
+
+
+def test_a_text_that_cannot_be_kept_is_found_where_it_is_read() -> None:
+    """PostgreSQL keeps no NUL: the field is named. In a field that nobody reads it harms nobody."""
+    headers = with_header("ce_type", b"premium.ticket.erased.v1")
+    erased = b'{"ticket_id": "%s", "unread": "\\u0000"}' % str(TICKET).encode()
+    assert isinstance(read(record(erased, headers)), Envelope)
+    headers = with_header("ce_type", b"premium.specialist.listed.v1")
+    listed = b'{"specialist_id": "ann", "name": "A\\u0000", "mail": "ann@support.example",'
+    listed += b' "languages": ["en"], "capacity": {"email": 1}, "presence": "online"}'
+    with pytest.raises(Poison, match="name: holds a NUL character") as caught:
+        read(record(listed, headers))
+    assert caught.value.reason == "bad_data"
 
 
 @given(

@@ -43,7 +43,7 @@ async def latest[E: Event](
 def _read[E: Event](
     raw: ConsumerRecord, topic: str, kinds: tuple[type[E], ...]
 ) -> Iterator[Envelope[E]]:
-    record = Record(topic, 0, raw.offset, raw.key, raw.value, raw.headers)
+    record = Record(topic, 0, raw.offset, raw.key, raw.value, raw.headers, raw.timestamp)
     try:
         envelope = read(record)
     except Poison:

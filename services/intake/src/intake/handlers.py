@@ -1,6 +1,6 @@
 """Documents from upstream become facts on ``tickets.v1``, and each gets its receipt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from intake import desk, erasure, shown, store, webhooks
+from intake import cloudevents, desk, erasure, shown, store, webhooks
 from intake.desk import Document
 from intake.domain import NumberKeys, receipts
 from shared import dead_letters, outbox
@@ -78,18 +78,16 @@ def decode(record: Record) -> Item | Skipped:
     if record.topic == ClockFact.topic:
         return _clock(record)
     place = dead_letters.id_of(record)
-    headers = read_headers(record.headers)
-    content = read_json(record.value)
-    trace = traceparent_of(headers.get("traceparent"))
+    headers = read_headers(record.headers, webhooks.CONNECTION)
     if (connection := headers.get(webhooks.CONNECTION)) is not None:
-        return Hooked(place, record, connection, content, trace)
-    if headers.get("content-type", "").lower().startswith("application/cloudevents+json"):
-        content = content.get("data") if isinstance(content, dict) else content
+        trace = traceparent_of(headers.get("traceparent"))
+        return Hooked(place, record, connection, read_json(record.value), trace)
+    sent = _sent(record, headers)
     try:
-        document = Document(INBOUND.validate_python(content), trace)
+        document = Document(INBOUND.validate_python(sent.content), sent.traceparent)
     except ValidationError as e:
         why = Poison("bad_data", describe(e))
-        identity = desk.identity_of(content)
+        identity = desk.identity_of(sent.content)
         if identity is None:
             raise why from e
         return Refused(place, record, why, *identity)
@@ -102,6 +100,19 @@ def _clock(record: Record) -> Envelope[Event] | Skipped:
     if isinstance(found, Envelope) and not moves_due(found.event):
         return Skipped(found.event.type)
     return found
+
+
+def _sent(record: Record, headers: Mapping[str, str]) -> cloudevents.Sent:
+    """Read a document: as a CloudEvent of either mode, or bare."""
+    trace = traceparent_of(headers.get("traceparent"))
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == cloudevents.STRUCTURED:
+        content, own = cloudevents.structured(read_json(record.value))
+    elif "ce_specversion" in headers:
+        content, own = cloudevents.binary(headers, record.value, "ce_")
+    else:
+        content, own = read_json(record.value), None
+    return cloudevents.Sent(content, own or trace)
 
 
 async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys) -> None:

@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from intake import desk, erasure, shown, webhooks
+from intake import cloudevents, desk, erasure, shown, webhooks
 from intake.access import Confidant, Eraser, Reader, Writer, check_source
-from intake.cloudevents import CLOUDEVENT, CLOUDEVENTS, TOGETHER_MAX, data_of
+from intake.cloudevents import BATCHED, STRUCTURED, TOGETHER_MAX, Sent
 from intake.desk import Document
 from intake.domain import NumberKeys
 from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
@@ -61,18 +61,19 @@ _ANSWERED: Final = problems(
 _ONE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": ReceiptIssued, "description": "It came before, or it is no premium request."}
 }
+_ONE_OR_BATCH: Final = "One that came before, or is no premium request; or the answers to a batch"
 _CLOUDEVENT_BODY: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            CLOUDEVENT: {
+            STRUCTURED: {
                 "schema": {
                     "type": "object",
                     "required": ["specversion"],
                     "properties": {"specversion": {"const": "1.0"}},
                 }
             },
-            CLOUDEVENTS: {"schema": {"type": "array", "maxItems": TOGETHER_MAX}},
+            BATCHED: {"schema": {"type": "array", "maxItems": TOGETHER_MAX}},
             "application/json": {"schema": {"type": "object"}},
         },
     }
@@ -206,17 +207,27 @@ def _add_batches(app: FastAPI, door: "_Door") -> None:
     @app.post("/v1/tickets:batch", response_model=Answers, responses=_ANSWERED)
     async def take_requests(batch: Batch, asker: Asks) -> Response:
         """Take up to 100 requests, each answered on its own, by its position."""
-        return await door.several(batch.tickets, asker)
+        return await door.several([Sent(ticket, None) for ticket in batch.tickets], asker)
 
     @app.post(
         "/v1/cloudevents",
-        response_model=Answers,
-        responses=_ANSWERED | problems({HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "No CloudEvent."}),
+        status_code=HTTPStatus.ACCEPTED,
+        response_model=ReceiptIssued,
+        responses=_ANSWERED
+        | {200: {"model": ReceiptIssued | Answers, "description": _ONE_OR_BATCH}},
         openapi_extra=_CLOUDEVENT_BODY,
     )
     async def take_cloudevents(request: Request, asker: Asks) -> Response:
-        """Take requests and later facts as CloudEvents 1.0: structured, batched or binary."""
-        return await door.several(await data_of(request), asker)
+        """Take requests and later facts as CloudEvents 1.0: structured, batched or binary.
+
+        One alone is answered as by `/v1/tickets` or `/v1/events`, several by an answer for each.
+        """
+        match await cloudevents.read(request):
+            case Sent(content, trace):
+                document = _valid(content, "data" if "ce-id" not in request.headers else "")
+                return await door.one(document, asker, trace)
+            case cloudevents.Batch(events):
+                return await door.several(events, asker)
 
 
 def _add_answers(app: FastAPI, db: Database) -> None:
@@ -278,14 +289,16 @@ class _Door:
         self._reception = reception
         self._keys = keys
 
-    async def one(self, content: Inbound, asker: _Asker) -> Response:
-        """Answer one document."""
+    async def one(self, content: Inbound, asker: _Asker, trace: str | None = None) -> Response:
+        """Answer one document; an event may belong to a ``trace`` of its own."""
         check_source(asker.key, content.source)
-        return await self._answer([Document(content, asker.traceparent)], asker, _write_one)
+        return await self._answer(
+            [Document(content, trace or asker.traceparent)], asker, _write_one
+        )
 
-    async def several(self, contents: Sequence[Any], asker: _Asker) -> Response:
+    async def several(self, events: Sequence[Sent | Poison], asker: _Asker) -> Response:
         """Answer each of several; a bad one does not harm its neighbours."""
-        read = [_read(content, asker) for content in contents]
+        read = [_read(event, asker) for event in events]
         documents = [one for one in read if isinstance(one, Document)]
 
         def write(given: Sequence[ReceiptIssued]) -> Written:
@@ -349,17 +362,32 @@ def _json(status: int, body: str) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def _read(content: Any, asker: _Asker) -> Document | str:  # noqa: ANN401 - JSON is any
+def _read(event: Sent | Poison, asker: _Asker) -> Document | str:
     """Read one of several; its fault comes back where it cannot be taken."""
-    if isinstance(content, Poison):
-        return content.detail
+    if isinstance(event, Poison):
+        return event.detail
     try:
-        document = Document(INBOUND.validate_python(content), asker.traceparent)
+        content = INBOUND.validate_python(event.content)
     except ValidationError as e:
         return describe(e)
-    if not asker.key.owns(document.content.source):
+    if not asker.key.owns(content.source):
         return f"source: not one of {asker.key.tenant}'s; send one that is"
-    return document
+    return Document(content, event.traceparent or asker.traceparent)
+
+
+def _valid(content: Any, place: str) -> Inbound:  # noqa: ANN401 - JSON is any
+    """Read a document that came alone, at a ``place`` in the body.
+
+    Raises RequestValidationError, which names each bad field.
+    """
+    try:
+        return INBOUND.validate_python(content)
+    except ValidationError as e:
+        where = ("body", place) if place else ("body",)
+        faults = e.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError(
+            [{**fault, "loc": (*where, *fault["loc"][1:])} for fault in faults]
+        ) from e
 
 
 def _check_single(request: Request) -> None:

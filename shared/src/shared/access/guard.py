@@ -19,7 +19,7 @@ from shared.access.desk import Access, Admission
 from shared.access.keys import Key, bearer_of
 from shared.access.limits import Draw
 from shared.errors import Transient
-from shared.limits import refusal
+from shared.http import refusal
 
 __all__ = ["Guard", "check_scope", "needing"]
 

@@ -4,7 +4,6 @@ Source: CloudEvents Kafka protocol binding 1.0. Reading never raises anything bu
 record is whatever bytes somebody sent.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +12,21 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from shared.errors import Poison
-from shared.events import CATALOGUE, Envelope, Event, SpecialistRemoved
+from shared.events import (
+    CATALOGUE,
+    AccountListed,
+    Envelope,
+    Event,
+    PolicyPublished,
+    SpecialistRemoved,
+    cloudevents,
+)
+from shared.events.cloudevents import Attributes
 from shared.events.requests import PlausibleMoment
-from shared.tracing import traceparent_of
+from shared.text import fault_in_json, fault_of_text, may_hide_bad_text
 
 __all__ = [
     "DEPTH_MAX",
@@ -40,6 +48,13 @@ type Header = tuple[str, bytes | None]
 
 VALUE_BYTES_MAX: Final = 256 * 1024
 DEPTH_MAX: Final = 32
+_NEEDED: Final = frozenset(
+    {"content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"}
+)
+_TRACE: Final = frozenset({"traceparent", "ce_traceparent"})
+_OTHERS_WRITE: Final = frozenset(
+    {AccountListed.topic, PolicyPublished.topic, SpecialistRemoved.topic}
+)
 _FAULTS_MAX: Final = 50
 _PLACE_CHARACTERS_MAX: Final = 250
 _TYPE: Final = re.compile(r"^(?P<name>.+)\.v(?P<major>\d+)$")
@@ -58,6 +73,8 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Sequence[Header]
+    timestamp: int = -1
+    """When it was written, in milliseconds since 1970; -1 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +88,14 @@ def attributes_of(envelope: Envelope[Event]) -> list[tuple[str, str]]:
     """Name the CloudEvents attributes, as Kafka headers carry them."""
     attributes = [
         ("content-type", "application/json"),
-        ("ce_specversion", "1.0"),
+        ("ce_specversion", cloudevents.VERSION),
         ("ce_id", str(envelope.id)),
-        ("ce_source", envelope.source),
+        ("ce_source", cloudevents.uri_of_source(envelope.source)),
         ("ce_type", envelope.event.type),
         ("ce_subject", envelope.event.subject),
         ("ce_time", time_of(envelope.time)),
+        ("ce_partitionkey", envelope.event.subject),
+        ("ce_dataschema", cloudevents.schema_of(envelope.event.type)),
     ]
     if envelope.traceparent:
         attributes.append(("traceparent", envelope.traceparent))
@@ -111,22 +130,36 @@ def read(record: Record) -> Envelope[Event] | Skipped:
     headers = read_headers(record.headers)
     if record.value is None and record.topic == SpecialistRemoved.topic:
         return _removal(record, headers)
-    if _media_type(headers) == "application/cloudevents+json":
+    if _media_type(headers) == cloudevents.STRUCTURED:
         return _read_structured(record)
-    return _decode(headers, record.value, prefix="ce_")
+    return _decode(record, cloudevents.read_attributes(headers, "ce_"), record.value)
 
 
-def read_headers(headers: Sequence[Header]) -> dict[str, str]:
-    """Read headers as text; the last of equal names counts, names are caseless."""
+def read_headers(headers: Sequence[Header], *needed: str) -> dict[str, str]:
+    """Read the headers of CloudEvents as text, and those that are ``needed`` besides.
+
+    The last of equal names counts, names are caseless. What others put beside them harms nobody,
+    whatever it holds; nor does a trace that is none. Raises Poison for a header that is read.
+    """
     found = {}
-    for name, value in headers:
-        if value is None:
-            raise Poison("bad_header", f"header {name!r} is null; send it with a value or not")
-        try:
-            found[name.lower()] = value.decode()
-        except UnicodeDecodeError as e:
-            raise Poison("bad_header", f"header {name!r} is not UTF-8 at byte {e.start}") from e
+    for name, value in ((name.lower(), value) for name, value in headers):
+        if name in _TRACE:
+            found[name] = (value or b"").decode(errors="replace")
+        elif name in _NEEDED or name in needed:
+            found[name] = _header(name, value)
     return found
+
+
+def _header(name: str, value: bytes | None) -> str:
+    if value is None:
+        raise Poison("bad_header", f"header {name!r} is null; send it with a value or not")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError as e:
+        raise Poison("bad_header", f"header {name!r} is not UTF-8 at byte {e.start}") from e
+    if (fault := fault_of_text(text)) is not None:
+        raise Poison("bad_header", f"header {name!r} {fault}")
+    return text
 
 
 def read_json(value: bytes | None) -> Any:  # noqa: ANN401 - JSON is any
@@ -164,26 +197,40 @@ def _read_structured(record: Record) -> Envelope[Event] | Skipped:
     document = read_json(record.value)
     if not isinstance(document, dict):
         raise Poison("bad_data", "a structured CloudEvent is a JSON object")
-    attributes = {k.lower(): v for k, v in document.items() if isinstance(v, str)}
-    return _decode(attributes, json.dumps(document.get("data")).encode(), prefix="")
+    attributes = cloudevents.read_attributes({k.lower(): v for k, v in document.items()})
+    data = cloudevents.data_of(document)
+    return _decode(record, attributes, data if isinstance(data, bytes) else to_json(data))
 
 
 def _decode(
-    attributes: dict[str, str], value: bytes | None, *, prefix: str
+    record: Record, attributes: Attributes, value: bytes | None
 ) -> Envelope[Event] | Skipped:
-    name = _attribute(attributes, f"{prefix}type")
-    event_type = CATALOGUE.get(name)
+    event_type = CATALOGUE.get(attributes.type)
     if event_type is None:
-        return _unknown(name)
-    event_id = _uuid(_attribute(attributes, f"{prefix}id"), f"{prefix}id")
-    time = _time(_attribute(attributes, f"{prefix}time"), f"{prefix}time")
+        return _unknown(attributes.type)
+    return _enveloped(record, attributes, event_type.topic, _event(event_type, value))
+
+
+def _enveloped[E: Event](
+    record: Record, attributes: Attributes, topic: str, event: E
+) -> Envelope[E]:
     return Envelope(
-        id=event_id,
-        source=_attribute(attributes, f"{prefix}source"),
-        time=time,
-        event=_event(event_type, value),
-        traceparent=traceparent_of(attributes.get("traceparent")),
+        id=_identity(attributes, topic),
+        source=cloudevents.name_of_source(attributes.source),
+        time=_time(attributes.time, record.timestamp),
+        event=event,
+        traceparent=attributes.traceparent,
     )
+
+
+def _identity(attributes: Attributes, topic: str) -> UUID:
+    """Name an event: of our own topics by its id alone, for nobody else writes there."""
+    if topic in _OTHERS_WRITE:
+        return cloudevents.identity_of(attributes.source, attributes.id)
+    try:
+        return UUID(attributes.id)
+    except ValueError as e:
+        raise Poison("bad_attribute", "ce_id is no UUID, as those on this topic are") from e
 
 
 def _event(event_type: type[Event], value: bytes | None) -> Event:
@@ -191,11 +238,15 @@ def _event(event_type: type[Event], value: bytes | None) -> Event:
     if value and (b"NaN" in value or b"Infinity" in value):
         read_json(value)
     try:
-        return event_type.model_validate_json(value or b"")
+        event = event_type.model_validate_json(value or b"")
     except ValidationError as e:
         if any(fault["type"] == "json_invalid" for fault in e.errors(include_url=False)):
             read_json(value)
         raise Poison("bad_data", f"{event_type.type}: {describe(e)}") from e
+    if may_hide_bad_text(value or b"") and (found := fault_in_json(event.model_dump())):
+        place, fault = found
+        raise Poison("bad_data", f"{event_type.type}: {'.'.join(place)}: {fault}")
+    return event
 
 
 def _check_bytes(value: bytes | None) -> None:
@@ -216,13 +267,11 @@ def _removal(record: Record, headers: dict[str, str]) -> Envelope[Event]:
         subject = (record.key or b"").decode()
     except UnicodeDecodeError as e:
         raise Poison("bad_key", "the key of a removal is not UTF-8") from e
-    return Envelope(
-        id=_uuid(_attribute(headers, "ce_id"), "ce_id"),
-        source=_attribute(headers, "ce_source"),
-        time=_time(_attribute(headers, "ce_time"), "ce_time"),
-        event=SpecialistRemoved(specialist_id=subject),
-        traceparent=traceparent_of(headers.get("traceparent")),
-    )
+    if (fault := fault_of_text(subject)) is not None:
+        raise Poison("bad_key", f"the key of a removal {fault}")
+    removed = SpecialistRemoved(specialist_id=subject)
+    given = {"ce_type": removed.type, **headers}
+    return _enveloped(record, cloudevents.read_attributes(given, "ce_"), record.topic, removed)
 
 
 def _unknown(name: str) -> Skipped:
@@ -236,25 +285,16 @@ def _media_type(headers: dict[str, str]) -> str:
     return headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def _attribute(attributes: dict[str, str], name: str) -> str:
-    value = attributes.get(name)
-    if not value:
-        raise Poison("bad_attribute", f"{name} is missing; CloudEvents 1.0 needs it")
-    return value
-
-
-def _uuid(text: str, name: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as e:
-        raise Poison("bad_attribute", f"{name} is no UUID") from e
-
-
-def _time(text: str, name: str) -> datetime:
+def _time(text: str | None, written_ms: int) -> datetime:
+    """Read when it happened; where an event does not say, when its record was written."""
+    if text is None:
+        if written_ms < 0:
+            raise Poison("bad_attribute", "time is missing, and the record has no timestamp")
+        return datetime.fromtimestamp(written_ms / 1000, UTC)
     try:
         return _TIME.validate_python(text).astimezone(UTC)
     except ValidationError as e:
-        raise Poison("bad_attribute", describe(e).replace("document", name, 1)) from e
+        raise Poison("bad_attribute", describe(e).replace("document", "time", 1)) from e
 
 
 def _depth(document: Any) -> int:  # noqa: ANN401 - JSON is any

@@ -87,6 +87,7 @@ def _read(record: ConsumerRecord) -> Envelope[Event] | None:
                 record.key,
                 record.value,
                 record.headers,
+                record.timestamp,
             )
         )
         return None if isinstance(found, Skipped) else found

@@ -8,7 +8,9 @@ from intake.domain import receipts
 from intake.erasure import letters, store
 from shared import dead_letters, outbox
 from shared.dead_letters import DeadLetter
+from shared.errors import Poison
 from shared.events import Envelope, TicketErased
+from shared.events.codec import read_headers
 from shared.postgres import Tx
 
 __all__ = ["erase"]
@@ -47,8 +49,11 @@ async def _drop_letters(tx: Tx, source: str, requester_id: str) -> None:
 
 
 async def _source_of(tx: Tx, letter: DeadLetter) -> str | None:
-    hooked = dict(letter.headers).get(webhooks.CONNECTION)
+    try:
+        hooked = read_headers(letter.headers, webhooks.CONNECTION).get(webhooks.CONNECTION)
+    except Poison:
+        return None
     if hooked is None:
         return letters.source_of(letter)
-    connection = await webhooks.connection(tx, hooked.decode(errors="replace"))
+    connection = await webhooks.connection(tx, hooked)
     return None if connection is None else connection.mapping.source

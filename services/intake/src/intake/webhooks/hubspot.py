@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hmac import compare_digest, digest
 from typing import Any, Final
 
-from intake.webhooks.mapping import Erasure, Meaning, Refusal, meaning_of
+from intake.webhooks.mapping import Meaning, Refusal, erasure_of, meaning_of
 from shared import webhooks
 
 __all__ = ["AGE_MS_MAX", "EVENTS_MAX", "fault_of", "meaning", "sign"]
@@ -47,8 +47,8 @@ def fault_of(
     timestamp = headers.get(_TIMESTAMP, "")
     if not _MILLISECONDS.fullmatch(timestamp):
         return f"{_TIMESTAMP} is missing, or no time in milliseconds"
-    sent_at = _EPOCH + timedelta(milliseconds=int(timestamp))
-    if abs(now - sent_at) > timedelta(milliseconds=AGE_MS_MAX):
+    now_ms = (now - _EPOCH) // timedelta(milliseconds=1)
+    if abs(now_ms - int(timestamp)) > AGE_MS_MAX:
         return f"{_TIMESTAMP} is more than {AGE_MS_MAX} ms away from our time"
     given = headers.get(_SIGNATURE, "").encode("latin-1")
     fits = [compare_digest(given, sign(s, url, body, timestamp).encode()) for s in secrets]
@@ -66,4 +66,4 @@ def meaning(mapping: webhooks.Mapping, event: Any) -> Meaning:  # noqa: ANN401 -
         case bool() | None | dict() | list():
             return Refusal("objectId: says nobody to erase")
         case subject_id:
-            return Erasure(str(subject_id))
+            return erasure_of(str(subject_id), "objectId")

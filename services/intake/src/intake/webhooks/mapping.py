@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.events import Inbound, LaterFact, SupportRequest
+from shared.text import fault_of_text
 from shared.webhooks import Mapping, Missing, Rule, Unfit, Value, texts_at
 
-__all__ = ["Erasure", "Ignored", "Meaning", "Refusal", "Taken", "meaning_of"]
+__all__ = ["Erasure", "Ignored", "Meaning", "Refusal", "Taken", "erasure_of", "meaning_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,15 @@ def _satisfies(event: dict[str, Any], path: str, values: tuple[str, ...]) -> boo
         return False
 
 
+def erasure_of(subject_id: str, field: str) -> Erasure | Refusal:
+    """Say who is to be forgotten, unless nobody can have such an id."""
+    fault = fault_of_text(subject_id)
+    return Erasure(subject_id) if fault is None else Refusal(f"{field}: {fault}")
+
+
 def _erasure(subject: Value, event: dict[str, Any]) -> Meaning:
     try:
-        return Erasure(str(subject.read(event)))
+        return erasure_of(str(subject.read(event)), "erase")
     except Missing as e:
         return Refusal(f"erase: {e} is missing")
     except Unfit as e:

@@ -18,6 +18,7 @@ from router.callbacks.ledger import Call
 from router.handlers import Matcher
 from shared.api import A_TICKET, TicketId, Traceparent, problems
 from shared.events import AttemptOutcome
+from shared.http_input import JsonRoute
 from shared.postgres import Database, now
 from shared.tracing import traceparent_or_new
 
@@ -95,7 +96,7 @@ class Callback(BaseModel):
 
 def routes(db: Database, matcher: Matcher) -> APIRouter:
     """Build the routes."""
-    router = APIRouter(tags=["callbacks"])
+    router = APIRouter(tags=["callbacks"], route_class=JsonRoute)
 
     @router.post(
         "/v1/tickets/{ticket_id}/attempts", summary="Say what came of a call", responses=_FAILS

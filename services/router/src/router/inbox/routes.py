@@ -54,6 +54,7 @@ _KEYS: Final = (
 _PLAYED: Final = "Time runs faster than people here: presence is what the roster says."
 _AWAY: Final = "You are away: nothing new comes, what you have stays with you."
 _ONLINE: Final = "You are online: work comes as there is room."
+_NO_PAGE: Final = "There is no such page: the link is damaged."
 _DESK: Final = ("desk_status.html", "desk_lists.html")
 _FLOOR: Final = (
     "floor_status.html",
@@ -339,7 +340,9 @@ def _place(request: Request, visitor: Visitor, *, lead: bool) -> _Place:
         ticket_id = UUID(asked["ticket"]) if asked.get("ticket") else None
         page = max(1, int(asked.get("page") or 1))
     except ValueError as e:
-        raise Missing("There is no such page: the link is damaged.") from e
+        raise Missing(_NO_PAGE) from e
+    if page > store.PAGE_MAX:
+        raise Missing(_NO_PAGE)
     channel = asked.get("channel")
     part = store.Asked(
         channel=next((one for one in CHANNELS if one == channel), None),

@@ -34,6 +34,8 @@ __all__ = [
 
 QUEUE_PAGE: Final = 100
 """Rows of the queue a page."""
+PAGE_MAX: Final = 1_000_000
+"""The last page that is looked for: beyond it PostgreSQL could not count the rows."""
 
 # What a row shows. The accepted fact says what was promised; a ticket from before history has none.
 _ROW: Final = """

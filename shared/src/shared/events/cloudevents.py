@@ -1,0 +1,119 @@
+"""What CloudEvents 1.0 says of every event, whatever the protocol: attributes, identity, data.
+
+Sources: CloudEvents 1.0.2, its JSON format, and its extensions for distributed tracing and
+partitioning.
+"""
+
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid5
+
+from shared.errors import Poison
+from shared.events.base import NAMESPACE
+from shared.text import fault_of_text
+from shared.tracing import traceparent_of
+
+__all__ = [
+    "STRUCTURED",
+    "VERSION",
+    "Attributes",
+    "data_of",
+    "identity_of",
+    "name_of_source",
+    "read_attributes",
+    "schema_of",
+    "uri_of_source",
+]
+
+VERSION: Final = "1.0"
+STRUCTURED: Final = "application/cloudevents+json"
+_OURS: Final = "urn:premium-support:"
+_SCHEMA: Final = f"{_OURS}schema:"
+
+
+class Attributes(NamedTuple):
+    """The attributes of an event that are read; ``time`` is optional, and as it was written."""
+
+    id: str
+    source: str
+    type: str
+    time: str | None
+    traceparent: str | None
+
+
+def read_attributes(given: Mapping[str, Any], prefix: str = "") -> Attributes:
+    """Read attributes whose names begin with ``prefix``. Raises Poison for a required one."""
+    version = given.get(f"{prefix}specversion")
+    if version != VERSION:
+        told = f"is not {VERSION!r}" if version else "is missing"
+        raise Poison("bad_attribute", f"{prefix}specversion {told}; send CloudEvents {VERSION}")
+    return Attributes(
+        id=_required(given, f"{prefix}id"),
+        source=_required(given, f"{prefix}source"),
+        type=_required(given, f"{prefix}type"),
+        time=_optional(given, f"{prefix}time"),
+        traceparent=_trace(given, f"{prefix}traceparent") or _trace(given, "traceparent"),
+    )
+
+
+def identity_of(source: str, event_id: str) -> UUID:
+    """Name an event: its id is unique within its source alone. Ours is a UUID, and stays."""
+    if source.startswith(_OURS):
+        try:
+            return UUID(event_id)
+        except ValueError as e:
+            raise Poison("bad_attribute", f"id of an event of {source} is no UUID") from e
+    return uuid5(NAMESPACE, f"{source}\x1f{event_id}")
+
+
+def uri_of_source(name: str) -> str:
+    """Write one of our services as an absolute URI; a source that is a URI stays as it is."""
+    return name if ":" in name or "/" in name else f"{_OURS}{name}"
+
+
+def name_of_source(uri: str) -> str:
+    """Read back what `uri_of_source` wrote."""
+    return uri.removeprefix(_OURS)
+
+
+def schema_of(event_type: str) -> str:
+    """Name the schema that an event's data adheres to: the message of docs/api/asyncapi.yaml."""
+    return f"{_SCHEMA}{event_type}"
+
+
+def data_of(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON is any
+    """Take the data out of a structured event: JSON as it stands, or bytes from `data_base64`.
+
+    Raises Poison when there are both, or what should be base64 is not.
+    """
+    if "data_base64" not in event:
+        return event.get("data")
+    if "data" in event:
+        raise Poison("bad_data", "data and data_base64 exclude each other; send one of them")
+    try:
+        return b64decode(event["data_base64"], validate=True)
+    except (ValueError, TypeError) as e:
+        raise Poison("bad_data", "data_base64 is not base64 (RFC 4648); send it so") from e
+
+
+def _required(given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or not value:
+        fault = "is no text" if value else "is missing"
+        raise Poison("bad_attribute", f"{name} {fault}; a CloudEvent needs it")
+    if (fault_of := fault_of_text(value)) is not None:
+        raise Poison("bad_attribute", f"{name} {fault_of}")
+    return value
+
+
+def _optional(given: Mapping[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Poison("bad_attribute", f"{name} is no text; write it, or leave it out")
+    return value or None
+
+
+def _trace(given: Mapping[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    return traceparent_of(value) if isinstance(value, str) else None

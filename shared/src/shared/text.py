@@ -1,0 +1,66 @@
+"""Text from outside that cannot be kept: found where it enters, whatever the door.
+
+PostgreSQL keeps no NUL character, and nothing keeps half a character (a lone surrogate), though
+JSON has a way to write both.
+"""
+
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+__all__ = ["fault_in_json", "fault_of_text", "fault_of_url_part", "may_hide_bad_text"]
+
+_NUL: Final = "holds a NUL character; leave it out"
+_HALF: Final = "holds half a character (a lone surrogate); write it whole, or leave it out"
+_NO_UTF8: Final = "is not UTF-8; write it in UTF-8 and percent-encode that"
+_MEMBER: Final = "the name of a member "
+_ESCAPED_NUL: Final = b"\\u0000"
+_ESCAPED_SURROGATE: Final = (b"\\ud", b"\\uD")
+
+
+def fault_of_text(text: str) -> str | None:
+    """Return what is wrong with a text, with the remedy; None when it can be kept."""
+    if "\0" in text:
+        return _NUL
+    if text.isascii():
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _HALF
+    return None
+
+
+def fault_of_url_part(raw: bytes) -> str | None:
+    """Return what is wrong with a percent-encoded path or query; None when it can be kept."""
+    if b"%" not in raw:
+        return None
+    try:
+        return fault_of_text(unquote_to_bytes(raw).decode())
+    except UnicodeDecodeError:
+        return _NO_UTF8
+
+
+def may_hide_bad_text(raw: bytes) -> bool:
+    """Return whether JSON may hold such a text at all: most holds none, and is not searched."""
+    return _ESCAPED_NUL in raw or any(escape in raw for escape in _ESCAPED_SURROGATE)
+
+
+def fault_in_json(document: Any) -> tuple[tuple[str, ...], str] | None:  # noqa: ANN401 - JSON is any
+    """Find the first text that cannot be kept: its place and its fault; None when there is none."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    while waiting:
+        place, node = waiting.pop()
+        match node:
+            case str():
+                if (fault := fault_of_text(node)) is not None:
+                    return place, fault
+            case dict():
+                for name, inner in node.items():
+                    if (fault := fault_of_text(name)) is not None:
+                        return place, _MEMBER + fault
+                    waiting.append(((*place, name), inner))
+            case list() | tuple():
+                waiting += [((*place, str(n)), inner) for n, inner in enumerate(node)]
+            case _:
+                pass
+    return None
