@@ -25,8 +25,8 @@ LOOK_S: Final = 0.05
 LINK: Final = re.compile(r"^(?P<whose>[^:]+): (?P<link>http\S+)$")
 PEOPLE: Final = {"Mara Kowalski, specialist", "Nora Lindqvist, lead"}
 
-RUNNING: Final = ("watermark",)
-"""What a stack at rest writes by itself: how far it has looked."""
+RUNNING: Final = ("watermark", "outbox")
+"""What a stack at rest writes by itself: how far it has looked, and that on its way to a topic."""
 SAYS_TIME: Final = "breaches.v1"
 """Grows by watermarks, which are none of the facts."""
 TABLES: Final = """

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from premium.console import Shown
 from premium.interrupt import run
-from premium.own_stack import stack_here
 from premium.settings import Settings
 from premium.stack import DATABASES, SERVICES, Addresses, Stack, StackError, State
 from shared.settings import load
@@ -24,7 +23,14 @@ _TAIL_LINES = "200"
 def up() -> None:
     """Start PostgreSQL, Kafka, the four services and a mail sink: what is not running yet."""
     console = Console()
-    stack = stack_here(Shown(console))
+    settings = load(Settings)
+    dsn = settings.postgres_dsn
+    stack = Stack(
+        settings.home,
+        kafka_bootstrap=settings.kafka_bootstrap,
+        postgres_dsn=dsn.get_secret_value() if dsn is not None else None,
+        report=Shown(console),
+    )
     addresses = run(stack.up())
     console.print(_where(addresses, stack))
 

@@ -16,7 +16,7 @@ from premium.stack import SERVICES, Reporter, Stack, StackError
 from premium.stack.state import locked
 from shared.settings import load
 
-__all__ = ["OWN_SOURCE", "own_stack", "refuse_others", "stack_for", "stack_here"]
+__all__ = ["OWN_SOURCE", "own_stack", "refuse_others", "stack_for"]
 
 OWN_SOURCE: Final = "premium-"
 """Demo and bench send under sources that begin like this, so that their tickets are recognized."""
@@ -24,19 +24,16 @@ OWN_SOURCE: Final = "premium-"
 
 @asynccontextmanager
 async def stack_for(name: str, report: Reporter, *, here: bool) -> AsyncIterator[Stack]:
-    """Open a stack of its own for ``name``, or with ``here`` the one in PREMIUM_HOME."""
+    """Open a stack of its own for ``name``, or with ``here`` the one that runs in PREMIUM_HOME."""
     if not here:
         async with own_stack(name, report) as stack:
             yield stack
         return
-    stack = stack_here(report)
-    was_up = any(state.pid is not None for state in await stack.states())
-    await stack.up()
-    try:
-        yield stack
-    finally:
-        if not was_up:
-            await asyncio.shield(stack.down())
+    stack = Stack.attach(load(Settings).home, report)
+    for state in await stack.states():
+        if state.reason is not None:
+            raise StackError(f"{state.title}: {state.reason}; run `premium up`")
+    yield stack
 
 
 @asynccontextmanager
@@ -65,18 +62,6 @@ async def own_stack(
             await asyncio.shield(_remove(stack))
             raise
         await _remove(stack)
-
-
-def stack_here(report: Reporter | None = None) -> Stack:
-    """Take the stack in PREMIUM_HOME, on the servers that the environment names."""
-    settings = load(Settings)
-    dsn = settings.postgres_dsn
-    return Stack(
-        settings.home,
-        kafka_bootstrap=settings.kafka_bootstrap,
-        postgres_dsn=dsn.get_secret_value() if dsn is not None else None,
-        report=report,
-    )
 
 
 async def refuse_others(tables: Tables) -> None:
