@@ -50,8 +50,9 @@ class Play:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             self.lines.append(line.decode().rstrip())
-            if self.lines[-1].startswith("http"):
-                self.links.put_nowait(self.lines[-1])
+            _, labelled, link = self.lines[-1].partition(": http")
+            if labelled:
+                self.links.put_nowait(f"http{link}")
         code = await self.process.wait()
         self.over.set()
         said = "\n".join(self.lines)
@@ -72,7 +73,7 @@ async def played(stack: Stack) -> AsyncIterator[Play]:
     """Play a day on the stack, and leave the two desks to people."""
     desks = [part for name in DESKS for part in ("--desk", name)]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "premium", "demo", "--once", *desks),
+        *(sys.executable, "-m", "premium", "demo", "--here", "--once", *desks),
         env={**os.environ, "PREMIUM_HOME": str(stack.folder), "COLUMNS": "200"},
         stdout=PIPE,
         stderr=STDOUT,

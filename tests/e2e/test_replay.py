@@ -24,12 +24,13 @@ time: {column: at, format: iso, zone: UTC}
 fields:
   state: {column: status, values: {Open: new, Waits: asked, Works: works, Done: resolved}}
 request: {account_id: "account {id}", requester_id: r, role: super_admin, channel: email,
-          language: en, subject: s}
+          language: en, subject: s, severity: business_critical}
 facts:
   - {fact: waiting, is: {state: asked}}
   - {fact: resumed, is: {state: works}, was: {state: asked}}
   - {fact: responded, is: {state: works}, was: {state: new}}
   - {fact: resolved, is: {state: resolved}}
+  - {fact: noted, is: {state: works}}
 """
 LIVES = (
     (("Open", 0), ("Works", 30), ("Done", 200)),
@@ -53,7 +54,7 @@ class Ended:
 
 @pytest.fixture
 def empty_stack(tmp_path: Path) -> Iterator[Stack]:
-    """Run a stack that nobody else has used."""
+    """Run a stack that nobody else has used; a replay goes there only when told `--here`."""
     stack = Stack(tmp_path / "stack")
     asyncio.run(stack.up())
     yield stack
@@ -108,9 +109,20 @@ def test_log_is_replayed_at_speed(empty_stack: Stack, tmp_path: Path) -> None:
     """Every row is accounted for, promises come to what the log says, and time is real again."""
     log, mapping = written(tmp_path)
     account = tmp_path / "report.json"
-    args = ("replay", log, "--mapping", mapping, "--speed", SPEED, "--report", str(account))
+    args = (
+        "replay",
+        log,
+        "--mapping",
+        mapping,
+        "--speed",
+        SPEED,
+        "--report",
+        str(account),
+        "--here",
+    )
     ended = asyncio.run(premium(empty_stack, *args))
     assert (ended.code, ended.err.count("Traceback")) == (0, 0), ended
+    assert "log.csv: 55 of 55 documents" in ended.err
     report = Report.model_validate_json(account.read_text())
     assert report.is_whole
     (refusal,) = report.rows.refusals
@@ -118,6 +130,8 @@ def test_log_is_replayed_at_speed(empty_stack: Stack, tmp_path: Path) -> None:
     assert (report.rows.read, report.rows.told, report.rows.refused) == (46, 45, 1)
     assert report.clocks == {"met": 10, "met, breached": 5, "running, breached": 5}
     assert report.tickets == report.published["premium.ticket.accepted.v1"] == TICKETS
+    assert report.published["premium.ticket.noted.v1"] == 10
+    assert (report.claims.made, report.claims.started_as_standard) == (TICKETS, TICKETS)
     assert asyncio.run(real_time(empty_stack))
 
     again = asyncio.run(premium(empty_stack, *args))

@@ -33,17 +33,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, rows: str, *, header: str = HEADER, tickets_max: int | None = None) -> Log:
+def read(
+    folder: Path,
+    rows: str,
+    *,
+    header: str = HEADER,
+    tickets_max: int | None = None,
+    sort: bool = False,
+) -> Log:
     """Read rows as a log."""
     file = folder / "log.csv"
     file.write_text(header + rows)
-    return read_log(file, load(folder / "map.yaml"), tickets_max=tickets_max)
+    return read_log(file, load(folder / "map.yaml"), tickets_max=tickets_max, sort=sort)
 
 
 ROWS = """\
 1,2020-01-01T09:00,2020-01-01T08:00,Open
 2,2020-01-01T09:00,2020-01-01T08:30,Done
-1,2020-01-01T08:59,2020-01-01T08:00,Open
+1,2020-01-01T09:30,2020-01-01T08:00,Open
 3,yesterday,2020-01-01T08:00,Open
 1,2020-01-01T10:00,2020-01-01T08:00,Dne
 1,2020-01-01T10:00,2020-01-01T08:00,Done
@@ -61,6 +68,43 @@ def test_every_row_is_counted_once(folder: Path) -> None:
         ),
         "log.csv:6: column 'status': 'Dne' is not in the table of state; add it there",
     ]
+
+
+BACK = """\
+1,2020-01-01T11:00,2020-01-01T10:00,Open
+1,2020-01-01T10:30,2020-01-01T10:00,Done
+2,2020-01-01T09:00,2020-01-01T10:00,Open
+1,2020-01-01T10:45,2020-01-01T10:00,Done
+"""
+
+
+def test_rows_that_go_back_in_time_are_refused(folder: Path) -> None:
+    """Behind the ticket's row before, or its create date; each fault once, with a remedy."""
+    log = read(folder, BACK)
+    assert (log.rows_telling, log.refused) == (1, 3)
+    assert log.refusals == [
+        (
+            "log.csv:3: column 'at': goes back behind the ticket's row before it;"
+            " replay the log with --sort (and 1 rows more)"
+        ),
+        "log.csv:4: column 'at': lies before the ticket's create date; correct one of them",
+    ]
+
+
+def test_sorted_rows_do_not_go_back(folder: Path) -> None:
+    """By the time of their rows what happened is told in order; a bad row stays bad."""
+    log = read(folder, BACK, sort=True)
+    assert [(told.line, told.kind) for told in log.told] == [(3, "request"), (3, "resolved")]
+    assert (log.rows_no_news, log.refused) == (2, 1)
+
+
+def test_column_twice_is_a_fault_only_where_it_is_read(folder: Path) -> None:
+    """Exports name columns twice; no mapping can mean such a one, but it may leave it alone."""
+    header = "id,at,opened,status,note,note\n"
+    log = read(folder, "1,2020-01-01T09:00,2020-01-01T08:00,Open,a,\xff\n", header=header)
+    assert (log.rows_telling, log.refused) == (1, 0)
+    with pytest.raises(LogUnreadable, match="two columns are named 'status'"):
+        read(folder, "", header=header.replace("note", "status"))
 
 
 def test_documents_come_in_the_order_they_were_told(folder: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from premium.replay.mapping import find_mapping, load
+from premium.replay.mapping import find_mapping, load, parse
 from shared.places import Refused
 
 GOOD = """\
@@ -113,6 +113,11 @@ def test_name_that_is_neither_is_refused_with_a_suggestion() -> None:
             "format: iso, zone: Europe/Stokholm",
             "map.yaml:4:33: zone: no IANA time zone; did you mean 'Europe/Stockholm'?",
         ),
+        (
+            "is: {state: resolved}, was_not",
+            "was_not",
+            "map.yaml:17:5: 0: needs `is`, or a column in `at`: else every row tells it",
+        ),
         ("ticket: id", "ticket: id\nticket: id", "key 'ticket' stands here twice; keep one"),
         ("ticket: id", "ticket: [id", "is not YAML: "),
         ("log: {format: csv}", "log: &a {format: *a}", "refers to itself"),
@@ -151,10 +156,33 @@ def test_column_that_the_log_lacks_is_named(tmp_path: Path) -> None:
     file = tmp_path / "map.yaml"
     file.write_text(GOOD)
     with pytest.raises(Refused) as refusal:
-        load(file).check_columns({"id", "at", "stats", "site"})
+        load(file).check({"id", "at", "stats", "site"})
     assert str(refusal.value) == (
         "map.yaml:7:5: the log has no column 'status'; did you mean 'stats'?"
     )
+
+
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    """In the order of the file: values, constants and columns; and all that is misshapen."""
+    file = tmp_path / "map.yaml"
+    text = GOOD.replace("role: seat", "role: seats").replace(
+        "is: {state: resolved}", "is: {state: x}"
+    )
+    file.write_text(text)
+    with pytest.raises(Refused) as refusal:
+        parse(file).check({"id", "at", "stats", "site"})
+    assert [line.split(": ", 1)[0] for line in str(refusal.value).splitlines()] == [
+        "map.yaml:7:5",
+        "map.yaml:12:3",
+        "map.yaml:17:27",
+    ]
+    file.write_text(GOOD.replace("source", "sorce").replace("format: iso", "fromat: iso"))
+    with pytest.raises(Refused) as refusal:
+        parse(file)
+    assert str(refusal.value).splitlines() == [
+        "map.yaml:2:1: unknown key 'sorce'; did you mean 'source'?",
+        "map.yaml:4:20: unknown key 'fromat'; did you mean 'format'?",
+    ]
 
 
 def test_words_that_yaml_would_twist_stay_words(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 import pytest
 from aiokafka import ConsumerRecord
 
 from premium.proof.tables import Books, Routed, Timed
-from premium.proof.verdict import Verdict, judge
+from premium.proof.verdict import Verdict, fact_id, judge
 from premium.proof.wire import Wire
 from shared.events import (
     AssignmentReleased,
@@ -27,6 +28,7 @@ from shared.events import (
     TicketResponded,
 )
 from shared.events.codec import headers_of, value_of
+from shared.events.requests import FactType
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -52,6 +54,15 @@ ABOUT = {
     "kind": "first_response",
     "promise_class": "guarantee",
 }
+
+
+def test_every_kind_of_fact_can_be_accounted_for() -> None:
+    """What a sender may tell, the account looks for: by the id that intake gives it."""
+    for kind in get_args(FactType.__value__):
+        more = {"severity": "standard"} if kind == "reclassified" else {}
+        more |= {"into": "2"} if kind == "merged" else {}
+        fact = {**ANSWER.model_dump(exclude_none=True), "type": kind, **more}
+        assert fact_id(LaterFact.model_validate(fact))
 
 
 def caused(cause: UUID, event: Event) -> Envelope[Event]:

@@ -96,7 +96,7 @@ def test_callback_is_kept_when_the_caller_was_reached() -> None:
 
 
 def test_rows_of_one_minute_keep_their_order() -> None:
-    """Facts at one logged instant are set apart, for a ticket's facts are sorted by time."""
+    """Facts at one logged instant are set apart by as little as is told apart: order is time."""
     log = Log()
     log.saved(opened_at="1/3/2016 09:00")
     moments = []
@@ -104,7 +104,74 @@ def test_rows_of_one_minute_keep_their_order() -> None:
         told = log.saved(incident_state=state)
         assert isinstance(told, list)
         moments += [each.document.occurred_at for each in told]
-    assert moments == [NINE + timedelta(milliseconds=k) for k in range(1, 7)]
+    assert moments == [NINE + timedelta(microseconds=k) for k in range(1, 7)]
+
+
+ONE_ROW = """\
+log: {format: jsonl}
+source: status
+ticket: id
+time: {column: created_at, format: iso}
+fields:
+  state: {column: state, values: {open: open, asked: asked, comment: }}
+request: {account_id: a, requester_id: r, role: seat, channel: email, language: en, subject: s}
+facts:
+  - {fact: noted, at: seen_at}
+  - {fact: noted, at: read_at}
+  - {fact: resolved, at: resolved_at}
+  - {fact: resumed, is: {state: open}, was: {state: asked}}
+  - {fact: waiting, is: {state: asked}, was_not: {state: asked}}
+"""
+
+
+def told_by(tmp_path: Path, *rows: dict[str, str]) -> list[Told]:
+    """Read rows by ONE_ROW."""
+    (tmp_path / "map.yaml").write_text(ONE_ROW)
+    interpreter = Interpreter(load(tmp_path / "map.yaml"))
+    told = []
+    for line, cells in enumerate(rows, 1):
+        found = interpreter.tell(Row(line, {"id": "1", "created_at": NINE.isoformat()} | cells))
+        assert isinstance(found, list), found
+        told += found
+    return told
+
+
+def test_a_row_tells_facts_at_instants_of_their_own(tmp_path: Path) -> None:
+    """An export with one row a ticket names when each thing happened; each is told when due."""
+    at = [(NINE + timedelta(hours=hour)).isoformat() for hour in range(4)]
+    instants = {"seen_at": at[1], "read_at": at[2], "resolved_at": at[3]}
+    told = told_by(tmp_path, instants, instants | {"state": "open"})
+    assert [(each.kind, each.at, each.document.occurred_at) for each in told] == [
+        ("request", NINE, NINE),
+        *(
+            (kind, NINE + timedelta(hours=hour), NINE + timedelta(hours=hour))
+            for kind, hour in (("noted", 1), ("noted", 2), ("resolved", 3))
+        ),
+    ]
+    assert len({each.document.document_id for each in told}) == 4
+
+
+def test_a_neutral_row_leaves_the_state_as_it_was(tmp_path: Path) -> None:
+    """What a row does not say, or says nothing by, is not a change of state."""
+    states: tuple[dict[str, str], ...] = (
+        {"state": "asked"},
+        {},
+        {"state": "comment"},
+        {"state": "asked"},
+        {"state": "comment"},
+        {"state": "open"},
+    )
+    kinds = [each.kind for each in told_by(tmp_path, *states)]
+    assert kinds == ["request", "waiting", "resumed"]
+
+
+def test_a_refused_row_leaves_no_trace() -> None:
+    """What it would have told for the first time, a later row tells."""
+    log = Log()
+    log.saved()
+    refusal = log.saved(incident_state="Active", priority="9 - Unheard of")
+    assert isinstance(refusal, Refusal)
+    assert log.facts(incident_state="Active") == ["responded"]
 
 
 def test_equal_rows_are_no_duplicates() -> None:

@@ -7,12 +7,18 @@ from collections.abc import Coroutine
 
 import typer
 
-__all__ = ["run"]
+__all__ = ["run", "signals_to_end_by"]
 
 
 def run[T](work: Coroutine[None, None, T]) -> T:
-    """Run to the end. SIGINT and SIGTERM cancel the work, and exit as their senders expect."""
+    """Run to the end. A signal to end cancels the work, and exits as its sender expects."""
     return asyncio.run(_interruptible(work))
+
+
+def signals_to_end_by() -> list[signal.Signals]:
+    """List what ends a command: Ctrl-C, a supervisor, a terminal that closes unless `nohup`."""
+    hang_up = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL else []
+    return [signal.SIGINT, signal.SIGTERM, *hang_up]
 
 
 async def _interruptible[T](work: Coroutine[None, None, T]) -> T:
@@ -23,7 +29,7 @@ async def _interruptible[T](work: Coroutine[None, None, T]) -> T:
         signals.append(received)
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals_to_end_by():
         asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
     try:
         return await task

@@ -21,6 +21,7 @@ _SEEN_AGAIN: Final = timedelta(minutes=1)
 
 MAKE_LINK: Final = """
     INSERT INTO web_link (digest, person, lead, expires_at) VALUES ($1, $2, $3, now() + $4)
+    ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at
 """
 LINK: Final = "SELECT person, lead FROM web_link WHERE digest = $1 AND expires_at > now()"
 USE_LINK: Final = """
@@ -40,10 +41,13 @@ FORGET_SESSIONS: Final = """
 """
 
 
-async def make_link(tx: Tx, person: Person) -> str:
-    """Make the secret of a link that lets somebody in once, within LINK_VALID."""
+async def make_link(tx: Tx, person: Person, secret: str | None = None) -> str:
+    """Make the secret of a link that lets somebody in once, within LINK_VALID.
+
+    Made again from its ``secret``, it lets them in once more.
+    """
     await tx.execute(FORGET_LINKS)
-    secret = secrets.token_urlsafe(32)
+    secret = secret or secrets.token_urlsafe(32)
     await tx.execute(MAKE_LINK, _digest(secret), person.name, person.lead, LINK_VALID)
     return secret
 

@@ -8,6 +8,7 @@ import typer
 
 from premium.accounts.files import read
 from premium.accounts.publication import current, publish
+from premium.files import checked
 from premium.listings import changes
 from premium.settings import Settings
 from premium.stack import Stack
@@ -34,9 +35,9 @@ def import_(
     """Publish the accounts of FILE that differ from what was told last; nobody is removed.
 
     Requests that were held, or rejected within 24 hours for want of an entitlement, are judged
-    again.
+    again. Exit with 2 if FILE has a fault.
     """
-    found = read(file)
+    found = checked(read, file)
     addresses = Stack.attach(load(Settings).home).addresses
     try:
         before = asyncio.run(current(addresses.kafka_bootstrap))

@@ -1,25 +1,48 @@
-"""Accounts read from YAML or CSV; every fault is named with its place."""
+"""Accounts read from YAML or CSV; every fault is named with its place and its remedy."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from premium.stack.errors import StackError
-from shared.events import EVERYONE, AccountListed
-from shared.events.codec import describe
+from premium.roster.table import Columns, read_table, words
+from shared.events import EVERYONE, AccountListed, Purchase
+from shared.places import Fault, YamlDocument, faults_of, read_yaml, refused
 
 __all__ = ["read"]
 
-_PLAIN: Final = ("time_zone", "language", "tier", "region")
-_COLUMNS: Final = frozenset({"account_id", "since", "until", "super_admins", "seats", *_PLAIN})
+_ALL: Final = "accounts"
+_NOTHING: Final = frozenset({"", "~", "null"})
+
+
+def _seats(text: str) -> object:
+    """Read everyone, or bob; carol."""
+    return text if text == EVERYONE else words(text)
+
+
+_COLUMNS: Final[Columns] = {
+    "account_id": (("account_id",), str),
+    "since": (("purchase", "since"), str),
+    "until": (("purchase", "until"), str),
+    "super_admins": (("super_admins",), words),
+    "seats": (("seats",), _seats),
+    "time_zone": (("time_zone",), str),
+    "language": (("language",), str),
+    "tier": (("tier",), str),
+    "region": (("region",), str),
+}
+"""A row an account, with one purchase at most."""
+
+
+class _Purchase(Purchase):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class _Account(AccountListed):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    purchases: tuple[_Purchase, ...] = ()
 
 
 class _File(BaseModel):
@@ -29,59 +52,59 @@ class _File(BaseModel):
 
 
 def read(file: Path) -> tuple[AccountListed, ...]:
-    """Read accounts. Raises StackError that names file, line or account, and fault."""
+    """Read and check accounts; raises Refused with all their faults."""
+    if file.suffix == ".csv":
+        document = read_table(file, _COLUMNS, _ALL)
+        _list_purchases(document)
+    else:
+        document = read_yaml(file)
+        _leave_out_nothing(document.content)
     try:
-        with file.open(encoding="utf-8", newline="") as text:
-            rows = _of_csv(file, text) if file.suffix == ".csv" else _of_yaml(file, text)
-            found = tuple(AccountListed.model_validate(row.model_dump()) for row in rows)
-    except OSError as e:
-        raise StackError(f"{file}: {e.strerror}") from None
-    except UnicodeDecodeError as e:
-        raise StackError(f"{file}: not UTF-8 at byte {e.start}; save it as UTF-8") from None
-    twice = [a.account_id for n, a in enumerate(found) if a.account_id in _ids(found[:n])]
-    if twice:
-        raise StackError(f"{file}: {twice[0]} is listed twice; keep one")
-    return found
-
-
-def _ids(accounts: tuple[AccountListed, ...]) -> set[str]:
-    return {account.account_id for account in accounts}
-
-
-def _of_yaml(file: Path, text: Any) -> list[_Account]:  # noqa: ANN401 - an open file
-    try:
-        return _File.model_validate(yaml.safe_load(text)).accounts
-    except yaml.MarkedYAMLError as e:
-        line = e.problem_mark.line + 1 if e.problem_mark else 1
-        raise StackError(f"{file}:{line}: {e.problem}") from None
+        found = _File.model_validate(document.content).accounts
     except ValidationError as e:
-        raise StackError(f"{file}: {describe(e)}") from None
+        raise refused(document, [*faults_of(document, _File, e), *_twice(document)]) from e
+    if twice := [*_twice(document)]:
+        raise refused(document, twice)
+    return tuple(AccountListed.model_validate(account.model_dump()) for account in found)
 
 
-def _of_csv(file: Path, text: Any) -> Iterator[_Account]:  # noqa: ANN401 - an open file
-    """Read a row an account: people apart by semicolons, one purchase from since to until."""
-    rows = csv.DictReader(text)
-    unknown = set(rows.fieldnames or ()) - _COLUMNS
-    if unknown or "account_id" not in (rows.fieldnames or ()):
-        wrong = f"no column {', '.join(sorted(unknown))}" if unknown else "no column account_id"
-        raise StackError(f"{file}:1: {wrong}; there are {', '.join(sorted(_COLUMNS))}")
-    for row in rows:
-        try:
-            yield _Account.model_validate(_account(row))
-        except ValidationError as e:
-            raise StackError(f"{file}:{rows.line_num}: {describe(e)}") from None
+def _list_purchases(document: YamlDocument) -> None:
+    """Make a list of the one purchase of a row, each part still where it was typed."""
+    for index, account in _accounts(document):
+        if (purchase := account.pop("purchase", None)) is not None:
+            account["purchases"] = [purchase]
+            at = (_ALL, index)
+            for name in purchase:
+                document.places[*at, "purchases", 0, name] = document.places[*at, "purchase", name]
+            document.places[*at, "purchases"] = document.places[*at, "purchase"]
 
 
-def _account(row: dict[str, str]) -> dict[str, object]:
-    bought = {name: row[name] for name in ("since", "until") if row.get(name)}
-    return {
-        "account_id": row["account_id"],
-        "purchases": [bought] if bought else [],
-        "super_admins": _people(row.get("super_admins", "")),
-        "seats": EVERYONE if row.get("seats") == EVERYONE else _people(row.get("seats", "")),
-        **{name: row[name] for name in _PLAIN if row.get(name)},
-    }
+def _leave_out_nothing(content: Any) -> None:  # noqa: ANN401 - YAML may hold anything
+    """Leave out keys without a value, as ``until:`` of a purchase that does not end."""
+    if isinstance(content, dict):
+        for key, value in list(content.items()):
+            if isinstance(value, str) and value in _NOTHING:
+                del content[key]
+            else:
+                _leave_out_nothing(value)
+    elif isinstance(content, list):
+        for inner in content:
+            _leave_out_nothing(inner)
 
 
-def _people(text: str) -> list[str]:
-    return [person.strip() for person in text.split(";") if person.strip()]
+def _twice(document: YamlDocument) -> Iterator[Fault]:
+    lines: dict[str, int] = {}
+    for index, account in _accounts(document):
+        path = (_ALL, index, "account_id")
+        name, line = str(account.get("account_id")), document.place_of(path).line
+        if name in lines and path in document.places:
+            yield path, f"{name!r} is listed in line {lines[name]} already; keep one"
+        lines.setdefault(name, line)
+
+
+def _accounts(document: YamlDocument) -> Iterator[tuple[int, dict[str, Any]]]:
+    content = document.content
+    accounts = content.get(_ALL) if isinstance(content, dict) else None
+    for index, account in enumerate(accounts if isinstance(accounts, list) else ()):
+        if isinstance(account, dict):
+            yield index, account

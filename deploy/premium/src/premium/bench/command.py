@@ -1,8 +1,6 @@
 """`premium bench`: the running system beside a hand-written floor, as ratios."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,23 +12,21 @@ from rich.console import Console
 from premium.bench.environment import environment, where
 from premium.bench.floor import floor
 from premium.bench.ours import ours
-from premium.bench.own_stack import own_stack
 from premium.bench.report import Report, write
 from premium.bench.rounds import Bench
 from premium.console import Shown
 from premium.interrupt import run
-from premium.settings import Settings
-from premium.stack import Stack, StackError
+from premium.own_stack import stack_for
+from premium.stack import StackError
 from shared.errors import Transient
-from shared.settings import load
 
 __all__ = ["bench"]
 
 
 def bench(
     *,
-    attach: Annotated[
-        bool, typer.Option("--attach", help="Measure the stack that runs; its data stays.")
+    here: Annotated[
+        bool, typer.Option("--here", help="Measure the stack in PREMIUM_HOME; its data stays.")
     ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write every value to this file, as JSON.")
@@ -43,16 +39,16 @@ def bench(
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     console = Console()
     try:
-        found = run(_measured(console, attach=attach))
+        found = run(_measured(console, here=here))
     except Transient as e:
         raise StackError(f"{e}; is the machine short of memory or disk?") from e
     if report is not None:
         write(report, found)
 
 
-async def _measured(console: Console, *, attach: bool) -> Report:
+async def _measured(console: Console, *, here: bool) -> Report:
     shown = Shown(console)
-    async with _stack(shown, attach=attach) as stack:
+    async with stack_for("bench", shown, here=here) as stack:
         states = await stack.states()
         processes = {state.name: psutil.Process(state.pid) for state in states if state.pid}
         servers = {name: p for name, p in processes.items() if name in {"postgres", "kafka"}}
@@ -68,13 +64,3 @@ async def _measured(console: Console, *, attach: bool) -> Report:
                 console.print(section.table())
                 sections.append(section)
     return Report(environment=described, sections=tuple(sections))
-
-
-@asynccontextmanager
-async def _stack(shown: Shown, *, attach: bool) -> AsyncIterator[Stack]:
-    """Take up the stack that runs, or start one and leave nothing of it."""
-    if attach:
-        yield Stack.attach(load(Settings).home)
-        return
-    async with own_stack(shown) as stack:
-        yield stack

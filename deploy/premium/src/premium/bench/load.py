@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
+from premium.own_stack import OWN_SOURCE
 from shared.events import (
     INBOUND_TOPIC,
     AccountListed,
@@ -16,8 +17,9 @@ from shared.events import (
 )
 from shared.publisher import Outgoing
 
-__all__ = ["SPECIALISTS", "accounts", "inbound", "requests", "roster"]
+__all__ = ["SOURCE", "SPECIALISTS", "accounts", "inbound", "requests", "roster"]
 
+SOURCE: Final = f"{OWN_SOURCE}bench"
 SPECIALISTS: Final = 20
 _LANGUAGE: Final = "qaa"
 """Reserved for local use (ISO 639-2): on a stack in use, nobody else speaks it or asks in it."""
@@ -33,7 +35,7 @@ def requests(
     """Write a request for each create date: by email, from a super admin, due an hour later."""
     return [
         SupportRequest(
-            source="bench",
+            source=SOURCE,
             external_id=f"{run}-{number}",
             account_id=f"account-{number % _ACCOUNTS}",
             requester_id="ada",

@@ -13,6 +13,7 @@ from premium.accounts.publication import records
 from premium.bench.load import accounts, inbound, roster
 from premium.bench.measures import until_rest
 from premium.listings import listing
+from premium.own_stack import refuse_others
 from premium.proof.broker import Broker
 from premium.proof.pipeline import Pipeline
 from premium.proof.tables import Tables
@@ -89,6 +90,7 @@ async def ours(
     async with aiohttp.ClientSession(addresses.http("intake"), headers=headers) as intake:
         try:
             await tables.start()
+            await refuse_others(tables)
             subject = Ours(
                 addresses.kafka_bootstrap,
                 processes,

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -16,13 +15,12 @@ from premium.demo.audit import Finding
 from premium.demo.screen import screen_on
 from premium.demo.script import roster
 from premium.demo.theatre import Plan, theatre
-from premium.interrupt import run
-from premium.settings import Settings
-from premium.stack import Addresses, Stack, StackError
-from premium.stack.links import inbox_link
+from premium.interrupt import run, signals_to_end_by
+from premium.own_stack import refuse_others, stack_for
+from premium.stack import Addresses, StackError
+from premium.stack.links import kept_links
 from shared.clock import elapsed_s
 from shared.errors import Transient
-from shared.settings import load
 from shared.web.visitors import Person
 
 __all__ = ["demo"]
@@ -54,34 +52,31 @@ def demo(
             help="Leave this specialist's desk to a person, at the inbox. May be repeated.",
         ),
     ] = None,
+    here: Annotated[
+        bool,
+        typer.Option(
+            "--here", help="Play on the stack in PREMIUM_HOME, if all its tickets are the demo's."
+        ),
+    ] = False,
 ) -> None:
-    """Play a believable day of premium requests through the running stack, live.
+    """Play a believable day of premium requests through a stack of its own, live.
 
     Days follow each other until Ctrl-C. With --once it is one day, and then it is proven from
-    Kafka and PostgreSQL that nothing was lost or doubled. A stack that does not run is started
-    for the play, and stopped after it. Desks left to people are answered at by nobody else; with
-    --once the day is over when those are empty, too.
+    Kafka and PostgreSQL that nothing was lost or doubled. Desks left to people are answered at by
+    nobody else; with --once the day is over when those are empty, too.
     """
     desks = _desks(desk or ())
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     lasts_s = day or (_DAY_ONCE_S if once else _DAY_S)
     plan = Plan(seed=seed, day_s=lasts_s, once=once, desks=desks)
     console = Console()
-    started = elapsed_s()
     try:
-        findings = run(_on_stack(console, plan))
+        if run(_staged(console, plan, here=here)):
+            return
     except Transient as e:
         raise StackError(f"{e}; see `premium status`") from e
-    if findings is None:
-        console.print("Stopped: open requests are closed, business time is real time again.")
-        raise typer.Exit(_INTERRUPTED if once else 0)
-    console.print(_summary(findings))
-    faults = [f"{finding.what}: {fault}" for finding in findings for fault in finding.faults]
-    for fault in faults[:_FAULTS_SHOWN_MAX]:
-        console.print(f"✖ {fault}", highlight=False, markup=False)
-    console.print(_conclusion(len(faults), elapsed_s(started)), highlight=False)
-    if faults:
-        raise typer.Exit(_NOT_WHOLE)
+    console.print("Stopped: open requests are closed, business time is real time again.")
+    raise typer.Exit(_INTERRUPTED if once else 0)
 
 
 def _desks(named: Sequence[str]) -> frozenset[str]:
@@ -94,35 +89,41 @@ def _desks(named: Sequence[str]) -> frozenset[str]:
     return frozenset(named)
 
 
-async def _on_stack(console: Console, plan: Plan) -> Sequence[Finding] | None:
-    """Play on the stack that runs; else on one that is started for it."""
-    settings = load(Settings)
-    theirs = settings.postgres_dsn
-    stack = Stack(
-        settings.home,
-        kafka_bootstrap=settings.kafka_bootstrap,
-        postgres_dsn=theirs.get_secret_value() if theirs else None,
-        report=Shown(console),
-    )
-    was_up = any(state.pid is not None for state in await stack.states())
-    addresses = await stack.up()
-    try:
-        return await _play(console, addresses, plan)
-    finally:
-        if not was_up:
-            await asyncio.shield(stack.down())
+async def _staged(console: Console, plan: Plan, *, here: bool) -> bool:
+    """Play to the end, and say what came of it; False when it was broken off."""
+    started = elapsed_s()
+    async with stack_for("demo", Shown(console), here=here) as stack:
+        findings = await _play(console, stack.addresses, plan)
+        if findings is not None:
+            _conclude(console, findings, started)
+    return findings is not None
 
 
 async def _play(console: Console, addresses: Addresses, plan: Plan) -> Sequence[Finding] | None:
     guests = [Person(name, lead=False) for name in sorted(plan.desks) or (_GUEST,)]
-    links = [await inbox_link(addresses, person) for person in (*guests, _LEAD)]
-    names = ", ".join(person.name for person in guests)
-    told = f"The inbox, while it plays, for {names}, and for their lead {_LEAD.name}:"
-    console.print(told, *links, sep="\n", highlight=False, soft_wrap=True)
-    async with theatre(addresses, screen_on(console, links)) as stage:
-        for number in (signal.SIGINT, signal.SIGTERM):
+    async with theatre(addresses) as stage, kept_links(addresses, (*guests, _LEAD)) as links:
+        await refuse_others(stage.tables)
+        labelled = [f"{_label(person)}: {link}" for person, link in links.items()]
+        console.print("The inbox, for as long as it plays, for", highlight=False)
+        console.print(*labelled, sep="\n", highlight=False, soft_wrap=True)
+        for number in signals_to_end_by():
             asyncio.get_running_loop().add_signal_handler(number, stage.stop.set)
-        return await stage.play(plan)
+        return await stage.play(plan, screen_on(console, labelled))
+
+
+def _label(person: Person) -> str:
+    names = {one.specialist_id: one.name for one in roster()}
+    return f"{names[person.name]}, {'lead' if person.lead else 'specialist'}"
+
+
+def _conclude(console: Console, findings: Sequence[Finding], started: float) -> None:
+    console.print(_summary(findings))
+    faults = [f"{finding.what}: {fault}" for finding in findings for fault in finding.faults]
+    for fault in faults[:_FAULTS_SHOWN_MAX]:
+        console.print(f"✖ {fault}", highlight=False, markup=False)
+    console.print(_conclusion(len(faults), elapsed_s(started)), highlight=False)
+    if faults:
+        raise typer.Exit(_NOT_WHOLE)
 
 
 def _summary(findings: Sequence[Finding]) -> Table:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from premium.demo.garbage import GARBAGE
 from premium.demo.script import Account, Text, dice, person, script
+from premium.own_stack import OWN_SOURCE
 from shared.events import Inbound, LaterFact, SupportRequest
 from shared.promises import Channel
 
@@ -138,7 +139,7 @@ class _Writer:
         admin = self._chance(_ADMIN_SHARE)
         number = rng.randint(1, account.super_admins if admin else account.seats)
         request = SupportRequest(
-            source=f"{channel}.{self.run}",
+            source=f"{OWN_SOURCE}demo.{channel}.{self.run}",
             external_id=f"{self.on:%m%d}-{next(self.numbers):05d}",
             account_id=account.account_id,
             requester_id=person("admin" if admin else "user", number, account),

@@ -66,12 +66,11 @@ class Theatre:
     broker: Broker
     tables: Tables
     doors: Doors
-    screen: Screen
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _behind: dict[str, int] = field(default_factory=dict)
     _heard: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RATE_FRAMES))
 
-    async def play(self, plan: Plan) -> list[Finding] | None:
+    async def play(self, plan: Plan, screen: Screen) -> list[Finding] | None:
         """Play until the day is done and proven; None when it was broken off.
 
         Business time is real time again afterwards, in any case. Raises Transient when a server
@@ -83,7 +82,7 @@ class Theatre:
             begins = await patiently(lambda: self.broker.ends(_TOPICS))
             drive = await self._drive(plan, time)
             try:
-                await self._perform(drive, begins, plan)
+                await self._perform(drive, begins, plan, screen)
             except* Transient as failures:
                 raise failures.exceptions[0] from None
             finally:
@@ -103,7 +102,7 @@ class Theatre:
             time=time,
         )
 
-    async def _perform(self, drive: Drive, begins: Offsets, plan: Plan) -> None:
+    async def _perform(self, drive: Drive, begins: Offsets, plan: Plan, screen: Screen) -> None:
         roster = dict.fromkeys(await patiently(lambda: self.broker.ends(_ROSTER)), 0)
         feed = Feed(
             self.addresses.kafka_bootstrap,
@@ -117,7 +116,12 @@ class Theatre:
             await drive.workforce.open()
             await self._until(self._is_at_rest)
             await drive.begin()
-            works = (drive.agenda.run(), drive.keep_pace(), self._watch_lag(), self._show(drive))
+            works = (
+                drive.agenda.run(),
+                drive.keep_pace(),
+                self._watch_lag(),
+                self._show(drive, screen),
+            )
             tasks += [group.create_task(work) for work in works]
             await self._until(lambda: self._is_over(drive, feed, plan))
             if self.stop.is_set():
@@ -165,11 +169,11 @@ class Theatre:
                 self._behind = await self._pipeline.behind()
             await or_after(asyncio.Event().wait(), _LAG_EVERY_S)
 
-    async def _show(self, drive: Drive) -> None:
-        with self.screen.lit():
+    async def _show(self, drive: Drive, screen: Screen) -> None:
+        with screen.lit():
             while True:
                 self._heard.append((elapsed_s(), drive.heard))
-                self.screen.show(drive.board, self._pulse(drive))
+                screen.show(drive.board, self._pulse(drive))
                 await or_after(asyncio.Event().wait(), _FRAME_S)
 
     def _pulse(self, drive: Drive) -> Pulse:
@@ -216,7 +220,7 @@ class Theatre:
 
 
 @asynccontextmanager
-async def theatre(addresses: Addresses, screen: Screen) -> AsyncIterator[Theatre]:
+async def theatre(addresses: Addresses) -> AsyncIterator[Theatre]:
     """Connect to a stack."""
     async with AsyncExitStack() as opened:
         tables = Tables({name: addresses.dsn(name, owner=True) for name in DATABASES})
@@ -239,4 +243,4 @@ async def theatre(addresses: Addresses, screen: Screen) -> AsyncIterator[Theatre
             addresses.http("router"),
             addresses.headers("router"),
         )
-        yield Theatre(addresses, broker, tables, doors, screen)
+        yield Theatre(addresses, broker, tables, doors)

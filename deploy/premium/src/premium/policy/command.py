@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from premium.files import checked
 from premium.policy.changes import changes
 from premium.policy.lint import lint as lint_policy
 from premium.policy.publication import now, publish
@@ -16,14 +17,12 @@ from premium.stack import Stack
 from premium.stack.addresses import Addresses
 from premium.stack.errors import StackError
 from shared.errors import Transient
-from shared.places import Refused
 from shared.policies import Policy, default_policy
 from shared.policies.files import load_policy
 from shared.settings import load
 
 __all__ = ["policy"]
 
-_BAD_FILE: Final = 2
 
 policy = typer.Typer(
     help="Look a policy over, look ahead, and put it in force.", no_args_is_help=True
@@ -33,7 +32,7 @@ policy = typer.Typer(
 @policy.command()
 def check(file: Annotated[Path, typer.Argument(help="a policy in YAML")]) -> None:
     """Name every fault of FILE with its place; exit with 2 if there is one."""
-    found = _read(file)
+    found = checked(load_policy, file)
     typer.echo(f"{_title(found)}: {len(found.rules)} rules, no fault")
 
 
@@ -51,7 +50,7 @@ def lint(
     ] = None,
 ) -> None:
     """Tell what shifts of clocks and holidays of the next 24 months do to due times."""
-    found = default_policy() if file is None else _read(file)
+    found = default_policy() if file is None else checked(load_policy, file)
     first = _today() if since is None else since.date()
     try:
         told = [*lint_policy(found, since=first, zones=zone or (), regions=region or ())]
@@ -63,19 +62,11 @@ def lint(
 @policy.command()
 def apply(file: Annotated[Path, typer.Argument(help="a policy in YAML")]) -> None:
     """Publish FILE: from now on intake prices by it. What is accepted keeps its promises."""
-    found = _read(file)
+    found = checked(load_policy, file)
     before = _of_stack(lambda addresses: asyncio.run(publish(addresses, found)))
     typer.echo(f"{_title(found)} is in force, after {_title(before)}")
     for line in changes(before, found):
         typer.echo(f"  {line}")
-
-
-def _read(file: Path) -> Policy:
-    try:
-        return load_policy(file)
-    except Refused as e:
-        typer.echo(str(e), err=True)
-        raise typer.Exit(_BAD_FILE) from e
 
 
 def _title(found: Policy) -> str:

@@ -79,7 +79,9 @@ _SPECIALISTS: Final = """
 """
 _LAST_DUE: Final = "SELECT max(next_at) FROM clock"
 _RINGS: Final = "SELECT offer_id, specialist_id FROM offer WHERE state = 'open'"
-_COUNT: Final = "SELECT count(*) FROM ticket"
+_COUNT: Final = """
+    SELECT count(*) FROM ticket WHERE $1::text IS NULL OR NOT starts_with(source, $1)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,9 @@ class Tables:
         """List the tickets that somebody has, that ring at somebody, or wait for somebody."""
         return frozenset(row["ticket_id"] for row in await self._rows("router", _IN_HANDS))
 
-    async def tickets(self) -> int:
-        """Count the tickets there are."""
-        count: int = await self._value("intake", _COUNT)
+    async def tickets(self, *, besides: str | None = None) -> int:
+        """Count the tickets there are; ``besides`` leaves out sources that begin so."""
+        count: int = await self._value("intake", _COUNT, besides)
         return count
 
     async def specialists(self, *, besides: Sequence[str]) -> int:

@@ -28,6 +28,8 @@ from shared.events import (
     TicketAssigned,
     TicketClosed,
     TicketDeclined,
+    TicketMerged,
+    TicketNoted,
     TicketReclassified,
     TicketReopened,
     TicketResolved,
@@ -35,10 +37,11 @@ from shared.events import (
     TicketResumed,
     TicketWaiting,
 )
+from shared.events.requests import FactType
 
 __all__ = ["Verdict", "fact_id", "judge"]
 
-_FACTS: Final[dict[str, type[Event]]] = {
+_FACTS: Final[dict[FactType, type[Event]]] = {
     "responded": TicketResponded,
     "customer_replied": CustomerReplied,
     "customer_reached": CustomerReached,
@@ -48,6 +51,8 @@ _FACTS: Final[dict[str, type[Event]]] = {
     "resolved": TicketResolved,
     "reopened": TicketReopened,
     "closed": TicketClosed,
+    "noted": TicketNoted,
+    "merged": TicketMerged,
 }
 _BROKEN: Final = (PromiseBreached.type, PromiseMissed.type)
 _TOLD: Final = (TicketAssigned.type, ClockWarned.type, *_BROKEN, PromiseRetracted.type)

@@ -46,6 +46,8 @@ _ABOUT: Final = (
         "due_at",
         "offer_id",
         "cause",
+        "severity",
+        "claimed_severity",
     ),
 )
 _REAL_TIME: Final = frozenset(

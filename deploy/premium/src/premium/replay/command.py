@@ -1,37 +1,26 @@
-"""`premium replay FILE --mapping MAP`: any event log through the running stack, and the proof."""
+"""`premium replay FILE --mapping MAP`: any event log through a stack, and the proof."""
 
-import asyncio
 import logging
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, override
+from typing import Annotated, Final
 
 import structlog
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
+from premium.console import Shown
 from premium.interrupt import run
+from premium.own_stack import stack_for
 from premium.replay.log import Log, read_log
-from premium.replay.mapping import find_mapping, load
+from premium.replay.mapping import find_mapping, parse
 from premium.replay.memory import MemoryWatch
 from premium.replay.play import Stuck
+from premium.replay.progress import shown
 from premium.replay.reader import LogUnreadable
-from premium.replay.report import Report
+from premium.replay.report import Report, listed
 from premium.replay.session import session
-from premium.settings import Settings
-from premium.stack import Stack, StackError
-from shared import settings
+from premium.stack import StackError
 from shared.errors import Transient
 from shared.places import Refused
 
@@ -40,15 +29,7 @@ __all__ = ["replay"]
 _NOT_WHOLE: Final = 1
 
 
-class _Rate(ProgressColumn):
-    """Documents a second, over the last steps."""
-
-    @override
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s")
-
-
-def replay(
+def replay(  # noqa: PLR0913 - a command's options are its arguments
     file: Annotated[Path, typer.Argument(help="an event log: CSV or JSON lines, gz or not")],
     mapping: Annotated[
         str, typer.Option(help="how to read it: a YAML file, or one of servicenow, volvo")
@@ -58,53 +39,58 @@ def replay(
     ] = 0,
     tickets: Annotated[int | None, typer.Option(min=1, help="the first N tickets only")] = None,
     report: Annotated[Path | None, typer.Option(help="write the account there, as JSON")] = None,
+    *,
+    sort: Annotated[bool, typer.Option("--sort", help="read rows by their time")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only read the log, and name every fault")
+    ] = False,
+    here: Annotated[
+        bool, typer.Option("--here", help="replay to the stack in PREMIUM_HOME, if it is empty")
+    ] = False,
 ) -> None:
-    """Replay FILE through the running stack, and prove that nothing was lost or doubled."""
+    """Replay FILE through a stack of its own, and prove that nothing was lost or doubled."""
     console = Console(stderr=True)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    if report is not None and not dry_run:
+        _write(report, "")  # a place that cannot be written is said before the work
     try:
-        if report is not None:
-            _write(report, "")  # a place that cannot be written is said before the work
-        read = partial(read_log, file, load(find_mapping(mapping)), tickets_max=tickets)
-        found = run(_replay(console, read, mapping, speed))
+        with console.status("reading the log"):
+            log = read_log(file, parse(find_mapping(mapping)), tickets_max=tickets, sort=sort)
+        if dry_run:
+            _tell(console, log)
+            return
+        run(_replay(console, log, mapping, speed, report, here=here))
     except (Refused, LogUnreadable, Stuck, Transient) as e:
         raise StackError(str(e)) from e
-    if report is not None:
-        _write(report, found.model_dump_json(indent=2) + "\n")
-    console.print(found.table())
-    if not found.is_whole:
+
+
+def _tell(console: Console, log: Log) -> None:
+    """Say what would be sent, and every fault of a row. Exits with 1 if there is any."""
+    said = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    said(f"{log.file.name}: {log.counted}")
+    said(f"would be sent: {listed(log.sent)}")
+    for line in log.refusals:
+        said(line)
+    if log.refused:
         raise typer.Exit(_NOT_WHOLE)
 
 
-async def _replay(console: Console, read: Callable[[], Log], mapping: str, speed: float) -> Report:
-    home = settings.load(Settings).home
-    stack = Stack.attach(home)
-    for state in await stack.states():
-        if state.reason is not None:
-            raise StackError(f"{state.title}: {state.reason}; run `premium up`")
-    with console.status("reading the log"):
-        log = await asyncio.to_thread(read)
-    async with session(stack.addresses, MemoryWatch(home.absolute() / "run")) as open_session:
-        with _progress(console) as progress:
-            bar = progress.add_task(log.file.name, total=len(log.told))
-            return await open_session.run(
-                log,
-                mapping=mapping,
-                speed=speed,
-                advance=lambda count: progress.advance(bar, count),
-            )
+async def _replay(  # noqa: PLR0913 - as above
+    console: Console, log: Log, mapping: str, speed: float, place: Path | None, *, here: bool
+) -> None:
+    async with stack_for("replay", Shown(console), here=here) as stack:
+        async with session(stack.addresses, MemoryWatch(stack.folder / "run")) as open_session:
+            with shown(console, log.file.name, len(log.told)) as advance:
+                found = await open_session.run(log, mapping=mapping, speed=speed, advance=advance)
+        _account(console, found, place)
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("documents"),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=console,
-    )
+def _account(console: Console, found: Report, place: Path | None) -> None:
+    if place is not None:
+        _write(place, found.model_dump_json(indent=2) + "\n")
+    console.print(found.table())
+    if not found.is_whole:
+        raise typer.Exit(_NOT_WHOLE)
 
 
 def _write(file: Path, text: str) -> None:

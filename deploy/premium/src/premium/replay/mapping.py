@@ -4,14 +4,14 @@ A mapping is refused whole, with the place of the fault, before a single row is 
 in templates and conditions are fields of the mapping or, failing that, columns of the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -22,11 +22,13 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    model_validator,
 )
 
 from shared.events import LaterFact, SupportRequest
 from shared.events.requests import FactType
 from shared.places import (
+    Fault,
     KeyPath,
     Place,
     Refused,
@@ -37,7 +39,17 @@ from shared.places import (
     what_is_wrong,
 )
 
-__all__ = ["Fact", "LogForm", "LogTime", "Mapping", "Template", "Value", "find_mapping", "load"]
+__all__ = [
+    "Fact",
+    "LogForm",
+    "LogTime",
+    "Mapping",
+    "Template",
+    "Value",
+    "find_mapping",
+    "load",
+    "parse",
+]
 
 _SHIPPED = Path(str(files("premium.replay") / "mappings"))
 
@@ -115,7 +127,8 @@ class Value(_Part):
     """A column under a name of ours, translated by a table.
 
     ``default`` stands in for what is missing or not in the table; without one, what is missing
-    stays missing and a value outside the table refuses its row.
+    stays missing and a value outside the table refuses its row. A value that the table translates
+    to nothing is missing, whatever the default.
     """
 
     column: str
@@ -127,7 +140,8 @@ class Value(_Part):
         """Everything it can say, when a table limits it."""
         if self.values is None:
             return None
-        return [*self.values.values(), *([self.default] if self.default is not None else [])]
+        default = [] if self.default is None else [self.default]
+        return [*filter(None, self.values.values()), *default]
 
 
 class Request(_Part):
@@ -151,18 +165,27 @@ class Request(_Part):
 
 
 class Fact(_Part):
-    """A row that satisfies ``is``, after one that satisfies ``was`` and not ``was_not``.
+    """A row that satisfies ``is``, when ``was`` held before it and ``was_not`` did not.
 
-    On the first row of a ticket nothing was. ``once`` tells the first such row of a ticket only.
+    What was is what the ticket's rows before it said last; on the first row nothing was. ``at``
+    names a column with the fact's own instant: a row without one does not tell the fact, and no
+    instant tells it twice. ``once`` tells the first such row of a ticket only.
     """
 
     fact: FactType
-    is_: Condition = Field(alias="is", min_length=1)
+    is_: Condition = Field({}, alias="is")
     was: Condition = {}
     was_not: Condition = {}
+    at: str | None = None
     once: bool = False
     severity: str | None = None
     waiting_for: str | None = None
+
+    @model_validator(mode="after")
+    def _is_told_by_something(self) -> Self:
+        if not self.is_ and self.at is None:
+            raise ValueError("needs `is`, or a column in `at`: else every row tells it")
+        return self
 
     @property
     def conditions(self) -> Iterator[tuple[str, str, frozenset[str]]]:
@@ -202,22 +225,27 @@ class Mapping(_Part):
         yield ("time", "column"), self.time.column
         if self.request.occurred_at is not None:
             yield ("request", "occurred_at"), self.request.occurred_at
+        for index, fact in enumerate(self.facts):
+            if fact.at is not None:
+                yield ("facts", index, "at"), fact.at
         for name, value in self.fields.items():
             yield ("fields", name, "column"), value.column
         for path, name in self.names:
             if name not in self.fields:
                 yield path, name
 
-    def check_columns(self, known: set[str]) -> None:
-        """Refuse the mapping when it asks for a column that the log does not have."""
-        for path, column in self.columns:
-            if column not in known:
-                hint = did_you_mean(column, [*known, *self.fields])
-                self.refuse(path, f"the log has no column {column!r}; {hint}")
+    def check(self, columns: Collection[str] | None = None) -> None:
+        """Refuse a mapping that contradicts itself, or asks for what is not among ``columns``.
 
-    def refuse(self, path: KeyPath, fault: str) -> None:
-        """Raise Refused with the place of ``path``."""
-        raise Refused((self._document.place_of(path), fault))
+        Raises Refused with every fault that is found.
+        """
+        faults = [*_conditions(self), *_request(self), *_facts(self)]
+        for path, column in self.columns:
+            if columns is not None and column not in columns:
+                hint = did_you_mean(column, [*columns, *self.fields])
+                faults.append((path, f"the log has no column {column!r}; {hint}"))
+        if faults:
+            raise _refused(self._document, faults)
 
     def placed(self, document: YamlDocument) -> "Mapping":
         """Remember where each part was typed."""
@@ -250,19 +278,34 @@ def find_mapping(name: str) -> Path:
 
 
 def load(file: Path) -> Mapping:
-    """Read and check a mapping; raises Refused at the first fault."""
+    """Read and check a mapping; raises Refused with every fault that shows without a log."""
+    mapping = parse(file)
+    mapping.check()
+    return mapping
+
+
+def parse(file: Path) -> Mapping:
+    """Read a mapping, to be checked with the log's columns; raises Refused if it has no shape."""
     document = read_yaml(file)
     try:
-        mapping = Mapping.model_validate(document.content).placed(document)
+        return Mapping.model_validate(document.content).placed(document)
     except ValidationError as e:
-        # A key that is misspelt is also one that is missing: the first tells more.
-        fault = min(e.errors(include_url=False), key=lambda fault: fault["type"] == "missing")
+        raise _refused(document, _misshapen(e)) from e
+
+
+def _refused(document: YamlDocument, faults: Iterable[Fault]) -> Refused:
+    placed = {(document.place_of(path), text) for path, text in faults}
+    return Refused(*sorted(placed, key=lambda fault: (fault[0].line, fault[0].column, fault[1])))
+
+
+def _misshapen(error: ValidationError) -> Iterator[Fault]:
+    """Name what pydantic found; a key that is misspelt is not also said to be missing."""
+    found: list[Any] = error.errors(include_url=False)
+    misspelt = {fault["loc"][:-1] for fault in found if fault["type"] == "extra_forbidden"}
+    for fault in found:
         path = _path_of(fault["loc"])
-        raise Refused((document.place_of(path), _describe(fault, path))) from e
-    _check_conditions(mapping)
-    _check_request(mapping)
-    _check_facts(mapping)
-    return mapping
+        if fault["type"] != "missing" or fault["loc"][:-1] not in misspelt:
+            yield path, _describe(fault, path)
 
 
 def _path_of(loc: KeyPath) -> KeyPath:
@@ -282,17 +325,17 @@ def _describe(fault: Any, path: KeyPath) -> str:  # noqa: ANN401 - pydantic's ow
             return f"{key}: {told}"
 
 
-def _check_conditions(mapping: Mapping) -> None:
-    """Refuse a value that its table never gives: the fact would never be told."""
+def _conditions(mapping: Mapping) -> Iterator[Fault]:
+    """Find values that their tables never give: the fact would never be told."""
     for index, fact in enumerate(mapping.facts):
         for clause, name, values in fact.conditions:
             outcomes = mapping.fields[name].outcomes if name in mapping.fields else None
             for value in sorted(values - set(outcomes or values)):
                 fault = f"{name} is never {value!r}; {did_you_mean(value, list(outcomes or []))}"
-                mapping.refuse(("facts", index, clause, name), fault)
+                yield ("facts", index, clause, name), fault
 
 
-def _check_request(mapping: Mapping) -> None:
+def _request(mapping: Mapping) -> Iterator[Fault]:
     """Try what a constant or a table will say on the request's own rules."""
     for attribute, template in mapping.request.templates.items():
         for path, text in _constants(mapping, attribute, template):
@@ -300,7 +343,7 @@ def _check_request(mapping: Mapping) -> None:
                 SupportRequest.model_validate(_SAMPLE | {attribute: text})
             except ValidationError as e:
                 fault = e.errors(include_url=False)[0]
-                mapping.refuse(path, _describe({**fault, "input": text}, (attribute,)))
+                yield path, _describe({**fault, "input": text}, (attribute,))
 
 
 def _constants(
@@ -313,10 +356,11 @@ def _constants(
         if field.default is not None:
             yield ("fields", template.sole_name, "default"), field.default
         for raw, text in (field.values or {}).items():
-            yield ("fields", template.sole_name, "values", raw), text
+            if text:
+                yield ("fields", template.sole_name, "values", raw), text
 
 
-def _check_facts(mapping: Mapping) -> None:
+def _facts(mapping: Mapping) -> Iterator[Fault]:
     """Try each fact's constants on the rules of a later fact."""
     for index, fact in enumerate(mapping.facts):
         sample = {
@@ -331,6 +375,5 @@ def _check_facts(mapping: Mapping) -> None:
             LaterFact.model_validate(sample)
         except ValidationError as e:
             fault = e.errors(include_url=False)[0]
-            mapping.refuse(
-                ("facts", index, *fault["loc"]), _describe(fault, fault["loc"] or (fact.fact,))
-            )
+            path = ("facts", index, *fault["loc"])
+            yield path, _describe(fault, fault["loc"] or (fact.fact,))

@@ -6,7 +6,7 @@ A row that cannot be read is handed over as a refusal: the rows after it are rea
 import csv
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
@@ -43,11 +43,15 @@ class Refusal:
 
 
 class LogReader:
-    """One log. ``columns`` holds those seen so far: in JSON lines each row may bring more."""
+    """One log. ``columns`` holds those seen so far: in JSON lines each row may bring more.
 
-    def __init__(self, file: Path, form: LogForm) -> None:
+    With ``wanted``, rows hold no other cells, and what is wrong with other columns is no fault.
+    """
+
+    def __init__(self, file: Path, form: LogForm, wanted: Collection[str] | None = None) -> None:
         self._file = file
         self._form = form
+        self._wanted = wanted
         self._missing = form.missing | {""}
         self.columns: set[str] = set()
 
@@ -93,9 +97,14 @@ class LogReader:
         except csv.Error as e:
             raise LogUnreadable(f"{self._file}:1: the header is not CSV: {e}") from e
         for column in header:
-            if header.count(column) > 1:
-                raise LogUnreadable(f"{self._file}:1: two columns are named {column!r}")
+            if header.count(column) > 1 and self._is_wanted(column):
+                raise LogUnreadable(
+                    f"{self._file}:1: two columns are named {column!r}; rename the one not meant"
+                )
         return header
+
+    def _is_wanted(self, column: str) -> bool:
+        return self._wanted is None or column in self._wanted
 
     def _csv_row(self, line: int, header: list[str], cells: list[str]) -> Row | Refusal:
         if len(cells) != len(header):
@@ -103,7 +112,7 @@ class LogReader:
         held = {
             column: cell
             for column, cell in zip(header, cells, strict=True)
-            if cell not in self._missing
+            if cell not in self._missing and self._is_wanted(column)
         }
         if not "".join(cells).isascii():
             for column, cell in held.items():
@@ -126,7 +135,12 @@ class LogReader:
                 continue
             cells = dict(self._flat(document, ""))
             self.columns.update(cells)
-            yield Row(line, {k: cell for k, cell in cells.items() if cell not in self._missing})
+            held = {
+                column: cell
+                for column, cell in cells.items()
+                if cell not in self._missing and self._is_wanted(column)
+            }
+            yield Row(line, held)
 
     def _flat(self, document: dict[str, object], prefix: str) -> Iterator[tuple[str, str]]:
         """Name what is nested by its path (``user.id``); a list is no cell and is left out."""

@@ -10,8 +10,9 @@ from premium.proof.tables import Books
 from premium.proof.verdict import Verdict
 from premium.proof.wire import Wire
 from premium.replay.log import Log
+from shared.events import TicketAccepted
 
-__all__ = ["Found", "Memory", "Pace", "Report", "Rows", "report_on"]
+__all__ = ["Claims", "Found", "Memory", "Pace", "Report", "Rows", "listed", "report_on"]
 
 _SHOWN_MAX = 20
 
@@ -32,6 +33,13 @@ class Found(BaseModel):
 
     count: int
     first: list[str]
+
+
+class Claims(BaseModel):
+    """Requests that claimed to be business-critical, and those whose clock started as standard."""
+
+    made: int
+    started_as_standard: int
 
 
 class Pace(BaseModel):
@@ -59,6 +67,7 @@ class Report(BaseModel):
     rows: Rows
     sent: dict[str, int]
     tickets: int
+    claims: Claims
     published: dict[str, int]
     repeated_on_the_wire: dict[str, int]
     dead_letters: dict[str, int]
@@ -88,13 +97,18 @@ class Report(BaseModel):
             f"{rows.read:,}: {rows.told:,} told, {rows.no_news:,} no news,"
             f" {rows.refused:,} refused, {rows.left_out:,} left out",
         )
-        table.add_row("sent", _list(self.sent))
+        table.add_row("sent", listed(self.sent))
         table.add_row("tickets", f"{self.tickets:,}, {self.tickets_waiting:,} without a specialist")
-        table.add_row("published", _list(self.published))
-        table.add_row("clocks", _list(self.clocks))
-        table.add_row("mails", _list(self.deliveries))
-        table.add_row("dead letters", _list(self.dead_letters))
-        table.add_row("repeated on the wire", _list(self.repeated_on_the_wire))
+        table.add_row(
+            "business-critical",
+            f"{self.claims.made:,} claimed, {self.claims.started_as_standard:,} of them started as"
+            " standard (their receipts say what was missing)",
+        )
+        table.add_row("published", listed(self.published))
+        table.add_row("clocks", listed(self.clocks))
+        table.add_row("mails", listed(self.deliveries))
+        table.add_row("dead letters", listed(self.dead_letters))
+        table.add_row("repeated on the wire", listed(self.repeated_on_the_wire))
         table.add_row("lost", f"{self.lost.count:,}")
         table.add_row("doubled", f"{self.doubled.count:,}")
         table.add_row(
@@ -103,7 +117,7 @@ class Report(BaseModel):
             f" {self.pace.facts_per_s:,.0f} facts/s over {self.pace.seconds:,.1f} s",
         )
         memory = {name: round(each.max_mib) for name, each in self.memory.items()}
-        table.add_row("memory at most, MiB", _list(memory))
+        table.add_row("memory at most, MiB", listed(memory))
         table.add_row("digest of the facts", self.facts_digest)
         for line in (*rows.refusals, *self.lost.first, *self.doubled.first):
             table.add_row("", line)
@@ -133,10 +147,11 @@ def report_on(  # noqa: PLR0913 - each is a source of its own
             no_news=log.rows_no_news,
             refused=log.refused,
             left_out=log.rows_left_out,
-            refusals=log.refusals,
+            refusals=log.refusals[:_SHOWN_MAX],
         ),
-        sent=_counted(told.kind for told in log.told),
+        sent=log.sent,
         tickets=len(books.tickets),
+        claims=_claims(wire),
         published=_counted(fact.type for fact in wire.facts.values()),
         repeated_on_the_wire=dict(wire.repeats),
         dead_letters=dict(wire.dead_letters),
@@ -161,9 +176,17 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
+def _claims(wire: Wire) -> Claims:
+    accepted = [fact.about for fact in wire.of_type(TicketAccepted.type)]
+    made = [about for about in accepted if about["claimed_severity"] == "business_critical"]
+    standard = sum(about["severity"] == "standard" for about in made)
+    return Claims(made=len(made), started_as_standard=standard)
+
+
 def _found(lines: Sequence[str]) -> Found:
     return Found(count=len(lines), first=list(lines[:_SHOWN_MAX]))
 
 
-def _list(counts: dict[str, int]) -> str:
+def listed(counts: dict[str, int]) -> str:
+    """Write counts in a line."""
     return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none"

@@ -1,9 +1,11 @@
 """Turns the rows of a log into the documents that upstream would have sent, by a mapping.
 
-Pure: rows in, documents out. Rows of one ticket must come in the order they were written.
+Pure: rows in, documents out. Rows of one ticket must come in the order they were written: one that
+goes back in time is refused.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,8 +19,9 @@ from shared.events import INBOUND, Inbound, LaterFact
 
 __all__ = ["Interpreter", "Told"]
 
-_TIE = timedelta(milliseconds=1)
-"""Facts of one ticket at one logged instant keep the file's order by this much of distance."""
+_TIE = timedelta(microseconds=1)
+"""Facts of one ticket at one logged instant keep the file's order by this much of distance: the
+least that the services tell apart, and too little to show in a due time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,27 @@ class Told:
 
 @dataclass(slots=True)
 class _Ticket:
-    was: dict[str, str | None] = field(default_factory=dict)
-    told: set[int] = field(default_factory=set)
-    placed: Counter[datetime] = field(default_factory=Counter)
+    """What a ticket's rows have said: ``told`` holds rules, those with ``at`` by their instant."""
+
+    created: datetime
+    written_at: datetime
+    was: dict[str, str] = field(default_factory=dict)
+    told: set[tuple[int, datetime | None]] = field(default_factory=set)
+    taken: set[datetime] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Happened:
+    """A fact that a row tells: by which rule, and at which instant."""
+
+    rule: int
+    fact: Fact
+    at: datetime
+
+    @property
+    def told(self) -> tuple[int, datetime | None]:
+        """By what it is known again."""
+        return self.rule, None if self.fact.once or self.fact.at is None else self.at
 
 
 class _Unfit(Exception):  # noqa: N818 - private; becomes a Refusal
@@ -65,7 +86,7 @@ def _parsed(text: str, form: str) -> datetime:
 
 
 class Interpreter:
-    """Reads rows by one mapping, remembering of each ticket what its last row said.
+    """Reads rows by one mapping, remembering of each ticket what its rows said last.
 
     With ``tickets_max``, only the first so many tickets are told.
     """
@@ -83,29 +104,60 @@ class Interpreter:
         except _Unfit as e:
             return Refusal(row.line, e.column, e.reason)
 
+    def moment_of(self, row: Row) -> datetime | None:
+        """Say when a row was written; None where it does not say."""
+        try:
+            return self._moment(row, self._mapping.time.column)
+        except _Unfit:
+            return None
+
     def _tell(self, row: Row) -> list[Told] | None:
-        mapping = self._mapping
-        reference = self._cell(row, mapping.ticket)
+        reference = self._cell(row, self._mapping.ticket)
         known = self._tickets.get(reference)
         if known is None and len(self._tickets) == self._tickets_max:
             return None
-        at = self._moment(row, mapping.time.column)
+        at = self._moment(row, self._mapping.time.column)
         now = {name: self._value(row, name) for name in self._watched}
-        ticket = known or _Ticket()
-        told = [] if known else [Told(at, row.line, self._request(row, reference, ticket, at))]
-        for index, fact in enumerate(mapping.facts):
-            if index not in ticket.told and _holds(fact, now, ticket.was):
-                told.append(Told(at, row.line, self._fact(fact, row, reference, ticket, at)))
-                if fact.once:
-                    ticket.told.add(index)
-        ticket.was = now
+        told = [] if known else [Told(at, row.line, self._request(row, reference, at))]
+        ticket = known or _Ticket(told[0].document.occurred_at, at)
+        self._refuse_back_in_time(ticket, at)
+        happened = list(self._happened(row, ticket, now, at))
+        taken, facts = self._facts(row, reference, ticket, happened)
+        told += [
+            Told(max(at, each.at), row.line, fact)
+            for each, fact in zip(happened, facts, strict=True)
+        ]
+        ticket.written_at = at
+        ticket.was |= {name: value for name, value in now.items() if value is not None}
+        ticket.told |= {each.told for each in happened}
+        ticket.taken |= taken
         self._tickets[reference] = ticket
         return told
 
-    def _request(self, row: Row, reference: str, ticket: _Ticket, at: datetime) -> Inbound:
+    def _refuse_back_in_time(self, ticket: _Ticket, at: datetime) -> None:
+        if at < ticket.created:
+            reason = "lies before the ticket's create date; correct one of them"
+        elif at < ticket.written_at:
+            reason = "goes back behind the ticket's row before it; replay the log with --sort"
+        else:
+            return
+        raise _Unfit(self._mapping.time.column, reason)
+
+    def _happened(
+        self, row: Row, ticket: _Ticket, now: dict[str, str | None], at: datetime
+    ) -> Iterator[_Happened]:
+        for rule, fact in enumerate(self._mapping.facts):
+            if not _holds(fact, now, ticket.was) or (fact.at and fact.at not in row.cells):
+                continue
+            happened = _Happened(rule, fact, self._moment(row, fact.at) if fact.at else at)
+            if (fact.once or fact.at) and happened.told in ticket.told:
+                continue
+            if fact.at and happened.at < ticket.created:
+                raise _Unfit(fact.at, "lies before the ticket's create date; correct one of them")
+            yield happened
+
+    def _request(self, row: Row, reference: str, at: datetime) -> Inbound:
         request = self._mapping.request
-        created = self._moment(row, request.occurred_at) if request.occurred_at else at
-        ticket.placed[created] += 1
         attributes = {
             name: self._text(row, template) for name, template in request.templates.items()
         }
@@ -114,24 +166,39 @@ class Interpreter:
                 "source": self._mapping.source,
                 "external_id": reference,
                 **attributes,
-                "occurred_at": created,
+                "occurred_at": self._moment(row, request.occurred_at)
+                if request.occurred_at
+                else at,
             }
         )
 
-    def _fact(self, fact: Fact, row: Row, reference: str, ticket: _Ticket, at: datetime) -> Inbound:
-        occurred_at = at + ticket.placed[at] * _TIE
-        ticket.placed[at] += 1
-        return self._checked(
-            {
-                "type": fact.fact,
-                "source": self._mapping.source,
-                "external_id": reference,
-                "event_id": f"{row.line}/{fact.fact}",
-                "occurred_at": occurred_at,
-                "severity": fact.severity,
-                "waiting_for": fact.waiting_for,
-            }
-        )
+    def _facts(
+        self, row: Row, reference: str, ticket: _Ticket, happened: list[_Happened]
+    ) -> tuple[set[datetime], list[Inbound]]:
+        """Write the facts of a row, each at an instant that no other fact of the ticket has."""
+        taken = {ticket.created}
+        named: Counter[str] = Counter()
+        facts = []
+        for each in happened:
+            at, name = each.at, f"{row.line}/{each.fact.fact}"
+            while at in taken or at in ticket.taken:
+                at += _TIE
+            taken.add(at)
+            named[name] += 1
+            facts.append(
+                self._checked(
+                    {
+                        "type": each.fact.fact,
+                        "source": self._mapping.source,
+                        "external_id": reference,
+                        "event_id": name if named[name] == 1 else f"{name}/{named[name]}",
+                        "occurred_at": at,
+                        "severity": each.fact.severity,
+                        "waiting_for": each.fact.waiting_for,
+                    }
+                )
+            )
+        return taken, facts
 
     def _checked(self, document: dict[str, object]) -> Inbound:
         try:
@@ -175,7 +242,7 @@ class Interpreter:
         found = value.values.get(cell, value.default) if cell is not None else value.default
         if found is None and cell is not None:
             raise _Unfit(value.column, f"{cell!r} is not in the table of {name}; add it there")
-        return found
+        return found or None
 
     def _text(self, row: Row, template: Template) -> str:
         written = ""
@@ -189,7 +256,7 @@ class Interpreter:
         return written
 
 
-def _holds(fact: Fact, now: dict[str, str | None], was: dict[str, str | None]) -> bool:
+def _holds(fact: Fact, now: dict[str, str | None], was: dict[str, str]) -> bool:
     return (
         all(now.get(name) in values for name, values in fact.is_.items())
         and all(was.get(name) in values for name, values in fact.was.items())

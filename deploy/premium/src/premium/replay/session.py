@@ -94,7 +94,7 @@ class Session:
         if tickets or others:
             raise StackError(
                 f"a replay moves time and needs an empty stack, this one has {tickets} tickets and"
-                f" {others} specialists: `premium down --wipe`, then `premium up`"
+                f" {others} specialists: leave out --here, or `premium down --wipe` first"
             )
 
     async def _list_accounts(self, log: Log) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from premium.files import checked
 from premium.listings import changes
 from premium.roster.files import read
 from premium.roster.publication import current, present, publish
@@ -13,13 +14,9 @@ from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
 from shared.errors import Transient
-from shared.events import SpecialistListed
-from shared.places import Refused
 from shared.settings import load
 
 __all__ = ["roster"]
-
-_BAD_FILE: Final = 2
 
 roster = typer.Typer(help="Say who answers, when, and how much at once.", no_args_is_help=True)
 
@@ -39,7 +36,7 @@ def import_(
 
     Exit with 2 if FILE has a fault.
     """
-    found = _read(file)
+    found = checked(read, file)
     addresses = Stack.attach(load(Settings).home).addresses
     try:
         before = asyncio.run(current(addresses.kafka_bootstrap))
@@ -52,11 +49,3 @@ def import_(
         raise StackError(f"{e}; run `premium up`") from e
     same = len(found) - len(new)
     typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} as they were")
-
-
-def _read(file: Path) -> tuple[SpecialistListed, ...]:
-    try:
-        return read(file)
-    except Refused as e:
-        typer.echo(str(e), err=True)
-        raise typer.Exit(_BAD_FILE) from e

@@ -3,24 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from premium.files import checked
 from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
 from premium.webhooks import store
 from premium.webhooks.changes import changes, title
 from shared.errors import Transient
-from shared.places import Refused
 from shared.postgres import Database, Tx
 from shared.settings import load
 from shared.webhooks import Connection, load_connections
 
 __all__ = ["apply_connections", "webhooks"]
 
-_BAD_FILE: Final = 2
 
 webhooks = typer.Typer(
     help="Say which systems may send webhooks, and what they mean.", no_args_is_help=True
@@ -34,7 +33,7 @@ def apply(
     dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
 ) -> None:
     """Put the connections of FILE in force; others stay. Exit with 2 if FILE has a fault."""
-    found = _read(file)
+    found = checked(load_connections, file)
     for line in _of_intake(lambda tx: apply_connections(tx, found, dry_run=dry_run)):
         typer.echo(line)
 
@@ -64,14 +63,6 @@ async def apply_connections(
         await store.save(tx, changed)
     said = f"{len(changed)} {'would change' if dry_run else 'changed'}"
     return [*changes(before, found), f"{said}, {len(found) - len(changed)} as they were"]
-
-
-def _read(file: Path) -> tuple[Connection, ...]:
-    try:
-        return load_connections(file)
-    except Refused as e:
-        typer.echo(str(e), err=True)
-        raise typer.Exit(_BAD_FILE) from e
 
 
 def _of_intake[T](ask: Callable[[Tx], Awaitable[T]]) -> T:

@@ -17,10 +17,10 @@ from premium.bench.due.sheet import DueReport, Sheet
 from premium.bench.due.subjects import MONITOR, ours, peers
 from premium.bench.due.trial import Subject
 from premium.bench.environment import environment, where
-from premium.bench.own_stack import own_stack
 from premium.bench.report import write
 from premium.console import Shown
 from premium.interrupt import run
+from premium.own_stack import own_stack
 from premium.stack import Stack, StackError
 from shared.errors import Transient
 
@@ -78,7 +78,7 @@ async def _measured(
 ) -> DueReport:
     shown = Shown(console)
     sheets = []
-    async with own_stack(shown, [MONITOR]) as stack:
+    async with own_stack("bench", shown, [MONITOR]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
         async for sheet in _sheets(stack, shown, parts, plans, seed=seed, instances=instances):

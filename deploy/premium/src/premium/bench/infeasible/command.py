@@ -11,10 +11,10 @@ from rich.console import Console
 
 from premium.bench.environment import environment, where
 from premium.bench.infeasible.trial import Heard, ground
-from premium.bench.own_stack import own_stack
 from premium.bench.report import Figure, Report, Section, write
 from premium.console import Shown
 from premium.interrupt import run
+from premium.own_stack import own_stack
 from premium.stack import StackError
 from shared.errors import Transient
 
@@ -50,7 +50,7 @@ def bench_infeasible(
 
 async def _measured(console: Console, opened: int, affected: int, repeats: int) -> Report:
     shown = Shown(console)
-    async with own_stack(shown, ["router"]) as stack:
+    async with own_stack("bench", shown, ["router"]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
         async with ground(stack, affected) as on:

@@ -15,10 +15,10 @@ from rich.console import Console
 from premium.bench.environment import environment, where
 from premium.bench.intake import figures
 from premium.bench.intake.trial import Ground, Trial, ground
-from premium.bench.own_stack import own_stack
 from premium.bench.report import Report, Section, write
 from premium.console import Shown
 from premium.interrupt import run
+from premium.own_stack import own_stack
 from premium.stack import StackError
 from shared.errors import Transient
 
@@ -75,7 +75,7 @@ def bench_intake(  # noqa: PLR0913 - a command's options are its arguments
 
 async def _measured(console: Console, parts: Collection[Part], plan: _Plan) -> Report:
     shown = Shown(console)
-    async with own_stack(shown, ["intake"]) as stack:
+    async with own_stack("bench", shown, ["intake"]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
         sections = []

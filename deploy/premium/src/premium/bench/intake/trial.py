@@ -18,7 +18,7 @@ import psutil
 from premium.accounts.publication import records
 from premium.bench.intake import floor, sender
 from premium.bench.intake.order import Order, Sent
-from premium.bench.load import accounts, inbound, requests
+from premium.bench.load import SOURCE, accounts, inbound, requests
 from premium.bench.measures import cpu_s, pause
 from premium.proof.broker import Broker
 from premium.stack import Stack, StackError
@@ -173,7 +173,7 @@ async def ground(stack: Stack) -> AsyncIterator[Ground]:
     owner = where.dsn("intake", owner=True)
     async with kept.connected(owner) as connection:
         grant = kept.Grant(
-            "bench", "bench", ["tickets:write"], ["bench"], rate_per_s=_NO_LIMIT, burst=_NO_LIMIT
+            "bench", "bench", ["tickets:write"], [SOURCE], rate_per_s=_NO_LIMIT, burst=_NO_LIMIT
         )
         key = await kept.create(connection, grant)
     pids = {state.name: state.pid for state in await stack.states()}

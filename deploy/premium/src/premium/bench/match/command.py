@@ -16,10 +16,10 @@ from rich.console import Console
 from premium.bench.environment import environment, where
 from premium.bench.match.floor import Floor
 from premium.bench.match.seeding import seed
-from premium.bench.own_stack import own_stack
 from premium.bench.report import Figure, Report, Section, percentile, write
 from premium.console import Shown
 from premium.interrupt import run
+from premium.own_stack import own_stack
 from premium.stack import Stack, StackError
 
 __all__ = ["bench_match"]
@@ -54,7 +54,7 @@ async def _measured(
     console: Console, asked: dict[str, int], *, specialists: int, queued: int
 ) -> Report:
     shown = Shown(console)
-    async with own_stack(shown, [_ROUTER]) as stack:
+    async with own_stack("bench", shown, [_ROUTER]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
         await stack.stop(_ROUTER)

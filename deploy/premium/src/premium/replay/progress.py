@@ -1,0 +1,64 @@
+"""How far a replay is: a bar on a terminal, a line now and then in a pipe or a log."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, override
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from shared.clock import elapsed_s
+
+__all__ = ["shown"]
+
+_LINE_EVERY_S: Final = 10.0
+
+
+@contextmanager
+def shown(console: Console, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show progress while the block lasts; call what it yields with how many more are done."""
+    if not console.is_terminal:
+        yield _Lines(console, name, total).advance
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    rest = (TextColumn("documents"), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, *rest, console=console) as progress:
+        bar = progress.add_task(name, total=total)
+        yield lambda count: progress.advance(bar, count)
+
+
+class _Lines:
+    def __init__(self, console: Console, name: str, total: int) -> None:
+        self._console = console
+        self._name = name
+        self._total = total
+        self._done = 0
+        self._say()
+
+    def advance(self, count: int) -> None:
+        """Count, and print a line when all are done, or the last one is long ago."""
+        self._done += count
+        if self._done == self._total or elapsed_s(self._said_at_s) > _LINE_EVERY_S:
+            self._say()
+
+    def _say(self) -> None:
+        self._said_at_s = elapsed_s()
+        line = f"{self._name}: {self._done:,} of {self._total:,} documents"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+class _Rate(ProgressColumn):
+    """Documents a second, over the last steps."""
+
+    @override
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s")
