@@ -4,7 +4,7 @@ Which promise a request gets is a matter of policy: see `shared.policies`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
@@ -19,6 +19,7 @@ __all__ = [
     "ALWAYS",
     "BUILT_IN",
     "CAUSES",
+    "WALL_UNITS",
     "WARNINGS",
     "WARNING_POINTS",
     "Cause",
@@ -56,12 +57,14 @@ BUILT_IN: Final = {
 }
 """The calendars that a promise may name without bringing their content."""
 
-_DURATION: Final = re.compile(r"(-?\d{1,9}) ?(s|min|h)")
-_UNIT: Final = {
+_DURATION: Final = re.compile(r"(-?\d{1,9}) ?([a-z]+)")
+_UNITS: Final[Mapping[str, timedelta]] = {
     "s": timedelta(seconds=1),
     "min": timedelta(minutes=1),
     "h": timedelta(hours=1),
 }
+WALL_UNITS: Final[Mapping[str, timedelta]] = {**_UNITS, "d": timedelta(days=1)}
+"""Of a time by the clock on the wall; by a calendar a day may have any number of hours."""
 _PERCENT: Final = re.compile(r"(\d{1,3})%")
 _PERCENT_MAX: Final = 100
 _LEFT: Final = " left"
@@ -132,12 +135,14 @@ class Pause:
     until: datetime | None
 
 
-def duration_of(text: str) -> timedelta:
+def duration_of(text: str, *, units: Mapping[str, timedelta] = _UNITS) -> timedelta:
     """Read "90 s", "30 min" or "8 h". Raises ValueError; zero is read, and so is less."""
     match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no duration; write a whole number and s, min or h: '30 min'")
-    return int(match[1]) * _UNIT[match[2]]
+    if match is None or match[2] not in units:
+        *names, last = units
+        named = f"{', '.join(names)} or {last}"
+        raise ValueError(f"{text!r} is no duration; write a whole number and {named}: '30 min'")
+    return int(match[1]) * units[match[2]]
 
 
 def warn_at(point: str, target: timedelta) -> timedelta:

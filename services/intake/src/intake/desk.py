@@ -12,9 +12,10 @@ from uuid import UUID
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from intake import domain, store
+from intake import domain, later, store
 from intake.domain import Acceptance, NumberKeys, Version, receipts
 from intake.language import decide
+from intake.later import Told
 from intake.news import store as news
 from intake.store import Answered, Came, Judged, Known, Waiting
 from shared import inbox, outbox
@@ -43,7 +44,8 @@ __all__ = [
     "reject_overdue",
 ]
 
-SOURCE: Final = "intake"
+SOURCE: Final = receipts.SOURCE
+announced = receipts.announced
 JUDGED_MAX: Final = 100
 """Requests that one transaction judges again: each may hold 100,000 characters."""
 _HOLD: Final = timedelta(seconds=60)
@@ -69,8 +71,14 @@ class Document:
 
     @property
     def id(self) -> UUID:
-        """What the inbox claims."""
+        """What names it, and every copy."""
         return self.content.document_id
+
+    @property
+    def claims(self) -> set[UUID]:
+        """What the inbox claims: a fact is known by what it says, and by its sender's id for it."""
+        named = self.content.claim_id if isinstance(self.content, LaterFact) else None
+        return {self.id} if named is None else {self.id, named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +100,12 @@ async def receive(tx: Tx, documents: Sequence[Document], keys: NumberKeys) -> li
         return []
     if any(_merges(d.content) for d in documents):
         await store.change_merges(tx)
-    fresh, now = await store.hold_and_claim(tx, [d.id for d in documents], _accounts_of(documents))
+    claims = {claim for d in documents for claim in d.claims}
+    fresh, now = await store.hold_and_claim(tx, claims, _accounts_of(documents))
     faults = await _faults_of(tx, documents, now)
     timely = [d for d, fault in zip(documents, faults, strict=True) if fault is None]
     if len(timely) < len(documents):
-        await inbox.release(tx, fresh - {d.id for d in timely})
+        await inbox.release(tx, fresh - {claim for d in timely for claim in d.claims})
     answers = iter(await _receive(tx, timely, fresh, now, keys))
     return [
         next(answers) if fault is None else _refusal(document.content, fault)
@@ -156,28 +165,46 @@ def identity_of(content: Any) -> tuple[str, str] | None:  # noqa: ANN401 - JSON 
     return named["source"], named["external_id"]
 
 
-def announced(
-    cause: UUID, receipt: ReceiptIssued, at: datetime, traceparent: str | None = None
-) -> Envelope[Event]:
-    """Wrap a receipt for ``receipts.v1``."""
-    return Envelope.caused_by(cause, receipt, source=SOURCE, time=at, traceparent=traceparent)
-
-
 async def _receive(
     tx: Tx, documents: Sequence[Document], fresh: set[UUID], now: datetime, keys: NumberKeys
 ) -> list[ReceiptIssued]:
     asked = [request.ticket_id for request in _requests(documents)]
     known = await store.known(tx, asked, _accounts_of(documents))
-    new = {
-        d.id: d for d in reversed(documents) if d.id in fresh and not _is_known(d, known.answered)
-    }
+    new = await _new(tx, documents, fresh, known.answered)
     judged = _judge(new.values(), known, now, keys)
     await store.save_requests(tx, [_kept(j) for j in judged])
     await _announce(tx, judged, now)
-    await _absorb(tx, [j.receipt.ticket_id for j in judged if j.receipt.ticket_id in known.merged])
-    await _take_facts(tx, [d for d in documents if new.get(d.id) is d], now)
+    if known.merged:
+        await later.settle(tx, [j.receipt.ticket_id for j in judged], now)
+    told = await _take_facts(tx, new.values(), now)
     answers = known.answered | {j.receipt.ticket_id: _answered(j) for j in judged}
-    return [_answer(d.content, answers, is_new=new.get(d.id) is d) for d in documents]
+    given = []
+    for document in documents:
+        is_new = new.get(document.id) is document
+        if isinstance(document.content, SupportRequest):
+            given.append(_answer(document.content, answers, is_new=is_new))
+        else:
+            same = document.id not in fresh
+            given.append(await _fact_answer(tx, document, told, is_new=is_new, same=same))
+    return given
+
+
+async def _new(
+    tx: Tx, documents: Sequence[Document], fresh: set[UUID], answered: Mapping[UUID, Answered]
+) -> dict[UUID, Document]:
+    """Pick what did not come before, of copies the first; what is claimed in vain is given back."""
+    facts = [d for d in documents if isinstance(d.content, LaterFact)]
+    kept = await later.known(tx, [d.id for d in facts]) if facts else set()
+    left, new = set(fresh), {}
+    for document in documents:
+        is_known = document.id in kept or _is_known(document, answered)
+        if document.claims <= left and not is_known:
+            new[document.id] = document
+            left -= document.claims
+    in_vain = left & {claim for d in facts for claim in d.claims}
+    if in_vain:
+        await inbox.release(tx, in_vain)
+    return new
 
 
 async def _faults_of(tx: Tx, documents: Sequence[Document], now: datetime) -> list[str | None]:
@@ -257,7 +284,7 @@ async def _judge_again(
     changed = [j for j, w in zip(found, waiting, strict=True) if j.receipt != w.receipt]
     await store.judge_again(tx, [_kept(j) for j in changed])
     await _announce(tx, changed, now)
-    await _absorb(tx, [j.receipt.ticket_id for j in changed])
+    await later.settle(tx, [j.receipt.ticket_id for j in changed if j.acceptance], now)
 
 
 def _verdict(
@@ -303,43 +330,34 @@ def _told(judged: _Judged, now: datetime) -> Iterator[Envelope[Event]]:
     yield announced(request.document_id, judged.receipt, now, trace)
 
 
-async def _take_facts(tx: Tx, documents: Sequence[Document], now: datetime) -> None:
-    facts = [(d, d.content) for d in documents if isinstance(d.content, LaterFact)]
+async def _take_facts(
+    tx: Tx, documents: Iterable[Document], now: datetime
+) -> dict[UUID, ReceiptIssued]:
+    """Take facts; what counts for nothing may be sent again."""
+    facts = {d.id: d for d in documents if isinstance(d.content, LaterFact)}
     if not facts:
-        return
-    told: list[Envelope[Event]] = []
-    for document, fact in facts:
-        event = domain.fact_of(fact)
-        told.append(_fact(document.id, event, fact.occurred_at, document.traceparent))
-        told.append(announced(document.id, receipts.noted(fact), now, document.traceparent))
-    await outbox.add(tx, told)
-    merged = [
-        (fact.ticket_id, domain.into_of(fact), document.id, fact.occurred_at)
-        for document, fact in facts
-        if _merges(fact)
+        return {}
+    told = [
+        Told(d.content, d.traceparent) for d in facts.values() if isinstance(d.content, LaterFact)
     ]
-    if merged:
-        await store.save_merges(tx, merged)
-        await _absorb(tx, [ticket_id for ticket_id, *_ in merged])
+    answers = await later.take(tx, told, now)
+    refused = [facts[i] for i, receipt in answers.items() if receipt.outcome == "rejected"]
+    if refused:
+        await inbox.release(tx, {claim for d in refused for claim in d.claims})
+    return answers
 
 
-async def _absorb(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
-    """Tell tickets of the duplicates merged into them, once both request and merge have come."""
-    if not ticket_ids:
-        return
-    merges = await store.merges_known(tx, ticket_ids)
-    await outbox.add(
-        tx,
-        [
-            _fact(
-                merge.document_id,
-                domain.absorbed(merge.ticket_id, merge.into_id, merge.create_date),
-                merge.occurred_at,
-                None,
-            )
-            for merge in merges
-        ],
-    )
+async def _fact_answer(
+    tx: Tx, document: Document, told: Mapping[UUID, ReceiptIssued], *, is_new: bool, same: bool
+) -> ReceiptIssued:
+    """Answer a later fact; ``same`` tells a copy from another under an id that came before."""
+    assert isinstance(document.content, LaterFact)  # noqa: S101 - asked for only of these
+    receipt = told.get(document.id)
+    if receipt is None:
+        return receipts.duplicate(await later.again(tx, document.content), same=same)
+    if is_new or receipt.outcome == "rejected":
+        return receipt
+    return receipts.duplicate(receipt, same=True)
 
 
 def _fact(cause: UUID, event: Event, at: datetime, traceparent: str | None) -> Envelope[Event]:
@@ -358,14 +376,13 @@ def _answered(judged: _Judged) -> Answered:
     return Answered(_digest(judged.came.request), judged.receipt)
 
 
-def _answer(content: Inbound, answers: Mapping[UUID, Answered], *, is_new: bool) -> ReceiptIssued:
-    if isinstance(content, LaterFact):
-        receipt = receipts.noted(content)
-        return receipt if is_new else receipts.duplicate(receipt, same=True)
-    first = answers[content.ticket_id]
+def _answer(
+    request: SupportRequest, answers: Mapping[UUID, Answered], *, is_new: bool
+) -> ReceiptIssued:
+    first = answers[request.ticket_id]
     if is_new:
         return first.receipt
-    return receipts.duplicate(first.receipt, same=_digest(content) == first.digest)
+    return receipts.duplicate(first.receipt, same=_digest(request) == first.digest)
 
 
 def _digest(request: SupportRequest) -> bytes:

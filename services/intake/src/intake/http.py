@@ -35,6 +35,7 @@ from shared.api import (
 )
 from shared.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
+from shared.events.base import Moment
 from shared.events.codec import describe
 from shared.http import problem
 from shared.limits import LIMITS, Limits
@@ -138,6 +139,14 @@ class Answers(BaseModel):
     answers: list[Answer]
 
 
+class Words(BaseModel):
+    """What the customer wrote later; `written_on` a ticket that was merged into this one."""
+
+    occurred_at: Moment
+    body: str
+    written_on: UUID | None = None
+
+
 class Details(BaseModel):
     """What a customer wrote, and who it was; empty once it is erased."""
 
@@ -149,6 +158,7 @@ class Details(BaseModel):
     subject: str
     body: str
     phone_number: str | None = Field(None, description="Where to call, in E.164.")
+    words: list[Words] = Field([], description="What the customer wrote later, in order.")
 
 
 class Erased(BaseModel):

@@ -29,7 +29,6 @@ __all__ = [
     "Came",
     "Judged",
     "Known",
-    "Merge",
     "Waiting",
     "accounts",
     "change_merges",
@@ -37,11 +36,9 @@ __all__ = [
     "hold_and_claim",
     "judge_again",
     "known",
-    "merges_known",
     "overdue",
     "real_now",
     "save_accounts",
-    "save_merges",
     "save_policies",
     "save_requests",
     "save_tickets",
@@ -54,17 +51,8 @@ TICKET_COLUMNS: Final = (
     *("ticket_id", "source", "external_id", "account_id", "requester_id", "role", "channel"),
     *("severity", "claimed_severity", "language", "time_zone", "subject", "body", "policy"),
     *("promises", "create_date", "accepted_at", "tier", "region", "rule", "no_promise"),
-    "phone_number",
+    *("phone_number", "reopen_within_s"),
 )
-SAVE_MERGE: Final = """
-    INSERT INTO merge (ticket_id, into_id, document_id, occurred_at) VALUES ($1, $2, $3, $4)
-    ON CONFLICT DO NOTHING
-"""
-MERGES: Final = """
-    SELECT merge.ticket_id, into_id, document_id, occurred_at, create_date
-    FROM merge JOIN ticket USING (ticket_id) WHERE merge.ticket_id = ANY($1)
-    ORDER BY document_id
-"""
 SAVE_POLICY: Final = """
     INSERT INTO policy (version, policy_id, document, published_at) VALUES ($1, $2, $3, $4)
     ON CONFLICT (version) DO UPDATE
@@ -117,7 +105,8 @@ KNOWN: Final = """
             FROM request WHERE ticket_id = ANY($1)) AS answered,
            (SELECT array_agg((account_id, since, content, salt) ORDER BY account_id, since)
             FROM account_version WHERE account_id = ANY($2)) AS accounts,
-           (SELECT array_agg(ticket_id) FROM merge WHERE ticket_id = ANY($1)) AS merged
+           EXISTS (SELECT FROM merge WHERE NOT counts
+                   AND (ticket_id = ANY($1) OR into_id = ANY($1))) AS merged
 """
 _WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
 WAITING: Final = f"""
@@ -164,6 +153,7 @@ async def save_tickets(
                 acceptance.event.rule,
                 acceptance.no_promise,
                 None if acceptance.number is None else acceptance.number.e164,
+                acceptance.event.reopen_within_s,
             )
             for request, acceptance in taken
         ],
@@ -181,29 +171,9 @@ async def save_policies(tx: Tx, published: Sequence[Envelope[Event]]) -> None:
         await tx.executemany(SAVE_POLICY, rows)
 
 
-class Merge(NamedTuple):
-    """A duplicate whose request is known, and the document that told of its merge."""
-
-    ticket_id: UUID
-    into_id: UUID
-    document_id: UUID
-    occurred_at: datetime
-    create_date: datetime
-
-
 async def change_merges(tx: Tx) -> None:
     """Wait until no ticket is made that would not see the merges to come."""
     await tx.execute(CHANGE_MERGES)
-
-
-async def save_merges(tx: Tx, merges: Sequence[tuple[UUID, UUID, UUID, datetime]]) -> None:
-    """Remember who was merged: ticket, into which, the document's id, and when."""
-    await tx.executemany(SAVE_MERGE, merges)
-
-
-async def merges_known(tx: Tx, ticket_ids: Sequence[UUID]) -> list[Merge]:
-    """Read the merges of those of some tickets whose requests have come."""
-    return [Merge(*row) for row in await tx.fetch(MERGES, ticket_ids)]
 
 
 async def hold_and_claim(
@@ -318,10 +288,11 @@ class Known(NamedTuple):
     policy: Policy
     answered: dict[UUID, Answered]
     accounts: dict[str, list[Version]]
-    merged: frozenset[UUID]
+    merged: bool
+    """Merges wait for some of them."""
 
 
-_NOTHING: Final = Known(default_policy(), {}, {}, frozenset())
+_NOTHING: Final = Known(default_policy(), {}, {}, merged=False)
 
 
 async def known(tx: Tx, ticket_ids: Sequence[UUID], account_ids: Sequence[str]) -> Known:
@@ -337,7 +308,7 @@ async def known(tx: Tx, ticket_ids: Sequence[UUID], account_ids: Sequence[str]) 
             for ticket_id, digest, receipt in row["answered"] or ()
         },
         _versions(row["accounts"] or ()),
-        frozenset(row["merged"] or ()),
+        row["merged"],
     )
 
 

@@ -26,12 +26,25 @@ __all__ = [
 ]
 
 type Outcome = Literal["accepted", "duplicate", "held", "rejected"]
-"""Held: its account is not known yet; it is rejected when none comes in time."""
+"""Held: its account is not known yet; it is rejected when none comes in time. A merge is held while
+its target is not known."""
 type Refusal = Literal[
     "mobile_app", "unknown_account", "not_bought", "not_yet_valid", "expired", "no_seat"
 ]
 """Why somebody may not ask, as of the create date."""
-type Reason = Refusal | Literal["bad_data", "other_content", "erased"]
+type Reason = (
+    Refusal
+    | Literal[
+        "bad_data",
+        "other_content",
+        "erased",
+        "closed",
+        "unknown_target",
+        "merged_into_itself",
+        "merged_already",
+        "merge_ring",
+    ]
+)
 
 
 class _Value(BaseModel):
@@ -122,7 +135,8 @@ class ReceiptIssued(Event):
     request is rejected, unless its account comes first. ``no_promise`` is the policy's reason where
     an accepted request is promised nothing; ``missing`` what a business-critical claim lacks,
     ``reading`` what its text says for and against it: advice, which decided nothing. ``number`` is
-    there where a telephone number was taken.
+    there where a telephone number was taken. ``counts_for`` is the request that a later fact counts
+    for, where it was merged; ``note`` says what else a later fact brings about.
     """
 
     topic: ClassVar[str] = "receipts.v1"
@@ -148,6 +162,8 @@ class ReceiptIssued(Event):
     number: NumberReading | None = added(None)
     promises: tuple[Promised, ...] = ()
     no_promise: str | None = None
+    counts_for: str | None = added(None)
+    note: str | None = added(None)
 
     @property
     @override

@@ -4,7 +4,7 @@ A document without a ``type`` is a support request; one with a ``type`` tells a 
 a request, named by the same ``source`` and ``external_id``.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID, uuid5
@@ -139,6 +139,9 @@ class SupportRequest(_Document):
         return uuid5(self.ticket_id, "request")
 
 
+_CONTENT: Final = {"type", "severity", "waiting_for", "into", "body"}
+
+
 class LaterFact(_Document):
     """Something happened to a request that was, or will be, sent."""
 
@@ -151,6 +154,8 @@ class LaterFact(_Document):
     waiting_for: Cause | None = None
     into: Reference | None = None
     """The external id of the request that a duplicate was merged into."""
+    body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = added("")
+    """What the customer wrote: kept, and erased, like a request's."""
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:
@@ -160,15 +165,21 @@ class LaterFact(_Document):
             raise ValueError("waiting_for goes with type waiting only")
         if (self.into is not None) != (self.type == "merged"):
             raise ValueError("into goes with type merged, and only there")
-        if self.into == self.external_id:
-            raise ValueError("into names the request itself; name the one that stays")
+        if self.body and self.type != "customer_replied":
+            raise ValueError("body goes with type customer_replied only")
         return self
 
     @cached_property
     def document_id(self) -> UUID:
-        """Equal for copies: by the sender's ``event_id``, else by what happened and when."""
-        name = self.event_id or f"{self.type}\x1f{self.occurred_at.isoformat()}"
-        return uuid5(self.ticket_id, name)
+        """Equal for copies: by what is said to have happened and when, whatever its event id."""
+        content = self.model_dump(include=_CONTENT, exclude_defaults=True)
+        at = self.occurred_at.astimezone(UTC).isoformat()
+        return uuid5(self.ticket_id, "\x1f".join([at, *(f"{k}={v}" for k, v in content.items())]))
+
+    @cached_property
+    def claim_id(self) -> UUID | None:
+        """Equal where the sender's ``event_id`` is: it names one fact, whatever comes under it."""
+        return None if self.event_id is None else uuid5(self.ticket_id, f"event {self.event_id}")
 
 
 def _kind_of(document: Any) -> str:  # noqa: ANN401 - pydantic hands over whatever came in

@@ -95,9 +95,11 @@ class TicketResponded(TicketFact):
 
 
 class CustomerReplied(TicketFact):
-    """The customer wrote again."""
+    """The customer wrote again; ``written_on`` a duplicate that was merged into this ticket."""
 
     type: ClassVar[str] = "premium.customer.replied.v1"
+
+    written_on: UUID | None = added(None)
 
 
 class CustomerReached(TicketFact):

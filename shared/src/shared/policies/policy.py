@@ -3,18 +3,18 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import Any, Final, NamedTuple, Self
+from typing import Annotated, Any, Final, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.calendars import Calendar, CalendarSpec
 from shared.policies.faults import faults_of
 from shared.policies.parts import Asked, ExceptionWindow, Name, Part, Rule, Terms
-from shared.promises import ALWAYS, BUILT_IN, Promise, duration_of
+from shared.promises import ALWAYS, BUILT_IN, WALL_UNITS, Promise, duration_of
 
 __all__ = ["Policy", "Pricing"]
 
@@ -29,6 +29,13 @@ class Pricing:
     rule: str
     promises: tuple[Promise, ...]
     no_promise: str | None
+    reopen_within: timedelta
+
+
+def _lasting(text: str) -> str:
+    if duration_of(text, units=WALL_UNITS) < timedelta(0):
+        raise ValueError(f"{text!r} is negative; '0 s' lets no reply reopen what is closed")
+    return text
 
 
 class Policy(Part):
@@ -38,6 +45,8 @@ class Policy(Part):
     calendars: dict[Name, CalendarSpec] = Field(default_factory=dict)
     rules: tuple[Rule, ...]
     exceptions: tuple[ExceptionWindow, ...] = ()
+    reopen_within: Annotated[str, AfterValidator(_lasting)] = "30 d"
+    """For how long after it was closed a ticket is reopened by a reply of its customer."""
 
     @model_validator(mode="after")
     def _is_without_fault(self) -> Self:
@@ -66,7 +75,8 @@ class Policy(Part):
         exception = next((x for x in self.exceptions if x.holds(asked, create_date)), None)
         excepted_by = exception.name if exception else None
         promises = tuple(undated.dated(create_date, excepted_by) for undated in offer.promises)
-        return Pricing(offer.rule.name, promises, offer.rule.no_promise)
+        within = duration_of(self.reopen_within, units=WALL_UNITS)
+        return Pricing(offer.rule.name, promises, offer.rule.no_promise, within)
 
     @cached_property
     def _offers(self) -> Callable[[Asked], "_Offer"]:

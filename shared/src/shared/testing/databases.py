@@ -20,8 +20,8 @@ DROP: Final = 'DROP DATABASE "{name}" WITH (FORCE)'
 DROP_ROLE: Final = 'DROP ROLE "{name}"'
 WAITS: Final = """
     SELECT EXISTS (
-        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
-        WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted)
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock')
 """
 
 
@@ -107,7 +107,7 @@ class Databases:
 
 
 async def waits_for_a_lock(db: Database) -> bool:
-    """See somebody wait for an advisory lock."""
+    """See a transaction wait for another."""
     async with asyncio.timeout(10), db.session() as session:
         while not await session.fetchval(WAITS):
             pass

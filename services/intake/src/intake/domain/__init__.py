@@ -9,8 +9,9 @@ from intake.domain.entitlement import (
     entitlement,
     veiled,
 )
+from intake.domain.merging import Opened, absorbed, life_of, moved, moves, reply_to
 from intake.domain.numbers import Number, NumberFault, NumberKeys, number_of
-from intake.domain.pricing import Acceptance, absorbed, accept, fact_of, into_of, missing_in
+from intake.domain.pricing import Acceptance, accept, fact_of, into_of, missing_in
 
 __all__ = [
     "AHEAD_MAX",
@@ -20,6 +21,7 @@ __all__ = [
     "Number",
     "NumberFault",
     "NumberKeys",
+    "Opened",
     "Version",
     "absorbed",
     "accept",
@@ -28,7 +30,11 @@ __all__ = [
     "fact_of",
     "fault_of_date",
     "into_of",
+    "life_of",
     "missing_in",
+    "moved",
+    "moves",
     "number_of",
+    "reply_to",
     "veiled",
 ]

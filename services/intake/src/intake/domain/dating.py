@@ -1,14 +1,11 @@
 """A create date ahead of our clock would promise too late: who sends one is told."""
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from shared.events import Inbound
+from shared.sla import AHEAD_MAX
 
 __all__ = ["AHEAD_MAX", "fault_of_date"]
-
-AHEAD_MAX: Final = timedelta(minutes=15)
-"""A clock may be set badly; a time zone that was forgotten is an hour or more."""
 
 
 def fault_of_date(content: Inbound, now: datetime) -> str | None:

@@ -16,7 +16,6 @@ from shared.events import (
     LaterFact,
     Purchase,
     SupportRequest,
-    TicketAbsorbed,
     TicketAccepted,
     TicketClosed,
     TicketFact,
@@ -34,7 +33,7 @@ from shared.events.requests import FactType
 from shared.policies import Asked, Policy, Pricing
 from shared.promises import Severity
 
-__all__ = ["Acceptance", "absorbed", "accept", "fact_of", "into_of", "missing_in"]
+__all__ = ["Acceptance", "accept", "fact_of", "into_of", "missing_in"]
 
 _DESCRIPTION_WORDS_MIN: Final = 5
 _PLAIN: Final[Mapping[FactType, type[TicketFact]]] = {
@@ -118,6 +117,7 @@ def accept(  # noqa: PLR0913 - each decides on what is promised, or how to call
         if_reclassified={severity: price.promises for severity, price in prices.items()},
         number_key=None if number is None else keys.key(number),
         dialled=request.dialled,
+        reopen_within_s=int(pricing.reopen_within.total_seconds()),
     )
     return Acceptance(event, entitled.purchase, language, missing, pricing.no_promise, number)
 
@@ -166,8 +166,3 @@ def into_of(fact: LaterFact) -> UUID:
     """Name the ticket that a duplicate was merged into."""
     assert fact.into is not None  # noqa: S101 - a merged document has it
     return ticket_id_of(fact.source, fact.into)
-
-
-def absorbed(duplicate: UUID, into: UUID, create_date: datetime) -> TicketAbsorbed:
-    """Say to the ticket that stays since when its customer has been waiting."""
-    return TicketAbsorbed(ticket_id=into, absorbed=duplicate, create_date=create_date)

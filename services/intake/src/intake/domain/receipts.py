@@ -1,13 +1,17 @@
 """What upstream is told: whether a request was taken, what was promised, and why."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, get_args
+from typing import Final, Literal, get_args
+from uuid import UUID
 
 from intake.criticality import read_claim
 from intake.domain.entitlement import REMEDIES
 from intake.domain.pricing import Acceptance
 from shared.events import (
     ClaimReading,
+    Envelope,
+    Event,
     Inbound,
     LaterFact,
     Promised,
@@ -20,21 +24,41 @@ from shared.events import (
 from shared.promises import Promise
 
 __all__ = [
+    "SOURCE",
+    "FactRefusal",
     "accepted",
+    "announced",
     "bad",
+    "counts_for_nothing",
     "curable",
     "document_of",
     "duplicate",
     "erased",
     "held",
+    "merge_waits",
     "noted",
     "rejected",
     "undialable",
 ]
 
+SOURCE: Final = "intake"
 _FINAL: Final = "mobile_app"
 _ERASED: Final = "who asked was erased; to ask anew, send another external_id"
 _STANDS: Final = "what came first stands; tell changes as later facts"
+
+
+type FactRefusal = Literal[
+    "closed", "erased", "merged_into_itself", "merged_already", "merge_ring", "unknown_target"
+]
+"""Why a later fact counts for nothing, or not yet."""
+REMEDY: Final[Mapping[FactRefusal, str]] = {
+    "closed": "the ticket was closed too long ago to be reopened by a reply; send a new request",
+    "erased": "who asked was erased, and nothing is owed on the ticket; send a new request",
+    "merged_into_itself": "into names the request itself; name the one that stays",
+    "merged_already": "it was merged before, and that stands; merge the one that stays instead",
+    "merge_ring": "into was itself merged into this one, which stays; nothing need be sent",
+    "unknown_target": "into names no ticket yet: all stays owed here until then; send its request",
+}
 
 
 def accepted(request: SupportRequest, acceptance: Acceptance) -> ReceiptIssued:
@@ -102,9 +126,23 @@ def bad(source: str, external_id: str, fault: str) -> ReceiptIssued:
     )
 
 
-def noted(fact: LaterFact) -> ReceiptIssued:
-    """Say that a later fact was taken."""
-    return _unanswered(fact).model_copy(update={"outcome": "accepted"})
+def noted(
+    fact: LaterFact, *, counts_for: str | None = None, note: str | None = None
+) -> ReceiptIssued:
+    """Say that a later fact was taken, what for, and what it brings about."""
+    told = {"outcome": "accepted", "counts_for": counts_for, "note": note}
+    return _unanswered(fact).model_copy(update=told)
+
+
+def merge_waits(fact: LaterFact) -> ReceiptIssued:
+    """Say that a merge waits for its target, and that the promise stays owed until then."""
+    told = {"outcome": "held", "reason": "unknown_target", "remedy": REMEDY["unknown_target"]}
+    return _unanswered(fact).model_copy(update=told)
+
+
+def counts_for_nothing(fact: LaterFact, reason: FactRefusal) -> ReceiptIssued:
+    """Say why a later fact changes nothing, and what to do instead."""
+    return _unanswered(fact).model_copy(update={"reason": reason, "remedy": REMEDY[reason]})
 
 
 def duplicate(first: ReceiptIssued, *, same: bool) -> ReceiptIssued:
@@ -113,6 +151,13 @@ def duplicate(first: ReceiptIssued, *, same: bool) -> ReceiptIssued:
     if not same:
         told |= {"reason": "other_content", "remedy": _STANDS}
     return first.model_copy(update=told)
+
+
+def announced(
+    cause: UUID, receipt: ReceiptIssued, at: datetime, traceparent: str | None = None
+) -> Envelope[Event]:
+    """Wrap a receipt for ``receipts.v1``."""
+    return Envelope.caused_by(cause, receipt, source=SOURCE, time=at, traceparent=traceparent)
 
 
 def curable(receipt: ReceiptIssued) -> bool:

@@ -26,7 +26,9 @@ async def erase(tx: Tx, source: str, requester_id: str, now: datetime) -> int:
     await store.save_erased(tx, told)
     await outbox.add(tx, [desk.announced(receipt.ticket_id, receipt, now) for receipt in told])
     await _drop_letters(tx, source, requester_id)
-    facts = [TicketErased(ticket_id=x) for x in await store.erase_tickets(tx, source, requester_id)]
+    erased = await store.erase_tickets(tx, source, requester_id)
+    await store.erase_words(tx, [*erased, *(receipt.ticket_id for receipt in answered)])
+    facts = [TicketErased(ticket_id=ticket_id) for ticket_id in erased]
     await outbox.add(
         tx,
         [

@@ -7,12 +7,13 @@ from uuid import UUID
 from shared.events import ReceiptIssued
 from shared.postgres import Tx
 
-__all__ = ["erase_requests", "erase_tickets", "save_erased"]
+__all__ = ["erase_requests", "erase_tickets", "erase_words", "save_erased"]
 
 ERASE_TICKETS: Final = """
     UPDATE ticket SET requester_id = '', subject = '', body = '', phone_number = NULL
     WHERE source = $1 AND requester_id = $2 AND requester_id <> '' RETURNING ticket_id
 """
+ERASE_WORDS: Final = "UPDATE later_fact SET body = '' WHERE ticket_id = ANY($1) AND body <> ''"
 ERASE_REQUESTS: Final = """
     UPDATE request SET content = NULL, curable = false
     WHERE content IS NOT NULL
@@ -31,6 +32,11 @@ async def erase_requests(tx: Tx, source: str, requester_id: str) -> list[Receipt
     """
     rows = await tx.fetch(ERASE_REQUESTS, source, requester_id)
     return [ReceiptIssued.model_validate_json(row["receipt"]) for row in rows]
+
+
+async def erase_words(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
+    """Forget what was written later."""
+    await tx.execute(ERASE_WORDS, ticket_ids)
 
 
 async def save_erased(tx: Tx, receipts: Sequence[ReceiptIssued]) -> None:

@@ -31,6 +31,10 @@ DETAILS: Final = """
     SELECT ticket_id, source, account_id, requester_id, language, subject, body, phone_number
     FROM ticket WHERE ticket_id = $1
 """
+WORDS: Final = """
+    SELECT occurred_at, body, nullif(ticket_id, $1) AS written_on FROM later_fact
+    WHERE (ticket_id = $1 OR counts_for = $1) AND body <> '' ORDER BY occurred_at, fact_id
+"""
 NOTE_READING: Final = """
     INSERT INTO details_read (ticket_id, tenant, prefix) VALUES ($1, $2, $3)
 """
@@ -75,7 +79,9 @@ async def save_clocks(tx: Tx, told: Iterable[Envelope[Event]]) -> None:
 async def details(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
     """Read what a customer wrote, and who it was; None when there is no such ticket."""
     row = await tx.fetchrow(DETAILS, ticket_id)
-    return None if row is None else dict(row)
+    if row is None:
+        return None
+    return {**row, "words": [dict(word) for word in await tx.fetch(WORDS, ticket_id)]}
 
 
 async def note_reading(tx: Tx, ticket_id: UUID, tenant: str, prefix: str) -> None:

@@ -1,0 +1,147 @@
+"""Every SQL statement about what is told of requests later."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from intake.domain import Opened
+from shared.events import CATALOGUE, Envelope, Event
+from shared.postgres import Tx
+
+__all__ = [
+    "Merge",
+    "Saved",
+    "count_merge",
+    "facts",
+    "known",
+    "merges_of",
+    "move",
+    "open_merges",
+    "save_facts",
+    "save_merge",
+    "tickets",
+]
+
+_SOURCE: Final = "intake"
+
+KNOWN: Final = """
+    SELECT fact_id FROM later_fact WHERE fact_id = ANY($1)
+    UNION SELECT document_id FROM merge WHERE document_id = ANY($1)
+"""
+SAVE_FACTS: Final = """
+    INSERT INTO later_fact
+        (fact_id, ticket_id, counts_for, occurred_at, type, event, body, traceparent)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+"""
+FACTS: Final = """
+    SELECT counts_for, fact_id, occurred_at, type, event, traceparent FROM later_fact
+    WHERE counts_for = ANY($1) ORDER BY occurred_at, fact_id
+"""
+MOVE: Final = "UPDATE later_fact SET counts_for = $2, event = $3 WHERE fact_id = $1"
+TICKETS: Final = """
+    SELECT ticket_id, source, external_id, channel, create_date, reopen_within_s,
+           requester_id = '' AS is_erased
+    FROM ticket WHERE ticket_id = ANY($1)
+"""
+# Whoever is told of a ticket holds its merge as it is: what makes the merge count meanwhile waits,
+# and then finds what was told.
+MERGES_OF: Final = """
+    SELECT ticket_id, into_id, document_id, occurred_at, counts, traceparent FROM merge
+    WHERE ticket_id = ANY($1) ORDER BY document_id FOR SHARE
+"""
+OPEN_MERGES: Final = """
+    SELECT ticket_id, into_id, document_id, occurred_at, counts, traceparent FROM merge
+    WHERE NOT counts AND (ticket_id = ANY($1) OR into_id = ANY($1))
+    ORDER BY occurred_at, document_id FOR UPDATE
+"""
+SAVE_MERGE: Final = """
+    INSERT INTO merge (ticket_id, into_id, document_id, occurred_at, counts, traceparent)
+    VALUES ($1, $2, $3, $4, $5, $6)
+"""
+COUNT_MERGE: Final = "UPDATE merge SET counts = true WHERE document_id = $1"
+
+
+class Merge(NamedTuple):
+    """A ticket that was merged into another; it ``counts`` once both are known."""
+
+    ticket_id: UUID
+    into_id: UUID
+    document_id: UUID
+    occurred_at: datetime
+    counts: bool
+    traceparent: str | None
+
+
+class Saved(NamedTuple):
+    """A fact as it is kept: which ticket it was told of, and for which it counts."""
+
+    id: UUID
+    ticket_id: UUID
+    event: Event
+    at: datetime
+    body: str = ""
+    traceparent: str | None = None
+
+
+async def known(tx: Tx, document_ids: Sequence[UUID]) -> set[UUID]:
+    """Find which documents were taken before."""
+    return {row[0] for row in await tx.fetch(KNOWN, document_ids)}
+
+
+async def save_facts(tx: Tx, saved: Iterable[Saved]) -> None:
+    """Keep facts for as long as their tickets."""
+    rows = [
+        (
+            *(each.id, each.ticket_id, UUID(each.event.subject), each.at),
+            *(each.event.type, each.event.model_dump_json(), each.body, each.traceparent),
+        )
+        for each in saved
+    ]
+    if rows:
+        await tx.executemany(SAVE_FACTS, rows)
+
+
+async def facts(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Envelope[Event]]]:
+    """Read what counts for some tickets, in order."""
+    found: dict[UUID, list[Envelope[Event]]] = defaultdict(list)
+    for row in await tx.fetch(FACTS, ticket_ids):
+        found[row["counts_for"]].append(_fact(row))
+    return found
+
+
+async def move(tx: Tx, fact_id: UUID, event: Event) -> None:
+    """Let a fact count for another ticket from now on."""
+    await tx.execute(MOVE, fact_id, UUID(event.subject), event.model_dump_json())
+
+
+async def tickets(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, Opened]:
+    """Read those that are tickets."""
+    return {row["ticket_id"]: Opened(**row) for row in await tx.fetch(TICKETS, list(ticket_ids))}
+
+
+async def merges_of(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, Merge]:
+    """Read into what tickets were merged, and hold that as it is."""
+    rows = await tx.fetch(MERGES_OF, list(ticket_ids))
+    return {row["ticket_id"]: Merge(*row) for row in rows}
+
+
+async def open_merges(tx: Tx, ticket_ids: Sequence[UUID]) -> list[Merge]:
+    """Claim the merges that wait for one of these tickets, earliest first."""
+    return [Merge(*row) for row in await tx.fetch(OPEN_MERGES, ticket_ids)]
+
+
+async def save_merge(tx: Tx, merge: Merge) -> None:
+    """Remember that a ticket was merged."""
+    await tx.execute(SAVE_MERGE, *merge)
+
+
+async def count_merge(tx: Tx, document_id: UUID) -> None:
+    """Let a merge count from now on."""
+    await tx.execute(COUNT_MERGE, document_id)
+
+
+def _fact(row: Any) -> Envelope[Event]:  # noqa: ANN401 - asyncpg has no types
+    event = CATALOGUE[row["type"]].model_validate_json(row["event"])
+    return Envelope(row["fact_id"], _SOURCE, row["occurred_at"], event, row["traceparent"])
