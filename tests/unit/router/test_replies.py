@@ -161,7 +161,7 @@ def test_an_answer_to_the_reply_frees_who_gave_it() -> None:
 
 
 def test_a_merged_ticket_comes_back_no_more_and_its_target_does() -> None:
-    """intake says of the reply on the target; a duplicate that was still owed one brings it back."""
+    """A duplicate whose customer still waits for an answer brings the target back."""
     merged = TicketMerged(ticket_id=T1, into=ticket_id_of("test", "T2"))
     absorbed = TicketAbsorbed(
         ticket_id=ticket_id_of("test", "T2"),

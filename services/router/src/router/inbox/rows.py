@@ -73,6 +73,8 @@ class Row:
     since: datetime
     holder: str | None
     waiting: bool
+    replied: bool
+    """The customer wrote again after our answer."""
     turn: int
     version: int
     state: State
@@ -128,6 +130,7 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
         since=read["create_date"],
         holder=read["specialist_id"],
         waiting=read["waiting"],
+        replied=read["answered_at"] is not None and read["asked_at"] is not None,
         turn=read["turn"],
         version=read["version"],
         state=read["state"],

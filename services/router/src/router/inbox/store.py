@@ -39,8 +39,9 @@ QUEUE_PAGE: Final = 100
 # What a row shows. The accepted fact says what was promised; a ticket from before history has none.
 _ROW: Final = """
     t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.clocks,
-    t.state, t.answered_at, coalesce(t.reclassified_to, t.severity) AS severity, t.specialist_id,
-    t.waiting, t.pool, t.assigned_count + t.offered_count AS turn, t.pinned_to,
+    t.state, t.answered_at, t.asked_at, t.specialist_id, t.waiting, t.pool, t.pinned_to,
+    t.assigned_count + t.offered_count AS turn,
+    coalesce(t.reclassified_to, t.severity) AS severity,
     t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
     (SELECT fact FROM happening AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
