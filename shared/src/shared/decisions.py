@@ -30,6 +30,8 @@ _DECIDED: Final = {
     "id": "equal in all: first by id",
 }
 
+_RETURNS: Final = "the customer replied to them"
+
 
 class Line(NamedTuple):
     """A line of what is told, and what it is about."""
@@ -40,6 +42,8 @@ class Line(NamedTuple):
 
 def in_short(record: AssignmentExplained) -> str:
     """Say in a few words what told the chosen from the others, or what would help."""
+    if record.wanted.returns:
+        return _RETURNS
     if record.decided_by is not None:
         return _DECIDED[record.decided_by]
     change = record.smallest_change
@@ -61,7 +65,7 @@ def told(record: AssignmentExplained, moment: Callable[[datetime], str]) -> Iter
     for line in _failed(record):
         yield Line("failed", line)
     if record.decided_by is not None:
-        yield Line("why", f"decided by: {_DECIDED[record.decided_by]}")
+        yield Line("why", f"decided by: {in_short(record)}")
     if record.smallest_change is not None:
         yield Line("why", _otherwise(record.smallest_change, record))
     if record.again_at is not None:
@@ -72,6 +76,8 @@ def _asked(record: AssignmentExplained) -> str:
     wanted = record.wanted
     needs = dict.fromkeys(_need(need) for need in wanted.needs)
     asked = f"{wanted.channel}, {', or else '.join(needs)}"
+    if wanted.returns:
+        return f"{asked}; back to {wanted.pinned_to}, who answered it before"
     if wanted.pinned_to is not None:
         return f"{asked}; kept for {wanted.pinned_to}"
     anybody = "; all who could did not take it before, so any of them"

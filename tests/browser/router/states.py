@@ -6,9 +6,9 @@ from typing import Final
 from playwright.async_api import Browser, Page
 from tests.browser.desk import Desk
 
-from shared.events import TicketResolved, TicketResponded
+from shared.events import ClockPaused, CustomerReplied, TicketResolved, TicketResponded
 from shared.promises import Channel
-from shared.testing.builders import a_specialist, a_ticket, told
+from shared.testing.builders import a_clock, a_specialist, a_ticket, told
 
 __all__ = ["STATES", "a_busy_day"]
 
@@ -80,6 +80,20 @@ async def _done(desk: Desk, browser: Browser) -> Page:
     await page.keyboard.press("Escape")
     await page.keyboard.press("c")
     await page.get_by_text("Confirmed;").wait_for()
+    return page
+
+
+async def _replied(desk: Desk, browser: Browser) -> Page:
+    """One of those answered is back, and another waits for the customer."""
+    page = await _busy(desk, browser)
+    await desk.given(
+        told(TicketResponded, "seat", after_min=1),
+        told(CustomerReplied, "answered", after_min=1),
+        a_clock(ClockPaused, "plain", after_min=1),
+    )
+    await page.get_by_text("paused: nothing is due").first.wait_for()
+    await page.locator(MINE, has_text="customer replied").click()
+    await page.get_by_text("Timeline").wait_for()
     return page
 
 
@@ -166,6 +180,7 @@ STATES: Final[Mapping[str, State]] = {
     "inbox-ticket": _ticket,
     "inbox-details-away": _details_away,
     "inbox-done": _done,
+    "inbox-replied": _replied,
     "inbox-call": _call,
     "inbox-keys": _keys,
     "inbox-stale": _stale,

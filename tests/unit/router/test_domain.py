@@ -14,6 +14,7 @@ from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
     ClockRepriced,
+    ClockResumed,
     CustomerReached,
     CustomerReplied,
     Envelope,
@@ -279,7 +280,8 @@ def test_a_ticket_answered_elsewhere_leaves_the_queue() -> None:
 def test_a_reopened_ticket_needs_somebody_again() -> None:
     """It goes to the account's person, as a second assignment with an id of its own."""
     end, again = told(TicketClosed, "T1", after_min=1), told(TicketReopened, "T1", after_min=2)
-    desk = after(a_specialist("a"), a_ticket("T1"), end, again, after_min=5)
+    due = a_clock(ClockResumed, "T1", due_min=61, after_min=2)
+    desk = after(a_specialist("a"), a_ticket("T1"), end, again, due, after_min=5)
     assert said(desk) == ["T1+a", "T1-a", "T1+a"]
     assert assigned(desk)[-1].waited_ms == minutes(3) // timedelta(milliseconds=1)
     assert len({envelope.id for envelope in desk.announced}) == len(desk.announced) == 5

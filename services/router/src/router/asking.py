@@ -26,6 +26,16 @@ def pinned(roster: Roster, ticket: Ticket) -> str | None:
     return who if who is not None and roster.qualifies(who, pool_of(ticket)) else None
 
 
+def returning(roster: Roster, ticket: Ticket) -> str | None:
+    """Name who answered a ticket that came back, if they can have it now."""
+    who = None if ticket.answered_by is None else roster.get(ticket.answered_by)
+    if who is None or who.specialist_id in ticket.set_aside:
+        return None
+    pool = pool_of(ticket)
+    able = who.can_take(pool.channel) and roster.qualifies(who.specialist_id, pool)
+    return who.specialist_id if able else None
+
+
 def aside(roster: Roster, ticket: Ticket) -> Collection[str]:
     """Name those whom a ticket is not given to.
 
@@ -45,6 +55,8 @@ def aside(roster: Roster, ticket: Ticket) -> Collection[str]:
 def question(roster: Roster, ticket: Ticket, known: Acquaintance | None, now: datetime) -> Question:
     """Ask for somebody; ``known`` is who had the account last, however long ago."""
     pool, terms, not_to = pool_of(ticket), ticket.terms, aside(roster, ticket)
+    only = pinned(roster, ticket)
+    back_to = returning(roster, ticket) if only is None else None
     wanted = Wanted(
         account_id=terms.account_id,
         channel=pool.channel,
@@ -54,7 +66,8 @@ def question(roster: Roster, ticket: Ticket, known: Acquaintance | None, now: da
         rank_at=ticket.key[0],
         needs=roster.needs(pool),
         all_set_aside=bool(ticket.set_aside) and not not_to,
-        pinned_to=pinned(roster, ticket),
+        pinned_to=only or back_to,
+        returns=back_to is not None,
     )
     knows = known is not None and now - known.at <= roster.rules.knows
     return Question(

@@ -6,8 +6,8 @@ memory, what is announced does not depend on how they were cut into batches.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Final, cast
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID, uuid5
 
 from router.choice import Choice
@@ -16,23 +16,27 @@ from router.matching import Pool
 from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.specialist import CHANNELS, Specialist, left, listed
-from router.ticket import FACTS, Ticket, fact_of
+from router.ticket import FACTS, Ticket, release_by
 from shared.events import (
+    ClockCancelled,
     ClockFact,
     Envelope,
     Event,
     Presence,
-    Release,
     SpecialistListed,
     SpecialistRemoved,
 )
 from shared.rosters import Shifts
+from shared.sla import kind_of
 
 __all__ = ["Desk"]
 
 _GIVEN_MAX: Final = 500
 """When one transaction has given so many, who is listed then turns in one after it: no decision
 is so long that the router neither answers nor keeps its partitions."""
+
+_CLOCK_WITHIN: Final = timedelta(seconds=5)
+"""How long a ticket that came back is held for its due time: sla-monitor may be away."""
 
 
 class Desk(Choice):
@@ -80,10 +84,13 @@ class Desk(Choice):
             backs += self._review(specialist, held[specialist.specialist_id])
         self.touched.update(self.tickets.keys() & due)
         woken = [t for t in self.tickets.values() if t.wakes_at and t.wakes_at <= self.now]
+        late = [t for t in woken if t.held_until is not None and t.held_until <= self.now]
         for ticket in woken:
             backs += self._wake_ticket(ticket)
         pools = {pool for one in changed for pool in self.roster.pools_of(one)}
         self.took_back(backs, pools, woken)
+        for ticket in late:
+            self._let_go(ticket, uuid5(ticket.ticket_id, f"clock/{self.now.isoformat()}"))
 
     def apply(self, envelope: Envelope[Event]) -> None:
         """Let one event have its effect, and give work to whoever has room then."""
@@ -104,27 +111,40 @@ class Desk(Choice):
         """Let a ticket learn a fact: it may wait from now on, or need nobody any more."""
         ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.touched.add(ticket_id)
-        needed = ticket.needs_specialist
+        needed, is_new = ticket.needs_specialist, ticket.request is None
         ticket.learn(envelope)
         if ticket.needs_specialist:
             if not needed:
                 ticket.waiting_since = envelope.time
+                waits_for_clock = not is_new and ticket.awaits_clock
+                ticket.held_until = self.now + _CLOCK_WITHIN if waits_for_clock else None
             self.line_up(ticket)
             if not needed:
                 self._say_why_it_waits(ticket, envelope.id)
         elif ticket.with_whom is not None:
-            cause = cast("Release", fact_of(envelope.event))  # nothing else ends the work
+            cause = release_by(kind_of(envelope.event))
             self.took_back([self.release(ticket, cause, envelope.id)])
 
     def _retime(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
-        """Let a ticket learn what is due; it has another place, if that is news."""
+        """Let a ticket learn what is due; it has another place, if that is news.
+
+        One that came back was held for that.
+        """
         ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
-        clocks, timed = {**ticket.clocks}, ticket.timed
+        clocks, timed, held_until = {**ticket.clocks}, ticket.timed, ticket.held_until
         ticket.learn(envelope)
         if ticket.clocks != clocks:
             self.touched.add(ticket_id)
-        if ticket.timed != timed:
+        if held_until is not None and _is_awaited(ticket, envelope.event):
+            self._let_go(ticket, envelope.id)
+        elif ticket.timed != timed:
             self.line_up(ticket)
+
+    def _let_go(self, ticket: Ticket, cause: UUID) -> None:
+        ticket.held_until = None
+        self.touched.add(ticket.ticket_id)
+        self.line_up(ticket)
+        self._say_why_it_waits(ticket, cause)
 
     def ride(self, ticket_id: UUID, leader: UUID | None) -> None:
         """Let a ticket be answered by another's call, or find somebody for it again."""
@@ -244,3 +264,12 @@ class Desk(Choice):
         self.listed[specialist.specialist_id] = specialist
         regrouped = self.roster.ranks.turns != groups
         self.come_and_go(specialist, self.roster.pools if regrouped else served)
+
+
+def _is_awaited(ticket: Ticket, event: Event) -> bool:
+    """Tell whether a record is what a ticket that came back is held for."""
+    if isinstance(event, ClockCancelled) or not isinstance(event, ClockFact):
+        return False
+    if ticket.status.came_back and "next_response" in ticket.clocks:
+        return event.kind == "next_response"
+    return True

@@ -106,6 +106,7 @@ class Hands:
             waited_ms=self._waited_ms(ticket),
             offer_id=None if accepted is None else accepted.offer_id,
             promise=ticket.promise,
+            after_reply=ticket.status.came_back,
         )
         cause = uuid5(ticket.ticket_id, f"assigned/{ticket.assigned_count}")
         self.announce(cause, event)
@@ -180,7 +181,7 @@ class Hands:
         """Free who has a ticket, or is offered it, whose work has ended."""
         if ticket.offer is not None:
             return self.withdraw(ticket, cause)
-        specialist_id = self._take_from(ticket)
+        specialist_id = ticket.answered_by = self._take_from(ticket)
         event = AssignmentReleased(
             ticket_id=ticket.ticket_id, specialist_id=specialist_id, cause=cause
         )

@@ -10,12 +10,13 @@ from pydantic import TypeAdapter
 
 from router.asking import Acquaintance
 from router.domain import Desk
+from router.life import Status
 from router.matching import Pool
 from router.memory.store import Outdated, tell
 from router.offers import store as kept
 from router.offers.offer import Offer
 from router.specialist import CHANNELS, Specialist
-from router.ticket import LATEST, Reclassified, Request, Ticket, base
+from router.ticket import Reclassified, Request, Ticket, base
 from shared.postgres import Tx
 from shared.sla.due import CLOCKS
 
@@ -136,33 +137,22 @@ SAVE_DECIDED: Final = """
     )
     SELECT count(*) FROM loads
 """
-SAVE_TICKETS: Final = """
-    INSERT INTO ticket (
-        ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
-        latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
-        declined_by, waiting_since, waiting, base_language, clocks, pool, rank_at, again_at,
-        set_aside, offered_count, hand_back_at, pinned_to, confirmed, wakes_at)
-    SELECT * FROM unnest(
-        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
-        $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::timestamptz[], $18::bool[],
-        $19::text[], $20::jsonb[], $21::text[], $22::timestamptz[], $23::timestamptz[],
-        $24::jsonb[], $25::int[], $26::timestamptz[], $27::text[], $28::text[],
-        $29::timestamptz[])
-    ON CONFLICT (ticket_id) DO UPDATE SET
-        account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
-        severity = excluded.severity, language = excluded.language,
-        time_zone = excluded.time_zone, create_date = excluded.create_date,
-        due_at = excluded.due_at, latest = excluded.latest,
-        reclassified_at = excluded.reclassified_at, reclassified_by = excluded.reclassified_by,
-        reclassified_to = excluded.reclassified_to, specialist_id = excluded.specialist_id,
-        assigned_count = excluded.assigned_count, declined_by = excluded.declined_by,
-        waiting_since = excluded.waiting_since, waiting = excluded.waiting,
-        base_language = excluded.base_language, clocks = excluded.clocks, pool = excluded.pool,
-        rank_at = excluded.rank_at, again_at = excluded.again_at,
-        set_aside = excluded.set_aside, offered_count = excluded.offered_count,
-        hand_back_at = excluded.hand_back_at, pinned_to = excluded.pinned_to,
-        confirmed = excluded.confirmed, wakes_at = excluded.wakes_at
+_TICKET_COLUMNS: Final = """
+    ticket_id uuid, account_id text, role text, channel text, severity text, language text,
+    time_zone text, create_date timestamptz, due_at timestamptz, clocks jsonb, facts jsonb,
+    released bool, state text, answered_at timestamptz, asked_at timestamptz, answered_by text,
+    held_until timestamptz, reclassified_at timestamptz, reclassified_by uuid, reclassified_to text,
+    specialist_id text, assigned_count int, declined_by jsonb, waiting_since timestamptz,
+    waiting bool, base_language text, pool text, rank_at timestamptz, again_at timestamptz,
+    set_aside jsonb, offered_count int, hand_back_at timestamptz, pinned_to text, confirmed text,
+    wakes_at timestamptz
+"""
+_TICKET: Final = dict(column.split() for column in _TICKET_COLUMNS.split(","))
+"""The columns of a ticket that `_row` fills, in its order."""
+SAVE_TICKETS: Final = f"""
+    INSERT INTO ticket ({", ".join(_TICKET)})
+    SELECT * FROM unnest({", ".join(f"${n}::{of}[]" for n, of in enumerate(_TICKET.values(), 1))})
+    ON CONFLICT (ticket_id) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in [*_TICKET][1:])}
 """
 QUEUE: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting,
@@ -336,7 +326,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         request=request,
         due_at=row["due_at"],
         clocks=CLOCKS.validate_json(row["clocks"]),
-        latest=LATEST.validate_json(row["latest"]),
+        status=Status(*(row[name] for name in Status._fields)),
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
         assigned_count=row["assigned_count"],
@@ -352,6 +342,8 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         hand_back_at=row["hand_back_at"],
         pinned_to=row["pinned_to"],
         confirmed=row["confirmed"],
+        answered_by=row["answered_by"],
+        held_until=row["held_until"],
     )
 
 
@@ -372,7 +364,10 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.ticket_id,
         *(ticket.request or (None,) * len(Request._fields)),
         ticket.due_at,
-        LATEST.dump_json(ticket.latest).decode(),
+        CLOCKS.dump_json(ticket.clocks).decode(),
+        *ticket.status,
+        ticket.answered_by,
+        ticket.held_until,
         *(ticket.reclassified or (None,) * len(Reclassified._fields)),
         ticket.specialist_id,
         ticket.assigned_count,
@@ -380,7 +375,6 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.waiting_since,
         ticket.waits,
         None if ticket.request is None else base(ticket.request.language),
-        CLOCKS.dump_json(ticket.clocks).decode(),
         ticket.pool and ticket.pool.name,
         ticket.rank_at,
         ticket.again_at,

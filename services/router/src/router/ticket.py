@@ -1,24 +1,24 @@
 """A ticket as the router sees it: what was told of it in any order, and who has it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
+from router.life import UNKNOWN, State, Status, status_after
 from router.matching import Pool, Rules
 from router.offers.offer import Offer
 from shared.events import (
-    AssignmentResponded,
     CallbackSettled,
     ClockFact,
     CustomerReached,
+    CustomerReplied,
     Envelope,
     Event,
     Release,
     SeverityReclassified,
+    TicketAbsorbed,
     TicketAccepted,
     TicketClosed,
     TicketErased,
@@ -27,23 +27,24 @@ from shared.events import (
     TicketReopened,
     TicketResolved,
     TicketResponded,
+    TicketResumed,
+    TicketWaiting,
 )
 from shared.promises import Channel, PromiseClass, PromiseKind, Role, Severity
+from shared.sla import Kind, fact_of
 from shared.sla.due import MOVES_DUE, Timed, as_accepted, due_first, follow
 
 __all__ = [
     "FACTS",
-    "LATEST",
-    "Fact",
     "Key",
     "Reclassified",
     "Request",
     "Ticket",
     "base",
+    "release_by",
     "timed_first",
 ]
 
-type Fact = Release | Literal["reopened"]
 type Key = tuple[datetime, UUID]
 """The order of work: the earliest `rank_at` first, then by ticket."""
 
@@ -51,26 +52,21 @@ _UNPROMISED_AFTER: Final = timedelta(days=7)
 """Where nothing is promised, work comes after what is, and still has its turn."""
 _PAUSED_AFTER: Final = timedelta(days=3650)
 """While a clock is paused, work comes after all other."""
-_RELEASES: Final[dict[Channel, frozenset[Fact]]] = {
-    "email": frozenset({"responded", "resolved", "closed"}),
-    "phone": frozenset({"reached", "responded", "resolved", "closed"}),
-    "chat": frozenset({"resolved", "closed"}),
-}
-"""What ends a specialist's work on a ticket (ARCHITECTURE, "Capacity is held")."""
 
-LATEST: Final[TypeAdapter[dict[Fact, datetime]]] = TypeAdapter(dict[Fact, datetime])
-"""How the latest moments are written down."""
-_ANSWERS: Final[frozenset[Fact]] = frozenset({"responded", "reached", "resolved"})
 _LATER: Final = ("next_response", "resolution")
 
 FACTS: Final = (
     TicketAccepted,
     TicketReclassified,
     TicketResponded,
+    CustomerReplied,
     CustomerReached,
+    TicketWaiting,
+    TicketResumed,
     TicketResolved,
     TicketClosed,
     TicketMerged,
+    TicketAbsorbed,
     TicketErased,
     TicketReopened,
     CallbackSettled,
@@ -114,7 +110,7 @@ class Ticket:
     """As accepted, or as sla-monitor's records say; by what tells these apart."""
     due_at: datetime | None = None
     """When the first of the open ones is due; None while nothing is."""
-    latest: dict[Fact, datetime] = field(default_factory=dict)
+    status: Status = UNKNOWN
     reclassified: Reclassified | None = None
     specialist_id: str | None = None
     assigned_count: int = 0
@@ -137,6 +133,10 @@ class Ticket:
     """Whom a lead wants to have it, and nobody else."""
     confirmed: Severity | None = None
     """The severity that a specialist found right."""
+    answered_by: str | None = None
+    """Who had it when it was answered last: a reply of the customer brings it back to them."""
+    held_until: datetime | None = None
+    """It came back, and is given out once sla-monitor says when it is due, or by then."""
     rides_with: UUID | None = None
     """The ticket whose call answers this one as well: nobody need be found for it."""
 
@@ -155,7 +155,7 @@ class Ticket:
     @property
     def timed(self) -> Timed | None:
         """The open clock that is due first; where none is due, one that is paused."""
-        return timed_first(self.clocks.values(), self.latest)
+        return timed_first(self.clocks.values(), self.status.state, self.status.answered_at)
 
     @property
     def promise(self) -> PromiseKind | None:
@@ -182,17 +182,27 @@ class Ticket:
 
     @property
     def needs_specialist(self) -> bool:
-        """Accepted, on its own, and nothing ended the work since it was last reopened."""
-        if self.request is None or self.rides_with is not None:
-            return False
-        ends = [self.latest[fact] for fact in _RELEASES[self.request.channel] & self.latest.keys()]
-        reopened = self.latest.get("reopened")
-        return not ends or (reopened is not None and max(ends) <= reopened)
+        """Accepted, on its own, and nothing ended the work since it last came back."""
+        return self.request is not None and self.rides_with is None and not self.status.released
 
     @property
     def waits(self) -> bool:
         """Needs a specialist, has none and rings at none."""
-        return self.with_whom is None and self.needs_specialist
+        return self.with_whom is None and self.needs_specialist and self.held_until is None
+
+    @property
+    def awaits_clock(self) -> bool:
+        """It came back, and sla-monitor will say when it is due: a clock starts, or runs on."""
+        if self.status.answered_at is None:
+            return bool(self.clocks)
+        if self.status.asked_at is None or "next_response" not in self.clocks:
+            return "resolution" in self.clocks
+        return not any(self._is_of_reply(clock) for clock in self.clocks.values())
+
+    def _is_of_reply(self, clock: Timed) -> bool:
+        asked_at, started_at = self.status.asked_at, clock.started_at
+        is_later = asked_at is not None and started_at is not None and asked_at <= started_at
+        return clock.kind == "next_response" and is_later
 
     @property
     def with_whom(self) -> str | None:
@@ -208,8 +218,8 @@ class Ticket:
             return self.hand_back_at
         if not self.needs_specialist:
             return None
-        ends = [*self.set_aside.values(), *([self.again_at] if self.again_at else [])]
-        return min(ends, default=None)
+        ends = [*self.set_aside.values(), self.again_at, self.held_until]
+        return min((at for at in ends if at is not None), default=None)
 
     def forget_asides(self, now: datetime) -> None:
         """Pass nobody over any more whose time is up."""
@@ -260,10 +270,10 @@ class Ticket:
             case ClockFact() as event:
                 key = event.discriminator
                 self.clocks[key] = follow(self.clocks.get(key), event, envelope.time)
-            case event if (fact := fact_of(event)) is not None:
-                self.latest[fact] = max(envelope.time, self.latest.get(fact, envelope.time))
             case _:
                 pass
+        if (fact := fact_of(envelope)).kind != "other":
+            self.status = status_after(self.status, fact)
         clock = self.timed
         self.due_at = None if clock is None else clock.due_at
 
@@ -287,34 +297,26 @@ class Ticket:
             self.clocks[key] = known._replace(started_at=started_at, target_s=target_s)
 
 
-def timed_first(clocks: Iterable[Timed], latest: Mapping[Fact, datetime]) -> Timed | None:
+def timed_first(
+    clocks: Iterable[Timed], state: State, answered_at: datetime | None
+) -> Timed | None:
     """Find the open clock that is due first; where none is due, one that is paused.
 
-    What is timed may be done before the clock's record says so: the ``latest`` facts show it.
+    What is timed may be done before the clock's record says so: the ticket's facts show it.
     """
-    return due_first(clock for clock in clocks if not _is_met(clock, latest))
+
+    def is_met(clock: Timed) -> bool:
+        if clock.kind == "resolution":
+            return state in ("resolved", "closed")
+        return answered_at is not None and (clock.started_at or answered_at) <= answered_at
+
+    return due_first(clock for clock in clocks if not is_met(clock))
 
 
-def _is_met(clock: Timed, latest: Mapping[Fact, datetime]) -> bool:
-    if clock.kind == "resolution":
-        resolved, reopened = latest.get("resolved"), latest.get("reopened")
-        return resolved is not None and (reopened is None or reopened < resolved)
-    answered = max((latest[fact] for fact in _ANSWERS & latest.keys()), default=None)
-    return answered is not None and (clock.started_at or answered) <= answered
-
-
-def fact_of(event: Event) -> Fact | None:
-    """Name the facts of which only the latest moment counts."""
-    match event:
-        case TicketResponded() | AssignmentResponded():
-            return "responded"
-        case CustomerReached() | CallbackSettled():
-            return "reached"
-        case TicketResolved():
-            return "resolved"
-        case TicketClosed() | TicketMerged() | TicketErased():
-            return "closed"
-        case TicketReopened():
-            return "reopened"
+def release_by(fact: Kind) -> Release:
+    """Name what ended the work."""
+    match fact:
+        case "responded" | "reached" | "resolved":
+            return fact
         case _:
-            return None
+            return "closed"

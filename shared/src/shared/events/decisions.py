@@ -67,7 +67,7 @@ class Wanted(_Part):
     ``rank_at`` is its place in the order of work, the earliest first; ``due_at`` is None where
     nothing is due. With ``all_set_aside``
     everybody who qualifies, or is there, was set aside, so nobody is. ``pinned_to`` is whom a lead
-    keeps it for.
+    keeps it for; or, when it ``returns`` by the customer's reply, who answered it.
     """
 
     account_id: str
@@ -79,6 +79,7 @@ class Wanted(_Part):
     needs: tuple[Need, ...] = Field(min_length=1)
     all_set_aside: bool = added(default=False)
     pinned_to: str | None = added(None)
+    returns: bool = added(default=False)
 
 
 class Candidate(_Part):

@@ -35,7 +35,8 @@ __all__ = [
     "moves_due",
 ]
 
-type ClockState = Literal["running", "paused", "over"]
+type ClockState = Literal["later", "running", "paused", "over"]
+"""``later``: promised, and started by what is still to come, as by a reply of the customer."""
 
 MOVES_DUE: Final = (ClockStarted, ClockPaused, ClockResumed, ClockRepriced, ClockCancelled)
 """The records after which something else may be due. That a promise is met shows in the facts."""
@@ -64,14 +65,14 @@ def moves_due(event: Event) -> bool:
 
 
 def as_accepted(event: TicketAccepted, create_date: datetime) -> dict[str, Timed]:
-    """Read the clocks that start with the ticket, by what `follow` knows them by."""
-    return {
-        promise.kind: Timed(
-            promise.kind, promise.promise_class, create_date, promise.due_at, promise.target_s
-        )
-        for promise in event.promises
-        if promise.due_at is not None
-    }
+    """Read what is promised, by what `follow` knows the clocks by that start with the ticket."""
+    clocks = (
+        Timed(p.kind, p.promise_class, create_date, p.due_at, p.target_s)
+        if p.due_at is not None
+        else Timed(p.kind, p.promise_class, None, None, p.target_s, "later")
+        for p in event.promises
+    )
+    return {clock.kind: clock for clock in clocks}
 
 
 def follow(known: Timed | None, event: ClockFact, at: datetime) -> Timed:
@@ -95,7 +96,7 @@ def follow(known: Timed | None, event: ClockFact, at: datetime) -> Timed:
 
 def due_first(clocks: Iterable[Timed]) -> Timed | None:
     """Find the clock that is due first; where none is due, one that is paused."""
-    going = [clock for clock in clocks if clock.state != "over"]
+    going = [clock for clock in clocks if clock.state in ("running", "paused")]
     due = [(clock.due_at, clock) for clock in going if clock.due_at is not None]
     if due:
         return min(due)[1]

@@ -1,24 +1,34 @@
 """What the customer wrote: asked of intake when somebody looks, shown, and kept nowhere."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import httpx2
 from pydantic import AnyHttpUrl, BaseModel, SecretStr, ValidationError
 
-__all__ = ["Details", "Intake", "Nothing"]
+__all__ = ["Details", "Intake", "Nothing", "Words"]
 
 _WAIT_S_MAX: Final = 3.0
 
 
+class Words(BaseModel):
+    """What the customer wrote later; ``written_on`` a ticket that was merged into this one."""
+
+    occurred_at: datetime
+    body: str
+    written_on: UUID | None = None
+
+
 class Details(BaseModel):
-    """What was written, and by whom."""
+    """What was written, and by whom; ``words`` are in order."""
 
     requester_id: str
     subject: str
     body: str
     phone_number: str | None = None
+    words: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

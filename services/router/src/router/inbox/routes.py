@@ -215,9 +215,10 @@ class _Inbox:
         """Show what the customer wrote."""
         ticket_id = request.path_params["ticket_id"]
         async with self._db.transaction() as tx:
-            await self._pane(tx, visitor, ticket_id)
+            pane = await self._pane(tx, visitor, ticket_id)
+            seen = {"now": await now(tx), "zone": pane.zone}
         details = await self._intake.details(ticket_id)
-        return self._pages.answer("details.html", details=details, ticket_id=ticket_id)
+        return self._pages.answer("details.html", details=details, ticket_id=ticket_id, **seen)
 
     async def act(self, request: Request, visitor: Visitor) -> Response:
         """Do something, and show what came of it where it was done."""

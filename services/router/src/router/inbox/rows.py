@@ -1,15 +1,15 @@
 """A ticket as a row shows it: what is promised, and where it stands. Values only."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from router.life import State
 from router.matching import Pool
 from router.roster import Waits
-from router.ticket import LATEST, base, timed_first
+from router.ticket import base, timed_first
 from shared.events import TicketAccepted
 from shared.promises import Channel, Promise, PromiseClass, Role, Severity
 from shared.sla.due import CLOCKS, Timed
@@ -29,7 +29,6 @@ _ROLES: Final[Mapping[Role, str]] = {
     "seat": "a user with a paid seat asked",
 }
 _SHORT: Final = 6
-_END: Final = ("resolved", "closed", "reached")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +73,12 @@ class Row:
     since: datetime
     holder: str | None
     waiting: bool
+    replied: bool
+    """The customer wrote again after our answer."""
     turn: int
     version: int
-    state: str
-    """What is over, in a word, or nothing."""
+    state: State
+    """How it stands in a word; empty while it is simply to be answered."""
     waits: Waits | None = None
     """Why it waits, as far as that is known."""
     done_at: datetime | None = None
@@ -113,7 +114,7 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
     fact = None if accepted is None else TicketAccepted.model_validate_json(accepted)
     severity: Severity = read["severity"]
     clocks = CLOCKS.validate_json(read["clocks"]).values()
-    timed = timed_first(clocks, LATEST.validate_json(read["latest"]))
+    timed = timed_first(clocks, read["state"], read["answered_at"])
     return Row(
         ticket_id=read["ticket_id"],
         account=read["account_id"],
@@ -129,9 +130,10 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
         since=read["create_date"],
         holder=read["specialist_id"],
         waiting=read["waiting"],
+        replied=read["answered_at"] is not None and read["asked_at"] is not None,
         turn=read["turn"],
         version=read["version"],
-        state=_state(read),
+        state=read["state"],
         waits=_waits(read, waits or {}),
         done_at=read.get("done_at"),
         pinned_to=read["pinned_to"],
@@ -156,11 +158,9 @@ def _ringing(read: Mapping[str, Any]) -> Ringing | None:
 def _promises(
     fact: TicketAccepted | None, severity: Severity, clocks: Collection[Timed]
 ) -> Iterator[Promised]:
-    """List what is timed, and what will be once the customer writes again."""
+    """List what is timed, or will be once the customer writes again."""
     promised = {} if fact is None else {p.kind: p for p in _agreed(fact, severity)}
-    timed = {clock.kind for clock in clocks}
-    later = [_later(promise) for kind, promise in promised.items() if kind not in timed]
-    for clock in [*clocks, *later]:
+    for clock in clocks:
         promise = promised.get(clock.kind)
         target_s = clock.target_s or (promise and promise.target_s)
         yield Promised(
@@ -177,10 +177,6 @@ def _agreed(fact: TicketAccepted, severity: Severity) -> tuple[Promise, ...]:
     return fact.promises if severity == fact.severity else fact.if_reclassified.get(severity, ())
 
 
-def _later(promise: Promise) -> Timed:
-    return Timed(promise.kind, promise.promise_class, None, None, promise.target_s)
-
-
 def _why(fact: TicketAccepted, promise: Promise, severity: Severity) -> tuple[str, ...]:
     return (
         _ROLES[fact.role],
@@ -191,13 +187,3 @@ def _why(fact: TicketAccepted, promise: Promise, severity: Severity) -> tuple[st
         if promise.kind == "next_response"
         else "it runs from the create date",
     )
-
-
-def _state(read: Mapping[str, Any]) -> str:
-    latest = set(json.loads(read["latest"]))
-    for end in _END:
-        if end in latest:
-            return end
-    if "responded" in latest:
-        return "joined" if read["channel"] == "chat" else "answered"
-    return ""

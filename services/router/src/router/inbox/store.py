@@ -14,6 +14,7 @@ from shared.web.visitors import Person
 __all__ = [
     "QUEUE_PAGE",
     "Asked",
+    "answered",
     "concerns",
     "dialled",
     "done",
@@ -40,8 +41,9 @@ PAGE_MAX: Final = 1_000_000
 # What a row shows. The accepted fact says what was promised; a ticket from before history has none.
 _ROW: Final = """
     t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.clocks,
-    t.latest, coalesce(t.reclassified_to, t.severity) AS severity, t.specialist_id, t.waiting,
-    t.pool, t.assigned_count + t.offered_count AS turn, t.pinned_to,
+    t.state, t.answered_at, t.asked_at, t.specialist_id, t.waiting, t.pool, t.pinned_to,
+    t.assigned_count + t.offered_count AS turn,
+    coalesce(t.reclassified_to, t.severity) AS severity,
     t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
     (SELECT fact FROM happening AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
@@ -92,6 +94,12 @@ DONE: Final = f"""
     JOIN ticket AS t USING (ticket_id)
     WHERE t.specialist_id IS DISTINCT FROM $1
     ORDER BY last.at DESC, ticket_id
+"""
+# What somebody answered, until the customer replies or it is over; a call is done once it was made.
+ANSWERED: Final = f"""
+    SELECT {_ROW}, t.answered_at AS done_at FROM ticket AS t
+    WHERE answered_by = $1 AND state = 'answered'
+    ORDER BY answered_at DESC, ticket_id LIMIT 200
 """
 TIMELINE: Final = """
     SELECT at, type, h.specialist_id, name, fact FROM happening AS h
@@ -197,6 +205,11 @@ async def offered(tx: Tx, name: str) -> Sequence[Row]:
 async def done(tx: Tx, name: str, since: datetime) -> Sequence[Row]:
     """Read what somebody worked on since then and has no more, the latest first."""
     return await tx.fetch(DONE, name, since)
+
+
+async def answered(tx: Tx, name: str) -> Sequence[Row]:
+    """Read what somebody answered and the customer may reply to, the latest first."""
+    return await tx.fetch(ANSWERED, name)
 
 
 async def ticket(tx: Tx, ticket_id: UUID) -> Row | None:

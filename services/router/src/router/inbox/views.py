@@ -137,13 +137,12 @@ async def read_desk(tx: Tx, name: str, now: datetime) -> Desk:
     owner = await _owner(tx, name)
     there = now.astimezone(ZoneInfo(owner.zone))
     midnight = there.replace(hour=0, minute=0, second=0, microsecond=0)
-    mine = [row_of(read) for read in await store.held(tx, name)]
     past = [row_of(read) for read in await store.done(tx, name, midnight)]
     return Desk(
         owner=owner,
         offers=tuple(row_of(read) for read in await store.offered(tx, name)),
-        mine=tuple(mine),
-        waiting=tuple(row for row in past if row.state not in _ENDED),
+        mine=tuple(row_of(read) for read in await store.held(tx, name)),
+        waiting=tuple(row_of(read) for read in await store.answered(tx, name)),
         done=tuple(row for row in past if row.state in _ENDED),
     )
 

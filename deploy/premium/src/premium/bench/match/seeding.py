@@ -30,10 +30,13 @@ _CAPACITIES: Final = """
 _TICKETS: Final = """
     INSERT INTO ticket (
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
-        latest, specialist_id, assigned_count, declined_by, waiting, base_language,
+        facts, specialist_id, assigned_count, declined_by, waiting, base_language,
         clocks, pool, rank_at, again_at)
     SELECT md5($1 || '/' || n)::uuid, 'account-' || n % 5000, 'super_admin', 'email', 'standard',
-           language, 'UTC', created, due, '{}', held_by, (held_by IS NOT NULL)::int, '[]',
+           language, 'UTC', created, due,
+           jsonb_build_array(jsonb_build_object('kind', 'accepted', 'at', created, 'id',
+               md5($1 || '/' || n)::uuid, 'channel', 'email', 'reopen_within', 'P30D')),
+           held_by, (held_by IS NOT NULL)::int, '[]',
            held_by IS NULL, language,
            jsonb_build_object('first_response', jsonb_build_array(
                'first_response', 'guarantee', created, due, 3600, 'running')),

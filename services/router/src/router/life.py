@@ -1,0 +1,70 @@
+"""What the life of a ticket means to router: whether it needs a specialist, and how it stands."""
+
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+
+from pydantic import TypeAdapter
+
+from shared.sla import Kind, LifecycleFact, TicketLife, in_order, lifecycle
+
+__all__ = ["UNKNOWN", "State", "Status", "status_after"]
+
+type State = Literal["", "joined", "answered", "reached", "resolved", "closed"]
+"""How a ticket stands, where it is not simply to be answered."""
+
+_FACTS: Final[TypeAdapter[list[LifecycleFact]]] = TypeAdapter(list[LifecycleFact])
+_ANSWERS: Final[frozenset[Kind]] = frozenset({"responded", "reached", "resolved"})
+
+
+class Status(NamedTuple):
+    """How a ticket stands by its ``facts``, which are read only when another is learned.
+
+    ``asked_at`` is the customer's first word that is not answered yet.
+    """
+
+    facts: str = "[]"
+    released: bool = False
+    state: State = ""
+    answered_at: datetime | None = None
+    asked_at: datetime | None = None
+
+    @property
+    def came_back(self) -> bool:
+        """The customer replied to what was answered, and waits for another answer."""
+        return self.answered_at is not None and self.asked_at is not None
+
+
+UNKNOWN: Final = Status()
+"""How a ticket stands of which no fact came."""
+
+
+def status_after(before: Status, fact: LifecycleFact) -> Status:
+    """Say how a ticket stands by the set of its facts, to which one is added."""
+    facts = {*_FACTS.validate_json(before.facts), fact}
+    written = _FACTS.dump_json(
+        sorted(facts, key=lambda one: (one.at, one.id)), exclude_defaults=True
+    ).decode()
+    answers = [one for one in in_order(facts) if one.kind in _ANSWERS]
+    life = lifecycle(facts)
+    if life is None:
+        return before._replace(facts=written)
+    return Status(
+        facts=written,
+        released=not life.needs_specialist,
+        state=_state(life, answers),
+        answered_at=answers[-1].at if answers else None,
+        asked_at=life.owed_since,
+    )
+
+
+def _state(life: TicketLife, answers: list[LifecycleFact]) -> State:
+    match life.status:
+        case "resolved":
+            return "resolved"
+        case "closed" | "merged" | "erased":
+            return "closed"
+        case _ if life.needs_specialist:
+            is_open = life.word_at is not None or life.brought_back
+            return "" if is_open else "joined"
+        case _:
+            return "reached" if answers and answers[-1].kind == "reached" else "answered"

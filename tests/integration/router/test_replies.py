@@ -1,0 +1,108 @@
+"""What was answered stays in the view of who answered, until the customer replies or it is over."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from router.handlers import Matcher
+from router.inbox.details import Details, Words
+from router.inbox.views import read_desk, read_pane
+from router.matching import default_rules
+from shared.events import (
+    ClockPaused,
+    CustomerReplied,
+    Envelope,
+    Event,
+    TicketClosed,
+    TicketResponded,
+    ticket_id_of,
+)
+from shared.postgres import Database
+from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, told
+from shared.testing.databases import MakeDatabase
+from shared.web.pages import Pages
+
+TOMORROW = NOON + timedelta(days=1)
+T1 = ticket_id_of("test", "T1")
+
+
+class Router(Database):
+    """A router's connections, and what it remembers."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn, service="router")
+        self.matcher = Matcher(default_rules())
+
+    async def given(self, *envelopes: Envelope[Event]) -> None:
+        """Take records in, each in a transaction of its own."""
+        for envelope in envelopes:
+            async with self.transaction() as tx:
+                await self.matcher.take(tx, [envelope], envelope.time)
+
+    async def lists(self, name: str, now: datetime) -> tuple[Sequence[str], Sequence[str]]:
+        """Read whose tickets are somebody's, and for whose customers they wait."""
+        async with self.transaction() as tx:
+            desk = await read_desk(tx, name, now)
+        return [row.account for row in desk.mine], [row.account for row in desk.waiting]
+
+
+@pytest.fixture
+async def router(database: MakeDatabase) -> AsyncIterator[Router]:
+    """Run a router where Ana has answered a customer."""
+    made = Router((await database("router")).dsn)
+    await made.start()
+    await made.given(
+        a_specialist("ana", capacity={"email": 2}),
+        a_ticket("T1", account_id="acme"),
+        told(TicketResponded, "T1", after_min=10),
+    )
+    yield made
+    await made.stop()
+
+
+async def test_what_was_answered_stays_in_view_over_night(router: Router) -> None:
+    """Though it is no load any more."""
+    assert await router.lists("ana", TOMORROW) == ([], ["acme"])
+
+
+async def test_a_reply_shows_it_as_open_again(router: Router) -> None:
+    """Where it is to be answered, and said to be a reply."""
+    await router.given(told(CustomerReplied, "T1", after_min=20))
+    assert await router.lists("ana", TOMORROW) == (["acme"], [])
+    async with router.transaction() as tx:
+        pane = await read_pane(tx, router.matcher, T1, "ana", NOON)
+    assert (pane.row.state, pane.row.replied, pane.row.due_at) == ("", True, None)
+    assert pane.because == "the customer replied to them"
+
+
+async def test_what_is_closed_leaves_the_view(router: Router) -> None:
+    """No reply is waited for."""
+    await router.given(told(TicketClosed, "T1", after_min=20))
+    assert await router.lists("ana", TOMORROW) == ([], [])
+
+
+async def test_what_is_paused_is_shown_last_and_as_paused(router: Router) -> None:
+    """With what is due before it."""
+    await router.given(
+        a_ticket("T2", account_id="waits"),
+        a_ticket("T3", account_id="runs", after_min=30),
+        a_clock(ClockPaused, "T2", after_min=40),
+    )
+    async with router.transaction() as tx:
+        rows = (await read_desk(tx, "ana", NOON)).mine
+    assert [(row.account, row.paused) for row in rows] == [("runs", False), ("waits", True)]
+
+
+def test_the_customers_later_words_are_shown() -> None:
+    """In order, with when they were written, and on which ticket."""
+    words = (
+        Words(occurred_at=NOON, body="Still broken"),
+        Words(occurred_at=NOON + timedelta(hours=1), body="Any news?", written_on=T1),
+    )
+    details = Details(requester_id="ada", subject="Export fails", body="It stops.", words=words)
+    page = Pages("router", "router.inbox").render(
+        "details.html", details=details, ticket_id=T1, now=TOMORROW, zone="UTC"
+    )
+    assert page.index("It stops.") < page.index("Still broken") < page.index("Any news?")
+    assert page.count("on a ticket that was merged into this one") == 1
