@@ -130,8 +130,11 @@ async def _declared(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> AsyncIterat
     Each ticket has a cause of its own, as with facts: what is announced takes its id from it.
     """
     for envelope in envelopes:
-        if isinstance(envelope.event, PolicyPublished):
-            for ticket_id in await store.replace_windows(tx, envelope.event.document):
+        event = envelope.event
+        if isinstance(event, PolicyPublished) and await store.put_in_force(
+            tx, event.policy_id, envelope.time
+        ):
+            for ticket_id in await store.replace_windows(tx, event.document):
                 cause_id = uuid5(envelope.id, str(ticket_id))
                 yield ticket_id, replace(envelope, id=cause_id)
 
