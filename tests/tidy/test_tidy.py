@@ -25,7 +25,7 @@ SQL = re.compile(
     r"|TRUNCATE|GRANT|REVOKE|LISTEN|NOTIFY|COPY \w+)\s"
 )
 SQL_PLACES = re.compile(
-    r"(services|deploy/premium)/.+/store(/\w+)?\.py"
+    r"(services|deploy/premium)/.+/(store(/\w+)?|happenings)\.py"
     r"|shared/src/shared/(dead_letters|inbox|offsets|outbox|postgres|relay|migrations/__init__|(access|web)/store)\.py"
     r"|deploy/premium/src/premium/(stack|proof|bench)(/\w+)*\.py"
 )

@@ -130,6 +130,15 @@ async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database, fold: F
     assert (await said(db))[3][1]["reason"] == "exception"
 
 
+async def test_a_policy_that_is_read_again_changes_nothing(db: Database, fold: Fold) -> None:
+    """One that another has replaced stays replaced, however long ago that was."""
+    await fold(declared(STORM, after_min=0), after_min=0)
+    await fold(declared(after_min=2), a_ticket("one"), after_min=2)
+    before = await said(db)
+    await fold(declared(STORM, after_min=0), after_min=5)
+    assert await said(db) == before
+
+
 async def test_an_exception_withdrawn_gives_the_guarantee_back(db: Database, fold: Fold) -> None:
     """A policy without it replaces the one with it; two tickets have two causes."""
     await fold(declared(STORM, after_min=0), after_min=0)

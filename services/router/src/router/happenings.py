@@ -12,13 +12,21 @@ from shared.postgres import Tx
 
 __all__ = ["record"]
 
-_COLUMNS: Final = ("ticket_id", "at", "type", "specialist_id", "fact")
+RECORD: Final = """
+    INSERT INTO happening (fact_id, ticket_id, at, type, specialist_id, fact)
+    SELECT * FROM unnest(
+        $1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::jsonb[])
+    ON CONFLICT (ticket_id, fact_id) DO NOTHING
+"""
 
 
 async def record(
     tx: Tx, envelopes: Iterable[Envelope[Event]], tickets: Mapping[UUID, Ticket]
 ) -> None:
-    """Keep what happened to tickets, with the transaction in which it had its effect."""
+    """Keep what happened to tickets, with the transaction in which it had its effect.
+
+    A fact that is read again is known by its id, however long ago it came.
+    """
     rows = []
     for envelope in envelopes:
         event = envelope.event
@@ -32,6 +40,6 @@ async def record(
         else:
             continue
         what = (event.type, whose, event.model_dump_json())
-        rows.append((event.ticket_id, envelope.time, *what))
+        rows.append((envelope.id, event.ticket_id, envelope.time, *what))
     if rows:
-        await tx.copy("happening", _COLUMNS, rows)
+        await tx.execute(RECORD, *map(list, zip(*rows, strict=True)))

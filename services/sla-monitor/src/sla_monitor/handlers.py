@@ -153,10 +153,13 @@ def _matters(event: Event) -> bool:
 async def _declare(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> None:
     """Keep declared exceptions; who may stand differently by them is judged again later."""
     for envelope in envelopes:
-        if isinstance(envelope.event, PolicyPublished):
-            spans = await store.replace_windows(tx, envelope.event.document)
+        event = envelope.event
+        if isinstance(event, PolicyPublished) and await store.put_in_force(
+            tx, event.policy_id, envelope.time
+        ):
+            spans = await store.replace_windows(tx, event.document)
             if spans:
-                await reevaluations.add(tx, envelope, envelope.event.policy_id, spans)
+                await reevaluations.add(tx, envelope, event.policy_id, spans)
 
 
 def exception_of(windows: Sequence[ExceptionWindow]) -> ExceptionOf:

@@ -33,6 +33,7 @@ __all__ = [
     "lock",
     "mark",
     "own",
+    "put_in_force",
     "replace_windows",
     "save_clocks",
     "seconds_to_next",
@@ -135,6 +136,12 @@ FIRSTS: Final = f"""
 """
 TO_NEXT: Final = f"""
     SELECT extract(epoch FROM min({_FIRST}) - premium_now())::float8 FROM watermark
+"""
+PUT_IN_FORCE: Final = """
+    INSERT INTO policy_in_force (policy_id, published_at) VALUES ($1, $2)
+    ON CONFLICT (policy_id) DO UPDATE SET published_at = excluded.published_at
+        WHERE policy_in_force.published_at <= excluded.published_at
+    RETURNING true
 """
 CHANGE_WINDOWS: Final = "SELECT pg_advisory_xact_lock(hashtext('exception windows'))"
 WINDOWS: Final = "SELECT content FROM exception_window ORDER BY policy_id, name"
@@ -247,6 +254,11 @@ async def ensure_partitions(tx: Tx, count: int) -> None:
 async def windows(tx: Tx) -> list[ExceptionWindow]:
     """Read the declared exceptions."""
     return [_window(row["content"]) for row in await tx.fetch(WINDOWS)]
+
+
+async def put_in_force(tx: Tx, policy_id: str, published_at: datetime) -> bool:
+    """Note when a policy was published; return False for one older than what is in force."""
+    return await tx.fetchval(PUT_IN_FORCE, policy_id, published_at) is not None
 
 
 async def replace_windows(tx: Tx, policy: Policy) -> list[Span]:
