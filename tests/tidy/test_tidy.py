@@ -26,7 +26,7 @@ SQL = re.compile(
 )
 SQL_PLACES = re.compile(
     r"(services|deploy/premium)/.+/(store(/\w+)?|happenings)\.py"
-    r"|shared/src/shared/(dead_letters|inbox|offsets|outbox|postgres|relay|migrations/__init__|(access|web)/store)\.py"
+    r"|shared/src/shared/(dead_letters|inbox|offsets|outbox|postgres|relay|migrations/\w+|(access|web)/store)\.py"
     r"|deploy/premium/src/premium/(stack|proof|bench)(/\w+)*\.py"
 )
 MOCK = re.compile(r"\b(Magic|Async)?Mock\(|\bpatch(\.\w+)?\(|\bmonkeypatch\.setattr\(")

@@ -14,9 +14,9 @@ import asyncpg
 
 from shared.errors import Poison, Transient
 
-__all__ = ["Database", "Tx", "away", "now"]
+__all__ = ["AWAY", "Database", "Tx", "away", "now"]
 
-_AWAY: Final = (
+AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
@@ -31,6 +31,7 @@ _AWAY: Final = (
     OSError,
     TimeoutError,
 )
+"""What says that the server is away, or that something stood in the way."""
 _COMMAND_TIMEOUT_S: Final = 30
 _CONNECT_S: Final = 5
 _STATEMENTS_KEPT: Final = 100
@@ -233,7 +234,7 @@ class away:  # noqa: N801 - reads as a phrase: `with away("PostgreSQL")`
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
-        if isinstance(error, _AWAY):
+        if isinstance(error, AWAY):
             raise Transient(f"{self._what}: {type(error).__name__}: {error}") from error
 
 

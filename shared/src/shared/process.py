@@ -12,7 +12,7 @@ from shared import migrations, telemetry
 from shared.errors import Poison, Transient
 from shared.lifecycle import Part, run
 from shared.postgres import Database
-from shared.settings import EXIT_USAGE, ServiceSettings, load
+from shared.settings import EXIT_USAGE, DatabaseSettings, ServiceSettings, load
 
 __all__ = ["command_line"]
 
@@ -34,8 +34,8 @@ def command_line[S: ServiceSettings](
             settings = load(settings_type)
             sys.exit(asyncio.run(_serve(package, settings, assemble)))
         case ["migrate"]:
-            settings = load(settings_type)
-            sys.exit(asyncio.run(_migrate(package, settings)))
+            place = load(DatabaseSettings, settings_type.model_config.get("env_prefix"))
+            sys.exit(asyncio.run(_migrate(package, place)))
         case _:
             sys.stderr.write(_USAGE.format(package=package))
             sys.exit(EXIT_USAGE)
@@ -65,18 +65,18 @@ def _collect_less() -> None:
     gc.set_threshold(_NEW_OBJECTS, 20, 100)
 
 
-async def _migrate(package: str, settings: ServiceSettings) -> int:
-    db = _database(package, settings)
+async def _migrate(package: str, place: DatabaseSettings) -> int:
     try:
-        await db.start()
-        for name in await migrations.apply(db, package):
-            sys.stdout.write(f"applied {name}\n")
+        await migrations.apply(place.own_dsn, package, _say)
     except (Poison, Transient) as e:
         sys.stderr.write(f"{package}: {e}\n")
         return 1
-    finally:
-        await db.stop()
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 class _Fit:

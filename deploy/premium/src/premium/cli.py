@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "status": "premium.commands",
     "logs": "premium.commands",
     "down": "premium.commands",
+    "migrate": "premium.migrate",
     "demo": "premium.demo.command",
     "replay": "premium.replay.command",
     "roster": "premium.roster.command",

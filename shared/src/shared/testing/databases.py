@@ -88,12 +88,7 @@ class Databases:
 
     async def _make_template(self, package: str) -> FreshDatabase:
         template = await self._provision(self._admin_dsn, f"{self._run}_{package}")
-        db = Database(template.owner_dsn, service="test")
-        await db.start()
-        try:
-            await migrations.apply(db, package)
-        finally:
-            await db.stop()
+        await migrations.apply(template.owner_dsn, package)
         self._templates[package] = template
         return template
 

@@ -12,7 +12,6 @@ from premium.stack.processes import Command
 from premium.stack.servers import HOST, Server, Site, ask
 from shared import migrations
 from shared.errors import Poison, Transient
-from shared.postgres import Database
 
 __all__ = ["NUMBERS", "SERVICES", "Service"]
 
@@ -37,14 +36,10 @@ class Service(Server):
         everything else together.
         """
         dsn = Addresses(site.memory).dsn(self.package, owner=True)
-        db = Database(dsn, service=self.package, connections_max=1)
         try:
-            await db.start()
-            await migrations.apply(db, self.package)
+            await migrations.apply(dsn, self.package)
         except (Poison, Transient, asyncpg.PostgresError, ModuleNotFoundError) as e:
             raise StackError(f"cannot migrate {self.name}'s database: {e}") from e
-        finally:
-            await db.stop()
 
     @override
     def command(self, site: Site) -> Command:

@@ -1,0 +1,41 @@
+"""`premium migrate SERVICE`: bring a service's database up to date, told only where it is."""
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+
+from premium.settings import Settings
+from premium.stack import SERVICES, Stack
+from premium.stack.errors import StackError
+from shared import migrations
+from shared.errors import Poison, Transient
+from shared.settings import DatabaseSettings, load
+
+__all__ = ["migrate"]
+
+
+def migrate(
+    service: Annotated[str, typer.Argument(help=f"one of {', '.join(SERVICES)}")],
+) -> None:
+    """Apply the migrations that SERVICE's database lacks; it shows each, and waits for another.
+
+    The database is SERVICE_DSN's, whose role owns the tables (SERVICE_DIRECT_DSN behind a pooler);
+    without it, the local stack's.
+    """
+    if service not in SERVICES:
+        raise StackError(f"no service {service!r}: choose one of {', '.join(SERVICES)}")
+    package = service.replace("-", "_")
+    try:
+        applied = asyncio.run(migrations.apply(_dsn(package), package, typer.echo))
+    except (Poison, Transient) as e:
+        raise StackError(f"cannot migrate {service}'s database: {e}") from e
+    typer.echo(f"{len(applied)} applied; {service}'s database is up to date")
+
+
+def _dsn(package: str) -> str:
+    prefix = f"{package.upper()}_"
+    if f"{prefix}DSN" in os.environ:
+        return load(DatabaseSettings, prefix).own_dsn
+    return Stack.attach(load(Settings).home).addresses.dsn(package, owner=True)

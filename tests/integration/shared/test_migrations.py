@@ -1,0 +1,164 @@
+"""Migrations on a real PostgreSQL: without a limit, one at a time, seen, and taken up again."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from shared import migrations
+from shared.errors import Poison
+from shared.testing.databases import FreshDatabase, MakeDatabase
+
+TABLE = "CREATE TABLE thing (name text)"
+INDEX = "-- no transaction\nCREATE {}INDEX CONCURRENTLY IF NOT EXISTS thing_name ON thing (name)"
+VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'thing_name'::regclass"
+
+
+class Package:
+    """A package with migrations of its own, made for the test."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self._migrations = folder / name / "migrations"
+        self._migrations.mkdir(parents=True)
+        (folder / name / "__init__.py").touch()
+
+    def add(self, name: str, sql: str) -> str:
+        """Write a file; its name comes back as it is recorded."""
+        (self._migrations / f"{name}.sql").write_text(sql)
+        return f"{self.name}/{name}.sql"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
+    """Give a package that can be imported."""
+    monkeypatch.syspath_prepend(tmp_path)
+    return Package(tmp_path, f"migrated_{tmp_path.name.replace('-', '_')}")
+
+
+@pytest.fixture
+async def fresh(database: MakeDatabase) -> FreshDatabase:
+    """Give a database that has what all services have."""
+    return await database("intake")
+
+
+@pytest.fixture
+async def owner(fresh: FreshDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Speak to it as the owner of its tables."""
+    connection = await asyncpg.connect(fresh.owner_dsn)
+    yield connection
+    await connection.close()
+
+
+type Owner = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def test_no_limit_stops_a_migration(
+    fresh: FreshDatabase, owner: Owner, package: Package
+) -> None:
+    """Neither ours nor the role's: what takes long may take long."""
+    role = fresh.roles[1]
+    await owner.execute(f"ALTER ROLE \"{role}\" SET statement_timeout = '50ms'")
+    await owner.execute(f"ALTER ROLE \"{role}\" SET transaction_timeout = '50ms'")
+    name = package.add("0001_long", "SELECT pg_sleep(0.3)")
+    assert await migrations.apply(fresh.owner_dsn, package.name) == [name]
+
+
+async def test_an_index_is_built_while_others_write(
+    fresh: FreshDatabase, owner: Owner, package: Package
+) -> None:
+    """CREATE INDEX CONCURRENTLY stands in a file of its own, and each file is done once."""
+    names = [package.add("0001_table", TABLE), package.add("0002_index", INDEX.format(""))]
+    assert await migrations.apply(fresh.owner_dsn, package.name) == names
+    assert await owner.fetchval(VALID) is True
+    assert await migrations.apply(fresh.owner_dsn, package.name) == []
+
+
+async def test_an_index_that_broke_off_is_built_again(
+    fresh: FreshDatabase, owner: Owner, package: Package
+) -> None:
+    """What it left counts as there, and is of no use: it is dropped first."""
+    package.add("0001_table", TABLE)
+    package.add("0001_things", "INSERT INTO thing VALUES ('a'), ('a')")
+    name = package.add("0002_index", INDEX.format("UNIQUE "))
+    with pytest.raises(Poison, match=name):
+        await migrations.apply(fresh.owner_dsn, package.name)
+    assert await owner.fetchval(VALID) is False
+    await owner.execute("TRUNCATE thing")
+    assert await migrations.apply(fresh.owner_dsn, package.name) == [name]
+    assert await owner.fetchval(VALID) is True
+
+
+async def test_what_came_before_a_failure_stays(
+    fresh: FreshDatabase, owner: Owner, package: Package
+) -> None:
+    """Each file is a transaction: the bad one is named, and nothing of it is in force."""
+    package.add("0001_table", TABLE)
+    name = package.add("0002_bad", "INSERT INTO thing VALUES ('x'); SELECT 1 / 0")
+    with pytest.raises(Poison, match=name):
+        await migrations.apply(fresh.owner_dsn, package.name)
+    assert await owner.fetchval("SELECT count(*) FROM thing") == 0
+    package.add("0002_bad", "INSERT INTO thing VALUES ('x')")
+    assert await migrations.apply(fresh.owner_dsn, package.name) == [name]
+
+
+async def test_two_at_once_are_one_after_the_other(fresh: FreshDatabase, package: Package) -> None:
+    """The second waits, an index that waits for all snapshots included, and finds all done."""
+    names = [package.add("0001_table", TABLE), package.add("0002_index", INDEX.format(""))]
+    both = (migrations.apply(fresh.owner_dsn, package.name) for _ in range(2))
+    assert sorted(await asyncio.gather(*both)) == [[], names]
+
+
+async def test_what_it_does_is_seen(fresh: FreshDatabase, owner: Owner, package: Package) -> None:
+    """Each file as it begins and ends, and meanwhile what it waits for."""
+    first = package.add("0001_table", TABLE)
+    await migrations.apply(fresh.owner_dsn, package.name)
+    second = package.add("0002_column", "ALTER TABLE thing ADD COLUMN more text")
+    lines: list[str] = []
+    waits = asyncio.Event()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if "waits for" in line:
+            waits.set()
+
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE thing")
+        migrating = asyncio.create_task(migrations.apply(fresh.owner_dsn, package.name, say))
+        seen = asyncio.create_task(waits.wait())
+        await asyncio.wait({migrating, seen}, return_when=asyncio.FIRST_COMPLETED)
+        seen.cancel()
+    assert await migrating == [second]
+    assert lines[0] == f"[1/1] {second}"
+    assert str(owner.get_server_pid()) in lines[1]
+    assert lines[-1].startswith(f"[1/1] {second} took ")
+    assert first not in str(lines)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "premium", "migrate", "router"], ["-m", "router", "migrate"]],
+    ids=["premium", "service"],
+)
+async def test_the_address_is_all_it_needs(database: MakeDatabase, command: list[str]) -> None:
+    """No Kafka, no port, no other service's settings."""
+    fresh = await database("router")
+    gone = await asyncpg.connect(fresh.owner_dsn)
+    await gone.execute("DELETE FROM migration WHERE name LIKE 'router/0051%'")
+    await gone.execute("ALTER TABLE act DROP COLUMN IF EXISTS word")
+    await gone.close()
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, *command],
+        env={"PATH": os.environ["PATH"], "ROUTER_DSN": fresh.owner_dsn},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[1/1] router/0051_act_word.sql" in done.stdout
