@@ -19,13 +19,14 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute
 
 from shared.api_page import page_routes
 from shared.errors import Transient
 from shared.events import ticket_id_of
 from shared.http import problem, title_of
 from shared.http_input import JsonRoute, Targets
+from shared.http_methods import Methods, methods_at
 from shared.limits import LIMITS, Bodies, InHand, Limits
 
 __all__ = [
@@ -56,10 +57,24 @@ _RETRY_AFTER: Final = {
     "description": "Seconds to wait.",
     "schema": {"type": "integer", "examples": [_RETRY_AFTER_S]},
 }
-_CHALLENGE: Final = {"description": "How to show a key.", "schema": {"type": "string"}}
+_CHALLENGE: Final = {
+    "description": "How to show a key, and what is wrong with the one that was shown (RFC 6750).",
+    "schema": {"type": "string", "examples": ['Bearer realm="premium-support"']},
+}
+_RATE_LIMIT: Final = {
+    "RateLimit-Policy": {
+        "description": "How many requests (`q`) a key may send in how many seconds (`w`).",
+        "schema": {"type": "string", "examples": ['"key";q=200;w=2']},
+    },
+    "RateLimit": {
+        "description": "How many are left (`r`), and in how many seconds (`t`) there is one more.",
+        "schema": {"type": "string", "examples": ['"key";r=0;t=1']},
+    },
+}
 _HEADERS: Final = {
     401: {"WWW-Authenticate": _CHALLENGE},
-    429: {"Retry-After": _RETRY_AFTER},
+    403: {"WWW-Authenticate": _CHALLENGE},
+    429: {"Retry-After": _RETRY_AFTER, **_RATE_LIMIT},
     503: {"Retry-After": _RETRY_AFTER},
 }
 _UNKEYED: Final = {
@@ -92,8 +107,10 @@ type Traceparent = Annotated[
 
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-IDEMPOTENCY_KEY_PATTERN: Final = r'^"?[\x21\x23-\x7e]{1,255}"?$'
-"""Of the IETF draft, with or without its quotes."""
+IDEMPOTENCY_KEY_PATTERN: Final = (
+    r'^("(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255}"|[\x21\x23-\x7e]{1,255})$'
+)
+"""The IETF draft's: a String of structured fields (RFC 9651). Many send it without its quotes."""
 
 
 class Problem(BaseModel):
@@ -122,10 +139,12 @@ def make_api(
     routes: list[BaseRoute],
     guards: Sequence[Middleware] = (),
     limits: Limits = LIMITS,
+    deliveries: Sequence[str] = (),
 ) -> FastAPI:
     """Build an app that has ``routes``, keeps to its limits, and shows itself at `/docs`.
 
-    Errors are problems; ``guards`` decide who is served before any of a body is read.
+    Errors are problems; ``guards`` decide who is served before any of a body is read. At paths that
+    begin as ``deliveries`` do, senders of events are told that they are welcome.
     """
     about = metadata(service)
     app = _Api(
@@ -138,6 +157,7 @@ def make_api(
         routes=[*routes, *page_routes(service)],
         middleware=[
             Middleware(Targets),
+            Middleware(Methods, deliveries=deliveries),
             Middleware(InHand, limits=limits),
             *guards,
             Middleware(Bodies, wait_s_max=limits.body_s_max),
@@ -313,15 +333,9 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
     answer = problem(status, error.detail, {_BODY: error.detail} if unreadable else None)
     answer.headers.update(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["allow"] = ", ".join(sorted(_allowed(request)))
+        allowed = methods_at(request.app.routes, request.scope)
+        answer.headers["allow"] = ", ".join(sorted(allowed))
     return answer
-
-
-def _allowed(request: Request) -> set[str]:
-    """Name all methods of a path (RFC 9110, 10.2.1); Starlette names those of its first route."""
-    routes = (route for route in request.app.routes if isinstance(route, Route))
-    there = (r for r in routes if r.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in there for method in route.methods or ()}
 
 
 async def _away(_: Request, __: Exception) -> JSONResponse:

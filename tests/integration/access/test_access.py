@@ -39,6 +39,7 @@ ADD = """
     INSERT INTO access_key (prefix, digest, tenant, name, slot, scopes, rate_per_s, burst)
     VALUES ('00000000', sha256('')::bytea, 'southwind', 'forged', 1, '{}', 1, 1)
 """
+CHALLENGE: Final = 'Bearer realm="premium-support"'
 LAST_USED = "SELECT last_used_at FROM access_key WHERE prefix = $1"
 LONG_AGO = "UPDATE access_key SET last_used_at = now() - interval '59 seconds' WHERE prefix = $1"
 KEPT = "SELECT string_agg(access_key::text, ' ') FROM access_key"
@@ -83,7 +84,8 @@ async def test_without_a_key_in_force_nobody_enters(door: Door) -> None:
     answers = [await door.ask(key) for key in (None, make_key(), expired, revoked)]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.text for answer in answers}) == 1
-    assert {answer.headers["www-authenticate"] for answer in answers} == {"Bearer"}
+    challenges = [answer.headers["www-authenticate"] for answer in answers]
+    assert challenges == [CHALLENGE, *[f'{CHALLENGE}, error="invalid_token"'] * 3]
     assert answers[0].headers["content-type"] == "application/problem+json"
 
 
@@ -118,6 +120,7 @@ async def test_a_mistyped_key_is_told_so(door: Door) -> None:
     answer = await door.ask(ApiKey(key.prefix, key.text[:-1]))
     assert answer.status_code == 401
     assert "typing error" in answer.json()["detail"]
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/openapi.json", "/docs"])
@@ -144,6 +147,7 @@ async def test_a_key_for_nothing_does_nothing(door: Door) -> None:
         assert answer.status_code == 403
         assert answer.headers["content-type"] == "application/problem+json"
         assert "have one made with `--scope " in answer.json()["detail"]
+        assert 'error="insufficient_scope", scope="' in answer.headers["www-authenticate"]
 
 
 async def test_who_asks_too_fast_is_told_when_to_come_again(door: Door) -> None:
@@ -151,9 +155,9 @@ async def test_who_asks_too_fast_is_told_when_to_come_again(door: Door) -> None:
     key, other = await door.key("a", burst=2), await door.key("b")
     first, second, third = [await door.ask(key) for _ in range(3)]
     assert [a.status_code for a in (first, second, third)] == [door.answer, door.answer, 429]
-    left = [answer.headers["ratelimit-remaining"] for answer in (first, second, third)]
-    assert left == ["1", "0", "0"]
-    assert (third.headers["ratelimit-limit"], third.headers["ratelimit-reset"]) == ("2", "2")
+    left = [answer.headers["ratelimit"] for answer in (first, second, third)]
+    assert left == ['"key";r=1;t=1', '"key";r=0;t=1', '"key";r=0;t=1']
+    assert third.headers["ratelimit-policy"] == '"key";q=2;w=2'
     assert third.headers["retry-after"] == "1"
     assert (await door.ask(other)).status_code == door.answer
     door.hand.now_s += 1

@@ -32,10 +32,10 @@ def test_a_draw_tells_what_is_left_and_when_there_is_more() -> None:
     """These are the figures of the headers; to wait for less than a second is not asked."""
     bucket = Bucket.full(RATE, 0)
     first = bucket.draw(0)
-    assert first == Draw(allowed=True, limit=4, remaining=3, full_in_s=1, next_in_s=1)
+    assert first == Draw(allowed=True, remaining=3, next_in_s=1)
     drawn(bucket, 3, 0)
     last = bucket.draw(0)
-    assert last == Draw(allowed=False, limit=4, remaining=0, full_in_s=2, next_in_s=1)
+    assert last == Draw(allowed=False, remaining=0, next_in_s=1)
 
 
 def test_a_slow_rate_says_how_long_to_wait() -> None:

@@ -2,34 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from intake import cloudevents, desk, erasure, shown, webhooks
-from intake.access import Confidant, Eraser, Reader, Writer, check_source
+from intake.access import Confidant, Eraser, Reader, check_source
+from intake.asker import Asker, Asks
 from intake.cloudevents import BATCHED, STRUCTURED, TOGETHER_MAX, Sent
 from intake.desk import Document
 from intake.domain import NumberKeys
 from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
 from intake.webhooks import Secrets
 from shared import postgres
-from shared.access import Access, Guard, Key
+from shared.access import Access, Guard
 from shared.api import (
     IDEMPOTENCY_KEY,
-    IDEMPOTENCY_KEY_PATTERN,
     TicketId,
-    Traceparent,
     make_api,
     problems,
 )
@@ -45,10 +44,10 @@ from shared.tracing import traceparent_or_new
 __all__ = ["Answers", "Batch", "Parts", "make_app"]
 
 _IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
+_EVENTS: Final = "/v1/cloudevents"
 _SIGNED: Final = "/v1/webhooks/"
 _STRANGERS_SHARE: Final = 4
 """Of all requests in hand at most a quarter have no key."""
-_TWO_KEYS: Final = "came more than once; send one"
 _OTHER_BODY: Final = (
     "this Idempotency-Key came with another body; send a new key, or the body it came with"
 )
@@ -60,7 +59,17 @@ _ANSWERED: Final = problems(
     }
 )
 _ONE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": ReceiptIssued, "description": "It came before, or it is no premium request."}
+    200: {"model": ReceiptIssued, "description": "It came before, or it is no premium request."},
+}
+_TAKEN: Final[dict[int | str, dict[str, Any]]] = {
+    202: {
+        "headers": {
+            "Location": {
+                "description": "Where to read what becomes of it.",
+                "schema": {"type": "string", "format": "uri-reference"},
+            }
+        }
+    }
 }
 _ONE_OR_BATCH: Final = "One that came before, or is no premium request; or the answers to a batch"
 _CLOUDEVENT_BODY: Final = {
@@ -79,44 +88,6 @@ _CLOUDEVENT_BODY: Final = {
         },
     }
 }
-
-type IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias=IDEMPOTENCY_KEY,
-        pattern=IDEMPOTENCY_KEY_PATTERN,
-        description="For 7 days the same key with the same body gets the same answer.",
-    ),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asker:
-    """Who asks, within which trace, under which Idempotency-Key: one word of two is two keys."""
-
-    key: Key
-    traceparent: str
-    word: str | None
-    fingerprint: bytes
-
-
-async def _asker(
-    request: Request,
-    key: Writer,
-    traceparent: Traceparent = None,
-    idempotency_key: IdempotencyKey = None,
-) -> _Asker:
-    _check_single(request)
-    place = request.scope["path"].encode()
-    return _Asker(
-        key,
-        traceparent_or_new(traceparent),
-        None if idempotency_key is None else key.word(idempotency_key),
-        sha256(place + b"\n" + await request.body()).digest(),
-    )
-
-
-type Asks = Annotated[_Asker, Depends(_asker)]
 
 
 class Batch(BaseModel):
@@ -182,7 +153,7 @@ def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = LIMITS) -> 
     """Build the app; ``routes`` are those that every service has, and open to all."""
     strangers_max = max(1, limits.requests_max // _STRANGERS_SHARE)
     guard = Middleware(Guard, access=parts.access, signed=_SIGNED, strangers_max=strangers_max)
-    app = make_api("intake", routes, [guard], limits)
+    app = make_api("intake", routes, [guard], limits, (_EVENTS, _SIGNED))
     door = _Door(parts.db, parts.reception, parts.keys)
     _add_requests(app, door)
     _add_batches(app, door)
@@ -196,7 +167,7 @@ def _add_requests(app: FastAPI, door: "_Door") -> None:
         "/v1/tickets",
         status_code=HTTPStatus.ACCEPTED,
         response_model=ReceiptIssued,
-        responses=_ANSWERED | _ONE,
+        responses=_ANSWERED | _TAKEN | _ONE,
     )
     async def take_request(content: SupportRequest, asker: Asks) -> Response:
         """Take a support request, and answer what was promised or why nothing is."""
@@ -206,7 +177,7 @@ def _add_requests(app: FastAPI, door: "_Door") -> None:
         "/v1/events",
         status_code=HTTPStatus.ACCEPTED,
         response_model=ReceiptIssued,
-        responses=_ANSWERED | _ONE,
+        responses=_ANSWERED | _TAKEN | _ONE,
     )
     async def take_fact(content: LaterFact, asker: Asks) -> Response:
         """Take a later fact about a request that was, or will be, sent."""
@@ -220,10 +191,11 @@ def _add_batches(app: FastAPI, door: "_Door") -> None:
         return await door.several([Sent(ticket, None) for ticket in batch.tickets], asker)
 
     @app.post(
-        "/v1/cloudevents",
+        _EVENTS,
         status_code=HTTPStatus.ACCEPTED,
         response_model=ReceiptIssued,
         responses=_ANSWERED
+        | _TAKEN
         | {200: {"model": ReceiptIssued | Answers, "description": _ONE_OR_BATCH}},
         openapi_extra=_CLOUDEVENT_BODY,
     )
@@ -299,14 +271,14 @@ class _Door:
         self._reception = reception
         self._keys = keys
 
-    async def one(self, content: Inbound, asker: _Asker, trace: str | None = None) -> Response:
+    async def one(self, content: Inbound, asker: Asker, trace: str | None = None) -> Response:
         """Answer one document; an event may belong to a ``trace`` of its own."""
         check_source(asker.key, content.source)
         return await self._answer(
             [Document(content, trace or asker.traceparent)], asker, _write_one
         )
 
-    async def several(self, events: Sequence[Sent | Poison], asker: _Asker) -> Response:
+    async def several(self, events: Sequence[Sent | Poison], asker: Asker) -> Response:
         """Answer each of several; a bad one does not harm its neighbours."""
         read = [_read(event, asker) for event in events]
         documents = [one for one in read if isinstance(one, Document)]
@@ -334,7 +306,7 @@ class _Door:
         async with self._db.transaction() as tx:
             await erasure.erase(tx, source, subject_id, await postgres.now(tx))
 
-    async def _answer(self, documents: Sequence[Document], asker: _Asker, write: Write) -> Response:
+    async def _answer(self, documents: Sequence[Document], asker: Asker, write: Write) -> Response:
         keyed = None if asker.word is None else Keyed(asker.word, asker.fingerprint, write)
         match await self._reception.ask(Asking(documents, keyed)):
             case "in_hand":
@@ -369,10 +341,16 @@ def _write_one(receipts: Sequence[ReceiptIssued]) -> Written | None:
 
 
 def _json(status: int, body: str) -> Response:
-    return Response(body, status, media_type="application/json")
+    """Answer; who is told 202 is told where what becomes of it can be read."""
+    headers = {}
+    if status == HTTPStatus.ACCEPTED:
+        receipt = from_json(body)
+        place = (quote(receipt[name], safe="") for name in ("source", "external_id"))
+        headers["location"] = f"/v1/receipts/{'/'.join(place)}"
+    return Response(body, status, headers, media_type="application/json")
 
 
-def _read(event: Sent | Poison, asker: _Asker) -> Document | str:
+def _read(event: Sent | Poison, asker: Asker) -> Document | str:
     """Read one of several; its fault comes back where it cannot be taken."""
     if isinstance(event, Poison):
         return event.detail
@@ -398,13 +376,6 @@ def _valid(content: Any, place: str) -> Inbound:  # noqa: ANN401 - JSON is any
         raise RequestValidationError(
             [{**fault, "loc": (*where, *fault["loc"][1:])} for fault in faults]
         ) from e
-
-
-def _check_single(request: Request) -> None:
-    """Refuse two keys: neither can be meant. Raises RequestValidationError."""
-    if len(request.headers.getlist("idempotency-key")) > 1:
-        place = ("header", IDEMPOTENCY_KEY)
-        raise RequestValidationError([{"type": "value_error", "loc": place, "msg": _TWO_KEYS}])
 
 
 def _bad_field(receipt: ReceiptIssued) -> RequestValidationError:

@@ -5,7 +5,7 @@ service reads by a statement of its own.
 """
 
 from shared.access.desk import Access
-from shared.access.guard import Guard, check_scope, needing
+from shared.access.guard import Guard, check_scope, forbidden, needing
 from shared.access.keys import Key
 
-__all__ = ["Access", "Guard", "Key", "check_scope", "needing"]
+__all__ = ["Access", "Guard", "Key", "check_scope", "forbidden", "needing"]

@@ -17,11 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared import keys
 from shared.access.desk import Access, Admission
 from shared.access.keys import Key, bearer_of
-from shared.access.limits import Draw
 from shared.errors import Transient
 from shared.http import refusal
 
-__all__ = ["Guard", "check_scope", "needing"]
+__all__ = ["Guard", "check_scope", "forbidden", "needing"]
 
 _KEYED: Final = "/v1/"
 """What else a service has is open, or knows its visitors otherwise."""
@@ -29,6 +28,9 @@ _CROWDED: Final = "too many webhooks are in hand; send it again in a second"
 _NOT_IN_FORCE: Final = "send a key that is in force as `Authorization: Bearer pk_…`"
 _MALFORMED: Final = "this is no key: a typing error, or a part is missing; copy it again"
 _UNTOLD: Final = "the key cannot be looked up now; nothing was taken, send the same request again"
+_CHALLENGE: Final = 'Bearer realm="premium-support"'
+_INVALID: Final = f'{_CHALLENGE}, error="invalid_token"'
+"""RFC 6750, 3.1: a key was shown, and does not count. To who shows none, no error is told."""
 _SHOWN: Final = HTTPBearer(auto_error=False, bearerFormat="pk_…")
 """For the API's description; the guard has read it before."""
 
@@ -61,7 +63,7 @@ class Guard:
         if isinstance(admission, JSONResponse):
             await admission(scope, receive, send)
             return
-        telling = _telling(admission.draw, send)
+        telling = _telling(admission, send)
         if admission.draw.allowed:
             scope.setdefault("state", {})["key"] = admission.key
             await self._app(scope, receive, telling)
@@ -82,19 +84,19 @@ class Guard:
     async def _admission(self, authorization: str | None) -> Admission | JSONResponse:
         token = bearer_of(authorization)
         if token is None:
-            return _stranger(_NOT_IN_FORCE)
+            return _stranger(_NOT_IN_FORCE, _CHALLENGE)
         shown = keys.read_key(token)
         if shown is None:
-            return _stranger(_MALFORMED)
+            return _stranger(_MALFORMED, _INVALID)
         try:
-            return await self._access.admit(shown) or _stranger(_NOT_IN_FORCE)
+            return await self._access.admit(shown) or _stranger(_NOT_IN_FORCE, _INVALID)
         except Transient:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, _UNTOLD, retry_after_s=1)
 
 
-def _stranger(detail: str) -> JSONResponse:
+def _stranger(detail: str, challenge: str) -> JSONResponse:
     answer = refusal(HTTPStatus.UNAUTHORIZED, detail)
-    answer.headers["www-authenticate"] = "Bearer"
+    answer.headers["www-authenticate"] = challenge
     return answer
 
 
@@ -104,10 +106,17 @@ def _too_fast(admission: Admission) -> JSONResponse:
     return refusal(HTTPStatus.TOO_MANY_REQUESTS, detail, retry_after_s=wait_s)
 
 
-def _telling(draw: Draw, send: Send) -> Send:
-    """Tell with each answer how many requests are left, so that a client can pace itself."""
-    figures = {"limit": draw.limit, "remaining": draw.remaining, "reset": draw.full_in_s}
-    headers = [(f"ratelimit-{name}".encode(), b"%d" % n) for name, n in figures.items()]
+def _telling(admission: Admission, send: Send) -> Send:
+    """Tell with each answer how many requests are left, so that a client can pace itself.
+
+    RateLimit header fields of the IETF's draft 10. The rate is a bucket: ``w`` is how long an empty
+    one takes to fill, ``t`` when there is one request more, which is what Retry-After says.
+    """
+    rate, draw = admission.key.rate, admission.draw
+    headers = [
+        (b"ratelimit-policy", b'"key";q=%d;w=%d' % (rate.burst, rate.window_s)),
+        (b"ratelimit", b'"key";r=%d;t=%d' % (draw.remaining, draw.next_in_s)),
+    ]
 
     async def told(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -136,4 +145,11 @@ def check_scope(key: Key, scope: keys.Scope) -> None:
     """Refuse with 403 what the key was not made for."""
     if not key.may(scope):
         detail = f"this key lacks the scope {scope}; have one made with `--scope {scope}`"
-        raise HTTPException(HTTPStatus.FORBIDDEN, detail)
+        raise forbidden(detail, scope)
+
+
+def forbidden(detail: str, scope: keys.Scope | None = None) -> HTTPException:
+    """Make a refusal with 403: the key does not reach so far."""
+    lacking = f', scope="{scope}"' if scope else ""
+    challenge = f'{_CHALLENGE}, error="insufficient_scope"{lacking}'
+    return HTTPException(HTTPStatus.FORBIDDEN, detail, {"www-authenticate": challenge})

@@ -1,6 +1,7 @@
 """What a key lets its holder do."""
 
 import hmac
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -10,6 +11,7 @@ from shared.keys import EVERY, ApiKey, Scope
 __all__ = ["Key", "bearer_of"]
 
 _SCHEME = "bearer"
+_ESCAPED = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,14 @@ class Key:
         return what in self.owned or EVERY in self.owned
 
     def word(self, idempotency_key: str) -> str:
-        """Keep a digest of an Idempotency-Key: a sender may make it of a person's name."""
-        return sha256(f"{self.tenant}/{idempotency_key}".encode()).hexdigest()
+        """Keep a digest of an Idempotency-Key: a sender may make it of a person's name.
+
+        In quotes it is a String of structured fields (RFC 9651), and the same without them.
+        """
+        text = idempotency_key
+        if text.startswith('"'):
+            text = _ESCAPED.sub(r"\1", text[1:-1])
+        return sha256(f"{self.tenant}/{text}".encode()).hexdigest()
 
 
 def bearer_of(authorization: str | None) -> str | None:

@@ -14,18 +14,20 @@ class Rate:
     per_s: int
     burst: int
 
+    @property
+    def window_s(self) -> int:
+        """In how many seconds an empty bucket fills."""
+        return math.ceil(self.burst / self.per_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What became of a request for a token. The figures are those of the RateLimit headers."""
+    """What became of a request for a token. The figures are those of the RateLimit field."""
 
     allowed: bool
-    limit: int
     remaining: int
-    full_in_s: int
-    """When the bucket will be full again."""
     next_in_s: int
-    """When there will be a token: what Retry-After says, 1 at least."""
+    """When there will be one token more: what Retry-After says, too, 1 at least."""
 
 
 @dataclass(slots=True)
@@ -48,10 +50,9 @@ class Bucket:
         self.at_s = now_s
         allowed = self.tokens >= 1
         self.tokens -= allowed
+        lacking = int(self.tokens) + 1 - self.tokens
         return Draw(
             allowed,
-            limit=self.rate.burst,
             remaining=int(self.tokens),
-            full_in_s=math.ceil((self.rate.burst - self.tokens) / self.rate.per_s),
-            next_in_s=max(math.ceil((1 - self.tokens) / self.rate.per_s), 1),
+            next_in_s=max(math.ceil(lacking / self.rate.per_s), 1),
         )

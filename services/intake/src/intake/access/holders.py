@@ -1,12 +1,10 @@
 """What an endpoint asks of the key that it is shown."""
 
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends
-from starlette.exceptions import HTTPException
 
-from shared.access import Key, needing
+from shared.access import Key, forbidden, needing
 
 __all__ = ["Confidant", "Eraser", "Reader", "Writer", "check_source"]
 
@@ -23,8 +21,7 @@ Eraser = Annotated[Key, Depends(needing("subjects:erase"))]
 def check_source(key: Key, source: str) -> None:
     """Refuse with 403 what comes from a source that is not the tenant's."""
     if not key.owns(source):
-        raise HTTPException(
-            HTTPStatus.FORBIDDEN,
+        raise forbidden(
             f"the source {source!r} is not one of {key.tenant}'s; send one that is, or have it"
             f" given to the tenant with `premium keys create {key.tenant} NAME --source SOURCE`",
         )

@@ -1,12 +1,10 @@
 """What an endpoint asks of the key that it is shown."""
 
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends
-from starlette.exceptions import HTTPException
 
-from shared.access import Key, needing
+from shared.access import Key, forbidden, needing
 
 __all__ = ["Actor", "Holder", "Lead", "Reader", "check_specialist"]
 
@@ -23,8 +21,7 @@ Holder = Annotated[Key, Depends(needing())]
 def check_specialist(key: Key, specialist_id: str) -> None:
     """Refuse with 403 an act as somebody for whom the tenant does not speak."""
     if not key.owns(specialist_id):
-        raise HTTPException(
-            HTTPStatus.FORBIDDEN,
+        raise forbidden(
             f"{key.tenant} does not speak for the specialist {specialist_id!r}; act as one for whom"
             f" it does, or have it allowed with `premium keys create {key.tenant} NAME"
             " --service router --scope desk:act --specialist SPECIALIST`",
