@@ -314,7 +314,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
     unreadable = any(fault["type"] == "json_invalid" for fault in error.errors())
     status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
-    faults = [Fault(field=_place(fault), fault=fault["msg"]) for fault in error.errors()]
+    faults = [Fault(field=_place(fault), fault=_said(fault, error)) for fault in error.errors()]
     faulty = _faulty(status, faults)
     return JSONResponse(faulty.model_dump(), status.value, media_type=_MEDIA_TYPE)
 
@@ -324,6 +324,16 @@ def _place(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "json_invalid":
         return _BODY
     return ".".join(str(part) for part in fault["loc"][1:]) or _BODY
+
+
+def _said(fault: Mapping[str, Any], error: RequestValidationError) -> str:
+    """Say what is wrong; of what is no JSON, where it stops being so, as editors count."""
+    if fault["type"] != "json_invalid":
+        return str(fault["msg"])
+    before = str(error.body)[: fault["loc"][-1]]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    what = fault["ctx"]["error"]
+    return f"is not JSON at line {line}, column {column}: {what}; send one JSON document"
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

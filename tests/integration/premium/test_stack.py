@@ -120,14 +120,17 @@ async def test_two_at_once_do_it_once(home: Path, servers: Servers) -> None:
 
 
 async def test_a_busy_port_is_left_to_whoever_has_it(home: Path, servers: Servers) -> None:
-    """When the port of last time is taken, another is chosen."""
-    stack = Stack(home, kafka_bootstrap=servers.kafka_bootstrap)
+    """When the port of last time is taken, another is chosen, and said."""
+    heard = Heard()
+    stack = Stack(home, kafka_bootstrap=servers.kafka_bootstrap, report=heard)
     await stack.up(services=False)
     port = port_of(stack)
     await stack.down()
     with socket.create_server(("127.0.0.1", port)):
         await stack.up(services=False)
         assert port_of(stack) != port
+    moved = f"PostgreSQL 18 moves to port {port_of(stack)}: another program has {port}"
+    assert moved in heard.lines
 
 
 async def test_a_stale_process_id_stops_nobody(home: Path, servers: Servers) -> None:

@@ -54,8 +54,9 @@ def test_the_mobile_app_is_no_place_to_ask() -> None:
 
 
 def test_nobody_knows_an_account_that_was_not_told_of() -> None:
-    """It may be on its way."""
+    """It may be on its way; the remedy names the command that lists it."""
     assert entitlement(asked(), ()) == "unknown_account"
+    assert "`premium accounts import`" in REMEDIES["unknown_account"]
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,21 @@ async def test_options_names_what_can_be_asked() -> None:
     assert nowhere.status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [('{"reason": a}', "line 1, column 12"), ('{"reason":\n  a}', "line 2, column 3")],
+)
+async def test_broken_json_is_named_with_its_place(body: str, place: str) -> None:
+    """Line and column, as editors count them, what is wrong there, and the remedy."""
+    headers = {"content-type": "application/json"}
+    async with knocking() as client:
+        answer = await client.post("/v1/said", content=body, headers=headers)
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (400, "body")
+    assert error["fault"].startswith(f"is not JSON at {place}: ")
+    assert error["fault"].endswith("; send one JSON document")
+
+
 @pytest.mark.parametrize("service", ["intake", "router", "sla-monitor", "notifier"])
 def test_every_refusal_is_declared(service: str) -> None:
     """What needs a key says how it refuses one; what has a body, how that can be refused."""

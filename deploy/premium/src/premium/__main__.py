@@ -11,16 +11,22 @@ def main() -> None:
     for library in ("aiokafka", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)  # what is amiss, we say ourselves
     try:
-        from premium.cli import app  # noqa: PLC0415 - takes a second, in which Ctrl-C may come
-        from premium.stack import StackError  # noqa: PLC0415
+        from premium.cli import app  # noqa: PLC0415 - takes a while, in which Ctrl-C may come
 
         command = app(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     try:
         command()
-    except StackError as e:
-        sys.stderr.write(f"premium: {e}\n")
+    except Exception as e:
+        from premium.failure import line_for  # noqa: PLC0415 - slow, and most commands succeed
+        from premium.settings import Settings  # noqa: PLC0415
+        from shared.settings import load  # noqa: PLC0415
+
+        line = line_for(e, load(Settings).home)
+        if line is None:
+            raise
+        sys.stderr.write(f"premium: {line}\n")
         sys.exit(1)
 
 

@@ -1,14 +1,13 @@
 """`premium keys create|rotate|revoke|list`: who may use the doors of intake and router."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Annotated, Final, Literal
 
 import asyncpg
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from premium.settings import Settings
 from premium.stack import Stack
@@ -17,10 +16,10 @@ from premium.stack.errors import StackError
 from shared.keys import SCOPES, ApiKey, Keyed, Scope
 from shared.settings import load
 
-__all__ = ["keys"]
+__all__ = ["keys", "lines_of"]
 
-_WIDTHS: Final = {"prefix": 8, "scopes": max(map(len, chain(*SCOPES.values())))}
-"""What must be readable, or copied, on a narrow screen."""
+_WIDTH: Final = 80
+_INDENT: Final = " " * 10
 _CHOICE: Final = "; ".join(f"{name}: {', '.join(scopes)}" for name, scopes in SCOPES.items())
 _OWNED: Final[Mapping[Keyed, str]] = {"intake": "sources", "router": "specialists"}
 
@@ -62,7 +61,7 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
 @keys.command()
 def rotate(tenant: Tenant, name: Name, service: Service = "intake") -> None:
     """Make a second key like the one in force, and show it; revoke the first when it is unused."""
-    _show(_as_owner(service, lambda connection: kept.rotate(connection, tenant, name)))
+    _show(_as_owner(service, lambda connection: kept.rotate(connection, tenant, name, service)))
 
 
 @keys.command()
@@ -78,16 +77,30 @@ def revoke(
 @keys.command("list")
 def list_(service: Service = "intake") -> None:
     """Show all keys but their secrets: whose, for what, and when each was last used."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    owned = _OWNED[service]
-    for title in ("prefix", "tenant", "name", "state", "scopes", owned, "expires", "last used"):
-        table.add_column(title, overflow="fold", min_width=_WIDTHS.get(title))
     for key in _as_owner(service, lambda connection: kept.kept(connection, service)):
-        moments = (key.expires_at, key.last_used_at)
-        shown = (f"{moment:%Y-%m-%d %H:%M}" if moment else "never" for moment in moments)
-        lists = ("\n".join(key.scopes), "\n".join(key.owned))
-        table.add_row(key.prefix, key.tenant, key.name, key.state, *lists, *shown)
-    Console().print(table)
+        for line in lines_of(key, _OWNED[service]):
+            typer.echo(line)
+
+
+def lines_of(key: kept.Listed, owned: str) -> Iterator[str]:
+    """Describe a key in lines of at most 80 characters, as far as its names allow.
+
+    When it was made tells two keys of one name apart.
+    """
+    yield f"{key.prefix}  {key.tenant} {key.name}: {key.state}"
+    moments = {"made": key.created_at, "expires": key.expires_at, "last used": key.last_used_at}
+    said = (f"{n} {f'{at:%Y-%m-%d %H:%M}' if at else 'never'}" for n, at in moments.items())
+    yield _INDENT + ", ".join(said)
+    for title, names in (("scopes", key.scopes), (owned, key.owned)):
+        text = f"{title}: {', '.join(names) or 'none'}"
+        yield from wrap(
+            text,
+            _WIDTH,
+            initial_indent=_INDENT,
+            subsequent_indent=_INDENT + "  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _scopes(service: Keyed, asked: list[str]) -> list[Scope]:

@@ -89,7 +89,7 @@ class _Service:
             raise StackError(
                 f"{name} does not answer at {place} ({type(e).__name__});"
                 " see `premium status`, then `premium up`"
-            ) from None
+            ) from e
         if status == HTTPStatus.NOT_FOUND:
             raise StackError(
                 f"{name} has heard nothing of this ticket ({place}); look for its request with"

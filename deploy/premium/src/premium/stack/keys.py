@@ -42,9 +42,9 @@ _ROTATE: Final = """
     ORDER BY created_at DESC LIMIT 1
     ON CONFLICT DO NOTHING RETURNING prefix
 """
-_IN_FORCE: Final = """
-    SELECT EXISTS (
-        SELECT FROM access_key WHERE tenant = $1 AND name = $2 AND revoked_at IS NULL)
+_OLDEST: Final = """
+    SELECT prefix, created_at FROM access_key
+    WHERE tenant = $1 AND name = $2 AND revoked_at IS NULL ORDER BY created_at LIMIT 1
 """
 _REVOKE: Final = """
     UPDATE access_key SET revoked_at = now() WHERE prefix = $1 AND revoked_at IS NULL
@@ -150,7 +150,9 @@ async def _own(connection: asyncpg.Connection, service: Keyed, tenant: str, what
         raise StackError(f"the source {what} is {owner}'s: a source belongs to one tenant")
 
 
-async def rotate(connection: asyncpg.Connection, tenant: str, name: str) -> ApiKey:
+async def rotate(
+    connection: asyncpg.Connection, tenant: str, name: str, service: Keyed = "intake"
+) -> ApiKey:
     """Make a second key like the one in force; both count until one is revoked.
 
     Raises StackError when there is none, or there are two.
@@ -159,10 +161,11 @@ async def rotate(connection: asyncpg.Connection, tenant: str, name: str) -> ApiK
     key = make_key()
     if await connection.fetchval(_ROTATE, key.prefix, key.digest, tenant, name) is not None:
         return key
-    if await connection.fetchval(_IN_FORCE, tenant, name):
+    if (oldest := await connection.fetchrow(_OLDEST, tenant, name)) is not None:
         raise StackError(
-            f"two keys {name} of {tenant} are in force: revoke the old one first,"
-            " see `premium keys list`"
+            f"two keys {name} of {tenant} are in force: revoke the old one first, made"
+            f" {oldest['created_at']:%Y-%m-%d %H:%M}, with `premium keys revoke {oldest['prefix']}"
+            f" --service {service}`"
         )
     raise StackError(f"{tenant} has no key {name} in force: make one with `premium keys create`")
 

@@ -154,6 +154,11 @@ class Stack:
         site = Site(self._home, self._home.recall(), self._report)
         return await asyncio.gather(*(_look(site, server) for server in self._own()))
 
+    def running(self) -> tuple[list[str], list[str]]:
+        """Name the servers of ours whose process is there, and those whose is not."""
+        there = {s.name: find(self._home.run, s.name) is not None for s in self._own()}
+        return [n for n in there if there[n]], [n for n in there if not there[n]]
+
     def _own(self) -> list[Server]:
         theirs = {
             _KAFKA.name: self._kafka_bootstrap is not None,
@@ -261,8 +266,11 @@ class _EndedError(StackError):
 
 
 async def _start_once(site: Site, server: Server) -> None:
-    busy = [name for name in server.ports if not is_free(site.memory.ports[name])]
+    ports = site.memory.ports
+    busy = {name: ports[name] for name in server.ports if not is_free(ports[name])}
     _choose_ports(site.memory, busy)
+    for name, port in busy.items():
+        site.report.say(f"{server.title} moves to port {ports[name]}: another program has {port}")
     site.home.remember(site.memory)
     await server.prepare(site)
     running = spawn(site.home.run, server.name, server.command(site))

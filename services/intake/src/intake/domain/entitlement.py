@@ -13,8 +13,8 @@ __all__ = ["REMEDIES", "Entitled", "Version", "account_of", "entitlement", "veil
 
 REMEDIES: Final[dict[Refusal, str]] = {
     "mobile_app": "Premium Support is not available in the mobile app; ask in the web app",
-    "unknown_account": "no such account has been told of; list it on accounts.v1, then nothing "
-    "need be sent again for 24 hours",
+    "unknown_account": "no such account is known; list it by `premium accounts import` or on "
+    "accounts.v1, then nothing need be sent again for 24 hours",
     "not_bought": "the account has not bought Premium Support; use the standard support channels",
     "not_yet_valid": "the account's Premium Support begins after the create date",
     "expired": "the account's Premium Support had ended by the create date; renew it",

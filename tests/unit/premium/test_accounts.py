@@ -1,0 +1,101 @@
+"""The operator's file of accounts: read, or refused with every fault, its place and remedy."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+from typer.testing import CliRunner
+
+from premium.accounts.files import read
+from premium.cli import app
+from shared.events import AccountListed, Purchase
+from shared.places import Refused
+
+EXAMPLE: Final = Path(__file__).parents[3] / "docs" / "examples" / "accounts.yaml"
+HEAD: Final = "account_id,since,until,super_admins,seats,time_zone,language,tier,region\n"
+NORTHWIND: Final = "northwind,2026-01-01T00:00:00Z,,ada,bob; carol,Europe/Berlin,de,gold,DE-BE\n"
+LISTED: Final = AccountListed(
+    account_id="northwind",
+    purchases=(Purchase(since=datetime(2026, 1, 1, tzinfo=UTC)),),
+    super_admins=frozenset({"ada"}),
+    seats=frozenset({"bob", "carol"}),
+    time_zone="Europe/Berlin",
+    language="de",
+    tier="gold",
+    region="DE-BE",
+)
+
+
+def faults(tmp_path: Path, text: str, name: str) -> list[str]:
+    """Read a file that is refused."""
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(Refused) as refused:
+        read(file)
+    return str(refused.value).splitlines()
+
+
+def test_yaml_and_csv_say_the_same(tmp_path: Path) -> None:
+    """The example, and a table of the same; what has no value is left out."""
+    table, text = tmp_path / "accounts.csv", tmp_path / "accounts.yaml"
+    table.write_text(HEAD + NORTHWIND)
+    text.write_text(EXAMPLE.read_text().replace("00:00:00Z", "00:00:00Z\n        until:"))
+    assert read(EXAMPLE) == read(table) == read(text) == (LISTED,)
+
+
+def test_seats_may_be_everyones(tmp_path: Path) -> None:
+    """In a table as in YAML."""
+    file = tmp_path / "accounts.csv"
+    file.write_text("account_id,seats\nnorthwind,everyone\n")
+    assert [account.seats for account in read(file)] == ["everyone"]
+
+
+def test_every_fault_of_yaml_is_named_with_its_place(tmp_path: Path) -> None:
+    """Line and column, the field, and what to do; also of a purchase, and of who is there twice."""
+    text = """\
+accounts:
+  - account_id: northwind
+    purchases:
+      - {since: 2026-01-01T00:00:00, untill: 2026-02-01T00:00:00Z}
+    time_zone: Europe/Berln
+  - account_id: northwind
+    seat: [bob]
+"""
+    assert faults(tmp_path, text, "accounts.yaml") == [
+        (
+            "accounts.yaml:4:10: accounts[0].purchases[0].since: '2026-01-01T00:00:00' has no zone;"
+            " add one, such as +01:00"
+        ),
+        (
+            "accounts.yaml:4:38: accounts[0].purchases[0].untill: unknown key 'untill';"
+            " did you mean 'until'?"
+        ),
+        "accounts.yaml:5:5: accounts[0].time_zone: is no IANA time zone such as Europe/Berlin",
+        (
+            "accounts.yaml:6:5: accounts[1].account_id: 'northwind' is listed in line 2 already;"
+            " keep one"
+        ),
+        "accounts.yaml:7:5: accounts[1].seat: unknown key 'seat'; did you mean 'seats'?",
+    ]
+
+
+def test_every_fault_of_a_table_is_named_with_its_place(tmp_path: Path) -> None:
+    """Line, and column of the table."""
+    rows = NORTHWIND.replace("2026-01-01T00:00:00Z", "yesterday") + NORTHWIND.replace("de,", "d,")
+    assert [line.split(" ", 1)[0] for line in faults(tmp_path, HEAD + rows, "accounts.csv")] == [
+        "accounts.csv:2:2:",
+        "accounts.csv:3:1:",
+        "accounts.csv:3:7:",
+    ]
+    head = faults(tmp_path, HEAD.replace("seats", "seat") + NORTHWIND, "accounts.csv")
+    assert head == ["accounts.csv:1:5: unknown column 'seat'; did you mean 'seats'?"]
+
+
+def test_a_wrong_file_ends_the_command_with_two(tmp_path: Path) -> None:
+    """As a roster's or a policy's does."""
+    file = tmp_path / "accounts.yaml"
+    file.write_text("accounts: [northwind]\n")
+    ended = CliRunner().invoke(app(["accounts"]), ["accounts", "import", str(file)])
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("accounts.yaml:1:12: accounts[0]: ")

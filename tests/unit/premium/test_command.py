@@ -1,0 +1,77 @@
+"""The operator's command: soon there, and of one line when something is amiss."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+from typer.testing import CliRunner
+
+from premium.cli import COMMANDS, app
+from premium.failure import line_for
+from premium.stack.databases import ROLES
+from premium.stack.ports import free_port
+from premium.stack.postgres import ADMIN
+from premium.stack.state import Home, Memory
+
+CPU_S_MAX: Final = 0.5
+EXAMPLES: Final = Path(__file__).parents[3] / "docs" / "examples"
+TICKET: Final = "4aab2f06-6b5f-5d7b-9a2c-0f3f3d9f3c44"
+PORTS: Final = (
+    *("intake", "router", "sla-monitor", "notifier", "kafka", "kafka-controller"),
+    *("postgres", "mail", "mail-smtp"),
+)
+
+
+@pytest.fixture
+def down(tmp_path: Path) -> Home:
+    """Give the folder of a stack that was up once."""
+    home = Home(tmp_path / "home")
+    home.make()
+    memory = Memory(
+        ports={name: free_port() for name in PORTS}, keys={"intake": "a", "router": "b"}
+    )
+    memory.make_up_passwords((*ROLES, ADMIN))
+    home.remember(memory)
+    return home
+
+
+def test_help_is_soon_there() -> None:
+    """The list of commands loads none of them."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    listed = subprocess.run(
+        [sys.executable, "-m", "premium", "--help"], capture_output=True, text=True, check=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - spent.ru_utime - spent.ru_stime
+    assert [name for name in COMMANDS if f"  {name} " not in listed.stdout] == []
+    assert "..." not in listed.stdout.partition("Commands:")[2]
+    assert cpu_s <= CPU_S_MAX
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["accounts", "import", str(EXAMPLES / "accounts.yaml")],
+        ["roster", "import", str(EXAMPLES / "roster.csv")],
+        ["policy", "lint"],
+        ["webhooks", "list"],
+        ["keys", "list"],
+        ["inbox", "link", "mara"],
+        ["explain", TICKET],
+        ["watch", "breaches"],
+        ["consume", "receipts.v1", "app-form/1"],
+        ["produce", "inbound.v1", "app-form/1"],
+        ["redrive", "intake"],
+    ],
+    ids=lambda asked: asked[0],
+)
+def test_a_stack_that_is_down_is_named(down: Home, asked: list[str]) -> None:
+    """Whatever a command could not reach, the line says that the stack does not run."""
+    home = {"PREMIUM_HOME": str(down.folder)}
+    ended = CliRunner().invoke(app(asked), asked, env=home, input="{}")
+    assert isinstance(ended.exception, Exception)
+    line = line_for(ended.exception, down.folder)
+    assert line == f"the stack in {down.folder} does not run: run `premium up`"
