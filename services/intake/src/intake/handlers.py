@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from intake import desk, erasure, store, webhooks
+from intake import desk, erasure, roster, store, webhooks
 from intake.desk import Document
 from intake.domain import NumberKeys, receipts
 from shared import dead_letters, outbox
@@ -21,6 +21,7 @@ from shared.events import (
     Event,
     PolicyPublished,
     ReceiptIssued,
+    SpecialistListed,
     TicketFact,
 )
 from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
@@ -29,9 +30,14 @@ from shared.tracing import traceparent_of
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "take"]
 
-CONSUMES: Final = (INBOUND_TOPIC, PolicyPublished.topic, AccountListed.topic)
+CONSUMES: Final = (
+    INBOUND_TOPIC,
+    PolicyPublished.topic,
+    AccountListed.topic,
+    SpecialistListed.topic,
+)
 EMITS: Final = (TicketFact.topic, ReceiptIssued.topic)
-_TOLD: Final = (PolicyPublished.topic, AccountListed.topic)
+_TOLD: Final = frozenset(CONSUMES) - {INBOUND_TOPIC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Hooked:
 
 
 type Item = Posted | Refused | Hooked | Envelope[Event]
-"""A document, a webhook's event, or the event of a policy or an account."""
+"""A document, a webhook's event, or the event of a policy, an account or a specialist."""
 
 
 def decode(record: Record) -> Item | Skipped:
@@ -93,9 +99,10 @@ def decode(record: Record) -> Item | Skipped:
 
 
 async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys) -> None:
-    """Answer each document; what is told of policies and accounts counts for all of the batch."""
+    """Answer each document; policies, accounts and the roster count for all of the batch."""
     told = [item for item in items if isinstance(item, Envelope)]
     await store.save_policies(tx, told)
+    await roster.keep(tx, told)
     await desk.list_accounts(tx, told, now, keys)
     posted = [item for item in items if isinstance(item, Posted)]
     for item in items:
