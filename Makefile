@@ -77,6 +77,7 @@ fuzz: $(READY) ## intake's door beside its OpenAPI document, and ten million spo
 
 accuracy: $(READY) ## how well language and business-critical claims are read, on real text
 	@$(PYTEST) tests/accuracy -s $(ARGS)
+	@$(RUN) uv run --frozen --inexact --group accuracy python -m tests.accuracy
 
 docs: $(READY) ## write anew what is generated from code: README's table, docs/api
 	@$(RUN) python -m docs $(ARGS)

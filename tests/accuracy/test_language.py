@@ -2,28 +2,25 @@
 
 import csv
 import gzip
-import os
 import statistics
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.accuracy.short_texts import FOLDER, UNKNOWN, cut
+from tests.accuracy.short_texts import sentences as all_sentences
 
 from intake.language import decide, load
 from shared.clock import elapsed_s
 
-FOLDER: Final = Path(os.environ.get("PREMIUM_DATA", Path(__file__).parents[3] / "shared/data"))
 EVERY: Final = 8  # of the 37,071 sentences
 CUTS: Final = (20, 40)
 BANDS: Final = (50, 100, 150)
 LARGE: Final = ("en", "es", "pt", "fr", "de", "it", "nl", "ja", "zh", "ko", "pl", "ru")
-UNKNOWN: Final = {"mi", "tn", "ts"}
-"""Languages of the data that the model was not trained on."""
 MEMORY_MB_MAX: Final = 150
 
 MEMORY = """
@@ -85,12 +82,6 @@ def score(readings: Sequence[Reading]) -> Score:
     )
 
 
-def cut(sentence: str, characters_max: int) -> str:
-    """Shorten at a space, where there is one."""
-    head = sentence[: characters_max + 1]
-    return (head.rpartition(" ")[0] or head)[:characters_max]
-
-
 def show(title: str, rows: Iterable[tuple[str, Score]]) -> None:
     """Print a table, ready for docs/language.md."""
     print(f"\n| {title} | texts | decided | right of these | wrong and sure |")  # noqa: T201
@@ -102,9 +93,7 @@ def show(title: str, rows: Iterable[tuple[str, Score]]) -> None:
 @pytest.fixture(scope="module")
 def sentences() -> list[tuple[str, str]]:
     """Take every eighth sentence of 75 languages."""
-    with gzip.open(FOLDER / "langid_sentences.tsv.gz", "rt", encoding="utf-8") as file:
-        rows = [line.rstrip("\n").partition("\t") for line in file]
-    return [(language, sentence) for language, _, sentence in rows[::EVERY]]
+    return all_sentences()[::EVERY]
 
 
 @pytest.fixture(scope="module")

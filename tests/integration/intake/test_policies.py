@@ -82,4 +82,4 @@ async def test_a_kept_policy_is_the_one_that_came(intake: Intake) -> None:
     policy = of_gold("10 min")
     await intake.take(published(policy, NOON))
     async with intake.db.transaction() as tx:
-        assert (await store.current_policy(tx)).version == policy.version
+        assert (await store.current_terms(tx)).policy.version == policy.version

@@ -17,7 +17,7 @@ from intake.domain import Acceptance, NumberKeys, Version, receipts
 from intake.language import decide
 from intake.later import Told
 from intake.news import store as news
-from intake.store import Answered, Came, Judged, Known, Waiting
+from intake.store import Answered, Came, Judged, Known, Terms, Waiting
 from shared import inbox, outbox
 from shared.events import (
     AccountListed,
@@ -29,7 +29,6 @@ from shared.events import (
     SupportRequest,
 )
 from shared.events.requests import Reference
-from shared.policies import Policy
 from shared.postgres import Tx
 
 __all__ = [
@@ -254,7 +253,7 @@ def _judge(
         if isinstance(d.content, SupportRequest)
     ]
     return [
-        _verdict(c, known.accounts.get(c.request.account_id, []), known.policy, now, keys)
+        _verdict(c, known.accounts.get(c.request.account_id, []), known.terms, now, keys)
         for c in came
     ]
 
@@ -276,9 +275,9 @@ async def _judge_again(
 ) -> None:
     if not waiting:
         return
-    policy = await store.current_policy(tx)
+    terms = await store.current_terms(tx)
     found = [
-        _verdict(w.came, accounts.get(w.came.request.account_id, []), policy, now, keys)
+        _verdict(w.came, accounts.get(w.came.request.account_id, []), terms, now, keys)
         for w in waiting
     ]
     changed = [j for j, w in zip(found, waiting, strict=True) if j.receipt != w.receipt]
@@ -288,7 +287,7 @@ async def _judge_again(
 
 
 def _verdict(
-    came: Came, versions: Sequence[Version], policy: Policy, now: datetime, keys: NumberKeys
+    came: Came, versions: Sequence[Version], terms: Terms, now: datetime, keys: NumberKeys
 ) -> _Judged:
     request = came.request
     match domain.entitlement(request, versions):
@@ -298,9 +297,12 @@ def _verdict(
                 subject=request.subject,
                 body=request.body,
                 account_language=entitled.account.language,
+                served=terms.served,
             )
             try:
-                acceptance = domain.accept(request, entitled, language, policy, now=now, keys=keys)
+                acceptance = domain.accept(
+                    request, entitled, language, terms.policy, now=now, keys=keys
+                )
             except domain.NumberFault as e:
                 return _Judged(came, receipts.undialable(request, str(e)))
             return _Judged(came, receipts.accepted(request, acceptance), acceptance)

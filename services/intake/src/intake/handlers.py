@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from intake import cloudevents, desk, erasure, shown, store, webhooks
+from intake import cloudevents, desk, erasure, roster, shown, store, webhooks
 from intake.desk import Document
 from intake.domain import NumberKeys, receipts
 from shared import dead_letters, outbox
@@ -22,6 +22,7 @@ from shared.events import (
     Event,
     PolicyPublished,
     ReceiptIssued,
+    SpecialistListed,
     TicketFact,
 )
 from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
@@ -31,9 +32,15 @@ from shared.tracing import traceparent_of
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "take"]
 
-CONSUMES: Final = (INBOUND_TOPIC, PolicyPublished.topic, AccountListed.topic, ClockFact.topic)
+CONSUMES: Final = (
+    INBOUND_TOPIC,
+    PolicyPublished.topic,
+    AccountListed.topic,
+    SpecialistListed.topic,
+    ClockFact.topic,
+)
 EMITS: Final = (TicketFact.topic, ReceiptIssued.topic)
-_TOLD: Final = (PolicyPublished.topic, AccountListed.topic)
+_TOLD: Final = frozenset(CONSUMES) - {INBOUND_TOPIC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Hooked:
 
 
 type Item = Posted | Refused | Hooked | Envelope[Event]
-"""A document, a webhook's event, or the event of a policy, an account or a clock."""
+"""A document, a webhook's event, or the event of a policy, an account, a specialist or a clock."""
 
 
 def decode(record: Record) -> Item | Skipped:
@@ -116,10 +123,11 @@ def _sent(record: Record, headers: Mapping[str, str]) -> cloudevents.Sent:
 
 
 async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys) -> None:
-    """Answer each document; what is told of policies and accounts counts for all of the batch."""
+    """Answer each document; policies, accounts and the roster count for all of the batch."""
     told = [item for item in items if isinstance(item, Envelope)]
     await store.save_policies(tx, told)
     await shown.save_clocks(tx, told)
+    await roster.keep(tx, told)
     await desk.list_accounts(tx, told, now, keys)
     posted = [item for item in items if isinstance(item, Posted)]
     for item in items:

@@ -29,10 +29,11 @@ __all__ = [
     "Came",
     "Judged",
     "Known",
+    "Terms",
     "Waiting",
     "accounts",
     "change_merges",
-    "current_policy",
+    "current_terms",
     "hold_and_claim",
     "judge_again",
     "known",
@@ -99,8 +100,12 @@ JUDGE_AGAIN: Final = """
     WHERE ticket_id = $1
 """
 REAL_NOW: Final = "SELECT now()"
-KNOWN: Final = """
+_TERMS: Final = """
     SELECT (SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1) AS policy,
+           (SELECT array_agg(language) FROM served_language) AS served
+"""
+KNOWN: Final = f"""
+    {_TERMS},
            (SELECT array_agg((ticket_id, digest, receipt))
             FROM request WHERE ticket_id = ANY($1)) AS answered,
            (SELECT array_agg((account_id, since, content, salt) ORDER BY account_id, since)
@@ -116,9 +121,6 @@ WAITING: Final = f"""
 OVERDUE: Final = f"""
     {_WAITING} WHERE outcome = 'held' AND held_until <= $1
     ORDER BY held_until LIMIT $2 FOR UPDATE SKIP LOCKED
-"""
-CURRENT_POLICY: Final = """
-    SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1
 """
 
 
@@ -282,17 +284,24 @@ def _kept_content(kept: Judged) -> str | None:
     return None if kept.receipt.outcome == "accepted" else kept.came.request.model_dump_json()
 
 
-class Known(NamedTuple):
-    """What is known when requests come: the policy, and what there is of tickets and accounts."""
+class Terms(NamedTuple):
+    """What all requests are judged by: the policy, and the languages that the roster serves."""
 
     policy: Policy
+    served: frozenset[str]
+
+
+class Known(NamedTuple):
+    """What is known when requests come: the terms, and what there is of tickets and accounts."""
+
+    terms: Terms
     answered: dict[UUID, Answered]
     accounts: dict[str, list[Version]]
     merged: bool
     """Merges wait for some of them."""
 
 
-_NOTHING: Final = Known(default_policy(), {}, {}, merged=False)
+_NOTHING: Final = Known(Terms(default_policy(), frozenset()), {}, {}, merged=False)
 
 
 async def known(tx: Tx, ticket_ids: Sequence[UUID], account_ids: Sequence[str]) -> Known:
@@ -302,7 +311,7 @@ async def known(tx: Tx, ticket_ids: Sequence[UUID], account_ids: Sequence[str]) 
     row = await tx.fetchrow(KNOWN, ticket_ids, account_ids)
     assert row is not None  # noqa: S101 - it selects no table
     return Known(
-        default_policy() if row["policy"] is None else _policy(row["policy"]),
+        _terms(row),
         {
             ticket_id: Answered(digest, _receipt(receipt))
             for ticket_id, digest, receipt in row["answered"] or ()
@@ -331,10 +340,14 @@ async def real_now(tx: Tx) -> datetime:
     return moment
 
 
-async def current_policy(tx: Tx) -> Policy:
-    """Read the policy published last; the built-in one while there is none."""
-    document = await tx.fetchval(CURRENT_POLICY)
-    return default_policy() if document is None else _policy(document)
+async def current_terms(tx: Tx) -> Terms:
+    """Read the policy published last, the built-in one while there is none, and the languages."""
+    return _terms(await tx.fetchrow(_TERMS))
+
+
+def _terms(row: Any) -> Terms:  # noqa: ANN401 - asyncpg has no types
+    policy = default_policy() if row["policy"] is None else _policy(row["policy"])
+    return Terms(policy, frozenset(row["served"] or ()))
 
 
 def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - asyncpg has no types

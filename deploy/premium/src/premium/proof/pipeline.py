@@ -20,7 +20,7 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage("intake", "intake", ("inbound.v1", "policies.v1", "accounts.v1")),
+    Stage("intake", "intake", ("inbound.v1", "policies.v1", "accounts.v1", "specialists.v1")),
     Stage("router", "router", ("tickets.v1", "specialists.v1")),
     Stage("sla-monitor", "sla_monitor", ("tickets.v1",)),
     Stage(
