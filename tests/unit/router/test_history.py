@@ -91,5 +91,6 @@ def _anything(kind: str) -> dict[str, object]:
         ("source", "external_id", "waiting_for", "severity", "reason", "cause", "outcome", "words"),
         "x",
     )
-    fact = json.dumps({**words, "waited_ms": 1, "english_instead": True, "attempt": 1})
+    counts = {"waited_ms": 1, "attempt": 1, "unanswered": 3}
+    fact = json.dumps({**words, **counts, "english_instead": True})
     return {"at": NOON, "type": kind, "specialist_id": None, "name": None, "fact": fact}

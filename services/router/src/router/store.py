@@ -36,7 +36,7 @@ _UNTIL: Final[TypeAdapter[dict[str, datetime]]] = TypeAdapter(dict[str, datetime
 
 _WHO: Final = (
     *("specialist_id", "name", "languages", "presence"),
-    *("skills", "team", "certified", "on_shift", "said"),
+    *("skills", "team", "certified", "on_shift", "said", "away"),
 )
 
 DECISIONS_KEPT: Final = timedelta(days=14)
@@ -83,14 +83,15 @@ FORGET_DECISIONS: Final = """
 SAVE_SPECIALISTS: Final = """
     INSERT INTO specialist (
         specialist_id, name, languages, presence, listed_at, removed, levels, skills, team,
-        certified, universal, weights, shifts, on_shift, turns_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        certified, universal, weights, shifts, on_shift, turns_at, auto_ring)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     ON CONFLICT (specialist_id) DO UPDATE SET
         name = excluded.name, languages = excluded.languages, presence = excluded.presence,
         listed_at = excluded.listed_at, removed = excluded.removed, levels = excluded.levels,
         skills = excluded.skills, team = excluded.team, certified = excluded.certified,
         universal = excluded.universal, weights = excluded.weights, shifts = excluded.shifts,
-        on_shift = excluded.on_shift, turns_at = excluded.turns_at
+        on_shift = excluded.on_shift, turns_at = excluded.turns_at,
+        auto_ring = excluded.auto_ring
 """
 SAVE_TURNS: Final = """
     UPDATE specialist AS s SET on_shift = new.on_shift, turns_at = new.turns_at
@@ -141,14 +142,15 @@ SAVE_TICKETS: Final = """
         ticket_id, account_id, role, channel, severity, language, time_zone, create_date, due_at,
         latest, reclassified_at, reclassified_by, reclassified_to, specialist_id, assigned_count,
         declined_by, waiting_since, waiting, base_language, clocks, pool, rank_at, again_at,
-        set_aside, offered_count, hand_back_at, pinned_to, confirmed, wakes_at)
+        set_aside, offered_count, hand_back_at, pinned_to, confirmed, wakes_at, rounds,
+        rings_at)
     SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::timestamptz[], $12::uuid[],
         $13::text[], $14::text[], $15::int[], $16::jsonb[], $17::timestamptz[], $18::bool[],
         $19::text[], $20::jsonb[], $21::text[], $22::timestamptz[], $23::timestamptz[],
         $24::jsonb[], $25::int[], $26::timestamptz[], $27::text[], $28::text[],
-        $29::timestamptz[])
+        $29::timestamptz[], $30::int[], $31::timestamptz[])
     ON CONFLICT (ticket_id) DO UPDATE SET
         account_id = excluded.account_id, role = excluded.role, channel = excluded.channel,
         severity = excluded.severity, language = excluded.language,
@@ -162,7 +164,8 @@ SAVE_TICKETS: Final = """
         rank_at = excluded.rank_at, again_at = excluded.again_at,
         set_aside = excluded.set_aside, offered_count = excluded.offered_count,
         hand_back_at = excluded.hand_back_at, pinned_to = excluded.pinned_to,
-        confirmed = excluded.confirmed, wakes_at = excluded.wakes_at
+        confirmed = excluded.confirmed, wakes_at = excluded.wakes_at,
+        rounds = excluded.rounds, rings_at = excluded.rings_at
 """
 QUEUE: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting,
@@ -172,7 +175,7 @@ QUEUE: Final = """
 """
 ROSTER_LOAD: Final = """
     SELECT specialist_id, name, languages, presence, levels, skills, team, certified, on_shift,
-           said, channel, capacity, load
+           said, away, channel, capacity, load
     FROM specialist JOIN capacity USING (specialist_id)
     LEFT JOIN presence USING (specialist_id)
     WHERE NOT removed ORDER BY specialist_id, channel
@@ -230,8 +233,7 @@ async def save(tx: Tx, desk: Desk) -> int | None:
         await tx.execute(SAVE_TURNS, *columns)
     if desk.listed:
         await _save_specialists(tx, desk.listed.values())
-    if desk.said_before:
-        await kept.save_said(tx, desk)
+    await kept.save_presence(tx, desk)
     if desk.touched:
         columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
@@ -239,7 +241,8 @@ async def save(tx: Tx, desk: Desk) -> int | None:
         await kept.save_offers(tx, desk.offers.values())
     if desk.before or desk.met or desk.decisions:
         await _save_decided(tx, desk)
-    changed = {who for who, _ in desk.before}.union(desk.listed, desk.turned, desk.said_before)
+    told_of = (desk.listed, desk.turned, desk.words, desk.lapsed, desk.answering)
+    changed = {who for who, _ in desk.before}.union(*told_of)
     pools = desk.roster.new_pools
     return await tell(tx, changed, pools) if changed or pools else None
 
@@ -275,7 +278,7 @@ async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
                 *(json.dumps(p.levels), p.skills, p.team, p.certified),
                 *(p.universal, json.dumps(p.weights)),
                 None if p.shifts is None else p.shifts.model_dump_json(),
-                *(p.on_shift, p.turns_at),
+                *(p.on_shift, p.turns_at, p.auto_ring),
             )
             for p in people
         ],
@@ -352,6 +355,8 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         hand_back_at=row["hand_back_at"],
         pinned_to=row["pinned_to"],
         confirmed=row["confirmed"],
+        rounds=row["rounds"],
+        rings_at=row["rings_at"],
     )
 
 
@@ -390,4 +395,6 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.pinned_to,
         ticket.confirmed,
         ticket.wakes_at,
+        ticket.rounds,
+        ticket.rings_at,
     )

@@ -80,6 +80,8 @@ class Row:
     """What is over, in a word, or nothing."""
     waits: Waits | None = None
     """Why it waits, as far as that is known."""
+    rings_at: datetime | None = None
+    """When it rings again at those who did not take it."""
     done_at: datetime | None = None
     pinned_to: str | None = None
     offer: Ringing | None = None
@@ -133,6 +135,7 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
         version=read["version"],
         state=_state(read),
         waits=_waits(read, waits or {}),
+        rings_at=read["rings_at"] if read["waiting"] else None,
         done_at=read.get("done_at"),
         pinned_to=read["pinned_to"],
         offer=_ringing(read),
@@ -144,6 +147,8 @@ def _waits(read: Mapping[str, Any], waits: Mapping[Pool, Waits]) -> Waits | None
     pool = pool_of(read)
     if pool is None:
         return None
+    if read["rings_at"] is not None and waits.get(pool) in {"set_aside", "no_shift"}:
+        return "no_answer"
     return "pinned" if read["pinned_to"] else waits.get(pool)
 
 
