@@ -251,6 +251,7 @@ _EVENTS: Final[tuple[type[Event], ...]] = (
     OfferDeclined,
     OfferExpired,
     OfferWithdrawn,
+    SpecialistSetAway,
     AssignmentReleased,
     AssignmentExplained,
     AssignmentHandedBack,
