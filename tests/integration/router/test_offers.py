@@ -271,6 +271,28 @@ async def test_bad_rules_name_every_bad_field(client: AsyncClient) -> None:
     assert (await client.get("/rules")).json() == before
 
 
+async def test_who_let_too_many_offers_ring_is_back_by_a_request(
+    db: Router, client: AsyncClient
+) -> None:
+    """No heartbeat does that; who is away, and why, is shown."""
+    sweeper = Sweeper(db, db.matcher)
+    await sweeper.start()
+    quickly = {"phone": {"cap_s": 0.1, "minimum_s": 0.1}}
+    await client.put("/rules", json={"rings": quickly, "away_after": 1})
+    await given(db, a_specialist("ann"), a_ticket("T1", channel="phone"))
+    await until(db, "premium.specialist.set_away.v1")
+    await sweeper.stop()
+    for path, body, away in (
+        ("presence", {"presence": "online"}, "unanswered"),
+        ("back", None, None),
+    ):
+        answer = await client.post(f"/specialists/ann/{path}", json=body)
+        assert answer.status_code == 204
+        [ann] = (await client.get("/specialists")).json()
+        assert ann["away"] == away
+    assert (await client.post("/specialists/nobody/back")).status_code == 404
+
+
 @pytest.mark.parametrize("statement", [OVERLOAD, RING_TWICE])
 async def test_postgresql_refuses_what_must_never_be(db: Router, statement: str) -> None:
     """Whatever went wrong before: nobody holds too much, no ticket rings at two."""

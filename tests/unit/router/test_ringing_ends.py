@@ -159,7 +159,7 @@ def test_what_everybody_let_ring_waits_with_no_answer() -> None:
         waits.append(wait(desk))
     assert waits == [30, 60, 120, 240, 300, 300]
     assert reasons(desk) == ["no_answer"] * 6
-    assert the(desk).due == NOON + timedelta(hours=1)
+    assert the(desk).due_at == NOON + timedelta(hours=1)
 
 
 def test_the_back_off_is_a_rule() -> None:
@@ -233,7 +233,7 @@ def test_it_rings_once_more_before_its_promise_is_due() -> None:
     """The last chance is a shortest lease before that, however long the back-off."""
     desk = ADesk(rules=OfferRules(away_after=None, no_answer_s=Backoff(first=300)))
     desk.play(a_specialist("a"), a_ticket("T1", channel="phone"))
-    due_at = the(desk).due
+    due_at = the(desk).due_at or NOON
     let_ring(desk)
     wait(desk)
     assert desk.now == due_at - timedelta(seconds=desk.rules.rings["phone"].minimum_s)
