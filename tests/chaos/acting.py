@@ -15,13 +15,15 @@ from router.offers.acts import (
     Decline,
     DeclineOffer,
     HandBack,
+    Leave,
     Move,
     Pin,
     Respond,
+    Return,
     Say,
     Unknown,
 )
-from router.offers.rules import Grace, OfferRules, Ring, SetAside
+from router.offers.rules import Backoff, Grace, OfferRules, Ring, SetAside
 from router.specialist import CHANNELS
 from shared import inbox
 from shared.errors import Transient
@@ -45,6 +47,7 @@ TICKETS: Final = 60
 RULES: Final = OfferRules(
     rings=dict.fromkeys(CHANNELS, Ring(cap_s=1, minimum_s=0.5)),
     set_aside_s=SetAside(declined=0.5, silent=0.3, handed_back=0.5),
+    no_answer_s=Backoff(first=0.3, most=1),
     presence_lease_s=1,
     offline_s=Grace(email=0.3, phone=0, chat=0),
 )
@@ -94,7 +97,8 @@ async def _something(db: Router, tx: Tx, random: Random, at: datetime) -> Act | 
     elif kind < 0.5:
         word = random.choice(("online", "online", "online", "away", "offline"))
         said = Say(random.choice(PEOPLE), word, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
-        await db.matcher.say(tx, said, at)
+        comes = (Return(said.specialist_id), Leave(said.specialist_id), said, said, said)
+        await db.matcher.say(tx, random.choice(comes), at)
     elif kind < 0.55:
         await db.matcher.wake(tx, at)
     elif (act := await _draw(tx, random)) is not None:

@@ -60,8 +60,10 @@ WRONG: Final = {
     "waits though somebody could take it": """
         SELECT ticket_id, c.specialist_id
         FROM ticket JOIN capacity AS c USING (channel) JOIN presence AS p
-            ON p.specialist_id = c.specialist_id
+            ON p.specialist_id = c.specialist_id JOIN specialist AS s
+            ON s.specialist_id = c.specialist_id
         WHERE waiting AND pinned_to IS NULL AND load < capacity AND said = 'online'
+              AND away IS NULL
               AND NOT set_aside ? c.specialist_id
     """,
     "is with somebody who is offline": """

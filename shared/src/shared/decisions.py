@@ -22,6 +22,8 @@ _FAILS: Final[dict[Rule, tuple[str, str]]] = {
     "set_aside": ("did not take it before", "did not take it before"),
     "pinned": ("is not whom it is kept for", "are not whom it is kept for"),
 }
+_UNHEARD: Final = ("has never signed in", "have never signed in")
+_BEEN: Final = ("been online", "signed in")
 _DECIDED: Final = {
     "only": "nobody else could take it",
     "step": "others would need the rules relaxed further",
@@ -106,12 +108,20 @@ def _scored(one: Candidate, record: AssignmentExplained) -> str:
 def _failed(record: AssignmentExplained) -> Iterator[str]:
     """Name those in full, by the rule that they fail first, and count the others."""
     for rule in RULES:
-        names = [one.specialist_id for one in record.candidates if one.failed == rule]
+        failed = [one for one in record.candidates if one.failed == rule]
+        unheard = [one.specialist_id for one in failed if _only_unheard(one)]
+        names = [one.specialist_id for one in failed if not _only_unheard(one)]
         if names:
             yield f"{', '.join(names)} {_FAILS[rule][len(names) > 1]}"
+        if unheard:
+            yield f"{', '.join(unheard)} {_UNHEARD[len(unheard) > 1]}"
     for why, count in record.others.items():
         fails = "could take it, too" if why == "able" else _FAILS[why][count > 1]
         yield f"{count} others {fails}" if count > 1 else f"1 other {fails}"
+
+
+def _only_unheard(one: Candidate) -> bool:
+    return one.failed == "presence" and one.presence == "online"
 
 
 def _otherwise(change: Change, record: AssignmentExplained) -> str:
@@ -122,13 +132,14 @@ def _otherwise(change: Change, record: AssignmentExplained) -> str:
 def _had(change: Change, record: AssignmentExplained) -> str:
     who, by = change.specialist_id, abs(change.by)
     chosen = who == record.specialist_id
+    unheard = any(one.specialist_id == who and _only_unheard(one) for one in record.candidates)
     tickets = f"{by} ticket" if by == 1 else f"{by} tickets"
     said: dict[Rule, str] = {
         "channel": f"{who} served the channel",
         "certified": f"{who} been certified",
         "language": f"{who} spoken it better by {by}",
         "skill": f"{who} had {by} more of the skills",
-        "presence": f"{who} {'not ' if chosen else ''}been online",
+        "presence": f"{who} {'not been' if chosen else _BEEN[unheard]}",
         "shift": f"{who} been on shift",
         "room": f"{who} held {tickets} {'more' if change.by > 0 else 'fewer'}",
         "set_aside": f"{who} not passed it on",

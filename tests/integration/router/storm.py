@@ -46,7 +46,7 @@ __all__ = [
 PEOPLE: Final = ("ann", "ben", "cy", "dee", "eli")
 ROOM: Final[dict[Channel, int]] = {"email": 2, "phone": 1, "chat": 2}
 CHANNELS: Final[tuple[Channel, ...]] = ("chat", "chat", "phone", "email")
-WORDS: Final = ("online", "online", "online", "away", "offline")
+WORDS: Final = ("online", "back", "back", "away", "offline")
 ENDS: Final = (TicketClosed, TicketReopened, TicketResolved, TicketResponded)
 PAUSES_S: Final = (3, 5, 9, 16, 21, 40)
 LOOK_S: Final = 0.01
@@ -67,6 +67,7 @@ HELD: Final = """
 LEFT: Final = """
     SELECT (SELECT count(*) FROM ticket WHERE wakes_at <= premium_now())
          + (SELECT count(*) FROM presence WHERE said_until <= premium_now())
+         + (SELECT count(*) FROM specialist WHERE turns_at <= premium_now())
 """
 KEPT: Final = {
     "ticket": "SELECT * FROM ticket",
@@ -110,7 +111,7 @@ class Later:
 
 @dataclass(frozen=True)
 class Said:
-    """Somebody says whether they are there."""
+    """Somebody says whether they are there, or is back from being away."""
 
     who: str
     presence: str
@@ -245,6 +246,8 @@ async def play(script: Sequence[Step], desk: Desk, books: Books) -> list[tuple[i
 
 async def _post(step: Said | Done, books: Books, key: str) -> Post | None:
     """Find what a step is about, as things stand; None when there is no such thing."""
+    if isinstance(step, Said) and step.presence == "back":
+        return Post("say", f"/specialists/{step.who}/back", {}, key)
     if isinstance(step, Said):
         body: dict[str, object] = {"presence": step.presence, "hand_back": step.hand_back}
         return Post("say", f"/specialists/{step.who}/presence", body, key)

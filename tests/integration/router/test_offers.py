@@ -125,7 +125,8 @@ async def test_two_clicks_at_one_moment_are_one_act(db: Router, client: AsyncCli
 async def test_an_act_under_a_key_is_done_once_whatever_came_meanwhile(
     db: Router, client: AsyncClient
 ) -> None:
-    """A decline whose answer was lost, asked for again when the ticket rings there anew."""
+    """A decline whose answer was lost, asked for again when the ticket is there anew."""
+    await client.put("/rules", json={"rings": {}})
     await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
     decline = {"specialist_id": "ann", "reason": "busy"}
     key = {"idempotency-key": "declines-1"}
@@ -134,8 +135,8 @@ async def test_an_act_under_a_key_is_done_once_whatever_came_meanwhile(
     ]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].text == answers[1].text
-    assert len(await ringing(client, "ann")) == 1
-    assert (await read(db, TYPES)).count("premium.offer.declined.v1") == 1
+    assert (answers[0].json()["outcome"], answers[0].json()["specialist_id"]) == ("assigned", "ann")
+    assert (await read(db, TYPES)).count("premium.assignment.declined.v1") == 1
     other = await client.post(
         f"/tickets/{T1}/responded", json={"specialist_id": "ann"}, headers=key
     )
@@ -268,6 +269,28 @@ async def test_bad_rules_name_every_bad_field(client: AsyncClient) -> None:
     fields = {error["field"] for error in answer.json()["errors"]}
     assert fields == {"rings.chat.cap_s", "rings.chat.share", "colour"}
     assert (await client.get("/rules")).json() == before
+
+
+async def test_who_let_too_many_offers_ring_is_back_by_a_request(
+    db: Router, client: AsyncClient
+) -> None:
+    """No heartbeat does that; who is away, and why, is shown."""
+    sweeper = Sweeper(db, db.matcher)
+    await sweeper.start()
+    quickly = {"phone": {"cap_s": 0.1, "minimum_s": 0.1}}
+    await client.put("/rules", json={"rings": quickly, "away_after": 1})
+    await given(db, a_specialist("ann"), a_ticket("T1", channel="phone"))
+    await until(db, "premium.specialist.set_away.v1")
+    await sweeper.stop()
+    for path, body, away in (
+        ("presence", {"presence": "online"}, "unanswered"),
+        ("back", None, None),
+    ):
+        answer = await client.post(f"/specialists/ann/{path}", json=body)
+        assert answer.status_code == 204
+        [ann] = (await client.get("/specialists")).json()
+        assert ann["away"] == away
+    assert (await client.post("/specialists/nobody/back")).status_code == 404
 
 
 @pytest.mark.parametrize("statement", [OVERLOAD, RING_TWICE])

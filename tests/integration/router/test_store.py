@@ -56,7 +56,8 @@ ANNOUNCED = """
     WHERE convert_from(value, 'UTF8') LIKE '%specialist_id%'
       AND convert_from(value, 'UTF8') NOT LIKE '%candidates%' ORDER BY id
 """
-SAID = "SELECT said FROM presence"
+SAID = "SELECT said, away FROM presence JOIN specialist USING (specialist_id)"
+UNTIL = "SELECT said_until FROM presence"
 LOCKED_OUT = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 WAITING = "SELECT count(*) FROM ticket WHERE waiting"
 TAMPER = "UPDATE capacity SET load = load + 1 WHERE channel = 'email'"
@@ -287,9 +288,11 @@ async def test_why_somebody_waits_is_said_as_it_is_now(db: Router) -> None:
     assert [fact["specialist_id"] for fact in await announced(db)] == ["yui"] * 3
 
 
-@pytest.mark.parametrize("chosen", ["away", "online"])
-async def test_who_goes_away_as_a_page_opens_stays_away(db: Router, chosen: Presence) -> None:
-    """The page says again what they said last, whatever it knew when it asked."""
+@pytest.mark.parametrize(("chosen", "away"), [("away", "said"), ("online", None)])
+async def test_who_goes_away_as_a_page_opens_stays_away(
+    db: Router, chosen: str, away: str | None
+) -> None:
+    """The page says that it is open, and nothing of them, whatever it knew when it asked."""
     await take(db, [a_specialist("ann")])
     async with db.transaction() as tx:
         await presence.switch(db.matcher, tx, "ann", chosen, NOW)
@@ -299,7 +302,35 @@ async def test_who_goes_away_as_a_page_opens_stays_away(db: Router, chosen: Pres
                 await a_moment()
     await opens
     async with db.session() as session:
-        assert await session.fetchval(SAID) == chosen
+        assert tuple(*await session.fetch(SAID)) == ("online", away)
+
+
+@pytest.mark.parametrize("first", ["heartbeat", "away"])
+async def test_a_heartbeat_and_a_click_at_one_moment_are_both_heeded(
+    db: Router, first: str
+) -> None:
+    """Whichever commits first: the click waits for no heartbeat, nor is it undone by one."""
+    await take(db, [a_specialist("ann")])
+    await open_a_page(db, "ann")
+
+    async def click() -> None:
+        async with db.transaction() as tx:
+            await presence.switch(db.matcher, tx, "ann", "away", NOW)
+
+    async def beat() -> None:
+        async with db.transaction() as tx:
+            await presence.keep(db.matcher, tx, "ann", NOW + timedelta(seconds=5))
+
+    async with db.transaction() as tx:
+        if first == "heartbeat":
+            await presence.keep(db.matcher, tx, "ann", NOW + timedelta(seconds=5))
+            await click()
+        else:
+            await presence.switch(db.matcher, tx, "ann", "away", NOW)
+            await beat()
+    async with db.session() as session:
+        assert tuple(*await session.fetch(SAID)) == ("online", "said")
+        assert await session.fetchval(UNTIL) == NOW + timedelta(seconds=20)
 
 
 async def open_a_page(db: Router, name: str) -> None:

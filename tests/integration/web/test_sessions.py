@@ -1,5 +1,6 @@
 """Links, sessions and the door: who gets in, for how long, and what they may touch."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -8,11 +9,14 @@ from typing import Final
 import httpx
 import pytest
 from tests.browser.desk import Desk, opened
+from tests.integration.router.storm import a_moment
 
+from router.inbox import presence
 from shared.events import ticket_id_of
-from shared.postgres import Database
+from shared.postgres import Database, now
 from shared.testing.builders import a_specialist, a_ticket, gone
 from shared.testing.databases import MakeDatabase
+from shared.web import store as web
 
 T1: Final = ticket_id_of("test", "T1")
 LATER: Final = """
@@ -24,6 +28,8 @@ SECRETS: Final = """
     UNION SELECT encode(digest, 'hex') FROM web_session
 """
 ACTS: Final = "SELECT actor, kind FROM act"
+LOCKED_OUT: Final = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+SAID: Final = "SELECT said FROM presence"
 HOLDER: Final = "SELECT specialist_id FROM ticket"
 MINUTE: Final = timedelta(minutes=1)
 OTHERS: Final = (
@@ -83,6 +89,21 @@ async def test_a_link_lets_in_once(browser: httpx.AsyncClient, desk: Desk) -> No
     assert "Inbox of Ann" in (await browser.post(link)).text
     assert (await browser.post(link)).status_code == 410
     assert (await browser.get(link)).status_code == 410
+
+
+async def test_a_heartbeat_on_its_way_does_not_outlive_a_sign_out(
+    browser: httpx.AsyncClient, desk: Desk
+) -> None:
+    """What a page says before its session ends counts before that, not after."""
+    token = await sign_in(browser, desk, "ann")
+    async with desk.db.transaction() as tx:
+        assert await web.resume(tx, browser.cookies["router-session"])
+        out = asyncio.create_task(browser.post("/sign-out", data={"csrf": token}))
+        while not out.done() and not (await read(desk.db, LOCKED_OUT))[0][0]:
+            await a_moment()
+        await presence.keep(desk.matcher, tx, "ann", await now(tx))
+    await out
+    assert await read(desk.db, SAID) == [("offline",)]
 
 
 async def test_an_old_link_lets_nobody_in(browser: httpx.AsyncClient, desk: Desk) -> None:

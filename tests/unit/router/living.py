@@ -8,7 +8,7 @@ from uuid import UUID
 
 from router.asking import Acquaintance
 from router.domain import Desk
-from router.offers.acts import Accept, Act, DeclineOffer, Outcome, Say
+from router.offers.acts import Accept, Act, DeclineOffer, Leave, Outcome, Return, Say, Word
 from router.offers.effects import do, say
 from router.offers.offer import Offer
 from router.offers.rules import OfferRules
@@ -18,7 +18,7 @@ from router.ticket import Ticket
 from shared.events import Envelope, Event, SpecialistFact, ticket_id_of
 from shared.testing.builders import NOON
 
-type Step = Envelope[Event] | Act | Say
+type Step = Envelope[Event] | Act | Word
 
 
 def ticket_id(name: str) -> UUID:
@@ -84,7 +84,7 @@ class ADesk:
     def _play(self, step: Step) -> Outcome | None:
         desk = self._begin()
         outcome = None
-        if isinstance(step, Say):
+        if isinstance(step, Say | Leave | Return):
             say(desk, step)
         elif isinstance(step, Envelope):
             desk.apply(step)

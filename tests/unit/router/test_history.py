@@ -1,14 +1,19 @@
 """A ticket's history in sentences."""
 
 import json
+from datetime import datetime, timedelta
 
 from router.inbox.history import history, why_so
 from shared.events import (
     CATALOGUE,
     AssignmentExplained,
     Need,
+    OfferAccepted,
+    OfferExpired,
     TicketAssigned,
     TicketEvent,
+    TicketOffered,
+    TicketQueued,
     Wanted,
     Weights,
     ticket_id_of,
@@ -85,11 +90,39 @@ def test_it_is_told_who_has_it_and_why() -> None:
     assert why_so(DECIDED, [], "ben") == ""
 
 
+def test_offers_that_rang_in_vain_are_one_line() -> None:
+    """With how often and at whom; what rings now, and what came of it, stand alone."""
+    facts = []
+    for minute, who in enumerate(("ann", "ben", "ann")):
+        at = NOON + timedelta(minutes=minute)
+        facts += [_rang(TicketOffered.type, at, who), _rang(OfferExpired.type, at, who)]
+        facts.append({**_rang(TicketQueued.type, at, None), "fact": '{"reason": "no_answer"}'})
+    later = NOON + timedelta(minutes=9)
+    facts += [_rang(TicketOffered.type, later, "ben"), _rang(OfferAccepted.type, later, "ben")]
+    vain, *rest = history(facts, [])
+    assert vain.text == "Rang 3 times without an answer: Ann 2 times, Ben once"
+    assert (vain.since, vain.at) == (NOON, NOON + timedelta(minutes=2))
+    assert [line.text for line in rest] == ["Offered to Ben", "Ben accepted"]
+
+
+def test_one_offer_that_rang_in_vain_is_told_as_it_was() -> None:
+    """A repetition begins with the second."""
+    facts = [_rang(TicketOffered.type, NOON, "ann"), _rang(OfferExpired.type, NOON, "ann")]
+    texts = [line.text for line in history(facts, [])]
+    assert texts == ["Offered to Ann", "Ann did not answer the offer"]
+
+
+def _rang(kind: str, at: datetime, who: str | None) -> dict[str, object]:
+    name = who and who.title()
+    return {"at": at, "type": kind, "specialist_id": who, "name": name, "fact": "{}"}
+
+
 def _anything(kind: str) -> dict[str, object]:
     """Make up a fact that has every field that any sentence speaks of."""
     words = dict.fromkeys(
         ("source", "external_id", "waiting_for", "severity", "reason", "cause", "outcome", "words"),
         "x",
     )
-    fact = json.dumps({**words, "waited_ms": 1, "english_instead": True, "attempt": 1})
+    counts = {"waited_ms": 1, "attempt": 1, "unanswered": 3}
+    fact = json.dumps({**words, **counts, "english_instead": True})
     return {"at": NOON, "type": kind, "specialist_id": None, "name": None, "fact": fact}

@@ -18,10 +18,12 @@ from router.offers.acts import (
     Decline,
     DeclineOffer,
     HandBack,
+    Leave,
     Move,
     Pin,
     Reclassify,
     Respond,
+    Return,
     Say,
     Unknown,
 )
@@ -60,6 +62,9 @@ def takers(roster: Roster, ticket: Ticket) -> list[Specialist]:
     qualified = [one for one in people if roster.qualifies(one.specialist_id, pool)]
     only = [one for one in qualified if one.specialist_id == ticket.pinned_to]
     aside = {*ticket.set_aside}
+    if ticket.rings_at is not None:
+        able = [one for one in only or qualified if one.can_take(pool.channel)]
+        return [one for one in able if one.specialist_id not in aside]
     if {one.specialist_id for one in qualified if one.there} <= aside:
         aside = {*ticket.declined_by}
     if only or {one.specialist_id for one in qualified} <= aside:
@@ -129,6 +134,11 @@ class Desks(RuleBasedStateMachine):
     def say(self, who: str, presence: str, back: bool) -> None:
         """Let somebody come or go."""
         self.play(Say(who, presence, hand_back=back))  # type: ignore[arg-type]
+
+    @rule(who=people, back=st.booleans())
+    def go(self, who: str, back: bool) -> None:
+        """Let somebody go away until they come back, or come back."""
+        self.play(Return(who) if back else Leave(who))
 
     @rule(seconds=st.sampled_from([1, 4, 10, 30, 120, 600, 1200]))
     def wait(self, seconds: float) -> None:

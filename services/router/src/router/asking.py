@@ -8,9 +8,9 @@ from router.matching import Question
 from router.queue import pool_of
 from router.roster import Roster
 from router.ticket import Ticket
-from shared.events import Wanted
+from shared.events import QueueReason, Wanted
 
-__all__ = ["Acquaintance", "aside", "pinned", "question"]
+__all__ = ["Acquaintance", "aside", "pinned", "question", "why_it_waits"]
 
 
 class Acquaintance(NamedTuple):
@@ -39,11 +39,13 @@ def returning(roster: Roster, ticket: Ticket) -> str | None:
 def aside(roster: Roster, ticket: Ticket) -> Collection[str]:
     """Name those whom a ticket is not given to.
 
-    Who only kept silent is asked again when nobody else is there, and who said no, when all who
-    qualify did.
+    Who only kept silent is asked again when no other is there, and who said no, when all who
+    qualify did; neither before a ticket that rang in vain may ring at them again.
     """
     some: Collection[str] = ticket.set_aside.keys()
-    if not some or pinned(roster, ticket) is not None:
+    if not some or ticket.rings_at is not None:
+        return some
+    if pinned(roster, ticket) is not None:
         return ()
     pool = pool_of(ticket)
     needs = roster.needs(pool)
@@ -77,3 +79,12 @@ def question(roster: Roster, ticket: Ticket, known: Acquaintance | None, now: da
         known_by=known.specialist_id if known is not None and knows else None,
         again_at=ticket.again_at,
     )
+
+
+def why_it_waits(roster: Roster, ticket: Ticket) -> QueueReason:
+    """Say what stands in the way of a ticket that waits."""
+    pool = pool_of(ticket)
+    rang = ticket.rings_at is not None
+    if rang and roster.ranks.all_there_in(pool.channel, roster.needs(pool), ticket.set_aside):
+        return "no_answer"
+    return roster.why_nobody(pool)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from router.asking import aside, pinned, question
+from router.asking import aside, pinned, question, why_it_waits
 from router.hands import Hands
 from router.matching import Pool, decide
 from router.offers.rules import OfferRules
@@ -63,7 +63,7 @@ class Choice(Hands):
 
     def _say_why_it_waits(self, ticket: Ticket, cause: UUID) -> None:
         if ticket.waits:
-            reason = self.roster.why_nobody(pool_of(ticket))
+            reason = why_it_waits(self.roster, ticket)
             self.announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
             self.announce(cause, self._decide(ticket))
 
@@ -74,11 +74,11 @@ class Choice(Hands):
 
         def goes(ticket: Ticket) -> bool:
             if (only := pinned(self.roster, ticket)) is not None:
-                return only == specialist_id
+                return only == specialist_id and self._goes(ticket)
             return specialist_id not in aside(self.roster, ticket)
 
         while specialist is not None and specialist.there:
-            open_to = (pool for pool in pools if specialist.can_take(pool.channel))
+            open_to = (p for p in pools if self.roster.can_take(specialist_id, p.channel))
             if not self._give_earliest(open_to, goes):
                 return
 
@@ -98,9 +98,10 @@ class Choice(Hands):
     def _goes(self, ticket: Ticket) -> bool:
         """Tell whether anybody can take a ticket that waits."""
         pool, only = pool_of(ticket), pinned(self.roster, ticket)
+        not_to = aside(self.roster, ticket)
         if only is not None:
-            return self.somebody(only).can_take(pool.channel)
-        return self._anybody_for(pool, aside(self.roster, ticket))
+            return only not in not_to and self.roster.can_take(only, pool.channel)
+        return self._anybody_for(pool, not_to)
 
     def _anybody_for(self, pool: Pool, not_to: Collection[str]) -> bool:
         able = self.roster.ranks.able(pool.channel, self.roster.needs(pool), not_to)

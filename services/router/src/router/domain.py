@@ -15,7 +15,7 @@ from router.hands import Back
 from router.matching import Pool
 from router.offers.rules import OfferRules
 from router.roster import Roster
-from router.specialist import CHANNELS, Specialist, left, listed
+from router.specialist import CHANNELS, Away, Specialist, left, listed
 from router.ticket import FACTS, Ticket, release_by
 from shared.events import (
     ClockCancelled,
@@ -48,8 +48,10 @@ class Desk(Choice):
         super().__init__(roster, tickets, now, rules)
         self.listed: dict[str, Specialist] = {}
         self.turned: dict[str, Specialist] = {}
-        self.said_before: dict[str, datetime | None] = {}
-        """Whose own word on their presence changes, and until when the old one held."""
+        self.words: set[str] = set()
+        """Whose own word on their presence changes."""
+        self.lapsed: dict[str, datetime] = {}
+        """Whose word lapses, and when it did: unless they say it again meanwhile."""
 
     def to_come(
         self, envelopes: Sequence[Envelope[Event]], people: Iterable[str] = ()
@@ -87,6 +89,9 @@ class Desk(Choice):
         late = [t for t in woken if t.held_until is not None and t.held_until <= self.now]
         for ticket in woken:
             backs += self._wake_ticket(ticket)
+        for name in sorted(self.answering):
+            held_now = [t for t in self.tickets.values() if t.with_whom == name]
+            backs += self._review(self.somebody(name), held_now)
         pools = {pool for one in changed for pool in self.roster.pools_of(one)}
         self.took_back(backs, pools, woken)
         for ticket in late:
@@ -177,12 +182,24 @@ class Desk(Choice):
 
     def say(self, specialist_id: str, said: Presence | None, until: datetime | None) -> Specialist:
         """Take somebody's own word on their presence; they come back as they stand now."""
-        known = self.somebody(specialist_id)
-        self.said_before.setdefault(specialist_id, known.said_until)
-        specialist = known.copy()
-        specialist.said, specialist.said_until = said, until
+        self.words.add(specialist_id)
+        return self._put_word(specialist_id, said, until)
+
+    def go_or_come_back(self, specialist_id: str, *, away: Away | None) -> Specialist:
+        """Set a specialist away until they come back, or end that: what rang out is forgotten."""
+        specialist = self.somebody(specialist_id).copy()
+        specialist.away, specialist.unanswered = away, 0
         self.roster.put(specialist)
+        self.answering.add(specialist_id)
         return specialist
+
+    def hear_again(self, specialist_id: str) -> None:
+        """Let what a specialist did not answer ring at them again, now that they are back."""
+        for ticket in self.tickets.values():
+            let_ring = ticket.set_aside.keys() - ticket.declined_by
+            if ticket.waits and specialist_id in let_ring:
+                ticket.set_aside = {w: t for w, t in ticket.set_aside.items() if w != specialist_id}
+                self.touched.add(ticket.ticket_id)
 
     def come_and_go(self, specialist: Specialist, pools: Collection[Pool] = ()) -> None:
         """Let somebody's tickets, and queues, follow how they stand; ``pools`` change, too."""
@@ -219,7 +236,8 @@ class Desk(Choice):
 
     def _wake_specialist(self, known: Specialist, shifts: Mapping[str, Shifts]) -> Specialist:
         if known.said_until is not None and known.said_until <= self.now:
-            known = self.say(known.specialist_id, "offline", None)
+            self.lapsed[known.specialist_id] = known.said_until
+            known = self._put_word(known.specialist_id, "offline", None)
         if known.turns_at is None or known.turns_at > self.now:
             return known
         specialist = known.copy()
@@ -227,6 +245,14 @@ class Desk(Choice):
         specialist.turn(self.now)
         self.roster.put(specialist)
         self.turned[specialist.specialist_id] = specialist
+        return specialist
+
+    def _put_word(
+        self, specialist_id: str, said: Presence | None, until: datetime | None
+    ) -> Specialist:
+        specialist = self.somebody(specialist_id).copy()
+        specialist.said, specialist.said_until = said, until
+        self.roster.put(specialist)
         return specialist
 
     def _wake_ticket(self, ticket: Ticket) -> list[Back]:
@@ -257,9 +283,11 @@ class Desk(Choice):
         if known is not None:
             specialist.load, specialist.last_at = {**known.load}, {**known.last_at}
             specialist.said, specialist.said_until = known.said, known.said_until
+            specialist.away, specialist.unanswered = known.away, known.unanswered
         groups = self.roster.ranks.turns
         self.roster.put(specialist)
-        if specialist.removed and specialist.said is not None:
+        if specialist.removed and (specialist.said or specialist.away or specialist.unanswered):
+            self.go_or_come_back(specialist.specialist_id, away=None)
             specialist = self.say(specialist.specialist_id, None, None)
         self.listed[specialist.specialist_id] = specialist
         regrouped = self.roster.ranks.turns != groups

@@ -25,6 +25,7 @@ from router.offers.acts import (
     Done,
     Outcome,
     Say,
+    Word,
     deed_of,
 )
 from router.offers.effects import do, say
@@ -118,11 +119,14 @@ class Matcher:
             await kept.add_act(tx, replace(done, word=word), at=now)
             return done.outcome
 
-    async def say(self, tx: Tx, word: Say, now: datetime) -> None:
-        """Take a heartbeat. Who says what they said before disturbs nobody. Raises Unknown."""
+    async def say(self, tx: Tx, word: Word, now: datetime) -> None:
+        """Take what a specialist says of themselves. Raises Unknown.
+
+        A heartbeat that says what was said before disturbs no decision.
+        """
         name = word.specialist_id
-        again = not word.hand_back and await self.say_again(tx, name, now, word.presence)
-        if not again:
+        beat = word if isinstance(word, Say) and not word.hand_back else None
+        if beat is None or not await self.say_again(tx, name, now, beat.presence):
             async with self._memory.lent(tx) as remembered:
                 concern = _Concern(people={name})
                 await _decide(tx, remembered, concern, now, lambda desk, _: say(desk, word))

@@ -25,6 +25,7 @@ from shared.events import (
     OfferExpired,
     OfferWithdrawn,
     Release,
+    SpecialistSetAway,
     TicketAssigned,
     TicketDeclined,
     TicketEvent,
@@ -63,12 +64,15 @@ class Hands:
         self.before: dict[tuple[str, Channel], Before] = {}
         self.acquaintances: dict[str, Acquaintance] = {}
         """Who had an account last, and since when."""
+        self.answering: set[str] = set()
+        """The specialists of whom it changed whether they answer: away, or offers unanswered."""
         self.met: set[str] = set()
         """The accounts of which that is new."""
         self.announced: list[Envelope[Event]] = []
         self.given = 0
         """How many were given to somebody."""
         self.traceparent: str | None = None
+        roster.ranks.ring_on(frozenset(rules.rings))
 
     def give(self, ticket: Ticket, specialist: Specialist) -> UUID:
         """Offer a ticket, or assign it, as its channel's rule says; the cause it has comes back."""
@@ -87,7 +91,8 @@ class Hands:
         """
         terms = ticket.terms
         ticket.specialist_id = specialist.specialist_id
-        ticket.hand_back_at = None
+        ticket.hand_back_at = ticket.rings_at = None
+        ticket.rounds = 0
         ticket.assigned_count += 1
         self.touched.add(ticket.ticket_id)
         if accepted is None:
@@ -115,6 +120,7 @@ class Hands:
     def accept(self, ticket: Ticket) -> None:
         """Turn the open offer of a ticket into an assignment."""
         offer, specialist = self._settle(ticket, "accepted")
+        self._answers(specialist)
         event = OfferAccepted(
             ticket_id=ticket.ticket_id,
             specialist_id=offer.specialist_id,
@@ -131,20 +137,23 @@ class Hands:
         if ticket.offer is None:
             event = TicketDeclined(ticket_id=ticket.ticket_id, specialist_id=name, reason=reason)
             return self._take_back(ticket, event, "declined")
-        offer, _ = self._settle(ticket, "declined")
+        offer, specialist = self._settle(ticket, "declined")
+        self._answers(specialist)
         declined = OfferDeclined(
             ticket_id=ticket.ticket_id, specialist_id=name, offer_id=offer.offer_id, reason=reason
         )
         return self._offer_ended(ticket, offer, declined)
 
     def expire(self, ticket: Ticket) -> Back:
-        """End the lease of who said nothing."""
-        offer, _ = self._settle(ticket, "expired")
+        """End the lease of who said nothing; too many in a row, and they are away."""
+        offer, specialist = self._settle(ticket, "expired")
         self._set_aside(ticket, offer.specialist_id, self.rules.set_aside_s.silent, said_no=False)
         event = OfferExpired(
             ticket_id=ticket.ticket_id, specialist_id=offer.specialist_id, offer_id=offer.offer_id
         )
-        return self._offer_ended(ticket, offer, event)
+        back = self._offer_ended(ticket, offer, event)
+        self._rang_out(specialist, offer)
+        return back
 
     def withdraw(
         self, ticket: Ticket, cause: Release | Absence | Literal["away", "moved", "pinned"]
@@ -245,6 +254,28 @@ class Hands:
             self._shift(specialist, ticket.terms.channel, -1)
         return offer, specialist
 
+    def _answers(self, specialist: Specialist) -> None:
+        """Count from nought again: who answers an offer is there."""
+        if specialist.unanswered:
+            self.roster.change(specialist).unanswered = 0
+            self.answering.add(specialist.specialist_id)
+
+    def _rang_out(self, specialist: Specialist, offer: Offer) -> None:
+        """Count an offer that nobody answered. Who is away by that is looked at again at once."""
+        most = self.rules.away_after
+        changed = specialist.copy()
+        changed.unanswered += 1
+        if changed.away is None and most is not None and changed.unanswered >= most:
+            changed.away, changed.turns_at = "unanswered", self.now
+            event = SpecialistSetAway(
+                ticket_id=offer.ticket_id,
+                specialist_id=changed.specialist_id,
+                unanswered=changed.unanswered,
+            )
+            self.announce(offer.offer_id, event)
+        self.roster.put(changed)
+        self.answering.add(changed.specialist_id)
+
     def _offer_ended(self, ticket: Ticket, offer: Offer, event: TicketEvent) -> Back:
         self.announce(offer.offer_id, event)
         return Back(ticket, offer.specialist_id, offer.offer_id)
@@ -269,6 +300,14 @@ class Hands:
         self, ticket: Ticket, specialist_id: str, seconds: float, *, said_no: bool
     ) -> None:
         until = self.now + timedelta(seconds=seconds)
+        if (ring := self.rules.rings.get(ticket.terms.channel)) is not None:
+            shortest, due_at = timedelta(seconds=ring.minimum_s), ticket.due_at
+            ticket.rings_at = self.rules.no_answer_s.ends_at(
+                now=self.now,
+                rounds=ticket.rounds,
+                last_chance=None if due_at is None else due_at - shortest,
+            )
+            until = max(until, ticket.rings_at)
         ticket.set_aside = {**ticket.set_aside, specialist_id: until}
         if said_no:
             ticket.declined_by |= {specialist_id}

@@ -18,6 +18,7 @@ from router.feasibility import http as feasibility
 from router.handlers import Matcher
 from router.inbox.routes import STREAM
 from router.offers.http import add_desk
+from router.specialist import Away
 from shared.access import Access, Guard
 from shared.api import A_TICKET, TicketId, make_api, problems
 from shared.events import AssignmentExplained, Presence
@@ -79,6 +80,7 @@ class Holder(BaseModel):
                     "languages": ["de", "en"],
                     "presence": "online",
                     "said": "online",
+                    "away": None,
                     "levels": {"de": 5, "en": 4},
                     "skills": ["billing"],
                     "team": "emea",
@@ -95,6 +97,9 @@ class Holder(BaseModel):
     languages: list[str]
     presence: Presence = Field(description="As the roster has it.")
     said: Presence | None = Field(description="Their own word, where they give it.")
+    away: Away | None = Field(
+        description="Away until they come back: they said so, or offers went unanswered."
+    )
     levels: dict[str, int] = Field(description="How well they speak each, from 1 to 5.")
     skills: list[str]
     team: str | None

@@ -22,7 +22,7 @@ __all__ = ["Roster", "Waits"]
 _TURNING_ROOM_MAX: Final = 500
 
 type Waits = QueueReason | Literal["pinned", "set_aside"]
-"""Why a ticket waits; `set_aside`: who could take it declined it, or let it ring."""
+"""Why a ticket waits; `set_aside`: who could take it declined it, or let it ring, but not all."""
 type _Due = tuple[datetime, str]
 type _Signature = tuple[frozenset[Channel], tuple[tuple[str, int], ...], tuple[str, ...]]
 
@@ -54,6 +54,11 @@ class Roster:
     def get(self, specialist_id: str) -> Specialist | None:
         """Find somebody, removed or not."""
         return self._by_id.get(specialist_id)
+
+    def can_take(self, specialist_id: str, channel: Channel) -> bool:
+        """Tell whether somebody may be given a ticket: there, with room, and to be heard of."""
+        one = self._by_id[specialist_id]
+        return one.can_take(channel) and self.ranks.hears(one, channel)
 
     def due(self, now: datetime) -> list[Specialist]:
         """Find those whose shift has begun or ended by now, or whose word has lapsed."""
@@ -220,6 +225,7 @@ class Roster:
             skills=tuple(sorted(asked & {*person.skills})),
             certified=person.certified,
             presence=person.seen,
+            unheard=not self.ranks.hears(person, channel),
             on_shift=person.on_shift,
             universal=person.universal,
             held=person.held if shared else 0,

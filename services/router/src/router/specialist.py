@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from router.matching import Standing
 from router.matching.judge import idle_since, load_share, score
@@ -12,7 +12,10 @@ from shared.events import Absence, Presence, SpecialistListed, Weights
 from shared.promises import Channel
 from shared.rosters import HIGHEST, Shifts, turn
 
-__all__ = ["CHANNELS", "Specialist", "left", "listed"]
+__all__ = ["CHANNELS", "Away", "Specialist", "left", "listed"]
+
+type Away = Literal["said", "unanswered"]
+"""Why a specialist is away until they come back: they said so, or let too many offers ring."""
 
 CHANNELS: Final[tuple[Channel, ...]] = ("email", "phone", "chat")
 _ABSENT: Final[tuple[Presence, ...]] = ("online", "away", "offline")
@@ -48,6 +51,12 @@ class Specialist:
     """Their own word, where they give it: by heartbeats."""
     said_until: datetime | None = None
     """Unless it is said again by then, it means offline."""
+    away: Away | None = None
+    """Set and ended by what they do; no heartbeat changes it."""
+    unanswered: int = 0
+    """Offers in a row that expired."""
+    auto_ring: bool = False
+    """A phone system accepts for them, signed in or not."""
 
     speaks: dict[str, int] = field(init=False)
     """The best level of each language, whatever the region."""
@@ -61,7 +70,13 @@ class Specialist:
     @property
     def seen(self) -> Presence:
         """What holds of the roster's word and their own: the more absent."""
-        return max(self.presence, self.said or "online", key=_ABSENT.index)
+        own: Presence = "away" if self.away else "online"
+        return max(self.presence, self.said or "online", own, key=_ABSENT.index)
+
+    @property
+    def hears(self) -> bool:
+        """An offer would be heard: they have signed in once, or need not."""
+        return self.said is not None or self.auto_ring
 
     @property
     def online(self) -> bool:
@@ -147,6 +162,7 @@ def listed(event: SpecialistListed, listed_at: datetime) -> Specialist:
         skills=event.skills,
         team=event.team,
         certified=event.certified,
+        auto_ring=event.auto_ring,
         universal=None if event.universal is None else event.universal.capacity,
         weights={} if event.universal is None else event.universal.weights,
         shifts=event.shifts,

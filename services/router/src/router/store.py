@@ -37,7 +37,7 @@ _UNTIL: Final[TypeAdapter[dict[str, datetime]]] = TypeAdapter(dict[str, datetime
 
 _WHO: Final = (
     *("specialist_id", "name", "languages", "presence"),
-    *("skills", "team", "certified", "on_shift", "said"),
+    *("skills", "team", "certified", "on_shift", "said", "away"),
 )
 
 DECISIONS_KEPT: Final = timedelta(days=14)
@@ -84,14 +84,15 @@ FORGET_DECISIONS: Final = """
 SAVE_SPECIALISTS: Final = """
     INSERT INTO specialist (
         specialist_id, name, languages, presence, listed_at, removed, levels, skills, team,
-        certified, universal, weights, shifts, on_shift, turns_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        certified, universal, weights, shifts, on_shift, turns_at, auto_ring)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     ON CONFLICT (specialist_id) DO UPDATE SET
         name = excluded.name, languages = excluded.languages, presence = excluded.presence,
         listed_at = excluded.listed_at, removed = excluded.removed, levels = excluded.levels,
         skills = excluded.skills, team = excluded.team, certified = excluded.certified,
         universal = excluded.universal, weights = excluded.weights, shifts = excluded.shifts,
-        on_shift = excluded.on_shift, turns_at = excluded.turns_at
+        on_shift = excluded.on_shift, turns_at = excluded.turns_at,
+        auto_ring = excluded.auto_ring
 """
 SAVE_TURNS: Final = """
     UPDATE specialist AS s SET on_shift = new.on_shift, turns_at = new.turns_at
@@ -145,7 +146,7 @@ _TICKET_COLUMNS: Final = """
     specialist_id text, assigned_count int, declined_by jsonb, waiting_since timestamptz,
     waiting bool, base_language text, pool text, rank_at timestamptz, again_at timestamptz,
     set_aside jsonb, offered_count int, hand_back_at timestamptz, pinned_to text, confirmed text,
-    wakes_at timestamptz
+    wakes_at timestamptz, rounds int, rings_at timestamptz
 """
 _TICKET: Final = dict(column.split() for column in _TICKET_COLUMNS.split(","))
 """The columns of a ticket that `_row` fills, in its order."""
@@ -162,7 +163,7 @@ QUEUE: Final = """
 """
 ROSTER_LOAD: Final = """
     SELECT specialist_id, name, languages, presence, levels, skills, team, certified, on_shift,
-           said, channel, capacity, load
+           said, away, channel, capacity, load
     FROM specialist JOIN capacity USING (specialist_id)
     LEFT JOIN presence USING (specialist_id)
     WHERE NOT removed ORDER BY specialist_id, channel
@@ -220,8 +221,7 @@ async def save(tx: Tx, desk: Desk) -> int | None:
         await tx.execute(SAVE_TURNS, *columns)
     if desk.listed:
         await _save_specialists(tx, desk.listed.values())
-    if desk.said_before:
-        await kept.save_said(tx, desk)
+    await kept.save_presence(tx, desk)
     if desk.touched:
         columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
@@ -229,7 +229,8 @@ async def save(tx: Tx, desk: Desk) -> int | None:
         await kept.save_offers(tx, desk.offers.values())
     if desk.before or desk.met or desk.decisions:
         await _save_decided(tx, desk)
-    changed = {who for who, _ in desk.before}.union(desk.listed, desk.turned, desk.said_before)
+    told_of = (desk.listed, desk.turned, desk.words, desk.lapsed, desk.answering)
+    changed = {who for who, _ in desk.before}.union(*told_of)
     pools = desk.roster.new_pools
     return await tell(tx, changed, pools) if changed or pools else None
 
@@ -265,7 +266,7 @@ async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
                 *(json.dumps(p.levels), p.skills, p.team, p.certified),
                 *(p.universal, json.dumps(p.weights)),
                 None if p.shifts is None else p.shifts.model_dump_json(),
-                *(p.on_shift, p.turns_at),
+                *(p.on_shift, p.turns_at, p.auto_ring),
             )
             for p in people
         ],
@@ -344,6 +345,8 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         confirmed=row["confirmed"],
         answered_by=row["answered_by"],
         held_until=row["held_until"],
+        rounds=row["rounds"],
+        rings_at=row["rings_at"],
     )
 
 
@@ -384,4 +387,6 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.pinned_to,
         ticket.confirmed,
         ticket.wakes_at,
+        ticket.rounds,
+        ticket.rings_at,
     )

@@ -127,6 +127,10 @@ class Ticket:
     """Who is passed over, and until when: they declined it, or let it ring."""
     declined_by: frozenset[str] = frozenset()
     """Those of them who said no, or gave it back."""
+    rounds: int = 0
+    """How often it waited to ring again, since a specialist had it last."""
+    rings_at: datetime | None = None
+    """Not before then does it ring again at who is set aside."""
     hand_back_at: datetime | None = None
     """When it leaves somebody who has gone, unless they come back."""
     pinned_to: str | None = None
@@ -218,13 +222,15 @@ class Ticket:
             return self.hand_back_at
         if not self.needs_specialist:
             return None
-        ends = [*self.set_aside.values(), self.again_at, self.held_until]
+        ends = [*self.set_aside.values(), self.again_at, self.held_until, self.rings_at]
         return min((at for at in ends if at is not None), default=None)
 
     def forget_asides(self, now: datetime) -> None:
         """Pass nobody over any more whose time is up."""
         self.set_aside = {who: until for who, until in self.set_aside.items() if until > now}
         self.declined_by &= self.set_aside.keys()
+        if self.rings_at is not None and self.rings_at <= now:
+            self.rings_at, self.rounds = None, self.rounds + 1
 
     def begin_round(self, specialist_id: str) -> None:
         """Let it ring anew at who was set aside: at those who were silent; if need be, at all."""

@@ -3,15 +3,16 @@
 Instants are RFC 3339 in UTC, durations whole milliseconds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, assert_never
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.events import Breakdown, Cancellation
+from shared.events import Breakdown, Cancellation, OfferExpired
 from shared.promises import Channel, Promise, PromiseClass, PromiseKind, Severity
+from shared.ringing import rung_in_vain
 from sla_monitor.domain.change import Change, Passing
 from sla_monitor.domain.clock import Broken, Clock, Key, State
 from sla_monitor.domain.history import Entry, Happened, Passed, timeline
@@ -130,6 +131,10 @@ class FactEntry(_Answer):
     at: datetime = Field(description="When it happened.")
     learned_at: datetime = Field(description="When it became known here.")
     late: bool
+    times: int = Field(
+        default=1, description="How many times: offers that no one answered are told together."
+    )
+    until: datetime | None = Field(default=None, description="When it happened last, of several.")
     type: str = Field(examples=["premium.ticket.waiting.v1"])
     fact_id: UUID
     source: str = Field(description="Who told.")
@@ -182,7 +187,7 @@ def timeline_answer(
         ticket_id=ticket_id,
         ticket=None if story is None else _ticket(story),
         now=now,
-        entries=[_entry(entry) for entry in timeline(known, now=now, exception_of=exception_of)],
+        entries=[*_entries(timeline(known, now=now, exception_of=exception_of))],
     )
 
 
@@ -229,6 +234,31 @@ def clock_answer(standing: Standing, policy: str) -> ClockAnswer:
         retractions=clock.retractions,
         breakdown=standing.breakdown,
     )
+
+
+def _entries(entries: Iterable[Entry]) -> Iterator[FactEntry | TimeEntry]:
+    """Say what entries tell; offers that rang in vain, together."""
+    for group in rung_in_vain(entries, _kind):
+        first, told = group[0], _entry(group[-1])
+        silent = [one for one in group if _kind(one) == OfferExpired.type]
+        if len(group) > 1 and isinstance(told, FactEntry):
+            why = f"it rang {len(silent)} times, and no one answered: clocks run on"
+            yield told.model_copy(
+                update={
+                    "at": first.at,
+                    "until": told.at,
+                    "type": OfferExpired.type,
+                    "times": len(silent),
+                    "why": why,
+                }
+            )
+        else:
+            yield told
+
+
+def _kind(entry: Entry) -> str:
+    """Name the type of a fact that changed nothing."""
+    return entry.fact.event.type if isinstance(entry, Happened) and not entry.changes else ""
 
 
 def _entry(entry: Entry) -> FactEntry | TimeEntry:

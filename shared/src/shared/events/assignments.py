@@ -22,6 +22,7 @@ __all__ = [
     "SeverityConfirmed",
     "SeverityReclassified",
     "SpecialistFact",
+    "SpecialistSetAway",
     "TicketAssigned",
     "TicketDeclined",
     "TicketOffered",
@@ -33,8 +34,9 @@ type Release = Literal["responded", "reached", "resolved", "closed"]
 type Absence = Literal["offline", "off_shift", "left"]
 """Why somebody keeps nothing: not there, not at work, not on the roster any more."""
 
-type QueueReason = Literal["no_skill", "no_capacity", "no_shift"]
-"""Why nobody has it: nobody serves its channel and language; who does is full, or not there."""
+type QueueReason = Literal["no_skill", "no_capacity", "no_shift", "no_answer"]
+"""Why it waits: no specialist serves its channel and language; those who do are full, or absent;
+or all who are there let it ring or declined it."""
 
 
 class AssignmentFact(TicketEvent):
@@ -129,6 +131,17 @@ class OfferExpired(OfferFact):
     """The lease ended, and the specialist had said nothing."""
 
     type: ClassVar[str] = "premium.offer.expired.v1"
+
+
+class SpecialistSetAway(SpecialistFact):
+    """The specialist is away until they come back: ``unanswered`` offers in a row expired.
+
+    The ticket is the one whose offer was the last of these.
+    """
+
+    type: ClassVar[str] = "premium.specialist.set_away.v1"
+
+    unanswered: int
 
 
 class OfferWithdrawn(OfferFact):

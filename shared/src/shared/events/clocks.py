@@ -34,6 +34,7 @@ type Part = Literal[
     "no_skill",
     "no_capacity",
     "no_shift",
+    "no_answer",
     "offered",
     "notifier",
     "assigned",

@@ -89,7 +89,9 @@ class Candidate(_Part):
     hold and ``universal`` what they may hold, a ticket of the channel weighing ``weight``.
     ``scarcity`` (thousandths) is how rare what they can do is among who is there. ``knows`` the
     account: had it last, not long ago. ``last_at`` is when they were last given a ticket of the
-    channel. Either a rule ``failed``, or there is the ``step`` at which they qualify and a score.
+    channel. An ``unheard`` one never signed in, and the ticket would ring: they count as not
+    online, whatever the roster says. Either a rule ``failed``, or there is the ``step`` at which
+    they qualify and a score.
     """
 
     specialist_id: str
@@ -100,6 +102,7 @@ class Candidate(_Part):
     skills: tuple[str, ...] = added(())
     certified: bool = added(default=True)
     presence: Presence = added("online")
+    unheard: bool = added(default=False)
     on_shift: bool = added(default=True)
     universal: int | None = added(None)
     held: int = added(0)

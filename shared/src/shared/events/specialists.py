@@ -32,7 +32,8 @@ class SpecialistListed(Event):
     """A specialist as the roster has them now. Capacity is in tickets held at once, a channel.
 
     Who has no entry in ``levels`` for a language speaks it as well as can be. Who has no shifts
-    works whenever online. Only who is ``certified`` takes premium tickets.
+    works whenever online. Only who is ``certified`` takes premium tickets. With ``auto_ring``
+    offers ring also at a specialist who never signed in: a phone system accepts for them.
     """
 
     topic: ClassVar[str] = "specialists.v1"
@@ -50,6 +51,7 @@ class SpecialistListed(Event):
     team: _Word | None = added(None)
     shifts: Shifts | None = added(None)
     certified: bool = added(default=True)
+    auto_ring: bool = added(default=False)
 
     @property
     @override

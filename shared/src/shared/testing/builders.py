@@ -149,7 +149,7 @@ def a_specialist(
     after_min: float = 0,
     **more: object,
 ) -> Envelope[Event]:
-    """List a specialist who takes one ticket a channel at a time."""
+    """List a specialist who takes one ticket a channel at a time, signed in or not."""
     plain: dict[str, object] = {
         "specialist_id": name,
         "name": name.title(),
@@ -157,6 +157,7 @@ def a_specialist(
         "languages": languages,
         "capacity": _EVERYTHING if capacity is None else capacity,
         "presence": presence,
+        "auto_ring": True,
     }
     return _happened(SpecialistListed.model_validate({**plain, **more}), after_min)
 

@@ -27,6 +27,9 @@ type Admits = Callable[[Tx, Person], Awaitable[bool]]
 type Leaves = Callable[[Tx, Person], Awaitable[None]]
 """What else happens when somebody signs out."""
 
+type Stays = Callable[[Tx, Person], Awaitable[None]]
+"""What else happens every few seconds while a page is open."""
+
 type Handle = Callable[[Request, Visitor], Awaitable[Response]]
 
 
@@ -71,11 +74,17 @@ class Door:
                 raise SignedOut
         return Visitor(person, csrf_token(secret), secret)
 
-    async def stays(self, visitor: Visitor) -> bool:
-        """Tell whether a visitor's session still counts, and see to it that it goes on."""
+    async def stays(self, visitor: Visitor, also: Stays) -> bool:
+        """Return whether a visitor's session still counts, prolong it, and do ``also``.
+
+        In one transaction: a session that is ended meanwhile ends after it, or before.
+        """
         async with self._db.transaction() as tx:
             person = await store.resume(tx, visitor.secret)
-            return person is not None and await self._admits(tx, person)
+            if person is None or not await self._admits(tx, person):
+                return False
+            await also(tx, person)
+            return True
 
     async def let_in(self, request: Request, tx: Tx, person: Person, to: str) -> Response:
         """Begin a session and send its owner on. Raises Denied."""

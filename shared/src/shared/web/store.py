@@ -29,9 +29,11 @@ USE_LINK: Final = """
 """
 FORGET_LINKS: Final = "DELETE FROM web_link WHERE expires_at <= now()"
 BEGIN: Final = "INSERT INTO web_session (digest, person, lead) VALUES ($1, $2, $3)"
+# It does not end while the transaction lasts.
 RESUME: Final = """
     SELECT person, lead, seen_at < now() - $4::interval AS long_ago FROM web_session
     WHERE digest = $1 AND seen_at > now() - $2::interval AND began_at > now() - $3::interval
+    FOR KEY SHARE
 """
 SEE: Final = "UPDATE web_session SET seen_at = now() WHERE digest = $1"
 END: Final = "DELETE FROM web_session WHERE digest = $1"

@@ -156,6 +156,8 @@ class Entry(_Answer):
     at: datetime
     learned_at: datetime
     late: bool
+    times: int = 1
+    until: datetime | None = None
     type: str = ""
     source: str = ""
     why: str = ""

@@ -108,7 +108,8 @@ def _parts(clock: Clock) -> str:
 def _told(entry: Entry, local: Local) -> Iterator[Text]:
     beside = "" if local.is_utc else f"  {local.beside(entry.at)}"
     told_by = f", told by {entry.source}" if entry.source else ""
-    yield Text(f"  {local.utc(entry.at)}{beside}  {_what(entry)}{told_by}")
+    often = f", {entry.times} times until {local.utc(entry.until)}" if entry.until else ""
+    yield Text(f"  {local.utc(entry.at)}{beside}  {_what(entry)}{often}{told_by}")
     for change in entry.changes:
         said, mood = changed(change, local)
         yield Text(f"      {said}", style=_STYLES[mood])

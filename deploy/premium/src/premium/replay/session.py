@@ -35,6 +35,7 @@ _PEOPLE: Final = (
         mail="replay@support.example",
         languages=("en",),
         capacity=dict.fromkeys(("email", "phone", "chat"), 1_000_000),
+        auto_ring=True,
     ),
 )
 """One, with room for any log: of several, who takes what would depend on the order of work."""

@@ -59,6 +59,7 @@ _COLUMNS: Final[Columns] = {
     "half_days": (("shifts", "half_days"), _hours),
     "leave": (("shifts", "leave"), _leave),
     "certified": (("certified",), str),
+    "auto_ring": (("auto_ring",), str),
     "presence": (("presence",), str),
 }
 

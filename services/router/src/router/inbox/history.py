@@ -1,17 +1,20 @@
 """What happened to a ticket, in sentences."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from shared.decisions import in_short
-from shared.events import AssignmentExplained
+from shared.events import AssignmentExplained, OfferExpired
+from shared.ringing import rung_in_vain
 from shared.web.words import span
 
 __all__ = ["Line", "history", "why_it_waits", "why_so"]
 
+_LINES_MAX: Final = 200
 type _Say = Callable[[str, Mapping[str, Any]], str]
 """Tells a fact, given the name of whom it concerns."""
 
@@ -19,6 +22,7 @@ _REASONS: Final = {
     "no_skill": "nobody on the roster serves its channel and language",
     "no_capacity": "everybody who serves it is full",
     "no_shift": "nobody who serves it is here",
+    "no_answer": "no answer: all who could take it declined it or let it ring",
     "set_aside": "who could take it declined it, or let it ring",
     "pinned": "whom it is pinned to has no room, or is not here",
 }
@@ -53,6 +57,9 @@ _SAYINGS: Final[Mapping[str, _Say]] = {
     "premium.offer.accepted.v1": lambda who, _: f"{who} accepted",
     "premium.offer.declined.v1": lambda who, f: f"{who} declined: {f['reason']}",
     "premium.offer.expired.v1": lambda who, _: f"{who} did not answer the offer",
+    "premium.specialist.set_away.v1": lambda who, f: (
+        f"{who} is away: {f['unanswered']} offers in a row were not answered"
+    ),
     "premium.offer.withdrawn.v1": lambda who, f: f"Offer to {who} withdrawn: {_cause(f)}",
     "premium.ticket.assigned.v1": lambda who, f: (
         f"{who} has it, after {span(f['waited_ms'] / 1000)}"
@@ -89,13 +96,18 @@ class Line:
 
     at: datetime
     text: str
+    since: datetime | None = None
+    """When the first of several happened that are told of together."""
 
 
 def history(facts: Sequence[Mapping[str, Any]], acts: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Tell facts, and what leads did, in order; a fact without a sentence is named by its type."""
-    lines = [Line(fact["at"], _say(fact)) for fact in facts]
+    """Tell facts, and what leads did, in order; a fact without a sentence is named by its type.
+
+    Offers that rang in vain are one line; of a very long story the end is told.
+    """
+    lines = [_line(group) for group in rung_in_vain(facts, lambda fact: fact["type"])]
     lines += [Line(act["at"], _deed(act)) for act in acts]
-    return sorted(lines, key=lambda line: line.at)
+    return sorted(lines, key=lambda line: line.at)[-_LINES_MAX:]
 
 
 def why_it_waits(reason: str) -> str:
@@ -119,8 +131,21 @@ def why_so(
 def _say(fact: Mapping[str, Any]) -> str:
     kind: str = fact["type"]
     say = _SAYINGS.get(kind)
-    who = fact["name"] or fact["specialist_id"] or "nobody"
-    return say(who, json.loads(fact["fact"])) if say else kind
+    return say(_who(fact), json.loads(fact["fact"])) if say else kind
+
+
+def _line(group: Sequence[Mapping[str, Any]]) -> Line:
+    if len(group) == 1:
+        return Line(group[0]["at"], _say(group[0]))
+    silent = Counter(_who(fact) for fact in group if fact["type"] == OfferExpired.type)
+    times = ", ".join(f"{who} {count} times" for who, count in silent.items())
+    text = f"Rang {silent.total()} times without an answer: {times}"
+    return Line(group[-1]["at"], text.replace(" 1 times", " once"), since=group[0]["at"])
+
+
+def _who(fact: Mapping[str, Any]) -> str:
+    who: str = fact["name"] or fact["specialist_id"] or "nobody"
+    return who
 
 
 def _deed(act: Mapping[str, Any]) -> str:

@@ -3,9 +3,8 @@
 from datetime import datetime, timedelta
 
 from router.handlers import Matcher
-from router.inbox import store
 from router.offers import store as kept
-from router.offers.acts import Say
+from router.offers.acts import Leave, Return, Say
 from shared.events import Presence
 from shared.postgres import Tx
 from shared.web.pulse import Pulse
@@ -24,24 +23,19 @@ async def holds(tx: Tx, pulse: Pulse) -> bool:
 
 
 async def keep(matcher: Matcher, tx: Tx, name: str, now: datetime) -> None:
-    """Say again what somebody said; who opens the page, or comes back to it, is online.
-
-    What they say from another page at the same moment is not taken back: what has no lease any
-    more is looked at again when nobody else decides.
-    """
+    """Say that a page of theirs is open; whether they are away, only they change."""
     if not await matcher.say_again(tx, name, now):
-        async with matcher.alone(tx):
-            said = await store.said(tx, name)
-            await matcher.say(tx, Say(name, "away" if said == "away" else "online"), now)
+        await matcher.say(tx, Say(name, "online"), now)
 
 
 async def switch(matcher: Matcher, tx: Tx, name: str, presence: str, now: datetime) -> Presence:
     """Let somebody go away or come back; what is neither counts as coming back."""
     chosen: Presence = "away" if presence == "away" else "online"
-    await matcher.say(tx, Say(name, chosen), now)
+    await matcher.say(tx, Leave(name) if chosen == "away" else Return(name), now)
     return chosen
 
 
 async def leave(matcher: Matcher, tx: Tx, name: str, now: datetime) -> None:
-    """Let somebody go for the day."""
+    """Let somebody go for the day; whoever signs in again is not away any more."""
     await matcher.say(tx, Say(name, "offline"), now)
+    await matcher.say(tx, Return(name), now)

@@ -55,9 +55,11 @@ _PLAYED: Final = "Time runs faster than people here: presence is what the roster
 _AWAY: Final = "You are away: nothing new comes, what you have stays with you."
 _ONLINE: Final = "You are online: work comes as there is room."
 _NO_PAGE: Final = "There is no such page: the link is damaged."
-_DESK: Final = ("desk_status.html", "desk_lists.html")
+_DESK: Final = ("desk_status.html", "set_away.html", "desk_lists.html")
 _FLOOR: Final = (
     "floor_status.html",
+    "set_away.html",
+    "floor_unanswered.html",
     "floor_queue.html",
     "floor_infeasible.html",
     "floor_people.html",
@@ -188,19 +190,15 @@ class _Inbox:
                     return await self._floor(tx, visitor, place)
                 return await read_desk(tx, place.whose, await now(tx))
 
-        async def stay() -> bool:
-            stays = await self._door.stays(visitor)
-            if stays and place.whose == visitor.name and not place.lead:
-                async with self._db.transaction() as tx:
-                    if await presence.holds(tx, self._pulse):
-                        await presence.keep(self._matcher, tx, visitor.name, await now(tx))
-            return stays
+        async def is_there(tx: Tx, person: Person) -> None:
+            if await presence.holds(tx, self._pulse):
+                await presence.keep(self._matcher, tx, person.name, await now(tx))
 
         shown: Shown[Desk | Floor] = Shown(
             about=None if place.lead else place.whose,
             read=read,
             write=lambda view: self._parts(view, visitor, place),
-            stay=stay,
+            stay=lambda: self._door.stays(visitor, is_there),
             release=self._pages.release,
         )
         return stream(self._pulse, shown)
@@ -238,18 +236,17 @@ class _Inbox:
             return self._pages.answer("pane.html", **self._of_pane(pane, at, visitor, said))
 
     async def presence(self, request: Request, visitor: Visitor) -> Response:
-        """Go away, or come back."""
+        """Go away, or come back; how they stand then comes by the stream, as all that changes.
+
+        One source in one order: nothing older is ever shown after what is newer.
+        """
         chosen = (await form_of(request)).get("presence", "")
         async with self._db.transaction() as tx:
             if not await presence.holds(tx, self._pulse):
                 return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
             at = await now(tx)
             there = await presence.switch(self._matcher, tx, visitor.name, chosen, at)
-            desk = await read_desk(tx, visitor.name, at)
-        said = Said(_AWAY if there == "away" else _ONLINE)
-        return self._pages.answer(
-            "presence.html", said=said, desk=desk, now=at, mine=True, oob=True
-        )
+        return self._pages.answer("said.html", said=Said(_AWAY if there == "away" else _ONLINE))
 
     async def _opened(self, tx: Tx, visitor: Visitor, place: _Place) -> Mapping[str, Any] | None:
         if place.ticket_id is None:
@@ -310,7 +307,6 @@ class _Inbox:
             why_it_waits=why_it_waits,
             reasons=REASONS,
             mine=place.whose == visitor.name,
-            oob=False,
             **view,
         )
 
@@ -323,7 +319,6 @@ class _Inbox:
             "why_it_waits": why_it_waits,
             "reasons": REASONS,
             "mine": place.whose == visitor.name,
-            "oob": False,
             "floor" if lead else "desk": view,
         }
         if isinstance(view, Floor):

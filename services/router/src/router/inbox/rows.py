@@ -81,6 +81,8 @@ class Row:
     """How it stands in a word; empty while it is simply to be answered."""
     waits: Waits | None = None
     """Why it waits, as far as that is known."""
+    rings_at: datetime | None = None
+    """When it rings again at those who did not take it."""
     done_at: datetime | None = None
     pinned_to: str | None = None
     offer: Ringing | None = None
@@ -135,6 +137,7 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
         version=read["version"],
         state=read["state"],
         waits=_waits(read, waits or {}),
+        rings_at=read["rings_at"] if read["waiting"] else None,
         done_at=read.get("done_at"),
         pinned_to=read["pinned_to"],
         offer=_ringing(read),
@@ -146,6 +149,8 @@ def _waits(read: Mapping[str, Any], waits: Mapping[Pool, Waits]) -> Waits | None
     pool = pool_of(read)
     if pool is None:
         return None
+    if read["rings_at"] is not None and waits.get(pool) in {"set_aside", "no_shift"}:
+        return "no_answer"
     return "pinned" if read["pinned_to"] else waits.get(pool)
 
 

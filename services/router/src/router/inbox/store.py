@@ -27,10 +27,10 @@ __all__ = [
     "person",
     "queue",
     "queue_sizes",
-    "said",
     "takers",
     "ticket",
     "timeline",
+    "unanswered",
 ]
 
 QUEUE_PAGE: Final = 100
@@ -42,27 +42,31 @@ PAGE_MAX: Final = 1_000_000
 _ROW: Final = """
     t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.clocks,
     t.state, t.answered_at, t.asked_at, t.specialist_id, t.waiting, t.pool, t.pinned_to,
-    t.assigned_count + t.offered_count AS turn,
+    t.rings_at, t.assigned_count + t.offered_count AS turn,
     coalesce(t.reclassified_to, t.severity) AS severity,
     t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
     (SELECT fact FROM happening AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
     (SELECT count(*) FROM happening AS h WHERE h.ticket_id = t.ticket_id) AS version
 """
+# Where the next look begins: the oldest transaction that runs, and the last change of people, which
+# become visible in order.
 SINCE: Final = """
     SELECT premium_now() AS as_of, now() AS real_at,
-           pg_snapshot_xmin(pg_current_snapshot())::text AS since,
-           ARRAY(SELECT DISTINCT specialist_id FROM happening
-                 WHERE tx >= $1::text::xid8 AND specialist_id IS NOT NULL) AS changed
+           pg_snapshot_xmin(pg_current_snapshot())::text || '/'
+               || coalesce((SELECT max(version) FROM change), 0) AS since,
+           ARRAY(SELECT specialist_id FROM happening
+                 WHERE tx >= split_part($1::text, '/', 1)::xid8 AND specialist_id IS NOT NULL
+                 UNION SELECT unnest(specialist_ids) FROM change
+                 WHERE version > split_part($1::text, '/', 2)::bigint) AS changed
 """
 LISTED: Final = "SELECT EXISTS (SELECT FROM specialist WHERE specialist_id = $1 AND NOT removed)"
 PERSON: Final = """
-    SELECT specialist_id, name, presence, said, on_shift, turns_at,
+    SELECT specialist_id, name, presence, said, away, unanswered, on_shift, turns_at,
            coalesce(shifts ->> 'zone', 'UTC') AS zone
     FROM specialist LEFT JOIN presence USING (specialist_id)
     WHERE specialist_id = $1 AND NOT removed
 """
-SAID: Final = "SELECT said FROM presence WHERE specialist_id = $1"
 NAMES: Final = "SELECT specialist_id, name FROM specialist WHERE specialist_id = ANY($1)"
 HELD: Final = f"""
     SELECT {_ROW} FROM ticket AS t WHERE t.specialist_id = $1 ORDER BY t.due_at, ticket_id
@@ -101,10 +105,13 @@ ANSWERED: Final = f"""
     WHERE answered_by = $1 AND state = 'answered'
     ORDER BY answered_at DESC, ticket_id LIMIT 200
 """
+# The latest: the end of a long story matters most.
 TIMELINE: Final = """
-    SELECT at, type, h.specialist_id, name, fact FROM happening AS h
-    LEFT JOIN specialist USING (specialist_id)
-    WHERE ticket_id = $1 ORDER BY at, tx, type LIMIT 200
+    SELECT * FROM (
+        SELECT at, tx, type, h.specialist_id, name, fact FROM happening AS h
+        LEFT JOIN specialist USING (specialist_id)
+        WHERE ticket_id = $1 ORDER BY at DESC, tx DESC, type DESC LIMIT 2000) AS latest
+    ORDER BY at, tx, type
 """
 ACTS: Final = """
     SELECT at, kind, actor, a.name AS actor_name, to_id, t.name AS to_name, reason
@@ -119,12 +126,16 @@ QUEUE: Final = f"""
     ORDER BY CASE WHEN $3 THEN create_date ELSE due_at END, create_date, ticket_id
     LIMIT $4 OFFSET $5
 """
+UNANSWERED: Final = f"""
+    SELECT {_ROW} FROM ticket AS t WHERE waiting AND rings_at IS NOT NULL
+    ORDER BY due_at, ticket_id LIMIT $1
+"""
 QUEUE_SIZES: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting
     FROM ticket WHERE waiting GROUP BY 1, 2 ORDER BY 1, 2
 """
 PEOPLE: Final = """
-    SELECT s.specialist_id, name, presence, said, on_shift, turns_at, languages, team,
+    SELECT s.specialist_id, name, presence, said, away, on_shift, turns_at, languages, team,
            jsonb_object_agg(channel, jsonb_build_array(load, capacity)) AS room,
            sum(load) AS load
     FROM specialist AS s JOIN capacity USING (specialist_id)
@@ -136,8 +147,10 @@ PEOPLE: Final = """
 TAKERS: Final = """
     SELECT specialist_id, name, capacity - load AS room
     FROM specialist JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
     WHERE NOT removed AND channel = $1 AND capacity > 0
-    ORDER BY (presence = 'online' AND on_shift) DESC, capacity - load DESC, name LIMIT 100
+    ORDER BY (presence = 'online' AND coalesce(said, 'online') = 'online' AND away IS NULL
+              AND on_shift) DESC, capacity - load DESC, name LIMIT 100
 """
 DIALLED: Final = """
     SELECT EXISTS (SELECT FROM happening WHERE ticket_id = $1 AND specialist_id = $2
@@ -179,12 +192,6 @@ async def is_listed(tx: Tx, person: Person) -> bool:
 async def person(tx: Tx, name: str) -> Row | None:
     """Read who somebody is, and until when they are (not) on shift."""
     return await tx.fetchrow(PERSON, name)
-
-
-async def said(tx: Tx, name: str) -> str | None:
-    """Read somebody's own word on their presence, if they ever gave one."""
-    word: str | None = await tx.fetchval(SAID, name)
-    return word
 
 
 async def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
@@ -232,6 +239,11 @@ async def queue(tx: Tx, asked: Asked) -> Sequence[Row]:
     offset = (asked.page - 1) * QUEUE_PAGE
     where = (asked.channel, asked.language, asked.oldest_first)
     return await tx.fetch(QUEUE, *where, QUEUE_PAGE, offset)
+
+
+async def unanswered(tx: Tx) -> Sequence[Row]:
+    """Read those who wait after they rang in vain, the first due first."""
+    return await tx.fetch(UNANSWERED, QUEUE_PAGE)
 
 
 async def queue_sizes(tx: Tx) -> Sequence[Row]:

@@ -50,6 +50,8 @@ class Owner:
     on_shift: bool
     turns_at: datetime | None
     zone: str
+    unanswered: int = 0
+    """So many offers in a row expired that they were set away; 0: they were not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,9 @@ class Stuck:
 class Floor:
     """The lead's page: who waits and why, who holds how much."""
 
+    owner: Owner
+    unanswered: tuple[Row, ...]
+    """Those who wait because nobody answers."""
     queue: tuple[Row, ...]
     fitting: int
     """How many wait of whom the queue shows a page."""
@@ -180,7 +185,10 @@ async def read_floor(
     """Read the lead's page. Raises Missing."""
     owner = await _owner(tx, name)
     pools = await store.queue_sizes(tx)
+    rang = await _rows(tx, matcher, await store.unanswered(tx))
     return Floor(
+        owner=owner,
+        unanswered=tuple(row for row in rang if row.waits == "no_answer"),
         queue=await _rows(tx, matcher, await store.queue(tx, asked)),
         fitting=sum(pool["waiting"] for pool in pools if asked.shows(pool)),
         pools=tuple((pool["channel"], pool["language"], pool["waiting"]) for pool in pools),
@@ -208,6 +216,7 @@ async def _owner(tx: Tx, name: str) -> Owner:
         on_shift=read["on_shift"],
         turns_at=read["turns_at"],
         zone=read["zone"],
+        unanswered=read["unanswered"] if read["away"] == "unanswered" else 0,
     )
 
 
@@ -217,7 +226,8 @@ def _told(record: AssignmentExplained, zone: str, now: datetime) -> tuple[str, .
 
 def _seen(read: Any) -> Presence:  # noqa: ANN401 - a record is any
     """Take the more absent of the roster's word and their own."""
-    presence: Presence = max(read["presence"], read["said"] or "online", key=_ABSENT.index)
+    own: Presence = "away" if read["away"] else "online"
+    presence: Presence = max(read["presence"], read["said"] or "online", own, key=_ABSENT.index)
     return presence
 
 

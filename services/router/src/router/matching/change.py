@@ -37,8 +37,8 @@ def changed(candidate: Candidate, change: Change, needs: Sequence[Need]) -> Cand
             held = candidate.held + change.by * candidate.weight
             facts = {"load": candidate.load + change.by, "held": held}
         case "presence":
-            online = candidate.presence == "online"
-            facts = {"presence": "offline" if online else "online"}
+            online = candidate.presence == "online" and not candidate.unheard
+            facts = {"presence": "offline" if online else "online", "unheard": False}
         case "shift":
             facts = {"on_shift": not candidate.on_shift}
         case "set_aside":

@@ -120,7 +120,7 @@ def _failed(candidate: Candidate, short_of: Rule | None, wanted: Wanted) -> Rule
         (candidate.capacity <= 0, "channel"),
         (not candidate.certified, "certified"),
         (short_of is not None, short_of),
-        (candidate.presence != "online", "presence"),
+        (candidate.presence != "online" or candidate.unheard, "presence"),
         (not candidate.on_shift, "shift"),
         (candidate.room <= 0, "room"),
         (_is_aside(candidate, wanted), "set_aside"),

@@ -45,6 +45,10 @@ class Member(Protocol):
         """Who."""
 
     @property
+    def hears(self) -> bool:
+        """An offer would be heard."""
+
+    @property
     def online(self) -> bool:
         """Present."""
 
@@ -103,8 +107,9 @@ class _Place:
 
     groups: Mapping[Channel, Sequence[_Group]]
     abilities: Sequence[Ability]
-    online: bool = False
-    there: bool = False
+    online: frozenset[Channel] = frozenset()
+    there: frozenset[Channel] = frozenset()
+    """The channels on which they count as present; and as on shift, too."""
     standings: dict[Channel, Standing] = field(default_factory=dict)
 
 
@@ -121,11 +126,23 @@ class Ranks:
         self._met: dict[tuple[Channel, Need], tuple[_Group, ...]] = {}
         self._unions: dict[tuple[Channel, tuple[Need, ...]], tuple[_Group, ...]] = {}
         self._able: defaultdict[Channel, set[str]] = defaultdict(set)
-        self._online: set[str] = set()
-        self._there: set[str] = set()
+        self._online: defaultdict[Channel, set[str]] = defaultdict(set)
+        self._there: defaultdict[Channel, set[str]] = defaultdict(set)
+        self._rings: frozenset[Channel] = frozenset()
         self._there_with: defaultdict[Ability, set[str]] = defaultdict(set)
         self.turns = 0
         """How often a group was emptied or filled: what can be met at all may be different."""
+
+    def ring_on(self, channels: frozenset[Channel]) -> None:
+        """Say on which channels tickets ring: there only those count who would hear it."""
+        if channels != self._rings:
+            self._rings = channels
+            for member in (*self._members.values(),):
+                self.put(member)
+
+    def hears(self, member: Member, channel: Channel) -> bool:
+        """Tell whether somebody who is present counts as present on a channel."""
+        return member.hears or channel not in self._rings
 
     def put(self, member: Member) -> None:
         """Add somebody, or rank them anew."""
@@ -139,7 +156,10 @@ class Ranks:
                 self.turns += not group.listed
                 group.listed.add(specialist_id)
         self._members[specialist_id] = member
-        self._show(specialist_id, place, online=member.online, there=member.there)
+        here = frozenset(channel for channel in groups if self.hears(member, channel))
+        nowhere = frozenset[Channel]()
+        online, there = here if member.online else nowhere, here if member.there else nowhere
+        self._show(specialist_id, place, online=online, there=there)
         self.rank(specialist_id)
 
     def remove(self, specialist_id: str) -> None:
@@ -153,7 +173,7 @@ class Ranks:
         for group in _all(place):
             group.listed.discard(specialist_id)
             self.turns += not group.listed
-        self._show(specialist_id, place, online=False, there=False)
+        self._show(specialist_id, place, online=frozenset(), there=frozenset())
 
     def rank(self, specialist_id: str) -> None:
         """Put somebody into the place that their load gives them now."""
@@ -164,7 +184,7 @@ class Ranks:
         for channel, groups in place.groups.items():
             new = (
                 member.standing(channel, scarcity, self._weights)
-                if member.can_take(channel)
+                if member.can_take(channel) and self.hears(member, channel)
                 else None
             )
             if new == place.standings.get(channel):
@@ -221,7 +241,7 @@ class Ranks:
         self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]
     ) -> bool:
         """Tell whether of those who qualify nobody is there but some."""
-        there = self._there.intersection(some)
+        there = self._there[channel].intersection(some)
         return all(
             group.there == len(group.listed.intersection(there))
             for group in self._union(channel, needs)
@@ -247,7 +267,7 @@ class Ranks:
             able = sum(len(group.able) for group in groups)
             return Counts(serving, speaking, listed, online, there, able)
         ids = set[str]().union(*(group.listed for group in groups))
-        online, there = len(ids & self._online), len(ids & self._there)
+        online, there = len(ids & self._online[channel]), len(ids & self._there[channel])
         return Counts(serving, speaking, len(ids), online, there, len(ids & self._able[channel]))
 
     def _meeting(self, channel: Channel, need: Need) -> tuple[_Group, ...]:
@@ -295,24 +315,33 @@ class Ranks:
             for group in place.groups[channel]:
                 group.able.remove(standing)
 
-    def _show(self, specialist_id: str, place: _Place, *, online: bool, there: bool) -> None:
-        """Count somebody as who they are now."""
-        for group in _all(place):
-            group.online += online - place.online
-            group.there += there - place.there
-        for here, some in ((online, self._online), (there, self._there)):
-            (some.add if here else some.discard)(specialist_id)
+    def _show(
+        self,
+        specialist_id: str,
+        place: _Place,
+        *,
+        online: frozenset[Channel],
+        there: frozenset[Channel],
+    ) -> None:
+        """Count somebody as who they are now, a channel."""
+        for channel, groups in place.groups.items():
+            for group in groups:
+                group.online += (channel in online) - (channel in place.online)
+                group.there += (channel in there) - (channel in place.there)
+            for here, some in ((online, self._online), (there, self._there)):
+                (some[channel].add if channel in here else some[channel].discard)(specialist_id)
         came_or_went = there != place.there
         place.online, place.there = online, there
         if came_or_went:
-            self._count(specialist_id, place.abilities, here=there)
+            self._count(specialist_id, place)
 
-    def _count(self, specialist_id: str, abilities: Iterable[Ability], *, here: bool) -> None:
+    def _count(self, specialist_id: str, place: _Place) -> None:
         """Say who is there; where a thing is rarer by that, or less rare, rank who can do it."""
-        for ability in abilities:
+        for ability in place.abilities:
+            on, _ = ability
             others = self._there_with[ability]
             before = _rarity(len(others))
-            if here:
+            if on in place.there if on else place.there:
                 others.add(specialist_id)
             else:
                 others.discard(specialist_id)

@@ -32,7 +32,7 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
 ROSTER: Final = """
     SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
            levels, skills, team, certified, universal, weights, on_shift, turns_at, last_at,
-           said, said_until
+           said, said_until, away, unanswered, auto_ring
     FROM specialist JOIN capacity USING (specialist_id)
     LEFT JOIN presence USING (specialist_id)
 """
@@ -171,4 +171,7 @@ def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
         turns_at=row["turns_at"],
         said=row["said"],
         said_until=row["said_until"],
+        away=row["away"],
+        unanswered=row["unanswered"],
+        auto_ring=row["auto_ring"],
     )

@@ -25,6 +25,7 @@ __all__ = [
     "Deed",
     "Done",
     "HandBack",
+    "Leave",
     "Move",
     "NotTheirs",
     "OtherAct",
@@ -32,9 +33,11 @@ __all__ = [
     "Pin",
     "Reclassify",
     "Respond",
+    "Return",
     "Say",
     "Standing",
     "Unknown",
+    "Word",
     "deed_of",
 ]
 
@@ -150,7 +153,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A specialist, or the system they work at, says whether they are there.
+    """A specialist, or the system they work at, says whether they are there: a heartbeat.
 
     ``hand_back`` gives back at once all they have, whatever grace there is.
     """
@@ -158,6 +161,22 @@ class Say:
     specialist_id: str
     presence: Presence
     hand_back: bool = False
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A specialist goes away until they come back, whatever heartbeats say meanwhile."""
+
+    specialist_id: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A specialist is back: from being away, also if they were set away."""
+
+    specialist_id: str
     traceparent: str | None = None
 
 
@@ -174,6 +193,8 @@ _KINDS: Final[dict[type, str]] = {
 }
 
 type Act = Accept | DeclineOffer | Decline | HandBack | Respond | Confirm | Reclassify | Move | Pin
+type Word = Say | Leave | Return
+"""What a specialist says of themselves."""
 type Standing = Literal["offered", "assigned", "waiting", "settled"]
 
 

@@ -15,15 +15,18 @@ from router.offers.acts import (
     DeclineOffer,
     Done,
     HandBack,
+    Leave,
     Move,
     NotTheirs,
     Outcome,
     Pin,
     Reclassify,
     Respond,
+    Return,
     Say,
     Standing,
     Unknown,
+    Word,
     deed_of,
 )
 from router.offers.offer import Offer
@@ -61,19 +64,34 @@ def do(desk: Desk, act: Act, offer: Offer | None) -> Done:
     )
 
 
-def say(desk: Desk, act: Say) -> Specialist:
+def say(desk: Desk, word: Word) -> Specialist:
     """Take somebody's word on their presence. Raises Unknown."""
-    desk.traceparent = act.traceparent
-    name = _person(desk, act.specialist_id).specialist_id
+    desk.traceparent = word.traceparent
+    known = _person(desk, word.specialist_id)
+    match word:
+        case Say():
+            specialist = _beat(desk, word)
+        case Leave():
+            specialist = desk.go_or_come_back(known.specialist_id, away="said")
+        case Return():
+            specialist = desk.go_or_come_back(known.specialist_id, away=None)
+            if specialist.said == "away":
+                specialist = _beat(desk, Say(known.specialist_id, "online"))
+    if specialist.there and (not known.there or isinstance(word, Return)):
+        desk.hear_again(specialist.specialist_id)
+    desk.come_and_go(specialist)
+    return specialist
+
+
+def _beat(desk: Desk, act: Say) -> Specialist:
     lease = timedelta(seconds=desk.rules.presence_lease_s)
     until = None if act.presence == "offline" else desk.now + lease
-    specialist = desk.say(name, act.presence, until)
+    specialist = desk.say(act.specialist_id, act.presence, until)
     if act.hand_back:
         by, reason = act.specialist_id, "leaves"
         held = [t for t in desk.tickets.values() if t.specialist_id == act.specialist_id]
         backs = [desk.hand_back(t, "by_hand", by=by, reason=reason) for t in held]
         desk.took_back(backs)
-    desk.come_and_go(specialist)
     return specialist
 
 

@@ -359,14 +359,31 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         """Say whether somebody is there: a heartbeat.
 
         Unless it is said again within its lease, they count as offline. Who is offline hands back
-        what they have, by the rules.
+        what they have, by the rules. A heartbeat does not end what is ended by `back`.
         """
         check_specialist(key, specialist_id)
         trace = traceparent_or_new(traceparent)
-        say = acts.Say(specialist_id, word.presence, word.hand_back, trace)
+        await _say(acts.Say(specialist_id, word.presence, word.hand_back, trace))
+
+    @app.post(
+        "/v1/specialists/{specialist_id}/back",
+        summary="I am back",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=_NOBODY,
+    )
+    async def back(
+        specialist_id: Annotated[_Id, Path(examples=["mara"])],
+        key: Actor,
+        traceparent: Traceparent = None,
+    ) -> None:
+        """End being away: by their own act in the inbox, or after too many unanswered offers."""
+        check_specialist(key, specialist_id)
+        await _say(acts.Return(specialist_id, traceparent_or_new(traceparent)))
+
+    async def _say(word: acts.Word) -> None:
         try:
             async with db.transaction() as tx:
-                await matcher.say(tx, say, await now(tx))
+                await matcher.say(tx, word, await now(tx))
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
 

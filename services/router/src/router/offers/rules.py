@@ -2,15 +2,16 @@
 
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from shared.events import Absence
 from shared.promises import Channel
 
-__all__ = ["Grace", "OfferRules", "Ring", "SetAside", "rules_of"]
+__all__ = ["Backoff", "Grace", "OfferRules", "Ring", "SetAside", "rules_of"]
 
+_ROUNDS_MAX: Final = 30
 type _Seconds = Annotated[FiniteFloat, Field(ge=0, le=86_400)]
 
 
@@ -42,6 +43,21 @@ class SetAside(_Part):
     handed_back: _Seconds = 600
 
 
+class Backoff(_Part):
+    """How long a ticket waits that nobody took: ``first`` seconds, each time twice as long.
+
+    At most ``most``. Whoever did not let it ring is offered it at once meanwhile.
+    """
+
+    first: Annotated[_Seconds, Field(gt=0)] = 30
+    most: Annotated[_Seconds, Field(gt=0)] = 300
+
+    def ends_at(self, *, now: datetime, rounds: int, last_chance: datetime | None) -> datetime:
+        """Say when it rings again after so many rounds; by ``last_chance``, if that is to come."""
+        at = now + timedelta(seconds=min(self.most, self.first * 2 ** min(rounds, _ROUNDS_MAX)))
+        return at if last_chance is None or last_chance <= now else min(at, last_chance)
+
+
 class Grace(_Part):
     """How long an accepted ticket stays with somebody who has gone; null: until they say so."""
 
@@ -53,12 +69,16 @@ class Grace(_Part):
 class OfferRules(_Part):
     """All of them. A channel without an entry in ``rings`` is assigned directly.
 
+    ``away_after`` so many unanswered offers in a row a specialist is away; null: never.
+
     ``offline`` counts from when somebody went, or their lease of presence ended; ``off_shift``
     from the end of the shift, which leaves time to finish what was begun.
     """
 
     rings: dict[Channel, Ring] = {"phone": Ring(cap_s=30), "chat": Ring(cap_s=20)}
     set_aside_s: SetAside = SetAside()
+    no_answer_s: Backoff = Backoff()
+    away_after: Annotated[int, Field(ge=1, le=100)] | None = 3
     presence_lease_s: Annotated[_Seconds, Field(gt=0)] = 15
     offline_s: Grace = Grace(email=4, phone=0, chat=0)
     off_shift_s: Grace = Grace(email=900, phone=300, chat=0)

@@ -22,8 +22,8 @@ __all__ = [
     "load_words",
     "offers",
     "save_offers",
+    "save_presence",
     "save_rules",
-    "save_said",
     "say_again",
 ]
 
@@ -35,16 +35,25 @@ SAVE_OFFERS: Final = """
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (offer_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at
 """
-# Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
 SAVE_SAID: Final = """
-    INSERT INTO presence AS p (specialist_id, said, said_until)
-    SELECT specialist_id, said, said_until
-    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
-        AS new (specialist_id, said, said_until, before)
+    INSERT INTO presence (specialist_id, said, said_until)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
     ON CONFLICT (specialist_id) DO UPDATE
     SET said = excluded.said, said_until = excluded.said_until
-    WHERE p.said_until IS NOT DISTINCT FROM
-        ($4::timestamptz[])[array_position($1::text[], p.specialist_id)]
+"""
+# Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
+SAVE_LAPSED: Final = """
+    UPDATE presence AS p SET said = 'offline', said_until = NULL
+    FROM unnest($1::text[], $2::timestamptz[]) AS lapsed (specialist_id, said_until)
+    WHERE (p.specialist_id, p.said_until) = (lapsed.specialist_id, lapsed.said_until)
+"""
+# In no row that a heartbeat writes: what somebody does is not undone by an open page.
+SAVE_ANSWERING: Final = """
+    UPDATE specialist AS s
+    SET away = new.away, unanswered = new.unanswered, turns_at = new.turns_at
+    FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[])
+        AS new (specialist_id, away, unanswered, turns_at)
+    WHERE s.specialist_id = new.specialist_id
 """
 WORDS: Final = """
     SELECT specialist_id, said_until FROM presence
@@ -93,16 +102,21 @@ async def save_offers(tx: Tx, changed: Iterable[Offer]) -> None:
     await tx.executemany(SAVE_OFFERS, [astuple(offer) for offer in settled_first])
 
 
-async def save_said(tx: Tx, desk: Desk) -> None:
-    """Write whose word changed. Raises Transient when somebody said it again meanwhile."""
-    rows = []
-    for specialist_id, before in desk.said_before.items():
-        person = desk.roster.get(specialist_id)
-        assert person is not None  # noqa: S101 - nobody leaves the roster's memory
-        rows.append((specialist_id, person.said, person.said_until, before))
-    done = await tx.execute(SAVE_SAID, *zip(*rows, strict=True))
-    if done != f"INSERT 0 {len(rows)}":
-        raise Transient("somebody has just said again that they are there; decide again")
+async def save_presence(tx: Tx, desk: Desk) -> None:
+    """Write whose word changed or lapsed, and who answers offers or is away.
+
+    Raises Transient when somebody said again meanwhile what would lapse.
+    """
+    if words := [desk.somebody(name) for name in sorted(desk.words)]:
+        columns = zip(*((p.specialist_id, p.said, p.said_until) for p in words), strict=True)
+        await tx.execute(SAVE_SAID, *columns)
+    if lapsed := sorted(desk.lapsed.keys() - desk.words):
+        done = await tx.execute(SAVE_LAPSED, lapsed, [desk.lapsed[name] for name in lapsed])
+        if done != f"UPDATE {len(lapsed)}":
+            raise Transient("somebody has just said again that they are there; decide again")
+    if changed := [desk.somebody(name) for name in sorted(desk.answering)]:
+        rows = ((p.specialist_id, p.away, p.unanswered, p.turns_at) for p in changed)
+        await tx.execute(SAVE_ANSWERING, *zip(*rows, strict=True))
 
 
 async def say_again(

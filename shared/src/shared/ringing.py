@@ -1,0 +1,36 @@
+"""Offers that rang in vain, told of together: a ticket's story is not as long as it rang."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Final
+
+from shared.events import OfferExpired, TicketOffered, TicketQueued
+
+__all__ = ["rung_in_vain"]
+
+_RINGING: Final = frozenset({TicketOffered.type, OfferExpired.type, TicketQueued.type})
+
+
+def rung_in_vain[T](items: Iterable[T], kind: Callable[[T], str]) -> Iterator[list[T]]:
+    """Group what happened, in its order: one by one, but for two and more offers that expired.
+
+    ``kind`` is the type of the event. Of what rings still, or was answered, the offer stands
+    alone, after those before it.
+    """
+    for ringing, items_of in groupby(items, key=lambda item: kind(item) in _RINGING):
+        run = [*items_of]
+        yield from _parted(run, kind) if ringing else ([item] for item in run)
+
+
+def _parted[T](run: list[T], kind: Callable[[T], str]) -> Iterator[list[T]]:
+    kinds = [kind(item) for item in run]
+    expired, offered = kinds.count(OfferExpired.type), kinds.count(TicketOffered.type)
+    if expired < 2:  # noqa: PLR2004 - a repetition
+        yield from ([item] for item in run)
+        return
+    rings_on = []
+    if offered > expired:
+        last = len(kinds) - 1 - kinds[::-1].index(TicketOffered.type)
+        rings_on = [[run.pop(last)]]
+    yield run
+    yield from rings_on

@@ -1,0 +1,154 @@
+"""Presence at the pages: an open page is presence, and whoever is away is until they come back."""
+
+import asyncio
+from typing import Any, Final
+
+from playwright.async_api import Browser, Page, Route, expect
+from tests.browser.desk import Desk
+
+from router.offers.acts import Say
+from router.offers.rules import Backoff, OfferRules, Ring
+from router.offers.store import save_rules
+from router.sweep import Sweeper
+from shared.postgres import now
+from shared.testing.builders import a_specialist, a_ticket
+
+FORGET: Final = "DELETE FROM presence"
+SAID: Final = "SELECT said FROM presence"
+SHOWN: Final = """
+    window.shown = [];
+    const note = () => {
+      const text = document.querySelector("#status .presence").textContent.trim().split(/\\s+/)[1];
+      if (window.shown.at(-1) !== text) window.shown.push(text);
+    };
+    note();
+    new MutationObserver(note).observe(document.body, {childList: true, subtree: true});
+"""
+"""Keep what a page shows of presence, each change once."""
+NEXT_VIEW: Final = """() => {
+    window.view = new Promise((resolve) => document.addEventListener(
+        "htmx:sseBeforeMessage", (event) => { if (event.target.id === "view") resolve(); }));
+}"""
+"""Let `window.view` be done when the stream has brought the page its next change."""
+QUICKLY: Final = OfferRules(
+    rings={"phone": Ring(cap_s=0.2, minimum_s=0.2)}, no_answer_s=Backoff(first=0.2, most=0.2)
+)
+
+
+async def say(desk: Desk, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
+    """Send a heartbeat as another desk does."""
+    async with desk.db.transaction() as tx:
+        await desk.matcher.say(tx, Say(name, presence), await now(tx))
+
+
+def presence(page: Page) -> Any:  # noqa: ANN401 - a locator
+    """Find where a page says whether its owner is there."""
+    return page.locator("#status .presence")
+
+
+async def test_a_page_never_shows_an_older_presence_after_a_newer(
+    desk: Desk, chromium: Browser
+) -> None:
+    """A change that was read before the specialist went away comes before it, or not at all."""
+    await desk.given(a_specialist("ann", capacity={"email": 3}))
+    page = await desk.page_of(chromium, "ann")
+    await page.evaluate(SHOWN)
+    sent, may_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        sent.set()
+        await may_go.wait()
+        await route.continue_()
+
+    await page.route("**/inbox/presence", hold)
+    await page.keyboard.press("w")
+    await sent.wait()
+    await page.evaluate(NEXT_VIEW)
+    await desk.given(a_ticket("T1", account_id="acme"))
+    await page.evaluate("window.view")
+    may_go.set()
+    await expect(page.locator("#said")).to_contain_text("You are away")
+    await expect(presence(page)).to_have_text("◐ away")
+    await expect(page.locator("#mine")).to_have_text("Mine (1)")
+    assert await page.evaluate("window.shown") == ["online", "away"]
+
+
+async def test_the_leads_page_is_presence(desk: Desk, chromium: Browser) -> None:
+    """As any open page: whoever looks after others keeps what they have themselves."""
+    await desk.given(a_specialist("lea"))
+    page = await desk.page_of(chromium, "lea", lead=True)
+    await page.goto("about:blank")
+    async with desk.db.session() as session:
+        await session.execute(FORGET)
+    await page.goto(f"{desk.address}/inbox/lead")
+    await page.wait_for_selector("body[data-live=live]")
+    async with desk.db.session() as session:
+        assert await session.fetchval(SAID) == "online"
+    await expect(presence(page)).to_have_text("● online")
+
+
+async def test_another_ones_page_is_presence_of_who_looks(desk: Desk, chromium: Browser) -> None:
+    """Not of whom they look at."""
+    await desk.given(a_specialist("lea"), a_specialist("ann"))
+    page = await desk.page_of(chromium, "lea", lead=True)
+    await page.goto("about:blank")
+    async with desk.db.session() as session:
+        await session.execute(FORGET)
+    await page.goto(f"{desk.address}/inbox?of=ann")
+    await page.wait_for_selector("body[data-live=live]")
+    async with desk.db.session() as session:
+        rows = await session.fetch("SELECT specialist_id, said FROM presence")
+    assert [tuple(row) for row in rows] == [("lea", "online")]
+
+
+async def test_away_outlasts_pages_and_heartbeats(desk: Desk, chromium: Browser) -> None:
+    """Neither a page that is opened again nor another desk's heartbeat ends it; a click does."""
+    await desk.given(a_specialist("ann"))
+    page = await desk.page_of(chromium, "ann")
+    await page.keyboard.press("w")
+    await expect(presence(page)).to_have_text("◐ away")
+    await page.goto("about:blank")
+    await say(desk, "ann", "offline")
+    await say(desk, "ann", "online")
+    await page.goto(f"{desk.address}/inbox")
+    await page.wait_for_selector("body[data-live=live]")
+    await expect(presence(page)).to_have_text("◐ away")
+    await page.keyboard.press("w")
+    await expect(page.locator("#said")).to_contain_text("You are online")
+    await expect(presence(page)).to_have_text("● online")
+
+
+async def test_what_another_desk_says_shows_at_once(desk: Desk, chromium: Browser) -> None:
+    """On an open page, without a reload."""
+    await desk.given(a_specialist("ann"))
+    page = await desk.page_of(chromium, "ann")
+    await expect(presence(page)).to_have_text("● online")
+    await say(desk, "ann", "away")
+    await expect(presence(page)).to_have_text("◐ away")
+
+
+async def test_who_lets_three_offers_ring_is_told_and_comes_back_by_a_click(
+    desk: Desk, chromium: Browser
+) -> None:
+    """Their page says why they are away; the lead's says that the ticket has no answer."""
+    await desk.given(a_specialist("ann", auto_ring=False), a_specialist("lea", capacity={}))
+    async with desk.db.transaction() as tx:
+        await save_rules(tx, QUICKLY)
+    page = await desk.page_of(chromium, "ann")
+    lead = await desk.page_of(chromium, "lea", lead=True, path="/inbox/lead")
+    await desk.given(a_ticket("T1", channel="phone", account_id="hooli"))
+    sweeper = Sweeper(desk.db, desk.matcher)
+    await sweeper.start()
+    try:
+        await expect(page.locator("#set-away")).to_contain_text("3 offers in a row")
+    finally:
+        await sweeper.stop()
+    await expect(presence(page)).to_have_text("◐ away")
+    await expect(lead.locator("#unanswered")).to_contain_text("hooli")
+    await expect(lead.locator("#people tr", has_text="Ann")).to_contain_text("◐ away")
+    await lead.locator("#unanswered a").click()
+    await expect(lead.locator("#pane")).to_contain_text("Ann is away: 3 offers in a row")
+    await page.keyboard.press("w")
+    await expect(presence(page)).to_have_text("● online")
+    await expect(page.locator("#set-away")).to_have_text("")
+    await expect(page.locator("#offers")).to_have_text("Offers (1)")

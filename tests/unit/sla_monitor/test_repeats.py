@@ -1,0 +1,56 @@
+"""A timeline tells offers that rang in vain together."""
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid5
+
+from shared.events import NAMESPACE, Envelope, Event, OfferExpired, TicketQueued, ticket_id_of
+from shared.events.assignments import TicketOffered
+from shared.testing.builders import NOON, a_ticket
+from sla_monitor.answers import FactEntry, timeline_answer
+from sla_monitor.domain.said import Learned
+
+T1: Final = ticket_id_of("test", "T1")
+
+
+def rings(second: int) -> list[Event]:
+    """Let it ring once, and nobody answer."""
+    offer_id = uuid5(NAMESPACE, f"offer{second}")
+    offered: dict[str, Any] = {
+        "account_id": "northwind",
+        "channel": "phone",
+        "severity": "standard",
+        "language": "en",
+        "english_instead": False,
+        "due_at": NOON,
+        "lease_ends_at": NOON,
+        "waited_ms": 0,
+    }
+    who: dict[str, Any] = {"ticket_id": T1, "specialist_id": "ann", "offer_id": offer_id}
+    return [
+        TicketOffered(**who, **offered),
+        OfferExpired(**who),
+        TicketQueued(ticket_id=T1, reason="no_answer"),
+    ]
+
+
+def told_at(second: int, event: Event) -> Learned:
+    """Tell something, so long after noon."""
+    at = NOON + timedelta(seconds=second)
+    return Learned(Envelope(uuid5(NAMESPACE, f"{event!r}{at}"), "router", at, event), at)
+
+
+def test_three_offers_that_rang_in_vain_are_one_entry() -> None:
+    """From the first to the last, with how often; the promise's own entries stand as ever."""
+    accepted = Learned(a_ticket("T1", channel="phone"), NOON)
+    facts = [told_at(10 * n + k, e) for n in range(1, 4) for k, e in enumerate(rings(n))]
+    answer = timeline_answer(T1, [accepted, *facts], now=NOON + timedelta(minutes=1))
+    entries = [entry for entry in answer.entries if isinstance(entry, FactEntry)]
+    assert [entry.times for entry in entries] == [1, 3]
+    [_, vain] = entries
+    assert (vain.type, vain.at, vain.until) == (
+        OfferExpired.type,
+        NOON + timedelta(seconds=10),
+        NOON + timedelta(seconds=32),
+    )
+    assert vain.why == "it rang 3 times, and no one answered: clocks run on"
