@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import pytest
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 
 from intake import handlers

@@ -214,7 +214,7 @@ class _Inbox:
         ticket_id = request.path_params["ticket_id"]
         async with self._db.transaction() as tx:
             pane = await self._pane(tx, visitor, ticket_id)
-            seen = {"now": await now(tx), "zone": pane.zone}
+            seen: dict[str, Any] = {"now": await now(tx), "zone": pane.zone}
         details = await self._intake.details(ticket_id)
         return self._pages.answer("details.html", details=details, ticket_id=ticket_id, **seen)
 
