@@ -1,5 +1,6 @@
 """The story of one ticket, through four real processes, Kafka, PostgreSQL and SMTP."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from shared.events import (
     CallbackJoined,
     CallbackSettled,
     ClockMet,
+    ClockPaused,
     ClockWarned,
     Envelope,
     Event,
@@ -90,6 +92,42 @@ async def test_a_request_is_promised_assigned_answered_and_met(
     assert (await http.post(f"{intake}/v1/events", json=fact)).status_code == 202
     told = await watch.until(ticket_id, ClockMet, AssignmentReleased)
     assert [met.in_time for met in events(told, ClockMet)] == [True]
+
+
+async def test_a_reply_after_the_answer_reaches_who_answered(
+    stack: Stack, http: httpx.AsyncClient, watch: Watch, mails: Mails
+) -> None:
+    """While the ticket waits nothing is due; then a reply brings it back, and a mail says so.
+
+    The policy promises nothing for a reply: no due time is made up.
+    """
+    form = request(asked_at := await now(stack))
+    name = {key: form[key] for key in ("source", "external_id")}
+    intake = stack.addresses.http("intake")
+    ticket_id = UUID((await http.post(f"{intake}/v1/tickets", json=form)).json()["ticket_id"])
+    await watch.until(ticket_id, TicketAssigned, NotificationSent)
+
+    async def tell(kind: str, after_s: float, **more: str) -> None:
+        at = (asked_at + timedelta(seconds=after_s)).isoformat()
+        fact = {**name, "type": kind, "occurred_at": at, **more}
+        assert (await http.post(f"{intake}/v1/events", json=fact)).status_code == 202
+
+    await tell("waiting", 0.1, waiting_for="customer")
+    await watch.until(ticket_id, ClockPaused)
+    shown: dict[str, Any] = {}
+    async with asyncio.timeout(60):
+        while not shown.get("paused"):
+            (shown,) = (await http.get(f"{intake}/v1/tickets/{ticket_id}")).json()["promises"]
+    assert shown["due_at"] is None
+    await tell("responded", 0.2)
+    await watch.until(ticket_id, AssignmentReleased)
+    await tell("customer_replied", 0.3)
+    told = await watch.until(ticket_id, TicketAssigned, TicketAssigned, *[NotificationSent] * 2)
+    first, again = events(told, TicketAssigned)
+    assert (again.specialist_id, again.after_reply) == (first.specialist_id, True)
+    assert (again.due_at, again.promise) == (None, None)
+    subjects = [str(mail["subject"]) for mail in await mails(ticket_id)]
+    assert "Customer replied · Standard email · northwind · no due time is promised" in subjects
 
 
 async def test_a_promise_is_warned_of_and_its_breach_is_told_to_the_team(

@@ -66,7 +66,7 @@ def ours(case: Case) -> int:
             name = envelope.event.external_id  # type: ignore[attr-defined]
             desk.apply(told(TicketClosed, name, after_min=period * PERIOD_MIN))
         given = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
-        kept += sum(event.due_at >= now for event in given)
+        kept += sum(event.due_at is not None and event.due_at >= now for event in given)
         roster.settle()
         tickets = desk.tickets
     return kept

@@ -91,7 +91,7 @@ class Hands:
         """
         terms = ticket.terms
         ticket.specialist_id = specialist.specialist_id
-        ticket.hand_back_at = ticket.rings_at = None
+        ticket.hand_back_at = ticket.rings_at = ticket.held_until = None
         ticket.rounds = 0
         ticket.assigned_count += 1
         self.touched.add(ticket.ticket_id)

@@ -118,13 +118,14 @@ def _act(
 def _follow(work: Work, answers: datetime, rng: Random) -> list[Act]:
     ticket, begins = work.ticket, work.assigned_at
     minutes = timedelta(minutes=rng.randint(3, 15))
+    due_at = ticket.due_at or answers
     match work.story:
         case "plain" | "answered_elsewhere":
             return _answer(ticket.channel, answers, rng)
         case "slow":
-            return _answer(ticket.channel, max(answers, ticket.due_at + minutes), rng)
+            return _answer(ticket.channel, max(answers, due_at + minutes), rng)
         case "told_late":
-            told_at = max(answers, ticket.due_at + minutes)
+            told_at = max(answers, due_at + minutes)
             return [_act("responded", min(answers, begins + minutes), told_at=told_at)]
         case "waits":
             asked = begins + minutes / 3

@@ -129,7 +129,7 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
         promise_class=timed and timed.promise_class,
         due_at=timed and timed.due_at,
         paused=timed is not None and timed.state == "paused",
-        since=read["create_date"],
+        since=(timed and timed.started_at) or read["create_date"],
         holder=read["specialist_id"],
         waiting=read["waiting"],
         replied=read["answered_at"] is not None and read["asked_at"] is not None,
@@ -167,7 +167,7 @@ def _promises(
     promised = {} if fact is None else {p.kind: p for p in _agreed(fact, severity)}
     for clock in clocks:
         promise = promised.get(clock.kind)
-        target_s = clock.target_s or (promise and promise.target_s)
+        target_s = clock.target_s or (None if promise is None else promise.target_s)
         yield Promised(
             kind=_KINDS[clock.kind],
             promise_class=clock.promise_class,
