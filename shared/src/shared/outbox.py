@@ -21,7 +21,7 @@ from shared.events.codec import Header, attributes_of, value_of
 from shared.postgres import Database, Tx
 from shared.publisher import Outgoing, Publisher
 
-__all__ = ["Relay", "add", "add_raw", "packed", "unpacked", "unsent"]
+__all__ = ["Relay", "add", "add_raw", "age_s", "packed", "unpacked", "unsent"]
 
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 1000
@@ -32,13 +32,16 @@ _RETRY_S: Final = 1.0
 COLUMNS: Final = ("topic", "key", "value", "headers", "partition")
 LEAD: Final = "SELECT pg_try_advisory_lock(hashtext('outbox relay'))"
 OLDEST: Final = """
-    SELECT id, topic, key, value, headers, partition,
-           extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_s
-    FROM outbox ORDER BY id LIMIT $1
+    SELECT id, topic, key, value, headers, partition FROM outbox ORDER BY id LIMIT $1
 """
 HURRY: Final = "SET synchronous_commit = off"
 """A deletion that a crash forgets is a repeat on the wire, which readers drop."""
 UNSENT: Final = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM outbox"
+AGE: Final = """
+    SELECT coalesce((
+        SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
+        FROM outbox ORDER BY id LIMIT 1), 0)
+"""
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
 type _Row = tuple[str, bytes | None, bytes | None, str, int | None]
@@ -76,6 +79,12 @@ async def unsent(tx: Tx) -> int:
     """Measure how far the relay is behind, in rows: at most so many wait."""
     rows: int = await tx.fetchval(UNSENT)
     return rows
+
+
+async def age_s(tx: Tx) -> float:
+    """Measure how long the oldest row has waited for the relay, in seconds."""
+    age: float = await tx.fetchval(AGE)
+    return age
 
 
 async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
@@ -177,7 +186,6 @@ class Relay:
     async def _publish_oldest(self, session: Tx) -> int:
         """Publish and delete the oldest; their number comes back."""
         rows = await session.fetch(OLDEST, _BATCH_MAX)
-        telemetry.OUTBOX_AGE_S.set(rows[0]["age_s"] if rows else 0.0)
         if not rows:
             return 0
         await self._publisher.publish(

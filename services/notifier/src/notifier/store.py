@@ -15,6 +15,7 @@ __all__ = [
     "add_deliveries",
     "due_deliveries",
     "holders",
+    "pending_age_s",
     "save_holders",
     "save_rides",
     "save_specialists",
@@ -67,6 +68,10 @@ DUE: Final = """
     FROM delivery d LEFT JOIN specialist s USING (specialist_id)
     WHERE d.state = 'pending' AND d.next_try_at <= now()
     ORDER BY d.next_try_at, d.delivery_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
+"""
+PENDING_AGE: Final = """
+    SELECT coalesce(extract(epoch FROM premium_now() - min(planned_at)), 0)::float8
+    FROM delivery WHERE state = 'pending'
 """
 SETTLE: Final = """
     WITH settled AS (
@@ -139,6 +144,12 @@ async def holders(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[
     """
     rows = await tx.fetch(HOLDERS, *map(list, zip(*facts, strict=True)))
     return {row["fact_id"]: row["specialist_id"] for row in rows}
+
+
+async def pending_age_s(tx: Tx) -> float:
+    """Measure how long the oldest unsettled delivery has waited, also while it backs off."""
+    age: float = await tx.fetchval(PENDING_AGE)
+    return age
 
 
 async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:

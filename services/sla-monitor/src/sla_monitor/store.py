@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from math import nan
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -37,6 +38,7 @@ __all__ = [
     "save_clocks",
     "seconds_to_next",
     "tell",
+    "watermark_age_s",
     "windows",
 ]
 
@@ -171,6 +173,9 @@ TELL: Final = """
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
     WHERE watermark.partition = new.partition
 """
+WATERMARK_AGE: Final = """
+    SELECT extract(epoch FROM premium_now() - min(evaluated_to))::float8 FROM watermark
+"""
 LEARNED: Final = """
     SELECT learned_at, fact_id, source, occurred_at, type, data FROM fact WHERE ticket_id = $1
 """
@@ -273,6 +278,12 @@ async def replace_windows(tx: Tx, policy: Policy) -> list[UUID]:
         return []
     starts, ends = zip(*spans, strict=True)
     return [row["ticket_id"] for row in await tx.fetch(CONCERNED, starts, ends)]
+
+
+async def watermark_age_s(tx: Tx) -> float:
+    """Measure how far behind the oldest watermark is; not a number before there is one."""
+    age: float | None = await tx.fetchval(WATERMARK_AGE)
+    return nan if age is None else age
 
 
 async def count_open(tx: Tx, more: Mapping[int, int]) -> None:
