@@ -50,6 +50,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._rebalances += 1
         self._is_assigned = True
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether the consumer stands where the database says on all that it holds."""
+        return self._is_assigned and self._placed_at == self._rebalances
+
     async def accepted(
         self,
         consumer: AIOKafkaConsumer,

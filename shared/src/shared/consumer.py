@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -35,6 +34,7 @@ from tenacity import (
 from shared import dead_letters, inbox, offsets, telemetry
 from shared.assignment import Assignment
 from shared.clock import elapsed_s, or_after
+from shared.connection import Connection
 from shared.errors import Poison, Transient
 from shared.events.codec import Record, Skipped
 from shared.offsets import Offset
@@ -76,38 +76,6 @@ type Handler[T] = Callable[[Tx, Sequence[T], datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """Where the records come from. ``instance_id`` keeps partitions over a restart (KIP-345).
-
-    ``purpose`` tells a second consumer of the service from its first. After a batch of few records
-    ``patience_ms`` are waited for more: fewer transactions, and the first is not delayed.
-    """
-
-    bootstrap: str
-    service: str
-    instance_id: str | None = None
-    topic_prefix: str = ""
-    purpose: str = ""
-    patience_ms: int = 0
-
-    @property
-    def group(self) -> str:
-        """The consumer group."""
-        name = f"{self.service}.{self.purpose}" if self.purpose else self.service
-        return self.topic_prefix + name
-
-    def member(self, topics: Sequence[str]) -> str | None:
-        """Name the member that keeps its partitions over a restart.
-
-        One that comes back with other topics is another: Kafka gives a member that it knows by name
-        what it had, and would never assign a topic that an upgrade added.
-        """
-        if self.instance_id is None:
-            return None
-        return f"{self.instance_id}-{sha256(' '.join(sorted(topics)).encode()).hexdigest()[:8]}"
-
-
-@dataclass(frozen=True, slots=True)
 class _Item[T]:
     """A record and what it means; what is skipped counts only for the offsets."""
 
@@ -141,7 +109,7 @@ class BatchConsumer[T: Claimable]:
         self._handle = handle
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._is_busy = False
+        self._in_hand: dict[TopicPartition, int] = {}
         self._unsaved: dict[TopicPartition, Offset] = {}
         self._saved_at = elapsed_s()
         self._handled: dict[TopicPartition, int] = {}
@@ -179,7 +147,7 @@ class BatchConsumer[T: Claimable]:
         """Finish and commit the batch in hand, then leave the group."""
         self._stop.set()
         if self._task is not None:
-            if not self._is_busy:
+            if not self._in_hand:
                 self._task.cancel()
             await asyncio.wait({self._task})
         self._lull.set()
@@ -199,6 +167,21 @@ class BatchConsumer[T: Claimable]:
         """Return why some partition is not read that this consumer should read, or None."""
         return await self._assignment.fault(self._consumer, self._topics)
 
+    async def lag(self) -> dict[tuple[str, ...], float]:
+        """Count the records of each partition that are not handled yet, as Kafka has them now."""
+        consumer = self._consumer
+        if consumer is None or not self._assignment.is_placed:
+            return {}
+        ends = await consumer.end_offsets(consumer.assignment())
+        prefix = self._connection.topic_prefix
+        found: dict[tuple[str, ...], float] = {}
+        for place, end in ends.items():
+            at = self._in_hand.get(place)
+            if at is None:
+                at = await consumer.position(place)
+            found[place.topic.removeprefix(prefix), str(place.partition)] = max(0, end - at)
+        return found
+
     @property
     def _consumer(self) -> AIOKafkaConsumer | None:
         return self._subscriber.consumer
@@ -210,9 +193,9 @@ class BatchConsumer[T: Claimable]:
                 wait_ms = _LULL_MS if self._handled else _POLL_MS
                 found = await consumer.getmany(timeout_ms=wait_ms, max_records=_BATCH_MAX)
                 records = await self._assignment.accepted(consumer, found)
-                self._is_busy = True
+                self._in_hand = _firsts(records)
                 await self._on_batch(records)
-                self._is_busy = False
+                self._in_hand = {}
                 if self._patience_s and 0 < len(records) < _FEW:
                     await or_after(self._stop.wait(), self._patience_s)
             except RetryError:
@@ -267,7 +250,8 @@ class BatchConsumer[T: Claimable]:
         if isinstance(outcome, Poison):
             return _Item(raw, record, outcome, dead_letters.id_of(record))
         if isinstance(outcome, Skipped):
-            telemetry.SKIPPED.labels(outcome.type[:100]).inc()
+            if not outcome.is_known:
+                telemetry.SKIPPED.labels(topic).inc()
             return _Item(raw, record, outcome, None)
         return _Item(raw, record, outcome, outcome.id)
 
@@ -363,10 +347,10 @@ class BatchConsumer[T: Claimable]:
             await consumer.commit(offsets)
         except (KafkaError, ValueError) as e:
             _LOG.warning("commit_failed", reason=f"{type(e).__name__}: {e}")
-        for tp, at in offsets.items():
-            if (end := consumer.highwater(tp)) is not None:
-                topic = tp.topic.removeprefix(self._connection.topic_prefix)
-                telemetry.LAG.labels(topic, tp.partition).set(max(0, end - at))
+
+
+def _firsts(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, int]:
+    return {TopicPartition(raw.topic, raw.partition): raw.offset for raw in reversed(records)}
 
 
 def _undecodable(raw: ConsumerRecord) -> Poison | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from typing import Final, Literal, override
@@ -16,9 +16,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from shared.heads import BoundedHeads
+from shared.readings import Reading, read_all
 from shared.telemetry import REFUSED
 
-__all__ = ["OPS_PATHS", "HttpServer", "ops_routes", "problem", "refusal", "title_of"]
+__all__ = [
+    "OPS_PATHS",
+    "Check",
+    "HttpServer",
+    "ops_routes",
+    "problem",
+    "refusal",
+    "title_of",
+]
 
 OPS_PATHS: Final = frozenset({"/health", "/ready", "/metrics"})
 _CHECK_S_MAX: Final = 2
@@ -39,17 +48,27 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether all that the service leans on answers."""
+    """Whether the service can do its work."""
 
-    status: Literal["ready", "not ready"]
+    status: Literal["ready", "degraded", "not ready"] = Field(
+        description="Degraded: it takes requests, and what they cause is delayed."
+    )
     faults: dict[str, str] = Field(
         description="What is wrong, by the part that says so; empty when ready.",
         examples=[{}, {"relay": "silent for 25 s"}],
     )
 
 
-def ops_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
-    """Serve health (the process answers), readiness (its servers do) and metrics."""
+def ops_routes(
+    checks: Mapping[str, Check],
+    readings: Sequence[Reading] = (),
+    *,
+    tolerated: Collection[str] = (),
+) -> list[BaseRoute]:
+    """Serve health (the process answers), readiness (it can work) and metrics.
+
+    A fault of one of the ``tolerated`` checks degrades the service, which stays ready.
+    """
 
     async def health() -> Health:
         """Say that the process answers. A supervisor that gets no answer starts it anew."""
@@ -58,11 +77,16 @@ def ops_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
     async def ready(response: Response) -> Readiness:
         """Ask the database, the consumer and the relay how they are."""
         faults = {name: fault for name, check in checks.items() if (fault := await _ask(check))}
-        response.status_code = 503 if faults else 200
-        return Readiness(status="not ready" if faults else "ready", faults=faults)
+        if not faults:
+            return Readiness(status="ready", faults=faults)
+        if faults.keys() <= set(tolerated):
+            return Readiness(status="degraded", faults=faults)
+        response.status_code = 503
+        return Readiness(status="not ready", faults=faults)
 
     async def metrics() -> Response:
-        """Count and measure, in Prometheus' text format."""
+        """Count and measure, in Prometheus' text format; gauges are read from their source."""
+        await read_all(readings)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     unready = {"model": Readiness, "description": "Something that the service leans on is away."}

@@ -12,13 +12,18 @@ from shared.events import Envelope, Event
 from shared.events.codec import Header, attributes_of, value_of
 from shared.postgres import Tx
 
-__all__ = ["add", "add_raw", "packed", "unpacked", "unsent", "wait_until_short"]
+__all__ = ["add", "add_raw", "age_s", "packed", "unpacked", "unsent", "wait_until_short"]
 
 _SHORT: Final = 1000
 _SHORT_LOOK_S: Final = 0.01
 
 COLUMNS: Final = ("topic", "key", "value", "headers", "partition")
 UNSENT: Final = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM outbox"
+AGE: Final = """
+    SELECT coalesce((
+        SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
+        FROM outbox ORDER BY id LIMIT 1), 0)
+"""
 
 type _Row = tuple[str, bytes | None, bytes | None, str, int | None]
 
@@ -73,6 +78,12 @@ async def wait_until_short(session: Tx, *, until: asyncio.Event) -> bool:
             return True
         await or_after(until.wait(), _SHORT_LOOK_S)
     return False
+
+
+async def age_s(tx: Tx) -> float:
+    """Measure how long the oldest row has waited for the relay, in seconds."""
+    age: float = await tx.fetchval(AGE)
+    return age
 
 
 async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:

@@ -35,8 +35,7 @@ _BAD_HEADERS: Final = "bad_headers"
 
 LEAD: Final = "SELECT pg_try_advisory_lock(hashtext('outbox relay'))"
 OLDEST: Final = """
-    SELECT id, topic, key, value, headers, partition,
-           extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_s
+    SELECT id, topic, key, value, headers, partition
     FROM outbox WHERE topic <> ALL($2::text[]) ORDER BY id LIMIT $1
 """
 HURRY: Final = "SET synchronous_commit = off"
@@ -118,8 +117,6 @@ class Relay(Background):
         """Publish and delete the oldest; their number, or None when a topic has to wait."""
         waiting = [t for t, at in self._unavailable.items() if elapsed_s(at) < _RETRY_S]
         rows = await session.fetch(OLDEST, _BATCH_MAX, waiting)
-        if not waiting:
-            telemetry.OUTBOX_AGE_S.set(rows[0]["age_s"] if rows else 0.0)
         try:
             await self._publish(session, rows)
         except TopicUnavailable as e:

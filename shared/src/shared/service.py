@@ -1,20 +1,23 @@
 """What every service is made of, put together once: relay, publisher, consumer, ops pages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from shared import dead_letters
+from shared import dead_letters, outbox, telemetry
 from shared.api import make_api
 from shared.consumer import BatchConsumer, Claimable, Connection, Decoder, Handler
-from shared.http import HttpServer, ops_routes
+from shared.errors import Transient
+from shared.http import Check, HttpServer, ops_routes
 from shared.inbox import Pruner
 from shared.lifecycle import Part
 from shared.postgres import Database, now
 from shared.publisher import Publisher
+from shared.readings import Reading, of_database
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 
@@ -63,6 +66,8 @@ class Service:
             patience_ms=relay_patience_ms,
             sessions=next(iter(self._direct), db),
         )
+        self._checks: dict[str, Check] = {}
+        self._lags: list[Callable[[], Awaitable[dict[tuple[str, ...], float]]]] = []
 
     async def partitions(self, topic: str) -> int:
         """Count a topic's partitions. Raises Transient while the broker is away."""
@@ -86,21 +91,40 @@ class Service:
             purpose=purpose,
             patience_ms=patience_ms,
         )
-        return BatchConsumer(connection, self._db, topics=topics, decode=decode, handle=handle)
+        made = BatchConsumer(connection, self._db, topics=topics, decode=decode, handle=handle)
+        self._checks[f"{purpose} partitions" if purpose else "partitions"] = made.fault
+        self._lags.append(made.lag)
+        return made
 
     def parts[T: Claimable](
-        self, consumer: BatchConsumer[T], make_app: MakeApp | None = None, *own: Part
+        self,
+        consumer: BatchConsumer[T],
+        make_app: MakeApp | None = None,
+        *own: Part,
+        readings: Sequence[Reading] = (),
+        tolerated: Collection[str] = (),
     ) -> Sequence[Part]:
-        """Order the parts: what is announced can be published before anything is announced."""
-        checks = {
-            "database": self._database_fault,
-            "partitions": consumer.fault,
-            "relay": self._relay_fault,
-        }
-        routes = ops_routes(checks)
+        """Order the parts: what is announced can be published before anything is announced.
+
+        ``readings`` are the service's own gauges; what is ``tolerated`` is in `ops_routes`.
+        """
+        checks = {"database": self._database_fault, **self._checks, "relay": self._relay_fault}
+        read = [
+            Reading(telemetry.LAG, self._lag),
+            of_database(self._db, telemetry.OUTBOX_AGE_S, outbox.age_s),
+            *readings,
+        ]
+        routes = ops_routes(checks, read, tolerated=tolerated)
         app = make_app(routes) if make_app else make_api(self._name, routes)
         http = HttpServer(app, host=self._settings.http_host, port=self._settings.http_port)
-        return [*self._direct, self._publisher, self._relay, *self._pruners, *own, consumer, http]
+        publisher = _Connected(self._publisher)
+        return [*self._direct, publisher, self._relay, *self._pruners, *own, consumer, http]
+
+    async def _lag(self) -> dict[tuple[str, ...], float]:
+        found: dict[tuple[str, ...], float] = {}
+        for lag in self._lags:
+            found |= await lag()
+        return found
 
     async def _database_fault(self) -> str | None:
         async with self._db.session() as session:
@@ -110,3 +134,17 @@ class Service:
     async def _relay_fault(self) -> str | None:
         silent_s = self._relay.silent_s
         return f"silent for {silent_s:.0f} s" if silent_s > _RELAY_SILENT_S_MAX else None
+
+
+class _Connected:
+    """The publisher as a part: while the broker is away, it connects when it first publishes."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def start(self) -> None:
+        with suppress(Transient):
+            await self._publisher.start()
+
+    async def stop(self) -> None:
+        await self._publisher.stop()

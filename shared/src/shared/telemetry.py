@@ -30,7 +30,9 @@ __all__ = [
 CONSUMED: Final = Counter("premium_consumed", "Records handled", ["topic"])
 IN_HAND: Final = Gauge("premium_requests_in_hand", "Requests being answered")
 REFUSED: Final = Counter("premium_refused", "Requests refused before they were read", ["status"])
-SKIPPED: Final = Counter("premium_skipped", "Events of a type unknown here", ["type"])
+SKIPPED: Final = Counter(
+    "premium_skipped", "Events passed over, for their type is unknown", ["topic"]
+)
 DEAD_LETTERS: Final = Counter("premium_dead_letters", "Records parked", ["reason"])
 WAITS: Final = Counter("premium_batch_waits", "Batches that waited for a server of ours")
 BATCH_S: Final = Histogram(

@@ -8,14 +8,13 @@ from typing import Final
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from tests.integration.router.conftest import Own
 from tests.integration.router.living import GROUP, Living, Nursery, living
 from tests.integration.router.proxy import Fate, Message, proxied
 from tests.integration.router.storm import End, keeping_books
 
 from router.handlers import CONSUMES
-from shared.consumer import Connection
 from shared.events import Envelope, Event
 from shared.testing.databases import MakeDatabase
 from shared.testing.topics import Topics
@@ -24,6 +23,7 @@ OUTAGES: Final = 2
 VISITS_MIN: Final = 3
 RESETS: Final = 2
 EVERY: Final = 6
+RESET: Final = "DELETE FROM consumer_offset"
 
 
 @pytest.fixture
@@ -112,16 +112,7 @@ async def test_offsets_are_reset_to_the_beginning(router: Living, calm: End) -> 
             resets += 1
             router.signal(SIGTERM)
             await router.ended()
-            # In its place: Kafka keeps the partitions of a router that left for a while.
-            name = Connection(router.topics.bootstrap, GROUP, "test-0").member(CONSUMES)
-            async with member(router.topics, name) as other:
-                places = [
-                    TopicPartition(router.topics.prefix + name, number)
-                    for name in CONSUMES
-                    for number in range(2)
-                ]
-                await assigned(other, len(places))
-                await other.commit(dict.fromkeys(places, 0))
+            await router.books.do(RESET)
             await router.again()
             await router.until_read()
 
@@ -131,13 +122,12 @@ async def test_offsets_are_reset_to_the_beginning(router: Living, calm: End) -> 
 
 
 @asynccontextmanager
-async def member(topics: Topics, name: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
-    """Be one of router's group, who reads nothing; without a name, one more."""
+async def member(topics: Topics) -> AsyncIterator[AIOKafkaConsumer]:
+    """Be one more of router's group, who reads nothing."""
     consumer = AIOKafkaConsumer(
         *(topics.prefix + name for name in CONSUMES),
         bootstrap_servers=topics.bootstrap,
         group_id=topics.prefix + GROUP,
-        group_instance_id=name,
         enable_auto_commit=False,
     )
     await consumer.start()

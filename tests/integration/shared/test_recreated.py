@@ -1,6 +1,8 @@
 """A topic is deleted and created again while a service runs: it says so, and reads on."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import uuid4
 
 from tests.integration.shared.test_consumer import (
@@ -8,7 +10,9 @@ from tests.integration.shared.test_consumer import (
     SERVICE,
     MakeDatabase,
     Seen,
+    announce_end,
     consumer_of,
+    consuming,
     good,
 )
 from tests.integration.shared.test_offsets import create_again
@@ -16,7 +20,7 @@ from tests.integration.shared.test_offsets import create_again
 from shared.clock import or_after
 from shared.consumer import BatchConsumer
 from shared.events import Envelope, Event
-from shared.postgres import Database
+from shared.postgres import Database, Tx
 from shared.testing.topics import Topics
 
 HEALED_S = 30
@@ -95,3 +99,21 @@ async def test_every_partition_is_held_by_some_member(
         for consumer in consumers:
             await consumer.stop()
         await db.stop()
+
+
+async def announce(tx: Tx, _: Sequence[Envelope[Event]], __: datetime) -> None:
+    """Announce something for each batch."""
+    await announce_end(tx)
+
+
+async def test_what_is_announced_reaches_a_topic_that_was_created_again(
+    topics: Topics, database: MakeDatabase
+) -> None:
+    """It waits in the outbox while the topic is away, and is published once it is there."""
+    await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
+    async with consuming(topics, await database("intake"), announce):
+        await topics.send([good()])
+        await topics.wait_for(DEAD_LETTERS, 1)
+        await create_again(topics, DEAD_LETTERS)
+        await topics.send([good()])
+        await topics.wait_for(DEAD_LETTERS, 1)

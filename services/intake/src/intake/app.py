@@ -51,4 +51,5 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         behind.access,
         behind.reception,
         Keeper(db, keys),
+        tolerated=("partitions", "relay"),
     )

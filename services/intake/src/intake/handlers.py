@@ -105,7 +105,7 @@ def _clock(record: Record) -> Envelope[Event] | Skipped:
     """Read of clocks what moves a due time: the rest was said when the ticket was accepted."""
     found = read(record)
     if isinstance(found, Envelope) and not moves_due(found.event):
-        return Skipped(found.event.type)
+        return Skipped(found.event.type, is_known=True)
     return found
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from notifier import handlers
-from notifier.sender import Sender
+from notifier import handlers, store
+from notifier.sender import PENDING_AGE_S, Sender
 from notifier.settings import Settings
 from shared.lifecycle import Part
 from shared.postgres import Database
+from shared.readings import of_database
 from shared.service import Service
 
 __all__ = ["assemble"]
@@ -22,4 +23,5 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     sender = Sender(db, settings)
     take = partial(handlers.take, wake=sender.wake)
     consumer = service.consumer(handlers.CONSUMES, handlers.decode, take, patience_ms=_PATIENCE_MS)
-    return service.parts(consumer, None, sender)
+    readings = [of_database(db, PENDING_AGE_S, store.pending_age_s)]
+    return service.parts(consumer, None, sender, readings=readings)

@@ -44,7 +44,7 @@ def decode(record: Record) -> Envelope[Event] | Skipped:
     """Read a fact; what proves silence each second is for nobody's eyes. Raises Poison."""
     found = read(record)
     if isinstance(found, Envelope) and _is_unread(found.event):
-        return Skipped(found.event.type)
+        return Skipped(found.event.type, is_known=True)
     return found
 
 

@@ -28,7 +28,7 @@ from shared.events import Envelope, Event
 from shared.postgres import Database
 from shared.tracing import trace_id_of
 
-__all__ = ["Sender"]
+__all__ = ["PENDING_AGE_S", "Sender"]
 
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 200
@@ -41,7 +41,8 @@ _NO_ADDRESS: Final = Deferred("the roster has no such specialist; list them on s
 
 DELIVERIES: Final = Counter("premium_deliveries", "Tries to tell somebody", ["alert", "state"])
 PENDING_AGE_S: Final = Gauge(
-    "premium_delivery_age_seconds", "Age of the oldest delivery last tried, in business time"
+    "premium_delivery_age_seconds",
+    "Age of the oldest delivery that is not settled yet, in business time",
 )
 
 
@@ -76,12 +77,10 @@ class Sender(Background):
         async with self._db.transaction() as tx:
             due = await store.due_deliveries(tx, limit=_BATCH_MAX)
             if not due:
-                PENDING_AGE_S.set(0)
                 return 0
             verdicts = _judge(due, await self._send(due))
             now = await store.settle(tx, verdicts)
             await outbox.add(tx, _announcements(verdicts, now))
-        PENDING_AGE_S.set(max((now - d.delivery.planned_at).total_seconds() for d in due))
         _report(verdicts)
         return len(due)
 

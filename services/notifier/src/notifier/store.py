@@ -17,6 +17,7 @@ __all__ = [
     "add_deliveries",
     "due_deliveries",
     "holders",
+    "pending_age_s",
     "save_holders",
     "save_moved",
     "save_rides",
@@ -81,6 +82,10 @@ DUE: Final = """
         AND m.promise = coalesce(d.fact ->> 'promise', d.fact ->> 'kind', 'callback')
     WHERE d.state = 'pending' AND d.next_try_at <= now()
     ORDER BY d.next_try_at, d.delivery_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
+"""
+PENDING_AGE: Final = """
+    SELECT coalesce(extract(epoch FROM premium_now() - min(planned_at)), 0)::float8
+    FROM delivery WHERE state = 'pending'
 """
 SETTLE: Final = """
     WITH settled AS (
@@ -168,6 +173,12 @@ async def holders(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[
     """
     rows = await tx.fetch(HOLDERS, *map(list, zip(*facts, strict=True)))
     return {row["fact_id"]: row["specialist_id"] for row in rows}
+
+
+async def pending_age_s(tx: Tx) -> float:
+    """Measure how long the oldest unsettled delivery has waited, also while it backs off."""
+    age: float = await tx.fetchval(PENDING_AGE)
+    return age
 
 
 async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:

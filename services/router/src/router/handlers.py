@@ -64,7 +64,7 @@ def decode(record: Record) -> Envelope[Event] | Skipped:
     """Read a record; of clocks, those that move a due time. Raises Poison."""
     found = read(record)
     if isinstance(found, Envelope) and isinstance(found.event, ClockFact):
-        return found if moves_due(found.event) else Skipped(found.event.type)
+        return found if moves_due(found.event) else Skipped(found.event.type, is_known=True)
     return found
 
 

@@ -6,14 +6,16 @@ from typing import Final
 from shared.events import BreachFact
 from shared.lifecycle import Part
 from shared.postgres import Database
+from shared.readings import of_database
 from shared.service import Service
-from sla_monitor import handlers
+from sla_monitor import handlers, store
 from sla_monitor.handlers import Folding
 from sla_monitor.http import make_app
 from sla_monitor.partitions import Partitions
 from sla_monitor.reevaluation.worker import Reevaluator
 from sla_monitor.settings import Settings
 from sla_monitor.sweep import Sweeper
+from sla_monitor.telemetry import WATERMARK_AGE_S
 
 __all__ = ["assemble"]
 
@@ -34,4 +36,5 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         patience_ms=_PATIENCE_MS,
     )
     own = (partitions, Sweeper(db), Reevaluator(db, folding), patient)
-    return service.parts(prompt, lambda routes: make_app(db, routes), *own)
+    readings = [of_database(db, WATERMARK_AGE_S, store.watermark_age_s)]
+    return service.parts(prompt, lambda routes: make_app(db, routes), *own, readings=readings)

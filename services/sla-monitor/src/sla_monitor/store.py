@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from math import nan
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -38,6 +39,7 @@ __all__ = [
     "save_clocks",
     "seconds_to_next",
     "tell",
+    "watermark_age_s",
     "windows",
 ]
 
@@ -169,6 +171,9 @@ TELL: Final = """
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
     WHERE watermark.partition = new.partition
 """
+WATERMARK_AGE: Final = """
+    SELECT extract(epoch FROM premium_now() - min(evaluated_to))::float8 FROM watermark
+"""
 LEARNED: Final = """
     SELECT learned_at, fact_id, source, occurred_at, type, data FROM fact WHERE ticket_id = $1
 """
@@ -268,6 +273,12 @@ async def replace_windows(tx: Tx, policy: Policy) -> list[Span]:
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
     spans = await tx.fetch(REPLACE_WINDOWS, policy.policy_id, *columns)
     return [(row["starts_at"], row["ends_at"]) for row in spans]
+
+
+async def watermark_age_s(tx: Tx) -> float:
+    """Measure how far behind the oldest watermark is; not a number before there is one."""
+    age: float | None = await tx.fetchval(WATERMARK_AGE)
+    return nan if age is None else age
 
 
 async def count_open(tx: Tx, more: Mapping[int, int]) -> None:

@@ -23,7 +23,7 @@ from shared.postgres import Database, Tx
 from sla_monitor import domain, store
 from sla_monitor.domain import SOURCE, Announced, Clock
 from sla_monitor.store import Due, Partition, Share
-from sla_monitor.telemetry import LAG_S, SKIPPED, SWEPT, WATERMARK_AGE_S
+from sla_monitor.telemetry import LAG_S, SKIPPED, SWEPT
 
 __all__ = ["Sweeper", "sweep"]
 
@@ -116,7 +116,6 @@ async def _tell(
         for number, (first, _) in firsts.items()
     }
     await store.tell(tx, evaluated_to)
-    WATERMARK_AGE_S.set((now - min(evaluated_to.values())).total_seconds())
     return list(_words(firsts, evaluated_to, swept))
 
 

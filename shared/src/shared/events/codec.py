@@ -79,9 +79,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A well-formed event of a type this version does not know: passed over and counted."""
+    """A well-formed event that is passed over; counted if no version is known of its type."""
 
     type: str
+    is_known: bool = False
 
 
 def attributes_of(envelope: Envelope[Event]) -> list[tuple[str, str]]:
