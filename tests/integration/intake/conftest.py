@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from intake import handlers
+from intake import accounts, handlers
 from intake.access import sources_of
 from intake.desk import Document
 from intake.domain import NumberKeys
@@ -19,7 +19,7 @@ from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
 from shared.access import Access
 from shared.events import INBOUND, AccountListed, Envelope, Event
-from shared.events.codec import Record
+from shared.events.codec import Record, Skipped, headers_of, value_of
 from shared.keys import EVERY, SCOPES
 from shared.postgres import Database
 from shared.testing.builders import NOON, an_account
@@ -63,6 +63,10 @@ class Intake:
 
     async def take(self, *items: Envelope[Event] | Posted) -> None:
         """Let records have come in one batch."""
+        await self.take_items(*(as_read(i) if isinstance(i, Envelope) else i for i in items))
+
+    async def take_items(self, *items: handlers.Item) -> None:
+        """Let records, as they were read, have come in one batch."""
         async with self.db.transaction() as tx:
             await handlers.take(tx, items, NOON, keys=KEYS)
 
@@ -149,6 +153,22 @@ async def intake(stranger: Intake) -> Intake:
     """Run intake, which knows the account."""
     await stranger.take(listed())
     return stranger
+
+
+def as_read(envelope: Envelope[Event]) -> handlers.Item:
+    """Read an event as its record is read."""
+    event = envelope.event
+    key = event.subject.encode()
+    item = handlers.decode(Record(event.topic, 0, 0, key, value_of(event), headers_of(envelope)))
+    assert not isinstance(item, Skipped)
+    return item
+
+
+def as_told(envelope: Envelope[Event]) -> accounts.Told:
+    """Read an account as its record is read."""
+    item = as_read(envelope)
+    assert isinstance(item, accounts.Told)
+    return item
 
 
 def listed(account: AccountListed | None = None, *, at: Any = NOON) -> Envelope[Event]:  # noqa: ANN401

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
 from tests.integration.access.door import Door, Hand, shown
-from tests.integration.intake.conftest import KEYS, listed
+from tests.integration.intake.conftest import KEYS, as_read, listed
 
 from intake import handlers
 from intake.access import sources_of
@@ -43,7 +43,7 @@ FACT: Final = {
 async def door(fresh: FreshDatabase, db: Database, reception: Reception) -> AsyncIterator[Door]:
     """Open the door, without a key in hand."""
     async with db.transaction() as tx:
-        await handlers.take(tx, [listed()], NOON, keys=KEYS)
+        await handlers.take(tx, [as_read(listed())], NOON, keys=KEYS)
     hand = Hand()
     access = Access(db, sources_of, hand)
     parts = Parts(db, access, Secrets(None), reception, KEYS)

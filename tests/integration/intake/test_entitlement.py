@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from tests.integration.intake.conftest import KEYS, Intake, listed
+from tests.integration.intake.conftest import KEYS, Intake, as_told, listed
 
 from intake import desk
 from intake.desk import JUDGED_MAX, reject_overdue
@@ -56,7 +56,7 @@ async def take_at(intake: Intake, after_min: int) -> None:
     """Tell of the account, so long after noon."""
     at = NOON + after_min * MINUTE
     async with intake.db.transaction() as tx:
-        await desk.list_accounts(tx, [listed(at=at)], at, KEYS)
+        await desk.list_accounts(tx, [as_told(listed(at=at))], at, KEYS)
 
 
 async def test_who_has_not_bought_is_rejected_at_once(stranger: Intake) -> None:

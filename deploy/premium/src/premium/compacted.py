@@ -11,7 +11,7 @@ from shared.events import Envelope, Event
 from shared.events.codec import Record, read
 from shared.record_batches import reader
 
-__all__ = ["latest"]
+__all__ = ["latest", "told"]
 
 
 async def latest[E: Event](
@@ -19,8 +19,21 @@ async def latest[E: Event](
 ) -> list[E]:
     """Read the latest event of each subject, by event time, the latest of all last.
 
-    Of several kinds, which then share a topic, the latest of whichever kind. What cannot be read is
-    passed over: its reader has parked it. Raises Transient while the broker is away.
+    Of several kinds, which then share a topic, the latest of whichever kind. Raises as `told`.
+    """
+    found = await told(bootstrap, kind, topic_prefix)
+    by_subject = {envelope.event.subject: envelope.event for envelope in found}
+    order = {envelope.event.subject: place for place, envelope in enumerate(found)}
+    return sorted(by_subject.values(), key=lambda event: order[event.subject])
+
+
+async def told[E: Event](
+    bootstrap: str, kind: type[E] | tuple[type[E], ...], topic_prefix: str = ""
+) -> list[Envelope[E]]:
+    """Read all that a topic still holds of some kinds, by event time.
+
+    What cannot be read is passed over: its reader has parked it. Raises Transient while the broker
+    is away.
     """
     kinds = kind if isinstance(kind, tuple) else (kind,)
     topic = kinds[0].topic
@@ -35,9 +48,7 @@ async def latest[E: Event](
     finally:
         await consumer.stop()
     found.sort(key=lambda envelope: envelope.time)
-    by_subject = {envelope.event.subject: envelope.event for envelope in found}
-    order = {envelope.event.subject: place for place, envelope in enumerate(found)}
-    return sorted(by_subject.values(), key=lambda event: order[event.subject])
+    return found
 
 
 def _read[E: Event](

@@ -1,6 +1,7 @@
 """What stands on a compacted topic, a record for each thing listed: laid out, and compared."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -9,6 +10,8 @@ from shared.events.codec import headers_of, value_of
 from shared.publisher import Outgoing
 
 __all__ = ["changes", "listing"]
+
+_NAMED_MAX: Final = 20
 
 
 def listing(envelope: Envelope[Event]) -> Outgoing:
@@ -33,7 +36,7 @@ def _told(name: str, before: object, after: object) -> str:
     if isinstance(before, frozenset) and isinstance(after, frozenset):
         gone = [f"-{person}" for person in sorted(before - after)]
         come = [f"+{person}" for person in sorted(after - before)]
-        return f"{name} {' '.join((*gone, *come))}"
+        return f"{name} {' '.join((*_some(gone), *_some(come)))}"
     if isinstance(before, BaseModel) and isinstance(after, BaseModel):
         before, after = dict(before), dict(after)
     if isinstance(before, dict) and isinstance(after, dict):
@@ -41,6 +44,12 @@ def _told(name: str, before: object, after: object) -> str:
         parts = (f"{key} {_short(before.get(key))} -> {_short(after.get(key))}" for key in keys)
         return f"{name} {', '.join(parts)}"
     return f"{name} {_short(before)} -> {_short(after)}"
+
+
+def _some(names: list[str]) -> list[str]:
+    """Name the first of many, and count the rest."""
+    more = len(names) - _NAMED_MAX
+    return names if more <= 0 else [*names[:_NAMED_MAX], f"(and {more:,} more)"]
 
 
 def _short(value: object) -> str:

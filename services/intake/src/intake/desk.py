@@ -12,7 +12,8 @@ from uuid import UUID
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from intake import domain, later, store
+from intake import accounts, domain, later, store
+from intake.accounts import store as account_store
 from intake.domain import Acceptance, NumberKeys, Version, receipts
 from intake.language import decide
 from intake.later import Told
@@ -20,7 +21,6 @@ from intake.news import store as news
 from intake.store import Answered, Came, Judged, Known, Terms, Waiting
 from shared import inbox, outbox
 from shared.events import (
-    AccountListed,
     Envelope,
     Event,
     Inbound,
@@ -113,18 +113,17 @@ async def receive(tx: Tx, documents: Sequence[Document], keys: NumberKeys) -> li
 
 
 async def list_accounts(
-    tx: Tx, told: Iterable[Envelope[Event]], now: datetime, keys: NumberKeys
+    tx: Tx, told: Sequence[accounts.Told], now: datetime, keys: NumberKeys
 ) -> None:
     """Keep accounts, and judge again the requests that waited for them, or came too early.
 
     One transaction judges JUDGED_MAX of them; what is left is done in later ones.
     """
-    listed = [(e.time, e.event) for e in told if isinstance(e.event, AccountListed)]
-    if not listed:
+    if not told:
         return
-    await store.save_accounts(tx, listed)
-    account_ids = {account.account_id for _, account in listed}
-    await news.add(tx, sorted(account_ids), since=now - _CURABLE)
+    in_force, answers = await accounts.keep(tx, told, now)
+    await outbox.add(tx, answers)
+    await news.add(tx, sorted(in_force), since=now - _CURABLE)
     await judge_waiting(tx, now, keys)
 
 
@@ -137,7 +136,7 @@ async def judge_waiting(tx: Tx, now: datetime, keys: NumberKeys) -> bool:
             return False
         account_id = account.account_id
         waiting = await store.waiting(tx, account_id, account.done_to, limit=left)
-        await _judge_again(tx, waiting, await store.accounts(tx, [account_id]), now, keys)
+        await _judge_again(tx, waiting, now, keys)
         if len(waiting) < left:
             await news.end(tx, account_id)
         else:
@@ -150,8 +149,7 @@ async def judge_waiting(tx: Tx, now: datetime, keys: NumberKeys) -> bool:
 async def reject_overdue(tx: Tx, now: datetime, keys: NumberKeys) -> int:
     """Reject requests whose account did not come; their number comes back."""
     overdue = await store.overdue(tx, now, limit=JUDGED_MAX)
-    accounts = await store.accounts(tx, {w.came.request.account_id for w in overdue})
-    await _judge_again(tx, overdue, accounts, now, keys)
+    await _judge_again(tx, overdue, now, keys)
     return len(overdue)
 
 
@@ -167,8 +165,7 @@ def identity_of(content: Any) -> tuple[str, str] | None:  # noqa: ANN401 - JSON 
 async def _receive(
     tx: Tx, documents: Sequence[Document], fresh: set[UUID], now: datetime, keys: NumberKeys
 ) -> list[ReceiptIssued]:
-    asked = [request.ticket_id for request in _requests(documents)]
-    known = await store.known(tx, asked, _accounts_of(documents))
+    known = await store.known(tx, _requests(documents))
     new = await _new(tx, documents, fresh, known.answered)
     judged = _judge(new.values(), known, now, keys)
     await store.save_requests(tx, [_kept(j) for j in judged])
@@ -209,9 +206,16 @@ async def _new(
 async def _faults_of(tx: Tx, documents: Sequence[Document], now: datetime) -> list[str | None]:
     """Say which lie ahead of our time, or bring a number that cannot be dialled."""
     calls = [d.content for d in documents if _brings_a_number(d.content)]
-    accounts = await store.accounts(tx, {one.account_id for one in calls}) if calls else {}
+    versions = await _versions(tx, calls)
     latest = await _latest(tx, documents, now)
-    return [_fault_of(d.content, latest, accounts) for d in documents]
+    return [_fault_of(d.content, latest, versions) for d in documents]
+
+
+async def _versions(tx: Tx, requests: Sequence[SupportRequest]) -> Mapping[str, Sequence[Version]]:
+    """Read what was told of the accounts that ask, as it concerns who asks."""
+    if not requests:
+        return {}
+    return await account_store.versions(tx, [(r.account_id, r.requester_id) for r in requests])
 
 
 async def _latest(tx: Tx, documents: Sequence[Document], now: datetime) -> datetime:
@@ -269,16 +273,15 @@ def _accounts_of(documents: Iterable[Document]) -> list[str]:
 async def _judge_again(
     tx: Tx,
     waiting: Sequence[Waiting],
-    accounts: Mapping[str, Sequence[Version]],
     now: datetime,
     keys: NumberKeys,
 ) -> None:
     if not waiting:
         return
     terms = await store.current_terms(tx)
+    told = await _versions(tx, [w.came.request for w in waiting])
     found = [
-        _verdict(w.came, accounts.get(w.came.request.account_id, []), terms, now, keys)
-        for w in waiting
+        _verdict(w.came, told.get(w.came.request.account_id, []), terms, now, keys) for w in waiting
     ]
     changed = [j for j, w in zip(found, waiting, strict=True) if j.receipt != w.receipt]
     await store.judge_again(tx, [_kept(j) for j in changed])

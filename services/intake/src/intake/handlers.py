@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from intake import cloudevents, desk, erasure, roster, shown, store, webhooks
+from intake import accounts, cloudevents, desk, erasure, roster, shown, store, webhooks
 from intake.desk import Document
 from intake.domain import NumberKeys, receipts
 from shared import dead_letters, outbox
@@ -16,6 +16,7 @@ from shared.errors import Poison
 from shared.events import (
     INBOUND,
     INBOUND_TOPIC,
+    AccountAnswered,
     AccountListed,
     ClockFact,
     Envelope,
@@ -39,7 +40,7 @@ CONSUMES: Final = (
     SpecialistListed.topic,
     ClockFact.topic,
 )
-EMITS: Final = (TicketFact.topic, ReceiptIssued.topic)
+EMITS: Final = (TicketFact.topic, ReceiptIssued.topic, AccountAnswered.topic)
 _TOLD: Final = frozenset(CONSUMES) - {INBOUND_TOPIC}
 
 
@@ -74,16 +75,18 @@ class Hooked:
     traceparent: str | None
 
 
-type Item = Posted | Refused | Hooked | Envelope[Event]
+type Item = Posted | Refused | Hooked | accounts.Told | accounts.Unlisted | Envelope[Event]
 """A document, a webhook's event, or the event of a policy, an account, a specialist or a clock."""
 
 
 def decode(record: Record) -> Item | Skipped:
     """Read a record of any of the topics. Raises Poison where there is nobody to be told."""
-    if record.topic in _TOLD:
-        return read(record)
     if record.topic == ClockFact.topic:
         return _clock(record)
+    if record.topic == AccountListed.topic:
+        return accounts.decode(record)
+    if record.topic in _TOLD:
+        return read(record)
     place = dead_letters.id_of(record)
     headers = read_headers(record.headers, webhooks.CONNECTION)
     if (connection := headers.get(webhooks.CONNECTION)) is not None:
@@ -128,7 +131,10 @@ async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys
     await store.save_policies(tx, told)
     await shown.save_clocks(tx, told)
     await roster.keep(tx, told)
-    await desk.list_accounts(tx, told, now, keys)
+    listed = [item for item in items if isinstance(item, accounts.Told)]
+    await desk.list_accounts(tx, listed, now, keys)
+    unlisted = [i for i in items if isinstance(i, accounts.Unlisted)]
+    await outbox.add(tx, [await accounts.park(tx, item, now) for item in unlisted])
     posted = [item for item in items if isinstance(item, Posted)]
     for item in items:
         if isinstance(item, Hooked):

@@ -1,20 +1,18 @@
 """Every SQL statement of intake."""
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from secrets import token_bytes
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from pydantic_core import to_json
 
-from intake.domain import Acceptance, Version, veiled
+from intake.accounts.store import VERSIONS, versions_of
+from intake.domain import Acceptance, Version
 from intake.domain.receipts import curable
 from shared.events import (
-    AccountListed,
     Envelope,
     Event,
     PolicyPublished,
@@ -31,7 +29,6 @@ __all__ = [
     "Known",
     "Terms",
     "Waiting",
-    "accounts",
     "change_merges",
     "current_terms",
     "hold_and_claim",
@@ -39,14 +36,11 @@ __all__ = [
     "known",
     "overdue",
     "real_now",
-    "save_accounts",
     "save_policies",
     "save_requests",
     "save_tickets",
     "waiting",
 ]
-
-_SALT_BYTES: Final = 16
 
 TICKET_COLUMNS: Final = (
     *("ticket_id", "source", "external_id", "account_id", "requester_id", "role", "channel"),
@@ -76,21 +70,7 @@ HOLD_AND_CLAIM: Final = """
     )
     SELECT premium_now() AS now, array_agg(event_id) AS fresh FROM fresh
 """
-CHANGE_ACCOUNTS: Final = """
-    SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
-    UNION ALL
-    SELECT pg_advisory_xact_lock(hashtext('account'), hashtext(account_id))
-    FROM unnest($1::text[]) AS account_id
-"""
 CHANGE_MERGES: Final = "SELECT pg_advisory_xact_lock(hashtext('merge'), 0)"
-SAVE_ACCOUNT: Final = """
-    INSERT INTO account_version (account_id, since, content, salt) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (account_id, since) DO UPDATE SET content = excluded.content, salt = excluded.salt
-"""
-ACCOUNTS: Final = """
-    SELECT account_id, since, content, salt FROM account_version WHERE account_id = ANY($1)
-    ORDER BY account_id, since
-"""
 REQUEST_COLUMNS: Final = (
     *("ticket_id", "account_id", "outcome", "curable", "held_until", "received_at", "digest"),
     *("content", "traceparent", "receipt"),
@@ -107,11 +87,12 @@ _TERMS: Final = """
 KNOWN: Final = f"""
     {_TERMS},
            (SELECT array_agg((ticket_id, digest, receipt))
-            FROM request WHERE ticket_id = ANY($1)) AS answered,
-           (SELECT array_agg((account_id, since, content, salt) ORDER BY account_id, since)
-            FROM account_version WHERE account_id = ANY($2)) AS accounts,
+            FROM request WHERE ticket_id = ANY($3)) AS answered,
+           (SELECT array_agg((account_id, since, content, salt, super_admins, seats)
+                             ORDER BY account_id, since)
+            FROM ({VERSIONS}) AS version) AS accounts,
            EXISTS (SELECT FROM merge WHERE NOT counts
-                   AND (ticket_id = ANY($1) OR into_id = ANY($1))) AS merged
+                   AND (ticket_id = ANY($3) OR into_id = ANY($3))) AS merged
 """
 _WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
 WAITING: Final = f"""
@@ -188,29 +169,6 @@ async def hold_and_claim(
     row = await tx.fetchrow(HOLD_AND_CLAIM, sorted(set(document_ids)), account_ids)
     assert row is not None  # noqa: S101 - an aggregate has one row
     return set(row["fresh"] or ()), row["now"]
-
-
-async def save_accounts(tx: Tx, listed: Sequence[tuple[datetime, AccountListed]]) -> None:
-    """Keep what billing tells, people veiled, once nobody judges by what it told before."""
-    await tx.execute(CHANGE_ACCOUNTS, sorted({account.account_id for _, account in listed}))
-    rows = [
-        (account.account_id, since, veiled(account, salt).model_dump_json(), salt)
-        for since, account in listed
-        for salt in [token_bytes(_SALT_BYTES)]
-    ]
-    await tx.executemany(SAVE_ACCOUNT, rows)
-
-
-async def accounts(tx: Tx, account_ids: Iterable[str]) -> dict[str, list[Version]]:
-    """Read all versions of some accounts, oldest first."""
-    return _versions(await tx.fetch(ACCOUNTS, list(account_ids)))
-
-
-def _versions(rows: Iterable[Sequence[Any]]) -> dict[str, list[Version]]:
-    found: dict[str, list[Version]] = defaultdict(list)
-    for account_id, since, content, salt in rows:
-        found[account_id].append(Version(since, _account(content), salt))
-    return found
 
 
 class Answered(NamedTuple):
@@ -304,11 +262,16 @@ class Known(NamedTuple):
 _NOTHING: Final = Known(Terms(default_policy(), frozenset()), {}, {}, merged=False)
 
 
-async def known(tx: Tx, ticket_ids: Sequence[UUID], account_ids: Sequence[str]) -> Known:
+async def known(tx: Tx, requests: Sequence[SupportRequest]) -> Known:
     """Read in one round trip what it takes to judge requests; nothing for none."""
-    if not ticket_ids:
+    if not requests:
         return _NOTHING
-    row = await tx.fetchrow(KNOWN, ticket_ids, account_ids)
+    row = await tx.fetchrow(
+        KNOWN,
+        [request.account_id for request in requests],
+        [request.requester_id for request in requests],
+        [request.ticket_id for request in requests],
+    )
     assert row is not None  # noqa: S101 - it selects no table
     return Known(
         _terms(row),
@@ -316,7 +279,7 @@ async def known(tx: Tx, ticket_ids: Sequence[UUID], account_ids: Sequence[str]) 
             ticket_id: Answered(digest, _receipt(receipt))
             for ticket_id, digest, receipt in row["answered"] or ()
         },
-        _versions(row["accounts"] or ()),
+        versions_of(row["accounts"] or ()),
         row["merged"],
     )
 
@@ -358,12 +321,6 @@ def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - asyncpg has no types
 
 def _receipt(content: str) -> ReceiptIssued:
     return ReceiptIssued.model_validate_json(content)
-
-
-@lru_cache(maxsize=1000)
-def _account(content: str) -> AccountListed:
-    """Read a version once: an account asks often."""
-    return AccountListed.model_validate_json(content)
 
 
 @lru_cache(maxsize=2)

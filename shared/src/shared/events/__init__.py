@@ -2,7 +2,13 @@
 
 from typing import Final
 
-from shared.events.accounts import EVERYONE, AccountListed, Purchase
+from shared.events.accounts import (
+    EVERYONE,
+    AccountAnswered,
+    AccountListed,
+    AccountPart,
+    Purchase,
+)
 from shared.events.assignments import (
     Absence,
     AssignmentFact,
@@ -124,7 +130,9 @@ __all__ = [
     "NAMESPACE",
     "RULES",
     "Absence",
+    "AccountAnswered",
     "AccountListed",
+    "AccountPart",
     "Against",
     "AlertKind",
     "AssignmentExplained",
@@ -282,6 +290,7 @@ _EVENTS: Final[tuple[type[Event], ...]] = (
     SpecialistRemoved,
     PolicyPublished,
     AccountListed,
+    AccountAnswered,
     ReceiptIssued,
 )
 

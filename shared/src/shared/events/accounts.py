@@ -14,8 +14,17 @@ from pydantic import (
 from shared.calendars import zone_names
 from shared.events.base import Event, Moment
 from shared.policies import Region, Tier
+from shared.promises import added
 
-__all__ = ["EVERYONE", "AccountListed", "Language", "Purchase", "Zone"]
+__all__ = [
+    "EVERYONE",
+    "AccountAnswered",
+    "AccountListed",
+    "AccountPart",
+    "Language",
+    "Purchase",
+    "Zone",
+]
 
 EVERYONE: Literal["everyone"] = "everyone"
 
@@ -50,15 +59,34 @@ class Purchase(BaseModel):
         return self
 
 
+class AccountPart(BaseModel):
+    """Which of so many records of one listing this is, counted from 1."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: int = Field(ge=1)
+    of: int = Field(ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if self.number > self.of:
+            raise ValueError(f"part {self.number} of {self.of} cannot be")
+        return self
+
+
 class AccountListed(Event):
     """An account as billing has it from the envelope's time on.
 
-    Who is not among ``super_admins`` or ``seats`` has no paid seat; ``seats`` may be "everyone".
+    One that is too large for a record comes in parts, each with some of its people, all else and
+    the same time; it counts once all are there. The key of a part is the account's id, `PART_MARK`
+    and its number. Who is not among ``super_admins`` or ``seats`` has no paid seat; ``seats`` may
+    be "everyone".
     A purchase counts whenever it is told; who somebody is counts from when it is told.
     """
 
     topic: ClassVar[str] = "accounts.v1"
     type: ClassVar[str] = "premium.account.listed.v1"
+    PART_MARK: ClassVar[str] = "\x1f"
 
     account_id: _Id
     purchases: tuple[Purchase, ...] = ()
@@ -68,11 +96,38 @@ class AccountListed(Event):
     language: Language | None = None
     tier: Tier | None = None
     region: Region | None = None
+    part: AccountPart | None = added(None)
 
     @field_serializer("super_admins", "seats")
     def _in_order(self, people: frozenset[str] | str) -> list[str] | str:
         """Write the same people in the same order."""
         return people if isinstance(people, str) else sorted(people)
+
+    @property
+    @override
+    def subject(self) -> str:
+        """The account."""
+        return self.account_id
+
+
+class AccountAnswered(Event):
+    """What became of a record of ``accounts.v1``, by its own id.
+
+    ``incomplete`` says that so many parts are yet to come. Of a listing in force its people are
+    counted, super admins apart; ``reason`` and ``remedy`` say why a record was refused.
+    """
+
+    topic: ClassVar[str] = "account-receipts.v1"
+    type: ClassVar[str] = "premium.account.answered.v1"
+
+    account_id: str
+    record_id: str
+    outcome: Literal["listed", "incomplete", "refused"]
+    parts_missing: int = 0
+    super_admins: int | None = None
+    seats: int | Literal["everyone"] | None = None
+    reason: str | None = None
+    remedy: str | None = None
 
     @property
     @override

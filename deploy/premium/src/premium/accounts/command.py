@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
+from premium.accounts.answers import Became
 from premium.accounts.files import read
-from premium.accounts.publication import current, publish
+from premium.accounts.publication import current, publish_and_hear
 from premium.files import checked
 from premium.listings import changes
 from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
-from shared.errors import Transient
+from shared.errors import Poison, Transient
 from shared.settings import load
 
 __all__ = ["accounts"]
@@ -34,8 +35,9 @@ def import_(
 ) -> None:
     """Publish the accounts of FILE that differ from what was told last; nobody is removed.
 
-    Requests that were held, or rejected within 24 hours for want of an entitlement, are judged
-    again. Exit with 2 if FILE has a fault.
+    What intake says became of each is shown. Requests that were held, or rejected within 24 hours
+    for want of an entitlement, are judged again. Exit with 2 if FILE has a fault, with 1 if intake
+    refused an account.
     """
     found = checked(read, file)
     addresses = Stack.attach(load(Settings).home).addresses
@@ -44,9 +46,27 @@ def import_(
         new = [account for account in found if before.get(account.account_id) != account]
         for line in changes(before, new):
             typer.echo(line)
-        if new and not dry_run:
-            asyncio.run(publish(addresses, new))
+        became = {} if dry_run or not new else asyncio.run(publish_and_hear(addresses, new))
+    except Poison as e:
+        raise StackError(f"{e.detail}") from e
     except Transient as e:
-        raise StackError(f"{e}; run `premium up`") from e
+        raise StackError(f"{e}; see `premium status`") from e
     same = len(found) - len(new)
-    typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} as they were")
+    if dry_run:
+        typer.echo(f"{len(new)} would change, {same} as they were")
+        return
+    for account_id, one in sorted(became.items()):
+        typer.echo(f"{account_id}: {_said(one)}")
+    refused = sum(one.answer.outcome == "refused" for one in became.values())
+    typer.echo(f"{len(new) - refused} changed, {refused} refused, {same} as they were")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _said(became: Became) -> str:
+    answer = became.answer
+    if answer.outcome == "refused":
+        return f"refused: {answer.reason}: {answer.remedy}"
+    seats = answer.seats if isinstance(answer.seats, str) else f"{answer.seats or 0:,}"
+    in_parts = f", in {became.records} records" if became.records > 1 else ""
+    return f"listed: super admins {answer.super_admins or 0:,}, seats {seats}{in_parts}"

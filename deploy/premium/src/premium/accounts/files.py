@@ -43,6 +43,8 @@ class _Account(AccountListed):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     purchases: tuple[_Purchase, ...] = ()
+    part: None = None
+    """A file holds whole accounts; what is large is divided when it is published."""
 
 
 class _File(BaseModel):

@@ -6,8 +6,8 @@ from intake.domain.entitlement import (
     Entitled,
     Version,
     account_of,
+    digests,
     entitlement,
-    veiled,
 )
 from intake.domain.merging import Opened, absorbed, life_of, moved, moves, reply_to
 from intake.domain.numbers import Number, NumberFault, NumberKeys, number_of
@@ -26,6 +26,7 @@ __all__ = [
     "absorbed",
     "accept",
     "account_of",
+    "digests",
     "entitlement",
     "fact_of",
     "fault_of_date",
@@ -36,5 +37,4 @@ __all__ = [
     "moves",
     "number_of",
     "reply_to",
-    "veiled",
 ]

@@ -1,6 +1,6 @@
 """Who may ask for Premium Support, as of the create date (DOMAIN, "Who may ask")."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -9,7 +9,7 @@ from typing import Final
 from shared.events import EVERYONE, AccountListed, Purchase, Refusal, SupportRequest
 from shared.promises import Role
 
-__all__ = ["REMEDIES", "Entitled", "Version", "account_of", "entitlement", "veiled"]
+__all__ = ["REMEDIES", "Entitled", "Version", "account_of", "digests", "entitlement"]
 
 REMEDIES: Final[dict[Refusal, str]] = {
     "mobile_app": "Premium Support is not available in the mobile app; ask in the web app",
@@ -25,7 +25,10 @@ REMEDIES: Final[dict[Refusal, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An account as it was told from ``since`` on, its people `veiled` if there is a salt."""
+    """An account as it was told from ``since`` on, its people as `digests` if there is a salt.
+
+    Of the people, those suffice who are asked about.
+    """
 
     since: datetime
     account: AccountListed
@@ -33,7 +36,7 @@ class Version:
 
     def known_as(self, person: str) -> str:
         """Say by what a person stands in its lists."""
-        return person if self.salt is None else _veil(person, self.salt)
+        return person if self.salt is None else _digest(person, self.salt).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +76,13 @@ def account_of(request: SupportRequest, versions: Sequence[Version]) -> AccountL
     return _as_of(versions, request.occurred_at).account if versions else None
 
 
-def veiled(account: AccountListed, salt: bytes) -> AccountListed:
-    """Keep of an account's people what recognises them, and not their names."""
-    people: dict[str, object] = {
-        "super_admins": frozenset(_veil(person, salt) for person in account.super_admins)
-    }
-    if not isinstance(account.seats, str):
-        people["seats"] = frozenset(_veil(person, salt) for person in account.seats)
-    return account.model_copy(update=people)
+def digests(people: Mapping[str, bool], salt: bytes) -> dict[bytes, bool]:
+    """Keep of people what recognises them, and not their names."""
+    return {_digest(person, salt): super_admin for person, super_admin in people.items()}
 
 
-def _veil(person: str, salt: bytes) -> str:
-    return sha256(salt + person.encode()).hexdigest()
+def _digest(person: str, salt: bytes) -> bytes:
+    return sha256(salt + person.encode()).digest()
 
 
 def _purchase(purchases: Sequence[Purchase], at: datetime) -> Purchase | Refusal:
