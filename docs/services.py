@@ -1,8 +1,7 @@
 """The services, as what is written of them is found in their code."""
 
-from importlib import import_module
 from importlib.util import find_spec
-from typing import Final, cast
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -12,6 +11,7 @@ import notifier.handlers
 import router.handlers
 import router.http
 import sla_monitor.handlers
+import sla_monitor.http
 from intake.access import sources_of
 from intake.domain import NumberKeys
 from intake.http import Parts
@@ -24,6 +24,7 @@ from shared.access import Access
 from shared.api import make_api
 from shared.http import ops_routes
 from shared.postgres import Database
+from sla_monitor.access import accounts_of
 
 __all__ = ["HANDLERS", "app_of"]
 
@@ -50,4 +51,5 @@ def app_of(service: str) -> FastAPI:
     if service == "router":
         access = Access(database, specialists_of)
         return router.http.make_app(database, Matcher(default_rules()), access, routes)
-    return cast("FastAPI", import_module(f"{package}.http").make_app(database, routes))
+    access = Access(database, accounts_of)
+    return sla_monitor.http.make_app(database, access, routes)

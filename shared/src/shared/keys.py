@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 __all__ = ["EVERY", "SCOPES", "ApiKey", "Keyed", "Scope", "make_key", "read_key"]
 
-type Keyed = Literal["intake", "router"]
+type Keyed = Literal["intake", "router", "sla-monitor"]
 """A service whose door wants keys."""
 type Scope = Literal[
     "tickets:write",
@@ -26,16 +26,18 @@ type Scope = Literal[
     "desk:read",
     "desk:act",
     "desk:lead",
+    "clocks:read",
 ]
 """What a key may do."""
 
 SCOPES: Final[Mapping[Keyed, tuple[Scope, ...]]] = {
     "intake": ("tickets:write", "tickets:read", "details:read", "subjects:erase"),
     "router": ("desk:read", "desk:act", "desk:lead"),
+    "sla-monitor": ("clocks:read",),
 }
 """What there is to do at each door."""
 EVERY: Final = "*"
-"""Who owns this source owns every source; who speaks for this specialist speaks for everybody."""
+"""Every source that can be owned, every specialist, every account."""
 
 _LETTERS: Final = string.digits + string.ascii_letters
 _PREFIX_LETTERS: Final = 8

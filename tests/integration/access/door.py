@@ -54,7 +54,7 @@ class Door:
     async def second_key(self, tenant: str = "northwind") -> ApiKey:
         """Begin to replace a key."""
         async with connected(self.owner_dsn) as owner:
-            return await rotate(owner, tenant, "test")
+            return await rotate(owner, tenant, "test", self.service)
 
     async def end(self, key: ApiKey) -> None:
         """Revoke a key."""

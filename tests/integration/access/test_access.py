@@ -1,4 +1,4 @@
-"""The doors of intake and router on a real PostgreSQL: who may enter, and how fast."""
+"""The doors that want keys on a real PostgreSQL: who may enter, and how fast."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,6 +12,7 @@ from tests.integration.access.door import Door, Hand
 
 import intake.http
 import router.http
+import sla_monitor.http
 from intake.access import sources_of
 from intake.domain import NumberKeys
 from intake.reception import make_reception
@@ -26,12 +27,14 @@ from shared.http import ops_routes
 from shared.keys import SCOPES, ApiKey, Keyed, make_key
 from shared.postgres import Database
 from shared.testing.databases import MakeDatabase
+from sla_monitor.access import accounts_of
 
 NO_TICKET: Final = f"/v1/tickets/{ticket_id_of('form', 'never sent')}"
 EXPIRE = "UPDATE access_key SET expires_at = now() WHERE prefix = $1"
 RENAME = "UPDATE access_key SET prefix = $1 WHERE prefix = $2"
 FORGE = {
     "intake": "INSERT INTO source_owner (source, tenant) VALUES ('form', 'southwind')",
+    "sla-monitor": "UPDATE access_key SET accounts = NULL",
     "router": "INSERT INTO specialist_voice (specialist_id, tenant) VALUES ('ann', 'southwind')",
 }
 WIDEN = "UPDATE access_key SET scopes = '{tickets:read}'"
@@ -54,13 +57,16 @@ async def service(request: pytest.FixtureRequest) -> Keyed:
 @pytest.fixture
 async def door(service: Keyed, database: MakeDatabase) -> AsyncIterator[Door]:
     """Open the door, without a key in hand."""
-    fresh = await database(service)
+    fresh = await database(service.replace("-", "_"))
     db = Database(fresh.dsn, service=service)
     await db.start()
     hand = Hand()
     if service == "intake":
         access, path, answer = Access(db, sources_of, hand), NO_TICKET, 404
         app = intake_behind(db, access)
+    elif service == "sla-monitor":
+        access, path, answer = Access(db, accounts_of, hand), f"{NO_TICKET}/clocks", 404
+        app = sla_monitor.http.make_app(db, access, ops_routes({}))
     else:
         access, path, answer = Access(db, specialists_of, hand), "/v1/queue", 200
         app = router.http.make_app(db, Matcher(default_rules()), access, ops_routes({}))
@@ -189,7 +195,7 @@ async def test_the_rest_of_the_uses_is_noted_at_the_end(door: Door) -> None:
 
 async def test_the_service_itself_can_make_no_keys(service: Keyed, database: MakeDatabase) -> None:
     """Whoever makes it run a statement of theirs has no key, and speaks for nobody, by it."""
-    db = Database((await database(service)).dsn, service=service)
+    db = Database((await database(service.replace("-", "_"))).dsn, service=service)
     await db.start()
     for statement in (FORGE[service], WIDEN, ADD):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -1,4 +1,4 @@
-"""Keys as the operator makes them, on the real databases of intake and router."""
+"""Keys as the operator makes them, on the real databases of the services."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,12 +16,15 @@ INTAKES: Final = Grant(
     "northwind", "form", ["tickets:write"], ["app-form"], days=90, rate_per_s=7, burst=9
 )
 ROUTERS: Final = replace(INTAKES, scopes=["desk:act"], owned=["ann"], service="router")
+MONITORS: Final = replace(
+    INTAKES, scopes=["clocks:read"], owned=["eastwind", "northwind"], service="sla-monitor"
+)
 TOLD = "SELECT array_agg((scopes, rate_per_s, burst, expires_at - created_at)) FROM access_key"
 EXPIRE = "UPDATE access_key SET expires_at = now()"
 TEXTS = "SELECT string_agg(access_key::text, ' ') FROM access_key"
 
 
-@pytest.fixture(params=[INTAKES, ROUTERS], ids=lambda grant: grant.service)
+@pytest.fixture(params=[INTAKES, ROUTERS, MONITORS], ids=lambda grant: grant.service)
 async def grant(request: pytest.FixtureRequest) -> Grant:
     """Make keys for each door in turn."""
     return cast("Grant", request.param)
@@ -30,19 +33,19 @@ async def grant(request: pytest.FixtureRequest) -> Grant:
 @pytest.fixture
 async def owner(grant: Grant, database: MakeDatabase) -> AsyncIterator[asyncpg.Connection]:
     """Connect as the owner of the service's database."""
-    async with connected((await database(grant.service)).owner_dsn) as connection:
+    async with connected((await database(grant.service.replace("-", "_"))).owner_dsn) as connection:
         yield connection
 
 
 async def test_a_key_is_replaced_without_a_gap(owner: asyncpg.Connection, grant: Grant) -> None:
     """The second is like the first, and both count until one is revoked."""
     first = await create(owner, grant)
-    second = await rotate(owner, grant.tenant, grant.name)
+    second = await rotate(owner, grant.tenant, grant.name, grant.service)
     assert [key.state for key in await kept(owner, grant.service)] == ["in force"] * 2
     one, other = await owner.fetchval(TOLD)
     assert one == other
     await revoke(owner, first.prefix)
-    third = await rotate(owner, grant.tenant, grant.name)
+    third = await rotate(owner, grant.tenant, grant.name, grant.service)
     states = {key.prefix: key.state for key in await kept(owner, grant.service)}
     assert [states[key.prefix] for key in (first, second, third)] == [
         "revoked",
@@ -54,7 +57,7 @@ async def test_a_key_is_replaced_without_a_gap(owner: asyncpg.Connection, grant:
 async def test_a_third_key_of_a_name_is_refused(owner: asyncpg.Connection, grant: Grant) -> None:
     """A rotation that is never ended would leave old keys about."""
     first = await create(owner, grant)
-    await rotate(owner, grant.tenant, grant.name)
+    await rotate(owner, grant.tenant, grant.name, grant.service)
     remedy = f"revoke the old one first.*keys revoke {first.prefix} --service {grant.service}"
     with pytest.raises(StackError, match=remedy):
         await rotate(owner, grant.tenant, grant.name, grant.service)
@@ -89,12 +92,22 @@ async def test_several_may_speak_for_a_specialist(owner: asyncpg.Connection, gra
     }
 
 
+@pytest.mark.parametrize("grant", [MONITORS], indirect=True)
+async def test_a_key_may_be_limited_to_accounts(owner: asyncpg.Connection, grant: Grant) -> None:
+    """So is the one that replaces it; of one that is not, the list says that it reaches all."""
+    await create(owner, grant)
+    await rotate(owner, grant.tenant, grant.name, grant.service)
+    await create(owner, replace(grant, name="all", owned=()))
+    owned = [(key.name, key.owned) for key in await kept(owner, "sla-monitor")]
+    assert owned == [("all", ["*"]), *[("form", ["eastwind", "northwind"])] * 2]
+
+
 async def test_what_is_not_in_force_is_neither_replaced_nor_ended(
     owner: asyncpg.Connection, grant: Grant
 ) -> None:
     """The operator hears where to look."""
     with pytest.raises(StackError, match="premium keys create"):
-        await rotate(owner, grant.tenant, grant.name)
+        await rotate(owner, grant.tenant, grant.name, grant.service)
     key = await create(owner, grant)
     await revoke(owner, key.prefix)
     with pytest.raises(StackError, match="premium keys list"):

@@ -4,11 +4,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from tests.integration.hostile import faults, spoiled_targets
 
+from premium.stack.keys import Grant, connected, create
+from shared.access import Access
 from shared.events import Envelope, Event, TicketNoted, TicketResponded, TicketResumed, ticket_id_of
+from shared.http import HttpServer
+from shared.keys import SCOPES
 from shared.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes, told
-from shared.testing.databases import MakeDatabase
+from shared.testing.databases import FreshDatabase, MakeDatabase
+from sla_monitor.access import accounts_of
 from sla_monitor.handlers import Folding
 from sla_monitor.http import make_app
 from sla_monitor.partitions import Partitions
@@ -19,20 +25,36 @@ TIMELINE = f"/v1/tickets/{T1}/timeline"
 
 
 @pytest.fixture
-async def db(database: MakeDatabase) -> AsyncIterator[Database]:
+async def fresh(database: MakeDatabase) -> FreshDatabase:
+    """Make sla-monitor's database."""
+    return await database("sla_monitor")
+
+
+@pytest.fixture
+async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
     """Connect as a sla-monitor."""
-    db = Database((await database("sla_monitor")).dsn, service="sla-monitor")
+    db = Database(fresh.dsn, service="sla-monitor")
     await db.start()
     yield db
     await db.stop()
 
 
 @pytest.fixture
-async def client(db: Database) -> AsyncIterator[AsyncClient]:
-    """Knock at the door."""
-    transport = ASGITransport(make_app(db, []))
-    async with AsyncClient(transport=transport, base_url="http://sla-monitor") as client:
+async def client(db: Database, fresh: FreshDatabase) -> AsyncIterator[AsyncClient]:
+    """Knock at the door, with a key that reaches all accounts."""
+    transport = ASGITransport(make_app(db, Access(db, accounts_of), []))
+    headers = await shown(fresh, "all")
+    async with AsyncClient(
+        transport=transport, base_url="http://sla-monitor", headers=headers
+    ) as client:
         yield client
+
+
+async def shown(fresh: FreshDatabase, name: str, *accounts: str) -> dict[str, str]:
+    """Make a key, limited to accounts if any are named, and show it."""
+    async with connected(fresh.owner_dsn) as owner:
+        grant = Grant("acme", name, SCOPES["sla-monitor"], accounts, service="sla-monitor")
+        return {"authorization": f"Bearer {(await create(owner, grant)).text}"}
 
 
 async def learn(db: Database, *facts: Envelope[Event], after_min: float) -> None:
@@ -122,6 +144,43 @@ async def test_an_unknown_ticket_is_a_problem(client: AsyncClient, place: str) -
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert str(T1) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("place", [CLOCKS, TIMELINE])
+async def test_a_key_reaches_the_accounts_that_it_is_limited_to(
+    db: Database, client: AsyncClient, fresh: FreshDatabase, place: str
+) -> None:
+    """Another's ticket, and one of nobody's yet, is not told from one that never was."""
+    await learn(db, a_ticket("T1", account_id="northwind"), after_min=1)
+    await learn(db, told(TicketResumed, "T2"), after_min=1)
+    mine = await shown(fresh, "mine", "northwind", "eastwind")
+    other = await shown(fresh, "other", "southwind")
+    assert (await client.get(place, headers=mine)).status_code == 200
+    foreign = await client.get(place, headers=other)
+    assert (foreign.status_code, str(T1) in foreign.json()["detail"]) == (404, True)
+    nobodys = place.replace(str(T1), str(ticket_id_of("test", "T2")))
+    assert (await client.get(nobodys, headers=mine)).status_code == 404
+    assert (await client.get(nobodys)).status_code == 200
+
+
+async def test_without_a_key_nobody_reads(client: AsyncClient) -> None:
+    """A ticket's id follows from its source and external id: to know it proves nothing."""
+    assert (await client.get(CLOCKS, headers={"authorization": ""})).status_code == 401
+
+
+async def test_whatever_comes_to_the_door_is_no_fault_of_ours(
+    db: Database, fresh: FreshDatabase
+) -> None:
+    """Paths, queries and headers: a problem with the request is answered as one."""
+    await learn(db, a_ticket("T1"), after_min=1)
+    server = HttpServer(make_app(db, Access(db, accounts_of), []), host="127.0.0.1", port=0)
+    await server.start()
+    assert server.listening is not None
+    address = "http://{}:{}".format(*server.listening.getsockname())
+    async with AsyncClient(base_url=address, headers=await shown(fresh, "all")) as client:
+        document = (await client.get("/openapi.json")).json()
+        assert await faults(client, spoiled_targets(document)) == []
+    await server.stop()
 
 
 async def test_what_is_no_ticket_id_is_refused(client: AsyncClient) -> None:

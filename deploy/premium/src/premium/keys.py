@@ -1,4 +1,4 @@
-"""`premium keys create|rotate|revoke|list`: who may use the doors of intake and router."""
+"""`premium keys create|rotate|revoke|list`: who may use the doors of the services."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack import keys as kept
 from premium.stack.errors import StackError
-from shared.keys import SCOPES, ApiKey, Keyed, Scope
+from shared.keys import EVERY, SCOPES, ApiKey, Keyed, Scope
 from shared.settings import load
 
 __all__ = ["keys", "lines_of"]
@@ -21,15 +21,25 @@ __all__ = ["keys", "lines_of"]
 _WIDTH: Final = 80
 _INDENT: Final = " " * 10
 _CHOICE: Final = "; ".join(f"{name}: {', '.join(scopes)}" for name, scopes in SCOPES.items())
-_OWNED: Final[Mapping[Keyed, str]] = {"intake": "sources", "router": "specialists"}
+_OWNED: Final[Mapping[Keyed, str]] = {
+    "intake": "sources",
+    "router": "specialists",
+    "sla-monitor": "accounts",
+}
+_OPTIONS: Final[Mapping[Keyed, str]] = {
+    "intake": "--source",
+    "router": "--specialist",
+    "sla-monitor": "--account",
+}
 
 type _Work[T] = Callable[[asyncpg.Connection], Awaitable[T]]
 
-keys = typer.Typer(help="Who may use the doors of intake and router: make, replace, end keys.")
+keys = typer.Typer(help="Who may use the doors of the services: make, replace, end keys.")
 
 Tenant = Annotated[str, typer.Argument(help="whose key it is")]
 Name = Annotated[str, typer.Argument(help="what it is for, such as web-form")]
-Service = Annotated[Literal["intake", "router"], typer.Option(help="whose door it opens")]
+type _Door = Literal["intake", "router", "sla-monitor"]
+Service = Annotated[_Door, typer.Option(help="whose door it opens")]
 
 
 @keys.command()
@@ -46,6 +56,10 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
         list[str] | None,
         typer.Option(help="router: as whom the tenant may act from now on; repeatable"),
     ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(help="sla-monitor: an account it is limited to; repeatable; all if none"),
+    ] = None,
     days: Annotated[
         int | None, typer.Option(help="how long it counts; for ever if none", min=1, max=3650)
     ] = None,
@@ -53,7 +67,8 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     burst: Annotated[int, typer.Option(help="requests at once", min=1)] = 4_000,
 ) -> None:
     """Make a key and show it, once: only its SHA-256 is kept."""
-    owned = _owned(service, source or (), specialist or ())
+    named = (("intake", source), ("router", specialist), ("sla-monitor", account))
+    owned = _owned(service, dict[Keyed, list[str] | None](named))
     grant = kept.Grant(tenant, name, _scopes(service, scope), owned, days, rate, burst, service)
     _show(_as_owner(service, lambda connection: kept.create(connection, grant)))
 
@@ -91,7 +106,8 @@ def lines_of(key: kept.Listed, owned: str) -> Iterator[str]:
     moments = {"made": key.created_at, "expires": key.expires_at, "last used": key.last_used_at}
     said = (f"{n} {f'{at:%Y-%m-%d %H:%M}' if at else 'never'}" for n, at in moments.items())
     yield _INDENT + ", ".join(said)
-    for title, names in (("scopes", key.scopes), (owned, key.owned)):
+    reached = ["all" if one == EVERY else one for one in key.owned]
+    for title, names in (("scopes", key.scopes), (owned, reached)):
         text = f"{title}: {', '.join(names) or 'none'}"
         yield from wrap(
             text,
@@ -111,12 +127,14 @@ def _scopes(service: Keyed, asked: list[str]) -> list[Scope]:
     return [scope for scope in known if scope in asked]
 
 
-def _owned(service: Keyed, sources: Sequence[str], specialists: Sequence[str]) -> Sequence[str]:
-    if service == "router" and sources:
-        raise StackError("router knows no sources: name whom it is for by --specialist")
-    if service == "intake" and specialists:
-        raise StackError("intake knows no specialists: did you mean --service router?")
-    return [*sources, *specialists]
+def _owned(service: Keyed, named: Mapping[Keyed, list[str] | None]) -> Sequence[str]:
+    for other, given in named.items():
+        if given and other != service:
+            raise StackError(
+                f"{service} knows no {_OWNED[other]}: did you mean --service {other},"
+                f" or {_OPTIONS[service]}?"
+            )
+    return named[service] or ()
 
 
 def _show(key: ApiKey) -> None:

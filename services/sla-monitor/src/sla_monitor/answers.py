@@ -22,7 +22,15 @@ from sla_monitor.domain.standing import PausedSpan, Reckoning, Standing, Warning
 from sla_monitor.domain.story import Story, read
 from sla_monitor.domain.truth import ExceptionOf, no_exception
 
-__all__ = ["ClockAnswer", "Clocks", "Timeline", "clock_answer", "clocks_answer", "timeline_answer"]
+__all__ = [
+    "ClockAnswer",
+    "Clocks",
+    "TicketAnswer",
+    "Timeline",
+    "clock_answer",
+    "clocks_answer",
+    "timeline_answer",
+]
 
 
 class _Answer(BaseModel):

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
+from shared.access import Access
 from shared.events import BreachFact
 from shared.lifecycle import Part
 from shared.postgres import Database
 from shared.readings import of_database
 from shared.service import Service
 from sla_monitor import handlers, store
+from sla_monitor.access import accounts_of
 from sla_monitor.handlers import Folding
 from sla_monitor.http import make_app
 from sla_monitor.partitions import Partitions
@@ -35,6 +37,9 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         purpose="hands",
         patience_ms=_PATIENCE_MS,
     )
-    own = (partitions, Sweeper(db), Reevaluator(db, folding), patient)
+    access = Access(db, accounts_of)
+    own = (partitions, Sweeper(db), Reevaluator(db, folding), patient, access)
     readings = [of_database(db, WATERMARK_AGE_S, store.watermark_age_s)]
-    return service.parts(prompt, lambda routes: make_app(db, routes), *own, readings=readings)
+    return service.parts(
+        prompt, lambda routes: make_app(db, access, routes), *own, readings=readings
+    )

@@ -7,12 +7,15 @@ from uuid import UUID
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from shared.access import Access, Guard, Key
 from shared.api import A_TICKET, TicketId, answered_by, make_api, problems
 from shared.postgres import Database, now
 from sla_monitor import store
-from sla_monitor.answers import Clocks, Timeline, clocks_answer, timeline_answer
+from sla_monitor.access import Reader, sees
+from sla_monitor.answers import Clocks, TicketAnswer, Timeline, clocks_answer, timeline_answer
 from sla_monitor.domain.said import Learned
 from sla_monitor.examples import CLOCKS, TIMELINE
 from sla_monitor.handlers import exception_of
@@ -22,9 +25,9 @@ __all__ = ["make_app"]
 _UNKNOWN: Final = problems({HTTPStatus.NOT_FOUND: f"no fact of ticket {A_TICKET} has come here"})
 
 
-def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
-    """Build the app; ``routes`` are those that every service has."""
-    app = make_api("sla-monitor", routes)
+def make_app(db: Database, access: Access, routes: list[BaseRoute]) -> FastAPI:
+    """Build the app; ``routes`` are those that every service has, and open to all."""
+    app = make_api("sla-monitor", routes, [Middleware(Guard, access=access)])
 
     @app.get(
         "/v1/tickets/{ticket_id}/clocks",
@@ -32,13 +35,15 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
         responses=answered_by(CLOCKS) | _UNKNOWN,
         tags=["tickets"],
     )
-    async def clocks(ticket_id: TicketId) -> Clocks:
+    async def clocks(ticket_id: TicketId, key: Reader) -> Clocks:
         """Every clock of the ticket: what was promised, why it is due then, what is left."""
         async with db.transaction() as tx:
             as_they_are = await store.clocks_as_they_are(tx, ticket_id)
             learned = _known(ticket_id, await store.learned(tx, ticket_id))
             at = await now(tx)
-        return clocks_answer(ticket_id, learned, as_they_are, now=at)
+        answer = clocks_answer(ticket_id, learned, as_they_are, now=at)
+        _check_account(key, ticket_id, answer.ticket)
+        return answer
 
     @app.get(
         "/v1/tickets/{ticket_id}/timeline",
@@ -46,20 +51,32 @@ def make_app(db: Database, routes: list[BaseRoute]) -> FastAPI:
         responses=answered_by(TIMELINE) | _UNKNOWN,
         tags=["tickets"],
     )
-    async def timeline(ticket_id: TicketId) -> Timeline:
+    async def timeline(ticket_id: TicketId, key: Reader) -> Timeline:
         """Each fact in order of what happened, what it changed and why, and what time brought."""
         async with db.transaction() as tx:
             learned = _known(ticket_id, await store.learned(tx, ticket_id))
             declared = exception_of(await store.windows(tx))
             at = await now(tx)
-        return await to_thread(  # a long story takes a while, and breaches do not wait for it
+        answer = await to_thread(  # a long story takes a while, and breaches do not wait for it
             timeline_answer, ticket_id, learned, now=at, exception_of=declared
         )
+        _check_account(key, ticket_id, answer.ticket)
+        return answer
 
     return app
 
 
 def _known(ticket_id: UUID, learned: list[Learned]) -> list[Learned]:
     if not learned:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"no fact of ticket {ticket_id} has come here")
+        raise _unknown(ticket_id)
     return learned
+
+
+def _check_account(key: Key, ticket_id: UUID, ticket: TicketAnswer | None) -> None:
+    """Refuse a ticket of an account that the key does not reach as one that never was."""
+    if not sees(key, None if ticket is None else ticket.account_id):
+        raise _unknown(ticket_id)
+
+
+def _unknown(ticket_id: UUID) -> HTTPException:
+    return HTTPException(HTTPStatus.NOT_FOUND, f"no fact of ticket {ticket_id} has come here")

@@ -51,8 +51,8 @@ _PACKED: Final = frozenset({"warn_used_s", "warn_at", "phases"})
 _PLAIN: Final = tuple(name for name in _COLUMNS if name not in _PACKED)
 _VALUES: Final = attrgetter(*_PLAIN)
 _STARTED_AT: Final = _PLAIN.index("started_at")
-_SAID: Final = _PLAIN.index("warned_s")
-"""From there on stands what has been announced."""
+_DERIVED: Final = _PLAIN.index("recurs")
+"""From there on stands what comes behind the packed columns."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CLOCK: Final = ", ".join((*_PLAIN, "warnings", "phases"))
 
@@ -365,7 +365,7 @@ def _fact(row: Any) -> Fact:  # noqa: ANN401 - asyncpg has no types
 def _clock(row: Any, begins: int = 0) -> Clock:  # noqa: ANN401 - asyncpg has no types
     """Read a clock whose columns begin there, in the order of _CLOCK: by place, for speed."""
     *plain, warnings, phases = row[begins:]
-    before, after = plain[:_SAID], plain[_SAID:]
+    before, after = plain[:_DERIVED], plain[_DERIVED:]
     started_at = before[_STARTED_AT]
     used_s, after_start = _read_warnings(warnings)
     warn_at = tuple([None if span is None else started_at + span for span in after_start])

@@ -16,7 +16,7 @@ _ESCAPED = re.compile(r"\\(.)")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key in force, and what its tenant speaks for: sources at intake, specialists at router."""
+    """A key in force, and what it reaches: sources at intake, specialists at router, accounts."""
 
     prefix: str
     digest: bytes

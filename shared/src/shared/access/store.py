@@ -13,8 +13,8 @@ from shared.postgres import Tx
 
 __all__ = ["OwnedBy", "key_in_force", "note_use"]
 
-type OwnedBy = Callable[[Tx, str], Awaitable[frozenset[str]]]
-"""Reads, by a service's own statement, what a tenant speaks for."""
+type OwnedBy = Callable[[Tx, str, str], Awaitable[frozenset[str]]]
+"""Reads, by a service's own statement, what a tenant speaks for by the key of a prefix."""
 
 IN_FORCE: Final = """
     SELECT prefix, digest, tenant, name, scopes, rate_per_s, burst
@@ -39,7 +39,7 @@ async def key_in_force(tx: Tx, prefix: str, owned_by: OwnedBy) -> Key | None:
         tenant=row["tenant"],
         name=row["name"],
         scopes=frozenset(row["scopes"]),
-        owned=await owned_by(tx, row["tenant"]),
+        owned=await owned_by(tx, row["tenant"], prefix),
         rate=Rate(row["rate_per_s"], row["burst"]),
     )
 

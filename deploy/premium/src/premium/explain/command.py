@@ -19,6 +19,7 @@ from premium.settings import Settings
 from premium.stack import Addresses, Stack
 from premium.stack.errors import StackError
 from shared.events import ticket_id_of
+from shared.keys import Keyed
 from shared.settings import load
 
 __all__ = ["explain", "ticket_named"]
@@ -69,11 +70,11 @@ class _Service:
     """A service that knows of the ticket. Raises StackError for whatever goes wrong."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, addresses: Addresses, name: str, ticket_id: UUID
+        self, http: aiohttp.ClientSession, addresses: Addresses, name: Keyed, ticket_id: UUID
     ) -> None:
         self._http = http
         self._name = name
-        self._headers = addresses.headers("router") if name == "router" else {}
+        self._headers = addresses.headers(name)
         try:
             self._place = f"{addresses.http(name)}/v1/tickets/{ticket_id}"
         except KeyError:

@@ -31,7 +31,7 @@ class Addresses:
 
     def dsn(self, db: str, *, owner: bool = False) -> str:
         """Name a service's database, for the service's own role or for the owner."""
-        return dsn_of(self.admin_dsn, self._memory, db, owner=owner)
+        return dsn_of(self.admin_dsn, self._memory, db.replace("-", "_"), owner=owner)
 
     def pooled_dsn(self, db: str) -> str | None:
         """Name a service's database by way of the pooler, if there is one."""

@@ -1,4 +1,4 @@
-"""API keys in the database of intake or router, as its owner: made, replaced, ended, listed."""
+"""API keys in the database of a service, as its owner: made, replaced, ended, listed."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -55,7 +55,14 @@ _OWNER: Final = "SELECT tenant FROM source_owner WHERE source = $1"
 _SPEAK: Final = """
     INSERT INTO specialist_voice (specialist_id, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
+_LIMIT: Final = "UPDATE access_key SET accounts = $2 WHERE prefix = $1"
+_LIMIT_ALIKE: Final = """
+    UPDATE access_key AS new SET accounts = old.accounts FROM access_key AS old
+    WHERE new.prefix = $1 AND (old.tenant, old.name) = (new.tenant, new.name)
+      AND old.prefix <> new.prefix AND old.revoked_at IS NULL
+"""
 _OWNED: Final[Mapping[Keyed, str]] = {
+    "sla-monitor": "SELECT prefix, unnest(coalesce(accounts, '{*}')) FROM access_key",
     "intake": "SELECT tenant, source FROM source_owner ORDER BY source",
     "router": "SELECT tenant, specialist_id FROM specialist_voice ORDER BY specialist_id",
 }
@@ -84,7 +91,10 @@ class Grant:
     name: str
     scopes: Sequence[Scope]
     owned: Sequence[str] = ()
-    """What the tenant speaks for from now on: sources at intake, specialists at router."""
+    """What the tenant speaks for from now on: sources at intake, specialists at router.
+
+    At sla-monitor, which accounts this key is limited to: none named, it reaches all.
+    """
     days: int | None = None
     """How long it counts; None for ever."""
     rate_per_s: int = _RATE_PER_S
@@ -127,7 +137,7 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def create(connection: asyncpg.Connection, grant: Grant) -> ApiKey:
     """Make a key, and let its tenant speak for more. Raises StackError when that is another's."""
-    for owned in grant.owned:
+    for owned in grant.owned if grant.service != "sla-monitor" else ():
         await _own(connection, grant.service, grant.tenant, owned)
     await connection.execute(_FREE, grant.tenant, grant.name)
     key = make_key()
@@ -137,6 +147,8 @@ async def create(connection: asyncpg.Connection, grant: Grant) -> ApiKey:
             f"{grant.tenant} has a key {grant.name}: choose another name, or replace it with"
             f" `premium keys rotate {grant.tenant} {grant.name} --service {grant.service}`"
         )
+    if grant.service == "sla-monitor" and grant.owned:
+        await connection.execute(_LIMIT, key.prefix, sorted(grant.owned))
     return key
 
 
@@ -160,6 +172,8 @@ async def rotate(
     await connection.execute(_FREE, tenant, name)
     key = make_key()
     if await connection.fetchval(_ROTATE, key.prefix, key.digest, tenant, name) is not None:
+        if service == "sla-monitor":
+            await connection.execute(_LIMIT_ALIKE, key.prefix)
         return key
     if (oldest := await connection.fetchrow(_OLDEST, tenant, name)) is not None:
         raise StackError(
@@ -179,10 +193,11 @@ async def revoke(connection: asyncpg.Connection, prefix: str) -> None:
 async def kept(connection: asyncpg.Connection, service: Keyed) -> list[Listed]:
     """Read all keys there ever were."""
     owned = defaultdict(list)
-    for tenant, what in await connection.fetch(_OWNED[service]):
-        owned[tenant].append(what)
+    for holder, what in await connection.fetch(_OWNED[service]):
+        owned[holder].append(what)
     rows = await connection.fetch(_LIST)
-    return [Listed(**row, owned=owned[row["tenant"]]) for row in rows]
+    holder = "prefix" if service == "sla-monitor" else "tenant"
+    return [Listed(**row, owned=owned[row[holder]]) for row in rows]
 
 
 async def keep_local(connection: asyncpg.Connection, service: Keyed, text: str | None) -> str:
@@ -196,5 +211,6 @@ async def keep_local(connection: asyncpg.Connection, service: Keyed, text: str |
     await connection.execute(_REPLACE_LOCAL, _LOCAL, _STACK, key.prefix)
     what = (SCOPES[service], _RATE_PER_S, _BURST)
     await connection.execute(_KEEP_LOCAL, key.prefix, key.digest, _LOCAL, _STACK, *what)
-    await _own(connection, service, _LOCAL, EVERY)
+    if service != "sla-monitor":
+        await _own(connection, service, _LOCAL, EVERY)
     return key.text

@@ -64,6 +64,7 @@ class Home:
         self.keys: Final[Mapping[Keyed, Path]] = {
             "intake": self.folder / "key",
             "router": self.folder / "router-key",
+            "sla-monitor": self.folder / "sla-monitor-key",
         }
         """Headers for `curl -H @FILE`: what runs shows its arguments to everybody."""
         self.env = self.folder / "env"
@@ -114,7 +115,7 @@ class Home:
 
     def show_addresses(self, addresses: Mapping[str, str]) -> None:
         """Lay down where upstream systems and desks send to, for a shell to read."""
-        lines = (f"export {name.upper()}={place}\n" for name, place in addresses.items())
+        lines = (f"export {_variable(name)}={place}\n" for name, place in addresses.items())
         with speaking_of(self.folder):
             write_atomically(self.env, "".join(lines))
 
@@ -135,6 +136,10 @@ class Home:
                 shutil.rmtree(staging)
             if not self._is_link and not any(self.folder.iterdir()):
                 self.folder.rmdir()
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def write_atomically(path: Path, text: str) -> None:

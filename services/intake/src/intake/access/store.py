@@ -9,6 +9,6 @@ __all__ = ["sources_of"]
 SOURCES: Final = "SELECT source FROM source_owner WHERE tenant = $1"
 
 
-async def sources_of(tx: Tx, tenant: str) -> frozenset[str]:
+async def sources_of(tx: Tx, tenant: str, _prefix: str) -> frozenset[str]:
     """Read whence a tenant may send."""
     return frozenset(row["source"] for row in await tx.fetch(SOURCES, tenant))

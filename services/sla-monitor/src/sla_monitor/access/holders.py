@@ -1,0 +1,18 @@
+"""What an endpoint asks of the key that it is shown."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from shared.access import Key, needing
+from shared.keys import EVERY
+
+__all__ = ["Reader", "sees"]
+
+Reader = Annotated[Key, Depends(needing("clocks:read"))]
+"""The key of who may read how promises stand."""
+
+
+def sees(key: Key, account_id: str | None) -> bool:
+    """Return whether a key reaches an account; one that is not known yet, only without limits."""
+    return key.owns(EVERY if account_id is None else account_id)

@@ -1,0 +1,16 @@
+"""The SQL statement about the accounts that a key is limited to."""
+
+from typing import Final
+
+from shared.keys import EVERY
+from shared.postgres import Tx
+
+__all__ = ["accounts_of"]
+
+ACCOUNTS: Final = "SELECT accounts FROM access_key WHERE prefix = $1"
+
+
+async def accounts_of(tx: Tx, _tenant: str, prefix: str) -> frozenset[str]:
+    """Read which accounts a key reaches: all, unless it is limited."""
+    accounts: list[str] | None = await tx.fetchval(ACCOUNTS, prefix)
+    return frozenset({EVERY} if accounts is None else accounts)
