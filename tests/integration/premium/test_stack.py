@@ -182,12 +182,18 @@ async def test_a_start_that_was_killed_can_be_stopped(home: Path, servers: Serve
     assert living_in(home) == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
+)
 async def test_an_interrupted_start_cleans_up(
     home: Path, servers: Servers, number: signal.Signals, code: int
 ) -> None:
-    """A signal in the middle of `up` stops what it started, in one line and the usual code."""
-    process = await bring_up(home, servers)
+    """A signal in the middle of `up` stops what it started, in one line and the usual code.
+
+    A terminal that closes sends SIGHUP, which whoever runs these tests may have set aside.
+    """
+    process = await bring_up(home, servers, "env", "--default-signal=HUP")
     await appears(home / "run" / "postgres.json", process)
     process.send_signal(number)
     _, complaint = await process.communicate()
