@@ -40,7 +40,7 @@ class Signer(AuthBase):
         sent = r.body.encode() if isinstance(r.body, str) else r.body
         sent = sent if isinstance(sent, bytes) else b""
         name, at = f"msg_{uuid4().hex}", str(int(time.time()))  # noqa: TID251 - as senders do
-        r.headers.update({standard.ID: name, "webhook-timestamp": at})
+        r.headers.update({"webhook-id": name, "webhook-timestamp": at})
         r.headers["webhook-signature"] = standard.sign(key, name, at, sent)
         return r
 

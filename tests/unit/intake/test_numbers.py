@@ -70,6 +70,44 @@ def test_a_number_that_cannot_be_dialled_is_refused(
     assert number not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("now", "former", "region"),
+    [
+        ("+52 55 5123 4567", "+5215551234567", "MX"),
+        ("+52 55 5123 4567", "5215551234567", "MX"),
+        ("+52 55 5123 4567", "044 55 5123 4567", "MX"),
+        ("+52 55 5123 4567", "045 55 5123 4567", "MX"),
+        ("+52 55 5123 4567", "01 55 5123 4567", "MX"),
+        ("+52 55 5123 4567", "55 5123 4567", "MX"),
+        ("+54 9 11 2345 6789", "011 15 2345-6789", "AR"),
+        ("+54 9 11 2345 6789", "+54 11 15 2345 6789", "AR"),
+        ("+55 11 98765 4321", "+55 11 8765 4321", "BR"),
+        ("+55 11 98765 4321", "(11) 8765-4321", "BR"),
+        ("+55 11 98765 4321", "0 15 11 98765 4321", "BR"),
+        ("+225 07 07 12 34 56", "+225 07 12 34 56", "CI"),
+        ("+225 05 45 12 34 56", "+225 45 12 34 56", "CI"),
+        ("+225 01 01 12 34 56", "01 12 34 56", "CI"),
+        ("+229 01 97 12 34 56", "+229 97 12 34 56", "BJ"),
+        ("+229 01 97 12 34 56", "97 12 34 56", "BJ"),
+        ("+44 20 7946 0018", "+44 (0) 20 7946 0018", "GB"),
+        ("+62 812 3456 7890", "+62 0812 3456 7890", "ID"),
+    ],
+)
+def test_one_subscriber_has_one_key(now: str, former: str, region: str) -> None:
+    """A number in the form of before a country changed its plan is the same as in today's."""
+    one, other = read(now), read(former, {"region": region})
+    assert one is not None
+    assert other is not None
+    assert KEYS.key(one) == KEYS.key(other)
+
+
+@pytest.mark.parametrize("number", ["+521555123456", "+55 11 1234 567", "+229 12", "+52 044 12345"])
+def test_what_was_never_a_number_is_none_now(number: str) -> None:
+    """Only a whole number in a former form is written anew."""
+    with pytest.raises(NumberFault):
+        read(number)
+
+
 def test_a_request_needs_no_number() -> None:
     """Whoever calls will know it."""
     assert read(None) is None

@@ -174,3 +174,17 @@ def test_a_secret_is_a_file(tmp_path: Path) -> None:
 def signature() -> str:
     """Sign the sample."""
     return standard.sign(KEY, "msg_1", S, BODY)
+
+
+def test_svix_names_the_same_headers_by_its_own_name() -> None:
+    """What Svix signs is taken, and the event's name is read; three of one sender go together."""
+    made = Webhook(WHSEC).sign("msg_1", datetime.fromtimestamp(int(S), UTC), BODY.decode())
+    headers = {"svix-id": "msg_1", "svix-timestamp": S, "svix-signature": made}
+    assert standard.fault_of([KEY], headers, BODY, NOW) is None
+    assert standard.id_of(headers) == "msg_1"
+    mixed = {"svix-id": "msg_1", "webhook-timestamp": S, "svix-signature": made}
+    assert "svix-timestamp" in str(standard.fault_of([KEY], mixed, BODY, NOW))
+    spoiled = {**headers, "svix-id": "msg_2"}
+    assert "svix-signature" in str(standard.fault_of([KEY], spoiled, BODY, NOW))
+    both = {**headers, "webhook-id": "msg_3"}
+    assert "webhook-timestamp" in str(standard.fault_of([KEY], both, BODY, NOW))

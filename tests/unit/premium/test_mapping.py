@@ -111,7 +111,7 @@ def test_name_that_is_neither_is_refused_with_a_suggestion() -> None:
         (
             "format: iso",
             "format: iso, zone: Europe/Stokholm",
-            "map.yaml:4:33: zone: no IANA time zone; did you mean 'Europe/Stockholm'?",
+            "map.yaml:4:33: zone: unknown zone 'Europe/Stokholm'; did you mean 'Europe/Stockholm'?",
         ),
         (
             "is: {state: resolved}, was_not",

@@ -42,12 +42,26 @@ def file(*events: str) -> str:
         ),
         ("DTSTART;VALUE=DATE:20261224|RDATE;VALUE=DATE:20270105", ["2026-12-24", "2027-01-05"]),
         ("DTSTART;VALUE=DATE:20261224|STATUS:CANCELLED", []),
+        ("DTSTART;VALUE=DATE:20261224|STATUS:Cancelled", []),
+        ("dtstart;value=date:20261224|rrule:freq=yearly;count=2", ["2026-12-24", "2027-12-24"]),
+        ("DTSTART:20261211T000000|DTEND:20261212T000000", ["2026-12-11"]),
+        ("DTSTART:20261211T000000|DURATION:P2D", ["2026-12-11", "2026-12-12"]),
+        ("DTSTART:20261211T000000Z|DTEND:20261212T000000Z", ["2026-12-11"]),
+        (
+            "DTSTART;TZID=Europe/Paris:20261024T000000|DTEND;TZID=Europe/Paris:20261026T000000",
+            ["2026-10-24", "2026-10-25"],
+        ),
+        ("DTSTART:20261211T000000|X-MICROSOFT-CDO-ALLDAYEVENT:true", ["2026-12-11"]),
+        (
+            "DTSTART:20261224T000000|DURATION:P1D|RRULE:FREQ=YEARLY|EXDATE:20271224T000000",
+            ["2026-12-24", "2028-12-24"],
+        ),
         ("DTSTART;VALUE=DATE:20261224|TRANSP:TRANSPARENT", ["2026-12-24"]),  # public feeds say so
     ],
 )
 def test_all_day_events_close_their_dates(event: str, dates: list[str]) -> None:
     """Every date that an all-day event covers is closed, within the years asked for."""
-    found = closed_dates_from_ical(file(event), years=YEARS)
+    found = closed_dates_from_ical(file(event), years=YEARS).dates
     assert [day.isoformat() for day in found] == dates
 
 
@@ -56,13 +70,31 @@ def test_one_repetition_may_be_moved() -> None:
     yearly = "DTSTART;VALUE=DATE:20261224|RRULE:FREQ=YEARLY;COUNT=2"
     moved = "DTSTART;VALUE=DATE:20271223|RECURRENCE-ID;VALUE=DATE:20271224"
     found = closed_dates_from_ical(file(yearly, moved), years=YEARS)
-    assert found == (date(2026, 12, 24), date(2027, 12, 23))
+    assert found.dates == (date(2026, 12, 24), date(2027, 12, 23))
 
 
 def test_an_event_with_a_time_closes_nothing() -> None:
     """A party at noon leaves the day open."""
     party, feast = "DTSTART:20260105T120000Z", "DTSTART;VALUE=DATE:20260106"
-    assert closed_dates_from_ical(file(party, feast), years=YEARS) == (date(2026, 1, 6),)
+    found = closed_dates_from_ical(file(party, feast), years=YEARS)
+    assert found == ((date(2026, 1, 6),), 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "idle"),
+    [
+        ("DTSTART:20260105T000000", 1),  # an instant
+        ("DTSTART:20260105T000000|DTEND:20260105T120000", 1),
+        ("DTSTART:20260105T080000|DTEND:20260106T080000", 1),
+        ("DTSTART;VALUE=DATE:20260105|STATUS:cancelled", 1),
+        ("DTSTART;VALUE=DATE:19990105", 1),
+        ("DTSTART;VALUE=DATE:20260105", 0),
+    ],
+)
+def test_what_closes_nothing_is_counted(event: str, idle: int) -> None:
+    """Whoever gives a file learns how much of it has no effect."""
+    feast = "DTSTART;VALUE=DATE:20260106"
+    assert closed_dates_from_ical(file(event, feast), years=YEARS)[1:] == (2, idle)
 
 
 @pytest.mark.parametrize(

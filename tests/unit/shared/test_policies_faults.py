@@ -276,6 +276,23 @@ def test_a_calendar_takes_closed_dates_from_a_file(tmp_path: Path) -> None:
     assert document["calendars"]["day"]["closed"] == ["2026-07-06", "2026-12-24"]
 
 
+def test_what_an_icalendar_does_not_close_is_said(tmp_path: Path) -> None:
+    """It is no fault; whoever checks the policy reads how many events have no effect."""
+    events = "\r\n".join(
+        f"BEGIN:VEVENT\r\nUID:{n}\r\n{start}\r\nEND:VEVENT"
+        for n, start in enumerate(("DTSTART;VALUE=DATE:20261224", "DTSTART:20261211T120000"))
+    )
+    text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{events}\r\nEND:VCALENDAR\r\n"
+    (tmp_path / "closed.ics").write_bytes(text.encode())
+    file = tmp_path / "ours.yaml"
+    file.write_text(GOOD.replace("    hours:", "    ical: closed.ics\n    hours:", 1))
+    notes: list[str] = []
+    load_policy(file, note=notes.append)
+    (note,) = notes
+    assert note.startswith("calendars.day.ical: closed.ics: 1 of 2 events close nothing: ")
+    assert note.endswith("they have a time of day, are cancelled, or lie outside 2020 to 2039")
+
+
 def test_a_file_that_is_no_icalendar_is_a_fault(tmp_path: Path, faults_of: Faults) -> None:
     """It is told at the place that names it."""
     (tmp_path / "closed.ics").write_text("hello")

@@ -7,8 +7,19 @@ from itertools import pairwise
 from struct import unpack_from
 
 import pytest
+from tzlocal.windows_tz import win_tz
 
-from shared.calendars import Shift, shifts, tzdata_version, zone_info, zone_names
+from shared.calendars import (
+    CalendarSpec,
+    Shift,
+    country_of,
+    known_zone,
+    shifts,
+    tzdata_version,
+    zone_info,
+    zone_names,
+)
+from shared.testing.builders import an_account
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR_1800, YEAR_2000 = datetime(1800, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)
@@ -69,3 +80,28 @@ def test_shifts_are_exact_and_half_open() -> None:
     assert shifts("Europe/Berlin", at, at + moment) == (change,)
     assert shifts("Europe/Berlin", at - moment, at) == ()
     assert shifts("Europe/Berlin", at + moment, at + timedelta(days=90)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("W. Europe Standard Time", "Europe/Berlin"),
+        ("India Standard Time", "Asia/Calcutta"),
+        ("Pacific Standard Time", "America/Los_Angeles"),
+        ("UTC", "UTC"),
+        ("Asia/Calcutta", "Asia/Calcutta"),
+    ],
+)
+def test_a_zone_is_known_by_its_name_in_windows(name: str, zone: str) -> None:
+    """What Outlook and Exchange call it, by CLDR's list, in accounts, requests and calendars."""
+    assert known_zone(name) == zone
+    assert an_account(time_zone=name).time_zone == zone
+    assert CalendarSpec(hours={"mon": ("09:00-17:00",)}, zone=name).zone == zone
+
+
+def test_all_zones_of_windows_lead_to_one_of_ours() -> None:
+    """The list and the zone data go together, and a zone's old name lies where it lies."""
+    assert {known_zone(name) for name in win_tz} <= zone_names()
+    assert country_of(known_zone("India Standard Time")) == "IN"
+    placeless = {zone for zone in win_tz.values() if country_of(zone) is None}
+    assert placeless <= {"UTC", *(zone for zone in win_tz.values() if zone.startswith("Etc/"))}

@@ -1,7 +1,7 @@
 """Business time: what a calendar says, and pure arithmetic over it."""
 
 from shared.calendars.arithmetic import Calendar, Holiday, Span
-from shared.calendars.ical import closed_dates_from_ical
+from shared.calendars.ical import ClosedDates, closed_dates_from_ical
 from shared.calendars.regions import holidays_version, known_region
 from shared.calendars.spec import CalendarSpec, CalendarVersion, always, business_week
 from shared.calendars.zones import (
@@ -18,6 +18,7 @@ __all__ = [
     "Calendar",
     "CalendarSpec",
     "CalendarVersion",
+    "ClosedDates",
     "Holiday",
     "Shift",
     "Span",

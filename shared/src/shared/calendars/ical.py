@@ -1,22 +1,34 @@
 """Closed dates out of an iCalendar file, such as an authority or a works council publishes."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import date, datetime, time
+from typing import Final, NamedTuple
 
 from dateutil.rrule import rrulestr
 from icalendar import Calendar as File
 from icalendar import Component, Event
 
-__all__ = ["closed_dates_from_ical"]
+__all__ = ["ClosedDates", "closed_dates_from_ical"]
 
 _RULES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_MIDNIGHT: Final = time()
+_OUTLOOKS_MARK: Final = "X-MICROSOFT-CDO-ALLDAYEVENT"
 
 
-def closed_dates_from_ical(text: str, *, years: range) -> tuple[date, ...]:
+class ClosedDates(NamedTuple):
+    """The dates that a file closes, how many events it holds, and how many of them close none."""
+
+    dates: tuple[date, ...]
+    events: int
+    idle: int
+
+
+def closed_dates_from_ical(text: str, *, years: range) -> ClosedDates:
     """List the dates in ``years`` that all-day events cover, repetitions included.
 
-    Events with a time of day close nothing, nor do cancelled ones. ValueError in one line if the
-    file cannot be read, or holds no all-day event at all.
+    All-day is what has a date alone, and what lasts from midnight to midnight, as Outlook writes
+    it. Events with a time of day close nothing, nor do cancelled ones. ValueError in one line if
+    the file cannot be read, or holds no all-day event at all.
     """
     events = [event for event in _file(text).walk("VEVENT") if isinstance(event, Event)]
     whole = [event for event in events if _is_whole_day(event)]
@@ -27,15 +39,21 @@ def closed_dates_from_ical(text: str, *, years: range) -> tuple[date, ...]:
         for event in events
         if _is_moved(event)
     }
-    days = {
+    days = [_closed_by(event, years, moved) for event in whole]
+    closing = sum(map(bool, days))
+    return ClosedDates(tuple(sorted(set().union(*days))), len(events), len(events) - closing)
+
+
+def _closed_by(event: Event, years: range, moved: Container[tuple[object, date]]) -> set[date]:
+    if _word(event, "STATUS") == "CANCELLED":
+        return set()
+    days = (
         date.fromordinal(begin.toordinal() + step)
-        for event in whole
-        if event.get("STATUS") != "CANCELLED"
         for begin in _begins(event, years)
         if _is_moved(event) or (event.get("UID"), begin) not in moved
         for step in range(_days(event))
-    }
-    return tuple(sorted(day for day in days if day.year in years))
+    )
+    return {day for day in days if day.year in years}
 
 
 def _file(text: str) -> Component:
@@ -50,10 +68,20 @@ def _file(text: str) -> Component:
 
 def _is_whole_day(event: Event) -> bool:
     try:
-        return type(event.start) is date
+        start, end = event.start, event.end
     except ValueError as error:
         name = event.get("SUMMARY") or event.get("UID") or "without a name"
         raise ValueError(f"event '{name}' has no start that can be read") from error
+    if not isinstance(start, datetime) or not isinstance(end, datetime):
+        return True
+    if (start.time(), end.time()) != (_MIDNIGHT, _MIDNIGHT):
+        return False
+    return start.date() < end.date() or _word(event, _OUTLOOKS_MARK) == "TRUE"
+
+
+def _word(event: Event, name: str) -> str:
+    """Read a value out of a list of words, which may be written small."""
+    return str(event.get(name, "")).strip().upper()
 
 
 def _is_moved(event: Event) -> bool:
@@ -62,7 +90,7 @@ def _is_moved(event: Event) -> bool:
 
 def _days(event: Event) -> int:
     """Measure an event in days; what ends before it begins is taken for one day."""
-    return max(event.duration.days, 1)
+    return max((_day(event.end) - _day(event.start)).days, 1)
 
 
 def _begins(event: Event, years: range) -> set[date]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import tzdata
+from tzlocal.windows_tz import win_tz
 
 __all__ = [
     "EPOCH",
@@ -58,9 +59,11 @@ def zone_names() -> frozenset[str]:
 
 
 def known_zone(name: str) -> str:
-    """Pass a zone's name on; ValueError says which was probably meant."""
+    """Name a zone as IANA does, also by its name in Windows; ValueError says which was meant."""
     if name in zone_names():
         return name
+    if name in win_tz:
+        return win_tz[name]
     near = get_close_matches(name, sorted(zone_names()), n=1)
     hint = f"did you mean '{near[0]}'?" if near else "write one such as Europe/Berlin"
     raise ValueError(f"unknown zone '{name}'; {hint}")
@@ -68,8 +71,8 @@ def known_zone(name: str) -> str:
 
 @cache
 def country_of(zone: str) -> str | None:
-    """Name the country (ISO 3166) that a zone lies in; None for UTC, and for names of old."""
-    return _countries().get(zone)
+    """Name the country (ISO 3166) that a zone lies in, also by a name of old; None for UTC."""
+    return _countries().get(zone) or _countries().get(_names_of_now().get(zone, zone))
 
 
 @cache
@@ -77,6 +80,14 @@ def _countries() -> dict[str, str]:
     lines = (_PACKAGE / "zoneinfo" / "zone.tab").read_text("utf-8").splitlines()
     rows = (line.split("\t") for line in lines if not line.startswith("#"))
     return {row[2]: row[0] for row in rows}
+
+
+@cache
+def _names_of_now() -> dict[str, str]:
+    """Map what a zone was called, as Asia/Calcutta, to what it is called."""
+    lines = (_PACKAGE / "zoneinfo" / "tzdata.zi").read_text("ascii").splitlines()
+    links = (line.split() for line in lines if line.startswith("L "))
+    return {old: now for _, now, old in links}
 
 
 @cache

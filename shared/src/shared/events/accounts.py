@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.calendars import zone_names
+from shared.calendars import known_zone
 from shared.events.base import Event, Moment
 from shared.policies import Region, Tier
 from shared.promises import added
@@ -29,13 +29,8 @@ __all__ = [
 EVERYONE: Literal["everyone"] = "everyone"
 
 
-def _known_zone(name: str) -> str:
-    if name not in zone_names():
-        raise ValueError("is no IANA time zone such as Europe/Berlin")
-    return name
-
-
-type Zone = Annotated[str, AfterValidator(_known_zone)]
+type Zone = Annotated[str, AfterValidator(known_zone)]
+"""An IANA time zone; the names of Windows, by Unicode's CLDR, are read as such."""
 type Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 """A BCP 47 tag."""
 type _Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]

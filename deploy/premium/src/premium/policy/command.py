@@ -32,7 +32,7 @@ policy = typer.Typer(
 @policy.command()
 def check(file: Annotated[Path, typer.Argument(help="a policy in YAML")]) -> None:
     """Name every fault of FILE with its place; exit with 2 if there is one."""
-    found = checked(load_policy, file)
+    found = checked(_load, file)
     typer.echo(f"{_title(found)}: {len(found.rules)} rules, no fault")
 
 
@@ -50,7 +50,7 @@ def lint(
     ] = None,
 ) -> None:
     """Tell what shifts of clocks and holidays of the next 24 months do to due times."""
-    found = default_policy() if file is None else checked(load_policy, file)
+    found = default_policy() if file is None else checked(_load, file)
     first = _today() if since is None else since.date()
     try:
         told = [*lint_policy(found, since=first, zones=zone or (), regions=region or ())]
@@ -62,11 +62,15 @@ def lint(
 @policy.command()
 def apply(file: Annotated[Path, typer.Argument(help="a policy in YAML")]) -> None:
     """Publish FILE: from now on intake prices by it. What is accepted keeps its promises."""
-    found = checked(load_policy, file)
+    found = checked(_load, file)
     before = _of_stack(lambda addresses: asyncio.run(publish(addresses, found)))
     typer.echo(f"{_title(found)} is in force, after {_title(before)}")
     for line in changes(before, found):
         typer.echo(f"  {line}")
+
+
+def _load(file: Path) -> Policy:
+    return load_policy(file, note=typer.echo)
 
 
 def _title(found: Policy) -> str:

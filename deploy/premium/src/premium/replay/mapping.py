@@ -6,13 +6,11 @@ in templates and conditions are fields of the mapping or, failing that, columns 
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.calendars import known_zone
 from shared.events import LaterFact, SupportRequest
 from shared.events.requests import FactType
 from shared.places import (
@@ -85,13 +84,6 @@ def _several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        near = get_close_matches(name, available_timezones(), n=1, cutoff=0.0)
-        raise ValueError(f"no IANA time zone; did you mean {near[0]!r}?")
-    return name
-
-
 def _one_character(text: str) -> str:
     if len(text) != 1:
         raise ValueError('is one character, such as "," or "\\t"')
@@ -120,7 +112,7 @@ class LogTime(_Part):
 
     column: str
     format: str
-    zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    zone: Annotated[str, AfterValidator(known_zone)] | None = None
 
 
 class Value(_Part):

@@ -1,6 +1,7 @@
 """Telephone numbers: read as people write them, kept in E.164, known elsewhere by a digest."""
 
 import hmac
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -14,6 +15,7 @@ from phonenumbers import (
     format_number,
     is_possible_number_with_reason,
     is_valid_number,
+    national_significant_number,
     number_type,
     parse,
     region_code_for_number,
@@ -37,6 +39,18 @@ _UNFIT: Final = {
     ValidationResult.TOO_SHORT: _SHORT,
     ValidationResult.TOO_LONG: _LONG,
 }
+
+
+_FORMER: Final = (
+    (52, re.compile(r"0?(?:1|44|45)(\d{10})"), r"\1"),  # Mexico: 1, 01, 044, 045 went in 2019
+    (55, re.compile(r"(\d{2})([6-9]\d{7})"), r"\g<1>9\2"),  # Brazil: mobiles have a ninth digit
+    (225, re.compile(r"([04-9][0-3]\d{6})"), r"01\1"),  # Ivory Coast: an operator's digits
+    (225, re.compile(r"([04-9][4-6]\d{6})"), r"05\1"),
+    (225, re.compile(r"([04-9][7-9]\d{6})"), r"07\1"),
+    (229, re.compile(r"(\d{8})"), r"01\1"),  # Benin: 01 came in 2024
+)
+"""What a country wrote once and messengers write still: country's code, the former form, how the
+same subscriber is written now. By ITU's list of changes; each is tried on what is no number now."""
 
 
 class NumberFault(ValueError):  # noqa: N818 - an answer to the sender
@@ -84,11 +98,24 @@ def number_of(request: SupportRequest, account: AccountListed | None) -> Number 
         raise NumberFault(
             f"{_UNREAD.get(e.error_type, 'is no telephone number')}; {_REMEDY}"
         ) from e
+    number = _as_written_now(number)
     _refuse_what_nobody_dials(number)
     reading = NumberReading(
         country=region_code_for_number(number), by="account" if national else "number"
     )
     return Number(format_number(number, PhoneNumberFormat.E164), reading)
+
+
+def _as_written_now(number: PhoneNumber) -> PhoneNumber:
+    if is_valid_number(number):
+        return number
+    digits = national_significant_number(number)
+    for code, former, now in _FORMER:
+        if code == number.country_code and former.fullmatch(digits):
+            found = parse(f"+{code}{former.sub(now, digits)}")
+            if is_valid_number(found):
+                return found
+    return number
 
 
 def _country(request: SupportRequest, account: AccountListed | None) -> str | None:

@@ -97,7 +97,7 @@ class _Door:
                 connection, now = await self._connection(name, kind)
                 self._verify(connection, request, body, now)
                 events = _events(kind, body)
-                told = request.headers.get(standard.ID)
+                told = standard.id_of(request.headers)
                 meanings = [reading.meaning(connection, event, told) for event in events]
                 await self._park(connection, events, meanings)
                 return await self._answer(connection, meanings)

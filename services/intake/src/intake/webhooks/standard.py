@@ -12,12 +12,11 @@ from datetime import UTC, datetime, timedelta
 from hmac import compare_digest, digest
 from typing import Final
 
-__all__ = ["AGE_S_MAX", "ID", "fault_of", "key_of", "sign"]
+__all__ = ["AGE_S_MAX", "fault_of", "id_of", "key_of", "sign"]
 
 AGE_S_MAX: Final = 300
-ID: Final = "webhook-id"
-_TIMESTAMP: Final = "webhook-timestamp"
-_SIGNATURE: Final = "webhook-signature"
+_PREFIXES: Final = ("webhook", "svix")
+"""Svix signs alike, and names its headers by its own name unless it is asked not to."""
 _NAME: Final = re.compile(r"[\x21-\x2d\x2f-\x7e]{1,200}")
 """Without a full stop, which parts what is signed."""
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")
@@ -46,14 +45,26 @@ def fault_of(
     keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: datetime
 ) -> str | None:
     """Say why a webhook is not the sender's, or None."""
-    name, timestamp = headers.get(ID, ""), headers.get(_TIMESTAMP, "")
+    prefix = _prefix_of(headers)
+    name, timestamp = headers.get(f"{prefix}-id", ""), headers.get(f"{prefix}-timestamp", "")
     if not _NAME.fullmatch(name):
-        return f"{ID} is missing, or not 1 to 200 visible characters without a full stop"
+        return f"{prefix}-id is missing, or not 1 to 200 visible characters without a full stop"
     if not _SECONDS.fullmatch(timestamp):
-        return f"{_TIMESTAMP} is missing, or no time in seconds"
+        return f"{prefix}-timestamp is missing, or no time in seconds"
     if abs(now - _EPOCH - timedelta(seconds=int(timestamp))) > timedelta(seconds=AGE_S_MAX):
-        return f"{_TIMESTAMP} is more than {AGE_S_MAX} s away from our time"
-    given = headers.get(_SIGNATURE, "").encode("latin-1").split(b" ")
+        return f"{prefix}-timestamp is more than {AGE_S_MAX} s away from our time"
+    given = headers.get(f"{prefix}-signature", "").encode("latin-1").split(b" ")
     right = [sign(key, name, timestamp, body).encode() for key in keys]
     fits = [compare_digest(one, other) for one in given for other in right]
-    return None if any(fits) else f"no v1 signature in {_SIGNATURE} fits id, time, body and secret"
+    fault = f"no v1 signature in {prefix}-signature fits id, time, body and secret"
+    return None if any(fits) else fault
+
+
+def id_of(headers: Mapping[str, str]) -> str | None:
+    """Name the event: the same in every try to send it."""
+    return headers.get(f"{_prefix_of(headers)}-id")
+
+
+def _prefix_of(headers: Mapping[str, str]) -> str:
+    """Tell whose headers they are; all three are taken from one sender."""
+    return next((one for one in _PREFIXES if f"{one}-id" in headers), _PREFIXES[0])
