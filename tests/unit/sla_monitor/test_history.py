@@ -122,7 +122,9 @@ def test_a_reclassified_ticket_shows_both_prices() -> None:
     assert isinstance(change, Repriced)
     assert (change.due_before, change.due_at) == (at(60), at(30))
     assert (change.target_before_ms, change.target_ms) == (3_600_000, 1_800_000)
-    assert why(entry) == "business critical: priced anew, from the same create date"
+    assert why(entry) == (
+        "business critical: what is open is priced again, from the same create date"
+    )
 
 
 def test_what_changes_nothing_says_why() -> None:
@@ -178,7 +180,7 @@ def test_an_absorbed_duplicate_moves_the_due_time_back() -> None:
     [change] = entry.changes
     assert isinstance(change, Moved)
     assert (change.change, change.due_before, change.due_at) == ("moved", at(60), at(50))
-    assert why(entry).endswith("promises run from its create date, the earlier one")
+    assert why(entry).endswith("what its customer was promised is owed here")
 
 
 def test_inside_a_declared_exception_nothing_is_breached() -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal, assert_never
+from typing import Final, Literal, NamedTuple, assert_never
 from uuid import UUID, uuid5
 
 from shared.events import (
@@ -111,8 +111,7 @@ class LifecycleFact:
     reopens: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TicketLife:
+class TicketLife(NamedTuple):
     """A ticket as its facts up to some moment leave it.
 
     ``word_at`` is the first word of the customer that is not answered yet. ``resolved``,
@@ -189,16 +188,17 @@ def kind_of(event: Event) -> Kind:
 
 def fact_of(envelope: Envelope[Event]) -> LifecycleFact:
     """Keep what the life of a ticket needs of an event."""
-    fact = LifecycleFact(kind_of(envelope.event), envelope.time, identity_of(envelope))
+    kind, at, name = kind_of(envelope.event), envelope.time, identity_of(envelope)
     match envelope.event:
         case TicketAccepted(channel=channel, reopen_within_s=seconds):
-            return replace(fact, channel=channel, reopen_within=timedelta(seconds=seconds))
+            within = timedelta(seconds=seconds)
+            return LifecycleFact(kind, at, name, channel=channel, reopen_within=within)
         case TicketWaiting(waiting_for=cause):
-            return replace(fact, waiting_for=cause)
+            return LifecycleFact(kind, at, name, waiting_for=cause)
         case TicketAbsorbed(owed_since=owed_since, reopens=reopens):
-            return replace(fact, owed_since=owed_since, reopens=reopens)
+            return LifecycleFact(kind, at, name, owed_since=owed_since, reopens=reopens)
         case _:
-            return fact
+            return LifecycleFact(kind, at, name)
 
 
 def identity_of(envelope: Envelope[Event]) -> UUID:
@@ -209,7 +209,8 @@ def identity_of(envelope: Envelope[Event]) -> UUID:
     event = envelope.event
     if not isinstance(event, TicketFact) or isinstance(event, TicketAccepted | TicketAbsorbed):
         return envelope.id
-    content = event.model_dump_json(exclude={"ticket_id"})
+    is_plain = len(type(event).model_fields) == 1
+    content = "" if is_plain else event.model_dump_json(exclude={"ticket_id"})
     return uuid5(event.ticket_id, f"{event.type}\x1f{envelope.time.isoformat()}\x1f{content}")
 
 
@@ -225,13 +226,15 @@ def in_order(facts: Iterable[LifecycleFact]) -> list[LifecycleFact]:
     differ. What is dated earlier answers nothing of it: only an erasure still counts, and a
     duplicate that was merged into it.
     """
-    ordered = sorted(set(facts), key=lambda fact: (fact.at, fact.id))
+    unlike = {fact.id: fact for fact in facts}.values()
+    ordered = sorted(unlike, key=lambda fact: (fact.at, fact.id))
     opened = next((fact for fact in ordered if fact.kind == "accepted"), None)
     if opened is None:
         return []
     earliest = opened.at - AHEAD_MAX
     later = (f for f in ordered if f.at >= earliest or f.kind in ("absorbed", "erased"))
-    return [opened, *(replace(f, at=max(f.at, opened.at)) for f in later if f is not opened)]
+    dated = (f if f.at >= opened.at else replace(f, at=opened.at) for f in later)
+    return [opened, *(fact for fact in dated if fact is not opened)]
 
 
 def lives(ordered: Iterable[LifecycleFact]) -> Iterator[TicketLife]:
@@ -240,9 +243,9 @@ def lives(ordered: Iterable[LifecycleFact]) -> Iterator[TicketLife]:
     for fact in ordered:
         if life is None:
             life = TicketLife(opened=fact, since=fact.at, word_at=fact.at)
-        else:
+        elif fact.kind != "other":
             after = _after(life, fact)
-            life = after if after.status == life.status else replace(after, since=fact.at)
+            life = after if after.status == life.status else after._replace(since=fact.at)
         yield life
 
 
@@ -251,13 +254,13 @@ def _after(life: TicketLife, fact: LifecycleFact) -> TicketLife:
         return life
     match fact.kind:
         case "merged" | "erased":
-            life = replace(life, ended=fact, released=True)
+            life = life._replace(ended=fact, released=True)
         case "responded" | "reached" | "resolved":
             life = _answered(life, fact)
         case "closed":
-            life = replace(life, closed=life.closed or fact, released=True)
+            life = life._replace(closed=life.closed or fact, released=True)
         case "waiting" | "resumed":
-            life = replace(life, waiting_for=fact.waiting_for)
+            life = life._replace(waiting_for=fact.waiting_for)
         case "replied" | "reopened" | "absorbed":
             life = _called_back(life, fact)
         case "accepted" | "other":
@@ -270,8 +273,7 @@ def _after(life: TicketLife, fact: LifecycleFact) -> TicketLife:
 def _answered(life: TicketLife, fact: LifecycleFact) -> TicketLife:
     channel = life.opened.channel
     releases = channel is not None and fact.kind in _RELEASES[channel]
-    return replace(
-        life,
+    return life._replace(
         word_at=None,
         answered=True,
         brought_back=False,
@@ -292,12 +294,11 @@ def _called_back(life: TicketLife, fact: LifecycleFact) -> TicketLife:
 
 def _asked(life: TicketLife, at: datetime) -> TicketLife:
     """Let the customer's word bring the ticket back; of several the first is owed an answer."""
-    return replace(
-        _brought_back(life), word_at=at if life.word_at is None else min(life.word_at, at)
-    )
+    first = at if life.word_at is None else min(life.word_at, at)
+    return _brought_back(life)._replace(word_at=first)
 
 
 def _brought_back(life: TicketLife) -> TicketLife:
-    return replace(
-        life, brought_back=True, released=False, waiting_for=None, resolved=None, closed=None
+    return life._replace(
+        brought_back=True, released=False, waiting_for=None, resolved=None, closed=None
     )

@@ -54,8 +54,8 @@ _ANSWERED: Final = (
 )
 _TOLD: Final = "{recipient} was told: clocks run on until the answer"
 _PRICED: Final = (
-    "{severity}: priced anew, from the same create date",
-    "{severity}: the same is promised",
+    "{severity}: what is open is priced again, from the same create date",
+    "{severity}: nothing that is open is promised otherwise",
 )
 _WHY: Final[dict[type[Event], tuple[str, str]]] = {
     TicketAccepted: (
@@ -74,7 +74,7 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
         "no promise was waiting for a solution",
     ),
     CustomerReplied: (
-        "the wait was for the customer: the reply ends it, the due time moves by it",
+        "the reply brings the ticket back: the due time moves by the time that did not count",
         "no answer is owed for it beyond what is owed already",
     ),
     TicketWaiting: (
@@ -100,8 +100,8 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
         "merged into ticket {into}, with nothing left to answer",
     ),
     TicketAbsorbed: (
-        "a duplicate was merged into it: promises run from its create date, the earlier one",
-        "a duplicate was merged into it, and gives no earlier create date",
+        "a duplicate was merged into it: what its customer was promised is owed here",
+        "a duplicate was merged into it, and asks for nothing more",
     ),
     TicketErased: (
         "erased: nothing is owed any more",

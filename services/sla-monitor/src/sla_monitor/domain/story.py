@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
 from typing import Final, Literal, NamedTuple
+from uuid import UUID
 
 from shared.events import SeverityReclassified, TicketAbsorbed, TicketAccepted, TicketReclassified
 from shared.promises import CAUSES, Cause, Pause, Severity
@@ -37,20 +38,22 @@ class Moment(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """What the customer is owed: by which fact, from when on, and what settled it, if it is."""
+    """What the customer is owed: since the fact of that id, and what settled it, if it is.
+
+    A fact is named by what it says, so that a copy of it changes nothing. What does not ``recur``
+    is asked for by the request.
+    """
 
     asks: Asks
-    by: Fact
+    by: UUID
     at: datetime
     answer: Fact | None
+    recurs: bool = False
 
 
 @dataclass(frozen=True)
 class Story:
-    """``moments`` are in order of time, those of one instant by id, and end with the ticket.
-
-    A fact is named by what it says, so that a copy changes nothing.
-    """
+    """``moments`` are in order of time, those of one instant by id, and end with the ticket."""
 
     accepted: TicketAccepted
     opened: Fact
@@ -96,9 +99,9 @@ class Story:
     @cached_property
     def demands(self) -> list[Demand]:
         """What the customer ever was owed, and what settled it."""
-        asked = list(_exchanges(self.opened, self.moments))
-        solved = Demand("solution", self.opened, self.opened.time, self.resolved_by)
-        return [*(self._dated(demand) for demand in asked), self._dated(solved)]
+        first, *later = _exchanges(self.moments)
+        solved = Demand("solution", first.by, first.at, self.resolved_by)
+        return [self._dated(first), *later, self._dated(solved)]
 
     def end_of(self, demand: Demand) -> Fact | None:
         """Find what settled it: an answer; without one, what is over is owed nothing more."""
@@ -109,17 +112,24 @@ class Story:
 
         Without one, how severe it is.
         """
-        corrected = TicketReclassified | SeverityReclassified
-        events = (fact.event for fact in self._before(settled))
-        severities = [event.severity for event in events if isinstance(event, corrected)]
-        return severities[-1] if severities else self.accepted.severity
+        severity = self.accepted.severity
+        for fact in self._before(settled) if self._is_corrected else ():
+            if isinstance(fact.event, TicketReclassified | SeverityReclassified):
+                severity = fact.event.severity
+        return severity
+
+    @cached_property
+    def _is_corrected(self) -> bool:
+        """Whether anything ever changed what is promised."""
+        corrected = TicketReclassified | SeverityReclassified | TicketAbsorbed
+        return any(isinstance(fact.event, corrected) for fact in self.facts)
 
     def _dated(self, demand: Demand) -> Demand:
         """Let what the request asks for run from the create date of a duplicate that is older.
 
         As with the severity, only of one that was merged while it was owed.
         """
-        if demand.by is not self.opened:
+        if not self._is_corrected:
             return demand
         events = (fact.event for fact in self._before(self.end_of(demand)))
         absorbed = (event.create_date for event in events if isinstance(event, TicketAbsorbed))
@@ -149,16 +159,17 @@ class Story:
 
 def read(facts: Iterable[Fact]) -> Story | None:
     """Read the facts in order; None before the request is accepted."""
-    by_id = {said.id: (said, fact) for said, fact in ((fact_of(fact), fact) for fact in facts)}
-    ordered = in_order(said for said, _ in by_id.values())
+    said_by = [(fact_of(fact), fact) for fact in facts]
+    by_id = {said.id: fact for said, fact in said_by}
+    ordered = in_order(said for said, _ in said_by)
     if not ordered:
         return None
-    named = [replace(by_id[said.id][1], id=said.id, time=said.at) for said in ordered]
-    moments = list(map(Moment, named, ordered, lives(ordered)))
+    told = [_dated(by_id[said.id], said.at) for said in ordered]
+    moments = list(map(Moment, told, ordered, lives(ordered)))
     counted = list(takewhile(lambda moment: moment.life.ended is None, moments))
-    opened = named[0]
+    opened = told[0]
     assert isinstance(opened.event, TicketAccepted)  # noqa: S101 - in_order puts it first
-    ended = named[len(counted)] if len(counted) < len(named) else None
+    ended = told[len(counted)] if len(counted) < len(told) else None
     return Story(opened.event, opened, counted, ended)
 
 
@@ -175,23 +186,28 @@ def union(pauses: Iterable[Pause]) -> list[Pause]:
     return merged
 
 
-def _exchanges(opened: Fact, moments: Sequence[Moment]) -> Iterator[Demand]:
+def _dated(fact: Fact, at: datetime) -> Fact:
+    return fact if fact.time == at else replace(fact, time=at)
+
+
+def _exchanges(moments: Sequence[Moment]) -> Iterator[Demand]:
     """Pair words with answers: what is added before one is covered by what is owed already.
 
     A duplicate's word reaches the ticket when it is merged: only what is said after that answers
     it. Its request is owed a first response still, whatever was answered here.
     """
-    owed: dict[Asks, Demand] = {"first": Demand("first", opened, opened.time, None)}
+    opened = moments[0].said
+    owed: dict[Asks, Demand] = {"first": Demand("first", opened.id, opened.at, None)}
     answered = False
     for fact, said, life in moments[1:]:
         if said.kind in _ANSWERS:
             yield from (one._replace(answer=fact) for one in owed.values())
             owed, answered = {}, True
         elif said.kind == "replied" and life.closed is None and not owed:
-            owed = {"next": Demand("next", fact, fact.time, None)}
+            owed = {"next": Demand("next", said.id, said.at, None, recurs=True)}
         elif isinstance(fact.event, TicketAbsorbed) and fact.event.owed_since and answered:
             asks: Asks = "first" if fact.event.owed_since == fact.event.create_date else "next"
             at = min(fact.event.owed_since, fact.time)
-            before = owed.get(asks, Demand(asks, fact, at, None))
+            before = owed.get(asks, Demand(asks, said.id, at, None, recurs=True))
             owed[asks] = before._replace(at=min(at, before.at))
     yield from owed.values()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from shared.events import Cancellation, Event, TicketAccepted, TicketErased, TicketMerged
-from shared.promises import Pause, Promise, PromiseClass, PromiseKind, due_after_pauses
+from shared.promises import Pause, Promise, PromiseClass, PromiseKind, Severity, due_after_pauses
 from sla_monitor.domain.breakdown import phases_of
 from sla_monitor.domain.clock import Clock, Fact, State
 from sla_monitor.domain.story import Asks, Demand, Story, read, union
@@ -41,9 +41,11 @@ def derive(facts: Iterable[Fact], exception_of: ExceptionOf = no_exception) -> l
     if story is None:
         return []
     return [
-        _clock(story, promise, exception_of, demand)
+        _clock(story, promise, exception_of, demand, severity)
         for demand in story.demands
-        for promise in _promises_of(story, demand)
+        for severity in [story.severity_before(story.end_of(demand))]
+        for promise in story.accepted.promised(severity, story.opened.time)
+        if promise.kind in _KINDS[demand.asks]
     ]
 
 
@@ -54,14 +56,10 @@ def pauses_of(story: Story, promise: Promise, *, before: datetime | None = None)
     return union(pause for pause in [*waits, *gaps] if before is None or pause.since < before)
 
 
-def _promises_of(story: Story, demand: Demand) -> Sequence[Promise]:
-    """Give the promises for the severity that the ticket had when it was settled, or has."""
-    severity = story.severity_before(story.end_of(demand))
-    promises = story.accepted.promised(severity, story.opened.time)
-    return [promise for promise in promises if promise.kind in _KINDS[demand.asks]]
-
-
-def _clock(story: Story, promise: Promise, exception_of: ExceptionOf, demand: Demand) -> Clock:
+def _clock(
+    story: Story, promise: Promise, exception_of: ExceptionOf, demand: Demand, severity: Severity
+) -> Clock:
+    """Time a promise, as it was made at the severity before it was settled, or as it is now."""
     pauses = pauses_of(story, promise)
     settled = _settlement(story, pauses, demand)
     if settled.at is not None:
@@ -76,12 +74,12 @@ def _clock(story: Story, promise: Promise, exception_of: ExceptionOf, demand: De
     return Clock(
         ticket_id=accepted.ticket_id,
         kind=promise.kind,
-        started_by=demand.by.id,
+        started_by=demand.by,
         promise_class=promise_class,
         exception=exception,
         account_id=accepted.account_id,
         channel=accepted.channel,
-        severity=story.severity_before(story.end_of(demand)),
+        severity=severity,
         target_s=promise.target_s,
         started_at=demand.at,
         due_at=used_up(promise.target_s),
@@ -91,7 +89,7 @@ def _clock(story: Story, promise: Promise, exception_of: ExceptionOf, demand: De
         settled_at=settled.at,
         cancelled_for=settled.why,
         phases=phases_of(story, demand.at, settled.at, pauses),
-        recurs=demand.by is not story.opened,
+        recurs=demand.recurs,
     )
 
 
