@@ -37,7 +37,7 @@ from shared.clock import elapsed_s, or_after
 from shared.connection import Connection
 from shared.errors import Poison, Transient
 from shared.events.codec import Record, Skipped
-from shared.offsets import Offset
+from shared.offsets import Offset, Progress
 from shared.postgres import Database, Tx
 from shared.record_batches import UndecodableBatch, accept_any
 
@@ -307,8 +307,11 @@ class BatchConsumer[T: Claimable]:
     async def _transact(self, items: list[_Item[T]], attempts: int) -> None:
         async with self._db.transaction() as tx:
             come = self._unsaved | offsets.last_of(item.raw for item in items)
-            fresh, now = await inbox.claim(tx, (item.id for item in items if item.id is not None))
-            await offsets.save(tx, self._connection.group, come)
+            fresh, now = await inbox.claim(
+                tx,
+                (item.id for item in items if item.id is not None),
+                Progress.of(self._connection.group, come),
+            )
             good: dict[UUID, T] = {}
             for item in items:
                 if item.id not in fresh:

@@ -5,25 +5,28 @@ from datetime import datetime, timedelta
 from typing import Final, override
 from uuid import UUID
 
+from shared import offsets
 from shared.background import Background
 from shared.clock import or_after
 from shared.errors import Transient
+from shared.offsets import Progress
 from shared.postgres import Database, Tx
 
 __all__ = ["RETENTION", "Pruner", "claim", "forget", "release"]
 
 RETENTION: Final = timedelta(days=8)
-"""Longer than Kafka keeps any record: what can be redelivered is still remembered."""
+"""Longer than a consumer is away. What is read again later changes nothing: see decision 50."""
+_NONE: Final = Progress()
 _EVERY_S: Final = 3600
 _FORGET_MAX: Final = 10_000
 
-CLAIM: Final = """
-    WITH fresh AS (
+CLAIM: Final = f"""
+    WITH come AS ({offsets.SAVE}), fresh AS (
         INSERT INTO inbox (event_id) SELECT unnest($1::uuid[])
         ON CONFLICT DO NOTHING RETURNING event_id
     )
     SELECT premium_now() AS now, array_agg(event_id) AS fresh FROM fresh
-"""
+"""  # noqa: S608 - a constant
 RELEASE: Final = "DELETE FROM inbox WHERE event_id = ANY($1::uuid[])"
 FORGET: Final = """
     DELETE FROM inbox WHERE event_id IN (
@@ -32,12 +35,15 @@ FORGET: Final = """
 """
 
 
-async def claim(tx: Tx, event_ids: Iterable[UUID]) -> tuple[set[UUID], datetime]:
+async def claim(
+    tx: Tx, event_ids: Iterable[UUID], progress: Progress = _NONE
+) -> tuple[set[UUID], datetime]:
     """Claim events; the fresh ones and the time come back in one round trip.
 
+    ``progress`` says how far the consumer comes with them, and is saved in the same.
     Ids are claimed in order, so that two claimants wait for each other instead of deadlocking.
     """
-    row = await tx.fetchrow(CLAIM, sorted(set(event_ids)))
+    row = await tx.fetchrow(CLAIM, sorted(set(event_ids)), *progress)
     assert row is not None  # noqa: S101 - an aggregate has one row
     return set(row["fresh"] or ()), row["now"]
 

@@ -5,16 +5,16 @@ control records of transactions, and records that compaction removed. The digest
 tells the topic from another of the same name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
 
 from shared.postgres import Tx
 
-__all__ = ["Offset", "last_of", "load", "save"]
+__all__ = ["SAVE", "Offset", "Progress", "last_of", "load"]
 
 _DIGEST_BYTES: Final = 16
 
@@ -24,12 +24,11 @@ LOAD: Final = """
 """
 SAVE: Final = """
     INSERT INTO consumer_offset (consumer_group, topic, partition, record_offset, record_digest)
-    SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::bytea[])
+    SELECT $2, * FROM unnest($3::text[], $4::integer[], $5::bigint[], $6::bytea[])
     ON CONFLICT (consumer_group, topic, partition) DO UPDATE
     SET record_offset = excluded.record_offset, record_digest = excluded.record_digest
 """
-
-type Offsets = Mapping[TopicPartition, "Offset"]
+"""Goes into the statement by which the inbox claims: its own round trip would cost as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +62,23 @@ async def load(tx: Tx, group: str) -> dict[TopicPartition, Offset]:
     }
 
 
-async def save(tx: Tx, group: str, offsets: Offsets) -> None:
-    """Keep how far a consumer has come; rows are written in order, so that none deadlock."""
-    places = sorted(offsets)
-    await tx.execute(
-        SAVE,
-        group,
-        [place.topic for place in places],
-        [place.partition for place in places],
-        [offsets[place].record for place in places],
-        [offsets[place].digest for place in places],
-    )
+class Progress(NamedTuple):
+    """How far a consumer has come, as `SAVE` takes it."""
+
+    group: str = ""
+    topics: Sequence[str] = ()
+    partitions: Sequence[int] = ()
+    records: Sequence[int] = ()
+    digests: Sequence[bytes] = ()
+
+    @classmethod
+    def of(cls, group: str, offsets: Mapping[TopicPartition, Offset]) -> "Progress":
+        """Put rows in order, so that two members of the group never deadlock."""
+        places = sorted(offsets)
+        return cls(
+            group,
+            [place.topic for place in places],
+            [place.partition for place in places],
+            [offsets[place].record for place in places],
+            [offsets[place].digest for place in places],
+        )
