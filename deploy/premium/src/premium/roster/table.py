@@ -10,6 +10,9 @@ from shared.places import KeyPath, Place, Refused, YamlDocument, did_you_mean
 
 __all__ = ["Columns", "read_table", "words"]
 
+_CELL_CHARACTERS_MAX: Final = 64 * 1024 * 1024
+"""All the seats of a large account stand in one."""
+
 type Columns = Mapping[str, tuple[tuple[str, ...], Callable[[str], object]]]
 """Where the text under a column goes, and how it is read. The first column names the row."""
 
@@ -74,6 +77,7 @@ def read_table(
     start = Place(file.name, 1, 1)
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
+            csv.field_size_limit(_CELL_CHARACTERS_MAX)
             return _Table(file.name, columns, listed).document(csv.reader(text, strict=True))
     except OSError as e:
         raise Refused((start, f"cannot be read: {e.strerror}")) from e
