@@ -48,6 +48,7 @@ RULES: Final = OfferRules(
     rings=dict.fromkeys(CHANNELS, Ring(cap_s=1, minimum_s=0.5)),
     set_aside_s=SetAside(declined=0.5, silent=0.3, handed_back=0.5),
     no_answer_s=Backoff(first=0.3, most=1),
+    away_after=5,
     presence_lease_s=1,
     offline_s=Grace(email=0.3, phone=0, chat=0),
 )
@@ -128,6 +129,7 @@ async def _draw(tx: Tx, random: Random) -> Act | None:
     acts: tuple[Act, ...] = (
         Decline(ticket_id, who, "busy"),
         HandBack(ticket_id, who, "lea", "busy"),
+        Respond(ticket_id, who),
         Respond(ticket_id, who),
         Move(random.choice((ticket_id, any_id)), to, "lea", "knows them"),
         Move(ticket_id, to, "lea", "knows them"),

@@ -33,29 +33,25 @@ WRONG: Final = {
             SELECT ticket_id, specialist_id, channel FROM ticket WHERE specialist_id IS NOT NULL
             UNION ALL
             SELECT ticket_id, o.specialist_id, channel FROM offer AS o JOIN ticket USING (ticket_id)
-            WHERE state = 'open'
+            WHERE o.state = 'open'
         ) AS t USING (specialist_id, channel)
         GROUP BY specialist_id, channel, load HAVING load <> count(t.ticket_id)
     """,
     "is with two": """
         SELECT ticket_id FROM ticket JOIN offer USING (ticket_id)
-        WHERE state = 'open' AND ticket.specialist_id IS NOT NULL
+        WHERE offer.state = 'open' AND ticket.specialist_id IS NOT NULL
         UNION ALL
         SELECT ticket_id FROM offer WHERE state = 'open' GROUP BY ticket_id HAVING count(*) > 1
     """,
     "is forgotten": """
         SELECT ticket_id FROM (
-            SELECT ticket_id, waiting, specialist_id,
-                   EXISTS (SELECT FROM offer AS o
-                           WHERE o.ticket_id = t.ticket_id AND state = 'open') AS rings,
-                   (SELECT max(value::timestamptz) FROM jsonb_each_text(latest)
-                    WHERE key IN ('resolved', 'closed') OR key = 'responded' AND channel <> 'chat'
-                   ) AS ended_at,
-                   (latest ->> 'reopened')::timestamptz AS reopened_at
+            SELECT ticket_id, released, held_until,
+                   waiting OR specialist_id IS NOT NULL
+                   OR EXISTS (SELECT FROM offer AS o WHERE o.ticket_id = t.ticket_id
+                              AND o.state = 'open') AS seen_to
             FROM ticket AS t WHERE account_id IS NOT NULL
         ) AS t
-        WHERE coalesce(ended_at <= reopened_at, ended_at IS NULL)
-              IS DISTINCT FROM (waiting OR rings OR specialist_id IS NOT NULL)
+        WHERE CASE WHEN released THEN seen_to ELSE NOT seen_to AND held_until IS NULL END
     """,
     "waits though somebody could take it": """
         SELECT ticket_id, c.specialist_id

@@ -241,7 +241,7 @@ async def test_a_name_that_postgresql_cannot_hold_is_refused(
 ) -> None:
     """Before it gets there."""
     answer = await client.request(verb, path, json={"presence": "online"})
-    assert answer.status_code == 422
+    assert answer.status_code == 400
 
 
 async def test_nobody_unknown_is_there(client: AsyncClient) -> None:

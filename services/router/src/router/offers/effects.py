@@ -30,7 +30,6 @@ from router.offers.acts import (
     deed_of,
 )
 from router.offers.offer import Offer
-from router.queue import pool_of
 from router.specialist import Specialist
 from router.ticket import Ticket
 from shared.events import (
@@ -183,7 +182,8 @@ def _pin(desk: Desk, ticket: Ticket, act: Pin) -> None:
         raise Conflict(f"it is pinned to {act.to} already" if act.to else "it is not pinned")
     if act.to is not None:
         _person(desk, act.to)
-        if not desk.roster.qualifies(act.to, pool_of(ticket)):
+        pool = ticket.pool or ticket.place(desk.roster.rules, desk.now)  # it may not wait yet
+        if not desk.roster.qualifies(act.to, pool):
             raise Conflict(f"{act.to} does not serve its channel and language: move it instead")
         if ticket.specialist_id not in {None, act.to}:
             raise Conflict(f"{ticket.specialist_id} has it: move it instead")
