@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import decode_varint_py
 
 __all__ = ["UndecodableBatch", "accept_any", "reader"]
 
@@ -146,6 +147,11 @@ class _Lenient(_DefaultRecordBatchPy):  # type: ignore[misc] # final, but there 
     """A batch whose records are taken apart whatever the names of their headers."""
 
     _buffer: bytearray
+
+    @override
+    def _read_msg(self, decode_varint: Any = decode_varint_py) -> Any:  # noqa: ANN401
+        """Decode numbers by Python: the compiled decoder reads past the end of damaged bytes."""
+        return super()._read_msg(decode_varint)
 
     @override
     def _maybe_uncompress(self) -> None:
