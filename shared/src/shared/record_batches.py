@@ -149,7 +149,7 @@ class _Lenient(_DefaultRecordBatchPy):  # type: ignore[misc] # final, but there 
     _buffer: bytearray
 
     @override
-    def _read_msg(self, decode_varint: Any = decode_varint_py) -> Any:  # noqa: ANN401
+    def _read_msg(self, decode_varint: Any = decode_varint_py) -> Any:
         """Decode numbers by Python: the compiled decoder reads past the end of damaged bytes."""
         return super()._read_msg(decode_varint)
 
