@@ -7,7 +7,7 @@ from tests.integration.intake.conftest import REQUEST, Intake
 from tests.integration.intake.test_merges import TARGET, answered, fact, merged, ticket
 
 from shared.events import PolicyPublished
-from shared.policies import default_policy
+from shared.policies import Policy, default_policy
 from shared.testing.builders import NOON
 
 REPLY = fact("customer_replied", 30)
@@ -100,7 +100,7 @@ async def test_a_reply_long_after_the_closing_is_sent_back(intake: Intake) -> No
 
 async def test_the_policy_says_for_how_long_a_reply_reopens(intake: Intake) -> None:
     """It is the policy that priced the ticket."""
-    policy = default_policy().model_copy(update={"reopen_within": "1 h"})
+    policy = Policy.model_validate({**default_policy().document, "reopen_within": "1 h"})
     event = PolicyPublished(policy_id=policy.policy_id, version=policy.version, document=policy)
     await intake.publish(event, at=NOON)
     await intake.ask()

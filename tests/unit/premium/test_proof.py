@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from aiokafka import ConsumerRecord
 
+from premium.proof.due_facts import due_facts
 from premium.proof.tables import Books, Routed, Timed
 from premium.proof.verdict import Verdict, fact_id, judge
 from premium.proof.wire import Wire
@@ -26,6 +27,7 @@ from shared.events import (
     TicketAccepted,
     TicketAssigned,
     TicketResponded,
+    ticket_id_of,
 )
 from shared.events.codec import headers_of, value_of
 from shared.events.requests import FactType
@@ -296,3 +298,28 @@ def test_dead_letters_are_counted_by_reason() -> None:
     wire.take(parked)
     assert wire.dead_letters == {"intake.dead-letters.v1: bad_json": 1}
     assert json.dumps(wire.dead_letters)
+
+
+def merging(name: str, into: str) -> LaterFact:
+    """Merge one request into another."""
+    return LaterFact.model_validate(
+        {"source": "s", "external_id": name, "type": "merged", "into": into, "occurred_at": NOON}
+    )
+
+
+def test_a_merge_need_be_published_only_where_it_counts() -> None:
+    """Not into an unknown ticket or itself, not twice, and not round a ring."""
+    tickets = [ticket_id_of("s", name) for name in "ABC"]
+    told = [merging("A", "B"), merging("B", "C"), merging("C", "A"), merging("A", "C")]
+    assert list(due_facts([*told, merging("C", "X"), merging("C", "C")], tickets)) == told[:2]
+
+
+def test_a_reply_after_a_closing_may_be_sent_back() -> None:
+    """Its receipt says what became of it; one before must be published."""
+    told = [
+        LaterFact.model_validate(
+            {"source": "s", "external_id": "A", "type": kind, "occurred_at": NOON + at * HOUR}
+        )
+        for kind, at in (("customer_replied", 1), ("closed", 2), ("customer_replied", 3))
+    ]
+    assert list(due_facts(told, [])) == told[:2]

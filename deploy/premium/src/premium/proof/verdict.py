@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid5
 
+from premium.proof.due_facts import due_facts
 from premium.proof.tables import Books
 from premium.proof.wire import Published, Wire
 from shared.events import (
@@ -72,7 +73,7 @@ def judge(documents: Iterable[Inbound], wire: Wire, books: Books) -> Verdict:
     """Judge a run that has come to rest. Copies among the documents count once."""
     facts = list(wire.facts.values())
     lost = [
-        *_documents_lost(documents, wire),
+        *_documents_lost(due_facts(documents, books.tickets), wire),
         *_tickets_lost(wire, books),
         *_clocks_lost(wire, books),
         *_mails_lost(facts, books),
@@ -96,7 +97,7 @@ def _kind_of(document: Inbound) -> type[Event]:
 
 
 def _documents_lost(documents: Iterable[Inbound], wire: Wire) -> Iterator[str]:
-    """Each document is a fact on tickets.v1, under the id that follows from the document."""
+    """Each document that must be is a fact on tickets.v1, under the id that follows from it."""
     for document in documents:
         if fact_id(document) not in wire.facts:
             kind = _kind_of(document).type

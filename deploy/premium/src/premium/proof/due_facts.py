@@ -1,0 +1,50 @@
+"""Which documents must become facts: what intake may send back, or hold, is told apart."""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from uuid import UUID
+
+from shared.events import Inbound, LaterFact, ticket_id_of
+
+__all__ = ["due_facts"]
+
+
+def due_facts(documents: Iterable[Inbound], tickets: Collection[UUID]) -> Iterator[Inbound]:
+    """Leave out merges that count for nothing, or not yet, and replies to what was closed.
+
+    How long after the closing such a reply still counts, the policy says: its receipt tells.
+    """
+    documents = list(documents)
+    known = set(tickets)
+    closed: dict[UUID, datetime] = {}
+    for fact in documents:
+        if isinstance(fact, LaterFact) and fact.type == "closed":
+            at = closed.get(fact.ticket_id, fact.occurred_at)
+            closed[fact.ticket_id] = min(at, fact.occurred_at)
+    into: dict[UUID, UUID] = {}
+    for document in documents:
+        match document:
+            case LaterFact(type="customer_replied"):
+                since = closed.get(document.ticket_id)
+                if since is None or document.occurred_at < since:
+                    yield document
+            case LaterFact(type="merged", into=str(name)):
+                target = ticket_id_of(document.source, name)
+                both_known = {document.ticket_id, target} <= known
+                if both_known and not _is_in_vain(into, document.ticket_id, target):
+                    into[document.ticket_id] = target
+                    yield document
+            case _:
+                yield document
+
+
+def _is_in_vain(into: dict[UUID, UUID], ticket_id: UUID, target: UUID) -> bool:
+    """Tell whether a merge is the second of its ticket, or leads back to it."""
+    if ticket_id in into:
+        return True
+    following: UUID | None = target
+    while following is not None:
+        if following == ticket_id:
+            return True
+        following = into.get(following)
+    return False
