@@ -50,6 +50,7 @@ class MailSink:
         self.to_data: dict[str, Iterator[Answer]] = {}
         self.talks: list[SMTP] = []
         self.talks_max = 100
+        self.takes_utf8 = True
         self.port = 0
         self._server: asyncio.Server | None = None
 
@@ -79,7 +80,7 @@ class MailSink:
     def _talk(self) -> asyncio.Protocol:
         if len(self.talks) >= self.talks_max:
             return Busy()
-        self.talks.append(SMTP(self, hostname="sink", enable_SMTPUTF8=True))
+        self.talks.append(SMTP(self, hostname="sink", enable_SMTPUTF8=self.takes_utf8))
         return self.talks[-1]
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's
@@ -217,6 +218,23 @@ async def test_a_mail_is_sent_once(office: Office) -> None:
     assert mail["Subject"] == "Standard email · Northwind · due 13:00 UTC"
     assert await office.states() == {"mara": ("sent", 1, None)}
     assert await office.announced() == ["premium.notification.sent.v1"]
+
+
+async def test_a_domain_beyond_ascii_needs_nothing_of_the_server(office: Office) -> None:
+    """A server without SMTPUTF8 gets it as DNS has it; beyond ASCII before the @ it is refused."""
+    office.sink.takes_utf8 = False
+    async with office.db.transaction() as tx:
+        listed = [
+            a_specialist("mara", mail="mara@büro.example"),
+            a_specialist("noor", mail="noör@support.example"),
+        ]
+        await handlers.take(tx, listed, NOON, wake=office.sender.wake)
+    await office.assign("mara", "noor")
+    await office.sender.send_due()
+    assert len(office.sink.to("mara@xn--bro-hoa.example")) == 1
+    states = await office.states()
+    assert (states["mara"][0], states["noor"][0]) == ("sent", "failed")
+    assert "SMTPUTF8" in str(states["noor"][2])
 
 
 async def test_connections_are_kept(office: Office) -> None:

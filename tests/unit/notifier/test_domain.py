@@ -235,8 +235,8 @@ def test_the_subject_is_enough_to_act(event: Event, holder: str | None, subject:
 def test_fact_then_act_then_reason() -> None:
     """The text says what happened, what to do, and why the reader is told, in that order."""
     assert mail(warned(), holder="mara").text == (
-        "50 % of the time is used: the first response is due 12:30 UTC, and nobody has answered"
-        " Northwind (standard email).\n"
+        "50 % of the time is used: the first response for Northwind (standard email) is due"
+        " 12:30 UTC, and nobody has answered.\n"
         "\n"
         f"Answer: {LINK}\n"
         "\n"
@@ -258,6 +258,56 @@ def test_a_miss_is_not_called_a_breach() -> None:
 def test_another_day_is_named() -> None:
     """A time that is not today's comes with its day."""
     assert mail(assigned(due_min=24 * 60)).subject.endswith("· due Tue 3 Mar 12:00 UTC")
+
+
+def test_another_year_is_named() -> None:
+    """A date of another year comes with its year."""
+    assert mail(assigned(due_min=-100 * 24 * 60)).subject.endswith(
+        "· was due Sat 22 Nov 2025 12:00 UTC, 2400 h 0 min over"
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "holder", "text"),
+    [
+        (assigned(due_min=-9), None, "The first response: was due 11:51 UTC, 9 min over."),
+        (
+            assigned(channel="phone", due_min=-9),
+            None,
+            "Northwind waits for a call: was due 11:51 UTC, 9 min over.",
+        ),
+        (
+            warned().model_copy(update={"due_at": NOON - minutes(9)}),
+            "mara",
+            "the first response for Northwind (standard email) was due 11:51 UTC, 9 min over,",
+        ),
+    ],
+)
+def test_what_is_over_was_due(event: Event, holder: str | None, text: str) -> None:
+    """A due time of the past is said to be past, and by how much."""
+    assert text in mail(event, holder).text
+    assert mail(event, holder).subject.endswith("· was due 11:51 UTC, 9 min over")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (
+            "first_response",
+            "the first response (callback) was due 12:00 UTC, and nobody has answered.",
+        ),
+        (
+            "next_response",
+            "the next response (callback) was due 12:00 UTC, and nobody has answered",
+        ),
+        ("resolution", "the solution (callback) was due 12:00 UTC, and it is not solved."),
+        ("callback", "the callback (callback) was due 12:00 UTC, and nobody has called."),
+        ("join", "a specialist in the chat (callback) was due 12:00 UTC, and nobody has joined."),
+    ],
+)
+def test_the_promise_is_named_by_its_kind(kind: str, words: str) -> None:
+    """What was not done is what was promised."""
+    assert words in mail(missed().model_copy(update={"kind": kind})).text
 
 
 @given(st.text())

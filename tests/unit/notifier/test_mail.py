@@ -26,6 +26,7 @@ HEADERS = {
     "In-Reply-To",
     "References",
     "Auto-Submitted",
+    "X-Auto-Response-Suppress",
     "Content-Type",
     "Content-Transfer-Encoding",
     "MIME-Version",
@@ -68,6 +69,7 @@ def test_headers_say_what_machines_want_to_know() -> None:
         "In-Reply-To": f"<{TICKET.hex}.ticket@premium.example>",
         "References": f"<{TICKET.hex}.ticket@premium.example>",
         "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "OOF, AutoReply",
     }
     assert set(message.keys()) == HEADERS
 
@@ -105,3 +107,28 @@ def test_an_address_with_a_line_break_is_refused(address: str) -> None:
     """An address that could speak SMTP of its own is not written at all."""
     with pytest.raises(ValueError, match="CR or LF"):
         LETTERHEAD.write(letter(address=address))
+
+
+@pytest.mark.parametrize(
+    ("address", "recipient"),
+    [
+        ("li@support.example", "li@support.example"),
+        ("li@büro.example", "li@xn--bro-hoa.example"),
+        ("li@BÜRO.example", "li@xn--bro-hoa.example"),
+        ("li@bu\u0308ro.example", "li@xn--bro-hoa.example"),
+        ("li@xn--bro-hoa.example", "li@xn--bro-hoa.example"),
+        ("li@почта.example", "li@xn--80a1acny.example"),
+        ("li@straße.example", "li@xn--strae-oqa.example"),
+        ("josé@büro.example", "josé@xn--bro-hoa.example"),
+    ],
+)
+def test_a_domain_beyond_ascii_is_written_as_dns_has_it(address: str, recipient: str) -> None:
+    """On the envelope and in the header: any mail server can take it."""
+    assert letter(address=address).recipient == recipient
+    assert received(letter(address=address))["To"].addresses[0].addr_spec == recipient
+
+
+def test_a_domain_that_cannot_be_is_refused() -> None:
+    """It is the letter's fault, not the server's."""
+    with pytest.raises(ValueError, match="U\\+200D"):
+        LETTERHEAD.write(letter(address="li@ü\u200d.example"))

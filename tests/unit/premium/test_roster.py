@@ -1,5 +1,6 @@
 """The operator's roster file: read, compared, and refused with place and remedy."""
 
+import csv
 import re
 from pathlib import Path
 from typing import Final
@@ -187,6 +188,33 @@ def test_a_bad_file_ends_the_command_with_2(tmp_path: Path) -> None:
 def test_the_examples_say_the_same() -> None:
     """Who has the roster in a table loses nothing by it, half-days included."""
     assert read(EXAMPLES / "roster.csv") == read(EXAMPLES / "roster.yaml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("says_it", [False, True])
+def test_a_table_may_be_what_excel_writes(
+    tmp_path: Path, encoding: str, delimiter: str, *, says_it: bool
+) -> None:
+    """In any country: its delimiter, its encoding, and the line that names the delimiter."""
+    with (EXAMPLES / "roster.csv").open(encoding="utf-8", newline="") as plain:
+        rows = list(csv.reader(plain))
+    rows[1][1] = "Märä Lind"
+    file = tmp_path / "roster.csv"
+    with file.open("w", encoding=encoding, newline="") as table:
+        table.write(f"sep={delimiter}\r\n" if says_it else "")
+        csv.writer(table, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    mara, *others = read(file)
+    assert mara.name == "Märä Lind"
+    assert tuple(others) == read(EXAMPLES / "roster.csv")[1:]
+
+
+def test_a_table_in_no_encoding_of_excels_is_refused(tmp_path: Path) -> None:
+    """The remedy is what Excel calls it."""
+    file = tmp_path / "roster.csv"
+    file.write_bytes(b"specialist_id,name\nmara,M\x81ra\n")
+    with pytest.raises(Refused, match="save it as CSV UTF-8"):
+        read(file)
 
 
 def test_what_an_import_changes_is_told_in_a_line_each() -> None:

@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 from uuid import UUID, uuid5
 
+from notifier.times import at, due_phrase, span
 from shared.events import (
     AlertKind,
     CallbackReminded,
@@ -75,6 +76,13 @@ _PROMISED: Final[dict[PromiseKind, str]] = {
     "resolution": "the solution",
     "callback": "the callback",
     "join": "a specialist in the chat",
+}
+_OWED: Final[dict[PromiseKind, str]] = {
+    "first_response": "nobody has answered",
+    "next_response": "nobody has answered the reply",
+    "resolution": "it is not solved",
+    "callback": "nobody has called",
+    "join": "nobody has joined",
 }
 _WHY_NOT: Final[dict[Retraction, str]] = {
     "answered": "was in time",
@@ -265,17 +273,17 @@ def _callback(fact: TicketAssigned, link: str, near: datetime) -> Mail:
     account, due = one_line(fact.account_id), _when(fact, near)
     return _mail(
         f"Call back now · {account} · {due}",
-        f"{account} waits for a call, {due}. The ticket is yours.",
+        f"{account} waits for a call: {due}. The ticket is yours.",
         f"Call; the number is in the ticket: {link}",
         _why_you(fact),
     )
 
 
 def _reminder(fact: CallbackReminded, link: str, near: datetime) -> Mail:
-    account, due = one_line(fact.account_id), _at(fact.due_at, near)
+    account, due = one_line(fact.account_id), due_phrase(fact.due_at, near)
     return _mail(
-        f"Call again now · {account} · due {due}",
-        f"{account} still waits for a call, due {due}. This is attempt {fact.attempt}.",
+        f"Call again now · {account} · {due}",
+        f"{account} still waits for a call: {due}. This is attempt {fact.attempt}.",
         f"Call; the number is in the ticket: {link}",
         "Why you: the ticket is yours, and the last attempt was not answered.",
     )
@@ -303,47 +311,47 @@ def _assignment(fact: TicketAssigned, link: str, near: datetime) -> Mail:
 def _when(fact: TicketAssigned, near: datetime) -> str:
     """Say when it is due, or why nothing is."""
     if fact.due_at is not None:
-        return f"due {_at(fact.due_at, near)}"
+        return due_phrase(fact.due_at, near)
     return "no due time is promised" if fact.promise is None else "paused: nothing is due now"
 
 
 def _why_you(fact: TicketAssigned) -> str:
     language = one_line(fact.language)
-    waited = f"The ticket had waited {_span(fact.waited_ms)}."
+    waited = f"The ticket had waited {span(fact.waited_ms)}."
     if fact.english_instead:
         return f"Why you: nobody on the roster speaks {language}, so answer in English. {waited}"
     return f"Why you: you take {fact.channel} in {language} and had room. {waited}"
 
 
 def _warning(fact: ClockWarned, link: str, near: datetime, *, nobody: bool) -> Mail:
-    account, what, due = one_line(fact.account_id), _what(fact), _at(fact.due_at, near)
+    account, what, due = one_line(fact.account_id), _what(fact), due_phrase(fact.due_at, near)
+    is_due = due if due.startswith("was") else f"is {due}"
     return _mail(
-        f"{fact.percent} % used{', nobody has it' if nobody else ''} · {what} · {account}"
-        f" · due {due}",
-        f"{fact.percent} % of the time is used: {_promised(fact)} is due {due},"
-        f" and nobody has answered {account} ({what}).",
+        f"{fact.percent} % used{', nobody has it' if nobody else ''} · {what} · {account} · {due}",
+        f"{fact.percent} % of the time is used: {_promised(fact)} for {account} ({what}) {is_due},"
+        f" and {_OWED[fact.kind]}.",
         f"{'Find somebody for it' if nobody else 'Answer'}: {link}",
         f"Why you: {'no specialist has the ticket' if nobody else 'the ticket is yours'}.",
     )
 
 
 def _breach(fact: PromiseBreached, link: str, near: datetime) -> Mail:
-    account, what, due = one_line(fact.account_id), _what(fact), _at(fact.due_at, near)
+    account, what, due = one_line(fact.account_id), _what(fact), at(fact.due_at, near)
     return _mail(
         f"Promise broken · {account} · {what} · was due {due}",
         f"A guarantee to {account} is broken: {_promised(fact)} ({what}) was due {due},"
-        " and nobody has answered.",
+        f" and {_OWED[fact.kind]}.",
         f"See that it is answered: {link}",
         "Why you: the team is told of every broken guarantee, once.",
     )
 
 
 def _miss(fact: PromiseMissed, link: str, near: datetime) -> Mail:
-    account, what, due = one_line(fact.account_id), _what(fact), _at(fact.due_at, near)
+    account, what, due = one_line(fact.account_id), _what(fact), at(fact.due_at, near)
     return _mail(
         f"Objective missed · {account} · {what} · was due {due}",
         f"An objective for {account} is missed: {_promised(fact)} ({what}) was due {due},"
-        " and nobody has answered.",
+        f" and {_OWED[fact.kind]}.",
         f"See that it is answered: {link}",
         "Why you: the team is told of every miss, once. It is no breach of contract.",
     )
@@ -373,18 +381,3 @@ def _what(fact: TicketAssigned | ClockFact) -> str:
 
 def _promised(fact: ClockFact) -> str:
     return _PROMISED[fact.kind]
-
-
-def _at(moment: datetime, near: datetime) -> str:
-    """Write an instant with its zone, and with its day unless that is the reader's."""
-    moment, near = moment.astimezone(UTC), near.astimezone(UTC)
-    day = "" if moment.date() == near.date() else f"{moment:%a} {moment.day} {moment:%b} "
-    return f"{day}{moment:%H:%M} UTC"
-
-
-def _span(duration_ms: int) -> str:
-    minutes, seconds = divmod(max(0, duration_ms) // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min" if minutes else f"{seconds} s"

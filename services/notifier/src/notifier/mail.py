@@ -7,6 +7,8 @@ from email.policy import SMTP, Policy
 from functools import lru_cache
 from typing import Any, Final, override
 
+import idna
+
 from notifier import domain
 from notifier.domain import Delivery, one_line
 
@@ -57,6 +59,16 @@ class Letter:
     name: str
     address: str
 
+    @property
+    def recipient(self) -> str:
+        """The address as any mail server takes it: the domain in ASCII, as DNS has it.
+
+        A local part beyond ASCII stays, and asks for a server with SMTPUTF8. Raises ValueError when
+        there is no such domain.
+        """
+        local_part, _, host = self.address.rpartition("@")
+        return f"{local_part}@{host if host.isascii() else idna.encode(host, uts46=True).decode()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
@@ -82,13 +94,14 @@ class Letterhead:
         thread = f"<{ticket_id.hex}.ticket@{self.host}>"
         message = EmailMessage(policy=_POLICY)
         message["From"] = _address("Premium Support", self.mail_from)
-        message["To"] = _address(letter.name, letter.address)
+        message["To"] = _address(letter.name, letter.recipient)
         message["Subject"] = one_line(mail.subject)
         message["Date"] = delivery.planned_at
         message["Message-ID"] = f"<{delivery.id.hex}@{self.host}>"
         message["In-Reply-To"] = thread
         message["References"] = thread
         message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # what Exchange listens to
         message.set_content(mail.text)
         return message
 

@@ -96,7 +96,7 @@ class MailServer:
         try:
             async with asyncio.timeout(_MAIL_S_MAX):
                 message = self._letterhead.write(letter)
-                await client.send_message(message, recipients=[letter.address])
+                await client.send_message(message, recipients=[letter.recipient])
         except aiosmtplib.SMTPRecipientsRefused as e:
             return _answered(client, e.recipients[0])
         except aiosmtplib.SMTPDataError as e:

@@ -1,8 +1,11 @@
 """A table as the document it stands for: a row for each specialist, or whatever is listed."""
 
 import csv
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,22 +70,52 @@ _COLUMNS: Final[Columns] = {
 }
 
 
+_DELIMITERS: Final = (",", ";", "\t")
+_SEPARATOR: Final = re.compile(r"sep=([,;\t])")
+
+
 def read_table(
     file: Path, columns: Columns = _COLUMNS, listed: str = "specialists"
 ) -> YamlDocument:
-    """Read a table of what is ``listed``; raises Refused where it is none.
+    """Read a table of what is ``listed``, as Excel may write it; raises Refused where it is none.
 
     A place's column is that of the table.
     """
     start = Place(file.name, 1, 1)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            csv.field_size_limit(_CELL_CHARACTERS_MAX)
-            return _Table(file.name, columns, listed).document(csv.reader(text, strict=True))
+        text = _decoded(file.read_bytes())
     except OSError as e:
         raise Refused((start, f"cannot be read: {e.strerror}")) from e
-    except UnicodeDecodeError as e:
-        raise Refused((start, f"is not UTF-8 at byte {e.start}; save it as UTF-8")) from e
+    except UnicodeError as e:
+        raise Refused((start, f"is no text: {e}; save it as CSV UTF-8")) from e
+    return _Table(file.name, columns, listed).document(_rows(text))
+
+
+def _decoded(content: bytes) -> str:
+    """Read UTF-16 and UTF-8 with their marks, UTF-8, else what Excel in Western Europe writes."""
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
+
+
+def _rows(text: str) -> Any:  # noqa: ANN401 - csv's own reader
+    """Part cells by what Excel parts them by in the country it runs in: the head's columns tell.
+
+    Excel may say it itself, in a first line such as ``sep=;``.
+    """
+    csv.field_size_limit(_CELL_CHARACTERS_MAX)
+    first, _, rest = text.partition("\n")
+    said = _SEPARATOR.fullmatch(first.rstrip("\r"))
+    head = rest.partition("\n")[0] if said else first
+    best = max(_DELIMITERS, key=lambda one: len(next(csv.reader([head], delimiter=one), [])))
+    delimiter = said[1] if said else best
+    rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    if said:
+        next(rows)
+    return rows
 
 
 @dataclass(slots=True)

@@ -81,6 +81,6 @@ class Service(Server):
                 "SMTP_SECURITY": "none",
                 "MAIL_FROM": "support@premium.example",
                 "TEAM_MAIL": "team@premium.example",
-                "TICKET_URL": f"{addresses.http('intake')}/v1/tickets/{{ticket_id}}",
+                "TICKET_URL": f"{addresses.http('router')}/inbox?ticket={{ticket_id}}",
             }
         return {f"{self.package.upper()}_{name}": value for name, value in told.items()}
