@@ -71,7 +71,10 @@ accounts:
             "accounts.yaml:4:38: accounts[0].purchases[0].untill: unknown key 'untill';"
             " did you mean 'until'?"
         ),
-        "accounts.yaml:5:5: accounts[0].time_zone: is no IANA time zone such as Europe/Berlin",
+        (
+            "accounts.yaml:5:5: accounts[0].time_zone: unknown zone 'Europe/Berln';"
+            " did you mean 'Europe/Berlin'?"
+        ),
         (
             "accounts.yaml:6:5: accounts[1].account_id: 'northwind' is listed in line 2 already;"
             " keep one"

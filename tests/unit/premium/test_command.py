@@ -15,6 +15,7 @@ from premium.stack.databases import ROLES
 from premium.stack.ports import free_port
 from premium.stack.postgres import ADMIN
 from premium.stack.state import Home, Memory
+from shared.keys import SCOPES
 
 CPU_S_MAX: Final = 0.5
 EXAMPLES: Final = Path(__file__).parents[3] / "docs" / "examples"
@@ -30,9 +31,7 @@ def down(tmp_path: Path) -> Home:
     """Give the folder of a stack that was up once."""
     home = Home(tmp_path / "home")
     home.make()
-    memory = Memory(
-        ports={name: free_port() for name in PORTS}, keys={"intake": "a", "router": "b"}
-    )
+    memory = Memory(ports={name: free_port() for name in PORTS}, keys=dict.fromkeys(SCOPES, "key"))
     memory.make_up_passwords((*ROLES, ADMIN))
     home.remember(memory)
     return home
