@@ -49,13 +49,14 @@ RULES: Final = OfferRules(
     set_aside_s=SetAside(declined=0.5, silent=0.3, handed_back=0.5),
     no_answer_s=Backoff(first=0.3, most=1),
     away_after=5,
-    presence_lease_s=1,
+    presence_lease_s=3,
     offline_s=Grace(email=0.3, phone=0, chat=0),
 )
 """As the built-in ones, in a hurry: a minute sees hundreds of leases end."""
 ENDS: Final[tuple[type[TicketFact], ...]] = (TicketClosed, TicketResolved, TicketReopened)
 
 OPEN_OFFERS: Final = "SELECT offer_id, specialist_id FROM offer WHERE state = 'open'"
+AWAY: Final = "SELECT specialist_id FROM specialist WHERE away IS NOT NULL"
 HELD: Final = "SELECT ticket_id, specialist_id FROM ticket WHERE specialist_id IS NOT NULL"
 
 
@@ -98,8 +99,11 @@ async def _something(db: Router, tx: Tx, random: Random, at: datetime) -> Act | 
     elif kind < 0.5:
         word = random.choice(("online", "online", "online", "away", "offline"))
         said = Say(random.choice(PEOPLE), word, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
-        comes = (Return(said.specialist_id), Leave(said.specialist_id), said, said, said)
-        await db.matcher.say(tx, random.choice(comes), at)
+        away = [row["specialist_id"] for row in await tx.fetch(AWAY)]
+        back = Return(random.choice(away)) if away and random.random() < 0.7 else None
+        await db.matcher.say(
+            tx, back or random.choice((Leave(said.specialist_id), *[said] * 5)), at
+        )
     elif kind < 0.55:
         await db.matcher.wake(tx, at)
     elif (act := await _draw(tx, random)) is not None:
@@ -129,7 +133,6 @@ async def _draw(tx: Tx, random: Random) -> Act | None:
     acts: tuple[Act, ...] = (
         Decline(ticket_id, who, "busy"),
         HandBack(ticket_id, who, "lea", "busy"),
-        Respond(ticket_id, who),
         Respond(ticket_id, who),
         Move(random.choice((ticket_id, any_id)), to, "lea", "knows them"),
         Move(ticket_id, to, "lea", "knows them"),
