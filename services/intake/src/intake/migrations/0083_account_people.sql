@@ -1,4 +1,4 @@
--- An account's people are rows: a request asks for one of them, not for a list of a hundred thousand.
+-- An account's people are rows: a request asks for one of them, not for a list of all.
 -- A listing may come in parts; it counts once none is missing.
 ALTER TABLE account_version ADD COLUMN parts_missing integer[] NOT NULL DEFAULT '{}';
 
