@@ -1,11 +1,12 @@
 """What the life of a ticket means to router: whether it needs a specialist, and how it stands."""
 
+from collections import deque
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
-from shared.sla import Kind, LifecycleFact, TicketLife, in_order, lifecycle
+from shared.sla import Kind, LifecycleFact, TicketLife, in_order, lives
 
 __all__ = ["UNKNOWN", "State", "Status", "status_after"]
 
@@ -44,8 +45,9 @@ def status_after(before: Status, fact: LifecycleFact) -> Status:
     written = _FACTS.dump_json(
         sorted(facts, key=lambda one: (one.at, one.id)), exclude_defaults=True
     ).decode()
-    answers = [one for one in in_order(facts) if one.kind in _ANSWERS]
-    life = lifecycle(facts)
+    ordered = in_order(facts)
+    answers = [one for one in ordered if one.kind in _ANSWERS]
+    life = next(iter(deque(lives(ordered), maxlen=1)), None)
     if life is None:
         return before._replace(facts=written)
     return Status(

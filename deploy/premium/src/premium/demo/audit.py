@@ -19,6 +19,7 @@ from shared.events import (
     AssignmentReleased,
     AssignmentResponded,
     CallbackAttempted,
+    CustomerReplied,
     Event,
     NotificationFailed,
     NotificationSent,
@@ -188,19 +189,23 @@ def _outcome(clock: Timed) -> Outcome | str:
 
 
 def _assignments(evidence: Evidence) -> Finding:
-    """Whoever was given a ticket handed it back or finished it, and nobody holds one still."""
-    given, back, done = (
+    """Whoever was given a ticket handed it back or finished it, and nobody holds one still.
+
+    It is finished once, and once more after each reply of the customer at most.
+    """
+    given, back, done, replied = (
         _by_ticket(evidence.wire, kinds)
         for kinds in (
             (TicketAssigned,),
             (TicketDeclined, AssignmentHandedBack),
             (AssignmentReleased,),
+            (CustomerReplied,),
         )
     )
     faults = [
         f"{name}: assigned {given[name]}x, declined {back[name]}x, released {done[name]}x"
         for name in _tickets(evidence.ledger)
-        if given[name] != back[name] + done[name] or done[name] > 1
+        if given[name] != back[name] + done[name] or done[name] > 1 + replied[name]
     ]
     faults += [f"{t.ticket_id}: still waits" for t in evidence.books.routed if t.waiting]
     told = f"{back.total():,} declined + {done.total():,} released"
