@@ -7,10 +7,16 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from tests.chaos.wrong import WRONG
+
 import intake.app
+import intake.handlers
 import notifier.app
+import notifier.handlers
 import router.app
+import router.handlers
 import sla_monitor.app
+import sla_monitor.handlers
 from intake.settings import Settings as IntakeSettings
 from notifier.settings import Settings as NotifierSettings
 from router.settings import Settings as RouterSettings
@@ -171,8 +177,8 @@ INTAKE: Final = Case(
     "intake",
     intake.app.assemble,
     lambda **given: IntakeSettings(number_secret="a secret of the tests, long enough", **given),
-    ("inbound.v1", "policies.v1", "accounts.v1"),
-    ("tickets.v1", "receipts.v1"),
+    intake.handlers.CONSUMES,
+    intake.handlers.EMITS,
     [*accounts(1, 0), *written(policy(after_min=0)), requested("one"), requested("two")],
     [
         *accounts(3, 1),
@@ -199,8 +205,8 @@ ROUTER: Final = Case(
     "router",
     router.app.assemble,
     RouterSettings,
-    ("tickets.v1", "specialists.v1"),
-    ("assignments.v1",),
+    router.handlers.CONSUMES,
+    router.handlers.EMITS,
     [
         *written(*(a_specialist(who, capacity={"email": 2}) for who in ("ann", "ben", "cy"))),
         *written(*(a_ticket(f"T{n}", after_min=n) for n in range(5))),
@@ -216,26 +222,20 @@ ROUTER: Final = Case(
     ],
     (
         *ROUTER_DECIDED,
-        "SELECT ticket_id, latest, due_at, reclassified_to FROM ticket",
+        "SELECT ticket_id, state, reclassified_to FROM ticket",
         "SELECT specialist_id, presence, removed, listed_at FROM specialist",
         "SELECT * FROM callback_wish",
         "SELECT * FROM callback_fact",
     ),
     decided=ROUTER_DECIDED,
-    wrong=(
-        """
-        SELECT ticket_id FROM ticket
-        WHERE account_id IS NOT NULL AND specialist_id IS NULL AND NOT waiting
-          AND NOT latest ?| array['responded', 'resolved', 'closed']
-        """,
-    ),
+    wrong=(WRONG["is forgotten"],),
 )
 SLA_MONITOR: Final = Case(
     "sla_monitor",
     sla_monitor.app.assemble,
     SlaMonitorSettings,
-    ("tickets.v1", "assignments.v1", "notifications.v1", "policies.v1"),
-    ("clocks.v1", "breaches.v1"),
+    sla_monitor.handlers.CONSUMES,
+    sla_monitor.handlers.EMITS,
     [
         *written(policy(STORM, after_min=0)),
         *written(*(a_ticket(f"T{n}", after_min=n) for n in range(5))),
@@ -268,8 +268,8 @@ NOTIFIER: Final = Case(
         ticket_url="https://example.com/{ticket_id}",
         **given,
     ),
-    ("assignments.v1", "clocks.v1", "breaches.v1", "specialists.v1"),
-    ("notifications.v1",),
+    notifier.handlers.CONSUMES,
+    notifier.handlers.EMITS,
     [
         *written(a_specialist("ann"), a_specialist("ben")),
         *written(happened(assigned("T0", "ann"), 1), happened(warned("T0"), 2)),

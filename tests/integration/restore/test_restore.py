@@ -138,7 +138,7 @@ async def test_what_is_read_again_past_all_memory_changes_nothing(
 async def begin(case: Case, database: MakeDatabase, topics: Topics) -> FreshDatabase:
     """Make a service's topics and its database, in which time stands still."""
     letters = dead_letter_topic(case.package.replace("_", "-"))
-    await topics.create(*case.reads, *case.writes, letters, partitions=1)
+    await topics.create(*{*case.reads, *case.writes, letters}, partitions=1)
     fresh = await database(case.package)
     async with owning(fresh) as owner:
         await owner.execute(STAND)

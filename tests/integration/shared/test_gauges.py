@@ -102,7 +102,7 @@ async def ready(client: AsyncClient, status: str) -> dict[str, str]:
 async def made(case: Case, database: MakeDatabase, topics: Topics) -> FreshDatabase:
     """Make a service's topics and its database; it is noon."""
     letters = dead_letter_topic(case.package.replace("_", "-"))
-    await topics.create(*case.reads, *case.writes, letters, partitions=1)
+    await topics.create(*{*case.reads, *case.writes, letters}, partitions=1)
     fresh = await database(case.package)
     await run(fresh, STAND.format(NOON.isoformat()))
     return fresh
