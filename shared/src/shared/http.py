@@ -51,29 +51,32 @@ class Readiness(BaseModel):
 def ops_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
     """Serve health (the process answers), readiness (its servers do) and metrics."""
 
-    async def health() -> Health:
+    async def check_health() -> Health:
         """Say that the process answers. A supervisor that gets no answer starts it anew."""
         return Health()
 
-    async def ready(response: Response) -> Readiness:
+    async def check_readiness(response: Response) -> Readiness:
         """Ask the database, the consumer and the relay how they are."""
         faults = {name: fault for name, check in checks.items() if (fault := await _ask(check))}
         response.status_code = 503 if faults else 200
         return Readiness(status="not ready" if faults else "ready", faults=faults)
 
-    async def metrics() -> Response:
+    async def read_metrics() -> Response:
         """Count and measure, in Prometheus' text format."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     unready = {"model": Readiness, "description": "Something that the service leans on is away."}
     return [
-        _ops_route(health, "Does the process live?"),
-        _ops_route(ready, "Can it work?", responses={503: unready}),
-        _ops_route(metrics, "Figures for Prometheus", response_class=PlainTextResponse),
+        _ops_route("/health", check_health, "Does the process live?"),
+        _ops_route("/ready", check_readiness, "Can it work?", responses={503: unready}),
+        _ops_route(
+            "/metrics", read_metrics, "Figures for Prometheus", response_class=PlainTextResponse
+        ),
     ]
 
 
 def _ops_route(
+    path: str,
     endpoint: Callable[..., Awaitable[object]],
     summary: str,
     *,
@@ -81,7 +84,7 @@ def _ops_route(
     responses: dict[int | str, dict[str, object]] | None = None,
 ) -> APIRoute:
     return APIRoute(
-        f"/{endpoint.__name__}",
+        path,
         endpoint,
         summary=summary,
         operation_id=endpoint.__name__,

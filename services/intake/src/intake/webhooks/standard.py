@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from hmac import compare_digest, digest
 from typing import Final
 
-__all__ = ["AGE_S_MAX", "ID", "fault_of", "key_of", "sign"]
+__all__ = ["AGE_S_MAX", "ID", "SIGNATURE", "fault_of", "key_of", "sign"]
 
 AGE_S_MAX: Final = 300
 ID: Final = "webhook-id"
 _TIMESTAMP: Final = "webhook-timestamp"
-_SIGNATURE: Final = "webhook-signature"
+SIGNATURE: Final = "webhook-signature"
 _NAME: Final = re.compile(r"[\x21-\x2d\x2f-\x7e]{1,200}")
 """Without a full stop, which parts what is signed."""
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")
@@ -53,7 +53,7 @@ def fault_of(
         return f"{_TIMESTAMP} is missing, or no time in seconds"
     if abs(now - _EPOCH - timedelta(seconds=int(timestamp))) > timedelta(seconds=AGE_S_MAX):
         return f"{_TIMESTAMP} is more than {AGE_S_MAX} s away from our time"
-    given = headers.get(_SIGNATURE, "").encode("latin-1").split(b" ")
+    given = headers.get(SIGNATURE, "").encode("latin-1").split(b" ")
     right = [sign(key, name, timestamp, body).encode() for key in keys]
     fits = [compare_digest(one, other) for one in given for other in right]
-    return None if any(fits) else f"no v1 signature in {_SIGNATURE} fits id, time, body and secret"
+    return None if any(fits) else f"no v1 signature in {SIGNATURE} fits id, time, body and secret"
