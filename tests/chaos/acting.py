@@ -101,9 +101,8 @@ async def _something(db: Router, tx: Tx, random: Random, at: datetime) -> Act | 
         said = Say(random.choice(PEOPLE), word, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
         away = [row["specialist_id"] for row in await tx.fetch(AWAY)]
         back = Return(random.choice(away)) if away and random.random() < 0.7 else None
-        await db.matcher.say(
-            tx, back or random.choice((Leave(said.specialist_id), *[said] * 5)), at
-        )
+        leave = Leave(said.specialist_id) if random.random() < 1 / 6 else None
+        await db.matcher.say(tx, back or leave or said, at)
     elif kind < 0.55:
         await db.matcher.wake(tx, at)
     elif (act := await _draw(tx, random)) is not None:

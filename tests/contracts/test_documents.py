@@ -105,13 +105,40 @@ def test_every_operation_can_be_found_and_named(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_an_operation_is_named_by_a_verb_and_a_noun(service: str) -> None:
+    """So a generated client has a method to call, not a word."""
+    ids = [operation["operationId"] for _, operation in operations_of(service)]
+    assert [name for name in ids if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_schema_says_what_it_holds_by_a_name_of_its_own(service: str) -> None:
+    """No name of a Python module; no array without items; no object, and no answer, of nothing."""
+    document = openapi_of(service)
+    assert [n for n in document["components"]["schemas"] if not n.isalnum()] == []
+    for node in nodes(document):
+        if node.get("type") == "array":
+            assert "items" in node or "prefixItems" in node, node
+        if node.get("type") == "object":
+            assert "properties" in node or "additionalProperties" in node, node
+        assert node.get("schema") != {}, node
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_operation_says_what_it_wants_shown(service: str) -> None:
+    """A key, a signature, or nothing: never left open."""
+    for path, operation in operations_of(service):
+        assert bool(operation["security"]) == path.startswith("/v1/"), path
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_errors_are_declared_as_the_problems_that_they_are(service: str) -> None:
     """No other error is declared for our routes than problem documents (RFC 9457)."""
     for path, operation in operations_of(service):
         if path.startswith("/v1/"):
             errors = {s: a for s, a in operation["responses"].items() if s >= "400"}
             assert "503" in errors
-            assert ("400" in errors) == ("requestBody" in operation)
+            assert "400" in errors
             media = {kind for answer in errors.values() for kind in answer["content"]}
             assert media == {"application/problem+json"}
 

@@ -21,6 +21,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from shared.api_document import (
+    CONTACT,
+    LICENSE,
+    SERVERS,
+    describe_tags,
+    is_keyed,
+    open_to_all,
+    require_constants,
+    used_schemas,
+)
 from shared.api_page import page_routes
 from shared.errors import Transient
 from shared.events import ticket_id_of
@@ -87,7 +97,12 @@ _UNREAD: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "a body has at most 256 KiB; leave out what nobody reads",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send `content-type: application/json`, not text/plain",
 }
+_BAD_TARGET: Final = {HTTPStatus.BAD_REQUEST: "path: holds a NUL character; leave it out"}
 _NOWHERE: Final = "Not Found"
+_DESCRIPTION: Final = (
+    "Answers are JSON, errors problem documents (RFC 9457). Instants are RFC 3339 in UTC. Below"
+    " `/v1/` every request shows a key, `Authorization: Bearer pk_…`, unless it is signed."
+)
 
 
 type TicketId = Annotated[
@@ -151,6 +166,10 @@ def make_api(
         title=service,
         version=about["Version"],
         summary=about["Summary"],
+        description=_DESCRIPTION,
+        contact=CONTACT,
+        license_info=LICENSE,
+        servers=SERVERS,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -219,6 +238,9 @@ def _complete(document: dict[str, Any]) -> None:
             if not _is_everybodys(path):
                 operation.setdefault("tags", [_WORD.split(path.removeprefix(_OURS))[0]])
                 _declare(operation, known)
+            open_to_all(operation)
+            _declare_all(operation["responses"], _BAD_TARGET)
+    document["tags"] = describe_tags(document)
     _, ours = models_json_schema(
         [(Problem, "serialization"), (FaultyRequest, "serialization")],
         ref_template=_SCHEMAS + "{model}",
@@ -226,9 +248,9 @@ def _complete(document: dict[str, Any]) -> None:
     if taken := known.keys() & ours["$defs"]:
         raise TypeError(f"{', '.join(sorted(taken))}: problems are declared by `problems`; rename")
     schemas = known | ours["$defs"]
-    document["components"]["schemas"] = {
-        name: schemas[name] for name in sorted(schemas) if name not in _FASTAPIS_OWN
-    }
+    for schema in schemas.values():
+        require_constants(schema)
+    document["components"]["schemas"] = used_schemas(document["paths"], schemas)
 
 
 def _is_everybodys(path: str) -> bool:
@@ -239,7 +261,7 @@ def _is_everybodys(path: str) -> bool:
 def _declare(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
     """Declare what can befall any request: it is refused, or the database is away."""
     responses = operation["responses"]
-    _declare_all(responses, _UNKEYED if "security" in operation else {})
+    _declare_all(responses, _UNKEYED if is_keyed(operation) else {})
     if any(_may_lead_nowhere(parameter) for parameter in operation.get("parameters", ())):
         _declare_all(responses, {HTTPStatus.NOT_FOUND: _NOWHERE})
     if "requestBody" in operation:

@@ -70,11 +70,11 @@ def ops_routes(
     A fault of one of the ``tolerated`` checks degrades the service, which stays ready.
     """
 
-    async def health() -> Health:
+    async def check_health() -> Health:
         """Say that the process answers. A supervisor that gets no answer starts it anew."""
         return Health()
 
-    async def ready(response: Response) -> Readiness:
+    async def check_readiness(response: Response) -> Readiness:
         """Ask the database, the consumer and the relay how they are."""
         faults = {name: fault for name, check in checks.items() if (fault := await _ask(check))}
         if not faults:
@@ -84,20 +84,23 @@ def ops_routes(
         response.status_code = 503
         return Readiness(status="not ready", faults=faults)
 
-    async def metrics() -> Response:
+    async def read_metrics() -> Response:
         """Count and measure, in Prometheus' text format; gauges are read from their source."""
         await read_all(readings)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     unready = {"model": Readiness, "description": "Something that the service leans on is away."}
     return [
-        _ops_route(health, "Does the process live?"),
-        _ops_route(ready, "Can it work?", responses={503: unready}),
-        _ops_route(metrics, "Figures for Prometheus", response_class=PlainTextResponse),
+        _ops_route("/health", check_health, "Does the process live?"),
+        _ops_route("/ready", check_readiness, "Can it work?", responses={503: unready}),
+        _ops_route(
+            "/metrics", read_metrics, "Figures for Prometheus", response_class=PlainTextResponse
+        ),
     ]
 
 
 def _ops_route(
+    path: str,
     endpoint: Callable[..., Awaitable[object]],
     summary: str,
     *,
@@ -105,7 +108,7 @@ def _ops_route(
     responses: dict[int | str, dict[str, object]] | None = None,
 ) -> APIRoute:
     return APIRoute(
-        f"/{endpoint.__name__}",
+        path,
         endpoint,
         summary=summary,
         operation_id=endpoint.__name__,

@@ -146,7 +146,7 @@ def knocking() -> AsyncClient:
 
 def due(operation: dict[str, Any]) -> set[str]:
     """Name the statuses that can befall an operation."""
-    return (UNKEYED if "security" in operation else set()) | (
+    return (UNKEYED if {"HTTPBearer": []} in operation["security"] else set()) | (
         UNREAD if "requestBody" in operation else set()
     )
 

@@ -67,8 +67,11 @@ def create(  # noqa: PLR0913, PLR0917 - each is an option of the command
     burst: Annotated[int, typer.Option(help="requests at once", min=1)] = 4_000,
 ) -> None:
     """Make a key and show it, once: only its SHA-256 is kept."""
-    named: dict[Keyed, list[str] | None]
-    named = {"intake": source, "router": specialist, "sla-monitor": account}
+    named: dict[Keyed, list[str] | None] = {
+        "intake": source,
+        "router": specialist,
+        "sla-monitor": account,
+    }
     owned = _owned(service, named)
     grant = kept.Grant(tenant, name, _scopes(service, scope), owned, days, rate, burst, service)
     _show(_as_owner(service, lambda connection: kept.create(connection, grant)))

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
-from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,10 +18,19 @@ from starlette.routing import BaseRoute
 from intake import cloudevents, desk, erasure, shown, webhooks
 from intake.access import Confidant, Eraser, Reader, check_source
 from intake.asker import Asker, Asks
-from intake.cloudevents import BATCHED, STRUCTURED, TOGETHER_MAX, Sent
+from intake.cloudevents import Sent
 from intake.desk import Document
 from intake.domain import NumberKeys
 from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
+from intake.schemas import (
+    CLOUDEVENT_BODY,
+    Answer,
+    Answers,
+    Batch,
+    Details,
+    Erased,
+    TicketPromises,
+)
 from intake.webhooks import Secrets
 from shared import postgres
 from shared.access import Access, Guard
@@ -34,14 +42,13 @@ from shared.api import (
 )
 from shared.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
-from shared.events.base import Moment
 from shared.events.codec import describe
 from shared.http import problem
 from shared.limits import LIMITS, Limits
 from shared.postgres import Database
 from shared.tracing import traceparent_or_new
 
-__all__ = ["Answers", "Batch", "Parts", "make_app"]
+__all__ = ["Parts", "make_app"]
 
 _IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
 _EVENTS: Final = "/v1/cloudevents"
@@ -72,70 +79,6 @@ _TAKEN: Final[dict[int | str, dict[str, Any]]] = {
     }
 }
 _ONE_OR_BATCH: Final = "One that came before, or is no premium request; or the answers to a batch"
-_CLOUDEVENT_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            STRUCTURED: {
-                "schema": {
-                    "type": "object",
-                    "required": ["specversion"],
-                    "properties": {"specversion": {"const": "1.0"}},
-                }
-            },
-            BATCHED: {"schema": {"type": "array", "maxItems": TOGETHER_MAX}},
-            "application/json": {"schema": {"type": "object"}},
-        },
-    }
-}
-
-
-class Batch(BaseModel):
-    """Requests sent together: each is judged and answered on its own."""
-
-    tickets: list[dict[str, Any]] = Field(min_length=1, max_length=TOGETHER_MAX)
-
-
-class Answer(BaseModel):
-    """What became of one of several: its receipt, or the fault for which it was not read."""
-
-    position: int
-    receipt: ReceiptIssued | None = None
-    fault: str | None = None
-
-
-class Answers(BaseModel):
-    """An answer for each document, in order."""
-
-    answers: list[Answer]
-
-
-class Words(BaseModel):
-    """What the customer wrote later; `written_on` a ticket that was merged into this one."""
-
-    occurred_at: Moment
-    body: str
-    written_on: UUID | None = None
-
-
-class Details(BaseModel):
-    """What a customer wrote, and who it was; empty once it is erased."""
-
-    ticket_id: UUID
-    source: str
-    account_id: str
-    requester_id: str
-    language: str
-    subject: str
-    body: str
-    phone_number: str | None = Field(None, description="Where to call, in E.164.")
-    words: list[Words] = Field([], description="What the customer wrote later, in order.")
-
-
-class Erased(BaseModel):
-    """How many tickets forgot what was written in them."""
-
-    tickets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +140,7 @@ def _add_batches(app: FastAPI, door: "_Door") -> None:
         responses=_ANSWERED
         | _TAKEN
         | {200: {"model": ReceiptIssued | Answers, "description": _ONE_OR_BATCH}},
-        openapi_extra=_CLOUDEVENT_BODY,
+        openapi_extra=CLOUDEVENT_BODY,
     )
     async def take_cloudevents(request: Request, asker: Asks) -> Response:
         """Take requests and later facts as CloudEvents 1.0: structured, batched or binary.
@@ -218,7 +161,7 @@ def _add_answers(app: FastAPI, db: Database) -> None:
         response_model=ReceiptIssued,
         responses=problems({HTTPStatus.NOT_FOUND: "No such request has come from this source."}),
     )
-    async def receipt(source: str, external_id: str, key: Reader) -> Response:
+    async def read_receipt(source: str, external_id: str, key: Reader) -> Response:
         """Read what was answered to a request last."""
         async with db.transaction() as tx:
             found = await shown.receipt(tx, source, external_id) if key.owns(source) else None
@@ -232,19 +175,19 @@ def _add_answers(app: FastAPI, db: Database) -> None:
         "/v1/tickets/{ticket_id}",
         responses=problems({HTTPStatus.NOT_FOUND: "There is no such ticket."}),
     )
-    async def ticket(ticket_id: TicketId, key: Reader) -> dict[str, Any]:
+    async def read_ticket(ticket_id: TicketId, key: Reader) -> TicketPromises:
         """Read what was accepted and promised."""
         async with db.transaction() as tx:
             found = await shown.ticket(tx, ticket_id)
         if found is None or not key.owns(found["source"]):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no ticket {ticket_id}")
-        return found
+        return TicketPromises.model_validate(found)
 
     @app.get(
         "/v1/tickets/{ticket_id}/details",
         responses=problems({HTTPStatus.NOT_FOUND: "There is no such ticket."}),
     )
-    async def details(ticket_id: TicketId, key: Confidant) -> Details:
+    async def read_details(ticket_id: TicketId, key: Confidant) -> Details:
         """Read what the customer wrote; that it was read, and by whom, is kept."""
         async with db.transaction() as tx:
             found = await shown.details(tx, ticket_id)
@@ -254,7 +197,7 @@ def _add_answers(app: FastAPI, db: Database) -> None:
         return Details.model_validate(found)
 
     @app.delete("/v1/subjects/{source}/{subject_id:path}")
-    async def erase(source: str, subject_id: str, key: Eraser) -> Erased:
+    async def erase_subject(source: str, subject_id: str, key: Eraser) -> Erased:
         """Forget what a person wrote, in one transaction; nothing is owed to them any more."""
         check_source(key, source)
         async with db.transaction() as tx:

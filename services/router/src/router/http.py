@@ -27,10 +27,10 @@ from shared.limits import Limits
 from shared.postgres import Database, now
 from shared.promises import Channel
 
-__all__ = ["Decided", "Holder", "Pool", "make_app"]
+__all__ = ["Holder", "Pool", "TicketDecisions", "make_app"]
 
 
-class Decided(BaseModel):
+class TicketDecisions(BaseModel):
     """What was decided on a ticket, the oldest first."""
 
     ticket_id: UUID
@@ -79,8 +79,8 @@ class Holder(BaseModel):
                     "name": "Mara Lind",
                     "languages": ["de", "en"],
                     "presence": "online",
-                    "said": "online",
-                    "away": None,
+                    "said": "away",
+                    "away": "said",
                     "levels": {"de": 5, "en": 4},
                     "skills": ["billing"],
                     "team": "emea",
@@ -121,13 +121,13 @@ def make_app(db: Database, matcher: Matcher, access: Access, routes: list[BaseRo
     app = make_api("router", routes, [Middleware(Guard, access=access)], _LIMITS)
 
     @app.get("/v1/queue", summary="Who waits", tags=["queue"])
-    async def queue(_: Reader) -> list[Pool]:
+    async def read_queue(_: Reader) -> list[Pool]:
         """Count the tickets that wait, by channel and language."""
         async with db.transaction() as tx:
             return _POOLS.validate_python(await store.queue(tx, now=await now(tx)))
 
     @app.get("/v1/specialists", summary="Who holds how much", tags=["specialists"])
-    async def specialists(_: Reader) -> list[Holder]:
+    async def list_specialists(_: Reader) -> list[Holder]:
         """List everybody on the roster, present or not."""
         async with db.transaction() as tx:
             return _HOLDERS.validate_python(await store.roster_load(tx))
@@ -146,7 +146,7 @@ def _add_decision(app: FastAPI, db: Database) -> None:
         tags=["tickets"],
         responses=_DECISION_FAILS,
     )
-    async def decision(ticket_id: TicketId, _: Reader) -> Decided:
+    async def read_decision(ticket_id: TicketId, _: Reader) -> TicketDecisions:
         """Tell of each decision on a ticket why it went to whom it went, or waits; the last counts.
 
         Records are kept for 14 days.
@@ -157,4 +157,4 @@ def _add_decision(app: FastAPI, db: Database) -> None:
             detail = f"no decision on ticket {ticket_id} is on record"
             raise HTTPException(HTTPStatus.NOT_FOUND, detail)
         decisions = [AssignmentExplained.model_validate_json(record) for record in records]
-        return Decided(ticket_id=ticket_id, decisions=decisions)
+        return TicketDecisions(ticket_id=ticket_id, decisions=decisions)

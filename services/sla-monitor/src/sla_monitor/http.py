@@ -35,7 +35,7 @@ def make_app(db: Database, access: Access, routes: list[BaseRoute]) -> FastAPI:
         responses=answered_by(CLOCKS) | _UNKNOWN,
         tags=["tickets"],
     )
-    async def clocks(ticket_id: TicketId, key: Reader) -> Clocks:
+    async def read_clocks(ticket_id: TicketId, key: Reader) -> Clocks:
         """Every clock of the ticket: what was promised, why it is due then, what is left."""
         async with db.transaction() as tx:
             as_they_are = await store.clocks_as_they_are(tx, ticket_id)
@@ -51,7 +51,7 @@ def make_app(db: Database, access: Access, routes: list[BaseRoute]) -> FastAPI:
         responses=answered_by(TIMELINE) | _UNKNOWN,
         tags=["tickets"],
     )
-    async def timeline(ticket_id: TicketId, key: Reader) -> Timeline:
+    async def read_timeline(ticket_id: TicketId, key: Reader) -> Timeline:
         """Each fact in order of what happened, what it changed and why, and what time brought."""
         async with db.transaction() as tx:
             learned = _known(ticket_id, await store.learned(tx, ticket_id))

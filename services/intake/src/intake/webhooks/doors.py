@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi.security import APIKeyHeader
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from intake.webhooks import hubspot, reading, standard, store
@@ -32,6 +34,35 @@ _ANSWER_S_MAX: Final = 4.0
 _LATE: Final = "not finished in time; send the same again: what was taken is told apart"
 _UNREADABLE: Final = "a secret of this connection cannot be read here; send the same again later"
 
+_SENDER_SIGNS: Final = APIKeyHeader(
+    name=standard.SIGNATURE, scheme_name="StandardWebhooks", auto_error=False
+)
+_HUBSPOT_SIGNS: Final = APIKeyHeader(
+    name=hubspot.SIGNATURE, scheme_name="HubSpotSignature", auto_error=False
+)
+"""For the description; what is signed is checked where body and connection are known."""
+_ANY_EVENT: Final = {
+    "type": "object",
+    "description": "Whatever the sender's events hold; a mapping reads it.",
+    "additionalProperties": True,
+}
+_HUBSPOTS_EVENTS: Final = {
+    "type": "array",
+    "maxItems": hubspot.EVENTS_MAX,
+    "items": {
+        "type": "object",
+        "title": "HubSpotEvent",
+        "additionalProperties": True,
+        "properties": {
+            "eventId": {"type": "integer"},
+            "subscriptionId": {"type": "integer"},
+            "portalId": {"type": "integer"},
+            "occurredAt": {"type": "integer", "description": "Milliseconds since 1970."},
+            "subscriptionType": {"type": "string", "examples": ["ticket.creation"]},
+            "objectId": {"type": "integer"},
+        },
+    },
+}
 _REFUSED: Final = problems(
     {
         HTTPStatus.BAD_REQUEST: "The body cannot be read.",
@@ -40,6 +71,21 @@ _REFUSED: Final = problems(
         HTTPStatus.UNPROCESSABLE_ENTITY: "The event is not what the mapping reads.",
     }
 )
+
+
+class WebhookAnswer(BaseModel):
+    """What became of an event: of a document as in its receipt, or it was no business of ours."""
+
+    position: int
+    outcome: str = Field(examples=["accepted", "ignored", "refused"])
+    reason: str | None = None
+    fault: str | None = Field(None, description="Why it was refused.")
+
+
+class WebhookAnswers(BaseModel):
+    """An answer for each event, in order."""
+
+    answers: list[WebhookAnswer]
 
 
 class Outcome(Protocol):
@@ -67,14 +113,26 @@ def routes(db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> APIR
 
     @router.post(
         "/v1/webhooks/hubspot/{connection}",
+        response_model=WebhookAnswers,
         responses=_REFUSED,
-        openapi_extra=_body_of({"type": "array", "maxItems": hubspot.EVENTS_MAX}),
+        openapi_extra=_body_of(_HUBSPOTS_EVENTS),
     )
-    async def take_hubspot(connection: str, request: Request) -> Response:
+    async def take_hubspot_events(
+        connection: str, request: Request, _: Annotated[str | None, Depends(_HUBSPOT_SIGNS)]
+    ) -> Response:
+        """Take events of HubSpot, signed by version 3 of its signature."""
         return await door.take(request, connection, "hubspot")
 
-    @router.post("/v1/webhooks/signed/{connection}", responses=_REFUSED, openapi_extra=_body_of({}))
-    async def take_signed(connection: str, request: Request) -> Response:
+    @router.post(
+        "/v1/webhooks/signed/{connection}",
+        response_model=WebhookAnswers,
+        responses=_REFUSED,
+        openapi_extra=_body_of(_ANY_EVENT),
+    )
+    async def take_signed_event(
+        connection: str, request: Request, _: Annotated[str | None, Depends(_SENDER_SIGNS)]
+    ) -> Response:
+        """Take an event of any system, signed as Standard Webhooks has it."""
         return await door.take(request, connection, "signed")
 
     return router

@@ -13,11 +13,11 @@ from typing import Any, Final
 from intake.webhooks.mapping import Meaning, Refusal, erasure_of, meaning_of
 from shared import webhooks
 
-__all__ = ["AGE_MS_MAX", "EVENTS_MAX", "fault_of", "meaning", "sign"]
+__all__ = ["AGE_MS_MAX", "EVENTS_MAX", "SIGNATURE", "fault_of", "meaning", "sign"]
 
 AGE_MS_MAX: Final = 300_000
 EVENTS_MAX: Final = 100
-_SIGNATURE: Final = "x-hubspot-signature-v3"
+SIGNATURE: Final = "x-hubspot-signature-v3"
 _TIMESTAMP: Final = "x-hubspot-request-timestamp"
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,15}")
 _ESCAPES: Final = {
@@ -50,9 +50,9 @@ def fault_of(
     now_ms = (now - _EPOCH) // timedelta(milliseconds=1)
     if abs(now_ms - int(timestamp)) > AGE_MS_MAX:
         return f"{_TIMESTAMP} is more than {AGE_MS_MAX} ms away from our time"
-    given = headers.get(_SIGNATURE, "").encode("latin-1")
+    given = headers.get(SIGNATURE, "").encode("latin-1")
     fits = [compare_digest(given, sign(s, url, body, timestamp).encode()) for s in secrets]
-    return None if any(fits) else f"{_SIGNATURE} does not fit URL, body and secret"
+    return None if any(fits) else f"{SIGNATURE} does not fit URL, body and secret"
 
 
 def meaning(mapping: webhooks.Mapping, event: Any) -> Meaning:  # noqa: ANN401 - JSON is any

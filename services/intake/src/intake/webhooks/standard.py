@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 from hmac import compare_digest, digest
 from typing import Final
 
-__all__ = ["AGE_S_MAX", "fault_of", "id_of", "key_of", "sign"]
+__all__ = ["AGE_S_MAX", "ID", "SIGNATURE", "fault_of", "id_of", "key_of", "sign"]
 
 AGE_S_MAX: Final = 300
 _PREFIXES: Final = ("webhook", "svix")
 """Svix signs alike, and names its headers by its own name unless it is asked not to."""
+ID: Final = f"{_PREFIXES[0]}-id"
+SIGNATURE: Final = f"{_PREFIXES[0]}-signature"
 _NAME: Final = re.compile(r"[\x21-\x2d\x2f-\x7e]{1,200}")
 """Without a full stop, which parts what is signed."""
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")

@@ -101,7 +101,7 @@ def routes(db: Database, matcher: Matcher) -> APIRouter:
     @router.post(
         "/v1/tickets/{ticket_id}/attempts", summary="Say what came of a call", responses=_FAILS
     )
-    async def attempt(
+    async def record_attempt(
         ticket_id: TicketId, told: Attempted, key: Actor, traceparent: Traceparent = None
     ) -> Callback:
         """Take down an attempt; the answer says when to dial next, if anybody should.
@@ -127,7 +127,7 @@ def routes(db: Database, matcher: Matcher) -> APIRouter:
             raise HTTPException(HTTPStatus.CONFLICT, detail) from e
 
     @router.get("/v1/callbacks", summary="What calls are owed, and were")
-    async def callbacks(_: Reader, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
+    async def list_callbacks(_: Reader, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
         """List calls, at most 500 tickets' worth: the latest; `open` ones from the oldest."""
         async with db.transaction() as tx:
             at = await now(tx)

@@ -54,7 +54,7 @@ def routes(db: Database) -> APIRouter:
     router = APIRouter(tags=["queue"])
 
     @router.get("/v1/infeasible", summary="What nobody can meet")
-    async def infeasible(_: Reader) -> list[Infeasible]:
+    async def list_infeasible_tickets(_: Reader) -> list[Infeasible]:
         """List tickets that nobody will be there for in time: at most 500, the earliest due first.
 
         What is past due is listed no more: that promise is broken.

@@ -20,7 +20,7 @@ ENGLISH: Final = "en"
 _LOWEST: Final = 1
 _AT_ONCE: Final = timedelta(microseconds=1)
 
-type _Level = Annotated[int, Field(ge=_LOWEST, le=HIGHEST)]
+_Level = Annotated[int, Field(ge=_LOWEST, le=HIGHEST)]
 
 
 class Pool(NamedTuple):

@@ -37,8 +37,8 @@ _AN_OFFER: Final = "2b0c2d3e-9d1f-5c55-8a5f-0a7f4d5b6c7d"
 
 _PLAIN: Final = r"^[^\x00-\x1f]+$"
 
-type _Id = Annotated[str, Field(min_length=1, max_length=100, pattern=_PLAIN)]
-type _Reason = Annotated[
+_Id = Annotated[str, Field(min_length=1, max_length=100, pattern=_PLAIN)]
+_Reason = Annotated[
     str,
     Field(
         min_length=1,
@@ -221,7 +221,7 @@ def add_desk(app: FastAPI, db: Database, matcher: Matcher) -> None:
 
 def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
     @app.get("/v1/offers", summary="What rings at me")
-    async def offers(
+    async def list_offers(
         specialist_id: Annotated[_Id, Query(examples=["mara"])], key: Actor
     ) -> list[Ringing]:
         """List a specialist's open offers, the lease that ends first at the top."""
@@ -234,7 +234,7 @@ def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
         summary="Take a ticket",
         responses=_AFTER | _OFFER_FAILS,
     )
-    async def accept(offer_id: OfferId, who: Who, key: Actor, call: Called) -> After:
+    async def accept_offer(offer_id: OfferId, who: Who, key: Actor, call: Called) -> After:
         """Have the ticket that is offered: the lease must not have ended."""
         return await desk.act_as(
             key, who, lambda trace: acts.Accept(offer_id, who.specialist_id, trace), call
@@ -259,7 +259,7 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
     ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/decline", summary="Not me", **ticket)  # type: ignore[arg-type]
-    async def decline(ticket_id: TicketId, wish: Wish, key: Actor, call: Called) -> After:
+    async def decline_ticket(ticket_id: TicketId, wish: Wish, key: Actor, call: Called) -> After:
         """Give a ticket to another specialist than who has it; if nobody has room, it waits.
 
         It keeps its age, and is not offered again to who declined it while others could take it.
@@ -272,7 +272,7 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
         )
 
     @app.post("/v1/tickets/{ticket_id}/responded", summary="I have answered", **ticket)  # type: ignore[arg-type]
-    async def responded(ticket_id: TicketId, who: Who, key: Actor, call: Called) -> After:
+    async def record_response(ticket_id: TicketId, who: Who, key: Actor, call: Called) -> After:
         """Say that the customer has an answer: clocks of a response are met."""
         return await desk.act_as(
             key, who, lambda trace: acts.Respond(ticket_id, who.specialist_id, trace), call
@@ -286,7 +286,9 @@ def _add_work(app: FastAPI, desk: _Desk) -> None:
         )
 
     @app.post("/v1/tickets/{ticket_id}/reclassify", summary="It is not as severe", **ticket)  # type: ignore[arg-type]
-    async def reclassify(ticket_id: TicketId, finding: Finding, key: Actor, call: Called) -> After:
+    async def reclassify_ticket(
+        ticket_id: TicketId, finding: Finding, key: Actor, call: Called
+    ) -> After:
         """Find another severity: its promises are priced anew from the create date."""
         return await desk.act_as(
             key,
@@ -302,7 +304,9 @@ def _add_leads(app: FastAPI, desk: _Desk) -> None:
     ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Let it wait again", **ticket)  # type: ignore[arg-type]
-    async def hand_back(ticket_id: TicketId, wish: HandingBack, key: Holder, call: Called) -> After:
+    async def hand_back_ticket(
+        ticket_id: TicketId, wish: HandingBack, key: Holder, call: Called
+    ) -> After:
         """Take a ticket from who has it: their own choice, or a lead's. It keeps its age."""
         by = _decider(key, wish)
         return await desk.act(
@@ -312,7 +316,7 @@ def _add_leads(app: FastAPI, desk: _Desk) -> None:
         )
 
     @app.post("/v1/tickets/{ticket_id}/move", summary="Give it to somebody", **ticket)  # type: ignore[arg-type]
-    async def move(ticket_id: TicketId, wish: Moving, key: Lead, call: Called) -> After:
+    async def move_ticket(ticket_id: TicketId, wish: Moving, key: Lead, call: Called) -> After:
         """Let a lead give a ticket to who is there and has room, whoever has it now; on record."""
         by = _lead(key, wish.by)
         return await desk.act(
@@ -320,7 +324,7 @@ def _add_leads(app: FastAPI, desk: _Desk) -> None:
         )
 
     @app.post("/v1/tickets/{ticket_id}/pin", summary="Keep it for somebody", **ticket)  # type: ignore[arg-type]
-    async def pin(ticket_id: TicketId, wish: Pinning, key: Lead, call: Called) -> After:
+    async def pin_ticket(ticket_id: TicketId, wish: Pinning, key: Lead, call: Called) -> After:
         """Let a lead keep a ticket for one person, or for nobody any more; on record."""
         by = _lead(key, wish.by)
         return await desk.act(
@@ -350,7 +354,7 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         status_code=HTTPStatus.NO_CONTENT,
         responses=_NOBODY,
     )
-    async def presence(
+    async def report_presence(
         specialist_id: Annotated[_Id, Path(examples=["mara"])],
         word: Heartbeat,
         key: Actor,
@@ -371,7 +375,7 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         status_code=HTTPStatus.NO_CONTENT,
         responses=_NOBODY,
     )
-    async def back(
+    async def end_away(
         specialist_id: Annotated[_Id, Path(examples=["mara"])],
         key: Actor,
         traceparent: Traceparent = None,
@@ -390,7 +394,7 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
 
 def _add_rules(app: FastAPI, db: Database) -> None:
     @app.get("/v1/rules", summary="How it rings")
-    async def rules(_: Reader) -> OfferRules:
+    async def read_rules(_: Reader) -> OfferRules:
         """Show the rules in force: how offers ring, who is set aside, what is handed back when."""
         async with db.transaction() as tx:
             return await store.load_rules(tx)

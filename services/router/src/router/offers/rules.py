@@ -12,7 +12,8 @@ from shared.promises import Channel
 __all__ = ["Backoff", "Grace", "OfferRules", "Ring", "SetAside", "rules_of"]
 
 _ROUNDS_MAX: Final = 30
-type _Seconds = Annotated[FiniteFloat, Field(ge=0, le=86_400)]
+_Seconds = Annotated[FiniteFloat, Field(ge=0, le=86_400)]
+_SomeSeconds = Annotated[FiniteFloat, Field(gt=0, le=86_400)]
 
 
 class _Part(BaseModel):
@@ -25,9 +26,9 @@ class Ring(_Part):
     A sixth leaves more than half of any budget after three who say nothing: (5/6)³ = 0.58.
     """
 
-    cap_s: Annotated[_Seconds, Field(gt=0)]
+    cap_s: _SomeSeconds
     share: Annotated[FiniteFloat, Field(gt=0, le=1)] = 1 / 6
-    minimum_s: Annotated[_Seconds, Field(gt=0)] = 8
+    minimum_s: _SomeSeconds = 8
 
     def lease(self, *, now: datetime, due_at: datetime) -> timedelta:
         """Say how long somebody may think about it."""
@@ -49,8 +50,8 @@ class Backoff(_Part):
     At most ``most``. Whoever did not let it ring is offered it at once meanwhile.
     """
 
-    first: Annotated[_Seconds, Field(gt=0)] = 30
-    most: Annotated[_Seconds, Field(gt=0)] = 300
+    first: _SomeSeconds = 30
+    most: _SomeSeconds = 300
 
     def ends_at(self, *, now: datetime, rounds: int, last_chance: datetime | None) -> datetime:
         """Say when it rings again after so many rounds; by ``last_chance``, if that is to come."""
@@ -79,7 +80,7 @@ class OfferRules(_Part):
     set_aside_s: SetAside = SetAside()
     no_answer_s: Backoff = Backoff()
     away_after: Annotated[int, Field(ge=1, le=100)] | None = 3
-    presence_lease_s: Annotated[_Seconds, Field(gt=0)] = 15
+    presence_lease_s: _SomeSeconds = 15
     offline_s: Grace = Grace(email=4, phone=0, chat=0)
     off_shift_s: Grace = Grace(email=900, phone=300, chat=0)
 

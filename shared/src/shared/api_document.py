@@ -1,0 +1,78 @@
+"""What stands around the operations of every OpenAPI document: its tags, security, schemas."""
+
+import json
+import re
+from typing import Any, Final
+
+__all__ = [
+    "CONTACT",
+    "LICENSE",
+    "SERVERS",
+    "describe_tags",
+    "is_keyed",
+    "open_to_all",
+    "require_constants",
+    "used_schemas",
+]
+
+CONTACT: Final = {"name": "Premium Support"}
+LICENSE: Final = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+SERVERS: Final = [{"url": "/", "description": "The service that serves this document."}]
+KEY_SCHEME: Final = "HTTPBearer"
+_REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
+_TAGS: Final = {
+    "tickets": "Single tickets: what was asked and promised, and what is done with them.",
+    "events": "Later facts about a request.",
+    "cloudevents": "Requests and later facts as CloudEvents 1.0.",
+    "receipts": "What was answered to a request.",
+    "subjects": "People, who may be forgotten.",
+    "webhooks": "Signed events of other systems.",
+    "queue": "Tickets that wait for a specialist.",
+    "specialists": "The roster: who is there, and how much each holds.",
+    "offers": "Tickets that ring at a specialist.",
+    "rules": "How offers ring, and when tickets are handed back.",
+    "callbacks": "Calls that are owed, and what came of attempts.",
+    "operations": "For those who run the service.",
+}
+
+
+def describe_tags(document: dict[str, Any]) -> list[dict[str, str]]:
+    """List the tags that the operations have. Raises KeyError for one without a description."""
+    used = {
+        tag
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for tag in operation["tags"]
+    }
+    return [{"name": tag, "description": _TAGS[tag]} for tag in sorted(used)]
+
+
+def require_constants(schema: dict[str, Any]) -> None:
+    """Declare that what tells kinds of answers apart is always there, though it has a default."""
+    constants = {name for name, part in schema.get("properties", {}).items() if "const" in part}
+    if constants:
+        schema["required"] = sorted(constants | set(schema.get("required", ())))
+
+
+def used_schemas(paths: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Keep the schemas to which a path leads, sorted by name."""
+    used: set[str] = set()
+    new = _named_in(paths) & schemas.keys()
+    while new:
+        used |= new
+        new = (_named_in([schemas[name] for name in new]) & schemas.keys()) - used
+    return {name: schemas[name] for name in sorted(used)}
+
+
+def _named_in(part: object) -> set[str]:
+    return set(_REFERENCE.findall(json.dumps(part)))
+
+
+def is_keyed(operation: dict[str, Any]) -> bool:
+    """Return whether an operation wants a key."""
+    return any(KEY_SCHEME in scheme for scheme in operation.get("security", ()))
+
+
+def open_to_all(operation: dict[str, Any]) -> None:
+    """Declare that an operation wants nothing, where it wants nothing."""
+    operation.setdefault("security", [])

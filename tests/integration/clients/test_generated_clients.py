@@ -1,0 +1,138 @@
+"""The OpenAPI documents, by other makers' rules and generators: what they make of them works."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from tests.integration.intake.conftest import REQUEST, Intake
+from tests.integration.intake.living import serving
+
+from shared.testing.databases import FreshDatabase
+
+ROOT: Final = Path(__file__).parents[3]
+HERE: Final = Path(__file__).parent
+TOOLS: Final = ROOT / "tests" / "clients"
+SERVICES: Final = ("intake", "router", "sla-monitor", "notifier")
+DOCUMENTS: Final = [str(ROOT / "docs" / "api" / f"{name}.json") for name in SERVICES]
+SILENT: Final = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+STRICT: Final = ("--strict", "--noUncheckedIndexedAccess", "--noEmit", "--skipLibCheck")
+MODULES: Final = (
+    *("--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022"),
+    *("--lib", "es2022,dom", "--allowImportingTsExtensions"),
+)
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Install the tools, from their lock files, unless they are there."""
+    done = ran([ROOT / "deploy" / "clients"], ROOT)
+    assert done.returncode == 0, done.stderr
+    return TOOLS
+
+
+def ran(
+    command: Sequence[Path | str], folder: Path, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with the tools, and ours, on its path; what it says comes back."""
+    places = (TOOLS / ".venv" / "bin", Path(sys.executable).parent)
+    path = os.pathsep.join([*map(str, places), os.environ["PATH"]])
+    env = {name: text for name, text in os.environ.items() if name != "VIRTUAL_ENV"}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**env, **SILENT, **more, "PATH": path},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def node(tool: str, *words: str, folder: Path = TOOLS) -> subprocess.CompletedProcess[str]:
+    """Run one of the tools that are written for Node."""
+    return ran(["node", TOOLS / "node_modules" / ".bin" / tool, *words], folder)
+
+
+@pytest.mark.usefixtures("tools")
+def test_the_documents_keep_to_redoclys_recommended_rules() -> None:
+    """Neither an error nor a warning."""
+    done = node("redocly", "lint", "--extends=recommended", "--format=stylish", *DOCUMENTS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in done.stdout, done.stdout
+
+
+@pytest.mark.usefixtures("tools")
+def test_the_documents_keep_to_spectrals_recommended_rules() -> None:
+    """Nothing from a hint on."""
+    done = node("spectral", "lint", "--fail-severity=hint", *DOCUMENTS)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("tools")
+@pytest.mark.parametrize("document", DOCUMENTS, ids=SERVICES)
+def test_a_python_client_is_generated_whole(document: str, tmp_path: Path) -> None:
+    """Every operation is in it: the generator warns of none."""
+    done = generated(document, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def generated(document: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Generate a client into a folder, as the package `intake_client` or the like."""
+    place = folder / f"{Path(document).stem.replace('-', '_')}_client"
+    what = ("--path", document, "--meta", "none", "--output-path", str(place))
+    return ran(["openapi-python-client", "generate", "--fail-on-warning", *what], folder)
+
+
+@pytest.mark.usefixtures("tools")
+async def test_a_generated_python_client_sends_and_reads(
+    intake: Intake, fresh: FreshDatabase, tmp_path: Path
+) -> None:
+    """A ticket, its receipt, and a problem, each as the type that the document names."""
+    assert generated(DOCUMENTS[0], tmp_path).returncode == 0
+    python = TOOLS / ".venv" / "bin" / "python"
+    said = await sent(intake, fresh, [python, HERE / "send.py"], tmp_path)
+    check(said)
+
+
+@pytest.mark.usefixtures("tools")
+async def test_a_generated_typescript_client_sends_and_reads(
+    intake: Intake, fresh: FreshDatabase, tmp_path: Path
+) -> None:
+    """The same, checked by the strictest compiler before it runs."""
+    (tmp_path / "node_modules").symlink_to(TOOLS / "node_modules")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    program = tmp_path / "send.ts"
+    program.write_text((HERE / "send.ts").read_text())
+    made = node("openapi-typescript", DOCUMENTS[0], "-o", str(tmp_path / "intake.d.ts"))
+    assert made.returncode == 0, made.stdout + made.stderr
+    typed = node("tsc", *STRICT, *MODULES, str(program), folder=tmp_path)
+    assert typed.returncode == 0, typed.stdout
+    check(await sent(intake, fresh, ["node", program], tmp_path))
+
+
+async def sent(
+    intake: Intake, fresh: FreshDatabase, command: Sequence[Path | str], folder: Path
+) -> Any:  # noqa: ANN401 - JSON is any
+    """Let a client send to an intake that runs; what it says of the answers comes back."""
+    async with serving(intake, fresh) as client:
+        key = client.headers["authorization"].removeprefix("Bearer ")
+        address = str(client.base_url).rstrip("/")
+        words = [*command, address, key, json.dumps(REQUEST)]
+        done = await asyncio.to_thread(ran, words, folder, PYTHONPATH=str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def check(said: dict[str, Any]) -> None:
+    """Hold what a client says of its answers beside what intake answers."""
+    status, receipt = said["taken"]
+    assert (status, receipt["outcome"]) == (202, "accepted")
+    assert [promise["promise_class"] for promise in receipt["promises"]] == ["guarantee"]
+    assert said["read"] == [200, receipt]
+    status, problem = said["unsigned"]
+    assert (status, problem["title"]) == (404, "Not Found")
