@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from scipy.sparse import csr_array
@@ -113,7 +114,7 @@ def _first_come(case: Case, choose: Choose) -> int:
                 held[chosen.specialist_id] += 1
                 full[chosen.specialist_id, channel] += 1
                 waiting.remove(ticket)
-                kept += ticket.due >= now
+                kept += _due(ticket) >= now
     return kept
 
 
@@ -134,7 +135,12 @@ def _places(people: Sequence[Specialist]) -> Iterator[tuple[str, Channel, int, i
                 yield from ((one.specialist_id, channel, place, n) for n in range(2 * PERIODS))
 
 
+def _due(ticket: Ticket) -> datetime:
+    assert ticket.due_at is not None
+    return ticket.due_at
+
+
 def _in_time(ticket: Ticket) -> Iterator[int]:
     for period in range(2 * PERIODS):
-        if ticket.terms.create_date <= NOON + minutes(period * PERIOD_MIN) <= ticket.due:
+        if ticket.terms.create_date <= NOON + minutes(period * PERIOD_MIN) <= _due(ticket):
             yield period
