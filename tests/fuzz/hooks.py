@@ -26,7 +26,8 @@ def before_call(_: Any, case: Any, __: Any) -> None:  # noqa: ANN401 - schemathe
     for name in [name for name in case.headers or () if name.lower() == _KEY]:
         case.headers[name] = sha256(repr((case.path, case.body)).encode()).hexdigest()
     if case.path == "/v1/cloudevents" and case.media_type == "application/json":
-        case.headers |= {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/x", "ce-type": "x"}
+        named = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/x", "ce-type": "x"}
+        case.headers.update(named)
     if case.path == _SIGNED:
         case.path_parameters["connection"] = os.environ["PREMIUM_CONNECTION"]
 

@@ -37,14 +37,14 @@ _TAGS: Final = {
 
 
 def describe_tags(document: dict[str, Any]) -> list[dict[str, str]]:
-    """List the tags that the operations have. Raises KeyError for one without a description."""
+    """List the tags that the operations have, each with what it is about."""
     used = {
         tag
         for operations in document["paths"].values()
         for operation in operations.values()
         for tag in operation["tags"]
     }
-    return [{"name": tag, "description": _TAGS[tag]} for tag in sorted(used)]
+    return [{"name": tag, "description": _TAGS.get(tag, tag)} for tag in sorted(used)]
 
 
 def require_constants(schema: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from shared.testing.databases import FreshDatabase
 
 ROOT: Final = Path(__file__).parents[3]
 HERE: Final = Path(__file__).parent
-TOOLS: Final = ROOT / "tests" / "clients"
+TOOLS: Final = ROOT / ".tools" / "clients"
 SERVICES: Final = ("intake", "router", "sla-monitor", "notifier")
 DOCUMENTS: Final = [str(ROOT / "docs" / "api" / f"{name}.json") for name in SERVICES]
 SILENT: Final = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
