@@ -57,6 +57,7 @@ _FORMS: Final[Json] = {
     "ce_subject": {"description": "What it is about; equal to the key."},
     "ce_time": {"format": "date-time", "description": "When it happened, in UTC."},
     "traceparent": {"description": "W3C Trace Context of the request that it came of."},
+    "tracestate": {"description": "What vendors of tracing added to it."},
 }
 _ABOUT: Final = """\
 A service writes its own topics and reads those of others; which, the operations say. Events are
@@ -263,11 +264,11 @@ def _cloud_event() -> Json:
     [envelope, *_] = [
         e for event in CATALOGUE.values() for _, e in _goldens(event) if e.traceparent
     ]
-    names = [name for name, _ in attributes_of(envelope)]
+    names = [*(name for name, _ in attributes_of(envelope)), "tracestate"]
     return {
         "type": "object",
         "description": "A CloudEvent's attributes, as Kafka headers.",
-        "required": [name for name in names if name != "traceparent"],
+        "required": [name for name in names if name not in {"traceparent", "tracestate"}],
         "properties": {name: {**_TEXT, **_FORMS.get(name, {})} for name in names},
     }
 

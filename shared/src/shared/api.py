@@ -11,7 +11,7 @@ from importlib.metadata import metadata
 from typing import Annotated, Any, Final, override
 from uuid import UUID
 
-from fastapi import FastAPI, Header, Path, Request
+from fastapi import Depends, FastAPI, Header, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -38,6 +38,7 @@ from shared.http import problem, title_of
 from shared.http_input import JsonRoute, Targets
 from shared.http_methods import Methods, methods_at
 from shared.limits import LIMITS, Bodies, InHand, Limits
+from shared.tracing import context_or_new
 
 __all__ = [
     "A_TICKET",
@@ -46,7 +47,7 @@ __all__ = [
     "FaultyRequest",
     "Problem",
     "TicketId",
-    "Traceparent",
+    "TraceContext",
     "answered_by",
     "make_api",
     "problems",
@@ -112,13 +113,29 @@ type TicketId = Annotated[
         openapi_examples={"of the examples": {"value": A_TICKET}},
     ),
 ]
-type Traceparent = Annotated[
-    str | None,
-    Header(
-        description="W3C Trace Context: goes along with all that comes of the request.",
-        examples=["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
-    ),
-]
+
+
+def _context(
+    traceparent: Annotated[
+        str | None,
+        Header(
+            description="W3C Trace Context: goes along with all that comes of the request.",
+            examples=["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
+        ),
+    ] = None,
+    tracestate: Annotated[
+        str | None,
+        Header(
+            description="What vendors of tracing add to it; goes along.",
+            examples=["vendor=00f067aa0ba902b7"],
+        ),
+    ] = None,
+) -> str:
+    return context_or_new(traceparent, tracestate)
+
+
+type TraceContext = Annotated[str, Depends(_context)]
+"""The trace context of a request; a new one where it brings none."""
 
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"

@@ -1,28 +1,57 @@
 """W3C Trace Context: a request that brings no trace starts one at the door.
 
-What is not well-formed is no trace, and harms nobody (Trace Context §4.3).
+A trace context is one text wherever we keep it: the ``traceparent``, then a space and the
+``tracestate`` if there is one. What is not well-formed is no trace, and harms nobody (Trace
+Context §3.2, §3.3).
 """
 
 import re
 import secrets
 from typing import Final
 
-__all__ = ["trace_id_of", "traceparent_of", "traceparent_or_new"]
+__all__ = ["context_of", "context_or_new", "headers_of_context", "trace_id_of"]
 
 _TRACEPARENT: Final = re.compile(r"00-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_MEMBER: Final = re.compile(
+    r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+)
+_MEMBERS_MAX: Final = 32
+_STATE_CHARACTERS_MAX: Final = 512
 
 
-def traceparent_of(header: str | None) -> str | None:
-    """Keep a well-formed ``traceparent``: another might not fit into a column, or into a record."""
-    return header if header and _TRACEPARENT.fullmatch(header) else None
+def context_of(traceparent: str | None, tracestate: str | None = None) -> str | None:
+    """Keep a well-formed ``traceparent``, with its ``tracestate`` if that is well-formed, too."""
+    if not traceparent or not _TRACEPARENT.fullmatch(traceparent):
+        return None
+    state = _state_of(tracestate or "")
+    return f"{traceparent} {state}" if state else traceparent
 
 
-def traceparent_or_new(header: str | None) -> str:
-    """Keep a well-formed ``traceparent``; else begin a new, sampled trace."""
-    return traceparent_of(header) or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+def context_or_new(traceparent: str | None, tracestate: str | None = None) -> str:
+    """Keep a well-formed trace context; else begin a new, sampled trace."""
+    new = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return context_of(traceparent, tracestate) or new
 
 
-def trace_id_of(traceparent: str | None) -> str | None:
-    """Take the trace's id out of a ``traceparent``."""
-    match = _TRACEPARENT.fullmatch(traceparent or "")
+def headers_of_context(context: str | None) -> list[tuple[str, str]]:
+    """Write a trace context as the headers it came in; none for no trace."""
+    if not context:
+        return []
+    traceparent, _, tracestate = context.partition(" ")
+    parent = ("traceparent", traceparent)
+    return [parent, ("tracestate", tracestate)] if tracestate else [parent]
+
+
+def trace_id_of(context: str | None) -> str | None:
+    """Take the trace's id out of a trace context."""
+    match = _TRACEPARENT.match(context or "")
     return match["trace"] if match else None
+
+
+def _state_of(tracestate: str) -> str:
+    """Keep a list of members whose keys differ; empty members are allowed, and left out."""
+    members = [member for part in tracestate.split(",") if (member := part.strip(" \t"))]
+    keys = {member.partition("=")[0] for member in members}
+    is_sound = len(keys) == len(members) <= _MEMBERS_MAX and all(map(_MEMBER.fullmatch, members))
+    state = ",".join(members)
+    return state if is_sound and len(state) <= _STATE_CHARACTERS_MAX else ""

@@ -142,12 +142,13 @@ async def test_data_may_be_base64(intake: Intake, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ANY)
-async def test_the_extension_traceparent_is_honoured(intake: Intake, mode: str) -> None:
+async def test_the_extension_of_traces_is_honoured(intake: Intake, mode: str) -> None:
     """The event's own trace goes on, not that of the hop which brought it."""
-    await ANY[mode](intake, event(REQUEST, traceparent=TRACE))
+    await ANY[mode](intake, event(REQUEST, traceparent=TRACE, tracestate="vendor=1"))
     async with intake.db.session() as session:
         [headers] = [json.loads(row["headers"]) for row in await session.fetch(TRACES)]
     assert dict(headers)["traceparent"] == TRACE
+    assert dict(headers)["tracestate"] == "vendor=1"
 
 
 @pytest.mark.parametrize("missing", ["specversion", "id", "source", "type"])

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import pytest
 from shared import inbox
 from shared.clock import or_after
 from shared.errors import Transient
-from shared.events import Envelope, Event, TicketResponded
+from shared.events import ClockWarned, Envelope, Event, PromiseBreached, TicketResponded
 from shared.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import FreshDatabase, MakeDatabase
@@ -35,6 +36,9 @@ RELAY: Final = """
                     RETURNING id, topic, partition, value)
     SELECT id, topic, partition, convert_from(value, 'UTF8') AS fact FROM oldest ORDER BY id
 """
+HEADERS: Final = "SELECT headers FROM outbox ORDER BY id"
+CONTEXT: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 vendor=1"
+OTHER: Final = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 STAND: Final = """
     CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT timestamptz '{}' $$
@@ -160,6 +164,22 @@ async def test_two_sweepers_announce_each_breach_once(monitor: Monitor) -> None:
     breached = Counter(fact["ticket_id"] for fact in await monitor.said("broken"))
     assert len(breached) == TICKETS
     assert set(breached.values()) == {1}
+
+
+async def test_what_time_brings_goes_on_with_the_trace_of_its_request(monitor: Monitor) -> None:
+    """Warning and breach name the trace of the fact that started the clock, state and all."""
+    others = replace(told(TicketResponded, "T", after_min=-30), traceparent=OTHER)
+    await monitor.fold(replace(a_ticket("T"), traceparent=CONTEXT), others)
+    for minute in (49, 61):
+        await monitor.stand_at(NOON + minutes(minute))
+        await sweep(monitor.db, Swept())
+    headers = [dict(json.loads(row["headers"])) for row in await monitor.rows(HEADERS)]
+    traced = {
+        h["ce_type"]: (h["traceparent"], h["tracestate"])
+        for h in headers
+        if h["ce_type"] in {ClockWarned.type, PromiseBreached.type}
+    }
+    assert traced == dict.fromkeys((ClockWarned.type, PromiseBreached.type), tuple(CONTEXT.split()))
 
 
 async def test_two_instances_work_off_a_backlog_together(monitor: Monitor) -> None:

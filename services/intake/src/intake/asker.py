@@ -12,8 +12,7 @@ from pydantic_core import from_json
 
 from intake.access import Writer
 from shared.access import Key
-from shared.api import IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN, Traceparent
-from shared.tracing import traceparent_or_new
+from shared.api import IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN, TraceContext
 
 __all__ = ["Asker", "Asks"]
 
@@ -42,13 +41,13 @@ class Asker:
 async def _asker(
     request: Request,
     key: Writer,
-    traceparent: Traceparent = None,
+    context: TraceContext,
     idempotency_key: IdempotencyKey = None,
 ) -> Asker:
     _check_single(request)
     return Asker(
         key,
-        traceparent_or_new(traceparent),
+        context,
         None if idempotency_key is None else key.word(idempotency_key),
         b"" if idempotency_key is None else await _fingerprint(request),
     )

@@ -103,4 +103,5 @@ def _attributes_of(request: Request) -> dict[str, str]:
         for name, value in request.headers.items()
         if name.startswith(_PREFIX)
     }
-    return {"traceparent": request.headers.get("traceparent", ""), **found}
+    trace = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
+    return {**trace, **found}

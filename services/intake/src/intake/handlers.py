@@ -29,7 +29,7 @@ from shared.events import (
 from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
 from shared.postgres import Tx
 from shared.sla.due import moves_due
-from shared.tracing import traceparent_of
+from shared.tracing import context_of
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "take"]
 
@@ -90,7 +90,7 @@ def decode(record: Record) -> Item | Skipped:
     place = dead_letters.id_of(record)
     headers = read_headers(record.headers, webhooks.CONNECTION)
     if (connection := headers.get(webhooks.CONNECTION)) is not None:
-        trace = traceparent_of(headers.get("traceparent"))
+        trace = context_of(headers.get("traceparent"), headers.get("tracestate"))
         return Hooked(place, record, connection, read_json(record.value), trace)
     sent = _sent(record, headers)
     try:
@@ -114,7 +114,7 @@ def _clock(record: Record) -> Envelope[Event] | Skipped:
 
 def _sent(record: Record, headers: Mapping[str, str]) -> cloudevents.Sent:
     """Read a document: as a CloudEvent of either mode, or bare."""
-    trace = traceparent_of(headers.get("traceparent"))
+    trace = context_of(headers.get("traceparent"), headers.get("tracestate"))
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == cloudevents.STRUCTURED:
         content, own = cloudevents.structured(read_json(record.value))

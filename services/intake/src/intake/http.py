@@ -46,7 +46,7 @@ from shared.events.codec import describe
 from shared.http import problem
 from shared.limits import LIMITS, Limits
 from shared.postgres import Database
-from shared.tracing import traceparent_or_new
+from shared.tracing import context_or_new
 
 __all__ = ["Parts", "make_app"]
 
@@ -240,7 +240,7 @@ class _Door:
 
     async def submit(self, contents: Sequence[Inbound]) -> Sequence[ReceiptIssued]:
         """Take what came by a signed webhook."""
-        documents = [Document(content, traceparent_or_new(None)) for content in contents]
+        documents = [Document(content, context_or_new(None)) for content in contents]
         async with self._db.transaction() as tx:
             return await desk.receive(tx, documents, self._keys)
 

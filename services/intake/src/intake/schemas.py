@@ -38,6 +38,7 @@ _CLOUDEVENT: Final = {
         "time": {"type": "string", "format": "date-time"},
         "datacontenttype": {"type": "string"},
         "traceparent": {"type": "string"},
+        "tracestate": {"type": "string"},
         "data": _DOCUMENT,
         "data_base64": {"type": "string", "contentEncoding": "base64"},
     },

@@ -11,6 +11,7 @@ import idna
 
 from notifier import domain
 from notifier.domain import Delivery, one_line
+from shared.tracing import headers_of_context
 
 __all__ = ["Letter", "Letterhead"]
 
@@ -102,6 +103,8 @@ class Letterhead:
         message["References"] = thread
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # what Exchange listens to
+        for name, value in headers_of_context(delivery.traceparent):
+            message[name] = value
         message.set_content(mail.text)
         return message
 

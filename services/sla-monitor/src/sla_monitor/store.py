@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from shared.events import CATALOGUE, Envelope
+from shared.events import CATALOGUE, Envelope, TicketFact
 from shared.policies import ExceptionWindow, Policy
 from shared.postgres import Tx
 from sla_monitor.domain import Clock, Fact, Key
@@ -65,10 +65,11 @@ LOCK: Final = """
     FROM unnest($1::uuid[]) AS ticket_id
 """
 ADD_FACTS: Final = """
-    INSERT INTO fact (ticket_id, fact_id, source, occurred_at, learned_at, type, data)
-    SELECT ticket_id, fact_id, source, occurred_at, $7, type, data
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[])
-        AS new (ticket_id, fact_id, source, occurred_at, type, data)
+    INSERT INTO fact (ticket_id, fact_id, source, occurred_at, learned_at, type, data, traceparent)
+    SELECT ticket_id, fact_id, source, occurred_at, $8, type, data, traceparent
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[],
+                $7::text[])
+        AS new (ticket_id, fact_id, source, occurred_at, type, data, traceparent)
     ON CONFLICT DO NOTHING
 """
 FACTS: Final = """
@@ -110,10 +111,17 @@ OWN: Final = """
     WHERE CASE WHEN partition % $2 = $3
                THEN pg_try_advisory_xact_lock(hashtext('sweep'), partition) END
 """
+# The fact that started a clock is the one nearest to its start.
+_TRACE: Final = """
+    SELECT traceparent FROM fact
+    WHERE fact.ticket_id = clock.ticket_id AND traceparent IS NOT NULL
+    ORDER BY greatest(occurred_at - started_at, started_at - occurred_at), fact_id LIMIT 1
+"""
 DUE: Final = {
     order: f"""
         SELECT due.* FROM unnest($1::smallint[]) AS mine (partition) CROSS JOIN LATERAL (
-            SELECT partition, next_at, ctid::text AS place, {_CLOCK} FROM clock
+            SELECT partition, next_at, ctid::text AS place, ({_TRACE}), {_CLOCK}
+            FROM clock
             WHERE partition = mine.partition AND next_at <= premium_now()
             ORDER BY next_at {order} LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
     """
@@ -198,11 +206,12 @@ class Partition(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A clock with something to announce, where it is in Kafka and in its table, and since when."""
+    """A clock with something to announce: where it is in Kafka and in its table, and its trace."""
 
     partition: int
     was_due_at: datetime
     place: str
+    traceparent: str | None
     clock: Clock
 
 
@@ -224,6 +233,7 @@ async def add_facts(tx: Tx, new: Sequence[Fact], *, now: datetime) -> None:
         [fact.time for fact in new],
         [fact.event.type for fact in new],
         [fact.event.model_dump_json() for fact in new],
+        [fact.traceparent if isinstance(fact.event, TicketFact) else None for fact in new],
         now,
     )
 
@@ -348,7 +358,14 @@ async def clocks_as_they_are(tx: Tx, ticket_id: UUID) -> dict[Key, Clock]:
 async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> list[Due]:
     rows = await tx.fetch(DUE[order], partitions, limit)
     return [
-        Due(row["partition"], row["next_at"], row["place"], _clock(row, begins=3)) for row in rows
+        Due(
+            row["partition"],
+            row["next_at"],
+            row["place"],
+            row["traceparent"],
+            _clock(row, begins=4),
+        )
+        for row in rows
     ]
 
 

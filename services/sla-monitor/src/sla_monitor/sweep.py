@@ -67,8 +67,10 @@ async def sweep(
         announced: list[Announced] = []
         places: list[int] = []
         skipped = 0
-        for partition, was_due_at, place, clock in due:
-            outcome = domain.fall_due(clock, now=now, watermark=judged_to[partition])
+        for partition, was_due_at, place, traceparent, clock in due:
+            outcome = domain.fall_due(
+                clock, now=now, watermark=judged_to[partition], traceparent=traceparent
+            )
             changed.append((place, outcome.clock))
             announced += outcome.announced
             places += [partition] * len(outcome.announced)

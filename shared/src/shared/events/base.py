@@ -52,7 +52,10 @@ class TicketEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Envelope[E: Event]:
-    """An event with its CloudEvents attributes. ``time`` is when it happened, in UTC."""
+    """An event with its CloudEvents attributes. ``time`` is when it happened, in UTC.
+
+    ``traceparent`` is a whole trace context (`shared.tracing`).
+    """
 
     id: UUID
     source: str

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from shared.errors import Poison
 from shared.events.base import NAMESPACE
 from shared.text import fault_of_text
-from shared.tracing import traceparent_of
+from shared.tracing import context_of
 
 __all__ = [
     "STRUCTURED",
@@ -53,7 +53,7 @@ def read_attributes(given: Mapping[str, Any], prefix: str = "") -> Attributes:
         source=_required(given, f"{prefix}source"),
         type=_required(given, f"{prefix}type"),
         time=_optional(given, f"{prefix}time"),
-        traceparent=_trace(given, f"{prefix}traceparent") or _trace(given, "traceparent"),
+        traceparent=_trace(given, prefix) or _trace(given, ""),
     )
 
 
@@ -114,6 +114,7 @@ def _optional(given: Mapping[str, Any], name: str) -> str | None:
     return value or None
 
 
-def _trace(given: Mapping[str, Any], name: str) -> str | None:
-    value = given.get(name)
-    return traceparent_of(value) if isinstance(value, str) else None
+def _trace(given: Mapping[str, Any], prefix: str) -> str | None:
+    """Read the trace of the extension Distributed Tracing, or of the transport's own headers."""
+    found = (given.get(f"{prefix}{name}") for name in ("traceparent", "tracestate"))
+    return context_of(*(value if isinstance(value, str) else None for value in found))

@@ -27,6 +27,7 @@ from shared.events import (
 from shared.events.cloudevents import Attributes
 from shared.events.requests import PlausibleMoment
 from shared.text import fault_in_json, fault_of_text, may_hide_bad_text
+from shared.tracing import headers_of_context
 
 __all__ = [
     "DEPTH_MAX",
@@ -51,7 +52,7 @@ DEPTH_MAX: Final = 32
 _NEEDED: Final = frozenset(
     {"content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"}
 )
-_TRACE: Final = frozenset({"traceparent", "ce_traceparent"})
+_TRACE: Final = frozenset({"traceparent", "tracestate", "ce_traceparent", "ce_tracestate"})
 _OTHERS_WRITE: Final = frozenset(
     {AccountListed.topic, PolicyPublished.topic, SpecialistRemoved.topic}
 )
@@ -98,9 +99,7 @@ def attributes_of(envelope: Envelope[Event]) -> list[tuple[str, str]]:
         ("ce_partitionkey", envelope.event.subject),
         ("ce_dataschema", cloudevents.schema_of(envelope.event.type)),
     ]
-    if envelope.traceparent:
-        attributes.append(("traceparent", envelope.traceparent))
-    return attributes
+    return [*attributes, *headers_of_context(envelope.traceparent)]
 
 
 def headers_of(envelope: Envelope[Event]) -> list[Header]:

@@ -16,11 +16,10 @@ from router.callbacks import store
 from router.callbacks.book import Dial, NoCallback, Settled, Stranger
 from router.callbacks.ledger import Call
 from router.handlers import Matcher
-from shared.api import A_TICKET, TicketId, Traceparent, problems
+from shared.api import A_TICKET, TicketId, TraceContext, problems
 from shared.events import AttemptOutcome
 from shared.http_input import JsonRoute
 from shared.postgres import Database, now
-from shared.tracing import traceparent_or_new
 
 __all__ = ["Attempted", "Callback", "Tried", "routes"]
 
@@ -102,15 +101,14 @@ def routes(db: Database, matcher: Matcher) -> APIRouter:
         "/v1/tickets/{ticket_id}/attempts", summary="Say what came of a call", responses=_FAILS
     )
     async def record_attempt(
-        ticket_id: TicketId, told: Attempted, key: Actor, traceparent: Traceparent = None
+        ticket_id: TicketId, told: Attempted, key: Actor, context: TraceContext
     ) -> Callback:
         """Take down an attempt; the answer says when to dial next, if anybody should.
 
         The same sent twice is one attempt: of one moment; or, without a moment, within 20 seconds.
         """
         check_specialist(key, told.specialist_id)
-        trace = traceparent_or_new(traceparent)
-        dialled = Dial(ticket_id, told.specialist_id, told.outcome, told.at, trace)
+        dialled = Dial(ticket_id, told.specialist_id, told.outcome, told.at, context)
         try:
             async with db.transaction() as tx:
                 at = await now(tx)

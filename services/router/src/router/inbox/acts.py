@@ -15,7 +15,7 @@ from router.offers.acts import REPEATED_WITHIN, Act, Conflict, NotTheirs, Outcom
 from shared.events import AttemptOutcome
 from shared.postgres import Tx
 from shared.promises import Severity
-from shared.tracing import traceparent_or_new
+from shared.tracing import context_or_new
 from shared.web.visitors import Denied, Missing, Visitor
 from shared.web.words import span
 
@@ -70,7 +70,7 @@ async def _do(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datet
     holder: str | None = row["specialist_id"]
     if wish.act == "hand-back" and holder != visitor.name and not visitor.lead:
         raise Denied(_ANOTHERS)
-    act = make(_Form(wish, visitor.name, holder or "", traceparent_or_new(None)))
+    act = make(_Form(wish, visitor.name, holder or "", context_or_new(None)))
     if str(row["turn"]) != wish.turn:
         before = await kept.done_before(tx, deed_of(act), since=now - REPEATED_WITHIN)
         if before is not None:
@@ -97,7 +97,7 @@ async def _attempt(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: 
     if not theirs and not await store.dialled(tx, wish.ticket_id, visitor.name):
         raise Denied(_ANOTHERS)
     try:
-        dial = Dial(wish.ticket_id, visitor.name, outcome, None, traceparent_or_new(None))
+        dial = Dial(wish.ticket_id, visitor.name, outcome, None, context_or_new(None))
         call = await matcher.dial(tx, dial, now)
     except NoCallback:
         return Said("Nobody waits for a call on this ticket.", bad=True)

@@ -22,14 +22,13 @@ from shared.api import (
     IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY_PATTERN,
     TicketId,
-    Traceparent,
+    TraceContext,
     answered_by,
     problems,
 )
 from shared.events import Presence
 from shared.postgres import Database, now
 from shared.promises import Channel, Severity
-from shared.tracing import traceparent_or_new
 
 __all__ = ["add_desk"]
 
@@ -161,7 +160,7 @@ class _Call:
 
 
 def _call(
-    traceparent: Traceparent = None,
+    context: TraceContext,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -171,7 +170,7 @@ def _call(
         ),
     ] = None,
 ) -> _Call:
-    return _Call(traceparent_or_new(traceparent), idempotency_key)
+    return _Call(context, idempotency_key)
 
 
 type Called = Annotated[_Call, Depends(_call)]
@@ -358,7 +357,7 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         specialist_id: Annotated[_Id, Path(examples=["mara"])],
         word: Heartbeat,
         key: Actor,
-        traceparent: Traceparent = None,
+        context: TraceContext,
     ) -> None:
         """Say whether somebody is there: a heartbeat.
 
@@ -366,8 +365,7 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         what they have, by the rules. A heartbeat does not end what is ended by `back`.
         """
         check_specialist(key, specialist_id)
-        trace = traceparent_or_new(traceparent)
-        await _say(acts.Say(specialist_id, word.presence, word.hand_back, trace))
+        await _say(acts.Say(specialist_id, word.presence, word.hand_back, context))
 
     @app.post(
         "/v1/specialists/{specialist_id}/back",
@@ -378,11 +376,11 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
     async def end_away(
         specialist_id: Annotated[_Id, Path(examples=["mara"])],
         key: Actor,
-        traceparent: Traceparent = None,
+        context: TraceContext,
     ) -> None:
         """End being away: by their own act in the inbox, or after too many unanswered offers."""
         check_specialist(key, specialist_id)
-        await _say(acts.Return(specialist_id, traceparent_or_new(traceparent)))
+        await _say(acts.Return(specialist_id, context))
 
     async def _say(word: acts.Word) -> None:
         try:

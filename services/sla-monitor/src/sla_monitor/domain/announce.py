@@ -52,7 +52,9 @@ def fold(old: Clock | None, truth: Clock, cause: Cause, *, now: datetime) -> Out
     clock, taken_back = _reconsider(clock, now, cause)
     was_due = old is not None and old.broken is None and old.is_late(now)
     expected = was_due and old is not None and old.due_at == clock.due_at
-    due = fall_due(clock, now=now, late=None if expected else cause.id)
+    due = fall_due(
+        clock, now=now, late=None if expected else cause.id, traceparent=cause.traceparent
+    )
     return Outcome(due.clock, [*changes, *taken_back, *due.announced], due.skipped)
 
 
@@ -72,9 +74,14 @@ def withdraw(old: Clock, cause: Cause) -> Outcome:
 
 
 def fall_due(
-    clock: Clock, *, now: datetime, late: UUID | None = None, watermark: datetime | None = None
+    clock: Clock,
+    *,
+    now: datetime,
+    late: UUID | None = None,
+    watermark: datetime | None = None,
+    traceparent: str | None = None,
 ) -> Outcome:
-    """Announce what has fallen due by ``now``.
+    """Announce what has fallen due by ``now``, as a part of a trace.
 
     A warning whose breach has passed, or that a later one has overtaken, is skipped. A breach
     is said to be late when a fact (``late``) brings it after its time, or when the published
@@ -84,7 +91,7 @@ def fall_due(
     if clock.broken is None and clock.is_late(now):
         if late is None and watermark is not None and _due(clock) <= watermark:
             late = clock.started_by
-        broken, announced = _break(clock, now, late)
+        broken, announced = _break(clock, now, late, traceparent)
         return Outcome(broken, [announced], len(passed))
     if not passed:
         return Outcome(clock, [])
@@ -100,7 +107,8 @@ def fall_due(
             "breakdown": breakdown(clock, at),
         }
     )
-    return Outcome(clock._replace(warned_s=used_s), [_by_timer(clock, event, at)], len(passed) - 1)
+    warning = _by_timer(clock, event, at, traceparent)
+    return Outcome(clock._replace(warned_s=used_s), [warning], len(passed) - 1)
 
 
 def _follow(old: Clock | None, truth: Clock, cause: Cause) -> tuple[Clock, list[Announced]]:
@@ -208,7 +216,9 @@ def _retract(clock: Clock, reason: Retraction, cause: Cause) -> tuple[Clock, lis
     return kept, [announced]
 
 
-def _break(clock: Clock, now: datetime, late: UUID | None) -> tuple[Clock, Announced]:
+def _break(
+    clock: Clock, now: datetime, late: UUID | None, traceparent: str | None
+) -> tuple[Clock, Announced]:
     due_at = _due(clock)
     told = {
         **_whose(clock),
@@ -218,7 +228,7 @@ def _break(clock: Clock, now: datetime, late: UUID | None) -> tuple[Clock, Annou
         **({} if late is None else {"late": True, "fact_id": late}),
     }
     event_type = PromiseBreached if clock.breaks_as == "breached" else PromiseMissed
-    announced = _by_timer(clock, event_type.model_validate(told), due_at)
+    announced = _by_timer(clock, event_type.model_validate(told), due_at, traceparent)
     return clock._replace(broken=clock.breaks_as, broken_id=announced.id), announced
 
 
@@ -253,11 +263,11 @@ def _because(cause: Cause, event: ClockFact, time: datetime) -> Announced:
     )
 
 
-def _by_timer(clock: Clock, event: ClockFact, at: datetime) -> Announced:
+def _by_timer(clock: Clock, event: ClockFact, at: datetime, traceparent: str | None) -> Announced:
     """Derive the id from the timer: the clock and the instant it was set for.
 
     The clock is named by what started it, too: an earlier acceptance may come to light.
     """
     which = f"{event.type}/{event.discriminator}/{clock.started_by}"
     timer = uuid5(clock.ticket_id, f"{which}/{at.isoformat()}/{clock.retractions}")
-    return Envelope(timer, SOURCE, at, event)
+    return Envelope(timer, SOURCE, at, event, traceparent)
