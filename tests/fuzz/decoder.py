@@ -15,6 +15,7 @@ from typing import Final
 
 from tests.fuzz.mutations import Good, mutated, values_by_field
 
+from intake import accounts
 from intake import handlers as intake
 from notifier import handlers as notifier
 from shared.clock import elapsed_s
@@ -28,7 +29,7 @@ GOLDEN: Final = Path(__file__).parents[1] / "contracts" / "golden"
 _CHUNK: Final = 1_000
 _SHOWN_MAX: Final = 20
 _DETAIL_BYTES_MAX: Final = 256 * 1024
-_READ: Final = (intake.Posted, intake.Refused, Envelope)
+_READ: Final = (intake.Posted, intake.Refused, accounts.Told, Envelope)
 
 type _Decode = Callable[[Record], object]
 

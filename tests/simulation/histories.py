@@ -8,36 +8,15 @@ from random import Random
 from typing import Final, get_args
 from uuid import UUID
 
+from tests.simulation.happenings import ANSWERED, HANDS, SEVERE, SIMPLE, SIMPLE_WAITS, TICKET
+
 from shared.events import (
-    AssignmentHandedBack,
-    AssignmentReleased,
-    AssignmentResponded,
-    CallbackSettled,
-    CustomerReached,
-    CustomerReplied,
     Envelope,
     Event,
-    NotificationSent,
-    OfferAccepted,
-    OfferExpired,
-    OfferWithdrawn,
-    SeverityReclassified,
     TicketAbsorbed,
     TicketAccepted,
-    TicketAssigned,
-    TicketClosed,
-    TicketDeclined,
-    TicketErased,
     TicketFact,
     TicketMerged,
-    TicketNoted,
-    TicketQueued,
-    TicketReclassified,
-    TicketReopened,
-    TicketResolved,
-    TicketResponded,
-    TicketResumed,
-    TicketWaiting,
 )
 from shared.promises import CAUSES, WARNINGS, Cause, Channel, Promise, PromiseKind, Role, Severity
 from shared.testing.builders import promised
@@ -46,7 +25,6 @@ __all__ = ["END", "TICKET", "History", "Step", "draw", "promise"]
 
 type Fact = Envelope[Event]
 
-TICKET: Final = UUID("11111111-1111-5111-8111-111111111111")
 END: Final = datetime(2027, 6, 1, tzinfo=UTC)
 """Long after everything is over."""
 _MINUTE: Final = timedelta(minutes=1)
@@ -303,17 +281,17 @@ def _event(random: Random, themes: Sequence[str], at: datetime) -> Event:
     kind = random.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0]
     match kind:
         case "waiting":
-            return _SIMPLE_WAITS[random.choice(CAUSES)]
+            return SIMPLE_WAITS[random.choice(CAUSES)]
         case "reclassified":
-            return random.choice(_SEVERE[random.choice(get_args(Severity.__value__))])
+            return random.choice(SEVERE[random.choice(get_args(Severity.__value__))])
         case "absorbed":
             return random.choice(_absorbed(at))
         case "merged":
             return TicketMerged(ticket_id=TICKET, into=UUID(int=random.getrandbits(128)))
         case "hands" | "responded":
-            return random.choice(_HANDS if kind == "hands" else _ANSWERED)
+            return random.choice(HANDS if kind == "hands" else ANSWERED)
         case _:
-            return _SIMPLE[kind]
+            return SIMPLE[kind]
 
 
 _WEIGHTS: Final = {
@@ -332,68 +310,6 @@ _WEIGHTS: Final = {
     "noted": 1,
     "hands": 4,
 }
-_SIMPLE: Final[dict[str, Event]] = {
-    "replied": CustomerReplied(ticket_id=TICKET),
-    "reached": CustomerReached(ticket_id=TICKET),
-    "settled": CallbackSettled(ticket_id=TICKET, how="answered", on=TICKET),
-    "resumed": TicketResumed(ticket_id=TICKET),
-    "resolved": TicketResolved(ticket_id=TICKET),
-    "closed": TicketClosed(ticket_id=TICKET),
-    "reopened": TicketReopened(ticket_id=TICKET),
-    "erased": TicketErased(ticket_id=TICKET),
-    "noted": TicketNoted(ticket_id=TICKET),
-}
-_SIMPLE_WAITS: Final = {c: TicketWaiting(ticket_id=TICKET, waiting_for=c) for c in CAUSES}
-_ANSWERED: Final[tuple[Event, ...]] = (
-    TicketResponded(ticket_id=TICKET),
-    AssignmentResponded(ticket_id=TICKET, specialist_id="ada"),
-)
-_SEVERE: Final[dict[Severity, tuple[Event, ...]]] = {
-    s: (
-        TicketReclassified(ticket_id=TICKET, severity=s),
-        SeverityReclassified(ticket_id=TICKET, specialist_id="ada", severity=s),
-    )
-    for s in get_args(Severity.__value__)
-}
-_HANDS: Final[tuple[Event, ...]] = (
-    *(
-        TicketQueued.model_validate({"ticket_id": TICKET, "reason": reason})
-        for reason in ("no_skill", "no_capacity", "no_shift")
-    ),
-    *(
-        TicketAssigned(
-            ticket_id=TICKET,
-            specialist_id=specialist,
-            account_id="northwind",
-            channel="email",
-            severity="standard",
-            language="en",
-            english_instead=False,
-            due_at=_DAYS[0],
-            waited_ms=0,
-        )
-        for specialist in _SPECIALISTS
-    ),
-    TicketDeclined(ticket_id=TICKET, specialist_id="ada", reason="busy"),
-    AssignmentReleased(ticket_id=TICKET, specialist_id="ada", cause="closed"),
-    AssignmentHandedBack(ticket_id=TICKET, specialist_id="ada", cause="offline"),
-    OfferAccepted(ticket_id=TICKET, specialist_id="ada", offer_id=TICKET),
-    OfferExpired(ticket_id=TICKET, specialist_id="ada", offer_id=TICKET),
-    OfferWithdrawn(ticket_id=TICKET, specialist_id="ada", offer_id=TICKET, cause="resolved"),
-    *(
-        NotificationSent.model_validate(
-            {
-                "ticket_id": TICKET,
-                "delivery_id": TICKET,
-                "alert": alert,
-                "recipient": "ada",
-                "medium": "mail",
-                "attempts": 1,
-            }
-        )
-        for alert in ("assignment", "callback")
-    ),
-)
 
 
 def _steps(random: Random, facts: Sequence[Fact]) -> Iterator[Step]:

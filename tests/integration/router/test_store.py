@@ -3,14 +3,14 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from itertools import batched, pairwise
-from random import Random
 from typing import Any, Final
 
 import pytest
 from asyncpg import CheckViolationError
+from tests.integration.router.morning import a_morning, channel_of, dice_of
 from tests.integration.router.storm import a_moment
 
 from router.handlers import Matcher
@@ -22,24 +22,19 @@ from shared.errors import Transient
 from shared.events import (
     ClockPaused,
     ClockResumed,
-    CustomerReached,
     Envelope,
     Event,
-    Presence,
     TicketClosed,
-    TicketReopened,
     TicketResponded,
 )
 from shared.postgres import Database
-from shared.promises import Channel, Role
+from shared.promises import Channel
 from shared.testing.builders import (
     NOON,
     a_clock,
     a_specialist,
     a_ticket,
-    gone,
     minutes,
-    reclassified,
     told,
 )
 from shared.testing.databases import MakeDatabase
@@ -48,8 +43,6 @@ NOW: Final = NOON + timedelta(minutes=45)
 BATCH: Final = 500
 PIECE_MAX: Final = 1_000
 DUE = "SELECT due_at FROM ticket"
-ROLES: Final[tuple[Role, ...]] = ("super_admin", "seat")
-PRESENCES: Final[tuple[Presence, ...]] = ("online", "online", "online", "away")
 
 ANNOUNCED = """
     SELECT convert_from(value, 'UTF8') AS fact FROM outbox
@@ -140,8 +133,10 @@ async def test_a_long_queue_goes_piece_by_piece(db: Router) -> None:
     Those who are listed when one has given enough turn in the sweeps after it.
     """
     tickets = [
-        a_ticket(f"T{n}", channel=_channel(n), language=("en", "de", "fr")[n % 7 % 3], after_min=n)
-        for n in _dice(1).sample(range(10_000), 10_000)
+        a_ticket(
+            f"T{n}", channel=channel_of(n), language=("en", "de", "fr")[n % 7 % 3], after_min=n
+        )
+        for n in dice_of(1).sample(range(10_000), 10_000)
     ]
     for batch in batched(tickets, BATCH):
         await take(db, batch)
@@ -162,7 +157,7 @@ async def test_a_long_queue_goes_piece_by_piece(db: Router) -> None:
 
 async def test_a_shift_takes_the_earliest_due_of_a_long_queue(db: Router) -> None:
     """As many as it has room for, over all languages it speaks."""
-    order = _dice(2).sample(range(2_000), 2_000)
+    order = dice_of(2).sample(range(2_000), 2_000)
     tickets = [a_ticket(f"T{n}", language=("en", "de")[n % 2], after_min=n) for n in order]
     for batch in batched(tickets, BATCH):
         await take(db, batch)
@@ -341,7 +336,7 @@ async def open_a_page(db: Router, name: str) -> None:
 
 async def test_batches_make_no_difference(database: MakeDatabase) -> None:
     """However the records are cut, the same facts are announced."""
-    records = _a_morning(_dice(3))
+    records = a_morning(dice_of(3))
     outcomes = []
     for size in (len(records), 37, 5, 1):
         db = Router((await database("router")).dsn)
@@ -352,60 +347,6 @@ async def test_batches_make_no_difference(database: MakeDatabase) -> None:
         await db.stop()
     assert len(outcomes[0]) > 150
     assert all(outcome == outcomes[0] for outcome in outcomes)
-
-
-def _dice(seed: int) -> Random:
-    return Random(seed)  # noqa: S311 - the same for every run
-
-
-def _channel(number: int) -> Channel:
-    channels: tuple[Channel, ...] = ("email", "email", "phone", "chat")
-    return channels[number % len(channels)]
-
-
-def _a_morning(dice: Random) -> list[Envelope[Event]]:
-    """Tell of 200 tickets, and of a team of six who come and go, too small for them."""
-    placed = [*_requests(dice), *_shifts(dice)]
-    return [record for _, record in sorted(placed, key=lambda pair: pair[0])]
-
-
-def _requests(dice: Random) -> Iterator[tuple[float, Envelope[Event]]]:
-    for n in range(200):
-        yield (
-            n,
-            a_ticket(
-                f"T{n}",
-                channel=_channel(n),
-                language=dice.choice(["en", "en", "de", "fr-CA", "ja"]),
-                role=dice.choice(ROLES),
-                account_id=f"account-{dice.randrange(20)}",
-                after_min=n,
-            ),
-        )
-        end = dice.choice([TicketResponded, CustomerReached, TicketClosed])
-        yield n + dice.randrange(60), told(end, f"T{n}", after_min=n + 60)
-        if n % 9 == 0:
-            yield n + 5, reclassified(f"T{n}", "business_critical", after_min=n + 1)
-        if n % 11 == 0:
-            yield n + 70, told(TicketReopened, f"T{n}", after_min=n + 90)
-
-
-def _shifts(dice: Random) -> Iterator[tuple[float, Envelope[Event]]]:
-    for n in range(0, 200, 4):
-        who = f"s{n % 6}"
-        if dice.random() < 0.1:
-            yield n, gone(who, after_min=n)
-            continue
-        yield (
-            n,
-            a_specialist(
-                who,
-                languages=dice.choice([("en",), ("de", "en"), ("fr",)]),
-                capacity={"email": dice.randrange(5), "phone": 2, "chat": 2},
-                presence=dice.choice(PRESENCES),
-                after_min=n,
-            ),
-        )
 
 
 async def test_what_the_clock_says_outlives_the_transaction(db: Router) -> None:

@@ -74,7 +74,7 @@ class Folding:
         await store.lock(tx, ticket_ids)
         known = await store.facts(tx, ticket_ids)
         before = await store.clocks(tx, ticket_ids)
-        fold = _Fold(known, _by_ticket(before), exception_of(await store.windows(tx)), now)
+        fold = _Fold(known, _by_ticket(before), exception_of(await reevaluations.windows(tx)), now)
         for ticket_id, cause in causes:
             fold.learn(ticket_id, cause)
         await store.add_facts(tx, new, now=now)
@@ -154,10 +154,10 @@ async def _declare(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> None:
     """Keep declared exceptions; who may stand differently by them is judged again later."""
     for envelope in envelopes:
         event = envelope.event
-        if isinstance(event, PolicyPublished) and await store.put_in_force(
+        if isinstance(event, PolicyPublished) and await reevaluations.put_in_force(
             tx, event.policy_id, envelope.time
         ):
-            spans = await store.replace_windows(tx, event.document)
+            spans = await reevaluations.replace_windows(tx, event.document)
             if spans:
                 await reevaluations.add(tx, envelope, event.policy_id, spans)
 

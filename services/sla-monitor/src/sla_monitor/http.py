@@ -19,6 +19,7 @@ from sla_monitor.answers import Clocks, TicketAnswer, Timeline, clocks_answer, t
 from sla_monitor.domain.said import Learned
 from sla_monitor.examples import CLOCKS, TIMELINE
 from sla_monitor.handlers import exception_of
+from sla_monitor.reevaluation import store as reevaluations
 
 __all__ = ["make_app"]
 
@@ -55,7 +56,7 @@ def make_app(db: Database, access: Access, routes: list[BaseRoute]) -> FastAPI:
         """Each fact in order of what happened, what it changed and why, and what time brought."""
         async with db.transaction() as tx:
             learned = _known(ticket_id, await store.learned(tx, ticket_id))
-            declared = exception_of(await store.windows(tx))
+            declared = exception_of(await reevaluations.windows(tx))
             at = await now(tx)
         answer = await to_thread(  # a long story takes a while, and breaches do not wait for it
             timeline_answer, ticket_id, learned, now=at, exception_of=declared

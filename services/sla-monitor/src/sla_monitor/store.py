@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from math import nan
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -11,7 +10,6 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 from shared.events import CATALOGUE, Envelope, TicketFact
-from shared.policies import ExceptionWindow, Policy
 from shared.postgres import Tx
 from sla_monitor.domain import Clock, Fact, Key
 from sla_monitor.domain.said import Learned
@@ -20,7 +18,6 @@ __all__ = [
     "Due",
     "Partition",
     "Share",
-    "Span",
     "add_facts",
     "clocks",
     "clocks_as_they_are",
@@ -34,17 +31,11 @@ __all__ = [
     "lock",
     "mark",
     "own",
-    "put_in_force",
-    "replace_windows",
     "save_clocks",
     "seconds_to_next",
     "tell",
     "watermark_age_s",
-    "windows",
 ]
-
-type Span = tuple[datetime, datetime]
-"""The create dates that an exception covers: from, and up to but without."""
 
 _COLUMNS: Final = Clock._fields
 _PACKED: Final = frozenset({"warn_used_s", "warn_at", "phases"})
@@ -147,33 +138,6 @@ FIRSTS: Final = f"""
 TO_NEXT: Final = f"""
     SELECT extract(epoch FROM min({_FIRST}) - premium_now())::float8 FROM watermark
 """
-PUT_IN_FORCE: Final = """
-    INSERT INTO policy_in_force (policy_id, published_at) VALUES ($1, $2)
-    ON CONFLICT (policy_id) DO UPDATE SET published_at = excluded.published_at
-        WHERE policy_in_force.published_at <= excluded.published_at
-    RETURNING true
-"""
-CHANGE_WINDOWS: Final = "SELECT pg_advisory_xact_lock(hashtext('exception windows'))"
-WINDOWS: Final = "SELECT content FROM exception_window ORDER BY policy_id, name"
-# What is replaced goes with what replaces it: tickets of both may stand differently.
-REPLACE_WINDOWS: Final = """
-    WITH new AS (
-        SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
-            AS new (name, starts_at, ends_at, content)
-    ), gone AS (
-        DELETE FROM exception_window AS old WHERE policy_id = $1
-            AND NOT EXISTS (SELECT FROM new WHERE (new.name, new.content) = (old.name, old.content))
-        RETURNING starts_at, ends_at
-    ), come AS (
-        INSERT INTO exception_window (policy_id, name, starts_at, ends_at, content)
-        SELECT $1, * FROM new
-        ON CONFLICT (policy_id, name) DO UPDATE SET
-            starts_at = excluded.starts_at, ends_at = excluded.ends_at, content = excluded.content
-            WHERE exception_window.content <> excluded.content
-        RETURNING starts_at, ends_at
-    )
-    SELECT * FROM gone UNION SELECT * FROM come
-"""
 TELL: Final = """
     UPDATE watermark SET evaluated_to = new.evaluated_to, told_at = now()
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
@@ -266,25 +230,6 @@ async def ensure_partitions(tx: Tx, count: int) -> None:
     await tx.execute(ENSURE, count)
 
 
-async def windows(tx: Tx) -> list[ExceptionWindow]:
-    """Read the declared exceptions."""
-    return [_window(row["content"]) for row in await tx.fetch(WINDOWS)]
-
-
-async def put_in_force(tx: Tx, policy_id: str, published_at: datetime) -> bool:
-    """Note when a policy was published; return False for one older than what is in force."""
-    return await tx.fetchval(PUT_IN_FORCE, policy_id, published_at) is not None
-
-
-async def replace_windows(tx: Tx, policy: Policy) -> list[Span]:
-    """Keep the exceptions that a policy declares now; the spans of those that changed come back."""
-    await tx.execute(CHANGE_WINDOWS)
-    rows = [(x.name, x.starts_at, x.ends_at, x.model_dump_json()) for x in policy.exceptions]
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
-    spans = await tx.fetch(REPLACE_WINDOWS, policy.policy_id, *columns)
-    return [(row["starts_at"], row["ends_at"]) for row in spans]
-
-
 async def watermark_age_s(tx: Tx) -> float:
     """Measure how far behind the oldest watermark is; not a number before there is one."""
     age: float | None = await tx.fetchval(WATERMARK_AGE)
@@ -367,11 +312,6 @@ async def _due(tx: Tx, order: str, partitions: Sequence[int], limit: int) -> lis
         )
         for row in rows
     ]
-
-
-@lru_cache(maxsize=256)
-def _window(content: str) -> ExceptionWindow:
-    return ExceptionWindow.model_validate_json(content)
 
 
 def _fact(row: Any) -> Fact:  # noqa: ANN401 - asyncpg has no types

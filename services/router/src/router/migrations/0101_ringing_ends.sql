@@ -1,4 +1,4 @@
--- Who lets offers ring is away until they come back, and a ticket that nobody took rings again later.
+-- Who lets offers ring is away until they come back; a ticket that nobody took rings again later.
 -- On the roster's row, which no heartbeat writes: an open page does not undo what its owner did.
 ALTER TABLE specialist
     ADD COLUMN auto_ring  boolean NOT NULL DEFAULT false, -- offers ring though they never signed in

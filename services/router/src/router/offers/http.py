@@ -11,11 +11,11 @@ from fastapi import Depends, FastAPI, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.exceptions import HTTPException
 
-from router.access import Actor, Holder, Lead, Reader, check_specialist
+from router.access import Actor, Holder, Lead, check_specialist
 from router.handlers import Matcher
 from router.offers import acts, store
 from router.offers.acts import Conflict, OtherAct, Standing, Unknown
-from router.offers.rules import OfferRules
+from router.offers.rules_http import add_rules
 from shared.access import Key, check_scope
 from shared.api import (
     A_TICKET,
@@ -215,7 +215,7 @@ def add_desk(app: FastAPI, db: Database, matcher: Matcher) -> None:
     _add_work(app, desk)
     _add_leads(app, desk)
     _add_presence(app, db, matcher)
-    _add_rules(app, db)
+    add_rules(app, db)
 
 
 def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
@@ -388,18 +388,3 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
                 await matcher.say(tx, word, await now(tx))
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
-
-
-def _add_rules(app: FastAPI, db: Database) -> None:
-    @app.get("/v1/rules", summary="How it rings")
-    async def read_rules(_: Reader) -> OfferRules:
-        """Show the rules in force: how offers ring, who is set aside, what is handed back when."""
-        async with db.transaction() as tx:
-            return await store.load_rules(tx)
-
-    @app.put("/v1/rules", summary="Let it ring otherwise")
-    async def change_rules(rules: OfferRules, _: Lead) -> OfferRules:
-        """Put rules in force, for all that happens from now on."""
-        async with db.transaction() as tx:
-            await store.save_rules(tx, rules)
-        return rules

@@ -1,18 +1,63 @@
-"""Every SQL statement about work that a change of declared exceptions leaves to be done."""
+"""Every SQL statement about declared exceptions, and the work that a change of them leaves."""
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from shared.policies import ExceptionWindow, Policy
 from shared.postgres import Tx
 from sla_monitor.domain import Cause
-from sla_monitor.store import Span
 
-__all__ = ["Change", "Chunk", "Pending", "Work", "add", "advance", "chunk", "claim", "pending"]
+__all__ = [
+    "Change",
+    "Chunk",
+    "Pending",
+    "Span",
+    "Work",
+    "add",
+    "advance",
+    "chunk",
+    "claim",
+    "pending",
+    "put_in_force",
+    "replace_windows",
+    "windows",
+]
+
+type Span = tuple[datetime, datetime]
+"""The create dates that an exception covers: from, and up to but without."""
 
 _BEFORE_ALL: Final = UUID(int=0)
 
+PUT_IN_FORCE: Final = """
+    INSERT INTO policy_in_force (policy_id, published_at) VALUES ($1, $2)
+    ON CONFLICT (policy_id) DO UPDATE SET published_at = excluded.published_at
+        WHERE policy_in_force.published_at <= excluded.published_at
+    RETURNING true
+"""
+CHANGE_WINDOWS: Final = "SELECT pg_advisory_xact_lock(hashtext('exception windows'))"
+WINDOWS: Final = "SELECT content FROM exception_window ORDER BY policy_id, name"
+# What is replaced goes with what replaces it: tickets of both may stand differently.
+REPLACE_WINDOWS: Final = """
+    WITH new AS (
+        SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+            AS new (name, starts_at, ends_at, content)
+    ), gone AS (
+        DELETE FROM exception_window AS old WHERE policy_id = $1
+            AND NOT EXISTS (SELECT FROM new WHERE (new.name, new.content) = (old.name, old.content))
+        RETURNING starts_at, ends_at
+    ), come AS (
+        INSERT INTO exception_window (policy_id, name, starts_at, ends_at, content)
+        SELECT $1, * FROM new
+        ON CONFLICT (policy_id, name) DO UPDATE SET
+            starts_at = excluded.starts_at, ends_at = excluded.ends_at, content = excluded.content
+            WHERE exception_window.content <> excluded.content
+        RETURNING starts_at, ends_at
+    )
+    SELECT * FROM gone UNION SELECT * FROM come
+"""
 ADD: Final = """
     INSERT INTO reevaluation
         (policy_id, cause_id, caused_at, traceparent, starts_at, ends_at, done_to_at, done_to_id)
@@ -89,6 +134,25 @@ class Pending(NamedTuple):
     started_at: datetime
 
 
+async def windows(tx: Tx) -> list[ExceptionWindow]:
+    """Read the declared exceptions."""
+    return [_window(row["content"]) for row in await tx.fetch(WINDOWS)]
+
+
+async def put_in_force(tx: Tx, policy_id: str, published_at: datetime) -> bool:
+    """Note when a policy was published; return False for one older than what is in force."""
+    return await tx.fetchval(PUT_IN_FORCE, policy_id, published_at) is not None
+
+
+async def replace_windows(tx: Tx, policy: Policy) -> list[Span]:
+    """Keep the exceptions that a policy declares now; the spans of those that changed come back."""
+    await tx.execute(CHANGE_WINDOWS)
+    rows = [(x.name, x.starts_at, x.ends_at, x.model_dump_json()) for x in policy.exceptions]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
+    spans = await tx.fetch(REPLACE_WINDOWS, policy.policy_id, *columns)
+    return [(row["starts_at"], row["ends_at"]) for row in spans]
+
+
 async def add(tx: Tx, cause: Cause, policy_id: str, spans: Iterable[Span]) -> None:
     """Leave the tickets of some spans to be judged again, as a policy changed what it declares."""
     starts, ends = zip(*spans, strict=True)
@@ -143,3 +207,8 @@ async def is_pending(tx: Tx) -> bool:
     """Whether a change is unfinished."""
     found: bool = await tx.fetchval(IS_PENDING)
     return found
+
+
+@lru_cache(maxsize=256)
+def _window(content: str) -> ExceptionWindow:
+    return ExceptionWindow.model_validate_json(content)
