@@ -29,7 +29,7 @@ GOLDEN: Final = Path(__file__).parents[1] / "contracts" / "golden"
 _CHUNK: Final = 1_000
 _SHOWN_MAX: Final = 20
 _DETAIL_BYTES_MAX: Final = 256 * 1024
-_READ: Final = (intake.Posted, intake.Refused, accounts.Told, Envelope)
+_READ: Final = (intake.Posted, intake.Refused, accounts.Told, accounts.Unlisted, Envelope)
 
 type _Decode = Callable[[Record], object]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from math import nan
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
