@@ -29,7 +29,7 @@ from shared.testing.topics import Topics
 INBOUND: Final = "inbound.v1"
 RECEIPTS: Final = "receipts.v1"
 DEAD_LETTERS: Final = "intake.dead-letters.v1"
-TOPICS: Final = (INBOUND, "accounts.v1", "policies.v1", RECEIPTS, "tickets.v1", DEAD_LETTERS)
+TOPICS: Final = (*handlers.CONSUMES, *handlers.EMITS, DEAD_LETTERS)
 _BURST: Final = 100_000
 
 
