@@ -33,6 +33,10 @@ class Issuer:
     now: datetime
     person: Mapping[str, Any] = field(default_factory=dict)
     lies: Mapping[str, Any] = field(default_factory=dict)
+    more: Any = None
+    """What UserInfo answers, if it is there."""
+    ends: bool = True
+    """Says where its own session is ended."""
     forges: bool = False
     """Signs with a key that it does not publish."""
     address: str = ""
@@ -40,11 +44,18 @@ class Issuer:
     other: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
     asked: dict[str, dict[str, str]] = field(default_factory=dict)
     """What was asked for, by the code that was given; a code counts once."""
+    signed: list[str] = field(default_factory=list)
+    """The ID tokens that were given."""
 
     async def metadata(self, _: Request) -> Response:
         """Say where everything is."""
+        here = {
+            "userinfo_endpoint": self.more is not None,
+            "end_session_endpoint": self.ends,
+        }
         return JSONResponse(
             {
+                **{name: f"{self.address}/{name}" for name, there in here.items() if there},
                 "issuer": self.address,
                 "authorization_endpoint": f"{self.address}/authorize",
                 "token_endpoint": f"{self.address}/token",
@@ -93,7 +104,13 @@ class Issuer:
         signed = jwt.encode(
             {"alg": "RS256", "kid": "one"}, claims, self.other if self.forges else self.key
         )
+        self.signed.append(signed)
         return JSONResponse({"access_token": "-", "token_type": "Bearer", "id_token": signed})
+
+    async def userinfo(self, request: Request) -> Response:
+        """Say more of the person, to who has the access token."""
+        assert request.headers["authorization"] == "Bearer -"
+        return JSONResponse(self.more, 500 if self.more == "broken" else 200)
 
 
 def _proves(told: Mapping[str, str], asked: Mapping[str, str]) -> bool:
@@ -114,6 +131,7 @@ async def issuing(now: datetime) -> AsyncIterator[Issuer]:
             Route("/keys", issuer.keys),
             Route("/authorize", issuer.authorize),
             Route("/token", issuer.token, methods=["POST"]),
+            Route("/userinfo_endpoint", issuer.userinfo),
         ]
     )
     server = HttpServer(app, host="127.0.0.1", port=0)

@@ -1,6 +1,8 @@
 """Signing in with the company's account, at a real issuer that checks and can lie."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
+from html import unescape
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from tests.integration.web.issuer import CLIENT, SECRET, Issuer, issuing
 from shared.postgres import Database
 from shared.testing.builders import a_specialist
 from shared.testing.databases import FreshDatabase, MakeDatabase
+from shared.web import store as web
 from shared.web.oidc import OidcSettings
 
 
@@ -115,6 +118,123 @@ async def test_a_token_that_cannot_be_trusted_lets_nobody_in(
     assert answer.status_code == 403
     assert "did not let you in" in answer.text
     assert (await browser.get("/inbox")).url.path == "/sign-in"
+
+
+@pytest.mark.parametrize(
+    ("claims", "more", "leads"),
+    [
+        ({}, {"preferred_username": "ann", "groups": ["premium-leads"]}, True),
+        ({"preferred_username": "ann"}, {"groups": ["premium-leads"]}, True),
+        ({"preferred_username": "ann"}, {"preferred_username": "eve"}, False),
+        ({"preferred_username": "ann", "groups": []}, {"groups": ["premium-leads"]}, False),
+        ({"preferred_username": "ann", "groups": "premium-leads"}, None, True),
+        ({"preferred_username": "ann", "groups": "no-premium-leads"}, None, False),
+        ({"preferred_username": "ann", "groups": 5}, None, False),
+    ],
+)
+async def test_what_the_token_does_not_say_userinfo_may(
+    browser: httpx.AsyncClient,
+    issuer: Issuer,
+    claims: dict[str, Any],
+    more: dict[str, Any] | None,
+    leads: bool,
+) -> None:
+    """What the token says itself counts; one group may stand without a list."""
+    issuer.person, issuer.more = claims, more and {"sub": "17", **more}
+    answer = await browser.get("/sign-in/company")
+    assert "Inbox of Ann" in answer.text
+    assert (await browser.get("/inbox/lead")).status_code == (200 if leads else 403)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"sub": "18", "preferred_username": "ann"}, "speaks of another person (sub)"),
+        ({"preferred_username": "ann"}, "speaks of another person (sub)"),
+        ({"sub": "17"}, "does not say who you are (preferred_username)"),
+        ("broken", "does not answer as it should"),
+        ([1], "cannot be trusted"),
+    ],
+)
+async def test_userinfo_that_cannot_be_trusted_lets_nobody_in(
+    browser: httpx.AsyncClient, issuer: Issuer, more: object, why: str
+) -> None:
+    """It must speak of who the token speaks of."""
+    issuer.more = more
+    answer = await browser.get("/sign-in/company")
+    assert answer.status_code == 403
+    assert why in answer.text
+
+
+async def sign_out(browser: httpx.AsyncClient) -> httpx.Response:
+    """Sign in with the company's account, and out."""
+    inbox = await browser.get("/sign-in/company")
+    [token] = re.findall(r'"x-csrf-token": "([0-9a-f]{64})"', inbox.text)
+    return await browser.post("/sign-out", data={"csrf": token})
+
+
+async def test_who_signs_out_is_led_to_where_the_issuer_ends_its_session(
+    browser: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    """With the token that it gave, and where to come back; this session has ended before."""
+    issuer.person = {"preferred_username": "ann"}
+    answer = await sign_out(browser)
+    [to] = re.findall(r'content="0; url=([^"]+)"', answer.text)
+    url = httpx.URL(unescape(to))
+    assert str(url).startswith(f"{issuer.address}/end_session_endpoint?")
+    assert [url.params["id_token_hint"]] == issuer.signed
+    assert url.params["client_id"] == CLIENT
+    assert url.params["post_logout_redirect_uri"] == f"{browser.base_url}/sign-in/out"
+    assert (await browser.get("/inbox")).url.path == "/sign-in"
+    assert "You are signed out." in (await browser.get("/sign-in/out?state=any")).text
+
+
+async def test_an_issuer_that_ends_no_sessions_is_no_secret(
+    browser: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    """The page says that the company's session goes on."""
+    issuer.person, issuer.ends = {"preferred_username": "ann"}, False
+    answer = await sign_out(browser)
+    assert "You are signed out here, but not of the company account" in answer.text
+    assert (await browser.get("/inbox")).url.path == "/sign-in"
+
+
+async def test_who_came_by_a_link_is_not_sent_to_the_issuer(
+    browser: httpx.AsyncClient, desk: Desk
+) -> None:
+    """Their session has nothing to do with the company's."""
+    inbox = await browser.post(await desk.link("ann"))
+    [token] = re.findall(r'"x-csrf-token": "([0-9a-f]{64})"', inbox.text)
+    answer = await browser.post("/sign-out", data={"csrf": token})
+    assert "You are signed out." in answer.text
+
+
+async def test_the_token_is_not_kept_readable(
+    browser: httpx.AsyncClient, desk: Desk, issuer: Issuer
+) -> None:
+    """Nor what it says: the session's own secret opens it, of which there is but a digest."""
+    issuer.person = {"preferred_username": "ann"}
+    await browser.get("/sign-in/company")
+    async with desk.db.session() as session:
+        kept = await session.fetchval("SELECT id_token FROM web_session")
+    [signed] = issuer.signed
+    assert kept
+    assert not any(part in kept for part in signed.split("."))
+    async with desk.db.transaction() as tx:
+        assert await web.end(tx, browser.cookies["router-session"]) == signed
+
+
+async def test_scopes_are_a_setting(fresh: FreshDatabase, issuer: Issuer) -> None:
+    """An issuer may give groups for a scope of theirs."""
+    settings = OidcSettings(
+        issuer=AnyHttpUrl(issuer.address),
+        client_id=CLIENT,
+        client_secret=SecretStr(SECRET),
+        scopes="openid groups",
+    )
+    async with opened(fresh, oidc=settings) as desk, httpx.AsyncClient() as client:
+        away = await client.get(f"{desk.address}/sign-in/company")
+    assert httpx.URL(away.headers["location"]).params["scope"] == "openid groups"
 
 
 async def test_a_forged_token_lets_nobody_in(browser: httpx.AsyncClient, issuer: Issuer) -> None:

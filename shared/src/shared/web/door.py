@@ -86,28 +86,28 @@ class Door:
             await also(tx, person)
             return True
 
-    async def let_in(self, request: Request, tx: Tx, person: Person, to: str) -> Response:
+    async def let_in(
+        self, request: Request, tx: Tx, person: Person, to: str, id_token: str | None = None
+    ) -> Response:
         """Begin a session and send its owner on. Raises Denied."""
         if not await self._admits(tx, person):
             raise Denied(f"{person.name} is not on the roster. Ask your team lead.")
         answer = RedirectResponse(to, 303, headers=HEADERS)
         answer.set_cookie(
             self.cookie,
-            await store.begin(tx, person),
+            await store.begin(tx, person, id_token),
             httponly=True,
             samesite="lax",
             secure=request.url.scheme == "https",
         )
         return answer
 
-    async def sign_out(self, _: Request, visitor: Visitor) -> Response:
-        """End the session, wherever it is open."""
+    async def let_out(self, visitor: Visitor) -> str | None:
+        """End the session, wherever it is open; the ID token it began with comes back."""
         async with self._db.transaction() as tx:
-            await store.end(tx, visitor.secret)
+            id_token = await store.end(tx, visitor.secret)
             await self._leaves(tx, visitor.person)
-        answer = RedirectResponse(f"{SIGN_IN}?why=out", 303, headers=HEADERS)
-        answer.delete_cookie(self.cookie)
-        return answer
+        return id_token
 
 
 async def form_of(request: Request) -> dict[str, str]:

@@ -22,7 +22,8 @@ __all__ = ["Oidc", "OidcError", "OidcSettings"]
 _TRY_S_MAX: Final = 600
 _WAIT_S_MAX: Final = 10
 _LEADS: Final = "groups"
-_FAILURES: Final = (OAuthError, JoseError, httpx2.HTTPError, KeyError, ValueError)
+_SILENT: Final = "it does not answer as it should"
+_FAILURES: Final = (OAuthError, JoseError, httpx2.HTTPError, KeyError, TypeError, ValueError)
 
 
 class OidcError(Exception):
@@ -32,6 +33,7 @@ class OidcError(Exception):
 class OidcSettings(BaseModel):
     """The company's issuer, and what it says of people.
 
+    Which claims come depends on ``scopes``; what the ID token does not say, UserInfo is asked for.
     ``name_claim`` holds their id on the roster: choose one that people cannot edit themselves. Who
     has ``lead_group`` among the claim ``groups`` is a lead.
     """
@@ -41,6 +43,7 @@ class OidcSettings(BaseModel):
     issuer: AnyHttpUrl
     client_id: str
     client_secret: SecretStr
+    scopes: str = "openid profile"
     name_claim: str = "preferred_username"
     lead_group: str = "premium-leads"
 
@@ -67,7 +70,7 @@ class Oidc:
             client_secret=secret,
             server_metadata_url=metadata,
             client_kwargs={
-                "scope": "openid profile",
+                "scope": settings.scopes,
                 "code_challenge_method": "S256",
                 "timeout": _WAIT_S_MAX,
             },
@@ -87,22 +90,56 @@ class Oidc:
         try:
             answer: Response = await self._client.authorize_redirect(request, back)
         except _FAILURES as e:
-            raise OidcError("it does not answer") from e
+            raise OidcError(_SILENT) from e
         return answer
 
-    async def receive(self, request: Request) -> Person:
-        """Find out who came back. Raises OidcError."""
+    async def receive(self, request: Request) -> tuple[Person, str]:
+        """Find out who came back; with the ID token that says so. Raises OidcError."""
         try:
             token = await self._client.authorize_access_token(request)
-            return self._person(token["userinfo"])
+            return self._person(await self._claims(token)), token["id_token"]
         except OAuthError as e:
             raise OidcError(e.description or e.error or "it refused") from e
+        except httpx2.HTTPError as e:
+            raise OidcError(_SILENT) from e
         except _FAILURES as e:
             raise OidcError("what it said cannot be trusted") from e
+
+    async def leave(self, id_token: str, back: str) -> str | None:
+        """Say where the issuer ends its own session, and then sends them to ``back``.
+
+        None where it cannot. Raises OidcError.
+        """
+        try:
+            if "end_session_endpoint" not in await self._client.load_server_metadata():
+                return None
+            to = await self._client.create_logout_url(
+                back, id_token, client_id=self._settings.client_id
+            )
+        except _FAILURES as e:
+            raise OidcError(_SILENT) from e
+        return str(to["url"])
+
+    async def _claims(self, token: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Read the ID token; what it does not say, UserInfo may, if it speaks of the same person.
+
+        By the standard an ID token need say no more than ``sub`` where UserInfo can be asked.
+        """
+        said: Mapping[str, Any] = token["userinfo"]
+        metadata = await self._client.load_server_metadata()
+        if {self._settings.name_claim, _LEADS} <= said.keys():
+            return said
+        if "userinfo_endpoint" not in metadata:
+            return said
+        more = await self._client.userinfo(token=token)
+        if more.get("sub") != said["sub"]:
+            raise OidcError("its UserInfo speaks of another person (sub)")
+        return {**more, **said}
 
     def _person(self, claims: Mapping[str, Any]) -> Person:
         name = claims.get(self._settings.name_claim)
         if not isinstance(name, str) or not name:
             raise OidcError(f"it does not say who you are ({self._settings.name_claim})")
-        groups = claims.get(_LEADS) or ()
+        groups = claims.get(_LEADS)
+        groups = groups if isinstance(groups, list) else [groups]
         return Person(name, lead=self._settings.lead_group in groups)

@@ -16,6 +16,7 @@ class WebSettings(ServiceSettings):
     oidc_issuer: AnyHttpUrl | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
+    oidc_scopes: str = "openid profile"
     oidc_name_claim: str = "preferred_username"
     oidc_lead_group: str = "premium-leads"
 
@@ -28,6 +29,7 @@ class WebSettings(ServiceSettings):
             issuer=self.oidc_issuer,
             client_id=self.oidc_client_id,
             client_secret=self.oidc_client_secret,
+            scopes=self.oidc_scopes,
             name_claim=self.oidc_name_claim,
             lead_group=self.oidc_lead_group,
         )
@@ -37,4 +39,8 @@ class WebSettings(ServiceSettings):
         told = [self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret]
         if any(told) and not all(told):
             raise ValueError("oidc_issuer, oidc_client_id, oidc_client_secret: set all or none")
+        if "openid" not in self.oidc_scopes.split():
+            raise ValueError(
+                "oidc_scopes: openid must be among them, such as: openid profile groups"
+            )
         return self

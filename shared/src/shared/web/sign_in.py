@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from shared.errors import Transient
@@ -12,17 +12,19 @@ from shared.postgres import Database
 from shared.web import store
 from shared.web.door import Door
 from shared.web.oidc import Oidc, OidcError
-from shared.web.pages import route
+from shared.web.pages import HEADERS, route
 from shared.web.paths import LINK, SIGN_IN
-from shared.web.visitors import Denied, Person
+from shared.web.visitors import Denied, Person, Visitor
 
 __all__ = ["sign_in_routes"]
 
 _COMPANY: Final = f"{SIGN_IN}/company"
 _BACK: Final = f"{SIGN_IN}/back"
+_OUT: Final = f"{SIGN_IN}/out"
 _WHY: Final = {
     "ended": "Your session has ended: an hour unused, or twelve in all. Nothing is lost.",
     "out": "You are signed out.",
+    "here": "You are signed out here, but not of the company account: sign out of that, too.",
 }
 _SPENT: Final = (
     "A link lets one person in, once, within 15 minutes. This one was used or is too old.",
@@ -37,7 +39,8 @@ def sign_in_routes(db: Database, door: Door, oidc: Oidc | None, home: str) -> Se
         route(SIGN_IN, desk.page),
         route(f"{LINK}/{{secret}}", desk.ask),
         route(f"{LINK}/{{secret}}", desk.by_link, method="POST"),
-        door.route("/sign-out", door.sign_out, method="POST"),
+        route(_OUT, desk.out),
+        door.route("/sign-out", desk.sign_out, method="POST"),
     ]
     if oidc is not None:
         away, back = oidc.routes(_COMPANY, desk.to_company, _BACK, desk.from_company)
@@ -99,15 +102,37 @@ class _Desk:
         assert self._oidc is not None  # noqa: S101 - as above
         to = _local(request.session.get("next", ""), self._home)
         try:
-            person = await self._oidc.receive(request)
+            person, id_token = await self._oidc.receive(request)
             async with self._db.transaction() as tx:
-                return await self._door.let_in(request, tx, person, to)
+                return await self._door.let_in(request, tx, person, to, id_token)
         except OidcError as e:
             return self._failed(request, str(e))
         except Denied as e:
             return self._pages.notice(request, 403, "Not for you", str(e))
         except Transient:
             return self._away(request)
+
+    async def sign_out(self, request: Request, visitor: Visitor) -> Response:
+        """End the session here, and then the company's, if it began there."""
+        id_token = await self._door.let_out(visitor)
+        if self._oidc is None or id_token is None:
+            answer = _to_page("out")
+        else:
+            answer = await self._leave(request, self._oidc, id_token)
+        answer.delete_cookie(self._door.cookie)
+        return answer
+
+    async def out(self, _: Request) -> Response:
+        """Take who comes back from signing out at the company's."""
+        return _to_page("out")
+
+    async def _leave(self, request: Request, oidc: Oidc, id_token: str) -> Response:
+        """Send them on from a page: what answers a form may not send to another site."""
+        try:
+            to = await oidc.leave(id_token, str(request.url.replace(path=_OUT, query="")))
+        except OidcError:
+            to = None
+        return self._pages.answer("leave.html", to=to) if to else _to_page("here")
 
     def _confirm(self, person: Person) -> Response:
         return self._pages.answer("confirm.html", person=person)
@@ -122,6 +147,10 @@ class _Desk:
     def _away(self, request: Request) -> Response:
         lines = ("The database does not answer.", "Try again shortly: the link still works.")
         return self._pages.notice(request, 503, "Out of reach", *lines)
+
+
+def _to_page(why: str) -> Response:
+    return RedirectResponse(f"{SIGN_IN}?why={why}", 303, headers=HEADERS)
 
 
 def _local(path: str, otherwise: str) -> str:

@@ -1,12 +1,17 @@
 """Sessions and sign-in links: secrets of 256 bits, of which only a SHA-256 is kept.
 
-They run by PostgreSQL's own clock: business time may be made to run faster, a working day not.
+A session that began at the company's issuer has the ID token with which it ends there, too, sealed
+with the secret. They run by PostgreSQL's own clock: business time may be made to run faster, a
+working day not.
 """
 
 import secrets
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
+
+from joserfc import jwe
+from joserfc.jwk import OctKey
 
 from shared.postgres import Tx
 from shared.web.visitors import Person
@@ -18,6 +23,7 @@ IDLE_MAX: Final = timedelta(hours=1)
 """An open page counts as use: its stream is seen."""
 SESSION_MAX: Final = timedelta(hours=12)
 _SEEN_AGAIN: Final = timedelta(minutes=1)
+_SEAL: Final = {"alg": "dir", "enc": "A256GCM"}
 
 MAKE_LINK: Final = """
     INSERT INTO web_link (digest, person, lead, expires_at) VALUES ($1, $2, $3, now() + $4)
@@ -28,7 +34,9 @@ USE_LINK: Final = """
     DELETE FROM web_link WHERE digest = $1 AND expires_at > now() RETURNING person, lead
 """
 FORGET_LINKS: Final = "DELETE FROM web_link WHERE expires_at <= now()"
-BEGIN: Final = "INSERT INTO web_session (digest, person, lead) VALUES ($1, $2, $3)"
+BEGIN: Final = """
+    INSERT INTO web_session (digest, person, lead, id_token) VALUES ($1, $2, $3, $4)
+"""
 # It does not end while the transaction lasts.
 RESUME: Final = """
     SELECT person, lead, seen_at < now() - $4::interval AS long_ago FROM web_session
@@ -36,7 +44,7 @@ RESUME: Final = """
     FOR KEY SHARE
 """
 SEE: Final = "UPDATE web_session SET seen_at = now() WHERE digest = $1"
-END: Final = "DELETE FROM web_session WHERE digest = $1"
+END: Final = "DELETE FROM web_session WHERE digest = $1 RETURNING id_token"
 FORGET_SESSIONS: Final = """
     DELETE FROM web_session
     WHERE seen_at <= now() - $1::interval OR began_at <= now() - $2::interval
@@ -66,11 +74,12 @@ async def use_link(tx: Tx, secret: str) -> Person | None:
     return None if row is None else Person(row["person"], lead=row["lead"])
 
 
-async def begin(tx: Tx, person: Person) -> str:
+async def begin(tx: Tx, person: Person, id_token: str | None = None) -> str:
     """Begin a session; what its cookie holds comes back."""
     await tx.execute(FORGET_SESSIONS, IDLE_MAX, SESSION_MAX)
     secret = secrets.token_urlsafe(32)
-    await tx.execute(BEGIN, _digest(secret), person.name, person.lead)
+    sealed = None if id_token is None else jwe.encrypt_compact(_SEAL, id_token, _key(secret))
+    await tx.execute(BEGIN, _digest(secret), person.name, person.lead, sealed)
     return secret
 
 
@@ -85,10 +94,17 @@ async def resume(tx: Tx, secret: str) -> Person | None:
     return Person(row["person"], lead=row["lead"])
 
 
-async def end(tx: Tx, secret: str) -> None:
-    """End a session, for every page that is open in it."""
-    await tx.execute(END, _digest(secret))
+async def end(tx: Tx, secret: str) -> str | None:
+    """End a session, for every page that is open in it; the ID token it began with comes back."""
+    sealed = await tx.fetchval(END, _digest(secret))
+    if sealed is None:
+        return None
+    return (jwe.decrypt_compact(sealed, _key(secret)).plaintext or b"").decode()
 
 
 def _digest(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
+
+
+def _key(secret: str) -> OctKey:
+    return OctKey.import_key(sha256(b"id-token/" + secret.encode()).digest())

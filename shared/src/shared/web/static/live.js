@@ -189,12 +189,17 @@
     place_of(element).replaceChildren(said);
   }
 
+  // Who signs out is on their way: that the session has ended does not turn them round.
+  let leaving = false;
+  document.addEventListener("submit", (event) => {
+    leaving = event.target.matches("[action='/sign-out']");
+  });
   document.addEventListener("htmx:sseBeforeMessage", (event) => {
     event.preventDefault();
     const id = event.target.id;
     if (id === "view") receive(event.detail.data);
     if (id === "beat") hear(JSON.parse(event.detail.data));
-    if (id === "ended") location.assign("/sign-in?why=ended");
+    if (id === "ended" && !leaving) location.assign("/sign-in?why=ended");
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.isError && event.detail.xhr.status !== 401) {
