@@ -12,7 +12,7 @@ from tests.integration.intake.living import serving
 
 from shared.testing.databases import FreshDatabase
 
-EXAMPLES: Final = 4
+EXAMPLES: Final = 12
 OPERATIONS: Final = 13
 
 

@@ -26,7 +26,7 @@ MESSAGES_MIN: Final = 10
 KILL_EVERY: Final = 5
 KILLS_MIN: Final = 3
 RECORDS_MEANWHILE: Final = 5
-CLAIM_BEGINS: Final = "WITH fresh"
+CLAIM_BEGINS: Final = "WITH come"
 TIME: Final = "SELECT premium_now()"
 
 # As the operator's command has it, in a hurry.
