@@ -33,11 +33,21 @@ soon. A router's longest piece of a decision is a second or two of thinking."""
 _IDLE_ELSE: Final = "60s"
 """Notifier's transactions wait for mail servers."""
 
+_WHOLE: Final = {"sla_monitor": "20s", "router": "20s"}
+"""How long a transaction may take in all (PostgreSQL 17 and later). The limit above does not count
+who stands still between preparing a statement and executing it: to the server they are active."""
+_WHOLE_ELSE: Final = "10min"
+
 _LIMITS: Final = """
 ALTER ROLE "{db}_owner" SET search_path = public, pg_temp;
 ALTER ROLE "{db}" SET search_path = public, pg_temp;
 ALTER ROLE "{db}" SET statement_timeout = '30s';
 ALTER ROLE "{db}" SET idle_in_transaction_session_timeout = '{idle}';
+DO $$ BEGIN
+    IF current_setting('server_version_num')::int >= 170000 THEN
+        ALTER ROLE "{db}" SET transaction_timeout = '{whole}';
+    END IF;
+END $$;
 GRANT "{db}_owner" TO CURRENT_USER;
 """
 
@@ -57,6 +67,11 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO "{db}";
 """
 
 
+def _limits(db: str) -> str:
+    idle, whole = _IDLE.get(db, _IDLE_ELSE), _WHOLE.get(db, _WHOLE_ELSE)
+    return _LIMITS.format(db=db, idle=idle, whole=whole)
+
+
 async def ensure_databases(
     admin_dsn: str, memory: Memory, databases: Sequence[str] = DATABASES
 ) -> list[str]:
@@ -70,7 +85,7 @@ async def ensure_databases(
             for db in databases:
                 for role in (f"{db}_owner", db):
                     await admin.execute(await admin.fetchval(_ROLE, role, memory.passwords[role]))
-                await admin.execute(_LIMITS.format(db=db, idle=_IDLE.get(db, _IDLE_ELSE)))
+                await admin.execute(_limits(db))
                 if not await admin.fetchval(_EXISTS, db):
                     await admin.execute(_DATABASE.format(db=db))
                     new.append(db)
