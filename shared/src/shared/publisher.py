@@ -150,12 +150,19 @@ class Publisher:
             raise Poison("bad_topic", f"{name!r} is no topic's name; mend who wrote the record")
         if (known := client.cluster.partitions_for_topic(name)) is None:
             client.add_topic(name)
-            if not await client.force_metadata_update():
-                raise Transient("Kafka: does not say which topics there are")
-            known = client.cluster.partitions_for_topic(name)
+            known = await self._asked_for(name) or await self._asked_for(name)
         if known is None:
             raise TopicUnavailable(topic, "is not there, or not ours to see; create or allow it")
         return len(known)
+
+    async def _asked_for(self, name: str) -> set[int] | None:
+        """Ask the broker for a topic; the first answer may be to a question asked before it."""
+        assert self._producer is not None  # noqa: S101 - as above
+        client = self._producer.client
+        if not await client.force_metadata_update():
+            raise Transient("Kafka: does not say which topics there are")
+        known: set[int] | None = client.cluster.partitions_for_topic(name)
+        return known
 
     async def _placed(self, records: Iterable[Outgoing]) -> dict[TopicPartition, list[Outgoing]]:
         """Find each record's partition; nothing is sent before all have one."""

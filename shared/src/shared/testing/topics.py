@@ -42,18 +42,23 @@ class Topics:
                     for name in names
                 ]
             )
+            for topic, code, *_ in answer.topic_errors:
+                if code:
+                    raise for_code(code)(topic)
+            while any(t["error_code"] for t in await admin.describe_topics(self._full(names))):
+                pass
         finally:
             await admin.close()
-        for topic, code, *_ in answer.topic_errors:
-            if code:
-                raise for_code(code)(topic)
+
+    def _full(self, names: Iterable[str]) -> list[str]:
+        return [self.prefix + name for name in names]
 
     async def delete(self, *names: str) -> None:
         """Delete topics."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
-            await admin.delete_topics([self.prefix + name for name in names])
+            await admin.delete_topics(self._full(names))
         finally:
             await admin.close()
 
