@@ -25,7 +25,7 @@ LOOK_S: Final = 0.05
 LINK: Final = re.compile(r"^(?P<whose>[^:]+): (?P<link>http\S+)$")
 PEOPLE: Final = {"Mara Kowalski, specialist", "Nora Lindqvist, lead"}
 
-RUNNING: Final = ("watermark", "outbox")
+RUNNING: Final = ("watermark", "outbox", "consumer_offset")
 """What a stack at rest writes by itself: how far it has looked, and that on its way to a topic."""
 SAYS_TIME: Final = "breaches.v1"
 """Grows by watermarks, which are none of the facts."""

@@ -66,7 +66,11 @@ async def test_no_limit_stops_a_migration(
     await owner.execute(f"ALTER ROLE \"{role}\" SET statement_timeout = '50ms'")
     await owner.execute(f"ALTER ROLE \"{role}\" SET transaction_timeout = '50ms'")
     name = package.add("0001_long", "SELECT pg_sleep(0.3)")
-    assert await migrations.apply(fresh.owner_dsn, package.name) == [name]
+    try:
+        assert await migrations.apply(fresh.owner_dsn, package.name) == [name]
+    finally:  # the role is that of other tests, too
+        await owner.execute(f'ALTER ROLE "{role}" RESET statement_timeout')
+        await owner.execute(f'ALTER ROLE "{role}" RESET transaction_timeout')
 
 
 async def test_an_index_is_built_while_others_write(
