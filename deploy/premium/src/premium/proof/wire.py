@@ -19,7 +19,7 @@ from premium.proof.broker import Offsets
 from shared.clock import elapsed_s
 from shared.dead_letters import reason_of
 from shared.errors import Transient
-from shared.events import WatermarkAdvanced, dead_letter_topic
+from shared.events import AssignmentFact, WatermarkAdvanced, dead_letter_topic
 from shared.record_batches import UndecodableBatch, reader
 
 __all__ = ["DEAD_LETTER_TOPICS", "FACT_TOPICS", "Published", "Wire", "read_wire"]
@@ -55,6 +55,9 @@ _REAL_TIME: Final = frozenset(
 )
 """How often a delivery was tried, when a request came, whose hands a ticket was known to be in by
 then, and what else lay on people's desks say something about the day, not about the facts."""
+_AS_KNOWN: Final = frozenset({"due_at", "rank_at"})
+"""What router had read of a ticket's clocks when it decided: they come on another topic, sooner or
+later than the fact that it decided on."""
 _SILENCE_S_MAX: Final = 30
 
 
@@ -143,10 +146,18 @@ async def read_wire(bootstrap: str, since: Offsets, until: Offsets) -> Wire:
     return wire
 
 
+def _without(told: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name not in names}
+
+
 def _read(record: ConsumerRecord) -> Published:
     headers = {name: (value or b"").decode() for name, value in record.headers}
     told: dict[str, Any] = json.loads(record.value)
-    lasting = {name: value for name, value in told.items() if name not in _REAL_TIME}
+    lasting = _without(told, _REAL_TIME)
+    if record.topic == AssignmentFact.topic:
+        lasting = _without(lasting, _AS_KNOWN)
+        if "wanted" in lasting:
+            lasting["wanted"] = _without(lasting["wanted"], _AS_KNOWN)
     line = [
         record.topic,
         *(headers[f"ce_{name}"] for name in ("id", "type", "subject", "time")),
