@@ -22,6 +22,7 @@ __all__ = ["Assignment"]
 _LOG = structlog.get_logger()
 _BEGINNING: Final = 0
 """Where retention has removed it, aiokafka goes on to the earliest record there is."""
+_UNASSIGNED: Final = "not assigned any partitions yet"
 _MEMBERS: Final = 5
 """Behind error, group, state, type and protocol; a member's last field is what it holds."""
 
@@ -117,14 +118,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
     async def fault(self, consumer: AIOKafkaConsumer | None, topics: Collection[str]) -> str | None:
         """Return which partitions are not read that should be, or None."""
-        if consumer is None or not self._is_assigned:
-            return "not assigned any partitions yet"
+        if consumer is None or not self._rebalances:
+            return _UNASSIGNED
         wanted: set[TopicPartition] = set()
         for topic in sorted(topics):
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
                 return f"Kafka has no topic {topic}; create it"
             wanted |= {TopicPartition(topic, number) for number in numbers}
+        if not self._is_assigned:
+            return _UNASSIGNED
         missing = wanted - consumer.assignment()
         if missing:
             missing -= await self._held_by_the_group()
