@@ -5,6 +5,7 @@ VENV := $(or $(UV_PROJECT_ENVIRONMENT),.venv)
 READY := $(VENV)/.ready
 RUN := PATH="$(abspath $(VENV))/bin:$$PATH"
 PYTEST := $(RUN) pytest
+PARALLEL := $(PYTEST) -n logical --dist loadfile
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -31,18 +32,18 @@ check: $(READY) ## style, types, and who may import whom
 	@$(RUN) lint-imports
 
 unit: $(READY) ## tests that need no server: rules, contracts, tidiness
-	@$(PYTEST) tests/unit tests/simulation tests/matching tests/contracts tests/tidy tests/accuracy $(ARGS)
+	@$(PARALLEL) tests/unit tests/simulation tests/matching tests/contracts tests/tidy tests/accuracy $(ARGS)
 
 simulate: $(READY) ## many random histories through the clock engine, beside the bare rules
 	@$(RUN) python -m tests.simulation $(ARGS)
 
 integration: $(READY) ## tests on a real PostgreSQL, Kafka and PgBouncer (got by apt when root, else: install it)
 	@deploy/pgbouncer
-	@$(PYTEST) tests/integration $(ARGS)
+	@$(PARALLEL) tests/integration $(ARGS)
 
 browser: $(READY) ## tests of the pages in Chromium (got by apt when root, else: install it)
 	@deploy/chromium
-	@$(PYTEST) tests/browser $(ARGS)
+	@$(PARALLEL) tests/browser $(ARGS)
 
 pictures: $(READY) ## the pages in docs/pictures anew, light and dark: look at them before you commit
 	@deploy/chromium
@@ -50,7 +51,7 @@ pictures: $(READY) ## the pages in docs/pictures anew, light and dark: look at t
 
 e2e: $(READY) ## tests of the four services as processes, one of them under kill -9
 	@deploy/pgbouncer
-	@$(PYTEST) tests/e2e tests/chaos $(ARGS)
+	@$(PARALLEL) tests/e2e tests/chaos $(ARGS)
 
 bench: $(READY) ## throughput and latency beside a hand-written floor
 	@$(RUN) premium bench $(ARGS)

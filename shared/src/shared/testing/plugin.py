@@ -26,6 +26,7 @@ __all__ = [
     "databases",
     "local_servers",
     "provision",
+    "pytest_collection_finish",
     "pytest_configure",
     "pytest_report_collectionfinish",
     "servers",
@@ -52,15 +53,19 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[structlog.processors.add_log_level, plain])
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str:
-    """Choose the servers, and say so before the first test, if any test asks for them."""
-    if not any("servers" in getattr(item, "fixturenames", ()) for item in items):
-        return "servers: none needed"
-    try:
-        config.stash[_CHOICE] = choose()
-    except UnusableServersError as e:
-        raise pytest.UsageError(str(e)) from None
-    return str(config.stash[_CHOICE])
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Choose the servers before the first test, if any test asks for them."""
+    if any("servers" in getattr(item, "fixturenames", ()) for item in session.items):
+        try:
+            session.config.stash[_CHOICE] = choose()
+        except UnusableServersError as e:
+            raise pytest.UsageError(str(e)) from None
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str:
+    """Say which servers were chosen."""
+    choice = config.stash.get(_CHOICE, None)
+    return "servers: none needed" if choice is None else str(choice)
 
 
 @pytest.fixture(scope="session")
