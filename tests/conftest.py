@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from premium.stack import Stack
 from premium.stack.databases import dsn_of, ensure_databases
 from premium.stack.state import Memory
 from shared.testing.databases import FreshDatabase, Provision
 from shared.testing.servers import Servers
+
+settings.register_profile("no-deadline", deadline=None)  # a busy machine is no fault
+settings.load_profile("no-deadline")
 
 pytest_plugins = ["shared.testing.plugin", "tests.browser.chromium"]
 

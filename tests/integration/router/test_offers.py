@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from typing import Any, Final
@@ -28,6 +29,8 @@ TYPES = """
             WHERE pair ->> 0 = 'ce_type')
     FROM outbox ORDER BY id
 """
+TRACES = TYPES.replace("ce_type", "traceparent")
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ACTS = "SELECT kind, actor, from_id, to_id, reason, at FROM act ORDER BY act_id"
 OVERLOAD = "UPDATE capacity SET load = capacity + 1"
 RING_TWICE = """
@@ -258,6 +261,20 @@ async def test_the_sweep_wakes_when_a_lease_ends(db: Router, client: AsyncClient
     await sweeper.start()
     await until(db, "premium.offer.expired.v1")
     await sweeper.stop()
+
+
+async def test_what_time_brings_goes_on_with_the_trace_of_the_request(
+    db: Router, client: AsyncClient
+) -> None:
+    """It rings at somebody else, long after the record that brought the ticket."""
+    await client.put("/rules", json={"rings": {"chat": {"cap_s": 0.2, "minimum_s": 0.2}}})
+    await given(db, replace(a_ticket("T1", channel="chat"), traceparent=TRACE))
+    await given(db, a_specialist("ann"), a_specialist("ben"))
+    sweeper = Sweeper(db, db.matcher)
+    await sweeper.start()
+    await until(db, "premium.offer.expired.v1")
+    await sweeper.stop()
+    assert set(await read(db, TRACES)) == {TRACE}
 
 
 async def test_bad_rules_name_every_bad_field(client: AsyncClient) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.callbacks import (
@@ -315,7 +315,6 @@ def states(room: Room) -> dict[UUID, list[Call]]:
 
 
 @given(histories)
-@settings(deadline=None)
 def test_the_ledger_is_a_function_of_the_set_of_facts(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
@@ -326,7 +325,6 @@ def test_the_ledger_is_a_function_of_the_set_of_facts(
 
 
 @given(histories)
-@settings(deadline=None)
 def test_what_is_settled_was_announced_so(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
@@ -340,7 +338,6 @@ def test_what_is_settled_was_announced_so(
 
 
 @given(histories)
-@settings(deadline=None)
 def test_nobody_is_to_dial_once_it_is_settled(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
@@ -356,7 +353,6 @@ def test_nobody_is_to_dial_once_it_is_settled(
 
 
 @given(histories)
-@settings(deadline=None)
 def test_a_call_has_one_specialist_at_most(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:

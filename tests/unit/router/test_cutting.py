@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import pairwise
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.asking import Acquaintance
@@ -229,7 +229,6 @@ def test_the_load_is_what_people_hold(sequence: list[Record]) -> None:
     assert +load == held
 
 
-@settings(deadline=None)
 @given(sequences)
 def test_what_is_given_up_leaves_no_trace(sequence: list[Record]) -> None:
     """A roster that is put back decides as if nothing had been tried."""
@@ -242,7 +241,6 @@ def test_what_is_given_up_leaves_no_trace(sequence: list[Record]) -> None:
     assert other.announced == world.announced
 
 
-@settings(deadline=None)
 @given(sequences)
 def test_each_decision_follows_from_its_record(sequence: list[Record]) -> None:
     """Whoever reads the record comes to the same specialist."""

@@ -1,5 +1,6 @@
 """Who gets which ticket: one rule a test, on the desk that one transaction decides on."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from router.offers.rules import OfferRules
 from router.roster import Roster
 from router.ticket import Ticket
 from shared.events import (
+    AssignmentExplained,
     AssignmentHandedBack,
     AssignmentReleased,
     ClockRepriced,
@@ -24,6 +26,7 @@ from shared.events import (
     TicketClosed,
     TicketDeclined,
     TicketFact,
+    TicketQueued,
     TicketReopened,
     TicketResolved,
     TicketResponded,
@@ -360,11 +363,24 @@ def test_waiting_is_measured_from_the_create_date() -> None:
 
 
 def test_what_is_announced_carries_its_cause_on() -> None:
-    """The trace of the event that made room goes on with the ticket that got it."""
+    """Who made room for a ticket has a trace of their own: the ticket goes on with its own."""
     answer = told(TicketResponded, "T1", after_min=1)
-    traced = Envelope(answer.id, answer.source, answer.time, answer.event, "00-trace")
-    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"), traced)
-    assert [envelope.traceparent for envelope in desk.announced[-3:]] == ["00-trace"] * 3
+    desk = after(
+        a_specialist("a"),
+        replace(a_ticket("T1"), traceparent="00-first"),
+        replace(a_ticket("T2"), traceparent="00-second"),
+        replace(answer, traceparent="00-answer"),
+    )
+    traces = [(type(one.event), one.traceparent) for one in desk.announced]
+    assert traces == [
+        (TicketAssigned, "00-first"),
+        (AssignmentExplained, "00-first"),
+        (TicketQueued, "00-second"),
+        (AssignmentExplained, "00-second"),
+        (AssignmentReleased, "00-answer"),
+        (TicketAssigned, "00-second"),
+        (AssignmentExplained, "00-second"),
+    ]
 
 
 def test_ids_are_derived() -> None:

@@ -254,4 +254,4 @@ class Desks(RuleBasedStateMachine):
 
 
 TestDesks = Desks.TestCase
-TestDesks.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDesks.settings = settings(max_examples=60, stateful_step_count=40)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.asking import Acquaintance
@@ -224,7 +224,6 @@ NEEDS_CRM: Final = default_rules().model_copy(
 mornings = st.tuples(st.lists(people, max_size=60), st.lists(tickets, max_size=12))
 
 
-@settings(deadline=None)
 @given(mornings, st.integers(0, 70))
 def test_a_record_counts_everybody_and_finds_the_best(
     morning: tuple[list[Envelope[Event]], list[Envelope[Event]]], after_min: int
@@ -254,7 +253,6 @@ def test_a_record_counts_everybody_and_finds_the_best(
             assert len(record.candidates) <= FULL_MAX
 
 
-@settings(deadline=None)
 @given(mornings, st.integers(0, 70))
 def test_the_smallest_change_would_have_changed_the_outcome(
     morning: tuple[list[Envelope[Event]], list[Envelope[Event]]], after_min: int

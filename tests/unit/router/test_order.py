@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain import Desk
@@ -50,7 +50,6 @@ ARRIVALS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(ARRIVALS, st.integers(1, 90))
 def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
     """Whoever is created after a ticket's place in the order has come, goes after it."""

@@ -99,7 +99,6 @@ class Desk(Choice):
 
     def apply(self, envelope: Envelope[Event]) -> None:
         """Let one event have its effect, and give work to whoever has room then."""
-        self.traceparent = envelope.traceparent
         match envelope.event:
             case SpecialistListed() as event:
                 self._list(event, envelope.time)
@@ -116,6 +115,7 @@ class Desk(Choice):
         """Let a ticket learn a fact: it may wait from now on, or need nobody any more."""
         ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.touched.add(ticket_id)
+        self.go_on(ticket_id, envelope.traceparent)
         needed, is_new = ticket.needs_specialist, ticket.request is None
         ticket.learn(envelope)
         if ticket.needs_specialist:
@@ -136,6 +136,7 @@ class Desk(Choice):
         One that came back was held for that.
         """
         ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
+        self.go_on(ticket_id, envelope.traceparent)
         clocks, timed, held_until = {**ticket.clocks}, ticket.timed, ticket.held_until
         ticket.learn(envelope)
         if ticket.clocks != clocks:

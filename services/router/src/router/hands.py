@@ -71,7 +71,8 @@ class Hands:
         self.announced: list[Envelope[Event]] = []
         self.given = 0
         """How many were given to somebody."""
-        self.traceparent: str | None = None
+        self.traces: dict[UUID, str] = {}
+        """Of the records and acts in hand, by their tickets; else the one of the request counts."""
         roster.ranks.ring_on(frozenset(rules.rings))
 
     def give(self, ticket: Ticket, specialist: Specialist) -> UUID:
@@ -202,12 +203,16 @@ class Hands:
         was = (specialist.capacity.get(channel, 0), specialist.load.get(channel, 0))
         self.before.setdefault((specialist.specialist_id, channel), (0, 0) if new else was)
 
+    def go_on(self, ticket_id: UUID, traceparent: str | None) -> None:
+        """Let what becomes of a ticket now belong to a trace; none changes nothing."""
+        if traceparent is not None:
+            self.traces[ticket_id] = traceparent
+
     def announce(self, cause: UUID, event: TicketEvent) -> None:
         """Leave a fact to be told."""
+        trace = self.traces.get(event.ticket_id) or self.tickets[event.ticket_id].traceparent
         self.announced.append(
-            Envelope.caused_by(
-                cause, event, source=_SOURCE, time=self.now, traceparent=self.traceparent
-            )
+            Envelope.caused_by(cause, event, source=_SOURCE, time=self.now, traceparent=trace)
         )
 
     def _offer(self, ticket: Ticket, specialist: Specialist) -> UUID:

@@ -146,7 +146,8 @@ _TICKET_COLUMNS: Final = """
     specialist_id text, assigned_count int, declined_by jsonb, waiting_since timestamptz,
     waiting bool, base_language text, pool text, rank_at timestamptz, again_at timestamptz,
     set_aside jsonb, offered_count int, hand_back_at timestamptz, pinned_to text, confirmed text,
-    wakes_at timestamptz, rounds int, rings_at timestamptz
+    wakes_at timestamptz, rounds int, rings_at timestamptz,
+    traceparent text
 """
 _TICKET: Final = dict(column.split() for column in _TICKET_COLUMNS.split(","))
 """The columns of a ticket that `_row` fills, in its order."""
@@ -347,6 +348,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         held_until=row["held_until"],
         rounds=row["rounds"],
         rings_at=row["rings_at"],
+        traceparent=row["traceparent"],
     )
 
 
@@ -389,4 +391,5 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.wakes_at,
         ticket.rounds,
         ticket.rings_at,
+        ticket.traceparent,
     )

@@ -112,6 +112,8 @@ class Ticket:
     """When the first of the open ones is due; None while nothing is."""
     status: Status = UNKNOWN
     reclassified: Reclassified | None = None
+    traceparent: str | None = None
+    """Of the request: what time or somebody's coming brings goes on with it."""
     specialist_id: str | None = None
     assigned_count: int = 0
     waiting_since: datetime | None = None
@@ -270,6 +272,7 @@ class Ticket:
         match envelope.event:
             case TicketAccepted() as event:
                 self._accept(event, envelope.time)
+                self.traceparent = self.traceparent or envelope.traceparent
             case TicketReclassified() | SeverityReclassified() as event:
                 correction = Reclassified(envelope.time, envelope.id, event.severity)
                 self.reclassified = max(self.reclassified or correction, correction)

@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[structlog.processors.add_log_level, plain])
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Choose the servers before the first test, if any test asks for them."""
     if any("servers" in getattr(item, "fixturenames", ()) for item in session.items):

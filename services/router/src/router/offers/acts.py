@@ -161,7 +161,6 @@ class Say:
     specialist_id: str
     presence: Presence
     hand_back: bool = False
-    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,6 @@ class Leave:
     """A specialist goes away until they come back, whatever heartbeats say meanwhile."""
 
     specialist_id: str
-    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +175,6 @@ class Return:
     """A specialist is back: from being away, also if they were set away."""
 
     specialist_id: str
-    traceparent: str | None = None
 
 
 _KINDS: Final[dict[type, str]] = {

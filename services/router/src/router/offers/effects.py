@@ -45,7 +45,6 @@ __all__ = ["do", "say"]
 
 def do(desk: Desk, act: Act, offer: Offer | None) -> Done:
     """Let an act have its effect; ``offer`` is the one it is about. Raises Unknown, Conflict."""
-    desk.traceparent = act.traceparent
     if isinstance(act, Accept | DeclineOffer):
         ticket = _on_offer(desk, act, offer)
         had_it = None
@@ -53,6 +52,7 @@ def do(desk: Desk, act: Act, offer: Offer | None) -> Done:
         known = desk.tickets.get(act.ticket_id)
         if known is None:
             raise Unknown(f"there is no ticket {act.ticket_id}")
+        desk.go_on(act.ticket_id, act.traceparent)
         ticket, had_it = known, known.with_whom
         _ON_TICKETS[type(act)](desk, ticket, act)
     deed = deed_of(act)
@@ -65,7 +65,6 @@ def do(desk: Desk, act: Act, offer: Offer | None) -> Done:
 
 def say(desk: Desk, word: Word) -> Specialist:
     """Take somebody's word on their presence. Raises Unknown."""
-    desk.traceparent = word.traceparent
     known = _person(desk, word.specialist_id)
     match word:
         case Say():
@@ -106,6 +105,7 @@ def _on_offer(desk: Desk, act: Accept | DeclineOffer, offer: Offer | None) -> Ti
     if offer is None or offer.specialist_id != act.specialist_id:
         raise Unknown(f"{act.specialist_id} has no offer {act.offer_id}")
     ticket = desk.tickets[offer.ticket_id]
+    desk.go_on(offer.ticket_id, act.traceparent)
     offer = desk.offers.get(offer.offer_id, offer)
     if offer.state != "open":
         raise Conflict(_TOO_LATE[offer.state])

@@ -357,7 +357,6 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         specialist_id: Annotated[_Id, Path(examples=["mara"])],
         word: Heartbeat,
         key: Actor,
-        context: TraceContext,
     ) -> None:
         """Say whether somebody is there: a heartbeat.
 
@@ -365,7 +364,7 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         what they have, by the rules. A heartbeat does not end what is ended by `back`.
         """
         check_specialist(key, specialist_id)
-        await _say(acts.Say(specialist_id, word.presence, word.hand_back, context))
+        await _say(acts.Say(specialist_id, word.presence, word.hand_back))
 
     @app.post(
         "/v1/specialists/{specialist_id}/back",
@@ -373,14 +372,10 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
         status_code=HTTPStatus.NO_CONTENT,
         responses=_NOBODY,
     )
-    async def end_away(
-        specialist_id: Annotated[_Id, Path(examples=["mara"])],
-        key: Actor,
-        context: TraceContext,
-    ) -> None:
+    async def end_away(specialist_id: Annotated[_Id, Path(examples=["mara"])], key: Actor) -> None:
         """End being away: by their own act in the inbox, or after too many unanswered offers."""
         check_specialist(key, specialist_id)
-        await _say(acts.Return(specialist_id, context))
+        await _say(acts.Return(specialist_id))
 
     async def _say(word: acts.Word) -> None:
         try:
