@@ -115,7 +115,7 @@ type TicketId = Annotated[
 ]
 
 
-def _context(
+async def _context(
     traceparent: Annotated[
         str | None,
         Header(

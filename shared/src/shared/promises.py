@@ -117,8 +117,14 @@ class Promise(BaseModel):
 
     def bound_calendar(self) -> Calendar:
         """Find the calendar that this promise counts by, as it was when it was made."""
-        spec = self.calendar_spec or BUILT_IN[self.calendar]
-        return spec.bound(zone=self.time_zone, region=self.region)
+        if self.calendar_spec is None:
+            return _built_in(self.calendar, self.time_zone, self.region)
+        return self.calendar_spec.bound(zone=self.time_zone, region=self.region)
+
+
+@lru_cache(maxsize=1024)
+def _built_in(name: str, zone: str, region: str | None) -> Calendar:
+    return BUILT_IN[name].bound(zone=zone, region=region)
 
 
 @lru_cache(maxsize=256)

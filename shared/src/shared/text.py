@@ -13,8 +13,8 @@ _NUL: Final = "holds a NUL character; leave it out"
 _HALF: Final = "holds half a character (a lone surrogate); write it whole, or leave it out"
 _NO_UTF8: Final = "is not UTF-8; write it in UTF-8 and percent-encode that"
 _MEMBER: Final = "the name of a member "
-_ESCAPED_NUL: Final = b"\\u0000"
-_ESCAPED_SURROGATE: Final = (b"\\ud", b"\\uD")
+_ESCAPE: Final = b"\\u"
+_ESCAPED_BAD: Final = (b"\\u0000", b"\\ud", b"\\uD")
 
 
 def fault_of_text(text: str) -> str | None:
@@ -42,7 +42,7 @@ def fault_of_url_part(raw: bytes) -> str | None:
 
 def may_hide_bad_text(raw: bytes) -> bool:
     """Return whether JSON may hold such a text at all: most holds none, and is not searched."""
-    return _ESCAPED_NUL in raw or any(escape in raw for escape in _ESCAPED_SURROGATE)
+    return _ESCAPE in raw and any(escape in raw for escape in _ESCAPED_BAD)
 
 
 def fault_in_json(document: Any) -> tuple[tuple[str, ...], str] | None:  # noqa: ANN401 - JSON is any

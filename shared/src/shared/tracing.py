@@ -23,7 +23,7 @@ def context_of(traceparent: str | None, tracestate: str | None = None) -> str | 
     """Keep a well-formed ``traceparent``, with its ``tracestate`` if that is well-formed, too."""
     if not traceparent or not _TRACEPARENT.fullmatch(traceparent):
         return None
-    state = _state_of(tracestate or "")
+    state = _state_of(tracestate) if tracestate else ""
     return f"{traceparent} {state}" if state else traceparent
 
 

@@ -42,18 +42,36 @@ class Attributes(NamedTuple):
     traceparent: str | None
 
 
+class _Names(NamedTuple):
+    """The names that attributes go by."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str
+    traceparent: str
+    tracestate: str
+
+
+_NAMES: Final = {
+    prefix: _Names(*(f"{prefix}{name}" for name in _Names._fields)) for prefix in ("", "ce_", "ce-")
+}
+
+
 def read_attributes(given: Mapping[str, Any], prefix: str = "") -> Attributes:
     """Read attributes whose names begin with ``prefix``. Raises Poison for a required one."""
-    version = given.get(f"{prefix}specversion")
+    names = _NAMES[prefix]
+    version = given.get(names.specversion)
     if version != VERSION:
         told = f"is not {VERSION!r}" if version else "is missing"
-        raise Poison("bad_attribute", f"{prefix}specversion {told}; send CloudEvents {VERSION}")
+        raise Poison("bad_attribute", f"{names.specversion} {told}; send CloudEvents {VERSION}")
     return Attributes(
-        id=_required(given, f"{prefix}id"),
-        source=_required(given, f"{prefix}source"),
-        type=_required(given, f"{prefix}type"),
-        time=_optional(given, f"{prefix}time"),
-        traceparent=_trace(given, prefix) or _trace(given, ""),
+        _required(given, names.id),
+        _required(given, names.source),
+        _required(given, names.type),
+        _optional(given, names.time),
+        _trace(given, names) or _trace(given, _NAMES[""]),
     )
 
 
@@ -114,7 +132,9 @@ def _optional(given: Mapping[str, Any], name: str) -> str | None:
     return value or None
 
 
-def _trace(given: Mapping[str, Any], prefix: str) -> str | None:
+def _trace(given: Mapping[str, Any], names: _Names) -> str | None:
     """Read the trace of the extension Distributed Tracing, or of the transport's own headers."""
-    found = (given.get(f"{prefix}{name}") for name in ("traceparent", "tracestate"))
-    return context_of(*(value if isinstance(value, str) else None for value in found))
+    parent, state = given.get(names.traceparent), given.get(names.tracestate)
+    if not isinstance(parent, str):
+        return None
+    return context_of(parent, state if isinstance(state, str) else None)

@@ -53,6 +53,7 @@ _NEEDED: Final = frozenset(
     {"content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"}
 )
 _TRACE: Final = frozenset({"traceparent", "tracestate", "ce_traceparent", "ce_tracestate"})
+_READ: Final = _NEEDED | _TRACE
 _OTHERS_WRITE: Final = frozenset(
     {AccountListed.topic, PolicyPublished.topic, SpecialistRemoved.topic}
 )
@@ -142,11 +143,12 @@ def read_headers(headers: Sequence[Header], *needed: str) -> dict[str, str]:
     whatever it holds; nor does a trace that is none. Raises Poison for a header that is read.
     """
     found = {}
-    for name, value in ((name.lower(), value) for name, value in headers):
-        if name in _TRACE:
-            found[name] = (value or b"").decode(errors="replace")
-        elif name in _NEEDED or name in needed:
-            found[name] = _header(name, value)
+    for name, value in headers:
+        key = name if name in _READ else name.lower()
+        if key in _TRACE:
+            found[key] = (value or b"").decode(errors="replace")
+        elif key in _NEEDED or key in needed:
+            found[key] = _header(key, value)
     return found
 
 
@@ -157,9 +159,14 @@ def _header(name: str, value: bytes | None) -> str:
         text = value.decode()
     except UnicodeDecodeError as e:
         raise Poison("bad_header", f"header {name!r} is not UTF-8 at byte {e.start}") from e
+    if not text.isascii() or "\0" in text:
+        _check_header(name, text)
+    return text
+
+
+def _check_header(name: str, text: str) -> None:
     if (fault := fault_of_text(text)) is not None:
         raise Poison("bad_header", f"header {name!r} {fault}")
-    return text
 
 
 def read_json(value: bytes | None) -> Any:  # noqa: ANN401 - JSON is any
@@ -292,9 +299,10 @@ def _time(text: str | None, written_ms: int) -> datetime:
             raise Poison("bad_attribute", "time is missing, and the record has no timestamp")
         return datetime.fromtimestamp(written_ms / 1000, UTC)
     try:
-        return _TIME.validate_python(text).astimezone(UTC)
+        moment = _TIME.validate_python(text)
     except ValidationError as e:
         raise Poison("bad_attribute", describe(e).replace("document", "time", 1)) from e
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def _depth(document: Any) -> int:  # noqa: ANN401 - JSON is any

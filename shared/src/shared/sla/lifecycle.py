@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final, Literal, NamedTuple, assert_never
 from uuid import UUID, uuid5
 
@@ -84,6 +85,8 @@ _KINDS: Final[dict[type[Event], Kind]] = {
     TicketAbsorbed: "absorbed",
     TicketErased: "erased",
 }
+_DETAILED: Final = frozenset[Kind]({"accepted", "waiting", "absorbed"})
+_PLACE: Final = attrgetter("at", "id")
 _RELEASES: Final[dict[Channel, frozenset[Kind]]] = {
     "email": frozenset({"responded", "resolved", "closed"}),
     "phone": frozenset({"reached", "responded", "resolved", "closed"}),
@@ -177,18 +180,17 @@ def kind_of(event: Event) -> Kind:
 
     That a customer was reached is not news where router repeats what upstream said of that ticket.
     """
-    if (
-        isinstance(event, CallbackSettled)
-        and event.how == "reached"
-        and event.on == event.ticket_id
-    ):
-        return "other"
-    return _KINDS.get(type(event), "other")
+    kind = _KINDS.get(type(event), "other")
+    if kind == "reached" and isinstance(event, CallbackSettled):
+        return "other" if event.how == "reached" and event.on == event.ticket_id else kind
+    return kind
 
 
 def fact_of(envelope: Envelope[Event]) -> LifecycleFact:
     """Keep what the life of a ticket needs of an event."""
     kind, at, name = kind_of(envelope.event), envelope.time, identity_of(envelope)
+    if kind not in _DETAILED:
+        return LifecycleFact(kind, at, name)
     match envelope.event:
         case TicketAccepted(channel=channel, reopen_within_s=seconds):
             within = timedelta(seconds=seconds)
@@ -226,11 +228,12 @@ def in_order(facts: Iterable[LifecycleFact]) -> list[LifecycleFact]:
     differ. What is dated earlier answers nothing of it: only an erasure still counts, and a
     duplicate that was merged into it.
     """
-    unlike = {fact.id: fact for fact in facts}.values()
-    ordered = sorted(unlike, key=lambda fact: (fact.at, fact.id))
+    ordered = sorted({fact.id: fact for fact in facts}.values(), key=_PLACE)
     opened = next((fact for fact in ordered if fact.kind == "accepted"), None)
     if opened is None:
         return []
+    if ordered[0] is opened:
+        return ordered
     earliest = opened.at - AHEAD_MAX
     later = (f for f in ordered if f.at >= earliest or f.kind in ("absorbed", "erased"))
     dated = (f if f.at >= opened.at else replace(f, at=opened.at) for f in later)

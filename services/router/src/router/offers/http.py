@@ -159,7 +159,7 @@ class _Call:
     idempotency_key: str | None
 
 
-def _call(
+async def _call(
     context: TraceContext,
     idempotency_key: Annotated[
         str | None,

@@ -18,6 +18,7 @@ __all__ = ["Asks", "Demand", "Moment", "Story", "Wait", "read", "union"]
 type Asks = Literal["first", "next", "solution"]
 """What the customer wants: a first answer to a request, the next one, or the problem solved."""
 
+_CORRECTIONS: Final = frozenset({TicketReclassified, SeverityReclassified, TicketAbsorbed})
 _ANSWERS: Final = frozenset[Kind]({"responded", "reached", "resolved"})
 
 
@@ -94,7 +95,10 @@ class Story:
     @cached_property
     def waits(self) -> list[Wait]:
         """The spans in which it waits for each."""
-        return [Wait(cause, span) for cause in CAUSES for span in self._waits(cause)]
+        causes = {m.life.waiting_for for m in self.moments}
+        return [
+            Wait(cause, span) for cause in CAUSES if cause in causes for span in self._waits(cause)
+        ]
 
     @cached_property
     def demands(self) -> list[Demand]:
@@ -121,8 +125,7 @@ class Story:
     @cached_property
     def _is_corrected(self) -> bool:
         """Whether anything ever changed what is promised."""
-        corrected = TicketReclassified | SeverityReclassified | TicketAbsorbed
-        return any(isinstance(fact.event, corrected) for fact in self.facts)
+        return any(type(fact.event) in _CORRECTIONS for fact in self.facts)
 
     def _dated(self, demand: Demand) -> Demand:
         """Let what the request asks for run from the create date of a duplicate that is older.
