@@ -28,7 +28,7 @@ from shared.events import (
 )
 from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
 from shared.postgres import Tx
-from shared.sla.due import moves_due
+from shared.sla.due import moves_due, skipped_unread
 from shared.tracing import context_of
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "take"]
@@ -106,7 +106,7 @@ def decode(record: Record) -> Item | Skipped:
 
 def _clock(record: Record) -> Envelope[Event] | Skipped:
     """Read of clocks what moves a due time: the rest was said when the ticket was accepted."""
-    found = read(record)
+    found = skipped_unread(record) or read(record)
     if isinstance(found, Envelope) and not moves_due(found.event):
         return Skipped(found.event.type, is_known=True)
     return found

@@ -27,7 +27,7 @@ from shared.events import (
 from shared.events.codec import Record, Skipped, read
 from shared.postgres import Tx
 from shared.promises import PromiseKind
-from shared.sla.due import follow, moves_due
+from shared.sla.due import follow, moves_due, skipped_unread
 
 __all__ = ["CONSUMES", "EMITS", "decode", "take"]
 
@@ -42,7 +42,7 @@ EMITS: Final = (NotificationFact.topic,)
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
     """Read a fact; what proves silence each second is for nobody's eyes. Raises Poison."""
-    found = read(record)
+    found = skipped_unread(record) or read(record)
     if isinstance(found, Envelope) and _is_unread(found.event):
         return Skipped(found.event.type, is_known=True)
     return found

@@ -45,7 +45,7 @@ from shared.events import (
 from shared.events.assignments import AssignmentFact
 from shared.events.codec import Record, Skipped, read
 from shared.postgres import Tx
-from shared.sla.due import moves_due
+from shared.sla.due import moves_due, skipped_unread
 
 __all__ = ["CONSUMES", "EMITS", "Matcher", "decode"]
 
@@ -62,7 +62,7 @@ _DUE_MAX: Final = 500
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
     """Read a record; of clocks, those that move a due time. Raises Poison."""
-    found = read(record)
+    found = skipped_unread(record) or read(record)
     if isinstance(found, Envelope) and isinstance(found.event, ClockFact):
         return found if moves_due(found.event) else Skipped(found.event.type, is_known=True)
     return found

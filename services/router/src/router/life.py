@@ -2,6 +2,7 @@
 
 from collections import deque
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
@@ -41,10 +42,8 @@ UNKNOWN: Final = Status()
 
 def status_after(before: Status, fact: LifecycleFact) -> Status:
     """Say how a ticket stands by the set of its facts, to which one is added."""
-    facts = {*_FACTS.validate_json(before.facts), fact}
-    written = _FACTS.dump_json(
-        sorted(facts, key=lambda one: (one.at, one.id)), exclude_defaults=True
-    ).decode()
+    facts = sorted({*_FACTS.validate_json(before.facts), fact}, key=attrgetter("at", "id"))
+    written = _FACTS.dump_json(facts, exclude_defaults=True).decode()
     ordered = in_order(facts)
     answers = [one for one in ordered if one.kind in _ANSWERS]
     life = next(iter(deque(lives(ordered), maxlen=1)), None)

@@ -22,6 +22,7 @@ from shared.events import (
     Event,
     TicketAccepted,
 )
+from shared.events.codec import Record, Skipped
 from shared.promises import PromiseClass, PromiseKind
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "due_first",
     "follow",
     "moves_due",
+    "skipped_unread",
 ]
 
 type ClockState = Literal["later", "running", "paused", "over"]
@@ -40,6 +42,10 @@ type ClockState = Literal["later", "running", "paused", "over"]
 
 MOVES_DUE: Final = (ClockStarted, ClockPaused, ClockResumed, ClockRepriced, ClockCancelled)
 """The records after which something else may be due. That a promise is met shows in the facts."""
+
+
+_AS_ACCEPTED: Final = b'"as_accepted":true'
+"""As sla-monitor writes it; in no text, for a quotation mark in one is escaped."""
 
 
 class Timed(NamedTuple):
@@ -55,6 +61,16 @@ class Timed(NamedTuple):
 
 CLOCKS: Final[TypeAdapter[dict[str, Timed]]] = TypeAdapter(dict[str, Timed])
 """How the clocks of a ticket are written down, by what tells them apart."""
+
+
+def skipped_unread(record: Record) -> Skipped | None:
+    """Skip the start of a clock that says what the accepted fact said; None for any other record.
+
+    It is known by its bytes: there are more of these than of all others together.
+    """
+    if record.topic == ClockFact.topic and _AS_ACCEPTED in (record.value or b""):
+        return Skipped(ClockStarted.type, is_known=True)
+    return None
 
 
 def moves_due(event: Event) -> bool:
