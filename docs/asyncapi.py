@@ -18,8 +18,7 @@ from pydantic.json_schema import models_json_schema
 
 from docs.services import HANDLERS
 from premium.stack.topics import Topic, topics
-from shared.dead_letters import marks_of
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import (
     CATALOGUE,
     INBOUND_TOPIC,
@@ -30,6 +29,7 @@ from shared.events import (
     dead_letter_topic,
 )
 from shared.events.codec import Header, Record, attributes_of, read, read_json, value_of
+from shared.platform.dead_letters import marks_of
 
 __all__ = ["document"]
 
@@ -116,7 +116,7 @@ def _what_flows(topic: str) -> str:
         return _first_line(sys.modules[SupportRequest.__module__])
     events = _events_on(topic)
     return _first_line(
-        sys.modules[events[0].__module__] if events else sys.modules["shared.dead_letters"]
+        sys.modules[events[0].__module__] if events else sys.modules["shared.platform.dead_letters"]
     )
 
 

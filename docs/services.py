@@ -20,10 +20,10 @@ from intake.webhooks import Secrets
 from router.access import specialists_of
 from router.handlers import Matcher
 from router.matching import default_rules
-from shared.access import Access
-from shared.api import make_api
-from shared.http import ops_routes
-from shared.postgres import Database
+from shared.platform.access import Access
+from shared.platform.api import make_api
+from shared.platform.http import ops_routes
+from shared.platform.postgres import Database
 from sla_monitor.access import accounts_of
 
 __all__ = ["HANDLERS", "app_of"]

@@ -19,7 +19,7 @@ from tests.accuracy.short_texts import (
     tally,
 )
 
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 _LIMITS: Final = (0.6, 0.7, 0.8, 0.9, 0.95)
 _LANGUAGES: Final = {one.iso_code_639_1.name.lower(): one for one in Language.all()}

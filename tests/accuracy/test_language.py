@@ -15,7 +15,7 @@ from tests.accuracy.short_texts import FOLDER, UNKNOWN, cut
 from tests.accuracy.short_texts import sentences as all_sentences
 
 from intake.language import decide, load
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 EVERY: Final = 8  # of the 37,071 sentences
 CUTS: Final = (20, 40)
@@ -27,7 +27,7 @@ MEMORY = """
 import intake.app, psutil
 bare = psutil.Process().memory_info().rss
 from intake.language import decide, load
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 since = elapsed_s()
 load()
 loaded_s = elapsed_s(since)

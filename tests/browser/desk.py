@@ -17,16 +17,16 @@ from router.inbox import store as inbox
 from router.inbox.details import Intake
 from router.inbox.routes import inbox_routes
 from router.matching import default_rules
-from shared.access import Access
 from shared.events import Envelope, Event
-from shared.http import HttpServer
-from shared.postgres import Database, now
+from shared.platform.access import Access
+from shared.platform.http import HttpServer
+from shared.platform.postgres import Database, now
 from shared.testing.builders import NOON
 from shared.testing.databases import FreshDatabase
 from shared.web import store as web
+from shared.web.change_feed import Pulse
 from shared.web.oidc import Oidc, OidcSettings
 from shared.web.paths import LINK
-from shared.web.pulse import Pulse
 from shared.web.visitors import Person
 
 __all__ = ["Desk", "opened"]

@@ -25,8 +25,7 @@ from router.offers.acts import (
 )
 from router.offers.rules import Backoff, Grace, OfferRules, Ring, SetAside
 from router.specialist import CHANNELS
-from shared import inbox
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import (
     Envelope,
     Event,
@@ -36,7 +35,8 @@ from shared.events import (
     TicketResolved,
     ticket_id_of,
 )
-from shared.postgres import Database, Tx, now
+from shared.platform import processed_events as inbox
+from shared.platform.postgres import Database, Tx, now
 from shared.testing.builders import NOON, a_specialist, a_ticket, told
 
 __all__ = ["Router", "act_once", "set_up"]

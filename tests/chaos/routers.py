@@ -23,7 +23,7 @@ from tests.chaos.wrong import found_wrong, told_wrong
 
 from premium.stack import Stack
 from router.sweep import Sweeper
-from shared.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, or_after
 
 BREATH_S: Final = (1, 4)
 LOOK_EVERY: Final = 2

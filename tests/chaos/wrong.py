@@ -17,7 +17,7 @@ from shared.events import (
     TicketDeclined,
     TicketOffered,
 )
-from shared.postgres import Database
+from shared.platform.postgres import Database
 
 __all__ = ["Fact", "announced", "found_wrong", "told_wrong"]
 

@@ -15,7 +15,7 @@ from premium.demo.script import ROSTER
 from premium.roster.files import read as read_roster
 from premium.roster.publication import publish
 from premium.stack import Stack
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, read
 from shared.testing.builders import an_account

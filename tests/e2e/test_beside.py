@@ -18,7 +18,7 @@ from premium.proof.tables import Tables
 from premium.proof.wire import FACT_TOPICS, read_wire
 from premium.stack import DATABASES, Stack
 from premium.stack.topics import topics
-from shared.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, or_after
 
 SECONDS_MAX: Final = 60
 LOOK_S: Final = 0.05

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from premium.stack import Stack
-from shared import postgres
 from shared.events import (
     AssignmentReleased,
     CallbackJoined,
@@ -27,7 +26,8 @@ from shared.events import (
     TicketDeclined,
     TicketOffered,
 )
-from shared.postgres import Database
+from shared.platform import postgres
+from shared.platform.postgres import Database
 
 type Mails = Callable[[UUID], Awaitable[list[Any]]]
 

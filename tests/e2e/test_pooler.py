@@ -15,9 +15,9 @@ from premium.demo.script import ROSTER
 from premium.roster.files import read as read_roster
 from premium.roster.publication import publish
 from premium.stack import SERVICES, Stack
-from shared import dead_letters, postgres
 from shared.events import ClockStarted, Event, NotificationSent, TicketAccepted, TicketAssigned
-from shared.postgres import Database
+from shared.platform import dead_letters, postgres
+from shared.platform.postgres import Database
 from shared.testing.builders import an_account
 
 TICKETS: Final = 25

@@ -15,9 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from premium.accounts.publication import publish as publish_accounts
 from premium.records import consumed, produced, to_the_end
 from premium.stack import Stack
-from shared import dead_letters, postgres
 from shared.events import Event, NotificationSent, TicketAccepted
-from shared.postgres import Database
+from shared.platform import dead_letters, postgres
+from shared.platform.postgres import Database
 from shared.testing.builders import an_account
 
 SERVICES: Final = ("intake", "router", "sla-monitor", "notifier")

@@ -18,8 +18,8 @@ from tests.fuzz.mutations import Good, mutated, values_by_field
 from intake import accounts
 from intake import handlers as intake
 from notifier import handlers as notifier
-from shared.clock import elapsed_s
-from shared.errors import Poison
+from shared.basics.clock import elapsed_s
+from shared.basics.errors import Poison
 from shared.events import CATALOGUE, INBOUND_TOPIC, Envelope, LaterFact, SupportRequest
 from shared.events.codec import Header, Record, Skipped, read
 

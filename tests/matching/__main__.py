@@ -11,7 +11,7 @@ from typing import Final
 from tests.matching.cases import Case, draw
 from tests.matching.ways import least_loaded, optimum, ours, round_robin
 
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 WAYS: Final[dict[str, Callable[[Case], int]]] = {
     "router": ours,

@@ -9,7 +9,7 @@ from router.matching import Rules, default_rules
 from router.specialist import Specialist, listed
 from router.ticket import Ticket
 from shared.events import Envelope, Event, Need, SpecialistListed
-from shared.promises import Channel
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
 
 __all__ = ["PERIOD_MIN", "RULES", "Case", "draw", "needs_of", "qualifies"]

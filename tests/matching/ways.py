@@ -15,7 +15,7 @@ from router.roster import Roster
 from router.specialist import Specialist
 from router.ticket import Ticket
 from shared.events import TicketAssigned, TicketClosed
-from shared.promises import Channel
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, minutes, told
 
 __all__ = ["least_loaded", "optimum", "ours", "round_robin"]

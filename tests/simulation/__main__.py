@@ -11,7 +11,7 @@ from tests.simulation.driver import differences, shrunk
 from tests.simulation.histories import History, draw
 from tests.simulation.orders import ALPHABET, LENGTH_MAX, disagreements, small_histories
 
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 _CHUNK = 500
 _SHOWN_MAX = 5

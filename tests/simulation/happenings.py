@@ -30,7 +30,7 @@ from shared.events import (
     TicketResumed,
     TicketWaiting,
 )
-from shared.promises import CAUSES, Severity
+from shared.sla.promises import CAUSES, Severity
 
 __all__ = ["ANSWERED", "HANDS", "SEVERE", "SIMPLE", "SIMPLE_WAITS", "TICKET"]
 

@@ -18,7 +18,16 @@ from shared.events import (
     TicketFact,
     TicketMerged,
 )
-from shared.promises import CAUSES, WARNINGS, Cause, Channel, Promise, PromiseKind, Role, Severity
+from shared.sla.promises import (
+    CAUSES,
+    WARNINGS,
+    Cause,
+    Channel,
+    Promise,
+    PromiseKind,
+    Role,
+    Severity,
+)
 from shared.testing.builders import promised
 
 __all__ = ["END", "TICKET", "History", "Step", "draw", "promise"]

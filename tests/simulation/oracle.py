@@ -34,8 +34,8 @@ from shared.events import (
     TicketResumed,
     TicketWaiting,
 )
-from shared.promises import Promise, Severity
-from shared.sla import identity_of
+from shared.sla.promises import Promise, Severity
+from shared.tickets import identity_of
 
 __all__ = ["Name", "Verdict", "judge", "uncounted"]
 

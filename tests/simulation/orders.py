@@ -28,7 +28,7 @@ from shared.events import (
     TicketResumed,
     TicketWaiting,
 )
-from shared.promises import Promise
+from shared.sla.promises import Promise
 from shared.testing.builders import NOON, minutes
 from sla_monitor.domain import Clock, Key, Outcome, derive, fall_due, fold, no_exception, withdraw
 

@@ -18,7 +18,7 @@ from shared.events import (
     TicketResponded,
     TicketWaiting,
 )
-from shared.promises import Promise
+from shared.sla.promises import Promise
 from shared.testing.builders import NOON, a_ticket, minutes
 
 type Facts = tuple[Envelope[Event], ...]

@@ -26,14 +26,14 @@ SQL = re.compile(
 )
 SQL_PLACES = re.compile(
     r"(services|deploy/premium)/.+/(store(/\w+)?|happenings)\.py"
-    r"|shared/src/shared/(dead_letters|inbox|offsets|outbox|postgres|relay|migrations/\w+|(access|web)/store)\.py"
+    r"|shared/src/shared/(platform/(dead_letters|processed_events|offsets|outbox|postgres|relay|migrations/\w+)|(platform/access|web)/store)\.py"
     r"|deploy/premium/src/premium/(stack|proof|bench)(/\w+)*\.py"
 )
 MOCK = re.compile(r"\b(Magic|Async)?Mock\(|\bpatch(\.\w+)?\(|\bmonkeypatch\.setattr\(")
 EVASIONS = re.compile(r"pytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b|\bsleep\((?!0\))")
 CONSUMERS = re.compile(r"\bAIOKafkaConsumer\(")
 CONSUMER_PLACES = {
-    "shared/src/shared/record_batches.py",
+    "shared/src/shared/platform/record_batches.py",
     "deploy/premium/src/premium/bench/stage.py",  # the bare floor of a bench
 }
 MACHINE_PATHS = re.compile(r"(?<![\w.$}])/(root|home/\w+|Users/\w+|work)/")
@@ -123,7 +123,7 @@ def test_sql_lives_in_store(sources: list[Source]) -> None:
 
 
 def test_every_consumer_reads_every_batch(sources: list[Source]) -> None:
-    """The product makes consumers by `shared.record_batches.reader`, or by BatchConsumer."""
+    """The product makes consumers by `record_batches.reader`, or by BatchConsumer."""
     made = {s.place for s in sources if not s.is_test and CONSUMERS.search(s.text)}
     assert made == CONSUMER_PLACES
 

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page
 from tests.browser.desk import Desk
 
 from shared.events import ClockPaused, CustomerReplied, TicketResolved, TicketResponded
-from shared.promises import Channel
+from shared.sla.promises import Channel
 from shared.testing.builders import a_clock, a_specialist, a_ticket, told
 
 __all__ = ["STATES", "a_busy_day"]

@@ -10,7 +10,7 @@ from router.offers.acts import Say
 from router.offers.rules import Backoff, OfferRules, Ring
 from router.offers.store import save_rules
 from router.sweep import Sweeper
-from shared.postgres import now
+from shared.platform.postgres import now
 from shared.testing.builders import a_specialist, a_ticket
 
 FORGET: Final = "DELETE FROM presence"

@@ -7,8 +7,8 @@ from typing import Any
 from httpx import AsyncClient, Response
 
 from premium.stack.keys import Grant, connected, create, revoke, rotate
-from shared.access import Access
-from shared.keys import SCOPES, ApiKey, Keyed, Scope
+from shared.platform.access import Access
+from shared.platform.api_keys import SCOPES, ApiKey, Keyed, Scope
 
 __all__ = ["Door", "Hand", "shown"]
 

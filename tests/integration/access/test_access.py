@@ -21,11 +21,11 @@ from premium.stack.keys import connected
 from router.access import specialists_of
 from router.handlers import Matcher
 from router.matching import default_rules
-from shared.access import Access
 from shared.events import ticket_id_of
-from shared.http import ops_routes
-from shared.keys import SCOPES, ApiKey, Keyed, make_key
-from shared.postgres import Database
+from shared.platform.access import Access
+from shared.platform.api_keys import SCOPES, ApiKey, Keyed, make_key
+from shared.platform.http import ops_routes
+from shared.platform.postgres import Database
 from shared.testing.databases import MakeDatabase
 from sla_monitor.access import accounts_of
 

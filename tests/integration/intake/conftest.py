@@ -17,11 +17,11 @@ from intake.http import Parts, make_app
 from intake.reception import Reception, make_reception
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
-from shared.access import Access
 from shared.events import INBOUND, AccountListed, Envelope, Event
 from shared.events.codec import Record, Skipped, headers_of, value_of
-from shared.keys import EVERY, SCOPES
-from shared.postgres import Database
+from shared.platform.access import Access
+from shared.platform.api_keys import EVERY, SCOPES
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase, MakeDatabase
 

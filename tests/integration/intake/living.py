@@ -14,15 +14,15 @@ from intake.access import sources_of
 from intake.http import Parts, make_app
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
-from shared.access import Access
-from shared.consumer import BatchConsumer, Connection
-from shared.http import HttpServer, ops_routes
-from shared.keys import EVERY, SCOPES
-from shared.lifecycle import Part
-from shared.limits import LIMITS, Limits
-from shared.postgres import Database
-from shared.publisher import Publisher
-from shared.relay import Relay
+from shared.platform.access import Access
+from shared.platform.api_keys import EVERY, SCOPES
+from shared.platform.consumer import BatchConsumer, Connection
+from shared.platform.http import HttpServer, ops_routes
+from shared.platform.lifecycle import Part
+from shared.platform.limits import LIMITS, Limits
+from shared.platform.postgres import Database
+from shared.platform.publisher import Publisher
+from shared.platform.relay import Relay
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics
 

@@ -13,10 +13,10 @@ from intake.access import sources_of
 from intake.http import Parts, make_app
 from intake.reception import Reception
 from intake.webhooks import Secrets
-from shared.access import Access
-from shared.http import ops_routes
-from shared.keys import ApiKey
-from shared.postgres import Database
+from shared.platform.access import Access
+from shared.platform.api_keys import ApiKey
+from shared.platform.http import ops_routes
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON
 from shared.testing.databases import FreshDatabase
 

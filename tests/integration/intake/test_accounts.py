@@ -12,7 +12,7 @@ from intake.accounts import Unlisted
 from premium.accounts.publication import records
 from shared.events import AccountAnswered, AccountListed
 from shared.events.codec import VALUE_BYTES_MAX, Record, Skipped
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
 from shared.testing.builders import NOON, an_account
 
 SEATS: Final = 100_000

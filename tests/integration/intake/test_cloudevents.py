@@ -16,7 +16,7 @@ from tests.integration.intake.conftest import REQUEST, Intake
 from tests.integration.intake.living import TOPICS, consuming
 
 from shared.events import AccountListed
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
 from shared.testing.builders import NOON, an_account
 from shared.testing.topics import Topics
 

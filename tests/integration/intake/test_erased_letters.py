@@ -8,10 +8,10 @@ from tests.integration.intake.conftest import REQUEST, Intake
 
 from intake import webhooks
 from premium.webhooks.command import apply_connections
-from shared import dead_letters
-from shared.dead_letters import DeadLetter
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events.codec import Header, Record
+from shared.platform import dead_letters
+from shared.platform.dead_letters import DeadLetter
 from shared.webhooks import load_connections
 
 WHO: Final = "who-canary@example.com"

@@ -9,7 +9,7 @@ from tests.integration.intake.conftest import KEYS, REQUEST, Intake, as_told, li
 from intake import desk, erasure
 from intake.domain import receipts
 from shared.events import Purchase
-from shared.postgres import Database
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON, an_account
 
 WHO: Final = "who-canary@example.com"

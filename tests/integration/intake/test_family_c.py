@@ -24,10 +24,10 @@ from tests.integration.intake.living import (
 
 from intake.cloudevents import BATCHED, STRUCTURED
 from intake.domain import AHEAD_MAX
-from shared import dead_letters
-from shared.dead_letters import DeadLetter
 from shared.events.codec import Header, headers_of, value_of
-from shared.publisher import Outgoing
+from shared.platform import dead_letters
+from shared.platform.dead_letters import DeadLetter
+from shared.platform.publisher import Outgoing
 from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics

@@ -35,8 +35,8 @@ from intake.webhooks import hubspot, standard
 from premium.stack.keys import Grant, connected, create
 from premium.webhooks.command import apply_connections
 from shared.events.codec import VALUE_BYTES_MAX
-from shared.keys import EVERY, SCOPES
-from shared.limits import Limits
+from shared.platform.api_keys import EVERY, SCOPES
+from shared.platform.limits import Limits
 from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase
 

@@ -15,7 +15,7 @@ from tests.integration.intake.living import serving
 from intake.webhooks import hubspot, standard
 from premium.stack.keys import connected
 from premium.webhooks.command import apply_connections
-from shared.postgres import now
+from shared.platform.postgres import now
 from shared.testing.databases import FreshDatabase
 from shared.webhooks import load_connections
 

@@ -7,7 +7,7 @@ from tests.integration.intake.conftest import REQUEST, Intake
 from tests.integration.intake.test_merges import TARGET, answered, fact, merged, ticket
 
 from shared.events import PolicyPublished
-from shared.policies import Policy, default_policy
+from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import NOON
 
 REPLY = fact("customer_replied", 30)

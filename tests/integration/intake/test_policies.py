@@ -8,7 +8,7 @@ from tests.integration.intake.conftest import Intake
 
 from intake import store
 from shared.events import NAMESPACE, Envelope, Event, PolicyPublished
-from shared.policies import Policy, default_policy
+from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import NOON
 
 ANNOUNCED = """

@@ -11,9 +11,9 @@ from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 
 from intake import handlers
 from intake.handlers import Refused, decode
-from shared import dead_letters
 from shared.events import ClockPaused, ClockResumed, Envelope, Event
 from shared.events.codec import Record
+from shared.platform import dead_letters
 from shared.testing.builders import NOON, a_clock, an_account
 
 FACT: Final[dict[str, Any]] = {

@@ -15,12 +15,12 @@ from intake import handlers, shown
 from intake.webhooks import Secrets, hubspot, routes, standard
 from premium.webhooks import store as operator
 from premium.webhooks.command import apply_connections
-from shared import dead_letters
-from shared.api import make_api
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import Inbound
 from shared.events.codec import Record, Skipped
-from shared.postgres import Database
+from shared.platform import dead_letters
+from shared.platform.api import make_api
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON
 from shared.testing.databases import MakeDatabase
 from shared.webhooks import Connection, connections_of, load_connections

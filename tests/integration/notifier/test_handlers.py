@@ -25,8 +25,8 @@ from shared.events import (
     TicketAssigned,
     TicketDeclined,
 )
-from shared.postgres import Database
-from shared.promises import Channel
+from shared.platform.postgres import Database
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_clock, a_specialist, gone, minutes
 from shared.testing.databases import FreshDatabase
 

@@ -15,9 +15,9 @@ from tests.integration.notifier.mail_server import MARA, NOOR, OK, Answer, MailS
 from notifier import handlers
 from notifier.sender import Sender
 from notifier.settings import Settings
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import NAMESPACE, Envelope, Event, TicketAssigned
-from shared.postgres import Database
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_specialist, minutes
 from shared.testing.databases import FreshDatabase
 

@@ -9,7 +9,7 @@ import pytest
 
 from premium.stack.errors import StackError
 from premium.stack.keys import Grant, connected, create, keep_local, kept, revoke, rotate
-from shared.keys import SCOPES, read_key
+from shared.platform.api_keys import SCOPES, read_key
 from shared.testing.databases import MakeDatabase
 
 INTAKES: Final = Grant(

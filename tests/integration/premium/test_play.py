@@ -16,8 +16,8 @@ from premium.replay.rows import Told
 from premium.stack import DATABASES
 from premium.stack.business_time import BusinessTime
 from shared.events import SupportRequest
-from shared.postgres import Database, now
-from shared.publisher import Outgoing, Publisher
+from shared.platform.postgres import Database, now
+from shared.platform.publisher import Outgoing, Publisher
 from shared.testing.databases import FreshDatabase, MakeDatabase
 
 NOON = datetime(2020, 1, 6, 12, tzinfo=UTC)

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from premium.policy.publication import current, record_of
 from shared.events import PolicyPublished
-from shared.policies import Policy, default_policy
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
+from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import NOON
 from shared.testing.topics import Topics
 

@@ -5,10 +5,10 @@ from tests.integration.shared import foreign
 
 from premium.compacted import latest
 from premium.records import consumed, produced
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import SpecialistListed
 from shared.events.codec import headers_of, value_of
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
 from shared.testing.builders import a_specialist
 from shared.testing.topics import Topics
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from premium.redrive import redriven
-from shared import dead_letters, outbox
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events.codec import Header, Record
-from shared.postgres import Database
+from shared.platform import dead_letters, outbox
+from shared.platform.postgres import Database
 from shared.testing.databases import MakeDatabase
 
 ODD: list[Header] = [("x", None), ("x", b"\xff"), ("dl-topic", b"the sender's own"), ("ü", b"\0")]

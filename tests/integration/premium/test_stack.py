@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from premium.stack import Stack, State
 from premium.stack.reporting import Silent
-from shared.clock import or_after
+from shared.basics.clock import or_after
 from shared.testing.servers import Servers
 
 UP: Final = (sys.executable, "-m", "premium", "up")

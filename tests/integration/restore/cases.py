@@ -40,10 +40,10 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.events.codec import headers_of, value_of
-from shared.lifecycle import Part
-from shared.policies import Policy, default_policy
-from shared.postgres import Database
-from shared.publisher import Outgoing
+from shared.platform.lifecycle import Part
+from shared.platform.postgres import Database
+from shared.platform.publisher import Outgoing
+from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import (
     NOON,
     a_specialist,

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from tests.integration.restore.cases import CASES, Case
 
-from shared.clock import or_after
+from shared.basics.clock import or_after
 from shared.events import WatermarkAdvanced, dead_letter_topic
-from shared.postgres import Database
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from shared.testing.servers import Servers

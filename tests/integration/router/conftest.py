@@ -17,8 +17,8 @@ from premium.stack import Stack
 from router.access import specialists_of
 from router.handlers import Matcher
 from router.http import make_app
-from shared.access import Access
-from shared.postgres import Database
+from shared.platform.access import Access
+from shared.platform.postgres import Database
 from shared.testing.databases import Databases, FreshDatabase, MakeDatabase, Provision
 
 

@@ -10,10 +10,10 @@ from tests.integration.router.storm import Books, Post, a_moment
 from router.access import specialists_of
 from router.http import make_app
 from router.sweep import sweep
-from shared import inbox
-from shared.access import Access
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import Envelope, Event
+from shared.platform import processed_events as inbox
+from shared.platform.access import Access
 
 __all__ = ["InProcess", "in_process"]
 

@@ -1,7 +1,7 @@
 """A key for everything, at router's door."""
 
 from premium.stack.keys import Grant, connected, create
-from shared.keys import EVERY, SCOPES
+from shared.platform.api_keys import EVERY, SCOPES
 from shared.testing.databases import FreshDatabase
 
 __all__ = ["key_for_everybody"]

@@ -22,7 +22,7 @@ from premium.stack.ports import free_port
 from router.handlers import CONSUMES, EMITS
 from shared.events import Envelope, Event
 from shared.events.codec import headers_of, value_of
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
 from shared.testing.topics import Topics
 
 __all__ = ["GROUP", "TOPICS", "Living", "Nursery", "living", "nursery", "outgoing"]

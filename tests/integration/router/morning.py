@@ -13,7 +13,7 @@ from shared.events import (
     TicketReopened,
     TicketResponded,
 )
-from shared.promises import Channel, Role
+from shared.sla.promises import Channel, Role
 from shared.testing.builders import (
     a_specialist,
     a_ticket,

@@ -16,8 +16,8 @@ from uuid import UUID
 from tests.chaos.wrong import Fact, found_wrong, told_wrong
 from tests.integration.router.keys import key_for_everybody
 
-from shared.clock import or_after
-from shared.errors import Transient
+from shared.basics.clock import or_after
+from shared.basics.errors import Transient
 from shared.events import (
     Envelope,
     Event,
@@ -26,8 +26,8 @@ from shared.events import (
     TicketResolved,
     TicketResponded,
 )
-from shared.postgres import Database
-from shared.promises import Channel
+from shared.platform.postgres import Database
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone, told
 from shared.testing.databases import FreshDatabase
 

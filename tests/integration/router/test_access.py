@@ -11,10 +11,10 @@ from tests.integration.access.door import Door, Hand, shown
 from router.access import specialists_of
 from router.http import make_app
 from router.offers.rules import OfferRules
-from shared.access import Access
 from shared.events import ticket_id_of
-from shared.keys import EVERY, ApiKey, Scope
-from shared.postgres import now
+from shared.platform.access import Access
+from shared.platform.api_keys import EVERY, ApiKey, Scope
+from shared.platform.postgres import now
 from shared.testing.builders import a_specialist, a_ticket
 from shared.testing.databases import FreshDatabase
 

@@ -15,7 +15,7 @@ from router.matching import default_rules
 from router.offers.rules import OfferRules
 from router.offers.store import save_rules
 from router.sweep import Sweeper
-from shared.clock import or_after
+from shared.basics.clock import or_after
 from shared.events import (
     CallbackReminded,
     CustomerReached,
@@ -27,8 +27,8 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.postgres import Database
-from shared.promises import Channel
+from shared.platform.postgres import Database
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
 from shared.testing.databases import FreshDatabase
 

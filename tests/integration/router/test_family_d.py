@@ -15,8 +15,8 @@ from tests.integration.router.desk import InProcess, in_process
 from tests.integration.router.proxy import Fate, Message, Proxy, proxied
 from tests.integration.router.storm import STORM, Books, End, keeping_books, play
 
-from shared.errors import Transient
-from shared.postgres import now
+from shared.basics.errors import Transient
+from shared.platform.postgres import now
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from shared.testing.servers import Servers
 

@@ -23,8 +23,8 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.postgres import Database, now
-from shared.promises import Channel
+from shared.platform.postgres import Database, now
+from shared.sla.promises import Channel
 from shared.testing.builders import (
     NOON,
     a_clock,

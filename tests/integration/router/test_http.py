@@ -11,7 +11,7 @@ from router import store
 from router.handlers import Matcher
 from router.matching import default_rules, redecide
 from shared.events import AssignmentExplained, Envelope, Event, ticket_id_of
-from shared.postgres import Database
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
 from shared.testing.databases import FreshDatabase
 

@@ -15,9 +15,9 @@ from tests.chaos.wrong import found_wrong, told_wrong
 from tests.integration.router.conftest import at_the_door
 
 from router.sweep import Sweeper
-from shared.clock import or_after
+from shared.basics.clock import or_after
 from shared.events import Envelope, Event, ticket_id_of
-from shared.postgres import Database, now
+from shared.platform.postgres import Database, now
 from shared.testing.builders import a_specialist, a_ticket
 from shared.testing.databases import FreshDatabase, MakeDatabase
 

@@ -18,7 +18,7 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.postgres import Database
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, told
 from shared.testing.databases import MakeDatabase
 from shared.web.pages import Pages

@@ -12,9 +12,9 @@ from router.handlers import Matcher
 from router.matching import default_rules
 from router.memory.store import load_roster, load_shifts
 from router.sweep import Sweeper
-from shared.clock import or_after
+from shared.basics.clock import or_after
 from shared.events import Envelope, Event
-from shared.postgres import Database, now
+from shared.platform.postgres import Database, now
 from shared.rosters import Shifts
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes
 from shared.testing.databases import FreshDatabase

@@ -17,8 +17,7 @@ from router.handlers import Matcher
 from router.inbox import presence
 from router.matching import Pool, default_rules
 from router.roster import Waits
-from shared import inbox
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import (
     ClockPaused,
     ClockResumed,
@@ -27,8 +26,9 @@ from shared.events import (
     TicketClosed,
     TicketResponded,
 )
-from shared.postgres import Database
-from shared.promises import Channel
+from shared.platform import processed_events as inbox
+from shared.platform.postgres import Database
+from shared.sla.promises import Channel
 from shared.testing.builders import (
     NOON,
     a_clock,

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
 from confluent_kafka import Producer
 
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
 from shared.testing.topics import Topics
 
 __all__ = ["send", "send_undecodable", "transactions"]

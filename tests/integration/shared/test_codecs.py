@@ -15,7 +15,7 @@ from tests.integration.shared.test_consumer import (
 )
 
 from premium.redrive import redriven
-from shared import dead_letters
+from shared.platform import dead_letters
 from shared.testing.topics import Topics
 
 CODECS: Final = ("gzip", "snappy", "lz4", "zstd")

@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared import dead_letters, outbox
-from shared.consumer import BatchConsumer, Connection
-from shared.errors import Poison, Transient
+from shared.basics.errors import Poison, Transient
 from shared.events import Envelope, Event, TicketResponded
 from shared.events.codec import Header, headers_of, read, value_of
-from shared.lifecycle import Part
-from shared.postgres import Database, Tx
-from shared.publisher import Outgoing, Publisher
-from shared.relay import Relay
+from shared.platform import dead_letters, outbox
+from shared.platform.consumer import BatchConsumer, Connection
+from shared.platform.lifecycle import Part
+from shared.platform.postgres import Database, Tx
+from shared.platform.publisher import Outgoing, Publisher
+from shared.platform.relay import Relay
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics
 

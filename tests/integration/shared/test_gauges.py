@@ -18,11 +18,11 @@ from tests.integration.shared.test_consumer import (
 from tests.integration.shared.test_recreated import until
 
 from premium.stack.ports import free_port
-from shared.clock import or_after
-from shared.errors import Transient
+from shared.basics.clock import or_after
+from shared.basics.errors import Transient
 from shared.events import Envelope, Event, dead_letter_topic
-from shared.http import HttpServer
-from shared.postgres import Database, Tx
+from shared.platform.http import HttpServer
+from shared.platform.postgres import Database, Tx
 from shared.testing.builders import NOON, minutes
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics

@@ -19,8 +19,8 @@ from tests.integration.shared.test_consumer import (
 )
 
 from shared.events import Envelope, Event
-from shared.postgres import Tx
-from shared.record_batches import accept_any
+from shared.platform.postgres import Tx
+from shared.platform.record_batches import accept_any
 from shared.testing.topics import Topics
 
 PARTITIONS: Final = 3

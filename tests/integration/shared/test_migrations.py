@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from shared import migrations
-from shared.errors import Poison
+from shared.basics.errors import Poison
+from shared.platform import migrations
 from shared.testing.databases import FreshDatabase, MakeDatabase
 
 TABLE = "CREATE TABLE thing (name text)"

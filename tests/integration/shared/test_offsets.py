@@ -21,7 +21,7 @@ from tests.integration.shared.test_consumer import (
     spoiled,
 )
 
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics
 

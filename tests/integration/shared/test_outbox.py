@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared import outbox
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import Envelope, Event, TicketResolved, TicketResponded
-from shared.postgres import Database, away
-from shared.publisher import Outgoing, Publisher
-from shared.relay import Relay
+from shared.platform import outbox
+from shared.platform.postgres import Database, away
+from shared.platform.publisher import Outgoing, Publisher
+from shared.platform.relay import Relay
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics
 

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.pgbouncer import Mode, pgbouncer, through
 
-from shared import inbox, outbox
-from shared.errors import Poison, Transient
-from shared.postgres import Database
-from shared.publisher import Publisher
-from shared.relay import Relay
+from shared.basics.errors import Poison, Transient
+from shared.platform import outbox
+from shared.platform import processed_events as inbox
+from shared.platform.postgres import Database
+from shared.platform.publisher import Publisher
+from shared.platform.relay import Relay
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from shared.testing.topics import Topics
 

@@ -17,10 +17,10 @@ from tests.integration.shared.test_consumer import (
 )
 from tests.integration.shared.test_offsets import create_again
 
-from shared.clock import or_after
-from shared.consumer import BatchConsumer
+from shared.basics.clock import or_after
 from shared.events import Envelope, Event
-from shared.postgres import Database, Tx
+from shared.platform.consumer import BatchConsumer
+from shared.platform.postgres import Database, Tx
 from shared.testing.topics import Topics
 
 HEALED_S = 30

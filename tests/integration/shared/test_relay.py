@@ -9,11 +9,11 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from premium.redrive import redriven
-from shared import dead_letters, outbox
-from shared.dead_letters import DeadLetter
-from shared.postgres import Database
-from shared.publisher import Publisher
-from shared.relay import Relay
+from shared.platform import dead_letters, outbox
+from shared.platform.dead_letters import DeadLetter
+from shared.platform.postgres import Database
+from shared.platform.publisher import Publisher
+from shared.platform.relay import Relay
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from shared.testing.topics import Topics
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.errors import Transient
-from shared.postgres import Database, Tx
+from intake.batcher import Together
+from shared.basics.errors import Transient
+from shared.platform.postgres import Database, Tx
 from shared.testing.databases import MakeDatabase
-from shared.together import Together
 
 KEEP = "INSERT INTO inbox (event_id) SELECT ('00000000-0000-0000-0000-' || lpad($1, 12, '0'))::uuid"
 COUNT = "SELECT count(*) FROM inbox"

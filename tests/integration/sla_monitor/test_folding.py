@@ -10,8 +10,8 @@ from uuid import uuid5
 import pytest
 
 from shared.events import NAMESPACE, Envelope, Event, PolicyPublished, TicketAbsorbed, ticket_id_of
-from shared.policies import Policy, default_policy
-from shared.postgres import Database
+from shared.platform.postgres import Database
+from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import NOON, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase, waits_for_a_lock
 from sla_monitor.handlers import Folding

@@ -7,11 +7,11 @@ from httpx import ASGITransport, AsyncClient
 from tests.integration.hostile import faults, spoiled_targets
 
 from premium.stack.keys import Grant, connected, create
-from shared.access import Access
 from shared.events import Envelope, Event, TicketNoted, TicketResponded, TicketResumed, ticket_id_of
-from shared.http import HttpServer
-from shared.keys import SCOPES
-from shared.postgres import Database
+from shared.platform.access import Access
+from shared.platform.api_keys import SCOPES
+from shared.platform.http import HttpServer
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from sla_monitor.access import accounts_of

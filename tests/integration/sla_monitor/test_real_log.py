@@ -17,8 +17,8 @@ from intake.domain import Entitled, NumberKeys, accept, fact_of
 from premium.replay.log import Log, read_log
 from premium.replay.mapping import find_mapping, load
 from shared.events import Envelope, Event, Inbound, LanguageDecision, LaterFact, ticket_id_of
-from shared.policies import default_policy
-from shared.promises import CAUSES, Cause, Promise
+from shared.sla.policies import default_policy
+from shared.sla.promises import CAUSES, Cause, Promise
 from shared.testing.builders import an_account
 from sla_monitor.domain import Clock, breakdown, derive
 

@@ -20,8 +20,8 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.policies import Policy, default_policy
-from shared.postgres import Database
+from shared.platform.postgres import Database
+from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import MakeDatabase
 from sla_monitor.handlers import Folding

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import pytest
 
-from shared import inbox
-from shared.clock import or_after
-from shared.errors import Transient
+from shared.basics.clock import or_after
+from shared.basics.errors import Transient
 from shared.events import ClockWarned, Envelope, Event, PromiseBreached, TicketResponded
-from shared.postgres import Database
+from shared.platform import processed_events as inbox
+from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from sla_monitor import store

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from shared.http import HttpServer
+from shared.platform.http import HttpServer
 
 __all__ = ["CLIENT", "SECRET", "Issuer", "issuing"]
 

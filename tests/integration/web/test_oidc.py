@@ -11,7 +11,7 @@ from pydantic import AnyHttpUrl, SecretStr
 from tests.browser.desk import REAL_NOW, Desk, opened
 from tests.integration.web.issuer import CLIENT, SECRET, Issuer, issuing
 
-from shared.postgres import Database
+from shared.platform.postgres import Database
 from shared.testing.builders import a_specialist
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from shared.web import store as web

@@ -13,7 +13,7 @@ from tests.integration.router.storm import a_moment
 
 from router.inbox import presence
 from shared.events import ticket_id_of
-from shared.postgres import Database, now
+from shared.platform.postgres import Database, now
 from shared.testing.builders import a_specialist, a_ticket, gone
 from shared.testing.databases import MakeDatabase
 from shared.web import store as web

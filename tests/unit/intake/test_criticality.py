@@ -6,7 +6,7 @@ import pytest
 
 from intake.criticality import quoted, read_claim
 from intake.criticality.rules import PHRASES, RULES_AGAINST, RULES_FOR
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 from shared.events import ClaimReading, Leaning
 
 HOSTILE_CHARACTERS = 100_000

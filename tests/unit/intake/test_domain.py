@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from intake.domain import Acceptance, Entitled, NumberKeys, Version, entitlement, fact_of
 from intake.domain import accept as accept_by
 from intake.handlers import decode
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import (
     INBOUND,
     Envelope,
@@ -22,7 +22,7 @@ from shared.events import (
 )
 from shared.events.codec import Record, describe, headers_of, value_of
 from shared.events.requests import FactType
-from shared.policies import default_policy
+from shared.sla.policies import default_policy
 from shared.testing.builders import an_account
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -23,7 +23,7 @@ from shared.events import (
     PromiseRetracted,
     TicketAssigned,
 )
-from shared.promises import Channel, Severity
+from shared.sla.promises import Channel, Severity
 from shared.testing.builders import NOON, minutes
 
 TICKET = UUID("11111111-1111-5111-8111-111111111111")

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from premium.accounts.files import read
 from premium.cli import app
+from shared.basics.yaml_source import Refused
 from shared.events import AccountListed, Purchase
-from shared.places import Refused
 
 EXAMPLE: Final = Path(__file__).parents[3] / "docs" / "examples" / "accounts.yaml"
 HEAD: Final = "account_id,since,until,super_admins,seats,time_zone,language,tier,region\n"

@@ -12,7 +12,6 @@ from premium.demo.ledger import Ledger
 from premium.proof.tables import Books, Deed, Routed, Timed
 from premium.proof.verdict import fact_id
 from premium.proof.wire import Published, Wire
-from shared.dead_letters import DeadLetter
 from shared.events import (
     AssignmentReleased,
     ClockMet,
@@ -31,6 +30,7 @@ from shared.events import (
     TicketOffered,
     TicketResponded,
 )
+from shared.platform.dead_letters import DeadLetter
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 REQUEST = SupportRequest(

@@ -14,7 +14,7 @@ from premium.bench.intake.order import Sent
 from premium.bench.intake.pace import at_rate, saturated
 from premium.bench.intake.trial import Backlog, Trial
 from premium.bench.load import requests
-from shared.clock import or_after
+from shared.basics.clock import or_after
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WANTED = requests("run", [NOON] * 5, "en")

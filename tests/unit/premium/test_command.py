@@ -15,7 +15,7 @@ from premium.stack.databases import ROLES
 from premium.stack.ports import free_port
 from premium.stack.postgres import ADMIN
 from premium.stack.state import Home, Memory
-from shared.keys import SCOPES
+from shared.platform.api_keys import SCOPES
 
 CPU_S_MAX: Final = 0.5
 EXAMPLES: Final = Path(__file__).parents[3] / "docs" / "examples"

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from premium.demo.day import FIRST_DAY, STORIES, Day, Sending, a_day
 from premium.demo.script import roster, script
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import INBOUND, LaterFact, SupportRequest
 from shared.events.codec import read_headers, read_json
 

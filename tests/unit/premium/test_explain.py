@@ -24,7 +24,7 @@ from shared.events import (
     TicketWaiting,
     ticket_id_of,
 )
-from shared.promises import Role
+from shared.sla.promises import Role
 from shared.testing.builders import NOON, minutes, promised, told
 from sla_monitor.answers import clocks_answer, timeline_answer
 from sla_monitor.domain import Fact, derive, fall_due

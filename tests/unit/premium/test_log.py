@@ -9,7 +9,7 @@ from premium.replay.log import Log, read_log
 from premium.replay.mapping import load
 from premium.replay.play import moments
 from premium.replay.reader import LogUnreadable
-from shared.places import Refused
+from shared.basics.yaml_source import Refused
 
 MAPPING = """\
 log: {format: csv}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from premium.replay.mapping import find_mapping, load, parse
-from shared.places import Refused
+from shared.basics.yaml_source import Refused
 
 GOOD = """\
 log: {format: csv}

@@ -13,7 +13,7 @@ from premium.policy.lint import lint
 from premium.policy.publication import record_of
 from shared.events import Envelope, PolicyPublished
 from shared.events.codec import Record, read
-from shared.policies import Policy, default_policy
+from shared.sla.policies import Policy, default_policy
 
 BUILT_IN = default_policy()
 SINCE = date(2026, 11, 24)
@@ -136,7 +136,7 @@ def test_a_bad_file_is_exit_2_with_a_line_for_each_fault(tmp_path: Path) -> None
 def test_a_good_file_is_named_by_its_version(tmp_path: Path) -> None:
     """What is checked is what will be applied."""
     file = tmp_path / "good.yaml"
-    file.write_text(files("shared.policies").joinpath("default.yaml").read_text())
+    file.write_text(files("shared.sla.policies").joinpath("default.yaml").read_text())
     ran = CliRunner().invoke(command, ["check", str(file)])
     assert (ran.exit_code, ran.stdout) == (
         0,

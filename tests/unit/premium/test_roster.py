@@ -12,8 +12,8 @@ from premium.listings import changes
 from premium.roster.command import roster
 from premium.roster.files import read
 from premium.roster.publication import present
+from shared.basics.yaml_source import Refused
 from shared.events import SpecialistListed
-from shared.places import Refused
 
 EXAMPLES: Final = Path(__file__).parents[3] / "docs" / "examples"
 HEAD: Final = """\

@@ -3,7 +3,7 @@
 import pytest
 
 from premium.settings import Settings
-from shared.settings import load
+from shared.platform.settings import load
 
 DSN = "postgresql://admin:secret@db.example/postgres"
 

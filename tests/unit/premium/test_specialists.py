@@ -10,7 +10,7 @@ from premium.demo.day import FIRST_DAY, STORIES, Story
 from premium.demo.script import dice, roster
 from premium.demo.specialists import Act, Work, breaks, pick_up, work_on
 from shared.events import NAMESPACE, TicketAssigned
-from shared.promises import Channel
+from shared.sla.promises import Channel
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 DUE_AT = NOON + timedelta(hours=1)

@@ -47,9 +47,9 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.promises import Channel
-from shared.sla import Kind
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
+from shared.tickets import Kind
 
 type Step = Envelope[Event] | Dial
 

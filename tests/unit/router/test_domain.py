@@ -32,7 +32,7 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.promises import Channel
+from shared.sla.promises import Channel
 from shared.testing.builders import (
     NOON,
     a_clock,

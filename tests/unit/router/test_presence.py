@@ -8,7 +8,7 @@ from tests.unit.router.living import ADesk, ticket_id
 from router.offers.acts import Say
 from router.offers.rules import Grace, OfferRules
 from shared.events import AssignmentHandedBack, OfferWithdrawn
-from shared.promises import Channel
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone
 
 DIRECTLY = OfferRules(rings={})

@@ -6,7 +6,6 @@ import pytest
 from tests.unit.router.living import ADesk
 
 from router.offers.acts import Decline, Respond
-from shared.decisions import in_short
 from shared.events import (
     AssignmentExplained,
     ClockResumed,
@@ -27,6 +26,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, minutes, told
+from shared.tickets.decisions import in_short
 
 T1 = ticket_id_of("test", "T1")
 REPLY = UUID(int=7)

@@ -17,7 +17,7 @@ from shared.events import (
     TicketOffered,
     TicketQueued,
 )
-from shared.promises import Channel
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone
 
 

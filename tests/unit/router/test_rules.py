@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from router.matching import Pool, Rules, default_rules
 from router.settings import Settings
-from shared.promises import PromiseClass
-from shared.settings import load
+from shared.platform.settings import load
+from shared.sla.promises import PromiseClass
 from shared.testing.builders import NOON, minutes
 
 DUE: Final = NOON + minutes(60)

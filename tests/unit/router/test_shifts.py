@@ -7,7 +7,7 @@ from router.domain import Desk
 from router.offers.rules import OfferRules
 from router.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketQueued, TicketResponded
-from shared.promises import Channel
+from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
 
 DIRECTLY = OfferRules(rings={})

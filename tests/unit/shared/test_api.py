@@ -7,7 +7,7 @@ from httpx import ASGITransport, AsyncClient
 from pydantic import BaseModel
 
 from docs.services import app_of
-from shared.api import make_api
+from shared.platform.api import make_api
 
 UNKEYED = {"401", "403", "429"}
 UNREAD = {"400", "408", "413", "415"}

@@ -5,7 +5,7 @@ from typing import override
 
 import asyncpg
 
-from shared.background import Background
+from shared.platform.background import Background
 
 
 class Stumbling(Background):

@@ -1,6 +1,6 @@
 """A bucket of tokens: so many a second, and no more at once than it holds."""
 
-from shared.access.limits import Bucket, Draw, Rate
+from shared.platform.access.limits import Bucket, Draw, Rate
 
 RATE = Rate(per_s=2, burst=4)
 

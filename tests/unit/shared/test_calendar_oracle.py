@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from holidays import country_holidays
 
-from shared.calendars import Calendar, CalendarSpec, shifts, zone_names
+from shared.sla.calendars import Calendar, CalendarSpec, shifts, zone_names
 
 CALENDARS_A_SEED: Final = 30
 CASES_A_CALENDAR: Final = 500

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from shared.calendars import Calendar, CalendarSpec, always, business_week, known_region
+from shared.sla.calendars import Calendar, CalendarSpec, always, business_week, known_region
 
 OFFICE = {"mon-fri": ["09:00-17:00"]}
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.calendars import Calendar, CalendarSpec, Span, always, business_week
+from shared.sla.calendars import Calendar, CalendarSpec, Span, always, business_week
 
 HOUR = timedelta(hours=1)
 NIGHTS = {"mon-sun": ["22:00-06:00"]}

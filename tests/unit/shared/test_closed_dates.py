@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from shared.calendars import closed_dates_from_ical
+from shared.sla.calendars import closed_dates_from_ical
 
 YEARS = range(2026, 2029)
 

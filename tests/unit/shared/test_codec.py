@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import Envelope, SpecialistRemoved, TicketResponded
 from shared.events.codec import Header, Record, Skipped, headers_of, read, value_of
 

@@ -1,6 +1,6 @@
 """A member of a consumer group is known by its name, and by what it reads."""
 
-from shared.consumer import Connection
+from shared.platform.consumer import Connection
 
 
 def test_a_member_with_other_topics_is_another_member() -> None:

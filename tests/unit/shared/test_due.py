@@ -2,8 +2,8 @@
 
 from shared.events import ClockFact, ClockPaused, ClockStarted, WatermarkAdvanced
 from shared.events.codec import Record, Skipped, value_of
-from shared.sla.due import skipped_unread
 from shared.testing.builders import a_clock
+from shared.tickets.due import skipped_unread
 
 
 def record_of(fact: type[ClockFact], **more: object) -> Record:

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
-from shared.heads import HEAD_BYTES_MAX, BoundedHeads
+from shared.platform.header_limits import HEAD_BYTES_MAX, BoundedHeads
 
 GET = b"GET / HTTP/1.1\r\nhost: here\r\n"
 WAIT_S_MAX = 10

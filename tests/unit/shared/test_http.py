@@ -4,7 +4,7 @@ from socket import IPPROTO_TCP, TCP_NODELAY
 
 from starlette.applications import Starlette
 
-from shared.http import HttpServer, ops_routes
+from shared.platform.http import HttpServer, ops_routes
 
 
 async def test_an_answer_waits_for_no_acknowledgement() -> None:

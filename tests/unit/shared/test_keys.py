@@ -3,7 +3,7 @@
 import string
 from itertools import product
 
-from shared.keys import ApiKey, make_key, read_key
+from shared.platform.api_keys import ApiKey, make_key, read_key
 
 
 def test_a_key_is_read_as_it_was_made() -> None:

@@ -18,8 +18,9 @@ from shared.events import (
     TicketWaiting,
     ticket_id_of,
 )
-from shared.promises import CAUSES, Channel
-from shared.sla import (
+from shared.sla.promises import CAUSES, Channel
+from shared.testing.builders import NOON, a_ticket, minutes, told
+from shared.tickets import (
     AHEAD_MAX,
     Kind,
     LifecycleFact,
@@ -30,7 +31,6 @@ from shared.sla import (
     kind_of,
     lifecycle,
 )
-from shared.testing.builders import NOON, a_ticket, minutes, told
 
 TICKET = ticket_id_of("test", "t")
 DAY_MIN = 24 * 60

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.events.codec import DEPTH_MAX, VALUE_BYTES_MAX
-from shared.limits import Bodies, InHand, Limits
+from shared.platform.limits import Bodies, InHand, Limits
 
 type Receiver = Callable[[], Awaitable[Message]]
 

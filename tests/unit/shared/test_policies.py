@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.calendars import CalendarSpec
-from shared.policies import Asked, Policy, Pricing, default_policy
-from shared.policies.files import load_policy
-from shared.promises import Channel, Promise, PromiseClass, Role, Severity, warn_at
+from shared.sla.calendars import CalendarSpec
+from shared.sla.policies import Asked, Policy, Pricing, default_policy
+from shared.sla.policies.files import load_policy
+from shared.sla.promises import Channel, Promise, PromiseClass, Role, Severity, warn_at
 
 MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

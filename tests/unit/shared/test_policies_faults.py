@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.places import Refused
-from shared.policies import Asked, Match, Policy
-from shared.policies.coverage import Coverage
-from shared.policies.files import load_policy
+from shared.basics.yaml_source import Refused
+from shared.sla.policies import Asked, Match, Policy
+from shared.sla.policies.coverage import Coverage
+from shared.sla.policies.files import load_policy
 
 GOOD = """\
 policy_id: ours

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.calendars import always, business_week
-from shared.promises import Channel, Pause, Role, Severity, due_after_pauses
+from shared.sla.calendars import always, business_week
+from shared.sla.promises import Channel, Pause, Role, Severity, due_after_pauses
 from shared.testing.builders import promised
 
 FRIDAY_16 = datetime(2026, 3, 6, 16, tzinfo=ZoneInfo("Europe/Berlin"))

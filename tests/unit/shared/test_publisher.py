@@ -4,7 +4,7 @@ from uuid import UUID
 
 from aiokafka.partitioner import DefaultPartitioner
 
-from shared.publisher import partition_of
+from shared.platform.publisher import partition_of
 
 
 def test_a_key_stands_where_other_clients_would_put_it() -> None:

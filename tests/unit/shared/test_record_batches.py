@@ -8,7 +8,7 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from shared.record_batches import UndecodableBatch, _Records
+from shared.platform.record_batches import UndecodableBatch, _Records
 
 COUNT: Final = 20
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 import pytest
 
-from shared.access.keys import Key
-from shared.access.limits import Rate
-from shared.access.ring import KeyRing
-from shared.errors import Transient
+from shared.basics.errors import Transient
+from shared.platform.access.keys import Key
+from shared.platform.access.limits import Rate
+from shared.platform.access.ring import KeyRing
 
 KEY = Key("known", b"", "northwind", "form", frozenset(), frozenset(), Rate(1, 1))
 

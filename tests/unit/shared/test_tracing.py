@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from shared.tracing import context_of, context_or_new, headers_of_context, trace_id_of
+from shared.basics.tracing import context_of, context_or_new, headers_of_context, trace_id_of
 
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 PARENT: Final = f"00-{TRACE}-b7ad6b7169203331-01"

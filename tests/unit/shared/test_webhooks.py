@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.places import Refused
+from shared.basics.yaml_source import Refused
 from shared.webhooks import Connection, connections_of, load_connections
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"

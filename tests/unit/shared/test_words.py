@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.testing.builders import NOON, minutes
-from shared.web.words import clock_time, left, span
+from shared.web.formatting import clock_time, left, span
 
 
 @pytest.mark.parametrize(

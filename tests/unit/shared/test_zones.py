@@ -9,7 +9,7 @@ from struct import unpack_from
 import pytest
 from tzlocal.windows_tz import win_tz
 
-from shared.calendars import (
+from shared.sla.calendars import (
     CalendarSpec,
     Shift,
     country_of,

@@ -20,7 +20,7 @@ from shared.events import (
     TicketResumed,
     TicketWaiting,
 )
-from shared.promises import Role
+from shared.sla.promises import Role
 from shared.testing.builders import promised
 from sla_monitor.domain import Announced, Clock, Fact, derive, fall_due, fold
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.events import Envelope, Event, SupportRequest, TicketAccepted, TicketResponded
-from shared.policies import default_policy
+from shared.sla.policies import default_policy
 from shared.testing.builders import promised
 from sla_monitor.answers import clocks_answer, timeline_answer
 from sla_monitor.domain import derive

@@ -24,7 +24,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.events.codec import Record, headers_of, value_of
-from shared.promises import Severity
+from shared.sla.promises import Severity
 from shared.testing.builders import NOON, a_ticket, minutes, reclassified, told
 from sla_monitor.domain import Fact, Key, derive
 from sla_monitor.domain.change import (

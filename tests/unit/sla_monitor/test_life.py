@@ -21,7 +21,7 @@ from shared.events import (
     TicketWaiting,
     ticket_id_of,
 )
-from shared.promises import CAUSES, Cause, Promise, PromiseKind, Severity
+from shared.sla.promises import CAUSES, Cause, Promise, PromiseKind, Severity
 from shared.testing.builders import NOON, a_ticket, minutes, promised, reclassified, told
 from sla_monitor.domain import Announced, Clock, Fact, Key, derive, fall_due, fold, withdraw
 

@@ -16,7 +16,7 @@ from shared.events import (
     TicketWaiting,
     ticket_id_of,
 )
-from shared.promises import Cause
+from shared.sla.promises import Cause
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from sla_monitor.answers import clock_answer
 from sla_monitor.domain import Fact, derive

@@ -21,7 +21,7 @@ def main() -> None:
     except Exception as e:
         from premium.failure import line_for  # noqa: PLC0415 - slow, and most commands succeed
         from premium.settings import Settings  # noqa: PLC0415
-        from shared.settings import load  # noqa: PLC0415
+        from shared.platform.settings import load  # noqa: PLC0415
 
         line = line_for(e, load(Settings).home)
         if line is None:

@@ -13,7 +13,7 @@ from premium.console import Shown
 from premium.interrupt import run
 from premium.settings import Settings
 from premium.stack import DATABASES, SERVICES, Addresses, Stack, StackError, State
-from shared.settings import load
+from shared.platform.settings import load
 
 __all__ = ["down", "logs", "status", "up"]
 

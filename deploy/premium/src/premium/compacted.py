@@ -6,10 +6,10 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from premium.records import to_the_end
-from shared.errors import Poison, Transient
+from shared.basics.errors import Poison, Transient
 from shared.events import Envelope, Event
 from shared.events.codec import Record, read
-from shared.record_batches import reader
+from shared.platform.record_batches import reader
 
 __all__ = ["latest", "told"]
 

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from premium.stack import Stack, StackError
 from premium.stack.state import Home
-from shared.errors import Transient
+from shared.basics.errors import Transient
 
 __all__ = ["line_for"]
 

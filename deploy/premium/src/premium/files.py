@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from shared.places import Refused
+from shared.basics.yaml_source import Refused
 
 __all__ = ["checked"]
 

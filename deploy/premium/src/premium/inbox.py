@@ -8,7 +8,7 @@ from premium.interrupt import run
 from premium.settings import Settings
 from premium.stack import Stack, StackError
 from premium.stack.links import inbox_link, is_listed
-from shared.settings import load
+from shared.platform.settings import load
 from shared.web.visitors import Person
 
 __all__ = ["inbox"]

@@ -13,8 +13,8 @@ from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack import keys as kept
 from premium.stack.errors import StackError
-from shared.keys import EVERY, SCOPES, ApiKey, Keyed, Scope
-from shared.settings import load
+from shared.platform.api_keys import EVERY, SCOPES, ApiKey, Keyed, Scope
+from shared.platform.settings import load
 
 __all__ = ["keys", "lines_of"]
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from shared.events import Envelope, Event
 from shared.events.codec import headers_of, value_of
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
 
 __all__ = ["changes", "listing"]
 

@@ -9,9 +9,9 @@ import typer
 from premium.settings import Settings
 from premium.stack import SERVICES, Stack
 from premium.stack.errors import StackError
-from shared import migrations
-from shared.errors import Poison, Transient
-from shared.settings import DatabaseSettings, load
+from shared.basics.errors import Poison, Transient
+from shared.platform import migrations
+from shared.platform.settings import DatabaseSettings, load
 
 __all__ = ["migrate"]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
-from shared.calendars import zone_info
+from shared.sla.calendars import zone_info
 
 __all__ = ["Local", "length", "words"]
 

@@ -14,7 +14,7 @@ from premium.proof.tables import Tables
 from premium.settings import Settings
 from premium.stack import SERVICES, Reporter, Stack, StackError
 from premium.stack.state import locked
-from shared.settings import load
+from shared.platform.settings import load
 
 __all__ = ["OWN_SOURCE", "own_stack", "refuse_others", "stack_for"]
 

@@ -13,10 +13,10 @@ from premium.proof.broker import Broker
 from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
-from shared.errors import Transient
-from shared.publisher import Outgoing, Publisher
-from shared.record_batches import reader
-from shared.settings import load
+from shared.basics.errors import Transient
+from shared.platform.publisher import Outgoing, Publisher
+from shared.platform.record_batches import reader
+from shared.platform.settings import load
 
 __all__ = ["consume", "consumed", "produce", "produced", "to_the_end"]
 

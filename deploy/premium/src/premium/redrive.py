@@ -17,10 +17,10 @@ from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
 from premium.stack.services import SERVICES
-from shared import dead_letters
-from shared.dead_letters import DeadLetter
-from shared.postgres import Database
-from shared.settings import load
+from shared.platform import dead_letters
+from shared.platform.dead_letters import DeadLetter
+from shared.platform.postgres import Database
+from shared.platform.settings import load
 
 __all__ = ["redrive", "redriven"]
 

@@ -2,7 +2,7 @@
 
 from intake.app import assemble
 from intake.settings import Settings
-from shared.process import command_line
+from shared.platform.process import command_line
 
 
 def main() -> None:

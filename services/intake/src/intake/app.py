@@ -13,12 +13,12 @@ from intake.keeper import Keeper
 from intake.reception import make_reception
 from intake.settings import Settings
 from intake.webhooks import Secrets
-from shared.access import Access
-from shared.consumer import BatchConsumer
-from shared.lifecycle import Part
-from shared.limits import Limits
-from shared.postgres import Database
-from shared.service import Service
+from shared.platform.access import Access
+from shared.platform.consumer import BatchConsumer
+from shared.platform.lifecycle import Part
+from shared.platform.limits import Limits
+from shared.platform.postgres import Database
+from shared.platform.service import Service
 
 __all__ = ["assemble"]
 

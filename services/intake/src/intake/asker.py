@@ -11,8 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import from_json
 
 from intake.access import Writer
-from shared.access import Key
-from shared.api import IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN, TraceContext
+from shared.platform.access import Key
+from shared.platform.api import IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN, TraceContext
 
 __all__ = ["Asker", "Asks"]
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events.cloudevents import (
     STRUCTURED,
     Attributes,
@@ -17,7 +17,7 @@ from shared.events.cloudevents import (
     read_attributes,
 )
 from shared.events.codec import read_json
-from shared.http_input import JSON, check_media_type, media_type_of
+from shared.platform.http_input import JSON, check_media_type, media_type_of
 
 __all__ = ["BATCHED", "STRUCTURED", "TOGETHER_MAX", "Batch", "Sent", "binary", "read", "structured"]
 

@@ -19,7 +19,6 @@ from intake.language import decide
 from intake.later import Told
 from intake.news import store as news
 from intake.store import Answered, Came, Judged, Known, Terms, Waiting
-from shared import inbox, outbox
 from shared.events import (
     Envelope,
     Event,
@@ -29,7 +28,9 @@ from shared.events import (
     SupportRequest,
 )
 from shared.events.requests import Reference
-from shared.postgres import Tx
+from shared.platform import outbox
+from shared.platform import processed_events as inbox
+from shared.platform.postgres import Tx
 
 __all__ = [
     "JUDGED_MAX",

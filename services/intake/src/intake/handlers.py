@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from intake import accounts, cloudevents, desk, erasure, roster, shown, store, webhooks
 from intake.desk import Document
 from intake.domain import NumberKeys, receipts
-from shared import dead_letters, outbox
-from shared.errors import Poison
+from shared.basics.errors import Poison
+from shared.basics.tracing import context_of
 from shared.events import (
     INBOUND,
     INBOUND_TOPIC,
@@ -27,9 +27,9 @@ from shared.events import (
     TicketFact,
 )
 from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
-from shared.postgres import Tx
-from shared.sla.due import moves_due, skipped_unread
-from shared.tracing import context_of
+from shared.platform import dead_letters, outbox
+from shared.platform.postgres import Tx
+from shared.tickets.due import moves_due, skipped_unread
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "take"]
 

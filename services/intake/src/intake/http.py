@@ -32,21 +32,21 @@ from intake.schemas import (
     TicketPromises,
 )
 from intake.webhooks import Secrets
-from shared import postgres
-from shared.access import Access, Guard
-from shared.api import (
+from shared.basics.errors import Poison
+from shared.basics.tracing import context_or_new
+from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
+from shared.events.codec import describe
+from shared.platform import postgres
+from shared.platform.access import Access, Guard
+from shared.platform.api import (
     IDEMPOTENCY_KEY,
     TicketId,
     make_api,
     problems,
 )
-from shared.errors import Poison
-from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
-from shared.events.codec import describe
-from shared.http import problem
-from shared.limits import LIMITS, Limits
-from shared.postgres import Database
-from shared.tracing import context_or_new
+from shared.platform.http import problem
+from shared.platform.limits import LIMITS, Limits
+from shared.platform.postgres import Database
 
 __all__ = ["Parts", "make_app"]
 

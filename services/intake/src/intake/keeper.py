@@ -8,11 +8,11 @@ import structlog
 
 from intake import desk, language, reception
 from intake.domain import NumberKeys
-from shared import postgres
-from shared.background import Background
-from shared.clock import elapsed_s, or_after
-from shared.errors import Transient
-from shared.postgres import Database
+from shared.basics.clock import elapsed_s, or_after
+from shared.basics.errors import Transient
+from shared.platform import postgres
+from shared.platform.background import Background
+from shared.platform.postgres import Database
 
 __all__ = ["Keeper"]
 

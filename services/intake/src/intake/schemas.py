@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from intake.cloudevents import BATCHED, STRUCTURED, TOGETHER_MAX
 from shared.events import ReceiptIssued
 from shared.events.base import Moment
-from shared.http_input import JSON
-from shared.promises import Cause, Channel, PromiseClass, PromiseKind, Severity
+from shared.platform.http_input import JSON
+from shared.sla.promises import Cause, Channel, PromiseClass, PromiseKind, Severity
 
 __all__ = [
     "CLOUDEVENT_BODY",

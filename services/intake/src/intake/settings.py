@@ -5,8 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.limits import LIMITS
-from shared.settings import ServiceSettings
+from shared.platform.limits import LIMITS
+from shared.platform.settings import ServiceSettings
 
 __all__ = ["Settings"]
 

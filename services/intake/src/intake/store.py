@@ -19,8 +19,8 @@ from shared.events import (
     ReceiptIssued,
     SupportRequest,
 )
-from shared.policies import Policy, default_policy
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
+from shared.sla.policies import Policy, default_policy
 
 __all__ = [
     "Answered",
@@ -162,7 +162,7 @@ async def change_merges(tx: Tx) -> None:
 async def hold_and_claim(
     tx: Tx, document_ids: Iterable[UUID], account_ids: Sequence[str]
 ) -> tuple[set[UUID], datetime]:
-    """Let accounts and merges stay as they are, then claim as `shared.inbox.claim` does.
+    """Let accounts and merges stay as they are, then claim as `processed_events.claim` does.
 
     Account ids come sorted, so that none deadlock.
     """

@@ -7,10 +7,10 @@ from typing import Final
 from notifier import handlers, store
 from notifier.sender import PENDING_AGE_S, Sender
 from notifier.settings import Settings
-from shared.lifecycle import Part
-from shared.postgres import Database
-from shared.readings import of_database
-from shared.service import Service
+from shared.platform.lifecycle import Part
+from shared.platform.postgres import Database
+from shared.platform.readings import of_database
+from shared.platform.service import Service
 
 __all__ = ["assemble"]
 

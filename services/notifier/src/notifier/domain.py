@@ -23,7 +23,7 @@ from shared.events import (
     Retraction,
     TicketAssigned,
 )
-from shared.promises import PromiseKind
+from shared.sla.promises import PromiseKind
 
 __all__ = [
     "TELLABLE",

@@ -25,9 +25,9 @@ from shared.events import (
     WatermarkAdvanced,
 )
 from shared.events.codec import Record, Skipped, read
-from shared.postgres import Tx
-from shared.promises import PromiseKind
-from shared.sla.due import follow, moves_due, skipped_unread
+from shared.platform.postgres import Tx
+from shared.sla.promises import PromiseKind
+from shared.tickets.due import follow, moves_due, skipped_unread
 
 __all__ = ["CONSUMES", "EMITS", "decode", "take"]
 

@@ -11,7 +11,7 @@ import idna
 
 from notifier import domain
 from notifier.domain import Delivery, one_line
-from shared.tracing import headers_of_context
+from shared.basics.tracing import headers_of_context
 
 __all__ = ["Letter", "Letterhead"]
 

@@ -20,13 +20,13 @@ from notifier.mail import Letter
 from notifier.settings import Settings
 from notifier.smtp import MailServer
 from notifier.store import Due
-from shared import outbox
-from shared.background import Background
-from shared.clock import or_after
-from shared.errors import Transient
+from shared.basics.clock import or_after
+from shared.basics.errors import Transient
+from shared.basics.tracing import trace_id_of
 from shared.events import Envelope, Event
-from shared.postgres import Database
-from shared.tracing import trace_id_of
+from shared.platform import outbox
+from shared.platform.background import Background
+from shared.platform.postgres import Database
 
 __all__ = ["PENDING_AGE_S", "Sender"]
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from notifier.domain import TELLABLE, Delivery, Verdict
 from shared.events import TicketAssigned
-from shared.postgres import Tx
-from shared.promises import PromiseKind
+from shared.platform.postgres import Tx
+from shared.sla.promises import PromiseKind
 
 __all__ = [
     "Due",

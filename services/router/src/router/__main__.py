@@ -2,7 +2,7 @@
 
 from router.app import assemble
 from router.settings import Settings
-from shared.process import command_line
+from shared.platform.process import command_line
 
 
 def main() -> None:

@@ -11,13 +11,13 @@ from router.inbox.routes import inbox_routes
 from router.memory import spare_the_collector
 from router.settings import Settings
 from router.sweep import Sweeper
-from shared.access import Access
-from shared.inbox import Pruner
-from shared.lifecycle import Part
-from shared.postgres import Database
-from shared.service import Service
+from shared.platform.access import Access
+from shared.platform.lifecycle import Part
+from shared.platform.postgres import Database
+from shared.platform.processed_events import Pruner
+from shared.platform.service import Service
+from shared.web.change_feed import Pulse
 from shared.web.oidc import Oidc
-from shared.web.pulse import Pulse
 
 __all__ = ["assemble"]
 

@@ -27,7 +27,7 @@ from shared.events import (
     SpecialistRemoved,
 )
 from shared.rosters import Shifts
-from shared.sla import kind_of
+from shared.tickets import kind_of
 
 __all__ = ["Desk"]
 

@@ -31,7 +31,6 @@ from router.offers.acts import (
 from router.offers.effects import do, say
 from router.roster import Waits
 from router.ticket import FACTS
-from shared import outbox
 from shared.events import (
     ClockFact,
     Envelope,
@@ -44,8 +43,9 @@ from shared.events import (
 )
 from shared.events.assignments import AssignmentFact
 from shared.events.codec import Record, Skipped, read
-from shared.postgres import Tx
-from shared.sla.due import moves_due, skipped_unread
+from shared.platform import outbox
+from shared.platform.postgres import Tx
+from shared.tickets.due import moves_due, skipped_unread
 
 __all__ = ["CONSUMES", "EMITS", "Matcher", "decode"]
 

@@ -31,7 +31,7 @@ from shared.events import (
     TicketEvent,
     TicketOffered,
 )
-from shared.promises import Channel
+from shared.sla.promises import Channel
 
 __all__ = ["Back", "Before", "Hands"]
 

@@ -8,7 +8,7 @@ from router.ticket import Ticket
 from shared.events import AssignmentExplained, Envelope, Event
 from shared.events.assignments import SpecialistFact
 from shared.events.base import TicketEvent
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["record"]
 

@@ -19,13 +19,13 @@ from router.handlers import Matcher
 from router.inbox.routes import STREAM
 from router.offers.http import add_desk
 from router.specialist import Away
-from shared.access import Access, Guard
-from shared.api import A_TICKET, TicketId, make_api, problems
 from shared.events import AssignmentExplained, Presence
-from shared.http import OPS_PATHS
-from shared.limits import Limits
-from shared.postgres import Database, now
-from shared.promises import Channel
+from shared.platform.access import Access, Guard
+from shared.platform.api import A_TICKET, TicketId, make_api, problems
+from shared.platform.http import OPS_PATHS
+from shared.platform.limits import Limits
+from shared.platform.postgres import Database, now
+from shared.sla.promises import Channel
 
 __all__ = ["Holder", "Pool", "TicketDecisions", "make_app"]
 

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
-from shared.sla import Kind, LifecycleFact, TicketLife, in_order, lives
+from shared.tickets import Kind, LifecycleFact, TicketLife, in_order, lives
 
 __all__ = ["UNKNOWN", "State", "Status", "status_after"]
 

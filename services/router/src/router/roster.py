@@ -15,7 +15,7 @@ from router.matching import Pool, Question, Rules, default_rules
 from router.matching.ranks import Ranks
 from router.specialist import Specialist
 from shared.events import Candidate, Need, QueueReason, Wanted
-from shared.promises import Channel
+from shared.sla.promises import Channel
 
 __all__ = ["Roster", "Waits"]
 

@@ -9,8 +9,8 @@ from router.matching import Standing
 from router.matching.judge import idle_since, load_share, score
 from router.ticket import base
 from shared.events import Absence, Presence, SpecialistListed, Weights
-from shared.promises import Channel
 from shared.rosters import HIGHEST, Shifts, turn
+from shared.sla.promises import Channel
 
 __all__ = ["CHANNELS", "Away", "Specialist", "left", "listed"]
 

@@ -17,8 +17,8 @@ from router.offers import store as kept
 from router.offers.offer import Offer
 from router.specialist import CHANNELS, Specialist
 from router.ticket import Reclassified, Request, Ticket, base
-from shared.postgres import Tx
-from shared.sla.due import CLOCKS
+from shared.platform.postgres import Tx
+from shared.tickets.due import CLOCKS
 
 __all__ = [
     "decisions_on",

@@ -6,10 +6,10 @@ import structlog
 
 from router import store
 from router.handlers import Matcher
-from shared.background import Background
-from shared.clock import or_after
-from shared.errors import Transient
-from shared.postgres import Database, now
+from shared.basics.clock import or_after
+from shared.basics.errors import Transient
+from shared.platform.background import Background
+from shared.platform.postgres import Database, now
 
 __all__ = ["Sweeper", "sweep"]
 

@@ -30,9 +30,9 @@ from shared.events import (
     TicketResumed,
     TicketWaiting,
 )
-from shared.promises import Channel, PromiseClass, PromiseKind, Role, Severity
-from shared.sla import Kind, fact_of
-from shared.sla.due import MOVES_DUE, Timed, as_accepted, due_first, follow
+from shared.sla.promises import Channel, PromiseClass, PromiseKind, Role, Severity
+from shared.tickets import Kind, fact_of
+from shared.tickets.due import MOVES_DUE, Timed, as_accepted, due_first, follow
 
 __all__ = [
     "FACTS",

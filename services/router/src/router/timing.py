@@ -21,11 +21,11 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from router.handlers import Matcher
 from router.memory import spare_the_collector
 from router.settings import Settings
-from shared import inbox
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 from shared.events import Envelope, Event, SpecialistListed, TicketResponded
-from shared.postgres import Database, now
-from shared.settings import load
+from shared.platform import processed_events as inbox
+from shared.platform.postgres import Database, now
+from shared.platform.settings import load
 
 _BATCH: Final = 500
 _STATM: Final = Path("/proc/self/statm")

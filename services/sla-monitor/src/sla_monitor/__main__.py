@@ -1,6 +1,6 @@
 """Run sla-monitor, or migrate its database."""
 
-from shared.process import command_line
+from shared.platform.process import command_line
 from sla_monitor.app import assemble
 from sla_monitor.settings import Settings
 

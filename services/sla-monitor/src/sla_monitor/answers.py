@@ -11,8 +11,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import Breakdown, Cancellation, OfferExpired
-from shared.promises import Channel, Promise, PromiseClass, PromiseKind, Severity
-from shared.ringing import rung_in_vain
+from shared.sla.promises import Channel, Promise, PromiseClass, PromiseKind, Severity
+from shared.tickets.ringing import rung_in_vain
 from sla_monitor.domain.change import Change, Passing
 from sla_monitor.domain.clock import Broken, Clock, Key, State
 from sla_monitor.domain.history import Entry, Happened, Passed, timeline

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from shared.access import Access
 from shared.events import BreachFact
-from shared.lifecycle import Part
-from shared.postgres import Database
-from shared.readings import of_database
-from shared.service import Service
+from shared.platform.access import Access
+from shared.platform.lifecycle import Part
+from shared.platform.postgres import Database
+from shared.platform.readings import of_database
+from shared.platform.service import Service
 from sla_monitor import handlers, store
 from sla_monitor.access import accounts_of
 from sla_monitor.handlers import Folding

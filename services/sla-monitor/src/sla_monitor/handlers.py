@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from shared import outbox
 from shared.events import (
     AssignmentFact,
     BreachFact,
@@ -21,8 +20,9 @@ from shared.events import (
     TicketFact,
 )
 from shared.events.codec import Record, Skipped, read
-from shared.policies import ExceptionWindow
-from shared.postgres import Tx
+from shared.platform import outbox
+from shared.platform.postgres import Tx
+from shared.sla.policies import ExceptionWindow
 from sla_monitor import domain, store
 from sla_monitor.domain import Announced, Cause, Clock, ExceptionOf, Fact, Key
 from sla_monitor.partitions import Partitions

@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from shared.access import Access, Guard, Key
-from shared.api import A_TICKET, TicketId, answered_by, make_api, problems
-from shared.postgres import Database, now
+from shared.platform.access import Access, Guard, Key
+from shared.platform.api import A_TICKET, TicketId, answered_by, make_api, problems
+from shared.platform.postgres import Database, now
 from sla_monitor import store
 from sla_monitor.access import Reader, sees
 from sla_monitor.answers import Clocks, TicketAnswer, Timeline, clocks_answer, timeline_answer

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from shared.postgres import Database
-from shared.publisher import partition_of
+from shared.platform.postgres import Database
+from shared.platform.publisher import partition_of
 from sla_monitor import store
 
 __all__ = ["Partitions"]

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 from shared.events import CATALOGUE, Envelope, TicketFact
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 from sla_monitor.domain import Clock, Fact, Key
 from sla_monitor.domain.said import Learned
 

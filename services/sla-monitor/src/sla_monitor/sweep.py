@@ -14,12 +14,12 @@ from uuid import NAMESPACE_OID, uuid5
 
 import structlog
 
-from shared import outbox
-from shared.background import Background
-from shared.clock import elapsed_s, or_after
-from shared.errors import Transient
+from shared.basics.clock import elapsed_s, or_after
+from shared.basics.errors import Transient
 from shared.events import Envelope, WatermarkAdvanced
-from shared.postgres import Database, Tx
+from shared.platform import outbox
+from shared.platform.background import Background
+from shared.platform.postgres import Database, Tx
 from sla_monitor import domain, store
 from sla_monitor.domain import SOURCE, Announced, Clock
 from sla_monitor.store import Due, Partition, Share

@@ -11,10 +11,10 @@ from pydantic import (
     model_validator,
 )
 
-from shared.calendars import known_zone
 from shared.events.base import Event, Moment
-from shared.policies import Region, Tier
-from shared.promises import added
+from shared.sla.calendars import known_zone
+from shared.sla.policies import Region, Tier
+from shared.sla.promises import added
 
 __all__ = [
     "EVERYONE",

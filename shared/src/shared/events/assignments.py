@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, override
 from uuid import UUID
 
 from shared.events.base import Moment, TicketEvent
-from shared.promises import Channel, PromiseKind, Severity, added
+from shared.sla.promises import Channel, PromiseKind, Severity, added
 
 __all__ = [
     "Absence",

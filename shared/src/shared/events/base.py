@@ -54,7 +54,7 @@ class TicketEvent(Event):
 class Envelope[E: Event]:
     """An event with its CloudEvents attributes. ``time`` is when it happened, in UTC.
 
-    ``traceparent`` is a whole trace context (`shared.tracing`).
+    ``traceparent`` is a whole trace context (`shared.basics.tracing`).
     """
 
     id: UUID

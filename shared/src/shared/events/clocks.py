@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from shared.events.base import Event, Moment, TicketEvent
-from shared.promises import Channel, PromiseClass, PromiseKind, Severity, added
+from shared.sla.promises import Channel, PromiseClass, PromiseKind, Severity, added
 
 __all__ = [
     "BreachFact",

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
-from shared.errors import Poison
+from shared.basics.errors import Poison
+from shared.basics.text import fault_of_text
+from shared.basics.tracing import context_of
 from shared.events.base import NAMESPACE
-from shared.text import fault_of_text
-from shared.tracing import context_of
 
 __all__ = [
     "STRUCTURED",

@@ -14,7 +14,9 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from shared.errors import Poison
+from shared.basics.errors import Poison
+from shared.basics.text import fault_in_json, fault_of_text, may_hide_bad_text
+from shared.basics.tracing import headers_of_context
 from shared.events import (
     CATALOGUE,
     AccountListed,
@@ -26,8 +28,6 @@ from shared.events import (
 )
 from shared.events.cloudevents import Attributes
 from shared.events.requests import PlausibleMoment
-from shared.text import fault_in_json, fault_of_text, may_hide_bad_text
-from shared.tracing import headers_of_context
 
 __all__ = [
     "DEPTH_MAX",

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.events.assignments import AssignmentFact
 from shared.events.base import Moment, TicketEvent
 from shared.events.specialists import Presence
-from shared.promises import Channel, PromiseClass, added
+from shared.sla.promises import Channel, PromiseClass, added
 
 __all__ = [
     "RULES",

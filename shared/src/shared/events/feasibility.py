@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from shared.events.assignments import AssignmentFact
 from shared.events.base import Moment
-from shared.promises import Channel
+from shared.sla.promises import Channel
 
 __all__ = ["Constraint", "PromiseFeasible", "PromiseInfeasible", "Withdrawal"]
 

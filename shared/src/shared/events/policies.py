@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self, override
 from pydantic import field_serializer, model_validator
 
 from shared.events.base import Event
-from shared.policies import Policy
+from shared.sla.policies import Policy
 
 __all__ = ["PolicyPublished"]
 

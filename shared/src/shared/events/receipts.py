@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.events.accounts import Purchase
 from shared.events.base import Event, Moment
-from shared.promises import PromiseClass, PromiseKind, Severity, added
+from shared.sla.promises import PromiseClass, PromiseKind, Severity, added
 
 __all__ = [
     "Against",

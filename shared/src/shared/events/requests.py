@@ -24,8 +24,8 @@ from pydantic.config import JsonDict
 
 from shared.events.accounts import Language, Zone
 from shared.events.base import ticket_id_of
-from shared.policies import Region, Tier
-from shared.promises import Cause, Channel, Role, Severity, added
+from shared.sla.policies import Region, Tier
+from shared.sla.promises import Cause, Channel, Role, Severity, added
 
 __all__ = ["INBOUND", "Inbound", "LaterFact", "SupportRequest"]
 

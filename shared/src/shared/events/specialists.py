@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal, override
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events.base import Event
-from shared.promises import Channel, added
 from shared.rosters import HIGHEST, Level, Shifts
+from shared.sla.promises import Channel, added
 
 __all__ = ["Presence", "SpecialistListed", "SpecialistRemoved", "Universal"]
 

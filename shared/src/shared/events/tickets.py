@@ -5,8 +5,8 @@ from typing import ClassVar, override
 from uuid import UUID
 
 from shared.events.base import Moment, TicketEvent
-from shared.policies import Asked, default_policy
-from shared.promises import Cause, Channel, Promise, Role, Severity, added
+from shared.sla.policies import Asked, default_policy
+from shared.sla.promises import Cause, Channel, Promise, Role, Severity, added
 
 __all__ = [
     "CustomerReached",

@@ -19,9 +19,9 @@ from pydantic import (
     field_validator,
 )
 
-from shared.calendars import Calendar, CalendarSpec, CalendarVersion, Span, known_zone
-from shared.calendars.hours import DAY_MIN, WEEKDAYS, Blocks, read_week
-from shared.calendars.spec import ACCOUNT, Hours, Regions
+from shared.sla.calendars import Calendar, CalendarSpec, CalendarVersion, Span, known_zone
+from shared.sla.calendars.hours import DAY_MIN, WEEKDAYS, Blocks, read_week
+from shared.sla.calendars.spec import ACCOUNT, Hours, Regions
 
 __all__ = [
     "Leave",

@@ -19,8 +19,8 @@ from shared.events import (
     TicketReclassified,
     ticket_id_of,
 )
-from shared.policies import Asked, default_policy
-from shared.promises import Channel, Promise, Role, Severity
+from shared.sla.policies import Asked, default_policy
+from shared.sla.promises import Channel, Promise, Role, Severity
 
 __all__ = [
     "NOON",

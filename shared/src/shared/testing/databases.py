@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from shared import migrations
-from shared.postgres import Database
+from shared.platform import migrations
+from shared.platform.postgres import Database
 
 __all__ = ["Databases", "FreshDatabase", "MakeDatabase", "Provision", "waits_for_a_lock"]
 

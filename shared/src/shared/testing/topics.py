@@ -9,8 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from shared import record_batches
-from shared.publisher import Outgoing, Publisher
+from shared.platform import record_batches
+from shared.platform.publisher import Outgoing, Publisher
 
 __all__ = ["Topics"]
 

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from shared.errors import Transient
-from shared.postgres import Database, Tx
+from shared.basics.errors import Transient
+from shared.platform.postgres import Database, Tx
 from shared.web import store
 from shared.web.pages import HEADERS, Pages, is_fragment, route
 from shared.web.paths import SIGN_IN

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from shared.web import words
+from shared.web import formatting
 
 __all__ = ["HEADERS", "Pages", "is_fragment", "route"]
 
@@ -62,11 +62,13 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._env.filters.update(left=words.left, span=words.span, clock=words.clock_time)
+        self._env.filters.update(
+            left=formatting.left, span=formatting.span, clock=formatting.clock_time
+        )
         self._env.globals.update(
             release=self.release, service=service, static=f"/static/{self.release}"
         )
-        self._env.tests["due"] = words.state
+        self._env.tests["due"] = formatting.state
 
     def render(self, template: str, **values: object) -> str:
         """Fill a template. Raises jinja2's errors for what is missing in it."""

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import AnyHttpUrl, SecretStr, model_validator
 
-from shared.settings import ServiceSettings
+from shared.platform.settings import ServiceSettings
 from shared.web.oidc import OidcSettings
 
 __all__ = ["WebSettings"]

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
-from shared.errors import Transient
-from shared.postgres import Database
+from shared.basics.errors import Transient
+from shared.platform.postgres import Database
 from shared.web import store
 from shared.web.door import Door
 from shared.web.oidc import Oidc, OidcError

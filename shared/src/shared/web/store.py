@@ -13,7 +13,7 @@ from typing import Final
 from joserfc import jwe
 from joserfc.jwk import OctKey
 
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 from shared.web.visitors import Person
 
 __all__ = ["LINK_VALID", "begin", "end", "link", "make_link", "resume", "use_link"]

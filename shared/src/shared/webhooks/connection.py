@@ -13,8 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from shared.basics.yaml_source import KeyPath, what_is_wrong
 from shared.events.requests import FactType, LaterFact, Reference, SupportRequest
-from shared.places import KeyPath, what_is_wrong
 from shared.webhooks.values import JsonPath, Part, Value, ValueOf, not_empty
 
 __all__ = ["Connection", "Fact", "Fault", "Kind", "Mapping", "Request", "Rule"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationError
 
-from shared.places import YamlDocument, faults_of, parse_yaml, read_yaml, refused
+from shared.basics.yaml_source import YamlDocument, faults_of, parse_yaml, read_yaml, refused
 from shared.webhooks.connection import Connection
 from shared.webhooks.values import Part, not_empty
 

@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from shared.basics.yaml_source import did_you_mean
 from shared.events.accounts import Zone
-from shared.places import did_you_mean
 
 __all__ = ["JsonPath", "Missing", "Part", "Unfit", "Value", "ValueOf", "not_empty", "texts_at"]
 

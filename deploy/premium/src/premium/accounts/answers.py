@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from shared.errors import Poison, Transient
+from shared.basics.errors import Poison, Transient
 from shared.events import AccountAnswered, Envelope
 from shared.events.codec import Record, read
-from shared.record_batches import reader
+from shared.platform.record_batches import reader
 
 __all__ = ["Answers", "Became"]
 

@@ -14,8 +14,8 @@ from premium.listings import changes
 from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
-from shared.errors import Poison, Transient
-from shared.settings import load
+from shared.basics.errors import Poison, Transient
+from shared.platform.settings import load
 
 __all__ = ["accounts"]
 

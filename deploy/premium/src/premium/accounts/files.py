@@ -7,8 +7,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from premium.roster.table import Columns, read_table, words
+from shared.basics.yaml_source import Fault, YamlDocument, faults_of, read_yaml, refused
 from shared.events import EVERYONE, AccountListed, Purchase
-from shared.places import Fault, YamlDocument, faults_of, read_yaml, refused
 
 __all__ = ["read"]
 

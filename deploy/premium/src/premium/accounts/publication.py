@@ -13,7 +13,7 @@ from premium.listings import listing
 from premium.policy.publication import now
 from premium.stack.addresses import Addresses
 from shared.events import EVERYONE, NAMESPACE, AccountListed, AccountPart, Envelope
-from shared.publisher import Outgoing, Publisher
+from shared.platform.publisher import Outgoing, Publisher
 
 __all__ = ["current", "publish", "publish_and_hear", "records"]
 

@@ -10,8 +10,8 @@ from math import inf
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from premium.proof.broker import Broker
-from shared.clock import elapsed_s, or_after
-from shared.record_batches import reader
+from shared.basics.clock import elapsed_s, or_after
+from shared.platform.record_batches import reader
 
 __all__ = ["Arrival", "Ear", "listening", "wall_ahead_s"]
 

@@ -25,7 +25,7 @@ from premium.proof.broker import Broker
 from premium.stack import StackError
 from premium.stack.topics import admin
 from shared.events import SupportRequest
-from shared.publisher import Outgoing, Publisher
+from shared.platform.publisher import Outgoing, Publisher
 
 __all__ = ["Floor", "floor"]
 

@@ -15,7 +15,7 @@ from shared.events import (
     SpecialistListed,
     SupportRequest,
 )
-from shared.publisher import Outgoing
+from shared.platform.publisher import Outgoing
 
 __all__ = ["SOURCE", "SPECIALISTS", "accounts", "inbound", "requests", "roster"]
 

@@ -14,8 +14,8 @@ from premium.bench.ear import Arrival, Ear, listening, wall_ahead_s
 from premium.bench.load import requests
 from premium.proof.broker import Broker
 from premium.stack import StackError
-from shared.clock import elapsed_s, or_after
-from shared.errors import Transient
+from shared.basics.clock import elapsed_s, or_after
+from shared.basics.errors import Transient
 from shared.events import SupportRequest
 
 __all__ = [

@@ -18,9 +18,9 @@ from premium.proof.broker import Broker
 from premium.proof.pipeline import Pipeline
 from premium.proof.tables import Tables
 from premium.stack import DATABASES, Addresses, StackError
-from shared import postgres
 from shared.events import INBOUND_TOPIC, SupportRequest
-from shared.publisher import Publisher
+from shared.platform import postgres
+from shared.platform.publisher import Publisher
 
 __all__ = ["Ours", "ours"]
 

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
-from shared.clock import or_after
+from shared.basics.clock import or_after
 
 __all__ = ["Agenda", "Task"]
 

@@ -13,7 +13,6 @@ from premium.demo.ledger import Ledger, Outcome
 from premium.proof.tables import Books, Timed
 from premium.proof.verdict import fact_id, judge
 from premium.proof.wire import Wire
-from shared.dead_letters import DeadLetter
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
@@ -37,6 +36,7 @@ from shared.events import (
     TicketFact,
     TicketOffered,
 )
+from shared.platform.dead_letters import DeadLetter
 
 __all__ = ["Evidence", "Finding", "audit", "since"]
 

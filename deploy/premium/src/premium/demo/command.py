@@ -19,8 +19,8 @@ from premium.interrupt import run, signals_to_end_by
 from premium.own_stack import refuse_others, stack_for
 from premium.stack import Addresses, StackError
 from premium.stack.links import kept_links
-from shared.clock import elapsed_s
-from shared.errors import Transient
+from shared.basics.clock import elapsed_s
+from shared.basics.errors import Transient
 from shared.web.visitors import Person
 
 __all__ = ["demo"]

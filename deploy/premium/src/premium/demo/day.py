@@ -17,7 +17,7 @@ from premium.demo.garbage import GARBAGE
 from premium.demo.script import Account, Text, dice, person, script
 from premium.own_stack import OWN_SOURCE
 from shared.events import Inbound, LaterFact, SupportRequest
-from shared.promises import Channel
+from shared.sla.promises import Channel
 
 __all__ = ["FIRST_DAY", "STORIES", "Day", "Door", "Sending", "Story", "a_day"]
 

@@ -13,9 +13,9 @@ from premium.demo.day import Sending
 from premium.demo.ledger import Ledger
 from premium.listings import listing
 from premium.proof.patience import patiently
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import INBOUND_TOPIC, Envelope, Event, LaterFact
-from shared.publisher import Outgoing, Publisher
+from shared.platform.publisher import Outgoing, Publisher
 
 __all__ = ["Doors"]
 

@@ -23,8 +23,7 @@ from premium.demo.specialists import Act, Work, breaks, bye_after, pick_up, work
 from premium.demo.workforce import Workforce
 from premium.proof.patience import patiently
 from premium.stack.business_time import BusinessTime
-from shared.clock import elapsed_s, or_after
-from shared.dead_letters import reason_of
+from shared.basics.clock import elapsed_s, or_after
 from shared.events import (
     AssignmentResponded,
     ClockStarted,
@@ -37,7 +36,8 @@ from shared.events import (
     WatermarkAdvanced,
 )
 from shared.events.requests import FactType
-from shared.promises import Severity
+from shared.platform.dead_letters import reason_of
+from shared.sla.promises import Severity
 
 __all__ = ["Drive"]
 

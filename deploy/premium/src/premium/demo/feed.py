@@ -8,10 +8,10 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from premium.proof.broker import Offsets
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Skipped, read
-from shared.record_batches import reader
+from shared.platform.record_batches import reader
 
 __all__ = ["Feed"]
 

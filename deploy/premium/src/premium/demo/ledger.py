@@ -14,9 +14,9 @@ from uuid import UUID
 
 from premium.demo.day import Sending
 from premium.proof.tables import Deed
-from shared.calendars import business_week
 from shared.events import Inbound, LaterFact, SupportRequest
-from shared.promises import Severity
+from shared.sla.calendars import business_week
+from shared.sla.promises import Severity
 
 __all__ = ["Ledger", "Outcome", "outcome_of"]
 

@@ -13,7 +13,7 @@ from typing import Final, Literal, assert_never
 from premium.demo.day import Story
 from premium.demo.script import dice
 from shared.events import Presence, SpecialistListed, TicketAssigned
-from shared.promises import Channel, Severity
+from shared.sla.promises import Channel, Severity
 
 __all__ = ["Act", "Break", "Deed", "Pick", "Work", "breaks", "bye_after", "pick_up", "work_on"]
 

@@ -25,10 +25,10 @@ from premium.proof.wire import DEAD_LETTER_TOPICS, FACT_TOPICS, read_wire
 from premium.stack.addresses import Addresses
 from premium.stack.business_time import BusinessTime
 from premium.stack.databases import DATABASES
-from shared.clock import elapsed_s, or_after
-from shared.errors import Transient
+from shared.basics.clock import elapsed_s, or_after
+from shared.basics.errors import Transient
 from shared.events import SpecialistListed
-from shared.publisher import Publisher
+from shared.platform.publisher import Publisher
 
 __all__ = ["Plan", "Theatre", "theatre"]
 

@@ -19,8 +19,8 @@ from premium.settings import Settings
 from premium.stack import Addresses, Stack
 from premium.stack.errors import StackError
 from shared.events import ticket_id_of
-from shared.keys import Keyed
-from shared.settings import load
+from shared.platform.api_keys import Keyed
+from shared.platform.settings import load
 
 __all__ = ["explain", "ticket_named"]
 

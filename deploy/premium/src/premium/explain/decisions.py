@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from premium.moments import Local
-from shared.decisions import Kind, told
 from shared.events import AssignmentExplained
+from shared.tickets.decisions import Kind, told
 
 __all__ = ["Decisions", "decided"]
 

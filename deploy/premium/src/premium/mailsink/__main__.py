@@ -9,8 +9,8 @@ import uvloop
 from premium.mailsink.mailbox import Mailbox
 from premium.mailsink.pages import pages
 from premium.mailsink.smtp import SmtpServer
-from shared.http import HttpServer
-from shared.lifecycle import Part, run
+from shared.platform.http import HttpServer
+from shared.platform.lifecycle import Part, run
 
 HOST = "127.0.0.1"
 

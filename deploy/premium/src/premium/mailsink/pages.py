@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from premium.mailsink.mailbox import Mailbox
-from shared.http import ops_routes
+from shared.platform.http import ops_routes
 
 __all__ = ["pages"]
 

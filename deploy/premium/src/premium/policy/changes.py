@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared.policies import Policy
+from shared.sla.policies import Policy
 
 __all__ = ["changes"]
 

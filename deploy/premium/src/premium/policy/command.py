@@ -16,10 +16,10 @@ from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.addresses import Addresses
 from premium.stack.errors import StackError
-from shared.errors import Transient
-from shared.policies import Policy, default_policy
-from shared.policies.files import load_policy
-from shared.settings import load
+from shared.basics.errors import Transient
+from shared.platform.settings import load
+from shared.sla.policies import Policy, default_policy
+from shared.sla.policies.files import load_policy
 
 __all__ = ["policy"]
 

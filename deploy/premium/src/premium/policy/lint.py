@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from typing import Final
 
-from shared.calendars import Calendar, CalendarSpec, shifts, zone_info
-from shared.policies import Policy, Rule, Terms
-from shared.promises import ALWAYS, BUILT_IN, duration_of
+from shared.sla.calendars import Calendar, CalendarSpec, shifts, zone_info
+from shared.sla.policies import Policy, Rule, Terms
+from shared.sla.promises import ALWAYS, BUILT_IN, duration_of
 
 __all__ = ["lint"]
 

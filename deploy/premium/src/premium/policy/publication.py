@@ -6,12 +6,12 @@ from uuid import uuid5
 
 from premium.compacted import latest
 from premium.stack.addresses import Addresses
-from shared import postgres
 from shared.events import NAMESPACE, Envelope, PolicyPublished
 from shared.events.codec import headers_of, value_of
-from shared.policies import Policy, default_policy
-from shared.postgres import Database
-from shared.publisher import Outgoing, Publisher
+from shared.platform import postgres
+from shared.platform.postgres import Database
+from shared.platform.publisher import Outgoing, Publisher
+from shared.sla.policies import Policy, default_policy
 
 __all__ = ["current", "now", "publish", "record_of"]
 

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.errors import Transient
-from shared.record_batches import reader
+from shared.basics.errors import Transient
+from shared.platform.record_batches import reader
 
 __all__ = ["Broker", "Offsets"]
 

@@ -10,7 +10,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from shared.errors import Transient
+from shared.basics.errors import Transient
 
 __all__ = ["patiently"]
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from shared import dead_letters
-from shared.dead_letters import DeadLetter
-from shared.postgres import Database
+from shared.platform import dead_letters
+from shared.platform.dead_letters import DeadLetter
+from shared.platform.postgres import Database
 
 __all__ = ["Books", "Deed", "Routed", "Tables", "Timed"]
 

@@ -16,11 +16,11 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from premium.proof.broker import Offsets
-from shared.clock import elapsed_s
-from shared.dead_letters import reason_of
-from shared.errors import Transient
+from shared.basics.clock import elapsed_s
+from shared.basics.errors import Transient
 from shared.events import AssignmentFact, WatermarkAdvanced, dead_letter_topic
-from shared.record_batches import UndecodableBatch, reader
+from shared.platform.dead_letters import reason_of
+from shared.platform.record_batches import UndecodableBatch, reader
 
 __all__ = ["DEAD_LETTER_TOPICS", "FACT_TOPICS", "Published", "Wire", "read_wire"]
 

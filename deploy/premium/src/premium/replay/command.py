@@ -21,8 +21,8 @@ from premium.replay.reader import LogUnreadable
 from premium.replay.report import Report, listed
 from premium.replay.session import session
 from premium.stack import StackError
-from shared.errors import Transient
-from shared.places import Refused
+from shared.basics.errors import Transient
+from shared.basics.yaml_source import Refused
 
 __all__ = ["replay"]
 

@@ -23,10 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.calendars import known_zone
-from shared.events import LaterFact, SupportRequest
-from shared.events.requests import FactType
-from shared.places import (
+from shared.basics.yaml_source import (
     Fault,
     KeyPath,
     Place,
@@ -37,6 +34,9 @@ from shared.places import (
     read_yaml,
     what_is_wrong,
 )
+from shared.events import LaterFact, SupportRequest
+from shared.events.requests import FactType
+from shared.sla.calendars import known_zone
 
 __all__ = [
     "Fact",

@@ -11,7 +11,7 @@ import psutil
 from premium.replay.report import Memory
 from premium.stack import SERVICES
 from premium.stack.processes import find
-from shared.clock import or_after
+from shared.basics.clock import or_after
 
 __all__ = ["MemoryWatch"]
 

@@ -12,7 +12,7 @@ import aiohttp
 
 from premium.proof.patience import patiently
 from premium.proof.tables import Tables
-from shared.errors import Transient
+from shared.basics.errors import Transient
 
 __all__ = ["Specialists", "specialists"]
 

@@ -20,10 +20,10 @@ from premium.proof.tables import Tables
 from premium.replay.pick_up import Specialists
 from premium.replay.rows import Told
 from premium.stack.business_time import BusinessTime
-from shared.clock import elapsed_s, or_after
-from shared.errors import Transient
+from shared.basics.clock import elapsed_s, or_after
+from shared.basics.errors import Transient
 from shared.events import INBOUND_TOPIC
-from shared.publisher import Outgoing, Publisher
+from shared.platform.publisher import Outgoing, Publisher
 
 __all__ = ["Player", "Stuck", "moments"]
 

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__ = ["shown"]
 

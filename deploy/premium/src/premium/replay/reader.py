@@ -12,7 +12,7 @@ from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 
 from premium.replay.mapping import LogForm
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events.codec import read_json
 
 __all__ = ["LogReader", "LogUnreadable", "Refusal", "Row"]

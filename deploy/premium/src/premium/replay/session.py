@@ -21,9 +21,9 @@ from premium.replay.pick_up import Specialists, specialists
 from premium.replay.play import Player
 from premium.replay.report import Report, report_on
 from premium.stack import DATABASES, Addresses, StackError
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 from shared.events import NAMESPACE, Envelope, SpecialistListed
-from shared.publisher import Publisher
+from shared.platform.publisher import Publisher
 
 __all__ = ["Session", "session"]
 

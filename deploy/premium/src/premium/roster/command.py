@@ -13,8 +13,8 @@ from premium.roster.publication import current, present, publish
 from premium.settings import Settings
 from premium.stack import Stack
 from premium.stack.errors import StackError
-from shared.errors import Transient
-from shared.settings import load
+from shared.basics.errors import Transient
+from shared.platform.settings import load
 
 __all__ = ["roster"]
 

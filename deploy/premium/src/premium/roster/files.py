@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from premium.roster.table import read_table
+from shared.basics.yaml_source import Fault, YamlDocument, faults_of, read_yaml, refused
 from shared.events import SpecialistListed
-from shared.places import Fault, YamlDocument, faults_of, read_yaml, refused
 from shared.rosters import known_language
 
 __all__ = ["read"]

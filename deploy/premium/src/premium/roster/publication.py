@@ -10,7 +10,7 @@ from premium.listings import listing
 from premium.policy.publication import now
 from premium.stack.addresses import Addresses
 from shared.events import NAMESPACE, Envelope, SpecialistListed, SpecialistRemoved
-from shared.publisher import Outgoing, Publisher
+from shared.platform.publisher import Outgoing, Publisher
 
 __all__ = ["current", "present", "publish", "records"]
 

@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
-from shared.places import KeyPath, Place, Refused, YamlDocument, did_you_mean
+from shared.basics.yaml_source import KeyPath, Place, Refused, YamlDocument, did_you_mean
 
 __all__ = ["Columns", "read_table", "words"]
 

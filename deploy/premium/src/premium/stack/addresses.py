@@ -8,7 +8,7 @@ from premium.stack.errors import StackError
 from premium.stack.postgres import admin_dsn
 from premium.stack.servers import HOST
 from premium.stack.state import Memory
-from shared.keys import Keyed
+from shared.platform.api_keys import Keyed
 
 __all__ = ["Addresses"]
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Final
 
 from premium.stack.errors import StackError
-from shared.errors import Transient
-from shared.postgres import Database
+from shared.basics.errors import Transient
+from shared.platform.postgres import Database
 
 __all__ = ["BusinessTime"]
 

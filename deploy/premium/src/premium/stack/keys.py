@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 
 from premium.stack.errors import StackError
-from shared.keys import EVERY, SCOPES, ApiKey, Keyed, Scope, make_key, read_key
+from shared.platform.api_keys import EVERY, SCOPES, ApiKey, Keyed, Scope, make_key, read_key
 
 __all__ = ["Grant", "Listed", "connected", "create", "keep_local", "kept", "revoke", "rotate"]
 

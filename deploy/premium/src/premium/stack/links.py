@@ -8,9 +8,9 @@ from typing import Final
 
 from premium.stack.addresses import Addresses
 from premium.stack.errors import StackError
-from shared.clock import or_after
-from shared.errors import Transient
-from shared.postgres import Database, Tx
+from shared.basics.clock import or_after
+from shared.basics.errors import Transient
+from shared.platform.postgres import Database, Tx
 from shared.web import store
 from shared.web.paths import LINK
 from shared.web.visitors import Person

@@ -10,8 +10,8 @@ from premium.stack.addresses import Addresses
 from premium.stack.errors import StackError
 from premium.stack.processes import Command
 from premium.stack.servers import HOST, Server, Site, ask
-from shared import migrations
-from shared.errors import Poison, Transient
+from shared.basics.errors import Poison, Transient
+from shared.platform import migrations
 
 __all__ = ["NUMBERS", "SERVICES", "Service"]
 

@@ -21,8 +21,8 @@ from premium.stack.servers import Server, Site
 from premium.stack.services import NUMBERS, SERVICES, Service
 from premium.stack.state import Home, Memory
 from premium.stack.topics import ensure_topics
-from shared.clock import elapsed_s
-from shared.keys import SCOPES, Keyed
+from shared.basics.clock import elapsed_s
+from shared.platform.api_keys import SCOPES, Keyed
 
 __all__ = ["Stack", "State"]
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from premium.stack.errors import StackError
 from premium.stack.reporting import Reporter
-from shared.clock import or_after
-from shared.keys import Keyed
+from shared.basics.clock import or_after
+from shared.platform.api_keys import Keyed
 
 __all__ = ["Home", "Memory", "locked", "speaking_of", "write_atomically"]
 

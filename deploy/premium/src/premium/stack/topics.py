@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from pydantic import BaseModel, ByteSize, ConfigDict, TypeAdapter
 
 from premium.stack.errors import StackError
-from shared.clock import or_after
+from shared.basics.clock import or_after
 
 __all__ = ["Topic", "admin", "ensure_topics", "topics"]
 

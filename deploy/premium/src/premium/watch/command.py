@@ -17,10 +17,10 @@ from premium.watch.follow import Since, following
 from premium.watch.screen import Screen, screen_on
 from premium.watch.silence import Silence
 from premium.watch.view import broken_line
-from shared.clock import elapsed_s
-from shared.errors import Transient
+from shared.basics.clock import elapsed_s
+from shared.basics.errors import Transient
 from shared.events import BreachFact, WatermarkAdvanced
-from shared.settings import load
+from shared.platform.settings import load
 
 __all__ = ["Watched", "watch"]
 

@@ -9,10 +9,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from premium.proof.broker import Broker, Offsets
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, Skipped, read
-from shared.record_batches import reader
+from shared.platform.record_batches import reader
 
 __all__ = ["Feed", "Since", "following"]
 

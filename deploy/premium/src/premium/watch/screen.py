@@ -9,7 +9,7 @@ from rich.text import Text
 
 from premium.watch.silence import Proof
 from premium.watch.view import silence_line
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__ = ["Screen", "screen_on"]
 

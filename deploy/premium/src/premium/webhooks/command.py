@@ -13,9 +13,9 @@ from premium.stack import Stack
 from premium.stack.errors import StackError
 from premium.webhooks import store
 from premium.webhooks.changes import changes, title
-from shared.errors import Transient
-from shared.postgres import Database, Tx
-from shared.settings import load
+from shared.basics.errors import Transient
+from shared.platform.postgres import Database, Tx
+from shared.platform.settings import load
 from shared.webhooks import Connection, load_connections
 
 __all__ = ["apply_connections", "webhooks"]

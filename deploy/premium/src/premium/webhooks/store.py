@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 from shared.webhooks import Connection
 
 __all__ = ["connections", "remove", "save"]

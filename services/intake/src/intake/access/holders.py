@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from shared.access import Key, forbidden, needing
+from shared.platform.access import Key, forbidden, needing
 
 __all__ = ["Confidant", "Eraser", "Reader", "Writer", "check_source"]
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["sources_of"]
 

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from intake.accounts import store
 from intake.accounts.store import Listing
-from shared import dead_letters
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import AccountAnswered, AccountListed, Envelope, Event
 from shared.events.codec import Record, Skipped, read
-from shared.postgres import Tx
+from shared.platform import dead_letters
+from shared.platform.postgres import Tx
 
 __all__ = ["Told", "Unlisted", "decode", "keep", "park"]
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from intake.domain import Version, digests
 from shared.events import EVERYONE, AccountListed
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["VERSIONS", "Listing", "save", "versions", "versions_of"]
 

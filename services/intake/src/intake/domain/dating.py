@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from shared.events import Inbound
-from shared.sla import AHEAD_MAX
+from shared.tickets import AHEAD_MAX
 
 __all__ = ["AHEAD_MAX", "fault_of_date"]
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 from shared.events import EVERYONE, AccountListed, Purchase, Refusal, SupportRequest
-from shared.promises import Role
+from shared.sla.promises import Role
 
 __all__ = ["REMEDIES", "Entitled", "Version", "account_of", "digests", "entitlement"]
 

@@ -7,8 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from shared.events import CustomerReplied, Envelope, Event, TicketAbsorbed
-from shared.promises import Channel
-from shared.sla import LifecycleFact, TicketLife, fact_of, lifecycle
+from shared.sla.promises import Channel
+from shared.tickets import LifecycleFact, TicketLife, fact_of, lifecycle
 
 __all__ = ["Opened", "absorbed", "life_of", "moved", "moves", "reply_to"]
 

@@ -21,8 +21,8 @@ from phonenumbers import (
     region_code_for_number,
 )
 
-from shared.calendars import country_of
 from shared.events import AccountListed, NumberReading, SupportRequest
+from shared.sla.calendars import country_of
 
 __all__ = ["Number", "NumberFault", "NumberKeys", "number_of"]
 

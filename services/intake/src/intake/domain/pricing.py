@@ -30,8 +30,8 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.events.requests import FactType
-from shared.policies import Asked, Policy, Pricing
-from shared.promises import Severity
+from shared.sla.policies import Asked, Policy, Pricing
+from shared.sla.promises import Severity
 
 __all__ = ["Acceptance", "accept", "fact_of", "into_of", "missing_in"]
 

@@ -21,7 +21,7 @@ from shared.events import (
     SupportRequest,
     ticket_id_of,
 )
-from shared.promises import Promise
+from shared.sla.promises import Promise
 
 __all__ = [
     "SOURCE",

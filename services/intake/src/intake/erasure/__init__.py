@@ -6,12 +6,12 @@ from uuid import uuid5
 from intake import desk, webhooks
 from intake.domain import receipts
 from intake.erasure import letters, store
-from shared import dead_letters, outbox
-from shared.dead_letters import DeadLetter
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import Envelope, TicketErased
 from shared.events.codec import read_headers
-from shared.postgres import Tx
+from shared.platform import dead_letters, outbox
+from shared.platform.dead_letters import DeadLetter
+from shared.platform.postgres import Tx
 
 __all__ = ["erase"]
 

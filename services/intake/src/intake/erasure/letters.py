@@ -8,9 +8,9 @@ import json
 import re
 from typing import Any, Final
 
-from shared.dead_letters import DeadLetter
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events.codec import read_json
+from shared.platform.dead_letters import DeadLetter
 
 __all__ = ["has_word", "source_of", "written"]
 

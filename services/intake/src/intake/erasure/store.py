@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from shared.events import ReceiptIssued
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["erase_requests", "erase_tickets", "erase_words", "save_erased"]
 

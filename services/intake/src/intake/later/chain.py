@@ -6,7 +6,7 @@ from uuid import UUID
 
 from intake.later import store
 from intake.later.store import Merge
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["links", "merged_at", "stays"]
 

@@ -9,9 +9,9 @@ from intake.domain import Opened, receipts
 from intake.later import store
 from intake.later.chain import links, merged_at, stays
 from intake.later.store import Merge, Saved
-from shared import outbox
 from shared.events import Envelope, Event, LaterFact, ReceiptIssued, TicketMerged
-from shared.postgres import Tx
+from shared.platform import outbox
+from shared.platform.postgres import Tx
 
 __all__ = ["settle", "take_merge"]
 

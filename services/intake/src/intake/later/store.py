@@ -8,7 +8,7 @@ from uuid import UUID
 
 from intake.domain import Opened
 from shared.events import CATALOGUE, Envelope, Event
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = [
     "Merge",

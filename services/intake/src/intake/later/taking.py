@@ -11,9 +11,9 @@ from intake.later import store
 from intake.later.chain import links, stays
 from intake.later.merges import take_merge
 from intake.later.store import Merge, Saved
-from shared import outbox
 from shared.events import Envelope, Event, LaterFact, ReceiptIssued
-from shared.postgres import Tx
+from shared.platform import outbox
+from shared.platform.postgres import Tx
 
 __all__ = ["Told", "again", "take"]
 

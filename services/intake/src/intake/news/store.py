@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["AccountNews", "add", "advance", "claim", "end"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["Kept", "answers_to", "forget_answers", "keep_answers", "lock_keys"]
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Final, Literal
 
 from intake import desk
+from intake.batcher import Together
 from intake.desk import Document
 from intake.domain import NumberKeys
 from intake.reception import store
 from intake.reception.store import Kept
 from shared.events import ReceiptIssued
-from shared.postgres import Database, Tx
-from shared.together import Together
+from shared.platform.postgres import Database, Tx
 
 __all__ = [
     "Answer",

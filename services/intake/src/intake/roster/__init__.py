@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from intake.roster import store
 from shared.events import Envelope, Event, SpecialistListed, SpecialistRemoved
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["keep"]
 

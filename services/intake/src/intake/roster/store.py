@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["save_specialists"]
 

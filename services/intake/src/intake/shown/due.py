@@ -5,8 +5,8 @@ from typing import Any
 
 from shared.events import ReceiptIssued
 from shared.events.receipts import Promised
-from shared.promises import PromiseKind
-from shared.sla.due import Timed, due_first
+from shared.sla.promises import PromiseKind
+from shared.tickets.due import Timed, due_first
 
 __all__ = ["receipt_now", "with_due"]
 

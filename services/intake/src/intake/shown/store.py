@@ -8,8 +8,8 @@ from uuid import UUID
 
 from intake.shown.due import receipt_now, with_due
 from shared.events import ClockFact, Envelope, Event, ReceiptIssued, ticket_id_of
-from shared.postgres import Tx
-from shared.sla.due import CLOCKS, Timed, follow
+from shared.platform.postgres import Tx
+from shared.tickets.due import CLOCKS, Timed, follow
 
 __all__ = ["details", "note_reading", "receipt", "save_clocks", "ticket"]
 

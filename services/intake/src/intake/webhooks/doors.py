@@ -17,13 +17,13 @@ from starlette.exceptions import HTTPException
 from intake.webhooks import hubspot, reading, standard, store
 from intake.webhooks.mapping import Erasure, Ignored, Meaning, Refusal, Taken
 from intake.webhooks.secrets import Secrets
-from shared import postgres
-from shared.api import problems
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import Inbound
 from shared.events.codec import VALUE_BYTES_MAX, read_json
-from shared.http import problem
-from shared.postgres import Database
+from shared.platform import postgres
+from shared.platform.api import problems
+from shared.platform.http import problem
+from shared.platform.postgres import Database
 from shared.webhooks import Connection, Kind
 
 __all__ = ["Erase", "Outcome", "Submit", "routes"]

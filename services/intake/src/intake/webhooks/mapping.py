@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from shared.basics.text import fault_of_text
 from shared.events import Inbound, LaterFact, SupportRequest
-from shared.text import fault_of_text
 from shared.webhooks import Mapping, Missing, Rule, Unfit, Value, texts_at
 
 __all__ = ["Erasure", "Ignored", "Meaning", "Refusal", "Taken", "erasure_of", "meaning_of"]

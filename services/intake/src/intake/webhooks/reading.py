@@ -10,11 +10,11 @@ from pydantic_core import to_json
 
 from intake.webhooks import hubspot
 from intake.webhooks.mapping import Meaning, meaning_of
-from shared import dead_letters
-from shared.errors import Poison
+from shared.basics.errors import Poison
 from shared.events import INBOUND_TOPIC
 from shared.events.codec import Record
-from shared.postgres import Tx
+from shared.platform import dead_letters
+from shared.platform.postgres import Tx
 from shared.webhooks import Connection
 
 __all__ = ["CONNECTION", "meaning", "park"]

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__ = ["Secrets"]
 

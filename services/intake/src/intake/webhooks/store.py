@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 from shared.webhooks import Connection
 
 __all__ = ["connection"]

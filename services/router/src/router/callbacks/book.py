@@ -22,7 +22,7 @@ from shared.events import (
     TicketErased,
 )
 from shared.events.assignments import AssignmentFact
-from shared.sla import Kind, identity_of, kind_of
+from shared.tickets import Kind, identity_of, kind_of
 
 __all__ = ["Book", "Dial", "Entry", "NoCallback", "Settled", "Stranger", "owes_a_call"]
 

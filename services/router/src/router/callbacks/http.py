@@ -16,10 +16,10 @@ from router.callbacks import store
 from router.callbacks.book import Dial, NoCallback, Settled, Stranger
 from router.callbacks.ledger import Call
 from router.handlers import Matcher
-from shared.api import A_TICKET, TicketId, TraceContext, problems
 from shared.events import AttemptOutcome
-from shared.http_input import JsonRoute
-from shared.postgres import Database, now
+from shared.platform.api import A_TICKET, TicketId, TraceContext, problems
+from shared.platform.http_input import JsonRoute
+from shared.platform.postgres import Database, now
 
 __all__ = ["Attempted", "Callback", "Tried", "routes"]
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from shared.events import AttemptOutcome, Contact
-from shared.sla import Kind, LifecycleFact, in_order, lives
+from shared.tickets import Kind, LifecycleFact, in_order, lives
 
 __all__ = [
     "HOUSE_RULE",

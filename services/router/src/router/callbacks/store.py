@@ -8,7 +8,7 @@ from router.callbacks.book import Book, Entry
 from router.callbacks.ledger import Attempt, Told, Wish
 from router.domain import Desk
 from shared.events import Envelope, Event, TicketAccepted
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["Pages", "due", "load", "recent", "save"]
 

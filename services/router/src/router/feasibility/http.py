@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from router.access import Reader
 from router.feasibility import store
 from router.feasibility.outlook import Outlook, words
-from shared.api import A_TICKET
 from shared.events import Constraint
-from shared.postgres import Database, now
-from shared.promises import Channel
+from shared.platform.api import A_TICKET
+from shared.platform.postgres import Database, now
+from shared.sla.promises import Channel
 
 __all__ = ["Infeasible", "routes"]
 

@@ -20,7 +20,7 @@ from router.feasibility.store import Kept, Row
 from router.ticket import Ticket
 from shared.events import Envelope, Event, PromiseFeasible, PromiseInfeasible, Withdrawal
 from shared.events.assignments import AssignmentFact
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["keep"]
 

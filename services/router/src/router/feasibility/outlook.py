@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from router.specialist import Specialist
 from router.ticket import Ticket, base
 from shared.events import Constraint, Withdrawal
-from shared.promises import Channel
+from shared.sla.promises import Channel
 
 __all__ = [
     "NEVER",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from router.feasibility.outlook import Outlook, Pool
 from router.ticket import Ticket, base
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = [
     "Kept",

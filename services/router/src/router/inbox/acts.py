@@ -12,12 +12,12 @@ from router.inbox import store
 from router.offers import acts
 from router.offers import store as kept
 from router.offers.acts import REPEATED_WITHIN, Act, Conflict, NotTheirs, Outcome, deed_of
+from shared.basics.tracing import context_or_new
 from shared.events import AttemptOutcome
-from shared.postgres import Tx
-from shared.promises import Severity
-from shared.tracing import context_or_new
+from shared.platform.postgres import Tx
+from shared.sla.promises import Severity
+from shared.web.formatting import span
 from shared.web.visitors import Denied, Missing, Visitor
-from shared.web.words import span
 
 __all__ = ["OUTCOMES", "REASONS", "Said", "Wish", "perform"]
 

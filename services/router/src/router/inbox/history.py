@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from shared.decisions import in_short
 from shared.events import AssignmentExplained, OfferExpired
-from shared.ringing import rung_in_vain
-from shared.web.words import span
+from shared.tickets.decisions import in_short
+from shared.tickets.ringing import rung_in_vain
+from shared.web.formatting import span
 
 __all__ = ["Line", "history", "why_it_waits", "why_so"]
 

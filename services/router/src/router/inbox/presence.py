@@ -6,8 +6,8 @@ from router.handlers import Matcher
 from router.offers import store as kept
 from router.offers.acts import Leave, Return, Say
 from shared.events import Presence
-from shared.postgres import Tx
-from shared.web.pulse import Pulse
+from shared.platform.postgres import Tx
+from shared.web.change_feed import Pulse
 
 __all__ = ["holds", "keep", "leave", "switch"]
 

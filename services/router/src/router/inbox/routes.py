@@ -19,11 +19,11 @@ from router.inbox.details import Intake
 from router.inbox.history import why_it_waits
 from router.inbox.views import Desk, Floor, Pane, read_desk, read_floor, read_pane
 from router.specialist import CHANNELS
-from shared.postgres import Database, Tx, now
+from shared.platform.postgres import Database, Tx, now
+from shared.web.change_feed import Pulse, Shown, stream
 from shared.web.door import Door, form_of
 from shared.web.oidc import Oidc
 from shared.web.pages import HEADERS, Pages, route
-from shared.web.pulse import Pulse, Shown, stream
 from shared.web.sign_in import sign_in_routes
 from shared.web.visitors import Denied, Missing, Person, Visitor
 

@@ -11,9 +11,9 @@ from router.matching import Pool
 from router.roster import Waits
 from router.ticket import base, timed_first
 from shared.events import TicketAccepted
-from shared.promises import Channel, Promise, PromiseClass, Role, Severity
-from shared.sla.due import CLOCKS, Timed
-from shared.web.words import span
+from shared.sla.promises import Channel, Promise, PromiseClass, Role, Severity
+from shared.tickets.due import CLOCKS, Timed
+from shared.web.formatting import span
 
 __all__ = ["Promised", "Ringing", "Row", "pool_of", "row_of"]
 

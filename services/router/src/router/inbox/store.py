@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from shared.postgres import Tx
-from shared.promises import Channel
-from shared.web.pulse import Look
+from shared.platform.postgres import Tx
+from shared.sla.promises import Channel
+from shared.web.change_feed import Look
 from shared.web.visitors import Person
 
 __all__ = [

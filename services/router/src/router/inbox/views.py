@@ -16,13 +16,13 @@ from router.inbox import store
 from router.inbox.history import Line, history, why_so
 from router.inbox.rows import Row, pool_of, row_of
 from router.store import decisions_on
-from shared.decisions import told
 from shared.events import AssignmentExplained, Presence
-from shared.postgres import Tx
-from shared.postgres import now as time
-from shared.promises import Channel
+from shared.platform.postgres import Tx
+from shared.platform.postgres import now as time
+from shared.sla.promises import Channel
+from shared.tickets.decisions import told
+from shared.web.formatting import clock_time
 from shared.web.visitors import Missing
-from shared.web.words import clock_time
 
 __all__ = [
     "Desk",

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple, Protocol
 from sortedcontainers import SortedList
 
 from shared.events import Need, Weights
-from shared.promises import Channel
 from shared.rosters import HIGHEST
+from shared.sla.promises import Channel
 
 __all__ = ["Counts", "Member", "Ranks", "Standing"]
 

@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.events import Need, Weights
-from shared.promises import Channel, PromiseClass, Role, Severity
 from shared.rosters import HIGHEST
+from shared.sla.promises import Channel, PromiseClass, Role, Severity
 
 __all__ = ["ENGLISH", "Pool", "Rules", "SkillRule", "Step", "default_rules"]
 

@@ -18,7 +18,7 @@ from router.memory.store import (
 )
 from router.offers.rules import OfferRules
 from router.roster import Roster
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = ["Memory", "Remembered", "spare_the_collector"]
 

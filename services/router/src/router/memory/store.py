@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 from router.matching import Pool
 from router.offers.rules import OfferRules, rules_of
 from router.specialist import Specialist
-from shared.errors import Transient
-from shared.postgres import Tx
+from shared.basics.errors import Transient
+from shared.platform.postgres import Tx
 from shared.rosters import Shifts
 
 __all__ = [

@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.events import (
     Presence,
 )
-from shared.promises import Severity
+from shared.sla.promises import Severity
 
 __all__ = [
     "REPEATED_WITHIN",

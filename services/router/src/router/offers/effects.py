@@ -38,7 +38,7 @@ from shared.events import (
     SeverityConfirmed,
     SeverityReclassified,
 )
-from shared.promises import Severity
+from shared.sla.promises import Severity
 
 __all__ = ["do", "say"]
 

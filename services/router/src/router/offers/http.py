@@ -16,8 +16,9 @@ from router.handlers import Matcher
 from router.offers import acts, store
 from router.offers.acts import Conflict, OtherAct, Standing, Unknown
 from router.offers.rules_http import add_rules
-from shared.access import Key, check_scope
-from shared.api import (
+from shared.events import Presence
+from shared.platform.access import Key, check_scope
+from shared.platform.api import (
     A_TICKET,
     IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY_PATTERN,
@@ -26,9 +27,8 @@ from shared.api import (
     answered_by,
     problems,
 )
-from shared.events import Presence
-from shared.postgres import Database, now
-from shared.promises import Channel, Severity
+from shared.platform.postgres import Database, now
+from shared.sla.promises import Channel, Severity
 
 __all__ = ["add_desk"]
 

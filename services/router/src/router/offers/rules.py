@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from shared.events import Absence
-from shared.promises import Channel
+from shared.sla.promises import Channel
 
 __all__ = ["Backoff", "Grace", "OfferRules", "Ring", "SetAside", "rules_of"]
 

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from router.access import Lead, Reader
 from router.offers import store
 from router.offers.rules import OfferRules
-from shared.postgres import Database
+from shared.platform.postgres import Database
 
 __all__ = ["add_rules"]
 

@@ -10,9 +10,9 @@ from router.domain import Desk
 from router.offers.acts import Deed, Done, OtherAct, Outcome
 from router.offers.offer import Offer
 from router.offers.rules import OfferRules, rules_of
-from shared.errors import Transient
+from shared.basics.errors import Transient
 from shared.events import Presence
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
 
 __all__ = [
     "add_act",

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from shared.access import Key, needing
-from shared.keys import EVERY
+from shared.platform.access import Key, needing
+from shared.platform.api_keys import EVERY
 
 __all__ = ["Reader", "sees"]
 

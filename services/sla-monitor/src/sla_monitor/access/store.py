@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from shared.keys import EVERY
-from shared.postgres import Tx
+from shared.platform.api_keys import EVERY
+from shared.platform.postgres import Tx
 
 __all__ = ["accounts_of"]
 

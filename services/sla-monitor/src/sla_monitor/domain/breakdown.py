@@ -20,7 +20,7 @@ from shared.events import (
     TicketOffered,
     TicketQueued,
 )
-from shared.promises import Pause
+from shared.sla.promises import Pause
 from sla_monitor.domain.clock import Clock, Phase
 from sla_monitor.domain.story import Story
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import Cancellation, Retraction
 from shared.events.base import Moment
-from shared.promises import PromiseKind
+from shared.sla.promises import PromiseKind
 from sla_monitor.domain.clock import Broken
 
 __all__ = [

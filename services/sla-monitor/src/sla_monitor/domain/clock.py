@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from shared.events import Cancellation, Envelope, Event, Part
-from shared.promises import Channel, PromiseClass, PromiseKind, Severity
+from shared.sla.promises import Channel, PromiseClass, PromiseKind, Severity
 
 __all__ = ["Broken", "Cause", "Clock", "Fact", "Key", "Phase", "State"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from shared.calendars import Calendar, Span
-from shared.promises import Pause
+from shared.sla.calendars import Calendar, Span
+from shared.sla.promises import Pause
 
 __all__ = ["counted", "counted_time"]
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.calendars import Span
 from shared.events import Breakdown
-from shared.promises import Cause, Pause, Promise, warn_at
+from shared.sla.calendars import Span
+from shared.sla.promises import Cause, Pause, Promise, warn_at
 from sla_monitor.domain.breakdown import breakdown
 from sla_monitor.domain.clock import Clock, Key
 from sla_monitor.domain.spans import counted, counted_time

@@ -9,8 +9,8 @@ from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from shared.events import SeverityReclassified, TicketAbsorbed, TicketAccepted, TicketReclassified
-from shared.promises import CAUSES, Cause, Pause, Severity
-from shared.sla import Kind, LifecycleFact, TicketLife, fact_of, in_order, lives
+from shared.sla.promises import CAUSES, Cause, Pause, Severity
+from shared.tickets import Kind, LifecycleFact, TicketLife, fact_of, in_order, lives
 from sla_monitor.domain.clock import Fact
 
 __all__ = ["Asks", "Demand", "Moment", "Story", "Wait", "read", "union"]

@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from shared.events import Cancellation, Event, TicketAccepted, TicketErased, TicketMerged
-from shared.promises import Pause, Promise, PromiseClass, PromiseKind, Severity, due_after_pauses
+from shared.sla.promises import (
+    Pause,
+    Promise,
+    PromiseClass,
+    PromiseKind,
+    Severity,
+    due_after_pauses,
+)
 from sla_monitor.domain.breakdown import phases_of
 from sla_monitor.domain.clock import Clock, Fact, State
 from sla_monitor.domain.story import Asks, Demand, Story, read, union

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from shared.policies import ExceptionWindow, Policy
-from shared.postgres import Tx
+from shared.platform.postgres import Tx
+from shared.sla.policies import ExceptionWindow, Policy
 from sla_monitor.domain import Cause
 
 __all__ = [

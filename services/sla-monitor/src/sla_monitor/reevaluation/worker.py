@@ -5,11 +5,11 @@ from uuid import uuid5
 
 import structlog
 
-from shared import outbox
-from shared.background import Background
-from shared.clock import or_after
-from shared.errors import Transient
-from shared.postgres import Database, Tx, now
+from shared.basics.clock import or_after
+from shared.basics.errors import Transient
+from shared.platform import outbox
+from shared.platform.background import Background
+from shared.platform.postgres import Database, Tx, now
 from sla_monitor.handlers import Folding
 from sla_monitor.reevaluation import store
 from sla_monitor.telemetry import REEVALUATED

@@ -18,7 +18,7 @@ from premium.bench.due.trial import at_once, beside, heard, outcome, sown, stead
 from premium.bench.due.weight import POLLS, rows, weigh
 from premium.bench.measures import pause
 from premium.bench.report import percentile
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__ = ["Alone"]
 

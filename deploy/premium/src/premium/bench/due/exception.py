@@ -13,10 +13,10 @@ from premium.bench.due.subjects import Ours
 from premium.bench.due.trial import heard, outcome, sown, steady
 from premium.bench.measures import pause
 from premium.policy.publication import record_of
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 from shared.events import TicketAccepted
-from shared.policies import Asked, Policy, default_policy
-from shared.publisher import Publisher
+from shared.platform.publisher import Publisher
+from shared.sla.policies import Asked, Policy, default_policy
 
 __all__ = ["excepted"]
 

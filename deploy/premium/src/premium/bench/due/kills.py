@@ -12,7 +12,7 @@ from premium.bench.due.sheet import Row, Sheet, outcomes, single
 from premium.bench.due.subjects import MONITOR, Ours
 from premium.bench.due.trial import after, at_once, heard, outcome, sown, steady
 from premium.bench.measures import pause
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__ = ["cold_start", "killed", "moments_s"]
 

@@ -11,7 +11,7 @@ from premium.bench.due.sheet import Row, single
 from premium.bench.due.subjects import MONITOR, Ours
 from premium.bench.measures import cpu_s, pause
 from premium.stack import StackError
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__ = ["POLLS", "Weight", "rows", "weigh"]
 

@@ -16,7 +16,7 @@ from premium.console import Shown
 from premium.interrupt import run
 from premium.own_stack import own_stack
 from premium.stack import StackError
-from shared.errors import Transient
+from shared.basics.errors import Transient
 
 __all__ = ["bench_infeasible"]
 

@@ -14,7 +14,7 @@ from premium.bench.ear import listening
 from premium.bench.measures import pause
 from premium.listings import listing
 from premium.stack import Stack, StackError
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 from shared.events import (
     AssignmentFact,
     Envelope,
@@ -24,8 +24,8 @@ from shared.events import (
     TicketAccepted,
     ticket_id_of,
 )
-from shared.policies import Asked, default_policy
-from shared.publisher import Publisher
+from shared.platform.publisher import Publisher
+from shared.sla.policies import Asked, default_policy
 
 __all__ = ["Ground", "Heard", "ground"]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from premium.bench.measures import pause
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__ = ["Line", "at_rate", "saturated"]
 

@@ -16,7 +16,7 @@ from premium.bench.intake.order import Order, Sent
 from premium.bench.intake.pace import Line, at_rate, saturated
 from premium.bench.load import requests
 from premium.bench.measures import cpu_s
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__: list[str] = []
 

@@ -23,9 +23,9 @@ from premium.bench.measures import cpu_s, pause
 from premium.proof.broker import Broker
 from premium.stack import Stack, StackError
 from premium.stack import keys as kept
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 from shared.events import ReceiptIssued
-from shared.publisher import Publisher
+from shared.platform.publisher import Publisher
 
 __all__ = ["Backlog", "Ground", "Trial", "ground"]
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from shared.clock import elapsed_s
+from shared.basics.clock import elapsed_s
 
 __all__ = ["Floor"]
 

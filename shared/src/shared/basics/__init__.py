@@ -1,0 +1,1 @@
+"""What every other package may use: errors, text, time, traces, places in files."""

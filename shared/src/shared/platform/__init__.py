@@ -1,0 +1,1 @@
+"""What services run on: Kafka, PostgreSQL, HTTP, processes."""

@@ -1,0 +1,80 @@
+"""Tells who asks and whether they may now: keys from memory, a bucket for each, uses noted."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, override
+
+from shared.basics.clock import elapsed_s, or_after
+from shared.basics.errors import Transient
+from shared.platform.access import store
+from shared.platform.access.keys import Key
+from shared.platform.access.limits import Bucket, Draw
+from shared.platform.access.ring import KeyRing, Recent
+from shared.platform.api_keys import ApiKey
+from shared.platform.background import Background
+from shared.platform.postgres import Database
+
+__all__ = ["Access", "Admission"]
+
+_NOTE_EVERY_S: Final = 60
+
+
+class Admission(NamedTuple):
+    """Who asks, and whether they do not ask too fast."""
+
+    key: Key
+    draw: Draw
+
+
+class Access(Background):
+    """A part of the service: it writes down in the background which keys were used.
+
+    ``clock`` counts seconds and never steps.
+    """
+
+    def __init__(
+        self, db: Database, owned_by: store.OwnedBy, clock: Callable[[], float] = elapsed_s
+    ) -> None:
+        super().__init__("key use")
+        self._db = db
+        self._owned_by = owned_by
+        self._clock = clock
+        self._ring = KeyRing(self._ask, clock)
+        self._buckets: Recent[Bucket] = Recent()
+        self._used: set[str] = set()
+
+    async def admit(self, shown: ApiKey) -> Admission | None:
+        """Know the holder of a key, and take a token of theirs; None if it is not in force.
+
+        Raises Transient when that cannot be told now.
+        """
+        key = await self._ring.find(shown.prefix)
+        if key is None or not key.is_that_of(shown):
+            return None
+        self._used.add(key.prefix)
+        return Admission(key, self._bucket(key).draw(self._clock()))
+
+    def _bucket(self, key: Key) -> Bucket:
+        bucket = self._buckets.get(key.prefix)
+        if bucket is None or bucket.rate != key.rate:
+            bucket = Bucket.full(key.rate, self._clock())
+        return self._buckets.put(key.prefix, bucket)
+
+    async def _ask(self, prefix: str) -> Key | None:
+        async with self._db.transaction() as tx:
+            return await store.key_in_force(tx, prefix, self._owned_by)
+
+    @override
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            await or_after(self._stop.wait(), _NOTE_EVERY_S)
+            await self.note()
+
+    async def note(self) -> None:
+        """Write down which keys were used; while the store is away, remember them."""
+        used, self._used = self._used, set()
+        try:
+            if used:
+                async with self._db.transaction() as tx:
+                    await store.note_use(tx, used)
+        except Transient:
+            self._used |= used

@@ -1,0 +1,149 @@
+"""What an HTTP door bears: so many requests in hand, bodies so large, so deep and so slow.
+
+Pure ASGI, so that a refused request costs next to nothing; what is refused is a problem document.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.basics.errors import Poison
+from shared.events.codec import DEPTH_MAX, VALUE_BYTES_MAX, read_json
+from shared.platform.http import OPS_PATHS, refusal
+from shared.platform.http_input import fault_of_body
+from shared.platform.telemetry import IN_HAND
+
+__all__ = ["LIMITS", "Bodies", "InHand", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many requests may be in hand, and how long a body may take to arrive.
+
+    ``uncounted`` paths are always answered; who adds one bounds it in another way.
+    """
+
+    requests_max: int = 256
+    body_s_max: float = 10.0
+    uncounted: frozenset[str] = OPS_PATHS
+
+
+LIMITS: Final = Limits()
+"""For who is told no others."""
+
+
+class InHand:
+    """Refuses at once what would only wait: memory is bounded, and who is served is served fast.
+
+    Health, readiness and figures are always answered: somebody has to see the load.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits = LIMITS) -> None:
+        self._app = app
+        self._requests_max = limits.requests_max
+        self._uncounted = limits.uncounted
+        self._requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, or refuse with 503."""
+        if scope["type"] != "http" or scope["path"] in self._uncounted:
+            await self._app(scope, receive, send)
+        elif self._requests >= self._requests_max:
+            detail = "too many requests are in hand; send it again in a second"
+            answer = refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after_s=1)
+            await answer(scope, receive, send)
+        else:
+            self._count(1)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._count(-1)
+
+    def _count(self, more: int) -> None:
+        self._requests += more
+        IN_HAND.set(self._requests)
+
+
+class Bodies:
+    """Reads a body whole before anything parses it, and no more of it than may be."""
+
+    def __init__(self, app: ASGIApp, wait_s_max: float = LIMITS.body_s_max) -> None:
+        self._app = app
+        self._wait_s_max = wait_s_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the body on; refuse with 413, 408, 415 or 400."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = await self._read(scope, receive)
+        if isinstance(body, JSONResponse):
+            await body(scope, receive, send)
+        elif body is not None:
+            await self._app(scope, _once(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | JSONResponse | None:
+        """Read the body or say why not; None when the client has gone."""
+        if _announced_bytes(scope) > VALUE_BYTES_MAX:
+            return _too_large()
+        try:
+            async with asyncio.timeout(self._wait_s_max):
+                body = await _collected(receive)
+        except TimeoutError:
+            detail = f"the body did not arrive within {self._wait_s_max:g} s; send it again"
+            return refusal(HTTPStatus.REQUEST_TIMEOUT, detail, close=True)
+        if body is None:
+            return None
+        if len(body) > VALUE_BYTES_MAX:
+            return _too_large()
+        return fault_of_body(Headers(scope=scope), body) or _shallow(body)
+
+
+def _announced_bytes(scope: Scope) -> int:
+    announced = Headers(scope=scope).get("content-length", "")
+    return int(announced) if announced.isdecimal() else 0
+
+
+async def _collected(receive: Receive) -> bytes | None:
+    """Collect the body, or its beginning once it is too large; None when the client has gone."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > VALUE_BYTES_MAX or not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _shallow(body: bytes) -> bytes | JSONResponse:
+    """Refuse what is nested too deep. Few brackets cannot be, and need no parser to say so."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return body
+    try:
+        read_json(body)
+    except Poison as e:
+        return refusal(HTTPStatus.BAD_REQUEST, e.detail, faults={"body": e.detail})
+    return body
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Hand over a body that was read; what comes afterwards comes from the server."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return next_message
+
+
+def _too_large() -> JSONResponse:
+    detail = f"a body has at most {VALUE_BYTES_MAX // 1024} KiB; leave out what nobody reads"
+    return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, close=True)

@@ -1,0 +1,247 @@
+"""PostgreSQL: a pool, transactions that know whether they announce something, and the time.
+
+A pooler such as PgBouncer may stand before it. In session mode it makes no difference. In
+transaction mode only the statements of one transaction reach the same server: nothing is prepared
+for later, single statements have a transaction each, and what needs a session goes past the pooler.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from shared.basics.errors import Poison, Transient
+
+__all__ = ["AWAY", "Database", "Tx", "away", "now"]
+
+AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut just before it was used
+    asyncpg.InvalidCachedStatementError,  # a migration changed a table that a plan was made for
+    asyncpg.InvalidSQLStatementNameError,  # a pooler gave us a server that has not prepared it
+    asyncpg.DuplicatePreparedStatementError,  # or one on which another has
+    OSError,
+    TimeoutError,
+)
+"""What says that the server is away, or that something stood in the way."""
+_COMMAND_TIMEOUT_S: Final = 30
+_CONNECT_S: Final = 5
+_STATEMENTS_KEPT: Final = 100
+
+
+class Tx:
+    """A transaction. Statements go through here, so that nobody commits by accident."""
+
+    __slots__ = ("_connection", "after_commit", "announces")
+
+    def __init__(
+        self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | _EachAlone"
+    ) -> None:
+        self._connection = connection
+        self.announces = False
+        """Set by the outbox: the relay is woken after the commit."""
+        self.after_commit: set[Callable[[], None]] = set()
+        """What else to wake then."""
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Run a statement; the status line comes back."""
+        status: str = await self._connection.execute(query, *args)
+        return status
+
+    async def executemany(self, query: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement for each row, in one round trip."""
+        await self._connection.executemany(query, rows)
+
+    async def copy(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+    ) -> None:
+        """Append rows by COPY: as fast as an INSERT for one, twice as fast for a thousand."""
+        await self._connection.copy_records_to_table(table, records=rows, columns=columns)
+
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
+        """Read all rows."""
+        rows: list[asyncpg.Record] = await self._connection.fetch(query, *args)
+        return rows
+
+    async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None:
+        """Read the first row, if there is one."""
+        return await self._connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: object) -> Any:  # noqa: ANN401 - a column is any
+        """Read the first column of the first row."""
+        return await self._connection.fetchval(query, *args)
+
+
+class _EachAlone:
+    """A connection on which each statement is a transaction of its own.
+
+    asyncpg sends a statement and its values apart: between the two, a pooler may change the server.
+    """
+
+    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def alone(*args: object, **options: object) -> Any:  # noqa: ANN401 - as asyncpg's
+            async with self._connection.transaction():
+                return await getattr(self._connection, name)(*args, **options)
+
+        return alone
+
+
+class Database:
+    """One service's database. ``on_announce`` is called after a commit that filled the outbox.
+
+    ``pooled`` says that a pooler in transaction mode stands before it.
+    """
+
+    def __init__(
+        self, dsn: str, *, service: str, connections_max: int = 12, pooled: bool = False
+    ) -> None:
+        self._dsn = dsn
+        self._service = service
+        self._connections_max = connections_max
+        self._pooled = pooled
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.on_announce: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        """Open the pool. Raises Transient while the server is away."""
+        with away("PostgreSQL"):
+            self._pool = await asyncpg.create_pool(
+                self._dsn,
+                min_size=1,
+                max_size=self._connections_max,
+                timeout=_CONNECT_S,
+                command_timeout=_COMMAND_TIMEOUT_S,
+                reset=_leave_as_it_is,
+                server_settings={"application_name": self._service},
+                statement_cache_size=0 if self._pooled else _STATEMENTS_KEPT,
+            )
+
+    async def stop(self) -> None:
+        """Close the pool; what still runs is cut off, its transaction rolls back."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Do all or nothing. Raises Transient when the server or a lock stood in the way."""
+        with away("PostgreSQL"):
+            async with self._acquired() as connection:
+                async with connection.transaction():
+                    tx = Tx(connection)
+                    yield tx
+                if tx.announces:
+                    self.on_announce()
+                for wake in tx.after_commit:
+                    wake()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Tx]:
+        """Hold one connection without a transaction: for single statements.
+
+        Also for what belongs to a session, as locks do, if the database is not ``pooled``.
+        """
+        with away("PostgreSQL"):
+            async with self._acquired() as connection:
+                if self._pooled:
+                    yield Tx(_EachAlone(connection))
+                    return
+                try:
+                    yield Tx(connection)
+                finally:
+                    await connection.reset()
+
+    async def check_sessions(self) -> None:
+        """Raise Poison when sessions are shared and nothing says so, Transient as `start`."""
+        with away("PostgreSQL"):
+            if not self._pooled and await _shares_sessions(self._dsn):
+                raise Poison(
+                    "pooler",
+                    "a pooler in transaction mode stands at DSN, where statements get mixed up and "
+                    "locks get lost; set DIRECT_DSN to the database itself",
+                )
+
+    @asynccontextmanager
+    async def _acquired(
+        self,
+    ) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy[asyncpg.Record]]":
+        if self._pool is None:
+            raise Transient("the database pool is not open")
+        async with self._pool.acquire(timeout=_COMMAND_TIMEOUT_S) as connection:
+            yield connection
+
+
+SERVER: Final = "SELECT pg_backend_pid()"
+
+
+async def _shares_sessions(dsn: str) -> bool:
+    """See whether a second connection gets the server that the first one had, or the first another.
+
+    Only where the server's number is not the one that was given at the door: no pooler is right
+    about it.
+    """
+    async with _connected(dsn) as ours:
+        had = await _server_of(ours)
+        if had == ours.get_server_pid():
+            return False
+        async with _connected(dsn) as other:
+            try:
+                return had == await _server_of(other) or had != await _server_of(ours)
+            except TimeoutError:  # in session mode, and no server is left
+                return False
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    connection = await asyncpg.connect(
+        dsn, timeout=_CONNECT_S, command_timeout=_CONNECT_S, statement_cache_size=0
+    )
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def _server_of(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+    async with connection.transaction():
+        pid: int = await connection.fetchval(SERVER)
+        return pid
+
+
+async def _leave_as_it_is(_: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+    """Save the round trip of asyncpg's reset: a transaction leaves nothing behind."""
+
+
+class away:  # noqa: N801 - reads as a phrase: `with away("PostgreSQL")`
+    """Turn what means "the server is away, or stood in the way" into Transient."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if isinstance(error, AWAY):
+            raise Transient(f"{self._what}: {type(error).__name__}: {error}") from error
+
+
+NOW: Final = "SELECT premium_now()"
+
+
+async def now(tx: Tx) -> datetime:
+    """Ask PostgreSQL for the time by which promises are judged."""
+    moment: datetime = await tx.fetchval(NOW)
+    return moment

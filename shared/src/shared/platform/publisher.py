@@ -1,0 +1,255 @@
+"""One supervised Kafka producer a service: rebuilt when it is wedged.
+
+After a broker blip the idempotent producer may answer OutOfOrderSequence until it is replaced
+(aio-libs/aiokafka#1017), and a send may never come back. Whatever goes wrong, the caller keeps its
+rows and sends them again through a fresh producer; readers drop doubles. The error says what is at
+fault: the record (Poison), its topic (TopicUnavailable), or the broker (Transient).
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    InvalidTimestampError,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+    UnsupportedForMessageFormatError,
+)
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from shared.basics.errors import Poison, Transient
+from shared.events.codec import Header
+from shared.platform import telemetry
+
+__all__ = ["UNCLEAR", "Outgoing", "Publisher", "TopicUnavailable", "partition_of"]
+
+_LOG = structlog.get_logger()
+_ACK_S_MAX: Final = 15
+_CLOSE_S_MAX: Final = 2
+_REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
+_BATCH_BYTES_MAX: Final = 128 * 1024
+_POSITIVE: Final = 0x7FFFFFFF
+_TOPIC_NAME: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+_TOPIC_FAULTS: Final = (
+    InvalidTimestampError,  # records bear our clock: another record would be refused as well
+    PolicyViolationError,
+    TopicAuthorizationFailedError,
+    UnsupportedForMessageFormatError,
+)
+_UNCLEAR_FAULTS: Final = (CorruptRecordException, UnknownError)
+"""A newer code, such as INVALID_RECORD, comes as UnknownError; so does the broker's own fault."""
+UNCLEAR: Final = "refused"
+"""The reason of a Poison that may go away when the record is sent again."""
+_hash: Final[Callable[[bytes], int]] = lru_cache(maxsize=10_000)(murmur2)
+"""A ticket's facts come soon after each other, and the hash is written in Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be published, byte for byte; its key finds a partition, if none is named."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]
+    partition: int | None = None
+
+
+def partition_of(key: bytes | None, count: int) -> int:
+    """Find a key's partition among so many, as Kafka's clients do; dead letters may have none."""
+    return 0 if key is None else (_hash(key) & _POSITIVE) % count
+
+
+class Publisher:
+    """Publishes batches in order. ``topic_prefix`` is put before every topic's name."""
+
+    def __init__(self, bootstrap: str, *, service: str, topic_prefix: str = "") -> None:
+        self._bootstrap = bootstrap
+        self._service = service
+        self._prefix = topic_prefix
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. Raises Transient while the broker is away."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._service,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_batch_size=_BATCH_BYTES_MAX,
+            max_request_size=_REQUEST_BYTES_MAX,
+            request_timeout_ms=10_000,
+            retry_backoff_ms=50,
+        )
+        try:
+            await producer.start()
+        except (KafkaError, OSError) as e:
+            await _close(producer)
+            raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await _close(producer)
+
+    @property
+    def service(self) -> str:
+        """The service that publishes."""
+        return self._service
+
+    async def partitions(self, topic: str) -> int:
+        """Count a topic's partitions. Raises Transient while the broker, or the topic, is away."""
+        if self._producer is None:
+            await self.start()
+        return await self._counted(topic)
+
+    async def publish(self, records: Iterable[Outgoing]) -> None:
+        """Publish all, acknowledged by all replicas, each partition in order.
+
+        Raises Transient, TopicUnavailable, or Poison, whose reason says what is wrong with one of
+        the records: then send all again, in the same order, for some may be there already.
+        """
+        if self._producer is None:
+            await self.start()
+        try:
+            async with asyncio.timeout(_ACK_S_MAX):
+                await self._send(await self._placed(records))
+        except (KafkaError, OSError, TimeoutError) as e:
+            await self._replace(e)
+            raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
+
+    async def _replace(self, why: Exception) -> None:
+        """Drop the producer: after a refusal, the numbers it gives its records have a gap."""
+        telemetry.PRODUCER_REBUILT.inc()
+        _LOG.warning("producer_rebuilt", reason=f"{type(why).__name__}: {why}")
+        await self.stop()
+
+    async def _counted(self, topic: str) -> int:
+        """Count partitions without waiting for a topic that is not there: others go on."""
+        assert self._producer is not None  # noqa: S101 - the caller made it
+        name, client = self._prefix + topic, self._producer.client
+        if not _TOPIC_NAME.fullmatch(name):
+            raise Poison("bad_topic", f"{name!r} is no topic's name; mend who wrote the record")
+        if (known := client.cluster.partitions_for_topic(name)) is None:
+            client.add_topic(name)
+            known = await self._asked_for(name) or await self._asked_for(name)
+        if known is None:
+            raise TopicUnavailable(topic, "is not there, or not ours to see; create or allow it")
+        return len(known)
+
+    async def _asked_for(self, name: str) -> set[int] | None:
+        """Ask the broker for a topic; the first answer may be to a question asked before it."""
+        assert self._producer is not None  # noqa: S101 - as above
+        client = self._producer.client
+        if not await client.force_metadata_update():
+            raise Transient("Kafka: does not say which topics there are")
+        known: set[int] | None = client.cluster.partitions_for_topic(name)
+        return known
+
+    async def _placed(self, records: Iterable[Outgoing]) -> dict[TopicPartition, list[Outgoing]]:
+        """Find each record's partition; nothing is sent before all have one."""
+        counts: dict[str, int] = {}
+        placed: dict[TopicPartition, list[Outgoing]] = {}
+        for record in records:
+            if (count := counts.get(record.topic)) is None:
+                count = counts[record.topic] = await self._counted(record.topic)
+            partition = record.partition
+            if partition is None:
+                partition = partition_of(record.key, count)
+            elif partition >= count:
+                raise Poison(
+                    "unknown_partition",
+                    f"partition {partition} of {record.topic}, which has {count}; add partitions, "
+                    "then redrive",
+                )
+            place = TopicPartition(self._prefix + record.topic, partition)
+            placed.setdefault(place, []).append(record)
+        return placed
+
+    async def _send(self, placed: dict[TopicPartition, list[Outgoing]]) -> None:
+        """Send whole batches: a promise for each, instead of one a record."""
+        assert self._producer is not None  # noqa: S101 - publish() made it
+        work = [_send_to(self._producer, place, those) for place, those in placed.items()]
+        results = await asyncio.gather(*work, return_exceptions=True)
+        for place, result in zip(placed, results, strict=True):
+            if isinstance(result, KafkaError):
+                refusal = _refusal(place.topic.removeprefix(self._prefix), result)
+                if refusal is not None:
+                    await self._replace(result)
+                    raise refusal from result
+            if isinstance(result, BaseException):
+                raise result
+
+
+class TopicUnavailable(Transient):
+    """A topic takes nothing as things are, whatever the record; other topics do."""
+
+    def __init__(self, topic: str, why: str) -> None:
+        super().__init__(f"{topic}: {why}")
+        self.topic = topic
+
+
+def _refusal(topic: str, error: KafkaError) -> Poison | TopicUnavailable | None:
+    """Say whether the broker refuses a record, or its topic all records; None for neither."""
+    if isinstance(error, _TOO_LARGE):
+        return Poison(
+            "too_large", f"more than {topic} takes; raise max.message.bytes, then redrive"
+        )
+    if isinstance(error, InvalidTopicError):
+        return Poison("bad_topic", f"{topic} cannot be written to")
+    if isinstance(error, _TOPIC_FAULTS):
+        return TopicUnavailable(topic, f"refuses records: {error}")
+    if isinstance(error, _UNCLEAR_FAULTS):
+        return Poison(UNCLEAR, f"{topic} does not take it: {error}; see the broker's log")
+    return None
+
+
+async def _send_to(
+    producer: AIOKafkaProducer, place: TopicPartition, records: Sequence[Outgoing]
+) -> None:
+    """Send one batch after another: what comes behind a refused one would overtake it."""
+    for batch in _batches(producer, records):
+        await (await producer.send_batch(batch, place.topic, partition=place.partition))
+
+
+def _batches(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> Iterator[BatchBuilder]:
+    """Fill one batch after another; the first record always fits, up to a request's size."""
+    batch = producer.create_batch()
+    for record in records:
+        if not _fits(batch, record):
+            yield batch
+            batch = producer.create_batch()
+            _fits(batch, record)
+        if batch.size() > _REQUEST_BYTES_MAX:
+            raise Poison("too_large", f"more than the {_REQUEST_BYTES_MAX} bytes of a request")
+    yield batch
+
+
+def _fits(batch: BatchBuilder, r: Outgoing) -> bool:
+    added = batch.append(timestamp=None, key=r.key, value=r.value, headers=r.headers)
+    return added is not None
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    """Close without waiting for what a wedged producer still holds: the outbox has it."""
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_S_MAX):
+            await producer.stop()

@@ -1,0 +1,150 @@
+"""What every service is made of, put together once: relay, publisher, consumer, ops pages."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from shared.basics.errors import Transient
+from shared.platform import dead_letters, outbox, telemetry
+from shared.platform.api import make_api
+from shared.platform.consumer import BatchConsumer, Claimable, Connection, Decoder, Handler
+from shared.platform.http import Check, HttpServer, ops_routes
+from shared.platform.lifecycle import Part
+from shared.platform.postgres import Database, now
+from shared.platform.processed_events import Pruner
+from shared.platform.publisher import Publisher
+from shared.platform.readings import Reading, of_database
+from shared.platform.relay import Relay
+from shared.platform.settings import ServiceSettings
+
+__all__ = ["Service"]
+
+_RELAY_SILENT_S_MAX: Final = 20
+_LETTERS_KEPT: Final = timedelta(days=90)
+
+type MakeApp = Callable[[list[BaseRoute]], Starlette]
+
+
+class Service:
+    """The parts that no service may write a second time.
+
+    ``relay_patience_ms`` is for who announces a little at a time, and often. ``letters_kept`` is
+    how long a dead letter can be redriven.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        db: Database,
+        *,
+        relay_patience_ms: int = 0,
+        letters_kept: timedelta = _LETTERS_KEPT,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._db = db
+        self._publisher = Publisher(
+            settings.kafka_bootstrap, service=name, topic_prefix=settings.topic_prefix
+        )
+        self._pruners = (
+            Pruner(db),
+            Pruner(db, "dead letter pruner", dead_letters.forgetting(letters_kept)),
+        )
+        direct = settings.direct_dsn
+        self._direct = (
+            [Database(direct.get_secret_value(), service=name, connections_max=1)] if direct else []
+        )
+        """Past the pooler, for the relay: its lock lives as long as its session."""
+        self._relay = Relay(
+            db,
+            self._publisher,
+            patience_ms=relay_patience_ms,
+            sessions=next(iter(self._direct), db),
+        )
+        self._checks: dict[str, Check] = {}
+        self._lags: list[Callable[[], Awaitable[dict[tuple[str, ...], float]]]] = []
+
+    async def partitions(self, topic: str) -> int:
+        """Count a topic's partitions. Raises Transient while the broker is away."""
+        return await self._publisher.partitions(topic)
+
+    def consumer[T: Claimable](
+        self,
+        topics: Sequence[str],
+        decode: Decoder[T],
+        handle: Handler[T],
+        *,
+        purpose: str = "",
+        patience_ms: int = 0,
+    ) -> BatchConsumer[T]:
+        """Make a consumer; its group is named as the service, and its purpose if it is a second."""
+        connection = Connection(
+            bootstrap=self._settings.kafka_bootstrap,
+            service=self._name,
+            instance_id=self._settings.instance_id,
+            topic_prefix=self._settings.topic_prefix,
+            purpose=purpose,
+            patience_ms=patience_ms,
+        )
+        made = BatchConsumer(connection, self._db, topics=topics, decode=decode, handle=handle)
+        self._checks[f"{purpose} partitions" if purpose else "partitions"] = made.fault
+        self._lags.append(made.lag)
+        return made
+
+    def parts[T: Claimable](
+        self,
+        consumer: BatchConsumer[T],
+        make_app: MakeApp | None = None,
+        *own: Part,
+        readings: Sequence[Reading] = (),
+        tolerated: Collection[str] = (),
+    ) -> Sequence[Part]:
+        """Order the parts: what is announced can be published before anything is announced.
+
+        ``readings`` are the service's own gauges; what is ``tolerated`` is in `ops_routes`.
+        """
+        checks = {"database": self._database_fault, **self._checks, "relay": self._relay_fault}
+        read = [
+            Reading(telemetry.LAG, self._lag),
+            of_database(self._db, telemetry.OUTBOX_AGE_S, outbox.age_s),
+            *readings,
+        ]
+        routes = ops_routes(checks, read, tolerated=tolerated)
+        app = make_app(routes) if make_app else make_api(self._name, routes)
+        http = HttpServer(app, host=self._settings.http_host, port=self._settings.http_port)
+        publisher = _Connected(self._publisher)
+        return [*self._direct, publisher, self._relay, *self._pruners, *own, consumer, http]
+
+    async def _lag(self) -> dict[tuple[str, ...], float]:
+        found: dict[tuple[str, ...], float] = {}
+        for lag in self._lags:
+            found |= await lag()
+        return found
+
+    async def _database_fault(self) -> str | None:
+        async with self._db.session() as session:
+            await now(session)
+        return None
+
+    async def _relay_fault(self) -> str | None:
+        silent_s = self._relay.silent_s
+        return f"silent for {silent_s:.0f} s" if silent_s > _RELAY_SILENT_S_MAX else None
+
+
+class _Connected:
+    """The publisher as a part: while the broker is away, it connects when it first publishes."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def start(self) -> None:
+        with suppress(Transient):
+            await self._publisher.start()
+
+    async def stop(self) -> None:
+        await self._publisher.stop()

@@ -1,0 +1,82 @@
+"""Which requests a list of rules covers: every combination of what the rules tell apart.
+
+A set of combinations is an integer with a bit for each; that of a rule is the product of what it
+takes of each attribute, so that a policy with many values is still looked through at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, get_args
+
+from shared.sla.policies.parts import Match
+from shared.sla.promises import Channel, Role, Severity
+
+__all__ = ["Coverage"]
+
+_CLOSED: Final[dict[str, tuple[str, ...]]] = {
+    "role": get_args(Role.__value__),
+    "channel": get_args(Channel.__value__),
+    "severity": get_args(Severity.__value__),
+}
+_OPEN: Final = ("language", "tier", "region")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The rules' matches, in order. None stands for any value that no rule mentions."""
+
+    matches: Sequence[Match]
+
+    @cached_property
+    def values(self) -> dict[str, tuple[str | None, ...]]:
+        """What has to be told apart, an attribute."""
+        mentioned = {
+            attribute: {value for m in self.matches for value in getattr(m, attribute) or ()}
+            for attribute in _OPEN
+        }
+        return {**_CLOSED, **{name: (*sorted(found), None) for name, found in mentioned.items()}}
+
+    @cached_property
+    def taken(self) -> list[int]:
+        """What each rule gets: its own set, less what earlier rules take."""
+        left = (1 << self._width) - 1
+        found = []
+        for match in self.matches:
+            found.append(self._set_of(match) & left)
+            left &= ~found[-1]
+        return found
+
+    def covering(self, index: int) -> list[int]:
+        """Name the earlier rules that take what rule ``index`` matches."""
+        own = self._set_of(self.matches[index])
+        return [earlier for earlier in range(index) if self.taken[earlier] & own]
+
+    def uncovered(self) -> dict[str, str | None] | None:
+        """Give the first combination that no rule takes."""
+        left = (1 << self._width) - 1
+        for taken in self.taken:
+            left &= ~taken
+        return self._combination((left & -left).bit_length() - 1) if left else None
+
+    @cached_property
+    def _width(self) -> int:
+        width = 1
+        for values in self.values.values():
+            width *= len(values)
+        return width
+
+    def _set_of(self, match: Match) -> int:
+        found, width = 1, 1
+        for attribute, values in self.values.items():
+            taken = [i for i, value in enumerate(values) if match.takes(attribute, value)]
+            found = sum(found << (i * width) for i in taken)
+            width *= len(values)
+        return found
+
+    def _combination(self, bit: int) -> dict[str, str | None]:
+        found = {}
+        for attribute, values in self.values.items():
+            bit, i = divmod(bit, len(values))
+            found[attribute] = values[i]
+        return found

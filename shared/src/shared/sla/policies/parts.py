@@ -1,0 +1,175 @@
+"""What a policy is made of: rules, whom they are for, what they promise, and exceptions."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from shared.sla.calendars import known_region
+from shared.sla.promises import (
+    CAUSES,
+    WARNINGS,
+    Cause,
+    Channel,
+    PromiseClass,
+    PromiseKind,
+    Role,
+    Severity,
+    duration_of,
+)
+
+__all__ = [
+    "Asked",
+    "ExceptionWindow",
+    "Match",
+    "Name",
+    "Part",
+    "Region",
+    "Rule",
+    "Terms",
+    "Tier",
+    "base_language",
+    "lies_in",
+]
+
+
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+
+
+def base_language(tag: str) -> str:
+    """Reduce a tag to the language spoken: a rule for German is one for Austrians, too."""
+    return tag.partition("-")[0].lower()
+
+
+def lies_in(region: str | None, wanted: str) -> bool:
+    """Tell whether ``region`` is ``wanted`` or a part of it: DE-BY lies in DE."""
+    return region is not None and (region == wanted or region.startswith(f"{wanted}-"))
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _in_order[T: str](values: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(sorted(set(values)))
+
+
+def _language(tag: str) -> str:
+    if not _LANGUAGE.fullmatch(tag):
+        raise ValueError(f"{tag!r} is no base language; write {base_language(tag)[:3]!r}")
+    return tag
+
+
+def _positive(text: str) -> str:
+    if duration_of(text) <= timedelta(0):
+        raise ValueError(f"{text!r} is not positive; promise at least 1 s")
+    return text
+
+
+type Region = Annotated[
+    str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), AfterValidator(known_region)
+]
+"""A country or a part of one, after ISO 3166: DE, DE-BY."""
+type Tier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,50}$")]
+"""The name of what an account bought."""
+type _Language = Annotated[str, AfterValidator(_language)]
+type Name = Annotated[str, StringConstraints(pattern=r"^\S(.{0,98}\S)?$")]
+type _Sentence = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+type _Several[T] = Annotated[
+    tuple[T, ...], BeforeValidator(_several), AfterValidator(_in_order), Field(min_length=1)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a request decides on its promises."""
+
+    role: Role
+    channel: Channel
+    severity: Severity
+    language: str
+    time_zone: str
+    tier: str | None = None
+    region: str | None = None
+
+
+class Part(BaseModel):
+    """A value that says nothing it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Match(Part):
+    """Whom a rule is for; what is absent may be anything."""
+
+    role: _Several[Role] | None = None
+    channel: _Several[Channel] | None = None
+    severity: _Several[Severity] | None = None
+    language: _Several[_Language] | None = None
+    tier: _Several[Tier] | None = None
+    region: _Several[Region] | None = None
+
+    def takes(self, attribute: str, value: str | None) -> bool:
+        """Tell whether one attribute fits; None fits only what may be anything."""
+        wanted: tuple[str, ...] | None = getattr(self, attribute)
+        if wanted is None:
+            return True
+        if attribute == "region":
+            return any(lies_in(value, region) for region in wanted)
+        return value in wanted
+
+    def fits(self, asked: Asked) -> bool:
+        """Tell whether the rule is for this request."""
+        return (
+            self.takes("role", asked.role)
+            and self.takes("channel", asked.channel)
+            and self.takes("severity", asked.severity)
+            and self.takes("language", base_language(asked.language))
+            and self.takes("tier", asked.tier)
+            and self.takes("region", asked.region)
+        )
+
+
+class Terms(Part):
+    """One promise of a rule. ``target`` is counted in ``calendar`` time."""
+
+    kind: PromiseKind
+    promise_class: PromiseClass = Field(alias="class")
+    target: Annotated[str, AfterValidator(_positive)]
+    calendar: str
+    warnings: Annotated[tuple[str, ...], BeforeValidator(_several)] = WARNINGS
+    pause_on: Annotated[tuple[Cause, ...], BeforeValidator(_several)] = CAUSES
+
+
+class Rule(Part):
+    """Promises for those who match, or the reason why there is none."""
+
+    name: Name
+    match: Match = Match()
+    promises: tuple[Terms, ...] = ()
+    no_promise: _Sentence | None = None
+    source: _Sentence
+
+
+class ExceptionWindow(Part):
+    """A declared time in which guarantees are objectives, for tickets created inside it."""
+
+    name: Name
+    reason: _Sentence
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    match: Match = Match()
+
+    def holds(self, asked: Asked, create_date: datetime) -> bool:
+        """Tell whether it applies; the end itself lies outside."""
+        return self.starts_at <= create_date < self.ends_at and self.match.fits(asked)
