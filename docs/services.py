@@ -8,8 +8,8 @@ from fastapi import FastAPI
 import intake.handlers
 import intake.http
 import notifier.handlers
+import router.api.app
 import router.handlers
-import router.http
 import sla_monitor.handlers
 import sla_monitor.http
 from intake.access import sources_of
@@ -17,9 +17,9 @@ from intake.domain import NumberKeys
 from intake.http import Parts
 from intake.reception import make_reception
 from intake.webhooks import Secrets
-from router.access import specialists_of
+from router.domain.matching import default_rules
 from router.handlers import Matcher
-from router.matching import default_rules
+from router.store.access import specialists_of
 from shared.platform.access import Access
 from shared.platform.api import make_api
 from shared.platform.http import ops_routes
@@ -50,6 +50,6 @@ def app_of(service: str) -> FastAPI:
         return intake.http.make_app(parts, routes)
     if service == "router":
         access = Access(database, specialists_of)
-        return router.http.make_app(database, Matcher(default_rules()), access, routes)
+        return router.api.app.make_app(database, Matcher(default_rules()), access, routes)
     access = Access(database, accounts_of)
     return sla_monitor.http.make_app(database, access, routes)

@@ -10,13 +10,13 @@ from playwright.async_api import Browser, Page
 from pydantic import AnyHttpUrl, SecretStr
 from starlette.routing import BaseRoute
 
-from router.access import specialists_of
-from router.handlers import Matcher
-from router.http import make_app
-from router.inbox import store as inbox
-from router.inbox.details import Intake
-from router.inbox.routes import inbox_routes
-from router.matching import default_rules
+from router.api.app import make_app
+from router.domain.matching import default_rules
+from router.pages.details import Intake
+from router.pages.routes import inbox_routes
+from router.service.routing import Matcher
+from router.store import pages as inbox
+from router.store.access import specialists_of
 from shared.events import Envelope, Event
 from shared.platform.access import Access
 from shared.platform.http import HttpServer

@@ -5,10 +5,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from router.handlers import Matcher
-from router.matching import default_rules
-from router.offers import store as kept
-from router.offers.acts import (
+from router.domain.commands import (
     Accept,
     Act,
     Conflict,
@@ -23,8 +20,11 @@ from router.offers.acts import (
     Say,
     Unknown,
 )
-from router.offers.rules import Backoff, Grace, OfferRules, Ring, SetAside
-from router.specialist import CHANNELS
+from router.domain.matching import default_rules
+from router.domain.offers.rules import Backoff, Grace, OfferRules, Ring, SetAside
+from router.domain.specialist import CHANNELS
+from router.service.routing import Matcher
+from router.store import offers as kept
 from shared.basics.errors import Transient
 from shared.events import (
     Envelope,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from router.matching import Rules, default_rules
-from router.specialist import Specialist, listed
-from router.ticket import Ticket
+from router.domain.matching import Rules, default_rules
+from router.domain.specialist import Specialist, listed
+from router.domain.ticket import Ticket
 from shared.events import Envelope, Event, Need, SpecialistListed
 from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes

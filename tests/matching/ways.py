@@ -9,11 +9,11 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from tests.matching.cases import PERIOD_MIN, PERIODS, RULES, Case, needs_of, qualifies
 
-from router.domain import Desk
-from router.offers.rules import OfferRules
-from router.roster import Roster
-from router.specialist import Specialist
-from router.ticket import Ticket
+from router.domain.assignment.session import Desk
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
+from router.domain.specialist import Specialist
+from router.domain.ticket import Ticket
 from shared.events import TicketAssigned, TicketClosed
 from shared.sla.promises import Channel
 from shared.testing.builders import NOON, minutes, told

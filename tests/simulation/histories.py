@@ -10,14 +10,7 @@ from uuid import UUID
 
 from tests.simulation.happenings import ANSWERED, HANDS, SEVERE, SIMPLE, SIMPLE_WAITS, TICKET
 
-from shared.events import (
-    Envelope,
-    Event,
-    TicketAbsorbed,
-    TicketAccepted,
-    TicketFact,
-    TicketMerged,
-)
+from shared.events import Envelope, Event, TicketAbsorbed, TicketAccepted, TicketFact, TicketMerged
 from shared.sla.promises import (
     CAUSES,
     WARNINGS,

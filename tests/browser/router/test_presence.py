@@ -6,9 +6,9 @@ from typing import Any, Final
 from playwright.async_api import Browser, Page, Route, expect
 from tests.browser.desk import Desk
 
-from router.offers.acts import Say
-from router.offers.rules import Backoff, OfferRules, Ring
-from router.offers.store import save_rules
+from router.domain.commands import Say
+from router.domain.offers.rules import Backoff, OfferRules, Ring
+from router.store.offers import save_rules
 from router.sweep import Sweeper
 from shared.platform.postgres import now
 from shared.testing.builders import a_specialist, a_ticket

@@ -11,16 +11,16 @@ from httpx import ASGITransport, AsyncClient
 from tests.integration.access.door import Door, Hand
 
 import intake.http
-import router.http
+import router.api.app
 import sla_monitor.http
 from intake.access import sources_of
 from intake.domain import NumberKeys
 from intake.reception import make_reception
 from intake.webhooks import Secrets
 from premium.stack.keys import connected
-from router.access import specialists_of
-from router.handlers import Matcher
-from router.matching import default_rules
+from router.domain.matching import default_rules
+from router.service.routing import Matcher
+from router.store.access import specialists_of
 from shared.events import ticket_id_of
 from shared.platform.access import Access
 from shared.platform.api_keys import SCOPES, ApiKey, Keyed, make_key
@@ -69,7 +69,7 @@ async def door(service: Keyed, database: MakeDatabase) -> AsyncIterator[Door]:
         app = sla_monitor.http.make_app(db, access, ops_routes({}))
     else:
         access, path, answer = Access(db, specialists_of, hand), "/v1/queue", 200
-        app = router.http.make_app(db, Matcher(default_rules()), access, ops_routes({}))
+        app = router.api.app.make_app(db, Matcher(default_rules()), access, ops_routes({}))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as http:
         yield Door(service, http, access, hand, fresh.owner_dsn, path, answer)
     await db.stop()

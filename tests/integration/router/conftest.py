@@ -14,9 +14,9 @@ from tests.integration.router.living import Nursery, nursery
 from tests.integration.router.storm import STORM, End, keeping_books, play
 
 from premium.stack import Stack
-from router.access import specialists_of
-from router.handlers import Matcher
-from router.http import make_app
+from router.api.app import make_app
+from router.service.routing import Matcher
+from router.store.access import specialists_of
 from shared.platform.access import Access
 from shared.platform.postgres import Database
 from shared.testing.databases import Databases, FreshDatabase, MakeDatabase, Provision

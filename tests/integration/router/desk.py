@@ -7,8 +7,8 @@ from httpx import ASGITransport, AsyncClient, Response
 from tests.chaos.acting import Router
 from tests.integration.router.storm import Books, Post, a_moment
 
-from router.access import specialists_of
-from router.http import make_app
+from router.api.app import make_app
+from router.store.access import specialists_of
 from router.sweep import sweep
 from shared.basics.errors import Transient
 from shared.events import Envelope, Event

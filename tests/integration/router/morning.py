@@ -14,13 +14,7 @@ from shared.events import (
     TicketResponded,
 )
 from shared.sla.promises import Channel, Role
-from shared.testing.builders import (
-    a_specialist,
-    a_ticket,
-    gone,
-    reclassified,
-    told,
-)
+from shared.testing.builders import a_specialist, a_ticket, gone, reclassified, told
 
 __all__ = ["a_morning", "channel_of", "dice_of"]
 

@@ -8,9 +8,9 @@ from httpx import ASGITransport, AsyncClient, Response
 from tests.chaos.acting import Router
 from tests.integration.access.door import Door, Hand, shown
 
-from router.access import specialists_of
-from router.http import make_app
-from router.offers.rules import OfferRules
+from router.api.app import make_app
+from router.domain.offers.rules import OfferRules
+from router.store.access import specialists_of
 from shared.events import ticket_id_of
 from shared.platform.access import Access
 from shared.platform.api_keys import EVERY, ApiKey, Scope

@@ -10,10 +10,10 @@ import pytest
 from httpx import AsyncClient
 from tests.integration.router.conftest import at_the_door
 
-from router.handlers import Matcher
-from router.matching import default_rules
-from router.offers.rules import OfferRules
-from router.offers.store import save_rules
+from router.domain.matching import default_rules
+from router.domain.offers.rules import OfferRules
+from router.service.routing import Matcher
+from router.store.offers import save_rules
 from router.sweep import Sweeper
 from shared.basics.clock import or_after
 from shared.events import (

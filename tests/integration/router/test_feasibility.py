@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 from tests.integration.router.conftest import at_the_door
 
-from router.feasibility import Pool, outlooks
-from router.handlers import Matcher
-from router.matching import default_rules
-from router.memory.store import load_roster
+from router.domain.coverage import Pool, outlooks
+from router.domain.matching import default_rules
+from router.service.routing import Matcher
+from router.store.roster import load_roster
 from shared.events import (
     ClockPaused,
     ClockRepriced,
@@ -25,15 +25,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel
-from shared.testing.builders import (
-    NOON,
-    a_clock,
-    a_specialist,
-    a_ticket,
-    gone,
-    minutes,
-    told,
-)
+from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, gone, minutes, told
 from shared.testing.databases import FreshDatabase
 
 T1: Final = ticket_id_of("test", "T1")

@@ -7,9 +7,9 @@ import pytest
 from httpx import AsyncClient
 from tests.integration.router.conftest import at_the_door
 
-from router import store
-from router.handlers import Matcher
-from router.matching import default_rules, redecide
+from router.domain.matching import default_rules, redecide
+from router.service.routing import Matcher
+from router.store import tickets as ticket_store
 from shared.events import AssignmentExplained, Envelope, Event, ticket_id_of
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes
@@ -133,6 +133,6 @@ async def test_old_decisions_are_forgotten(db: Database, client: AsyncClient) ->
     async with db.transaction() as tx:
         await tx.execute(AGED, T1, timedelta(days=15))
         await tx.execute(AGED, T2, timedelta(days=13))
-        assert await store.forget_decisions(tx, limit=10) == 1
+        assert await ticket_store.forget_decisions(tx, limit=10) == 1
     assert (await client.get(f"/v1/tickets/{T1}/decision")).status_code == 404
     assert (await client.get(f"/v1/tickets/{T2}/decision")).status_code == 200

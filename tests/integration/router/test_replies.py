@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from router.handlers import Matcher
-from router.inbox.details import Details, Words
-from router.inbox.views import read_desk, read_pane
-from router.matching import default_rules
+from router.domain.matching import default_rules
+from router.pages.details import Details, Words
+from router.pages.views import read_desk, read_pane
+from router.service.routing import Matcher
 from shared.events import (
     ClockPaused,
     CustomerReplied,
@@ -101,7 +101,7 @@ def test_the_customers_later_words_are_shown() -> None:
         Words(occurred_at=NOON + timedelta(hours=1), body="Any news?", written_on=T1),
     )
     details = Details(requester_id="ada", subject="Export fails", body="It stops.", words=words)
-    page = Pages("router", "router.inbox").render(
+    page = Pages("router", "router.pages").render(
         "details.html", details=details, ticket_id=T1, now=TOMORROW, zone="UTC"
     )
     assert page.index("It stops.") < page.index("Still broken") < page.index("Any news?")

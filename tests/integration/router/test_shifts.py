@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from router import store
-from router.handlers import Matcher
-from router.matching import default_rules
-from router.memory.store import load_roster, load_shifts
+from router.domain.matching import default_rules
+from router.service.routing import Matcher
+from router.store import tickets as ticket_store
+from router.store.roster import load_roster, load_shifts
 from router.sweep import Sweeper
 from shared.basics.clock import or_after
 from shared.events import Envelope, Event
@@ -80,7 +80,7 @@ async def test_what_the_roster_says_is_kept(db: Database) -> None:
     async with db.transaction() as tx:
         (ann,) = await load_roster(tx)
         shifts = await load_shifts(tx, ["ann"])
-        (shown,) = await store.roster_load(tx)
+        (shown,) = await ticket_store.roster_load(tx)
     assert (ann.levels, ann.skills, ann.team) == ({"en": 5, "de": 4}, ("crm", "billing"), "emea")
     assert (ann.certified, ann.universal, ann.weights) == (True, 5, {"phone": 3})
     assert (ann.on_shift, ann.turns_at, ann.shifts) == (False, NOON + minutes(30), None)
@@ -94,7 +94,7 @@ async def test_who_leaves_or_is_listed_without_shifts_has_none(db: Database) -> 
     await take(db, gone("ann", after_min=1), a_specialist("bo", after_min=1))
     assert await read(db, ALL_SHIFTS) == [None, None]
     async with db.session() as session:
-        assert await store.seconds_to_wake(session) is None
+        assert await ticket_store.seconds_to_wake(session) is None
 
 
 async def test_a_shift_that_begins_takes_a_long_queue(db: Database) -> None:
@@ -125,7 +125,7 @@ async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDat
     await take(db, a_specialist("ann", shifts=AFTERNOON), a_ticket("T1", role="seat"))
     async with db.session() as session:
         assert await now(session) == NOON
-        assert await store.seconds_to_wake(session) == minutes(30).total_seconds()
+        assert await ticket_store.seconds_to_wake(session) == minutes(30).total_seconds()
     sweeper = Sweeper(db, Matcher(default_rules()))
     await sweeper.start()
     await stand_at(fresh, NOON + minutes(30))
@@ -142,7 +142,7 @@ async def test_the_sweep_wakes_when_a_step_comes_due(db: Database, fresh: FreshD
     await take(db, weak, a_specialist("bo", languages=("de",), presence="away"))
     await take(db, a_ticket("T1", language="de"), a_ticket("T2", language="de", after_min=9))
     async with db.session() as session:
-        assert await store.seconds_to_wake(session) == minutes(18).total_seconds()
+        assert await ticket_store.seconds_to_wake(session) == minutes(18).total_seconds()
     sweeper = Sweeper(db, Matcher(default_rules()))
     await sweeper.start()
     await stand_at(fresh, NOON + minutes(18))
@@ -151,5 +151,5 @@ async def test_the_sweep_wakes_when_a_step_comes_due(db: Database, fresh: FreshD
             await or_after(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
     async with db.session() as session:
-        assert await store.due(session, NOON + minutes(26), limit=9) == []
-        assert len(await store.due(session, NOON + minutes(27), limit=9)) == 1
+        assert await ticket_store.due(session, NOON + minutes(26), limit=9) == []
+        assert len(await ticket_store.due(session, NOON + minutes(27), limit=9)) == 1

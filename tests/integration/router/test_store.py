@@ -13,30 +13,16 @@ from asyncpg import CheckViolationError
 from tests.integration.router.morning import a_morning, channel_of, dice_of
 from tests.integration.router.storm import a_moment
 
-from router.handlers import Matcher
-from router.inbox import presence
-from router.matching import Pool, default_rules
-from router.roster import Waits
+from router.domain.matching import Pool, default_rules
+from router.domain.roster import Waits
+from router.pages import presence
+from router.service.routing import Matcher
 from shared.basics.errors import Transient
-from shared.events import (
-    ClockPaused,
-    ClockResumed,
-    Envelope,
-    Event,
-    TicketClosed,
-    TicketResponded,
-)
+from shared.events import ClockPaused, ClockResumed, Envelope, Event, TicketClosed, TicketResponded
 from shared.platform import processed_events as inbox
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
-from shared.testing.builders import (
-    NOON,
-    a_clock,
-    a_specialist,
-    a_ticket,
-    minutes,
-    told,
-)
+from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, minutes, told
 from shared.testing.databases import MakeDatabase
 
 NOW: Final = NOON + timedelta(minutes=45)

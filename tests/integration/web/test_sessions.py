@@ -11,7 +11,7 @@ import pytest
 from tests.browser.desk import Desk, opened
 from tests.integration.router.storm import a_moment
 
-from router.inbox import presence
+from router.pages import presence
 from shared.events import ticket_id_of
 from shared.platform.postgres import Database, now
 from shared.testing.builders import a_specialist, a_ticket, gone

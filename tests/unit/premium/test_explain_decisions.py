@@ -8,11 +8,11 @@ from rich.console import Console
 
 from premium.explain.decisions import decided
 from premium.moments import Local
-from router.domain import Desk
-from router.offers.acts import Decline
-from router.offers.effects import do
-from router.offers.rules import OfferRules
-from router.roster import Roster
+from router.domain.assignment.session import Desk
+from router.domain.command_handlers import do
+from router.domain.commands import Decline
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
 from shared.events import Envelope, Event, ticket_id_of
 from shared.testing.builders import NOON, a_specialist, a_ticket
 

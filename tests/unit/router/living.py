@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from router.asking import Acquaintance
-from router.domain import Desk
-from router.offers.acts import Accept, Act, DeclineOffer, Leave, Outcome, Return, Say, Word
-from router.offers.effects import do, say
-from router.offers.offer import Offer
-from router.offers.rules import OfferRules
-from router.roster import Roster
-from router.specialist import Specialist
-from router.ticket import Ticket
+from router.domain.assignment.session import Desk
+from router.domain.command_handlers import do, say
+from router.domain.commands import Accept, Act, DeclineOffer, Leave, Outcome, Return, Say, Word
+from router.domain.matching_request import Acquaintance
+from router.domain.offers.offer import Offer
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
+from router.domain.specialist import Specialist
+from router.domain.ticket import Ticket
 from shared.events import Envelope, Event, SpecialistFact, ticket_id_of
 from shared.testing.builders import NOON
 

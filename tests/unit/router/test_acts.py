@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.router.living import ADesk, ticket_id
 
-from router.offers.acts import (
+from router.domain.commands import (
     Confirm,
     Conflict,
     HandBack,
@@ -15,7 +15,7 @@ from router.offers.acts import (
     Say,
     Unknown,
 )
-from router.offers.rules import OfferRules
+from router.domain.offers.rules import OfferRules
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,

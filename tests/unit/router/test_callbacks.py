@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.callbacks import (
+from router.domain.assignment.session import Desk
+from router.domain.callbacks import (
     HOUSE_RULE,
     Book,
     Call,
@@ -22,9 +23,8 @@ from router.callbacks import (
     dial,
     follow,
 )
-from router.domain import Desk
-from router.offers.rules import OfferRules
-from router.roster import Roster
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
 from shared.events import (
     AssignmentReleased,
     AttemptOutcome,

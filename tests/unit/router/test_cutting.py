@@ -12,15 +12,15 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.asking import Acquaintance
-from router.domain import Desk
-from router.matching import Pool, redecide
-from router.offers.acts import Decline, NotTheirs, Unknown
-from router.offers.effects import do
-from router.offers.rules import OfferRules
-from router.roster import Roster
-from router.specialist import Specialist
-from router.ticket import Ticket
+from router.domain.assignment.session import Desk
+from router.domain.command_handlers import do
+from router.domain.commands import Decline, NotTheirs, Unknown
+from router.domain.matching import Pool, redecide
+from router.domain.matching_request import Acquaintance
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
+from router.domain.specialist import Specialist
+from router.domain.ticket import Ticket
 from shared.events import (
     AssignmentExplained,
     CustomerReached,

@@ -6,15 +6,15 @@ from contextlib import suppress
 from random import Random
 from typing import Any, Final
 
-from router.domain import Desk
-from router.matching import redecide
-from router.matching.change import changed
-from router.offers.acts import Accept, Act, Conflict, Decline
-from router.offers.effects import do
-from router.offers.offer import Offer
-from router.offers.rules import OfferRules
-from router.roster import Roster
-from router.ticket import Ticket
+from router.domain.assignment.session import Desk
+from router.domain.command_handlers import do
+from router.domain.commands import Accept, Act, Conflict, Decline
+from router.domain.matching import redecide
+from router.domain.matching.counterfactual import changed
+from router.domain.offers.offer import Offer
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
+from router.domain.ticket import Ticket
 from shared.events import (
     AssignmentExplained,
     Envelope,

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain import Desk
-from router.offers.acts import Decline, NotTheirs, Unknown
-from router.offers.effects import do
-from router.offers.rules import OfferRules
-from router.roster import Roster
-from router.ticket import Ticket
+from router.domain.assignment.session import Desk
+from router.domain.command_handlers import do
+from router.domain.commands import Decline, NotTheirs, Unknown
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
+from router.domain.ticket import Ticket
 from shared.events import (
     AssignmentExplained,
     AssignmentHandedBack,

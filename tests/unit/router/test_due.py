@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 from tests.unit.router.living import ADesk
 
-from router.domain import Desk
+from router.domain.assignment.session import Desk
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
+from router.domain.ticket import Ticket
 from router.handlers import decode
-from router.offers.rules import OfferRules
-from router.roster import Roster
-from router.ticket import Ticket
 from shared.events import (
     ClockCancelled,
     ClockFact,

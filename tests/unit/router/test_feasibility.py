@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from router.domain import Desk
-from router.feasibility import NEVER, OPEN, Outlook, Pool, outlooks, words
-from router.offers.rules import OfferRules
-from router.roster import Roster
+from router.domain.assignment.session import Desk
+from router.domain.coverage import NEVER, OPEN, Outlook, Pool, outlooks, words
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
 from shared.events import Envelope, Event
 from shared.testing.builders import NOON, a_specialist, gone
 

@@ -3,7 +3,7 @@
 import json
 from datetime import datetime, timedelta
 
-from router.inbox.history import history, why_so
+from router.pages.history import history, why_so
 from shared.events import (
     CATALOGUE,
     AssignmentExplained,

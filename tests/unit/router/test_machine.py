@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.unit.router.living import ADesk, Step, ticket_id
 
-from router.offers.acts import (
+from router.domain.commands import (
     Accept,
     Act,
     Confirm,
@@ -27,9 +27,9 @@ from router.offers.acts import (
     Say,
     Unknown,
 )
-from router.roster import Roster
-from router.specialist import CHANNELS, Specialist
-from router.ticket import Ticket
+from router.domain.roster import Roster
+from router.domain.specialist import CHANNELS, Specialist
+from router.domain.ticket import Ticket
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,

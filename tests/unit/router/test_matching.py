@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.asking import Acquaintance
-from router.domain import Desk
-from router.matching import FULL_MAX, Question, Rules, default_rules, redecide
-from router.matching.change import changed
-from router.matching.judge import chosen, judged
-from router.matching.rules import SkillRule
-from router.offers.rules import OfferRules
-from router.roster import Roster
+from router.domain.assignment.session import Desk
+from router.domain.matching import FULL_MAX, Question, Rules, default_rules, redecide
+from router.domain.matching.counterfactual import changed
+from router.domain.matching.rules import SkillRule
+from router.domain.matching.scoring import chosen, judged
+from router.domain.matching_request import Acquaintance
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
 from shared.events import (
     RULES,
     AssignmentExplained,

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from tests.unit.router.living import ADesk, ticket_id
 
-from router.offers.acts import Accept, Conflict, Decline, DeclineOffer, Unknown
-from router.offers.rules import Backoff, OfferRules, Ring, SetAside
+from router.domain.commands import Accept, Conflict, Decline, DeclineOffer, Unknown
+from router.domain.offers.rules import Backoff, OfferRules, Ring, SetAside
 from shared.events import (
     OfferAccepted,
     OfferDeclined,

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from tests.unit.router.living import ADesk, ticket_id
 
-from router.offers.acts import Say
-from router.offers.rules import Grace, OfferRules
+from router.domain.commands import Say
+from router.domain.offers.rules import Grace, OfferRules
 from shared.events import AssignmentHandedBack, OfferWithdrawn
 from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone

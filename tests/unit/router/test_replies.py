@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from tests.unit.router.living import ADesk
 
-from router.offers.acts import Decline, Respond
+from router.domain.commands import Decline, Respond
 from shared.events import (
     AssignmentExplained,
     ClockResumed,

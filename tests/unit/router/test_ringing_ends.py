@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from tests.unit.router.living import ADesk, ticket_id
 
-from router.matching.judge import redecide
-from router.offers.acts import Decline, DeclineOffer, Leave, Move, Pin, Return, Say
-from router.offers.rules import Backoff, OfferRules, Ring
-from router.ticket import Ticket
+from router.domain.commands import Decline, DeclineOffer, Leave, Move, Pin, Return, Say
+from router.domain.matching.scoring import redecide
+from router.domain.offers.rules import Backoff, OfferRules, Ring
+from router.domain.ticket import Ticket
 from shared.events import (
     AssignmentExplained,
     OfferExpired,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from router.matching import Pool, Rules, default_rules
+from router.domain.matching import Pool, Rules, default_rules
 from router.settings import Settings
 from shared.platform.settings import load
 from shared.sla.promises import PromiseClass

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Final
 
-from router.domain import Desk
-from router.offers.rules import OfferRules
-from router.roster import Roster
+from router.domain.assignment.session import Desk
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketQueued, TicketResponded
 from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told

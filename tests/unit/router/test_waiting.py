@@ -1,8 +1,8 @@
 """Why a ticket waits is said once, when it begins to wait."""
 
-from router.domain import Desk
-from router.offers.rules import OfferRules
-from router.roster import Roster
+from router.domain.assignment.session import Desk
+from router.domain.offers.rules import OfferRules
+from router.domain.roster import Roster
 from shared.events import Envelope, Event, TicketQueued
 from shared.testing.builders import NOON, a_specialist, a_ticket, gone
 

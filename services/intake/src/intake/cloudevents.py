@@ -9,13 +9,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from shared.basics.errors import Poison
-from shared.events.cloudevents import (
-    STRUCTURED,
-    Attributes,
-    data_of,
-    identity_of,
-    read_attributes,
-)
+from shared.events.cloudevents import STRUCTURED, Attributes, data_of, identity_of, read_attributes
 from shared.events.codec import read_json
 from shared.platform.http_input import JSON, check_media_type, media_type_of
 

@@ -19,14 +19,7 @@ from intake.language import decide
 from intake.later import Told
 from intake.news import store as news
 from intake.store import Answered, Came, Judged, Known, Terms, Waiting
-from shared.events import (
-    Envelope,
-    Event,
-    Inbound,
-    LaterFact,
-    ReceiptIssued,
-    SupportRequest,
-)
+from shared.events import Envelope, Event, Inbound, LaterFact, ReceiptIssued, SupportRequest
 from shared.events.requests import Reference
 from shared.platform import outbox
 from shared.platform import processed_events as inbox

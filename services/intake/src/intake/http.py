@@ -22,15 +22,7 @@ from intake.cloudevents import Sent
 from intake.desk import Document
 from intake.domain import NumberKeys
 from intake.reception import Asking, Kept, Keyed, Reception, Write, Written
-from intake.schemas import (
-    CLOUDEVENT_BODY,
-    Answer,
-    Answers,
-    Batch,
-    Details,
-    Erased,
-    TicketPromises,
-)
+from intake.schemas import CLOUDEVENT_BODY, Answer, Answers, Batch, Details, Erased, TicketPromises
 from intake.webhooks import Secrets
 from shared.basics.errors import Poison
 from shared.basics.tracing import context_or_new
@@ -38,12 +30,7 @@ from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportReq
 from shared.events.codec import describe
 from shared.platform import postgres
 from shared.platform.access import Access, Guard
-from shared.platform.api import (
-    IDEMPOTENCY_KEY,
-    TicketId,
-    make_api,
-    problems,
-)
+from shared.platform.api import IDEMPOTENCY_KEY, TicketId, make_api, problems
 from shared.platform.http import problem
 from shared.platform.limits import LIMITS, Limits
 from shared.platform.postgres import Database

@@ -12,13 +12,7 @@ from pydantic_core import to_json
 from intake.accounts.store import VERSIONS, versions_of
 from intake.domain import Acceptance, Version
 from intake.domain.receipts import curable
-from shared.events import (
-    Envelope,
-    Event,
-    PolicyPublished,
-    ReceiptIssued,
-    SupportRequest,
-)
+from shared.events import Envelope, Event, PolicyPublished, ReceiptIssued, SupportRequest
 from shared.platform.postgres import Tx
 from shared.sla.policies import Policy, default_policy
 

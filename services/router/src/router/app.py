@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from router import handlers, store
-from router.access import specialists_of
-from router.http import make_app
-from router.inbox import store as inbox
-from router.inbox.details import Intake
-from router.inbox.routes import inbox_routes
-from router.memory import spare_the_collector
+from router import handlers
+from router.api.app import make_app
+from router.pages.details import Intake
+from router.pages.routes import inbox_routes
+from router.service.roster_cache import spare_the_collector
+from router.service.routing import Matcher
 from router.settings import Settings
+from router.store import pages as inbox
+from router.store import tickets as ticket_store
+from router.store.access import specialists_of
 from router.sweep import Sweeper
 from shared.platform.access import Access
 from shared.platform.lifecycle import Part
@@ -26,14 +28,18 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start; open pages are let go of first."""
     spare_the_collector()
     service = Service("router", settings, db)
-    matcher = handlers.Matcher(settings.rules)
+    matcher = Matcher(settings.rules)
     consumer = service.consumer(handlers.CONSUMES, handlers.decode, matcher.take)
     pulse = Pulse(db, inbox.look)
     intake = Intake(settings.intake_url, settings.intake_key)
     oidc = Oidc(settings.oidc) if settings.oidc else None
     pages = inbox_routes(db, matcher, pulse, intake, oidc)
     access = Access(db, specialists_of)
-    own = (Sweeper(db, matcher), Pruner(db, "decision pruner", store.forget_decisions), access)
+    own = (
+        Sweeper(db, matcher),
+        Pruner(db, "decision pruner", ticket_store.forget_decisions),
+        access,
+    )
     parts = service.parts(
         consumer, lambda routes: make_app(db, matcher, access, [*routes, *pages]), *own
     )

@@ -7,7 +7,7 @@ import yaml
 from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from router.matching import Rules, default_rules
+from router.domain.matching import Rules, default_rules
 from shared.web.settings import WebSettings
 
 __all__ = ["Settings"]

@@ -4,8 +4,8 @@ from typing import Final, override
 
 import structlog
 
-from router import store
-from router.handlers import Matcher
+from router.service.routing import Matcher
+from router.store import tickets as ticket_store
 from shared.basics.clock import or_after
 from shared.basics.errors import Transient
 from shared.platform.background import Background
@@ -45,7 +45,7 @@ class Sweeper(Background):
     async def _watch(self) -> None:
         async with self._db.session() as session:
             while not self._stop.is_set():
-                wait_s = await store.seconds_to_wake(session)
+                wait_s = await ticket_store.seconds_to_wake(session)
                 if wait_s is None or wait_s > 0:
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
                 else:

@@ -18,8 +18,8 @@ from resource import RUSAGE_SELF, getpagesize, getrusage
 from typing import Final, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from router.handlers import Matcher
-from router.memory import spare_the_collector
+from router.service.roster_cache import spare_the_collector
+from router.service.routing import Matcher
 from router.settings import Settings
 from shared.basics.clock import elapsed_s
 from shared.events import Envelope, Event, SpecialistListed, TicketResponded

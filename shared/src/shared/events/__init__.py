@@ -2,13 +2,7 @@
 
 from typing import Final
 
-from shared.events.accounts import (
-    EVERYONE,
-    AccountAnswered,
-    AccountListed,
-    AccountPart,
-    Purchase,
-)
+from shared.events.accounts import EVERYONE, AccountAnswered, AccountListed, AccountPart, Purchase
 from shared.events.assignments import (
     Absence,
     AssignmentFact,
@@ -71,12 +65,7 @@ from shared.events.decisions import (
     Wanted,
     Weights,
 )
-from shared.events.feasibility import (
-    Constraint,
-    PromiseFeasible,
-    PromiseInfeasible,
-    Withdrawal,
-)
+from shared.events.feasibility import Constraint, PromiseFeasible, PromiseInfeasible, Withdrawal
 from shared.events.notifications import (
     AlertKind,
     NotificationFact,
@@ -98,12 +87,7 @@ from shared.events.receipts import (
     Refusal,
 )
 from shared.events.requests import INBOUND, Inbound, LaterFact, SupportRequest
-from shared.events.specialists import (
-    Presence,
-    SpecialistListed,
-    SpecialistRemoved,
-    Universal,
-)
+from shared.events.specialists import Presence, SpecialistListed, SpecialistRemoved, Universal
 from shared.events.tickets import (
     CustomerReached,
     CustomerReplied,

@@ -49,7 +49,7 @@ class Pages:
     """Renders a service's templates, which may build on those that all services share."""
 
     def __init__(self, service: str, package: str) -> None:
-        """Find the templates of ``package``, such as ``router.inbox``."""
+        """Find the templates of ``package``, such as ``router.pages``."""
         self._assets = {name: (path.read_bytes(), kind) for name, (path, kind) in _ASSETS.items()}
         contents = b"".join(content for content, _ in self._assets.values())
         self.release = sha256(contents).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Over HTTP: what systems and tools ask of router."""

@@ -1,0 +1,160 @@
+"""Router's door over HTTP: the desk, why who has what, and what a lead sees of queue and load."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from router.api import callbacks
+from router.api import coverage as feasibility
+from router.api.auth import Reader
+from router.api.offers import add_desk
+from router.domain.specialist import Away
+from router.pages.routes import STREAM
+from router.service.routing import Matcher
+from router.store import tickets as ticket_store
+from shared.events import AssignmentExplained, Presence
+from shared.platform.access import Access, Guard
+from shared.platform.api import A_TICKET, TicketId, make_api, problems
+from shared.platform.http import OPS_PATHS
+from shared.platform.limits import Limits
+from shared.platform.postgres import Database, now
+from shared.sla.promises import Channel
+
+__all__ = ["Holder", "Pool", "TicketDecisions", "make_app"]
+
+
+class TicketDecisions(BaseModel):
+    """What was decided on a ticket, the oldest first."""
+
+    ticket_id: UUID
+    decisions: list[AssignmentExplained]
+
+
+class Pool(BaseModel):
+    """The tickets of one channel and language that wait for a specialist."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "channel": "email",
+                    "language": "de",
+                    "waiting": 3,
+                    "oldest_s": 421.5,
+                    "earliest_due_at": "2026-03-02T13:00:00Z",
+                }
+            ]
+        }
+    )
+
+    channel: Channel
+    language: str = Field(description="Without its region: `de` for `de-AT`.")
+    waiting: int
+    oldest_s: float = Field(description="Seconds since the oldest was created.")
+    earliest_due_at: datetime | None = Field(description="Null where nothing is due.")
+
+
+class Room(BaseModel):
+    """How many tickets somebody can hold on a channel, and holds."""
+
+    capacity: int
+    load: int
+
+
+class Holder(BaseModel):
+    """A specialist on the roster, and how much they hold of what they can."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "specialist_id": "mara",
+                    "name": "Mara Lind",
+                    "languages": ["de", "en"],
+                    "presence": "online",
+                    "said": "away",
+                    "away": "said",
+                    "levels": {"de": 5, "en": 4},
+                    "skills": ["billing"],
+                    "team": "emea",
+                    "certified": True,
+                    "on_shift": True,
+                    "channels": {"email": {"capacity": 4, "load": 2}},
+                }
+            ]
+        }
+    )
+
+    specialist_id: str
+    name: str
+    languages: list[str]
+    presence: Presence = Field(description="As the roster has it.")
+    said: Presence | None = Field(description="Their own word, where they give it.")
+    away: Away | None = Field(
+        description="Away until they come back: they said so, or offers went unanswered."
+    )
+    levels: dict[str, int] = Field(description="How well they speak each, from 1 to 5.")
+    skills: list[str]
+    team: str | None
+    certified: bool = Field(description="Takes premium tickets.")
+    on_shift: bool = Field(description="True for who has no shifts.")
+    channels: dict[Channel, Room]
+
+
+_LIMITS: Final = Limits(uncounted=OPS_PATHS | {STREAM})
+_POOLS: Final = TypeAdapter(list[Pool])
+_HOLDERS: Final = TypeAdapter(list[Holder])
+_DECISION_FAILS: Final = problems(
+    {HTTPStatus.NOT_FOUND: f"no decision on ticket {A_TICKET} is on record"}
+)
+
+
+def make_app(db: Database, matcher: Matcher, access: Access, routes: list[BaseRoute]) -> FastAPI:
+    """Build the app; ``routes`` want no key: those that every service has, and the pages."""
+    app = make_api("router", routes, [Middleware(Guard, access=access)], _LIMITS)
+
+    @app.get("/v1/queue", summary="Who waits", tags=["queue"])
+    async def read_queue(_: Reader) -> list[Pool]:
+        """Count the tickets that wait, by channel and language."""
+        async with db.transaction() as tx:
+            return _POOLS.validate_python(await ticket_store.queue(tx, now=await now(tx)))
+
+    @app.get("/v1/specialists", summary="Who holds how much", tags=["specialists"])
+    async def list_specialists(_: Reader) -> list[Holder]:
+        """List everybody on the roster, present or not."""
+        async with db.transaction() as tx:
+            return _HOLDERS.validate_python(await ticket_store.roster_load(tx))
+
+    add_desk(app, db, matcher)
+    _add_decision(app, db)
+    app.include_router(callbacks.routes(db, matcher))
+    app.include_router(feasibility.routes(db))
+    return app
+
+
+def _add_decision(app: FastAPI, db: Database) -> None:
+    @app.get(
+        "/v1/tickets/{ticket_id}/decision",
+        summary="Why who has it",
+        tags=["tickets"],
+        responses=_DECISION_FAILS,
+    )
+    async def read_decision(ticket_id: TicketId, _: Reader) -> TicketDecisions:
+        """Tell of each decision on a ticket why it went to whom it went, or waits; the last counts.
+
+        Records are kept for 14 days.
+        """
+        async with db.transaction() as tx:
+            records = await ticket_store.decisions_on(tx, ticket_id)
+        if not records:
+            detail = f"no decision on ticket {ticket_id} is on record"
+            raise HTTPException(HTTPStatus.NOT_FOUND, detail)
+        decisions = [AssignmentExplained.model_validate_json(record) for record in records]
+        return TicketDecisions(ticket_id=ticket_id, decisions=decisions)

@@ -1,0 +1,176 @@
+"""The door to the ledgers: a specialist says what came of a call, anybody sees what is owed."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from router.api.auth import Actor, Reader, check_specialist
+from router.domain.callbacks.ledger import Call
+from router.domain.callbacks.ledger_session import Dial, NoCallback, Settled, Stranger
+from router.service.routing import Matcher
+from router.store import callbacks as callback_store
+from shared.events import AttemptOutcome
+from shared.platform.api import A_TICKET, TicketId, TraceContext, problems
+from shared.platform.http_input import JsonRoute
+from shared.platform.postgres import Database, now
+
+__all__ = ["Attempted", "Callback", "Tried", "routes"]
+
+type State = Literal["waiting", "kept", "late", "missed", "ended"]
+
+_FAILS: Final = problems(
+    {
+        HTTPStatus.NOT_FOUND: f"nobody waits for a call on ticket {A_TICKET}",
+        HTTPStatus.CONFLICT: "the customer was spoken to already: do not dial",
+    }
+)
+
+
+class Attempted(BaseModel):
+    """Who dialled, and what came of it. Without `at` it was just now."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"specialist_id": "mara", "outcome": "no_answer"}]},
+    )
+
+    specialist_id: Annotated[str, Field(min_length=1, max_length=100)]
+    outcome: AttemptOutcome
+    at: AwareDatetime | None = None
+
+
+class Tried(BaseModel):
+    """A dial."""
+
+    ticket_id: UUID
+    specialist_id: str
+    at: datetime
+    outcome: AttemptOutcome
+
+
+class Callback(BaseModel):
+    """One call: the tickets that it answers, what was tried, and what is owed still."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "tickets": [A_TICKET],
+                    "waiting": [A_TICKET],
+                    "state": "waiting",
+                    "requested_at": "2026-03-02T12:00:00Z",
+                    "due_at": "2026-03-02T12:05:00Z",
+                    "attempts": [
+                        {
+                            "ticket_id": A_TICKET,
+                            "specialist_id": "mara",
+                            "at": "2026-03-02T12:01:00Z",
+                            "outcome": "no_answer",
+                        }
+                    ],
+                    "planned_at": "2026-03-02T12:02:36Z",
+                }
+            ]
+        }
+    )
+
+    tickets: list[UUID] = Field(description="All that asked for it, the earliest first.")
+    waiting: list[UUID] = Field(description="Those that are owed it still.")
+    state: State = Field(
+        description="`waiting`: owed, its window lasts; `missed`: owed, its window is over; "
+        "`kept` and `late`: the customer was spoken to; `ended`: answered or closed otherwise."
+    )
+    requested_at: datetime
+    due_at: datetime | None = Field(description="Null where nothing is promised, or owed.")
+    attempts: list[Tried]
+    planned_at: datetime | None = Field(description="When to dial next. Null: nobody should.")
+
+
+def routes(db: Database, matcher: Matcher) -> APIRouter:
+    """Build the routes."""
+    router = APIRouter(tags=["callbacks"], route_class=JsonRoute)
+
+    @router.post(
+        "/v1/tickets/{ticket_id}/attempts", summary="Say what came of a call", responses=_FAILS
+    )
+    async def record_attempt(
+        ticket_id: TicketId, told: Attempted, key: Actor, context: TraceContext
+    ) -> Callback:
+        """Take down an attempt; the answer says when to dial next, if anybody should.
+
+        The same sent twice is one attempt: of one moment; or, without a moment, within 20 seconds.
+        """
+        check_specialist(key, told.specialist_id)
+        dialled = Dial(ticket_id, told.specialist_id, told.outcome, told.at, context)
+        try:
+            async with db.transaction() as tx:
+                at = await now(tx)
+                if told.at is not None and told.at > at:
+                    raise _bad("at", "lies ahead of our time; leave it out if it was just now")
+                return _shown(await matcher.dial(tx, dialled, at), at)
+        except Stranger as e:
+            raise _bad("specialist_id", "was never on the roster; list them first") from e
+        except NoCallback as e:
+            detail = f"nobody waits for a call on ticket {ticket_id}"
+            raise HTTPException(HTTPStatus.NOT_FOUND, detail) from e
+        except Settled as e:
+            detail = "the customer was spoken to already, or the ticket is over: do not dial"
+            raise HTTPException(HTTPStatus.CONFLICT, detail) from e
+
+    @router.get("/v1/callbacks", summary="What calls are owed, and were")
+    async def list_callbacks(_: Reader, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
+        """List calls, at most 500 tickets' worth: the latest; `open` ones from the oldest."""
+        async with db.transaction() as tx:
+            at = await now(tx)
+            ids, book = await callback_store.recent(tx, only_open=open)
+        return [
+            _shown(call, at) for call in _once(book.calls(i) for i in ids) if call.open or not open
+        ]
+
+    return router
+
+
+def _once(ledgers: Iterator[list[Call]]) -> Iterator[Call]:
+    """Give each call once, though several of its tickets lead to it."""
+    seen: set[UUID] = set()
+    for call in (call for ledger in ledgers for call in ledger):
+        first = call.wishes[0].ticket_id
+        if first not in seen:
+            seen.add(first)
+            yield call
+
+
+def _shown(call: Call, at: datetime) -> Callback:
+    return Callback(
+        tickets=[wish.ticket_id for wish in call.wishes],
+        waiting=list(call.open),
+        state=_state(call, at),
+        requested_at=call.wishes[0].at,
+        due_at=call.due_at,
+        attempts=[Tried(**a._asdict()) for a in call.attempts],
+        planned_at=call.planned_at,
+    )
+
+
+def _state(call: Call, at: datetime) -> State:
+    if call.open:
+        return "waiting" if call.due_at is None or at < call.due_at else "missed"
+    if not call.settled:
+        return "ended"
+    dues = {wish.ticket_id: wish.due_at for wish in call.wishes}
+    return "kept" if all(_in_time(s.at, dues[i]) for i, s in call.settled.items()) else "late"
+
+
+def _in_time(at: datetime, due_at: datetime | None) -> bool:
+    return due_at is None or at <= due_at
+
+
+def _bad(field: str, fault: str) -> RequestValidationError:
+    return RequestValidationError([{"type": "value_error", "loc": ("body", field), "msg": fault}])

@@ -1,0 +1,78 @@
+"""The door to infeasible promises: what a team lead sees coming."""
+
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from router.api.auth import Reader
+from router.domain.coverage import Outlook, words
+from router.store import coverage as coverage_store
+from shared.events import Constraint
+from shared.platform.api import A_TICKET
+from shared.platform.postgres import Database, now
+from shared.sla.promises import Channel
+
+__all__ = ["Infeasible", "routes"]
+
+
+class Infeasible(BaseModel):
+    """A ticket that waits, and is due before anybody will be there for it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "ticket_id": A_TICKET,
+                    "account_id": "northwind",
+                    "channel": "phone",
+                    "language": "ja",
+                    "due_at": "2026-03-02T00:40:00Z",
+                    "constraint": "no_shift",
+                    "spoken": "ja",
+                    "opens_at": "2026-03-02T01:00:00Z",
+                    "words": "no `ja` phone on shift before 01:00Z",
+                }
+            ]
+        }
+    )
+
+    ticket_id: UUID
+    account_id: str
+    channel: Channel
+    language: str
+    due_at: datetime
+    constraint: Constraint
+    spoken: str = Field(description="The language looked for: English where nobody speaks its own.")
+    opens_at: datetime | None = Field(description="When somebody is on shift; null: nobody ever.")
+    words: str = Field(description="What stands in the way, for people.")
+
+
+def routes(db: Database) -> APIRouter:
+    """Build the routes."""
+    router = APIRouter(tags=["queue"])
+
+    @router.get("/v1/infeasible", summary="What nobody can meet")
+    async def list_infeasible_tickets(_: Reader) -> list[Infeasible]:
+        """List tickets that nobody will be there for in time: at most 500, the earliest due first.
+
+        What is past due is listed no more: that promise is broken.
+        """
+        async with db.transaction() as tx:
+            rows = await coverage_store.listed(tx, await now(tx))
+        return [_shown(Outlook(row.pop("opens_at"), row.pop("spoken")), row) for row in rows]
+
+    return router
+
+
+def _shown(outlook: Outlook, row: dict[str, object]) -> Infeasible:
+    """Say why, by how the roster stands now."""
+    no_shift = outlook.constraint == "no_shift"
+    told = {
+        "constraint": outlook.constraint,
+        "spoken": outlook.spoken,
+        "opens_at": outlook.opens_at if no_shift else None,
+    }
+    shown = Infeasible.model_validate({**row, **told, "words": ""})
+    return shown.model_copy(update={"words": words(shown.channel, outlook, shown.due_at)})

@@ -1,0 +1,386 @@
+"""The door of the desk: what rings, and what people do with it and with their tickets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, Header, Path, Query
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from starlette.exceptions import HTTPException
+
+from router.api.auth import Actor, Holder, Lead, check_specialist
+from router.api.rules import add_rules
+from router.domain import commands
+from router.domain.commands import Conflict, OtherAct, Standing, Unknown
+from router.service.routing import Matcher
+from router.store import offers as offer_store
+from shared.events import Presence
+from shared.platform.access import Key, check_scope
+from shared.platform.api import (
+    A_TICKET,
+    IDEMPOTENCY_KEY,
+    IDEMPOTENCY_KEY_PATTERN,
+    TicketId,
+    TraceContext,
+    answered_by,
+    problems,
+)
+from shared.platform.postgres import Database, now
+from shared.sla.promises import Channel, Severity
+
+__all__ = ["add_desk"]
+
+_AN_OFFER: Final = "2b0c2d3e-9d1f-5c55-8a5f-0a7f4d5b6c7d"
+
+_PLAIN: Final = r"^[^\x00-\x1f]+$"
+
+_Id = Annotated[str, Field(min_length=1, max_length=100, pattern=_PLAIN)]
+_Reason = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=_PLAIN,
+        description="Is published: a few plain words.",
+    ),
+]
+type OfferId = Annotated[
+    UUID,
+    Path(
+        description="As `GET /v1/offers` and the event name it.",
+        openapi_examples={"of the examples": {"value": _AN_OFFER}},
+    ),
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Who(_Body):
+    """Which specialist does it."""
+
+    specialist_id: Annotated[_Id, Field(examples=["mara"])]
+
+
+class Wish(Who):
+    """Which specialist does it, and why."""
+
+    reason: Annotated[_Reason, Field(examples=["not my field"])]
+
+
+class HandingBack(Wish):
+    """From whom, why, and which lead decides it: ``by`` left out, it is their own choice."""
+
+    by: Annotated[_Id | None, Field(examples=["lea"])] = None
+
+
+class Moving(_Body):
+    """To whom, who decides it, and why."""
+
+    to: Annotated[_Id, Field(examples=["jonas"])]
+    by: Annotated[_Id, Field(examples=["lea"])]
+    reason: Annotated[_Reason, Field(examples=["knows the account"])]
+
+
+class Pinning(_Body):
+    """To whom (null: to nobody any more), who decides it, and why."""
+
+    to: Annotated[_Id | None, Field(examples=["jonas"])]
+    by: Annotated[_Id, Field(examples=["lea"])]
+    reason: Annotated[_Reason, Field(examples=["knows the account"])]
+
+
+class Finding(Who):
+    """Which specialist finds which severity."""
+
+    severity: Annotated[Severity, Field(examples=["standard"])]
+
+
+class Heartbeat(_Body):
+    """Whether somebody is there; to be said again before its lease ends.
+
+    ``hand_back`` gives back at once all that they have accepted.
+    """
+
+    presence: Annotated[Presence, Field(examples=["online"])]
+    hand_back: bool = False
+
+
+class After(BaseModel):
+    """How the ticket stands after the act; done again, the same act has the same answer."""
+
+    outcome: Standing
+    ticket_id: UUID
+    specialist_id: str | None = Field(description="Who has it, or at whom it rings.")
+
+
+class Ringing(BaseModel):
+    """A ticket that rings at a specialist."""
+
+    offer_id: UUID
+    ticket_id: UUID
+    specialist_id: str
+    offered_at: datetime
+    lease_ends_at: datetime = Field(description="Until then they may accept it.")
+    account_id: str
+    channel: Channel
+    language: str
+    severity: Severity
+    due_at: datetime | None = Field(description="Null while nothing is due.")
+
+
+_RINGING: Final = TypeAdapter(list[Ringing])
+_AFTER: Final = answered_by(
+    {"outcome": "assigned", "ticket_id": A_TICKET, "specialist_id": "jonas"}
+)
+_FAILS: Final = problems(
+    {
+        HTTPStatus.NOT_FOUND: f"there is no ticket {A_TICKET}",
+        HTTPStatus.CONFLICT: "mara does not have this ticket: someone was faster",
+    }
+)
+_OFFER_FAILS: Final = problems(
+    {
+        HTTPStatus.NOT_FOUND: f"mara has no offer {_AN_OFFER}",
+        HTTPStatus.CONFLICT: "the lease of this offer has ended: the ticket went on to others",
+    }
+)
+_NOBODY: Final = problems({HTTPStatus.NOT_FOUND: "there is no specialist mara"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Within which trace an act is asked for, and under which name it may be asked for again."""
+
+    traceparent: str
+    idempotency_key: str | None
+
+
+async def _call(
+    context: TraceContext,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias=IDEMPOTENCY_KEY,
+            pattern=IDEMPOTENCY_KEY_PATTERN,
+            description="Under the same key an act is done once, and answered alike.",
+        ),
+    ] = None,
+) -> _Call:
+    return _Call(context, idempotency_key)
+
+
+type Called = Annotated[_Call, Depends(_call)]
+
+
+class _Desk:
+    """Lets people act, and says what came of it."""
+
+    def __init__(self, db: Database, matcher: Matcher) -> None:
+        self._db = db
+        self._matcher = matcher
+
+    async def act(self, key: Key, make: Callable[[str], commands.Act], call: _Call) -> After:
+        wanted = make(call.traceparent)
+        word = None if call.idempotency_key is None else key.word(call.idempotency_key)
+        try:
+            async with self._db.transaction() as tx:
+                outcome = await self._matcher.act(tx, wanted, await now(tx), word)
+        except OtherAct as e:
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(e)) from e
+        except Unknown as e:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
+        except Conflict as e:
+            raise HTTPException(HTTPStatus.CONFLICT, str(e)) from e
+        return After(
+            outcome=outcome.outcome,
+            ticket_id=outcome.ticket_id,
+            specialist_id=outcome.specialist_id,
+        )
+
+    async def act_as(
+        self, key: Key, who: Who, make: Callable[[str], commands.Act], call: _Call
+    ) -> After:
+        check_specialist(key, who.specialist_id)
+        return await self.act(key, make, call)
+
+
+def add_desk(app: FastAPI, db: Database, matcher: Matcher) -> None:
+    """Add the routes by which specialists and leads work."""
+    desk = _Desk(db, matcher)
+    _add_offers(app, db, desk)
+    _add_work(app, desk)
+    _add_leads(app, desk)
+    _add_presence(app, db, matcher)
+    add_rules(app, db)
+
+
+def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
+    @app.get("/v1/offers", summary="What rings at me")
+    async def list_offers(
+        specialist_id: Annotated[_Id, Query(examples=["mara"])], key: Actor
+    ) -> list[Ringing]:
+        """List a specialist's open offers, the lease that ends first at the top."""
+        check_specialist(key, specialist_id)
+        async with db.transaction() as tx:
+            return _RINGING.validate_python(await offer_store.offers(tx, specialist_id))
+
+    @app.post(
+        "/v1/offers/{offer_id}/accept",
+        summary="Take a ticket",
+        responses=_AFTER | _OFFER_FAILS,
+    )
+    async def accept_offer(offer_id: OfferId, who: Who, key: Actor, call: Called) -> After:
+        """Have the ticket that is offered: the lease must not have ended."""
+        return await desk.act_as(
+            key, who, lambda trace: commands.Accept(offer_id, who.specialist_id, trace), call
+        )
+
+    @app.post(
+        "/v1/offers/{offer_id}/decline",
+        summary="Let a ticket go on",
+        responses=_AFTER | _OFFER_FAILS,
+    )
+    async def decline_offer(offer_id: OfferId, wish: Wish, key: Actor, call: Called) -> After:
+        """Let the ticket ring at somebody else; it comes back when nobody else takes it."""
+        return await desk.act_as(
+            key,
+            wish,
+            lambda trace: commands.DeclineOffer(offer_id, wish.specialist_id, wish.reason, trace),
+            call,
+        )
+
+
+def _add_work(app: FastAPI, desk: _Desk) -> None:
+    ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
+
+    @app.post("/v1/tickets/{ticket_id}/decline", summary="Not me", **ticket)  # type: ignore[arg-type]
+    async def decline_ticket(ticket_id: TicketId, wish: Wish, key: Actor, call: Called) -> After:
+        """Give a ticket to another specialist than who has it; if nobody has room, it waits.
+
+        It keeps its age, and is not offered again to who declined it while others could take it.
+        """
+        return await desk.act_as(
+            key,
+            wish,
+            lambda trace: commands.Decline(ticket_id, wish.specialist_id, wish.reason, trace),
+            call,
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/responded", summary="I have answered", **ticket)  # type: ignore[arg-type]
+    async def record_response(ticket_id: TicketId, who: Who, key: Actor, call: Called) -> After:
+        """Say that the customer has an answer: clocks of a response are met."""
+        return await desk.act_as(
+            key, who, lambda trace: commands.Respond(ticket_id, who.specialist_id, trace), call
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="It is as severe", **ticket)  # type: ignore[arg-type]
+    async def confirm_severity(ticket_id: TicketId, who: Who, key: Actor, call: Called) -> After:
+        """Find the severity right, as it stands."""
+        return await desk.act_as(
+            key, who, lambda trace: commands.Confirm(ticket_id, who.specialist_id, trace), call
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/reclassify", summary="It is not as severe", **ticket)  # type: ignore[arg-type]
+    async def reclassify_ticket(
+        ticket_id: TicketId, finding: Finding, key: Actor, call: Called
+    ) -> After:
+        """Find another severity: its promises are priced anew from the create date."""
+        return await desk.act_as(
+            key,
+            finding,
+            lambda trace: commands.Reclassify(
+                ticket_id, finding.specialist_id, finding.severity, trace
+            ),
+            call,
+        )
+
+
+def _add_leads(app: FastAPI, desk: _Desk) -> None:
+    ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
+
+    @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Let it wait again", **ticket)  # type: ignore[arg-type]
+    async def hand_back_ticket(
+        ticket_id: TicketId, wish: HandingBack, key: Holder, call: Called
+    ) -> After:
+        """Take a ticket from who has it: their own choice, or a lead's. It keeps its age."""
+        by = _decider(key, wish)
+        return await desk.act(
+            key,
+            lambda trace: commands.HandBack(ticket_id, wish.specialist_id, by, wish.reason, trace),
+            call,
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/move", summary="Give it to somebody", **ticket)  # type: ignore[arg-type]
+    async def move_ticket(ticket_id: TicketId, wish: Moving, key: Lead, call: Called) -> After:
+        """Let a lead give a ticket to who is there and has room, whoever has it now; on record."""
+        by = _lead(key, wish.by)
+        return await desk.act(
+            key, lambda trace: commands.Move(ticket_id, wish.to, by, wish.reason, trace), call
+        )
+
+    @app.post("/v1/tickets/{ticket_id}/pin", summary="Keep it for somebody", **ticket)  # type: ignore[arg-type]
+    async def pin_ticket(ticket_id: TicketId, wish: Pinning, key: Lead, call: Called) -> After:
+        """Let a lead keep a ticket for one person, or for nobody any more; on record."""
+        by = _lead(key, wish.by)
+        return await desk.act(
+            key, lambda trace: commands.Pin(ticket_id, wish.to, by, wish.reason, trace), call
+        )
+
+
+def _decider(key: Key, wish: HandingBack) -> str:
+    """Name who takes a ticket from its holder, if the key may: the holder, or a lead."""
+    if wish.by in {None, wish.specialist_id}:
+        check_scope(key, "desk:act")
+        check_specialist(key, wish.specialist_id)
+        return wish.specialist_id
+    check_scope(key, "desk:lead")
+    return _lead(key, wish.by)
+
+
+def _lead(key: Key, name: str) -> str:
+    """Name a lead on record: whom the key's holder says it was, and whose word that is."""
+    return f"{name} ({key.tenant}/{key.name})"
+
+
+def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
+    @app.post(
+        "/v1/specialists/{specialist_id}/presence",
+        summary="I am there",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=_NOBODY,
+    )
+    async def report_presence(
+        specialist_id: Annotated[_Id, Path(examples=["mara"])],
+        word: Heartbeat,
+        key: Actor,
+    ) -> None:
+        """Say whether somebody is there: a heartbeat.
+
+        Unless it is said again within its lease, they count as offline. Who is offline hands back
+        what they have, by the rules. A heartbeat does not end what is ended by `back`.
+        """
+        check_specialist(key, specialist_id)
+        await _say(commands.Say(specialist_id, word.presence, word.hand_back))
+
+    @app.post(
+        "/v1/specialists/{specialist_id}/back",
+        summary="I am back",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=_NOBODY,
+    )
+    async def end_away(specialist_id: Annotated[_Id, Path(examples=["mara"])], key: Actor) -> None:
+        """End being away: by their own act in the inbox, or after too many unanswered offers."""
+        check_specialist(key, specialist_id)
+        await _say(commands.Return(specialist_id))
+
+    async def _say(word: commands.Word) -> None:
+        try:
+            async with db.transaction() as tx:
+                await matcher.say(tx, word, await now(tx))
+        except Unknown as e:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e

@@ -1,0 +1,1 @@
+"""What one transaction knows of tickets and specialists, and decides."""

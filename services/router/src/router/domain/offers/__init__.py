@@ -1,0 +1,1 @@
+"""Offers that ring: what they are, and by which rules."""

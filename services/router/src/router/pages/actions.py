@@ -1,0 +1,201 @@
+"""What can be done from a page: forms become acts of the desk, and outcomes become words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, get_args
+from uuid import UUID
+
+from router.domain import commands
+from router.domain.callbacks import Dial, NoCallback, Settled
+from router.domain.commands import REPEATED_WITHIN, Act, Conflict, NotTheirs, Outcome, deed_of
+from router.service.routing import Matcher
+from router.store import offers as kept
+from router.store import pages as page_store
+from shared.basics.tracing import context_or_new
+from shared.events import AttemptOutcome
+from shared.platform.postgres import Tx
+from shared.sla.promises import Severity
+from shared.web.formatting import span
+from shared.web.visitors import Denied, Missing, Visitor
+
+__all__ = ["OUTCOMES", "REASONS", "Said", "Wish", "perform"]
+
+REASONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "decline": ("not my field", "no room now", "wrong language", "conflict of interest"),
+    "hand-back": ("not my field", "shift ends", "wrong language", "other work first"),
+    "move": ("knows the account", "has more room", "speaks the language", "due too soon"),
+}
+"""Why things are done. Reasons are published: so no free text that could name a customer."""
+OUTCOMES: Final[tuple[AttemptOutcome, ...]] = get_args(AttemptOutcome.__value__)
+"""What can come of a call."""
+_STALE: Final = "This page was out of date: look again, then decide."
+_ANOTHERS: Final = "This ticket is not yours, or not any more: someone was faster."
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asked for on a page. ``turn`` is the ticket's when the page was drawn."""
+
+    act: str
+    ticket_id: UUID
+    turn: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What came of it, in words; ``bad`` when it did not come to pass."""
+
+    text: str
+    bad: bool = False
+
+
+async def perform(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
+    """Do it, or say what came of it when it was done before. Raises Denied, Missing."""
+    how = _attempt if wish.act == "attempt" else _do
+    async with matcher.alone(tx):
+        return await how(matcher, tx, visitor, wish, now)
+
+
+async def _do(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
+    make = _MAKE.get(wish.act)
+    if make is None:
+        raise Missing(f"There is no act {wish.act}.")
+    if wish.act in _LEADS and not visitor.lead:
+        raise Denied("Only a lead can do this: ask yours.")
+    row = await page_store.ticket(tx, wish.ticket_id)
+    if row is None:
+        raise Missing("There is no such ticket.")
+    holder: str | None = row["specialist_id"]
+    if wish.act == "hand-back" and holder != visitor.name and not visitor.lead:
+        raise Denied(_ANOTHERS)
+    act = make(_Form(wish, visitor.name, holder or "", context_or_new(None)))
+    if str(row["turn"]) != wish.turn:
+        before = await kept.done_before(tx, deed_of(act), since=now - REPEATED_WITHIN)
+        if before is not None:
+            return await _words(tx, wish.act, before)
+        if not visitor.lead and visitor.name not in {holder, row["offered_to"]}:
+            raise Denied(_ANOTHERS)
+        return Said(_STALE, bad=True)
+    try:
+        return await _words(tx, wish.act, await matcher.act(tx, act, now))
+    except NotTheirs as e:
+        raise Denied(_ANOTHERS) from e
+    except (Conflict, commands.Unknown) as e:
+        text = str(e)
+        return Said(f"{text[0].upper()}{text[1:]}.", bad=True)
+
+
+async def _attempt(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
+    """Take down what came of a call; said twice within seconds, it is one attempt."""
+    outcome = next((one for one in OUTCOMES if one == wish.fields.get("outcome")), None)
+    if outcome is None:
+        raise Missing("It is not said what came of the call: choose again.")
+    row = await page_store.ticket(tx, wish.ticket_id)
+    theirs = row is not None and row["specialist_id"] == visitor.name
+    if not theirs and not await page_store.dialled(tx, wish.ticket_id, visitor.name):
+        raise Denied(_ANOTHERS)
+    try:
+        dial = Dial(wish.ticket_id, visitor.name, outcome, None, context_or_new(None))
+        call = await matcher.dial(tx, dial, now)
+    except NoCallback:
+        return Said("Nobody waits for a call on this ticket.", bad=True)
+    except Settled:
+        return Said("The customer was spoken to already: do not dial.", bad=True)
+    if call.planned_at is None:
+        return Said("Noted: the customer is reached." if not call.open else "Noted.")
+    left = span((call.planned_at - now).total_seconds())
+    return Said(f"Noted: {outcome.replace('_', ' ')}. Dial again in {left}: you are reminded.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A filled form, and who sent it."""
+
+    wish: Wish
+    me: str
+    holder: str
+    trace: str
+
+    @property
+    def ticket(self) -> UUID:
+        """What it is about."""
+        return self.wish.ticket_id
+
+    @property
+    def reason(self) -> str:
+        """One of the reasons offered. Raises Missing for another."""
+        return self._one_of("reason", REASONS["move" if self.wish.act == "pin" else self.wish.act])
+
+    @property
+    def to(self) -> str:
+        """Whom a lead chose. Raises Missing where nobody is named."""
+        if not (to := self.wish.fields.get("to", "")):
+            raise Missing("Nobody is named: choose who shall have it.")
+        return to
+
+    @property
+    def offer(self) -> UUID:
+        """Which offer. Raises Missing."""
+        try:
+            return UUID(self.wish.fields.get("offer", ""))
+        except ValueError as e:
+            raise Missing("There is no such offer.") from e
+
+    @property
+    def severity(self) -> Severity:
+        """The other severity than was shown. Raises Missing."""
+        shown = self._one_of("severity", ("standard", "business_critical"))
+        return "standard" if shown == "standard" else "business_critical"
+
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        told = self.wish.fields.get(name, "")
+        if told not in choices:
+            raise Missing(f"“{told}” is no {name}: choose {', '.join(choices)}.")
+        return told
+
+
+def _decline(form: _Form) -> Act:
+    if "offer" in form.wish.fields:
+        return commands.DeclineOffer(form.offer, form.me, form.reason, form.trace)
+    return commands.Decline(form.ticket, form.me, form.reason, form.trace)
+
+
+_MAKE: Final[Mapping[str, Callable[[_Form], Act]]] = {
+    "accept": lambda form: commands.Accept(form.offer, form.me, form.trace),
+    "decline": _decline,
+    "responded": lambda form: commands.Respond(form.ticket, form.me, form.trace),
+    "confirm": lambda form: commands.Confirm(form.ticket, form.me, form.trace),
+    "reclassify": lambda form: commands.Reclassify(form.ticket, form.me, form.severity, form.trace),
+    "hand-back": lambda form: commands.HandBack(
+        form.ticket, form.holder, form.me, form.reason, form.trace
+    ),
+    "move": lambda form: commands.Move(form.ticket, form.to, form.me, form.reason, form.trace),
+    "pin": lambda form: commands.Pin(form.ticket, form.to, form.me, form.reason, form.trace),
+    "unpin": lambda form: commands.Pin(form.ticket, None, form.me, "no longer needed", form.trace),
+}
+_LEADS: Final = frozenset({"move", "pin", "unpin"})
+_DONE: Final[Mapping[str, str]] = {
+    "accept": "Accepted",
+    "decline": "Declined",
+    "responded": "Noted: the customer is answered",
+    "confirm": "Confirmed",
+    "reclassify": "Reclassified: it is due anew, from the same create date",
+    "hand-back": "Handed back",
+    "move": "Moved",
+    "pin": "Pinned",
+    "unpin": "Unpinned",
+}
+
+
+async def _words(tx: Tx, act: str, outcome: Outcome) -> Said:
+    name = outcome.specialist_id
+    called = (await page_store.names(tx, [name])).get(name, name) if name else ""
+    stands = {
+        "offered": f"it rings at {called}",
+        "assigned": f"{called} has it",
+        "waiting": "it waits, with its age",
+        "settled": "nothing more is owed",
+    }[outcome.outcome]
+    return Said(f"{_DONE[act]}; {stands}.")

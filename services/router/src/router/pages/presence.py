@@ -1,0 +1,41 @@
+"""Presence by the inbox: an open page says every few seconds that its owner is there."""
+
+from datetime import datetime, timedelta
+
+from router.domain.commands import Leave, Return, Say
+from router.service.routing import Matcher
+from router.store import offers as kept
+from shared.events import Presence
+from shared.platform.postgres import Tx
+from shared.web.change_feed import Pulse
+
+__all__ = ["holds", "keep", "leave", "switch"]
+
+
+async def holds(tx: Tx, pulse: Pulse) -> bool:
+    """Tell whether a word on presence lasts until an open page says it again.
+
+    Not where time is played fast by rules for real time: it would lapse at once, and its owner
+    would count as offline beside an open page.
+    """
+    rules = await kept.load_rules(tx)
+    return pulse.outlasts(timedelta(seconds=rules.presence_lease_s))
+
+
+async def keep(matcher: Matcher, tx: Tx, name: str, now: datetime) -> None:
+    """Say that a page of theirs is open; whether they are away, only they change."""
+    if not await matcher.say_again(tx, name, now):
+        await matcher.say(tx, Say(name, "online"), now)
+
+
+async def switch(matcher: Matcher, tx: Tx, name: str, presence: str, now: datetime) -> Presence:
+    """Let somebody go away or come back; what is neither counts as coming back."""
+    chosen: Presence = "away" if presence == "away" else "online"
+    await matcher.say(tx, Leave(name) if chosen == "away" else Return(name), now)
+    return chosen
+
+
+async def leave(matcher: Matcher, tx: Tx, name: str, now: datetime) -> None:
+    """Let somebody go for the day; whoever signs in again is not away any more."""
+    await matcher.say(tx, Say(name, "offline"), now)
+    await matcher.say(tx, Return(name), now)

@@ -1,0 +1,350 @@
+"""The inbox's routes: they translate between a browser and what is read or done."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute
+
+from router.domain.specialist import CHANNELS
+from router.pages import presence
+from router.pages.actions import OUTCOMES, REASONS, Said, Wish, perform
+from router.pages.details import Intake
+from router.pages.history import why_it_waits
+from router.pages.views import Desk, Floor, Pane, read_desk, read_floor, read_pane
+from router.service.routing import Matcher
+from router.store import pages as page_store
+from shared.platform.postgres import Database, Tx, now
+from shared.web.change_feed import Pulse, Shown, stream
+from shared.web.door import Door, form_of
+from shared.web.oidc import Oidc
+from shared.web.pages import HEADERS, Pages, route
+from shared.web.sign_in import sign_in_routes
+from shared.web.visitors import Denied, Missing, Person, Visitor
+
+__all__ = ["STREAM", "inbox_routes"]
+
+HOME: Final = "/inbox"
+LEAD: Final = "/inbox/lead"
+STREAM: Final = "/inbox/stream"
+_KEYS: Final = (
+    ("J", "next ticket"),
+    ("K", "previous ticket"),
+    ("Enter", "open it"),
+    ("S", "show what the customer wrote"),
+    ("A", "accept the offer"),
+    ("D", "decline, with a reason"),
+    ("R", "I have answered the customer"),
+    ("L", "log what came of a call"),
+    ("C", "confirm that it is business-critical"),
+    ("X", "reclassify"),
+    ("H", "hand back, with a reason"),
+    ("M", "move or pin it (leads)"),
+    ("W", "go away, or come back"),
+    ("U", "update the opened ticket"),
+    ("N", "show the new rows that wait"),
+    ("?", "this list"),
+    ("Esc", "close, or leave a field"),
+)
+_PLAYED: Final = "Time runs faster than people here: presence is what the roster says."
+_AWAY: Final = "You are away: nothing new comes, what you have stays with you."
+_ONLINE: Final = "You are online: work comes as there is room."
+_NO_PAGE: Final = "There is no such page: the link is damaged."
+_DESK: Final = ("desk_status.html", "set_away.html", "desk_lists.html")
+_FLOOR: Final = (
+    "floor_status.html",
+    "set_away.html",
+    "floor_unanswered.html",
+    "floor_queue.html",
+    "floor_infeasible.html",
+    "floor_people.html",
+)
+"""What the stream replaces of each page, part by part."""
+
+
+def inbox_routes(
+    db: Database, matcher: Matcher, pulse: Pulse, intake: Intake, oidc: Oidc | None
+) -> Sequence[BaseRoute]:
+    """Serve sign-in and the pages."""
+    pages = Pages("router", "router.pages")
+
+    async def leaves(tx: Tx, person: Person) -> None:
+        if await presence.holds(tx, pulse):
+            await presence.leave(matcher, tx, person.name, await now(tx))
+
+    door = Door(db, pages, page_store.is_listed, leaves)
+    inbox = _Inbox(db, door, matcher, pulse, intake)
+    return [
+        pages.assets(),
+        *sign_in_routes(db, door, oidc, HOME),
+        route("/", _home),
+        door.route(HOME, inbox.desk),
+        door.route(LEAD, inbox.floor),
+        door.route(STREAM, inbox.stream),
+        door.route("/inbox/presence", inbox.presence, method="POST"),
+        door.route("/inbox/tickets/{ticket_id:uuid}", inbox.pane),
+        door.route("/inbox/tickets/{ticket_id:uuid}/details", inbox.details),
+        door.route("/inbox/tickets/{ticket_id:uuid}/{act}", inbox.act, method="POST"),
+    ]
+
+
+async def _home(_: Request) -> Response:
+    return RedirectResponse(HOME, 303, headers=HEADERS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which page, whose, and which part of it: what its URL says."""
+
+    whose: str
+    lead: bool
+    asked: page_store.Asked
+    team: str | None
+    ticket_id: UUID | None
+
+    @property
+    def path(self) -> str:
+        """Name the page."""
+        return LEAD if self.lead else HOME
+
+    def query(self, me: str) -> dict[str, str]:
+        """Say what stands in its URL, but for the ticket."""
+        said = {
+            "of": "" if self.whose == me or self.lead else self.whose,
+            "channel": self.asked.channel or "",
+            "language": self.asked.language or "",
+            "sort": "age" if self.asked.oldest_first else "",
+            "team": self.team or "",
+            "page": str(self.asked.page) if self.asked.page > 1 else "",
+        }
+        return {name: value for name, value in said.items() if value}
+
+    def turns(self, me: str, fitting: int) -> dict[str, Any]:
+        """Say where the queue's page stands among ``fitting`` tickets, and how to turn it."""
+        page, first = self.asked.page, (self.asked.page - 1) * page_store.QUEUE_PAGE
+        last = min(first + page_store.QUEUE_PAGE, fitting)
+        return {
+            "first": first + 1,
+            "last": last,
+            "fitting": fitting,
+            "before": self._turned(me, page - 1) if page > 1 else None,
+            "after": self._turned(me, page + 1) if last < fitting else None,
+        }
+
+    def _turned(self, me: str, page: int) -> str:
+        query = {**self.query(me), "page": str(page)}
+        return f"{self.path}?{urlencode(query)}"
+
+    def base(self, me: str) -> str:
+        """Begin a URL that ends with a ticket."""
+        query = urlencode(self.query(me))
+        return f"{self.path}?{query}&" if query else f"{self.path}?"
+
+
+class _Inbox:
+    """The pages, and what is done on them."""
+
+    def __init__(
+        self, db: Database, door: Door, matcher: Matcher, pulse: Pulse, intake: Intake
+    ) -> None:
+        self._db = db
+        self._matcher = matcher
+        self._door = door
+        self._pages = door.pages
+        self._pulse = pulse
+        self._intake = intake
+
+    async def desk(self, request: Request, visitor: Visitor) -> Response:
+        """Show a specialist's page."""
+        place = _place(request, visitor, lead=False)
+        async with self._db.transaction() as tx:
+            desk = await read_desk(tx, place.whose, await now(tx))
+            pane = await self._opened(tx, visitor, place)
+            return self._page("desk.html", visitor, place, await now(tx), pane, desk=desk)
+
+    async def floor(self, request: Request, visitor: Visitor) -> Response:
+        """Show the lead's page."""
+        place = _place(request, visitor, lead=True)
+        async with self._db.transaction() as tx:
+            floor = await self._floor(tx, visitor, place)
+            pane = await self._opened(tx, visitor, place)
+            languages = sorted({language for _, language, _ in floor.pools})
+            turns = place.turns(visitor.name, floor.fitting)
+            more = {"asked": place.asked, "languages": languages, "turns": turns}
+            return self._page(
+                "floor.html", visitor, place, await now(tx), pane, floor=floor, **more
+            )
+
+    async def stream(self, request: Request, visitor: Visitor) -> Response:
+        """Send a page what changes on it."""
+        place = _place(request, visitor, lead=request.query_params.get("on") == "lead")
+
+        async def read() -> Desk | Floor:
+            async with self._db.transaction() as tx:
+                if place.lead:
+                    return await self._floor(tx, visitor, place)
+                return await read_desk(tx, place.whose, await now(tx))
+
+        async def is_there(tx: Tx, person: Person) -> None:
+            if await presence.holds(tx, self._pulse):
+                await presence.keep(self._matcher, tx, person.name, await now(tx))
+
+        shown: Shown[Desk | Floor] = Shown(
+            about=None if place.lead else place.whose,
+            read=read,
+            write=lambda view: self._parts(view, visitor, place),
+            stay=lambda: self._door.stays(visitor, is_there),
+            release=self._pages.release,
+        )
+        return stream(self._pulse, shown)
+
+    async def pane(self, request: Request, visitor: Visitor) -> Response:
+        """Show one ticket."""
+        async with self._db.transaction() as tx:
+            pane = await self._pane(tx, visitor, request.path_params["ticket_id"])
+            return self._pages.answer("pane.html", **self._of_pane(pane, await now(tx), visitor))
+
+    async def details(self, request: Request, visitor: Visitor) -> Response:
+        """Show what the customer wrote."""
+        ticket_id = request.path_params["ticket_id"]
+        async with self._db.transaction() as tx:
+            pane = await self._pane(tx, visitor, ticket_id)
+            seen: dict[str, Any] = {"now": await now(tx), "zone": pane.zone}
+        details = await self._intake.details(ticket_id)
+        return self._pages.answer("details.html", details=details, ticket_id=ticket_id, **seen)
+
+    async def act(self, request: Request, visitor: Visitor) -> Response:
+        """Do something, and show what came of it where it was done."""
+        form = await form_of(request)
+        ticket_id = request.path_params["ticket_id"]
+        wish = Wish(request.path_params["act"], ticket_id, form.get("turn", ""), form)
+        async with self._db.transaction() as tx:
+            said = await perform(self._matcher, tx, visitor, wish, await now(tx))
+        if "from_list" in form:
+            return self._pages.answer("said.html", said=said)
+        async with self._db.transaction() as tx:
+            at = await now(tx)
+            try:
+                pane = await self._pane(tx, visitor, ticket_id)
+            except Denied:
+                return self._pages.answer("said.html", said=said)
+            return self._pages.answer("pane.html", **self._of_pane(pane, at, visitor, said))
+
+    async def presence(self, request: Request, visitor: Visitor) -> Response:
+        """Go away, or come back; how they stand then comes by the stream, as all that changes.
+
+        One source in one order: nothing older is ever shown after what is newer.
+        """
+        chosen = (await form_of(request)).get("presence", "")
+        async with self._db.transaction() as tx:
+            if not await presence.holds(tx, self._pulse):
+                return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
+            at = await now(tx)
+            there = await presence.switch(self._matcher, tx, visitor.name, chosen, at)
+        return self._pages.answer("said.html", said=Said(_AWAY if there == "away" else _ONLINE))
+
+    async def _opened(self, tx: Tx, visitor: Visitor, place: _Place) -> Mapping[str, Any] | None:
+        if place.ticket_id is None:
+            return None
+        try:
+            pane = await self._pane(tx, visitor, place.ticket_id)
+        except (Denied, Missing) as e:
+            return {"said": Said(str(e), bad=True)}
+        return self._of_pane(pane, await now(tx), visitor)
+
+    async def _floor(self, tx: Tx, visitor: Visitor, place: _Place) -> Floor:
+        return await read_floor(tx, self._matcher, visitor.name, place.asked, place.team)
+
+    async def _pane(self, tx: Tx, visitor: Visitor, ticket_id: UUID) -> Pane:
+        """Read a ticket that the visitor may see. Raises Denied, Missing."""
+        pane = await read_pane(tx, self._matcher, ticket_id, visitor.name, await now(tx))
+        if not visitor.lead and not await page_store.concerns(tx, ticket_id, visitor.name):
+            raise Denied("This ticket is another's.")
+        return pane
+
+    def _of_pane(
+        self, pane: Pane, at: datetime, visitor: Visitor, said: Said | None = None
+    ) -> Mapping[str, Any]:
+        return {
+            "pane": pane,
+            "now": at,
+            "said": said,
+            "visitor": visitor,
+            "why": why_it_waits(pane.row.waits or ""),
+            "reasons": REASONS,
+            "outcomes": OUTCOMES,
+        }
+
+    def _page(
+        self,
+        template: str,
+        visitor: Visitor,
+        place: _Place,
+        at: datetime,
+        pane: Mapping[str, Any] | None,
+        **view: Any,  # noqa: ANN401 - whatever the template shows
+    ) -> Response:
+        opened = "no_pane.html" if pane is None else "pane.html" if "pane" in pane else "said.html"
+        pane_html = self._pages.render(opened, **(pane or {}))
+        query = {**place.query(visitor.name), **({"on": "lead"} if place.lead else {})}
+        return self._pages.answer(
+            template,
+            visitor=visitor,
+            pages=[(HOME, "Inbox"), *([(LEAD, "Lead")] if visitor.lead else [])],
+            here=place.path,
+            keys=_KEYS,
+            stream=f"{STREAM}?{urlencode(query)}",
+            as_of=at,
+            now=at,
+            base=place.base(visitor.name),
+            pane_html=Markup(pane_html),  # noqa: S704 - rendered with escaping just above
+            filtered=bool(place.query(visitor.name)),
+            why_it_waits=why_it_waits,
+            reasons=REASONS,
+            mine=place.whose == visitor.name,
+            **view,
+        )
+
+    def _parts(self, view: Desk | Floor, visitor: Visitor, place: _Place) -> str:
+        lead = isinstance(view, Floor)
+        seen = {
+            "now": self._pulse.as_of,
+            "base": place.base(visitor.name),
+            "filtered": bool(place.query(visitor.name)),
+            "why_it_waits": why_it_waits,
+            "reasons": REASONS,
+            "mine": place.whose == visitor.name,
+            "floor" if lead else "desk": view,
+        }
+        if isinstance(view, Floor):
+            seen["turns"] = place.turns(visitor.name, view.fitting)
+        return "".join(self._pages.render(part, **seen) for part in (_FLOOR if lead else _DESK))
+
+
+def _place(request: Request, visitor: Visitor, *, lead: bool) -> _Place:
+    """Read the URL. Raises Denied, Missing."""
+    asked = request.query_params
+    whose = asked.get("of") or visitor.name
+    if not visitor.lead and (lead or whose != visitor.name):
+        raise Denied("This page is for leads. Ask for a link with the lead role.")
+    try:
+        ticket_id = UUID(asked["ticket"]) if asked.get("ticket") else None
+        page = max(1, int(asked.get("page") or 1))
+    except ValueError as e:
+        raise Missing(_NO_PAGE) from e
+    if page > page_store.PAGE_MAX:
+        raise Missing(_NO_PAGE)
+    channel = asked.get("channel")
+    part = page_store.Asked(
+        channel=next((one for one in CHANNELS if one == channel), None),
+        language=asked.get("language") or None,
+        oldest_first=asked.get("sort") == "age",
+        page=page,
+    )
+    return _Place(whose, lead, part, asked.get("team") or None, ticket_id)

@@ -1,0 +1,1 @@
+"""All SQL of router, a module for each aggregate."""

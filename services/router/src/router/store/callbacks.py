@@ -1,0 +1,134 @@
+"""Every SQL statement about the ledgers of promised calls."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from router.domain.assignment.session import Desk
+from router.domain.callbacks.ledger import Attempt, Told, Wish
+from router.domain.callbacks.ledger_session import Book, Entry
+from shared.events import Envelope, Event, TicketAccepted
+from shared.platform.postgres import Tx
+
+__all__ = ["Pages", "due", "load", "recent", "save"]
+
+_LISTED_MAX: Final = 500
+_COLUMNS: Final = (
+    "ticket_id, ledger, number_key, at, due_at, owed, dialled, reopen_within_s, remind_at"
+)
+
+# In one round trip, for most tickets have no ledger: an entry stands in a row for each fact of it.
+LEDGERS: Final = f"""
+    WITH entry AS (
+        SELECT {_COLUMNS} FROM callback_wish WHERE ledger IN (
+            SELECT ledger FROM callback_wish WHERE ticket_id = ANY($1) OR number_key = ANY($2))
+    ), told AS (
+        SELECT fact_id, ticket_id, at AS told_at, kind, specialist_id, outcome FROM callback_fact
+        WHERE ticket_id IN (SELECT unnest($1::uuid[]) UNION SELECT ticket_id FROM entry)
+    )
+    SELECT * FROM entry FULL JOIN told USING (ticket_id) ORDER BY at, ticket_id, told_at, fact_id
+"""
+DUE: Final = "SELECT ticket_id FROM callback_wish WHERE remind_at <= premium_now()"
+OPEN: Final = "SELECT ticket_id FROM callback_wish WHERE open ORDER BY at LIMIT $1"
+RECENT: Final = "SELECT ticket_id FROM callback_wish WHERE owed ORDER BY at DESC LIMIT $1"
+SAVE_ENTRIES: Final = f"""
+    INSERT INTO callback_wish ({_COLUMNS}, open)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (ticket_id) DO UPDATE SET number_key = excluded.number_key,
+        due_at = excluded.due_at, remind_at = excluded.remind_at, open = excluded.open
+"""
+SAVE_FACTS: Final = """
+    INSERT INTO callback_fact (fact_id, ticket_id, at, kind, specialist_id, outcome)
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
+"""
+FORGET_FACTS: Final = """
+    DELETE FROM callback_fact AS f WHERE ticket_id = ANY($1)
+        AND NOT EXISTS (SELECT FROM callback_wish AS w WHERE w.ticket_id = f.ticket_id)
+"""
+SAVE_RIDES: Final = """
+    UPDATE ticket SET rides_with = new.rides_with
+    FROM unnest($1::uuid[], $2::uuid[]) AS new (ticket_id, rides_with)
+    WHERE ticket.ticket_id = new.ticket_id
+"""
+
+
+class Pages:
+    """The rows of some ledgers, of which a book can be opened as often as it takes."""
+
+    def __init__(self, rows: Sequence[Any] = ()) -> None:
+        self._entries = {row["ticket_id"]: row for row in rows if row["ledger"] is not None}
+        self._facts = [_fact(row) for row in rows if row["fact_id"] is not None]
+
+    @property
+    def ticket_ids(self) -> set[UUID]:
+        """All tickets of these ledgers."""
+        return {*self._entries}
+
+    def open(self) -> Book:
+        """Open the book as it was loaded."""
+        return Book(map(_entry, self._entries.values()), self._facts)
+
+
+async def load(tx: Tx, envelopes: Iterable[Envelope[Event]], ticket_ids: Collection[UUID]) -> Pages:
+    """Read the ledgers of tickets, and of the numbers that new ones bring."""
+    accepted = [e.event for e in envelopes if isinstance(e.event, TicketAccepted)]
+    keys = [event.number_key for event in accepted if event.number_key is not None]
+    if not keys and not ticket_ids:
+        return Pages()
+    return Pages(await tx.fetch(LEDGERS, ticket_ids, keys))
+
+
+async def save(tx: Tx, book: Book, desk: Desk, accepted: Collection[UUID]) -> None:
+    """Write what was learned; facts of those ``accepted`` that turn out to have no part go."""
+    ledgers = {book.entries[ticket_id].ledger for ticket_id in book.touched}
+    changed = [e for e in book.entries.values() if e.ledger in ledgers]
+    if changed:
+        is_open = {i for e in changed for call in book.calls(e.wish.ticket_id) for i in call.open}
+        await tx.executemany(SAVE_ENTRIES, [_row(e, is_open) for e in changed])
+        rides = [(i, desk.tickets[i].rides_with) for i in (e.wish.ticket_id for e in changed)]
+        await tx.execute(SAVE_RIDES, *zip(*rides, strict=True))
+    if book.learned:
+        await tx.executemany(SAVE_FACTS, map(_fact_row, book.learned))
+    if strangers := [i for i in accepted if i not in book.entries and book.was_told_of(i)]:
+        await tx.execute(FORGET_FACTS, strangers)
+
+
+async def due(tx: Tx) -> list[UUID]:
+    """Find the tickets whose planned dial is due."""
+    return [row["ticket_id"] for row in await tx.fetch(DUE)]
+
+
+async def recent(tx: Tx, *, only_open: bool) -> tuple[list[UUID], Book]:
+    """Read tickets that are or were owed a call, at most 500: open ones from the oldest."""
+    ids = [row["ticket_id"] for row in await tx.fetch(OPEN if only_open else RECENT, _LISTED_MAX)]
+    return ids, (await load(tx, (), ids)).open()
+
+
+def _entry(row: Any) -> Entry:  # noqa: ANN401 - a record is any
+    wish = Wish(*(row[name] for name in Wish._fields))
+    return Entry(wish, row["ledger"], row["number_key"], row["remind_at"])
+
+
+def _fact(row: Any) -> Told | Attempt:  # noqa: ANN401 - as above
+    told = row["fact_id"], row["ticket_id"], row["told_at"]
+    if row["kind"] == "attempted":
+        return Attempt(*told, row["specialist_id"], row["outcome"])
+    return Told(*told, row["kind"])
+
+
+def _row(entry: Entry, is_open: set[UUID]) -> tuple[object, ...]:
+    wish = entry.wish
+    return (
+        *(wish.ticket_id, entry.ledger, entry.number_key, wish.at, wish.due_at),
+        *(wish.owed, wish.dialled, wish.reopen_within_s, entry.remind_at),
+        wish.ticket_id in is_open,
+    )
+
+
+def _fact_row(fact: Told | Attempt) -> tuple[object, ...]:
+    if isinstance(fact, Attempt):
+        return (
+            *(fact.id, fact.ticket_id, fact.at, "attempted"),
+            *(fact.specialist_id, fact.outcome),
+        )
+    return fact.id, fact.ticket_id, fact.at, fact.kind, None, None

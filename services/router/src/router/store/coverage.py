@@ -1,0 +1,146 @@
+"""Every SQL statement about infeasible promises."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from router.domain.coverage import Outlook, Pool
+from router.domain.ticket import Ticket, base
+from shared.platform.postgres import Tx
+
+__all__ = [
+    "Kept",
+    "Row",
+    "listed",
+    "lower",
+    "mark",
+    "raise_",
+    "save",
+    "seen",
+    "unmark",
+]
+
+STEP_MAX: Final = 1_000
+"""Tickets told of in one transaction: the sweep goes on at once where there are more."""
+_LISTED_MAX: Final = 500
+_INSTANT: Final = timedelta(microseconds=1)
+
+# In one round trip, which every decision makes.
+SEEN: Final = """
+    SELECT channel, base_language, opens_at, spoken, told_until,
+           NULL::uuid AS ticket_id, NULL::timestamptz AS due_at
+    FROM outlook
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, ticket_id, due_at FROM infeasible
+    WHERE ticket_id = ANY($1)
+"""
+SAVE: Final = """
+    INSERT INTO outlook (channel, base_language, opens_at, spoken, told_until)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (channel, base_language) DO UPDATE SET
+        opens_at = excluded.opens_at, spoken = excluded.spoken, told_until = excluded.told_until
+"""
+# What lies between what was told and what is: one range of an index, however many wait.
+RAISE: Final = """
+    WITH found AS (
+        SELECT ticket_id, account_id, language, due_at FROM ticket
+        WHERE waiting AND channel = $1 AND base_language = $2 AND due_at > $3 AND due_at <= $4
+        ORDER BY due_at FETCH FIRST ($5::int) ROWS WITH TIES
+    ), marked AS (
+        INSERT INTO infeasible (ticket_id, channel, base_language, due_at)
+        SELECT ticket_id, $1, $2, due_at FROM found ON CONFLICT DO NOTHING
+    )
+    SELECT * FROM found
+"""
+LOWER: Final = """
+    DELETE FROM infeasible WHERE ticket_id IN (
+        SELECT ticket_id FROM infeasible
+        WHERE channel = $1 AND base_language = $2 AND due_at > $3
+        ORDER BY due_at DESC FETCH FIRST ($4::int) ROWS WITH TIES)
+    RETURNING ticket_id, due_at
+"""
+MARK: Final = """
+    INSERT INTO infeasible (ticket_id, channel, base_language, due_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (ticket_id) DO UPDATE SET due_at = excluded.due_at
+"""
+UNMARK: Final = "DELETE FROM infeasible WHERE ticket_id = ANY($1)"
+LISTED: Final = """
+    SELECT ticket_id, account_id, channel, language, due_at, opens_at, spoken
+    FROM infeasible JOIN outlook USING (channel, base_language)
+    JOIN ticket USING (ticket_id, channel, base_language, due_at)
+    WHERE due_at > $1 ORDER BY due_at, ticket_id LIMIT $2
+"""
+
+
+class Kept(NamedTuple):
+    """An outlook, and up to which due time its pool's tickets were told to be infeasible."""
+
+    outlook: Outlook
+    told_until: datetime
+
+
+class Row(NamedTuple):
+    """A ticket, as far as it is told that it is infeasible."""
+
+    ticket_id: UUID
+    account_id: str
+    language: str
+    due_at: datetime
+
+
+async def seen(
+    tx: Tx, ticket_ids: Collection[UUID]
+) -> tuple[dict[Pool, Kept], dict[UUID, datetime]]:
+    """Read the outlook of every pool in which anybody ever waited, and which tickets are marked.
+
+    Of those with when they were due then.
+    """
+    rows = await tx.fetch(SEEN, ticket_ids)
+    outlooks = {
+        Pool(row["channel"], row["base_language"]): Kept(
+            Outlook(row["opens_at"], row["spoken"]), row["told_until"]
+        )
+        for row in rows
+        if row["ticket_id"] is None
+    }
+    marked = {row["ticket_id"]: row["due_at"] for row in rows if row["ticket_id"] is not None}
+    return outlooks, marked
+
+
+async def save(tx: Tx, kept: Mapping[Pool, Kept]) -> None:
+    """Write outlooks."""
+    rows = [(*pool, *one.outlook, one.told_until) for pool, one in kept.items()]
+    if rows:
+        await tx.executemany(SAVE, rows)
+
+
+async def raise_(tx: Tx, pool: Pool, kept: Kept, now: datetime) -> tuple[list[Row], datetime]:
+    """Mark the earliest due of those that became infeasible; up to when all are told comes back."""
+    until, since = kept.outlook.opens_at, max(kept.told_until, now)
+    rows = [Row(*row) for row in await tx.fetch(RAISE, *pool, since, until, STEP_MAX)]
+    return rows, until if len(rows) < STEP_MAX else rows[-1].due_at
+
+
+async def lower(tx: Tx, pool: Pool, kept: Kept) -> tuple[dict[UUID, datetime], datetime]:
+    """Take marks from the latest due of those that are infeasible no more; as above."""
+    until = kept.outlook.opens_at
+    found = {row[0]: row[1] for row in await tx.fetch(LOWER, *pool, until, STEP_MAX)}
+    return found, until if len(found) < STEP_MAX else min(found.values()) - _INSTANT
+
+
+async def mark(tx: Tx, tickets: Iterable[Ticket]) -> None:
+    """Mark tickets."""
+    terms = ((ticket, ticket.terms) for ticket in tickets)
+    rows = [(t.ticket_id, x.channel, base(x.language), t.due_at) for t, x in terms]
+    await tx.executemany(MARK, rows)
+
+
+async def unmark(tx: Tx, ticket_ids: Collection[UUID]) -> None:
+    """Take marks away."""
+    await tx.execute(UNMARK, ticket_ids)
+
+
+async def listed(tx: Tx, now: datetime) -> list[dict[str, Any]]:
+    """Read what nobody can meet, at most 500, the earliest due first; what is past due is not."""
+    return [dict(row) for row in await tx.fetch(LISTED, now, _LISTED_MAX)]

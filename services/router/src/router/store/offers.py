@@ -1,0 +1,179 @@
+"""What is kept of offers and acts, apart from what the desk decides on."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import astuple
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from router.domain.assignment.session import Desk
+from router.domain.commands import Deed, Done, OtherAct, Outcome
+from router.domain.offers.offer import Offer
+from router.domain.offers.rules import OfferRules, rules_of
+from shared.basics.errors import Transient
+from shared.events import Presence
+from shared.platform.postgres import Tx
+
+__all__ = [
+    "add_act",
+    "done_before",
+    "find_offer",
+    "load_rules",
+    "load_words",
+    "offers",
+    "save_offers",
+    "save_presence",
+    "save_rules",
+    "say_again",
+]
+
+OFFER: Final = "SELECT * FROM offer WHERE offer_id = $1"
+# The settled ones first: a ticket has one open offer.
+SAVE_OFFERS: Final = """
+    INSERT INTO offer (
+        offer_id, ticket_id, specialist_id, offered_at, lease_ends_at, state, settled_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (offer_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at
+"""
+SAVE_SAID: Final = """
+    INSERT INTO presence (specialist_id, said, said_until)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
+    ON CONFLICT (specialist_id) DO UPDATE
+    SET said = excluded.said, said_until = excluded.said_until
+"""
+# Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
+SAVE_LAPSED: Final = """
+    UPDATE presence AS p SET said = 'offline', said_until = NULL
+    FROM unnest($1::text[], $2::timestamptz[]) AS lapsed (specialist_id, said_until)
+    WHERE (p.specialist_id, p.said_until) = (lapsed.specialist_id, lapsed.said_until)
+"""
+# In no row that a heartbeat writes: what somebody does is not undone by an open page.
+SAVE_ANSWERING: Final = """
+    UPDATE specialist AS s
+    SET away = new.away, unanswered = new.unanswered, turns_at = new.turns_at
+    FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[])
+        AS new (specialist_id, away, unanswered, turns_at)
+    WHERE s.specialist_id = new.specialist_id
+"""
+WORDS: Final = """
+    SELECT specialist_id, said_until FROM presence
+    WHERE specialist_id = ANY($1) AND said_until IS NOT NULL
+"""
+SAID_AGAIN: Final = """
+    UPDATE presence SET said_until = $4
+    WHERE specialist_id = $1 AND said = coalesce($2, said) AND said_until > $3
+"""
+RULES: Final = "SELECT document FROM rules"
+SAVE_RULES: Final = """
+    INSERT INTO rules (document) VALUES ($1)
+    ON CONFLICT (only_one) DO UPDATE SET document = excluded.document
+"""
+ADD_ACT: Final = """
+    INSERT INTO act (
+        kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id, word)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+ASKED_BEFORE: Final = """
+    SELECT kind, subject, actor, ticket_id, outcome, specialist_id FROM act WHERE word = $1
+"""
+DONE_BEFORE: Final = """
+    SELECT ticket_id, outcome, specialist_id FROM act
+    WHERE subject = $1 AND kind = $2 AND actor = $3 AND at > $4
+      AND ($5::text IS NULL OR from_id = $5) AND ($6::text IS NULL OR to_id = $6)
+    ORDER BY act_id DESC LIMIT 1
+"""
+OFFERS: Final = """
+    SELECT offer_id, ticket_id, o.specialist_id, offered_at, lease_ends_at, account_id, channel,
+           language, coalesce(reclassified_to, severity) AS severity, due_at
+    FROM offer AS o JOIN ticket USING (ticket_id)
+    WHERE o.state = 'open' AND o.specialist_id = $1 ORDER BY lease_ends_at, offer_id
+"""
+
+
+async def find_offer(tx: Tx, offer_id: UUID) -> Offer | None:
+    """Read an offer, settled or not."""
+    row = await tx.fetchrow(OFFER, offer_id)
+    return None if row is None else Offer(**row)
+
+
+async def save_offers(tx: Tx, changed: Iterable[Offer]) -> None:
+    """Write offers as they stand."""
+    settled_first = sorted(changed, key=lambda offer: offer.state == "open")
+    await tx.executemany(SAVE_OFFERS, [astuple(offer) for offer in settled_first])
+
+
+async def save_presence(tx: Tx, desk: Desk) -> None:
+    """Write whose word changed or lapsed, and who answers offers or is away.
+
+    Raises Transient when somebody said again meanwhile what would lapse.
+    """
+    if words := [desk.somebody(name) for name in sorted(desk.words)]:
+        columns = zip(*((p.specialist_id, p.said, p.said_until) for p in words), strict=True)
+        await tx.execute(SAVE_SAID, *columns)
+    if lapsed := sorted(desk.lapsed.keys() - desk.words):
+        done = await tx.execute(SAVE_LAPSED, lapsed, [desk.lapsed[name] for name in lapsed])
+        if done != f"UPDATE {len(lapsed)}":
+            raise Transient("somebody has just said again that they are there; decide again")
+    if changed := [desk.somebody(name) for name in sorted(desk.answering)]:
+        rows = ((p.specialist_id, p.away, p.unanswered, p.turns_at) for p in changed)
+        await tx.execute(SAVE_ANSWERING, *zip(*rows, strict=True))
+
+
+async def say_again(
+    tx: Tx, specialist_id: str, said: Presence | None, *, now: datetime, until: datetime
+) -> bool:
+    """Prolong what somebody says already; False when it is news, or its lease has ended.
+
+    None says again whatever was said last.
+    """
+    return await tx.execute(SAID_AGAIN, specialist_id, said, now, until) == "UPDATE 1"
+
+
+async def load_words(tx: Tx, specialist_ids: Collection[str]) -> dict[str, datetime]:
+    """Read until when the words of some hold: they may have said them again since."""
+    rows = await tx.fetch(WORDS, specialist_ids) if specialist_ids else ()
+    return {row["specialist_id"]: row["said_until"] for row in rows}
+
+
+async def load_rules(tx: Tx) -> OfferRules:
+    """Read the rules in force."""
+    return rules_of(await tx.fetchval(RULES))
+
+
+async def save_rules(tx: Tx, rules: OfferRules) -> None:
+    """Put rules in force."""
+    await tx.execute(SAVE_RULES, rules.model_dump_json())
+
+
+async def add_act(tx: Tx, done: Done, *, at: datetime) -> None:
+    """Keep what somebody did."""
+    deed, outcome = done.deed, done.outcome
+    await tx.execute(
+        ADD_ACT,
+        *(deed.kind, deed.subject, deed.actor, at, deed.from_id, deed.to_id, done.reason),
+        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id, done.word),
+    )
+
+
+async def asked_before(tx: Tx, word: str, deed: Deed) -> Outcome | None:
+    """Find what came of what was asked for under a name. Raises OtherAct when that was not this."""
+    row = await tx.fetchrow(ASKED_BEFORE, word)
+    if row is None:
+        return None
+    kind, subject, actor, *outcome = row
+    if (kind, subject, actor) != deed[:3]:
+        raise OtherAct("this Idempotency-Key came with another act; send a new key")
+    return Outcome(*outcome)
+
+
+async def done_before(tx: Tx, deed: Deed, *, since: datetime) -> Outcome | None:
+    """Find what came of an act when the same person did it before."""
+    row = await tx.fetchrow(
+        DONE_BEFORE, deed.subject, deed.kind, deed.actor, since, deed.from_id, deed.to_id
+    )
+    return None if row is None else Outcome(**row)
+
+
+async def offers(tx: Tx, specialist_id: str) -> list[dict[str, Any]]:
+    """Read what rings at somebody, the lease that ends first at the top."""
+    return [dict(row) for row in await tx.fetch(OFFERS, specialist_id)]

@@ -1,0 +1,177 @@
+"""What a router remembers of its database: the roster, and what others have changed of it."""
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any, Final, NamedTuple
+
+from router.domain.matching import Pool
+from router.domain.offers.rules import OfferRules, rules_of
+from router.domain.specialist import Specialist
+from shared.basics.errors import Transient
+from shared.platform.postgres import Tx
+from shared.rosters import Shifts
+
+__all__ = [
+    "News",
+    "Outdated",
+    "load_pools",
+    "load_roster",
+    "load_shifts",
+    "load_specialists",
+    "lock",
+    "newest",
+    "news",
+    "tell",
+]
+
+CHANGES_KEPT: Final = 10_000
+CHANGES_PRUNED_EVERY: Final = 1_000
+
+LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
+# Shifts are read when they turn: until then it is known whether somebody works.
+ROSTER: Final = """
+    SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
+           levels, skills, team, certified, universal, weights, on_shift, turns_at, last_at,
+           said, said_until, away, unanswered, auto_ring
+    FROM specialist JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
+"""
+SOME_OF_ROSTER: Final = f"{ROSTER} WHERE specialist_id = ANY($1)"
+SHIFTS: Final = """
+    SELECT specialist_id, shifts FROM specialist
+    WHERE specialist_id = ANY($1) AND shifts IS NOT NULL
+"""
+# With the rules in force, which every decision needs: a row at least.
+NEWS: Final = """
+    SELECT version, specialist_ids, pools, document AS rules
+    FROM (SELECT (SELECT document FROM rules)) AS rules (document)
+    LEFT JOIN change ON version > $1 ORDER BY version
+"""
+NEWEST: Final = """
+    SELECT coalesce(max(version), 0), (SELECT document FROM rules) FROM change
+"""
+TELL: Final = "INSERT INTO change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
+FORGET_CHANGES: Final = "DELETE FROM change WHERE version <= $1"
+# The pools are found by leaping along the index: the cost is theirs, however many wait.
+POOLS: Final = """
+    WITH RECURSIVE found AS (
+        (SELECT pool FROM ticket WHERE waiting AND pool IS NOT NULL ORDER BY pool LIMIT 1)
+        UNION ALL
+        SELECT (SELECT pool FROM ticket WHERE waiting AND pool > found.pool ORDER BY pool LIMIT 1)
+        FROM found WHERE found.pool IS NOT NULL
+    )
+    SELECT pool FROM found WHERE pool IS NOT NULL
+"""
+
+
+class Outdated(Transient):
+    """What is remembered of the roster is not what is written; read it anew, and decide again."""
+
+
+async def lock(tx: Tx) -> None:
+    """Become the only one who matches, until the transaction ends.
+
+    A lock of its own, and taken first: rows can be locked only once they are seen, and a
+    specialist whom another router is just adding is not seen.
+    """
+    await tx.execute(LOCK)
+
+
+async def load_roster(tx: Tx) -> list[Specialist]:
+    """Read everybody with what they hold."""
+    return _specialists(await tx.fetch(ROSTER))
+
+
+async def load_specialists(tx: Tx, specialist_ids: Collection[str]) -> list[Specialist]:
+    """Read some with what they hold."""
+    return _specialists(await tx.fetch(SOME_OF_ROSTER, specialist_ids))
+
+
+async def load_pools(tx: Tx) -> set[Pool]:
+    """Find the pools in which somebody waits."""
+    return {Pool.named(row["pool"]) for row in await tx.fetch(POOLS)}
+
+
+async def load_shifts(tx: Tx, specialist_ids: Collection[str]) -> dict[str, Shifts]:
+    """Read the shifts of some."""
+    rows = await tx.fetch(SHIFTS, specialist_ids) if specialist_ids else ()
+    return {row["specialist_id"]: Shifts.model_validate_json(row["shifts"]) for row in rows}
+
+
+class News(NamedTuple):
+    """What has changed since a version: up to ``version``, who, and where somebody waits anew."""
+
+    version: int
+    specialist_ids: set[str]
+    pools: set[Pool]
+    rules: OfferRules
+
+
+async def newest(tx: Tx) -> tuple[int, OfferRules]:
+    """Read the version of the last change, and the rules in force."""
+    row = await tx.fetchrow(NEWEST)
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    version, document = row
+    return version, rules_of(document)
+
+
+async def news(tx: Tx, since: int) -> News | None:
+    """Read what others changed after a version; None when that is not remembered so far back."""
+    found = await tx.fetch(NEWS, since)
+    rows = [row for row in found if row["version"] is not None]
+    version: int = rows[-1]["version"] if rows else since
+    if version - since > CHANGES_KEPT:
+        return None
+    who = {one for row in rows for one in row["specialist_ids"]}
+    pools = {Pool.named(one) for row in rows for one in row["pools"]}
+    return News(version, who, pools, rules_of(found[0]["rules"]))
+
+
+async def tell(tx: Tx, specialist_ids: Iterable[str], pools: Iterable[Pool] = ()) -> int:
+    """Tell all routers of a change to rows of specialists; its version comes back.
+
+    Whoever writes to `specialist`, `capacity` or `presence` holds the lock and tells, or is not
+    heeded; only a word said again, which changes nothing, is not told.
+    """
+    names = [pool.name for pool in pools]
+    version: int = await tx.fetchval(TELL, sorted(specialist_ids), sorted(names))
+    if version % CHANGES_PRUNED_EVERY == 0:
+        await tx.execute(FORGET_CHANGES, version - CHANGES_KEPT)
+    return version
+
+
+def _specialists(rows: Iterable[Any]) -> list[Specialist]:
+    people: dict[str, Specialist] = {}
+    for row in rows:
+        person = people.get(row["specialist_id"])
+        if person is None:
+            person = people[row["specialist_id"]] = _specialist(row)
+        channel = row["channel"]
+        person.capacity[channel], person.load[channel] = row["capacity"], row["load"]
+        if row["last_at"] is not None:
+            person.last_at[channel] = row["last_at"]
+    return [*people.values()]
+
+
+def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
+    return Specialist(
+        specialist_id=row["specialist_id"],
+        name=row["name"],
+        languages=tuple(row["languages"]),
+        presence=row["presence"],
+        listed_at=row["listed_at"],
+        removed=row["removed"],
+        levels=json.loads(row["levels"]),
+        skills=tuple(row["skills"]),
+        team=row["team"],
+        certified=row["certified"],
+        universal=row["universal"],
+        weights=json.loads(row["weights"]),
+        on_shift=row["on_shift"],
+        turns_at=row["turns_at"],
+        said=row["said"],
+        said_until=row["said_until"],
+        away=row["away"],
+        unanswered=row["unanswered"],
+        auto_ring=row["auto_ring"],
+    )

@@ -1,0 +1,45 @@
+"""A ticket's history, as the inbox shows it: each fact that router took in or announced."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from uuid import UUID
+
+from router.domain.ticket import Ticket
+from shared.events import AssignmentExplained, Envelope, Event
+from shared.events.assignments import SpecialistFact
+from shared.events.base import TicketEvent
+from shared.platform.postgres import Tx
+
+__all__ = ["record"]
+
+RECORD: Final = """
+    INSERT INTO happening (fact_id, ticket_id, at, type, specialist_id, fact)
+    SELECT * FROM unnest(
+        $1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::jsonb[])
+    ON CONFLICT (ticket_id, fact_id) DO NOTHING
+"""
+
+
+async def record(
+    tx: Tx, envelopes: Iterable[Envelope[Event]], tickets: Mapping[UUID, Ticket]
+) -> None:
+    """Keep what happened to tickets, with the transaction in which it had its effect.
+
+    A fact that is read again is known by its id, however long ago it came.
+    """
+    rows = []
+    for envelope in envelopes:
+        event = envelope.event
+        if isinstance(event, AssignmentExplained):
+            continue  # decisions have a table of their own
+        if isinstance(event, SpecialistFact):
+            whose: str | None = event.specialist_id
+        elif isinstance(event, TicketEvent):
+            ticket = tickets.get(event.ticket_id)
+            whose = None if ticket is None else ticket.with_whom
+        else:
+            continue
+        what = (event.type, whose, event.model_dump_json())
+        rows.append((envelope.id, event.ticket_id, envelope.time, *what))
+    if rows:
+        await tx.execute(RECORD, *map(list, zip(*rows, strict=True)))

@@ -1,0 +1,395 @@
+"""Every SQL statement of router."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from router.domain.assignment.session import Desk
+from router.domain.matching import Pool
+from router.domain.matching_request import Acquaintance
+from router.domain.offers.offer import Offer
+from router.domain.specialist import CHANNELS, Specialist
+from router.domain.ticket import Reclassified, Request, Ticket, base
+from router.domain.ticket_status import Status
+from router.store import offers as kept
+from router.store.roster import Outdated, tell
+from shared.platform.postgres import Tx
+from shared.tickets.due import CLOCKS
+
+__all__ = [
+    "decisions_on",
+    "due",
+    "forget_decisions",
+    "load_acquaintances",
+    "load_tickets",
+    "load_waiting",
+    "queue",
+    "roster_load",
+    "save",
+    "seconds_to_wake",
+]
+
+_UNTIL: Final[TypeAdapter[dict[str, datetime]]] = TypeAdapter(dict[str, datetime])
+
+_WHO: Final = (
+    *("specialist_id", "name", "languages", "presence"),
+    *("skills", "team", "certified", "on_shift", "said", "away"),
+)
+
+DECISIONS_KEPT: Final = timedelta(days=14)
+
+# In the order of work, whatever the plan: in it they are taken back, the same at every router.
+TICKETS: Final = """
+    WITH wanted AS (
+        SELECT unnest($1::uuid[]) AS ticket_id
+        UNION SELECT ticket_id FROM ticket WHERE specialist_id = ANY($2)
+        UNION SELECT ticket_id FROM offer WHERE state = 'open' AND specialist_id = ANY($2)
+    )
+    SELECT ticket.*, offer.offer_id, offer.specialist_id AS offered_to, offer.offered_at,
+           offer.lease_ends_at, known.specialist_id AS known_by, known.at AS known_at
+    FROM wanted JOIN ticket USING (ticket_id)
+    LEFT JOIN offer ON offer.ticket_id = ticket.ticket_id AND offer.state = 'open'
+    LEFT JOIN acquaintance AS known ON known.account_id = ticket.account_id
+    ORDER BY ticket.rank_at, ticket.ticket_id
+"""
+# LIMIT 1: by the index for each, however many are guessed to wait.
+WAITING: Final = """
+    SELECT earliest.*, known.specialist_id AS known_by, known.at AS known_at
+    FROM unnest($1::text[], $2::bigint[]) AS wanted (pool, many)
+    CROSS JOIN LATERAL (
+        SELECT * FROM ticket WHERE waiting AND ticket.pool = wanted.pool
+        ORDER BY rank_at, ticket_id LIMIT wanted.many) AS earliest
+    LEFT JOIN LATERAL (
+        SELECT specialist_id, at FROM acquaintance
+        WHERE account_id = earliest.account_id LIMIT 1) AS known ON true
+    ORDER BY earliest.rank_at, earliest.ticket_id
+"""
+DUE: Final = """
+    SELECT ticket_id FROM ticket WHERE wakes_at <= $1 ORDER BY wakes_at LIMIT $2
+"""
+ACQUAINTANCES: Final = """
+    SELECT account_id, specialist_id, at FROM acquaintance WHERE account_id = ANY($1)
+"""
+DECISIONS: Final = """
+    SELECT record FROM decision WHERE ticket_id = $1 ORDER BY decided_at, decision_id
+"""
+FORGET_DECISIONS: Final = """
+    DELETE FROM decision WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM decision WHERE decided_at < premium_now() - $1::interval LIMIT $2))
+"""
+SAVE_SPECIALISTS: Final = """
+    INSERT INTO specialist (
+        specialist_id, name, languages, presence, listed_at, removed, levels, skills, team,
+        certified, universal, weights, shifts, on_shift, turns_at, auto_ring)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    ON CONFLICT (specialist_id) DO UPDATE SET
+        name = excluded.name, languages = excluded.languages, presence = excluded.presence,
+        listed_at = excluded.listed_at, removed = excluded.removed, levels = excluded.levels,
+        skills = excluded.skills, team = excluded.team, certified = excluded.certified,
+        universal = excluded.universal, weights = excluded.weights, shifts = excluded.shifts,
+        on_shift = excluded.on_shift, turns_at = excluded.turns_at,
+        auto_ring = excluded.auto_ring
+"""
+SAVE_TURNS: Final = """
+    UPDATE specialist AS s SET on_shift = new.on_shift, turns_at = new.turns_at
+    FROM unnest($1::text[], $2::bool[], $3::timestamptz[])
+        AS new (specialist_id, on_shift, turns_at)
+    WHERE s.specialist_id = new.specialist_id
+"""
+TO_WAKE: Final = """
+    SELECT extract(epoch FROM least(
+        (SELECT min(turns_at) FROM specialist),
+        (SELECT min(said_until) FROM presence),
+        (SELECT min(wakes_at) FROM ticket),
+        (SELECT min(remind_at) FROM callback_wish),
+        (SELECT premium_now() FROM outlook WHERE told_until <> opens_at LIMIT 1)
+    ) - premium_now())::float8
+"""
+ADD_CAPACITIES: Final = """
+    INSERT INTO capacity (specialist_id, channel, capacity)
+    SELECT specialist_id, channel, 0
+    FROM unnest($1::text[]) AS specialist_id CROSS JOIN unnest($2::text[]) AS channel
+    ON CONFLICT DO NOTHING
+"""
+# What a decision leaves besides tickets, in one round trip. Loads only on top of what was loaded:
+# nobody exceeds a capacity, whatever went wrong with the lock.
+SAVE_DECIDED: Final = """
+    WITH loads AS (
+        UPDATE capacity AS c
+        SET capacity = new.capacity, load = new.load, last_at = new.last_at
+        FROM unnest(
+            $1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::timestamptz[])
+            AS new (specialist_id, channel, capacity_before, load_before, capacity, load, last_at)
+        WHERE (c.specialist_id, c.channel) = (new.specialist_id, new.channel)
+          AND (c.capacity, c.load) = (new.capacity_before, new.load_before)
+        RETURNING 1
+    ), met AS (
+        INSERT INTO acquaintance (account_id, specialist_id, at)
+        SELECT * FROM unnest($8::text[], $9::text[], $10::timestamptz[])
+        ON CONFLICT (account_id) DO UPDATE
+        SET specialist_id = excluded.specialist_id, at = excluded.at
+    ), decided AS (
+        INSERT INTO decision (ticket_id, decision_id, decided_at, record)
+        SELECT * FROM unnest($11::uuid[], $12::uuid[], $13::timestamptz[], $14::text[])
+    )
+    SELECT count(*) FROM loads
+"""
+_TICKET_COLUMNS: Final = """
+    ticket_id uuid, account_id text, role text, channel text, severity text, language text,
+    time_zone text, create_date timestamptz, due_at timestamptz, clocks jsonb, facts jsonb,
+    released bool, state text, answered_at timestamptz, asked_at timestamptz, answered_by text,
+    held_until timestamptz, reclassified_at timestamptz, reclassified_by uuid, reclassified_to text,
+    specialist_id text, assigned_count int, declined_by jsonb, waiting_since timestamptz,
+    waiting bool, base_language text, pool text, rank_at timestamptz, again_at timestamptz,
+    set_aside jsonb, offered_count int, hand_back_at timestamptz, pinned_to text, confirmed text,
+    wakes_at timestamptz, rounds int, rings_at timestamptz,
+    traceparent text
+"""
+_TICKET: Final = dict(column.split() for column in _TICKET_COLUMNS.split(","))
+"""The columns of a ticket that `_row` fills, in its order."""
+SAVE_TICKETS: Final = f"""
+    INSERT INTO ticket ({", ".join(_TICKET)})
+    SELECT * FROM unnest({", ".join(f"${n}::{of}[]" for n, of in enumerate(_TICKET.values(), 1))})
+    ON CONFLICT (ticket_id) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in [*_TICKET][1:])}
+"""
+QUEUE: Final = """
+    SELECT channel, base_language AS language, count(*) AS waiting,
+           extract(epoch FROM $1 - min(create_date))::float8 AS oldest_s,
+           min(due_at) AS earliest_due_at
+    FROM ticket WHERE waiting GROUP BY channel, base_language ORDER BY channel, base_language
+"""
+ROSTER_LOAD: Final = """
+    SELECT specialist_id, name, languages, presence, levels, skills, team, certified, on_shift,
+           said, away, channel, capacity, load
+    FROM specialist JOIN capacity USING (specialist_id)
+    LEFT JOIN presence USING (specialist_id)
+    WHERE NOT removed ORDER BY specialist_id, channel
+"""
+
+
+class Loaded(NamedTuple):
+    """Some tickets, and who had their accounts last."""
+
+    tickets: list[Ticket]
+    acquaintances: dict[str, Acquaintance]
+
+
+async def load_tickets(tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]) -> Loaded:
+    """Read tickets by id, and all that some specialists have or are offered; in order of work."""
+    return _loaded(await tx.fetch(TICKETS, ticket_ids, held_by))
+
+
+async def load_waiting(tx: Tx, limits: Mapping[Pool, int]) -> Loaded:
+    """Read those who wait: of each pool the earliest, at most so many as its limit."""
+    names = [pool.name for pool in limits]
+    return _loaded(await tx.fetch(WAITING, names, [*limits.values()]) if limits else ())
+
+
+async def due(tx: Tx, now: datetime, *, limit: int) -> list[UUID]:
+    """Find the tickets that time wakes by now."""
+    return [row["ticket_id"] for row in await tx.fetch(DUE, now, limit)]
+
+
+async def load_acquaintances(tx: Tx, account_ids: Collection[str]) -> dict[str, Acquaintance]:
+    """Read who had some accounts last."""
+    rows = await tx.fetch(ACQUAINTANCES, account_ids) if account_ids else ()
+    return {row["account_id"]: Acquaintance(row["specialist_id"], row["at"]) for row in rows}
+
+
+async def decisions_on(tx: Tx, ticket_id: UUID) -> list[str]:
+    """Read the records of what was decided on a ticket, as JSON, the oldest first."""
+    return [row["record"] for row in await tx.fetch(DECISIONS, ticket_id)]
+
+
+async def forget_decisions(tx: Tx, *, limit: int) -> int:
+    """Drop records older than DECISIONS_KEPT; the number dropped comes back."""
+    status = await tx.execute(FORGET_DECISIONS, DECISIONS_KEPT, limit)
+    return int(status.removeprefix("DELETE "))
+
+
+async def save(tx: Tx, desk: Desk) -> int | None:
+    """Write what changed; the version of the roster's change comes back, None if there is none.
+
+    Raises Outdated when somebody else changed a load and did not tell.
+    """
+    if desk.turned:
+        turned = desk.turned.values()
+        columns = zip(*((p.specialist_id, p.on_shift, p.turns_at) for p in turned), strict=True)
+        await tx.execute(SAVE_TURNS, *columns)
+    if desk.listed:
+        await _save_specialists(tx, desk.listed.values())
+    await kept.save_presence(tx, desk)
+    if desk.touched:
+        columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
+        await tx.execute(SAVE_TICKETS, *columns)
+    if desk.offers:
+        await kept.save_offers(tx, desk.offers.values())
+    if desk.before or desk.met or desk.decisions:
+        await _save_decided(tx, desk)
+    told_of = (desk.listed, desk.turned, desk.words, desk.lapsed, desk.answering)
+    changed = {who for who, _ in desk.before}.union(*told_of)
+    pools = desk.roster.new_pools
+    return await tell(tx, changed, pools) if changed or pools else None
+
+
+async def seconds_to_wake(tx: Tx) -> float | None:
+    """Measure how long nothing changes by itself; negative when something already has to."""
+    wait_s: float | None = await tx.fetchval(TO_WAKE)
+    return wait_s
+
+
+async def queue(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
+    """Read how many wait in each pool, and since when the oldest does."""
+    return [dict(row) for row in await tx.fetch(QUEUE, now)]
+
+
+async def roster_load(tx: Tx) -> list[dict[str, Any]]:
+    """Read who holds how much of what they can, a line for each person."""
+    people: dict[str, dict[str, Any]] = {}
+    for row in await tx.fetch(ROSTER_LOAD):
+        who = {name: row[name] for name in _WHO}
+        levels = json.loads(row["levels"])
+        person = people.setdefault(row["specialist_id"], {**who, "levels": levels, "channels": {}})
+        person["channels"][row["channel"]] = {"capacity": row["capacity"], "load": row["load"]}
+    return [*people.values()]
+
+
+async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
+    await tx.executemany(
+        SAVE_SPECIALISTS,
+        [
+            (
+                *(p.specialist_id, p.name, p.languages, p.presence, p.listed_at, p.removed),
+                *(json.dumps(p.levels), p.skills, p.team, p.certified),
+                *(p.universal, json.dumps(p.weights)),
+                None if p.shifts is None else p.shifts.model_dump_json(),
+                *(p.on_shift, p.turns_at, p.auto_ring),
+            )
+            for p in people
+        ],
+    )
+    await tx.execute(ADD_CAPACITIES, [p.specialist_id for p in people], CHANNELS)
+
+
+async def _save_decided(tx: Tx, desk: Desk) -> None:
+    loads = []
+    for (specialist_id, channel), before in desk.before.items():
+        person = desk.roster.get(specialist_id)
+        assert person is not None  # noqa: S101 - nobody leaves the roster's memory
+        after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
+        loads.append((specialist_id, channel, *before, *after, person.last_at.get(channel)))
+    met = [(one, *desk.acquaintances[one]) for one in desk.met]
+    decisions = [
+        (one.event.ticket_id, one.id, one.event.decided_at, one.event.model_dump_json())
+        for one in desk.decisions
+    ]
+    columns = (*_columns(loads, 7), *_columns(met, 3), *_columns(decisions, 4))
+    if await tx.fetchval(SAVE_DECIDED, *columns) != len(loads):
+        raise Outdated("somebody else changed what specialists hold; decide again")
+
+
+def _columns(rows: Collection[Sequence[object]], count: int) -> list[Sequence[object]]:
+    """Turn rows into so many columns, empty ones where there is no row."""
+    return [*zip(*rows, strict=True)] if rows else [()] * count
+
+
+def _loaded(rows: Iterable[Any]) -> Loaded:
+    known = {
+        row["account_id"]: Acquaintance(row["known_by"], row["known_at"])
+        for row in rows
+        if row["known_by"] is not None
+    }
+    return Loaded([_ticket(row) for row in rows], known)
+
+
+def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
+    request = None
+    if row["account_id"] is not None:
+        request = Request(
+            account_id=row["account_id"],
+            role=row["role"],
+            channel=row["channel"],
+            severity=row["severity"],
+            language=row["language"],
+            time_zone=row["time_zone"],
+            create_date=row["create_date"],
+        )
+    reclassified = None
+    if row["reclassified_at"] is not None:
+        reclassified = Reclassified(
+            row["reclassified_at"], row["reclassified_by"], row["reclassified_to"]
+        )
+    return Ticket(
+        ticket_id=row["ticket_id"],
+        request=request,
+        due_at=row["due_at"],
+        clocks=CLOCKS.validate_json(row["clocks"]),
+        status=Status(*(row[name] for name in Status._fields)),
+        reclassified=reclassified,
+        specialist_id=row["specialist_id"],
+        assigned_count=row["assigned_count"],
+        declined_by=frozenset(json.loads(row["declined_by"])),
+        waiting_since=row["waiting_since"],
+        pool=row["pool"] and Pool.named(row["pool"]),
+        rank_at=row["rank_at"],
+        again_at=row["again_at"],
+        rides_with=row["rides_with"],
+        offer=_open_offer(row),
+        offered_count=row["offered_count"],
+        set_aside=_UNTIL.validate_json(row["set_aside"]),
+        hand_back_at=row["hand_back_at"],
+        pinned_to=row["pinned_to"],
+        confirmed=row["confirmed"],
+        answered_by=row["answered_by"],
+        held_until=row["held_until"],
+        rounds=row["rounds"],
+        rings_at=row["rings_at"],
+        traceparent=row["traceparent"],
+    )
+
+
+def _open_offer(row: Any) -> Offer | None:  # noqa: ANN401 - as above
+    if row.get("offer_id") is None:
+        return None
+    return Offer(
+        offer_id=row["offer_id"],
+        ticket_id=row["ticket_id"],
+        specialist_id=row["offered_to"],
+        offered_at=row["offered_at"],
+        lease_ends_at=row["lease_ends_at"],
+    )
+
+
+def _row(ticket: Ticket) -> Iterable[object]:
+    return (
+        ticket.ticket_id,
+        *(ticket.request or (None,) * len(Request._fields)),
+        ticket.due_at,
+        CLOCKS.dump_json(ticket.clocks).decode(),
+        *ticket.status,
+        ticket.answered_by,
+        ticket.held_until,
+        *(ticket.reclassified or (None,) * len(Reclassified._fields)),
+        ticket.specialist_id,
+        ticket.assigned_count,
+        json.dumps(sorted(ticket.declined_by)),
+        ticket.waiting_since,
+        ticket.waits,
+        None if ticket.request is None else base(ticket.request.language),
+        ticket.pool and ticket.pool.name,
+        ticket.rank_at,
+        ticket.again_at,
+        _UNTIL.dump_json(ticket.set_aside).decode(),
+        ticket.offered_count,
+        ticket.hand_back_at,
+        ticket.pinned_to,
+        ticket.confirmed,
+        ticket.wakes_at,
+        ticket.rounds,
+        ticket.rings_at,
+        ticket.traceparent,
+    )
