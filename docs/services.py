@@ -18,7 +18,7 @@ from intake.http import Parts
 from intake.reception import make_reception
 from intake.webhooks import Secrets
 from router.domain.matching import default_rules
-from router.handlers import Matcher
+from router.service.routing import Matcher
 from router.store.access import specialists_of
 from shared.platform.access import Access
 from shared.platform.api import make_api
