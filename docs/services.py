@@ -5,17 +5,17 @@ from typing import Final
 
 from fastapi import FastAPI
 
+import intake.api.app
 import intake.handlers
-import intake.http
 import notifier.handlers
 import router.api.app
 import router.handlers
+import sla_monitor.api.app
 import sla_monitor.handlers
-import sla_monitor.http
-from intake.access import sources_of
+from intake.api.app import Parts
 from intake.domain import NumberKeys
-from intake.http import Parts
-from intake.reception import make_reception
+from intake.idempotency import make_reception
+from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from router.domain.matching import default_rules
 from router.service.routing import Matcher
@@ -24,7 +24,7 @@ from shared.platform.access import Access
 from shared.platform.api import make_api
 from shared.platform.http import ops_routes
 from shared.platform.postgres import Database
-from sla_monitor.access import accounts_of
+from sla_monitor.store.access import accounts_of
 
 __all__ = ["HANDLERS", "app_of"]
 
@@ -40,16 +40,16 @@ def app_of(service: str) -> FastAPI:
     """Build the app that the service serves; one without a door has what all have."""
     package = service.replace("-", "_")
     routes = ops_routes({})
-    if find_spec(f"{package}.http") is None:
+    if find_spec(f"{package}.api") is None:
         return make_api(service, routes)
     database = Database("", service=service)  # is never opened
     if service == "intake":
         keys = NumberKeys("")
         reception = make_reception(database, keys)
         parts = Parts(database, Access(database, sources_of), Secrets(None), reception, keys)
-        return intake.http.make_app(parts, routes)
+        return intake.api.app.make_app(parts, routes)
     if service == "router":
         access = Access(database, specialists_of)
         return router.api.app.make_app(database, Matcher(default_rules()), access, routes)
     access = Access(database, accounts_of)
-    return sla_monitor.http.make_app(database, access, routes)
+    return sla_monitor.api.app.make_app(database, access, routes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from intake.language import decide
+from intake.domain.language import decide
 
 __all__ = [
     "FOLDER",
@@ -39,7 +39,7 @@ _CHARACTERS_MAX: Final = 19
 _OTHERS: Final = 3
 _EVERY: Final = 4
 _FIRST: Final = 2
-"""The limits in ``intake.language`` were chosen by other sentences of the set."""
+"""The limits in ``intake.domain.language`` were chosen by other sentences of the set."""
 
 
 @dataclass(frozen=True, slots=True)

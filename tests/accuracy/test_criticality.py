@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-from intake.criticality import read_claim
+from intake.domain.criticality import read_claim
 from shared.events import Leaning
 
 DATA: Final = Path(os.environ.get("PREMIUM_DATA", Path(__file__).parents[3] / "shared" / "data"))

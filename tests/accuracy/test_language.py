@@ -14,7 +14,7 @@ import pytest
 from tests.accuracy.short_texts import FOLDER, UNKNOWN, cut
 from tests.accuracy.short_texts import sentences as all_sentences
 
-from intake.language import decide, load
+from intake.domain.language import decide, load
 from shared.basics.clock import elapsed_s
 
 EVERY: Final = 8  # of the 37,071 sentences
@@ -26,7 +26,7 @@ MEMORY_MB_MAX: Final = 150
 MEMORY = """
 import intake.app, psutil
 bare = psutil.Process().memory_info().rss
-from intake.language import decide, load
+from intake.domain.language import decide, load
 from shared.basics.clock import elapsed_s
 since = elapsed_s()
 load()

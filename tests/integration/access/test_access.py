@@ -10,12 +10,12 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from tests.integration.access.door import Door, Hand
 
-import intake.http
+import intake.api.app
 import router.api.app
-import sla_monitor.http
-from intake.access import sources_of
+import sla_monitor.api.app
 from intake.domain import NumberKeys
-from intake.reception import make_reception
+from intake.idempotency import make_reception
+from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from premium.stack.keys import connected
 from router.domain.matching import default_rules
@@ -27,7 +27,7 @@ from shared.platform.api_keys import SCOPES, ApiKey, Keyed, make_key
 from shared.platform.http import ops_routes
 from shared.platform.postgres import Database
 from shared.testing.databases import MakeDatabase
-from sla_monitor.access import accounts_of
+from sla_monitor.store.access import accounts_of
 
 NO_TICKET: Final = f"/v1/tickets/{ticket_id_of('form', 'never sent')}"
 EXPIRE = "UPDATE access_key SET expires_at = now() WHERE prefix = $1"
@@ -66,7 +66,7 @@ async def door(service: Keyed, database: MakeDatabase) -> AsyncIterator[Door]:
         app = intake_behind(db, access)
     elif service == "sla-monitor":
         access, path, answer = Access(db, accounts_of, hand), f"{NO_TICKET}/clocks", 404
-        app = sla_monitor.http.make_app(db, access, ops_routes({}))
+        app = sla_monitor.api.app.make_app(db, access, ops_routes({}))
     else:
         access, path, answer = Access(db, specialists_of, hand), "/v1/queue", 200
         app = router.api.app.make_app(db, Matcher(default_rules()), access, ops_routes({}))
@@ -78,8 +78,8 @@ async def door(service: Keyed, database: MakeDatabase) -> AsyncIterator[Door]:
 def intake_behind(db: Database, access: Access) -> FastAPI:
     """Build intake, which nobody sends anything here."""
     keys = NumberKeys("a secret of the tests")
-    parts = intake.http.Parts(db, access, Secrets(None), make_reception(db, keys), keys)
-    return intake.http.make_app(parts, ops_routes({}))
+    parts = intake.api.app.Parts(db, access, Secrets(None), make_reception(db, keys), keys)
+    return intake.api.app.make_app(parts, ops_routes({}))
 
 
 async def test_without_a_key_in_force_nobody_enters(door: Door) -> None:

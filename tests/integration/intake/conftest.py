@@ -9,12 +9,12 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from intake import accounts, handlers
-from intake.access import sources_of
-from intake.desk import Document
+from intake.api.app import Parts, make_app
 from intake.domain import NumberKeys
 from intake.handlers import Posted
-from intake.http import Parts, make_app
-from intake.reception import Reception, make_reception
+from intake.idempotency import Reception, make_reception
+from intake.service import Document
+from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event

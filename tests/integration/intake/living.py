@@ -10,8 +10,8 @@ from httpx import AsyncClient
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake
 
 from intake import handlers
-from intake.access import sources_of
-from intake.http import Parts, make_app
+from intake.api.app import Parts, make_app
+from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from premium.stack.keys import Grant, connected, create
 from shared.platform.access import Access

@@ -9,9 +9,9 @@ from tests.integration.access.door import Door, Hand, shown
 from tests.integration.intake.conftest import KEYS, as_read, listed
 
 from intake import handlers
-from intake.access import sources_of
-from intake.http import Parts, make_app
-from intake.reception import Reception
+from intake.api.app import Parts, make_app
+from intake.idempotency import Reception
+from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from shared.platform.access import Access
 from shared.platform.api_keys import ApiKey

@@ -6,8 +6,8 @@ from typing import Final
 
 from tests.integration.intake.conftest import KEYS, Intake, as_told, listed
 
-from intake import desk
-from intake.desk import JUDGED_MAX, reject_overdue
+from intake import service
+from intake.service import JUDGED_MAX, reject_overdue
 from shared.testing.builders import NOON, an_account
 
 MINUTE: Final = timedelta(minutes=1)
@@ -56,7 +56,7 @@ async def take_at(intake: Intake, after_min: int) -> None:
     """Tell of the account, so long after noon."""
     at = NOON + after_min * MINUTE
     async with intake.db.transaction() as tx:
-        await desk.list_accounts(tx, [as_told(listed(at=at))], at, KEYS)
+        await service.list_accounts(tx, [as_told(listed(at=at))], at, KEYS)
 
 
 async def test_who_has_not_bought_is_rejected_at_once(stranger: Intake) -> None:
@@ -111,7 +111,7 @@ async def test_one_account_that_many_requests_wait_for_is_no_long_transaction(
     more = True
     while more:
         async with stranger.db.transaction() as tx:
-            more = await desk.judge_waiting(tx, NOON, KEYS)
+            more = await service.judge_waiting(tx, NOON, KEYS)
         accepted.append(len(await stranger.said("tickets.v1")))
     assert accepted == [JUDGED_MAX, 2 * JUDGED_MAX, len(names)]
     assert {(await stranger.receipt(name))["outcome"] for name in names} == {"accepted"}

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake, as_told, listed
 
-from intake import desk, erasure
+from intake import erasure, service
 from intake.domain import receipts
 from shared.events import Purchase
 from shared.platform.postgres import Database
@@ -117,7 +117,7 @@ async def test_a_request_that_becomes_a_ticket_meanwhile_is_erased(stranger: Int
     async with stranger.db.transaction() as judging, stranger.db.transaction() as erasing:
         await judging.fetch(HOLD)
         task = asyncio.create_task(erasure.erase(erasing, "app-form", "ada", NOON))
-        await desk.list_accounts(judging, [as_told(listed())], NOON, KEYS)
+        await service.list_accounts(judging, [as_told(listed())], NOON, KEYS)
         await judging.execute("COMMIT; BEGIN")
         assert await task == 1
     assert await found(stranger.db) == set()

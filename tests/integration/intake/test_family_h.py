@@ -30,7 +30,7 @@ from tests.integration.intake.test_webhooks import (
     outcomes,
 )
 
-from intake.reception import store
+from intake.store import idempotency as idempotency_store
 from intake.webhooks import hubspot, standard
 from premium.stack.keys import Grant, connected, create
 from premium.webhooks.command import apply_connections
@@ -78,7 +78,7 @@ async def test_a_key_with_another_body_is_refused(intake: Intake) -> None:
 async def test_a_key_whose_request_is_in_hand_is_told_so(intake: Intake) -> None:
     """409 and when to ask again, ."""
     async with intake.db.transaction() as tx:
-        await store.lock_keys(tx, [sha256(b"northwind/k-1").hexdigest()])
+        await idempotency_store.lock_keys(tx, [sha256(b"northwind/k-1").hexdigest()])
         answer = await post(intake, "k-1")
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from tests.integration.intake.conftest import Intake
 
-from intake import store
+from intake.store import tickets as ticket_store
 from shared.testing.builders import a_specialist, gone
 
 
 async def served(intake: Intake) -> frozenset[str]:
     """Read among which languages a request would be read."""
     async with intake.db.transaction() as tx:
-        return (await store.current_terms(tx)).served
+        return (await ticket_store.current_terms(tx)).served
 
 
 async def ask(intake: Intake, subject: str, external_id: str) -> Any:  # noqa: ANN401 - JSON

@@ -6,8 +6,8 @@ from typing import Any, Final
 import pytest
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 
-from intake import desk
-from intake.desk import Document
+from intake import service
+from intake.service import Document
 from shared.events import INBOUND, ticket_id_of
 from shared.testing.builders import an_account
 from shared.testing.databases import waits_for_a_lock
@@ -92,7 +92,7 @@ async def test_a_merge_waits_for_a_request_that_is_being_taken(intake: Intake) -
     await intake.take_documents(TARGET)
     document = Document(INBOUND.validate_python(DUPLICATE), None)
     async with asyncio.TaskGroup() as group, intake.db.transaction() as tx:
-        await desk.receive(tx, [document], KEYS)
+        await service.receive(tx, [document], KEYS)
         group.create_task(intake.take_documents(merged()))
         assert await waits_for_a_lock(intake.db)
     assert await absorbed(intake) == OWED
@@ -103,7 +103,7 @@ async def test_two_requests_that_come_at_once_do_not_miss_their_merge(intake: In
     await intake.take_documents(merged())
     document = Document(INBOUND.validate_python(DUPLICATE), None)
     async with asyncio.TaskGroup() as group, intake.db.transaction() as tx:
-        await desk.receive(tx, [document], KEYS)
+        await service.receive(tx, [document], KEYS)
         group.create_task(intake.take_documents(TARGET))
         assert await waits_for_a_lock(intake.db)
     assert await absorbed(intake) == OWED

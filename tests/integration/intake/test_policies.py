@@ -6,7 +6,7 @@ from uuid import uuid5
 
 from tests.integration.intake.conftest import Intake
 
-from intake import store
+from intake.store import tickets as ticket_store
 from shared.events import NAMESPACE, Envelope, Event, PolicyPublished
 from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import NOON
@@ -82,4 +82,4 @@ async def test_a_kept_policy_is_the_one_that_came(intake: Intake) -> None:
     policy = of_gold("10 min")
     await intake.take(published(policy, NOON))
     async with intake.db.transaction() as tx:
-        assert (await store.current_terms(tx)).policy.version == policy.version
+        assert (await ticket_store.current_terms(tx)).policy.version == policy.version

@@ -11,7 +11,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient, Response
 from tests.integration.intake.conftest import KEYS, STAND
 
-from intake import handlers, shown
+from intake import handlers, queries
 from intake.webhooks import Secrets, hubspot, routes, standard
 from premium.webhooks import store as operator
 from premium.webhooks.command import apply_connections
@@ -311,5 +311,5 @@ async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> Non
             await handlers.take(tx, [item], NOON, keys=KEYS)
             assert len(await dead_letters.lying(tx)) == parked
     async with doors.db.session() as session:
-        receipt = await shown.receipt(session, "hubspot", "1")
+        receipt = await queries.receipt(session, "hubspot", "1")
     assert json.loads(receipt or "{}")["outcome"] == "held"

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 import pytest
 from pydantic import SecretStr
 
-from notifier import handlers, store
+from notifier import service, store
 from notifier.sender import Sender
 from notifier.settings import Settings
 from shared.events import (
@@ -97,7 +97,7 @@ async def take(db: Database, *batches: Sequence[Envelope[Event]], at: datetime =
     woken: list[None] = []
     for batch in batches:
         async with db.transaction() as tx:
-            await handlers.take(tx, batch, at, wake=lambda: woken.append(None))
+            await service.take(tx, batch, at, wake=lambda: woken.append(None))
     return len(woken)
 
 

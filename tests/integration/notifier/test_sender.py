@@ -12,7 +12,7 @@ from aiosmtpd.smtp import SMTP
 from pydantic import SecretStr
 from tests.integration.notifier.mail_server import MARA, NOOR, OK, Answer, MailSink, hang_up
 
-from notifier import handlers
+from notifier import service
 from notifier.sender import Sender
 from notifier.settings import Settings
 from shared.basics.errors import Transient
@@ -53,13 +53,13 @@ class Office:
         """Give each specialist named a ticket of their own."""
         facts = [assigned(name, number) for number, name in enumerate(names)]
         async with self.db.transaction() as tx:
-            await handlers.take(tx, facts, NOON, wake=self.sender.wake)
+            await service.take(tx, facts, NOON, wake=self.sender.wake)
 
     async def list_specialists(self, *names: str) -> None:
         """Put specialists on the roster."""
         async with self.db.transaction() as tx:
             listed = [a_specialist(name) for name in names]
-            await handlers.take(tx, listed, NOON, wake=self.sender.wake)
+            await service.take(tx, listed, NOON, wake=self.sender.wake)
 
     async def let_waits_pass(self) -> None:
         """Make what waits due."""
@@ -141,7 +141,7 @@ async def test_a_domain_beyond_ascii_needs_nothing_of_the_server(office: Office)
             a_specialist("mara", mail="mara@büro.example"),
             a_specialist("noor", mail="noör@support.example"),
         ]
-        await handlers.take(tx, listed, NOON, wake=office.sender.wake)
+        await service.take(tx, listed, NOON, wake=office.sender.wake)
     await office.assign("mara", "noor")
     await office.sender.send_due()
     assert len(office.sink.to("mara@xn--bro-hoa.example")) == 1

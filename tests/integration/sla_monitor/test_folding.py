@@ -14,9 +14,9 @@ from shared.platform.postgres import Database
 from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import NOON, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase, waits_for_a_lock
-from sla_monitor.handlers import Folding
 from sla_monitor.partitions import Partitions
-from sla_monitor.reevaluation.worker import reevaluate
+from sla_monitor.reevaluator import reevaluate
+from sla_monitor.service import Folding
 
 ANNOUNCED: Final = """
     SELECT headers, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id

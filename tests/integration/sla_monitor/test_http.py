@@ -14,10 +14,10 @@ from shared.platform.http import HttpServer
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import FreshDatabase, MakeDatabase
-from sla_monitor.access import accounts_of
-from sla_monitor.handlers import Folding
-from sla_monitor.http import make_app
+from sla_monitor.api.app import make_app
 from sla_monitor.partitions import Partitions
+from sla_monitor.service import Folding
+from sla_monitor.store.access import accounts_of
 
 T1 = ticket_id_of("test", "T1")
 CLOCKS = f"/v1/tickets/{T1}/clocks"

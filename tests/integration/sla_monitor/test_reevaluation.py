@@ -24,9 +24,9 @@ from shared.platform.postgres import Database
 from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import MakeDatabase
-from sla_monitor.handlers import Folding
 from sla_monitor.partitions import Partitions
-from sla_monitor.reevaluation.worker import CHUNK_MAX, Reevaluator, reevaluate
+from sla_monitor.reevaluator import CHUNK_MAX, Reevaluator, reevaluate
+from sla_monitor.service import Folding
 
 MANY: Final = 1_500
 BATCH: Final = 300

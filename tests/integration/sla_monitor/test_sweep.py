@@ -18,10 +18,10 @@ from shared.platform import processed_events as inbox
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import FreshDatabase, MakeDatabase
-from sla_monitor import store
-from sla_monitor.handlers import Folding
 from sla_monitor.partitions import Partitions
-from sla_monitor.store import Share
+from sla_monitor.service import Folding
+from sla_monitor.store import clocks as clock_store
+from sla_monitor.store.clocks import Share
 from sla_monitor.sweep import Sweeper, Swept, sweep
 
 PARTITIONS: Final = 4
@@ -222,7 +222,7 @@ async def test_a_sweep_leaves_a_partition_that_another_is_sweeping(monitor: Moni
 async def test_a_sweep_takes_no_partition_of_another_share(monitor: Monitor) -> None:
     """So two workers, or two instances, can sweep two shares at once."""
     async with monitor.other.transaction() as tx:
-        held, _ = await store.own(tx, Share(0, 2), told_every=minutes(1))
+        held, _ = await clock_store.own(tx, Share(0, 2), told_every=minutes(1))
         await sweep(monitor.db, Swept(), Share(1, 2))
     assert [partition.number for partition in held] == [0, 2]
     assert {fact["partition"] for fact in await monitor.said("word")} == {1, 3}

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from intake.criticality import quoted, read_claim
-from intake.criticality.rules import PHRASES, RULES_AGAINST, RULES_FOR
+from intake.domain.criticality import quoted, read_claim
+from intake.domain.criticality.rules import PHRASES, RULES_AGAINST, RULES_FOR
 from shared.basics.clock import elapsed_s
 from shared.events import ClaimReading, Leaning
 

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from pydantic import ValidationError
 
-from intake.language import decide as decide_by
+from intake.domain.language import decide as decide_by
 from shared.events import LanguageDecision
 
 GERMAN: Final = "Seit heute Morgen kann sich niemand in unserer Firma anmelden."

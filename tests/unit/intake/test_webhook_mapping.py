@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from intake.domain.webhook_mapping import Erasure, Ignored, Meaning, Refusal, Taken, meaning_of
 from intake.webhooks import hubspot
-from intake.webhooks.mapping import Erasure, Ignored, Meaning, Refusal, Taken, meaning_of
 from shared.events import LaterFact, SupportRequest
 from shared.webhooks import Connection, connections_of, load_connections
 

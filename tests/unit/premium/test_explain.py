@@ -26,9 +26,9 @@ from shared.events import (
 )
 from shared.sla.promises import Role
 from shared.testing.builders import NOON, minutes, promised, told
-from sla_monitor.answers import clocks_answer, timeline_answer
+from sla_monitor.api.schemas import clocks_answer, timeline_answer
 from sla_monitor.domain import Fact, derive, fall_due
-from sla_monitor.domain.said import Learned
+from sla_monitor.domain.replay import Learned
 
 T1 = ticket_id_of("test", "T1")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "explain.md"

@@ -6,10 +6,10 @@ from typing import Final
 from shared.events import Envelope, Event, SupportRequest, TicketAccepted, TicketResponded
 from shared.sla.policies import default_policy
 from shared.testing.builders import promised
-from sla_monitor.answers import clocks_answer, timeline_answer
+from sla_monitor.api.examples import CLOCKS, TIMELINE
+from sla_monitor.api.schemas import clocks_answer, timeline_answer
 from sla_monitor.domain import derive
-from sla_monitor.domain.said import Learned
-from sla_monitor.examples import CLOCKS, TIMELINE
+from sla_monitor.domain.replay import Learned
 
 REQUEST: Final = SupportRequest.model_validate(SupportRequest.model_json_schema()["examples"][0])
 ASKED: Final = REQUEST.occurred_at

@@ -37,9 +37,9 @@ from sla_monitor.domain.change import (
     Retracted,
     Started,
 )
-from sla_monitor.domain.history import Entry, Happened, Passed, timeline
-from sla_monitor.domain.reasons import why
-from sla_monitor.domain.said import Learned
+from sla_monitor.domain.explanations import why
+from sla_monitor.domain.replay import Learned
+from sla_monitor.domain.timeline import Entry, Happened, Passed, timeline
 from sla_monitor.handlers import decode
 
 ACCEPTED = a_ticket("T1")

@@ -7,8 +7,8 @@ from uuid import uuid5
 from shared.events import NAMESPACE, Envelope, Event, OfferExpired, TicketQueued, ticket_id_of
 from shared.events.assignments import TicketOffered
 from shared.testing.builders import NOON, a_ticket
-from sla_monitor.answers import FactEntry, timeline_answer
-from sla_monitor.domain.said import Learned
+from sla_monitor.api.schemas import FactEntry, timeline_answer
+from sla_monitor.domain.replay import Learned
 
 T1: Final = ticket_id_of("test", "T1")
 

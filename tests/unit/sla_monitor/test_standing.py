@@ -18,10 +18,10 @@ from shared.events import (
 )
 from shared.sla.promises import Cause
 from shared.testing.builders import NOON, a_ticket, minutes, told
-from sla_monitor.answers import clock_answer
+from sla_monitor.api.schemas import clock_answer
 from sla_monitor.domain import Fact, derive
-from sla_monitor.domain.standing import Reckoning, Standing, standings
-from sla_monitor.domain.story import read
+from sla_monitor.domain.clock_status import Reckoning, Standing, standings
+from sla_monitor.domain.ticket_facts import read
 
 HOUR = timedelta(hours=1)
 FRIDAY_SIXTEEN = 4 * 24 * 60 + 4 * 60

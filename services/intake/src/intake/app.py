@@ -6,12 +6,12 @@ from functools import partial
 from typing import Final
 
 from intake import handlers
-from intake.access import sources_of
+from intake.api.app import Parts, make_app
 from intake.domain import NumberKeys
-from intake.http import Parts, make_app
-from intake.keeper import Keeper
-from intake.reception import make_reception
+from intake.idempotency import make_reception
+from intake.maintenance import Keeper
 from intake.settings import Settings
+from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from shared.platform.access import Access
 from shared.platform.consumer import BatchConsumer

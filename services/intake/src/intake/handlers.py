@@ -8,9 +8,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from intake import accounts, cloudevents, desk, erasure, roster, shown, store, webhooks
-from intake.desk import Document
+from intake import accounts, cloudevents, erasure, queries, roster, service, webhooks
 from intake.domain import NumberKeys, receipts
+from intake.service import Document
+from intake.store import tickets as ticket_store
 from shared.basics.errors import Poison
 from shared.basics.tracing import context_of
 from shared.events import (
@@ -97,7 +98,7 @@ def decode(record: Record) -> Item | Skipped:
         document = Document(INBOUND.validate_python(sent.content), sent.traceparent)
     except ValidationError as e:
         why = Poison("bad_data", describe(e))
-        identity = desk.identity_of(sent.content)
+        identity = service.identity_of(sent.content)
         if identity is None:
             raise why from e
         return Refused(place, record, why, *identity)
@@ -128,20 +129,20 @@ def _sent(record: Record, headers: Mapping[str, str]) -> cloudevents.Sent:
 async def take(tx: Tx, items: Sequence[Item], now: datetime, *, keys: NumberKeys) -> None:
     """Answer each document; policies, accounts and the roster count for all of the batch."""
     told = [item for item in items if isinstance(item, Envelope)]
-    await store.save_policies(tx, told)
-    await shown.save_clocks(tx, told)
+    await ticket_store.save_policies(tx, told)
+    await queries.save_clocks(tx, told)
     await roster.keep(tx, told)
     listed = [item for item in items if isinstance(item, accounts.Told)]
-    await desk.list_accounts(tx, listed, now, keys)
+    await service.list_accounts(tx, listed, now, keys)
     unlisted = [i for i in items if isinstance(i, accounts.Unlisted)]
     await outbox.add(tx, [await accounts.park(tx, item, now) for item in unlisted])
     posted = [item for item in items if isinstance(item, Posted)]
     for item in items:
         if isinstance(item, Hooked):
             posted += await _unhooked(tx, item, now)
-    answers = await desk.receive(tx, [item.document for item in posted], keys)
+    answers = await service.receive(tx, [item.document for item in posted], keys)
     copies = [
-        desk.announced(item.id, receipt, now, item.document.traceparent)
+        service.announced(item.id, receipt, now, item.document.traceparent)
         for item, receipt in zip(posted, answers, strict=True)
         if receipt.outcome == "duplicate"
     ]
@@ -182,4 +183,4 @@ async def _refuse(tx: Tx, refused: Sequence[Refused], now: datetime) -> None:
     for item in refused:
         await dead_letters.park(tx, item.record, item.why, service="intake", attempts=1)
         receipt = receipts.bad(item.source, item.external_id, item.why.detail)
-        await outbox.add(tx, [desk.announced(item.id, receipt, now)])
+        await outbox.add(tx, [service.announced(item.id, receipt, now)])

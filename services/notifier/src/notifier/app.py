@@ -6,6 +6,7 @@ from typing import Final
 
 from notifier import handlers, store
 from notifier.sender import PENDING_AGE_S, Sender
+from notifier.service import take
 from notifier.settings import Settings
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database
@@ -21,7 +22,9 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start."""
     service = Service("notifier", settings, db)
     sender = Sender(db, settings)
-    take = partial(handlers.take, wake=sender.wake)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, take, patience_ms=_PATIENCE_MS)
+    handle = partial(take, wake=sender.wake)
+    consumer = service.consumer(
+        handlers.CONSUMES, handlers.decode, handle, patience_ms=_PATIENCE_MS
+    )
     readings = [of_database(db, PENDING_AGE_S, store.pending_age_s)]
     return service.parts(consumer, None, sender, readings=readings)

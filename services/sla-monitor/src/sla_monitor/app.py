@@ -9,13 +9,14 @@ from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database
 from shared.platform.readings import of_database
 from shared.platform.service import Service
-from sla_monitor import handlers, store
-from sla_monitor.access import accounts_of
-from sla_monitor.handlers import Folding
-from sla_monitor.http import make_app
+from sla_monitor import handlers
+from sla_monitor.api.app import make_app
 from sla_monitor.partitions import Partitions
-from sla_monitor.reevaluation.worker import Reevaluator
+from sla_monitor.reevaluator import Reevaluator
+from sla_monitor.service import Folding
 from sla_monitor.settings import Settings
+from sla_monitor.store import clocks as clock_store
+from sla_monitor.store.access import accounts_of
 from sla_monitor.sweep import Sweeper
 from sla_monitor.telemetry import WATERMARK_AGE_S
 
@@ -39,7 +40,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     )
     access = Access(db, accounts_of)
     own = (partitions, Sweeper(db), Reevaluator(db, folding), patient, access)
-    readings = [of_database(db, WATERMARK_AGE_S, store.watermark_age_s)]
+    readings = [of_database(db, WATERMARK_AGE_S, clock_store.watermark_age_s)]
     return service.parts(
         prompt, lambda routes: make_app(db, access, routes), *own, readings=readings
     )

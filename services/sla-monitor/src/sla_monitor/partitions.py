@@ -5,7 +5,7 @@ from uuid import UUID
 
 from shared.platform.postgres import Database
 from shared.platform.publisher import partition_of
-from sla_monitor import store
+from sla_monitor.store import clocks as clock_store
 
 __all__ = ["Partitions"]
 
@@ -22,7 +22,7 @@ class Partitions:
         """Ask the broker, and make what the sweep needs. Raises Transient while it is away."""
         self._count = await self._ask()
         async with self._db.transaction() as tx:
-            await store.ensure_partitions(tx, self._count)
+            await clock_store.ensure_partitions(tx, self._count)
 
     async def stop(self) -> None:
         """Nothing was opened."""

@@ -20,9 +20,10 @@ from shared.events import Envelope, WatermarkAdvanced
 from shared.platform import outbox
 from shared.platform.background import Background
 from shared.platform.postgres import Database, Tx
-from sla_monitor import domain, store
+from sla_monitor import domain
 from sla_monitor.domain import SOURCE, Announced, Clock
-from sla_monitor.store import Due, Partition, Share
+from sla_monitor.store import clocks as clock_store
+from sla_monitor.store.clocks import Due, Partition, Share
 from sla_monitor.telemetry import LAG_S, SKIPPED, SWEPT
 
 __all__ = ["Sweeper", "sweep"]
@@ -58,7 +59,7 @@ async def sweep(
     The number of clocks claimed comes back; None when others are sweeping all of the share.
     """
     async with db.transaction() as tx:
-        mine, now = await store.own(tx, share, told_every=_WORD_EVERY)
+        mine, now = await clock_store.own(tx, share, told_every=_WORD_EVERY)
         if now is None:
             return None
         due = await _claim(tx, [p.number for p in mine], limit)
@@ -78,7 +79,7 @@ async def sweep(
             lag = now - was_due_at
             LAG_S.observe(lag.total_seconds())
             swept.lag_ms[partition] = max(swept.lag_ms[partition], _ms(lag))
-        await store.mark(tx, changed)
+        await clock_store.mark(tx, changed)
         owing = [p.number for p in mine if p.owes_word]
         words = await _tell(tx, owing, now, swept)
         places += [word.event.partition for word in words]
@@ -99,10 +100,10 @@ def _watermark(partition: Partition, now: datetime) -> datetime | None:
 async def _claim(tx: Tx, partitions: Sequence[int], limit: int) -> list[Due]:
     """Take the longest due; if that is not all, what has just fallen due as well."""
     share = -(-limit // len(partitions))
-    due = await store.due_first(tx, partitions, limit=share)
+    due = await clock_store.due_first(tx, partitions, limit=share)
     if len(due) >= share:
         fresh = -(-_JUST_DUE_MAX // len(partitions))
-        due += await store.due_last(tx, partitions, limit=fresh)
+        due += await clock_store.due_last(tx, partitions, limit=fresh)
     return list({one.place: one for one in due}.values())
 
 
@@ -112,12 +113,12 @@ async def _tell(
     """Say how far partitions have been judged: to now, or to just before what is left."""
     if not partitions:
         return []
-    firsts = await store.firsts(tx, partitions)
+    firsts = await clock_store.firsts(tx, partitions)
     evaluated_to = {
         number: now if first is None or first > now else first - _MICROSECOND
         for number, (first, _) in firsts.items()
     }
-    await store.tell(tx, evaluated_to)
+    await clock_store.tell(tx, evaluated_to)
     return list(_words(firsts, evaluated_to, swept))
 
 
@@ -163,7 +164,7 @@ class Sweeper(Background):
         told_at = elapsed_s() - word_s
         async with self._db.session() as session:
             while not self._stop.is_set():
-                wait_s = await store.seconds_to_next(session)
+                wait_s = await clock_store.seconds_to_next(session)
                 owes_word = elapsed_s(told_at) >= word_s
                 if not owes_word and (wait_s is None or wait_s > 0):
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from intake.accounts import store
-from intake.accounts.store import Listing
+from intake.store import accounts as account_store
+from intake.store.accounts import Listing
 from shared.basics.errors import Poison
 from shared.events import AccountAnswered, AccountListed, Envelope, Event
 from shared.events.codec import Record, Skipped, read
@@ -71,7 +71,7 @@ async def keep(
 
     The accounts that have a listing more come back, and what is said of each record.
     """
-    listings = await store.save(tx, [(t.envelope.time, t.envelope.event) for t in told])
+    listings = await account_store.save(tx, [(t.envelope.time, t.envelope.event) for t in told])
     stand = {(x.account_id, x.since): x for x in listings}
     answers = [
         Envelope.caused_by(

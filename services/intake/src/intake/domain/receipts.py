@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, Literal, get_args
 from uuid import UUID
 
-from intake.criticality import read_claim
+from intake.domain.criticality import read_claim
 from intake.domain.entitlement import REMEDIES
 from intake.domain.pricing import Acceptance
 from shared.events import (

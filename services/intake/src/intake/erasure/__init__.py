@@ -3,9 +3,10 @@
 from datetime import datetime
 from uuid import uuid5
 
-from intake import desk, webhooks
+from intake import service, webhooks
 from intake.domain import receipts
-from intake.erasure import letters, store
+from intake.erasure import letters
+from intake.store import erasure as erasure_store
 from shared.basics.errors import Poison
 from shared.events import Envelope, TicketErased
 from shared.events.codec import read_headers
@@ -21,18 +22,20 @@ async def erase(tx: Tx, source: str, requester_id: str, now: datetime) -> int:
 
     What is held for them is rejected. A copy that comes later is known by its id, and not kept.
     """
-    answered = await store.erase_requests(tx, source, requester_id)
+    answered = await erasure_store.erase_requests(tx, source, requester_id)
     told = [receipts.erased(receipt) for receipt in answered if receipt.outcome == "held"]
-    await store.save_erased(tx, told)
-    await outbox.add(tx, [desk.announced(receipt.ticket_id, receipt, now) for receipt in told])
+    await erasure_store.save_erased(tx, told)
+    await outbox.add(tx, [service.announced(receipt.ticket_id, receipt, now) for receipt in told])
     await _drop_letters(tx, source, requester_id)
-    erased = await store.erase_tickets(tx, source, requester_id)
-    await store.erase_words(tx, [*erased, *(receipt.ticket_id for receipt in answered)])
+    erased = await erasure_store.erase_tickets(tx, source, requester_id)
+    await erasure_store.erase_words(tx, [*erased, *(receipt.ticket_id for receipt in answered)])
     facts = [TicketErased(ticket_id=ticket_id) for ticket_id in erased]
     await outbox.add(
         tx,
         [
-            Envelope.caused_by(uuid5(fact.ticket_id, "erased"), fact, source=desk.SOURCE, time=now)
+            Envelope.caused_by(
+                uuid5(fact.ticket_id, "erased"), fact, source=service.SOURCE, time=now
+            )
             for fact in facts
         ],
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from intake.roster import store
+from intake.store import roster as roster_store
 from shared.events import Envelope, Event, SpecialistListed, SpecialistRemoved
 from shared.platform.postgres import Tx
 
@@ -22,4 +22,4 @@ async def keep(tx: Tx, told: Sequence[Envelope[Event]]) -> None:
             case _:
                 pass
     if listed:
-        await store.save_specialists(tx, listed)
+        await roster_store.save_specialists(tx, listed)

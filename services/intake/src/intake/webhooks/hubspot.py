@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hmac import compare_digest, digest
 from typing import Any, Final
 
-from intake.webhooks.mapping import Meaning, Refusal, erasure_of, meaning_of
+from intake.domain.webhook_mapping import Meaning, Refusal, erasure_of, meaning_of
 from shared import webhooks
 
 __all__ = ["AGE_MS_MAX", "EVENTS_MAX", "SIGNATURE", "fault_of", "meaning", "sign"]

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from intake.domain.webhook_mapping import Meaning, meaning_of
 from intake.webhooks import hubspot
-from intake.webhooks.mapping import Meaning, meaning_of
 from shared.basics.errors import Poison
 from shared.events import INBOUND_TOPIC
 from shared.events.codec import Record

@@ -7,7 +7,7 @@ difference to what was known, `fall_due` what time alone brings.
 from sla_monitor.domain.announce import SOURCE, Announced, Outcome, fall_due, fold, withdraw
 from sla_monitor.domain.breakdown import breakdown
 from sla_monitor.domain.clock import Cause, Clock, Fact, Key
-from sla_monitor.domain.truth import ExceptionOf, derive, no_exception
+from sla_monitor.domain.derive import ExceptionOf, derive, no_exception
 
 __all__ = [
     "SOURCE",

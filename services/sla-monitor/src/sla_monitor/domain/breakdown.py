@@ -22,7 +22,7 @@ from shared.events import (
 )
 from shared.sla.promises import Pause
 from sla_monitor.domain.clock import Clock, Phase
-from sla_monitor.domain.story import Story
+from sla_monitor.domain.ticket_facts import Story
 
 __all__ = ["breakdown", "phases_of"]
 

@@ -1,0 +1,1 @@
+"""Over HTTP: what systems send and ask."""

@@ -1,5 +1,0 @@
-"""What the text of a business-critical claim says for and against it: advice to who decides."""
-
-from intake.criticality.reading import quoted, read_claim
-
-__all__ = ["quoted", "read_claim"]

@@ -1,0 +1,59 @@
+"""What intake does by itself: it judges held requests again, and forgets old answers."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final, override
+
+import structlog
+
+from intake import idempotency, service
+from intake.domain import NumberKeys, language
+from shared.basics.clock import elapsed_s, or_after
+from shared.basics.errors import Transient
+from shared.platform import postgres
+from shared.platform.background import Background
+from shared.platform.postgres import Database
+
+__all__ = ["Keeper"]
+
+_LOG = structlog.get_logger()
+_LOOK_S: Final = 1.0
+_FORGET_S: Final = timedelta(hours=1).total_seconds()
+
+
+class Keeper(Background):
+    """Looks once a second whether somebody has been held for long enough."""
+
+    def __init__(self, db: Database, keys: NumberKeys) -> None:
+        super().__init__("keeper")
+        self._db = db
+        self._keys = keys
+        self._forgot_at = elapsed_s() - _FORGET_S
+
+    @override
+    async def start(self) -> None:
+        """Read the model of languages, then start looking."""
+        await asyncio.to_thread(language.load)
+        await super().start()
+
+    @override
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                more = await self._look()
+            except Transient as e:
+                _LOG.warning("keeper_waits", reason=str(e))
+                more = False
+            if not more:
+                await or_after(self._stop.wait(), _LOOK_S)
+
+    async def _look(self) -> bool:
+        """Do some of what is to be done; whether more may be left."""
+        async with self._db.transaction() as tx:
+            if elapsed_s(self._forgot_at) >= _FORGET_S:
+                await idempotency.forget_answers(tx)
+                self._forgot_at = elapsed_s()
+            now = await postgres.now(tx)
+            if await service.judge_waiting(tx, now, self._keys):
+                return True
+            return await service.reject_overdue(tx, now, self._keys) >= service.JUDGED_MAX

@@ -1,0 +1,1 @@
+"""Over HTTP: how clocks stand, and the timeline of a ticket."""

@@ -1,0 +1,83 @@
+"""Sla-monitor's door over HTTP: how a ticket's clocks stand, and how it came to that."""
+
+from asyncio import to_thread
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from shared.platform.access import Access, Guard, Key
+from shared.platform.api import A_TICKET, TicketId, answered_by, make_api, problems
+from shared.platform.postgres import Database, now
+from sla_monitor.api.auth import Reader, sees
+from sla_monitor.api.examples import CLOCKS, TIMELINE
+from sla_monitor.api.schemas import Clocks, TicketAnswer, Timeline, clocks_answer, timeline_answer
+from sla_monitor.domain.replay import Learned
+from sla_monitor.service import exception_of
+from sla_monitor.store import clocks as clock_store
+from sla_monitor.store import reevaluation as reevaluations
+
+__all__ = ["make_app"]
+
+_UNKNOWN: Final = problems({HTTPStatus.NOT_FOUND: f"no fact of ticket {A_TICKET} has come here"})
+
+
+def make_app(db: Database, access: Access, routes: list[BaseRoute]) -> FastAPI:
+    """Build the app; ``routes`` are those that every service has, and open to all."""
+    app = make_api("sla-monitor", routes, [Middleware(Guard, access=access)])
+
+    @app.get(
+        "/v1/tickets/{ticket_id}/clocks",
+        summary="How a ticket's clocks stand",
+        responses=answered_by(CLOCKS) | _UNKNOWN,
+        tags=["tickets"],
+    )
+    async def read_clocks(ticket_id: TicketId, key: Reader) -> Clocks:
+        """Every clock of the ticket: what was promised, why it is due then, what is left."""
+        async with db.transaction() as tx:
+            as_they_are = await clock_store.clocks_as_they_are(tx, ticket_id)
+            learned = _known(ticket_id, await clock_store.learned(tx, ticket_id))
+            at = await now(tx)
+        answer = clocks_answer(ticket_id, learned, as_they_are, now=at)
+        _check_account(key, ticket_id, answer.ticket)
+        return answer
+
+    @app.get(
+        "/v1/tickets/{ticket_id}/timeline",
+        summary="How it came to that",
+        responses=answered_by(TIMELINE) | _UNKNOWN,
+        tags=["tickets"],
+    )
+    async def read_timeline(ticket_id: TicketId, key: Reader) -> Timeline:
+        """Each fact in order of what happened, what it changed and why, and what time brought."""
+        async with db.transaction() as tx:
+            learned = _known(ticket_id, await clock_store.learned(tx, ticket_id))
+            declared = exception_of(await reevaluations.windows(tx))
+            at = await now(tx)
+        answer = await to_thread(  # a long story takes a while, and breaches do not wait for it
+            timeline_answer, ticket_id, learned, now=at, exception_of=declared
+        )
+        _check_account(key, ticket_id, answer.ticket)
+        return answer
+
+    return app
+
+
+def _known(ticket_id: UUID, learned: list[Learned]) -> list[Learned]:
+    if not learned:
+        raise _unknown(ticket_id)
+    return learned
+
+
+def _check_account(key: Key, ticket_id: UUID, ticket: TicketAnswer | None) -> None:
+    """Refuse a ticket of an account that the key does not reach as one that never was."""
+    if not sees(key, None if ticket is None else ticket.account_id):
+        raise _unknown(ticket_id)
+
+
+def _unknown(ticket_id: UUID) -> HTTPException:
+    return HTTPException(HTTPStatus.NOT_FOUND, f"no fact of ticket {ticket_id} has come here")

@@ -1,0 +1,78 @@
+"""Judges the tickets of a change again, one chunk in each transaction, until none is left."""
+
+from typing import Final, override
+from uuid import uuid5
+
+import structlog
+
+from shared.basics.clock import or_after
+from shared.basics.errors import Transient
+from shared.platform import outbox
+from shared.platform.background import Background
+from shared.platform.postgres import Database, Tx, now
+from sla_monitor.service import Folding
+from sla_monitor.store import reevaluation as reevaluation_store
+from sla_monitor.telemetry import REEVALUATED
+
+__all__ = ["CHUNK_MAX", "Reevaluator", "reevaluate"]
+
+_LOG = structlog.get_logger()
+CHUNK_MAX: Final = 200
+"""Tickets in one transaction: it holds a lock on each, and what falls due waits for it."""
+_LOOK_S: Final = 0.25
+"""How often to look for a change: it may be saved by another instance."""
+_AWAY_S: Final = 0.5
+
+
+async def reevaluate(db: Database, folding: Folding, *, limit: int = CHUNK_MAX) -> bool:
+    """Judge the next tickets of the oldest change again; False when there is nothing to do.
+
+    Each ticket has a cause of its own, as with facts: what is announced takes its id from it.
+    """
+    async with db.transaction() as tx:
+        work = await reevaluation_store.claim(tx)
+        if work is None:
+            return False
+        chunk = await reevaluation_store.chunk(tx, work, limit=limit)
+        causes = [
+            (ticket_id, work.change._replace(id=uuid5(work.change.id, str(ticket_id))))
+            for ticket_id in chunk.ticket_ids
+        ]
+        if causes:
+            await folding.refold(tx, causes, await now(tx))
+        finished = chunk.last is None
+        await reevaluation_store.advance(tx, work, chunk, finished=finished)
+    REEVALUATED.inc(len(causes))
+    if finished:
+        _LOG.info("reevaluation_finished", policy_id=work.policy_id, tickets=work.done)
+    return True
+
+
+class Reevaluator(Background):
+    """Works on changes while there are any, no faster than the relay publishes what they bring."""
+
+    def __init__(self, db: Database, folding: Folding) -> None:
+        super().__init__("reevaluation")
+        self._db = db
+        self._folding = folding
+
+    @override
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                await self._watch()
+            except Transient as e:
+                _LOG.warning("reevaluation_waits", reason=str(e))
+                await or_after(self._stop.wait(), _AWAY_S)
+
+    async def _watch(self) -> None:
+        async with self._db.session() as session:
+            while not self._stop.is_set():
+                if await reevaluation_store.is_pending(session):
+                    await self._finish(session)
+                await or_after(self._stop.wait(), _LOOK_S)
+
+    async def _finish(self, session: Tx) -> None:
+        while await outbox.wait_until_short(session, until=self._stop):
+            if not await reevaluate(self._db, self._folding):
+                return

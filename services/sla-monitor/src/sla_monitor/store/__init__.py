@@ -1,0 +1,1 @@
+"""All SQL of sla-monitor, a module for each aggregate."""
