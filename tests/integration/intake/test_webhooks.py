@@ -11,8 +11,10 @@ import pytest
 from httpx import ASGITransport, AsyncClient, Response
 from tests.integration.intake.conftest import KEYS, STAND
 
-from intake import handlers, queries
-from intake.webhooks import Secrets, hubspot, routes, standard
+from intake import handlers
+from intake.api.webhooks import routes
+from intake.store import queries
+from intake.webhooks import Secrets, hubspot, standard
 from premium.webhooks import store as operator
 from premium.webhooks.command import apply_connections
 from shared.basics.errors import Transient

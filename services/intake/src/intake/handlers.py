@@ -8,9 +8,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from intake import accounts, cloudevents, erasure, queries, roster, service, webhooks
+from intake import accounts, cloudevents, erasure, roster, service, webhooks
 from intake.domain import NumberKeys, receipts
 from intake.service import Document
+from intake.store import queries
 from intake.store import tickets as ticket_store
 from shared.basics.errors import Poison
 from shared.basics.tracing import context_of

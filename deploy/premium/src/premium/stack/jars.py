@@ -1,35 +1,14 @@
 """Kafka's jars: pinned by a list, kept in the user's cache, fetched when they are not there."""
 
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Final
 
-import platformdirs
-
+from premium.stack.jar import CACHE, Jar
 from premium.stack.reporting import Reporter
 from premium.stack.state import locked, speaking_of
 
-__all__ = ["CACHE", "Jar", "classpath", "fetch"]
-
-CACHE: Final = platformdirs.user_cache_path("premium-support") / "kafka"
-
-
-@dataclass(frozen=True)
-class Jar:
-    """A file of the list."""
-
-    group: str
-    artifact: str
-    version: str
-    size_bytes: int
-    sha256: str
-
-    @property
-    def path(self) -> Path:
-        """Where it is, or will be."""
-        return CACHE / f"{self.artifact}-{self.version}.jar"
+__all__ = ["classpath", "fetch"]
 
 
 @cache

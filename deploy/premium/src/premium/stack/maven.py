@@ -13,7 +13,7 @@ import requests
 from jgo.maven import MavenContext, PythonResolver
 
 from premium.stack.errors import StackError
-from premium.stack.jars import CACHE, Jar
+from premium.stack.jar import CACHE, Jar
 from premium.stack.reporting import Advance
 from premium.stack.state import speaking_of
 

@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from intake import cloudevents, erasure, queries, service, webhooks
+from intake import cloudevents, erasure, service
+from intake.api import webhooks
 from intake.api.asker import Asker, Asks
 from intake.api.auth import Confidant, Eraser, Reader, check_source
 from intake.api.schemas import (
@@ -31,6 +32,7 @@ from intake.cloudevents import Sent
 from intake.domain import NumberKeys
 from intake.idempotency import Asking, Kept, Keyed, Reception, Write, Written
 from intake.service import Document
+from intake.store import queries
 from intake.webhooks import Secrets
 from shared.basics.errors import Poison
 from shared.basics.tracing import context_or_new

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from intake.queries.due import receipt_now, with_due
+from intake.domain.due_times import receipt_now, with_due
 from shared.events import ClockFact, Envelope, Event, ReceiptIssued, ticket_id_of
 from shared.platform.postgres import Tx
 from shared.tickets.due import CLOCKS, Timed, follow

@@ -1,0 +1,27 @@
+"""A jar of Kafka, and where they are kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+__all__ = ["CACHE", "Jar"]
+
+CACHE: Final = platformdirs.user_cache_path("premium-support") / "kafka"
+
+
+@dataclass(frozen=True)
+class Jar:
+    """A file of the list."""
+
+    group: str
+    artifact: str
+    version: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or will be."""
+        return CACHE / f"{self.artifact}-{self.version}.jar"
