@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.browser.desk import Desk, opened
+from tests.browser.inbox_server import Desk, opened
 
 from shared.testing.databases import MakeDatabase
 

@@ -18,8 +18,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.chaos.acting import Router, act_once, set_up
-from tests.chaos.wrong import found_wrong, told_wrong
+from tests.chaos.invariants import found_wrong, told_wrong
+from tests.chaos.random_actions import Router, act_once, set_up
 
 from premium.stack import Stack
 from router.sweep import Sweeper

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
-from tests.e2e.seats import Lead, Seat, Specialist
+from tests.e2e.page_users import Lead, Seat, Specialist
 
 from premium.proof.tables import Tables
 from premium.stack import DATABASES, Stack

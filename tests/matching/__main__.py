@@ -9,7 +9,7 @@ from statistics import mean
 from typing import Final
 
 from tests.matching.cases import Case, draw
-from tests.matching.ways import least_loaded, optimum, ours, round_robin
+from tests.matching.strategies import least_loaded, optimum, ours, round_robin
 
 from shared.basics.clock import elapsed_s
 

@@ -3,7 +3,7 @@
 from statistics import mean
 
 from tests.matching.cases import Case, draw
-from tests.matching.ways import least_loaded, optimum, ours, round_robin
+from tests.matching.strategies import least_loaded, optimum, ours, round_robin
 
 from shared.testing.builders import a_specialist, a_ticket
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import Final, get_args
 from uuid import UUID
 
-from tests.simulation.happenings import ANSWERED, HANDS, SEVERE, SIMPLE, SIMPLE_WAITS, TICKET
+from tests.simulation.events import ANSWERED, HANDS, SEVERE, SIMPLE, SIMPLE_WAITS, TICKET
 
 from shared.events import Envelope, Event, TicketAbsorbed, TicketAccepted, TicketFact, TicketMerged
 from shared.sla.promises import (

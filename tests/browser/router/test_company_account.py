@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
-from tests.browser.desk import Desk, opened
+from tests.browser.inbox_server import Desk, opened
 from tests.browser.provider import providing
 
 from shared.testing.builders import a_specialist

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any, Final
 
 from playwright.async_api import Browser, Page, Request, Route, expect
-from tests.browser.desk import Desk
-from tests.browser.router.states import a_busy_day
+from tests.browser.inbox_server import Desk
+from tests.browser.router.page_states import a_busy_day
 
 from shared.events import TicketResponded
 from shared.testing.builders import a_specialist, a_ticket, told

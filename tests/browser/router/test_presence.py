@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from playwright.async_api import Browser, Page, Route, expect
-from tests.browser.desk import Desk
+from tests.browser.inbox_server import Desk
 
 from router.domain.commands import Say
 from router.domain.offers.rules import Backoff, OfferRules, Ring

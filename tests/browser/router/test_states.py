@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, ViewportSize
-from tests.browser.desk import Desk
-from tests.browser.router.states import STATES
+from tests.browser.inbox_server import Desk
+from tests.browser.router.page_states import STATES
 
 WIDE: Final = ViewportSize(width=1440, height=900)
 NARROW: Final = ViewportSize(width=320, height=800)

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
-from tests.integration.access.door import Door, Hand
+from tests.integration.access.keyed_service import Door, Hand
 
 import intake.api.app
 import router.api.app

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 from tests.integration.intake.conftest import REQUEST, Intake
-from tests.integration.intake.living import serving
+from tests.integration.intake.intake_process import serving
 
 from shared.testing.databases import FreshDatabase
 

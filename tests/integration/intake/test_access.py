@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.integration.access.door import Door, Hand, shown
+from tests.integration.access.keyed_service import Door, Hand, shown
 from tests.integration.intake.conftest import KEYS, as_read, listed
 
 from intake import handlers

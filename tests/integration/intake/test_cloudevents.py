@@ -13,7 +13,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from httpx import Response
 from tests.integration.intake.conftest import REQUEST, Intake
-from tests.integration.intake.living import TOPICS, consuming
+from tests.integration.intake.intake_process import TOPICS, consuming
 
 from shared.events import AccountListed
 from shared.platform.publisher import Outgoing

@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.fuzz.api import answers, hold_beside_its_document
 from tests.integration.intake.conftest import Intake
-from tests.integration.intake.living import serving
+from tests.integration.intake.intake_process import serving
 
 from shared.testing.databases import FreshDatabase
 

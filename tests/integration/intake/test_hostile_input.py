@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.integration.hostile import Spoiled, faults, spoiled_bodies, spoiled_targets
 from tests.integration.intake.conftest import Intake
-from tests.integration.intake.living import serving
+from tests.integration.intake.intake_process import serving
 
 from intake.webhooks import hubspot, standard
 from premium.stack.keys import connected

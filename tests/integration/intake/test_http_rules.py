@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 from tests.integration.intake.conftest import REQUEST, Intake
-from tests.integration.intake.living import serving
+from tests.integration.intake.intake_process import serving
 
 from shared.testing.databases import FreshDatabase
 

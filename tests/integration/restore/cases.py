@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from tests.chaos.wrong import WRONG
+from tests.chaos.invariants import WRONG
 
 import intake.app
 import intake.handlers

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 from httpx import ASGITransport, AsyncClient
-from tests.chaos.wrong import announced
-from tests.integration.router.desk import in_process
+from tests.chaos.invariants import announced
 from tests.integration.router.keys import key_for_everybody
-from tests.integration.router.living import Nursery, nursery
+from tests.integration.router.router_parts import in_process
+from tests.integration.router.router_processes import Nursery, nursery
 from tests.integration.router.storm import STORM, End, keeping_books, play
 
 from premium.stack import Stack

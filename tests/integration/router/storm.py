@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
-from tests.chaos.wrong import Fact, found_wrong, told_wrong
+from tests.chaos.invariants import Fact, found_wrong, told_wrong
 from tests.integration.router.keys import key_for_everybody
 
 from shared.basics.clock import or_after

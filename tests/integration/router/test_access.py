@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.chaos.acting import Router
-from tests.integration.access.door import Door, Hand, shown
+from tests.chaos.random_actions import Router
+from tests.integration.access.keyed_service import Door, Hand, shown
 
 from router.api.app import make_app
 from router.domain.offers.rules import OfferRules

@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 import pytest
-from tests.browser.desk import Desk, opened
+from tests.browser.inbox_server import Desk, opened
 from tests.integration.hostile import Spoiled, faults, spoiled_bodies, spoiled_targets
 from tests.integration.router.keys import key_for_everybody
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import asyncpg
 import pytest
 from httpx import AsyncClient, Response
-from tests.chaos.acting import Router, act_once, set_up
-from tests.chaos.wrong import found_wrong, told_wrong
+from tests.chaos.invariants import found_wrong, told_wrong
+from tests.chaos.random_actions import Router, act_once, set_up
 from tests.integration.router.conftest import at_the_door
 
 from router.sweep import Sweeper

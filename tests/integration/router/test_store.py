@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 from asyncpg import CheckViolationError
-from tests.integration.router.morning import a_morning, channel_of, dice_of
+from tests.integration.router.generated_morning import a_morning, channel_of, dice_of
 from tests.integration.router.storm import a_moment
 
 from router.domain.matching import Pool, default_rules

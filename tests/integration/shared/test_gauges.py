@@ -8,13 +8,7 @@ from datetime import datetime
 import asyncpg
 from httpx import AsyncClient
 from tests.integration.restore.cases import INTAKE, NOTIFIER, ROUTER, SLA_MONITOR, Case
-from tests.integration.shared.test_consumer import (
-    SERVICE,
-    MakeDatabase,
-    consumer_of,
-    good,
-    spoiled,
-)
+from tests.integration.shared.test_consumer import SERVICE, MakeDatabase, consumer_of, good, spoiled
 from tests.integration.shared.test_recreated import until
 
 from premium.stack.ports import free_port

@@ -10,13 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
-from tests.integration.shared.test_consumer import (
-    DEAD_LETTERS,
-    MakeDatabase,
-    Seen,
-    consuming,
-    good,
-)
+from tests.integration.shared.test_consumer import DEAD_LETTERS, MakeDatabase, Seen, consuming, good
 
 from shared.events import Envelope, Event
 from shared.platform.postgres import Tx

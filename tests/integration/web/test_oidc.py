@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import AnyHttpUrl, SecretStr
-from tests.browser.desk import REAL_NOW, Desk, opened
+from tests.browser.inbox_server import REAL_NOW, Desk, opened
 from tests.integration.web.issuer import CLIENT, SECRET, Issuer, issuing
 
 from shared.platform.postgres import Database

@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx
 import pytest
-from tests.browser.desk import Desk, opened
+from tests.browser.inbox_server import Desk, opened
 from tests.integration.router.storm import a_moment
 
 from router.pages import presence

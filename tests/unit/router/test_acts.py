@@ -1,7 +1,7 @@
 """What specialists and leads do with tickets, one rule a test."""
 
 import pytest
-from tests.unit.router.living import ADesk, ticket_id
+from tests.unit.router.assignments import ADesk, ticket_id
 
 from router.domain.commands import (
     Confirm,

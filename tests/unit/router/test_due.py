@@ -5,7 +5,7 @@ from itertools import permutations
 from uuid import UUID
 
 import pytest
-from tests.unit.router.living import ADesk
+from tests.unit.router.assignments import ADesk
 
 from router.domain.assignment.session import Desk
 from router.domain.offers.rules import OfferRules

@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.unit.router.living import ADesk, Step, ticket_id
+from tests.unit.router.assignments import ADesk, Step, ticket_id
 
 from router.domain.commands import (
     Accept,

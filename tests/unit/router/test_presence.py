@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.router.living import ADesk, ticket_id
+from tests.unit.router.assignments import ADesk, ticket_id
 
 from router.domain.commands import Say
 from router.domain.offers.rules import Grace, OfferRules

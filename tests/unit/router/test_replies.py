@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from tests.unit.router.living import ADesk
+from tests.unit.router.assignments import ADesk
 
 from router.domain.commands import Decline, Respond
 from shared.events import (

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from httpx import AsyncClient, Response
 from tests.integration.intake.conftest import REQUEST, Intake, listed
-from tests.integration.intake.living import serving
+from tests.integration.intake.intake_process import serving
 from tests.integration.intake.test_webhooks import (
     HUBSPOT_PATH,
     KEY,

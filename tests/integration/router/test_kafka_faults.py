@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer
 from tests.integration.router.conftest import Own
-from tests.integration.router.living import GROUP, Living, Nursery, living
 from tests.integration.router.proxy import Fate, Message, proxied
+from tests.integration.router.router_processes import GROUP, Living, Nursery, living
 from tests.integration.router.storm import End, keeping_books
 
 from router.handlers import CONSUMES

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from playwright.async_api import Browser, Page
-from tests.browser.desk import Desk
+from tests.browser.inbox_server import Desk
 
 from shared.events import ClockPaused, CustomerReplied, TicketResolved, TicketResponded
 from shared.sla.promises import Channel

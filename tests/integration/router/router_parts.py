@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from httpx import ASGITransport, AsyncClient, Response
-from tests.chaos.acting import Router
+from tests.chaos.random_actions import Router
 from tests.integration.router.storm import Books, Post, a_moment
 
 from router.api.app import make_app

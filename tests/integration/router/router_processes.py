@@ -14,8 +14,8 @@ from typing import Final
 
 import psutil
 from httpx import AsyncClient, HTTPError
-from tests.chaos.wrong import Fact
-from tests.integration.router.nursery import LOG
+from tests.chaos.invariants import Fact
+from tests.integration.router.process_factory import LOG
 from tests.integration.router.storm import STORM, Books, End, Post, a_moment, play
 
 from premium.stack.ports import free_port
@@ -59,7 +59,7 @@ class Nursery:
 def nursery(logs: Path) -> Iterator[Nursery]:
     """Have everything loaded once."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.router.nursery"],
+        [sys.executable, "-m", "tests.integration.router.process_factory"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

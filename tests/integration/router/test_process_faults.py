@@ -7,8 +7,8 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from typing import Final
 
 import pytest
-from tests.integration.router.living import Living, Nursery, living
 from tests.integration.router.proxy import Fate, Message, Proxy, proxied
+from tests.integration.router.router_processes import Living, Nursery, living
 from tests.integration.router.storm import End, keeping_books
 
 from premium.stack.keys import connected

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from httpx import AsyncClient
 from tests.integration.intake.conftest import REQUEST, Intake, listed
-from tests.integration.intake.living import (
+from tests.integration.intake.intake_process import (
     DEAD_LETTERS,
     INBOUND,
     RECEIPTS,

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import asyncpg
 import pytest
-from tests.chaos.wrong import announced
+from tests.chaos.invariants import announced
 from tests.integration.router.conftest import Own
-from tests.integration.router.desk import InProcess, in_process
 from tests.integration.router.proxy import Fate, Message, Proxy, proxied
+from tests.integration.router.router_parts import InProcess, in_process
 from tests.integration.router.storm import STORM, Books, End, keeping_books, play
 
 from shared.basics.errors import Transient

@@ -1,6 +1,6 @@
 """Router as processes: one that has loaded all there is to load makes each in a moment.
 
-    python -m tests.integration.router.nursery
+    python -m tests.integration.router.process_factory
 
 reads an environment a line, as JSON, and writes the id of the process that serves by it.
 """
