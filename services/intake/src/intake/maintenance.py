@@ -4,19 +4,15 @@ import asyncio
 from datetime import timedelta
 from typing import Final, override
 
-import structlog
-
 from intake import idempotency, service
 from intake.domain import NumberKeys, language
 from shared.basics.clock import elapsed_s, or_after
-from shared.basics.errors import Transient
 from shared.platform import postgres
 from shared.platform.background import Background
 from shared.platform.postgres import Database
 
 __all__ = ["Keeper"]
 
-_LOG = structlog.get_logger()
 _LOOK_S: Final = 1.0
 _FORGET_S: Final = timedelta(hours=1).total_seconds()
 
@@ -39,12 +35,7 @@ class Keeper(Background):
     @override
     async def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                more = await self._look()
-            except Transient as e:
-                _LOG.warning("keeper_waits", reason=str(e))
-                more = False
-            if not more:
+            if not await self._look():
                 await or_after(self._stop.wait(), _LOOK_S)
 
     async def _look(self) -> bool:

@@ -2,21 +2,16 @@
 
 from typing import Final, override
 
-import structlog
-
 from router.service.routing import Matcher
 from router.store import tickets as ticket_store
 from shared.basics.clock import or_after
-from shared.basics.errors import Transient
 from shared.platform.background import Background
 from shared.platform.postgres import Database, now
 
 __all__ = ["Sweeper", "sweep"]
 
-_LOG = structlog.get_logger()
 _LOOK_S: Final = 0.05
 """How often to look for what others, or a change of business time, made due."""
-_AWAY_S: Final = 0.5
 
 
 async def sweep(db: Database, matcher: Matcher) -> None:
@@ -35,14 +30,6 @@ class Sweeper(Background):
 
     @override
     async def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                await self._watch()
-            except Transient as e:
-                _LOG.warning("sweep_waits", reason=str(e))
-                await or_after(self._stop.wait(), _AWAY_S)
-
-    async def _watch(self) -> None:
         async with self._db.session() as session:
             while not self._stop.is_set():
                 wait_s = await ticket_store.seconds_to_wake(session)

@@ -6,7 +6,6 @@ from uuid import uuid5
 import structlog
 
 from shared.basics.clock import or_after
-from shared.basics.errors import Transient
 from shared.platform import outbox
 from shared.platform.background import Background
 from shared.platform.postgres import Database, Tx, now
@@ -21,7 +20,6 @@ CHUNK_MAX: Final = 200
 """Tickets in one transaction: it holds a lock on each, and what falls due waits for it."""
 _LOOK_S: Final = 0.25
 """How often to look for a change: it may be saved by another instance."""
-_AWAY_S: Final = 0.5
 
 
 async def reevaluate(db: Database, folding: Folding, *, limit: int = CHUNK_MAX) -> bool:
@@ -58,14 +56,6 @@ class Reevaluator(Background):
 
     @override
     async def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                await self._watch()
-            except Transient as e:
-                _LOG.warning("reevaluation_waits", reason=str(e))
-                await or_after(self._stop.wait(), _AWAY_S)
-
-    async def _watch(self) -> None:
         async with self._db.session() as session:
             while not self._stop.is_set():
                 if await reevaluation_store.is_pending(session):

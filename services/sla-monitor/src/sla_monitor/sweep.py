@@ -12,10 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, override
 from uuid import NAMESPACE_OID, uuid5
 
-import structlog
-
 from shared.basics.clock import elapsed_s, or_after
-from shared.basics.errors import Transient
 from shared.events import Envelope, WatermarkAdvanced
 from shared.platform import outbox
 from shared.platform.background import Background
@@ -28,13 +25,11 @@ from sla_monitor.telemetry import LAG_S, SKIPPED, SWEPT
 
 __all__ = ["Sweeper", "sweep"]
 
-_LOG = structlog.get_logger()
 _BATCH_MAX: Final = 600
 _JUST_DUE_MAX: Final = 120
 """Room in each sweep for what has just fallen due, however much has been due for longer."""
 _LOOK_S: Final = 0.05
 """How often to look for what another instance, or a change of business time, made due."""
-_AWAY_S: Final = 0.5
 _WORD_EVERY: Final = timedelta(seconds=1)
 _ALL: Final = Share()
 _SHARES: Final = 4
@@ -152,14 +147,6 @@ class Sweeper(Background):
 
     @override
     async def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                await self._watch()
-            except Transient as e:
-                _LOG.warning("sweep_waits", reason=str(e))
-                await or_after(self._stop.wait(), _AWAY_S)
-
-    async def _watch(self) -> None:
         word_s = _WORD_EVERY.total_seconds()
         told_at = elapsed_s() - word_s
         async with self._db.session() as session:

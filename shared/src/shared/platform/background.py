@@ -7,19 +7,22 @@ from typing import Final
 import structlog
 
 from shared.basics.clock import or_after
+from shared.basics.errors import Transient
 from shared.platform import telemetry
 
 __all__ = ["Background"]
 
 _LOG: Final = structlog.get_logger()
 _AGAIN_S: Final = 1.0
+_AWAY_S: Final = 0.5
 
 
 class Background(ABC):
     """Runs `_run`, which leaves when `_stop` is set; the lifecycle watches its task.
 
-    What `_run` did not foresee is logged and counted, and it runs again: it keeps nothing that a
-    rollback does not undo, and a failed statement of one part is no reason for the others to end.
+    While a server is away (`Transient`), `_run` is run again every half second. What it did not
+    foresee is logged and counted, and it runs again, too: it keeps nothing that a rollback does
+    not undo, and a failed statement of one part is no reason for the others to end.
     """
 
     def __init__(self, name: str) -> None:
@@ -46,6 +49,9 @@ class Background(ABC):
         while True:
             try:
                 return await self._run()
+            except Transient as e:
+                _LOG.warning("part_waits", part=self._name, reason=str(e))
+                await or_after(self._stop.wait(), _AWAY_S)
             except Exception as e:  # noqa: BLE001 - said, and tried again
                 telemetry.PART_FAILURES.labels(self._name).inc()
                 _LOG.error("part_failed", part=self._name, exc_info=e)

@@ -6,7 +6,6 @@ from typing import Final, override
 from uuid import UUID
 
 from shared.basics.clock import or_after
-from shared.basics.errors import Transient
 from shared.platform import offsets
 from shared.platform.background import Background
 from shared.platform.offsets import Progress
@@ -73,10 +72,7 @@ class Pruner(Background):
     @override
     async def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                async with self._db.transaction() as tx:
-                    forgotten = await self._forget(tx, limit=_FORGET_MAX)
-            except Transient:
-                forgotten = 0
+            async with self._db.transaction() as tx:
+                forgotten = await self._forget(tx, limit=_FORGET_MAX)
             if forgotten < _FORGET_MAX:
                 await or_after(self._stop.wait(), _EVERY_S)
