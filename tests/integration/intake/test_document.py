@@ -26,7 +26,7 @@ async def test_every_operation_answers_as_its_document_says(
             str(client.base_url).rstrip("/"),
             client.headers["authorization"],
             tmp_path,
-            phases="fuzzing",
+            phases="examples,fuzzing",
             examples=EXAMPLES,
         )
     assert not failed

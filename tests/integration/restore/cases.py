@@ -79,6 +79,8 @@ class Case:
     """The tables of what the service decides by the order in which facts come to it."""
     wrong: Sequence[str] = ()
     """Queries that find what must never be."""
+    publishes_by_order: bool = False
+    """What it publishes depends on the order in which its topics come; its rows do not."""
 
     @property
     def follows(self) -> Sequence[str]:
@@ -229,6 +231,7 @@ ROUTER: Final = Case(
     ),
     decided=ROUTER_DECIDED,
     wrong=(WRONG["is forgotten"],),
+    publishes_by_order=True,
 )
 SLA_MONITOR: Final = Case(
     "sla_monitor",
@@ -255,6 +258,7 @@ SLA_MONITOR: Final = Case(
         "SELECT * FROM exception_window",
     ),
     "SELECT count(*) FROM clock WHERE next_at <= premium_now()",
+    publishes_by_order=True,  # of a policy and the tickets that it concerns
 )
 NOTIFIER: Final = Case(
     "notifier",

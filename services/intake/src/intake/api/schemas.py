@@ -42,6 +42,10 @@ _CLOUDEVENT: Final = {
         "data": _DOCUMENT,
         "data_base64": {"type": "string", "contentEncoding": "base64"},
     },
+    "not": {
+        "properties": {"data": {}, "data_base64": {}},
+        "required": ["data", "data_base64"],
+    },
 }
 CLOUDEVENT_BODY: Final = {
     "requestBody": {
