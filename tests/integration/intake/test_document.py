@@ -32,4 +32,5 @@ async def test_every_operation_answers_as_its_document_says(
     assert not failed
     counts = Counter(answers(tmp_path))
     assert len({operation for operation, _ in counts if " /" in operation}) == OPERATIONS
-    assert counts["POST /v1/tickets", HTTPStatus.ACCEPTED], counts
+    receipts = {HTTPStatus.OK, HTTPStatus.ACCEPTED}
+    assert any(counts["POST /v1/tickets", status] for status in receipts), counts
