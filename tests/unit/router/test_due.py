@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from tests.unit.router.assignments import ADesk
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from router.domain.ticket import Ticket
@@ -148,9 +148,9 @@ def test_a_ticket_that_is_due_again_takes_its_place() -> None:
 
 def test_a_record_that_says_nothing_new_changes_nothing() -> None:
     """Nothing is decided, announced or saved for it."""
-    desk = Desk(Roster([]), [the_ticket(a_ticket("T1"))], NOON, OfferRules())
-    desk.apply(a_clock(ClockStarted, "T1", due_min=60))
-    assert (desk.announced, desk.touched) == ([], set())
+    session = AssignmentSession(Roster([]), [the_ticket(a_ticket("T1"))], NOON, OfferRules())
+    session.apply(a_clock(ClockStarted, "T1", due_min=60))
+    assert (session.state.announced, session.state.touched) == ([], set())
 
 
 @pytest.mark.parametrize(

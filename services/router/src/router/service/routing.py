@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from router.domain import callbacks
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.callbacks import Book, Call, Dial
-from router.domain.command_handlers import do, say
+from router.domain.command_handlers import execute, report_presence
 from router.domain.commands import (
     REPEATED_WITHIN,
     Accept,
@@ -79,9 +79,9 @@ class Matcher:
     async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
         """Fold fresh events in, match, save, and announce who has what and why."""
 
-        def apply_all(desk: Desk, book: Book) -> None:
+        def apply_all(session: AssignmentSession, book: Book) -> None:
             for envelope in envelopes:
-                callbacks.follow(desk, book, envelope)
+                callbacks.follow(session, book, envelope)
 
         async with self._memory.lent(tx) as remembered:
             await _decide(tx, remembered, _Concern(envelopes), now, apply_all)
@@ -117,7 +117,9 @@ class Matcher:
         if beat is None or not await self.say_again(tx, name, now, beat.presence):
             async with self._memory.lent(tx) as remembered:
                 concern = _Concern(people={name})
-                await _decide(tx, remembered, concern, now, lambda desk, _: say(desk, word))
+                await _decide(
+                    tx, remembered, concern, now, lambda session, _: report_presence(session, word)
+                )
 
     async def say_again(
         self, tx: Tx, name: str, now: datetime, presence: Presence | None = None
@@ -155,9 +157,9 @@ async def _act(tx: Tx, remembered: Remembered, wanted: Act, now: datetime) -> Do
     else:
         tickets = {wanted.ticket_id}
 
-    def act(desk: Desk, book: Book) -> Done:
-        done = do(desk, wanted, offer)
-        callbacks.hear(desk, book)
+    def act(session: AssignmentSession, book: Book) -> Done:
+        done = execute(session, wanted, offer)
+        callbacks.hear(session, book)
         return done
 
     return await _decide(tx, remembered, _Concern(tickets=tickets), now, act)
@@ -168,7 +170,7 @@ async def _decide[T](
     remembered: Remembered,
     concern: _Concern,
     now: datetime,
-    act: Callable[[Desk, Book], T],
+    act: Callable[[AssignmentSession, Book], T],
 ) -> T:
     """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
     roster, rules = remembered.roster, remembered.offering
@@ -183,23 +185,24 @@ async def _decide[T](
     limits: dict[Pool, int] = {}
     while True:
         tickets, known = await ticket_store.load_tickets(tx, ids, changing | turning)
-        desk, book = Desk(roster, tickets, now, rules), pages.open()
-        limits = limits or _limits(desk, concern)
+        session, book = AssignmentSession(roster, tickets, now, rules), pages.open()
+        state = session.state
+        limits = limits or _limits(session, concern)
         waiting, known_too = await ticket_store.load_waiting(tx, limits)
-        desk.bring_waiting(waiting, limits)
-        desk.acquaintances |= known | known_too | newly_known
-        desk.wake(shifts, concern.due)
-        outcome = act(desk, book)
-        short = desk.fell_short
+        session.dispatcher.add_waiting(waiting, limits)
+        state.account_affinity |= known | known_too | newly_known
+        session.wake(shifts, concern.due)
+        outcome = act(session, book)
+        short = session.dispatcher.insufficiently_loaded
         if not short:
             break
         limits |= {pool: limits.get(pool, _SPARE) * _WIDER for pool in short}
         roster.restore()
-    remembered.version = await ticket_store.save(tx, desk)
-    await ledgers.save(tx, book, desk, _accepted(concern))
-    announced = [*book.announced, *desk.announced, *await coverage.keep(tx, desk, now)]
+    remembered.version = await ticket_store.save(tx, state)
+    await ledgers.save(tx, book, state, _accepted(concern))
+    announced = [*book.announced, *state.announced, *await coverage.keep(tx, state, now)]
     await outbox.add(tx, announced)
-    await ticket_history.record(tx, [*concern.envelopes, *announced], desk.tickets)
+    await ticket_history.record(tx, [*concern.envelopes, *announced], state.tickets)
     return outcome
 
 
@@ -215,8 +218,8 @@ def _tickets(concern: _Concern) -> set[UUID]:
     return told_of.union(concern.tickets, concern.due)
 
 
-def _limits(desk: Desk, concern: _Concern) -> dict[Pool, int]:
-    coming = desk.to_come(concern.envelopes, concern.people)
+def _limits(session: AssignmentSession, concern: _Concern) -> dict[Pool, int]:
+    coming = session.estimate_allocations(concern.envelopes, concern.people)
     return {pool: min(_SPARE + max(0, room), _LOADED_MAX) for pool, room in coming.items()}
 
 
