@@ -36,7 +36,7 @@ class ADesk:
     names: set[str] = field(default_factory=set)
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
     offers: dict[UUID, Offer] = field(default_factory=dict)
-    account_affinity: dict[str, AccountAffinity] = field(default_factory=dict)
+    affinities: dict[str, AccountAffinity] = field(default_factory=dict)
     announced: list[Envelope[Event]] = field(default_factory=list)
 
     @property
@@ -98,7 +98,7 @@ class ADesk:
     def _begin(self) -> AssignmentSession:
         self.roster.restore()
         session = AssignmentSession(self.roster, deepcopy(self._rows()), self.now, self.rules)
-        session.state.account_affinity = {**self.account_affinity}
+        session.state.affinities = {**self.affinities}
         session.dispatcher.add_waiting((), dict.fromkeys(self.roster.pools, 1))
         session.wake({})
         return session
@@ -110,7 +110,7 @@ class ADesk:
         self.roster.settle()
         state = session.state
         self.names.update(state.listed)
-        self.account_affinity = state.account_affinity
+        self.affinities = state.affinities
         self.tickets = state.tickets
         self.offers |= state.offers
         self.announced += state.announced

@@ -102,7 +102,7 @@ class World:
 
     roster: Roster = field(default_factory=lambda: Roster([]))
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
-    account_affinity: dict[str, AccountAffinity] = field(default_factory=dict)
+    affinities: dict[str, AccountAffinity] = field(default_factory=dict)
     announced: list[Envelope[Event]] = field(default_factory=list)
 
     def take(self, batch: Sequence[Record], spare: int) -> AssignmentSession:
@@ -116,7 +116,7 @@ class World:
             self.roster.restore()
         self.roster.settle()
         self.tickets.update(session.state.tickets)
-        self.account_affinity = session.state.account_affinity
+        self.affinities = session.state.affinities
         self.announced += session.state.announced
         return session
 
@@ -125,7 +125,7 @@ class World:
         rows = sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
         known = [t for t in rows if t.ticket_id in ids or t.specialist_id]
         session = AssignmentSession(self.roster, deepcopy(known), NOW, DIRECTLY)
-        session.state.account_affinity = {**self.account_affinity}
+        session.state.affinities = {**self.affinities}
         session.dispatcher.add_waiting(deepcopy([*self.earliest(limits)]), limits)
         for record in batch:
             _play(session, record)

@@ -77,7 +77,7 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
     coming = [*_requests(dice)]
     for minute in range(24 * 60):
         session = AssignmentSession(roster, tickets.values(), NOON + minutes(minute), OfferRules())
-        session.state.account_affinity = known
+        session.state.affinities = known
         session.dispatcher.add_waiting(
             [ticket for ticket in tickets.values() if ticket.waits],
             dict.fromkeys(roster.pools, TICKETS + 1),
@@ -89,7 +89,7 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
             with suppress(Conflict):
                 execute(session, act, offer)
         roster.settle()
-        tickets, known = session.state.tickets, session.state.account_affinity
+        tickets, known = session.state.tickets, session.state.affinities
         yield from session.state.announced
 
 

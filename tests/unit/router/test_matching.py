@@ -71,7 +71,7 @@ def after(
 ) -> AssignmentSession:
     """Apply records to an empty session, so long after noon."""
     session = AssignmentSession(Roster([], rules), [], NOON + minutes(after_min), DIRECTLY)
-    session.state.account_affinity |= known
+    session.state.affinities |= known
     for record in records:
         session.apply(record)
     return session
@@ -236,7 +236,7 @@ def test_a_record_counts_everybody_and_finds_the_best(
     team, coming = morning
     session = after(*team, after_min=after_min, rules=NEEDS_CRM)
     for ticket in {one.id: one for one in coming}.values():
-        known = session.state.account_affinity.get(ticket.event.account_id)  # type: ignore[attr-defined]
+        known = session.state.affinities.get(ticket.event.account_id)  # type: ignore[attr-defined]
         before = {name: one.copy() for name, one in session.state.roster.everybody.items()}
         told_before = len(session.state.decisions)
         crowd = Roster(before.values(), NEEDS_CRM)

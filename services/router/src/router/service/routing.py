@@ -190,7 +190,7 @@ async def _decide[T](
         limits = limits or _limits(session, concern)
         waiting, known_too = await ticket_store.load_waiting(tx, limits)
         session.dispatcher.add_waiting(waiting, limits)
-        state.account_affinity |= known | known_too | newly_known
+        state.affinities |= known | known_too | newly_known
         session.wake(shifts, concern.due)
         outcome = act(session, book)
         short = session.dispatcher.insufficiently_loaded

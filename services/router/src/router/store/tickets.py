@@ -280,7 +280,7 @@ async def _save_decided(tx: Tx, state: AssignmentState) -> None:
         person = state.specialist(specialist_id)
         after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
         loads.append((specialist_id, channel, *before, *after, person.last_at.get(channel)))
-    met = [(one, *state.account_affinity[one]) for one in state.affinity_changed]
+    met = [(one, *state.affinities[one]) for one in state.affinity_changed]
     decisions = [
         (one.event.ticket_id, one.id, one.event.decided_at, one.event.model_dump_json())
         for one in state.decisions

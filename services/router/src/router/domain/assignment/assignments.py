@@ -79,7 +79,7 @@ class Assignments:
         if accepted is None:
             self._change_load(specialist, terms.channel, 1)
         affinity = AccountAffinity(specialist.specialist_id, self._now)
-        state.account_affinity[terms.account_id] = affinity
+        state.affinities[terms.account_id] = affinity
         state.affinity_changed.add(terms.account_id)
         event = TicketAssigned(
             ticket_id=ticket.ticket_id,

@@ -129,6 +129,6 @@ class Dispatcher:
 
     def _decide(self, ticket: Ticket) -> AssignmentExplained:
         state, roster = self._state, self._roster
-        affinity = state.account_affinity.get(ticket.terms.account_id)
+        affinity = state.affinities.get(ticket.terms.account_id)
         asked = question(roster, ticket, affinity, state.now)
         return decide(asked, roster, roster.rules.weights, state.now)

@@ -34,7 +34,7 @@ class AssignmentState:
     now: datetime
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
     """Tickets that were loaded or created, by id."""
-    account_affinity: dict[str, AccountAffinity] = field(default_factory=dict)
+    affinities: dict[str, AccountAffinity] = field(default_factory=dict)
     """The specialist who last had a ticket of an account, by account."""
     traces: dict[UUID, str] = field(default_factory=dict)
     """Trace of the event or command in progress, by ticket; without one the request's counts."""
@@ -49,7 +49,7 @@ class AssignmentState:
     loads_before: dict[tuple[str, Channel], CapacityAndLoad] = field(default_factory=dict)
     """Values as loaded: the save fails if another transaction changed them meanwhile."""
     affinity_changed: set[str] = field(default_factory=set)
-    """Accounts whose entry in ``account_affinity`` is new."""
+    """Accounts whose entry in ``affinities`` is new."""
     listed: dict[str, Specialist] = field(default_factory=dict)
     """Specialists whom the roster listed or removed."""
     shift_changed: dict[str, Specialist] = field(default_factory=dict)
