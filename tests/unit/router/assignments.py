@@ -1,4 +1,4 @@
-"""A desk that lives on from one transaction to the next, as PostgreSQL lets it."""
+"""A router without a database: each step is a session of its own, and memory keeps the results."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -27,8 +27,8 @@ def ticket_id(name: str) -> UUID:
 
 
 @dataclass
-class ADesk:
-    """What is left between two transactions: a roster that is remembered, tickets as in a table."""
+class InMemoryRouter:
+    """Keeps between sessions what the roster cache and PostgreSQL keep."""
 
     rules: OfferRules = field(default_factory=OfferRules)
     now: datetime = NOON

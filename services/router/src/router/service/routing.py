@@ -1,4 +1,4 @@
-"""Facts, acts of people, and time become offers and assignments."""
+"""The use cases of routing: events, commands and time lead to offers and assignments."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -45,7 +45,7 @@ from shared.events import (
 from shared.platform import outbox
 from shared.platform.postgres import Tx
 
-__all__ = ["Matcher"]
+__all__ = ["RoutingService"]
 
 _SPARE: Final = 1
 """Tickets loaded of each pool beyond the room to come: some are not for everybody."""
@@ -66,18 +66,18 @@ class _Concern(NamedTuple):
     """Tickets that time wakes."""
 
 
-class Matcher:
-    """Decides, one transaction at a time, on a roster that it remembers."""
+class RoutingService:
+    """Runs one transaction at a time, on a cached roster: load, decide, save, announce."""
 
     def __init__(self, rules: Rules) -> None:
         self._memory = Memory(rules)
 
     def alone(self, tx: Tx) -> AbstractAsyncContextManager[None]:
-        """Become the only one who matches until ``tx`` ends, for what is read to be still so."""
+        """Hold the matching lock until ``tx`` ends, so that what is read stays true."""
         return self._memory.alone(tx)
 
     async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
-        """Fold fresh events in, match, save, and announce who has what and why."""
+        """Apply new events, match, save, and announce assignments with their reasons."""
 
         def apply_all(session: AssignmentSession, book: Book) -> None:
             for envelope in envelopes:
@@ -86,11 +86,16 @@ class Matcher:
         async with self._memory.lent(tx) as remembered:
             await _decide(tx, remembered, _Concern(envelopes), now, apply_all)
 
-    async def act(self, tx: Tx, wanted: Act, now: datetime, word: str | None = None) -> Outcome:
-        """Let somebody act, once: done again, it has the same answer.
+    async def execute(self, tx: Tx, wanted: Act, now: datetime, word: str | None = None) -> Outcome:
+        """Execute a command once; a repeated one has the same outcome and no effect.
 
-        Done again is what comes under the same ``word``, or else is in vain and was done just
-        before. Raises Unknown, Conflict, OtherAct.
+        A command is repeated if it comes under the same idempotency key (``word``), or if it
+        conflicts and the same person gave it in the last minutes.
+
+        Raises:
+            Unknown: the ticket, offer or specialist does not exist.
+            Conflict: the command is not possible as things are.
+            OtherAct: the key came with another command.
         """
         async with self.alone(tx):
             before = word and await kept.asked_before(tx, word, deed_of(wanted))
@@ -107,41 +112,45 @@ class Matcher:
             await kept.add_act(tx, replace(done, word=word), at=now)
             return done.outcome
 
-    async def say(self, tx: Tx, word: Word, now: datetime) -> None:
-        """Take what a specialist says of themselves. Raises Unknown.
+    async def report_presence(self, tx: Tx, word: Word, now: datetime) -> None:
+        """Apply a presence report; a heartbeat that changes nothing only renews it, without a lock.
 
-        A heartbeat that says what was said before disturbs no decision.
+        Raises:
+            Unknown: the specialist does not exist.
         """
         name = word.specialist_id
         beat = word if isinstance(word, Say) and not word.hand_back else None
-        if beat is None or not await self.say_again(tx, name, now, beat.presence):
+        if beat is None or not await self.renew_presence(tx, name, now, beat.presence):
             async with self._memory.lent(tx) as remembered:
                 concern = _Concern(people={name})
                 await _decide(
                     tx, remembered, concern, now, lambda session, _: report_presence(session, word)
                 )
 
-    async def say_again(
+    async def renew_presence(
         self, tx: Tx, name: str, now: datetime, presence: Presence | None = None
     ) -> bool:
-        """Prolong somebody's word, whatever it is or if it is that; False where there is none."""
+        """Renew a reported presence that still holds; return False if there is none.
+
+        With ``presence``, only a report of that presence counts.
+        """
         rules = await kept.load_rules(tx)
         until = now + timedelta(seconds=rules.presence_lease_s)
         return await kept.say_again(tx, name, presence, now=now, until=until)
 
     async def dial(self, tx: Tx, dialled: Dial, now: datetime) -> Call:
-        """Take down what came of a call. Raises NoCallback, Settled, Stranger."""
+        """Record the result of a call. Raises NoCallback, Settled, Stranger."""
         act = partial(callbacks.dial, dialled=dialled, now=now)
         async with self._memory.lent(tx) as remembered:
             return await _decide(tx, remembered, _Concern(tickets={dialled.ticket_id}), now, act)
 
     async def why_waiting(self, tx: Tx, pools: Iterable[Pool]) -> dict[Pool, Waits]:
-        """Say why those of some pools wait, as the roster is now."""
+        """Return why tickets of some pools wait, by the roster as it is now."""
         async with self._memory.looked_at(tx) as roster:
             return {pool: roster.why_waiting(pool) for pool in pools}
 
     async def wake(self, tx: Tx, now: datetime) -> None:
-        """Do what time alone brings: shifts, presence, leases and graces end, calls are due."""
+        """Apply what is due: ends of shifts, presence, leases and graces, and planned calls."""
         act = partial(callbacks.remind, now=now)
         async with self._memory.lent(tx) as remembered:
             due = await ticket_store.due(tx, now, limit=_DUE_MAX)

@@ -23,7 +23,7 @@ def follow(session: AssignmentSession, book: Book, envelope: Envelope[Event]) ->
     ticket = session.state.tickets.get(ticket_id)
     before = book.calls(ticket_id)
     book.learn(envelope, unknown=ticket is None or ticket.request is None)
-    _let_ride(session, book, book.calls(ticket_id), envelope)
+    _join(session, book, book.calls(ticket_id), envelope)
     session.apply(envelope)
     book.reprice(ticket_id, session.state.tickets[ticket_id].call_due_at)
     _conclude(session, book, ticket_id, before, envelope)
@@ -48,7 +48,7 @@ def hear(session: AssignmentSession, book: Book) -> None:
 
 
 def dial(session: AssignmentSession, book: Book, dialled: Dial, now: datetime) -> Call:
-    """Take down what came of a call; who was spoken to needs nobody any more.
+    """Record the result of a call; a customer who was reached needs no other.
 
     Raises NoCallback, Settled, Stranger.
     """
@@ -62,7 +62,7 @@ def dial(session: AssignmentSession, book: Book, dialled: Dial, now: datetime) -
 
 
 def remind(session: AssignmentSession, book: Book, now: datetime) -> None:
-    """Remind those whose planned dial is due; who has no ticket at hand is given one anyway."""
+    """Announce reminders of the calls that are due, to the specialists who have their tickets."""
     for ticket_id in sorted(book.due(now)):
         for call in book.calls(ticket_id):
             if ticket_id in call.open:
@@ -81,14 +81,14 @@ def _conclude(
     for settled in book.settle(before, calls, cause):
         session.apply(settled)
     for call in calls:
-        _part(session, call)
+        _separate(session, call)
         book.plan(before, call, _leader(session, call) if call.open else None, cause)
 
 
-def _let_ride(
+def _join(
     session: AssignmentSession, book: Book, calls: Iterable[Call], cause: Envelope[Event]
 ) -> None:
-    """Before somebody is found for them: all but one wait for that one's call."""
+    """Join the open tickets of a call to its leader, before any of them is allocated."""
     for call in calls:
         for ticket_id in call.open:
             leader = _leader(session, call)
@@ -100,8 +100,8 @@ def _let_ride(
                 book.join(ticket_id, leader, cause)
 
 
-def _part(session: AssignmentSession, call: Call) -> None:
-    """Find somebody for whoever leads now, and nobody's call for those who are owed none."""
+def _separate(session: AssignmentSession, call: Call) -> None:
+    """Separate the leader, and tickets that wait for no call any more, from those they joined."""
     leads = {_leader(session, call)} if call.open else set()
     for wish in call.wishes:
         ticket = session.state.tickets[wish.ticket_id]
@@ -112,7 +112,7 @@ def _part(session: AssignmentSession, call: Call) -> None:
 
 
 def _leader(session: AssignmentSession, call: Call) -> UUID:
-    """Choose who stands for a call: who is in somebody's hands, else whom others ride with."""
+    """Choose the ticket that leads: with a specialist, else joined by others, else the first."""
     known = session.state.tickets
     tickets = [known[i] for i in call.open if i in known]
     held = [t.ticket_id for t in tickets if t.with_whom is not None]
