@@ -18,7 +18,7 @@ from intake.idempotency import make_reception
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from router.domain.matching import default_rules
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store.access import specialists_of
 from shared.platform.access import Access
 from shared.platform.api import make_api
@@ -50,6 +50,6 @@ def app_of(service: str) -> FastAPI:
         return intake.api.app.make_app(parts, routes)
     if service == "router":
         access = Access(database, specialists_of)
-        return router.api.app.make_app(database, Matcher(default_rules()), access, routes)
+        return router.api.app.make_app(database, RoutingService(default_rules()), access, routes)
     access = Access(database, accounts_of)
     return sla_monitor.api.app.make_app(database, access, routes)

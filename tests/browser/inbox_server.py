@@ -14,7 +14,7 @@ from router.api.app import make_app
 from router.domain.matching import default_rules
 from router.pages.details import Intake
 from router.pages.routes import inbox_routes
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import pages as inbox
 from router.store.access import specialists_of
 from shared.events import Envelope, Event
@@ -44,7 +44,7 @@ class Desk:
 
     db: Database
     fresh: FreshDatabase
-    matcher: Matcher
+    routing: RoutingService
     routes: Sequence[BaseRoute]
     address: str = ""
     server: HttpServer = field(init=False)
@@ -52,7 +52,7 @@ class Desk:
     async def serve(self, port: int = 0) -> None:
         """Listen; a port of the system's choosing unless one is named."""
         access = Access(self.db, specialists_of)
-        app = make_app(self.db, self.matcher, access, [*self.routes])
+        app = make_app(self.db, self.routing, access, [*self.routes])
         self.server = HttpServer(app, host="127.0.0.1", port=port)
         await self.server.start()
         assert self.server.listening is not None
@@ -69,7 +69,7 @@ class Desk:
     async def given(self, *envelopes: Envelope[Event]) -> None:
         """Let events have their effect, as the consumer does."""
         async with self.db.transaction() as tx:
-            await self.matcher.take(tx, envelopes, await now(tx))
+            await self.routing.take(tx, envelopes, await now(tx))
 
     async def link(self, name: str, *, lead: bool = False) -> str:
         """Make a link that lets somebody in."""
@@ -117,9 +117,9 @@ async def opened(
     db = Database(fresh.dsn, service="router")
     door = Intake(AnyHttpUrl(intake[0]), SecretStr(intake[1])) if intake else Intake(None, None)
     pulse = Pulse(db, inbox.look)
-    matcher = Matcher(default_rules())
-    pages = inbox_routes(db, matcher, pulse, door, Oidc(oidc) if oidc else None)
-    desk = Desk(db, fresh, matcher, pages)
+    routing = RoutingService(default_rules())
+    pages = inbox_routes(db, routing, pulse, door, Oidc(oidc) if oidc else None)
+    desk = Desk(db, fresh, routing, pages)
     async with AsyncExitStack() as stack:
         await db.start()
         stack.push_async_callback(db.stop)

@@ -23,7 +23,7 @@ from router.domain.commands import (
 from router.domain.matching import default_rules
 from router.domain.offers.rules import Backoff, Grace, OfferRules, Ring, SetAside
 from router.domain.specialist import CHANNELS
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import offers as kept
 from shared.basics.errors import Transient
 from shared.events import (
@@ -65,7 +65,7 @@ class Router(Database):
 
     def __init__(self, dsn: str, connections_max: int = 4) -> None:
         super().__init__(dsn, service="router", connections_max=connections_max)
-        self.matcher = Matcher(default_rules())
+        self.routing = RoutingService(default_rules())
 
 
 async def set_up(db: Router) -> None:
@@ -74,7 +74,7 @@ async def set_up(db: Router) -> None:
         await kept.save_rules(tx, RULES)
         room = dict.fromkeys(CHANNELS, ROOM)
         people = [a_specialist(name, capacity=room) for name in PEOPLE]
-        await db.matcher.take(tx, people, await now(tx))
+        await db.routing.take(tx, people, await now(tx))
 
 
 async def act_once(db: Router, random: Random) -> None:
@@ -82,11 +82,11 @@ async def act_once(db: Router, random: Random) -> None:
     with suppress(Conflict, Unknown, Transient):
         async with db.transaction() as tx, AsyncExitStack() as stack:
             if random.random() < 0.5:  # what is drawn is still so; else others may be faster
-                await stack.enter_async_context(db.matcher.alone(tx))
+                await stack.enter_async_context(db.routing.alone(tx))
             act = await _something(db, tx, random, await now(tx))
         if act is not None and random.random() < 0.2:
             async with db.transaction() as tx:
-                await db.matcher.act(tx, act, await now(tx))
+                await db.routing.execute(tx, act, await now(tx))
 
 
 async def _something(db: Router, tx: Tx, random: Random, at: datetime) -> Act | None:
@@ -95,18 +95,18 @@ async def _something(db: Router, tx: Tx, random: Random, at: datetime) -> Act | 
     if kind < 0.35:
         news = [_news(random, at) for _ in range(random.randint(1, 5))]
         fresh, _ = await inbox.claim(tx, [envelope.id for envelope in news])
-        await db.matcher.take(tx, [e for e in news if e.id in fresh], at)
+        await db.routing.take(tx, [e for e in news if e.id in fresh], at)
     elif kind < 0.5:
         word = random.choice(("online", "online", "online", "away", "offline"))
         said = Say(random.choice(PEOPLE), word, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
         away = [row["specialist_id"] for row in await tx.fetch(AWAY)]
         back = Return(random.choice(away)) if away and random.random() < 0.7 else None
         leave = Leave(said.specialist_id) if random.random() < 1 / 6 else None
-        await db.matcher.say(tx, back or leave or said, at)
+        await db.routing.report_presence(tx, back or leave or said, at)
     elif kind < 0.55:
-        await db.matcher.wake(tx, at)
+        await db.routing.wake(tx, at)
     elif (act := await _draw(tx, random)) is not None:
-        await db.matcher.act(tx, act, at)
+        await db.routing.execute(tx, act, at)
         return act
     return None
 

@@ -39,7 +39,7 @@ async def be_a_router(dsn: str, seed: int) -> None:
     random = Random(seed)  # noqa: S311 - a simulation
     db = Router(dsn)
     await db.start()
-    await Sweeper(db, db.matcher).start()
+    await Sweeper(db, db.routing).start()
     _say("at work")
     while True:
         await act_once(db, random)

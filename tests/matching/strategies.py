@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from tests.matching.cases import PERIOD_MIN, PERIODS, RULES, Case, needs_of, qualifies
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from router.domain.specialist import Specialist
@@ -54,22 +54,22 @@ def ours(case: Case) -> int:
     coming, kept = [*case.tickets], 0
     for period in range(2 * PERIODS):
         now = NOON + minutes(period * PERIOD_MIN)
-        desk = Desk(roster, tickets.values(), now, OfferRules(rings={}))
+        session = AssignmentSession(roster, tickets.values(), now, OfferRules(rings={}))
         waiting = [ticket for ticket in tickets.values() if ticket.waits]
-        desk.bring_waiting(waiting, dict.fromkeys(roster.pools, len(case.tickets) + 1))
-        desk.wake({})
+        session.dispatcher.add_waiting(waiting, dict.fromkeys(roster.pools, len(case.tickets) + 1))
+        session.wake({})
         for envelope in case.team if period == 0 else ():
-            desk.apply(envelope)
+            session.apply(envelope)
         while coming and coming[0].time <= now:
-            desk.apply(coming.pop(0))
+            session.apply(coming.pop(0))
         done = [e for e in case.tickets if _holds(tickets, e.event.ticket_id)]  # type: ignore[attr-defined]
         for envelope in done:
             name = envelope.event.external_id  # type: ignore[attr-defined]
-            desk.apply(told(TicketClosed, name, after_min=period * PERIOD_MIN))
-        given = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
+            session.apply(told(TicketClosed, name, after_min=period * PERIOD_MIN))
+        given = (e.event for e in session.state.announced if isinstance(e.event, TicketAssigned))
         kept += sum(event.due_at is not None and event.due_at >= now for event in given)
         roster.settle()
-        tickets = desk.tickets
+        tickets = session.state.tickets
     return kept
 
 

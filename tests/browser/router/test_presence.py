@@ -38,7 +38,7 @@ QUICKLY: Final = OfferRules(
 async def say(desk: Desk, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
     """Send a heartbeat as another desk does."""
     async with desk.db.transaction() as tx:
-        await desk.matcher.say(tx, Say(name, presence), await now(tx))
+        await desk.routing.report_presence(tx, Say(name, presence), await now(tx))
 
 
 def presence(page: Page) -> Any:  # noqa: ANN401 - a locator
@@ -139,7 +139,7 @@ async def test_who_lets_three_offers_ring_is_told_and_comes_back_by_a_click(
     for number, account in enumerate(("acme", "initech", "hooli")):
         ticket = a_ticket(f"T{number}", channel="phone", account_id=account, after_min=number)
         await desk.given(ticket)
-    sweeper = Sweeper(desk.db, desk.matcher)
+    sweeper = Sweeper(desk.db, desk.routing)
     await sweeper.start()
     try:
         await expect(page.locator("#set-away")).to_contain_text("3 offers in a row")

@@ -19,7 +19,7 @@ from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from premium.stack.keys import connected
 from router.domain.matching import default_rules
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store.access import specialists_of
 from shared.events import ticket_id_of
 from shared.platform.access import Access
@@ -69,7 +69,7 @@ async def door(service: Keyed, database: MakeDatabase) -> AsyncIterator[Door]:
         app = sla_monitor.api.app.make_app(db, access, ops_routes({}))
     else:
         access, path, answer = Access(db, specialists_of, hand), "/v1/queue", 200
-        app = router.api.app.make_app(db, Matcher(default_rules()), access, ops_routes({}))
+        app = router.api.app.make_app(db, RoutingService(default_rules()), access, ops_routes({}))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as http:
         yield Door(service, http, access, hand, fresh.owner_dsn, path, answer)
     await db.stop()

@@ -15,7 +15,7 @@ from tests.integration.router.storm import STORM, End, keeping_books, play
 
 from premium.stack import Stack
 from router.api.app import make_app
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store.access import specialists_of
 from shared.platform.access import Access
 from shared.platform.postgres import Database
@@ -30,11 +30,11 @@ async def fresh(database: MakeDatabase) -> FreshDatabase:
 
 @asynccontextmanager
 async def at_the_door(
-    fresh: FreshDatabase, db: Database, matcher: Matcher
+    fresh: FreshDatabase, db: Database, routing: RoutingService
 ) -> AsyncIterator[AsyncClient]:
     """Knock as a desk for everybody, whose key is `desk/test`."""
     key = await key_for_everybody(fresh)
-    transport = ASGITransport(make_app(db, matcher, Access(db, specialists_of), []))
+    transport = ASGITransport(make_app(db, routing, Access(db, specialists_of), []))
     headers = {"authorization": f"Bearer {key}"}
     async with AsyncClient(
         transport=transport, base_url="http://router", headers=headers

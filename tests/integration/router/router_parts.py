@@ -37,7 +37,7 @@ class InProcess:
             async with self.db.transaction() as tx:
                 fresh, at = await inbox.claim(tx, [envelope.id])
                 if fresh:
-                    await self.db.matcher.take(tx, [envelope], at)
+                    await self.db.routing.take(tx, [envelope], at)
 
         await self._until_done(envelope.event.type, once)
 
@@ -58,7 +58,7 @@ class InProcess:
     async def pass_time(self) -> None:
         """Sweep until nothing is due."""
         while not await self._books.is_quiet():
-            await self._until_done("time", lambda: sweep(self.db, self.db.matcher))
+            await self._until_done("time", lambda: sweep(self.db, self.db.routing))
 
     async def _until_done(self, kind: str, once: Callable[[], Awaitable[None]]) -> None:
         tries = 0
@@ -82,7 +82,7 @@ async def in_process(dsn: str, books: Books) -> AsyncIterator[InProcess]:
     await db.start()
     # Keys are learned anew at any time, beside what is decided: no strike is to be lost on that.
     keys = Access(books.owner, specialists_of)
-    transport = ASGITransport(make_app(db, db.matcher, keys, []))
+    transport = ASGITransport(make_app(db, db.routing, keys, []))
     try:
         async with AsyncClient(transport=transport, base_url="http://router/v1") as client:
             yield InProcess(db, client, books)

@@ -69,10 +69,10 @@ async def door(fresh: FreshDatabase) -> AsyncIterator[Door]:
     await db.start()
     async with db.transaction() as tx:
         told = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
-        await db.matcher.take(tx, told, await now(tx))
+        await db.routing.take(tx, told, await now(tx))
     hand = Hand()
     access = Access(db, specialists_of, hand)
-    transport = ASGITransport(make_app(db, db.matcher, access, []))
+    transport = ASGITransport(make_app(db, db.routing, access, []))
     async with AsyncClient(transport=transport, base_url="http://router") as http:
         yield Door("router", http, access, hand, fresh.owner_dsn)
     await db.stop()

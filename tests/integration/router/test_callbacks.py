@@ -12,7 +12,7 @@ from tests.integration.router.conftest import at_the_door
 
 from router.domain.matching import default_rules
 from router.domain.offers.rules import OfferRules
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store.offers import save_rules
 from router.sweep import Sweeper
 from shared.basics.clock import or_after
@@ -53,10 +53,10 @@ class Desk:
     """Router on a database of its own, with its door, and a time that stands until it is set."""
 
     def __init__(
-        self, db: Database, owner: Database, matcher: Matcher, client: AsyncClient
+        self, db: Database, owner: Database, routing: RoutingService, client: AsyncClient
     ) -> None:
         self.db = db
-        self.matcher = matcher
+        self.routing = routing
         self.client = client
         self._owner = owner
 
@@ -69,7 +69,7 @@ class Desk:
     async def take(self, *envelopes: Envelope[Event]) -> None:
         """Hand a batch in, at noon."""
         async with self.db.transaction() as tx:
-            await self.matcher.take(tx, envelopes, NOON)
+            await self.routing.take(tx, envelopes, NOON)
 
     async def dial(self, told: str, **more: str) -> Any:  # noqa: ANN401 - an answer
         """Say what came of a call."""
@@ -101,9 +101,9 @@ async def desk(fresh: FreshDatabase) -> AsyncIterator[Desk]:
     await owner.start()
     async with db.transaction() as tx:
         await save_rules(tx, OfferRules(rings={}))
-    matcher = Matcher(default_rules())
-    async with at_the_door(fresh, db, matcher) as client:
-        made = Desk(db, owner, matcher, client)
+    routing = RoutingService(default_rules())
+    async with at_the_door(fresh, db, routing) as client:
+        made = Desk(db, owner, routing, client)
         await made.stand_at(0)
         await made.take(a_specialist("ann"), a_specialist("ben"))
         yield made
@@ -160,7 +160,7 @@ async def test_the_sweep_reminds_when_it_is_time_to_dial(desk: Desk) -> None:
     await desk.take(wish("T1"))
     await desk.stand_at(1)
     await desk.dial("no_answer")
-    sweeper = Sweeper(desk.db, desk.matcher)
+    sweeper = Sweeper(desk.db, desk.routing)
     await sweeper.start()
     await desk.stand_at(2.6)
     async with asyncio.timeout(WAIT_S_MAX):
@@ -168,7 +168,7 @@ async def test_the_sweep_reminds_when_it_is_time_to_dial(desk: Desk) -> None:
             await or_after(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
     async with desk.db.transaction() as tx:
-        await desk.matcher.wake(tx, NOON + minutes(3))
+        await desk.routing.wake(tx, NOON + minutes(3))
     assert [f for f in await desk.said("attempt") if "account_id" in f] == reminded
     [fact] = reminded
     event = CallbackReminded.model_validate(fact)
@@ -183,7 +183,7 @@ async def test_nobody_is_reminded_of_a_call_that_was_settled(desk: Desk) -> None
     await desk.take(told(CustomerReached, "T1", after_min=2))
     await desk.stand_at(3)
     async with desk.db.transaction() as tx:
-        await desk.matcher.wake(tx, NOON + minutes(3))
+        await desk.routing.wake(tx, NOON + minutes(3))
     assert [f for f in await desk.said("attempt") if "account_id" in f] == []
     assert (await desk.dial("no_answer")).status_code == 409
 

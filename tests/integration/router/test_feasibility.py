@@ -12,7 +12,7 @@ from tests.integration.router.conftest import at_the_door
 
 from router.domain.coverage import Pool, outlooks
 from router.domain.matching import default_rules
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store.roster import load_roster
 from shared.events import (
     ClockPaused,
@@ -53,13 +53,13 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
     """Hand a batch in."""
     async with db.transaction() as tx:
-        await Matcher(default_rules()).take(tx, envelopes, at)
+        await RoutingService(default_rules()).take(tx, envelopes, at)
 
 
 async def look(db: Database, at: datetime) -> None:
     """Let time have its effect."""
     async with db.transaction() as tx:
-        await Matcher(default_rules()).wake(tx, at)
+        await RoutingService(default_rules()).wake(tx, at)
 
 
 async def said(db: Database) -> list[tuple[str, dict[str, Any]]]:
@@ -184,7 +184,7 @@ async def test_a_lead_sees_what_nobody_can_meet(fresh: FreshDatabase, db: Databa
     early, late = a_ticket("T1", language="ja"), a_ticket("T2", language="ja", after_min=ahead_min)
     await take(db, early, late)
     await take(db, a_ticket("T3", language="ja", after_min=ahead_min - 90))
-    async with at_the_door(fresh, db, Matcher(default_rules())) as client:
+    async with at_the_door(fresh, db, RoutingService(default_rules())) as client:
         rows = (await client.get("/v1/infeasible")).json()
     assert [row["ticket_id"] for row in rows] == [str(ticket_id_of("test", "T2"))]
     assert rows[0]["words"] == "nobody on the roster takes email in `ja`, nor in English"

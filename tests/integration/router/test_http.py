@@ -8,7 +8,7 @@ from httpx import AsyncClient
 from tests.integration.router.conftest import at_the_door
 
 from router.domain.matching import default_rules, redecide
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from shared.events import AssignmentExplained, Envelope, Event, ticket_id_of
 from shared.platform.postgres import Database
@@ -36,14 +36,14 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 @pytest.fixture
 async def client(fresh: FreshDatabase, db: Database) -> AsyncIterator[AsyncClient]:
     """Knock at the door."""
-    async with at_the_door(fresh, db, Matcher(default_rules())) as client:
+    async with at_the_door(fresh, db, RoutingService(default_rules())) as client:
         yield client
 
 
 async def given(db: Database, *envelopes: Envelope[Event], after_min: float = 1) -> None:
     """Let events have had their effect, so long after noon."""
     async with db.transaction() as tx:
-        await Matcher(default_rules()).take(tx, envelopes, NOON + minutes(after_min))
+        await RoutingService(default_rules()).take(tx, envelopes, NOON + minutes(after_min))
 
 
 def wish(specialist_id: str) -> dict[str, str]:

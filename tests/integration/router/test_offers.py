@@ -59,7 +59,7 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Router]:
 @pytest.fixture
 async def client(fresh: FreshDatabase, db: Router) -> AsyncIterator[AsyncClient]:
     """Knock at the door."""
-    async with at_the_door(fresh, db, db.matcher) as client:
+    async with at_the_door(fresh, db, db.routing) as client:
         client.base_url = client.base_url.join("/v1")
         yield client
 
@@ -67,7 +67,7 @@ async def client(fresh: FreshDatabase, db: Router) -> AsyncIterator[AsyncClient]
 async def given(db: Router, *envelopes: Envelope[Event]) -> None:
     """Let events have had their effect, now."""
     async with db.transaction() as tx:
-        await db.matcher.take(tx, envelopes, await now(tx))
+        await db.routing.take(tx, envelopes, await now(tx))
 
 
 async def read(db: Database, query: str) -> list[Any]:
@@ -214,7 +214,7 @@ async def test_a_heartbeat_prolongs_and_its_lack_hands_back(
         assert answer.status_code == 204
         leases += await read(db, LEASE)
     assert leases[0] < leases[1]
-    sweeper = Sweeper(db, db.matcher)
+    sweeper = Sweeper(db, db.routing)
     await sweeper.start()
     await until(db, "premium.assignment.handed_back.v1")
     await sweeper.stop()
@@ -257,7 +257,7 @@ async def test_the_sweep_wakes_when_a_lease_ends(db: Router, client: AsyncClient
     """Nothing else need happen."""
     await client.put("/rules", json={"rings": {"chat": {"cap_s": 0.2, "minimum_s": 0.2}}})
     await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
-    sweeper = Sweeper(db, db.matcher)
+    sweeper = Sweeper(db, db.routing)
     await sweeper.start()
     await until(db, "premium.offer.expired.v1")
     await sweeper.stop()
@@ -270,7 +270,7 @@ async def test_what_time_brings_goes_on_with_the_trace_of_the_request(
     await client.put("/rules", json={"rings": {"chat": {"cap_s": 0.2, "minimum_s": 0.2}}})
     await given(db, replace(a_ticket("T1", channel="chat"), traceparent=TRACE))
     await given(db, a_specialist("ann"), a_specialist("ben"))
-    sweeper = Sweeper(db, db.matcher)
+    sweeper = Sweeper(db, db.routing)
     await sweeper.start()
     await until(db, "premium.offer.expired.v1")
     await sweeper.stop()
@@ -292,7 +292,7 @@ async def test_who_let_too_many_offers_ring_is_back_by_a_request(
     db: Router, client: AsyncClient
 ) -> None:
     """No heartbeat does that; who is away, and why, is shown."""
-    sweeper = Sweeper(db, db.matcher)
+    sweeper = Sweeper(db, db.routing)
     await sweeper.start()
     quickly = {"phone": {"cap_s": 0.1, "minimum_s": 0.1}}
     await client.put("/rules", json={"rings": quickly, "away_after": 1})

@@ -8,7 +8,7 @@ import pytest
 from router.domain.matching import default_rules
 from router.pages.details import Details, Words
 from router.pages.views import read_desk, read_pane
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from shared.events import (
     ClockPaused,
     CustomerReplied,
@@ -32,13 +32,13 @@ class Router(Database):
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn, service="router")
-        self.matcher = Matcher(default_rules())
+        self.routing = RoutingService(default_rules())
 
     async def given(self, *envelopes: Envelope[Event]) -> None:
         """Take records in, each in a transaction of its own."""
         for envelope in envelopes:
             async with self.transaction() as tx:
-                await self.matcher.take(tx, [envelope], envelope.time)
+                await self.routing.take(tx, [envelope], envelope.time)
 
     async def lists(self, name: str, now: datetime) -> tuple[Sequence[str], Sequence[str]]:
         """Read whose tickets are somebody's, and for whose customers they wait."""
@@ -71,7 +71,7 @@ async def test_a_reply_shows_it_as_open_again(router: Router) -> None:
     await router.given(told(CustomerReplied, "T1", after_min=20))
     assert await router.lists("ana", TOMORROW) == (["acme"], [])
     async with router.transaction() as tx:
-        pane = await read_pane(tx, router.matcher, T1, "ana", NOON)
+        pane = await read_pane(tx, router.routing, T1, "ana", NOON)
     assert (pane.row.state, pane.row.replied, pane.row.due_at) == ("", True, None)
     assert pane.because == "the customer replied to them"
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from router.domain.matching import default_rules
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from router.store.roster import load_roster, load_shifts
 from router.sweep import Sweeper
@@ -42,13 +42,13 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
     """Hand a batch in."""
     async with db.transaction() as tx:
-        await Matcher(default_rules()).take(tx, envelopes, at)
+        await RoutingService(default_rules()).take(tx, envelopes, at)
 
 
 async def turn(db: Database, at: datetime) -> None:
     """Let shifts begin and end that do so by then."""
     async with db.transaction() as tx:
-        await Matcher(default_rules()).wake(tx, at)
+        await RoutingService(default_rules()).wake(tx, at)
 
 
 async def read(db: Database, statement: str) -> list[Any]:
@@ -126,7 +126,7 @@ async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDat
     async with db.session() as session:
         assert await now(session) == NOON
         assert await ticket_store.seconds_to_wake(session) == minutes(30).total_seconds()
-    sweeper = Sweeper(db, Matcher(default_rules()))
+    sweeper = Sweeper(db, RoutingService(default_rules()))
     await sweeper.start()
     await stand_at(fresh, NOON + minutes(30))
     async with asyncio.timeout(WAIT_S_MAX):
@@ -143,7 +143,7 @@ async def test_the_sweep_wakes_when_a_step_comes_due(db: Database, fresh: FreshD
     await take(db, a_ticket("T1", language="de"), a_ticket("T2", language="de", after_min=9))
     async with db.session() as session:
         assert await ticket_store.seconds_to_wake(session) == minutes(18).total_seconds()
-    sweeper = Sweeper(db, Matcher(default_rules()))
+    sweeper = Sweeper(db, RoutingService(default_rules()))
     await sweeper.start()
     await stand_at(fresh, NOON + minutes(18))
     async with asyncio.timeout(WAIT_S_MAX):

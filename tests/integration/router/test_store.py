@@ -16,7 +16,7 @@ from tests.integration.router.storm import a_moment
 from router.domain.matching import Pool, default_rules
 from router.domain.roster import Waits
 from router.pages import presence
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from shared.basics.errors import Transient
 from shared.events import ClockPaused, ClockResumed, Envelope, Event, TicketClosed, TicketResponded
 from shared.platform import processed_events as inbox
@@ -52,7 +52,7 @@ class Router(Database):
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn, service="router")
-        self.matcher = Matcher(default_rules())
+        self.routing = RoutingService(default_rules())
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
 async def _take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
     async with db.transaction() as tx:
         fresh, _ = await inbox.claim(tx, (envelope.id for envelope in envelopes))
-        await db.matcher.take(tx, [e for e in envelopes if e.id in fresh], NOW)
+        await db.routing.take(tx, [e for e in envelopes if e.id in fresh], NOW)
 
 
 async def announced(db: Database) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ async def test_a_long_queue_goes_piece_by_piece(db: Router) -> None:
     left = [len(tickets), await waiting(db)]
     while left[-1]:
         async with db.transaction() as tx:
-            await db.matcher.wake(tx, NOW)
+            await db.routing.wake(tx, NOW)
         left.append(await waiting(db))
         assert left[-1] < left[-2]
     assert max(before - after for before, after in pairwise(left)) < PIECE_MAX
@@ -222,10 +222,10 @@ async def test_a_commit_whose_answer_was_lost_is_found_out(db: Router) -> None:
     await take(db, [a_specialist("ann"), a_specialist("bo")])
     with pytest.raises(LostError):
         async with db.transaction() as tx:
-            await db.matcher.take(tx, [a_ticket("T1")], NOW)
+            await db.routing.take(tx, [a_ticket("T1")], NOW)
             raise LostError
     async with db.transaction() as tx:
-        await db.matcher.take(tx, [a_ticket("T2")], NOW)
+        await db.routing.take(tx, [a_ticket("T2")], NOW)
         tx.after_commit.clear()
     await take(db, [a_ticket("T3"), a_ticket("T4")])
     facts = [(fact["specialist_id"], "due_at" in fact) for fact in await announced(db)]
@@ -254,14 +254,14 @@ async def test_why_somebody_waits_is_said_as_it_is_now(db: Router) -> None:
 
     async def why() -> Waits:
         async with db.transaction() as tx:
-            return (await db.matcher.why_waiting(tx, [pool]))[pool]
+            return (await db.routing.why_waiting(tx, [pool]))[pool]
 
     await take(db, [a_specialist("yui", languages=("ja",), presence="offline")])
     await take(db, [a_ticket("T1", language="ja", channel="chat")])
     assert await why() == "no_shift"
     async with db.transaction() as tx:
         there = a_specialist("yui", languages=("ja",), capacity={"chat": 1}, after_min=1)
-        await db.matcher.take(tx, [there], NOW)
+        await db.routing.take(tx, [there], NOW)
         assert await why() == "no_shift"
     assert await why() == "no_capacity"
     await take(db, [told(TicketClosed, "T1")])
@@ -276,7 +276,7 @@ async def test_who_goes_away_as_a_page_opens_stays_away(
     """The page says that it is open, and nothing of them, whatever it knew when it asked."""
     await take(db, [a_specialist("ann")])
     async with db.transaction() as tx:
-        await presence.switch(db.matcher, tx, "ann", chosen, NOW)
+        await presence.switch(db.routing, tx, "ann", chosen, NOW)
         opens = asyncio.create_task(open_a_page(db, "ann"))
         async with db.session() as session:
             while not opens.done() and not await session.fetchval(LOCKED_OUT):
@@ -296,18 +296,18 @@ async def test_a_heartbeat_and_a_click_at_one_moment_are_both_heeded(
 
     async def click() -> None:
         async with db.transaction() as tx:
-            await presence.switch(db.matcher, tx, "ann", "away", NOW)
+            await presence.switch(db.routing, tx, "ann", "away", NOW)
 
     async def beat() -> None:
         async with db.transaction() as tx:
-            await presence.keep(db.matcher, tx, "ann", NOW + timedelta(seconds=5))
+            await presence.keep(db.routing, tx, "ann", NOW + timedelta(seconds=5))
 
     async with db.transaction() as tx:
         if first == "heartbeat":
-            await presence.keep(db.matcher, tx, "ann", NOW + timedelta(seconds=5))
+            await presence.keep(db.routing, tx, "ann", NOW + timedelta(seconds=5))
             await click()
         else:
-            await presence.switch(db.matcher, tx, "ann", "away", NOW)
+            await presence.switch(db.routing, tx, "ann", "away", NOW)
             await beat()
     async with db.session() as session:
         assert tuple(*await session.fetch(SAID)) == ("online", "said")
@@ -317,7 +317,7 @@ async def test_a_heartbeat_and_a_click_at_one_moment_are_both_heeded(
 async def open_a_page(db: Router, name: str) -> None:
     """Let an open page say that its owner is there."""
     async with db.transaction() as tx:
-        await presence.keep(db.matcher, tx, name, NOW)
+        await presence.keep(db.routing, tx, name, NOW)
 
 
 async def test_batches_make_no_difference(database: MakeDatabase) -> None:

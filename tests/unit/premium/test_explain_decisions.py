@@ -8,8 +8,8 @@ from rich.console import Console
 
 from premium.explain.decisions import decided
 from premium.moments import Local
-from router.domain.assignment.session import Desk
-from router.domain.command_handlers import do
+from router.domain.assignment.session import AssignmentSession
+from router.domain.command_handlers import execute
 from router.domain.commands import Decline
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -27,14 +27,14 @@ TEAM: Final = (
 
 def shown(*records: Envelope[Event] | Decline) -> list[str]:
     """Tell what was decided of one ticket."""
-    desk = Desk(Roster([]), [], NOON, OfferRules())
+    session = AssignmentSession(Roster([]), [], NOON, OfferRules())
     for record in records:
         if isinstance(record, Decline):
-            do(desk, record, None)
+            execute(session, record, None)
         else:
-            desk.apply(record)
+            session.apply(record)
     page = StringIO()
-    told = [envelope.event for envelope in desk.decisions]
+    told = [envelope.event for envelope in session.state.decisions]
     Console(file=page, width=100).print(decided(told, Local("UTC")))
     return [line.rstrip() for line in page.getvalue().splitlines()]
 

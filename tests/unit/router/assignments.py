@@ -1,4 +1,4 @@
-"""A desk that lives on from one transaction to the next, as PostgreSQL lets it."""
+"""A router without a database: each step is a session of its own, and memory keeps the results."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from router.domain.assignment.session import Desk
-from router.domain.command_handlers import do, say
+from router.domain.assignment.session import AssignmentSession
+from router.domain.command_handlers import execute, report_presence
 from router.domain.commands import Accept, Act, DeclineOffer, Leave, Outcome, Return, Say, Word
-from router.domain.matching_request import Acquaintance
+from router.domain.matching_request import AccountAffinity
 from router.domain.offers.offer import Offer
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -27,8 +27,8 @@ def ticket_id(name: str) -> UUID:
 
 
 @dataclass
-class ADesk:
-    """What is left between two transactions: a roster that is remembered, tickets as in a table."""
+class InMemoryRouter:
+    """Keeps between sessions what the roster cache and PostgreSQL keep."""
 
     rules: OfferRules = field(default_factory=OfferRules)
     now: datetime = NOON
@@ -36,7 +36,7 @@ class ADesk:
     names: set[str] = field(default_factory=set)
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
     offers: dict[UUID, Offer] = field(default_factory=dict)
-    acquaintances: dict[str, Acquaintance] = field(default_factory=dict)
+    affinities: dict[str, AccountAffinity] = field(default_factory=dict)
     announced: list[Envelope[Event]] = field(default_factory=list)
 
     @property
@@ -82,33 +82,35 @@ class ADesk:
         return [f"{e.type[len('premium.') : -len('.v1')]} {e.specialist_id}" for e in wanted]
 
     def _play(self, step: Step) -> Outcome | None:
-        desk = self._begin()
+        session = self._begin()
         outcome = None
         if isinstance(step, Say | Leave | Return):
-            say(desk, step)
+            report_presence(session, step)
         elif isinstance(step, Envelope):
-            desk.apply(step)
+            session.apply(step)
         else:
             asked_for = step.offer_id if isinstance(step, Accept | DeclineOffer) else None
-            outcome = do(desk, step, self.offers.get(asked_for) if asked_for else None).outcome
-        self._keep(desk)
+            offer = self.offers.get(asked_for) if asked_for else None
+            outcome = execute(session, step, offer).outcome
+        self._keep(session)
         return outcome
 
-    def _begin(self) -> Desk:
+    def _begin(self) -> AssignmentSession:
         self.roster.restore()
-        desk = Desk(self.roster, deepcopy(self._rows()), self.now, self.rules)
-        desk.acquaintances = {**self.acquaintances}
-        desk.bring_waiting((), dict.fromkeys(self.roster.pools, 1))
-        desk.wake({})
-        return desk
+        session = AssignmentSession(self.roster, deepcopy(self._rows()), self.now, self.rules)
+        session.state.affinities = {**self.affinities}
+        session.dispatcher.add_waiting((), dict.fromkeys(self.roster.pools, 1))
+        session.wake({})
+        return session
 
     def _rows(self) -> Sequence[Ticket]:
         return sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
 
-    def _keep(self, desk: Desk) -> None:
+    def _keep(self, session: AssignmentSession) -> None:
         self.roster.settle()
-        self.names.update(desk.listed)
-        self.acquaintances = desk.acquaintances
-        self.tickets = desk.tickets
-        self.offers |= desk.offers
-        self.announced += desk.announced
+        state = session.state
+        self.names.update(state.listed)
+        self.affinities = state.affinities
+        self.tickets = state.tickets
+        self.offers |= state.offers
+        self.announced += state.announced

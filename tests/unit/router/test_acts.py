@@ -1,7 +1,7 @@
 """What specialists and leads do with tickets, one rule a test."""
 
 import pytest
-from tests.unit.router.assignments import ADesk, ticket_id
+from tests.unit.router.assignments import InMemoryRouter, ticket_id
 
 from router.domain.commands import (
     Confirm,
@@ -30,21 +30,21 @@ T1 = ticket_id("T1")
 DIRECTLY = OfferRules(rings={})
 
 
-def a_desk_with(*names: str, rules: OfferRules = DIRECTLY) -> ADesk:
+def a_router_with(*names: str, rules: OfferRules = DIRECTLY) -> InMemoryRouter:
     """Let these be there, and the first have a ticket."""
-    desk = ADesk(rules=rules)
+    router = InMemoryRouter(rules=rules)
     first, *others = (a_specialist(name) for name in names)
-    desk.play(first, a_ticket("T1"), *others)
-    return desk
+    router.play(first, a_ticket("T1"), *others)
+    return router
 
 
 def test_an_answer_of_a_mail_ends_the_work() -> None:
     """Its room is free, and somebody else's ticket takes it."""
-    desk = a_desk_with("a")
-    desk.play(a_ticket("T2"))
-    [outcome] = desk.play(Respond(T1, "a"))
+    router = a_router_with("a")
+    router.play(a_ticket("T2"))
+    [outcome] = router.play(Respond(T1, "a"))
     assert (outcome.outcome, outcome.specialist_id) == ("settled", None)
-    assert desk.told() == [
+    assert router.told() == [
         *("ticket.assigned a", "assignment.responded a"),
         *("assignment.released a", "ticket.assigned a"),
     ]
@@ -52,110 +52,112 @@ def test_an_answer_of_a_mail_ends_the_work() -> None:
 
 def test_an_answer_in_a_chat_goes_on() -> None:
     """A chat is held until it is closed."""
-    desk = ADesk(rules=DIRECTLY)
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), Respond(T1, "a"))
-    assert desk.told(AssignmentReleased) == []
+    router = InMemoryRouter(rules=DIRECTLY)
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), Respond(T1, "a"))
+    assert router.told(AssignmentReleased) == []
 
 
 def test_only_who_has_a_ticket_answers_it() -> None:
     """Somebody was faster."""
-    desk = a_desk_with("a", "b")
+    router = a_router_with("a", "b")
     with pytest.raises(NotTheirs, match="b does not have this ticket"):
-        desk.play(Respond(T1, "b"))
+        router.play(Respond(T1, "b"))
 
 
 def test_a_ticket_reclassified_by_its_specialist_is_another_at_once() -> None:
     """Its due time stays until sla-monitor says another."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", severity="business_critical"))
-    create_date = desk.tickets[T1].terms.create_date
-    desk.play(Reclassify(T1, "a", "standard"))
-    assert desk.tickets[T1].severity == "standard"
-    assert desk.tickets[T1].due_at == create_date + minutes(30)
-    assert desk.told(SeverityReclassified) == ["severity.reclassified a"]
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", severity="business_critical"))
+    create_date = router.tickets[T1].terms.create_date
+    router.play(Reclassify(T1, "a", "standard"))
+    assert router.tickets[T1].severity == "standard"
+    assert router.tickets[T1].due_at == create_date + minutes(30)
+    assert router.told(SeverityReclassified) == ["severity.reclassified a"]
     with pytest.raises(Conflict, match="it is standard already"):
-        desk.play(Reclassify(T1, "a", "standard"))
+        router.play(Reclassify(T1, "a", "standard"))
 
 
 def test_a_severity_is_confirmed_once() -> None:
     """Who confirms it again is told so; after a correction there is something new to confirm."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", severity="business_critical"))
-    desk.play(Confirm(T1, "a"))
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", severity="business_critical"))
+    router.play(Confirm(T1, "a"))
     with pytest.raises(Conflict, match="business critical is confirmed"):
-        desk.play(Confirm(T1, "a"))
-    assert desk.told(SeverityConfirmed) == ["severity.confirmed a"]
+        router.play(Confirm(T1, "a"))
+    assert router.told(SeverityConfirmed) == ["severity.confirmed a"]
 
 
 def test_a_ticket_handed_back_goes_to_somebody_else() -> None:
     """Who handed it back is passed over; who decided it is told."""
-    desk = a_desk_with("a", "b")
-    desk.play(HandBack(T1, "a", "lea", "a is overloaded"))
-    assert desk.tickets[T1].specialist_id == "b"
-    [told] = [e.event for e in desk.announced if isinstance(e.event, AssignmentHandedBack)]
+    router = a_router_with("a", "b")
+    router.play(HandBack(T1, "a", "lea", "a is overloaded"))
+    assert router.tickets[T1].specialist_id == "b"
+    [told] = [e.event for e in router.announced if isinstance(e.event, AssignmentHandedBack)]
     assert (told.by, told.reason, told.cause) == ("lea", "a is overloaded", "by_hand")
 
 
 def test_a_lead_moves_a_ticket() -> None:
     """The one loses it, the other has it; room is counted at both."""
-    desk = a_desk_with("a", "b")
-    [outcome] = desk.play(Move(T1, "b", "lea", "knows them"))
+    router = a_router_with("a", "b")
+    [outcome] = router.play(Move(T1, "b", "lea", "knows them"))
     assert (outcome.outcome, outcome.specialist_id) == ("assigned", "b")
-    assert [desk.people[name].load["email"] for name in "ab"] == [0, 1]
-    assert desk.told(TicketAssigned)[-1] == "ticket.assigned b"
+    assert [router.people[name].load["email"] for name in "ab"] == [0, 1]
+    assert router.told(TicketAssigned)[-1] == "ticket.assigned b"
 
 
 def test_a_lead_moves_what_rings() -> None:
     """The offer is withdrawn."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_specialist("b"))
-    desk.play(Move(T1, "b", "lea", "knows them"))
-    assert desk.told(OfferWithdrawn) == ["offer.withdrawn a"]
-    assert desk.tickets[T1].specialist_id == "b"
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_specialist("b"))
+    router.play(Move(T1, "b", "lea", "knows them"))
+    assert router.told(OfferWithdrawn) == ["offer.withdrawn a"]
+    assert router.tickets[T1].specialist_id == "b"
 
 
 def test_nobody_is_moved_a_ticket_beyond_their_capacity() -> None:
     """Not by a lead either."""
-    desk = a_desk_with("a", "b")
-    desk.play(a_ticket("T2"))
+    router = a_router_with("a", "b")
+    router.play(a_ticket("T2"))
     with pytest.raises(Conflict, match="b has no room for email"):
-        desk.play(Move(T1, "b", "lea", "knows them"))
-    assert desk.tickets[T1].specialist_id == "a"
+        router.play(Move(T1, "b", "lea", "knows them"))
+    assert router.tickets[T1].specialist_id == "a"
 
 
 def test_nobody_is_moved_a_ticket_who_is_not_there() -> None:
     """It would stay with somebody who is offline."""
-    desk = a_desk_with("a", "b")
-    desk.play(Say("b", "offline"))
+    router = a_router_with("a", "b")
+    router.play(Say("b", "offline"))
     with pytest.raises(Conflict, match="b is offline"):
-        desk.play(Move(T1, "b", "lea", "knows them"))
+        router.play(Move(T1, "b", "lea", "knows them"))
     with pytest.raises(Unknown, match="no specialist c"):
-        desk.play(Move(T1, "c", "lea", "knows them"))
+        router.play(Move(T1, "c", "lea", "knows them"))
 
 
 def test_a_pinned_ticket_waits_for_one_person() -> None:
     """Though somebody else has room; unpinned, it goes."""
-    desk = ADesk(rules=DIRECTLY)
-    desk.play(a_specialist("a", presence="away"), a_ticket("T1"), Pin(T1, "a", "lea", "knows them"))
-    desk.play(a_specialist("b"))
-    assert desk.tickets[T1].waits
-    desk.play(Pin(T1, None, "lea", "cannot wait"))
-    assert desk.tickets[T1].specialist_id == "b"
+    router = InMemoryRouter(rules=DIRECTLY)
+    router.play(
+        a_specialist("a", presence="away"), a_ticket("T1"), Pin(T1, "a", "lea", "knows them")
+    )
+    router.play(a_specialist("b"))
+    assert router.tickets[T1].waits
+    router.play(Pin(T1, None, "lea", "cannot wait"))
+    assert router.tickets[T1].specialist_id == "b"
 
 
 def test_a_pinned_ticket_goes_to_its_person() -> None:
     """It is taken from where it rings."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_specialist("b"))
-    desk.play(Pin(T1, "b", "lea", "knows them"))
-    assert desk.offer_of("T1").specialist_id == "b"
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_specialist("b"))
+    router.play(Pin(T1, "b", "lea", "knows them"))
+    assert router.offer_of("T1").specialist_id == "b"
 
 
 def test_a_ticket_is_pinned_only_to_who_could_have_it() -> None:
     """Who does not serve it, or another has it: it is moved, or nothing."""
-    desk = a_desk_with("a", "b")
-    desk.play(a_specialist("j", languages=("ja",)))
+    router = a_router_with("a", "b")
+    router.play(a_specialist("j", languages=("ja",)))
     with pytest.raises(Conflict, match="j does not serve"):
-        desk.play(Pin(T1, "j", "lea", "?"))
+        router.play(Pin(T1, "j", "lea", "?"))
     with pytest.raises(Conflict, match="a has it"):
-        desk.play(Pin(T1, "b", "lea", "?"))
+        router.play(Pin(T1, "b", "lea", "?"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.callbacks import (
     HOUSE_RULE,
     Book,
@@ -83,11 +83,11 @@ def dials(
 
 
 class Room:
-    """A desk and its ledgers, without a database between them."""
+    """A session and its ledgers, without a database between them."""
 
     def __init__(self, *steps: Step, at: float = 60) -> None:
         self.now = NOON + minutes(at)
-        self.desk = Desk(Roster([]), [], self.now, OfferRules(rings={}))
+        self.session = AssignmentSession(Roster([]), [], self.now, OfferRules(rings={}))
         self.book = Book((), ())
         for step in (a_specialist("ann"), a_specialist("ben"), *steps):
             self.play(step)
@@ -95,13 +95,13 @@ class Room:
     def play(self, step: Step) -> None:
         """Let one thing happen."""
         if isinstance(step, Dial):
-            dial(self.desk, self.book, step, self.now)
+            dial(self.session, self.book, step, self.now)
         else:
-            follow(self.desk, self.book, step)
+            follow(self.session, self.book, step)
 
     def said[E: Event](self, kind: type[E]) -> list[E]:
         """Pick what was announced."""
-        told = (*self.book.announced, *self.desk.announced)
+        told = (*self.book.announced, *self.session.state.announced)
         return [e.event for e in told if isinstance(e.event, kind)]
 
     def calls(self, name: str = "T1") -> list[Call]:
@@ -131,7 +131,7 @@ def test_two_requests_for_one_number_are_one_call() -> None:
     ]
     assert room.settled() == {"T1": ("answered", 2), "T2": ("answered", 2)}
     assert [e.cause for e in room.said(AssignmentReleased)] == ["reached"]
-    assert not any(t.waits for t in room.desk.tickets.values())
+    assert not any(t.waits for t in room.session.state.tickets.values())
 
 
 def test_other_numbers_are_other_calls() -> None:
@@ -184,7 +184,7 @@ def test_a_ticket_that_is_over_is_not_called(over: type[TicketFact]) -> None:
     room = Room(wish("T1"), told(over, "T1", after_min=1))
     assert room.calls()[0].open == ()
     assert room.settled() == {}
-    assert not any(ticket.waits for ticket in room.desk.tickets.values())
+    assert not any(ticket.waits for ticket in room.session.state.tickets.values())
 
 
 def test_a_merged_duplicate_is_not_called() -> None:
@@ -358,7 +358,7 @@ def test_a_call_has_one_specialist_at_most(
 ) -> None:
     """However many tickets wait for it; and whoever is owed nothing is in nobody's queue."""
     room = played(history[0], history[2])
-    tickets = room.desk.tickets
+    tickets = room.session.state.tickets
     for calls in states(room).values():
         for call in calls:
             busy = [i for i in call.open if tickets[i].specialist_id or tickets[i].waits]

@@ -12,11 +12,11 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.assignment.session import Desk
-from router.domain.command_handlers import do
+from router.domain.assignment.session import AssignmentSession
+from router.domain.command_handlers import execute
 from router.domain.commands import Decline, NotTheirs, Unknown
 from router.domain.matching import Pool, redecide
-from router.domain.matching_request import Acquaintance
+from router.domain.matching_request import AccountAffinity
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from router.domain.specialist import Specialist
@@ -102,31 +102,34 @@ class World:
 
     roster: Roster = field(default_factory=lambda: Roster([]))
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
-    acquaintances: dict[str, Acquaintance] = field(default_factory=dict)
+    affinities: dict[str, AccountAffinity] = field(default_factory=dict)
     announced: list[Envelope[Event]] = field(default_factory=list)
 
-    def take(self, batch: Sequence[Record], spare: int) -> Desk:
+    def take(self, batch: Sequence[Record], spare: int) -> AssignmentSession:
         """Decide on a batch with only the earliest of each pool at hand; with more if need be."""
         limits: dict[Pool, int] = {}
-        while (desk := self._decide(batch, limits)).fell_short:
-            limits |= {pool: limits.get(pool, 0) + spare for pool in desk.fell_short}
+        while (session := self._decide(batch, limits)).dispatcher.insufficiently_loaded:
+            limits |= {
+                pool: limits.get(pool, 0) + spare
+                for pool in session.dispatcher.insufficiently_loaded
+            }
             self.roster.restore()
         self.roster.settle()
-        self.tickets.update(desk.tickets)
-        self.acquaintances = desk.acquaintances
-        self.announced += desk.announced
-        return desk
+        self.tickets.update(session.state.tickets)
+        self.affinities = session.state.affinities
+        self.announced += session.state.announced
+        return session
 
-    def _decide(self, batch: Sequence[Record], limits: dict[Pool, int]) -> Desk:
+    def _decide(self, batch: Sequence[Record], limits: dict[Pool, int]) -> AssignmentSession:
         ids = {_ticket_id(record) for record in batch}
         rows = sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
         known = [t for t in rows if t.ticket_id in ids or t.specialist_id]
-        desk = Desk(self.roster, deepcopy(known), NOW, DIRECTLY)
-        desk.acquaintances = {**self.acquaintances}
-        desk.bring_waiting(deepcopy([*self.earliest(limits)]), limits)
+        session = AssignmentSession(self.roster, deepcopy(known), NOW, DIRECTLY)
+        session.state.affinities = {**self.affinities}
+        session.dispatcher.add_waiting(deepcopy([*self.earliest(limits)]), limits)
         for record in batch:
-            _play(desk, record)
-        return desk
+            _play(session, record)
+        return session
 
     def earliest(self, limits: dict[Pool, int]) -> Iterator[Ticket]:
         """Find those who wait, of each pool at most so many."""
@@ -145,12 +148,12 @@ def _ticket_id(record: Record) -> UUID | None:
     return ticket_id
 
 
-def _play(desk: Desk, record: Record) -> None:
+def _play(session: AssignmentSession, record: Record) -> None:
     if isinstance(record, Decline):
         with suppress(NotTheirs, Unknown):
-            do(desk, record, None)
+            execute(session, record, None)
     else:
-        desk.apply(record)
+        session.apply(record)
 
 
 @given(sequences, st.sets(st.integers(0, 60)), st.integers(1, 3))
@@ -200,8 +203,8 @@ def test_nobody_is_given_more_than_their_capacity(sequence: list[Record]) -> Non
     """Whoever was just given a ticket holds no more than they can."""
     world = World()
     for record in sequence:
-        desk = world.take([record], spare=100)
-        for envelope in desk.announced:
+        session = world.take([record], spare=100)
+        for envelope in session.state.announced:
             if isinstance(envelope.event, TicketAssigned):
                 person = world.roster.get(envelope.event.specialist_id)
                 assert person is not None

@@ -6,8 +6,8 @@ from contextlib import suppress
 from random import Random
 from typing import Any, Final
 
-from router.domain.assignment.session import Desk
-from router.domain.command_handlers import do
+from router.domain.assignment.session import AssignmentSession
+from router.domain.command_handlers import execute
 from router.domain.commands import Accept, Act, Conflict, Decline
 from router.domain.matching import redecide
 from router.domain.matching.counterfactual import changed
@@ -76,26 +76,26 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
     known: dict[str, Any] = {}
     coming = [*_requests(dice)]
     for minute in range(24 * 60):
-        desk = Desk(roster, tickets.values(), NOON + minutes(minute), OfferRules())
-        desk.acquaintances = known
-        desk.bring_waiting(
+        session = AssignmentSession(roster, tickets.values(), NOON + minutes(minute), OfferRules())
+        session.state.affinities = known
+        session.dispatcher.add_waiting(
             [ticket for ticket in tickets.values() if ticket.waits],
             dict.fromkeys(roster.pools, TICKETS + 1),
         )
-        desk.wake({})
+        session.wake({})
         for _, event in (one for one in coming if one[0] == minute):
-            desk.apply(event)
-        for act, offer in [*_acts(desk, dice)]:
+            session.apply(event)
+        for act, offer in [*_acts(session, dice)]:
             with suppress(Conflict):
-                do(desk, act, offer)
+                execute(session, act, offer)
         roster.settle()
-        tickets, known = desk.tickets, desk.acquaintances
-        yield from desk.announced
+        tickets, known = session.state.tickets, session.state.affinities
+        yield from session.state.announced
 
 
-def _acts(desk: Desk, dice: Random) -> Iterator[tuple[Act, Offer | None]]:
+def _acts(session: AssignmentSession, dice: Random) -> Iterator[tuple[Act, Offer | None]]:
     """Let most accept what rings, some let it ring, and some give back what they have."""
-    for ticket in desk.tickets.values():
+    for ticket in session.state.tickets.values():
         who, offer = ticket.with_whom, ticket.offer
         if who is not None and offer is not None and dice.random() < 0.7:
             yield Accept(offer.offer_id, who), offer

@@ -1,12 +1,12 @@
-"""Who gets which ticket: one rule a test, on the desk that one transaction decides on."""
+"""Who gets which ticket: one rule a test, in one session."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from router.domain.assignment.session import Desk
-from router.domain.command_handlers import do
+from router.domain.assignment.session import AssignmentSession
+from router.domain.command_handlers import execute
 from router.domain.commands import Decline, NotTheirs, Unknown
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -63,31 +63,31 @@ def decline(name: str, specialist_id: str) -> Decline:
     return Decline(ticket_id_of("test", name), specialist_id, "not my field")
 
 
-def after(*records: Record, after_min: float = 0) -> Desk:
-    """Apply records to an empty desk, so long after noon."""
-    desk = Desk(Roster([]), [], NOON + minutes(after_min), DIRECTLY)
+def after(*records: Record, after_min: float = 0) -> AssignmentSession:
+    """Apply records to an empty session, so long after noon."""
+    session = AssignmentSession(Roster([]), [], NOON + minutes(after_min), DIRECTLY)
     for record in records:
         if isinstance(record, Decline):
-            do(desk, record, None)
+            execute(session, record, None)
         else:
-            desk.apply(record)
-    return desk
+            session.apply(record)
+    return session
 
 
-def said(desk: Desk) -> list[str]:
+def said(session: AssignmentSession) -> list[str]:
     """Read what was announced: `+` given, `-` room free again, `!` declined, `<` handed back."""
-    told = [e.event for e in desk.announced if isinstance(e.event, SpecialistFact)]
+    told = [e.event for e in session.state.announced if isinstance(e.event, SpecialistFact)]
     return [f"{NAMES[one.ticket_id]}{MARKS[type(one)]}{one.specialist_id}" for one in told]
 
 
-def the_ticket(desk: Desk, name: str = "T1") -> Ticket:
+def the_ticket(session: AssignmentSession, name: str = "T1") -> Ticket:
     """Find a ticket by its name."""
-    return desk.tickets[ticket_id_of("test", name)]
+    return session.state.tickets[ticket_id_of("test", name)]
 
 
-def assigned(desk: Desk) -> list[TicketAssigned]:
+def assigned(session: AssignmentSession) -> list[TicketAssigned]:
     """Pick the assignments."""
-    return [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+    return [e.event for e in session.state.announced if isinstance(e.event, TicketAssigned)]
 
 
 def test_a_ticket_goes_to_who_serves_its_channel() -> None:
@@ -102,16 +102,16 @@ def test_a_ticket_goes_to_who_serves_its_channel() -> None:
 def test_a_ticket_goes_to_who_speaks_its_language() -> None:
     """The language is matched, not the region."""
     german, french = a_specialist("g", languages=("de",)), a_specialist("f", languages=("fr-CA",))
-    desk = after(german, french, a_ticket("T1", language="de-AT"), a_ticket("T2", language="fr"))
-    assert said(desk) == ["T1+g", "T2+f"]
-    assert not any(event.english_instead for event in assigned(desk))
+    session = after(german, french, a_ticket("T1", language="de-AT"), a_ticket("T2", language="fr"))
+    assert said(session) == ["T1+g", "T2+f"]
+    assert not any(event.english_instead for event in assigned(session))
 
 
 def test_english_helps_out_where_nobody_speaks_the_language() -> None:
     """The fact says so."""
-    desk = after(a_specialist("e"), a_ticket("T1", language="ja"))
-    assert said(desk) == ["T1+e"]
-    assert assigned(desk)[0].english_instead
+    session = after(a_specialist("e"), a_ticket("T1", language="ja"))
+    assert said(session) == ["T1+e"]
+    assert assigned(session)[0].english_instead
 
 
 def test_english_does_not_help_out_while_a_speaker_is_away() -> None:
@@ -129,35 +129,35 @@ def test_english_helps_out_when_the_last_speaker_leaves() -> None:
 
 def test_nobody_gets_more_than_their_capacity() -> None:
     """The second ticket waits until the first is answered, and then goes at once."""
-    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
-    assert said(desk) == ["T1+a"]
-    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"), told(TicketResponded, "T1"))
-    assert said(desk) == ["T1+a", "T1-a", "T2+a"]
+    session = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
+    assert said(session) == ["T1+a"]
+    session = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"), told(TicketResponded, "T1"))
+    assert said(session) == ["T1+a", "T1-a", "T2+a"]
 
 
 def test_the_earliest_due_goes_first() -> None:
     """Whatever came first: a super admin's hour ends before a user's business day."""
-    desk = after(
+    session = after(
         a_specialist("a"),
         a_ticket("T1"),
         a_ticket("T2", role="seat"),
         a_ticket("T3", after_min=1),
         told(TicketResponded, "T1", after_min=2),
     )
-    assert said(desk) == ["T1+a", "T1-a", "T3+a"]
+    assert said(session) == ["T1+a", "T1-a", "T3+a"]
 
 
 def test_languages_share_one_order() -> None:
     """Of all that a specialist can take, the earliest due is next."""
     both = a_specialist("b", languages=("de", "en"))
     late, early = a_ticket("T2", after_min=9), a_ticket("T3", language="de", after_min=5)
-    desk = after(both, a_ticket("T1"), late, early, told(TicketResponded, "T1", after_min=9))
-    assert said(desk)[-1] == "T3+b"
+    session = after(both, a_ticket("T1"), late, early, told(TicketResponded, "T1", after_min=9))
+    assert said(session)[-1] == "T3+b"
 
 
 def test_a_reclassified_ticket_takes_its_new_place() -> None:
     """Once sla-monitor says when it is due."""
-    desk = after(
+    session = after(
         a_specialist("a"),
         a_ticket("T1"),
         a_ticket("T2"),
@@ -166,9 +166,9 @@ def test_a_reclassified_ticket_takes_its_new_place() -> None:
         a_clock(ClockRepriced, "T3", due_min=40, target_s=1800, after_min=11),
         told(TicketResponded, "T1", after_min=12),
     )
-    assert said(desk)[-1] == "T3+a"
-    assert assigned(desk)[-1].due_at == NOON + minutes(40)
-    assert assigned(desk)[-1].severity == "business_critical"
+    assert said(session)[-1] == "T3+a"
+    assert assigned(session)[-1].due_at == NOON + minutes(40)
+    assert assigned(session)[-1].severity == "business_critical"
 
 
 def test_an_account_keeps_its_person() -> None:
@@ -194,44 +194,46 @@ def test_who_is_not_there_gets_nothing_new(presence: str) -> None:
     there = a_specialist("a", capacity={"email": 2})
     left = a_specialist("a", capacity={"email": 2}, presence=presence, after_min=1)  # type: ignore[arg-type]
     back = a_specialist("a", capacity={"email": 2}, after_min=2)
-    desk = after(there, a_ticket("T1"), left, a_ticket("T2"))
-    assert said(desk) == ["T1+a"]
-    desk.apply(back)
-    assert said(desk) == ["T1+a", "T2+a"]
+    session = after(there, a_ticket("T1"), left, a_ticket("T2"))
+    assert said(session) == ["T1+a"]
+    session.apply(back)
+    assert said(session) == ["T1+a", "T2+a"]
 
 
 def test_a_ticket_nobody_can_take_waits_for_somebody() -> None:
     """Who joins the roster gets what waits, the earliest due first, up to their capacity."""
     tickets = [a_ticket(f"T{n}", after_min=-n) for n in range(4)]
-    desk = after(*tickets)
-    assert said(desk) == []
-    desk.apply(a_specialist("a", capacity={"email": 2}))
-    assert said(desk) == ["T3+a", "T2+a"]
+    session = after(*tickets)
+    assert said(session) == []
+    session.apply(a_specialist("a", capacity={"email": 2}))
+    assert said(session) == ["T3+a", "T2+a"]
 
 
 def test_more_capacity_takes_effect_at_once() -> None:
     """Less capacity takes nothing back."""
-    desk = after(a_specialist("a", capacity={"email": 2}), *(a_ticket(f"T{n}") for n in (1, 2, 3)))
-    desk.apply(a_specialist("a", capacity={"email": 1}, after_min=1))
-    desk.apply(told(TicketResponded, said(desk)[0][:2], after_min=2))
-    assert len(assigned(desk)) == 2
-    desk.apply(a_specialist("a", capacity={"email": 2}, after_min=3))
-    assert len(assigned(desk)) == 3
+    tickets = (a_ticket(f"T{n}") for n in (1, 2, 3))
+    session = after(a_specialist("a", capacity={"email": 2}), *tickets)
+    session.apply(a_specialist("a", capacity={"email": 1}, after_min=1))
+    session.apply(told(TicketResponded, said(session)[0][:2], after_min=2))
+    assert len(assigned(session)) == 2
+    session.apply(a_specialist("a", capacity={"email": 2}, after_min=3))
+    assert len(assigned(session)) == 3
 
 
 def test_older_news_of_the_roster_change_nothing() -> None:
     """The latest by event time counts, whenever it comes."""
-    desk = after(a_specialist("a", presence="away", after_min=1), a_specialist("a"), a_ticket("T1"))
-    assert said(desk) == []
+    newer, older = a_specialist("a", presence="away", after_min=1), a_specialist("a")
+    session = after(newer, older, a_ticket("T1"))
+    assert said(session) == []
     assert said(after(gone("a", after_min=1), a_specialist("a"), a_ticket("T1"))) == []
 
 
 def test_who_leaves_the_roster_hands_back_what_they_hold() -> None:
     """Nobody would answer it otherwise; it keeps its age."""
-    desk = after(a_specialist("a"), a_ticket("T1"), gone("a", after_min=1))
-    assert said(desk) == ["T1+a", "T1<a"]
-    desk.apply(a_specialist("b", after_min=2))
-    assert said(desk)[-1] == "T1+b"
+    session = after(a_specialist("a"), a_ticket("T1"), gone("a", after_min=1))
+    assert said(session) == ["T1+a", "T1<a"]
+    session.apply(a_specialist("b", after_min=2))
+    assert said(session)[-1] == "T1+b"
 
 
 @pytest.mark.parametrize(
@@ -250,9 +252,9 @@ def test_who_leaves_the_roster_hands_back_what_they_hold() -> None:
 def test_room_is_free_again(channel: Channel, fact: type[TicketFact], cause: str) -> None:
     """By what ends the work on a channel, and the fact names it."""
     end = told(fact, "T1", after_min=1)
-    desk = after(a_specialist("a"), a_ticket("T1", channel=channel), end)
-    assert said(desk) == ["T1+a", "T1-a"]
-    released = desk.announced[-1]
+    session = after(a_specialist("a"), a_ticket("T1", channel=channel), end)
+    assert said(session) == ["T1+a", "T1-a"]
+    released = session.state.announced[-1]
     assert isinstance(released.event, AssignmentReleased)
     assert released.event.cause == cause
 
@@ -263,31 +265,32 @@ def test_room_is_free_again(channel: Channel, fact: type[TicketFact], cause: str
 )
 def test_other_facts_free_no_room(channel: Channel, fact: type[TicketFact]) -> None:
     """A chat is held until it is over; an e-mail's customer is not reached by phone."""
-    desk = after(a_specialist("a"), a_ticket("T1", channel=channel), told(fact, "T1"))
-    assert said(desk) == ["T1+a"]
+    session = after(a_specialist("a"), a_ticket("T1", channel=channel), told(fact, "T1"))
+    assert said(session) == ["T1+a"]
 
 
 def test_what_is_over_already_is_not_assigned() -> None:
     """Facts may overtake their request."""
-    desk = after(a_specialist("a"), told(TicketResponded, "T1", after_min=1), a_ticket("T1"))
-    assert said(desk) == []
-    assert not the_ticket(desk).waits
+    session = after(a_specialist("a"), told(TicketResponded, "T1", after_min=1), a_ticket("T1"))
+    assert said(session) == []
+    assert not the_ticket(session).waits
 
 
 def test_a_ticket_answered_elsewhere_leaves_the_queue() -> None:
     """Nobody is given what is done."""
-    desk = after(a_ticket("T1"), told(TicketResponded, "T1", after_min=1), a_specialist("a"))
-    assert said(desk) == []
+    session = after(a_ticket("T1"), told(TicketResponded, "T1", after_min=1), a_specialist("a"))
+    assert said(session) == []
 
 
 def test_a_reopened_ticket_needs_somebody_again() -> None:
     """It goes to the account's person, as a second assignment with an id of its own."""
     end, again = told(TicketClosed, "T1", after_min=1), told(TicketReopened, "T1", after_min=2)
     due = a_clock(ClockResumed, "T1", due_min=61, after_min=2)
-    desk = after(a_specialist("a"), a_ticket("T1"), end, again, due, after_min=5)
-    assert said(desk) == ["T1+a", "T1-a", "T1+a"]
-    assert assigned(desk)[-1].waited_ms == minutes(3) // timedelta(milliseconds=1)
-    assert len({envelope.id for envelope in desk.announced}) == len(desk.announced) == 5
+    session = after(a_specialist("a"), a_ticket("T1"), end, again, due, after_min=5)
+    assert said(session) == ["T1+a", "T1-a", "T1+a"]
+    assert assigned(session)[-1].waited_ms == minutes(3) // timedelta(milliseconds=1)
+    ids = [envelope.id for envelope in session.state.announced]
+    assert len({*ids}) == len(ids) == 5
 
 
 def test_a_late_reopening_before_the_end_changes_nothing() -> None:
@@ -311,67 +314,67 @@ def test_the_latest_correction_of_the_severity_counts() -> None:
 def test_a_declined_ticket_goes_to_somebody_else() -> None:
     """At once, and the one who declined gets the next that waits."""
     team = [a_specialist("a"), a_specialist("b")]
-    desk = after(*team, a_ticket("T1"))
-    first = assigned(desk)[0].specialist_id
+    session = after(*team, a_ticket("T1"))
+    first = assigned(session)[0].specialist_id
     other = "b" if first == "a" else "a"
-    do(desk, decline("T1", first), None)
-    assert said(desk) == [f"T1+{first}", f"T1!{first}", f"T1+{other}"]
-    desk.apply(a_ticket("T2"))
-    assert said(desk)[-1] == f"T2+{first}"
+    execute(session, decline("T1", first), None)
+    assert said(session) == [f"T1+{first}", f"T1!{first}", f"T1+{other}"]
+    session.apply(a_ticket("T2"))
+    assert said(session)[-1] == f"T2+{first}"
 
 
 def test_a_declined_ticket_waits_for_the_others_with_its_age() -> None:
     """While another could take it later, it does not go back to who declined."""
     both = [a_specialist("a"), a_specialist("b", presence="away")]
-    desk = after(*both, a_ticket("T1"), decline("T1", "a"), after_min=1)
-    assert said(desk) == ["T1+a", "T1!a"]
-    desk.apply(a_ticket("T2", role="seat"))
-    desk.apply(a_specialist("b", after_min=2))
-    assert said(desk)[-1] == "T1+b"
+    session = after(*both, a_ticket("T1"), decline("T1", "a"), after_min=1)
+    assert said(session) == ["T1+a", "T1!a"]
+    session.apply(a_ticket("T2", role="seat"))
+    session.apply(a_specialist("b", after_min=2))
+    assert said(session)[-1] == "T1+b"
 
 
 def test_the_only_one_qualified_is_offered_it_again() -> None:
     """Better twice to the same than to nobody."""
-    desk = after(a_specialist("a"), a_ticket("T1"), decline("T1", "a"))
-    assert said(desk) == ["T1+a", "T1!a", "T1+a"]
+    session = after(a_specialist("a"), a_ticket("T1"), decline("T1", "a"))
+    assert said(session) == ["T1+a", "T1!a", "T1+a"]
 
 
 def test_what_all_declined_is_offered_again() -> None:
     """A ticket is never left without anybody to go to."""
     team = [a_specialist("a"), a_specialist("b")]
-    desk = after(*team, a_ticket("T1"))
+    session = after(*team, a_ticket("T1"))
     for _ in range(2):
-        do(desk, decline("T1", assigned(desk)[-1].specialist_id), None)
-    assert the_ticket(desk).specialist_id is not None
+        execute(session, decline("T1", assigned(session)[-1].specialist_id), None)
+    assert the_ticket(session).specialist_id is not None
 
 
 def test_only_who_has_a_ticket_can_decline_it() -> None:
     """Somebody was faster, or nobody knows it."""
-    desk = after(a_specialist("a"), a_ticket("T1"))
+    session = after(a_specialist("a"), a_ticket("T1"))
     with pytest.raises(NotTheirs):
-        do(desk, decline("T1", "b"), None)
+        execute(session, decline("T1", "b"), None)
     with pytest.raises(Unknown):
-        do(desk, decline("T2", "a"), None)
+        execute(session, decline("T2", "a"), None)
 
 
 def test_waiting_is_measured_from_the_create_date() -> None:
     """And never negative, should the sender's clock be ahead."""
-    desk = after(a_specialist("a"), a_ticket("T1"), after_min=2)
-    assert assigned(desk)[0].waited_ms == 120_000
-    desk = after(a_specialist("a"), a_ticket("T1", after_min=3), after_min=2)
-    assert assigned(desk)[0].waited_ms == 0
+    session = after(a_specialist("a"), a_ticket("T1"), after_min=2)
+    assert assigned(session)[0].waited_ms == 120_000
+    session = after(a_specialist("a"), a_ticket("T1", after_min=3), after_min=2)
+    assert assigned(session)[0].waited_ms == 0
 
 
 def test_what_is_announced_carries_its_cause_on() -> None:
     """Who made room for a ticket has a trace of their own: the ticket goes on with its own."""
     answer = told(TicketResponded, "T1", after_min=1)
-    desk = after(
+    session = after(
         a_specialist("a"),
         replace(a_ticket("T1"), traceparent="00-first"),
         replace(a_ticket("T2"), traceparent="00-second"),
         replace(answer, traceparent="00-answer"),
     )
-    traces = [(type(one.event), one.traceparent) for one in desk.announced]
+    traces = [(type(one.event), one.traceparent) for one in session.state.announced]
     assert traces == [
         (TicketAssigned, "00-first"),
         (AssignmentExplained, "00-first"),
@@ -392,6 +395,6 @@ def test_ids_are_derived() -> None:
         told(TicketClosed, "T1"),
     ]
     first, second = (after(*records, after_min=n) for n in range(2))
-    ids = [envelope.id for envelope in first.announced]
-    assert ids == [envelope.id for envelope in second.announced]
+    ids = [envelope.id for envelope in first.state.announced]
+    assert ids == [envelope.id for envelope in second.state.announced]
     assert len(set(ids)) == len(ids) == 6

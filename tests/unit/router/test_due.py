@@ -5,9 +5,9 @@ from itertools import permutations
 from uuid import UUID
 
 import pytest
-from tests.unit.router.assignments import ADesk
+from tests.unit.router.assignments import InMemoryRouter
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from router.domain.ticket import Ticket
@@ -107,7 +107,7 @@ def test_the_first_of_several_open_clocks_is_due() -> None:
 
 
 def test_an_answer_that_router_knows_of_meets_the_clock() -> None:
-    """What a specialist says at the desk counts while sla-monitor is away."""
+    """What a specialist reports counts while sla-monitor is away."""
     answered = told(TicketResponded, "T1", after_min=20)
     again = a_clock(ClockStarted, "T1", due_min=90, kind="next_response", cycle=REPLY, after_min=30)
     assert due_after(a_ticket("T1"), answered) is None
@@ -118,15 +118,15 @@ def test_an_answer_that_router_knows_of_meets_the_clock() -> None:
 
 def test_what_is_paused_is_ordered_last_and_said_to_be() -> None:
     """Its clock is named, and nothing is due."""
-    desk = ADesk()
-    desk.play(
+    router = InMemoryRouter()
+    router.play(
         a_ticket("T1"),
         a_ticket("T2", after_min=20),
         a_ticket("T3", after_min=40, role="seat"),
         a_clock(ClockPaused, "T1"),
         a_specialist("a", capacity={"email": 3}),
     )
-    assigned = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+    assigned = [e.event for e in router.announced if isinstance(e.event, TicketAssigned)]
     names = {ticket_id_of("test", name): name for name in ("T1", "T2", "T3")}
     assert [names[event.ticket_id] for event in assigned] == ["T2", "T3", "T1"]
     assert (assigned[-1].due_at, assigned[-1].promise) == (None, "first_response")
@@ -134,23 +134,23 @@ def test_what_is_paused_is_ordered_last_and_said_to_be() -> None:
 
 def test_a_ticket_that_is_due_again_takes_its_place() -> None:
     """In the order of work."""
-    desk = ADesk()
-    desk.play(
+    router = InMemoryRouter()
+    router.play(
         a_ticket("T1"),
         a_ticket("T2", after_min=20),
         a_clock(ClockPaused, "T1"),
         a_clock(ClockResumed, "T1", due_min=70),
         a_specialist("a"),
     )
-    [assigned] = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+    [assigned] = [e.event for e in router.announced if isinstance(e.event, TicketAssigned)]
     assert (assigned.ticket_id, assigned.due_at) == (T1, NOON + minutes(70))
 
 
 def test_a_record_that_says_nothing_new_changes_nothing() -> None:
     """Nothing is decided, announced or saved for it."""
-    desk = Desk(Roster([]), [the_ticket(a_ticket("T1"))], NOON, OfferRules())
-    desk.apply(a_clock(ClockStarted, "T1", due_min=60))
-    assert (desk.announced, desk.touched) == ([], set())
+    session = AssignmentSession(Roster([]), [the_ticket(a_ticket("T1"))], NOON, OfferRules())
+    session.apply(a_clock(ClockStarted, "T1", due_min=60))
+    assert (session.state.announced, session.state.touched) == ([], set())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.coverage import NEVER, OPEN, Outlook, Pool, outlooks, words
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -21,10 +21,10 @@ AT_SIX: Final = NOON + timedelta(hours=6)
 
 def outlook(*listed: Envelope[Event], at: datetime = NOON, pool: Pool = JA) -> Outlook:
     """Look out for a pool, with people as they were listed."""
-    desk = Desk(Roster([]), [], at, OfferRules())
+    session = AssignmentSession(Roster([]), [], at, OfferRules())
     for envelope in listed:
-        desk.apply(envelope)
-    return outlooks(desk.roster.everybody.values(), [pool])[pool]
+        session.apply(envelope)
+    return outlooks(session.state.roster.everybody.values(), [pool])[pool]
 
 
 def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 - what a roster says

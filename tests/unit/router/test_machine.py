@@ -1,4 +1,4 @@
-"""Any history of the desk: acts, clicks twice, leases, presence, shifts, in any order."""
+"""Any history of a router: commands, double clicks, leases, presence, shifts, in any order."""
 
 from collections import Counter
 from contextlib import suppress
@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.unit.router.assignments import ADesk, Step, ticket_id
+from tests.unit.router.assignments import InMemoryRouter, Step, ticket_id
 
 from router.domain.commands import (
     Accept,
@@ -73,19 +73,19 @@ def takers(roster: Roster, ticket: Ticket) -> list[Specialist]:
     return [one for one in able if one.specialist_id not in aside]
 
 
-class Desks(RuleBasedStateMachine):
-    """Plays on one desk; each refusal is an answer, and leaves all as it was."""
+class Histories(RuleBasedStateMachine):
+    """Plays a history on one router; a command that is refused changes nothing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.desk = ADesk()
+        self.router = InMemoryRouter()
         self.loads: Counter[tuple[str, str]] = Counter()
         self.done: list[Step] = []
 
     @property
     def minute(self) -> float:
         """Say how long it is after noon."""
-        return (self.desk.now - NOON) / timedelta(minutes=1)
+        return (self.router.now - NOON) / timedelta(minutes=1)
 
     @initialize()
     def open(self) -> None:
@@ -95,12 +95,12 @@ class Desks(RuleBasedStateMachine):
     def play(self, *steps: Step) -> None:
         """Take steps; the loads of before are those that may not be exceeded."""
         for step in steps:
-            people = self.desk.people.values()
+            people = self.router.people.values()
             self.loads = Counter(
                 {(p.specialist_id, c): n for p in people for c, n in p.load.items()}
             )
             with suppress(Conflict, Unknown):
-                self.desk.play(step)
+                self.router.play(step)
             self.done.append(step)
 
     @rule(
@@ -143,15 +143,15 @@ class Desks(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 4, 10, 30, 120, 600, 1200]))
     def wait(self, seconds: float) -> None:
         """Let time pass."""
-        self.desk.later(seconds=seconds)
-        people = self.desk.people.values()
+        self.router.later(seconds=seconds)
+        people = self.router.people.values()
         self.loads = Counter({(p.specialist_id, c): n for p in people for c, n in p.load.items()})
-        self.desk.wake()
+        self.router.wake()
 
     @rule(name=tickets, accepts=st.booleans())
     def answer_the_ring(self, name: str, accepts: bool) -> None:
         """Let who is rung decide."""
-        ticket = self.desk.tickets.get(ticket_id(name))
+        ticket = self.router.tickets.get(ticket_id(name))
         if ticket is not None and ticket.offer is not None:
             offer_id, who = ticket.offer.offer_id, ticket.offer.specialist_id
             act: Act = DeclineOffer(offer_id, who, "busy")
@@ -185,10 +185,10 @@ class Desks(RuleBasedStateMachine):
         """No load rises above what somebody can take; and it is what they have and are offered."""
         held = Counter(
             (ticket.with_whom, ticket.terms.channel)
-            for ticket in self.desk.tickets.values()
+            for ticket in self.router.tickets.values()
             if ticket.with_whom
         )
-        for person in self.desk.people.values():
+        for person in self.router.people.values():
             for channel in CHANNELS:
                 key = (person.specialist_id, channel)
                 load = person.load.get(channel, 0)
@@ -198,8 +198,8 @@ class Desks(RuleBasedStateMachine):
     @invariant()
     def no_ticket_is_with_two(self) -> None:
         """One has it or is offered it, or nobody."""
-        open_offers = [offer for offer in self.desk.offers.values() if offer.state == "open"]
-        ringing = [ticket for ticket in self.desk.tickets.values() if ticket.offer]
+        open_offers = [offer for offer in self.router.offers.values() if offer.state == "open"]
+        ringing = [ticket for ticket in self.router.tickets.values() if ticket.offer]
         assert {ticket.offer for ticket in ringing} == set(open_offers)
         assert len(open_offers) == len(ringing)
         assert not [ticket for ticket in ringing if ticket.specialist_id]
@@ -207,9 +207,9 @@ class Desks(RuleBasedStateMachine):
     @invariant()
     def no_ticket_is_forgotten(self) -> None:
         """Who could be helped waits for nothing; what time is to bring about will be."""
-        roster = self.desk.roster
-        for ticket in self.desk.tickets.values():
-            assert ticket.wakes_at is None or ticket.wakes_at > self.desk.now
+        roster = self.router.roster
+        for ticket in self.router.tickets.values():
+            assert ticket.wakes_at is None or ticket.wakes_at > self.router.now
             if ticket.waits:
                 assert takers(roster, ticket) == []
             if not ticket.needs_specialist:
@@ -218,10 +218,10 @@ class Desks(RuleBasedStateMachine):
     @invariant()
     def nobody_keeps_what_they_cannot_answer(self) -> None:
         """Nothing rings at who is not there; of who has gone, it is known when it is taken."""
-        for ticket in self.desk.tickets.values():
+        for ticket in self.router.tickets.values():
             if ticket.with_whom is None:
                 continue
-            person = self.desk.people[ticket.with_whom]
+            person = self.router.people[ticket.with_whom]
             if ticket.offer is not None:
                 assert person.there
             else:
@@ -230,11 +230,11 @@ class Desks(RuleBasedStateMachine):
     @invariant()
     def what_was_told_is_what_is(self) -> None:
         """Readers of the topic know who has what; no two facts have one id."""
-        ids = [envelope.id for envelope in self.desk.announced]
+        ids = [envelope.id for envelope in self.router.announced]
         assert len(ids) == len(set(ids))
         has: dict[str, str] = {}
         rings: dict[str, str] = {}
-        for envelope in self.desk.announced:
+        for envelope in self.router.announced:
             match envelope.event:
                 case TicketOffered() as event:
                     assert event.subject not in rings.keys() | has.keys()
@@ -248,10 +248,10 @@ class Desks(RuleBasedStateMachine):
                     assert has.pop(event.subject) == event.specialist_id
                 case _:
                     pass
-        known = self.desk.tickets.values()
+        known = self.router.tickets.values()
         assert has == {str(t.ticket_id): t.specialist_id for t in known if t.specialist_id}
         assert rings == {str(t.ticket_id): t.with_whom for t in known if t.offer}
 
 
-TestDesks = Desks.TestCase
-TestDesks.settings = settings(max_examples=60, stateful_step_count=40)
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=60, stateful_step_count=40)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.matching import FULL_MAX, Question, Rules, default_rules, redecide
 from router.domain.matching.counterfactual import changed
 from router.domain.matching.rules import SkillRule
 from router.domain.matching.scoring import chosen, judged
-from router.domain.matching_request import Acquaintance
+from router.domain.matching_request import AccountAffinity
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import (
@@ -67,34 +67,38 @@ def after(
     *records: Envelope[Event],
     after_min: float = 0,
     rules: Rules | None = None,
-    **known: Acquaintance,
-) -> Desk:
-    """Apply records to an empty desk, so long after noon."""
-    desk = Desk(Roster([], rules), [], NOON + minutes(after_min), DIRECTLY)
-    desk.acquaintances |= known
+    **known: AccountAffinity,
+) -> AssignmentSession:
+    """Apply records to an empty session, so long after noon."""
+    session = AssignmentSession(Roster([], rules), [], NOON + minutes(after_min), DIRECTLY)
+    session.state.affinities |= known
     for record in records:
-        desk.apply(record)
-    return desk
+        session.apply(record)
+    return session
 
 
-def later(desk: Desk, after_min: float) -> Desk:
+def later(session: AssignmentSession, after_min: float) -> AssignmentSession:
     """Let time pass, and only time."""
-    desk.roster.settle()
-    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(after_min), DIRECTLY)
-    then.bring_waiting(desk.tickets.values(), dict.fromkeys(desk.roster.pools, 1_000))
+    session.state.roster.settle()
+    then = AssignmentSession(
+        session.state.roster, session.state.tickets.values(), NOON + minutes(after_min), DIRECTLY
+    )
+    then.dispatcher.add_waiting(
+        session.state.tickets.values(), dict.fromkeys(session.state.roster.pools, 1_000)
+    )
     then.wake({})
     return then
 
 
-def given_to(desk: Desk) -> list[str]:
+def given_to(session: AssignmentSession) -> list[str]:
     """Read who got a ticket."""
-    events = [envelope.event for envelope in desk.announced]
+    events = [envelope.event for envelope in session.state.announced]
     return [event.specialist_id for event in events if isinstance(event, TicketAssigned)]
 
 
-def records(desk: Desk) -> list[AssignmentExplained]:
+def records(session: AssignmentSession) -> list[AssignmentExplained]:
     """Read the records, as they come out of Kafka."""
-    events = [envelope.event.model_dump_json() for envelope in desk.decisions]
+    events = [envelope.event.model_dump_json() for envelope in session.state.decisions]
     return [AssignmentExplained.model_validate_json(event) for event in events]
 
 
@@ -113,21 +117,21 @@ def test_a_language_is_needed_at_a_level() -> None:
     """Who speaks it less well has to wait for the step that says so."""
     weak = a_specialist("w", languages=("de",), levels={"de": 2})
     strong = a_specialist("s", languages=("de",), levels={"de": 3}, presence="away")
-    desk = after(weak, strong, a_ticket("T1", language="de"))
-    assert given_to(desk) == []
-    assert records(desk)[0].again_at == NOON + minutes(18)
-    assert given_to(later(desk, 17)) == []
-    assert given_to(later(desk, 18)) == ["w"]
+    session = after(weak, strong, a_ticket("T1", language="de"))
+    assert given_to(session) == []
+    assert records(session)[0].again_at == NOON + minutes(18)
+    assert given_to(later(session, 17)) == []
+    assert given_to(later(session, 18)) == ["w"]
 
 
 def test_english_helps_out_once_half_the_time_is_left() -> None:
     """The fact says so, and who speaks the language is preferred while they have room."""
     speaker = a_specialist("j", languages=("ja",), presence="away")
-    desk = after(speaker, a_specialist("e"), a_ticket("T1", language="ja"))
-    assert given_to(later(desk, 29)) == []
-    helped = later(desk, 30)
+    session = after(speaker, a_specialist("e"), a_ticket("T1", language="ja"))
+    assert given_to(later(session, 29)) == []
+    helped = later(session, 30)
     assert given_to(helped) == ["e"]
-    assert helped.announced[0].event.english_instead  # type: ignore[attr-defined]
+    assert helped.state.announced[0].event.english_instead  # type: ignore[attr-defined]
     assert records(helped)[0].decided_by == "only"
 
 
@@ -135,18 +139,18 @@ def test_anybody_certified_helps_out_in_the_end() -> None:
     """Better somebody who can ask a colleague than nobody."""
     french = a_specialist("f", languages=("fr",))
     other = a_specialist("x", languages=("fr",), certified=False)
-    desk = after(french, other, a_ticket("T1", language="ja"))
-    assert given_to(later(desk, 47)) == []
-    assert given_to(later(desk, 48)) == ["f"]
+    session = after(french, other, a_ticket("T1", language="ja"))
+    assert given_to(later(session, 47)) == []
+    assert given_to(later(session, 48)) == ["f"]
 
 
 def test_less_relaxation_is_better() -> None:
     """Though the score of who needs more is lower."""
     scarce = a_specialist("j", languages=("ja", "de"), capacity={"email": 9, "chat": 9})
     plain = a_specialist("e", capacity={"email": 9})
-    desk = after(scarce, plain, a_ticket("T1", language="ja"), after_min=40)
-    assert given_to(desk) == ["j"]
-    assert records(desk)[0].decided_by == "step"
+    session = after(scarce, plain, a_ticket("T1", language="ja"), after_min=40)
+    assert given_to(session) == ["j"]
+    assert records(session)[0].decided_by == "step"
 
 
 def test_who_lacks_a_skill_gets_nothing_that_needs_it() -> None:
@@ -155,17 +159,17 @@ def test_who_lacks_a_skill_gets_nothing_that_needs_it() -> None:
     rules = default_rules().model_copy(update={"skills": (needs,)})
     team = (a_specialist("a", skills=("crm",)), a_specialist("b", capacity={"email": 9}))
     critical = [a_ticket(f"T{n}", severity="business_critical") for n in (1, 2)]
-    desk = after(*team, *critical, a_ticket("T3"), rules=rules)
-    assert given_to(desk) == ["a", "b"]
-    failed = {one.specialist_id: one.failed for one in records(desk)[1].candidates}
+    session = after(*team, *critical, a_ticket("T3"), rules=rules)
+    assert given_to(session) == ["a", "b"]
+    failed = {one.specialist_id: one.failed for one in records(session)[1].candidates}
     assert failed == {"a": "room", "b": "skill"}
 
 
 def test_scarce_people_are_kept_for_what_only_they_can_do() -> None:
     """The only one who speaks Japanese gets English last, though they hold nothing."""
     team = (a_specialist("j", languages=("ja", "en")), a_specialist("e", capacity={"email": 3}))
-    desk = after(*team, *(a_ticket(f"T{n}") for n in (1, 2, 3)), a_ticket("T4", language="ja"))
-    assert given_to(desk) == ["e", "e", "e", "j"]
+    session = after(*team, *(a_ticket(f"T{n}") for n in (1, 2, 3)), a_ticket("T4", language="ja"))
+    assert given_to(session) == ["e", "e", "e", "j"]
 
 
 def test_load_is_spread() -> None:
@@ -179,7 +183,7 @@ def test_load_is_spread() -> None:
 def test_who_had_the_account_last_gets_it_for_some_days(days: int, who: str) -> None:
     """Then it is as if they had not."""
     team = (a_specialist("a", capacity={"email": 2}), a_specialist("b", capacity={"email": 2}))
-    known = Acquaintance("b", NOON - timedelta(days=days))
+    known = AccountAffinity("b", NOON - timedelta(days=days))
     assert given_to(after(*team, a_ticket("T1"), northwind=known)) == [who]
 
 
@@ -191,11 +195,11 @@ def test_an_account_is_known_up_to_a_share_of_load() -> None:
 
 def test_of_equals_who_waited_longest_is_next() -> None:
     """Whoever was first by id would get all otherwise, as long as little happens."""
-    desk = after(a_specialist("a"), a_specialist("b"), a_ticket("T1", account_id="x"))
-    desk.apply(told(TicketResponded, "T1", after_min=1))
-    desk.apply(a_ticket("T2", account_id="y", after_min=2))
-    assert given_to(desk) == ["a", "b"]
-    assert [record.decided_by for record in records(desk)] == ["id", "idle_longest"]
+    session = after(a_specialist("a"), a_specialist("b"), a_ticket("T1", account_id="x"))
+    session.apply(told(TicketResponded, "T1", after_min=1))
+    session.apply(a_ticket("T2", account_id="y", after_min=2))
+    assert given_to(session) == ["a", "b"]
+    assert [record.decided_by for record in records(session)] == ["id", "idle_longest"]
 
 
 people = st.builds(
@@ -230,14 +234,14 @@ def test_a_record_counts_everybody_and_finds_the_best(
 ) -> None:
     """Of a large pool, too: the choice is what judging each person on the roster comes to."""
     team, coming = morning
-    desk = after(*team, after_min=after_min, rules=NEEDS_CRM)
+    session = after(*team, after_min=after_min, rules=NEEDS_CRM)
     for ticket in {one.id: one for one in coming}.values():
-        known = desk.acquaintances.get(ticket.event.account_id)  # type: ignore[attr-defined]
-        before = {name: one.copy() for name, one in desk.roster.everybody.items()}
-        told_before = len(desk.decisions)
+        known = session.state.affinities.get(ticket.event.account_id)  # type: ignore[attr-defined]
+        before = {name: one.copy() for name, one in session.state.roster.everybody.items()}
+        told_before = len(session.state.decisions)
         crowd = Roster(before.values(), NEEDS_CRM)
-        desk.apply(ticket)
-        for record in records(desk)[told_before:]:
+        session.apply(ticket)
+        for record in records(session)[told_before:]:
             question = Question(record.ticket_id, record.wanted, (), known and known[0], None)
             everybody = (crowd.sketch(name, question) for name in before)
             verdicts = [judged(one, record.wanted, record.weights) for one in everybody]
@@ -277,35 +281,35 @@ def test_the_smallest_change_would_have_changed_the_outcome(
 def test_when_the_last_speaker_leaves_english_helps_at_once() -> None:
     """What nobody on the roster can ever meet is not waited for, but not by anybody either."""
     away = a_specialist("j", languages=("ja",), presence="away")
-    desk = after(away, a_specialist("f", languages=("fr",)), a_ticket("T1", language="ja"))
-    desk.apply(gone("j", after_min=1))
-    assert given_to(desk) == []
-    desk.apply(a_specialist("e", after_min=2))
-    assert given_to(desk) == ["e"]
+    session = after(away, a_specialist("f", languages=("fr",)), a_ticket("T1", language="ja"))
+    session.apply(gone("j", after_min=1))
+    assert given_to(session) == []
+    session.apply(a_specialist("e", after_min=2))
+    assert given_to(session) == ["e"]
 
 
 def test_a_ticket_that_needs_a_skill_now_waits_for_who_has_it() -> None:
     """Though it was due at the same time before, and stood where anybody could take it."""
     needs = SkillRule(needs=("crm",), severity="business_critical")
     rules = default_rules().model_copy(update={"skills": (needs,)})
-    desk = after(a_specialist("plain"), a_ticket("T0"), rules=rules)
-    desk.apply(a_ticket("T1", otherwise=promised(NOON)))
-    desk.apply(reclassified("T1", "business_critical", after_min=1))
-    desk.apply(told(TicketResponded, "T0", after_min=2))
-    assert given_to(desk) == ["plain"]
-    desk.apply(a_specialist("able", skills=("crm",)))
-    assert given_to(desk) == ["plain", "able"]
+    session = after(a_specialist("plain"), a_ticket("T0"), rules=rules)
+    session.apply(a_ticket("T1", otherwise=promised(NOON)))
+    session.apply(reclassified("T1", "business_critical", after_min=1))
+    session.apply(told(TicketResponded, "T0", after_min=2))
+    assert given_to(session) == ["plain"]
+    session.apply(a_specialist("able", skills=("crm",)))
+    assert given_to(session) == ["plain", "able"]
 
 
 def test_a_ticket_of_before_is_placed_by_the_sweep() -> None:
     """An older router writes it without a pool or a place, and due to be tried at once."""
-    desk = after(a_specialist("a", presence="away"), a_ticket("T1"))
-    (ticket,) = desk.tickets.values()
+    session = after(a_specialist("a", presence="away"), a_ticket("T1"))
+    (ticket,) = session.state.tickets.values()
     ticket.pool = ticket.rank_at = None
     ticket.again_at = NOON
-    desk.roster.settle()
-    then = Desk(desk.roster, [ticket], NOON, DIRECTLY)
+    session.state.roster.settle()
+    then = AssignmentSession(session.state.roster, [ticket], NOON, DIRECTLY)
     then.wake({})
-    then.bring_waiting([ticket], dict.fromkeys(then.roster.pools, 9))
+    then.dispatcher.add_waiting([ticket], dict.fromkeys(then.state.roster.pools, 9))
     then.apply(a_specialist("a", after_min=1))
     assert given_to(then) == ["a"]

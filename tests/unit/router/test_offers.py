@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.router.assignments import ADesk, ticket_id
+from tests.unit.router.assignments import InMemoryRouter, ticket_id
 
 from router.domain.commands import Accept, Conflict, Decline, DeclineOffer, Unknown
 from router.domain.offers.rules import Backoff, OfferRules, Ring, SetAside
@@ -40,161 +40,161 @@ def test_any_budget_survives_three_who_say_nothing(share: float) -> None:
 
 def test_a_chat_rings_and_a_mail_is_assigned() -> None:
     """Unless the rules say otherwise."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
-    assert desk.told() == ["ticket.offered a", "ticket.assigned a"]
-    assert desk.tickets[ticket_id("T1")].specialist_id is None
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
+    assert router.told() == ["ticket.offered a", "ticket.assigned a"]
+    assert router.tickets[ticket_id("T1")].specialist_id is None
 
 
 def test_an_offer_holds_room() -> None:
     """A second chat does not ring at somebody with room for one."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2", channel="chat"))
-    assert desk.told() == ["ticket.offered a"]
-    assert desk.people["a"].load["chat"] == 1
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2", channel="chat"))
+    assert router.told() == ["ticket.offered a"]
+    assert router.people["a"].load["chat"] == 1
 
 
 def test_assigned_follows_accepted() -> None:
     """The room was held already; the assignment names its offer."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
-    [outcome] = desk.play(desk.accept("T1"))
-    assert desk.told() == ["ticket.offered a", "offer.accepted a", "ticket.assigned a"]
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    [outcome] = router.play(router.accept("T1"))
+    assert router.told() == ["ticket.offered a", "offer.accepted a", "ticket.assigned a"]
     assert (outcome.outcome, outcome.specialist_id) == ("assigned", "a")
-    assert desk.people["a"].load["chat"] == 1
-    [assigned] = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
-    assert assigned.offer_id in desk.offers
+    assert router.people["a"].load["chat"] == 1
+    [assigned] = [e.event for e in router.announced if isinstance(e.event, TicketAssigned)]
+    assert assigned.offer_id in router.offers
 
 
 def test_a_declined_offer_goes_on_to_somebody_else() -> None:
     """The decliner is passed over; the reason is told."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
-    first = desk.offer_of("T1")
-    [outcome] = desk.play(DeclineOffer(first.offer_id, first.specialist_id, "in a call"))
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    first = router.offer_of("T1")
+    [outcome] = router.play(DeclineOffer(first.offer_id, first.specialist_id, "in a call"))
     assert outcome.outcome == "offered"
     assert outcome.specialist_id not in {None, first.specialist_id}
-    assert desk.told(OfferDeclined) == [f"offer.declined {first.specialist_id}"]
-    assert desk.people[first.specialist_id].load["chat"] == 0
+    assert router.told(OfferDeclined) == [f"offer.declined {first.specialist_id}"]
+    assert router.people[first.specialist_id].load["chat"] == 0
 
 
 def test_a_silent_specialist_is_passed_over_when_the_lease_ends() -> None:
     """At that instant, not before."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
-    first = desk.offer_of("T1")
-    desk.now = first.lease_ends_at - timedelta(microseconds=1)
-    desk.wake()
-    assert desk.offer_of("T1") == first
-    desk.now = first.lease_ends_at
-    desk.wake()
-    assert desk.told(OfferExpired) == [f"offer.expired {first.specialist_id}"]
-    assert desk.offer_of("T1").specialist_id != first.specialist_id
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    first = router.offer_of("T1")
+    router.now = first.lease_ends_at - timedelta(microseconds=1)
+    router.wake()
+    assert router.offer_of("T1") == first
+    router.now = first.lease_ends_at
+    router.wake()
+    assert router.told(OfferExpired) == [f"offer.expired {first.specialist_id}"]
+    assert router.offer_of("T1").specialist_id != first.specialist_id
 
 
 def test_nobody_accepts_when_the_lease_has_ended() -> None:
     """It is said that the ticket went on."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
-    late = desk.accept("T1")
-    desk.later(seconds=60)
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    late = router.accept("T1")
+    router.later(seconds=60)
     with pytest.raises(Conflict, match="lease of this offer has ended"):
-        desk.play(late)
+        router.play(late)
 
 
 def test_nobody_accepts_what_rings_at_another() -> None:
     """As if there were no such offer."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
     with pytest.raises(Unknown, match="b has no offer"):
-        desk.play(Accept(desk.offer_of("T1").offer_id, "b"))
+        router.play(Accept(router.offer_of("T1").offer_id, "b"))
 
 
 def test_a_sole_decliner_of_what_does_not_ring_has_it_again() -> None:
     """Somebody has to."""
-    desk = ADesk(rules=OfferRules(rings={}))
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
-    desk.play(Decline(ticket_id("T1"), "a", "busy"))
-    assert desk.tickets[ticket_id("T1")].specialist_id == "a"
+    router = InMemoryRouter(rules=OfferRules(rings={}))
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router.play(Decline(ticket_id("T1"), "a", "busy"))
+    assert router.tickets[ticket_id("T1")].specialist_id == "a"
 
 
 def test_a_decliner_is_left_alone_for_a_time_while_others_could_come() -> None:
     """Then it rings again, by itself."""
-    desk = ADesk()
-    desk.play(
+    router = InMemoryRouter()
+    router.play(
         a_specialist("a"),
         a_ticket("T1", channel="chat"),
         a_specialist("b", presence="away"),
         Decline(ticket_id("T1"), "a", "busy"),
     )
-    again_at = NOON + timedelta(seconds=desk.rules.set_aside_s.declined)
-    desk.now = again_at - timedelta(microseconds=1)
-    desk.wake()
-    assert desk.tickets[ticket_id("T1")].waits
-    assert desk.tickets[ticket_id("T1")].wakes_at == again_at
-    desk.now = again_at
-    desk.wake()
-    assert desk.offer_of("T1").specialist_id == "a"
+    again_at = NOON + timedelta(seconds=router.rules.set_aside_s.declined)
+    router.now = again_at - timedelta(microseconds=1)
+    router.wake()
+    assert router.tickets[ticket_id("T1")].waits
+    assert router.tickets[ticket_id("T1")].wakes_at == again_at
+    router.now = again_at
+    router.wake()
+    assert router.offer_of("T1").specialist_id == "a"
 
 
 def test_a_setting_aside_that_ended_while_it_rang_is_forgotten() -> None:
     """When the next lease ends, who was silent long ago is asked again before nobody is."""
     rules = OfferRules(set_aside_s=SetAside(silent=20), no_answer_s=Backoff(first=20))
-    desk = ADesk(rules=rules)
-    desk.play(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
-    first = desk.offer_of("T1").specialist_id
+    router = InMemoryRouter(rules=rules)
+    router.play(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
+    first = router.offer_of("T1").specialist_id
     for _ in range(2):
-        desk.now = desk.offer_of("T1").lease_ends_at
-        desk.wake()
-    ticket = desk.tickets[ticket_id("T1")]
-    assert desk.offer_of("T1").specialist_id == first
+        router.now = router.offer_of("T1").lease_ends_at
+        router.wake()
+    ticket = router.tickets[ticket_id("T1")]
+    assert router.offer_of("T1").specialist_id == first
     assert first not in ticket.set_aside
 
 
 def test_all_are_rung_before_anybody_is_rung_twice() -> None:
     """Whoever rang longest ago comes first."""
-    desk = ADesk()
-    desk.play(*(a_specialist(name) for name in "abc"), a_ticket("T1", channel="phone"))
+    router = InMemoryRouter()
+    router.play(*(a_specialist(name) for name in "abc"), a_ticket("T1", channel="phone"))
     for _ in range(6):
-        desk.now = desk.tickets[ticket_id("T1")].wakes_at or desk.now
-        desk.wake()
-    assert desk.told(TicketOffered) == [f"ticket.offered {name}" for name in "abcabc"]
+        router.now = router.tickets[ticket_id("T1")].wakes_at or router.now
+        router.wake()
+    assert router.told(TicketOffered) == [f"ticket.offered {name}" for name in "abcabc"]
 
 
 def test_a_30_minute_ticket_survives_three_silent_specialists() -> None:
     """Half of its budget is left at least, when the fourth is rung."""
-    desk = ADesk(rules=MAILS_RING)
+    router = InMemoryRouter(rules=MAILS_RING)
     people = [a_specialist(name) for name in "abcd"]
-    desk.play(*people, a_ticket("T1", severity="business_critical"))
+    router.play(*people, a_ticket("T1", severity="business_critical"))
     for _ in range(3):
-        desk.now = desk.offer_of("T1").lease_ends_at
-        desk.wake()
-    ticket = desk.tickets[ticket_id("T1")]
-    assert len(set(desk.told(TicketOffered))) == 4
+        router.now = router.offer_of("T1").lease_ends_at
+        router.wake()
+    ticket = router.tickets[ticket_id("T1")]
+    assert len(set(router.told(TicketOffered))) == 4
     assert ticket.due_at == NOON + timedelta(minutes=30)
-    assert ticket.due_at - desk.now >= timedelta(minutes=15)
+    assert ticket.due_at - router.now >= timedelta(minutes=15)
 
 
 def test_an_offer_is_withdrawn_when_the_work_ends() -> None:
     """Its room is free; the ticket rings at nobody, and again when it is reopened."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), told(TicketResolved, "T1"))
-    assert desk.told(OfferWithdrawn) == ["offer.withdrawn a"]
-    assert desk.people["a"].load["chat"] == 0
-    desk.play(told(TicketReopened, "T1", after_min=1))
-    assert desk.offer_of("T1").specialist_id == "a"
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), told(TicketResolved, "T1"))
+    assert router.told(OfferWithdrawn) == ["offer.withdrawn a"]
+    assert router.people["a"].load["chat"] == 0
+    router.play(told(TicketReopened, "T1", after_min=1))
+    assert router.offer_of("T1").specialist_id == "a"
 
 
 def test_each_offer_has_one_end_and_a_name_of_its_own() -> None:
     """What is told of it is told under ids that differ."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"))
-    desk.later(seconds=10)
-    desk.wake()
-    desk.later(seconds=30)
-    desk.wake()
-    desk.play(desk.accept("T1"))
-    ids = [envelope.id for envelope in desk.announced]
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router.later(seconds=10)
+    router.wake()
+    router.later(seconds=30)
+    router.wake()
+    router.play(router.accept("T1"))
+    ids = [envelope.id for envelope in router.announced]
     assert len(ids) == len(set(ids))
-    assert desk.told(OfferAccepted, OfferExpired) == ["offer.expired a", "offer.accepted a"]
-    assert [offer.state for offer in desk.offers.values()] == ["expired", "accepted"]
+    assert router.told(OfferAccepted, OfferExpired) == ["offer.expired a", "offer.accepted a"]
+    assert [offer.state for offer in router.offers.values()] == ["expired", "accepted"]

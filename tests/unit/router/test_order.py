@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketResponded, ticket_id_of
@@ -15,19 +15,23 @@ from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
 DIRECTLY = OfferRules(rings={})
 
 
-def after(*records: Envelope[Event]) -> Desk:
-    """Apply records to an empty desk at noon."""
-    desk = Desk(Roster([]), [], NOON, DIRECTLY)
+def after(*records: Envelope[Event]) -> AssignmentSession:
+    """Apply records to an empty session at noon."""
+    session = AssignmentSession(Roster([]), [], NOON, DIRECTLY)
     for record in records:
-        desk.apply(record)
-    return desk
+        session.apply(record)
+    return session
 
 
-def later(desk: Desk, after_min: float) -> Desk:
+def later(session: AssignmentSession, after_min: float) -> AssignmentSession:
     """Let time pass, and only time."""
-    desk.roster.settle()
-    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(after_min), DIRECTLY)
-    then.bring_waiting(desk.tickets.values(), dict.fromkeys(desk.roster.pools, 1_000))
+    session.state.roster.settle()
+    then = AssignmentSession(
+        session.state.roster, session.state.tickets.values(), NOON + minutes(after_min), DIRECTLY
+    )
+    then.dispatcher.add_waiting(
+        session.state.tickets.values(), dict.fromkeys(session.state.roster.pools, 1_000)
+    )
     then.wake({})
     return then
 
@@ -37,9 +41,9 @@ def test_a_guarantee_comes_before_an_objective() -> None:
     first = a_ticket("T1", channel="chat")
     objective = a_ticket("T2", role="seat", after_min=-23 * 60)
     guarantee = a_ticket("T3", after_min=5)
-    desk = after(first, objective, guarantee)
-    desk.apply(a_specialist("a", capacity={"email": 1}))
-    (assigned,) = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
+    session = after(first, objective, guarantee)
+    session.apply(a_specialist("a", capacity={"email": 1}))
+    (assigned,) = (e.event for e in session.state.announced if isinstance(e.event, TicketAssigned))
     assert assigned.ticket_id == guarantee.event.ticket_id  # type: ignore[attr-defined]
 
 
@@ -57,25 +61,25 @@ def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
         a_ticket(f"T{n}", role=role, account_id=f"x{n}", after_min=at)
         for n, (at, role) in enumerate(sorted(arrivals))
     ]
-    desk = after(a_specialist("a", capacity={"email": 1}), a_ticket("T", account_id="x"))
+    session = after(a_specialist("a", capacity={"email": 1}), a_ticket("T", account_id="x"))
     order: list[Envelope[Event]] = []
     names = {e.event.ticket_id: e for e in coming}  # type: ignore[attr-defined]
     now_min = 0
     holding = "T"
     while len(order) < len(coming):
         now_min += work_min
-        desk = later(desk, now_min)
+        session = later(session, now_min)
         for ticket in [each for each in coming if each.time <= NOON + minutes(now_min)]:
-            if ticket.event.ticket_id not in desk.tickets:  # type: ignore[attr-defined]
-                desk.apply(ticket)
+            if ticket.event.ticket_id not in session.state.tickets:  # type: ignore[attr-defined]
+                session.apply(ticket)
         if holding:
-            desk.apply(told(TicketResponded, holding, after_min=now_min))
-        got = [e.event for e in desk.announced if isinstance(e.event, TicketAssigned)]
+            session.apply(told(TicketResponded, holding, after_min=now_min))
+        got = [e.event for e in session.state.announced if isinstance(e.event, TicketAssigned)]
         order += [names[event.ticket_id] for event in got]
         holding = order[-1].event.external_id if got else ""  # type: ignore[attr-defined]
         now_min = now_min if got else max(now_min, 3000)
     place = {ticket.id: number for number, ticket in enumerate(order)}
-    ranks = {t.id: desk.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
+    ranks = {t.id: session.state.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
     for one in coming:
         late = [other for other in coming if other.time > ranks[one.id]]
         assert all(place[one.id] < place[other.id] for other in late)
@@ -88,7 +92,7 @@ def test_a_late_ticket_gives_way_to_those_that_can_be_kept(
     rival_min: int, at_min: int, first: str
 ) -> None:
     """For an hour: who is due after that, is after it."""
-    desk = later(after(a_ticket("T1"), a_ticket("T2", after_min=rival_min)), at_min)
-    desk.apply(a_specialist("a", capacity={"email": 1}))
-    (event,) = (e.event for e in desk.announced if isinstance(e.event, TicketAssigned))
+    session = later(after(a_ticket("T1"), a_ticket("T2", after_min=rival_min)), at_min)
+    session.apply(a_specialist("a", capacity={"email": 1}))
+    (event,) = (e.event for e in session.state.announced if isinstance(e.event, TicketAssigned))
     assert event.ticket_id == ticket_id_of("test", first)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.router.assignments import ADesk, ticket_id
+from tests.unit.router.assignments import InMemoryRouter, ticket_id
 
 from router.domain.commands import Say
 from router.domain.offers.rules import Grace, OfferRules
@@ -15,127 +15,129 @@ DIRECTLY = OfferRules(rings={})
 DAY = {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}
 
 
-def with_whom(desk: ADesk, name: str = "T1") -> str | None:
+def with_whom(router: InMemoryRouter, name: str = "T1") -> str | None:
     """Say who has a ticket, or is offered it."""
-    return desk.tickets[ticket_id(name)].with_whom
+    return router.tickets[ticket_id(name)].with_whom
 
 
 def test_who_never_said_a_word_is_there_as_the_roster_says() -> None:
     """For as long as the roster says so."""
-    desk = ADesk()
-    desk.play(a_specialist("a"))
-    desk.later(seconds=3600)
-    desk.play(a_ticket("T1", after_min=60))
-    assert with_whom(desk) == "a"
+    router = InMemoryRouter()
+    router.play(a_specialist("a"))
+    router.later(seconds=3600)
+    router.play(a_ticket("T1", after_min=60))
+    assert with_whom(router) == "a"
 
 
 def test_a_word_holds_for_its_lease_and_then_means_offline() -> None:
     """Fifteen seconds."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), Say("a", "online"))
-    desk.later(seconds=14.9)
-    desk.play(a_ticket("T1"))
-    assert with_whom(desk) == "a"
-    desk.later(seconds=0.1)
-    desk.play(a_ticket("T2"))
-    assert with_whom(desk, "T2") is None
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), Say("a", "online"))
+    router.later(seconds=14.9)
+    router.play(a_ticket("T1"))
+    assert with_whom(router) == "a"
+    router.later(seconds=0.1)
+    router.play(a_ticket("T2"))
+    assert with_whom(router, "T2") is None
 
 
 def test_the_more_absent_word_counts() -> None:
     """Neither an import nor a browser left open lets work go to who is away."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), Say("a", "away"), a_specialist("a", after_min=1), a_ticket("T1"))
-    assert with_whom(desk) is None
-    desk.play(a_specialist("a", presence="away", after_min=2), Say("a", "online"))
-    assert with_whom(desk) is None
-    desk.play(a_specialist("a", after_min=3))
-    assert with_whom(desk) == "a"
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), Say("a", "away"), a_specialist("a", after_min=1), a_ticket("T1"))
+    assert with_whom(router) is None
+    router.play(a_specialist("a", presence="away", after_min=2), Say("a", "online"))
+    assert with_whom(router) is None
+    router.play(a_specialist("a", after_min=3))
+    assert with_whom(router) == "a"
 
 
 def test_who_comes_back_gets_work_at_once() -> None:
     """A word is enough."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), Say("a", "offline"), a_ticket("T1"))
-    assert with_whom(desk) is None
-    desk.play(Say("a", "online"))
-    assert with_whom(desk) == "a"
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), Say("a", "offline"), a_ticket("T1"))
+    assert with_whom(router) is None
+    router.play(Say("a", "online"))
+    assert with_whom(router) == "a"
 
 
 def test_who_leaves_the_roster_and_returns_has_not_said_a_word() -> None:
     """The word of before is forgotten."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), Say("a", "offline"))
-    desk.play(gone("a", after_min=1), a_specialist("a", after_min=2), a_ticket("T1"))
-    assert with_whom(desk) == "a"
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), Say("a", "offline"))
+    router.play(gone("a", after_min=1), a_specialist("a", after_min=2), a_ticket("T1"))
+    assert with_whom(router) == "a"
 
 
 def test_what_rings_is_withdrawn_from_who_goes_away() -> None:
     """At once, and it rings at somebody else; what was accepted stays."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
-    desk.play(a_specialist("b"), Say("a", "away"))
-    assert desk.told(OfferWithdrawn) == ["offer.withdrawn a"]
-    assert (with_whom(desk), with_whom(desk, "T2")) == ("b", "a")
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
+    router.play(a_specialist("b"), Say("a", "away"))
+    assert router.told(OfferWithdrawn) == ["offer.withdrawn a"]
+    assert (with_whom(router), with_whom(router, "T2")) == ("b", "a")
 
 
 @pytest.mark.parametrize("channel", ["email", "phone", "chat"])
 def test_no_ticket_stays_with_who_is_offline_for_more_than_five_seconds(channel: Channel) -> None:
     """Whatever its channel; it keeps its age."""
-    desk = ADesk(rules=DIRECTLY)
-    desk.play(a_specialist("a"), a_ticket("T1", channel=channel), Say("a", "online"))
-    due_at = desk.tickets[ticket_id("T1")].due_at
-    desk.play(a_specialist("b"))
-    desk.later(seconds=15)
-    desk.wake()
-    desk.later(seconds=4.9)
-    desk.wake()
-    assert with_whom(desk) == "b"
-    assert desk.told(AssignmentHandedBack) == ["assignment.handed_back a"]
-    assert desk.tickets[ticket_id("T1")].due_at == due_at
+    router = InMemoryRouter(rules=DIRECTLY)
+    router.play(a_specialist("a"), a_ticket("T1", channel=channel), Say("a", "online"))
+    due_at = router.tickets[ticket_id("T1")].due_at
+    router.play(a_specialist("b"))
+    router.later(seconds=15)
+    router.wake()
+    router.later(seconds=4.9)
+    router.wake()
+    assert with_whom(router) == "b"
+    assert router.told(AssignmentHandedBack) == ["assignment.handed_back a"]
+    assert router.tickets[ticket_id("T1")].due_at == due_at
 
 
 def test_a_mail_stays_with_who_comes_back_within_the_grace() -> None:
     """A browser that was loaded anew costs nobody their work."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1"), Say("a", "offline"))
-    desk.later(seconds=2)
-    desk.play(Say("a", "online"))
-    desk.later(seconds=10)
-    desk.wake()
-    assert with_whom(desk) == "a"
-    assert desk.tickets[ticket_id("T1")].wakes_at is None
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1"), Say("a", "offline"))
+    router.later(seconds=2)
+    router.play(Say("a", "online"))
+    router.later(seconds=10)
+    router.wake()
+    assert with_whom(router) == "a"
+    assert router.tickets[ticket_id("T1")].wakes_at is None
 
 
 def test_a_word_said_again_does_not_prolong_the_grace() -> None:
     """It counts from when they went."""
-    desk = ADesk()
-    desk.play(a_specialist("a"), a_ticket("T1"), Say("a", "offline"))
-    desk.later(seconds=3)
-    desk.play(Say("a", "offline"))
-    desk.later(seconds=1)
-    desk.wake()
-    assert with_whom(desk) is None
+    router = InMemoryRouter()
+    router.play(a_specialist("a"), a_ticket("T1"), Say("a", "offline"))
+    router.later(seconds=3)
+    router.play(Say("a", "offline"))
+    router.later(seconds=1)
+    router.wake()
+    assert with_whom(router) is None
 
 
 def test_who_leaves_may_hand_all_back_at_once() -> None:
     """By choice, whatever the grace."""
-    desk = ADesk(rules=OfferRules(rings={}, offline_s=Grace(email=None, phone=None, chat=None)))
-    desk.play(a_specialist("a"), a_ticket("T1"), a_specialist("b"))
-    desk.play(Say("a", "offline"))
-    desk.later(seconds=3600)
-    desk.wake()
-    assert with_whom(desk) == "a"
-    desk.play(Say("a", "offline", hand_back=True))
-    assert with_whom(desk) == "b"
+    router = InMemoryRouter(
+        rules=OfferRules(rings={}, offline_s=Grace(email=None, phone=None, chat=None))
+    )
+    router.play(a_specialist("a"), a_ticket("T1"), a_specialist("b"))
+    router.play(Say("a", "offline"))
+    router.later(seconds=3600)
+    router.wake()
+    assert with_whom(router) == "a"
+    router.play(Say("a", "offline", hand_back=True))
+    assert with_whom(router) == "b"
 
 
 def test_the_end_of_a_shift_takes_chats_at_once_and_mails_after_a_grace() -> None:
     """A quarter of an hour to finish what was begun."""
-    desk = ADesk(rules=DIRECTLY)
-    desk.play(a_specialist("d", shifts=DAY), a_ticket("T1"), a_ticket("T2", channel="chat"))
-    desk.now = NOON + timedelta(hours=5)
-    desk.wake()
-    assert (with_whom(desk), with_whom(desk, "T2")) == ("d", None)
-    desk.later(seconds=15 * 60)
-    desk.wake()
-    assert with_whom(desk) is None
+    router = InMemoryRouter(rules=DIRECTLY)
+    router.play(a_specialist("d", shifts=DAY), a_ticket("T1"), a_ticket("T2", channel="chat"))
+    router.now = NOON + timedelta(hours=5)
+    router.wake()
+    assert (with_whom(router), with_whom(router, "T2")) == ("d", None)
+    router.later(seconds=15 * 60)
+    router.wake()
+    assert with_whom(router) is None

@@ -1,9 +1,9 @@
-"""Shifts, certificates, and room across channels, on the desk that one transaction decides on."""
+"""Shifts, certificates, and room across channels, in one session."""
 
 from datetime import timedelta
 from typing import Final
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketQueued, TicketResponded
@@ -17,17 +17,17 @@ DAY: Final = {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}
 ROOMY: Final[dict[Channel, int]] = {"email": 4, "phone": 4, "chat": 4}
 
 
-def after(*records: Envelope[Event]) -> Desk:
-    """Apply records to an empty desk at noon."""
-    desk = Desk(Roster([]), [], NOON, DIRECTLY)
+def after(*records: Envelope[Event]) -> AssignmentSession:
+    """Apply records to an empty session at noon."""
+    session = AssignmentSession(Roster([]), [], NOON, DIRECTLY)
     for record in records:
-        desk.apply(record)
-    return desk
+        session.apply(record)
+    return session
 
 
-def said(desk: Desk) -> list[str]:
+def said(session: AssignmentSession) -> list[str]:
     """Read who got a ticket, and why another waits."""
-    events = [envelope.event for envelope in desk.announced]
+    events = [envelope.event for envelope in session.state.announced]
     told_of = [e for e in events if isinstance(e, TicketAssigned | TicketQueued)]
     return [e.specialist_id if isinstance(e, TicketAssigned) else e.reason for e in told_of]
 
@@ -47,25 +47,33 @@ def test_who_is_on_shift_and_away_gets_nothing() -> None:
 
 def test_a_shift_that_begins_takes_who_waits() -> None:
     """Nothing else need happen; and it is known when the next turn is due."""
-    desk = after(a_specialist("a", shifts=AFTERNOON), a_ticket("T1"))
-    desk.roster.settle()
-    then = Desk(desk.roster, desk.tickets.values(), NOON + minutes(30), DIRECTLY)
-    then.bring_waiting(desk.tickets.values(), dict.fromkeys(desk.roster.pools, 9))
+    session = after(a_specialist("a", shifts=AFTERNOON), a_ticket("T1"))
+    session.state.roster.settle()
+    then = AssignmentSession(
+        session.state.roster, session.state.tickets.values(), NOON + minutes(30), DIRECTLY
+    )
+    then.dispatcher.add_waiting(
+        session.state.tickets.values(), dict.fromkeys(session.state.roster.pools, 9)
+    )
     then.wake({})
     assert said(then) == ["a"]
-    assert [one.turns_at for one in then.turned.values()] == [NOON + timedelta(hours=6)]
-    assert desk.roster.due(NOON + minutes(31)) == []
+    assert [one.turns_at for one in then.state.shift_changed.values()] == [
+        NOON + timedelta(hours=6)
+    ]
+    assert session.state.roster.due(NOON + minutes(31)) == []
 
 
 def test_a_shift_that_ends_gives_nothing_more() -> None:
     """What is held stays where it is."""
-    desk = after(a_specialist("d", shifts=DAY, capacity=ROOMY), a_ticket("T1"))
-    desk.roster.settle()
-    then = Desk(desk.roster, desk.tickets.values(), NOON + timedelta(hours=5), DIRECTLY)
+    session = after(a_specialist("d", shifts=DAY, capacity=ROOMY), a_ticket("T1"))
+    session.state.roster.settle()
+    then = AssignmentSession(
+        session.state.roster, session.state.tickets.values(), NOON + timedelta(hours=5), DIRECTLY
+    )
     then.wake({})
     then.apply(a_ticket("T2"))
     assert said(then) == ["no_shift"]
-    assert [t.specialist_id for t in then.tickets.values()] == ["d", None]
+    assert [t.specialist_id for t in then.state.tickets.values()] == ["d", None]
 
 
 def test_who_is_not_certified_gets_nothing() -> None:
@@ -85,6 +93,6 @@ def test_room_freed_on_one_channel_goes_to_another() -> None:
     """The earliest due of all channels comes first."""
     one = a_specialist("w", capacity=ROOMY, universal={"capacity": 1})
     chat, mail = a_ticket("T2", channel="chat", after_min=1), a_ticket("T3", after_min=0)
-    desk = after(one, a_ticket("T1"), mail, chat, told(TicketResponded, "T1", after_min=2))
-    assert said(desk) == ["w", "no_capacity", "no_capacity", "w"]
-    assert [t.terms.channel for t in desk.tickets.values() if t.specialist_id] == ["chat"]
+    session = after(one, a_ticket("T1"), mail, chat, told(TicketResponded, "T1", after_min=2))
+    assert said(session) == ["w", "no_capacity", "no_capacity", "w"]
+    assert [t.terms.channel for t in session.state.tickets.values() if t.specialist_id] == ["chat"]

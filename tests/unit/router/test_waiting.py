@@ -1,6 +1,6 @@
 """Why a ticket waits is said once, when it begins to wait."""
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event, TicketQueued
@@ -9,17 +9,17 @@ from shared.testing.builders import NOON, a_specialist, a_ticket, gone
 DIRECTLY = OfferRules(rings={})
 
 
-def after(*records: Envelope[Event]) -> Desk:
-    """Apply records to an empty desk."""
-    desk = Desk(Roster([]), [], NOON, DIRECTLY)
+def after(*records: Envelope[Event]) -> AssignmentSession:
+    """Apply records to an empty session."""
+    session = AssignmentSession(Roster([]), [], NOON, DIRECTLY)
     for record in records:
-        desk.apply(record)
-    return desk
+        session.apply(record)
+    return session
 
 
-def why_it_waits(desk: Desk) -> list[str]:
+def why_it_waits(session: AssignmentSession) -> list[str]:
     """Read the reasons given for waiting."""
-    return [e.event.reason for e in desk.announced if isinstance(e.event, TicketQueued)]
+    return [e.event.reason for e in session.state.announced if isinstance(e.event, TicketQueued)]
 
 
 def test_a_ticket_in_a_language_nobody_serves_says_so() -> None:
@@ -34,11 +34,11 @@ def test_a_ticket_waits_for_somebody_to_come() -> None:
 
 def test_a_ticket_waits_for_room() -> None:
     """Who serves it is there, but full; a ticket that finds somebody gives no reason."""
-    desk = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
-    assert why_it_waits(desk) == ["no_capacity"]
+    session = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
+    assert why_it_waits(session) == ["no_capacity"]
 
 
 def test_a_ticket_handed_back_says_why_it_waits() -> None:
     """After the last who could take it has left, nobody serves it."""
-    desk = after(a_specialist("a"), a_ticket("T1"), gone("a"))
-    assert why_it_waits(desk) == ["no_skill"]
+    session = after(a_specialist("a"), a_ticket("T1"), gone("a"))
+    assert why_it_waits(session) == ["no_skill"]

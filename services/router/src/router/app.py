@@ -7,7 +7,7 @@ from router.api.app import make_app
 from router.pages.details import Intake
 from router.pages.routes import inbox_routes
 from router.service.roster_cache import spare_the_collector
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.settings import Settings
 from router.store import pages as inbox
 from router.store import tickets as ticket_store
@@ -28,19 +28,19 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start; open pages are let go of first."""
     spare_the_collector()
     service = Service("router", settings, db)
-    matcher = Matcher(settings.rules)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, matcher.take)
+    routing = RoutingService(settings.rules)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, routing.take)
     pulse = Pulse(db, inbox.look)
     intake = Intake(settings.intake_url, settings.intake_key)
     oidc = Oidc(settings.oidc) if settings.oidc else None
-    pages = inbox_routes(db, matcher, pulse, intake, oidc)
+    pages = inbox_routes(db, routing, pulse, intake, oidc)
     access = Access(db, specialists_of)
     own = (
-        Sweeper(db, matcher),
+        Sweeper(db, routing),
         Pruner(db, "decision pruner", ticket_store.forget_decisions),
         access,
     )
     parts = service.parts(
-        consumer, lambda routes: make_app(db, matcher, access, [*routes, *pages]), *own
+        consumer, lambda routes: make_app(db, routing, access, [*routes, *pages]), *own
     )
     return [*parts, pulse]

@@ -2,7 +2,7 @@
 
 from typing import Final, override
 
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from shared.basics.clock import or_after
 from shared.platform.background import Background
@@ -14,19 +14,19 @@ _LOOK_S: Final = 0.05
 """How often to look for what others, or a change of business time, made due."""
 
 
-async def sweep(db: Database, matcher: Matcher) -> None:
+async def sweep(db: Database, routing: RoutingService) -> None:
     """Let time have its effect: on shifts, presence, leases, graces, and what is asked for."""
     async with db.transaction() as tx:
-        await matcher.wake(tx, await now(tx))
+        await routing.wake(tx, await now(tx))
 
 
 class Sweeper(Background):
     """Sleeps until something is to change by itself; what is next, indexes know."""
 
-    def __init__(self, db: Database, matcher: Matcher) -> None:
+    def __init__(self, db: Database, routing: RoutingService) -> None:
         super().__init__("sweep")
         self._db = db
-        self._matcher = matcher
+        self._routing = routing
 
     @override
     async def _run(self) -> None:
@@ -36,4 +36,4 @@ class Sweeper(Background):
                 if wait_s is None or wait_s > 0:
                     await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
                 else:
-                    await sweep(self._db, self._matcher)
+                    await sweep(self._db, self._routing)

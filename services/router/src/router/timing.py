@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from router.service.roster_cache import spare_the_collector
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.settings import Settings
 from shared.basics.clock import elapsed_s
 from shared.events import Envelope, Event, SpecialistListed, TicketResponded
@@ -44,21 +44,21 @@ async def _main(asked: Asked) -> None:
     settings = load(Settings)
     db = Database(settings.dsn.get_secret_value(), service="router timing", connections_max=2)
     await db.start()
-    matcher = Matcher(settings.rules)
+    routing = RoutingService(settings.rules)
     async with db.session() as session:
         at = await now(session)
     answers = _answers(at)
-    timings: dict[str, list[float]] = {"load": [await _taken(db, matcher, [])]}
-    await _taken(db, matcher, [*islice(answers, _BATCH)])  # plans and caches
+    timings: dict[str, list[float]] = {"load": [await _taken(db, routing, [])]}
+    await _taken(db, routing, [*islice(answers, _BATCH)])  # plans and caches
     began_bytes = _resident()
-    timings["single"] = [await _taken(db, matcher, [next(answers)]) for _ in range(asked.singles)]
+    timings["single"] = [await _taken(db, routing, [next(answers)]) for _ in range(asked.singles)]
     began_busy_s = _busy_s()
     timings["batch"] = [
-        await _taken(db, matcher, [*islice(answers, _BATCH)]) for _ in range(asked.batches)
+        await _taken(db, routing, [*islice(answers, _BATCH)]) for _ in range(asked.batches)
     ]
     busy_s = (_busy_s() - began_busy_s) / (asked.batches * _BATCH)
     timings["newcomer"] = [
-        await _taken(db, matcher, [_newcomer(number, at)]) for number in range(asked.newcomers)
+        await _taken(db, routing, [_newcomer(number, at)]) for number in range(asked.newcomers)
     ]
     grown_bytes = _resident() - began_bytes
     found = {**timings, "busy_s": busy_s, "grown_bytes": grown_bytes, "batch_size": _BATCH}
@@ -66,12 +66,14 @@ async def _main(asked: Asked) -> None:
     await db.stop()
 
 
-async def _taken(db: Database, matcher: Matcher, envelopes: Sequence[Envelope[Event]]) -> float:
+async def _taken(
+    db: Database, routing: RoutingService, envelopes: Sequence[Envelope[Event]]
+) -> float:
     """Do what the consumer does with a batch; seconds to the end of the commit."""
     began_s = elapsed_s()
     async with db.transaction() as tx:
         _, at = await inbox.claim(tx, (envelope.id for envelope in envelopes))
-        await matcher.take(tx, envelopes, at)
+        await routing.take(tx, envelopes, at)
     return elapsed_s(began_s)
 
 

@@ -17,7 +17,7 @@ from router.api.auth import Reader
 from router.api.offers import add_desk
 from router.domain.specialist import Away
 from router.pages.routes import STREAM
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from shared.events import AssignmentExplained, Presence
 from shared.platform.access import Access, Guard
@@ -116,7 +116,9 @@ _DECISION_FAILS: Final = problems(
 )
 
 
-def make_app(db: Database, matcher: Matcher, access: Access, routes: list[BaseRoute]) -> FastAPI:
+def make_app(
+    db: Database, routing: RoutingService, access: Access, routes: list[BaseRoute]
+) -> FastAPI:
     """Build the app; ``routes`` want no key: those that every service has, and the pages."""
     app = make_api("router", routes, [Middleware(Guard, access=access)], _LIMITS)
 
@@ -132,9 +134,9 @@ def make_app(db: Database, matcher: Matcher, access: Access, routes: list[BaseRo
         async with db.transaction() as tx:
             return _HOLDERS.validate_python(await ticket_store.roster_load(tx))
 
-    add_desk(app, db, matcher)
+    add_desk(app, db, routing)
     _add_decision(app, db)
-    app.include_router(callbacks.routes(db, matcher))
+    app.include_router(callbacks.routes(db, routing))
     app.include_router(feasibility.routes(db))
     return app
 

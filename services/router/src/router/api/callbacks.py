@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from router.api.auth import Actor, Reader, check_specialist
 from router.domain.callbacks.ledger import Call
 from router.domain.callbacks.ledger_session import Dial, NoCallback, Settled, Stranger
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import callbacks as callback_store
 from shared.events import AttemptOutcome
 from shared.platform.api import A_TICKET, TicketId, TraceContext, problems
@@ -93,7 +93,7 @@ class Callback(BaseModel):
     planned_at: datetime | None = Field(description="When to dial next. Null: nobody should.")
 
 
-def routes(db: Database, matcher: Matcher) -> APIRouter:
+def routes(db: Database, routing: RoutingService) -> APIRouter:
     """Build the routes."""
     router = APIRouter(tags=["callbacks"], route_class=JsonRoute)
 
@@ -114,7 +114,7 @@ def routes(db: Database, matcher: Matcher) -> APIRouter:
                 at = await now(tx)
                 if told.at is not None and told.at > at:
                     raise _bad("at", "lies ahead of our time; leave it out if it was just now")
-                return _shown(await matcher.dial(tx, dialled, at), at)
+                return _shown(await routing.dial(tx, dialled, at), at)
         except Stranger as e:
             raise _bad("specialist_id", "was never on the roster; list them first") from e
         except NoCallback as e:

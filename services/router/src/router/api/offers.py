@@ -15,7 +15,7 @@ from router.api.auth import Actor, Holder, Lead, check_specialist
 from router.api.rules import add_rules
 from router.domain import commands
 from router.domain.commands import Conflict, OtherAct, Standing, Unknown
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import offers as offer_store
 from shared.events import Presence
 from shared.platform.access import Key, check_scope
@@ -180,16 +180,16 @@ type Called = Annotated[_Call, Depends(_call)]
 class _Desk:
     """Lets people act, and says what came of it."""
 
-    def __init__(self, db: Database, matcher: Matcher) -> None:
+    def __init__(self, db: Database, routing: RoutingService) -> None:
         self._db = db
-        self._matcher = matcher
+        self._routing = routing
 
     async def act(self, key: Key, make: Callable[[str], commands.Act], call: _Call) -> After:
         wanted = make(call.traceparent)
         word = None if call.idempotency_key is None else key.word(call.idempotency_key)
         try:
             async with self._db.transaction() as tx:
-                outcome = await self._matcher.act(tx, wanted, await now(tx), word)
+                outcome = await self._routing.execute(tx, wanted, await now(tx), word)
         except OtherAct as e:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(e)) from e
         except Unknown as e:
@@ -209,13 +209,13 @@ class _Desk:
         return await self.act(key, make, call)
 
 
-def add_desk(app: FastAPI, db: Database, matcher: Matcher) -> None:
+def add_desk(app: FastAPI, db: Database, routing: RoutingService) -> None:
     """Add the routes by which specialists and leads work."""
-    desk = _Desk(db, matcher)
+    desk = _Desk(db, routing)
     _add_offers(app, db, desk)
     _add_work(app, desk)
     _add_leads(app, desk)
-    _add_presence(app, db, matcher)
+    _add_presence(app, db, routing)
     add_rules(app, db)
 
 
@@ -347,7 +347,7 @@ def _lead(key: Key, name: str) -> str:
     return f"{name} ({key.tenant}/{key.name})"
 
 
-def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
+def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
     @app.post(
         "/v1/specialists/{specialist_id}/presence",
         summary="I am there",
@@ -381,6 +381,6 @@ def _add_presence(app: FastAPI, db: Database, matcher: Matcher) -> None:
     async def _say(word: commands.Word) -> None:
         try:
             async with db.transaction() as tx:
-                await matcher.say(tx, word, await now(tx))
+                await routing.report_presence(tx, word, await now(tx))
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e

@@ -9,7 +9,7 @@ from uuid import UUID
 from router.domain import commands
 from router.domain.callbacks import Dial, NoCallback, Settled
 from router.domain.commands import REPEATED_WITHIN, Act, Conflict, NotTheirs, Outcome, deed_of
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import offers as kept
 from router.store import pages as page_store
 from shared.basics.tracing import context_or_new
@@ -51,14 +51,16 @@ class Said:
     bad: bool = False
 
 
-async def perform(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
+async def perform(
+    routing: RoutingService, tx: Tx, visitor: Visitor, wish: Wish, now: datetime
+) -> Said:
     """Do it, or say what came of it when it was done before. Raises Denied, Missing."""
     how = _attempt if wish.act == "attempt" else _do
-    async with matcher.alone(tx):
-        return await how(matcher, tx, visitor, wish, now)
+    async with routing.alone(tx):
+        return await how(routing, tx, visitor, wish, now)
 
 
-async def _do(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
+async def _do(routing: RoutingService, tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
     make = _MAKE.get(wish.act)
     if make is None:
         raise Missing(f"There is no act {wish.act}.")
@@ -79,7 +81,7 @@ async def _do(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datet
             raise Denied(_ANOTHERS)
         return Said(_STALE, bad=True)
     try:
-        return await _words(tx, wish.act, await matcher.act(tx, act, now))
+        return await _words(tx, wish.act, await routing.execute(tx, act, now))
     except NotTheirs as e:
         raise Denied(_ANOTHERS) from e
     except (Conflict, commands.Unknown) as e:
@@ -87,7 +89,9 @@ async def _do(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datet
         return Said(f"{text[0].upper()}{text[1:]}.", bad=True)
 
 
-async def _attempt(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
+async def _attempt(
+    routing: RoutingService, tx: Tx, visitor: Visitor, wish: Wish, now: datetime
+) -> Said:
     """Take down what came of a call; said twice within seconds, it is one attempt."""
     outcome = next((one for one in OUTCOMES if one == wish.fields.get("outcome")), None)
     if outcome is None:
@@ -98,7 +102,7 @@ async def _attempt(matcher: Matcher, tx: Tx, visitor: Visitor, wish: Wish, now: 
         raise Denied(_ANOTHERS)
     try:
         dial = Dial(wish.ticket_id, visitor.name, outcome, None, context_or_new(None))
-        call = await matcher.dial(tx, dial, now)
+        call = await routing.dial(tx, dial, now)
     except NoCallback:
         return Said("Nobody waits for a call on this ticket.", bad=True)
     except Settled:

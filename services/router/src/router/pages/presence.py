@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from router.domain.commands import Leave, Return, Say
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import offers as kept
 from shared.events import Presence
 from shared.platform.postgres import Tx
@@ -22,20 +22,22 @@ async def holds(tx: Tx, pulse: Pulse) -> bool:
     return pulse.outlasts(timedelta(seconds=rules.presence_lease_s))
 
 
-async def keep(matcher: Matcher, tx: Tx, name: str, now: datetime) -> None:
+async def keep(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:
     """Say that a page of theirs is open; whether they are away, only they change."""
-    if not await matcher.say_again(tx, name, now):
-        await matcher.say(tx, Say(name, "online"), now)
+    if not await routing.renew_presence(tx, name, now):
+        await routing.report_presence(tx, Say(name, "online"), now)
 
 
-async def switch(matcher: Matcher, tx: Tx, name: str, presence: str, now: datetime) -> Presence:
+async def switch(
+    routing: RoutingService, tx: Tx, name: str, presence: str, now: datetime
+) -> Presence:
     """Let somebody go away or come back; what is neither counts as coming back."""
     chosen: Presence = "away" if presence == "away" else "online"
-    await matcher.say(tx, Leave(name) if chosen == "away" else Return(name), now)
+    await routing.report_presence(tx, Leave(name) if chosen == "away" else Return(name), now)
     return chosen
 
 
-async def leave(matcher: Matcher, tx: Tx, name: str, now: datetime) -> None:
+async def leave(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:
     """Let somebody go for the day; whoever signs in again is not away any more."""
-    await matcher.say(tx, Say(name, "offline"), now)
-    await matcher.say(tx, Return(name), now)
+    await routing.report_presence(tx, Say(name, "offline"), now)
+    await routing.report_presence(tx, Return(name), now)

@@ -18,7 +18,7 @@ from router.pages.actions import OUTCOMES, REASONS, Said, Wish, perform
 from router.pages.details import Intake
 from router.pages.history import why_it_waits
 from router.pages.views import Desk, Floor, Pane, read_desk, read_floor, read_pane
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import pages as page_store
 from shared.platform.postgres import Database, Tx, now
 from shared.web.change_feed import Pulse, Shown, stream
@@ -69,17 +69,17 @@ _FLOOR: Final = (
 
 
 def inbox_routes(
-    db: Database, matcher: Matcher, pulse: Pulse, intake: Intake, oidc: Oidc | None
+    db: Database, routing: RoutingService, pulse: Pulse, intake: Intake, oidc: Oidc | None
 ) -> Sequence[BaseRoute]:
     """Serve sign-in and the pages."""
     pages = Pages("router", "router.pages")
 
     async def leaves(tx: Tx, person: Person) -> None:
         if await presence.holds(tx, pulse):
-            await presence.leave(matcher, tx, person.name, await now(tx))
+            await presence.leave(routing, tx, person.name, await now(tx))
 
     door = Door(db, pages, page_store.is_listed, leaves)
-    inbox = _Inbox(db, door, matcher, pulse, intake)
+    inbox = _Inbox(db, door, routing, pulse, intake)
     return [
         pages.assets(),
         *sign_in_routes(db, door, oidc, HOME),
@@ -151,10 +151,10 @@ class _Inbox:
     """The pages, and what is done on them."""
 
     def __init__(
-        self, db: Database, door: Door, matcher: Matcher, pulse: Pulse, intake: Intake
+        self, db: Database, door: Door, routing: RoutingService, pulse: Pulse, intake: Intake
     ) -> None:
         self._db = db
-        self._matcher = matcher
+        self._routing = routing
         self._door = door
         self._pages = door.pages
         self._pulse = pulse
@@ -193,7 +193,7 @@ class _Inbox:
 
         async def is_there(tx: Tx, person: Person) -> None:
             if await presence.holds(tx, self._pulse):
-                await presence.keep(self._matcher, tx, person.name, await now(tx))
+                await presence.keep(self._routing, tx, person.name, await now(tx))
 
         shown: Shown[Desk | Floor] = Shown(
             about=None if place.lead else place.whose,
@@ -225,7 +225,7 @@ class _Inbox:
         ticket_id = request.path_params["ticket_id"]
         wish = Wish(request.path_params["act"], ticket_id, form.get("turn", ""), form)
         async with self._db.transaction() as tx:
-            said = await perform(self._matcher, tx, visitor, wish, await now(tx))
+            said = await perform(self._routing, tx, visitor, wish, await now(tx))
         if "from_list" in form:
             return self._pages.answer("said.html", said=said)
         async with self._db.transaction() as tx:
@@ -246,7 +246,7 @@ class _Inbox:
             if not await presence.holds(tx, self._pulse):
                 return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
             at = await now(tx)
-            there = await presence.switch(self._matcher, tx, visitor.name, chosen, at)
+            there = await presence.switch(self._routing, tx, visitor.name, chosen, at)
         return self._pages.answer("said.html", said=Said(_AWAY if there == "away" else _ONLINE))
 
     async def _opened(self, tx: Tx, visitor: Visitor, place: _Place) -> Mapping[str, Any] | None:
@@ -259,11 +259,11 @@ class _Inbox:
         return self._of_pane(pane, await now(tx), visitor)
 
     async def _floor(self, tx: Tx, visitor: Visitor, place: _Place) -> Floor:
-        return await read_floor(tx, self._matcher, visitor.name, place.asked, place.team)
+        return await read_floor(tx, self._routing, visitor.name, place.asked, place.team)
 
     async def _pane(self, tx: Tx, visitor: Visitor, ticket_id: UUID) -> Pane:
         """Read a ticket that the visitor may see. Raises Denied, Missing."""
-        pane = await read_pane(tx, self._matcher, ticket_id, visitor.name, await now(tx))
+        pane = await read_pane(tx, self._routing, ticket_id, visitor.name, await now(tx))
         if not visitor.lead and not await page_store.concerns(tx, ticket_id, visitor.name):
             raise Denied("This ticket is another's.")
         return pane

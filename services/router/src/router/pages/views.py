@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from router.domain.coverage import Outlook, words
 from router.pages.history import Line, history, why_so
 from router.pages.rows import Row, pool_of, row_of
-from router.service.routing import Matcher
+from router.service.routing import RoutingService
 from router.store import pages as page_store
 from router.store.coverage import listed
 from router.store.tickets import decisions_on
@@ -152,13 +152,15 @@ async def read_desk(tx: Tx, name: str, now: datetime) -> Desk:
     )
 
 
-async def read_pane(tx: Tx, matcher: Matcher, ticket_id: UUID, reader: str, now: datetime) -> Pane:
+async def read_pane(
+    tx: Tx, routing: RoutingService, ticket_id: UUID, reader: str, now: datetime
+) -> Pane:
     """Read a ticket, for somebody's eyes. Raises Missing."""
     read = await page_store.ticket(tx, ticket_id)
     owner = await _owner(tx, reader)
     if read is None or read["account_id"] is None:
         raise Missing("There is no such ticket.")
-    [row] = await _rows(tx, matcher, [read])
+    [row] = await _rows(tx, routing, [read])
     facts, acts = await page_store.timeline(tx, ticket_id)
     with_whom = row.holder or row.offered_to
     records = await decisions_on(tx, ticket_id)
@@ -180,16 +182,16 @@ async def read_pane(tx: Tx, matcher: Matcher, ticket_id: UUID, reader: str, now:
 
 
 async def read_floor(
-    tx: Tx, matcher: Matcher, name: str, asked: page_store.Asked, team: str | None
+    tx: Tx, routing: RoutingService, name: str, asked: page_store.Asked, team: str | None
 ) -> Floor:
     """Read the lead's page. Raises Missing."""
     owner = await _owner(tx, name)
     pools = await page_store.queue_sizes(tx)
-    rang = await _rows(tx, matcher, await page_store.unanswered(tx))
+    rang = await _rows(tx, routing, await page_store.unanswered(tx))
     return Floor(
         owner=owner,
         unanswered=tuple(row for row in rang if row.waits == "no_answer"),
-        queue=await _rows(tx, matcher, await page_store.queue(tx, asked)),
+        queue=await _rows(tx, routing, await page_store.queue(tx, asked)),
         fitting=sum(pool["waiting"] for pool in pools if asked.shows(pool)),
         pools=tuple((pool["channel"], pool["language"], pool["waiting"]) for pool in pools),
         people=tuple(_worker(read) for read in await page_store.people(tx, team, by_load=True)),
@@ -198,10 +200,12 @@ async def read_floor(
     )
 
 
-async def _rows(tx: Tx, matcher: Matcher, reads: Iterable[Mapping[str, Any]]) -> tuple[Row, ...]:
+async def _rows(
+    tx: Tx, routing: RoutingService, reads: Iterable[Mapping[str, Any]]
+) -> tuple[Row, ...]:
     """Make rows, each with why it waits now; not of when it began to."""
     pools = {pool for read in reads if (pool := pool_of(read)) is not None}
-    waits = await matcher.why_waiting(tx, pools) if pools else {}
+    waits = await routing.why_waiting(tx, pools) if pools else {}
     return tuple(row_of(read, waits) for read in reads)
 
 

@@ -1,10 +1,10 @@
-"""After each decision of the desk: which promises nobody can keep now, and which somebody can."""
+"""After each decision: which promises nobody can keep now, and which somebody can."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.state import AssignmentState
 from router.domain.coverage import (
     OPEN,
     Outlook,
@@ -25,15 +25,15 @@ from shared.platform.postgres import Tx
 __all__ = ["keep"]
 
 
-async def keep(tx: Tx, desk: Desk, now: datetime) -> list[Envelope[Event]]:
-    """Bring marks to what roster and tickets are since the desk was saved; what to tell comes back.
+async def keep(tx: Tx, state: AssignmentState, now: datetime) -> list[Envelope[Event]]:
+    """Bring marks to what roster and tickets are since the decision; what to tell comes back.
 
     A change of the roster moves, for each pool, the instant up to which promises are infeasible:
     who lies between the old one and the new is found by a range of an index.
     """
-    touched = [ticket for i in sorted(desk.touched) if (ticket := desk.tickets[i]).request]
+    touched = [ticket for i in sorted(state.touched) if (ticket := state.tickets[i]).request]
     known, marked = await coverage_store.seen(tx, [ticket.ticket_id for ticket in touched])
-    kept = known | _looked_out(desk, touched, known)
+    kept = known | _looked_out(state, touched, known)
     told: list[Envelope[Event]] = []
     for pool, one in kept.items():
         if one.told_until != one.outlook.opens_at:
@@ -45,14 +45,16 @@ async def keep(tx: Tx, desk: Desk, now: datetime) -> list[Envelope[Event]]:
     return told + await _follow(tx, touched, kept, marked, now)
 
 
-def _looked_out(desk: Desk, touched: Iterable[Ticket], known: dict[Pool, Kept]) -> dict[Pool, Kept]:
+def _looked_out(
+    state: AssignmentState, touched: Iterable[Ticket], known: dict[Pool, Kept]
+) -> dict[Pool, Kept]:
     """Look out anew for whom the roster may have changed, and for pools nobody waited in before."""
     new = {pool_of(ticket) for ticket in touched if ticket.waits} - known.keys()
-    roster_changed = desk.listed or desk.turned
+    roster_changed = state.listed or state.shift_changed
     asked = new.union(known) if roster_changed else new
     if not asked:
         return {}
-    found = outlooks(desk.roster.everybody.values(), asked)
+    found = outlooks(state.roster.everybody.values(), asked)
     return {
         pool: Kept(outlook, known[pool].told_until if pool in known else OPEN)
         for pool, outlook in found.items()

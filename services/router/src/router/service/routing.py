@@ -1,4 +1,4 @@
-"""Facts, acts of people, and time become offers and assignments."""
+"""The use cases of routing: events, commands and time lead to offers and assignments."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from router.domain import callbacks
-from router.domain.assignment.session import Desk
+from router.domain.assignment.session import AssignmentSession
 from router.domain.callbacks import Book, Call, Dial
-from router.domain.command_handlers import do, say
+from router.domain.command_handlers import execute, report_presence
 from router.domain.commands import (
     REPEATED_WITHIN,
     Accept,
@@ -45,7 +45,7 @@ from shared.events import (
 from shared.platform import outbox
 from shared.platform.postgres import Tx
 
-__all__ = ["Matcher"]
+__all__ = ["RoutingService"]
 
 _SPARE: Final = 1
 """Tickets loaded of each pool beyond the room to come: some are not for everybody."""
@@ -66,31 +66,36 @@ class _Concern(NamedTuple):
     """Tickets that time wakes."""
 
 
-class Matcher:
-    """Decides, one transaction at a time, on a roster that it remembers."""
+class RoutingService:
+    """Runs one transaction at a time, on a cached roster: load, decide, save, announce."""
 
     def __init__(self, rules: Rules) -> None:
         self._memory = Memory(rules)
 
     def alone(self, tx: Tx) -> AbstractAsyncContextManager[None]:
-        """Become the only one who matches until ``tx`` ends, for what is read to be still so."""
+        """Hold the matching lock until ``tx`` ends, so that what is read stays true."""
         return self._memory.alone(tx)
 
     async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
-        """Fold fresh events in, match, save, and announce who has what and why."""
+        """Apply new events, match, save, and announce assignments with their reasons."""
 
-        def apply_all(desk: Desk, book: Book) -> None:
+        def apply_all(session: AssignmentSession, book: Book) -> None:
             for envelope in envelopes:
-                callbacks.follow(desk, book, envelope)
+                callbacks.follow(session, book, envelope)
 
         async with self._memory.lent(tx) as remembered:
             await _decide(tx, remembered, _Concern(envelopes), now, apply_all)
 
-    async def act(self, tx: Tx, wanted: Act, now: datetime, word: str | None = None) -> Outcome:
-        """Let somebody act, once: done again, it has the same answer.
+    async def execute(self, tx: Tx, wanted: Act, now: datetime, word: str | None = None) -> Outcome:
+        """Execute a command once; a repeated one has the same outcome and no effect.
 
-        Done again is what comes under the same ``word``, or else is in vain and was done just
-        before. Raises Unknown, Conflict, OtherAct.
+        A command is repeated if it comes under the same idempotency key (``word``), or if it
+        conflicts and the same person gave it in the last minutes.
+
+        Raises:
+            Unknown: the ticket, offer or specialist does not exist.
+            Conflict: the command is not possible as things are.
+            OtherAct: the key came with another command.
         """
         async with self.alone(tx):
             before = word and await kept.asked_before(tx, word, deed_of(wanted))
@@ -107,39 +112,45 @@ class Matcher:
             await kept.add_act(tx, replace(done, word=word), at=now)
             return done.outcome
 
-    async def say(self, tx: Tx, word: Word, now: datetime) -> None:
-        """Take what a specialist says of themselves. Raises Unknown.
+    async def report_presence(self, tx: Tx, word: Word, now: datetime) -> None:
+        """Apply a presence report; a heartbeat that changes nothing only renews it, without a lock.
 
-        A heartbeat that says what was said before disturbs no decision.
+        Raises:
+            Unknown: the specialist does not exist.
         """
         name = word.specialist_id
         beat = word if isinstance(word, Say) and not word.hand_back else None
-        if beat is None or not await self.say_again(tx, name, now, beat.presence):
+        if beat is None or not await self.renew_presence(tx, name, now, beat.presence):
             async with self._memory.lent(tx) as remembered:
                 concern = _Concern(people={name})
-                await _decide(tx, remembered, concern, now, lambda desk, _: say(desk, word))
+                await _decide(
+                    tx, remembered, concern, now, lambda session, _: report_presence(session, word)
+                )
 
-    async def say_again(
+    async def renew_presence(
         self, tx: Tx, name: str, now: datetime, presence: Presence | None = None
     ) -> bool:
-        """Prolong somebody's word, whatever it is or if it is that; False where there is none."""
+        """Renew a reported presence that still holds; return False if there is none.
+
+        With ``presence``, only a report of that presence counts.
+        """
         rules = await kept.load_rules(tx)
         until = now + timedelta(seconds=rules.presence_lease_s)
         return await kept.say_again(tx, name, presence, now=now, until=until)
 
     async def dial(self, tx: Tx, dialled: Dial, now: datetime) -> Call:
-        """Take down what came of a call. Raises NoCallback, Settled, Stranger."""
+        """Record the result of a call. Raises NoCallback, Settled, Stranger."""
         act = partial(callbacks.dial, dialled=dialled, now=now)
         async with self._memory.lent(tx) as remembered:
             return await _decide(tx, remembered, _Concern(tickets={dialled.ticket_id}), now, act)
 
     async def why_waiting(self, tx: Tx, pools: Iterable[Pool]) -> dict[Pool, Waits]:
-        """Say why those of some pools wait, as the roster is now."""
+        """Return why tickets of some pools wait, by the roster as it is now."""
         async with self._memory.looked_at(tx) as roster:
             return {pool: roster.why_waiting(pool) for pool in pools}
 
     async def wake(self, tx: Tx, now: datetime) -> None:
-        """Do what time alone brings: shifts, presence, leases and graces end, calls are due."""
+        """Apply what is due: ends of shifts, presence, leases and graces, and planned calls."""
         act = partial(callbacks.remind, now=now)
         async with self._memory.lent(tx) as remembered:
             due = await ticket_store.due(tx, now, limit=_DUE_MAX)
@@ -155,9 +166,9 @@ async def _act(tx: Tx, remembered: Remembered, wanted: Act, now: datetime) -> Do
     else:
         tickets = {wanted.ticket_id}
 
-    def act(desk: Desk, book: Book) -> Done:
-        done = do(desk, wanted, offer)
-        callbacks.hear(desk, book)
+    def act(session: AssignmentSession, book: Book) -> Done:
+        done = execute(session, wanted, offer)
+        callbacks.hear(session, book)
         return done
 
     return await _decide(tx, remembered, _Concern(tickets=tickets), now, act)
@@ -168,7 +179,7 @@ async def _decide[T](
     remembered: Remembered,
     concern: _Concern,
     now: datetime,
-    act: Callable[[Desk, Book], T],
+    act: Callable[[AssignmentSession, Book], T],
 ) -> T:
     """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
     roster, rules = remembered.roster, remembered.offering
@@ -183,23 +194,24 @@ async def _decide[T](
     limits: dict[Pool, int] = {}
     while True:
         tickets, known = await ticket_store.load_tickets(tx, ids, changing | turning)
-        desk, book = Desk(roster, tickets, now, rules), pages.open()
-        limits = limits or _limits(desk, concern)
+        session, book = AssignmentSession(roster, tickets, now, rules), pages.open()
+        state = session.state
+        limits = limits or _limits(session, concern)
         waiting, known_too = await ticket_store.load_waiting(tx, limits)
-        desk.bring_waiting(waiting, limits)
-        desk.acquaintances |= known | known_too | newly_known
-        desk.wake(shifts, concern.due)
-        outcome = act(desk, book)
-        short = desk.fell_short
+        session.dispatcher.add_waiting(waiting, limits)
+        state.affinities |= known | known_too | newly_known
+        session.wake(shifts, concern.due)
+        outcome = act(session, book)
+        short = session.dispatcher.insufficiently_loaded
         if not short:
             break
         limits |= {pool: limits.get(pool, _SPARE) * _WIDER for pool in short}
         roster.restore()
-    remembered.version = await ticket_store.save(tx, desk)
-    await ledgers.save(tx, book, desk, _accepted(concern))
-    announced = [*book.announced, *desk.announced, *await coverage.keep(tx, desk, now)]
+    remembered.version = await ticket_store.save(tx, state)
+    await ledgers.save(tx, book, state, _accepted(concern))
+    announced = [*book.announced, *state.announced, *await coverage.keep(tx, state, now)]
     await outbox.add(tx, announced)
-    await ticket_history.record(tx, [*concern.envelopes, *announced], desk.tickets)
+    await ticket_history.record(tx, [*concern.envelopes, *announced], state.tickets)
     return outcome
 
 
@@ -215,8 +227,8 @@ def _tickets(concern: _Concern) -> set[UUID]:
     return told_of.union(concern.tickets, concern.due)
 
 
-def _limits(desk: Desk, concern: _Concern) -> dict[Pool, int]:
-    coming = desk.to_come(concern.envelopes, concern.people)
+def _limits(session: AssignmentSession, concern: _Concern) -> dict[Pool, int]:
+    coming = session.estimate_allocations(concern.envelopes, concern.people)
     return {pool: min(_SPARE + max(0, room), _LOADED_MAX) for pool, room in coming.items()}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.state import AssignmentState
 from router.domain.callbacks.ledger import Attempt, Told, Wish
 from router.domain.callbacks.ledger_session import Book, Entry
 from shared.events import Envelope, Event, TicketAccepted
@@ -78,14 +78,14 @@ async def load(tx: Tx, envelopes: Iterable[Envelope[Event]], ticket_ids: Collect
     return Pages(await tx.fetch(LEDGERS, ticket_ids, keys))
 
 
-async def save(tx: Tx, book: Book, desk: Desk, accepted: Collection[UUID]) -> None:
+async def save(tx: Tx, book: Book, state: AssignmentState, accepted: Collection[UUID]) -> None:
     """Write what was learned; facts of those ``accepted`` that turn out to have no part go."""
     ledgers = {book.entries[ticket_id].ledger for ticket_id in book.touched}
     changed = [e for e in book.entries.values() if e.ledger in ledgers]
     if changed:
         is_open = {i for e in changed for call in book.calls(e.wish.ticket_id) for i in call.open}
         await tx.executemany(SAVE_ENTRIES, [_row(e, is_open) for e in changed])
-        rides = [(i, desk.tickets[i].rides_with) for i in (e.wish.ticket_id for e in changed)]
+        rides = [(i, state.tickets[i].rides_with) for i in (e.wish.ticket_id for e in changed)]
         await tx.execute(SAVE_RIDES, *zip(*rides, strict=True))
     if book.learned:
         await tx.executemany(SAVE_FACTS, map(_fact_row, book.learned))

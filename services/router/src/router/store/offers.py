@@ -1,4 +1,4 @@
-"""What is kept of offers and acts, apart from what the desk decides on."""
+"""SQL of offers, presence, offer rules and executed commands."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import astuple
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.state import AssignmentState
 from router.domain.commands import Deed, Done, OtherAct, Outcome
 from router.domain.offers.offer import Offer
 from router.domain.offers.rules import OfferRules, rules_of
@@ -102,19 +102,21 @@ async def save_offers(tx: Tx, changed: Iterable[Offer]) -> None:
     await tx.executemany(SAVE_OFFERS, [astuple(offer) for offer in settled_first])
 
 
-async def save_presence(tx: Tx, desk: Desk) -> None:
+async def save_presence(tx: Tx, state: AssignmentState) -> None:
     """Write whose word changed or lapsed, and who answers offers or is away.
 
     Raises Transient when somebody said again meanwhile what would lapse.
     """
-    if words := [desk.somebody(name) for name in sorted(desk.words)]:
+    if words := [state.specialist(name) for name in sorted(state.presence_reported)]:
         columns = zip(*((p.specialist_id, p.said, p.said_until) for p in words), strict=True)
         await tx.execute(SAVE_SAID, *columns)
-    if lapsed := sorted(desk.lapsed.keys() - desk.words):
-        done = await tx.execute(SAVE_LAPSED, lapsed, [desk.lapsed[name] for name in lapsed])
+    if lapsed := sorted(state.presence_lapsed.keys() - state.presence_reported):
+        done = await tx.execute(
+            SAVE_LAPSED, lapsed, [state.presence_lapsed[name] for name in lapsed]
+        )
         if done != f"UPDATE {len(lapsed)}":
             raise Transient("somebody has just said again that they are there; decide again")
-    if changed := [desk.somebody(name) for name in sorted(desk.answering)]:
+    if changed := [state.specialist(name) for name in sorted(state.availability_changed)]:
         rows = ((p.specialist_id, p.away, p.unanswered, p.turns_at) for p in changed)
         await tx.execute(SAVE_ANSWERING, *zip(*rows, strict=True))
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from router.domain.assignment.session import Desk
+from router.domain.assignment.state import AssignmentState
 from router.domain.matching import Pool
-from router.domain.matching_request import Acquaintance
+from router.domain.matching_request import AccountAffinity
 from router.domain.offers.offer import Offer
 from router.domain.specialist import CHANNELS, Specialist
 from router.domain.ticket import Reclassified, Request, Ticket, base
@@ -175,7 +175,7 @@ class Loaded(NamedTuple):
     """Some tickets, and who had their accounts last."""
 
     tickets: list[Ticket]
-    acquaintances: dict[str, Acquaintance]
+    acquaintances: dict[str, AccountAffinity]
 
 
 async def load_tickets(tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]) -> Loaded:
@@ -194,10 +194,10 @@ async def due(tx: Tx, now: datetime, *, limit: int) -> list[UUID]:
     return [row["ticket_id"] for row in await tx.fetch(DUE, now, limit)]
 
 
-async def load_acquaintances(tx: Tx, account_ids: Collection[str]) -> dict[str, Acquaintance]:
+async def load_acquaintances(tx: Tx, account_ids: Collection[str]) -> dict[str, AccountAffinity]:
     """Read who had some accounts last."""
     rows = await tx.fetch(ACQUAINTANCES, account_ids) if account_ids else ()
-    return {row["account_id"]: Acquaintance(row["specialist_id"], row["at"]) for row in rows}
+    return {row["account_id"]: AccountAffinity(row["specialist_id"], row["at"]) for row in rows}
 
 
 async def decisions_on(tx: Tx, ticket_id: UUID) -> list[str]:
@@ -211,28 +211,27 @@ async def forget_decisions(tx: Tx, *, limit: int) -> int:
     return int(status.removeprefix("DELETE "))
 
 
-async def save(tx: Tx, desk: Desk) -> int | None:
+async def save(tx: Tx, state: AssignmentState) -> int | None:
     """Write what changed; the version of the roster's change comes back, None if there is none.
 
     Raises Outdated when somebody else changed a load and did not tell.
     """
-    if desk.turned:
-        turned = desk.turned.values()
+    if state.shift_changed:
+        turned = state.shift_changed.values()
         columns = zip(*((p.specialist_id, p.on_shift, p.turns_at) for p in turned), strict=True)
         await tx.execute(SAVE_TURNS, *columns)
-    if desk.listed:
-        await _save_specialists(tx, desk.listed.values())
-    await kept.save_presence(tx, desk)
-    if desk.touched:
-        columns = zip(*(_row(desk.tickets[ticket_id]) for ticket_id in desk.touched), strict=True)
+    if state.listed:
+        await _save_specialists(tx, state.listed.values())
+    await kept.save_presence(tx, state)
+    if state.touched:
+        columns = zip(*(_row(state.tickets[ticket_id]) for ticket_id in state.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
-    if desk.offers:
-        await kept.save_offers(tx, desk.offers.values())
-    if desk.before or desk.met or desk.decisions:
-        await _save_decided(tx, desk)
-    told_of = (desk.listed, desk.turned, desk.words, desk.lapsed, desk.answering)
-    changed = {who for who, _ in desk.before}.union(*told_of)
-    pools = desk.roster.new_pools
+    if state.offers:
+        await kept.save_offers(tx, state.offers.values())
+    if state.loads_before or state.affinity_changed or state.decisions:
+        await _save_decided(tx, state)
+    changed = state.changed_specialists
+    pools = state.roster.new_pools
     return await tell(tx, changed, pools) if changed or pools else None
 
 
@@ -275,17 +274,16 @@ async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
     await tx.execute(ADD_CAPACITIES, [p.specialist_id for p in people], CHANNELS)
 
 
-async def _save_decided(tx: Tx, desk: Desk) -> None:
+async def _save_decided(tx: Tx, state: AssignmentState) -> None:
     loads = []
-    for (specialist_id, channel), before in desk.before.items():
-        person = desk.roster.get(specialist_id)
-        assert person is not None  # noqa: S101 - nobody leaves the roster's memory
+    for (specialist_id, channel), before in state.loads_before.items():
+        person = state.specialist(specialist_id)
         after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
         loads.append((specialist_id, channel, *before, *after, person.last_at.get(channel)))
-    met = [(one, *desk.acquaintances[one]) for one in desk.met]
+    met = [(one, *state.affinities[one]) for one in state.affinity_changed]
     decisions = [
         (one.event.ticket_id, one.id, one.event.decided_at, one.event.model_dump_json())
-        for one in desk.decisions
+        for one in state.decisions
     ]
     columns = (*_columns(loads, 7), *_columns(met, 3), *_columns(decisions, 4))
     if await tx.fetchval(SAVE_DECIDED, *columns) != len(loads):
@@ -299,7 +297,7 @@ def _columns(rows: Collection[Sequence[object]], count: int) -> list[Sequence[ob
 
 def _loaded(rows: Iterable[Any]) -> Loaded:
     known = {
-        row["account_id"]: Acquaintance(row["known_by"], row["known_at"])
+        row["account_id"]: AccountAffinity(row["known_by"], row["known_at"])
         for row in rows
         if row["known_by"] is not None
     }

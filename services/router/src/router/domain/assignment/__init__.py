@@ -1,1 +1,1 @@
-"""What one transaction knows of tickets and specialists, and decides."""
+"""Assignment: which specialist has which ticket, decided in memory, one transaction at a time."""

@@ -1,7 +1,7 @@
-"""Who gets which ticket: one record after another is applied to tickets, roster and queues.
+"""Applies events, time and changes of availability to tickets and roster, one after another.
 
-After each record nobody waits whom somebody could take. Since records are applied one by one, in
-memory, what is announced does not depend on how they were cut into batches.
+After each of them no ticket waits that a specialist could take. Since events are applied one by
+one, in memory, what is announced does not depend on how they were cut into batches.
 """
 
 from collections import Counter, defaultdict
@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
-from router.domain.assignment.changes import Back
-from router.domain.assignment.selection import Choice
+from router.domain.assignment.assignments import Assignments, FreedTicket
+from router.domain.assignment.dispatcher import Dispatcher
+from router.domain.assignment.state import AssignmentState
 from router.domain.matching import Pool
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -29,274 +30,302 @@ from shared.events import (
 from shared.rosters import Shifts
 from shared.tickets import kind_of
 
-__all__ = ["Desk"]
+__all__ = ["AssignmentSession"]
 
-_GIVEN_MAX: Final = 500
-"""When one transaction has given so many, who is listed then turns in one after it: no decision
-is so long that the router neither answers nor keeps its partitions."""
+_ALLOCATED_MAX: Final = 500
+"""After so many allocations in one transaction, the shifts of specialists who are listed begin in
+the next one: no decision takes so long that the router stops answering or loses its partitions."""
 
 _CLOCK_WITHIN: Final = timedelta(seconds=5)
-"""How long a ticket that came back is held for its due time: sla-monitor may be away."""
+"""How long a ticket that came back is held for its due time: sla-monitor may be unavailable."""
 
 
-class Desk(Choice):
-    """All that one transaction decides on. What is to be saved and announced is left on it."""
+class AssignmentSession:
+    """The decisions of one transaction: what it knows, who has which ticket, who is next."""
 
     def __init__(
         self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: OfferRules
     ) -> None:
-        super().__init__(roster, tickets, now, rules)
-        self.listed: dict[str, Specialist] = {}
-        self.turned: dict[str, Specialist] = {}
-        self.words: set[str] = set()
-        """Whose own word on their presence changes."""
-        self.lapsed: dict[str, datetime] = {}
-        """Whose word lapses, and when it did: unless they say it again meanwhile."""
+        self.state = AssignmentState(roster, rules, now)
+        self.assignments = Assignments(self.state)
+        self.dispatcher = Dispatcher(self.state, self.assignments)
+        roster.ranks.ring_on(frozenset(rules.rings))
+        for ticket in tickets:
+            self.dispatcher.add(ticket)
 
-    def to_come(
-        self, envelopes: Sequence[Envelope[Event]], people: Iterable[str] = ()
+    def estimate_allocations(
+        self, envelopes: Sequence[Envelope[Event]], specialist_ids: Iterable[str] = ()
     ) -> Counter[Pool]:
-        """Estimate, a pool, how many of those who wait these events, and people, could let go."""
-        coming: Counter[Pool] = Counter()
-        for ticket in self.tickets.values():
-            holder = self.roster.get(ticket.with_whom) if ticket.with_whom else None
-            coming.update(self.roster.pools_of(holder) if holder else ())
-        acting = [one for name in people if (one := self.roster.get(name)) is not None]
-        for specialist in (*self.roster.turning(self.now), *acting):
-            coming.update(
-                {pool: specialist.room(pool.channel) for pool in self.roster.pools_of(specialist)}
+        """Estimate how many waiting tickets of each pool these events can make room for.
+
+        ``specialist_ids`` are those whose presence changes.
+        """
+        roster, now = self.state.roster, self.state.now
+        estimate: Counter[Pool] = Counter()
+        for ticket in self.state.tickets.values():
+            holder = roster.get(ticket.with_whom) if ticket.with_whom else None
+            estimate.update(roster.pools_of(holder) if holder else ())
+        reporting = [one for name in specialist_ids if (one := roster.get(name)) is not None]
+        for specialist in (*roster.turning(now), *reporting):
+            estimate.update(
+                {pool: specialist.room(pool.channel) for pool in roster.pools_of(specialist)}
             )
         for event in (envelope.event for envelope in envelopes):
             if isinstance(event, SpecialistListed):
-                who = listed(event, self.now)
-                coming.update({p: who.serves[p.channel] for p in self.roster.pools_of(who)})
-        return coming
+                new = listed(event, now)
+                estimate.update({p: new.serves[p.channel] for p in roster.pools_of(new)})
+        return estimate
 
     def wake(self, shifts: Mapping[str, Shifts], due: Collection[UUID] = ()) -> None:
-        """Let time have its effect: shifts turn, words lapse, leases, graces and steps end.
+        """Apply what is due by now: ends of shifts, presence reports, leases, graces and steps.
 
-        ``shifts`` are those of who turns, ``due`` the tickets that are known to wake by now.
+        ``shifts`` are those of the specialists whose shift begins or ends, ``due`` the tickets
+        that are known to wake by now.
         """
-        backs: list[Back] = []
-        changed = [self._wake_specialist(known, shifts) for known in self.roster.turning(self.now)]
+        state, tickets = self.state, self.state.tickets
+        freed: list[FreedTicket] = []
+        changed = [
+            self._wake_specialist(known, shifts) for known in state.roster.turning(state.now)
+        ]
         held: defaultdict[str | None, list[Ticket]] = defaultdict(list)
-        for ticket in self.tickets.values():
+        for ticket in tickets.values():
             held[ticket.with_whom].append(ticket)
         for specialist in changed:
-            backs += self._review(specialist, held[specialist.specialist_id])
-        self.touched.update(self.tickets.keys() & due)
-        woken = [t for t in self.tickets.values() if t.wakes_at and t.wakes_at <= self.now]
-        late = [t for t in woken if t.held_until is not None and t.held_until <= self.now]
+            freed += self._free_unavailable(specialist, held[specialist.specialist_id])
+        state.touched.update(tickets.keys() & due)
+        woken = [t for t in tickets.values() if t.wakes_at and t.wakes_at <= state.now]
+        late = [t for t in woken if t.held_until is not None and t.held_until <= state.now]
         for ticket in woken:
-            backs += self._wake_ticket(ticket)
-        for name in sorted(self.answering):
-            held_now = [t for t in self.tickets.values() if t.with_whom == name]
-            backs += self._review(self.somebody(name), held_now)
-        pools = {pool for one in changed for pool in self.roster.pools_of(one)}
-        self.took_back(backs, pools, woken)
+            freed += self._wake_ticket(ticket)
+        for name in sorted(state.availability_changed):
+            freed += self._free_unavailable(state.specialist(name), self._tickets_with(name))
+        pools = {pool for one in changed for pool in state.roster.pools_of(one)}
+        self.reassign(freed, pools, woken)
         for ticket in late:
-            self._let_go(ticket, uuid5(ticket.ticket_id, f"clock/{self.now.isoformat()}"))
+            self._end_hold(ticket, uuid5(ticket.ticket_id, f"clock/{state.now.isoformat()}"))
 
     def apply(self, envelope: Envelope[Event]) -> None:
-        """Let one event have its effect, and give work to whoever has room then."""
+        """Apply one event, then allocate waiting tickets to the room it made."""
         match envelope.event:
             case SpecialistListed() as event:
-                self._list(event, envelope.time)
+                self._replace_specialist(listed(event, envelope.time))
             case SpecialistRemoved() as event:
-                self._replace(left(event.specialist_id, envelope.time))
+                self._replace_specialist(left(event.specialist_id, envelope.time))
             case ClockFact() as event:
-                self._retime(event.ticket_id, envelope)
+                self._apply_clock(event.ticket_id, envelope)
             case event if isinstance(event, FACTS):
-                self.fold(event.ticket_id, envelope)
+                self.apply_fact(event.ticket_id, envelope)
             case _:
                 pass
 
-    def fold(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
-        """Let a ticket learn a fact: it may wait from now on, or need nobody any more."""
-        ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
-        self.touched.add(ticket_id)
-        self.go_on(ticket_id, envelope.traceparent)
+    def apply_fact(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
+        """Apply a fact to a ticket, which may need a specialist from now on, or no longer."""
+        ticket = self._touch(ticket_id)
+        self.state.continue_trace(ticket_id, envelope.traceparent)
         needed, is_new = ticket.needs_specialist, ticket.request is None
         ticket.learn(envelope)
         if ticket.needs_specialist:
             if not needed:
                 ticket.waiting_since = envelope.time
                 waits_for_clock = not is_new and ticket.awaits_clock
-                ticket.held_until = self.now + _CLOCK_WITHIN if waits_for_clock else None
-            self.line_up(ticket)
+                ticket.held_until = self.state.now + _CLOCK_WITHIN if waits_for_clock else None
+            self.dispatcher.enqueue_and_match(ticket)
             if not needed:
-                self._say_why_it_waits(ticket, envelope.id)
+                self.dispatcher.announce_waiting(ticket, envelope.id)
         elif ticket.with_whom is not None:
             cause = release_by(kind_of(envelope.event))
-            self.took_back([self.release(ticket, cause, envelope.id)])
+            self.reassign([self.assignments.release(ticket, cause, envelope.id)])
 
-    def _retime(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
-        """Let a ticket learn what is due; it has another place, if that is news.
+    def set_joined(self, ticket_id: UUID, leader: UUID | None) -> None:
+        """Join a ticket to another, whose call answers both; None: it needs its own specialist."""
+        ticket = self._touch(ticket_id)
+        ticket.rides_with = leader
+        if ticket.waits:
+            ticket.waiting_since = self.state.now
+            self.dispatcher.enqueue_and_match(ticket)
+            cause = uuid5(ticket_id, f"rides/{self.state.now.isoformat()}")
+            self.dispatcher.announce_waiting(ticket, cause)
 
-        One that came back was held for that.
+    def reassign(
+        self,
+        freed: Sequence[FreedTicket],
+        pools: Collection[Pool] = (),
+        woken: Iterable[Ticket] = (),
+    ) -> None:
+        """Queue the freed tickets that still need a specialist, and allocate the freed room.
+
+        ``pools`` are those in which more has changed than that, ``woken`` the tickets that may be
+        allocated from now on.
         """
-        ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
-        self.go_on(ticket_id, envelope.traceparent)
+        dispatcher = self.dispatcher
+        freed_tickets = (one.ticket for one in freed)
+        waiting = {t.ticket_id: t for t in (*freed_tickets, *woken) if t.waits}.values()
+        for ticket in waiting:
+            dispatcher.enqueue(ticket)
+        dispatcher.match_pools(pools)
+        for one in freed:
+            dispatcher.match_specialist(one.specialist_id)
+        for ticket in sorted(waiting, key=lambda ticket: ticket.key):
+            dispatcher.match_ticket(ticket)
+        for one in freed:
+            dispatcher.announce_waiting(one.ticket, one.cause)
+
+    def set_presence(
+        self, specialist_id: str, presence: Presence | None, until: datetime | None
+    ) -> Specialist:
+        """Record the presence that a specialist reports, valid until then; return the result."""
+        self.state.presence_reported.add(specialist_id)
+        return self._put_presence(specialist_id, presence, until)
+
+    def set_away(self, specialist_id: str, *, away: Away | None) -> Specialist:
+        """Set a specialist away until they return, or end that; unanswered offers count from 0."""
+        specialist = self.state.specialist(specialist_id).copy()
+        specialist.away, specialist.unanswered = away, 0
+        self.state.roster.put(specialist)
+        self.state.availability_changed.add(specialist_id)
+        return specialist
+
+    def end_exclusions(self, specialist_id: str) -> None:
+        """Allow offers again of tickets that a specialist, now back, did not answer."""
+        for ticket in self.state.tickets.values():
+            unanswered = ticket.set_aside.keys() - ticket.declined_by
+            if ticket.waits and specialist_id in unanswered:
+                ticket.set_aside = {w: t for w, t in ticket.set_aside.items() if w != specialist_id}
+                self.state.touched.add(ticket.ticket_id)
+
+    def reassign_after_availability_change(
+        self, specialist: Specialist, pools: Collection[Pool] = ()
+    ) -> None:
+        """Free the tickets that a specialist cannot keep, and allocate waiting ones to them.
+
+        ``pools`` are further ones in which tickets may be allocated now.
+        """
+        held = self._tickets_with(specialist.specialist_id)
+        freed = self._free_unavailable(specialist, held)
+        self.reassign(freed, {*self.state.roster.pools_of(specialist), *pools})
+
+    def _touch(self, ticket_id: UUID) -> Ticket:
+        """Find or create a ticket that is to be saved."""
+        self.state.touched.add(ticket_id)
+        return self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
+
+    def _tickets_with(self, specialist_id: str) -> list[Ticket]:
+        return [t for t in self.state.tickets.values() if t.with_whom == specialist_id]
+
+    def _apply_clock(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
+        """Apply a change of what is due: the ticket may get another place in its queue.
+
+        A ticket that came back and was held for this record is allocated.
+        """
+        ticket = self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
+        self.state.continue_trace(ticket_id, envelope.traceparent)
         clocks, timed, held_until = {**ticket.clocks}, ticket.timed, ticket.held_until
         ticket.learn(envelope)
         if ticket.clocks != clocks:
-            self.touched.add(ticket_id)
+            self.state.touched.add(ticket_id)
         if held_until is not None and _is_awaited(ticket, envelope.event):
-            self._let_go(ticket, envelope.id)
+            self._end_hold(ticket, envelope.id)
         elif ticket.timed != timed:
-            self.line_up(ticket)
+            self.dispatcher.enqueue_and_match(ticket)
 
-    def _let_go(self, ticket: Ticket, cause: UUID) -> None:
+    def _end_hold(self, ticket: Ticket, cause: UUID) -> None:
         ticket.held_until = None
-        self.touched.add(ticket.ticket_id)
-        self.line_up(ticket)
-        self._say_why_it_waits(ticket, cause)
+        self.state.touched.add(ticket.ticket_id)
+        self.dispatcher.enqueue_and_match(ticket)
+        self.dispatcher.announce_waiting(ticket, cause)
 
-    def ride(self, ticket_id: UUID, leader: UUID | None) -> None:
-        """Let a ticket be answered by another's call, or find somebody for it again."""
-        ticket = self.tickets.setdefault(ticket_id, Ticket(ticket_id))
-        ticket.rides_with = leader
-        self.touched.add(ticket_id)
-        if ticket.waits:
-            ticket.waiting_since = self.now
-            self.line_up(ticket)
-            self._say_why_it_waits(ticket, uuid5(ticket_id, f"rides/{self.now.isoformat()}"))
+    def _free_unavailable(
+        self, specialist: Specialist, held: Iterable[Ticket]
+    ) -> list[FreedTicket]:
+        """Free the held tickets that a specialist cannot keep.
 
-    def took_back(
-        self, backs: Sequence[Back], pools: Collection[Pool] = (), woken: Iterable[Ticket] = ()
-    ) -> None:
-        """Let those wait again that still need somebody, and let others have the room.
-
-        ``pools`` are those in which more has changed than that, ``woken`` those that may go now.
+        Offers are withdrawn at once unless the specialist is there; assigned tickets are handed
+        back after the grace of their channel.
         """
-        back_again = (back.ticket for back in backs)
-        waiting = {t.ticket_id: t for t in (*back_again, *woken) if t.waits}.values()
-        for ticket in waiting:
-            self._enqueue(ticket)
-        self._match(pools)
-        for back in backs:
-            self._serve(back.specialist_id)
-        for ticket in sorted(waiting, key=lambda ticket: ticket.key):
-            self._try(ticket)
-        for back in backs:
-            self._say_why_it_waits(back.ticket, back.cause)
-
-    def say(self, specialist_id: str, said: Presence | None, until: datetime | None) -> Specialist:
-        """Take somebody's own word on their presence; they come back as they stand now."""
-        self.words.add(specialist_id)
-        return self._put_word(specialist_id, said, until)
-
-    def go_or_come_back(self, specialist_id: str, *, away: Away | None) -> Specialist:
-        """Set a specialist away until they come back, or end that: what rang out is forgotten."""
-        specialist = self.somebody(specialist_id).copy()
-        specialist.away, specialist.unanswered = away, 0
-        self.roster.put(specialist)
-        self.answering.add(specialist_id)
-        return specialist
-
-    def hear_again(self, specialist_id: str) -> None:
-        """Let what a specialist did not answer ring at them again, now that they are back."""
-        for ticket in self.tickets.values():
-            let_ring = ticket.set_aside.keys() - ticket.declined_by
-            if ticket.waits and specialist_id in let_ring:
-                ticket.set_aside = {w: t for w, t in ticket.set_aside.items() if w != specialist_id}
-                self.touched.add(ticket.ticket_id)
-
-    def come_and_go(self, specialist: Specialist, pools: Collection[Pool] = ()) -> None:
-        """Let somebody's tickets, and queues, follow how they stand; ``pools`` change, too."""
-        name = specialist.specialist_id
-        held = [ticket for ticket in self.tickets.values() if ticket.with_whom == name]
-        backs = self._review(specialist, held)
-        self.took_back(backs, {*self.roster.pools_of(specialist), *pools})
-
-    def _review(self, specialist: Specialist, held: Iterable[Ticket]) -> list[Back]:
-        """Take from somebody what they cannot keep, now that they stand otherwise than before.
-
-        Offers at once, unless they are there; what they accepted after the grace of its channel.
-        """
-        backs = []
+        freed = []
         for ticket in sorted(held, key=lambda ticket: ticket.key):
             if ticket.offer is None:
-                backs += self._owe_back(ticket, specialist)
+                freed += self._hand_back_after_grace(ticket, specialist)
             elif not specialist.there:
-                backs.append(self.withdraw(ticket, specialist.absence or "away"))
-        return backs
+                cause = specialist.absence or "away"
+                freed.append(self.assignments.withdraw(ticket, cause))
+        return freed
 
-    def _owe_back(self, ticket: Ticket, specialist: Specialist) -> list[Back]:
-        absence, at = specialist.absence, None
+    def _hand_back_after_grace(self, ticket: Ticket, specialist: Specialist) -> list[FreedTicket]:
+        """Hand a ticket back if its grace has ended; otherwise note on it when that will be."""
+        state, absence, at = self.state, specialist.absence, None
         if absence is not None:
-            grace = self.rules.grace(absence, ticket.terms.channel)
-            ends = [self.now + grace] if grace is not None else []
+            grace = state.rules.grace(absence, ticket.terms.channel)
+            ends = [state.now + grace] if grace is not None else []
             at = min([*ends, *([ticket.hand_back_at] if ticket.hand_back_at else [])], default=None)
-            if at is not None and at <= self.now:
-                return [self.hand_back(ticket, absence)]
+            if at is not None and at <= state.now:
+                return [self.assignments.hand_back(ticket, absence)]
         if ticket.hand_back_at != at:
             ticket.hand_back_at = at
-            self.touched.add(ticket.ticket_id)
+            state.touched.add(ticket.ticket_id)
         return []
 
     def _wake_specialist(self, known: Specialist, shifts: Mapping[str, Shifts]) -> Specialist:
-        if known.said_until is not None and known.said_until <= self.now:
-            self.lapsed[known.specialist_id] = known.said_until
-            known = self._put_word(known.specialist_id, "offline", None)
-        if known.turns_at is None or known.turns_at > self.now:
+        state = self.state
+        if known.said_until is not None and known.said_until <= state.now:
+            state.presence_lapsed[known.specialist_id] = known.said_until
+            known = self._put_presence(known.specialist_id, "offline", None)
+        if known.turns_at is None or known.turns_at > state.now:
             return known
         specialist = known.copy()
         specialist.shifts = shifts.get(specialist.specialist_id, specialist.shifts)
-        specialist.turn(self.now)
-        self.roster.put(specialist)
-        self.turned[specialist.specialist_id] = specialist
+        specialist.turn(state.now)
+        state.roster.put(specialist)
+        state.shift_changed[specialist.specialist_id] = specialist
         return specialist
 
-    def _put_word(
-        self, specialist_id: str, said: Presence | None, until: datetime | None
-    ) -> Specialist:
-        specialist = self.somebody(specialist_id).copy()
-        specialist.said, specialist.said_until = said, until
-        self.roster.put(specialist)
-        return specialist
-
-    def _wake_ticket(self, ticket: Ticket) -> list[Back]:
-        self.touched.add(ticket.ticket_id)
+    def _wake_ticket(self, ticket: Ticket) -> list[FreedTicket]:
+        self.state.touched.add(ticket.ticket_id)
         if ticket.offer is not None:
-            return [self.expire(ticket)]
+            return [self.assignments.expire(ticket)]
         if ticket.specialist_id is not None:
-            specialist = self.somebody(ticket.specialist_id)
-            return [self.hand_back(ticket, specialist.absence or "offline")]
+            specialist = self.state.specialist(ticket.specialist_id)
+            return [self.assignments.hand_back(ticket, specialist.absence or "offline")]
         return []
 
-    def _list(self, event: SpecialistListed, listed_at: datetime) -> None:
-        self._replace(listed(event, listed_at))
+    def _put_presence(
+        self, specialist_id: str, presence: Presence | None, until: datetime | None
+    ) -> Specialist:
+        specialist = self.state.specialist(specialist_id).copy()
+        specialist.said, specialist.said_until = presence, until
+        self.state.roster.put(specialist)
+        return specialist
 
-    def _replace(self, specialist: Specialist) -> None:
-        """Put what the roster says now in the place of what it said; older news change nothing."""
-        known = self.roster.get(specialist.specialist_id)
+    def _replace_specialist(self, specialist: Specialist) -> None:
+        """Put a specialist's new roster entry in place of the old; an older one has no effect."""
+        state, roster = self.state, self.state.roster
+        known = roster.get(specialist.specialist_id)
         if known is not None and known.listed_at > specialist.listed_at:
             return
-        if self.given < _GIVEN_MAX:
-            specialist.turn(self.now)
+        if state.allocated < _ALLOCATED_MAX:
+            specialist.turn(state.now)
         else:
             specialist.on_shift = known is not None and known.on_shift
-            specialist.turns_at = self.now
+            specialist.turns_at = state.now
         for channel in CHANNELS:
-            self.note(known or specialist, channel, new=known is None)
-        served = self.roster.pools_of(known) if known is not None else ()
+            state.keep_load_before(known or specialist, channel, new=known is None)
+        served = roster.pools_of(known) if known is not None else ()
         if known is not None:
             specialist.load, specialist.last_at = {**known.load}, {**known.last_at}
             specialist.said, specialist.said_until = known.said, known.said_until
             specialist.away, specialist.unanswered = known.away, known.unanswered
-        groups = self.roster.ranks.turns
-        self.roster.put(specialist)
+        groups = roster.ranks.turns
+        roster.put(specialist)
         if specialist.removed and (specialist.said or specialist.away or specialist.unanswered):
-            self.go_or_come_back(specialist.specialist_id, away=None)
-            specialist = self.say(specialist.specialist_id, None, None)
-        self.listed[specialist.specialist_id] = specialist
-        regrouped = self.roster.ranks.turns != groups
-        self.come_and_go(specialist, self.roster.pools if regrouped else served)
+            self.set_away(specialist.specialist_id, away=None)
+            specialist = self.set_presence(specialist.specialist_id, None, None)
+        state.listed[specialist.specialist_id] = specialist
+        regrouped = roster.ranks.turns != groups
+        self.reassign_after_availability_change(specialist, roster.pools if regrouped else served)
 
 
 def _is_awaited(ticket: Ticket, event: Event) -> bool:
-    """Tell whether a record is what a ticket that came back is held for."""
+    """Return whether a record is what a ticket that came back is held for."""
     if isinstance(event, ClockCancelled) or not isinstance(event, ClockFact):
         return False
     if ticket.status.came_back and "next_response" in ticket.clocks:
