@@ -60,7 +60,7 @@ WRONG: Final = {
             ON s.specialist_id = c.specialist_id
         WHERE waiting AND pinned_to IS NULL AND load < capacity AND said = 'online'
               AND away IS NULL
-              AND NOT set_aside ? c.specialist_id
+              AND NOT excluded_until ? c.specialist_id
     """,
     "is with somebody who is offline": """
         SELECT ticket_id FROM ticket JOIN presence USING (specialist_id)

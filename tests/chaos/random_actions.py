@@ -35,7 +35,7 @@ from shared.events import (
     TicketResolved,
     ticket_id_of,
 )
-from shared.platform import processed_events as inbox
+from shared.platform import processed_events
 from shared.platform.postgres import Database, Tx, now
 from shared.testing.builders import NOON, a_specialist, a_ticket, told
 
@@ -94,7 +94,7 @@ async def _something(db: Router, tx: Tx, random: Random, at: datetime) -> Act | 
     kind = random.random()
     if kind < 0.35:
         news = [_news(random, at) for _ in range(random.randint(1, 5))]
-        fresh, _ = await inbox.claim(tx, [envelope.id for envelope in news])
+        fresh, _ = await processed_events.claim(tx, [envelope.id for envelope in news])
         await db.routing.take(tx, [e for e in news if e.id in fresh], at)
     elif kind < 0.5:
         word = random.choice(("online", "online", "online", "away", "offline"))

@@ -25,7 +25,7 @@ SQL = re.compile(
     r"|TRUNCATE|GRANT|REVOKE|LISTEN|NOTIFY|COPY \w+)\s"
 )
 SQL_PLACES = re.compile(
-    r"(services|deploy/premium)/.+/(store(/\w+)?|happenings)\.py"
+    r"(services|deploy/premium)/.+/store(/\w+)?\.py"
     r"|shared/src/shared/(platform/(dead_letters|processed_events|offsets|outbox|postgres|relay|migrations/\w+)|(platform/access|web)/store)\.py"
     r"|deploy/premium/src/premium/(stack|proof|bench)(/\w+)*\.py"
 )

@@ -38,7 +38,7 @@ LATER: Final = datetime(2099, 6, 1, 12, tzinfo=UTC)
 REPLY: Final = {**REQUEST, "type": "responded"}
 FACT: Final = {name: REQUEST[name] for name in ("source", "external_id", "occurred_at")}
 EVENT: Final = {"specversion": "1.0", "id": "e", "source": "/form", "type": "com.example.sent"}
-FORGET: Final = "DELETE FROM inbox"
+FORGET: Final = "DELETE FROM processed_event"
 TICKETS: Final = "SELECT count(*) FROM ticket"
 NEIGHBOURS: Final = 4
 
@@ -320,7 +320,7 @@ A_MERGE: Final = fact(type="merged", into="A-2", occurred_at="2026-01-31T12:00:0
 
 
 async def test_an_event_thirty_days_old_by_http(intake: Intake, fresh: FreshDatabase) -> None:
-    """Promised from its create date, though that is over; a copy is known when the inbox is not."""
+    """Promised from its create date, though that is over; a copy is known though no claim is."""
     async with serving(intake, fresh) as client:
         first, merge = [await post(client, value) for value in (AGED, A_MERGE)]
         async with intake.db.session() as session:
@@ -337,7 +337,7 @@ async def test_an_event_thirty_days_old_by_http(intake: Intake, fresh: FreshData
 async def test_a_replay_of_the_whole_topic(
     intake: Intake, topics: Topics, *, is_remembered: bool
 ) -> None:
-    """Read from 0 by a new group, also past the inbox's memory: no second effect, none parked."""
+    """Read from 0 by a new group, also past the memory of claims: no second effect, none parked."""
     await topics.create(*TOPICS, partitions=1)
     await send(topics, [AGED, A_MERGE, *(json.dumps(one).encode() for one in requests(3))])
     async with consuming(intake.db, topics):

@@ -200,7 +200,7 @@ INTAKE: Final = Case(
 ROUTER_DECIDED: Final = (
     "SELECT ticket_id, specialist_id, waiting, assigned_count FROM ticket",
     "SELECT * FROM capacity",
-    "SELECT ticket_id, at, type, specialist_id, fact FROM happening",
+    "SELECT ticket_id, at, type, specialist_id, fact FROM ticket_history",
     "SELECT ticket_id, decision_id FROM decision",
 )
 ROUTER: Final = Case(

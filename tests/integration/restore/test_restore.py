@@ -22,7 +22,7 @@ STAND: Final = f"""
     AS $$ SELECT timestamptz '{(NOON + minutes(40)).isoformat()}' $$
 """
 COPY: Final = 'CREATE DATABASE "{to}" TEMPLATE "{name}" OWNER "{owner}"'
-FORGET: Final = "TRUNCATE inbox, consumer_offset"
+FORGET: Final = "TRUNCATE processed_event, consumer_offset"
 READ: Final = "SELECT topic, record_offset + 1 FROM consumer_offset"
 UNSENT: Final = "SELECT count(*) FROM outbox"
 ROWS: Final = 'SELECT t::text FROM ({query}) AS t ORDER BY t::text COLLATE "C"'

@@ -12,7 +12,7 @@ from router.store.access import specialists_of
 from router.sweep import sweep
 from shared.basics.errors import Transient
 from shared.events import Envelope, Event
-from shared.platform import processed_events as inbox
+from shared.platform import processed_events
 from shared.platform.access import Access
 
 __all__ = ["InProcess", "in_process"]
@@ -35,7 +35,7 @@ class InProcess:
 
         async def once() -> None:
             async with self.db.transaction() as tx:
-                fresh, at = await inbox.claim(tx, [envelope.id])
+                fresh, at = await processed_events.claim(tx, [envelope.id])
                 if fresh:
                     await self.db.routing.take(tx, [envelope], at)
 

@@ -31,7 +31,7 @@ TOPICS: Final = (*CONSUMES, *EMITS, "router.dead-letters.v1")
 GROUP: Final = "router"
 _END_S_MAX: Final = 30
 _ANSWER_S_MAX: Final = 300
-TAKEN: Final = "SELECT count(*) FROM inbox WHERE event_id = '{}'"
+TAKEN: Final = "SELECT count(*) FROM processed_event WHERE event_id = '{}'"
 UNSENT: Final = "SELECT count(*) FROM outbox"
 
 

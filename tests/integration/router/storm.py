@@ -66,7 +66,7 @@ HELD: Final = """
 """
 LEFT: Final = """
     SELECT (SELECT count(*) FROM ticket WHERE wakes_at <= premium_now())
-         + (SELECT count(*) FROM presence WHERE said_until <= premium_now())
+         + (SELECT count(*) FROM presence WHERE presence_until <= premium_now())
          + (SELECT count(*) FROM specialist WHERE turns_at <= premium_now())
 """
 KEPT: Final = {
@@ -75,7 +75,7 @@ KEPT: Final = {
     "offer": "SELECT * FROM offer",
     "presence": "SELECT * FROM presence",
     "specialist": "SELECT * FROM specialist",
-    "acquaintance": "SELECT * FROM acquaintance",
+    "account_affinity": "SELECT * FROM account_affinity",
     "decision": "SELECT * FROM decision",
     "outlook": "SELECT * FROM outlook",
     "infeasible": "SELECT * FROM infeasible",
@@ -84,14 +84,14 @@ KEPT: Final = {
         SELECT kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id
         FROM act
     """,
-    "happening": "SELECT ticket_id, at, type, specialist_id, fact FROM happening",
-    "inbox": "SELECT event_id FROM inbox",
+    "ticket_history": "SELECT ticket_id, at, type, specialist_id, fact FROM ticket_history",
+    "processed_event": "SELECT event_id FROM processed_event",
     "dead_letter": "SELECT topic, reason, detail FROM dead_letter",
 }
 ROWS: Final = 'SELECT t::text FROM ({query}) AS t ORDER BY t::text COLLATE "C"'
 SEEN: Final = """
     SELECT state FROM offer UNION SELECT kind FROM act
-    UNION SELECT type FROM happening WHERE type LIKE 'premium.assignment.%'
+    UNION SELECT type FROM ticket_history WHERE type LIKE 'premium.assignment.%'
 """
 
 

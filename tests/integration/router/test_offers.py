@@ -39,7 +39,7 @@ RING_TWICE = """
 """
 STATES = "SELECT state FROM offer"
 DONE = "SELECT kind FROM act"
-LEASE = "SELECT said_until FROM presence"
+LEASE = "SELECT presence_until FROM presence"
 CUT = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'router' AND xact_start IS NOT NULL

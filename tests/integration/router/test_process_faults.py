@@ -17,7 +17,7 @@ from shared.testing.databases import MakeDatabase
 from shared.testing.servers import Servers
 from shared.testing.topics import Topics
 
-CLAIM: Final = "INSERT INTO inbox"
+CLAIM: Final = "INSERT INTO processed_event"
 OLDEST: Final = "SELECT id, topic, key"
 DELETE: Final = "DELETE FROM outbox"
 AMID: Final = 12

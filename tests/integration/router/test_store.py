@@ -19,7 +19,7 @@ from router.pages import presence
 from router.service.routing import RoutingService
 from shared.basics.errors import Transient
 from shared.events import ClockPaused, ClockResumed, Envelope, Event, TicketClosed, TicketResponded
-from shared.platform import processed_events as inbox
+from shared.platform import processed_events
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, minutes, told
@@ -36,7 +36,7 @@ ANNOUNCED = """
       AND convert_from(value, 'UTF8') NOT LIKE '%candidates%' ORDER BY id
 """
 SAID = "SELECT said, away FROM presence JOIN specialist USING (specialist_id)"
-UNTIL = "SELECT said_until FROM presence"
+UNTIL = "SELECT presence_until FROM presence"
 LOCKED_OUT = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 WAITING = "SELECT count(*) FROM ticket WHERE waiting"
 TAMPER = "UPDATE capacity SET load = load + 1 WHERE channel = 'email'"
@@ -87,7 +87,7 @@ async def take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
 
 async def _take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
     async with db.transaction() as tx:
-        fresh, _ = await inbox.claim(tx, (envelope.id for envelope in envelopes))
+        fresh, _ = await processed_events.claim(tx, (envelope.id for envelope in envelopes))
         await db.routing.take(tx, [e for e in envelopes if e.id in fresh], NOW)
 
 

@@ -88,7 +88,7 @@ async def consuming(
 
 
 class Seen:
-    """A handler that notes what it was given, in the same transaction as its inbox claims."""
+    """A handler that notes what it was given, in the same transaction as its claims."""
 
     def __init__(self) -> None:
         self.tickets: list[UUID] = []

@@ -10,12 +10,14 @@ from shared.testing.databases import FreshDatabase, MakeDatabase
 FORBIDDEN = (
     "CREATE TABLE stolen ()",
     "CREATE SCHEMA stolen",
-    "DROP TABLE inbox",
-    "ALTER TABLE inbox ADD COLUMN stolen int",
-    "TRUNCATE inbox",
+    "DROP TABLE processed_event",
+    "ALTER TABLE processed_event ADD COLUMN stolen int",
+    "TRUNCATE processed_event",
     "CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
     "CREATE ROLE stolen",
 )
+CLAIM = "INSERT INTO processed_event (event_id) VALUES (gen_random_uuid())"
+COUNT = "SELECT count(*) FROM processed_event"
 
 
 @pytest.fixture
@@ -45,10 +47,10 @@ async def test_a_service_reads_and_writes_rows(
     service: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     """All four verbs, on tables that were made after it was let in."""
-    await service.execute("INSERT INTO inbox (event_id) VALUES (gen_random_uuid())")
-    await service.execute("UPDATE inbox SET claimed_at = premium_now()")
-    assert await service.execute("DELETE FROM inbox") == "DELETE 1"
-    assert await service.fetchval("SELECT count(*) FROM inbox") == 0
+    await service.execute(CLAIM)
+    await service.execute("UPDATE processed_event SET claimed_at = premium_now()")
+    assert await service.execute("DELETE FROM processed_event") == "DELETE 1"
+    assert await service.fetchval(COUNT) == 0
 
 
 async def test_a_test_has_its_database_alone(database: MakeDatabase) -> None:
@@ -57,6 +59,6 @@ async def test_a_test_has_its_database_alone(database: MakeDatabase) -> None:
     for fresh, count in ((written, 1), (other, 0)):
         connection = await asyncpg.connect(fresh.dsn)
         if fresh is written:
-            await connection.execute("INSERT INTO inbox (event_id) VALUES (gen_random_uuid())")
-        assert await connection.fetchval("SELECT count(*) FROM inbox") == count
+            await connection.execute(CLAIM)
+        assert await connection.fetchval(COUNT) == count
         await connection.close()

@@ -25,7 +25,7 @@ from shared.platform.publisher import Outgoing
 from shared.testing.databases import FreshDatabase
 from shared.testing.topics import Topics
 
-FORGET = "TRUNCATE inbox"
+FORGET = "TRUNCATE processed_event"
 KEEP = "CREATE TABLE kept AS TABLE consumer_offset"
 RESTORE = "DELETE FROM consumer_offset", "INSERT INTO consumer_offset TABLE kept"
 OFFSET = "SELECT record_offset FROM consumer_offset"

@@ -8,8 +8,7 @@ import pytest
 from tests.pgbouncer import Mode, pgbouncer, through
 
 from shared.basics.errors import Poison, Transient
-from shared.platform import outbox
-from shared.platform import processed_events as inbox
+from shared.platform import outbox, processed_events
 from shared.platform.postgres import Database
 from shared.platform.publisher import Publisher
 from shared.platform.relay import Relay
@@ -72,7 +71,7 @@ async def test_many_at_once_get_their_own_answers(pooler: str, mode: Mode) -> No
         await asyncio.gather(*(work(d, n) for n, d in enumerate([db, other] * CLIENTS)))
         async with db.transaction() as tx:
             assert await tx.fetchval("SELECT count(*) FROM outbox") == 2 * CLIENTS * ROUNDS
-            assert await inbox.forget(tx, limit=1) == 0
+            assert await processed_events.forget(tx, limit=1) == 0
 
 
 async def test_the_relay_goes_past_the_pooler(
@@ -119,11 +118,11 @@ async def test_a_table_that_changed_is_asked_again(fresh: FreshDatabase) -> None
     """A migration while a service runs costs a try, and no record: the old plan is forgotten."""
     async with opened(fresh.dsn) as db, opened(fresh.owner_dsn) as owner:
         async with db.transaction() as tx:
-            await tx.fetch("SELECT * FROM inbox")
+            await tx.fetch("SELECT * FROM processed_event")
         async with owner.transaction() as tx:
-            await tx.execute("ALTER TABLE inbox ADD COLUMN more text")
+            await tx.execute("ALTER TABLE processed_event ADD COLUMN more text")
         with pytest.raises(Transient):
             async with db.transaction() as tx:
-                await tx.fetch("SELECT * FROM inbox")
+                await tx.fetch("SELECT * FROM processed_event")
         async with db.transaction() as tx:
-            assert await tx.fetch("SELECT * FROM inbox") == []
+            assert await tx.fetch("SELECT * FROM processed_event") == []

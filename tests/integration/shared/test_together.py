@@ -11,8 +11,11 @@ from shared.basics.errors import Transient
 from shared.platform.postgres import Database, Tx
 from shared.testing.databases import MakeDatabase
 
-KEEP = "INSERT INTO inbox (event_id) SELECT ('00000000-0000-0000-0000-' || lpad($1, 12, '0'))::uuid"
-COUNT = "SELECT count(*) FROM inbox"
+KEEP = """
+    INSERT INTO processed_event (event_id)
+    SELECT ('00000000-0000-0000-0000-' || lpad($1, 12, '0'))::uuid
+"""
+COUNT = "SELECT count(*) FROM processed_event"
 
 
 @dataclass(frozen=True)

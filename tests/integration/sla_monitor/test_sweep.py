@@ -14,7 +14,7 @@ import pytest
 from shared.basics.clock import or_after
 from shared.basics.errors import Transient
 from shared.events import ClockWarned, Envelope, Event, PromiseBreached, TicketResponded
-from shared.platform import processed_events as inbox
+from shared.platform import processed_events
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_ticket, minutes, told
 from shared.testing.databases import FreshDatabase, MakeDatabase
@@ -87,7 +87,7 @@ class Monitor:
     async def fold(self, *facts: Envelope[Event]) -> None:
         """Do what the consumer does with a batch."""
         async with self.db.transaction() as tx:
-            fresh, now = await inbox.claim(tx, (fact.id for fact in facts))
+            fresh, now = await processed_events.claim(tx, (fact.id for fact in facts))
             await Folding(self.partitions).take(tx, [f for f in facts if f.id in fresh], now)
 
     async def rows(self, query: str) -> list[Any]:

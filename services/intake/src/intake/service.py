@@ -22,8 +22,7 @@ from intake.store import tickets as ticket_store
 from intake.store.tickets import Answered, Came, Judged, Known, Terms, Waiting
 from shared.events import Envelope, Event, Inbound, LaterFact, ReceiptIssued, SupportRequest
 from shared.events.requests import Reference
-from shared.platform import outbox
-from shared.platform import processed_events as inbox
+from shared.platform import outbox, processed_events
 from shared.platform.postgres import Tx
 
 __all__ = [
@@ -70,7 +69,7 @@ class Document:
 
     @property
     def claims(self) -> set[UUID]:
-        """What the inbox claims: a fact is known by what it says, and by its sender's id for it."""
+        """What is claimed: a fact is known by what it says, and by its sender's id for it."""
         named = self.content.claim_id if isinstance(self.content, LaterFact) else None
         return {self.id} if named is None else {self.id, named}
 
@@ -99,7 +98,7 @@ async def receive(tx: Tx, documents: Sequence[Document], keys: NumberKeys) -> li
     faults = await _faults_of(tx, documents, now)
     timely = [d for d, fault in zip(documents, faults, strict=True) if fault is None]
     if len(timely) < len(documents):
-        await inbox.release(tx, fresh - {claim for d in timely for claim in d.claims})
+        await processed_events.release(tx, fresh - {claim for d in timely for claim in d.claims})
     answers = iter(await _receive(tx, timely, fresh, now, keys))
     return [
         next(answers) if fault is None else _refusal(document.content, fault)
@@ -194,7 +193,7 @@ async def _new(
             left -= document.claims
     in_vain = left & {claim for d in facts for claim in d.claims}
     if in_vain:
-        await inbox.release(tx, in_vain)
+        await processed_events.release(tx, in_vain)
     return new
 
 
@@ -343,7 +342,7 @@ async def _take_facts(
     answers = await later_facts.take(tx, told, now)
     refused = [facts[i] for i, receipt in answers.items() if receipt.outcome == "rejected"]
     if refused:
-        await inbox.release(tx, {claim for d in refused for claim in d.claims})
+        await processed_events.release(tx, {claim for d in refused for claim in d.claims})
     return answers
 
 

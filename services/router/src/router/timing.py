@@ -23,7 +23,7 @@ from router.service.routing import RoutingService
 from router.settings import Settings
 from shared.basics.clock import elapsed_s
 from shared.events import Envelope, Event, SpecialistListed, TicketResponded
-from shared.platform import processed_events as inbox
+from shared.platform import processed_events
 from shared.platform.postgres import Database, now
 from shared.platform.settings import load
 
@@ -72,7 +72,7 @@ async def _taken(
     """Do what the consumer does with a batch; seconds to the end of the commit."""
     began_s = elapsed_s()
     async with db.transaction() as tx:
-        _, at = await inbox.claim(tx, (envelope.id for envelope in envelopes))
+        _, at = await processed_events.claim(tx, (envelope.id for envelope in envelopes))
         await routing.take(tx, envelopes, at)
     return elapsed_s(began_s)
 

@@ -4,7 +4,7 @@ FastStream declares the subscription and owns the group's member; the loop that 
 Its own loses or blocks records (ACK_FIRST commits before the handler, batch decoding fails good
 neighbours, odd headers are skipped in silence) and sleeps after an empty poll. What is ours:
 
-- a batch is one transaction: inbox claim, decision, state, outbox, dead letters, offsets;
+- a batch is one transaction: claim, decision, state, outbox, dead letters, offsets;
 - `Transient`: the batch waits and is tried again, nothing is parked, nothing overtakes;
 - anything else: the batch is bisected until the bad record stands alone, which is then parked,
   at once when it is `Poison`, after a few tries when it is a bug.
@@ -34,8 +34,7 @@ from tenacity import (
 from shared.basics.clock import elapsed_s, or_after
 from shared.basics.errors import Poison, Transient
 from shared.events.codec import Record, Skipped
-from shared.platform import dead_letters, offsets, telemetry
-from shared.platform import processed_events as inbox
+from shared.platform import dead_letters, offsets, processed_events, telemetry
 from shared.platform.assignment import Assignment
 from shared.platform.connection import Connection
 from shared.platform.offsets import Offset, Progress
@@ -66,7 +65,7 @@ class Claimable(Protocol):
 
     @property
     def id(self) -> UUID:
-        """What the inbox claims."""
+        """The id that is claimed."""
 
 
 type Decoder[T] = Callable[[Record], T | Skipped]
@@ -308,7 +307,7 @@ class BatchConsumer[T: Claimable]:
     async def _transact(self, items: list[_Item[T]], attempts: int) -> None:
         async with self._db.transaction() as tx:
             come = self._unsaved | offsets.last_of(item.raw for item in items)
-            fresh, now = await inbox.claim(
+            fresh, now = await processed_events.claim(
                 tx,
                 (item.id for item in items if item.id is not None),
                 Progress.of(self._connection.group, come),

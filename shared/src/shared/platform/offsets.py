@@ -28,7 +28,7 @@ SAVE: Final = """
     ON CONFLICT (consumer_group, topic, partition) DO UPDATE
     SET record_offset = excluded.record_offset, record_digest = excluded.record_digest
 """
-"""Goes into the statement by which the inbox claims: its own round trip would cost as much."""
+"""Goes into the statement that claims events: its own round trip would cost as much."""
 
 
 @dataclass(frozen=True, slots=True)

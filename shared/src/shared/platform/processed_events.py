@@ -1,4 +1,4 @@
-"""The inbox makes redelivery harmless: an event is claimed once, in the transaction it causes."""
+"""Deduplication: an event is claimed once, in the transaction that handles it."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
@@ -21,15 +21,15 @@ _FORGET_MAX: Final = 10_000
 
 CLAIM: Final = f"""
     WITH come AS ({offsets.SAVE}), fresh AS (
-        INSERT INTO inbox (event_id) SELECT unnest($1::uuid[])
+        INSERT INTO processed_event (event_id) SELECT unnest($1::uuid[])
         ON CONFLICT DO NOTHING RETURNING event_id
     )
     SELECT premium_now() AS now, array_agg(event_id) AS fresh FROM fresh
 """  # noqa: S608 - a constant
-RELEASE: Final = "DELETE FROM inbox WHERE event_id = ANY($1::uuid[])"
+RELEASE: Final = "DELETE FROM processed_event WHERE event_id = ANY($1::uuid[])"
 FORGET: Final = """
-    DELETE FROM inbox WHERE event_id IN (
-        SELECT event_id FROM inbox WHERE claimed_at < now() - $1::interval LIMIT $2
+    DELETE FROM processed_event WHERE event_id IN (
+        SELECT event_id FROM processed_event WHERE claimed_at < now() - $1::interval LIMIT $2
     )
 """
 
@@ -64,7 +64,7 @@ type Forget = Callable[..., Awaitable[int]]
 class Pruner(Background):
     """Forgets what is old in the background, a little at a time: claims, if not told otherwise."""
 
-    def __init__(self, db: Database, name: str = "inbox pruner", forget: Forget = forget) -> None:
+    def __init__(self, db: Database, name: str = "claim pruner", forget: Forget = forget) -> None:
         super().__init__(name)
         self._db = db
         self._forget = forget

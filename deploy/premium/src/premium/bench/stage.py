@@ -27,7 +27,7 @@ _POLL_S: Final = 0.01
 _IDLE_S: Final = 0.25
 
 MAKE: Final = """
-    CREATE TABLE inbox (event_id uuid PRIMARY KEY);
+    CREATE TABLE processed_event (event_id uuid PRIMARY KEY);
     CREATE TABLE first (id uuid PRIMARY KEY, value bytea NOT NULL);
     CREATE TABLE second (id uuid PRIMARY KEY, value bytea NOT NULL);
     CREATE TABLE outbox (
@@ -37,7 +37,7 @@ MAKE: Final = """
     CREATE INDEX timer_due_at ON timer (due_at) WHERE due_at IS NOT NULL;
 """
 _CLAIM: Final = """
-    INSERT INTO inbox SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id
+    INSERT INTO processed_event SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id
 """
 _ROWS: Final = {
     name: f"INSERT INTO {name} SELECT unnest($1::uuid[]), unnest($2::bytea[])"

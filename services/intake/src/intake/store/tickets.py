@@ -50,7 +50,7 @@ SAVE_POLICY: Final = """
 # Who judges a request by its account holds the account as it is until that is committed: whoever
 # tells of the account then finds every request that waits for it. Likewise of merges: either the
 # ticket finds the merge, or the merge the ticket. Merges are held before accounts, by everybody.
-# Both before the inbox, by everybody, so that none deadlock; the count makes PostgreSQL keep to it.
+# Both before events are claimed, so that none deadlock; the count makes PostgreSQL keep to it.
 HOLD_AND_CLAIM: Final = """
     WITH held AS MATERIALIZED (
         SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
@@ -58,7 +58,7 @@ HOLD_AND_CLAIM: Final = """
         SELECT pg_advisory_xact_lock_shared(hashtext('account'), hashtext(account_id))
         FROM unnest($2::text[]) AS account_id
     ), fresh AS (
-        INSERT INTO inbox (event_id)
+        INSERT INTO processed_event (event_id)
         SELECT event_id FROM (SELECT count(*) FROM held) AS _, unnest($1::uuid[]) AS event_id
         ON CONFLICT DO NOTHING RETURNING event_id
     )

@@ -1,47 +1,329 @@
--- Who works here, what they can take, and every ticket as the router knows it.
+-- The roster
 
 CREATE TABLE specialist (
     specialist_id text PRIMARY KEY,
     name          text NOT NULL,
-    languages     text[] NOT NULL,
-    presence      text NOT NULL,
     listed_at     timestamptz NOT NULL, -- event time: an older roster record changes nothing
-    removed       boolean NOT NULL
+    removed       boolean NOT NULL,
+    -- What they can take.
+    languages     text[] NOT NULL,
+    levels        jsonb NOT NULL DEFAULT '{}', -- of each language, from 1 to 5
+    skills        text[] NOT NULL DEFAULT '{}',
+    team          text,
+    certified     boolean NOT NULL DEFAULT true,
+    universal     integer CHECK (universal >= 0), -- capacity of all channels together, weighted
+    weights       jsonb NOT NULL DEFAULT '{}',    -- of each channel in `universal`; without one: 1
+    -- When they are available. On this row, which no heartbeat writes: an open page does not undo
+    -- what its owner did.
+    presence      text NOT NULL,
+    shifts        jsonb,
+    on_shift      boolean NOT NULL DEFAULT true,
+    turns_at      timestamptz, -- until then on_shift is right; null: it does not change
+    auto_ring     boolean NOT NULL DEFAULT false, -- may get offers before the first sign-in
+    away          text CHECK (away IN ('said', 'unanswered')), -- until they come back
+    unanswered    integer NOT NULL DEFAULT 0 -- offers in a row that expired
 );
+CREATE INDEX specialist_turns ON specialist (turns_at) WHERE turns_at IS NOT NULL;
+
+-- The presence that a specialist's own heartbeats give. Apart from the roster's row, because it is
+-- written every few seconds.
+CREATE TABLE presence (
+    specialist_id  text PRIMARY KEY REFERENCES specialist,
+    said           text,       -- null: never signed in, or left
+    presence_until timestamptz -- without another heartbeat by then, offline
+) WITH (fillfactor = 50);
+CREATE INDEX presence_lapses ON presence (presence_until) WHERE presence_until IS NOT NULL;
 
 CREATE TABLE capacity (
     specialist_id text NOT NULL REFERENCES specialist,
     channel       text NOT NULL,
     capacity      integer NOT NULL CHECK (capacity >= 0),
     load          integer NOT NULL DEFAULT 0 CHECK (load >= 0),
+    last_at       timestamptz, -- when they were last assigned a ticket of this channel
     PRIMARY KEY (specialist_id, channel)
 ) WITH (fillfactor = 50); -- a small table updated by every batch: keep updates in the page
 
+-- No specialist is assigned more than their capacity, whatever a router has cached. These are
+-- triggers and not checks, because a roster may lower a capacity below the present load: only a
+-- higher load is refused then.
+CREATE FUNCTION refuse_overload() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE check_violation USING MESSAGE = format(
+        '%s would hold %s on %s and can hold %s',
+        NEW.specialist_id, NEW.load, NEW.channel, NEW.capacity);
+END $$;
+CREATE TRIGGER capacity_is_kept BEFORE UPDATE ON capacity FOR EACH ROW
+    WHEN (NEW.load > OLD.load AND NEW.load > greatest(NEW.capacity, OLD.capacity))
+    EXECUTE FUNCTION refuse_overload();
+
+CREATE FUNCTION refuse_universal_overload() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    most integer;
+    held bigint;
+BEGIN
+    SELECT universal, (
+        SELECT sum(load * coalesce((weights ->> channel)::int, 1)) FROM capacity AS c
+        WHERE c.specialist_id = s.specialist_id)
+    INTO most, held FROM specialist AS s
+    WHERE s.specialist_id = NEW.specialist_id AND universal IS NOT NULL;
+    IF held > most THEN
+        RAISE check_violation USING MESSAGE = format(
+            '%s would hold %s across channels and can hold %s', NEW.specialist_id, held, most);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER universal_capacity_is_kept AFTER UPDATE ON capacity
+    FOR EACH ROW WHEN (NEW.load > OLD.load) EXECUTE FUNCTION refuse_universal_overload();
+
+-- The specialists that each transaction changed, and the pools in which a ticket waited for the
+-- first time: a router's cache lacks what comes after the last version that it has read.
+CREATE TABLE roster_change (
+    version        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    specialist_ids text[] NOT NULL,
+    pools          text[] NOT NULL
+);
+
+
+-- Tickets
+
 CREATE TABLE ticket (
     ticket_id       uuid PRIMARY KEY,
-    -- What the request said; null until it comes, for later facts may overtake it.
+    traceparent     text, -- of the request: what a timer or a specialist causes continues it
+    -- The request; null until it arrives, because later facts may overtake it.
     account_id      text,
     role            text,
     channel         text,
     severity        text,
     language        text,
+    base_language   text,
     time_zone       text,
     create_date     timestamptz,
-    due_at          timestamptz,
-    -- The latest moment of each kind of fact, and the latest correction of the severity.
-    latest          jsonb NOT NULL,
+    -- The latest correction of the severity, and which severity a lead confirmed.
     reclassified_at timestamptz,
     reclassified_by uuid,
     reclassified_to text,
-    -- Who has it, how often it was given to somebody, who gave it back.
+    confirmed       text,
+    -- What is due, read from clocks.v1: each clock by its discriminator, as it was accepted or as
+    -- sla-monitor's last record has it; and when the first open one is due.
+    clocks          jsonb NOT NULL DEFAULT '{}',
+    due_at          timestamptz,
+    -- The facts that make a ticket's lifecycle, and the status that follows from them.
+    facts           jsonb NOT NULL DEFAULT '[]',
+    released        boolean NOT NULL DEFAULT false,
+    state           text NOT NULL DEFAULT '',
+    answered_at     timestamptz,
+    asked_at        timestamptz, -- the customer's first message that is not answered yet
+    answered_by     text,        -- who had it when it was answered last
+    -- Who has it, how often it was assigned, who declined it or handed it back.
     specialist_id   text REFERENCES specialist,
     assigned_count  integer NOT NULL,
     declined_by     jsonb NOT NULL,
-    waiting_since   timestamptz,
+    hand_back_at    timestamptz, -- then it leaves a specialist who is absent, unless they return
+    pinned_to       text REFERENCES specialist,
+    joined_to       uuid, -- the ticket whose call answers this one as well
     -- The queue: set while it needs a specialist and has none.
     waiting         boolean NOT NULL,
-    base_language   text
+    waiting_since   timestamptz,
+    pool            text,        -- tickets of one pool have the same requirements
+    rank_at         timestamptz, -- the order of work
+    held_until      timestamptz, -- reopened: assigned once its clock is known, or then
+    again_at        timestamptz DEFAULT now(), -- when its requirements are lowered next
+    -- Offers.
+    offered_count   integer NOT NULL DEFAULT 0,
+    excluded_until  jsonb NOT NULL DEFAULT '{}', -- which specialists are passed over, until when
+    rounds          integer NOT NULL DEFAULT 0,  -- how often it waited to be offered again
+    rings_at        timestamptz, -- no earlier offer to those who declined it or let it expire
+    wakes_at        timestamptz DEFAULT now() -- when time alone changes what is to be done
 ) WITH (fillfactor = 80);
 
-CREATE INDEX ticket_waiting ON ticket (channel, base_language, due_at, ticket_id) WHERE waiting;
+CREATE INDEX ticket_waiting ON ticket (pool, rank_at, ticket_id) WHERE waiting;
 CREATE INDEX ticket_held ON ticket (specialist_id) WHERE specialist_id IS NOT NULL;
+CREATE INDEX ticket_wakes ON ticket (wakes_at) WHERE wakes_at IS NOT NULL;
+-- What waits, by when it is due, whatever the order of work is.
+CREATE INDEX ticket_due ON ticket (channel, base_language, due_at) WHERE waiting;
+-- What a specialist answered and the customer may reply to.
+CREATE INDEX ticket_answered ON ticket (answered_by, answered_at) WHERE state = 'answered';
+-- What waits after no specialist accepted it.
+CREATE INDEX ticket_rang ON ticket (due_at) WHERE waiting AND rings_at IS NOT NULL;
+
+-- What the inbox shows of each ticket: every fact once, however often it is read.
+CREATE TABLE ticket_history (
+    ticket_id     uuid NOT NULL,
+    fact_id       uuid,
+    at            timestamptz NOT NULL,
+    type          text NOT NULL, -- of the event, as in the catalogue
+    specialist_id text,          -- whom it concerns: of a fact from outside, who had the ticket
+    fact          jsonb NOT NULL,
+    -- An open page asks for what is new since a moment: ids and times become visible out of order,
+    -- transactions older than the oldest running one do not.
+    tx            xid8 NOT NULL DEFAULT pg_current_xact_id()
+);
+CREATE UNIQUE INDEX ticket_history_once ON ticket_history (ticket_id, fact_id);
+CREATE INDEX ticket_history_of_ticket ON ticket_history (ticket_id, at);
+CREATE INDEX ticket_history_of_specialist ON ticket_history (specialist_id, at)
+    WHERE specialist_id IS NOT NULL;
+CREATE INDEX ticket_history_tx ON ticket_history (tx);
+
+
+-- Matching and offers
+
+-- The specialist who last had a ticket of each account.
+CREATE TABLE account_affinity (
+    account_id    text PRIMARY KEY,
+    specialist_id text NOT NULL,
+    at            timestamptz NOT NULL
+) WITH (fillfactor = 80);
+
+-- Why each assignment decision was made.
+CREATE TABLE decision (
+    ticket_id   uuid NOT NULL,
+    decision_id uuid NOT NULL,
+    decided_at  timestamptz NOT NULL,
+    record      text NOT NULL,
+    PRIMARY KEY (ticket_id, decision_id)
+);
+CREATE INDEX decision_decided_at ON decision USING brin (decided_at);
+
+-- The operator's rules for offers: one row, or none where the built-in rules are in force.
+CREATE TABLE rules (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    document jsonb NOT NULL
+);
+
+-- An offer rings at one specialist until its lease ends: the ticket is then theirs, or is offered
+-- to the next.
+CREATE TABLE offer (
+    offer_id      uuid PRIMARY KEY,
+    ticket_id     uuid NOT NULL REFERENCES ticket,
+    specialist_id text NOT NULL REFERENCES specialist,
+    offered_at    timestamptz NOT NULL,
+    lease_ends_at timestamptz NOT NULL,
+    state         text NOT NULL,
+    settled_at    timestamptz,
+    CHECK (state IN ('open', 'accepted', 'declined', 'expired', 'withdrawn')),
+    CHECK ((state = 'open') = (settled_at IS NULL))
+);
+-- A ticket rings at one specialist at a time, even if the lock on matching failed.
+CREATE UNIQUE INDEX offer_open ON offer (ticket_id) WHERE state = 'open';
+CREATE INDEX offer_rings ON offer (specialist_id) WHERE state = 'open';
+
+-- What specialists and leads did: who, when, from whom, to whom, why, and the outcome.
+CREATE TABLE act (
+    act_id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind                 text NOT NULL,
+    subject              uuid NOT NULL, -- the ticket, or the offer
+    actor                text NOT NULL,
+    at                   timestamptz NOT NULL,
+    from_id              text,
+    to_id                text,
+    reason               text,
+    ticket_id            uuid NOT NULL REFERENCES ticket,
+    outcome              text NOT NULL,
+    specialist_id        text, -- who had the ticket then, or at whom it rang
+    idempotency_key_hash text  -- the same key sent again gets the same outcome
+);
+CREATE INDEX act_again ON act (subject, kind, actor);
+CREATE INDEX act_of_ticket ON act (ticket_id);
+CREATE UNIQUE INDEX act_idempotency_key_hash ON act (idempotency_key_hash)
+    WHERE idempotency_key_hash IS NOT NULL;
+
+
+-- Callbacks
+
+-- The ledgers of promised calls. Intake keeps the numbers: here is only a key by which equal
+-- numbers are recognised, until the person is erased. The ledger's own id says nothing of the
+-- number.
+CREATE TABLE callback_wish (
+    ticket_id       uuid PRIMARY KEY,
+    ledger          uuid NOT NULL,
+    number_key      text,
+    at              timestamptz NOT NULL,
+    due_at          timestamptz,
+    owed            boolean NOT NULL, -- else it only names the customer at that number
+    dialled         boolean NOT NULL,
+    open            boolean NOT NULL, -- a call is still owed
+    remind_at       timestamptz,      -- when it is time for the planned call
+    reopen_within_s integer NOT NULL DEFAULT 2592000 -- a reply within it reopens ticket and call
+);
+CREATE INDEX callback_wish_ledger ON callback_wish (ledger);
+CREATE INDEX callback_wish_number ON callback_wish (number_key) WHERE number_key IS NOT NULL;
+CREATE INDEX callback_wish_open ON callback_wish (at) WHERE open;
+CREATE INDEX callback_wish_reminder ON callback_wish (remind_at) WHERE remind_at IS NOT NULL;
+
+-- The facts about the tickets of the ledgers, and each attempt to call.
+CREATE TABLE callback_fact (
+    fact_id       uuid PRIMARY KEY,
+    ticket_id     uuid NOT NULL,
+    at            timestamptz NOT NULL,
+    kind          text NOT NULL,
+    specialist_id text,
+    outcome       text
+);
+CREATE INDEX callback_fact_ticket ON callback_fact (ticket_id);
+
+
+-- Coverage
+
+-- For each channel and language in which a ticket ever waited: from when on a specialist will be
+-- there. A promise due by then is infeasible; `told_until` is up to when that was published.
+CREATE TABLE outlook (
+    channel       text NOT NULL,
+    base_language text NOT NULL,
+    opens_at      timestamptz NOT NULL,
+    spoken        text NOT NULL,
+    told_until    timestamptz NOT NULL,
+    PRIMARY KEY (channel, base_language)
+);
+
+-- The tickets that were published as infeasible.
+CREATE TABLE infeasible (
+    ticket_id     uuid PRIMARY KEY,
+    channel       text NOT NULL,
+    base_language text NOT NULL,
+    due_at        timestamptz NOT NULL
+);
+CREATE INDEX infeasible_due ON infeasible (channel, base_language, due_at);
+
+
+-- Access
+
+-- Keys for the HTTP API. Of a key only the SHA-256 is kept; the prefix names it.
+CREATE TABLE access_key (
+    prefix       text PRIMARY KEY CHECK (prefix ~ '^[0-9A-Za-z]{8}$'),
+    digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
+    tenant       text NOT NULL,
+    name         text NOT NULL,
+    slot         smallint NOT NULL CHECK (slot IN (1, 2)), -- two are valid at once, for rotation
+    scopes       text[] NOT NULL,
+    rate_per_s   integer NOT NULL CHECK (rate_per_s > 0),
+    burst        integer NOT NULL CHECK (burst > 0),
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    last_used_at timestamptz
+);
+CREATE UNIQUE INDEX access_key_live ON access_key (tenant, name, slot) WHERE revoked_at IS NULL;
+
+-- As which specialists a tenant may act: several tenants may act as one specialist, such as an
+-- agent desktop and a tool of their own. '*' is every specialist.
+CREATE TABLE specialist_voice (
+    tenant        text,
+    specialist_id text,
+    PRIMARY KEY (tenant, specialist_id)
+);
+
+-- An intruder with the service's role cannot make keys: that role only reads them and records when
+-- they were used.
+DO $$
+DECLARE
+    service name;
+BEGIN
+    FOR service IN
+        SELECT DISTINCT grantee FROM information_schema.role_table_grants
+        WHERE table_name IN ('access_key', 'specialist_voice') AND grantee <> current_user
+    LOOP
+        EXECUTE format('REVOKE ALL ON access_key, specialist_voice FROM %I', service);
+        EXECUTE format('GRANT SELECT ON access_key, specialist_voice TO %I', service);
+        EXECUTE format('GRANT UPDATE (last_used_at) ON access_key TO %I', service);
+    END LOOP;
+END $$;

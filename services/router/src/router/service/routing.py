@@ -190,7 +190,7 @@ async def _decide[T](
     shifts = await load_shifts(tx, turning)
     pages = await ledgers.load(tx, concern.envelopes, _tickets(concern))
     ids = _tickets(concern) | pages.ticket_ids
-    newly_known = await ticket_store.load_acquaintances(tx, _new_accounts(concern))
+    newly_known = await ticket_store.load_affinities(tx, _new_accounts(concern))
     limits: dict[Pool, int] = {}
     while True:
         tickets, known = await ticket_store.load_tickets(tx, ids, changing | turning)

@@ -45,9 +45,9 @@ FORGET_FACTS: Final = """
     DELETE FROM callback_fact AS f WHERE ticket_id = ANY($1)
         AND NOT EXISTS (SELECT FROM callback_wish AS w WHERE w.ticket_id = f.ticket_id)
 """
-SAVE_RIDES: Final = """
-    UPDATE ticket SET rides_with = new.rides_with
-    FROM unnest($1::uuid[], $2::uuid[]) AS new (ticket_id, rides_with)
+SAVE_JOINED: Final = """
+    UPDATE ticket SET joined_to = new.joined_to
+    FROM unnest($1::uuid[], $2::uuid[]) AS new (ticket_id, joined_to)
     WHERE ticket.ticket_id = new.ticket_id
 """
 
@@ -85,8 +85,8 @@ async def save(tx: Tx, book: Book, state: AssignmentState, accepted: Collection[
     if changed:
         is_open = {i for e in changed for call in book.calls(e.wish.ticket_id) for i in call.open}
         await tx.executemany(SAVE_ENTRIES, [_row(e, is_open) for e in changed])
-        rides = [(i, state.tickets[i].rides_with) for i in (e.wish.ticket_id for e in changed)]
-        await tx.execute(SAVE_RIDES, *zip(*rides, strict=True))
+        joined = [(i, state.tickets[i].rides_with) for i in (e.wish.ticket_id for e in changed)]
+        await tx.execute(SAVE_JOINED, *zip(*joined, strict=True))
     if book.learned:
         await tx.executemany(SAVE_FACTS, map(_fact_row, book.learned))
     if strangers := [i for i in accepted if i not in book.entries and book.was_told_of(i)]:

@@ -36,16 +36,16 @@ SAVE_OFFERS: Final = """
     ON CONFLICT (offer_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at
 """
 SAVE_SAID: Final = """
-    INSERT INTO presence (specialist_id, said, said_until)
+    INSERT INTO presence (specialist_id, said, presence_until)
     SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
     ON CONFLICT (specialist_id) DO UPDATE
-    SET said = excluded.said, said_until = excluded.said_until
+    SET said = excluded.said, presence_until = excluded.presence_until
 """
 # Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
 SAVE_LAPSED: Final = """
-    UPDATE presence AS p SET said = 'offline', said_until = NULL
-    FROM unnest($1::text[], $2::timestamptz[]) AS lapsed (specialist_id, said_until)
-    WHERE (p.specialist_id, p.said_until) = (lapsed.specialist_id, lapsed.said_until)
+    UPDATE presence AS p SET said = 'offline', presence_until = NULL
+    FROM unnest($1::text[], $2::timestamptz[]) AS lapsed (specialist_id, presence_until)
+    WHERE (p.specialist_id, p.presence_until) = (lapsed.specialist_id, lapsed.presence_until)
 """
 # In no row that a heartbeat writes: what somebody does is not undone by an open page.
 SAVE_ANSWERING: Final = """
@@ -56,12 +56,12 @@ SAVE_ANSWERING: Final = """
     WHERE s.specialist_id = new.specialist_id
 """
 WORDS: Final = """
-    SELECT specialist_id, said_until FROM presence
-    WHERE specialist_id = ANY($1) AND said_until IS NOT NULL
+    SELECT specialist_id, presence_until FROM presence
+    WHERE specialist_id = ANY($1) AND presence_until IS NOT NULL
 """
 SAID_AGAIN: Final = """
-    UPDATE presence SET said_until = $4
-    WHERE specialist_id = $1 AND said = coalesce($2, said) AND said_until > $3
+    UPDATE presence SET presence_until = $4
+    WHERE specialist_id = $1 AND said = coalesce($2, said) AND presence_until > $3
 """
 RULES: Final = "SELECT document FROM rules"
 SAVE_RULES: Final = """
@@ -70,11 +70,13 @@ SAVE_RULES: Final = """
 """
 ADD_ACT: Final = """
     INSERT INTO act (
-        kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id, word)
+        kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id,
+        idempotency_key_hash)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 ASKED_BEFORE: Final = """
-    SELECT kind, subject, actor, ticket_id, outcome, specialist_id FROM act WHERE word = $1
+    SELECT kind, subject, actor, ticket_id, outcome, specialist_id FROM act
+    WHERE idempotency_key_hash = $1
 """
 DONE_BEFORE: Final = """
     SELECT ticket_id, outcome, specialist_id FROM act
@@ -134,7 +136,7 @@ async def say_again(
 async def load_words(tx: Tx, specialist_ids: Collection[str]) -> dict[str, datetime]:
     """Read until when the words of some hold: they may have said them again since."""
     rows = await tx.fetch(WORDS, specialist_ids) if specialist_ids else ()
-    return {row["specialist_id"]: row["said_until"] for row in rows}
+    return {row["specialist_id"]: row["presence_until"] for row in rows}
 
 
 async def load_rules(tx: Tx) -> OfferRules:
@@ -157,9 +159,9 @@ async def add_act(tx: Tx, done: Done, *, at: datetime) -> None:
     )
 
 
-async def asked_before(tx: Tx, word: str, deed: Deed) -> Outcome | None:
+async def asked_before(tx: Tx, idempotency_key_hash: str, deed: Deed) -> Outcome | None:
     """Find what came of what was asked for under a name. Raises OtherAct when that was not this."""
-    row = await tx.fetchrow(ASKED_BEFORE, word)
+    row = await tx.fetchrow(ASKED_BEFORE, idempotency_key_hash)
     if row is None:
         return None
     kind, subject, actor, *outcome = row

@@ -45,19 +45,19 @@ _ROW: Final = """
     t.rings_at, t.assigned_count + t.offered_count AS turn,
     coalesce(t.reclassified_to, t.severity) AS severity,
     t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
-    (SELECT fact FROM happening AS h WHERE h.ticket_id = t.ticket_id
+    (SELECT fact FROM ticket_history AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
-    (SELECT count(*) FROM happening AS h WHERE h.ticket_id = t.ticket_id) AS version
+    (SELECT count(*) FROM ticket_history AS h WHERE h.ticket_id = t.ticket_id) AS version
 """
 # Where the next look begins: the oldest transaction that runs, and the last change of people, which
 # become visible in order.
 SINCE: Final = """
     SELECT premium_now() AS as_of, now() AS real_at,
            pg_snapshot_xmin(pg_current_snapshot())::text || '/'
-               || coalesce((SELECT max(version) FROM change), 0) AS since,
-           ARRAY(SELECT specialist_id FROM happening
+               || coalesce((SELECT max(version) FROM roster_change), 0) AS since,
+           ARRAY(SELECT specialist_id FROM ticket_history
                  WHERE tx >= split_part($1::text, '/', 1)::xid8 AND specialist_id IS NOT NULL
-                 UNION SELECT unnest(specialist_ids) FROM change
+                 UNION SELECT unnest(specialist_ids) FROM roster_change
                  WHERE version > split_part($1::text, '/', 2)::bigint) AS changed
 """
 LISTED: Final = "SELECT EXISTS (SELECT FROM specialist WHERE specialist_id = $1 AND NOT removed)"
@@ -86,13 +86,13 @@ CONCERNS: Final = """
     SELECT EXISTS (SELECT FROM ticket WHERE ticket_id = $1 AND specialist_id = $2)
         OR EXISTS (SELECT FROM offer
                    WHERE ticket_id = $1 AND specialist_id = $2 AND state = 'open')
-        OR EXISTS (SELECT FROM happening WHERE ticket_id = $1 AND specialist_id = $2
+        OR EXISTS (SELECT FROM ticket_history WHERE ticket_id = $1 AND specialist_id = $2
                    AND type = 'premium.assignment.released.v1')
 """
 # Of whom a ticket left last: who released it to-day worked on it to-day.
 DONE: Final = f"""
     SELECT {_ROW}, last.at AS done_at, last.fact ->> 'cause' AS cause
-    FROM (SELECT DISTINCT ON (ticket_id) ticket_id, at, fact FROM happening
+    FROM (SELECT DISTINCT ON (ticket_id) ticket_id, at, fact FROM ticket_history
           WHERE specialist_id = $1 AND at >= $2 AND type = 'premium.assignment.released.v1'
           ORDER BY ticket_id, at DESC) AS last
     JOIN ticket AS t USING (ticket_id)
@@ -108,7 +108,7 @@ ANSWERED: Final = f"""
 # The latest: the end of a long story matters most.
 TIMELINE: Final = """
     SELECT * FROM (
-        SELECT at, tx, type, h.specialist_id, name, fact FROM happening AS h
+        SELECT at, tx, type, h.specialist_id, name, fact FROM ticket_history AS h
         LEFT JOIN specialist USING (specialist_id)
         WHERE ticket_id = $1 ORDER BY at DESC, tx DESC, type DESC LIMIT 2000) AS latest
     ORDER BY at, tx, type
@@ -153,7 +153,7 @@ TAKERS: Final = """
               AND on_shift) DESC, capacity - load DESC, name LIMIT 100
 """
 DIALLED: Final = """
-    SELECT EXISTS (SELECT FROM happening WHERE ticket_id = $1 AND specialist_id = $2
+    SELECT EXISTS (SELECT FROM ticket_history WHERE ticket_id = $1 AND specialist_id = $2
                    AND type = 'premium.callback.attempted.v1')
 """
 

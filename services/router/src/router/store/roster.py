@@ -32,7 +32,7 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
 ROSTER: Final = """
     SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
            levels, skills, team, certified, universal, weights, on_shift, turns_at, last_at,
-           said, said_until, away, unanswered, auto_ring
+           said, presence_until, away, unanswered, auto_ring
     FROM specialist JOIN capacity USING (specialist_id)
     LEFT JOIN presence USING (specialist_id)
 """
@@ -45,13 +45,13 @@ SHIFTS: Final = """
 NEWS: Final = """
     SELECT version, specialist_ids, pools, document AS rules
     FROM (SELECT (SELECT document FROM rules)) AS rules (document)
-    LEFT JOIN change ON version > $1 ORDER BY version
+    LEFT JOIN roster_change ON version > $1 ORDER BY version
 """
 NEWEST: Final = """
-    SELECT coalesce(max(version), 0), (SELECT document FROM rules) FROM change
+    SELECT coalesce(max(version), 0), (SELECT document FROM rules) FROM roster_change
 """
-TELL: Final = "INSERT INTO change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
-FORGET_CHANGES: Final = "DELETE FROM change WHERE version <= $1"
+TELL: Final = "INSERT INTO roster_change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
+FORGET_CHANGES: Final = "DELETE FROM roster_change WHERE version <= $1"
 # The pools are found by leaping along the index: the cost is theirs, however many wait.
 POOLS: Final = """
     WITH RECURSIVE found AS (
@@ -170,7 +170,7 @@ def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
         on_shift=row["on_shift"],
         turns_at=row["turns_at"],
         said=row["said"],
-        said_until=row["said_until"],
+        said_until=row["presence_until"],
         away=row["away"],
         unanswered=row["unanswered"],
         auto_ring=row["auto_ring"],

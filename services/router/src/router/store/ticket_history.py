@@ -13,7 +13,7 @@ from shared.platform.postgres import Tx
 __all__ = ["record"]
 
 RECORD: Final = """
-    INSERT INTO happening (fact_id, ticket_id, at, type, specialist_id, fact)
+    INSERT INTO ticket_history (fact_id, ticket_id, at, type, specialist_id, fact)
     SELECT * FROM unnest(
         $1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::jsonb[])
     ON CONFLICT (ticket_id, fact_id) DO NOTHING

@@ -24,7 +24,7 @@ __all__ = [
     "decisions_on",
     "due",
     "forget_decisions",
-    "load_acquaintances",
+    "load_affinities",
     "load_tickets",
     "load_waiting",
     "queue",
@@ -53,7 +53,7 @@ TICKETS: Final = """
            offer.lease_ends_at, known.specialist_id AS known_by, known.at AS known_at
     FROM wanted JOIN ticket USING (ticket_id)
     LEFT JOIN offer ON offer.ticket_id = ticket.ticket_id AND offer.state = 'open'
-    LEFT JOIN acquaintance AS known ON known.account_id = ticket.account_id
+    LEFT JOIN account_affinity AS known ON known.account_id = ticket.account_id
     ORDER BY ticket.rank_at, ticket.ticket_id
 """
 # LIMIT 1: by the index for each, however many are guessed to wait.
@@ -64,15 +64,15 @@ WAITING: Final = """
         SELECT * FROM ticket WHERE waiting AND ticket.pool = wanted.pool
         ORDER BY rank_at, ticket_id LIMIT wanted.many) AS earliest
     LEFT JOIN LATERAL (
-        SELECT specialist_id, at FROM acquaintance
+        SELECT specialist_id, at FROM account_affinity
         WHERE account_id = earliest.account_id LIMIT 1) AS known ON true
     ORDER BY earliest.rank_at, earliest.ticket_id
 """
 DUE: Final = """
     SELECT ticket_id FROM ticket WHERE wakes_at <= $1 ORDER BY wakes_at LIMIT $2
 """
-ACQUAINTANCES: Final = """
-    SELECT account_id, specialist_id, at FROM acquaintance WHERE account_id = ANY($1)
+AFFINITIES: Final = """
+    SELECT account_id, specialist_id, at FROM account_affinity WHERE account_id = ANY($1)
 """
 DECISIONS: Final = """
     SELECT record FROM decision WHERE ticket_id = $1 ORDER BY decided_at, decision_id
@@ -103,7 +103,7 @@ SAVE_TURNS: Final = """
 TO_WAKE: Final = """
     SELECT extract(epoch FROM least(
         (SELECT min(turns_at) FROM specialist),
-        (SELECT min(said_until) FROM presence),
+        (SELECT min(presence_until) FROM presence),
         (SELECT min(wakes_at) FROM ticket),
         (SELECT min(remind_at) FROM callback_wish),
         (SELECT premium_now() FROM outlook WHERE told_until <> opens_at LIMIT 1)
@@ -128,7 +128,7 @@ SAVE_DECIDED: Final = """
           AND (c.capacity, c.load) = (new.capacity_before, new.load_before)
         RETURNING 1
     ), met AS (
-        INSERT INTO acquaintance (account_id, specialist_id, at)
+        INSERT INTO account_affinity (account_id, specialist_id, at)
         SELECT * FROM unnest($8::text[], $9::text[], $10::timestamptz[])
         ON CONFLICT (account_id) DO UPDATE
         SET specialist_id = excluded.specialist_id, at = excluded.at
@@ -145,9 +145,8 @@ _TICKET_COLUMNS: Final = """
     held_until timestamptz, reclassified_at timestamptz, reclassified_by uuid, reclassified_to text,
     specialist_id text, assigned_count int, declined_by jsonb, waiting_since timestamptz,
     waiting bool, base_language text, pool text, rank_at timestamptz, again_at timestamptz,
-    set_aside jsonb, offered_count int, hand_back_at timestamptz, pinned_to text, confirmed text,
-    wakes_at timestamptz, rounds int, rings_at timestamptz,
-    traceparent text
+    excluded_until jsonb, offered_count int, hand_back_at timestamptz, pinned_to text,
+    confirmed text, wakes_at timestamptz, rounds int, rings_at timestamptz, traceparent text
 """
 _TICKET: Final = dict(column.split() for column in _TICKET_COLUMNS.split(","))
 """The columns of a ticket that `_row` fills, in its order."""
@@ -175,7 +174,7 @@ class Loaded(NamedTuple):
     """Some tickets, and who had their accounts last."""
 
     tickets: list[Ticket]
-    acquaintances: dict[str, AccountAffinity]
+    affinities: dict[str, AccountAffinity]
 
 
 async def load_tickets(tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]) -> Loaded:
@@ -194,9 +193,9 @@ async def due(tx: Tx, now: datetime, *, limit: int) -> list[UUID]:
     return [row["ticket_id"] for row in await tx.fetch(DUE, now, limit)]
 
 
-async def load_acquaintances(tx: Tx, account_ids: Collection[str]) -> dict[str, AccountAffinity]:
+async def load_affinities(tx: Tx, account_ids: Collection[str]) -> dict[str, AccountAffinity]:
     """Read who had some accounts last."""
-    rows = await tx.fetch(ACQUAINTANCES, account_ids) if account_ids else ()
+    rows = await tx.fetch(AFFINITIES, account_ids) if account_ids else ()
     return {row["account_id"]: AccountAffinity(row["specialist_id"], row["at"]) for row in rows}
 
 
@@ -335,10 +334,10 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         pool=row["pool"] and Pool.named(row["pool"]),
         rank_at=row["rank_at"],
         again_at=row["again_at"],
-        rides_with=row["rides_with"],
+        rides_with=row["joined_to"],
         offer=_open_offer(row),
         offered_count=row["offered_count"],
-        set_aside=_UNTIL.validate_json(row["set_aside"]),
+        set_aside=_UNTIL.validate_json(row["excluded_until"]),
         hand_back_at=row["hand_back_at"],
         pinned_to=row["pinned_to"],
         confirmed=row["confirmed"],

@@ -143,16 +143,6 @@ _MOVES_NONE: Final[dict[type[Event], str]] = {
     NotificationSent: _TOLD,
     NotificationFailed: "{recipient} could not be told ({reason}): clocks run on",
 }
-_CODES: Final[dict[type[Event], str]] = {
-    TicketQueued: "reason",
-    TicketReclassified: "severity",
-    SeverityReclassified: "severity",
-    SeverityConfirmed: "severity",
-    OfferWithdrawn: "cause",
-    AssignmentHandedBack: "cause",
-    CallbackAttempted: "outcome",
-    PromiseFeasible: "reason",
-}
 _WHOM: Final = {"customer": "the customer", "vendor": "the vendor", "other": "somebody else"}
 
 _SPOKEN: Final[dict[Contact, str]] = {
@@ -187,8 +177,7 @@ def _words(event: Event) -> dict[str, object]:
         case CallbackSettled(how=how):
             return {**words, "how": _SPOKEN[how]}
         case _:
-            code = _CODES.get(type(event))
-            return words if code is None else {**words, code: _plain(str(words[code]))}
+            return words
 
 
 def _plain(code: str) -> str:

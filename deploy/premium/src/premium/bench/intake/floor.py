@@ -12,13 +12,13 @@ from shared.events import SupportRequest
 __all__ = ["Entry", "SqlLine", "connected", "entries", "made"]
 
 _MAKE: Final = """
-    CREATE TABLE inbox (event_id uuid PRIMARY KEY);
+    CREATE TABLE processed_event (event_id uuid PRIMARY KEY);
     CREATE TABLE ticket (id uuid PRIMARY KEY, value text NOT NULL);
     CREATE TABLE outbox (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         event_id uuid NOT NULL, value text NOT NULL);
 """
-_CLAIM: Final = "INSERT INTO inbox (event_id) VALUES ($1)"
+_CLAIM: Final = "INSERT INTO processed_event (event_id) VALUES ($1)"
 _KEEP: Final = "INSERT INTO ticket (id, value) VALUES ($1, $2)"
 _ANNOUNCE: Final = "INSERT INTO outbox (event_id, value) VALUES ($1, $2)"
 

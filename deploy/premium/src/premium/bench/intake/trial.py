@@ -38,7 +38,7 @@ _LISTED: Final = "SELECT count(DISTINCT account_id) FROM account_version"
 _TO_PUBLISH: Final = "SELECT count(*) FROM outbox"
 _CLAIMED: Final = """
     SELECT extract(epoch FROM max(claimed_at) - min(claimed_at))::float8
-    FROM inbox WHERE claimed_at >= $1
+    FROM processed_event WHERE claimed_at >= $1
 """
 
 

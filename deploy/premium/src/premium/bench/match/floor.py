@@ -15,7 +15,7 @@ __all__ = ["Floor"]
 
 _MAKE: Final = """
     CREATE SCHEMA floor;
-    CREATE TABLE floor.inbox (event_id uuid PRIMARY KEY);
+    CREATE TABLE floor.processed_event (event_id uuid PRIMARY KEY);
     CREATE TABLE floor.ticket (ticket_id uuid PRIMARY KEY, value text NOT NULL);
     CREATE TABLE floor.load (who int PRIMARY KEY, load int NOT NULL) WITH (fillfactor = 50);
     CREATE TABLE floor.decision (decision_id uuid PRIMARY KEY, record text NOT NULL);
@@ -24,7 +24,7 @@ _MAKE: Final = """
     INSERT INTO floor.load SELECT n, 1 FROM generate_series(0, 14999) AS n
 """
 _LOCK: Final = "SELECT pg_advisory_xact_lock(1)"
-_CLAIM: Final = "INSERT INTO floor.inbox SELECT unnest($1::uuid[]) RETURNING event_id"
+_CLAIM: Final = "INSERT INTO floor.processed_event SELECT unnest($1::uuid[]) RETURNING event_id"
 _TICKETS: Final = """
     INSERT INTO floor.ticket SELECT unnest($1::uuid[]), $2
     ON CONFLICT (ticket_id) DO UPDATE SET value = excluded.value

@@ -1,0 +1,79 @@
+-- What the database of every service has. Applied before the service's own migrations.
+
+-- The time by which promises are judged. A demo or a replay replaces this function to run
+-- business time faster or step by step; production never does. Only the owner can.
+CREATE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT now()';
+
+
+-- Events in and out
+
+-- Deduplication: an event is claimed in the transaction that handles it, and handled once.
+CREATE TABLE processed_event (
+    event_id   uuid PRIMARY KEY,
+    claimed_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX processed_event_claimed_at ON processed_event USING brin (claimed_at);
+
+-- How far each consumer has come, written in the transaction that handles the records: a database
+-- that is restored to an earlier moment reads again what it lost. The digest is that of the last
+-- record handled: a topic that was deleted and created again has another record there.
+CREATE TABLE consumer_offset (
+    consumer_group text NOT NULL,
+    topic          text NOT NULL,
+    partition      integer NOT NULL,
+    record_offset  bigint NOT NULL,
+    record_digest  bytea NOT NULL,
+    PRIMARY KEY (consumer_group, topic, partition)
+) WITH (fillfactor = 50); -- a small table updated by every batch: keep updates in the page
+
+-- Events that are to be published, deleted once the broker has them.
+CREATE TABLE outbox (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic      text NOT NULL,
+    key        bytea,
+    value      bytea,
+    headers    text NOT NULL, -- JSON pairs of a name and a value: bytes read as Latin-1, or null
+    partition  smallint,      -- where the event must stand whatever its key; null: by its key
+    created_at timestamptz NOT NULL DEFAULT now()
+) WITH (
+    -- Rows live for milliseconds: vacuum often, or the oldest rows are slow to find.
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+-- Records that can never be handled, byte for byte: here, where an erasure reaches them. The
+-- topic of dead letters names only their place and reason. A row of the outbox that the broker
+-- refused has no offset, and a partition only if it had one in the outbox.
+CREATE TABLE dead_letter (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic         text NOT NULL,
+    partition     integer,
+    record_offset bigint,
+    reason        text NOT NULL,
+    detail        text NOT NULL,
+    key           bytea,
+    value         bytea,
+    headers       text NOT NULL, -- as in the outbox
+    parked_at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX dead_letter_parked_at ON dead_letter USING brin (parked_at);
+
+
+-- Pages: sign-in links and sessions. Of each secret only the SHA-256 is kept, so that a reader of
+-- the database cannot sign in as another person. Times are real time, not business time.
+
+CREATE TABLE web_link (
+    digest     bytea PRIMARY KEY,
+    person     text NOT NULL,
+    lead       boolean NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+
+CREATE TABLE web_session (
+    digest   bytea PRIMARY KEY,
+    person   text NOT NULL,
+    lead     boolean NOT NULL,
+    id_token text, -- ends the session at the OpenID provider; encrypted with the session's secret
+    began_at timestamptz NOT NULL DEFAULT now(),
+    seen_at  timestamptz NOT NULL DEFAULT now()
+);
