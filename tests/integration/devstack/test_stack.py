@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from asyncio.subprocess import Process
@@ -19,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from devstack.reporting import Silent
 from devstack.stack import Stack, State
+from premium.profile import SERVICES
 from shared.basics.clock import or_after
 from shared.testing.servers import Servers
 
@@ -62,6 +64,16 @@ async def test_what_runs_is_adopted(whole: Stack) -> None:
     await Stack(whole.folder, report=heard).up(services=False)
     assert await whole.states() == before
     assert sorted(heard.lines) == ["Apache Kafka 4.3 was running", "PostgreSQL 18 was running"]
+
+
+async def test_a_stack_writes_a_profile_for_its_owner_alone(whole: Stack) -> None:
+    """It holds passwords, and names the servers where they are."""
+    profile = whole.profile
+    assert stat.S_IMODE(profile.file.stat().st_mode) == 0o600
+    assert profile.kafka_bootstrap == whole.addresses.kafka_bootstrap
+    for service in SERVICES:
+        assert profile.dsn(service) == whole.addresses.dsn(service, owner=True)
+        assert profile.url(service) == whole.addresses.http(service)
 
 
 async def test_killed_servers_come_back_where_they_were(whole: Stack) -> None:

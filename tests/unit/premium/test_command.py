@@ -16,6 +16,7 @@ from devstack.profile import profile_of
 from devstack.state import Home, Memory
 from premium.cli import app, commands
 from premium.failure import line_for
+from premium.profile import CHECK
 from shared.platform.api_keys import SCOPES
 
 CPU_S_MAX: Final = 0.5
@@ -78,3 +79,12 @@ def test_a_stack_that_is_down_is_named(down: Home, asked: list[str]) -> None:
     assert isinstance(ended.exception, Exception)
     line = line_for(ended.exception)
     assert line == f"the stack in {down.folder} does not run: run `premium up`"
+
+
+def test_a_deployment_of_others_is_not_explained_by_the_local_stack(down: Home) -> None:
+    """What runs here says nothing of what another profile names."""
+    other = down.profile.rename(down.folder / "production.toml")
+    asked = ["--profile", str(other), "webhooks", "list"]
+    ended = CliRunner().invoke(app(asked), asked)
+    assert isinstance(ended.exception, Exception)
+    assert str(line_for(ended.exception)).endswith(CHECK)

@@ -82,6 +82,7 @@ def _where(addresses: Addresses, stack: Stack) -> Table:
         table.add_row(f"PostgreSQL, {db}", _without_password(addresses.dsn(db)))
     table.add_row("key", f"curl -H @{stack.folder / 'key'} …")
     table.add_row("for a shell", f". {stack.folder / 'env'}")
+    table.add_row("profile", str(stack.profile.file))
     table.add_row("passwords", str(stack.folder / "stack.json"))
     table.add_row("logs", str(stack.folder / "logs"))
     return table

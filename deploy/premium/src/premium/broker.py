@@ -66,7 +66,10 @@ class Broker:
             admin = await self._opened_admin()
             for topic in await admin.describe_topics(list(topics)):
                 if not topic["partitions"]:
-                    raise Transient(f"Kafka has no topic {topic['topic']}; `premium up` makes it")
+                    raise Transient(
+                        f"Kafka at {self.bootstrap} has no topic {topic['topic']}:"
+                        " see that these are the right brokers"
+                    )
                 self._partitions[topic["topic"]] = len(topic["partitions"])
         return [
             TopicPartition(topic, n) for topic in topics for n in range(self._partitions[topic])

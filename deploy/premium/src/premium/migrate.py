@@ -27,6 +27,10 @@ def migrate(
     package = named.replace("-", "_")
     try:
         applied = asyncio.run(migrations.apply(_dsn(named), package, typer.echo))
+    except ModuleNotFoundError as e:
+        raise CommandError(
+            f"{service} is not installed here: run `python -m {package} migrate` where it is"
+        ) from e
     except (Poison, Transient) as e:
         raise CommandError(f"cannot migrate {service}'s database: {e}") from e
     typer.echo(f"{len(applied)} applied; {service}'s database is up to date")

@@ -18,6 +18,7 @@ from premium.settings import Settings
 from shared.platform.settings import load
 
 __all__ = [
+    "CHECK",
     "PROFILE_NAME",
     "SERVICES",
     "Profile",
@@ -34,6 +35,8 @@ SERVICES: Final[tuple[ServiceName, ...]] = ("intake", "router", "sla-monitor", "
 PROFILE_NAME: Final = "profile.toml"
 """What the local stack calls its profile, in its folder."""
 
+CHECK: Final = "see that it runs, and what the profile says of it"
+"""What to do where something does not answer that a profile names."""
 _REMEDY: Final = "run `premium up`, or name a profile by --profile or PREMIUM_PROFILE"
 _HEADER: Final = "authorization: Bearer "
 """How a key file begins that `curl -H @FILE` can read too."""
@@ -114,10 +117,17 @@ class Profile:
         entry = f"services.{service}.dsn"
         told = self._service(service)
         if told.dsn is not None:
-            return told.dsn.get_secret_value()
-        if told.dsn_file is None:
+            dsn = told.dsn.get_secret_value()
+        elif told.dsn_file is not None:
+            entry = f"{entry}_file"
+            dsn = self._text(told.dsn_file, entry)
+        else:
             raise self._missing(entry)
-        return self._text(told.dsn_file, f"{entry}_file")
+        if not dsn.startswith(("postgresql://", "postgres://")):
+            raise CommandError(
+                f"{self.file}: {entry} must give a DSN, as postgresql://ROLE:PASSWORD@HOST/NAME"
+            )
+        return dsn
 
     def _kafka(self) -> _Kafka:
         if self._document.kafka is None:
@@ -163,8 +173,6 @@ def read_profile(file: Path | None = None) -> Profile:
     file = file or chosen()
     try:
         document = _Document.model_validate(tomllib.loads(file.read_text("utf-8")))
-    except FileNotFoundError:
-        raise CommandError(f"no profile {file}: {_REMEDY}") from None
     except OSError as e:
         raise CommandError(f"cannot read the profile {file}: {e.strerror}; {_REMEDY}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:

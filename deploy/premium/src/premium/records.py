@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from premium.broker import Broker
 from premium.errors import CommandError
 from premium.interrupt import run
-from premium.profile import read_profile
+from premium.profile import CHECK, read_profile
 from shared.basics.errors import Transient
 from shared.platform.publisher import Outgoing, Publisher
 from shared.platform.record_batches import reader
@@ -96,4 +96,4 @@ def _done[T](work: Coroutine[None, None, T]) -> T:
     try:
         return run(work)
     except (KafkaError, OSError, Transient) as e:
-        raise CommandError(f"{e}; see `premium status`") from e
+        raise CommandError(f"{e}; {CHECK}") from e

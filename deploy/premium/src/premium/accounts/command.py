@@ -12,7 +12,7 @@ from premium.accounts.publication import current, publish_and_hear
 from premium.errors import CommandError
 from premium.files import checked
 from premium.listings import changes
-from premium.profile import read_profile
+from premium.profile import CHECK, read_profile
 from shared.basics.errors import Poison, Transient
 
 __all__ = ["accounts"]
@@ -48,7 +48,7 @@ def import_(
     except Poison as e:
         raise CommandError(f"{e.detail}") from e
     except Transient as e:
-        raise CommandError(f"{e}; see `premium status`") from e
+        raise CommandError(f"{e}; {CHECK}") from e
     same = len(found) - len(new)
     if dry_run:
         typer.echo(f"{len(new)} would change, {same} as they were")

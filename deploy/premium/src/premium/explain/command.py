@@ -16,7 +16,7 @@ from premium.explain.answers import Clocks, Timeline
 from premium.explain.decisions import Decisions, decided
 from premium.explain.view import explained
 from premium.moments import Local
-from premium.profile import Profile, read_profile
+from premium.profile import CHECK, Profile, read_profile
 from shared.events import ticket_id_of
 from shared.platform.api_keys import Keyed
 
@@ -82,8 +82,7 @@ class _Service:
                 status, told = answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError) as e:
             raise CommandError(
-                f"{name} does not answer at {place} ({type(e).__name__});"
-                " see `premium status`, then `premium up`"
+                f"{name} does not answer at {place} ({type(e).__name__}); {CHECK}"
             ) from e
         if status == HTTPStatus.NOT_FOUND:
             raise CommandError(
@@ -91,7 +90,7 @@ class _Service:
                 " `premium redrive intake --list`"
             )
         if status != HTTPStatus.OK:
-            raise CommandError(f"{name} answers {status}; see `premium logs {name}`")
+            raise CommandError(f"{name} answers {status}; see its log")
         try:
             return kind.model_validate_json(told)
         except ValidationError:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from premium.errors import CommandError
-from premium.profile import Profile
+from premium.profile import CHECK, Profile
 from shared.basics.errors import Transient
 from shared.platform.postgres import Database, Tx
 from shared.web import store
@@ -48,6 +48,6 @@ async def _transaction(profile: Profile) -> AsyncIterator[Tx]:
         async with db.transaction() as tx:
             yield tx
     except Transient as e:
-        raise CommandError(f"cannot reach router's database: {e}; run `premium up`") from e
+        raise CommandError(f"cannot reach router's database: {e}; {CHECK}") from e
     finally:
         await db.stop()

@@ -10,6 +10,7 @@ from typing import Final
 import asyncpg
 
 from premium.errors import CommandError
+from premium.profile import CHECK
 from shared.platform.api_keys import ApiKey, Keyed, Scope, make_key
 
 __all__ = [
@@ -128,10 +129,10 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
             await connection.close()
     except asyncpg.UndefinedTableError as e:
         raise CommandError(
-            "this database knows no keys yet: run `premium down`, then `premium up`"
+            "this database knows no keys yet: run `premium migrate` for its service"
         ) from e
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as e:
-        raise CommandError(f"cannot reach the database: {e}; run `premium up`") from e
+        raise CommandError(f"cannot reach the database: {e}; {CHECK}") from e
 
 
 async def create(connection: asyncpg.Connection, grant: Grant) -> ApiKey:

@@ -13,7 +13,7 @@ from premium.files import checked
 from premium.policy.changes import changes
 from premium.policy.lint import lint as lint_policy
 from premium.policy.publication import now, publish
-from premium.profile import Profile, read_profile
+from premium.profile import CHECK, Profile, read_profile
 from shared.basics.errors import Transient
 from shared.sla.policies import Policy, default_policy
 from shared.sla.policies.files import load_policy
@@ -83,4 +83,4 @@ def _of_deployment[T](ask: Callable[[Profile], T]) -> T:
     try:
         return ask(read_profile())
     except Transient as e:
-        raise CommandError(f"{e}; run `premium up`") from e
+        raise CommandError(f"{e}; {CHECK}") from e

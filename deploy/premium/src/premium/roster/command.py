@@ -9,7 +9,7 @@ import typer
 from premium.errors import CommandError
 from premium.files import checked
 from premium.listings import changes
-from premium.profile import read_profile
+from premium.profile import CHECK, read_profile
 from premium.roster.files import read
 from premium.roster.publication import current, present, publish
 from shared.basics.errors import Transient
@@ -44,6 +44,6 @@ def import_(
         if new and not dry_run:
             asyncio.run(publish(profile, new))
     except Transient as e:
-        raise CommandError(f"{e}; run `premium up`") from e
+        raise CommandError(f"{e}; {CHECK}") from e
     same = len(found) - len(new)
     typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} as they were")

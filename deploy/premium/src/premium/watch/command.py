@@ -11,7 +11,7 @@ from rich.console import Console
 
 from premium.errors import CommandError
 from premium.interrupt import run
-from premium.profile import read_profile
+from premium.profile import CHECK, read_profile
 from premium.watch.follow import Since, following
 from premium.watch.screen import Screen, screen_on
 from premium.watch.silence import Silence
@@ -56,9 +56,7 @@ def watch(
     try:
         proven = run(watched(bootstrap, screen, since=since, once_s=once, topic_prefix=prefix))
     except (KafkaError, OSError, Transient) as e:
-        raise CommandError(
-            f"cannot watch at {bootstrap}: {e}; see `premium status`, then `premium up`"
-        ) from e
+        raise CommandError(f"cannot watch at {bootstrap}: {e}; {CHECK}") from e
     if once is not None:
         raise typer.Exit({True: 0, False: _UNPROVEN, None: _INTERRUPTED}[proven])
 

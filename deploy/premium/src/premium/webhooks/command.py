@@ -9,7 +9,7 @@ import typer
 
 from premium.errors import CommandError
 from premium.files import checked
-from premium.profile import read_profile
+from premium.profile import CHECK, read_profile
 from premium.webhooks import store
 from premium.webhooks.changes import changes, title
 from shared.basics.errors import Transient
@@ -78,4 +78,4 @@ def _of_intake[T](ask: Callable[[Tx], Awaitable[T]]) -> T:
     try:
         return asyncio.run(asked())
     except Transient as e:
-        raise CommandError(f"{e}; run `premium up`") from e
+        raise CommandError(f"{e}; {CHECK}") from e
