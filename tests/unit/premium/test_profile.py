@@ -81,8 +81,8 @@ def test_a_key_file_may_be_one_that_curl_reads(file: Path) -> None:
 def test_a_profile_shows_no_password(file: Path) -> None:
     """Neither when it is printed, nor in the line that names a fault."""
     assert "secret" not in repr(read_profile(file))
-    told = fault_of(file, WHOLE.replace('key_file = "keys/router"', "key_file = 7"))
-    assert "secret" not in told
+    line = fault_of(file, WHOLE.replace('key_file = "keys/router"', "key_file = 7"))
+    assert "secret" not in line
 
 
 @pytest.mark.parametrize(

@@ -115,12 +115,12 @@ class Profile:
     def dsn(self, service: ServiceName) -> str:
         """Return the DSN of a service's database, for the role that owns its tables."""
         entry = f"services.{service}.dsn"
-        told = self._service(service)
-        if told.dsn is not None:
-            dsn = told.dsn.get_secret_value()
-        elif told.dsn_file is not None:
+        given = self._service(service)
+        if given.dsn is not None:
+            dsn = given.dsn.get_secret_value()
+        elif given.dsn_file is not None:
             entry = f"{entry}_file"
-            dsn = self._text(told.dsn_file, entry)
+            dsn = self._text(given.dsn_file, entry)
         else:
             raise self._missing(entry)
         if not dsn.startswith(("postgresql://", "postgres://")):
