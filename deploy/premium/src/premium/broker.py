@@ -67,8 +67,8 @@ class Broker:
             for topic in await admin.describe_topics(list(topics)):
                 if not topic["partitions"]:
                     raise Transient(
-                        f"Kafka at {self.bootstrap} has no topic {topic['topic']}:"
-                        " see that these are the right brokers"
+                        f"Kafka has no topic {topic['topic']}:"
+                        f" see that {self.bootstrap} are the right brokers"
                     )
                 self._partitions[topic["topic"]] = len(topic["partitions"])
         return [
