@@ -16,8 +16,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from devstack.topics import Topic, topics
 from docs.services import HANDLERS
-from premium.stack.topics import Topic, topics
 from shared.basics.errors import Poison
 from shared.events import (
     CATALOGUE,

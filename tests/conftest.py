@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from premium.stack import Stack
-from premium.stack.databases import dsn_of, ensure_databases
-from premium.stack.state import Memory
+from devstack.databases import dsn_of, ensure_databases
+from devstack.stack import Stack
+from devstack.state import Memory
 from shared.testing.databases import FreshDatabase, Provision
 from shared.testing.servers import Servers
 

@@ -11,7 +11,7 @@ from socket import create_connection
 from typing import Final, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from premium.stack.ports import free_port
+from devstack.ports import free_port
 
 __all__ = ["Mode", "pgbouncer", "through"]
 

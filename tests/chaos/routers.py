@@ -21,7 +21,7 @@ from typing import Final
 from tests.chaos.invariants import found_wrong, told_wrong
 from tests.chaos.random_actions import Router, act_once, set_up
 
-from premium.stack import Stack
+from devstack.stack import Stack
 from router.sweep import Sweeper
 from shared.basics.clock import elapsed_s, or_after
 

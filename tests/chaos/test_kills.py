@@ -8,12 +8,12 @@ from typing import Final
 
 import pytest
 
-from premium.replay.log import Log, read_log
-from premium.replay.mapping import find_mapping, load
-from premium.replay.memory import MemoryWatch
-from premium.replay.report import Report
-from premium.replay.session import session
-from premium.stack import Stack
+from devstack.stack import Stack
+from lab.replay.log import Log, read_log
+from lab.replay.mapping import find_mapping, load
+from lab.replay.memory import MemoryWatch
+from lab.replay.report import Report
+from lab.replay.session import session
 
 TICKETS: Final = 2000
 VICTIMS: Final = ("intake", "router", "sla-monitor", "notifier", "kafka", "postgres")

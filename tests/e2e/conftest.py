@@ -10,11 +10,11 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from devstack.stack import Stack
+from lab.demo.script import ROSTER
 from premium.accounts.publication import publish as publish_accounts
-from premium.demo.script import ROSTER
 from premium.roster.files import read as read_roster
 from premium.roster.publication import publish
-from premium.stack import Stack
 from shared.basics.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, read
@@ -29,8 +29,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run everything, with the example roster."""
     stack = Stack(tmp_path_factory.mktemp("stack"))
     asyncio.run(stack.up())
-    asyncio.run(publish(stack.addresses, read_roster(ROSTER)))
-    asyncio.run(publish_accounts(stack.addresses, [an_account()]))
+    asyncio.run(publish(stack.profile, read_roster(ROSTER)))
+    asyncio.run(publish_accounts(stack.profile, [an_account()]))
     yield stack
     asyncio.run(stack.down(wipe=True))
 

@@ -15,8 +15,9 @@ import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 from tests.e2e.page_users import Lead, Seat, Specialist
 
-from premium.proof.tables import Tables
-from premium.stack import DATABASES, Stack
+from devstack.databases import DATABASES
+from devstack.stack import Stack
+from lab.proof.tables import Tables
 
 DESKS: Final = ("jonas.weber", "mara.kowalski")
 LEAD: Final = "nora.lindqvist"

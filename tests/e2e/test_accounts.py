@@ -7,7 +7,7 @@ from typing import Final
 
 import yaml
 
-from premium.stack import Stack
+from devstack.stack import Stack
 
 SEATS: Final = 100_000
 DATES: Final = 12_000

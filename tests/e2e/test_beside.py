@@ -12,12 +12,13 @@ from typing import Final
 import httpx
 import pytest
 
-from premium.proof.broker import Broker
-from premium.proof.pipeline import Pipeline
-from premium.proof.tables import Tables
-from premium.proof.wire import FACT_TOPICS, read_wire
-from premium.stack import DATABASES, Stack
-from premium.stack.topics import topics
+from devstack.databases import DATABASES
+from devstack.stack import Stack
+from devstack.topics import topics
+from lab.proof.pipeline import Pipeline
+from lab.proof.tables import Tables
+from lab.proof.wire import FACT_TOPICS, read_wire
+from premium.broker import Broker
 from shared.basics.clock import elapsed_s, or_after
 
 SECONDS_MAX: Final = 60

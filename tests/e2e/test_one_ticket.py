@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from premium.stack import Stack
+from devstack.stack import Stack
 from shared.events import (
     AssignmentReleased,
     CallbackJoined,

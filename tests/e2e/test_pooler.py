@@ -10,11 +10,12 @@ import httpx
 import pytest
 from tests.pgbouncer import Mode, pgbouncer, through
 
+from devstack.stack import Stack
+from lab.demo.script import ROSTER
 from premium.accounts.publication import publish as publish_accounts
-from premium.demo.script import ROSTER
+from premium.profile import SERVICES
 from premium.roster.files import read as read_roster
 from premium.roster.publication import publish
-from premium.stack import SERVICES, Stack
 from shared.events import ClockStarted, Event, NotificationSent, TicketAccepted, TicketAssigned
 from shared.platform import dead_letters, postgres
 from shared.platform.postgres import Database
@@ -52,8 +53,8 @@ def stack(
         else:
             stack = Stack(home, postgres_pooler=place)
         asyncio.run(stack.up())
-        asyncio.run(publish(stack.addresses, read_roster(ROSTER)))
-        asyncio.run(publish_accounts(stack.addresses, [an_account()]))
+        asyncio.run(publish(stack.profile, read_roster(ROSTER)))
+        asyncio.run(publish_accounts(stack.profile, [an_account()]))
         yield stack
         asyncio.run(stack.down(wipe=True))
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from premium.proof.tables import Tables
-from premium.replay.report import Report
-from premium.stack import DATABASES, Stack
-from premium.stack.business_time import BusinessTime
+from devstack.business_time import BusinessTime
+from devstack.databases import DATABASES
+from devstack.stack import Stack
+from lab.proof.tables import Tables
+from lab.replay.report import Report
 
 MAPPING = """\
 log: {format: csv}

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import pytest
 
+from devstack.stack import Stack
 from premium.records import consumed
-from premium.stack import Stack
 
 ROOT: Final = Path(__file__).parents[2]
 SECTION: Final = re.compile(r"^## Send a ticket\n.*?(?=^## )", re.MULTILINE | re.DOTALL)

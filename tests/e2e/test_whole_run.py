@@ -12,9 +12,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from devstack.stack import Stack
 from premium.accounts.publication import publish as publish_accounts
 from premium.records import consumed, produced, to_the_end
-from premium.stack import Stack
 from shared.events import Event, NotificationSent, TicketAccepted
 from shared.platform import dead_letters, postgres
 from shared.platform.postgres import Database
@@ -63,7 +63,7 @@ async def sent(stack: Stack, http: httpx.AsyncClient, watch: Watch) -> list[str]
     The secrets of the whole run come back.
     """
     await publish_accounts(
-        stack.addresses, [an_account(account_id="canaries", super_admins=[], seats="everyone")]
+        stack.profile, [an_account(account_id="canaries", super_admins=[], seats="everyone")]
     )
     at = await noon(stack)
     place = stack.addresses.http("intake")

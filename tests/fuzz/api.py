@@ -18,9 +18,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from devstack.stack import Stack
 from premium.accounts.publication import publish
-from premium.stack import Stack
-from premium.stack.keys import connected
+from premium.keys.store import connected
 from premium.webhooks.command import apply_connections
 from shared.testing.builders import an_account
 from shared.webhooks import load_connections
@@ -78,7 +78,7 @@ def main() -> int:
 async def _start(stack: Stack) -> None:
     """Run intake alone; the account of the examples has bought, and a help desk may send."""
     addresses = await stack.up(["intake"])
-    await publish(addresses, [an_account()])
+    await publish(stack.profile, [an_account()])
     async with connected(addresses.dsn("intake")) as tx:
         await apply_connections(tx, load_connections(_HELPDESK))
     secrets = stack.folder / "webhook-secrets"

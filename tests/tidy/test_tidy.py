@@ -27,14 +27,14 @@ SQL = re.compile(
 SQL_PLACES = re.compile(
     r"(services|deploy/premium)/.+/store(/\w+)?\.py"
     r"|shared/src/shared/(platform/(dead_letters|processed_events|offsets|outbox|postgres|relay|migrations/\w+)|(platform/access|web)/store)\.py"
-    r"|deploy/premium/src/premium/(stack|proof|bench)(/\w+)*\.py"
+    r"|deploy/(devstack/src/devstack|lab/src/lab/(proof|bench))(/\w+)*\.py"
 )
 MOCK = re.compile(r"\b(Magic|Async)?Mock\(|\bpatch(\.\w+)?\(|\bmonkeypatch\.setattr\(")
 EVASIONS = re.compile(r"pytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b|\bsleep\((?!0\))")
 CONSUMERS = re.compile(r"\bAIOKafkaConsumer\(")
 CONSUMER_PLACES = {
     "shared/src/shared/platform/record_batches.py",
-    "deploy/premium/src/premium/bench/stage.py",  # the bare floor of a bench
+    "deploy/lab/src/lab/bench/stage.py",  # the bare floor of a bench
 }
 MACHINE_PATHS = re.compile(r"(?<![\w.$}])/(root|home/\w+|Users/\w+|work)/")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from httpx import AsyncClient, Response
 
-from premium.stack.keys import Grant, connected, create, revoke, rotate
+from premium.keys.store import Grant, connected, create, revoke, rotate
 from shared.platform.access import Access
 from shared.platform.api_keys import SCOPES, ApiKey, Keyed, Scope
 

@@ -17,7 +17,7 @@ from intake.domain import NumberKeys
 from intake.idempotency import make_reception
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
-from premium.stack.keys import connected
+from premium.keys.store import connected
 from router.domain.matching import default_rules
 from router.service.routing import RoutingService
 from router.store.access import specialists_of

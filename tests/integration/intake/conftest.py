@@ -16,7 +16,7 @@ from intake.idempotency import Reception, make_reception
 from intake.service import Document
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
-from premium.stack.keys import Grant, connected, create
+from premium.keys.store import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event
 from shared.events.codec import Record, Skipped, headers_of, value_of
 from shared.platform.access import Access

@@ -13,7 +13,7 @@ from intake import handlers
 from intake.api.app import Parts, make_app
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
-from premium.stack.keys import Grant, connected, create
+from premium.keys.store import Grant, connected, create
 from shared.platform.access import Access
 from shared.platform.api_keys import EVERY, SCOPES
 from shared.platform.consumer import BatchConsumer, Connection

@@ -13,7 +13,7 @@ from tests.integration.intake.conftest import Intake
 from tests.integration.intake.intake_process import serving
 
 from intake.webhooks import hubspot, standard
-from premium.stack.keys import connected
+from premium.keys.store import connected
 from premium.webhooks.command import apply_connections
 from shared.platform.postgres import now
 from shared.testing.databases import FreshDatabase

@@ -32,7 +32,7 @@ from tests.integration.intake.test_webhooks import (
 
 from intake.store import idempotency as idempotency_store
 from intake.webhooks import hubspot, standard
-from premium.stack.keys import Grant, connected, create
+from premium.keys.store import Grant, connected, create
 from premium.webhooks.command import apply_connections
 from shared.events.codec import VALUE_BYTES_MAX
 from shared.platform.api_keys import EVERY, SCOPES

@@ -7,8 +7,9 @@ from typing import Final, cast
 import asyncpg
 import pytest
 
-from premium.stack.errors import StackError
-from premium.stack.keys import Grant, connected, create, keep_local, kept, revoke, rotate
+from devstack.keys import keep_local
+from premium.errors import CommandError
+from premium.keys.store import Grant, connected, create, kept, revoke, rotate
 from shared.platform.api_keys import SCOPES, read_key
 from shared.testing.databases import MakeDatabase
 
@@ -59,14 +60,14 @@ async def test_a_third_key_of_a_name_is_refused(owner: asyncpg.Connection, grant
     first = await create(owner, grant)
     await rotate(owner, grant.tenant, grant.name, grant.service)
     remedy = f"revoke the old one first.*keys revoke {first.prefix} --service {grant.service}"
-    with pytest.raises(StackError, match=remedy):
+    with pytest.raises(CommandError, match=remedy):
         await rotate(owner, grant.tenant, grant.name, grant.service)
 
 
 async def test_a_name_is_given_once(owner: asyncpg.Connection, grant: Grant) -> None:
     """Until its keys have expired or are revoked."""
     await create(owner, grant)
-    with pytest.raises(StackError, match="premium keys rotate northwind form"):
+    with pytest.raises(CommandError, match="premium keys rotate northwind form"):
         await create(owner, grant)
     await owner.execute(EXPIRE)
     await create(owner, grant)
@@ -76,7 +77,7 @@ async def test_a_name_is_given_once(owner: asyncpg.Connection, grant: Grant) -> 
 async def test_a_source_belongs_to_one_tenant(owner: asyncpg.Connection, grant: Grant) -> None:
     """Who asks for another's is told whose it is."""
     await create(owner, grant)
-    with pytest.raises(StackError, match="app-form is northwind's"):
+    with pytest.raises(CommandError, match="app-form is northwind's"):
         await create(owner, replace(grant, tenant="southwind"))
 
 
@@ -106,11 +107,11 @@ async def test_what_is_not_in_force_is_neither_replaced_nor_ended(
     owner: asyncpg.Connection, grant: Grant
 ) -> None:
     """The operator hears where to look."""
-    with pytest.raises(StackError, match="premium keys create"):
+    with pytest.raises(CommandError, match="premium keys create"):
         await rotate(owner, grant.tenant, grant.name, grant.service)
     key = await create(owner, grant)
     await revoke(owner, key.prefix)
-    with pytest.raises(StackError, match="premium keys list"):
+    with pytest.raises(CommandError, match="premium keys list"):
         await revoke(owner, key.prefix)
 
 

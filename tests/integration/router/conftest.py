@@ -13,7 +13,7 @@ from tests.integration.router.router_parts import in_process
 from tests.integration.router.router_processes import Nursery, nursery
 from tests.integration.router.storm import STORM, End, keeping_books, play
 
-from premium.stack import Stack
+from devstack.stack import Stack
 from router.api.app import make_app
 from router.service.routing import RoutingService
 from router.store.access import specialists_of

@@ -1,6 +1,6 @@
 """A key for everything, at router's door."""
 
-from premium.stack.keys import Grant, connected, create
+from premium.keys.store import Grant, connected, create
 from shared.platform.api_keys import EVERY, SCOPES
 from shared.testing.databases import FreshDatabase
 

@@ -18,7 +18,7 @@ from tests.chaos.invariants import Fact
 from tests.integration.router.process_factory import LOG
 from tests.integration.router.storm import STORM, Books, End, Post, a_moment, play
 
-from premium.stack.ports import free_port
+from devstack.ports import free_port
 from router.handlers import CONSUMES, EMITS
 from shared.events import Envelope, Event
 from shared.events.codec import headers_of, value_of

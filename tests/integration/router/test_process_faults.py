@@ -11,7 +11,7 @@ from tests.integration.router.proxy import Fate, Message, Proxy, proxied
 from tests.integration.router.router_processes import Living, Nursery, living
 from tests.integration.router.storm import End, keeping_books
 
-from premium.stack.keys import connected
+from premium.keys.store import connected
 from shared.events import Envelope, Event, TicketAccepted
 from shared.testing.databases import MakeDatabase
 from shared.testing.servers import Servers

@@ -11,7 +11,7 @@ from tests.integration.restore.cases import INTAKE, NOTIFIER, ROUTER, SLA_MONITO
 from tests.integration.shared.test_consumer import SERVICE, MakeDatabase, consumer_of, good, spoiled
 from tests.integration.shared.test_recreated import until
 
-from premium.stack.ports import free_port
+from devstack.ports import free_port
 from shared.basics.clock import or_after
 from shared.basics.errors import Transient
 from shared.events import Envelope, Event, dead_letter_topic

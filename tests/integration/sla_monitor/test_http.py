@@ -6,7 +6,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 from tests.integration.hostile import faults, spoiled_targets
 
-from premium.stack.keys import Grant, connected, create
+from premium.keys.store import Grant, connected, create
 from shared.events import Envelope, Event, TicketNoted, TicketResponded, TicketResumed, ticket_id_of
 from shared.platform.access import Access
 from shared.platform.api_keys import SCOPES

@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 
 from intake.domain import Entitled, NumberKeys, accept, fact_of
-from premium.replay.log import Log, read_log
-from premium.replay.mapping import find_mapping, load
+from lab.replay.log import Log, read_log
+from lab.replay.mapping import find_mapping, load
 from shared.events import Envelope, Event, Inbound, LanguageDecision, LaterFact, ticket_id_of
 from shared.sla.policies import default_policy
 from shared.sla.promises import CAUSES, Cause, Promise

@@ -9,12 +9,14 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner
 
-from premium.cli import COMMANDS, app
+from devstack.databases import ROLES
+from devstack.ports import free_port
+from devstack.postgres import ADMIN
+from devstack.profile import profile_of
+from devstack.state import Home, Memory
+from premium.cli import app, commands
 from premium.failure import line_for
-from premium.stack.databases import ROLES
-from premium.stack.ports import free_port
-from premium.stack.postgres import ADMIN
-from premium.stack.state import Home, Memory
+from premium.profile import CHECK
 from shared.platform.api_keys import SCOPES
 
 CPU_S_MAX: Final = 0.5
@@ -34,6 +36,9 @@ def down(tmp_path: Path) -> Home:
     memory = Memory(ports={name: free_port() for name in PORTS}, keys=dict.fromkeys(SCOPES, "key"))
     memory.make_up_passwords((*ROLES, ADMIN))
     home.remember(memory)
+    home.show_profile(profile_of(home, memory))
+    for service in SCOPES:
+        home.show_key(service, "key")
     return home
 
 
@@ -45,7 +50,7 @@ def test_help_is_soon_there() -> None:
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - spent.ru_utime - spent.ru_stime
-    assert [name for name in COMMANDS if f"  {name} " not in listed.stdout] == []
+    assert [name for name in commands() if f"  {name} " not in listed.stdout] == []
     assert "..." not in listed.stdout.partition("Commands:")[2]
     assert cpu_s <= CPU_S_MAX
 
@@ -72,5 +77,14 @@ def test_a_stack_that_is_down_is_named(down: Home, asked: list[str]) -> None:
     home = {"PREMIUM_HOME": str(down.folder)}
     ended = CliRunner().invoke(app(asked), asked, env=home, input="{}")
     assert isinstance(ended.exception, Exception)
-    line = line_for(ended.exception, down.folder)
+    line = line_for(ended.exception)
     assert line == f"the stack in {down.folder} does not run: run `premium up`"
+
+
+def test_a_deployment_of_others_is_not_explained_by_the_local_stack(down: Home) -> None:
+    """What runs here says nothing of what another profile names."""
+    other = down.profile.rename(down.folder / "production.toml")
+    asked = ["--profile", str(other), "webhooks", "list"]
+    ended = CliRunner().invoke(app(asked), asked)
+    assert isinstance(ended.exception, Exception)
+    assert str(line_for(ended.exception)).endswith(CHECK)

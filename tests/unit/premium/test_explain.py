@@ -8,11 +8,11 @@ from uuid import UUID, uuid5
 import pytest
 from rich.console import Console
 
+from premium.errors import CommandError
 from premium.explain import answers
 from premium.explain.command import ticket_named
 from premium.explain.view import explained
 from premium.moments import Local, length
-from premium.stack.errors import StackError
 from shared.events import (
     NAMESPACE,
     Envelope,
@@ -182,5 +182,5 @@ def test_another_day_by_the_accounts_clock_is_named() -> None:
 def test_a_ticket_is_named_by_id_or_by_its_source() -> None:
     """Both find the same; what is neither is refused in one line."""
     assert ticket_named(str(T1), None) == ticket_named("test", "T1") == T1
-    with pytest.raises(StackError, match="is no ticket id"):
+    with pytest.raises(CommandError, match="is no ticket id"):
         ticket_named("T1", None)

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from premium.keys import lines_of
-from premium.stack.keys import Listed
+from premium.keys.command import lines_of
+from premium.keys.store import Listed
 
 MADE = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
 SOURCES = [f"web-form-{number}" for number in range(12)]

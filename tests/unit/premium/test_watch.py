@@ -90,11 +90,11 @@ def test_open_clocks_are_summed_and_the_worst_lag_is_shown() -> None:
 
 
 def test_lost_silence_is_red_and_says_what_to_do() -> None:
-    """Which partition, for how long, up to when all is judged, and the next commands."""
+    """Which partition, for how long, up to when all is judged, and what to look at."""
     text = silence_line(silence((watermark(0), 101), (watermark(1), 101)).proof(now_s=108))
     assert "red" in str(text.style)
     assert "partition 0 for 7 s, all to Mon 2 Mar 12:00:00 was judged" in text.plain
-    assert "The monitor may be dead: see `premium status`" in text.plain
+    assert "The monitor may be dead: see whether sla-monitor runs" in text.plain
 
 
 def test_at_the_beginning_it_is_only_quiet() -> None:

@@ -20,10 +20,8 @@ def main() -> None:
         command()
     except Exception as e:
         from premium.failure import line_for  # noqa: PLC0415 - slow, and most commands succeed
-        from premium.settings import Settings  # noqa: PLC0415
-        from shared.platform.settings import load  # noqa: PLC0415
 
-        line = line_for(e, load(Settings).home)
+        line = line_for(e)
         if line is None:
             raise
         sys.stderr.write(f"premium: {line}\n")

@@ -1,70 +1,77 @@
-"""What the operator can ask for: every command, and the function that does it."""
+"""What can be asked for: the commands of every installed package, loaded when they are asked for.
 
-from collections.abc import Sequence
+A package joins by an entry point of the group `premium.commands`: a table of its commands.
+"""
+
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Final
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-__all__ = ["COMMANDS", "app"]
+__all__ = ["app", "commands"]
 
-COMMANDS: Final = {
-    "up": ("premium.commands", "Start what does not run yet: servers and services."),
-    "status": ("premium.commands", "Show what runs, and whether it is ready."),
-    "logs": ("premium.commands", "Show the end of a log."),
-    "down": ("premium.commands", "Stop everything."),
-    "migrate": ("premium.migrate", "Bring databases up to date."),
-    "demo": ("premium.demo.command", "Play a day of requests on a stack of its own."),
-    "replay": ("premium.replay.command", "Replay an event log through a stack of its own."),
-    "roster": ("premium.roster.command", "Say who answers, when, and how much at once."),
-    "accounts": ("premium.accounts.command", "Say who has bought Premium Support."),
-    "policy": ("premium.policy.command", "Check, try and apply what is promised."),
-    "webhooks": ("premium.webhooks.command", "Take what HubSpot or another help desk sends."),
-    "keys": ("premium.keys", "Make, replace and end API keys."),
-    "inbox": ("premium.inbox", "Make sign-in links for specialists and leads."),
-    "explain": ("premium.explain.command", "Explain a ticket: promises, due times, assignments."),
-    "watch": ("premium.watch.command", "Show breaches as they come."),
-    "produce": ("premium.records", "Write a record to a topic."),
-    "consume": ("premium.records", "Read the records of a key."),
-    "redrive": ("premium.redrive", "Try dead letters again."),
-    "bench": ("premium.bench.command", "Measure throughput and latency."),
-    "bench-due": ("premium.bench.due.command", "Measure how late due clocks are published."),
-    "bench-intake": ("premium.bench.intake.command", "Measure how many requests get in."),
-    "bench-infeasible": (
-        "premium.bench.infeasible.command",
-        "Measure how soon an infeasible promise is published.",
-    ),
-    "bench-match": ("premium.bench.match.command", "Measure how fast tickets are matched."),
-}
+_GROUP: Final = "premium.commands"
+
+type Commands = Mapping[str, tuple[str, str]]
 """By name: the module with the function of that name (an underscore for a hyphen), and its line
 in the list of commands."""
 
 
+def commands() -> Commands:
+    """Read the tables of all installed packages, in the order of the packages' names."""
+    tables = sorted(entry_points(group=_GROUP), key=lambda table: table.name)
+    return {name: entry for table in tables for name, entry in table.load().items()}
+
+
 def app(asked: Sequence[str]) -> typer.Typer:
     """Load the command that is asked for; the list of commands needs none of them."""
-    commands = typer.Typer(
-        help="Premium Support: the local stack, and what an operator does with it.",
+    listed = typer.Typer(
+        help="Premium Support: what an operator does with a deployment.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # plain help is there in a third of the time
     )
-    commands.callback()(_always_by_name)
-    wanted = next((argument for argument in asked if not argument.startswith("-")), None)
-    for name, (module, line) in COMMANDS.items():
+    listed.callback()(_choose_profile)
+    wanted = _command_in(asked)
+    for name, (module, line) in commands().items():
         if name != wanted:
-            commands.command(name, help=line)(_not_asked_for)
+            listed.command(name, help=line)(_not_asked_for)
             continue
         command = getattr(import_module(module), name.replace("-", "_"))
         if isinstance(command, typer.Typer):
-            commands.add_typer(command, name=name)
+            listed.add_typer(command, name=name)
         else:
-            commands.command(name)(command)
-    return commands
+            listed.command(name)(command)
+    return listed
 
 
-def _always_by_name() -> None:
-    """Keep the command's name needed, though there may be but one."""
+def _command_in(asked: Sequence[str]) -> str | None:
+    """Find the first argument that is neither an option nor the value of one."""
+    words = iter(asked)
+    for word in words:
+        if word == "--profile":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _choose_profile(
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PREMIUM_PROFILE",
+            help="TOML: where the deployment is; that of `premium up` if none",
+        ),
+    ] = None,
+) -> None:
+    from premium.profile import choose  # noqa: PLC0415 - the list of commands needs none
+
+    choose(profile)
 
 
 def _not_asked_for() -> None:

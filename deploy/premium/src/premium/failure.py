@@ -1,29 +1,33 @@
 """What a person reads when a command fails: one line that says what to do next."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from importlib.metadata import entry_points
+from typing import Final
 
 import aiohttp
 from aiokafka.errors import KafkaError
 
-from premium.stack import Stack, StackError
-from premium.stack.state import Home
+from premium.errors import CommandError
+from premium.profile import chosen
 from shared.basics.errors import Transient
 
 __all__ = ["line_for"]
 
-_UNREACHED = (Transient, OSError, aiohttp.ClientError, KafkaError)
+_UNREACHED: Final = (Transient, OSError, aiohttp.ClientError, KafkaError)
+_CAUSES: Final = "premium.unreachable"
+"""Entry points of functions: given the profile in use, each returns why its deployment cannot be
+reached, or None where it knows no reason."""
 
 
-def line_for(error: Exception, home: Path) -> str | None:
+def line_for(error: Exception) -> str | None:
     """Write the line; None for what no command foresees: a bug, shown in full.
 
-    What could not be reached is explained by the stack in ``home``, if that does not run.
+    Who started the deployment of the profile in use may know why it could not be reached.
     """
-    if not isinstance(error, StackError | Transient):
+    if not isinstance(error, CommandError | Transient):
         return None
     unreached = any(isinstance(cause, _UNREACHED) for cause in _causes(error))
-    return (_down(home) if unreached else None) or str(error)
+    return (_known_reason() if unreached else None) or str(error)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -32,13 +36,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _down(home: Path) -> str | None:
-    """Say that the stack does not run, or what of it; None if nothing of it is missing."""
-    if not Home(home).exists:
-        return None
-    stack = Stack.attach(home)
-    running, stopped = stack.running()
-    if not stopped:
-        return None
-    what = f"{', '.join(stopped)} of the stack" if running else "the stack"
-    return f"{what} in {stack.folder} does not run: run `premium up`"
+def _known_reason() -> str | None:
+    reasons = (known.load()(chosen()) for known in entry_points(group=_CAUSES))
+    return next((str(reason) for reason in reasons if reason), None)

@@ -5,11 +5,12 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from premium.profile import Profile
 from shared.events import Envelope, Event
 from shared.events.codec import headers_of, value_of
-from shared.platform.publisher import Outgoing
+from shared.platform.publisher import Outgoing, Publisher
 
-__all__ = ["changes", "listing"]
+__all__ = ["changes", "listing", "publisher_of"]
 
 _NAMED_MAX: Final = 20
 
@@ -18,6 +19,12 @@ def listing(envelope: Envelope[Event]) -> Outgoing:
     """Lay an event out as a record of its compacted topic."""
     event = envelope.event
     return Outgoing(event.topic, event.subject.encode(), value_of(event), headers_of(envelope))
+
+
+def publisher_of(profile: Profile) -> Publisher:
+    """Return a publisher to a deployment's topics; its caller stops it."""
+    prefix = profile.topic_prefix
+    return Publisher(profile.kafka_bootstrap, service="premium", topic_prefix=prefix)
 
 
 def changes[E: Event](before: Mapping[str, E], after: Iterable[E]) -> Iterator[str]:

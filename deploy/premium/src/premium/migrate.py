@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from premium.settings import Settings
-from premium.stack import SERVICES, Stack
-from premium.stack.errors import StackError
+from premium.errors import CommandError
+from premium.profile import SERVICES, ServiceName, read_profile, service_named
 from shared.basics.errors import Poison, Transient
 from shared.platform import migrations
 from shared.platform.settings import DatabaseSettings, load
@@ -22,20 +21,23 @@ def migrate(
     """Apply the migrations that SERVICE's database lacks; it shows each, and waits for another.
 
     The database is SERVICE_DSN's, whose role owns the tables (SERVICE_DIRECT_DSN behind a pooler);
-    without it, the local stack's.
+    without it, the profile's.
     """
-    if service not in SERVICES:
-        raise StackError(f"no service {service!r}: choose one of {', '.join(SERVICES)}")
-    package = service.replace("-", "_")
+    named = service_named(service)
+    package = named.replace("-", "_")
     try:
-        applied = asyncio.run(migrations.apply(_dsn(package), package, typer.echo))
+        applied = asyncio.run(migrations.apply(_dsn(named), package, typer.echo))
+    except ModuleNotFoundError as e:
+        raise CommandError(
+            f"{service} is not installed here: run `python -m {package} migrate` where it is"
+        ) from e
     except (Poison, Transient) as e:
-        raise StackError(f"cannot migrate {service}'s database: {e}") from e
+        raise CommandError(f"cannot migrate {service}'s database: {e}") from e
     typer.echo(f"{len(applied)} applied; {service}'s database is up to date")
 
 
-def _dsn(package: str) -> str:
-    prefix = f"{package.upper()}_"
+def _dsn(service: ServiceName) -> str:
+    prefix = f"{service.replace('-', '_').upper()}_"
     if f"{prefix}DSN" in os.environ:
         return load(DatabaseSettings, prefix).own_dsn
-    return Stack.attach(load(Settings).home).addresses.dsn(package, owner=True)
+    return read_profile().dsn(service)

@@ -8,15 +8,13 @@ import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from premium.broker import Broker
+from premium.errors import CommandError
 from premium.interrupt import run
-from premium.proof.broker import Broker
-from premium.settings import Settings
-from premium.stack import Stack
-from premium.stack.errors import StackError
+from premium.profile import CHECK, read_profile
 from shared.basics.errors import Transient
 from shared.platform.publisher import Outgoing, Publisher
 from shared.platform.record_batches import reader
-from shared.platform.settings import load
 
 __all__ = ["consume", "consumed", "produce", "produced", "to_the_end"]
 
@@ -29,12 +27,14 @@ type _Key = Annotated[str, typer.Argument(help="what the record is about")]
 def produce(topic: _Topic, key: _Key) -> None:
     """Send standard input to TOPIC, as one record."""
     value = sys.stdin.buffer.read()
-    _done(produced(_bootstrap(), topic, key.encode(), value))
+    bootstrap, topic = _place(topic)
+    _done(produced(bootstrap, topic, key.encode(), value))
 
 
 def consume(topic: _Topic, key: _Key) -> None:
     """Show the records of KEY on TOPIC, a line each; wait for the first if there is none yet."""
-    for value in _done(consumed(_bootstrap(), topic, key.encode())):
+    bootstrap, topic = _place(topic)
+    for value in _done(consumed(bootstrap, topic, key.encode())):
         typer.echo(value)
 
 
@@ -86,12 +86,14 @@ async def _seek_topic(bootstrap: str, topic: str) -> None:
         await broker.close()
 
 
-def _bootstrap() -> str:
-    return Stack.attach(load(Settings).home).addresses.kafka_bootstrap
+def _place(topic: str) -> tuple[str, str]:
+    """Return the brokers, and what a topic is called there."""
+    profile = read_profile()
+    return profile.kafka_bootstrap, profile.topic_prefix + topic
 
 
 def _done[T](work: Coroutine[None, None, T]) -> T:
     try:
         return run(work)
     except (KafkaError, OSError, Transient) as e:
-        raise StackError(f"{e}; see `premium status`") from e
+        raise CommandError(f"{e}; {CHECK}") from e

@@ -13,14 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from premium.settings import Settings
-from premium.stack import Stack
-from premium.stack.errors import StackError
-from premium.stack.services import SERVICES
+from premium.profile import SERVICES, read_profile, service_named
 from shared.platform import dead_letters
 from shared.platform.dead_letters import DeadLetter
 from shared.platform.postgres import Database
-from shared.platform.settings import load
 
 __all__ = ["redrive", "redriven"]
 
@@ -33,9 +29,7 @@ def redrive(
     list_only: Annotated[bool, typer.Option("--list", help="show them, send nothing")] = False,
 ) -> None:
     """Send the dead letters of SERVICE back to the topics they came from, each once."""
-    if service not in SERVICES:
-        raise StackError(f"no service {service!r}: choose one of {', '.join(SERVICES)}")
-    dsn = Stack.attach(load(Settings).home).addresses.dsn(service.replace("-", "_"))
+    dsn = read_profile().dsn(service_named(service))
     letters = asyncio.run(_redriven(dsn, list_only=list_only))
     table = Table("came from", "reason", "records", title=f"dead letters of {service}")
     for (topic, reason), count in sorted(Counter((x.topic, x.reason) for x in letters).items()):

@@ -27,8 +27,9 @@ class Became(NamedTuple):
 class Answers:
     """Hears answers from the moment on at which it began to listen."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._consumer = reader(bootstrap, AccountAnswered.topic, auto_offset_reset="latest")
+    def __init__(self, bootstrap: str, topic_prefix: str = "") -> None:
+        topic = topic_prefix + AccountAnswered.topic
+        self._consumer = reader(bootstrap, topic, auto_offset_reset="latest")
 
     async def listen(self) -> None:
         """Begin to listen. Raises Transient while the broker is away."""

@@ -9,13 +9,11 @@ import typer
 from premium.accounts.answers import Became
 from premium.accounts.files import read
 from premium.accounts.publication import current, publish_and_hear
+from premium.errors import CommandError
 from premium.files import checked
 from premium.listings import changes
-from premium.settings import Settings
-from premium.stack import Stack
-from premium.stack.errors import StackError
+from premium.profile import CHECK, read_profile
 from shared.basics.errors import Poison, Transient
-from shared.platform.settings import load
 
 __all__ = ["accounts"]
 
@@ -40,17 +38,17 @@ def import_(
     refused an account.
     """
     found = checked(read, file)
-    addresses = Stack.attach(load(Settings).home).addresses
+    profile = read_profile()
     try:
-        before = asyncio.run(current(addresses.kafka_bootstrap))
+        before = asyncio.run(current(profile.kafka_bootstrap, profile.topic_prefix))
         new = [account for account in found if before.get(account.account_id) != account]
         for line in changes(before, new):
             typer.echo(line)
-        became = {} if dry_run or not new else asyncio.run(publish_and_hear(addresses, new))
+        became = {} if dry_run or not new else asyncio.run(publish_and_hear(profile, new))
     except Poison as e:
-        raise StackError(f"{e.detail}") from e
+        raise CommandError(f"{e.detail}") from e
     except Transient as e:
-        raise StackError(f"{e}; see `premium status`") from e
+        raise CommandError(f"{e}; {CHECK}") from e
     same = len(found) - len(new)
     if dry_run:
         typer.echo(f"{len(new)} would change, {same} as they were")

@@ -9,11 +9,11 @@ from uuid import uuid5
 
 from premium.accounts.answers import Answers, Became
 from premium.compacted import told
-from premium.listings import listing
+from premium.listings import listing, publisher_of
 from premium.policy.publication import now
-from premium.stack.addresses import Addresses
+from premium.profile import Profile
 from shared.events import EVERYONE, NAMESPACE, AccountListed, AccountPart, Envelope
-from shared.platform.publisher import Outgoing, Publisher
+from shared.platform.publisher import Outgoing
 
 __all__ = ["current", "publish", "publish_and_hear", "records"]
 
@@ -28,26 +28,26 @@ def records(accounts: Iterable[AccountListed], at: datetime) -> Iterator[Outgoin
     return (record for account in accounts for _, record in _laid_out(account, at))
 
 
-async def publish(addresses: Addresses, accounts: Iterable[AccountListed]) -> None:
+async def publish(profile: Profile, accounts: Iterable[AccountListed]) -> None:
     """Publish accounts as of now. Raises Transient while a server is away."""
-    publisher = Publisher(addresses.kafka_bootstrap, service="premium")
+    publisher = publisher_of(profile)
     try:
-        await publisher.publish(records(accounts, await now(addresses)))
+        await publisher.publish(records(accounts, await now(profile)))
     finally:
         await publisher.stop()
 
 
 async def publish_and_hear(
-    addresses: Addresses, accounts: Iterable[AccountListed]
+    profile: Profile, accounts: Iterable[AccountListed]
 ) -> Mapping[str, Became]:
     """Publish accounts as of now; what intake says became of each comes back.
 
     Raises Transient while a server is away, or when intake does not answer.
     """
-    at = await now(addresses)
+    at = await now(profile)
     laid_out = [pair for account in accounts for pair in _laid_out(account, at)]
-    publisher = Publisher(addresses.kafka_bootstrap, service="premium")
-    async with aclosing(Answers(addresses.kafka_bootstrap)) as answers:
+    publisher = publisher_of(profile)
+    async with aclosing(Answers(profile.kafka_bootstrap, profile.topic_prefix)) as answers:
         await answers.listen()
         try:
             await publisher.publish(record for _, record in laid_out)
@@ -56,13 +56,16 @@ async def publish_and_hear(
         return await answers.hear({str(envelope.id) for envelope, _ in laid_out})
 
 
-async def current(bootstrap: str) -> dict[str, AccountListed]:
+async def current(bootstrap: str, topic_prefix: str = "") -> dict[str, AccountListed]:
     """Read every account as it was told last. Raises Transient while the broker is away.
 
     Of a listing in parts all must be there; else what was told before counts.
     """
     found: dict[str, AccountListed] = {}
-    events = [(e.event.account_id, e.time, e.event) for e in await told(bootstrap, AccountListed)]
+    events = [
+        (e.event.account_id, e.time, e.event)
+        for e in await told(bootstrap, AccountListed, topic_prefix)
+    ]
     events.sort(key=lambda event: event[:2])
     for (account_id, _), listings in groupby(events, key=lambda event: event[:2]):
         whole = _joined([event for _, _, event in listings])

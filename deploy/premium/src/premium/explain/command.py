@@ -11,16 +11,14 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from premium.errors import CommandError
 from premium.explain.answers import Clocks, Timeline
 from premium.explain.decisions import Decisions, decided
 from premium.explain.view import explained
 from premium.moments import Local
-from premium.settings import Settings
-from premium.stack import Addresses, Stack
-from premium.stack.errors import StackError
+from premium.profile import CHECK, Profile, read_profile
 from shared.events import ticket_id_of
 from shared.platform.api_keys import Keyed
-from shared.platform.settings import load
 
 __all__ = ["explain", "ticket_named"]
 
@@ -35,50 +33,46 @@ def explain(
 ) -> None:
     """Tell what TICKET was promised, what happened, why it is due then, and why who has it."""
     ticket_id = ticket_named(ticket, external_id)
-    addresses = Stack.attach(load(Settings).home).addresses
-    Console().print(asyncio.run(_explained(addresses, ticket_id)))
+    Console().print(asyncio.run(_explained(read_profile(), ticket_id)))
 
 
 def ticket_named(ticket: str, external_id: str | None) -> UUID:
-    """Find the id of a ticket. Raises StackError for what names none."""
+    """Find the id of a ticket. Raises CommandError for what names none."""
     if external_id is not None:
         return ticket_id_of(ticket, external_id)
     try:
         return UUID(ticket)
     except ValueError:
-        raise StackError(
+        raise CommandError(
             f"{ticket!r} is no ticket id; give the id, or source and external id:"
             f" premium explain SOURCE EXTERNAL_ID"
         ) from None
 
 
-async def _explained(addresses: Addresses, ticket_id: UUID) -> RenderableType:
+async def _explained(profile: Profile, ticket_id: UUID) -> RenderableType:
     async with aiohttp.ClientSession(timeout=_ASK_S) as http:
-        monitor = _Service(http, addresses, "sla-monitor", ticket_id)
+        monitor = _Service(http, profile, "sla-monitor", ticket_id)
         clocks = await monitor.asked("clocks", Clocks)
         timeline = await monitor.asked("timeline", Timeline)
         try:
-            router = _Service(http, addresses, "router", ticket_id)
+            router = _Service(http, profile, "router", ticket_id)
             told = await router.asked("decision", Decisions)
-        except StackError as e:
+        except CommandError as e:
             return Group(explained(clocks, timeline), Text(f"\nWho has it, and why: {e}"))
         local = Local(clocks.ticket.time_zone if clocks.ticket else "UTC")
         return Group(explained(clocks, timeline), decided(told.decisions, local))
 
 
 class _Service:
-    """A service that knows of the ticket. Raises StackError for whatever goes wrong."""
+    """A service that knows of the ticket. Raises CommandError for whatever goes wrong."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, addresses: Addresses, name: Keyed, ticket_id: UUID
+        self, http: aiohttp.ClientSession, profile: Profile, name: Keyed, ticket_id: UUID
     ) -> None:
         self._http = http
         self._name = name
-        self._headers = addresses.headers(name)
-        try:
-            self._place = f"{addresses.http(name)}/v1/tickets/{ticket_id}"
-        except KeyError:
-            raise StackError(f"{name} has not run yet: run `premium up`") from None
+        self._headers = profile.headers(name)
+        self._place = f"{profile.url(name)}/v1/tickets/{ticket_id}"
 
     async def asked[T: BaseModel](self, what: str, kind: type[T]) -> T:
         """Ask for a part of what it knows."""
@@ -87,20 +81,19 @@ class _Service:
             async with self._http.get(place, headers=self._headers) as answer:
                 status, told = answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError) as e:
-            raise StackError(
-                f"{name} does not answer at {place} ({type(e).__name__});"
-                " see `premium status`, then `premium up`"
+            raise CommandError(
+                f"{name} does not answer at {place} ({type(e).__name__}); {CHECK}"
             ) from e
         if status == HTTPStatus.NOT_FOUND:
-            raise StackError(
+            raise CommandError(
                 f"{name} has heard nothing of this ticket ({place}); look for its request with"
                 " `premium redrive intake --list`"
             )
         if status != HTTPStatus.OK:
-            raise StackError(f"{name} answers {status}; see `premium logs {name}`")
+            raise CommandError(f"{name} answers {status}; see its log")
         try:
             return kind.model_validate_json(told)
         except ValidationError:
-            raise StackError(
+            raise CommandError(
                 f"{name} answers what this command cannot read: both must be of one version"
             ) from None

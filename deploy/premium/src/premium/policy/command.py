@@ -8,16 +8,13 @@ from typing import Annotated
 
 import typer
 
+from premium.errors import CommandError
 from premium.files import checked
 from premium.policy.changes import changes
 from premium.policy.lint import lint as lint_policy
 from premium.policy.publication import now, publish
-from premium.settings import Settings
-from premium.stack import Stack
-from premium.stack.addresses import Addresses
-from premium.stack.errors import StackError
+from premium.profile import CHECK, Profile, read_profile
 from shared.basics.errors import Transient
-from shared.platform.settings import load
 from shared.sla.policies import Policy, default_policy
 from shared.sla.policies.files import load_policy
 
@@ -55,7 +52,7 @@ def lint(
     try:
         told = [*lint_policy(found, since=first, zones=zone or (), regions=region or ())]
     except ValueError as e:
-        raise StackError(str(e)) from e
+        raise CommandError(str(e)) from e
     typer.echo("\n".join(told))
 
 
@@ -63,7 +60,7 @@ def lint(
 def apply(file: Annotated[Path, typer.Argument(help="a policy in YAML")]) -> None:
     """Publish FILE: from now on intake prices by it. What is accepted keeps its promises."""
     found = checked(_load, file)
-    before = _of_stack(lambda addresses: asyncio.run(publish(addresses, found)))
+    before = _of_deployment(lambda profile: asyncio.run(publish(profile, found)))
     typer.echo(f"{_title(found)} is in force, after {_title(before)}")
     for line in changes(before, found):
         typer.echo(f"  {line}")
@@ -78,12 +75,12 @@ def _title(found: Policy) -> str:
 
 
 def _today() -> date:
-    """Ask the stack's PostgreSQL: nothing else of ours knows what day it is."""
-    return _of_stack(lambda addresses: asyncio.run(now(addresses))).astimezone(UTC).date()
+    """Ask intake's PostgreSQL for the day."""
+    return _of_deployment(lambda profile: asyncio.run(now(profile))).astimezone(UTC).date()
 
 
-def _of_stack[T](ask: Callable[[Addresses], T]) -> T:
+def _of_deployment[T](ask: Callable[[Profile], T]) -> T:
     try:
-        return ask(Stack.attach(load(Settings).home).addresses)
+        return ask(read_profile())
     except Transient as e:
-        raise StackError(f"{e}; run `premium up`") from e
+        raise CommandError(f"{e}; {CHECK}") from e

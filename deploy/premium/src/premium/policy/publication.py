@@ -5,12 +5,13 @@ from typing import Final
 from uuid import uuid5
 
 from premium.compacted import latest
-from premium.stack.addresses import Addresses
+from premium.listings import publisher_of
+from premium.profile import Profile
 from shared.events import NAMESPACE, Envelope, PolicyPublished
 from shared.events.codec import headers_of, value_of
 from shared.platform import postgres
 from shared.platform.postgres import Database
-from shared.platform.publisher import Outgoing, Publisher
+from shared.platform.publisher import Outgoing
 from shared.sla.policies import Policy, default_policy
 
 __all__ = ["current", "now", "publish", "record_of"]
@@ -18,20 +19,20 @@ __all__ = ["current", "now", "publish", "record_of"]
 _SOURCE: Final = "premium"
 
 
-async def publish(addresses: Addresses, policy: Policy) -> Policy:
+async def publish(profile: Profile, policy: Policy) -> Policy:
     """Publish a policy as of now; the one that was in force comes back."""
-    before = await current(addresses.kafka_bootstrap)
-    publisher = Publisher(addresses.kafka_bootstrap, service="premium")
+    before = await current(profile.kafka_bootstrap, profile.topic_prefix)
+    publisher = publisher_of(profile)
     try:
-        await publisher.publish([record_of(policy, await now(addresses))])
+        await publisher.publish([record_of(policy, await now(profile))])
     finally:
         await publisher.stop()
     return before
 
 
-async def now(addresses: Addresses) -> datetime:
+async def now(profile: Profile) -> datetime:
     """Ask intake's database what time it is: by its time requests are taken."""
-    db = Database(addresses.dsn("intake"), service="premium")
+    db = Database(profile.dsn("intake"), service="premium")
     await db.start()
     try:
         async with db.session() as session:

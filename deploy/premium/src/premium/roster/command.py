@@ -6,15 +6,13 @@ from typing import Annotated
 
 import typer
 
+from premium.errors import CommandError
 from premium.files import checked
 from premium.listings import changes
+from premium.profile import CHECK, read_profile
 from premium.roster.files import read
 from premium.roster.publication import current, present, publish
-from premium.settings import Settings
-from premium.stack import Stack
-from premium.stack.errors import StackError
 from shared.basics.errors import Transient
-from shared.platform.settings import load
 
 __all__ = ["roster"]
 
@@ -37,15 +35,15 @@ def import_(
     Exit with 2 if FILE has a fault.
     """
     found = checked(read, file)
-    addresses = Stack.attach(load(Settings).home).addresses
+    profile = read_profile()
     try:
-        before = asyncio.run(current(addresses.kafka_bootstrap))
+        before = asyncio.run(current(profile.kafka_bootstrap, profile.topic_prefix))
         new = [one for one in present(before, found) if before.get(one.specialist_id) != one]
         for line in changes(before, new):
             typer.echo(line)
         if new and not dry_run:
-            asyncio.run(publish(addresses, new))
+            asyncio.run(publish(profile, new))
     except Transient as e:
-        raise StackError(f"{e}; run `premium up`") from e
+        raise CommandError(f"{e}; {CHECK}") from e
     same = len(found) - len(new)
     typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} as they were")

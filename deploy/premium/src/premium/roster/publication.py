@@ -6,11 +6,11 @@ from typing import Final
 from uuid import uuid5
 
 from premium.compacted import latest
-from premium.listings import listing
+from premium.listings import listing, publisher_of
 from premium.policy.publication import now
-from premium.stack.addresses import Addresses
+from premium.profile import Profile
 from shared.events import NAMESPACE, Envelope, SpecialistListed, SpecialistRemoved
-from shared.platform.publisher import Outgoing, Publisher
+from shared.platform.publisher import Outgoing
 
 __all__ = ["current", "present", "publish", "records"]
 
@@ -24,11 +24,11 @@ def records(specialists: Iterable[SpecialistListed], at: datetime) -> Iterator[O
         yield listing(Envelope.caused_by(cause, specialist, source=_SOURCE, time=at))
 
 
-async def publish(addresses: Addresses, specialists: Iterable[SpecialistListed]) -> None:
+async def publish(profile: Profile, specialists: Iterable[SpecialistListed]) -> None:
     """Publish specialists as of now. Raises Transient while a server is away."""
-    publisher = Publisher(addresses.kafka_bootstrap, service="premium")
+    publisher = publisher_of(profile)
     try:
-        await publisher.publish(records(specialists, await now(addresses)))
+        await publisher.publish(records(specialists, await now(profile)))
     finally:
         await publisher.stop()
 

@@ -9,10 +9,9 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from premium.errors import CommandError
 from premium.interrupt import run
-from premium.settings import Settings
-from premium.stack import Stack
-from premium.stack.errors import StackError
+from premium.profile import CHECK, read_profile
 from premium.watch.follow import Since, following
 from premium.watch.screen import Screen, screen_on
 from premium.watch.silence import Silence
@@ -20,7 +19,6 @@ from premium.watch.view import broken_line
 from shared.basics.clock import elapsed_s
 from shared.basics.errors import Transient
 from shared.events import BreachFact, WatermarkAdvanced
-from shared.platform.settings import load
 
 __all__ = ["Watched", "watch"]
 
@@ -52,13 +50,13 @@ def watch(
     Goes on until Ctrl-C. Red means that no watermark came for 5 s: silence then proves nothing.
     """
     del what  # there is but one yet
-    bootstrap = Stack.attach(load(Settings).home).addresses.kafka_bootstrap
+    profile = read_profile()
+    bootstrap, prefix = profile.kafka_bootstrap, profile.topic_prefix
+    screen = screen_on(Console())
     try:
-        proven = run(watched(bootstrap, screen_on(Console()), since=since, once_s=once))
+        proven = run(watched(bootstrap, screen, since=since, once_s=once, topic_prefix=prefix))
     except (KafkaError, OSError, Transient) as e:
-        raise StackError(
-            f"cannot watch at {bootstrap}: {e}; see `premium status`, then `premium up`"
-        ) from e
+        raise CommandError(f"cannot watch at {bootstrap}: {e}; {CHECK}") from e
     if once is not None:
         raise typer.Exit({True: 0, False: _UNPROVEN, None: _INTERRUPTED}[proven])
 

@@ -8,7 +8,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from premium.proof.broker import Broker, Offsets
+from premium.broker import Broker, Offsets
 from shared.basics.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, Skipped, read

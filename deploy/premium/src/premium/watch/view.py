@@ -60,8 +60,7 @@ def silence_line(proof: Proof) -> Text:
         return Text(
             f"SILENCE PROVES NOTHING: no watermark of partition {proof.oldest} for"
             f" {proof.age_s:.0f} s, {judged} was judged · {sums}. The monitor may be dead: see"
-            " `premium status` and `premium logs sla-monitor`; `premium up` starts what is not"
-            " running",
+            " whether sla-monitor runs (its /ready), and its log",
             style="bold red",
         )
     if proof.evaluated_to is None or proof.unheard:

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
+from premium.errors import CommandError
 from premium.files import checked
-from premium.settings import Settings
-from premium.stack import Stack
-from premium.stack.errors import StackError
+from premium.profile import CHECK, read_profile
 from premium.webhooks import store
 from premium.webhooks.changes import changes, title
 from shared.basics.errors import Transient
 from shared.platform.postgres import Database, Tx
-from shared.platform.settings import load
 from shared.webhooks import Connection, load_connections
 
 __all__ = ["apply_connections", "webhooks"]
@@ -49,7 +47,7 @@ def list_() -> None:
 def remove(name: Annotated[str, typer.Argument(help="a connection")]) -> None:
     """Take the connection NAME out of force: what it sends is answered 404 from now on."""
     if not _of_intake(lambda tx: store.remove(tx, name)):
-        raise StackError(f"no connection {name!r}; `premium webhooks list` has them")
+        raise CommandError(f"no connection {name!r}; `premium webhooks list` has them")
     typer.echo(f"- {name}")
 
 
@@ -66,10 +64,10 @@ async def apply_connections(
 
 
 def _of_intake[T](ask: Callable[[Tx], Awaitable[T]]) -> T:
-    """Ask in one transaction on the database of the running stack's intake."""
+    """Ask in one transaction on the database of intake."""
 
     async def asked() -> T:
-        db = Database(Stack.attach(load(Settings).home).addresses.dsn("intake"), service="premium")
+        db = Database(read_profile().dsn("intake"), service="premium")
         await db.start()
         try:
             async with db.transaction() as tx:
@@ -80,4 +78,4 @@ def _of_intake[T](ask: Callable[[Tx], Awaitable[T]]) -> T:
     try:
         return asyncio.run(asked())
     except Transient as e:
-        raise StackError(f"{e}; run `premium up`") from e
+        raise CommandError(f"{e}; {CHECK}") from e

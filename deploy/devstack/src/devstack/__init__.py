@@ -1,0 +1,1 @@
+"""The local stack: real PostgreSQL, Kafka, mail and the services, each a process."""

@@ -1,0 +1,46 @@
+"""Kafka's jars: pinned by a list, kept in the user's cache, fetched when they are not there."""
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from devstack.jar import CACHE, Jar
+from devstack.reporting import Reporter
+from devstack.state import locked, speaking_of
+
+__all__ = ["classpath", "fetch"]
+
+
+@cache
+def _jars() -> list[Jar]:
+    """Read the list. It is written out, not resolved: every start gets the very same files."""
+    text = resources.files("devstack").joinpath("kafka.jars").read_text()
+    lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
+    return [
+        Jar(group, artifact, version, int(size_bytes), sha256)
+        for where, size_bytes, sha256 in lines
+        for group, artifact, version in [where.split(":")]
+    ]
+
+
+def classpath() -> list[Path]:
+    """Where the jars are, or will be."""
+    return [jar.path for jar in _jars()]
+
+
+async def fetch(report: Reporter) -> None:
+    """Fetch the jars that are not in the cache yet. Raises CommandError without a network."""
+    if all(path.exists() for path in classpath()):
+        return
+    with speaking_of(CACHE, moved_by="XDG_CACHE_HOME"):
+        CACHE.mkdir(parents=True, exist_ok=True)
+    async with locked(CACHE / "lock", report):
+        missing = [jar for jar in _jars() if not jar.path.exists()]
+        if not missing:
+            return  # whoever held the lock fetched them
+        size_bytes = sum(jar.size_bytes for jar in missing)
+        what = f"Apache Kafka: {len(missing)} jars, {size_bytes / 1e6:.0f} MB, from Maven Central"
+        with report.fetching(what, size_bytes) as advance:
+            from devstack.maven import Fetch  # noqa: PLC0415 - slow, and needed but once
+
+            await Fetch(advance).all(missing)

@@ -1,0 +1,19 @@
+"""What the local stack reads from the environment."""
+
+from typing import Annotated
+
+from pydantic import Field, Secret
+
+from premium import settings
+
+__all__ = ["Settings"]
+
+
+class Settings(settings.Settings):
+    """Where the stack lives, and which servers it uses instead of starting its own."""
+
+    kafka_bootstrap: str | None = Field(None, pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
+    postgres_dsn: Secret[Annotated[str, Field(pattern=r"^postgres(ql)?://")]] | None = None
+    """Of a role that may create roles and databases."""
+    postgres_pooler: str | None = Field(None, pattern=r"^[^\s:/,]+:\d+$")
+    """A pooler in transaction mode, by which services reach that server."""

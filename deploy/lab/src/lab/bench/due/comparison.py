@@ -1,0 +1,40 @@
+"""Ours beside the peers: each in its turn, alone on the machine, with as many clocks open."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import uuid4
+
+from lab.bench.due.batch import Batch
+from lab.bench.due.plan import Plan
+from lab.bench.due.sheet import Sheet, outcomes
+from lab.bench.due.trial import Outcome, Subject, at_once, steady, trial
+
+__all__ = ["compared", "still_open"]
+
+
+def still_open(now: datetime, count: int) -> Batch:
+    """Let clocks be due in a month, a millisecond apart: they only are there."""
+    return Batch(uuid4().hex, count, now + timedelta(days=30), timedelta(milliseconds=1))
+
+
+async def compared(
+    subjects: Sequence[Subject], plan: Plan, say: Callable[[str], None]
+) -> AsyncIterator[Sheet]:
+    """Measure both loads on each, alternating, so that what else goes on falls on all."""
+    for subject in subjects:
+        say(f"{subject.name}: {plan.open:,} clocks are opened")
+        await subject.prepare(still_open(await subject.now(), plan.open))
+    loads: dict[str, Callable[[datetime], Batch]] = {
+        f"{plan.rate_hz:g} due a second": partial(steady, rate_hz=plan.rate_hz, count=plan.count),
+        f"{plan.at_once:,} due at one instant": partial(at_once, count=plan.at_once),
+    }
+    for load, make in loads.items():
+        title = f"Due to Kafka, {load}, {plan.open:,} others open"
+        found: dict[str, list[Outcome]] = {subject.name: [] for subject in subjects}
+        for number in range(1, plan.repeats + 1):
+            for subject in subjects:
+                say(f"{title}: {subject.name}, {number} of {plan.repeats}")
+                async with subject.working():
+                    found[subject.name].append(await trial(subject, make))
+        yield Sheet(title=title, rows=outcomes(found))

@@ -1,0 +1,151 @@
+"""`premium bench-match`: how fast router matches, beside transactions that decide nothing."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import asyncpg
+import structlog
+import typer
+from rich.console import Console
+
+from devstack.console import Shown
+from devstack.stack import Stack
+from lab.bench.environment import environment, where
+from lab.bench.match.floor import Floor
+from lab.bench.match.seeding import seed
+from lab.bench.report import Figure, Report, Section, percentile, write
+from lab.own_stack import own_stack
+from premium.errors import CommandError
+from premium.interrupt import run
+
+__all__ = ["bench_match"]
+
+_ROUTER: Final = "router"
+_MIB: Final = 2**20
+
+
+def bench_match(  # noqa: PLR0913 - a command's options are its arguments
+    *,
+    specialists: Annotated[int, typer.Option(min=100, help="On the roster.")] = 15_000,
+    queued: Annotated[int, typer.Option(min=1_000, help="Tickets that wait.")] = 50_000,
+    singles: Annotated[int, typer.Option(min=100, help="Decisions one by one.")] = 1_000,
+    batches: Annotated[int, typer.Option(min=1, help="Of 500 answers each.")] = 40,
+    newcomers: Annotated[int, typer.Option(min=10, help="Who come online.")] = 50,
+    report: Annotated[
+        Path | None, typer.Option(help="Write every value to this file, as JSON.")
+    ] = None,
+) -> None:
+    """Measure matching on a full roster with a long queue: each answer frees room for who waits.
+
+    A stack of its own, with fresh data, is started and removed. Kafka is not in the figures.
+    """
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    asked = {"singles": singles, "batches": batches, "newcomers": newcomers}
+    found = run(_measured(Console(), asked, specialists=specialists, queued=queued))
+    if report is not None:
+        write(report, found)
+
+
+async def _measured(
+    console: Console, asked: dict[str, int], *, specialists: int, queued: int
+) -> Report:
+    shown = Shown(console)
+    async with own_stack("bench", shown, [_ROUTER]) as stack:
+        described = environment(state.title for state in await stack.states() if state.pid)
+        console.print(where(described))
+        await stack.stop(_ROUTER)
+        shown.say(f"{specialists:,} specialists, {queued:,} who wait")
+        dsn = stack.addresses.dsn(_ROUTER, owner=True)
+        await seed(dsn, specialists=specialists, queued=queued)
+        shown.say("Ours")
+        ours = await _timed(stack, asked)
+        shown.say("The floor")
+        section = _section(ours, await _floor(dsn, asked, ours["batch_size"]))
+    console.print(section.table())
+    return Report(environment=described, sections=(section,))
+
+
+async def _timed(stack: Stack, asked: dict[str, int]) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "router.timing", json.dumps(asked)),
+        env={
+            **os.environ,
+            "ROUTER_DSN": stack.addresses.dsn(_ROUTER),
+            "ROUTER_KAFKA_BOOTSTRAP": stack.addresses.kafka_bootstrap,
+            "ROUTER_HTTP_PORT": "0",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    told, faults = await process.communicate()
+    if process.returncode != 0:
+        last = (faults.decode().strip().splitlines() or ["without a word"])[-1]
+        raise CommandError(f"router.timing ended with {process.returncode}: {last}")
+    found: dict[str, Any] = json.loads(told)
+    return found
+
+
+async def _floor(dsn: str, asked: dict[str, int], batch: int) -> dict[str, list[float]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        floor = Floor(connection)
+        await floor.make()
+        await floor.taken(batch)
+        return {
+            "single": [await floor.taken(1) for _ in range(asked["singles"])],
+            "batch": [await floor.taken(batch) for _ in range(asked["batches"])],
+        }
+    finally:
+        await connection.close()
+
+
+def _section(ours: dict[str, Any], floor: dict[str, list[float]]) -> Section:
+    def ms(found: dict[str, Any], what: str, percent: int) -> tuple[float, ...]:
+        return (1000 * percentile(found[what], percent),)
+
+    def per_s(found: dict[str, Any]) -> tuple[float, ...]:
+        return tuple(ours["batch_size"] / took_s for took_s in found["batch"])
+
+    return Section(
+        title="Matching: an answer is taken, its room freed, who waits assigned, why is told",
+        figures=(
+            Figure(name="load the roster", unit="s", ours=tuple(ours["load"])),
+            Figure(
+                name="one decision, p50",
+                unit="ms",
+                floor=ms(floor, "single", 50),
+                ours=ms(ours, "single", 50),
+            ),
+            Figure(
+                name="one decision, p99",
+                unit="ms",
+                floor=ms(floor, "single", 99),
+                ours=ms(ours, "single", 99),
+                goal="<= 10",
+            ),
+            Figure(
+                name="assignments",
+                unit="a second",
+                floor=per_s(floor),
+                ours=per_s(ours),
+                goal=">= 1,000",
+            ),
+            Figure(
+                name="router's processor time for an assignment",
+                unit="ms",
+                ours=(1000 * ours["busy_s"],),
+            ),
+            Figure(
+                name="who comes online is used, p99",
+                unit="ms",
+                ours=ms(ours, "newcomer", 99),
+                goal="<= 100",
+            ),
+            Figure(name="memory grown", unit="MiB", ours=(ours["grown_bytes"] / _MIB,)),
+        ),
+    )

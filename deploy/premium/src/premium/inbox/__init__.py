@@ -1,0 +1,1 @@
+"""Sign-in links into the inbox, and who may have one."""

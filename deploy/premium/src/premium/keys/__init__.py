@@ -1,0 +1,1 @@
+"""API keys of the services: made, replaced, ended, listed."""

@@ -1,0 +1,184 @@
+"""A profile: a TOML file that says where a deployment is, and how an operator gets in.
+
+The file names Kafka, each service's URL, the file of an API key for it, and the DSN of its database
+for the commands that work in one. The local stack writes its own.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from premium.errors import CommandError
+from premium.settings import Settings
+from shared.platform.settings import load
+
+__all__ = [
+    "CHECK",
+    "PROFILE_NAME",
+    "SERVICES",
+    "Profile",
+    "ServiceName",
+    "choose",
+    "chosen",
+    "read_profile",
+    "service_named",
+]
+
+type ServiceName = Literal["intake", "router", "sla-monitor", "notifier"]
+
+SERVICES: Final[tuple[ServiceName, ...]] = ("intake", "router", "sla-monitor", "notifier")
+PROFILE_NAME: Final = "profile.toml"
+"""What the local stack calls its profile, in its folder."""
+
+CHECK: Final = "see that it runs, and what the profile says of it"
+"""What to do where something does not answer that a profile names."""
+_REMEDY: Final = "run `premium up`, or name a profile by --profile or PREMIUM_PROFILE"
+_HEADER: Final = "authorization: Bearer "
+"""How a key file begins that `curl -H @FILE` can read too."""
+
+_chosen: Final[ContextVar[Path | None]] = ContextVar("profile", default=None)
+
+
+def choose(file: Path | None) -> None:
+    """Use this profile from now on; with None, the one of the local stack."""
+    _chosen.set(file or _local())
+
+
+def chosen() -> Path:
+    """Return the file of the profile in use, whether it exists or not."""
+    return _chosen.get() or _local()
+
+
+def _local() -> Path:
+    return load(Settings).home / PROFILE_NAME
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Kafka(_Part):
+    bootstrap: Annotated[str, Field(pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")]
+    topic_prefix: str = ""
+
+
+class _Service(_Part):
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    key_file: Path | None = None
+    dsn: SecretStr | None = None
+    dsn_file: Path | None = None
+
+
+class _Document(_Part):
+    kafka: _Kafka | None = None
+    services: dict[ServiceName, _Service] = {}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One deployment. Each property raises CommandError where the file lacks the entry for it."""
+
+    file: Path
+    _document: _Document
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """The brokers, as host:port,host:port."""
+        return self._kafka().bootstrap
+
+    @property
+    def topic_prefix(self) -> str:
+        """What the deployment puts before the name of each topic."""
+        return self._kafka().topic_prefix
+
+    def url(self, service: ServiceName) -> str:
+        """Return where a service answers HTTP, without a slash at the end."""
+        url = self._service(service).url
+        if url is None:
+            raise self._missing(f"services.{service}.url")
+        return url.rstrip("/")
+
+    def headers(self, service: ServiceName) -> Mapping[str, str]:
+        """Return the HTTP header that carries the API key for a service."""
+        entry = f"services.{service}.key_file"
+        file = self._service(service).key_file
+        if file is None:
+            raise self._missing(entry)
+        key = self._text(file, entry).removeprefix(_HEADER)
+        return {"authorization": f"Bearer {key}"}
+
+    def dsn(self, service: ServiceName) -> str:
+        """Return the DSN of a service's database, for the role that owns its tables."""
+        entry = f"services.{service}.dsn"
+        given = self._service(service)
+        if given.dsn is not None:
+            dsn = given.dsn.get_secret_value()
+        elif given.dsn_file is not None:
+            entry = f"{entry}_file"
+            dsn = self._text(given.dsn_file, entry)
+        else:
+            raise self._missing(entry)
+        if not dsn.startswith(("postgresql://", "postgres://")):
+            raise CommandError(
+                f"{self.file}: {entry} must give a DSN, as postgresql://ROLE:PASSWORD@HOST/NAME"
+            )
+        return dsn
+
+    def _kafka(self) -> _Kafka:
+        if self._document.kafka is None:
+            raise self._missing("kafka.bootstrap")
+        return self._document.kafka
+
+    def _service(self, service: ServiceName) -> _Service:
+        return self._document.services.get(service, _Service())
+
+    def _missing(self, entry: str) -> CommandError:
+        return CommandError(f"{self.file} has no entry {entry}: add it, or {_REMEDY}")
+
+    def _text(self, file: Path, entry: str) -> str:
+        """Read a file that the profile names, by a path from the profile's own folder."""
+        place = self.file.parent / file.expanduser()
+        try:
+            text = place.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as e:
+            fault = e.strerror if isinstance(e, OSError) else "no text"
+            raise CommandError(
+                f"cannot read {place}: {fault}; make it readable, or correct {entry} in {self.file}"
+            ) from None
+        if not text or "\n" in text:
+            raise CommandError(
+                f"{place} must hold one line: mend it, or correct {entry} in {self.file}"
+            )
+        return text
+
+
+def service_named(name: str) -> ServiceName:
+    """Return the service of that name. Raises CommandError where there is none."""
+    for service in SERVICES:
+        if service == name:
+            return service
+    raise CommandError(f"no service {name!r}: choose one of {', '.join(SERVICES)}")
+
+
+def read_profile(file: Path | None = None) -> Profile:
+    """Read a profile, the one in use if none is named.
+
+    Raises CommandError where it is missing or has a fault.
+    """
+    file = file or chosen()
+    try:
+        document = _Document.model_validate(tomllib.loads(file.read_text("utf-8")))
+    except OSError as e:
+        raise CommandError(f"cannot read the profile {file}: {e.strerror}; {_REMEDY}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise CommandError(f"the profile {file} is no TOML: {e}; mend it") from None
+    except ValidationError as e:
+        fault = e.errors(include_input=False, include_url=False)[0]
+        entry = ".".join(map(str, fault["loc"]))
+        raise CommandError(f"{file}, entry {entry}: {fault['msg']}; mend it") from None
+    return Profile(file, document)

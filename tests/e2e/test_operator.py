@@ -1,0 +1,150 @@
+"""An operator's install of `premium` alone works by a profile on a stack that others started."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import httpx
+import pytest
+from tests.e2e.conftest import Watch
+from tests.e2e.test_one_ticket import now, request
+from tests.wheels import installed
+
+from devstack.stack import Stack
+from lab.demo.script import ROSTER
+from premium.profile import SERVICES
+from shared.events import TicketAssigned
+from shared.platform.api_keys import SCOPES
+
+EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
+HUBSPOT: Final = "hubspot-tickets"
+RUN_S_MAX: Final = 60
+
+type Premium = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def profile(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a profile as an operator would: addresses, and files of keys and of a DSN."""
+    folder = tmp_path_factory.mktemp("operator")
+    lines = [f'kafka.bootstrap = "{stack.addresses.kafka_bootstrap}"']
+    for service in SERVICES:
+        lines += [f"[services.{service}]", f'url = "{stack.addresses.http(service)}"']
+        (folder / f"{service}.dsn").write_text(stack.addresses.dsn(service, owner=True))
+        lines.append(f'dsn_file = "{service}.dsn"')
+    for service in SCOPES:
+        key = stack.addresses.headers(service)["authorization"].removeprefix("Bearer ")
+        (folder / f"{service}.key").write_text(key)
+        at = lines.index(f"[services.{service}]") + 1
+        lines.insert(at, f'key_file = "{service}.key"')
+    file = folder / "acceptance.toml"
+    file.write_text("\n".join(lines))
+    return file
+
+
+@pytest.fixture(scope="module")
+def premium(profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Premium:
+    """Give the command of an environment that holds nothing but `premium`, in a folder of its own.
+
+    By turns the profile is named by its option and by the environment.
+    """
+    program = installed("premium", tmp_path_factory.mktemp("wheel")) / "premium"
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    others = {k: v for k, v in os.environ.items() if not k.startswith("PREMIUM_")}
+    env = {**others, "PYTHONPATH": "", "COLUMNS": "200"}
+    named: tuple[tuple[list[str], dict[str, str]], ...] = (
+        ([], {"PREMIUM_PROFILE": str(profile)}),
+        (["--profile", str(profile)], {}),
+    )
+    runs: list[str] = []
+
+    def run(*words: str, given: str = "") -> str:
+        options, extra = named[len(runs) % 2]
+        ran = subprocess.run(
+            [program, *options, *words],
+            cwd=elsewhere,
+            env={**env, **extra},
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=RUN_S_MAX,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert not any(elsewhere.iterdir())
+        runs.append(ran.stdout)
+        return ran.stdout
+
+    return run
+
+
+def test_lists_are_published_and_read_back(premium: Premium, tmp_path: Path) -> None:
+    """Accounts are answered by intake; what is published already changes nothing."""
+    file = tmp_path / "accounts.csv"
+    file.write_text(
+        "account_id,since,super_admins,seats\noperated,2026-01-01T00:00:00Z,ada,everyone\n"
+    )
+    assert "operated: listed" in premium("accounts", "import", str(file))
+    assert "0 changed" in premium("accounts", "import", str(file))
+    assert "0 changed" in premium("roster", "import", str(ROSTER))
+    assert "policy" in premium("policy", "lint")
+
+
+@pytest.mark.parametrize(
+    ("service", "scope"),
+    [("intake", "tickets:write"), ("router", "desk:act"), ("sla-monitor", "clocks:read")],
+)
+def test_keys_are_made_replaced_and_ended(premium: Premium, service: str, scope: str) -> None:
+    """In the database of each service that has keys."""
+    where = ("--service", service)
+    first = premium("keys", "create", "operator", "profile", "--scope", scope, *where).strip()
+    second = premium("keys", "rotate", "operator", "profile", *where).strip()
+    for key in (first, second):
+        prefix = key.removeprefix("pk_")[:8]
+        premium("keys", "revoke", prefix, *where)
+        assert f"{prefix}  operator profile: revoked" in premium("keys", "list", *where)
+
+
+def test_webhooks_are_put_in_force_and_taken_out(premium: Premium) -> None:
+    """In intake's database."""
+    premium("webhooks", "apply", str(EXAMPLES / "webhooks-hubspot.yaml"))
+    assert HUBSPOT in premium("webhooks", "list")
+    premium("webhooks", "remove", HUBSPOT)
+    assert HUBSPOT not in premium("webhooks", "list")
+
+
+async def test_a_ticket_is_explained(
+    premium: Premium, stack: Stack, http: httpx.AsyncClient, watch: Watch
+) -> None:
+    """By the URLs and keys of sla-monitor and router."""
+    form = request(await now(stack))
+    answer = await http.post(f"{stack.addresses.http('intake')}/v1/tickets", json=form)
+    ticket_id = UUID(answer.json()["ticket_id"])
+    facts = await watch.until(ticket_id, TicketAssigned)
+    [name] = [f.event.specialist_id for f in facts if isinstance(f.event, TicketAssigned)]
+    explained = premium("explain", str(ticket_id))
+    assert "Who has it, and why" in explained
+    assert name in explained
+    link = premium("inbox", "link", name).strip()
+    assert link.startswith(stack.addresses.http("router"))
+    assert (await http.post(link)).status_code < httpx.codes.BAD_REQUEST
+    assert "silence holds" in premium("watch", "breaches", "--once", "30")
+
+
+async def test_a_record_is_sent_and_read(premium: Premium, stack: Stack) -> None:
+    """By the brokers of the profile; dead letters are found in the databases."""
+    form = request(await now(stack))
+    key = f"{form['source']}/{form['external_id']}"
+    premium("produce", "inbound.v1", key, given=json.dumps(form))
+    [receipt] = _lines(premium("consume", "receipts.v1", key))
+    assert json.loads(receipt)["external_id"] == form["external_id"]
+    for service in SERVICES:
+        assert "dead letters found" in premium("redrive", service, "--list")
+
+
+def _lines(text: str) -> list[str]:
+    return text.strip().splitlines()

@@ -1,0 +1,178 @@
+"""The demo's proof: it passes what is right, and names each thing that is not."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+import pytest
+
+from lab.demo.audit import Evidence, Finding, audit
+from lab.demo.day import Sending
+from lab.demo.ledger import Ledger
+from lab.proof.tables import Books, Deed, Routed, Timed
+from lab.proof.verdict import fact_id
+from lab.proof.wire import Published, Wire
+from shared.events import (
+    AssignmentReleased,
+    ClockMet,
+    ClockStarted,
+    Event,
+    LaterFact,
+    NotificationSent,
+    OfferAccepted,
+    OfferExpired,
+    PromiseBreached,
+    PromiseRetracted,
+    SeverityConfirmed,
+    SupportRequest,
+    TicketAccepted,
+    TicketAssigned,
+    TicketOffered,
+    TicketResponded,
+)
+from shared.platform.dead_letters import DeadLetter
+
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
+REQUEST = SupportRequest(
+    source="test",
+    external_id="1",
+    account_id="alder-finch",
+    requester_id="admin-1",
+    role="super_admin",
+    channel="email",
+    language="en",
+    subject="A question",
+    occurred_at=NOON,
+)
+ANSWER = LaterFact(
+    source="test", external_id="1", type="responded", occurred_at=NOON + timedelta(minutes=5)
+)
+TICKET = REQUEST.ticket_id
+DELIVERY = UUID(int=7)
+BAD = Sending(NOON, "kafka", b"bad", b"{", reason="bad_json")
+
+
+def published(event: type[Event], name: UUID | None = None, **about: str) -> Published:
+    """Put a fact about the ticket on its topic."""
+    name = name or uuid5(TICKET, f"{event.type}{about}")
+    return Published(event.topic, name, event.type, str(TICKET), b"", about)
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    """Give one request, answered in time, and one bad record: all as it must be."""
+    ledger = Ledger()
+    ledger.write(REQUEST)
+    ledger.write(ANSWER)
+    ledger.garbage.append(BAD)
+    facts = [
+        published(TicketAccepted, fact_id(REQUEST)),
+        published(TicketResponded, fact_id(ANSWER)),
+        published(TicketOffered, specialist_id="mara", offer_id="1"),
+        published(OfferAccepted, specialist_id="mara", offer_id="1"),
+        published(TicketAssigned, specialist_id="mara"),
+        published(AssignmentReleased, specialist_id="mara"),
+        published(ClockStarted, kind="first_response"),
+        published(ClockMet, kind="first_response"),
+        published(NotificationSent, delivery_id=str(DELIVERY)),
+    ]
+    letter = DeadLetter(1, "inbound.v1", 0, 0, "bad_json", "not JSON", BAD.key, BAD.value, [])
+    return Evidence(
+        ledger=ledger,
+        wire=Wire(facts={fact.id: fact for fact in facts}),
+        books=Books(
+            tickets=frozenset({TICKET}),
+            routed=[Routed(TICKET, 1, waiting=False)],
+            deeds=[Deed(TICKET, "accept", "mara", NOON, None)],
+            clocks=[Timed(TICKET, "first_response", "met", None, None)],
+            deliveries={DELIVERY: "sent"},
+            parked=[letter],
+        ),
+        mails=frozenset({DELIVERY.hex}),
+        surprises=[],
+    )
+
+
+def add(evidence: Evidence, fact: Published) -> None:
+    """Publish one fact more."""
+    evidence.wire.facts[fact.id] = fact
+
+
+def parked(evidence: Evidence) -> list[DeadLetter]:
+    """Reach for the dead letters."""
+    assert isinstance(evidence.books.parked, list)
+    return evidence.books.parked
+
+
+def done(evidence: Evidence) -> list[Deed]:
+    """Reach for what people did."""
+    assert isinstance(evidence.books.deeds, list)
+    return evidence.books.deeds
+
+
+def lose(evidence: Evidence, kind: type[Event]) -> None:
+    """Take the facts of one type away."""
+    for fact in list(evidence.wire.of_type(kind.type)):
+        del evidence.wire.facts[fact.id]
+
+
+def faulty(findings: list[Finding]) -> set[str]:
+    """Name the findings with faults."""
+    return {finding.what for finding in findings if finding.faults}
+
+
+def test_what_is_as_it_must_be_has_no_faults(evidence: Evidence) -> None:
+    """Every finding passes."""
+    assert faulty(audit(evidence)) == set()
+
+
+BREACH = published(PromiseBreached, kind="first_response", due_at="13:00")
+
+FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
+    "a request is lost": (lambda e: lose(e, TicketAccepted), "documents"),
+    "a fact is lost": (lambda e: lose(e, TicketResponded), "documents"),
+    "a fact is doubled": (lambda e: add(e, published(TicketResponded)), "documents"),
+    "garbage is not parked": (lambda e: parked(e).clear(), "garbage"),
+    "garbage is parked twice": (lambda e: parked(e).extend(parked(e)), "garbage"),
+    "a promise is broken": (lambda e: add(e, BREACH), "promises"),
+    "what was never said is taken back": (
+        lambda e: add(e, published(PromiseRetracted, retracted_id="7", kind="first_response")),
+        "retractions",
+    ),
+    "a ticket is assigned twice": (
+        lambda e: add(e, published(TicketAssigned, specialist_id="tom")),
+        "assignments",
+    ),
+    "an offer has no end": (lambda e: lose(e, OfferAccepted), "offers"),
+    "an offer has two ends": (
+        lambda e: add(e, published(OfferExpired, specialist_id="mara", offer_id="1")),
+        "offers",
+    ),
+    "an act is not told": (lambda e: done(e).append(done(e)[0]), "acts"),
+    "nobody did what is told": (lambda e: add(e, published(SeverityConfirmed)), "acts"),
+    "a ticket is never released": (lambda e: lose(e, AssignmentReleased), "assignments"),
+    "nobody says what became of a mail": (lambda e: lose(e, NotificationSent), "mails"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_named(evidence: Evidence, fault: str) -> None:
+    """One thing wrong is one finding wrong, beside what follows from it."""
+    harm, named = FAULTS[fault]
+    harm(evidence)
+    assert named in faulty(audit(evidence))
+
+
+def test_a_breach_that_was_taken_back_is_none(evidence: Evidence) -> None:
+    """Announced and retracted comes to nothing."""
+    add(evidence, BREACH)
+    add(evidence, published(PromiseRetracted, kind="first_response", retracted_id=str(BREACH.id)))
+    found = {finding.what: finding for finding in audit(evidence)}
+    assert found["promises"].faults == []
+    assert found["retractions"].number == "1"
+
+
+def test_a_mail_that_never_came_is_missing(evidence: Evidence) -> None:
+    """Said to be sent is not enough: the sink has it or not."""
+    lost = Evidence(evidence.ledger, evidence.wire, evidence.books, frozenset(), evidence.surprises)
+    assert faulty(audit(lost)) == {"mails"}
