@@ -9,7 +9,7 @@ PARALLEL := $(PYTEST) -n logical --dist loadfile
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs format images
+.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs format images release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -89,6 +89,9 @@ format: $(READY) ## put the code into shape
 
 images: $(READY) ## container images of PostgreSQL and Kafka without an image registry (root, Debian)
 	@$(RUN) deploy/test-images/build $(ARGS)
+
+release: $(READY) ## make a release in this clone, without pushing it: make release VERSION=x.y.z
+	@$(RUN) python deploy/release.py "$(VERSION)" "$$(date -u +%F)"
 
 $(READY): uv.lock pyproject.toml .python-version $(wildcard */pyproject.toml */*/pyproject.toml) deploy/setup
 	@deploy/setup
