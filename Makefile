@@ -80,7 +80,7 @@ accuracy: $(READY) ## how well language and business-critical claims are read, o
 	@$(PYTEST) tests/accuracy -s $(ARGS)
 	@$(RUN) uv run --frozen --inexact --group accuracy python -m tests.accuracy
 
-docs: $(READY) ## write anew what is generated from code: README's table, docs/api
+docs: $(READY) ## generate from code: README's table, docs/api, docs/reference
 	@$(RUN) python -m docs $(ARGS)
 
 format: $(READY) ## put the code into shape

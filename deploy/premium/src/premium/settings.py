@@ -1,4 +1,4 @@
-"""What the operator's command is told by the environment."""
+"""The settings of the operator's command."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,16 @@ __all__ = ["Settings"]
 class Settings(BaseSettings):
     """Where the stack lives, and which servers it uses instead of starting its own."""
 
-    model_config = SettingsConfigDict(env_prefix="PREMIUM_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PREMIUM_", frozen=True, env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     home: Path = Path(".premium")
+    """The folder of the local stack: its state, data, logs and keys."""
     kafka_bootstrap: str | None = Field(None, pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
+    """Kafka's brokers, as `host:port`, separated by commas: used instead of starting one."""
     postgres_dsn: Secret[Annotated[str, Field(pattern=r"^postgres(ql)?://")]] | None = None
-    """Of a role that may create roles and databases."""
+    """A PostgreSQL server, used instead of starting one: as `postgresql://user:password@host:port`,
+    of a role that may create roles and databases."""
     postgres_pooler: str | None = Field(None, pattern=r"^[^\s:/,]+:\d+$")
-    """A pooler in transaction mode, by which services reach that server."""
+    """A pooler in transaction mode (`host:port`), through which services reach that server."""
