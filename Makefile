@@ -9,10 +9,10 @@ PARALLEL := $(PYTEST) -n logical --dist loadfile
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs format images release
+.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs docs-site format images release
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(READY) ## a believable day of premium requests through the running system, live (ARGS=--once ends by itself)
 	@$(RUN) premium demo $(ARGS)
@@ -82,6 +82,11 @@ accuracy: $(READY) ## how well language and business-critical claims are read, o
 
 docs: $(READY) ## generate from code: README's table, docs/api, docs/reference
 	@$(RUN) python -m docs $(ARGS)
+
+docs-site: $(READY) ## build the docs site into site/, which loads nothing from outside
+	@$(RUN) python -m docs.site gather
+	@$(RUN) NO_MKDOCS_2_WARNING=1 uv run --frozen --inexact --group docs mkdocs build --quiet --strict
+	@$(RUN) python -m docs.site check
 
 format: $(READY) ## put the code into shape
 	@$(RUN) ruff format .
