@@ -9,10 +9,10 @@ PARALLEL := $(PYTEST) -n logical --dist loadfile
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs format images
+.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs docs-site format images release
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(READY) ## a believable day of premium requests through the running system, live (ARGS=--once ends by itself)
 	@$(RUN) premium demo $(ARGS)
@@ -80,8 +80,13 @@ accuracy: $(READY) ## how well language and business-critical claims are read, o
 	@$(PYTEST) tests/accuracy -s $(ARGS)
 	@$(RUN) uv run --frozen --inexact --group accuracy python -m tests.accuracy
 
-docs: $(READY) ## write anew what is generated from code: README's table, docs/api
+docs: $(READY) ## generate from code: README's table, docs/api, docs/reference
 	@$(RUN) python -m docs $(ARGS)
+
+docs-site: $(READY) ## build the docs site into site/, which loads nothing from outside
+	@$(RUN) python -m docs.site gather
+	@$(RUN) NO_MKDOCS_2_WARNING=1 uv run --frozen --inexact --group docs mkdocs build --quiet --strict
+	@$(RUN) python -m docs.site check
 
 format: $(READY) ## put the code into shape
 	@$(RUN) ruff format .
@@ -89,6 +94,9 @@ format: $(READY) ## put the code into shape
 
 images: $(READY) ## container images of PostgreSQL and Kafka without an image registry (root, Debian)
 	@$(RUN) deploy/test-images/build $(ARGS)
+
+release: $(READY) ## make a release in this clone, without pushing it: make release VERSION=x.y.z
+	@$(RUN) python deploy/release.py "$(VERSION)" "$$(date -u +%F)"
 
 $(READY): uv.lock pyproject.toml .python-version $(wildcard */pyproject.toml */*/pyproject.toml) deploy/setup
 	@deploy/setup

@@ -1,1 +1,1 @@
-"""What is written from code: the table in README.md, and the contracts in api/."""
+"""Generates documents from code: the table in README.md, api/ and reference/."""

@@ -1,4 +1,4 @@
-"""Writes anew what is written from code; with --check, says what would change, and exits with 1."""
+"""Generates documents from code; with --check, names those out of date, and exits with 1."""
 
 import json
 import sys
@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import yaml
 
-from docs import asyncapi, readme
+from docs import asyncapi, metrics, readme, settings
 from docs.services import HANDLERS, app_of
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = ROOT / "README.md"
 API: Final = ROOT / "docs" / "api"
+REFERENCE: Final = ROOT / "docs" / "reference"
 _WIDTH: Final = 100
 
 
@@ -39,6 +40,8 @@ def _documents() -> dict[Path, str]:
     return {
         README: readme.renewed(README.read_text()),
         API / "asyncapi.yaml": _yaml(asyncapi.document()),
+        REFERENCE / "settings.md": settings.page(),
+        REFERENCE / "metrics.md": metrics.page(),
         **openapi,
     }
 

@@ -13,7 +13,9 @@ class Settings(settings.Settings):
     """Where the stack lives, and which servers it uses instead of starting its own."""
 
     kafka_bootstrap: str | None = Field(None, pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
+    """Kafka's brokers, as `host:port`, separated by commas: used instead of starting one."""
     postgres_dsn: Secret[Annotated[str, Field(pattern=r"^postgres(ql)?://")]] | None = None
-    """Of a role that may create roles and databases."""
+    """A PostgreSQL server, used instead of starting one: as `postgresql://user:password@host:port`,
+    of a role that may create roles and databases."""
     postgres_pooler: str | None = Field(None, pattern=r"^[^\s:/,]+:\d+$")
-    """A pooler in transaction mode, by which services reach that server."""
+    """A pooler in transaction mode (`host:port`), through which services reach that server."""

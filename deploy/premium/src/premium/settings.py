@@ -1,4 +1,4 @@
-"""What the operator's command is told by the environment."""
+"""The settings of the operator's command."""
 
 from pathlib import Path
 
@@ -10,6 +10,9 @@ __all__ = ["Settings"]
 class Settings(BaseSettings):
     """Where the command keeps its files on this machine."""
 
-    model_config = SettingsConfigDict(env_prefix="PREMIUM_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PREMIUM_", frozen=True, env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     home: Path = Path(".premium")
+    """The folder of the local stack: its state, data, logs, keys and profile."""

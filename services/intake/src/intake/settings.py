@@ -1,4 +1,4 @@
-"""What intake is told by its environment."""
+"""The settings of intake."""
 
 from pathlib import Path
 
@@ -12,16 +12,17 @@ __all__ = ["Settings"]
 
 
 class Settings(ServiceSettings):
-    """The settings of every service, under INTAKE_.
-
-    By ``number_secret`` telephone numbers are told apart outside intake. ``webhook_secrets_dir``
-    holds a file for each secret of a webhook connection. Beyond ``requests_max`` in hand a request
-    is refused with 503, and with 408 when its body takes longer than ``body_s_max``.
-    """
+    """The settings of every service, and intake's own."""
 
     model_config = SettingsConfigDict(env_prefix="INTAKE_")
 
     number_secret: SecretStr = Field(min_length=32)
+    """The key of the digests that stand for telephone numbers outside intake. All processes of
+    intake have the same; after a change, numbers from before are not recognised."""
     webhook_secrets_dir: Path | None = None
+    """A folder with one file for each secret of a webhook connection. Without it connections that
+    need a secret refuse what is sent."""
     requests_max: int = Field(LIMITS.requests_max, ge=1)
+    """How many HTTP requests are answered at once; those beyond are refused with 503."""
     body_s_max: float = Field(LIMITS.body_s_max, gt=0)
+    """How many seconds a request's body may take to arrive; then it is refused with 408."""

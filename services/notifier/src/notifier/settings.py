@@ -1,4 +1,4 @@
-"""What notifier is told by its environment."""
+"""The settings of notifier."""
 
 from typing import Annotated, Literal, Self
 
@@ -16,20 +16,27 @@ type MailAddress = Annotated[
 
 
 class Settings(ServiceSettings):
-    """The settings of every service, under NOTIFIER_, and the mail server's."""
+    """The settings of every service, and the mail server's."""
 
     model_config = SettingsConfigDict(env_prefix="NOTIFIER_")
 
     smtp_host: str = Field(min_length=1)
+    """The mail server's host name or address."""
     smtp_port: int = Field(ge=1, le=65535)
+    """The mail server's TCP port."""
     smtp_security: Security = "starttls"
-    """Enforced: a server that does not offer it gets no mail."""
+    """How the connection is encrypted: a server that does not offer it gets no mail."""
     smtp_username: str | None = None
+    """The user for the mail server. Set user and password, or neither."""
     smtp_password: SecretStr | None = None
+    """The password of that user."""
     mail_from: MailAddress
+    """The sender's address of every mail."""
     team_mail: MailAddress
+    """The team's address: it gets the mails that go to no single specialist."""
     ticket_url: str = Field(pattern=r"^https?://[^\s]*\{ticket_id\}[^\s]*$")
-    """Where a ticket is looked at; ``{ticket_id}`` stands for its id."""
+    """The link to a ticket in mails, such as `https://router.example/inbox?ticket={ticket_id}`;
+    the ticket's id replaces `{ticket_id}`."""
 
     @model_validator(mode="after")
     def _credentials_come_in_pairs(self) -> Self:

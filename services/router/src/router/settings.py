@@ -1,10 +1,10 @@
-"""What router is told by its environment."""
+"""The settings of router."""
 
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, WithJsonSchema
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from router.domain.matching import Rules, default_rules
@@ -24,14 +24,18 @@ def _read(rules: object) -> object:
 
 
 class Settings(WebSettings):
-    """The settings of every service with pages, under ROUTER_.
-
-    ``rules`` names a file (docs/matching.md). ``intake_url`` and ``intake_key`` (scope
-    details:read) let the inbox show what customers wrote.
-    """
+    """The settings of every service with pages, and router's own."""
 
     model_config = SettingsConfigDict(env_prefix="ROUTER_")
 
-    rules: Annotated[Rules, NoDecode, BeforeValidator(_read)] = Field(default_factory=default_rules)
+    rules: Annotated[
+        Rules,
+        NoDecode,
+        BeforeValidator(_read),
+        WithJsonSchema({"type": "string", "format": "path"}),
+    ] = Field(default_factory=default_rules)
+    """A YAML file with the matching rules (docs/matching.md); without it, the default rules."""
     intake_url: AnyHttpUrl | None = None
+    """Where intake's HTTP API is. With URL and key the inbox shows what customers wrote."""
     intake_key: SecretStr | None = None
+    """An API key of intake with the scope `details:read`."""

@@ -1,4 +1,4 @@
-"""What sla-monitor is told by its environment."""
+"""The settings of sla-monitor."""
 
 from pydantic_settings import SettingsConfigDict
 
@@ -8,6 +8,6 @@ __all__ = ["Settings"]
 
 
 class Settings(ServiceSettings):
-    """The settings of every service, under SLA_MONITOR_."""
+    """The settings of every service."""
 
     model_config = SettingsConfigDict(env_prefix="SLA_MONITOR_")

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,13 +16,16 @@ SECRETS: Final = Path("/run/secrets")
 class DatabaseSettings(BaseSettings):
     """Where a service's database is. A secret may also be a file in /run/secrets of its name.
 
-    ``direct_dsn`` names the database itself when ``dsn`` is a pooler's in transaction mode.
+    The docstring of each setting is its description in docs/reference/settings.md.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     dsn: SecretStr
+    """The service's database in PostgreSQL, as `postgresql://user:password@host:port/name`."""
     direct_dsn: SecretStr | None = None
+    """The database itself, when the DSN is a pooler's in transaction mode: for migrations and for
+    connections that must keep their session. Without it the DSN is used."""
 
     @property
     def own_dsn(self) -> str:
@@ -31,14 +34,21 @@ class DatabaseSettings(BaseSettings):
 
 
 class ServiceSettings(DatabaseSettings):
-    """What every service is told."""
+    """The settings of every service."""
 
     kafka_bootstrap: str = Field(pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
+    """Kafka's brokers: `host:port`, several of them separated by commas."""
     http_host: str = "127.0.0.1"
+    """The address at which the service listens for HTTP; `0.0.0.0` is all of the machine's."""
     http_port: int = Field(ge=0, le=65535)
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    """The TCP port for HTTP; 0 takes a free one."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe log lines that are written."""
     instance_id: str | None = None
+    """A name for this process that no other of the service has, such as a pod's. With it the
+    process keeps its partitions over a restart (static membership in Kafka)."""
     topic_prefix: str = ""
+    """Put before the name of every topic, so that several systems can share a Kafka."""
 
 
 def load[S: BaseSettings](settings_type: type[S], prefix: str | None = None) -> S:

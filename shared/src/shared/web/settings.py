@@ -1,4 +1,4 @@
-"""What a service with pages is told: where people sign in with the company's account, if so."""
+"""The settings of a service with pages: where people sign in with the company's account."""
 
 from typing import Self
 
@@ -14,11 +14,20 @@ class WebSettings(ServiceSettings):
     """The settings of every service, and those of its pages. Without an issuer, links let in."""
 
     oidc_issuer: AnyHttpUrl | None = None
+    """The OpenID Connect issuer at which people sign in; without it, by sign-in links only. Set
+    issuer, client id and client secret, or none of them."""
     oidc_client_id: str | None = None
+    """The id under which the issuer knows this service."""
     oidc_client_secret: SecretStr | None = None
+    """The secret that belongs to the client id."""
     oidc_scopes: str = "openid profile"
+    """The scopes to ask for, separated by spaces; `openid` is one of them. Some issuers send
+    groups only for a scope of their own, such as `groups`."""
     oidc_name_claim: str = "preferred_username"
+    """The claim that holds the specialist's id on the roster. Choose one that people cannot edit
+    themselves."""
     oidc_lead_group: str = "premium-leads"
+    """People with this group in the claim `groups` are leads."""
 
     @property
     def oidc(self) -> OidcSettings | None:
