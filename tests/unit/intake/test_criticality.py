@@ -1,16 +1,16 @@
 """What is read out of a claim's text: published examples, denials, scope, time, hostile text."""
 
 import json
+from resource import RUSAGE_SELF, getrusage
 
 import pytest
 
 from intake.domain.criticality import quoted, read_claim
 from intake.domain.criticality.rules import PHRASES, RULES_AGAINST, RULES_FOR
-from shared.basics.clock import elapsed_s
 from shared.events import ClaimReading, Leaning
 
 HOSTILE_CHARACTERS = 100_000
-HOSTILE_S_MAX = 1.0
+HOSTILE_PROCESSOR_S_MAX = 1.0
 
 
 def criteria(reading: ClaimReading) -> set[str]:
@@ -197,6 +197,11 @@ def test_rules_speak_of_tags_that_exist() -> None:
     assert spoken_of <= known
 
 
+def processor_s() -> float:
+    """Measure this process's processor time, which other processes do not lengthen."""
+    return getrusage(RUSAGE_SELF).ru_utime
+
+
 @pytest.mark.parametrize(
     "part",
     [
@@ -208,8 +213,8 @@ def test_rules_speak_of_tags_that_exist() -> None:
 def test_hostile_text_is_read_quickly(part: str) -> None:
     """No text raises or takes long, and every place lies within it."""
     text = (part * HOSTILE_CHARACTERS)[:HOSTILE_CHARACTERS]
-    began_s = elapsed_s()
+    began_s = processor_s()
     readings = [read_claim(subject, text) for subject in ("", text)]
-    assert elapsed_s(began_s) < HOSTILE_S_MAX
+    assert processor_s() - began_s < HOSTILE_PROCESSOR_S_MAX
     ends = [e.end for r in readings for e in (*r.speaks_for, *r.speaks_against)]
     assert all(end <= HOSTILE_CHARACTERS for end in ends)
