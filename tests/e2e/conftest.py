@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,15 +26,22 @@ WAIT_S_MAX: Final = 60
 TOPICS: Final = ("tickets.v1", "assignments.v1", "clocks.v1", "breaches.v1", "notifications.v1")
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run everything, with the example roster."""
-    stack = Stack(tmp_path_factory.mktemp("stack"))
+@contextmanager
+def running(folder: Path) -> Iterator[Stack]:
+    """Run a whole stack in a folder, with the example roster and an account."""
+    stack = Stack(folder)
     asyncio.run(stack.up())
     asyncio.run(publish(stack.profile, read_roster(ROSTER)))
     asyncio.run(publish_accounts(stack.profile, [an_account()]))
     yield stack
     asyncio.run(stack.down(wipe=True))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Share a stack with other tests: each brings its own tickets."""
+    with running(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
 
 
 @pytest.fixture

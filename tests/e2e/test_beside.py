@@ -5,12 +5,14 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 import httpx
 import pytest
+from tests.e2e.conftest import running
 
 from devstack.databases import DATABASES
 from devstack.stack import Stack
@@ -122,6 +124,13 @@ async def fingerprint(stack: Stack) -> dict[str, str]:
     finally:
         await broker.close()
         await tables.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run a stack of this file's own: time still changes what other tests leave on a shared one."""
+    with running(tmp_path_factory.mktemp("beside")) as stack:
+        yield stack
 
 
 @pytest.fixture
