@@ -51,7 +51,7 @@ pictures: $(READY) ## the pages in docs/pictures anew, light and dark: look at t
 
 e2e: $(READY) ## tests of the four services as processes, one of them under kill -9
 	@deploy/pgbouncer
-	@$(PARALLEL) tests/e2e tests/chaos $(ARGS)
+	@$(PYTEST) tests/e2e tests/chaos $(ARGS)
 
 bench: $(READY) ## throughput and latency beside a hand-written floor
 	@$(RUN) premium bench $(ARGS)
