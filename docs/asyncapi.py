@@ -76,7 +76,7 @@ def document() -> Json:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Premium Support",
-            "version": version("shared"),
+            "version": version("premium-support-shared"),
             "description": _joined(_ABOUT),
             "license": {"name": "Apache-2.0"},
         },

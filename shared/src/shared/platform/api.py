@@ -178,7 +178,7 @@ def make_api(
     Errors are problems; ``guards`` decide who is served before any of a body is read. At paths that
     begin as ``deliveries`` do, senders of events are told that they are welcome.
     """
-    about = metadata(service)
+    about = metadata(f"premium-support-{service}")
     app = _Api(
         title=service,
         version=about["Version"],
