@@ -23,7 +23,7 @@ from lab.demo.script import dice, roster
 from lab.demo.specialists import Act, Work, answer_to, breaks, bye_after, pick_up, work_on
 from lab.demo.workforce import Workforce
 from lab.proof.patience import patiently
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.events import (
     AssignmentResponded,
     ClockStarted,
@@ -110,7 +110,7 @@ class Drive:
         moment ahead, so that it comes at once in all databases.
         """
         while True:
-            await or_after(asyncio.Event().wait(), _PACE_EVERY_S)
+            await wait_at_most(asyncio.Event().wait(), _PACE_EVERY_S)
             if len(self._latencies) < _LATENCIES:
                 continue
             pace = self.pace.braked(self.real_now() + _AHEAD, median_low(self._latencies))
