@@ -51,6 +51,7 @@ pictures: $(READY) ## the pages in docs/pictures anew, light and dark: look at t
 
 e2e: $(READY) ## tests of the four services as processes, one of them under kill -9
 	@deploy/pgbouncer
+	@deploy/chromium
 	@$(PYTEST) tests/e2e tests/chaos $(ARGS)
 
 bench: $(READY) ## throughput and latency beside a hand-written floor
