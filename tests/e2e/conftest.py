@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaConsumer
 
 from devstack.stack import Stack
 from lab.demo.script import ROSTER
-from premium.accounts.publication import publish as publish_accounts
-from premium.roster.files import read as read_roster
-from premium.roster.publication import publish
+from premium.accounts.topic import publish as publish_accounts
+from premium.roster.topic import publish
 from shared.basics.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, read
+from shared.listings import read_roster
 from shared.testing.builders import an_account
 
 WAIT_S_MAX: Final = 60

@@ -42,8 +42,8 @@ async def test_accounts_of_any_size_arrive_and_the_import_says_so(
         line.startswith("huge: listed: super admins 1, seats 100,000, in ") for line in lines
     )
     assert "small: listed: super admins 1, seats everyone" in lines
-    assert lines[-1] == "2 changed, 0 refused, 0 as they were"
-    assert imported(stack, file).stdout.splitlines()[-1] == "0 changed, 0 refused, 2 as they were"
+    assert lines[-1] == "2 changed, 0 refused, 0 unchanged"
+    assert imported(stack, file).stdout.splitlines()[-1] == "0 changed, 0 refused, 2 unchanged"
 
 
 async def test_an_import_says_what_intake_refused(stack: Stack, tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ async def test_an_import_says_what_intake_refused(stack: Stack, tmp_path: Path) 
     lines = done.stdout.splitlines()
     assert any(line.startswith("wordy: refused: too_large: ") for line in lines)
     assert "plain: listed: super admins 0, seats everyone" in lines
-    assert lines[-1] == "1 changed, 1 refused, 0 as they were"
+    assert lines[-1] == "1 changed, 1 refused, 0 unchanged"

@@ -17,10 +17,10 @@ from tests.e2e.conftest import running
 from devstack.databases import DATABASES
 from devstack.stack import Stack
 from devstack.topics import topics
+from lab.broker import Broker
 from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Tables
 from lab.proof.wire import FACT_TOPICS, read_wire
-from premium.broker import Broker
 from shared.basics.clock import elapsed_s, or_after
 
 SECONDS_MAX: Final = 60

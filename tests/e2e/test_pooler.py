@@ -12,11 +12,11 @@ from tests.pgbouncer import Mode, pgbouncer, through
 
 from devstack.stack import Stack
 from lab.demo.script import ROSTER
-from premium.accounts.publication import publish as publish_accounts
+from premium.accounts.topic import publish as publish_accounts
 from premium.profile import SERVICES
-from premium.roster.files import read as read_roster
-from premium.roster.publication import publish
+from premium.roster.topic import publish
 from shared.events import ClockStarted, Event, NotificationSent, TicketAccepted, TicketAssigned
+from shared.listings import read_roster
 from shared.platform import dead_letters, postgres
 from shared.platform.postgres import Database
 from shared.testing.builders import an_account

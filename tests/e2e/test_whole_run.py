@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from devstack.stack import Stack
-from premium.accounts.publication import publish as publish_accounts
-from premium.records import consumed, produced, to_the_end
+from premium.accounts.topic import publish as publish_accounts
+from premium.records import consumed, produced
+from premium.topics import read_to_end
 from shared.events import Event, NotificationSent, TicketAccepted
 from shared.platform import dead_letters, postgres
 from shared.platform.postgres import Database
@@ -152,7 +153,7 @@ async def records(bootstrap: str, names: Iterable[str]) -> bytes:
     parts: list[bytes] = []
     await consumer.start()
     try:
-        async for found in to_the_end(consumer):
+        async for found in read_to_end(consumer):
             for record in found:
                 texts = (text for _, text in record.headers)
                 parts += [record.key or b"", record.value or b"", *texts]

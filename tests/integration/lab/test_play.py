@@ -9,12 +9,12 @@ import pytest
 
 from devstack.business_time import BusinessTime
 from devstack.databases import DATABASES
+from lab.broker import Broker
 from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Tables
 from lab.replay.pick_up import specialists
 from lab.replay.play import Player
 from lab.replay.rows import Told
-from premium.broker import Broker
 from shared.events import SupportRequest
 from shared.platform.postgres import Database, now
 from shared.platform.publisher import Outgoing, Publisher

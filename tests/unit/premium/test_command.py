@@ -1,4 +1,4 @@
-"""The operator's command: soon there, and of one line when something is amiss."""
+"""The operator's command starts fast, and reports an error in one line."""
 
 import resource
 import subprocess
@@ -30,7 +30,7 @@ PORTS: Final = (
 
 @pytest.fixture
 def down(tmp_path: Path) -> Home:
-    """Give the folder of a stack that was up once."""
+    """Return the folder of a stack that ran once and is stopped."""
     home = Home(tmp_path / "home")
     home.make()
     memory = Memory(ports={name: free_port() for name in PORTS}, keys=dict.fromkeys(SCOPES, "key"))
@@ -42,7 +42,7 @@ def down(tmp_path: Path) -> Home:
     return home
 
 
-def test_help_is_soon_there() -> None:
+def test_help_is_fast() -> None:
     """The list of commands loads none of them."""
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     listed = subprocess.run(
@@ -56,7 +56,7 @@ def test_help_is_soon_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "arguments",
     [
         ["accounts", "import", str(EXAMPLES / "accounts.yaml")],
         ["roster", "import", str(EXAMPLES / "roster.csv")],
@@ -70,21 +70,21 @@ def test_help_is_soon_there() -> None:
         ["produce", "inbound.v1", "app-form/1"],
         ["redrive", "intake"],
     ],
-    ids=lambda asked: asked[0],
+    ids=lambda arguments: arguments[0],
 )
-def test_a_stack_that_is_down_is_named(down: Home, asked: list[str]) -> None:
-    """Whatever a command could not reach, the line says that the stack does not run."""
+def test_a_stopped_stack_is_reported(down: Home, arguments: list[str]) -> None:
+    """Whichever server a command could not reach, the line says that the stack does not run."""
     home = {"PREMIUM_HOME": str(down.folder)}
-    ended = CliRunner().invoke(app(asked), asked, env=home, input="{}")
+    ended = CliRunner().invoke(app(arguments), arguments, env=home, input="{}")
     assert isinstance(ended.exception, Exception)
     line = line_for(ended.exception)
     assert line == f"the stack in {down.folder} does not run: run `premium up`"
 
 
-def test_a_deployment_of_others_is_not_explained_by_the_local_stack(down: Home) -> None:
-    """What runs here says nothing of what another profile names."""
+def test_the_local_stack_does_not_explain_another_deployment(down: Home) -> None:
+    """The state of the local stack is no reason if the profile is of another deployment."""
     other = down.profile.rename(down.folder / "production.toml")
-    asked = ["--profile", str(other), "webhooks", "list"]
-    ended = CliRunner().invoke(app(asked), asked)
+    arguments = ["--profile", str(other), "webhooks", "list"]
+    ended = CliRunner().invoke(app(arguments), arguments)
     assert isinstance(ended.exception, Exception)
     assert str(line_for(ended.exception)).endswith(CHECK)

@@ -9,7 +9,7 @@ from math import inf
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from premium.broker import Broker
+from lab.broker import Broker
 from shared.basics.clock import elapsed_s, or_after
 from shared.platform.record_batches import reader
 

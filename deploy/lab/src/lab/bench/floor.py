@@ -22,7 +22,7 @@ from devstack.topics import admin
 from lab.bench import stage
 from lab.bench.measures import TARGET
 from lab.bench.stage import PLANS, Ground, Stage
-from premium.broker import Broker
+from lab.broker import Broker
 from premium.errors import CommandError
 from shared.events import SupportRequest
 from shared.platform.publisher import Outgoing, Publisher

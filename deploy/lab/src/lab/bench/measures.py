@@ -12,7 +12,7 @@ import psutil
 
 from lab.bench.ear import Arrival, Ear, listening, wall_ahead_s
 from lab.bench.load import requests
-from premium.broker import Broker
+from lab.broker import Broker
 from premium.errors import CommandError
 from shared.basics.clock import elapsed_s, or_after
 from shared.basics.errors import Transient

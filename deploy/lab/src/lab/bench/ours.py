@@ -13,13 +13,13 @@ from devstack.addresses import Addresses
 from devstack.databases import DATABASES
 from lab.bench.load import accounts, inbound, roster
 from lab.bench.measures import until_rest
+from lab.broker import Broker
 from lab.own_stack import refuse_others
 from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Tables
-from premium.accounts.publication import records
-from premium.broker import Broker
+from premium.accounts.topic import records
 from premium.errors import CommandError
-from premium.listings import listing
+from premium.topics import compacted_record
 from shared.events import INBOUND_TOPIC, SupportRequest
 from shared.platform import postgres
 from shared.platform.publisher import Publisher
@@ -102,7 +102,7 @@ async def ours(
                 intake,
             )
             at = await subject.now()
-            await publisher.publish([*records(accounts(), at), *map(listing, roster(at))])
+            await publisher.publish([*records(accounts(), at), *map(compacted_record, roster(at))])
             await until_rest(subject)
             yield subject
         finally:

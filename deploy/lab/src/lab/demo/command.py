@@ -19,7 +19,7 @@ from lab.demo.script import roster
 from lab.demo.theatre import Plan, theatre
 from lab.own_stack import refuse_others, stack_for
 from premium.errors import CommandError
-from premium.interrupt import run, signals_to_end_by
+from premium.interrupt import run, termination_signals
 from shared.basics.clock import elapsed_s
 from shared.basics.errors import Transient
 from shared.web.visitors import Person
@@ -108,7 +108,7 @@ async def _play(console: Console, stack: Stack, plan: Plan) -> Sequence[Finding]
         labelled = [f"{_label(person)}: {link}" for person, link in links.items()]
         console.print("The inbox, for as long as it plays, for", highlight=False)
         console.print(*labelled, sep="\n", highlight=False, soft_wrap=True)
-        for number in signals_to_end_by():
+        for number in termination_signals():
             asyncio.get_running_loop().add_signal_handler(number, stage.stop.set)
         return await stage.play(plan, screen_on(console, labelled))
 

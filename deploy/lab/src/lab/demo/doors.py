@@ -12,7 +12,7 @@ import aiohttp
 from lab.demo.day import Sending
 from lab.demo.ledger import Ledger
 from lab.proof.patience import patiently
-from premium.listings import listing
+from premium.topics import compacted_record
 from shared.basics.errors import Transient
 from shared.events import INBOUND_TOPIC, Envelope, Event, LaterFact
 from shared.platform.publisher import Outgoing, Publisher
@@ -92,7 +92,7 @@ class Doors:
 
     async def announce(self, envelope: Envelope[Event]) -> None:
         """Publish an event as the workforce system does."""
-        await self._publish(listing(envelope))
+        await self._publish(compacted_record(envelope))
 
     async def _act(self, what: str, specialist_id: str, **more: str) -> None:
         body = {"specialist_id": specialist_id, **more}

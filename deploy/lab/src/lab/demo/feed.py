@@ -7,7 +7,7 @@ from typing import Final
 from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from premium.broker import Offsets
+from lab.broker import Offsets
 from shared.basics.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Skipped, read

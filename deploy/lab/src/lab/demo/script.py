@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from premium.roster.files import read
 from shared.events import AccountListed, Purchase, SpecialistListed
+from shared.listings import read_roster
 
 __all__ = [
     "ROSTER",
@@ -81,7 +81,7 @@ def script() -> Script:
 @cache
 def roster() -> tuple[SpecialistListed, ...]:
     """Read the example roster."""
-    return read(ROSTER)
+    return read_roster(ROSTER)
 
 
 @cache

@@ -14,6 +14,7 @@ import aiohttp
 from devstack.addresses import Addresses
 from devstack.business_time import BusinessTime
 from devstack.databases import DATABASES
+from lab.broker import Broker, Offsets
 from lab.demo.audit import Evidence, Finding, audit, since
 from lab.demo.doors import Doors
 from lab.demo.drive import Drive
@@ -24,7 +25,6 @@ from lab.proof.patience import patiently
 from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Books, Tables
 from lab.proof.wire import DEAD_LETTER_TOPICS, FACT_TOPICS, read_wire
-from premium.broker import Broker, Offsets
 from shared.basics.clock import elapsed_s, or_after
 from shared.basics.errors import Transient
 from shared.events import SpecialistListed

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lab.broker import Broker, Offsets
 from lab.proof.tables import Tables
-from premium.broker import Broker, Offsets
 
 __all__ = ["STAGES", "Pipeline", "Stage"]
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from premium.broker import Offsets
+from lab.broker import Offsets
 from shared.basics.clock import elapsed_s
 from shared.basics.errors import Transient
 from shared.events import AssignmentFact, WatermarkAdvanced, dead_letter_topic

@@ -9,6 +9,7 @@ from uuid import uuid5
 
 from devstack.addresses import Addresses
 from devstack.databases import DATABASES
+from lab.broker import Broker, Offsets
 from lab.proof.patience import patiently
 from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Tables
@@ -19,10 +20,9 @@ from lab.replay.memory import MemoryWatch
 from lab.replay.pick_up import Specialists, specialists
 from lab.replay.play import Player
 from lab.replay.report import Report, report_on
-from premium.accounts.publication import records
-from premium.broker import Broker, Offsets
+from premium.accounts.topic import records
 from premium.errors import CommandError
-from premium.listings import listing
+from premium.topics import compacted_record
 from shared.basics.clock import elapsed_s
 from shared.events import NAMESPACE, Envelope, SpecialistListed
 from shared.platform.publisher import Publisher
@@ -111,7 +111,7 @@ class Session:
             Envelope(uuid5(NAMESPACE, one.specialist_id), "premium-replay", listed_at, one)
             for one in _PEOPLE
         )
-        records = [listing(envelope) for envelope in envelopes]
+        records = [compacted_record(envelope) for envelope in envelopes]
         await patiently(lambda: self.publisher.publish(records))
 
     async def _ends(self) -> Offsets:

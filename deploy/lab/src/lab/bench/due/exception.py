@@ -12,7 +12,7 @@ from lab.bench.due.sheet import Sheet, outcomes, single
 from lab.bench.due.subjects import Ours
 from lab.bench.due.trial import heard, outcome, sown, steady
 from lab.bench.measures import pause
-from premium.policy.publication import record_of
+from premium.policy.topic import record_of
 from shared.basics.clock import elapsed_s
 from shared.events import TicketAccepted
 from shared.platform.publisher import Publisher

@@ -14,7 +14,7 @@ from devstack.stack import Stack
 from lab.bench.ear import listening
 from lab.bench.measures import pause
 from premium.errors import CommandError
-from premium.listings import listing
+from premium.topics import compacted_record
 from shared.basics.clock import elapsed_s
 from shared.events import (
     AssignmentFact,
@@ -74,11 +74,11 @@ class Ground:
         """Let so many wait, beside those who are affected."""
         at = await self._now()
         people = (_specialist("rare", _RARE), _specialist("common", _COMMON))
-        await self.publisher.publish(listing(_told(person, at)) for person in people)
+        await self.publisher.publish(compacted_record(_told(person, at)) for person in people)
         rare = _tickets("rare", at, len(self.affected), _RARE)
         common = _tickets("common", at, opened - len(self.affected), _COMMON)
         for batch in batched((*rare, *common), _BATCH):
-            await self.publisher.publish(map(listing, batch))
+            await self.publisher.publish(map(compacted_record, batch))
         since_s = elapsed_s()
         while (found := await self.connection.fetchval(_WAITING)) != opened:
             if elapsed_s(since_s) > _STUCK_S:
@@ -89,7 +89,7 @@ class Ground:
         async with listening(self.bootstrap, AssignmentFact.topic) as ear:
             at = await self._now()
             since_s = elapsed_s()
-            await self.publisher.publish([listing(_told(event, at))])
+            await self.publisher.publish([compacted_record(_told(event, at))])
             arrivals = await ear.hear(keys, silent_s=_SILENT_S)
         if len(arrivals) < len(keys):
             raise CommandError(f"{len(arrivals)} of {len(keys)} facts were heard")

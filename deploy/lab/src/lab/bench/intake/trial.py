@@ -20,8 +20,8 @@ from lab.bench.intake import floor, sender
 from lab.bench.intake.order import Order, Sent
 from lab.bench.load import SOURCE, accounts, inbound, requests
 from lab.bench.measures import cpu_s, pause
-from premium.accounts.publication import records
-from premium.broker import Broker
+from lab.broker import Broker
+from premium.accounts.topic import records
 from premium.errors import CommandError
 from premium.keys import store as kept
 from shared.basics.clock import elapsed_s

@@ -1,7 +1,4 @@
-"""What sla-monitor answers about a ticket, as far as people are told of it.
-
-A tolerant reader: what a newer sla-monitor adds is passed over.
-"""
+"""The fields of sla-monitor's responses that an explanation shows; all others are ignored."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,12 +9,12 @@ from pydantic import BaseModel, ConfigDict
 __all__ = ["Change", "Clock", "Clocks", "Entry", "Span", "Ticket", "Timeline"]
 
 
-class _Answer(BaseModel):
+class _Response(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Ticket(_Answer):
-    """Whose ticket it is."""
+class Ticket(_Response):
+    """The request of a ticket."""
 
     source: str
     external_id: str
@@ -29,22 +26,20 @@ class Ticket(_Answer):
     policy: str
 
 
-class Calendar(_Answer):
-    """What time counts."""
+class Calendar(_Response):
+    """The calendar by which a target is counted."""
 
     name: str
-    version: str
     zone: str
 
 
-class Remaining(_Answer):
-    """What is left, negative when over."""
+class Remaining(_Response):
+    """The time left, negative when over."""
 
     business_ms: int
-    wall_ms: int | None
 
 
-class PausedSpan(_Answer):
+class PausedSpan(_Response):
     """A span that does not count; ``until`` is None while it lasts."""
 
     since: datetime
@@ -52,14 +47,14 @@ class PausedSpan(_Answer):
     cause: str
 
 
-class Paused(_Answer):
-    """All of them."""
+class Paused(_Response):
+    """All pauses of a clock."""
 
     spans: tuple[PausedSpan, ...]
     total_ms: int
 
 
-class Span(_Answer):
+class Span(_Response):
     """A span of calendar time that counts."""
 
     since: datetime
@@ -67,62 +62,56 @@ class Span(_Answer):
     counts_ms: int
 
 
-class Warned(_Answer):
-    """A warning point."""
+class WarningPoint(_Response):
+    """A warning: its share of the target, and its time."""
 
     point: str
     at: datetime | None
     announced: bool
 
 
-class Broken(_Answer):
-    """A promise that is broken."""
+class Broken(_Response):
+    """The breach or miss of a promise."""
 
     called: str
-    since: datetime | None
     event_id: UUID | None
 
 
-class Breakdown(_Answer):
-    """Where the time went."""
+class Breakdown(_Response):
+    """How long each part of a ticket's time was."""
 
-    total_ms: int
     parts_ms: dict[str, int]
 
 
-class Clock(_Answer):
+class Clock(_Response):
     """A promise being timed."""
 
     kind: str
-    started_by: UUID
     promise_class: str
     exception: str | None
     state: str
     cancelled_for: str | None
     rule: str | None
-    policy: str
     calendar: Calendar | None
     target_ms: int
     started_at: datetime
     due_at: datetime | None
-    settled_at: datetime | None
-    as_of: datetime
     remaining: Remaining | None
     used_ms: int | None
     paused: Paused | None
     spans: tuple[Span, ...]
-    warnings: tuple[Warned, ...]
+    warnings: tuple[WarningPoint, ...]
     broken: Broken | None
     retractions: int
     breakdown: Breakdown
 
     @property
     def is_open(self) -> bool:
-        """Somebody still has to answer."""
+        """Whether an answer is still owed."""
         return self.state in ("running", "paused")
 
 
-class Clocks(_Answer):
+class Clocks(_Response):
     """A ticket's clocks; ``ticket`` is None until its request is known."""
 
     ticket_id: UUID
@@ -131,8 +120,8 @@ class Clocks(_Answer):
     clocks: tuple[Clock, ...]
 
 
-class Change(_Answer):
-    """What became of a clock: ``change`` says which of the other fields speak."""
+class Change(_Response):
+    """A change of a clock; ``change`` decides which other fields are set."""
 
     change: str
     kind: str
@@ -149,8 +138,8 @@ class Change(_Answer):
     taken_back: bool = False
 
 
-class Entry(_Answer):
-    """A fact, or what time brought; only a fact has a type, a source and a reason."""
+class Entry(_Response):
+    """A fact, or a passage of time; only a fact has a type, a source and a reason."""
 
     entry: Literal["fact", "time"]
     at: datetime
@@ -164,7 +153,7 @@ class Entry(_Answer):
     changes: tuple[Change, ...]
 
 
-class Timeline(_Answer):
-    """A ticket's story, in order of what happened."""
+class Timeline(_Response):
+    """A ticket's history, in order of event time."""
 
     entries: tuple[Entry, ...]

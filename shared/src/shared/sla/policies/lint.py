@@ -1,4 +1,4 @@
-"""What shifts of clocks and holidays do to due times, before they do it."""
+"""A preview of the due times that clock changes and holidays will move."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from shared.sla.promises import ALWAYS, BUILT_IN, duration_of
 __all__ = ["lint"]
 
 type Wall = datetime
-"""What a clock on the wall shows: a moment without a zone."""
+"""A local time without its zone."""
 type _Counted = tuple[Rule, Terms]
-"""A promise, and the rule that makes it."""
+"""A rule, and one of its promises."""
 
 _ACCOUNT: Final = "account"
 _EXAMPLES: Final = (("Europe/Berlin", "DE"), ("America/New_York", "US"))
@@ -27,19 +27,19 @@ _ASKED_AT: Final = (time(9), time(16), time(23, 30))
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A calendar on one wall, and what it would be if no clock and no holiday moved it."""
+    """A calendar in one zone, and the same without clock changes (and maybe without holidays)."""
 
     zone: str
     calendar: Calendar
     undisturbed: Calendar
 
     def due(self, asked: Wall, target: timedelta) -> datetime:
-        """Say when a request of that time on the wall is due."""
+        """Return when a request of that local time is due."""
         start = asked.replace(tzinfo=zone_info(self.zone)).astimezone(UTC)
         return self.calendar.add_business(start, target).astimezone(zone_info(self.zone))
 
     def due_undisturbed(self, asked: Wall, target: timedelta) -> Wall:
-        """Say the same by a wall clock that is never moved: UTC will do."""
+        """Return the same in UTC, whose clock never changes."""
         due_at = self.undisturbed.add_business(asked.replace(tzinfo=UTC), target)
         return due_at.replace(tzinfo=None)
 
@@ -47,9 +47,12 @@ class _Place:
 def lint(
     policy: Policy, *, since: date, zones: Sequence[str] = (), regions: Sequence[str] = ()
 ) -> Iterator[str]:
-    """Tell all shifts and holidays of 24 months, and what becomes of requests made on the eve.
+    """List all clock changes and holidays of 24 months, with the due times they move.
 
-    Raises ValueError for a zone or a region that nobody knows.
+    The sample is requests at fixed times of the day before.
+
+    Raises:
+        ValueError: an unknown zone or region.
     """
     until = since.replace(year=since.year + _MONTHS // 12, day=min(since.day, 28))
     yield f"policy {policy.policy_id}, version {policy.version}: {since} to {until}"
@@ -64,7 +67,7 @@ def lint(
 def _walls(
     spec: CalendarSpec, zones: Sequence[str], regions: Sequence[str]
 ) -> list[tuple[str, str | None]]:
-    """List where to look: by default at the calendar's own zone, else at two examples."""
+    """List zones and regions: those asked for, else the calendar's own zone, else two examples."""
     own = [] if spec.zone == _ACCOUNT else [spec.zone]
     if spec == BUILT_IN[ALWAYS]:
         return [(zone, None) for zone in zones or [zone for zone, _ in _EXAMPLES]]
@@ -85,29 +88,29 @@ def _of_wall(
     on_utc = spec.model_copy(update={"zone": _ACCOUNT})
     still = _Place(zone, calendar, on_utc.bound(zone="UTC", region=region))
     open_ = _Place(zone, calendar, _without_closures(on_utc).bound(zone="UTC", region=region))
-    found = [(day, told, still, before) for day, told, before in _shifts(zone, span)]
+    found = [(day, text, still, before) for day, text, before in _shifts(zone, span)]
     found += [
         (holiday.date, f"{holiday.date:%a %Y-%m-%d} {holiday.name}", open_, ())
         for holiday in calendar.holidays_between(*span)
     ]
-    for day, told, place, before in sorted(found, key=lambda change: change[:2]):
-        yield f"  {told}"
+    for day, text, place, before in sorted(found, key=lambda change: change[:2]):
+        yield f"  {text}"
         asked = [*(datetime.combine(day - _DAY, at) for at in _ASKED_AT), *before]
         yield from [*_moved(place, asked, counted)] or ["      no due time of the sample moves"]
 
 
 def _shifts(zone: str, span: tuple[date, date]) -> Iterator[tuple[date, str, tuple[Wall, ...]]]:
-    """List the shifts of a zone, each with a time on the wall shortly before it."""
+    """List the clock changes of a zone, each with a local time shortly before it."""
     begin, end = (datetime.combine(day, time(), zone_info(zone)) for day in span)
     for shift in shifts(zone, begin, end):
         before, after = (shift.at.replace(tzinfo=None) + d for d in (shift.before, shift.after))
         offsets = f"{_offset(shift.before)} to {_offset(shift.after)}"
-        told = f"{before:%a %Y-%m-%d %H:%M} clocks go to {after:%H:%M}, from {offsets}"
-        yield before.date(), told, (before - _SHORTLY,)
+        text = f"{before:%a %Y-%m-%d %H:%M} clocks go to {after:%H:%M}, from {offsets}"
+        yield before.date(), text, (before - _SHORTLY,)
 
 
 def _without_closures(spec: CalendarSpec) -> CalendarSpec:
-    """Leave the week alone, and what later versions make of it."""
+    """Remove holidays and closed days; keep the hours of the week, in all versions."""
     plain = {"holidays": None, "closed": None, "half_days": None}
     versions = tuple(version.model_copy(update=plain) for version in spec.versions)
     nothing = {"holidays": (), "closed": (), "half_days": {}, "versions": versions}
@@ -126,6 +129,6 @@ def _moved(place: _Place, asked: Sequence[Wall], counted: Sequence[_Counted]) ->
 
 
 def _offset(offset: timedelta) -> str:
-    """Write a distance from UTC as +01:00."""
+    """Format an offset from UTC as +01:00."""
     minutes = int(offset.total_seconds()) // 60
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -1,4 +1,4 @@
-"""Puts accounts on the compacted topic ``accounts.v1``, and knows which were there before."""
+"""Accounts on the compacted topic ``accounts.v1``."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing
@@ -7,64 +7,64 @@ from itertools import groupby
 from typing import Final
 from uuid import uuid5
 
-from premium.accounts.answers import Answers, Became
-from premium.compacted import told
-from premium.listings import listing, publisher_of
-from premium.policy.publication import now
+from premium.accounts.replies import Import, Replies
+from premium.database import now
 from premium.profile import Profile
+from premium.topics import compacted_record, events_of
+from premium.topics import publish as publish_records
 from shared.events import EVERYONE, NAMESPACE, AccountListed, AccountPart, Envelope
 from shared.platform.publisher import Outgoing
 
-__all__ = ["current", "publish", "publish_and_hear", "records"]
+__all__ = ["current", "publish", "publish_and_wait", "records"]
 
 _PEOPLE_BYTES_MAX: Final = 128 * 1024
-"""A part of this many bytes of people is a record that every reader takes (VALUE_BYTES_MAX)."""
+"""With so many bytes of names a record stays below the limit of its readers (VALUE_BYTES_MAX)."""
 _JSON_BYTES: Final = 3
-"""What JSON puts around a name."""
+"""Two quotes and a comma around each name."""
 
 
 def records(accounts: Iterable[AccountListed], at: datetime) -> Iterator[Outgoing]:
-    """Lay accounts out as records that count from ``at`` on, the large ones in parts."""
-    return (record for account in accounts for _, record in _laid_out(account, at))
+    """Write accounts as records that take effect at ``at``, large accounts as several parts."""
+    return (record for account in accounts for _, record in _written(account, at))
 
 
 async def publish(profile: Profile, accounts: Iterable[AccountListed]) -> None:
-    """Publish accounts as of now. Raises Transient while a server is away."""
-    publisher = publisher_of(profile)
-    try:
-        await publisher.publish(records(accounts, await now(profile)))
-    finally:
-        await publisher.stop()
+    """Publish accounts as of now.
+
+    Raises:
+        Transient: Kafka is unreachable.
+        CommandError: intake's database is unreachable.
+    """
+    await publish_records(profile, records(accounts, await now(profile)))
 
 
-async def publish_and_hear(
+async def publish_and_wait(
     profile: Profile, accounts: Iterable[AccountListed]
-) -> Mapping[str, Became]:
-    """Publish accounts as of now; what intake says became of each comes back.
+) -> Mapping[str, Import]:
+    """Publish accounts as of now, and return intake's reply about each.
 
-    Raises Transient while a server is away, or when intake does not answer.
+    Raises:
+        Transient: Kafka is unreachable, or intake does not reply.
+        CommandError: intake's database is unreachable.
     """
     at = await now(profile)
-    laid_out = [pair for account in accounts for pair in _laid_out(account, at)]
-    publisher = publisher_of(profile)
-    async with aclosing(Answers(profile.kafka_bootstrap, profile.topic_prefix)) as answers:
-        await answers.listen()
-        try:
-            await publisher.publish(record for _, record in laid_out)
-        finally:
-            await publisher.stop()
-        return await answers.hear({str(envelope.id) for envelope, _ in laid_out})
+    written = [pair for account in accounts for pair in _written(account, at)]
+    async with aclosing(Replies(profile.kafka_bootstrap, profile.topic_prefix)) as replies:
+        await replies.start()
+        await publish_records(profile, (record for _, record in written))
+        return await replies.to({str(envelope.id) for envelope, _ in written})
 
 
 async def current(bootstrap: str, topic_prefix: str = "") -> dict[str, AccountListed]:
-    """Read every account as it was told last. Raises Transient while the broker is away.
+    """Read the latest complete listing of every account; one that lacks a part does not count.
 
-    Of a listing in parts all must be there; else what was told before counts.
+    Raises:
+        Transient: Kafka is unreachable.
     """
     found: dict[str, AccountListed] = {}
     events = [
         (e.event.account_id, e.time, e.event)
-        for e in await told(bootstrap, AccountListed, topic_prefix)
+        for e in await events_of(bootstrap, AccountListed, topic_prefix)
     ]
     events.sort(key=lambda event: event[:2])
     for (account_id, _), listings in groupby(events, key=lambda event: event[:2]):
@@ -74,7 +74,7 @@ async def current(bootstrap: str, topic_prefix: str = "") -> dict[str, AccountLi
     return found
 
 
-def _laid_out(
+def _written(
     account: AccountListed, at: datetime
 ) -> Iterator[tuple[Envelope[AccountListed], Outgoing]]:
     cause = uuid5(NAMESPACE, f"account/{account.account_id}/{at.isoformat()}")
@@ -82,29 +82,29 @@ def _laid_out(
     for number, part in enumerate(parts, 1):
         if len(parts) == 1:
             envelope = Envelope.caused_by(cause, account, source="premium", time=at)
-            yield envelope, listing(envelope)
+            yield envelope, compacted_record(envelope)
             return
         one = part.model_copy(update={"part": AccountPart(number=number, of=len(parts))})
         envelope = Envelope.caused_by(uuid5(cause, str(number)), one, source="premium", time=at)
-        plain = listing(envelope)
+        plain = compacted_record(envelope)
         key = f"{account.account_id}{AccountListed.PART_MARK}{number}".encode()
         yield envelope, Outgoing(plain.topic, key, plain.value, plain.headers)
 
 
 def _parts(account: AccountListed) -> Iterator[AccountListed]:
-    """Divide an account's people among as many records as it takes."""
+    """Split an account's people over as many records as they need."""
     seats = account.seats if not isinstance(account.seats, str) else ()
     people = [(p, True) for p in sorted(account.super_admins)] + [(p, False) for p in sorted(seats)]
-    some: list[tuple[str, bool]] = []
+    chunk: list[tuple[str, bool]] = []
     size = 0
     for person, super_admin in people:
         bytes_more = len(person.encode()) + _JSON_BYTES
-        if some and size + bytes_more > _PEOPLE_BYTES_MAX:
-            yield _with(account, some)
-            some, size = [], 0
-        some.append((person, super_admin))
+        if chunk and size + bytes_more > _PEOPLE_BYTES_MAX:
+            yield _with(account, chunk)
+            chunk, size = [], 0
+        chunk.append((person, super_admin))
         size += bytes_more
-    yield _with(account, some)
+    yield _with(account, chunk)
 
 
 def _with(account: AccountListed, people: list[tuple[str, bool]]) -> AccountListed:
@@ -115,7 +115,7 @@ def _with(account: AccountListed, people: list[tuple[str, bool]]) -> AccountList
 
 
 def _joined(parts: list[AccountListed]) -> AccountListed | None:
-    """Put a listing together again; None while a part of it is missing."""
+    """Join the parts of a listing; return None if one is missing."""
     *_, last = parts
     if last.part is None:
         return last

@@ -1,14 +1,14 @@
-"""What a policy changes, by the names of its rules."""
+"""The differences between two policies, by the names of their parts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared.sla.policies import Policy
+from shared.sla.policies.policy import Policy
 
 __all__ = ["changes"]
 
 
 def changes(old: Policy, new: Policy) -> Iterator[str]:
-    """Say what differs, a line each; order counts, for the first rule that matches wins."""
+    """Describe each difference in a line; order counts, because the first matching rule wins."""
     yield from _changes("rule", _by_name(old.rules), _by_name(new.rules))
     yield from _changes("calendar", old.calendars, new.calendars)
     yield from _changes("exception", _by_name(old.exceptions), _by_name(new.exceptions))
@@ -23,7 +23,7 @@ def _by_name[T](parts: Sequence[T]) -> dict[str, T]:
 
 
 def _changes(what: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
-    for name in [*new, *(gone for gone in old if gone not in new)]:
+    for name in [*new, *(name for name in old if name not in new)]:
         if name not in old:
             yield f"{what} {name}: added"
         elif name not in new:
