@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from devstack.databases import dsn_of, ensure_databases
 from devstack.stack import Stack
-from devstack.state import Memory
+from devstack.state import SavedState
 from shared.testing.databases import FreshDatabase, Provision
 from shared.testing.servers import Servers
 
@@ -43,12 +43,12 @@ def provision() -> Provision:
     """Make databases just as the operator's command makes them, least privilege included."""
 
     async def make(admin_dsn: str, name: str) -> FreshDatabase:
-        memory = Memory()
-        memory.make_up_passwords((name, f"{name}_owner"))
-        await ensure_databases(admin_dsn, memory, [name])
+        saved = SavedState()
+        saved.generate_passwords((name, f"{name}_owner"))
+        await ensure_databases(admin_dsn, saved, [name])
         return FreshDatabase(
-            dsn=dsn_of(admin_dsn, memory, name, owner=False),
-            owner_dsn=dsn_of(admin_dsn, memory, name, owner=True),
+            dsn=dsn_of(admin_dsn, saved, name, owner=False),
+            owner_dsn=dsn_of(admin_dsn, saved, name, owner=True),
         )
 
     return make

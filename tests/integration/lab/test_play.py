@@ -95,7 +95,7 @@ async def test_every_service_reads_the_same_time(
 ) -> None:
     """Time stands, runs faster, and is real again: in all four databases."""
     time = BusinessTime(tables.databases)
-    await time.stand_at(NOON)
+    await time.stop_at(NOON)
     assert await times(fresh) == [NOON] * 4
     since = await time.real_now()
     await time.run_from(NOON, since=since - timedelta(hours=1), speed=24)

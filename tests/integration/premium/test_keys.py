@@ -7,7 +7,7 @@ from typing import Final, cast
 import asyncpg
 import pytest
 
-from devstack.keys import keep_local
+from devstack.keys import ensure_local_key
 from premium.errors import CommandError
 from premium.keys.store import Grant, connected, create, listed, revoke, rotate
 from shared.platform.api_keys import SCOPES, read_key
@@ -127,15 +127,15 @@ async def test_the_stack_keeps_its_key_and_revokes_earlier_ones(
     owner: asyncpg.Connection, grant: Grant
 ) -> None:
     """The key stays the same until it is revoked; then there is a new one."""
-    first = await keep_local(owner, grant.service, None)
-    assert await keep_local(owner, grant.service, first) == first
+    first = await ensure_local_key(owner, grant.service, None)
+    assert await ensure_local_key(owner, grant.service, first) == first
     [key] = await listed(owner, grant.service)
     assert (key.tenant, key.state, key.owned) == ("local", "in force", ["*"])
     assert tuple(key.scopes) == SCOPES[grant.service]
     await revoke(owner, key.prefix)
-    second = await keep_local(owner, grant.service, first)
+    second = await ensure_local_key(owner, grant.service, first)
     assert read_key(second)
     assert second != first
-    third = await keep_local(owner, grant.service, None)
+    third = await ensure_local_key(owner, grant.service, None)
     in_force = [key.prefix for key in await listed(owner, grant.service) if key.state == "in force"]
     assert in_force == [third.split("_")[1]]

@@ -13,7 +13,7 @@ from devstack.databases import ROLES
 from devstack.ports import free_port
 from devstack.postgres import ADMIN
 from devstack.profile import profile_of
-from devstack.state import Home, Memory
+from devstack.state import Home, SavedState
 from premium.cli import app, commands
 from premium.failure import line_for
 from premium.profile import CHECK
@@ -33,12 +33,14 @@ def down(tmp_path: Path) -> Home:
     """Return the folder of a stack that ran once and is stopped."""
     home = Home(tmp_path / "home")
     home.make()
-    memory = Memory(ports={name: free_port() for name in PORTS}, keys=dict.fromkeys(SCOPES, "key"))
-    memory.make_up_passwords((*ROLES, ADMIN))
-    home.remember(memory)
-    home.show_profile(profile_of(home, memory))
+    saved = SavedState(
+        ports={name: free_port() for name in PORTS}, keys=dict.fromkeys(SCOPES, "key")
+    )
+    saved.generate_passwords((*ROLES, ADMIN))
+    home.save(saved)
+    home.write_profile(profile_of(home, saved))
     for service in SCOPES:
-        home.show_key(service, "key")
+        home.write_key(service, "key")
     return home
 
 

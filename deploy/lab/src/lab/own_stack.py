@@ -59,7 +59,7 @@ async def own_stack(
             yield stack
         except Exception:
             await stack.down()
-            report.say(f"Kept for a look: logs in {folder / 'logs'}; PREMIUM_HOME={folder}")
+            report.line(f"Kept for a look: logs in {folder / 'logs'}; PREMIUM_HOME={folder}")
             raise
         except BaseException:
             await asyncio.shield(_remove(stack))

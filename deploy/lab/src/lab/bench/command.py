@@ -9,7 +9,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from lab.bench.environment import environment, where
 from lab.bench.floor import floor
 from lab.bench.ours import ours
@@ -47,8 +47,8 @@ def bench(
 
 
 async def _measured(console: Console, *, here: bool) -> Report:
-    shown = Shown(console)
-    async with stack_for("bench", shown, here=here) as stack:
+    reporter = ConsoleReporter(console)
+    async with stack_for("bench", reporter, here=here) as stack:
         states = await stack.states()
         processes = {state.name: psutil.Process(state.pid) for state in states if state.pid}
         servers = {name: p for name, p in processes.items() if name in {"postgres", "kafka"}}
@@ -60,7 +60,7 @@ async def _measured(console: Console, *, here: bool) -> Report:
             floor(addresses.kafka_bootstrap, addresses.admin_dsn, logs, servers) as beneath,
         ):
             sections = []
-            async for section in Bench(beneath, running, shown.say).run():
+            async for section in Bench(beneath, running, reporter.line).run():
                 console.print(section.table())
                 sections.append(section)
     return Report(environment=described, sections=tuple(sections))

@@ -39,7 +39,7 @@ class Bench:
 
     floor: Subject
     ours: Subject
-    say: Callable[[str], None]
+    report: Callable[[str], None]
 
     async def run(self) -> AsyncIterator[Section]:
         """Measure everything, and show each part when it is done."""
@@ -92,7 +92,7 @@ class Bench:
         """Alternate, so that what else the machine does falls on both."""
         floor, ours = [], []
         for number in range(1, repeats + 1):
-            self.say(f"{title}: {number} of {repeats}")
+            self.report(f"{title}: {number} of {repeats}")
             floor.append(await measure(self.floor))
             ours.append(await measure(self.ours))
         return _Pair(floor, ours)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from devstack.stack import Stack
 from lab.demo.audit import Finding
 from lab.demo.links import kept_links
@@ -93,7 +93,7 @@ def _desks(named: Sequence[str]) -> frozenset[str]:
 async def _staged(console: Console, plan: Plan, *, here: bool) -> bool:
     """Play to the end, and say what came of it; False when it was broken off."""
     started = elapsed_s()
-    async with stack_for("demo", Shown(console), here=here) as stack:
+    async with stack_for("demo", ConsoleReporter(console), here=here) as stack:
         findings = await _play(console, stack, plan)
         if findings is not None:
             _conclude(console, findings, started)

@@ -172,7 +172,7 @@ class Drive:
 
     async def _run_at(self, pace: Pace) -> None:
         self.pace = pace
-        await patiently(lambda: self.time.run_by(pace.sql()))
+        await patiently(lambda: self.time.set_expression(pace.sql()))
 
     def _plan_day(self, on: date) -> None:
         self.midnight = _midnight(on)

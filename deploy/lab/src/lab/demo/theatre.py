@@ -77,7 +77,7 @@ class Theatre:
         stays away.
         """
         time = BusinessTime(self.tables.databases)
-        async with time.alone():
+        async with time.exclusive():
             before = await patiently(self.tables.books)
             begins = await patiently(lambda: self.broker.ends(_TOPICS))
             drive = await self._drive(plan, time)

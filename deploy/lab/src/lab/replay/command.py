@@ -9,7 +9,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from lab.own_stack import stack_for
 from lab.replay.log import Log, read_log
 from lab.replay.mapping import find_mapping, parse
@@ -78,7 +78,7 @@ def _tell(console: Console, log: Log) -> None:
 async def _replay(  # noqa: PLR0913 - as above
     console: Console, log: Log, mapping: str, speed: float, place: Path | None, *, here: bool
 ) -> None:
-    async with stack_for("replay", Shown(console), here=here) as stack:
+    async with stack_for("replay", ConsoleReporter(console), here=here) as stack:
         async with session(stack.addresses, MemoryWatch(stack.folder / "run")) as open_session:
             with shown(console, log.file.name, len(log.told)) as advance:
                 found = await open_session.run(log, mapping=mapping, speed=speed, advance=advance)

@@ -105,7 +105,7 @@ class Player:
             await patiently(partial(self._publisher.publish, [_record(one) for one in batch]))
 
     async def _stand_at(self, moment: datetime) -> None:
-        await patiently(lambda: self._time.stand_at(moment))
+        await patiently(lambda: self._time.stop_at(moment))
 
     async def _rest(self) -> None:
         """Wait until nothing is left to do, for specialists neither. Raises Stuck."""

@@ -36,7 +36,7 @@ class Alone:
     ours: Ours
     plans: Mapping[Part, Plan]
     seed: int
-    say: Callable[[str], None]
+    report: Callable[[str], None]
 
     async def run(self, parts: Collection[Part]) -> AsyncIterator[Sheet]:
         """Measure the parts in order, and show each when it is done."""
@@ -49,15 +49,15 @@ class Alone:
             if Part.KILLS in parts:
                 plan = self.plans[Part.KILLS]
                 await self._open(plan.open)
-                self.say(f"{plan.kills} kills under load")
+                self.report(f"{plan.kills} kills under load")
                 yield await killed(self.ours, plan, self.seed)
-                self.say("Cold start")
+                self.report("Cold start")
                 yield await cold_start(self.ours)
             if Part.EXCEPTION in parts:
-                yield await excepted(self.ours, self.plans[Part.EXCEPTION], self.say)
+                yield await excepted(self.ours, self.plans[Part.EXCEPTION], self.report)
 
     async def _weight(self, plan: Plan) -> Sheet:
-        self.say("Idle, for the weight of open clocks")
+        self.report("Idle, for the weight of open clocks")
         start = await weigh(self.ours)
         await self._open(min(_FEW, plan.open))
         few = await weigh(self.ours)
@@ -67,7 +67,7 @@ class Alone:
 
     async def _load(self, plan: Plan) -> Sheet:
         title = f"Due to Kafka, {plan.rate_hz:g} due a second, {plan.open:,} open"
-        self.say(title)
+        self.report(title)
         found = await trial(self.ours, partial(steady, rate_hz=plan.rate_hz, count=plan.count))
         polls = [await seeding.poll_ms(self.ours.connection) for _ in range(POLLS)]
         poll = single("what is due, asked after it", "ms", median(polls))
@@ -76,7 +76,7 @@ class Alone:
     async def _instant(self, plan: Plan) -> Sheet:
         title = f"{plan.at_once:,} due at one instant, {plan.open:,} open"
         await self._open(plan.open)
-        self.say(title)
+        self.report(title)
         async with sown(self.ours, partial(at_once, count=plan.at_once)) as waiting:
             others = await beside(self.ours, waiting, rate_hz=_OTHERS_HZ, seconds=_OTHERS_S)
             claimed_s = await self._claimed_s(waiting.batch)
@@ -105,5 +105,5 @@ class Alone:
         """Open as many as are missing."""
         missing = wanted - await seeding.open_count(self.ours.connection)
         if missing > 0:
-            self.say(f"{missing:,} clocks are opened")
+            self.report(f"{missing:,} clocks are opened")
             await self.ours.prepare(still_open(await self.ours.now(), missing))

@@ -10,7 +10,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from devstack.stack import Stack
 from lab.bench.due.alone import Alone
 from lab.bench.due.comparison import compared
@@ -77,12 +77,12 @@ async def _measured(
     seed: int,
     instances: int,
 ) -> DueReport:
-    shown = Shown(console)
+    reporter = ConsoleReporter(console)
     sheets = []
-    async with own_stack("bench", shown, [MONITOR]) as stack:
+    async with own_stack("bench", reporter, [MONITOR]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
-        async for sheet in _sheets(stack, shown, parts, plans, seed=seed, instances=instances):
+        async for sheet in _sheets(stack, reporter, parts, plans, seed=seed, instances=instances):
             console.print(sheet.table())
             sheets.append(sheet)
     return DueReport(environment=described, sheets=tuple(sheets))
@@ -90,7 +90,7 @@ async def _measured(
 
 async def _sheets(  # noqa: PLR0913 - what is measured, where, and how much of it
     stack: Stack,
-    shown: Shown,
+    reporter: ConsoleReporter,
     parts: Collection[Part],
     plans: Mapping[Part, Plan],
     *,
@@ -102,8 +102,8 @@ async def _sheets(  # noqa: PLR0913 - what is measured, where, and how much of i
         if Part.PEERS in parts:
             async with peers(stack.addresses, stack.folder / "logs") as others:
                 beside: tuple[Subject, ...] = (*others.values(), running)
-                async for sheet in compared(beside, plans[Part.PEERS], shown.say):
+                async for sheet in compared(beside, plans[Part.PEERS], reporter.line):
                     yield sheet
             await running.clear()
-        async for sheet in Alone(running, plans, seed, shown.say).run(parts):
+        async for sheet in Alone(running, plans, seed, reporter.line).run(parts):
             yield sheet

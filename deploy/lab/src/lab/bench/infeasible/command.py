@@ -9,7 +9,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from lab.bench.environment import environment, where
 from lab.bench.infeasible.trial import Heard, ground
 from lab.bench.report import Figure, Report, Section, write
@@ -49,16 +49,16 @@ def bench_infeasible(
 
 
 async def _measured(console: Console, opened: int, affected: int, repeats: int) -> Report:
-    shown = Shown(console)
-    async with own_stack("bench", shown, ["router"]) as stack:
+    reporter = ConsoleReporter(console)
+    async with own_stack("bench", reporter, ["router"]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
         async with ground(stack, affected) as on:
-            shown.say(f"{opened:,} tickets")
+            reporter.line(f"{opened:,} tickets")
             await on.fill(opened)
             floor, left, back = [], [], []
             for number in range(1, repeats + 1):
-                shown.say(f"Turn {number} of {repeats}")
+                reporter.line(f"Turn {number} of {repeats}")
                 floor.append(await on.queued())
                 left.append(await on.removed())
                 back.append(await on.listed())

@@ -12,7 +12,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from lab.bench.environment import environment, where
 from lab.bench.intake import figures
 from lab.bench.intake.trial import Ground, Trial, ground
@@ -74,14 +74,14 @@ def bench_intake(  # noqa: PLR0913 - a command's options are its arguments
 
 
 async def _measured(console: Console, parts: Collection[Part], plan: _Plan) -> Report:
-    shown = Shown(console)
-    async with own_stack("bench", shown, ["intake"]) as stack:
+    reporter = ConsoleReporter(console)
+    async with own_stack("bench", reporter, ["intake"]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
         sections = []
         async with ground(stack) as on:
             await on.order("door", _WARM, plan.connections)
-            async for section in _sections(on, parts, plan, shown.say):
+            async for section in _sections(on, parts, plan, reporter.line):
                 console.print(section.table())
                 sections.append(section)
     return Report(environment=described, sections=tuple(sections))

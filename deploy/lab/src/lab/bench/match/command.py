@@ -13,7 +13,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from devstack.stack import Stack
 from lab.bench.environment import environment, where
 from lab.bench.match.floor import Floor
@@ -54,17 +54,17 @@ def bench_match(  # noqa: PLR0913 - a command's options are its arguments
 async def _measured(
     console: Console, asked: dict[str, int], *, specialists: int, queued: int
 ) -> Report:
-    shown = Shown(console)
-    async with own_stack("bench", shown, [_ROUTER]) as stack:
+    reporter = ConsoleReporter(console)
+    async with own_stack("bench", reporter, [_ROUTER]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
         await stack.stop(_ROUTER)
-        shown.say(f"{specialists:,} specialists, {queued:,} who wait")
+        reporter.line(f"{specialists:,} specialists, {queued:,} who wait")
         dsn = stack.addresses.dsn(_ROUTER, owner=True)
         await seed(dsn, specialists=specialists, queued=queued)
-        shown.say("Ours")
+        reporter.line("Ours")
         ours = await _timed(stack, asked)
-        shown.say("The floor")
+        reporter.line("The floor")
         section = _section(ours, await _floor(dsn, asked, ours["batch_size"]))
     console.print(section.table())
     return Report(environment=described, sections=(section,))
