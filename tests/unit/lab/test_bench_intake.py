@@ -8,10 +8,10 @@ from typing import override
 import pytest
 
 from lab.bench.intake import figures
-from lab.bench.intake.door import HttpLine, prepared
-from lab.bench.intake.floor import entries
-from lab.bench.intake.order import Sent
-from lab.bench.intake.pace import at_rate, saturated
+from lab.bench.intake.baseline import entries
+from lab.bench.intake.http_client import HttpConnection, prepared
+from lab.bench.intake.load_patterns import at_rate, saturated
+from lab.bench.intake.load_spec import LoadResult
 from lab.bench.intake.trial import Backlog, Trial
 from lab.bench.load import requests
 from shared.basics.clock import or_after
@@ -39,7 +39,7 @@ class Slow:
         self.asked: list[int] = []
         self.in_hand = 0
 
-    async def ask(self, what: int) -> None:
+    async def send(self, what: int) -> None:
         """Take one at a time, or fail."""
         assert not self.in_hand
         self.in_hand += 1
@@ -48,16 +48,16 @@ class Slow:
         self.in_hand -= 1
 
 
-async def asked(line: HttpLine) -> asyncio.Task[None]:
+async def sended(line: HttpConnection) -> asyncio.Task[None]:
     """Let a line ask, up to where it waits."""
-    asking = asyncio.create_task(line.ask(b"GET"))
+    queries = asyncio.create_task(line.send(b"GET"))
     await or_after(asyncio.Event().wait(), 0)
-    return asking
+    return queries
 
 
 def trial(rate_hz: int, *latencies_ms: float) -> Trial:
     """Send for a second; intake takes half of it, PostgreSQL a quarter."""
-    sent = Sent(took_s=1, cpu_s=0.1, latencies_ms=latencies_ms, refused=0)
+    sent = LoadResult(took_s=1, cpu_s=0.1, latencies_ms=latencies_ms, refused=0)
     return Trial(rate_hz, sent, {"intake": 0.5, "postgres": 0.25})
 
 
@@ -82,41 +82,41 @@ def test_without_a_tag_none_is_sent() -> None:
 
 async def test_an_answer_may_come_in_parts() -> None:
     """A line waits for the whole body, wherever the answer is cut."""
-    line, wire = HttpLine(), Wire()
+    line, wire = HttpConnection(), Wire()
     line.connection_made(wire)
-    asking = await asked(line)
+    queries = await asked(line)
     for part in (b"HTTP/1.1 202 Accepted\r\nContent-Le", b"ngth: 4\r\n\r\nok", b"ay"):
-        assert not asking.done()
+        assert not queries.done()
         line.data_received(part)
-    await asking
+    await queries
     assert (wire.sent, line.refused) == ([b"GET"], 0)
 
 
 async def test_a_refusal_is_counted() -> None:
     """What is not answered with 2xx is no throughput."""
-    line = HttpLine()
+    line = HttpConnection()
     line.connection_made(Wire())
-    asking = await asked(line)
+    queries = await asked(line)
     line.data_received(b"HTTP/1.1 429 Too Many\r\ncontent-length: 0\r\n\r\n")
-    await asking
+    await queries
     assert line.refused == 1
 
 
 async def test_a_line_that_is_closed_says_so() -> None:
     """Nobody waits for an answer that cannot come."""
-    line = HttpLine()
+    line = HttpConnection()
     line.connection_made(Wire())
-    asking = await asked(line)
+    queries = await asked(line)
     line.connection_lost(None)
     with pytest.raises(ConnectionError, match="closed"):
-        await asking
+        await queries
 
 
 async def test_saturated_lines_share_the_work() -> None:
     """Each request is asked once, and no line has two in hand."""
-    lines = [Slow(), Slow()]
-    took_ms = await saturated(lines, range(10))
-    assert sorted([*lines[0].asked, *lines[1].asked]) == [*range(10)]
+    connections = [Slow(), Slow()]
+    took_ms = await saturated(connections, range(10))
+    assert sorted([*connections[0].asked, *connections[1].asked]) == [*range(10)]
     assert len(took_ms) == 10
 
 
@@ -143,9 +143,9 @@ def test_costs_are_told_for_each_request() -> None:
 
 
 def test_the_far_end_is_one_of_all_turns() -> None:
-    """The median has a value a turn, p99 and greatest one of all together."""
-    floor, ours = [trial(2, 1, 1), trial(2, 1, 1)], [trial(2, 2, 4), trial(2, 2, 8)]
-    p50, p99, most = figures.at_half(floor, ours, 2).figures[:3]
+    """The median has a value a turn, p99 and greatest one of all per_request."""
+    baseline, ours = [trial(2, 1, 1), trial(2, 1, 1)], [trial(2, 2, 4), trial(2, 2, 8)]
+    p50, p99, most = figures.at_half(baseline, ours, 2).figures[:3]
     assert (p50.ours, len(p99.ours), most.ours) == ((3, 5), 1, (8,))
 
 

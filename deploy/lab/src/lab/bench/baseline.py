@@ -1,4 +1,4 @@
-"""The floor: its stages as processes, with topics and tables made for a run and removed after."""
+"""The hand-written baseline pipeline: its processes, with topics and tables for one run."""
 
 import asyncio
 import json
@@ -19,19 +19,19 @@ import psutil
 from aiokafka.admin import NewTopic
 
 from devstack.topics import admin
-from lab.bench import stage
+from lab.bench import baseline_process
+from lab.bench.baseline_process import PLANS, BaselineProcess, Testbed
 from lab.bench.measures import TARGET
-from lab.bench.stage import PLANS, Ground, Stage
 from lab.broker import Broker
 from premium.errors import CommandError
 from shared.events import SupportRequest
 from shared.platform.publisher import Outgoing, Publisher
 
-__all__ = ["Floor", "floor"]
+__all__ = ["Baseline", "baseline"]
 
 _TOPICS: Final = ("inbound", "tickets", "assignments", "clocks", "sent", "breaches")
 _PARTITIONS: Final = 12
-_STAGES: Final = tuple(name for name in PLANS if name != "door")
+_STAGES: Final = tuple(name for name in PLANS if name != "entry")
 _START_S: Final = 30
 
 _NOW: Final = "SELECT now()"
@@ -44,8 +44,8 @@ _LEFT: Final = " UNION ALL ".join(f'SELECT id FROM "{name}".outbox' for name in 
 
 
 @dataclass
-class Floor:
-    """The hand-written pipeline, as it is measured."""
+class Baseline:
+    """The baseline, as it is measured."""
 
     bootstrap: str
     topics: Sequence[str]
@@ -56,38 +56,38 @@ class Floor:
     _pool: asyncpg.Pool
     _publisher: Publisher
     _broker: Broker
-    _door: Stage
+    _entry: BaselineProcess
 
     async def now(self) -> datetime:
-        """Ask PostgreSQL for the time."""
+        """Return PostgreSQL's time."""
         moment: datetime = await self._pool.fetchval(_NOW)
         return moment
 
     async def send(self, wanted: Sequence[SupportRequest]) -> None:
-        """Put requests on the inbound topic."""
+        """Publish requests on the inbound topic."""
         topic = f"{self._prefix}inbound"
         await self._publisher.publish(
             Outgoing(topic, _key(r), _value(r), [("id", r.document_id.bytes)]) for r in wanted
         )
 
-    async def enter(self, request: SupportRequest) -> None:
-        """Put one request into the first tables; there is no HTTP in the floor."""
+    async def submit(self, request: SupportRequest) -> None:
+        """Insert one request into the first tables; the baseline has no HTTP."""
         fresh = [(request.document_id, _key(request), _value(request))]
-        await self._door.take(fresh, fresh)
+        await self._entry.process(fresh, fresh)
 
     async def start_clocks(self, wanted: Sequence[SupportRequest]) -> None:
-        """Put clocks into the table."""
+        """Insert clocks into the table of the timer."""
         ids = [r.ticket_id for r in wanted]
         due_at = [r.occurred_at + TARGET for r in wanted]
         await self._pool.execute(_START_CLOCKS, ids, [_value(r) for r in wanted], due_at)
 
     async def planned(self) -> int:
-        """Count the deliveries that were ever planned."""
+        """Count all planned deliveries."""
         count: int = await self._pool.fetchval(_PLANNED)
         return count
 
     async def unrest(self) -> str | None:
-        """Name work that is left, or None. Raises Transient while the broker is away."""
+        """Describe unfinished work; None if there is none. Raises Transient without Kafka."""
         ends = await self._broker.ends(self.topics)
         for name, plan in PLANS.items():
             committed = await self._broker.committed(self._prefix + name) if plan.reads else {}
@@ -100,32 +100,32 @@ class Floor:
 
 
 @asynccontextmanager
-async def floor(
+async def baseline(
     bootstrap: str, admin_dsn: str, logs: Path, servers: Mapping[str, psutil.Process]
-) -> AsyncIterator[Floor]:
-    """Bring the floor up, and leave nothing of it."""
+) -> AsyncIterator[Baseline]:
+    """Start the baseline; remove its processes, topics and tables at the end."""
     run = f"bench-{uuid4().hex[:8]}"
-    ground = Ground(bootstrap, urlsplit(admin_dsn)._replace(path=f"/{run}").geturl(), f"{run}.")
-    topics = [ground.prefix + topic for topic in _TOPICS]
+    testbed = Testbed(bootstrap, urlsplit(admin_dsn)._replace(path=f"/{run}").geturl(), f"{run}.")
+    topics = [testbed.prefix + topic for topic in _TOPICS]
     async with AsyncExitStack() as undo:
         await _make_topics(undo, bootstrap, topics)
-        await _make_tables(undo, admin_dsn, run, ground.dsn)
-        stages = {name: await _started(undo, name, ground, logs) for name in _STAGES}
-        pool = asyncpg.create_pool(ground.dsn, min_size=1, max_size=4)
+        await _make_tables(undo, admin_dsn, run, testbed.dsn)
+        stages = {name: await _started(undo, name, testbed, logs) for name in _STAGES}
+        pool = asyncpg.create_pool(testbed.dsn, min_size=1, max_size=4)
         publisher, broker = Publisher(bootstrap, service="bench"), Broker(bootstrap)
         undo.push_async_callback(publisher.stop)
         undo.push_async_callback(broker.close)
-        yield Floor(
+        yield Baseline(
             bootstrap=bootstrap,
             topics=topics,
-            assigned=f"{ground.prefix}assignments",
-            broken=f"{ground.prefix}breaches",
+            assigned=f"{testbed.prefix}assignments",
+            broken=f"{testbed.prefix}breaches",
             processes={**servers, **stages},
-            _prefix=ground.prefix,
+            _prefix=testbed.prefix,
             _pool=await undo.enter_async_context(pool),
             _publisher=publisher,
             _broker=broker,
-            _door=await undo.enter_async_context(_door(ground)),
+            _entry=await undo.enter_async_context(_entry(testbed)),
         )
 
 
@@ -142,17 +142,19 @@ async def _make_tables(undo: AsyncExitStack, admin_dsn: str, run: str, dsn: str)
     undo.push_async_callback(maker.execute, f'DROP DATABASE "{run}" WITH (FORCE)')
     owner = await asyncpg.connect(dsn)
     for name in PLANS:
-        await owner.execute(f'CREATE SCHEMA "{name}"; SET search_path = "{name}"; {stage.MAKE}')
+        await owner.execute(
+            f'CREATE SCHEMA "{name}"; SET search_path = "{name}"; {baseline_process.MAKE}'
+        )
     await owner.close()
 
 
-async def _started(undo: AsyncExitStack, name: str, ground: Ground, logs: Path) -> psutil.Process:
-    """Start a stage and wait for its word. Raises CommandError when it does not come."""
-    log = logs / f"floor-{name}.log"
+async def _started(undo: AsyncExitStack, name: str, testbed: Testbed, logs: Path) -> psutil.Process:
+    """Start a process and wait until it is ready. Raises CommandError if it is not in time."""
+    log = logs / f"baseline-{name}.log"
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", stage.__name__, name),
-            env={**os.environ, "FLOOR": json.dumps(asdict(ground))},
+            *(sys.executable, "-m", baseline_process.__name__, name),
+            env={**os.environ, "BASELINE": json.dumps(asdict(testbed))},
             stdout=subprocess.PIPE,
             stderr=errors,
         )
@@ -160,9 +162,9 @@ async def _started(undo: AsyncExitStack, name: str, ground: Ground, logs: Path) 
     assert process.stdout is not None  # noqa: S101 - asked for above
     with suppress(TimeoutError):
         async with asyncio.timeout(_START_S):
-            if (await process.stdout.readline()).decode().strip() == stage.READY:
+            if (await process.stdout.readline()).decode().strip() == baseline_process.READY:
                 return psutil.Process(process.pid)
-    raise CommandError(f"the floor's {name} did not start (see {log})")
+    raise CommandError(f"the baseline's {name} did not start (see {log})")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -172,8 +174,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def _door(ground: Ground) -> AsyncIterator[Stage]:
-    async with stage.opened("door", ground) as door:
+async def _entry(testbed: Testbed) -> AsyncIterator[BaselineProcess]:
+    async with baseline_process.opened("entry", testbed) as door:
         relaying = asyncio.create_task(door.relay())
         try:
             yield door

@@ -1,4 +1,4 @@
-"""The floor: one transaction of three statements a request, over asyncpg, and nothing else."""
+"""The baseline: for each request one transaction of three statements, over asyncpg."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -9,7 +9,7 @@ import asyncpg
 
 from shared.events import SupportRequest
 
-__all__ = ["Entry", "SqlLine", "connected", "entries", "made"]
+__all__ = ["Entry", "SqlConnection", "connected", "entries", "made"]
 
 _MAKE: Final = """
     CREATE TABLE processed_event (event_id uuid PRIMARY KEY);
@@ -24,7 +24,7 @@ _ANNOUNCE: Final = "INSERT INTO outbox (event_id, value) VALUES ($1, $2)"
 
 
 class Entry(NamedTuple):
-    """What a request leaves in the tables."""
+    """The values that a request leaves in the tables."""
 
     document_id: UUID
     ticket_id: UUID
@@ -32,40 +32,42 @@ class Entry(NamedTuple):
     value: str
 
 
-class SqlLine:
-    """A connection that writes an entry in a transaction of its own."""
+class SqlConnection:
+    """A connection that writes each entry in its own transaction."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def ask(self, what: Entry) -> None:
-        """Commit, and return when it is on disk."""
+    async def send(self, what: Entry) -> None:
+        """Write an entry, and return after the commit."""
         async with self._connection.transaction():
             await self._connection.execute(_CLAIM, what.document_id)
             await self._connection.execute(_KEEP, what.ticket_id, what.value)
             await self._connection.execute(_ANNOUNCE, what.event_id, what.value)
 
 
-async def connected(dsn: str, count: int) -> list[SqlLine]:
-    """Open so many connections; the end of the process closes them."""
+async def connected(dsn: str, count: int) -> list[SqlConnection]:
+    """Open ``count`` connections, which the end of the process closes."""
     settings = {"synchronous_commit": "on"}
-    return [SqlLine(await asyncpg.connect(dsn, server_settings=settings)) for _ in range(count)]
+    return [
+        SqlConnection(await asyncpg.connect(dsn, server_settings=settings)) for _ in range(count)
+    ]
 
 
 def entries(wanted: Sequence[SupportRequest]) -> list[Entry]:
-    """Make what requests leave, before any time is taken."""
+    """Prepare the entries of requests, before the measurement."""
     return [
-        Entry(r.document_id, r.ticket_id, uuid5(r.document_id, "floor"), r.model_dump_json())
+        Entry(r.document_id, r.ticket_id, uuid5(r.document_id, "baseline"), r.model_dump_json())
         for r in wanted
     ]
 
 
 async def made(admin_dsn: str) -> str:
-    """Make the floor's database in the bench's own stack, which is removed whole; name its DSN."""
+    """Create the baseline's database in the stack, and return its DSN."""
     maker = await asyncpg.connect(admin_dsn)
-    await maker.execute("CREATE DATABASE floor")
+    await maker.execute("CREATE DATABASE baseline")
     await maker.close()
-    dsn = urlsplit(admin_dsn)._replace(path="/floor").geturl()
+    dsn = urlsplit(admin_dsn)._replace(path="/baseline").geturl()
     owner = await asyncpg.connect(dsn)
     await owner.execute(_MAKE)
     await owner.close()

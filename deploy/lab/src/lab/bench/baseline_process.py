@@ -1,7 +1,7 @@
-"""One stage of the floor as a process: aiokafka and asyncpg alone, as straight as it goes.
+"""One process of the baseline: the simplest pipeline step on aiokafka and asyncpg alone.
 
-Fetch, one transaction (inbox, rows, outbox), relay, produce, as durable as the services: acks=all,
-idempotent, synchronous commit. No checks, no decisions, no health, no recovery, nothing shared.
+It fetches, writes one transaction (claim, rows, outbox), relays and produces, as durably as the
+services: acks=all, idempotent, synchronous commit. It has no checks, decisions, health or recovery.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-__all__ = ["MAKE", "PLANS", "READY", "Ground", "Plan", "Stage", "opened"]
+__all__ = ["MAKE", "PLANS", "READY", "BaselineProcess", "Plan", "Testbed", "opened"]
 
 READY: Final = "ready"
 _BATCH_MAX: Final = 500
@@ -63,9 +63,9 @@ _FIRE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a stage reads and writes, and into how many tables it puts a row.
+    """What a process reads and writes, and into which tables it inserts a row for each record.
 
-    ``moved_by`` is the topic whose records give rise to rows and an event; others are only claimed.
+    Records of the topic ``moved_by`` lead to rows and an event; others are only claimed.
     """
 
     reads: tuple[str, ...]
@@ -80,7 +80,7 @@ PLANS: Final = {
     "sla-monitor": Plan(("tickets",), "tickets", ("first", "second"), "clocks"),
     "notifier": Plan(("assignments", "clocks"), "assignments", ("first", "second"), "sent"),
     "timer": Plan((), "", (), "breaches"),
-    "door": Plan((), "", ("first",), "tickets"),
+    "entry": Plan((), "", ("first",), "tickets"),
 }
 
 type Fresh = tuple[UUID, bytes, bytes]
@@ -88,16 +88,16 @@ type Fresh = tuple[UUID, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """Where a floor stands; the names of its topics and groups begin with ``prefix``."""
+class Testbed:
+    """The servers of a baseline; its topics' and groups' names begin with ``prefix``."""
 
     bootstrap: str
     dsn: str
     prefix: str
 
 
-class Stage:
-    """Takes records in and relays what they give rise to."""
+class BaselineProcess:
+    """Processes records, and relays the events that follow from them."""
 
     def __init__(self, name: str, prefix: str, pool: asyncpg.Pool, out: AIOKafkaProducer) -> None:
         self._name = name
@@ -107,8 +107,8 @@ class Stage:
         self._out = out
         self._wake = asyncio.Event()
 
-    async def take(self, claimed: Iterable[Fresh], moving: Iterable[Fresh]) -> None:
-        """Claim, put the rows, announce: one transaction."""
+    async def process(self, claimed: Iterable[Fresh], moving: Iterable[Fresh]) -> None:
+        """Claim, insert rows and outbox, in one transaction."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_CLAIM, sorted(event_id for event_id, _, _ in claimed))
             fresh = {row["event_id"] for row in rows}
@@ -122,7 +122,7 @@ class Stage:
         self._wake.set()
 
     async def consume(self, consumer: AIOKafkaConsumer) -> None:
-        """Fetch, take, commit, again."""
+        """Fetch, process and commit, in a loop."""
         moved_by = self._prefix + self._plan.moved_by
         while True:
             found = await consumer.getmany(timeout_ms=1000, max_records=_BATCH_MAX)
@@ -130,11 +130,11 @@ class Stage:
             if records:
                 claimed = [(_id(r), r.key, r.value) for r in records]
                 moving = [(_id(r), r.key, r.value) for r in records if r.topic == moved_by]
-                await self.take(claimed, moving)
+                await self.process(claimed, moving)
                 await consumer.commit({tp: part[-1].offset + 1 for tp, part in found.items()})
 
     async def relay(self) -> None:
-        """Publish the outbox in order, and delete what the broker has."""
+        """Publish the outbox in order, and delete what the broker acknowledged."""
         topic = self._prefix + self._plan.writes
         async with self._pool.acquire() as connection:
             while True:
@@ -153,7 +153,7 @@ class Stage:
                 await connection.execute(_DELETE, [row["id"] for row in rows])
 
     async def watch(self) -> None:
-        """Fire what is due, and look again at once or in ten milliseconds."""
+        """Announce due timers; poll again at once if there were any, else in 10 ms."""
         async with self._pool.acquire() as connection:
             while True:
                 if await connection.execute(_FIRE, _BATCH_MAX) != "INSERT 0 0":
@@ -163,11 +163,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def opened(name: str, ground: Ground) -> AsyncIterator[Stage]:
-    """Connect a stage to its schema and to the broker."""
+async def opened(name: str, testbed: Testbed) -> AsyncIterator[BaselineProcess]:
+    """Connect a process to its schema and to the broker."""
     settings = {"search_path": f'"{name}"', "synchronous_commit": "on"}
     out = AIOKafkaProducer(
-        bootstrap_servers=ground.bootstrap,
+        bootstrap_servers=testbed.bootstrap,
         acks="all",
         enable_idempotence=True,
         linger_ms=1,
@@ -176,9 +176,9 @@ async def opened(name: str, ground: Ground) -> AsyncIterator[Stage]:
     await out.start()
     try:
         async with asyncpg.create_pool(
-            ground.dsn, min_size=2, max_size=4, server_settings=settings
+            testbed.dsn, min_size=2, max_size=4, server_settings=settings
         ) as pool:
-            yield Stage(name, ground.prefix, pool, out)
+            yield BaselineProcess(name, testbed.prefix, pool, out)
     finally:
         await out.stop()
 
@@ -193,17 +193,17 @@ async def _or_after(signal: asyncio.Event, wait_s: float) -> None:
             await signal.wait()
 
 
-async def _live(name: str, ground: Ground) -> None:
-    """Work until killed; nothing needs a farewell."""
-    async with opened(name, ground) as stage:
+async def _live(name: str, testbed: Testbed) -> None:
+    """Work until killed; no clean-up is needed."""
+    async with opened(name, testbed) as stage:
         works = [stage.relay()]
         if name == "timer":
             works.append(stage.watch())
-        if topics := [ground.prefix + topic for topic in PLANS[name].reads]:
+        if topics := [testbed.prefix + topic for topic in PLANS[name].reads]:
             consumer = AIOKafkaConsumer(
                 *topics,
-                bootstrap_servers=ground.bootstrap,
-                group_id=ground.prefix + name,
+                bootstrap_servers=testbed.bootstrap,
+                group_id=testbed.prefix + name,
                 auto_offset_reset="earliest",
                 enable_auto_commit=False,
                 isolation_level="read_committed",
@@ -216,4 +216,4 @@ async def _live(name: str, ground: Ground) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_live(sys.argv[1], Ground(**json.loads(os.environ["FLOOR"]))))
+    uvloop.run(_live(sys.argv[1], Testbed(**json.loads(os.environ["BASELINE"]))))

@@ -1,7 +1,7 @@
-"""What the peers share: the ground they stand on, the way out to Kafka, orders by standard input.
+"""What the peers' processes share: configuration, the Kafka producer, commands on standard input.
 
-A line of orders is a batch to plant, or the word to work from now on; each is answered by a line.
-The end of orders is the end of the process, so that none outlives the bench.
+A command is a line: a batch to insert, or ``work``, which starts the work. Each is answered by a
+line. The process ends at the end of its input, so that none outlives the benchmark.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from aiokafka import AIOKafkaProducer
 
 from lab.bench.due.batch import Batch
 
-__all__ = ["DONE", "GROUND", "WORK", "Announcer", "Ground", "Peer", "serve"]
+__all__ = ["CONFIG", "DONE", "WORK", "Announcer", "Peer", "Testbed", "serve"]
 
 DONE: Final = "done"
 WORK: Final = "work"
-GROUND: Final = "DUE_GROUND"
+CONFIG: Final = "DUE_GROUND"
 _VALUE: Final = json.dumps({"due": "x" * 400}).encode()
-"""About as long as what ours writes of a breach."""
+"""About as long as our breach event."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """Where a peer stands, and where its records go."""
+class Testbed:
+    """A peer's servers, and the topic of its records."""
 
     bootstrap: str
     dsn: str
@@ -37,33 +37,33 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Announcer:
-    """The way out."""
+    """Publishes due clocks."""
 
     out: AIOKafkaProducer
     topic: str
 
     async def announce(self, key: str) -> None:
-        """Publish, and return when the broker has it."""
+        """Publish, and return when the broker has acknowledged it."""
         await self.out.send_and_wait(self.topic, _VALUE, key.encode())
 
 
 class Peer(Protocol):
-    """What a peer's process can do."""
+    """The commands of a peer's process."""
 
-    async def plant(self, batch: Batch) -> None:
-        """Put clocks into its tables."""
+    async def insert(self, batch: Batch) -> None:
+        """Insert clocks into its tables."""
 
     async def work(self) -> None:
-        """Announce what falls due, until cancelled."""
+        """Announce due clocks, until cancelled."""
 
 
 async def serve(
-    opened: Callable[[Ground, Announcer], AbstractAsyncContextManager[Peer]],
+    opened: Callable[[Testbed, Announcer], AbstractAsyncContextManager[Peer]],
 ) -> None:
-    """Follow orders to their end. A peer whose work breaks off ends the process."""
-    ground = Ground(**json.loads(os.environ[GROUND]))
+    """Execute commands until the end of input; if the work fails, the process ends."""
+    testbed = Testbed(**json.loads(os.environ[CONFIG]))
     out = AIOKafkaProducer(
-        bootstrap_servers=ground.bootstrap,
+        bootstrap_servers=testbed.bootstrap,
         acks="all",
         enable_idempotence=True,
         linger_ms=0,
@@ -71,22 +71,22 @@ async def serve(
     )
     async with (
         out,
-        opened(ground, Announcer(out, ground.topic)) as peer,
+        opened(testbed, Announcer(out, testbed.topic)) as peer,
         asyncio.TaskGroup() as group,
     ):
         works: list[asyncio.Task[None]] = []
         _answer()
-        async for order in _orders():
-            if order == WORK:
+        async for command in _commands():
+            if command == WORK:
                 works.append(group.create_task(peer.work()))
             else:
-                await peer.plant(Batch.ordered(order))
+                await peer.insert(Batch.from_line(command))
             _answer()
         for work in works:
             work.cancel()
 
 
-async def _orders() -> AsyncIterator[str]:
+async def _commands() -> AsyncIterator[str]:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin

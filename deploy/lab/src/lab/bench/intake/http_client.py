@@ -1,6 +1,6 @@
-"""A lean HTTP/1.1 client: prepared bytes out, of the answer only status and length are read.
+"""A minimal HTTP/1.1 client: it sends prepared bytes, and reads only status and length of answers.
 
-A client with all that HTTP can do would take more of the processor than intake does.
+A client with all that HTTP can do would process more of the processor than intake does.
 """
 
 import asyncio
@@ -9,24 +9,24 @@ from typing import Final, cast, override
 
 from shared.events import SupportRequest
 
-__all__ = ["HttpLine", "connected", "prepared"]
+__all__ = ["HttpConnection", "connected", "prepared"]
 
 _LENGTH: Final = b"content-length: "
 _END: Final = b"\r\n\r\n"
 
 
-class HttpLine(asyncio.Protocol):
-    """A keep-alive connection; what is not answered with 2xx is counted."""
+class HttpConnection(asyncio.Protocol):
+    """A keep-alive connection, which counts the answers that are not 2xx."""
 
     def __init__(self) -> None:
         self.refused = 0
         self.refusal = ""
-        self._heard = b""
+        self._buffer = b""
         self._answered: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
 
-    async def ask(self, what: bytes) -> None:
-        """Send, and wait for the answer. Raises ConnectionError when it does not come."""
+    async def send(self, what: bytes) -> None:
+        """Send a request, and wait for the answer. Raises ConnectionError if it is closed."""
         if self._transport is None:
             raise ConnectionError(self._closed())
         self._answered = asyncio.get_running_loop().create_future()
@@ -35,18 +35,18 @@ class HttpLine(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class is no subclass
 
     @override
     def data_received(self, data: bytes) -> None:
-        self._heard += data
-        end = self._heard.find(_END)
-        if end < 0 or len(self._heard) < end + len(_END) + _length(self._heard[:end]):
+        self._buffer += data
+        end = self._buffer.find(_END)
+        if end < 0 or len(self._buffer) < end + len(_END) + _length(self._buffer[:end]):
             return
-        if not self._heard.startswith(b"HTTP/1.1 2"):
+        if not self._buffer.startswith(b"HTTP/1.1 2"):
             self.refused += 1
-            self.refusal = self._heard.decode(errors="replace")
-        self._heard = b""
+            self.refusal = self._buffer.decode(errors="replace")
+        self._buffer = b""
         if self._answered is not None:
             self._answered.set_result(None)
 
@@ -57,23 +57,25 @@ class HttpLine(asyncio.Protocol):
             self._answered.set_exception(ConnectionError(self._closed()))
 
     def _closed(self) -> str:
-        return f"intake has closed the connection; {self.refusal[-200:] or 'it said nothing'}"
+        return f"intake has closed the connection; {self.refusal[-200:] or 'it sent no answer'}"
 
 
-async def connected(where: str, count: int) -> list[HttpLine]:
-    """Open so many connections to host:port."""
+async def connected(where: str, count: int) -> list[HttpConnection]:
+    """Open ``count`` connections to host:port."""
     host, _, port = where.rpartition(":")
     loop = asyncio.get_running_loop()
-    made = [await loop.create_connection(HttpLine, host, int(port)) for _ in range(count)]
-    return [line for _, line in made]
+    made = [await loop.create_connection(HttpConnection, host, int(port)) for _ in range(count)]
+    return [connection for _, connection in made]
 
 
-def prepared(wanted: Sequence[SupportRequest], where: str, key: str, together: int) -> list[bytes]:
-    """Lay requests out as they go over the wire, one each or so many together."""
+def prepared(
+    wanted: Sequence[SupportRequest], where: str, key: str, per_request: int
+) -> list[bytes]:
+    """Encode HTTP requests with ``per_request`` support requests each."""
     contents = [request.model_dump_json(exclude_none=True) for request in wanted]
-    if together == 1:
+    if per_request == 1:
         return [_post("/v1/tickets", content, where, key) for content in contents]
-    groups = [contents[n : n + together] for n in range(0, len(contents), together)]
+    groups = [contents[n : n + per_request] for n in range(0, len(contents), per_request)]
     return [
         _post("/v1/tickets:batch", f'{{"tickets":[{",".join(group)}]}}', where, key)
         for group in groups

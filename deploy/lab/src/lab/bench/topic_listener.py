@@ -1,4 +1,4 @@
-"""Listens on a topic, and notes when the first record of each key came and how many followed."""
+"""Reads a topic, and records when the first record of each key came and how many followed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -13,18 +13,18 @@ from lab.broker import Broker
 from shared.basics.clock import elapsed_s, or_after
 from shared.platform.record_batches import reader
 
-__all__ = ["Arrival", "Ear", "listening", "wall_ahead_s"]
+__all__ = ["Arrival", "TopicListener", "listen_to", "wall_ahead_s"]
 
 
 @dataclass(slots=True)
 class Arrival:
-    """The first record of a key; ``heard_s`` is ours, ``written_s`` the writer's, by the wall.
+    """The first record of a key. ``received_s``: our monotonic clock; ``written_s``: Kafka's time.
 
-    ``repeats`` are records with the id of that first one, which readers drop; ``doubles`` have
-    another, or none.
+    ``repeats`` counts further records with the same event id, which consumers drop; ``doubles``
+    counts those with another id, or none.
     """
 
-    heard_s: float
+    received_s: float
     written_s: float
     id: bytes | None
     repeats: int = 0
@@ -32,26 +32,26 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class Ear:
-    """What was heard so far, by key."""
+class TopicListener:
+    """The records received so far, by key."""
 
     consumer: AIOKafkaConsumer
     arrivals: dict[bytes, Arrival] = field(default_factory=dict)
     _wanted: set[bytes] = field(default_factory=set)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def listen(self) -> None:
-        """Go on until cancelled."""
+    async def run(self) -> None:
+        """Read until cancelled."""
         while True:
             found = await self.consumer.getmany(timeout_ms=1000)
-            heard_s = elapsed_s()
+            received_s = elapsed_s()
             for record in (record for records in found.values() for record in records):
-                self.note(record, heard_s)
+                self.note(record, received_s)
 
-    async def hear(
-        self, keys: Iterable[bytes], *, silent_s: float, within_s: float = inf
+    async def wait_for(
+        self, keys: Iterable[bytes], *, idle_s: float, within_s: float = inf
     ) -> Mapping[bytes, Arrival]:
-        """Wait for all, until none came for ``silent_s``; what came by then is returned."""
+        """Wait for all keys, until none came for ``idle_s``; return the arrivals so far."""
         wanted = set(keys)
         self._wanted = wanted - self.arrivals.keys()
         since_s = elapsed_s()
@@ -59,10 +59,10 @@ class Ear:
         while left > len(self._wanted) > 0 and elapsed_s(since_s) < within_s:
             left = len(self._wanted)
             self._news.clear()
-            await or_after(self._news.wait(), silent_s)
+            await or_after(self._news.wait(), idle_s)
         return {key: self.arrivals[key] for key in wanted & self.arrivals.keys()}
 
-    def note(self, record: "ConsumerRecord[bytes, bytes]", heard_s: float) -> None:
+    def note(self, record: "ConsumerRecord[bytes, bytes]", received_s: float) -> None:
         """Keep the first record of each key, and count the others."""
         key, event_id = record.key, dict(record.headers).get("ce_id")
         known = self.arrivals.get(key)
@@ -71,15 +71,15 @@ class Ear:
             known.repeats += repeated
             known.doubles += not repeated
             return
-        self.arrivals[key] = Arrival(heard_s, record.timestamp / 1000, event_id)
+        self.arrivals[key] = Arrival(received_s, record.timestamp / 1000, event_id)
         if key in self._wanted:
             self._wanted.discard(key)
             self._news.set()
 
 
 @asynccontextmanager
-async def listening(bootstrap: str, topic: str) -> AsyncIterator[Ear]:
-    """Listen to what is published from now on."""
+async def listen_to(bootstrap: str, topic: str) -> AsyncIterator[TopicListener]:
+    """Listen to records that are published from now on."""
     broker = Broker(bootstrap)
     ends = await broker.ends([topic])
     await broker.close()
@@ -89,23 +89,23 @@ async def listening(bootstrap: str, topic: str) -> AsyncIterator[Ear]:
         consumer.assign(list(ends))
         for place, end in ends.items():
             consumer.seek(place, end)
-        ear = Ear(consumer)
-        hearing = asyncio.create_task(ear.listen())
+        listener = TopicListener(consumer)
+        receiving = asyncio.create_task(listener.run())
         try:
-            yield ear
+            yield listener
         finally:
-            hearing.cancel()
-            await asyncio.wait({hearing})
+            receiving.cancel()
+            await asyncio.wait({receiving})
     finally:
         await consumer.stop()
 
 
 async def wall_ahead_s(now: Callable[[], Awaitable[datetime]]) -> float:
-    """Measure how far PostgreSQL's clock is ahead of ours, at the quickest of some questions."""
-    asked = []
+    """Return PostgreSQL's clock minus our monotonic clock, by the fastest of 20 queries."""
+    samples = []
     for _ in range(20):
         before_s = elapsed_s()
         wall = await now()
         took_s = elapsed_s(before_s)
-        asked.append((took_s, wall.timestamp() - (before_s + took_s / 2)))
-    return min(asked)[1]
+        samples.append((took_s, wall.timestamp() - (before_s + took_s / 2)))
+    return min(samples)[1]

@@ -1,4 +1,4 @@
-"""What open clocks weigh while nothing is due: memory, processor, disk, and the poll."""
+"""What open clocks cost while none is due: memory, processor, disk, and the poll."""
 
 import statistics
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from lab.bench.measures import cpu_s, pause
 from premium.errors import CommandError
 from shared.basics.clock import elapsed_s
 
-__all__ = ["POLLS", "Weight", "rows", "weigh"]
+__all__ = ["POLLS", "IdleCost", "measure_idle", "rows"]
 
 _IDLE_S: Final = 10
 POLLS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
-    """Of so many open clocks. Processor in percent of one core, memory in MiB."""
+class IdleCost:
+    """The cost of ``open`` clocks. Processor in percent of one core, memory in MiB."""
 
     open: int
     cpu: float
@@ -31,15 +31,15 @@ class Weight:
     bytes_per_clock: float
 
 
-async def weigh(ours: Ours) -> Weight:
-    """Watch for ten seconds, then ask."""
+async def measure_idle(ours: Ours) -> IdleCost:
+    """Measure for ten seconds."""
     monitor, postgres = await _process(ours, MONITOR), await _process(ours, "postgres")
     before, since_s = (cpu_s(monitor), cpu_s(postgres)), elapsed_s()
     await pause(_IDLE_S)
     took = (cpu_s(monitor) - before[0], cpu_s(postgres) - before[1])
     passed_s = elapsed_s(since_s)
     count = await seeding.open_count(ours.connection)
-    return Weight(
+    return IdleCost(
         open=count,
         cpu=took[0] / passed_s * 100,
         postgres_cpu=took[1] / passed_s * 100,
@@ -49,8 +49,8 @@ async def weigh(ours: Ours) -> Weight:
     )
 
 
-def rows(start: Weight, few: Weight, many: Weight) -> tuple[Row, ...]:
-    """Put three weights into rows: at the start, with few open, with many."""
+def rows(start: IdleCost, few: IdleCost, many: IdleCost) -> tuple[Row, ...]:
+    """Make rows of three measurements: at the start, with few clocks, with many."""
     at = ((start, "at the start"), (few, f"{few.open:,} open"), (many, f"{many.open:,} open"))
     return (
         *(single(f"memory of {MONITOR}, {when}", "MiB", one.rss_mib) for one, when in at),
