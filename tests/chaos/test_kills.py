@@ -1,4 +1,4 @@
-"""Kill -9 at random moments of a replay of a real log: the same facts, the same final state."""
+"""Kill -9 at random times of a replay of a real log leads to the same facts and final state."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ BREATH_S_MAX: Final = 0.5
 
 @pytest.fixture(scope="session")
 def log() -> Log:
-    """Read the slice of the log."""
+    """Read the first tickets of the log."""
     folder = Path(os.environ.get("PREMIUM_DATA", Path(__file__).parents[3] / "shared/data"))
     file = folder / "servicenow_incidents.csv.gz"
     return read_log(file, load(find_mapping("servicenow")), tickets_max=TICKETS)
@@ -31,12 +31,12 @@ def log() -> Log:
 
 @pytest.fixture(scope="session")
 def calm(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Replay it with nothing in the way."""
+    """Replay it without kills."""
     return asyncio.run(replay(log, tmp_path_factory.mktemp("calm"), victims=()))
 
 
 async def replay(log: Log, home: Path, *, victims: tuple[str, ...], seed: int = 0) -> Report:
-    """Replay through a stack of its own, killing victims one after another meanwhile."""
+    """Replay through an own stack, and kill victims one after another meanwhile."""
     stack = Stack(home)
     addresses = await stack.up()
     try:
@@ -55,7 +55,7 @@ async def replay(log: Log, home: Path, *, victims: tuple[str, ...], seed: int = 
 async def kill(
     stack: Stack, victims: tuple[str, ...], random: Random, running: asyncio.Task[Report]
 ) -> None:
-    """Kill and start again, with a breath between; all while the replay is running."""
+    """Kill and restart victims, with pauses, while the replay runs."""
     for victim in random.sample(victims, len(victims)):
         await asyncio.sleep(random.uniform(0, BREATH_S_MAX))  # noqa: TID251 - at any moment
         assert not running.done(), "the replay was over before all were killed"
@@ -63,8 +63,8 @@ async def kill(
         await stack.start(victim)
 
 
-async def test_kills_leave_no_trace(log: Log, calm: Report, tmp_path: Path, seed: int) -> None:
-    """Twelve kills of services and servers change neither what was published nor what is kept."""
+async def test_kills_change_no_result(log: Log, calm: Report, tmp_path: Path, seed: int) -> None:
+    """Twelve kills of services and servers change neither the published facts nor the state."""
     report = await replay(log, tmp_path, victims=VICTIMS * KILLS_EACH, seed=seed)
     assert calm.is_whole
     assert report.is_whole

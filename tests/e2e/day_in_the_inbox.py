@@ -96,7 +96,7 @@ async def new_page(chromium: Browser) -> Page:
 async def deeds_of(tables: Tables, names: Sequence[str]) -> dict[str, Counter[str]]:
     """Count what router has on record of some people."""
     found: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for deed in (await tables.books()).deeds:
+    for deed in (await tables.state()).actions:
         if deed.actor in found:
             found[deed.actor][deed.kind] += 1
     return found

@@ -19,8 +19,8 @@ from devstack.stack import Stack
 from devstack.topics import topics
 from lab.broker import Broker
 from lab.proof.pipeline import Pipeline
+from lab.proof.published import FACT_TOPICS, read_published
 from lab.proof.tables import Tables
-from lab.proof.wire import FACT_TOPICS, read_wire
 from shared.basics.clock import elapsed_s, or_after
 
 SECONDS_MAX: Final = 60
@@ -120,7 +120,7 @@ async def fingerprint(stack: Stack) -> dict[str, str]:
         ends = await broker.ends(topic.name for topic in topics())
         facts = {place: end for place, end in ends.items() if place.topic in FACT_TOPICS}
         grown = {str(place): str(end) for place, end in ends.items() if place.topic != SAYS_TIME}
-        return found | grown | {"facts": (await read_wire(broker.bootstrap, {}, facts)).digest}
+        return found | grown | {"facts": (await read_published(broker.bootstrap, {}, facts)).digest}
     finally:
         await broker.close()
         await tables.stop()

@@ -128,7 +128,7 @@ def test_log_is_replayed_at_speed(empty_stack: Stack, tmp_path: Path) -> None:
     assert report.is_whole
     (refusal,) = report.rows.refusals
     assert refusal.startswith("log.csv:2: column 'at': 'noon' is no time in the format iso")
-    assert (report.rows.read, report.rows.told, report.rows.refused) == (46, 45, 1)
+    assert (report.rows.read, report.rows.with_documents, report.rows.refused) == (46, 45, 1)
     assert report.clocks == {"met": 10, "met, breached": 5, "running, breached": 5}
     assert report.tickets == report.published["premium.ticket.accepted.v1"] == TICKETS
     assert report.published["premium.ticket.noted.v1"] == 10

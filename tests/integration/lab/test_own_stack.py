@@ -56,7 +56,9 @@ async def test_it_is_new_each_time_and_kept_only_after_a_failure(home: Path) -> 
             await query(stack, MARK)
             raise LookupError
     folder = home / "bench"
-    assert f"Kept for a look: logs in {folder / 'logs'}; PREMIUM_HOME={folder}" in recorder.lines
+    assert (
+        f"Kept for inspection: logs in {folder / 'logs'}; PREMIUM_HOME={folder}" in recorder.lines
+    )
     assert [state.name for state in await Stack(folder).states() if state.pid is not None] == []
     async with own_stack("bench", recorder, ()) as stack:
         assert stack.folder == folder

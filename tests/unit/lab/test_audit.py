@@ -9,9 +9,9 @@ import pytest
 from lab.demo.audit import Evidence, Finding, audit
 from lab.demo.day import Sending
 from lab.demo.ledger import Ledger
-from lab.proof.tables import Books, Deed, Routed, Timed
+from lab.proof.published import Published, PublishedFacts
+from lab.proof.tables import ClockRow, DatabaseState, RecordedAction, RoutedTicket
 from lab.proof.verdict import fact_id
-from lab.proof.wire import Published, Wire
 from shared.events import (
     AssignmentReleased,
     ClockMet,
@@ -79,14 +79,14 @@ def evidence() -> Evidence:
     letter = DeadLetter(1, "inbound.v1", 0, 0, "bad_json", "not JSON", BAD.key, BAD.value, [])
     return Evidence(
         ledger=ledger,
-        wire=Wire(facts={fact.id: fact for fact in facts}),
-        books=Books(
+        published=PublishedFacts(facts={fact.id: fact for fact in facts}),
+        state=DatabaseState(
             tickets=frozenset({TICKET}),
-            routed=[Routed(TICKET, 1, waiting=False)],
-            deeds=[Deed(TICKET, "accept", "mara", NOON, None)],
-            clocks=[Timed(TICKET, "first_response", "met", None, None)],
+            routed=[RoutedTicket(TICKET, 1, waiting=False)],
+            actions=[RecordedAction(TICKET, "accept", "mara", NOON, None)],
+            clocks=[ClockRow(TICKET, "first_response", "met", None, None)],
             deliveries={DELIVERY: "sent"},
-            parked=[letter],
+            dead_letters=[letter],
         ),
         mails=frozenset({DELIVERY.hex}),
         surprises=[],
@@ -95,25 +95,25 @@ def evidence() -> Evidence:
 
 def add(evidence: Evidence, fact: Published) -> None:
     """Publish one fact more."""
-    evidence.wire.facts[fact.id] = fact
+    evidence.published.facts[fact.id] = fact
 
 
-def parked(evidence: Evidence) -> list[DeadLetter]:
+def dead_letters(evidence: Evidence) -> list[DeadLetter]:
     """Reach for the dead letters."""
-    assert isinstance(evidence.books.parked, list)
-    return evidence.books.parked
+    assert isinstance(evidence.state.dead_letters, list)
+    return evidence.state.dead_letters
 
 
-def done(evidence: Evidence) -> list[Deed]:
+def done(evidence: Evidence) -> list[RecordedAction]:
     """Reach for what people did."""
-    assert isinstance(evidence.books.deeds, list)
-    return evidence.books.deeds
+    assert isinstance(evidence.state.actions, list)
+    return evidence.state.actions
 
 
 def lose(evidence: Evidence, kind: type[Event]) -> None:
     """Take the facts of one type away."""
-    for fact in list(evidence.wire.of_type(kind.type)):
-        del evidence.wire.facts[fact.id]
+    for fact in list(evidence.published.of_type(kind.type)):
+        del evidence.published.facts[fact.id]
 
 
 def faulty(findings: list[Finding]) -> set[str]:
@@ -132,8 +132,8 @@ FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
     "a request is lost": (lambda e: lose(e, TicketAccepted), "documents"),
     "a fact is lost": (lambda e: lose(e, TicketResponded), "documents"),
     "a fact is doubled": (lambda e: add(e, published(TicketResponded)), "documents"),
-    "garbage is not parked": (lambda e: parked(e).clear(), "garbage"),
-    "garbage is parked twice": (lambda e: parked(e).extend(parked(e)), "garbage"),
+    "garbage is not dead_letters": (lambda e: dead_letters(e).clear(), "garbage"),
+    "garbage is dead_letters twice": (lambda e: dead_letters(e).extend(dead_letters(e)), "garbage"),
     "a promise is broken": (lambda e: add(e, BREACH), "promises"),
     "what was never said is taken back": (
         lambda e: add(e, published(PromiseRetracted, retracted_id="7", kind="first_response")),
@@ -174,5 +174,7 @@ def test_a_breach_that_was_taken_back_is_none(evidence: Evidence) -> None:
 
 def test_a_mail_that_never_came_is_missing(evidence: Evidence) -> None:
     """Said to be sent is not enough: the sink has it or not."""
-    lost = Evidence(evidence.ledger, evidence.wire, evidence.books, frozenset(), evidence.surprises)
+    lost = Evidence(
+        evidence.ledger, evidence.published, evidence.state, frozenset(), evidence.surprises
+    )
     assert faulty(audit(lost)) == {"mails"}

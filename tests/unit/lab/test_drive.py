@@ -32,7 +32,7 @@ class SentFacts:
 class FixedTime:
     """Takes the place of the databases' time."""
 
-    async def run_by(self, expression: str) -> None:
+    async def set_expression(self, expression: str) -> None:
         """Accept every expression."""
 
 

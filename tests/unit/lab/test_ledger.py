@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.demo.ledger import Ledger, Outcome, outcome_of
-from lab.proof.tables import Deed
+from lab.proof.tables import RecordedAction
 from shared.events import LaterFact, SupportRequest
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -105,14 +105,14 @@ def test_copies_are_one_document() -> None:
     assert dict(ledger.outcomes([])) == {a_request().ticket_id: "kept"}
 
 
-def a_deed(kind: str, minutes: float, what: str | None = None) -> Deed:
+def a_deed(kind: str, minutes: float, what: str | None = None) -> RecordedAction:
     """Let Mara do something so many minutes after noon."""
     at = NOON + timedelta(minutes=minutes)
-    return Deed(a_request().ticket_id, kind, "mara", at, what)
+    return RecordedAction(a_request().ticket_id, kind, "mara", at, what)
 
 
 @pytest.mark.parametrize(
-    ("changes", "deeds", "outcome"),
+    ("changes", "actions", "outcome"),
     [
         ({}, [a_deed("respond", 60)], "kept"),
         ({}, [a_deed("respond", 61)], "breached"),
@@ -124,9 +124,9 @@ def a_deed(kind: str, minutes: float, what: str | None = None) -> Deed:
     ],
 )
 def test_what_people_did_counts_as_if_it_had_been_told(
-    changes: dict[str, Any], deeds: list[Deed], outcome: Outcome
+    changes: dict[str, Any], actions: list[RecordedAction], outcome: Outcome
 ) -> None:
     """An answer at the desk, one on the phone, a severity found: each at its own moment."""
     ledger = Ledger()
     ledger.write(a_request(**changes))
-    assert dict(ledger.outcomes(deeds)) == {a_request().ticket_id: outcome}
+    assert dict(ledger.outcomes(actions)) == {a_request().ticket_id: outcome}

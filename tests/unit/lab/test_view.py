@@ -201,4 +201,4 @@ def test_mails_and_refusals_are_counted(board: Board) -> None:
     tell(board, sent)
     board.refuse(NOON, "intake", "bad_json")
     assert "mails sent 1" in screen(board)
-    assert "intake parked a message: bad_json" in screen(board)
+    assert "intake dead_letters a message: bad_json" in screen(board)

@@ -1,4 +1,4 @@
-"""What Kafka says about itself: how far topics reach, and how far each service has read them."""
+"""Kafka's offsets: the ends of topics, and how far each service has read them."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -19,7 +19,7 @@ _REQUEST_MS: Final = 10_000
 
 
 class Broker:
-    """A broker that may be away for a while: what was open then is opened anew."""
+    """A client that reconnects after the broker was unreachable."""
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
@@ -28,7 +28,7 @@ class Broker:
         self._partitions: dict[str, int] = {}
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         consumer, self._consumer = self._consumer, None
         admin, self._admin = self._admin, None
         with suppress(KafkaError, OSError, TimeoutError):
@@ -38,10 +38,10 @@ class Broker:
                 await admin.close()
 
     async def ends(self, topics: Iterable[str]) -> Offsets:
-        """Say where each partition ends. Raises Transient while the broker is away."""
+        """Return the end offset of each partition. Raises Transient without a broker."""
         wanted = tuple(topics)
 
-        async def ask() -> Offsets:
+        async def read() -> Offsets:
             places = await self._places(wanted)
             if self._consumer is None:
                 self._consumer = reader(self.bootstrap, request_timeout_ms=_REQUEST_MS)
@@ -49,19 +49,19 @@ class Broker:
             ends: Offsets = await self._consumer.end_offsets(places)
             return ends
 
-        return await self._asked(ask)
+        return await self._call(read)
 
     async def committed(self, group: str) -> Offsets:
-        """Say how far a group has come, where it has; raises Transient as `ends` does."""
+        """Return a group's committed offsets. Raises Transient without a broker."""
 
-        async def ask() -> Offsets:
+        async def read() -> Offsets:
             offsets = await (await self._opened_admin()).list_consumer_group_offsets(group)
             return {place: at.offset for place, at in offsets.items()}
 
-        return await self._asked(ask)
+        return await self._call(read)
 
     async def _places(self, topics: tuple[str, ...]) -> list[TopicPartition]:
-        """List the partitions of topics; their number never changes, so Kafka is asked once."""
+        """List the partitions of topics; their number never changes, so it is cached."""
         if not set(topics) <= self._partitions.keys():
             admin = await self._opened_admin()
             for topic in await admin.describe_topics(list(topics)):
@@ -83,9 +83,9 @@ class Broker:
             await self._admin.start()
         return self._admin
 
-    async def _asked[T](self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _call[T](self, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await ask()
+            return await work()
         except (KafkaError, OSError, TimeoutError) as e:
             await self.close()
             raise Transient(f"Kafka: {type(e).__name__}: {e}") from e

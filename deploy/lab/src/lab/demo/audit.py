@@ -10,9 +10,9 @@ from typing import Final
 from uuid import UUID
 
 from lab.demo.ledger import Ledger, Outcome
-from lab.proof.tables import Books, Timed
-from lab.proof.verdict import fact_id, judge
-from lab.proof.wire import Wire
+from lab.proof.published import PublishedFacts
+from lab.proof.tables import ClockRow, DatabaseState
+from lab.proof.verdict import fact_id, verify
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
@@ -59,8 +59,8 @@ class Evidence:
     """What was sent, and what is there. ``mails`` holds the deliveries' ids that the sink has."""
 
     ledger: Ledger
-    wire: Wire
-    books: Books
+    published: PublishedFacts
+    state: DatabaseState
     mails: frozenset[str]
     surprises: Sequence[str]
 
@@ -75,7 +75,7 @@ class Finding:
     faults: Sequence[str]
 
 
-def since(before: Books, after: Books) -> Books:
+def since(before: DatabaseState, after: DatabaseState) -> DatabaseState:
     """Leave out what was there before the play."""
     old = {ticket.ticket_id for ticket in before.routed}
     timed = {clock.ticket_id for clock in before.clocks}
@@ -83,10 +83,10 @@ def since(before: Books, after: Books) -> Books:
         after,
         tickets=after.tickets - before.tickets,
         routed=[ticket for ticket in after.routed if ticket.ticket_id not in old],
-        deeds=[deed for deed in after.deeds if deed.ticket_id not in old],
+        actions=[deed for deed in after.actions if deed.ticket_id not in old],
         clocks=[clock for clock in after.clocks if clock.ticket_id not in timed],
         deliveries={k: v for k, v in after.deliveries.items() if k not in before.deliveries},
-        parked=[letter for letter in after.parked if letter not in before.parked],
+        dead_letters=[letter for letter in after.dead_letters if letter not in before.dead_letters],
     )
 
 
@@ -108,10 +108,10 @@ def audit(evidence: Evidence) -> list[Finding]:
 
 def _documents(evidence: Evidence) -> Finding:
     """Each request and each fact stands on tickets.v1 once, under the id that follows from it."""
-    ledger, wire = evidence.ledger, evidence.wire
+    ledger, published = evidence.ledger, evidence.published
     ours = _tickets(ledger)
     sent = {fact_id(document): document for document in ledger.documents}
-    told = [fact for fact in wire.facts.values() if fact.topic == TicketFact.topic]
+    told = [fact for fact in published.facts.values() if fact.topic == TicketFact.topic]
     found = {fact.id: fact for fact in told if fact.ticket in ours}
     lost = [f"{sent[i].external_id}: not on tickets.v1" for i in sent.keys() - found.keys()]
     invented = [found[i] for i in found.keys() - sent.keys()]
@@ -122,16 +122,16 @@ def _documents(evidence: Evidence) -> Finding:
 
 def _copies(evidence: Evidence) -> Finding:
     """Nothing that was sent twice was taken twice: intake knows each ticket once."""
-    ledger, books = evidence.ledger, evidence.books
+    ledger, state = evidence.ledger, evidence.state
     ours = {request.ticket_id for request in ledger.requests.values()}
-    lost = [f"{ticket_id}: no ticket in intake" for ticket_id in ours - books.tickets]
+    lost = [f"{ticket_id}: no ticket in intake" for ticket_id in ours - state.tickets]
     return Finding("sent again", f"{ledger.doubles:,}", "none taken twice, by either door", lost)
 
 
 def _garbage(evidence: Evidence) -> Finding:
-    """Each bad record is parked once, byte for byte and for its fault; bad HTTP is refused."""
+    """Each bad record is dead_letters once, byte for byte and for its fault; bad HTTP is refused."""
     by_key: dict[bytes | None, list[DeadLetter]] = {}
-    for letter in evidence.books.parked:
+    for letter in evidence.state.dead_letters:
         by_key.setdefault(letter.key, []).append(letter)
     faults = list(evidence.surprises)
     garbage = [sending for sending in evidence.ledger.garbage if sending.door == "kafka"]
@@ -140,21 +140,25 @@ def _garbage(evidence: Evidence) -> Finding:
         found = [(x.value, tuple(x.headers), x.reason) for x in letters]
         if found != [(bad.value, bad.headers, bad.reason)]:
             told = ", ".join(letter.reason for letter in letters) or "nothing"
-            faults.append(f"{bad.key.decode()}: parked as {told}, not once as {bad.reason}, intact")
-    faults += [f"parked by mistake: {x.topic}: {x.detail}" for y in by_key.values() for x in y]
+            faults.append(
+                f"{bad.key.decode()}: dead_letters as {told}, not once as {bad.reason}, intact"
+            )
+    faults += [
+        f"dead_letters by mistake: {x.topic}: {x.detail}" for y in by_key.values() for x in y
+    ]
     http = len(evidence.ledger.garbage) - len(garbage)
-    found_text = f"{len(evidence.books.parked)} parked intact, {http} refused"
+    found_text = f"{len(evidence.state.dead_letters)} dead_letters intact, {http} refused"
     return Finding("garbage", f"{len(evidence.ledger.garbage)}", found_text, faults)
 
 
 def _promises(evidence: Evidence) -> Finding:
     """Each promise has the one outcome that the oracle finds from what was sent."""
-    expected = dict(evidence.ledger.outcomes(evidence.books.deeds))
-    clocks: dict[UUID, list[Timed]] = {}
-    for clock in evidence.books.clocks:
+    expected = dict(evidence.ledger.outcomes(evidence.state.actions))
+    clocks: dict[UUID, list[ClockRow]] = {}
+    for clock in evidence.state.clocks:
         clocks.setdefault(clock.ticket_id, []).append(clock)
     broken: Counter[str] = Counter()
-    for fact in evidence.wire.facts.values():
+    for fact in evidence.published.facts.values():
         broken[fact.ticket] += (fact.type in _BROKEN) - (fact.type == PromiseRetracted.type)
     faults = []
     for ticket_id, outcome in expected.items():
@@ -174,15 +178,17 @@ def _promises(evidence: Evidence) -> Finding:
 
 def _retractions(evidence: Evidence) -> Finding:
     """Let nothing be taken back that was not said, and nothing twice."""
-    named = Counter(f.about["retracted_id"] for f in evidence.wire.of_type(PromiseRetracted.type))
-    said = {str(fact.id) for fact in evidence.wire.facts.values() if fact.type in _BROKEN}
+    named = Counter(
+        f.about["retracted_id"] for f in evidence.published.of_type(PromiseRetracted.type)
+    )
+    said = {str(fact.id) for fact in evidence.published.facts.values() if fact.type in _BROKEN}
     faults = [f"{name}: taken back, but never said" for name in named.keys() - said]
     faults += [f"{name}: taken back {times}x" for name, times in named.items() if times > 1]
     found = "taken back: a late fact showed that it was kept"
     return Finding("retractions", f"{named.total():,}", found, faults)
 
 
-def _outcome(clock: Timed) -> Outcome | str:
+def _outcome(clock: ClockRow) -> Outcome | str:
     if clock.broken:
         return clock.broken
     return {"met": "kept", "cancelled": "cancelled"}.get(clock.state, clock.state)
@@ -194,7 +200,7 @@ def _assignments(evidence: Evidence) -> Finding:
     It is finished once, and once more after each reply of the customer at most.
     """
     given, back, done, replied = (
-        _by_ticket(evidence.wire, kinds)
+        _by_ticket(evidence.published, kinds)
         for kinds in (
             (TicketAssigned,),
             (TicketDeclined, AssignmentHandedBack),
@@ -207,7 +213,7 @@ def _assignments(evidence: Evidence) -> Finding:
         for name in _tickets(evidence.ledger)
         if given[name] != back[name] + done[name] or done[name] > 1 + replied[name]
     ]
-    faults += [f"{t.ticket_id}: still waits" for t in evidence.books.routed if t.waiting]
+    faults += [f"{t.ticket_id}: still waits" for t in evidence.state.routed if t.waiting]
     told = f"{back.total():,} declined + {done.total():,} released"
     return Finding("assignments", f"{given.total():,}", told, faults)
 
@@ -217,14 +223,14 @@ def _deeds(evidence: Evidence) -> Finding:
     ours = _tickets(evidence.ledger)
     done = Counter(
         (str(deed.ticket_id), deed.kind)
-        for deed in evidence.books.deeds
+        for deed in evidence.state.actions
         if deed.kind in _TOLD_AS and str(deed.ticket_id) in ours
     )
     told = Counter(
         (fact.ticket, kind)
         for kind, events in _TOLD_AS.items()
         for event in events
-        for fact in evidence.wire.of_type(event.type)
+        for fact in evidence.published.of_type(event.type)
         if fact.ticket in ours
         and (event is not AssignmentHandedBack or fact.about["cause"] == "by_hand")
     )
@@ -233,16 +239,16 @@ def _deeds(evidence: Evidence) -> Finding:
         for ticket, kind in done.keys() | told.keys()
         if done[ticket, kind] != told[ticket, kind]
     ]
-    kinds = Counter(deed.kind for deed in evidence.books.deeds)
+    kinds = Counter(deed.kind for deed in evidence.state.actions)
     found = " · ".join(f"{times:,} {kind.replace('_', ' ')}" for kind, times in kinds.most_common())
     return Finding("acts", f"{kinds.total():,}", found, faults)
 
 
 def _offers(evidence: Evidence) -> Finding:
     """Each offer came to one end."""
-    offered = Counter(f.about["offer_id"] for f in evidence.wire.of_type(TicketOffered.type))
+    offered = Counter(f.about["offer_id"] for f in evidence.published.of_type(TicketOffered.type))
     ends = [
-        Counter(f.about["offer_id"] for f in evidence.wire.of_type(kind.type))
+        Counter(f.about["offer_id"] for f in evidence.published.of_type(kind.type))
         for kind in (OfferAccepted, OfferDeclined, OfferExpired, OfferWithdrawn)
     ]
     ended = sum(ends, Counter[str]())
@@ -256,32 +262,32 @@ def _offers(evidence: Evidence) -> Finding:
     return Finding("offers", f"{offered.total():,}", told, faults)
 
 
-def _by_ticket(wire: Wire, kinds: Sequence[type[Event]]) -> Counter[str]:
-    return Counter(fact.ticket for kind in kinds for fact in wire.of_type(kind.type))
+def _by_ticket(published: PublishedFacts, kinds: Sequence[type[Event]]) -> Counter[str]:
+    return Counter(fact.ticket for kind in kinds for fact in published.of_type(kind.type))
 
 
 def _mails(evidence: Evidence) -> Finding:
     """Each delivery ended once: a mail in the sink, or a failure that is told."""
     sent, failed = (
-        Counter(fact.about["delivery_id"] for fact in evidence.wire.of_type(event.type))
+        Counter(fact.about["delivery_id"] for fact in evidence.published.of_type(event.type))
         for event in (NotificationSent, NotificationFailed)
     )
     faults = []
-    for delivery_id in map(str, evidence.books.deliveries):
+    for delivery_id in map(str, evidence.state.deliveries):
         came = delivery_id.replace("-", "") in evidence.mails
         if (sent[delivery_id], failed[delivery_id], came) not in ((1, 0, True), (0, 1, False)):
             told = f"sent {sent[delivery_id]}x, failed {failed[delivery_id]}x"
             faults.append(f"delivery {delivery_id}: {told}, {'' if came else 'not '}in the sink")
     told = f"{sent.total():,} in the sink · {failed.total():,} failed"
-    return Finding("mails", f"{len(evidence.books.deliveries):,}", told, faults)
+    return Finding("mails", f"{len(evidence.state.deliveries):,}", told, faults)
 
 
 def _books(evidence: Evidence) -> Finding:
     """Let the databases and the topics agree, and nothing stand under two ids."""
-    verdict = judge(evidence.ledger.documents, evidence.wire, evidence.books)
-    repeats = evidence.wire.repeats.total()
+    verdict = verify(evidence.ledger.documents, evidence.published, evidence.state)
+    repeats = evidence.published.repeats.total()
     found = "topics and databases agree" + (f", {repeats} records repeated" if repeats else "")
-    number = f"{len(evidence.wire.facts):,}"
+    number = f"{len(evidence.published.facts):,}"
     return Finding("facts in all", number, found, [*verdict.lost, *verdict.doubled])
 
 

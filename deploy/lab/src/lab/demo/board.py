@@ -110,7 +110,7 @@ class Board:
     def refuse(self, at: datetime, service: str, reason: str) -> None:
         """Count a dead letter."""
         self.refused += 1
-        self._say(at, "refused", f"{service} parked a message: {reason}")
+        self._say(at, "refused", f"{service} dead_letters a message: {reason}")
 
     def take(self, envelope: Envelope[Event], now: datetime) -> None:
         """Fold one event in that came at ``now``, business time."""

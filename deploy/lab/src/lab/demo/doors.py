@@ -11,7 +11,7 @@ import aiohttp
 
 from lab.demo.day import Sending
 from lab.demo.ledger import Ledger
-from lab.proof.patience import patiently
+from lab.proof.retry import with_retry
 from premium.topics import compacted_record
 from shared.basics.errors import Transient
 from shared.events import INBOUND_TOPIC, Envelope, Event, LaterFact
@@ -34,7 +34,7 @@ class _Answer(NamedTuple):
 
 @dataclass(slots=True)
 class Doors:
-    """Sends, patiently while a service is away, and writes into the ledger what was taken.
+    """Sends, with_retry while a service is away, and writes into the ledger what was taken.
 
     ``surprises`` holds every answer that was not the expected one, a line each.
     """
@@ -80,13 +80,13 @@ class Doors:
 
     async def rules(self) -> dict[str, Any]:
         """Read by which rules it rings."""
-        answer = await patiently(lambda: self._ask_router("GET", "rules"))
+        answer = await with_retry(lambda: self._ask_router("GET", "rules"))
         found: dict[str, Any] = json.loads(answer.text)
         return found
 
     async def ring_by(self, rules: Mapping[str, Any]) -> None:
         """Let it ring by other rules."""
-        answer = await patiently(lambda: self._ask_router("PUT", "rules", json=rules))
+        answer = await with_retry(lambda: self._ask_router("PUT", "rules", json=rules))
         if answer.status not in _TAKEN:
             self.surprises.append(f"rules: {answer}")
 
@@ -96,7 +96,7 @@ class Doors:
 
     async def _act(self, what: str, specialist_id: str, **more: str) -> None:
         body = {"specialist_id": specialist_id, **more}
-        answer = await patiently(lambda: self._ask_router("POST", what, json=body))
+        answer = await with_retry(lambda: self._ask_router("POST", what, json=body))
         if answer.status not in {*_TAKEN, HTTPStatus.CONFLICT}:
             self.surprises.append(f"{what}: {answer}")
 
@@ -104,7 +104,7 @@ class Doors:
         path = "events" if isinstance(sending.document, LaterFact) else "tickets"
         place = f"{self.intake}/v1/{path}"
         headers = {**_JSON, **self.intake_headers}
-        answer = await patiently(
+        answer = await with_retry(
             lambda: self._send("POST", place, data=sending.value, headers=headers)
         )
         expected = _TAKEN if sending.document else {int(sending.reason)}
@@ -126,4 +126,4 @@ class Doors:
         return answer
 
     async def _publish(self, record: Outgoing) -> None:
-        await patiently(lambda: self.publisher.publish([record]))
+        await with_retry(lambda: self.publisher.publish([record]))

@@ -22,7 +22,7 @@ from lab.demo.pace import Pace
 from lab.demo.script import dice, roster
 from lab.demo.specialists import Act, Work, answer_to, breaks, bye_after, pick_up, work_on
 from lab.demo.workforce import Workforce
-from lab.proof.patience import patiently
+from lab.proof.retry import with_retry
 from shared.basics.clock import elapsed_s, or_after
 from shared.events import (
     AssignmentResponded,
@@ -135,7 +135,7 @@ class Drive:
 
     async def end(self) -> None:
         """Leave business time and roster as they were found."""
-        await patiently(self.time.restore)
+        await with_retry(self.time.restore)
         await self.workforce.close()
 
     def hear(self, envelope: Envelope[Event]) -> None:
@@ -165,14 +165,14 @@ class Drive:
                 pass  # seen; or somebody else's ticket, on a stack that others use too
 
     def hear_dead_letter(self, record: ConsumerRecord) -> None:
-        """Show that a service parked a message."""
+        """Show that a service dead_letters a message."""
         self.heard, self.heard_at_s = self.heard + 1, elapsed_s()
         service = record.topic.partition(".")[0]
         self.board.refuse(self.now(), service, reason_of(record.headers))
 
     async def _run_at(self, pace: Pace) -> None:
         self.pace = pace
-        await patiently(lambda: self.time.set_expression(pace.sql()))
+        await with_retry(lambda: self.time.set_expression(pace.sql()))
 
     def _plan_day(self, on: date) -> None:
         self.midnight = _midnight(on)

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from lab.demo.day import Sending
-from lab.proof.tables import Deed
+from lab.proof.tables import RecordedAction
 from shared.events import Inbound, LaterFact, SupportRequest
 from shared.sla.calendars import business_week
 from shared.sla.promises import Severity
@@ -53,16 +53,16 @@ class Ledger:
         """How many messages told nothing new."""
         return self.copies.total() - len(self.copies)
 
-    def outcomes(self, deeds: Iterable[Deed]) -> Iterator[tuple[UUID, Outcome]]:
+    def outcomes(self, actions: Iterable[RecordedAction]) -> Iterator[tuple[UUID, Outcome]]:
         """Say for each ticket what must have become of its promise.
 
         What people did at their desks counts as if upstream had told it.
         """
         told: dict[UUID, list[LaterFact]] = {}
-        done: dict[UUID, list[Deed]] = {}
+        done: dict[UUID, list[RecordedAction]] = {}
         for fact in self.facts.values():
             told.setdefault(fact.ticket_id, []).append(fact)
-        for deed in deeds:
+        for deed in actions:
             done.setdefault(deed.ticket_id, []).append(deed)
         for request in self.requests.values():
             name = request.ticket_id
@@ -70,16 +70,16 @@ class Ledger:
             yield name, outcome_of(request, [*told.get(name, ()), *said])
 
 
-def _as_told(request: SupportRequest, deed: Deed) -> Iterator[LaterFact]:
+def _as_told(request: SupportRequest, deed: RecordedAction) -> Iterator[LaterFact]:
     fact = partial(
         LaterFact, source=request.source, external_id=request.external_id, occurred_at=deed.at
     )
     match deed:
-        case Deed(kind="respond"):
+        case RecordedAction(kind="respond"):
             yield fact(type="responded")
-        case Deed(kind="dial", what="answered"):
+        case RecordedAction(kind="dial", what="answered"):
             yield fact(type="customer_reached")
-        case Deed(kind="reclassify", what=("standard" | "business_critical") as severity):
+        case RecordedAction(kind="reclassify", what=("standard" | "business_critical") as severity):
             yield fact(type="reclassified", severity=severity)
         case _:
             pass  # it says where a ticket is, not how its promise stands

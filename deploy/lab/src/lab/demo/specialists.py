@@ -18,8 +18,8 @@ from shared.sla.promises import Channel, Severity
 __all__ = [
     "Act",
     "Break",
-    "Deed",
     "Pick",
+    "RecordedAction",
     "Work",
     "answer_to",
     "breaks",
@@ -28,7 +28,7 @@ __all__ = [
     "work_on",
 ]
 
-type Deed = Literal[
+type RecordedAction = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
 ]
 
@@ -61,7 +61,7 @@ class Work:
 class Act:
     """What a specialist does at ``at``. The system hears of it at ``told_at``, mostly at once."""
 
-    deed: Deed
+    deed: RecordedAction
     at: datetime
     told_at: datetime
     severity: Severity | None = None
@@ -126,7 +126,11 @@ def _answer_after(work: Work, rng: Random) -> timedelta:
 
 
 def _act(
-    deed: Deed, at: datetime, *, told_at: datetime | None = None, severity: Severity | None = None
+    deed: RecordedAction,
+    at: datetime,
+    *,
+    told_at: datetime | None = None,
+    severity: Severity | None = None,
 ) -> Act:
     return Act(deed, at, told_at or at, severity)
 

@@ -21,10 +21,10 @@ from lab.demo.drive import Drive
 from lab.demo.feed import Feed
 from lab.demo.screen import Screen
 from lab.demo.view import Pulse
-from lab.proof.patience import patiently
 from lab.proof.pipeline import Pipeline
-from lab.proof.tables import Books, Tables
-from lab.proof.wire import DEAD_LETTER_TOPICS, FACT_TOPICS, read_wire
+from lab.proof.published import DEAD_LETTER_TOPICS, FACT_TOPICS, read_published
+from lab.proof.retry import with_retry
+from lab.proof.tables import DatabaseState, Tables
 from shared.basics.clock import elapsed_s, or_after
 from shared.basics.errors import Transient
 from shared.events import SpecialistListed
@@ -78,8 +78,8 @@ class Theatre:
         """
         time = BusinessTime(self.tables.databases)
         async with time.exclusive():
-            before = await patiently(self.tables.books)
-            begins = await patiently(lambda: self.broker.ends(_TOPICS))
+            before = await with_retry(self.tables.state)
+            begins = await with_retry(lambda: self.broker.ends(_TOPICS))
             drive = await self._drive(plan, time)
             try:
                 await self._perform(drive, begins, plan, screen)
@@ -90,7 +90,7 @@ class Theatre:
             return None if self.stop.is_set() else await self._prove(begins, before)
 
     async def _drive(self, plan: Plan, time: BusinessTime) -> Drive:
-        real_now = await patiently(time.real_now)
+        real_now = await with_retry(time.real_now)
         return Drive(
             run=secrets.token_hex(3),
             seed=plan.seed,
@@ -103,7 +103,7 @@ class Theatre:
         )
 
     async def _perform(self, drive: Drive, begins: Offsets, plan: Plan, screen: Screen) -> None:
-        roster = dict.fromkeys(await patiently(lambda: self.broker.ends(_ROSTER)), 0)
+        roster = dict.fromkeys(await with_retry(lambda: self.broker.ends(_ROSTER)), 0)
         feed = Feed(
             self.addresses.kafka_bootstrap,
             begins | roster,
@@ -134,7 +134,7 @@ class Theatre:
             await or_after(asyncio.Event().wait(), _LOOK_S)
 
     async def _is_read(self, feed: Feed, topics: Sequence[str]) -> bool:
-        return feed.has_read(await patiently(lambda: self.broker.ends(topics)))
+        return feed.has_read(await with_retry(lambda: self.broker.ends(topics)))
 
     async def _is_over(self, drive: Drive, feed: Feed, plan: Plan) -> bool:
         if self.stop.is_set():
@@ -156,12 +156,12 @@ class Theatre:
         if elapsed_s(drive.heard_at_s) > _SILENT_S_MAX:
             return True
         at_rest = await self._is_at_rest() and await self._is_read(feed, _TOPICS)
-        if not at_rest or drive.has_any_of(await patiently(self.tables.in_hands)):
+        if not at_rest or drive.has_any_of(await with_retry(self.tables.open_tickets)):
             return False
         return drive.agenda.is_done()
 
     async def _is_at_rest(self) -> bool:
-        return await patiently(self._pipeline.unrest) is None
+        return await with_retry(self._pipeline.unrest) is None
 
     async def _watch_lag(self) -> None:
         while True:
@@ -190,16 +190,16 @@ class Theatre:
             behind=self._behind,
         )
 
-    async def _prove(self, begins: Offsets, before: Books) -> list[Finding]:
-        ends = await patiently(lambda: self.broker.ends(_TOPICS))
-        wire = await patiently(lambda: read_wire(self.broker.bootstrap, begins, ends))
-        books = since(before, await patiently(self.tables.books))
+    async def _prove(self, begins: Offsets, before: DatabaseState) -> list[Finding]:
+        ends = await with_retry(lambda: self.broker.ends(_TOPICS))
+        published = await with_retry(lambda: read_published(self.broker.bootstrap, begins, ends))
+        state = since(before, await with_retry(self.tables.state))
         return audit(
             Evidence(
                 ledger=self.doors.ledger,
-                wire=wire,
-                books=books,
-                mails=await patiently(self._mails),
+                published=published,
+                state=state,
+                mails=await with_retry(self._mails),
                 surprises=self.doors.surprises,
             )
         )
@@ -225,7 +225,7 @@ async def theatre(addresses: Addresses) -> AsyncIterator[Theatre]:
     async with AsyncExitStack() as opened:
         tables = Tables({name: addresses.dsn(name, owner=True) for name in DATABASES})
         opened.push_async_callback(tables.stop)
-        await patiently(tables.start)
+        await with_retry(tables.start)
         broker = Broker(addresses.kafka_bootstrap)
         opened.push_async_callback(broker.close)
         publisher = Publisher(addresses.kafka_bootstrap, service="premium")

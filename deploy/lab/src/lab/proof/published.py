@@ -1,7 +1,7 @@
-"""Reads back what the services published, and tells a repeated record from a second fact.
+"""Reads what the services published, and distinguishes repeated records from doubled facts.
 
-A record may stand on a topic twice: delivery is at least once. The copies have one id and one
-content. Two contents under one id, or two ids for one cause, are doubled facts.
+Delivery is at least once, so a record may be on a topic twice: copies have the same id and content.
+Two contents under one id, or two ids for one cause, are doubled facts.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from shared.events import AssignmentFact, WatermarkAdvanced, dead_letter_topic
 from shared.platform.dead_letters import reason_of
 from shared.platform.record_batches import UndecodableBatch, reader
 
-__all__ = ["DEAD_LETTER_TOPICS", "FACT_TOPICS", "Published", "Wire", "read_wire"]
+__all__ = ["DEAD_LETTER_TOPICS", "FACT_TOPICS", "Published", "PublishedFacts", "read_published"]
 
 FACT_TOPICS: Final = (
     "tickets.v1",
@@ -53,17 +53,17 @@ _ABOUT: Final = (
 _REAL_TIME: Final = frozenset(
     {"attempts", "accepted_at", "breakdown", "candidates", "smallest_change"}
 )
-"""How often a delivery was tried, when a request came, whose hands a ticket was known to be in by
-then, and what else lay on people's desks say something about the day, not about the facts."""
+"""Fields that depend on timing: how often a delivery was tried, when a request came, who was known
+to have a ticket then, and what else specialists had. They are left out of digests."""
 _AS_KNOWN: Final = frozenset({"due_at", "rank_at"})
-"""What router had read of a ticket's clocks when it decided: they come on another topic, sooner or
-later than the fact that it decided on."""
+"""Fields that depend on which clocks router had read when it decided: clocks come on another topic,
+before or after the fact that led to the decision."""
 _SILENCE_S_MAX: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A fact as its first copy stands on a topic; ``about`` holds what tells facts apart."""
+    """A fact, from its first copy on a topic; ``about`` has the fields that identify it."""
 
     topic: str
     id: UUID
@@ -74,16 +74,16 @@ class Published:
 
 
 @dataclass(slots=True)
-class Wire:
-    """Everything that was published, in the order of each partition."""
+class PublishedFacts:
+    """All published facts, in the order of each partition."""
 
     facts: dict[UUID, Published] = field(default_factory=dict)
     repeats: Counter[str] = field(default_factory=Counter)
     contradictions: list[str] = field(default_factory=list)
     dead_letters: Counter[str] = field(default_factory=Counter)
 
-    def take(self, record: ConsumerRecord) -> None:
-        """Add a record; what is said each second, of no ticket, is none of the facts."""
+    def add(self, record: ConsumerRecord) -> None:
+        """Add a record; watermarks, which concern no ticket, are ignored."""
         if isinstance(record.value, UndecodableBatch):
             place = f"{record.topic}/{record.partition}"
             batch = record.value
@@ -105,55 +105,55 @@ class Wire:
 
     @property
     def digest(self) -> str:
-        """A fingerprint of the set of facts: order and repetition do not show."""
+        """A digest of the set of facts, independent of order and repetition."""
         digest = hashlib.sha256()
         for content in sorted(fact.content for fact in self.facts.values()):
             digest.update(content)
         return digest.hexdigest()
 
     def of_type(self, event_type: str) -> Iterator[Published]:
-        """Give the facts of one type."""
+        """Return the facts of one type."""
         return (fact for fact in self.facts.values() if fact.type == event_type)
 
 
-async def read_wire(bootstrap: str, since: Offsets, until: Offsets) -> Wire:
-    """Read from ``since`` to ``until``. Raises Transient when the broker goes away meanwhile."""
+async def read_published(bootstrap: str, since: Offsets, until: Offsets) -> PublishedFacts:
+    """Read from ``since`` to ``until``. Raises Transient if the broker becomes unreachable."""
     consumer = reader(bootstrap)
     left = {place: end for place, end in until.items() if end > since.get(place, 0)}
-    wire = Wire()
+    published = PublishedFacts()
     try:
         await consumer.start()
         consumer.assign(list(left))
         for place in left:
             consumer.seek(place, since.get(place, 0))
-        heard_at = elapsed_s()
+        received_at = elapsed_s()
         while left:
             batches = await consumer.getmany(timeout_ms=1000, max_records=5000)
             for place, records in batches.items():
                 for record in records:
                     if record.offset < until[place]:
-                        wire.take(record)
-                heard_at = elapsed_s()
+                        published.add(record)
+                received_at = elapsed_s()
             for place in [p for p in left if await consumer.position(p) >= left[p]]:
                 del left[place]
                 consumer.pause(place)
-            if elapsed_s(heard_at) > _SILENCE_S_MAX:
-                raise Transient(f"Kafka gave nothing for {_SILENCE_S_MAX} s")
+            if elapsed_s(received_at) > _SILENCE_S_MAX:
+                raise Transient(f"Kafka returned no record for {_SILENCE_S_MAX} s")
     except (KafkaError, OSError, TimeoutError) as e:
         raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
     finally:
         await consumer.stop()
-    return wire
+    return published
 
 
-def _without(told: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name not in names}
+def _without(fields: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
 
 
 def _read(record: ConsumerRecord) -> Published:
     headers = {name: (value or b"").decode() for name, value in record.headers}
-    told: dict[str, Any] = json.loads(record.value)
-    lasting = _without(told, _REAL_TIME)
+    fields: dict[str, Any] = json.loads(record.value)
+    lasting = _without(fields, _REAL_TIME)
     if record.topic == AssignmentFact.topic:
         lasting = _without(lasting, _AS_KNOWN)
         if "wanted" in lasting:
@@ -169,5 +169,5 @@ def _read(record: ConsumerRecord) -> Published:
         type=headers["ce_type"],
         ticket=headers["ce_subject"],
         content=hashlib.sha256(json.dumps(line, sort_keys=True).encode()).digest(),
-        about={name: str(told[name]) for name in _ABOUT if name in told},
+        about={name: str(fields[name]) for name in _ABOUT if name in fields},
     )

@@ -1,4 +1,4 @@
-"""Waits for servers that are away, within bounds: what is asked may be asked again."""
+"""Retries work while a server is unreachable; the work must be repeatable."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -12,19 +12,19 @@ from tenacity import (
 
 from shared.basics.errors import Transient
 
-__all__ = ["patiently"]
+__all__ = ["with_retry"]
 
-_PATIENCE_S: Final = 180
+_RETRY_S_MAX: Final = 180
 
 
-async def patiently[T](ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until the answer is not Transient; raises the last one after three minutes."""
+async def with_retry[T](work: Callable[[], Awaitable[T]]) -> T:
+    """Retry while the work raises Transient; after three minutes raise the last one."""
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(Transient),
         wait=wait_random_exponential(multiplier=0.05, max=1),
-        stop=stop_after_delay(_PATIENCE_S),
+        stop=stop_after_delay(_RETRY_S_MAX),
         reraise=True,
     ):
         with attempt:
-            return await ask()
+            return await work()
     raise AssertionError

@@ -1,4 +1,4 @@
-"""The specialists of a replay: whatever rings at them they accept, over HTTP."""
+"""The specialists of a replay, who accept every offer over HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -10,32 +10,32 @@ from uuid import UUID
 
 import aiohttp
 
-from lab.proof.patience import patiently
+from lab.proof.retry import with_retry
 from lab.proof.tables import Tables
 from shared.basics.errors import Transient
 
 __all__ = ["Specialists", "specialists"]
 
-_HANDS: Final = 8
+_CONCURRENT_MAX: Final = 8
 _HTTP_S: Final = aiohttp.ClientTimeout(total=15)
 
 
 @dataclass(frozen=True, slots=True)
 class Specialists:
-    """They wait patiently while router is away: an offer accepted twice is accepted once."""
+    """Accepts offers, with retries while router is unreachable; accepting twice is harmless."""
 
     http: aiohttp.ClientSession
     tables: Tables
     router: str
 
-    async def pick_up(self) -> int:
-        """Accept all that rings; how much that was comes back."""
-        ringing = await patiently(self.tables.ringing)
-        hands = asyncio.Semaphore(_HANDS)
+    async def accept_all(self) -> int:
+        """Accept all open offers, and return their number."""
+        ringing = await with_retry(self.tables.ringing)
+        slots = asyncio.Semaphore(_CONCURRENT_MAX)
 
         async def accept(offer_id: UUID, specialist_id: str) -> None:
-            async with hands:
-                await patiently(lambda: self._accept(offer_id, specialist_id))
+            async with slots:
+                await with_retry(lambda: self._accept(offer_id, specialist_id))
 
         async with asyncio.TaskGroup() as group:
             for offer_id, specialist_id in ringing:
@@ -43,12 +43,12 @@ class Specialists:
         return len(ringing)
 
     async def assign_directly(self) -> None:
-        """Let nothing ring: in time that runs fast nobody is fast enough to accept."""
+        """Turn offers off: when time runs fast, their leases would end before an answer."""
 
         async def put() -> None:
             await self._send("PUT", f"{self.router}/v1/rules", {"rings": {}})
 
-        await patiently(put)
+        await with_retry(put)
 
     async def _accept(self, offer_id: UUID, specialist_id: str) -> None:
         place = f"{self.router}/v1/offers/{offer_id}/accept"
@@ -68,6 +68,6 @@ class Specialists:
 async def specialists(
     tables: Tables, router: str, headers: Mapping[str, str]
 ) -> AsyncIterator[Specialists]:
-    """Let them sit down; ``headers`` show router the key of who speaks for all of them."""
+    """Open the client; ``headers`` has the API key that may act for all specialists."""
     async with aiohttp.ClientSession(timeout=_HTTP_S, headers=headers) as http:
         yield Specialists(http, tables, router)

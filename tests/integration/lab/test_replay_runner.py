@@ -1,4 +1,4 @@
-"""Business time is what the play says, for every service, and real again however the play ends."""
+"""A replay sets business time for every service, and restores real time however it ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -12,9 +12,9 @@ from devstack.databases import DATABASES
 from lab.broker import Broker
 from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Tables
-from lab.replay.pick_up import specialists
-from lab.replay.play import Player
-from lab.replay.rows import Told
+from lab.replay.rows import LogDocument
+from lab.replay.runner import ReplayRunner
+from lab.replay.specialists import specialists
 from shared.events import SupportRequest
 from shared.platform.postgres import Database, now
 from shared.platform.publisher import Outgoing, Publisher
@@ -22,7 +22,7 @@ from shared.testing.databases import FreshDatabase, MakeDatabase
 
 NOON = datetime(2020, 1, 6, 12, tzinfo=UTC)
 SOON = timedelta(seconds=30)
-TOLD = Told(
+DOCUMENT = LogDocument(
     NOON + timedelta(hours=1),
     2,
     SupportRequest(
@@ -39,8 +39,8 @@ TOLD = Told(
 )
 
 
-class Held(Publisher):
-    """Publishes nothing: says that it was asked, and waits for ever."""
+class Blocked(Publisher):
+    """Publishes nothing: signals the call, and waits until cancelled."""
 
     def __init__(self) -> None:
         super().__init__("127.0.0.1:9", service="test")
@@ -48,24 +48,24 @@ class Held(Publisher):
 
     @override
     async def publish(self, records: Iterable[Outgoing]) -> None:
-        """Hold whoever publishes."""
+        """Block the caller."""
         del records
         self.asked.set()
         await asyncio.Event().wait()
 
 
-class Resting(Pipeline):
-    """A pipeline with nothing to do."""
+class Idle(Pipeline):
+    """A pipeline without work."""
 
     @override
     async def unrest(self) -> str | None:
-        """Find none."""
+        """Report no work."""
         return None
 
 
 @pytest.fixture
 async def fresh(database: MakeDatabase) -> dict[str, FreshDatabase]:
-    """Make the four databases."""
+    """Create the four databases."""
     return {name: await database(name) for name in DATABASES}
 
 
@@ -79,7 +79,7 @@ async def tables(fresh: dict[str, FreshDatabase]) -> AsyncIterator[Tables]:
 
 
 async def times(fresh: dict[str, FreshDatabase]) -> list[datetime]:
-    """Ask each database for the time, as its service does."""
+    """Return each database's time, as its service reads it."""
     found = []
     for name, one in fresh.items():
         database = Database(one.dsn, service=name, connections_max=1)
@@ -93,7 +93,7 @@ async def times(fresh: dict[str, FreshDatabase]) -> list[datetime]:
 async def test_every_service_reads_the_same_time(
     fresh: dict[str, FreshDatabase], tables: Tables
 ) -> None:
-    """Time stands, runs faster, and is real again: in all four databases."""
+    """Time stops, runs faster, and is real again in all four databases."""
     time = BusinessTime(tables.databases)
     await time.stop_at(NOON)
     assert await times(fresh) == [NOON] * 4
@@ -106,20 +106,20 @@ async def test_every_service_reads_the_same_time(
 
 
 @pytest.mark.parametrize("speed", [0, 60])
-async def test_time_is_real_again_when_a_play_is_broken_off(
+async def test_real_time_is_restored_after_a_cancelled_replay(
     fresh: dict[str, FreshDatabase], tables: Tables, speed: float
 ) -> None:
-    """Ctrl-C in the middle of a replay leaves no database in another year."""
-    publisher = Held()
+    """After Ctrl-C in the middle of a replay, every database has real time."""
+    publisher = Blocked()
     async with specialists(tables, "http://127.0.0.1:9", {}) as people:
-        player = Player(
+        runner = ReplayRunner(
             publisher=publisher,
             tables=tables,
-            pipeline=Resting(Broker("127.0.0.1:9"), tables),
+            pipeline=Idle(Broker("127.0.0.1:9"), tables),
             specialists=people,
             advance=lambda _: None,
         )
-        playing = asyncio.create_task(player.play([TOLD], speed=speed))
+        playing = asyncio.create_task(runner.run([DOCUMENT], speed=speed))
         await publisher.asked.wait()
         assert all(moment.year == NOON.year for moment in await times(fresh))
         playing.cancel()
