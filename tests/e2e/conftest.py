@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from devstack.stack import Stack
-from lab.demo.script import ROSTER
+from lab.demo.content import ROSTER
 from premium.accounts.topic import publish as publish_accounts
 from premium.roster.topic import publish
 from shared.basics.errors import Poison

@@ -15,7 +15,7 @@ from tests.e2e.test_one_ticket import now, request
 from tests.wheels import installed
 
 from devstack.stack import Stack
-from lab.demo.script import ROSTER
+from lab.demo.content import ROSTER
 from premium.profile import SERVICES
 from shared.events import TicketAssigned
 from shared.platform.api_keys import SCOPES

@@ -11,7 +11,7 @@ import pytest
 from tests.pgbouncer import Mode, pgbouncer, through
 
 from devstack.stack import Stack
-from lab.demo.script import ROSTER
+from lab.demo.content import ROSTER
 from premium.accounts.topic import publish as publish_accounts
 from premium.profile import SERVICES
 from premium.roster.topic import publish

@@ -137,7 +137,7 @@ def test_a_mapping_with_a_column_that_the_log_lacks_is_refused(folder: Path) -> 
 
 def test_a_log_without_documents_is_refused(folder: Path) -> None:
     """If the mapping fits no row, the error has the first row's fault."""
-    with pytest.raises(LogUnreadable, match=r"tells nothing.*log\.csv:2: column 'at'"):
+    with pytest.raises(LogUnreadable, match=r"leads to no document.*log\.csv:2: column 'at'"):
         read(folder, "1,?,2020-01-01,Open\n")
 
 

@@ -1,4 +1,4 @@
-"""What the day is made of (`day.yaml`) and who answers (`roster.yaml`), read and checked."""
+"""The demo's accounts and texts (`day.yaml`) and its roster (`roster.yaml`)."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -16,15 +16,15 @@ from shared.listings import read_roster
 __all__ = [
     "ROSTER",
     "Account",
-    "Script",
+    "DayContent",
     "Text",
     "Texts",
     "account_name",
     "accounts",
-    "dice",
+    "day_content",
     "person",
     "roster",
-    "script",
+    "seeded_random",
 ]
 
 ROSTER = Path(str(files("lab.demo"))) / "roster.yaml"
@@ -37,7 +37,7 @@ class _Strict(BaseModel):
 
 
 class Account(_Strict):
-    """A customer. ``weight`` and ``languages`` are shares beside each other, not counts."""
+    """A customer. ``weight`` and the numbers of ``languages`` are relative shares."""
 
     account_id: str
     name: str
@@ -49,22 +49,22 @@ class Account(_Strict):
 
 
 class Text(_Strict):
-    """What a customer writes."""
+    """The text of a request."""
 
     subject: str
     body: str = ""
 
 
 class Texts(_Strict):
-    """What customers write in one language, by what it is about."""
+    """The texts of requests in one language."""
 
     standard: list[Text]
     critical: list[Text]
     call: list[Text]
 
 
-class Script(_Strict):
-    """The accounts, and the words in each language."""
+class DayContent(_Strict):
+    """The accounts, and the texts in each language."""
 
     accounts: list[Account]
     outage_account_id: str
@@ -72,10 +72,10 @@ class Script(_Strict):
 
 
 @cache
-def script() -> Script:
-    """Read what the day is made of."""
+def day_content() -> DayContent:
+    """Read the accounts and texts."""
     text = files("lab.demo").joinpath("day.yaml").read_text("utf-8")
-    return Script.model_validate(yaml.safe_load(text))
+    return DayContent.model_validate(yaml.safe_load(text))
 
 
 @cache
@@ -86,7 +86,7 @@ def roster() -> tuple[SpecialistListed, ...]:
 
 @cache
 def accounts() -> tuple[AccountListed, ...]:
-    """List the customers with everybody who asks, each with a purchase without end."""
+    """Return the accounts with all their people and a purchase without an end."""
     return tuple(
         AccountListed(
             account_id=a.account_id,
@@ -95,21 +95,21 @@ def accounts() -> tuple[AccountListed, ...]:
             seats=frozenset(person("user", n, a) for n in range(1, a.seats + 1)),
             time_zone=a.time_zone,
         )
-        for a in script().accounts
+        for a in day_content().accounts
     )
 
 
 def person(kind: Literal["admin", "user"], number: int, account: Account) -> str:
-    """Name somebody of a customer."""
+    """Return the id of a person of a customer."""
     return f"{kind}-{number}@{account.account_id}"
 
 
 @cache
 def account_name(account_id: str) -> str:
-    """Name an account as people know it; one that is not in the play goes by its id."""
-    return {a.account_id: a.name for a in script().accounts}.get(account_id, account_id)
+    """Return an account's name; its id if it is not one of the demo's."""
+    return {a.account_id: a.name for a in day_content().accounts}.get(account_id, account_id)
 
 
-def dice(*seed: object) -> Random:
-    """Make chance that falls the same for the same ``seed``, on every machine."""
-    return Random("/".join(map(str, seed)))  # noqa: S311 - a play needs repeatable chance
+def seeded_random(*seed: object) -> Random:
+    """Return a random generator that gives the same numbers for the same ``seed``."""
+    return Random("/".join(map(str, seed)))  # noqa: S311 - repeatable, not secret

@@ -1,4 +1,4 @@
-"""The doors that upstream systems and specialists use: intake's and router's HTTP, and Kafka."""
+"""The clients of the demo: intake's and router's HTTP APIs, and Kafka."""
 
 import json
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from uuid import UUID
 
 import aiohttp
 
-from lab.demo.day import Sending
-from lab.demo.ledger import Ledger
+from lab.demo.day import Message
+from lab.demo.sent import SentMessages
 from lab.proof.retry import with_retry
 from premium.topics import compacted_record
 from shared.basics.errors import Transient
 from shared.events import INBOUND_TOPIC, Envelope, Event, LaterFact
 from shared.platform.publisher import Outgoing, Publisher
 
-__all__ = ["Doors"]
+__all__ = ["Clients"]
 
 _JSON: Final = {"content-type": "application/json"}
-_TAKEN: Final = {HTTPStatus.OK, HTTPStatus.ACCEPTED}
+_ACCEPTED: Final = {HTTPStatus.OK, HTTPStatus.ACCEPTED}
 
 
 class _Answer(NamedTuple):
@@ -33,10 +33,10 @@ class _Answer(NamedTuple):
 
 
 @dataclass(slots=True)
-class Doors:
-    """Sends, with_retry while a service is away, and writes into the ledger what was taken.
+class Clients:
+    """Sends messages, with retries while a service is unreachable, and records what was sent.
 
-    ``surprises`` holds every answer that was not the expected one, a line each.
+    ``unexpected_answers`` has a line for each answer that was not the expected one.
     """
 
     http: aiohttp.ClientSession
@@ -45,71 +45,71 @@ class Doors:
     intake_headers: Mapping[str, str]
     router: str
     router_headers: Mapping[str, str]
-    ledger: Ledger = field(default_factory=Ledger)
-    surprises: list[str] = field(default_factory=list)
+    sent: SentMessages = field(default_factory=SentMessages)
+    unexpected_answers: list[str] = field(default_factory=list)
 
-    async def send(self, sending: Sending) -> None:
-        """Hand over one message of the day, by its door."""
-        if sending.door == "http":
-            await self._post_document(sending)
+    async def send(self, message: Message) -> None:
+        """Send one message of the day, by its transport."""
+        if message.transport == "http":
+            await self._post_document(message)
         else:
-            headers = list(sending.headers)
-            await self._publish(Outgoing(INBOUND_TOPIC, sending.key, sending.value, headers))
-        if sending.document:
-            self.ledger.write(sending.document)
+            headers = list(message.headers)
+            await self._publish(Outgoing(INBOUND_TOPIC, message.key, message.value, headers))
+        if message.document:
+            self.sent.add(message.document)
         else:
-            self.ledger.garbage.append(sending)
+            self.sent.bad_messages.append(message)
 
-    async def tell(self, fact: LaterFact) -> None:
-        """Tell a later fact over HTTP."""
+    async def send_fact(self, fact: LaterFact) -> None:
+        """Send a later fact over HTTP."""
         value = fact.model_dump_json(exclude_none=True).encode()
         at, key = fact.occurred_at, fact.external_id.encode()
-        await self.send(Sending(at, "http", key, value, document=fact))
+        await self.send(Message(at, "http", key, value, document=fact))
 
     async def decline(self, ticket_id: UUID, specialist_id: str, reason: str) -> None:
-        """Hand a ticket back; that somebody was faster is no surprise."""
-        await self._act(f"tickets/{ticket_id}/decline", specialist_id, reason=reason)
+        """Decline a ticket; a conflict is expected if it was reassigned meanwhile."""
+        await self._action(f"tickets/{ticket_id}/decline", specialist_id, reason=reason)
 
     async def accept(self, offer_id: UUID, specialist_id: str) -> None:
-        """Take what rings; that it rings no more is no surprise."""
-        await self._act(f"offers/{offer_id}/accept", specialist_id)
+        """Accept an offer; a conflict is expected if it has ended meanwhile."""
+        await self._action(f"offers/{offer_id}/accept", specialist_id)
 
     async def decline_offer(self, offer_id: UUID, specialist_id: str, reason: str) -> None:
-        """Let what rings go on; likewise."""
-        await self._act(f"offers/{offer_id}/decline", specialist_id, reason=reason)
+        """Decline an offer; likewise."""
+        await self._action(f"offers/{offer_id}/decline", specialist_id, reason=reason)
 
     async def rules(self) -> dict[str, Any]:
-        """Read by which rules it rings."""
+        """Read router's offer rules."""
         answer = await with_retry(lambda: self._ask_router("GET", "rules"))
         found: dict[str, Any] = json.loads(answer.text)
         return found
 
-    async def ring_by(self, rules: Mapping[str, Any]) -> None:
-        """Let it ring by other rules."""
+    async def set_rules(self, rules: Mapping[str, Any]) -> None:
+        """Set router's offer rules."""
         answer = await with_retry(lambda: self._ask_router("PUT", "rules", json=rules))
-        if answer.status not in _TAKEN:
-            self.surprises.append(f"rules: {answer}")
+        if answer.status not in _ACCEPTED:
+            self.unexpected_answers.append(f"rules: {answer}")
 
     async def announce(self, envelope: Envelope[Event]) -> None:
-        """Publish an event as the workforce system does."""
+        """Publish an event as a workforce system does."""
         await self._publish(compacted_record(envelope))
 
-    async def _act(self, what: str, specialist_id: str, **more: str) -> None:
+    async def _action(self, what: str, specialist_id: str, **more: str) -> None:
         body = {"specialist_id": specialist_id, **more}
         answer = await with_retry(lambda: self._ask_router("POST", what, json=body))
-        if answer.status not in {*_TAKEN, HTTPStatus.CONFLICT}:
-            self.surprises.append(f"{what}: {answer}")
+        if answer.status not in {*_ACCEPTED, HTTPStatus.CONFLICT}:
+            self.unexpected_answers.append(f"{what}: {answer}")
 
-    async def _post_document(self, sending: Sending) -> None:
-        path = "events" if isinstance(sending.document, LaterFact) else "tickets"
+    async def _post_document(self, message: Message) -> None:
+        path = "events" if isinstance(message.document, LaterFact) else "tickets"
         place = f"{self.intake}/v1/{path}"
         headers = {**_JSON, **self.intake_headers}
         answer = await with_retry(
-            lambda: self._send("POST", place, data=sending.value, headers=headers)
+            lambda: self._send("POST", place, data=message.value, headers=headers)
         )
-        expected = _TAKEN if sending.document else {int(sending.reason)}
+        expected = _ACCEPTED if message.document else {int(message.reason)}
         if answer.status not in expected:
-            self.surprises.append(f"{path[:-1]} {sending.key.decode()}: {answer}")
+            self.unexpected_answers.append(f"{path[:-1]} {message.key.decode()}: {answer}")
 
     async def _ask_router(self, verb: str, what: str, **content: Any) -> _Answer:  # noqa: ANN401 - aiohttp's own
         place = f"{self.router}/v1/{what}"

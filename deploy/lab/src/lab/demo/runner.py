@@ -1,4 +1,4 @@
-"""One play on a running stack: everything opened, watched, played to its end, and proven."""
+"""Runs the demo on a stack: connects, simulates, shows, and checks the result."""
 
 import asyncio
 import secrets
@@ -16,11 +16,11 @@ from devstack.business_time import BusinessTime
 from devstack.databases import DATABASES
 from lab.broker import Broker, Offsets
 from lab.demo.audit import Evidence, Finding, audit, since
-from lab.demo.doors import Doors
-from lab.demo.drive import Drive
-from lab.demo.feed import Feed
+from lab.demo.clients import Clients
+from lab.demo.event_feed import EventFeed
 from lab.demo.screen import Screen
-from lab.demo.view import Pulse
+from lab.demo.simulation import Simulation
+from lab.demo.view import DemoStatus
 from lab.proof.pipeline import Pipeline
 from lab.proof.published import DEAD_LETTER_TOPICS, FACT_TOPICS, read_published
 from lab.proof.retry import with_retry
@@ -30,26 +30,26 @@ from shared.basics.errors import Transient
 from shared.events import SpecialistListed
 from shared.platform.publisher import Publisher
 
-__all__ = ["Plan", "Theatre", "theatre"]
+__all__ = ["DemoRunner", "Plan", "demo_runner"]
 
 _TOPICS: Final = (*FACT_TOPICS, *DEAD_LETTER_TOPICS)
 _ROSTER: Final = (SpecialistListed.topic,)
 _FRAME_S: Final = 0.2
 _LAG_EVERY_S: Final = 2.0
 _RATE_FRAMES: Final = 10
-_LOOK_S: Final = 0.1
-_SILENT_S_MAX: Final = 120.0
-"""When nothing has happened for so long, nothing will: the proof then says what is missing."""
-_TIDY_S_MAX: Final = 10.0
+_POLL_S: Final = 0.1
+_IDLE_S_MAX: Final = 120.0
+"""After so long without an event the demo ends; the proof then reports what is missing."""
+_CLEAN_UP_S_MAX: Final = 10.0
 _CONNECTIONS: Final = 8
 _HTTP_S: Final = aiohttp.ClientTimeout(total=15)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to play. A day lasts ``day_s`` seconds; without ``once``, days follow each other.
+    """The options of a demo. A day lasts ``day_s`` seconds; without ``once``, days repeat.
 
-    At ``desks`` people sit: the play leaves to them what comes there.
+    ``desks`` are the specialists whom people act for.
     """
 
     seed: int
@@ -59,108 +59,114 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Theatre:
-    """What a play works with. Setting ``stop`` breaks it off."""
+class DemoRunner:
+    """The connections of a demo. Setting ``stop`` ends it early."""
 
     addresses: Addresses
     broker: Broker
     tables: Tables
-    doors: Doors
+    clients: Clients
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _behind: dict[str, int] = field(default_factory=dict)
-    _heard: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RATE_FRAMES))
+    _event_counts: deque[tuple[float, int]] = field(
+        default_factory=lambda: deque(maxlen=_RATE_FRAMES)
+    )
 
-    async def play(self, plan: Plan, screen: Screen) -> list[Finding] | None:
-        """Play until the day is done and proven; None when it was broken off.
+    async def run(self, plan: Plan, screen: Screen) -> list[Finding] | None:
+        """Run until the day is finished, and return the findings; None if it was stopped early.
 
-        Business time is real time again afterwards, in any case. Raises Transient when a server
-        stays away.
+        Real time is restored in any case. Raises Transient if a server stays unreachable.
         """
         time = BusinessTime(self.tables.databases)
         async with time.exclusive():
             before = await with_retry(self.tables.state)
             begins = await with_retry(lambda: self.broker.ends(_TOPICS))
-            drive = await self._drive(plan, time)
+            simulation = await self._simulation(plan, time)
             try:
-                await self._perform(drive, begins, plan, screen)
+                await self._run(simulation, begins, plan, screen)
             except* Transient as failures:
                 raise failures.exceptions[0] from None
             finally:
-                await asyncio.shield(drive.end())
-            return None if self.stop.is_set() else await self._prove(begins, before)
+                await asyncio.shield(simulation.end())
+            return None if self.stop.is_set() else await self._audit(begins, before)
 
-    async def _drive(self, plan: Plan, time: BusinessTime) -> Drive:
+    async def _simulation(self, plan: Plan, time: BusinessTime) -> Simulation:
         real_now = await with_retry(time.real_now)
-        return Drive(
+        return Simulation(
             run=secrets.token_hex(3),
             seed=plan.seed,
             day_lasts=timedelta(seconds=plan.day_s),
-            for_ever=not plan.once,
+            endless=not plan.once,
             desks=plan.desks,
             zero=real_now - timedelta(seconds=elapsed_s()),
-            doors=self.doors,
+            clients=self.clients,
             time=time,
         )
 
-    async def _perform(self, drive: Drive, begins: Offsets, plan: Plan, screen: Screen) -> None:
+    async def _run(
+        self, simulation: Simulation, begins: Offsets, plan: Plan, screen: Screen
+    ) -> None:
         roster = dict.fromkeys(await with_retry(lambda: self.broker.ends(_ROSTER)), 0)
-        feed = Feed(
+        event_feed = EventFeed(
             self.addresses.kafka_bootstrap,
             begins | roster,
-            on_event=drive.hear,
-            on_dead_letter=drive.hear_dead_letter,
+            on_event=simulation.on_event,
+            on_dead_letter=simulation.on_dead_letter,
         )
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(feed.run())]
-            await self._until(lambda: self._is_read(feed, _ROSTER))
-            await drive.workforce.open()
-            await self._until(self._is_at_rest)
-            await drive.begin()
+            tasks = [group.create_task(event_feed.run())]
+            await self._until(lambda: self._is_read(event_feed, _ROSTER))
+            await simulation.workforce.open()
+            await self._until(self._is_idle)
+            await simulation.begin()
             works = (
-                drive.agenda.run(),
-                drive.keep_pace(),
+                simulation.schedule.run(),
+                simulation.adjust_scale(),
                 self._watch_lag(),
-                self._show(drive, screen),
+                self._show(simulation, screen),
             )
             tasks += [group.create_task(work) for work in works]
-            await self._until(lambda: self._is_over(drive, feed, plan))
+            await self._until(lambda: self._is_over(simulation, event_feed, plan))
             if self.stop.is_set():
-                await or_after(self._until(lambda: self._is_tidy(drive, feed)), _TIDY_S_MAX)
+                await or_after(
+                    self._until(lambda: self._is_cleaned_up(simulation, event_feed)),
+                    _CLEAN_UP_S_MAX,
+                )
             for task in tasks:
                 task.cancel()
 
     async def _until(self, is_so: Callable[[], Awaitable[bool]]) -> None:
         while not await is_so():
-            await or_after(asyncio.Event().wait(), _LOOK_S)
+            await or_after(asyncio.Event().wait(), _POLL_S)
 
-    async def _is_read(self, feed: Feed, topics: Sequence[str]) -> bool:
-        return feed.has_read(await with_retry(lambda: self.broker.ends(topics)))
+    async def _is_read(self, event_feed: EventFeed, topics: Sequence[str]) -> bool:
+        return event_feed.has_read(await with_retry(lambda: self.broker.ends(topics)))
 
-    async def _is_over(self, drive: Drive, feed: Feed, plan: Plan) -> bool:
+    async def _is_over(self, simulation: Simulation, event_feed: EventFeed, plan: Plan) -> bool:
         if self.stop.is_set():
             return True
-        return plan.once and await self._is_quiet(drive, feed)
+        return plan.once and await self._is_done(simulation, event_feed)
 
-    async def _is_tidy(self, drive: Drive, feed: Feed) -> bool:
-        drive.break_off()
-        return await self._is_quiet(drive, feed)
+    async def _is_cleaned_up(self, simulation: Simulation, event_feed: EventFeed) -> bool:
+        simulation.cancel()
+        return await self._is_done(simulation, event_feed)
 
-    async def _is_quiet(self, drive: Drive, feed: Feed) -> bool:
-        """Tell whether nothing is left to do: for upstream, services, specialists, in this order.
+    async def _is_done(self, simulation: Simulation, event_feed: EventFeed) -> bool:
+        """Return whether nothing is left to do for upstream, services and specialists.
 
-        What the services said last may give the specialists more to do, hence the second look.
-        What a person has to do stands on no agenda: router knows of it.
+        The services' last events may lead to more tasks, so the schedule is checked twice. What
+        people have to do is not in the schedule, but in router's tables.
         """
-        if not drive.agenda.is_done():
+        if not simulation.schedule.is_done():
             return False
-        if elapsed_s(drive.heard_at_s) > _SILENT_S_MAX:
+        if elapsed_s(simulation.last_event_s) > _IDLE_S_MAX:
             return True
-        at_rest = await self._is_at_rest() and await self._is_read(feed, _TOPICS)
-        if not at_rest or drive.has_any_of(await with_retry(self.tables.open_tickets)):
+        at_rest = await self._is_idle() and await self._is_read(event_feed, _TOPICS)
+        if not at_rest or simulation.has_any_of(await with_retry(self.tables.open_tickets)):
             return False
-        return drive.agenda.is_done()
+        return simulation.schedule.is_done()
 
-    async def _is_at_rest(self) -> bool:
+    async def _is_idle(self) -> bool:
         return await with_retry(self._pipeline.unrest) is None
 
     async def _watch_lag(self) -> None:
@@ -169,46 +175,46 @@ class Theatre:
                 self._behind = await self._pipeline.behind()
             await or_after(asyncio.Event().wait(), _LAG_EVERY_S)
 
-    async def _show(self, drive: Drive, screen: Screen) -> None:
-        with screen.lit():
+    async def _show(self, simulation: Simulation, screen: Screen) -> None:
+        with screen.live():
             while True:
-                self._heard.append((elapsed_s(), drive.heard))
-                screen.show(drive.board, self._pulse(drive))
+                self._event_counts.append((elapsed_s(), simulation.event_count))
+                screen.show(simulation.state, self._status(simulation))
                 await or_after(asyncio.Event().wait(), _FRAME_S)
 
-    def _pulse(self, drive: Drive) -> Pulse:
-        (first_s, first), (last_s, last) = self._heard[0], self._heard[-1]
-        business = drive.now()
-        scene, speed = drive.pace.scene_at(drive.real_now())
-        return Pulse(
+    def _status(self, simulation: Simulation) -> DemoStatus:
+        (first_s, first), (last_s, last) = self._event_counts[0], self._event_counts[-1]
+        business = simulation.now()
+        phase, speed = simulation.scale.phase_at(simulation.real_now())
+        return DemoStatus(
             business=business,
-            scene=scene,
+            phase=phase,
             speed=speed,
-            day_part=(business - drive.midnight) / timedelta(days=1),
+            day_part=(business - simulation.midnight) / timedelta(days=1),
             events_per_s=(last - first) / max(last_s - first_s, _FRAME_S),
-            silent_s=elapsed_s(drive.heard_at_s),
+            silent_s=elapsed_s(simulation.last_event_s),
             behind=self._behind,
         )
 
-    async def _prove(self, begins: Offsets, before: DatabaseState) -> list[Finding]:
+    async def _audit(self, begins: Offsets, before: DatabaseState) -> list[Finding]:
         ends = await with_retry(lambda: self.broker.ends(_TOPICS))
         published = await with_retry(lambda: read_published(self.broker.bootstrap, begins, ends))
         state = since(before, await with_retry(self.tables.state))
         return audit(
             Evidence(
-                ledger=self.doors.ledger,
+                sent=self.clients.sent,
                 published=published,
                 state=state,
                 mails=await with_retry(self._mails),
-                surprises=self.doors.surprises,
+                unexpected_answers=self.clients.unexpected_answers,
             )
         )
 
     async def _mails(self) -> frozenset[str]:
-        """Read which deliveries the sink has: a message id is the delivery's."""
+        """Return the deliveries in the mail sink; a message id contains the delivery's."""
         try:
             page = f"{self.addresses.mail_page}/mails.json"
-            async with self.doors.http.get(page, raise_for_status=True) as answer:
+            async with self.clients.http.get(page, raise_for_status=True) as answer:
                 mails = (await answer.json())["mails"]
         except (aiohttp.ClientError, TimeoutError) as e:
             raise Transient(f"the mail sink: {type(e).__name__}: {e}") from e
@@ -220,7 +226,7 @@ class Theatre:
 
 
 @asynccontextmanager
-async def theatre(addresses: Addresses) -> AsyncIterator[Theatre]:
+async def demo_runner(addresses: Addresses) -> AsyncIterator[DemoRunner]:
     """Connect to a stack."""
     async with AsyncExitStack() as opened:
         tables = Tables({name: addresses.dsn(name, owner=True) for name in DATABASES})
@@ -235,7 +241,7 @@ async def theatre(addresses: Addresses) -> AsyncIterator[Theatre]:
                 connector=aiohttp.TCPConnector(limit=_CONNECTIONS), timeout=_HTTP_S
             )
         )
-        doors = Doors(
+        clients = Clients(
             http,
             publisher,
             addresses.http("intake"),
@@ -243,4 +249,4 @@ async def theatre(addresses: Addresses) -> AsyncIterator[Theatre]:
             addresses.http("router"),
             addresses.headers("router"),
         )
-        yield Theatre(addresses, broker, tables, doors)
+        yield DemoRunner(addresses, broker, tables, clients)

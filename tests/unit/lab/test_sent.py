@@ -1,11 +1,11 @@
-"""The demo's oracle: what must become of a promise, from what was sent alone."""
+"""The demo's oracle computes a promise's outcome from the sent documents alone."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from lab.demo.ledger import Ledger, Outcome, outcome_of
+from lab.demo.sent import PromiseOutcome, SentMessages, outcome_of
 from lab.proof.tables import RecordedAction
 from shared.events import LaterFact, SupportRequest
 
@@ -32,7 +32,7 @@ def a_request(**changes: object) -> SupportRequest:
 
 
 def a_fact(what: str, minutes: float, **changes: object) -> LaterFact:
-    """Tell what happened so many minutes after noon."""
+    """Make a fact so many minutes after noon."""
     return LaterFact.model_validate(
         {
             "source": "test",
@@ -62,7 +62,7 @@ CRITICAL = {"severity": "business_critical"}
 def test_an_answer_keeps_the_promise_up_to_its_due_time(
     changes: dict[str, Any], minutes: float
 ) -> None:
-    """The targets of DOMAIN's table; five o'clock ends a business day, nine begins the next."""
+    """The targets of all promises; a business day is from nine to five."""
     request = a_request(**changes)
     assert outcome_of(request, [a_fact("responded", minutes)]) == "kept"
     late = outcome_of(request, [a_fact("responded", minutes + 0.1)])
@@ -82,31 +82,31 @@ def test_an_answer_keeps_the_promise_up_to_its_due_time(
         ([a_fact("waiting", 10), a_fact("resumed", 30), a_fact("responded", 81)], "breached"),
     ],
 )
-def test_facts_count_by_when_they_happened(facts: list[LaterFact], outcome: Outcome) -> None:
-    """Whatever order they are told in."""
+def test_facts_count_by_when_they_happened(facts: list[LaterFact], outcome: PromiseOutcome) -> None:
+    """The order in which they are sent does not matter."""
     assert outcome_of(a_request(), facts) == outcome
     assert outcome_of(a_request(), reversed(facts)) == outcome
 
 
-def test_a_claim_found_too_high_gets_the_longer_target() -> None:
-    """From the same create date."""
+def test_a_lowered_severity_gets_the_longer_target() -> None:
+    """The target counts from the same create date."""
     facts = [a_fact("reclassified", 10, severity="standard"), a_fact("responded", 45)]
     assert outcome_of(a_request(**CRITICAL), facts) == "kept"
 
 
 def test_copies_are_one_document() -> None:
-    """What is sent twice is counted, and judged once."""
-    ledger = Ledger()
+    """A repeated document is counted, but evaluated once."""
+    sent = SentMessages()
     for _ in range(2):
-        ledger.write(a_request())
-        ledger.write(a_fact("responded", 5))
-    assert len(ledger.documents) == 2
-    assert ledger.doubles == 2
-    assert dict(ledger.outcomes([])) == {a_request().ticket_id: "kept"}
+        sent.add(a_request())
+        sent.add(a_fact("responded", 5))
+    assert len(sent.documents) == 2
+    assert sent.doubles == 2
+    assert dict(sent.outcomes([])) == {a_request().ticket_id: "kept"}
 
 
-def a_deed(kind: str, minutes: float, what: str | None = None) -> RecordedAction:
-    """Let Mara do something so many minutes after noon."""
+def an_action(kind: str, minutes: float, what: str | None = None) -> RecordedAction:
+    """Make an action of Mara so many minutes after noon."""
     at = NOON + timedelta(minutes=minutes)
     return RecordedAction(a_request().ticket_id, kind, "mara", at, what)
 
@@ -114,19 +114,27 @@ def a_deed(kind: str, minutes: float, what: str | None = None) -> RecordedAction
 @pytest.mark.parametrize(
     ("changes", "actions", "outcome"),
     [
-        ({}, [a_deed("respond", 60)], "kept"),
-        ({}, [a_deed("respond", 61)], "breached"),
-        ({}, [a_deed("accept", 1), a_deed("hand_back", 2), a_deed("confirm", 3)], "breached"),
-        (CRITICAL, [a_deed("reclassify", 40, "standard"), a_deed("respond", 45)], "kept"),
-        ({"body": ""}, [a_deed("reclassify", 5, "business_critical")], "breached"),
-        ({"channel": "phone"}, [a_deed("dial", 1, "busy")], "missed"),
-        ({"channel": "phone"}, [a_deed("dial", 1, "busy"), a_deed("dial", 4, "answered")], "kept"),
+        ({}, [an_action("respond", 60)], "kept"),
+        ({}, [an_action("respond", 61)], "breached"),
+        (
+            {},
+            [an_action("accept", 1), an_action("hand_back", 2), an_action("confirm", 3)],
+            "breached",
+        ),
+        (CRITICAL, [an_action("reclassify", 40, "standard"), an_action("respond", 45)], "kept"),
+        ({"body": ""}, [an_action("reclassify", 5, "business_critical")], "breached"),
+        ({"channel": "phone"}, [an_action("dial", 1, "busy")], "missed"),
+        (
+            {"channel": "phone"},
+            [an_action("dial", 1, "busy"), an_action("dial", 4, "answered")],
+            "kept",
+        ),
     ],
 )
-def test_what_people_did_counts_as_if_it_had_been_told(
-    changes: dict[str, Any], actions: list[RecordedAction], outcome: Outcome
+def test_actions_of_people_count_like_facts(
+    changes: dict[str, Any], actions: list[RecordedAction], outcome: PromiseOutcome
 ) -> None:
-    """An answer at the desk, one on the phone, a severity found: each at its own moment."""
-    ledger = Ledger()
-    ledger.write(a_request(**changes))
-    assert dict(ledger.outcomes(actions)) == {a_request().ticket_id: outcome}
+    """An answer, a call and a reclassification each count at their own time."""
+    sent = SentMessages()
+    sent.add(a_request(**changes))
+    assert dict(sent.outcomes(actions)) == {a_request().ticket_id: outcome}

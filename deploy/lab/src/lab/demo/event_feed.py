@@ -1,4 +1,4 @@
-"""The live feed: every record that the services publish from now on, as it comes."""
+"""A live feed of all records that the services publish from now on."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,18 +13,18 @@ from shared.events import Envelope, Event
 from shared.events.codec import Skipped, read
 from shared.platform.record_batches import reader
 
-__all__ = ["Feed"]
+__all__ = ["EventFeed"]
 
 _GATHER_MS: Final = 30
 _GATHER_BYTES: Final = 64 * 1024
-"""What the broker gathers before it answers: to ask costs more than to read."""
+"""The broker collects so much before it answers, because fewer requests cost less."""
 _RECORDS_MAX: Final = 500
 
 
-class Feed:
-    """Hands each event to ``on_event`` and each dead letter to ``on_dead_letter``.
+class EventFeed:
+    """Calls ``on_event`` with each event and ``on_dead_letter`` with each dead letter.
 
-    For the eyes and for the simulated specialists only: what is proven is read again in the end.
+    It serves the screen and the simulated specialists; the proof reads everything again.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class Feed:
             while True:
                 batches = await consumer.getmany(timeout_ms=1000, max_records=_RECORDS_MAX)
                 for place, records in batches.items():
-                    self._take(records)
+                    self._process(records)
                     self._at[place] = records[-1].offset + 1
         finally:
             with suppress(KafkaError, OSError):
                 await consumer.stop()
 
     def has_read(self, ends: Offsets) -> bool:
-        """Tell whether everything up to ``ends`` has been handed on."""
+        """Return whether everything up to ``ends`` has been processed."""
         return all(self._at.get(place, 0) >= end for place, end in ends.items())
 
-    def _take(self, records: Sequence[ConsumerRecord]) -> None:
+    def _process(self, records: Sequence[ConsumerRecord]) -> None:
         for record in records:
             if ".dead-letters." in record.topic:
                 self._on_dead_letter(record)

@@ -1,7 +1,7 @@
-"""What was sent, and what must have become of it: the side of the proof that needs no system.
+"""The sent messages, and the outcome that each promise must have.
 
-The oracle is written from DOMAIN's table alone. It shares the working calendar with the services
-and nothing else: not the pricing, not the fold.
+This oracle is independent: it shares only the business calendar with the services, and neither the
+pricing nor the derivation of clocks.
 """
 
 from collections import Counter
@@ -12,31 +12,31 @@ from functools import partial
 from typing import Final, Literal
 from uuid import UUID
 
-from lab.demo.day import Sending
+from lab.demo.day import Message
 from lab.proof.tables import RecordedAction
 from shared.events import Inbound, LaterFact, SupportRequest
 from shared.sla.calendars import business_week
 from shared.sla.promises import Severity
 
-__all__ = ["Ledger", "Outcome", "outcome_of"]
+__all__ = ["PromiseOutcome", "SentMessages", "outcome_of"]
 
-type Outcome = Literal["kept", "breached", "missed", "cancelled"]
+type PromiseOutcome = Literal["kept", "breached", "missed", "cancelled"]
 
 _ANSWERS: Final = {"responded", "customer_reached", "resolved"}
 _HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(slots=True)
-class Ledger:
-    """Every message that was handed over, each document once with the number of its copies."""
+class SentMessages:
+    """All sent messages: each document once, with its number of copies, and the bad messages."""
 
     requests: dict[UUID, SupportRequest] = field(default_factory=dict)
     facts: dict[UUID, LaterFact] = field(default_factory=dict)
     copies: Counter[UUID] = field(default_factory=Counter)
-    garbage: list[Sending] = field(default_factory=list)
+    bad_messages: list[Message] = field(default_factory=list)
 
-    def write(self, document: Inbound) -> None:
-        """Note a document as sent."""
+    def add(self, document: Inbound) -> None:
+        """Record a sent document."""
         self.copies[document.document_id] += 1
         if isinstance(document, SupportRequest):
             self.requests[document.document_id] = document
@@ -45,36 +45,36 @@ class Ledger:
 
     @property
     def documents(self) -> list[Inbound]:
-        """Everything that was told, each once."""
+        """All sent documents, each once."""
         return [*self.requests.values(), *self.facts.values()]
 
     @property
     def doubles(self) -> int:
-        """How many messages told nothing new."""
+        """The number of repeated messages."""
         return self.copies.total() - len(self.copies)
 
-    def outcomes(self, actions: Iterable[RecordedAction]) -> Iterator[tuple[UUID, Outcome]]:
-        """Say for each ticket what must have become of its promise.
+    def outcomes(self, actions: Iterable[RecordedAction]) -> Iterator[tuple[UUID, PromiseOutcome]]:
+        """Return for each ticket the outcome that its promise must have.
 
-        What people did at their desks counts as if upstream had told it.
+        Actions of people in the inbox count like facts from upstream.
         """
-        told: dict[UUID, list[LaterFact]] = {}
+        facts: dict[UUID, list[LaterFact]] = {}
         done: dict[UUID, list[RecordedAction]] = {}
         for fact in self.facts.values():
-            told.setdefault(fact.ticket_id, []).append(fact)
-        for deed in actions:
-            done.setdefault(deed.ticket_id, []).append(deed)
+            facts.setdefault(fact.ticket_id, []).append(fact)
+        for action in actions:
+            done.setdefault(action.ticket_id, []).append(action)
         for request in self.requests.values():
             name = request.ticket_id
-            said = [fact for deed in done.get(name, ()) for fact in _as_told(request, deed)]
-            yield name, outcome_of(request, [*told.get(name, ()), *said])
+            own = [fact for action in done.get(name, ()) for fact in _as_facts(request, action)]
+            yield name, outcome_of(request, [*facts.get(name, ()), *own])
 
 
-def _as_told(request: SupportRequest, deed: RecordedAction) -> Iterator[LaterFact]:
+def _as_facts(request: SupportRequest, action: RecordedAction) -> Iterator[LaterFact]:
     fact = partial(
-        LaterFact, source=request.source, external_id=request.external_id, occurred_at=deed.at
+        LaterFact, source=request.source, external_id=request.external_id, occurred_at=action.at
     )
-    match deed:
+    match action:
         case RecordedAction(kind="respond"):
             yield fact(type="responded")
         case RecordedAction(kind="dial", what="answered"):
@@ -82,11 +82,11 @@ def _as_told(request: SupportRequest, deed: RecordedAction) -> Iterator[LaterFac
         case RecordedAction(kind="reclassify", what=("standard" | "business_critical") as severity):
             yield fact(type="reclassified", severity=severity)
         case _:
-            pass  # it says where a ticket is, not how its promise stands
+            pass  # other actions do not affect the promise
 
 
-def outcome_of(request: SupportRequest, facts: Iterable[LaterFact]) -> Outcome:
-    """Judge one request by what was told of it; what was never answered is broken in the end."""
+def outcome_of(request: SupportRequest, facts: Iterable[LaterFact]) -> PromiseOutcome:
+    """Compute a promise's outcome from its facts; without an answer it is broken in the end."""
     ordered = sorted(facts, key=lambda fact: fact.occurred_at)
     due_at = _due_at(request, ordered)
     answered = [fact.occurred_at for fact in ordered if fact.type in _ANSWERS]

@@ -1,7 +1,7 @@
-"""What the system says about itself, folded into what the view shows.
+"""The state that the demo's screen shows, computed from the published events.
 
-Topics overtake each other, so every event is taken on its own; the board may be a moment wrong
-about a ticket, never for good.
+Events of different topics may arrive in any order, so the state of a ticket may be wrong for a
+moment, but is right in the end.
 """
 
 from collections import Counter, deque
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from lab.demo.script import account_name
+from lab.demo.content import account_name
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
@@ -40,7 +40,7 @@ from shared.events import (
     TicketResponded,
 )
 
-__all__ = ["Board", "News", "Specialist", "Ticket"]
+__all__ = ["DemoState", "NewsItem", "Specialist", "Ticket"]
 
 _NEWS_MAX: Final = 60
 _LAST_WARNING: Final = 80
@@ -50,32 +50,32 @@ _PLACED: Final = (TicketAssigned, TicketDeclined, AssignmentHandedBack, Assignme
 
 @dataclass(slots=True)
 class Ticket:
-    """What is known of a ticket so far."""
+    """What is known about a ticket so far."""
 
     accepted: TicketAccepted | None = None
     created_at: datetime | None = None
     due_at: datetime | None = None
     holder: str | None = None
     answered: bool = False
-    """Nobody has to be found for it (any more)."""
+    """Whether it needs no specialist (any more)."""
     replied_at: datetime | None = None
-    """When the customer replied last."""
+    """The time of the customer's last reply."""
     started: bool = False
     settled: bool = False
-    """Its clock runs, or is paused while ``due_at`` is None, from started to settled."""
+    """From ``started`` to ``settled`` its clock runs; while ``due_at`` is None, it is paused."""
     warned: bool = False
     kept: bool = False
     broken: type[Event] | None = None
 
     @property
     def timed(self) -> bool:
-        """Whether a promise on it is open."""
+        """Whether it has an open promise."""
         return self.started and not self.settled
 
 
 @dataclass(slots=True)
 class Specialist:
-    """Somebody on the roster, with what they hold."""
+    """A specialist on the roster, and their tickets."""
 
     name: str
     room: int
@@ -84,8 +84,8 @@ class Specialist:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """Something worth a line."""
+class NewsItem:
+    """One line of news."""
 
     at: datetime
     kind: str
@@ -93,60 +93,60 @@ class News:
 
 
 @dataclass(slots=True)
-class Board:
-    """The state behind the view."""
+class DemoState:
+    """The state of the demo."""
 
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
     specialists: dict[str, Specialist] = field(default_factory=dict)
     counts: Counter[type[Event]] = field(default_factory=Counter)
     refused: int = 0
-    news: deque[News] = field(default_factory=lambda: deque(maxlen=_NEWS_MAX))
+    news: deque[NewsItem] = field(default_factory=lambda: deque(maxlen=_NEWS_MAX))
 
     def list_roster(self, roster: Iterable[SpecialistListed]) -> None:
-        """Show everybody from the beginning."""
+        """Add all specialists at the start."""
         for specialist in roster:
-            self._listed(specialist)
+            self._specialist_listed(specialist)
 
     def refuse(self, at: datetime, service: str, reason: str) -> None:
         """Count a dead letter."""
         self.refused += 1
-        self._say(at, "refused", f"{service} dead_letters a message: {reason}")
+        self._add_news(at, "refused", f"{service} refuses a message: {reason}")
 
-    def take(self, envelope: Envelope[Event], now: datetime) -> None:
-        """Fold one event in that came at ``now``, business time."""
+    def apply(self, envelope: Envelope[Event], now: datetime) -> None:
+        """Apply one event, which arrived at ``now`` (business time)."""
         event = envelope.event
         self.counts[type(event)] += 1
         match event:
             case SpecialistListed():
-                self._listed(event, now)
+                self._specialist_listed(event, now)
             case (
                 TicketAssigned() | TicketDeclined() | AssignmentHandedBack() | AssignmentReleased()
             ):
-                self._placed(now, event)
+                self._assignment_changed(now, event)
             case TicketAccepted():
                 ticket = self.ticket(event.ticket_id)
                 ticket.accepted, ticket.created_at = event, envelope.time
             case NotificationFailed():
-                self._say(now, "failed", f"mail to {event.recipient}: {event.reason}")
+                self._add_news(now, "failed", f"mail to {event.recipient}: {event.reason}")
             case _:
-                self._timed(now, envelope)
+                self._clock_changed(now, envelope)
 
     def ticket(self, ticket_id: UUID) -> Ticket:
-        """Give what is known of a ticket, if only that there is one."""
+        """Return the state of a ticket; a new one if it is unknown."""
         return self.tickets.setdefault(ticket_id, Ticket())
 
     def waiting(self) -> Iterator[Ticket]:
-        """Find the tickets nobody has."""
+        """Return the tickets that wait for a specialist."""
         for ticket in self.tickets.values():
             if ticket.accepted and ticket.holder is None and not ticket.answered:
                 yield ticket
 
     def timed(self) -> Iterator[Ticket]:
-        """Find the tickets with an open promise."""
+        """Return the tickets with an open promise."""
         return (ticket for ticket in self.tickets.values() if ticket.timed)
 
     def open_tickets(self) -> list[UUID]:
-        """List the tickets on which somebody still owes something."""
+        """List the tickets that need an answer or have an open promise."""
         return [
             ticket_id
             for ticket_id, ticket in self.tickets.items()
@@ -154,18 +154,18 @@ class Board:
         ]
 
     def load_of(self, specialist_id: str) -> int:
-        """Count what somebody holds."""
+        """Count a specialist's tickets."""
         known = self.specialists.get(specialist_id)
         return len(known.holds) if known else 0
 
-    def turn_page(self) -> None:
-        """Begin a new day: what is settled is forgotten, and counting starts anew."""
+    def start_day(self) -> None:
+        """Start a new day: remove finished tickets, and reset the counts."""
         for ticket_id in self.tickets.keys() - set(self.open_tickets()):
             del self.tickets[ticket_id]
         self.counts.clear()
         self.refused = 0
 
-    def _listed(self, event: SpecialistListed, at: datetime | None = None) -> None:
+    def _specialist_listed(self, event: SpecialistListed, at: datetime | None = None) -> None:
         known = self.specialists.get(event.specialist_id)
         if known is None:
             room = sum(event.capacity.values())
@@ -173,9 +173,9 @@ class Board:
         elif known.presence != event.presence:
             known.presence = event.presence
             if at is not None:
-                self._say(at, event.presence, f"{event.name} is {event.presence}")
+                self._add_news(at, event.presence, f"{event.name} is {event.presence}")
 
-    def _placed(self, at: datetime, event: SpecialistFact) -> None:
+    def _assignment_changed(self, at: datetime, event: SpecialistFact) -> None:
         ticket = self.ticket(event.ticket_id)
         specialist = self.specialists.get(event.specialist_id)
         if isinstance(event, TicketAssigned):
@@ -188,9 +188,9 @@ class Board:
         if specialist:
             specialist.holds.discard(event.ticket_id)
             if isinstance(event, TicketDeclined):
-                self._say(at, "declined", f"{specialist.name} hands back: {event.reason}")
+                self._add_news(at, "declined", f"{specialist.name} workers back: {event.reason}")
 
-    def _timed(self, at: datetime, envelope: Envelope[Event]) -> None:
+    def _clock_changed(self, at: datetime, envelope: Envelope[Event]) -> None:
         match event := envelope.event:
             case TicketResponded() | TicketResolved() | TicketClosed():
                 self.ticket(event.ticket_id).answered = True
@@ -205,20 +205,22 @@ class Board:
             case ClockWarned():
                 self.ticket(event.ticket_id).warned = True
                 if event.percent == _LAST_WARNING:
-                    self._say(at, "warned", f"{self._name(event.ticket_id)}: 80 % used up")
+                    self._add_news(at, "warned", f"{self._name(event.ticket_id)}: 80 % used up")
             case ClockMet() | ClockCancelled():
                 ticket = self.ticket(event.ticket_id)
                 ticket.settled, ticket.kept = True, isinstance(event, ClockMet) and event.in_time
             case PromiseBreached() | PromiseMissed():
                 self.ticket(event.ticket_id).broken = type(event)
                 kind = "breached" if isinstance(event, PromiseBreached) else "missed"
-                self._say(at, kind, f"{self._name(event.ticket_id)}: due {event.due_at:%H:%M:%S}")
+                self._add_news(
+                    at, kind, f"{self._name(event.ticket_id)}: due {event.due_at:%H:%M:%S}"
+                )
             case PromiseRetracted():
                 self.ticket(event.ticket_id).broken = None
-                told = f"{self._name(event.ticket_id)}: answered in time, told late"
-                self._say(at, "retracted", told)
+                text = f"{self._name(event.ticket_id)}: answered in time, reported late"
+                self._add_news(at, "retracted", text)
             case _:
-                pass  # counted; nothing on the screen depends on it
+                pass  # only counted
 
     def _name(self, ticket_id: UUID) -> str:
         accepted = self.ticket(ticket_id).accepted
@@ -227,5 +229,5 @@ class Board:
         place = f"{account_name(accepted.account_id)} · {accepted.channel} · {accepted.language}"
         return place if accepted.severity == "standard" else f"{place} · business-critical"
 
-    def _say(self, at: datetime, kind: str, text: str) -> None:
-        self.news.append(News(at, kind, text))
+    def _add_news(self, at: datetime, kind: str, text: str) -> None:
+        self.news.append(NewsItem(at, kind, text))

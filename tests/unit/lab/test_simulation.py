@@ -1,4 +1,4 @@
-"""The played specialists: each ticket that the router leaves with one of them is answered."""
+"""The simulated specialists answer each ticket that router leaves with them."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid5
 
-from lab.demo.drive import Drive
+from lab.demo.simulation import Simulation
 from shared.events import NAMESPACE, CustomerReplied, Envelope, Event, LaterFact, TicketResponded
 
 MINUTE = timedelta(minutes=1)
@@ -19,10 +19,10 @@ class SentFacts:
     sent: list[LaterFact] = field(default_factory=list)
     is_sent: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, sending: object) -> None:
+    async def send(self, message: object) -> None:
         """Ignore what the planned day sends."""
 
-    async def tell(self, fact: LaterFact) -> None:
+    async def send_fact(self, fact: LaterFact) -> None:
         """Keep a later fact."""
         self.sent.append(fact)
         self.is_sent.set()
@@ -36,21 +36,21 @@ class FixedTime:
         """Accept every expression."""
 
 
-async def a_drive(sent: SentFacts) -> tuple[Drive, UUID]:
-    """Begin a day, without its agenda; return it with one of its e-mail tickets."""
-    drive = Drive(
+async def a_drive(sent: SentFacts) -> tuple[Simulation, UUID]:
+    """Begin a day, without its schedule; return it with one of its e-mail tickets."""
+    simulation = Simulation(
         run="test",
         seed=7,
         day_lasts=timedelta(minutes=3),
-        for_ever=False,
+        endless=False,
         desks=frozenset(),
         zero=datetime.fromisoformat("2026-03-03T00:00:00+00:00"),
-        doors=cast("Any", sent),
+        clients=cast("Any", sent),
         time=cast("Any", FixedTime()),
     )
-    await drive.begin()
-    drive.agenda.clear()
-    return drive, next(t for t, r in drive._requests.items() if r.channel == "email")
+    await simulation.begin()
+    simulation.schedule.clear()
+    return simulation, next(t for t, r in simulation._requests.items() if r.channel == "email")
 
 
 def caused(event: Event, at: datetime) -> Envelope[Event]:
@@ -61,17 +61,17 @@ def caused(event: Event, at: datetime) -> Envelope[Event]:
 async def test_a_reply_that_overtakes_an_earlier_answer_is_answered() -> None:
     """The router keeps the ticket with its specialist, so no second assignment asks for it."""
     sent = SentFacts()
-    drive, ticket = await a_drive(sent)
-    answered_at = drive.midnight
+    simulation, ticket = await a_drive(sent)
+    answered_at = simulation.midnight
     replied_at = answered_at + MINUTE
-    drive.hear(caused(CustomerReplied(ticket_id=ticket), replied_at))
+    simulation.on_event(caused(CustomerReplied(ticket_id=ticket), replied_at))
     answer = caused(TicketResponded(ticket_id=ticket), answered_at)
     for copy in (answer, answer):
-        drive.hear(copy)
-    drive.agenda.seconds_to = lambda _: 0
-    working = asyncio.create_task(drive.agenda.run())
+        simulation.on_event(copy)
+    simulation.schedule.seconds_to = lambda _: 0
+    working = asyncio.create_task(simulation.schedule.run())
     await sent.is_sent.wait()
-    assert drive.agenda.is_done()
+    assert simulation.schedule.is_done()
     working.cancel()
     (again,) = sent.sent
     assert (again.type, again.ticket_id) == ("responded", ticket)
@@ -80,7 +80,7 @@ async def test_a_reply_that_overtakes_an_earlier_answer_is_answered() -> None:
 
 async def test_a_reply_after_an_answer_waits_for_its_assignment() -> None:
     """The router assigns the ticket again, and then it is answered."""
-    drive, ticket = await a_drive(SentFacts())
-    drive.hear(caused(TicketResponded(ticket_id=ticket), drive.midnight))
-    drive.hear(caused(CustomerReplied(ticket_id=ticket), drive.midnight + MINUTE))
-    assert drive.agenda.is_done()
+    simulation, ticket = await a_drive(SentFacts())
+    simulation.on_event(caused(TicketResponded(ticket_id=ticket), simulation.midnight))
+    simulation.on_event(caused(CustomerReplied(ticket_id=ticket), simulation.midnight + MINUTE))
+    assert simulation.schedule.is_done()

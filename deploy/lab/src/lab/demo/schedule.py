@@ -1,4 +1,4 @@
-"""What is to happen when, in business time, and a few hands that do it."""
+"""Tasks scheduled in business time, and the workers that run them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,50 +10,50 @@ from typing import Final
 
 from shared.basics.clock import or_after
 
-__all__ = ["Agenda", "Task"]
+__all__ = ["Schedule", "Task"]
 
 type Task = Callable[[], Awaitable[None]]
 
-_HANDS: Final = 8
+_WORKERS: Final = 8
 _TICK_S: Final = 0.04
-"""What falls due within so much real time goes out together: small batches cost far less."""
+"""Tasks that are due within so much real time start together, so that batches are larger."""
 
 
 @dataclass(slots=True)
-class Agenda:
-    """Tasks in the order of their moments. ``seconds_to`` says how far off a moment is, in life."""
+class Schedule:
+    """Tasks in order of time. ``seconds_to`` returns the real seconds until a business time."""
 
     seconds_to: Callable[[datetime], float]
     _plan: list[tuple[datetime, int, Task]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
     _due: asyncio.Queue[Task] = field(default_factory=asyncio.Queue)
-    _in_hand: int = 0
+    _running: int = 0
 
     def add(self, at: datetime, task: Task) -> None:
-        """Plan a task; one whose moment has passed is done at once."""
+        """Schedule a task; if its time has passed, it runs at once."""
         heappush(self._plan, (at, next(self._numbers), task))
 
     def is_done(self) -> bool:
-        """Tell whether nothing is planned and nothing is being done."""
-        return not self._plan and not self._in_hand
+        """Return whether no task is scheduled or running."""
+        return not self._plan and not self._running
 
     def clear(self) -> None:
-        """Forget what is planned."""
+        """Remove all scheduled tasks."""
         self._plan.clear()
 
     async def run(self) -> None:
-        """Do what falls due, until cancelled; a task that fails ends it all."""
-        async with asyncio.TaskGroup() as hands:
-            for _ in range(_HANDS):
-                hands.create_task(self._work())
+        """Run due tasks until cancelled; a failed task ends all."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(_WORKERS):
+                workers.create_task(self._work())
             while True:
-                self._hand_out()
+                self._dispatch()
                 await or_after(asyncio.Event().wait(), _TICK_S)
 
-    def _hand_out(self) -> None:
+    def _dispatch(self) -> None:
         while self._plan and self.seconds_to(self._plan[0][0]) <= 0:
             _, _, task = heappop(self._plan)
-            self._in_hand += 1
+            self._running += 1
             self._due.put_nowait(task)
 
     async def _work(self) -> None:
@@ -62,4 +62,4 @@ class Agenda:
             try:
                 await task()
             finally:
-                self._in_hand -= 1
+                self._running -= 1
