@@ -1,4 +1,4 @@
-"""What README and docs/sending.md show is run as it stands there, and its receipts are read."""
+"""The examples of README and docs/sending.md are run unchanged, and their receipts read."""
 
 import json
 import os
@@ -24,7 +24,7 @@ RUN_S_MAX: Final = 120
 SEPARATE: Final = "\x1e"
 KCAT: Final = '''\
 #!{python}
-"""Stands in for kcat, and knows no more of it than the docs use."""
+"""Replaces kcat, with only those options that the docs use."""
 import subprocess, sys
 match sys.argv[1:]:
     case ["-P", "-b", broker, "-t", topic, "-k", key, file]:
@@ -41,7 +41,7 @@ sys.exit(sent.returncode or broker != {broker!r})
 
 
 def blocks() -> list[str]:
-    """Read all examples, in the order in which a newcomer comes by them."""
+    """Read all examples, in the order of the documents."""
     section = SECTION.search((ROOT / "README.md").read_text())
     assert section
     return BLOCK.findall(section[0]) + BLOCK.findall((ROOT / "docs" / "sending.md").read_text())
@@ -49,11 +49,10 @@ def blocks() -> list[str]:
 
 @pytest.fixture(scope="module")
 def answers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Run all examples in one shell, in a folder that looks like a clone; what each said is given.
+    """Run all examples in one shell, in a folder like a clone, and return the output of each.
 
-    kcat itself runs where there is one. Elsewhere a stand-in takes the very options that the docs
-    show, and sends by `premium produce`: what is checked then is broker, topic, key and file, and
-    not how kcat reads its options.
+    Without kcat on this machine, a replacement accepts the options that the docs use, and calls
+    `premium produce`: broker, topic, key and file are checked then, not kcat's own options.
     """
     clone = tmp_path_factory.mktemp("clone")
     for name, place in (
@@ -84,18 +83,18 @@ def answers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (stack.folder / "webhook-secrets" / "helpdesk-2026").unlink()
 
 
-def receipts(said: str) -> list[dict[str, Any]]:
-    """Find the receipts in what an example said, line by line or end to end."""
-    decoder, found, at = json.JSONDecoder(), [], said.find("{")
+def receipts(output: str) -> list[dict[str, Any]]:
+    """Find the receipts in an example's output, on separate lines or not."""
+    decoder, found, at = json.JSONDecoder(), [], output.find("{")
     while at >= 0:
-        document, at = decoder.raw_decode(said, at)
+        document, at = decoder.raw_decode(output, at)
         found.append(document)
-        at = said.find("{", at)
+        at = output.find("{", at)
     return [document for document in found if "outcome" in document]
 
 
 def assert_promised(receipt: dict[str, Any], name: str) -> None:
-    """See that a receipt is of this request, and that the spans of a promise add up to due_at."""
+    """Check that a receipt is of this request, and that a promise's spans add up to due_at."""
     assert f"{receipt['source']}/{receipt['external_id']}" == name
     assert receipt["outcome"] == "accepted"
     due = [promise for promise in receipt["promises"] if promise["due_at"]]
@@ -107,42 +106,42 @@ def assert_promised(receipt: dict[str, Any], name: str) -> None:
         assert spans[-1][1] == datetime.fromisoformat(promise["due_at"])
 
 
-def test_every_example_is_looked_at(answers: list[str]) -> None:
-    """A new example asks for a new rule here."""
+def test_every_example_is_checked(answers: list[str]) -> None:
+    """A new example needs a new test here."""
     assert len(answers) == 7
     assert "northwind" in answers[0]
 
 
-def test_curl_is_answered_with_the_receipt_that_is_read_again(answers: list[str]) -> None:
-    """Both are accepted, with a promise, and the same."""
+def test_curl_gets_the_receipt_twice(answers: list[str]) -> None:
+    """The answer and the receipt read later are equal: accepted, with a promise."""
     first, again = receipts(answers[1])
     assert_promised(first, "app-form/A-1001")
     assert first == again
 
 
-def test_kafka_is_answered_on_receipts(answers: list[str]) -> None:
-    """Under the key that is told beforehand."""
+def test_a_request_by_kafka_has_a_receipt_on_the_topic(answers: list[str]) -> None:
+    """The receipt has the documented key."""
     [receipt] = receipts(answers[2])
     assert_promised(receipt, "phone/P-1001")
 
 
 def test_a_signed_webhook_is_answered_and_has_a_receipt(answers: list[str]) -> None:
-    """The answer tells the outcome, the receipt the promise."""
+    """The answer has the outcome, the receipt the promise."""
     assert '{"answers":[{"outcome":"accepted"' in answers[3].replace('"position":0,', "")
     [receipt] = receipts(answers[3])
     assert_promised(receipt, "helpdesk/12")
 
 
-def test_python_is_answered_as_curl_is(answers: list[str]) -> None:
-    """It prints each promise, and the receipt."""
+def test_python_gets_the_same_answer_as_curl(answers: list[str]) -> None:
+    """The example prints each promise, and the receipt."""
     [receipt] = receipts(answers[4])
     assert_promised(receipt, "chat/C-1001")
-    told = [line.split(" due at ")[1] for line in answers[4].splitlines() if " due at " in line]
-    assert told == [str(promise["due_at"]) for promise in receipt["promises"]]
+    facts = [line.split(" due at ")[1] for line in answers[4].splitlines() if " due at " in line]
+    assert facts == [str(promise["due_at"]) for promise in receipt["promises"]]
 
 
 async def test_kcat_sends_what_premium_produce_sends(answers: list[str], stack: Stack) -> None:
-    """The same bytes under the same key to the same topic; and its receipts show."""
+    """Bytes, key and topic are the same, and its receipts are shown."""
     lines = [line for line in answers[5].splitlines() if line.startswith("phone/P-1001 {")]
     assert_promised(receipts(lines[0])[0], "phone/P-1001")
     sent = await consumed(stack.addresses.kafka_bootstrap, "inbound.v1", b"phone/P-1001")
@@ -150,7 +149,7 @@ async def test_kcat_sends_what_premium_produce_sends(answers: list[str], stack: 
     assert sent[0] == sent[1]
 
 
-def test_a_later_fact_is_taken(answers: list[str]) -> None:
-    """It bears the name of the request that curl sent."""
+def test_a_later_fact_is_accepted(answers: list[str]) -> None:
+    """It belongs to the request that curl sent."""
     [receipt] = receipts(answers[6])
     assert (receipt["external_id"], receipt["outcome"]) == ("A-1001", "accepted")
