@@ -18,7 +18,7 @@ from lab.replay.session import session
 TICKETS: Final = 2000
 VICTIMS: Final = ("intake", "router", "sla-monitor", "notifier", "kafka", "postgres")
 KILLS_EACH: Final = 2
-BREATH_S_MAX: Final = 0.5
+PAUSE_S_MAX: Final = 0.5
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +30,9 @@ def log() -> Log:
 
 
 @pytest.fixture(scope="session")
-def calm(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Report:
+def undisturbed(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Replay it without kills."""
-    return asyncio.run(replay(log, tmp_path_factory.mktemp("calm"), victims=()))
+    return asyncio.run(replay(log, tmp_path_factory.mktemp("undisturbed"), victims=()))
 
 
 async def replay(log: Log, home: Path, *, victims: tuple[str, ...], seed: int = 0) -> Report:
@@ -57,16 +57,16 @@ async def kill(
 ) -> None:
     """Kill and restart victims, with pauses, while the replay runs."""
     for victim in random.sample(victims, len(victims)):
-        await asyncio.sleep(random.uniform(0, BREATH_S_MAX))  # noqa: TID251 - at any moment
+        await asyncio.sleep(random.uniform(0, PAUSE_S_MAX))  # noqa: TID251 - at any moment
         assert not running.done(), "the replay was over before all were killed"
         stack.kill(victim)
         await stack.start(victim)
 
 
-async def test_kills_change_no_result(log: Log, calm: Report, tmp_path: Path, seed: int) -> None:
+async def test_kills_change_no_result(log: Log, undisturbed: Report, tmp_path: Path, seed: int) -> None:
     """Twelve kills of services and servers change neither the published facts nor the state."""
     report = await replay(log, tmp_path, victims=VICTIMS * KILLS_EACH, seed=seed)
-    assert calm.is_whole
+    assert undisturbed.is_whole
     assert report.is_whole
-    assert report.facts_digest == calm.facts_digest
-    assert report.state_digests == calm.state_digests
+    assert report.facts_digest == undisturbed.facts_digest
+    assert report.state_digests == undisturbed.state_digests
