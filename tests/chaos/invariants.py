@@ -19,7 +19,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 
-__all__ = ["PublishedFact", "outbox_facts", "violations_in_tables", "violations_in_facts"]
+__all__ = ["PublishedFact", "outbox_facts", "violations_in_facts", "violations_in_tables"]
 
 HELD: Final = "SELECT ticket_id, specialist_id FROM ticket WHERE specialist_id IS NOT NULL"
 RINGS: Final = "SELECT ticket_id, offer_id FROM offer WHERE state = 'open'"
@@ -104,10 +104,14 @@ async def outbox_facts(db: Database) -> list[PublishedFact]:
     """Read the facts in the outbox."""
     async with db.session() as session:
         rows = await session.fetch(OUTBOX)
-    return [PublishedFact.read(row["key"], json.loads(row["headers"]), row["value"]) for row in rows]
+    return [
+        PublishedFact.read(row["key"], json.loads(row["headers"]), row["value"]) for row in rows
+    ]
 
 
-async def violations_in_facts(db: Database, facts: Iterable[PublishedFact] | None = None) -> list[str]:
+async def violations_in_facts(
+    db: Database, facts: Iterable[PublishedFact] | None = None
+) -> list[str]:
     """Check that facts assign a ticket to one specialist at a time, and agree with the tables.
 
     ``facts`` are those of the topic; by default all are still in the outbox.
@@ -118,7 +122,9 @@ async def violations_in_facts(db: Database, facts: Iterable[PublishedFact] | Non
     for fact in facts:
         ids[fact.id] += 1
         published.apply(CATALOGUE[fact.type].model_validate_json(fact.value))
-    violations = published.violations + [f"{name} was published {times}x" for name, times in ids.items() if times > 1]
+    violations = published.violations + [
+        f"{name} was published {times}x" for name, times in ids.items() if times > 1
+    ]
     async with db.session() as session:
         held, rings = dict(await session.fetch(HELD)), dict(await session.fetch(RINGS))
     if published.has != held:
@@ -150,7 +156,9 @@ class _PublishedState:
                 self.has[event.ticket_id] = event.specialist_id
             case TicketDeclined() | AssignmentReleased() | AssignmentHandedBack():
                 if self.has.pop(event.ticket_id, None) != event.specialist_id:
-                    self.violations.append(f"{event.ticket_id} left a specialist who did not have it")
+                    self.violations.append(
+                        f"{event.ticket_id} left a specialist who did not have it"
+                    )
             case _:
                 pass
 

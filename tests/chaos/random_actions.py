@@ -81,7 +81,9 @@ async def execute_random_action(db: Router, random: Random) -> None:
     """Execute a random event or action; a refused or interrupted one has no effect."""
     with suppress(Conflict, Unknown, Transient):
         async with db.transaction() as tx, AsyncExitStack() as stack:
-            if random.random() < 0.5:  # the state cannot change meanwhile; else other routers may be faster
+            if (
+                random.random() < 0.5
+            ):  # the state cannot change meanwhile; else other routers may be faster
                 await stack.enter_async_context(db.routing.alone(tx))
             act = await _apply_random_event(db, tx, random, await now(tx))
         if act is not None and random.random() < 0.2:

@@ -18,7 +18,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.chaos.invariants import violations_in_tables, violations_in_facts
+from tests.chaos.invariants import violations_in_facts, violations_in_tables
 from tests.chaos.random_actions import Router, execute_random_action, prepare
 
 from devstack.stack import Stack

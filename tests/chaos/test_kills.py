@@ -63,7 +63,9 @@ async def kill(
         await stack.start(victim)
 
 
-async def test_kills_change_no_result(log: Log, undisturbed: Report, tmp_path: Path, seed: int) -> None:
+async def test_kills_change_no_result(
+    log: Log, undisturbed: Report, tmp_path: Path, seed: int
+) -> None:
     """Twelve kills of services and servers change neither the published facts nor the state."""
     report = await replay(log, tmp_path, victims=VICTIMS * KILLS_EACH, seed=seed)
     assert undisturbed.is_whole
