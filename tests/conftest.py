@@ -1,4 +1,4 @@
-"""Loads shared fixtures and Chromium, lends them the local stack, and takes `--seeds`."""
+"""Loads the shared fixtures and Chromium, and adds the option `--seeds`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ pytest_plugins = ["shared.testing.plugin", "tests.browser.chromium"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make chaos` and `make calendars` ask for more."""
+    """Add the option with which `make chaos` and `make calendars` run more seeds."""
     parser.addoption("--seeds", type=int, default=1, help="seeds of what tests draw by lot")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that wants a seed once for each."""
+    """Run a test with a ``seed`` once for each seed."""
     if "seed" in metafunc.fixturenames:
         metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
 
@@ -40,7 +40,7 @@ def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]
 
 @pytest.fixture(scope="session")
 def provision() -> Provision:
-    """Make databases just as the operator's command makes them, least privilege included."""
+    """Create databases as the stack does, with the same privileges."""
 
     async def make(admin_dsn: str, name: str) -> FreshDatabase:
         saved = SavedState()

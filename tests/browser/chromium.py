@@ -1,4 +1,4 @@
-"""Chromium as people have it, for whoever tests pages."""
+"""The installed Chromium, for tests of pages."""
 
 from collections.abc import AsyncIterator
 from shutil import which
@@ -19,7 +19,7 @@ _FLAGS: Final = (
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    """Start Chromium, with a fresh profile."""
+    """Start Chromium with a new profile."""
     path = which("chromium")
     assert path is not None, "no chromium on PATH: run deploy/chromium"
     async with async_playwright() as playwright:
