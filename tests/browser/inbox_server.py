@@ -96,7 +96,7 @@ class InboxServer:
 
 
 async def run_from(fresh: FreshDatabase, moment: datetime) -> None:
-    """Let business time run on from a time."""
+    """Run business time on from a moment."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await owner.start()
     async with owner.session() as session:

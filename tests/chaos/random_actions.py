@@ -85,10 +85,10 @@ async def execute_random_action(db: Router, random: Random) -> None:
                 random.random() < 0.5
             ):  # the state cannot change meanwhile; else other routers may be faster
                 await stack.enter_async_context(db.routing.alone(tx))
-            act = await _apply_random_event(db, tx, random, await now(tx))
-        if act is not None and random.random() < 0.2:
+            action = await _apply_random_event(db, tx, random, await now(tx))
+        if action is not None and random.random() < 0.2:
             async with db.transaction() as tx:
-                await db.routing.execute(tx, act, await now(tx))
+                await db.routing.execute(tx, action, await now(tx))
 
 
 async def _apply_random_event(db: Router, tx: Tx, random: Random, at: datetime) -> Act | None:
@@ -99,17 +99,17 @@ async def _apply_random_event(db: Router, tx: Tx, random: Random, at: datetime) 
         fresh, _ = await processed_events.claim(tx, [envelope.id for envelope in news])
         await db.routing.take(tx, [e for e in news if e.id in fresh], at)
     elif kind < 0.5:
-        word = random.choice(("online", "online", "online", "away", "offline"))
-        said = Say(random.choice(PEOPLE), word, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
+        presence = random.choice(("online", "online", "online", "away", "offline"))
+        report = Say(random.choice(PEOPLE), presence, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
         away = [row["specialist_id"] for row in await tx.fetch(AWAY)]
         back = Return(random.choice(away)) if away and random.random() < 0.7 else None
-        leave = Leave(said.specialist_id) if random.random() < 1 / 6 else None
-        await db.routing.report_presence(tx, back or leave or said, at)
+        leave = Leave(report.specialist_id) if random.random() < 1 / 6 else None
+        await db.routing.report_presence(tx, back or leave or report, at)
     elif kind < 0.55:
         await db.routing.wake(tx, at)
-    elif (act := await _random_action(tx, random)) is not None:
-        await db.routing.execute(tx, act, at)
-        return act
+    elif (action := await _random_action(tx, random)) is not None:
+        await db.routing.execute(tx, action, at)
+        return action
     return None
 
 
@@ -131,7 +131,7 @@ async def _random_action(tx: Tx, random: Random) -> Act | None:
     any_id = ticket_id_of("test", f"T{random.randrange(TICKETS)}")
     ticket_id, who = random.choice(held) if held else (any_id, "s0")
     to = random.choice(PEOPLE)
-    acts: tuple[Act, ...] = (
+    actions: tuple[Act, ...] = (
         Decline(ticket_id, who, "busy"),
         HandBack(ticket_id, who, "lea", "busy"),
         Respond(ticket_id, who),
@@ -139,4 +139,4 @@ async def _random_action(tx: Tx, random: Random) -> Act | None:
         Move(ticket_id, to, "lea", "knows them"),
         Pin(any_id, random.choice((to, None)), "lea", "knows them"),
     )
-    return random.choice(acts)
+    return random.choice(actions)

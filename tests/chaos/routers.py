@@ -29,7 +29,7 @@ PAUSE_S: Final = (1, 4)
 CHECK_EVERY: Final = 2
 COUNTS: Final = """
     SELECT state || ' offers: ' || count(*) FROM offer GROUP BY state UNION ALL
-    SELECT kind || ' acts: ' || count(*) FROM act GROUP BY kind UNION ALL
+    SELECT kind || ' actions: ' || count(*) FROM act GROUP BY kind UNION ALL
     SELECT 'facts ledger: ' || count(*) FROM outbox ORDER BY 1
 """
 

@@ -164,7 +164,7 @@ async def records(bootstrap: str, names: Iterable[str]) -> bytes:
 
 def contained_in(text: bytes, sought: Iterable[str]) -> set[str]:
     """Return those texts that occur in another."""
-    return {word for word in sought if word.encode() in text}
+    return {one for one in sought if one.encode() in text}
 
 
 def logs(folder: Path) -> bytes:

@@ -44,13 +44,13 @@ class Blocked(Publisher):
 
     def __init__(self) -> None:
         super().__init__("127.0.0.1:9", service="test")
-        self.asked = asyncio.Event()
+        self.called = asyncio.Event()
 
     @override
     async def publish(self, records: Iterable[Outgoing]) -> None:
         """Block the caller."""
         del records
-        self.asked.set()
+        self.called.set()
         await asyncio.Event().wait()
 
 
@@ -120,7 +120,7 @@ async def test_real_time_is_restored_after_a_cancelled_replay(
             advance=lambda _: None,
         )
         playing = asyncio.create_task(runner.run([DOCUMENT], speed=speed))
-        await publisher.asked.wait()
+        await publisher.called.wait()
         assert all(moment.year == NOON.year for moment in await times(fresh))
         playing.cancel()
         with pytest.raises(asyncio.CancelledError):

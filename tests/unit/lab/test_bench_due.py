@@ -24,7 +24,7 @@ BATCH = Batch("run", 3, NOON, timedelta(seconds=1))
 ON_TIME = Outcome(lags_ms=[1, 2, 3], early=0, doubled=0, repeated=0, missing=0, out_s=2)
 
 
-class Told(NamedTuple):
+class FakeRecord(NamedTuple):
     """The used attributes of a Kafka record."""
 
     key: bytes
@@ -68,7 +68,7 @@ def noted(*ids: bytes | None) -> Arrival:
     listener = TopicListener(cast("AIOKafkaConsumer", None))
     for event_id in ids:
         headers = [] if event_id is None else [("ce_id", event_id)]
-        listener.note(cast("ConsumerRecord[bytes, bytes]", Told(b"key", 0, headers)), 0)
+        listener.note(cast("ConsumerRecord[bytes, bytes]", FakeRecord(b"key", 0, headers)), 0)
     return listener.arrivals[b"key"]
 
 

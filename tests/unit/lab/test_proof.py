@@ -310,16 +310,19 @@ def merging(name: str, into: str) -> LaterFact:
 def test_a_merge_without_effect_need_not_be_published() -> None:
     """These are merges into an unknown ticket or itself, second merges, and cycles."""
     tickets = [ticket_id_of("s", name) for name in "ABC"]
-    told = [merging("A", "B"), merging("B", "C"), merging("C", "A"), merging("A", "C")]
-    assert list(due_facts([*told, merging("C", "X"), merging("C", "C")], tickets)) == told[:2]
+    documents = [merging("A", "B"), merging("B", "C"), merging("C", "A"), merging("A", "C")]
+    assert (
+        list(due_facts([*documents, merging("C", "X"), merging("C", "C")], tickets))
+        == documents[:2]
+    )
 
 
 def test_a_reply_after_a_closing_may_be_rejected() -> None:
     """Its receipt reports the outcome; a reply before the closing must be published."""
-    told = [
+    documents = [
         LaterFact.model_validate(
             {"source": "s", "external_id": "A", "type": kind, "occurred_at": NOON + at * HOUR}
         )
         for kind, at in (("customer_replied", 1), ("closed", 2), ("customer_replied", 3))
     ]
-    assert list(due_facts(told, [])) == told[:2]
+    assert list(due_facts(documents, [])) == documents[:2]

@@ -175,10 +175,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def _entry(testbed: Testbed) -> AsyncIterator[BaselineProcess]:
-    async with baseline_process.opened("entry", testbed) as door:
-        relaying = asyncio.create_task(door.relay())
+    async with baseline_process.opened("entry", testbed) as entry:
+        relaying = asyncio.create_task(entry.relay())
         try:
-            yield door
+            yield entry
         finally:
             relaying.cancel()
 

@@ -195,10 +195,10 @@ async def _or_after(signal: asyncio.Event, wait_s: float) -> None:
 
 async def _live(name: str, testbed: Testbed) -> None:
     """Work until killed; no clean-up is needed."""
-    async with opened(name, testbed) as stage:
-        works = [stage.relay()]
+    async with opened(name, testbed) as process:
+        works = [process.relay()]
         if name == "timer":
-            works.append(stage.watch())
+            works.append(process.watch())
         if topics := [testbed.prefix + topic for topic in PLANS[name].reads]:
             consumer = AIOKafkaConsumer(
                 *topics,
@@ -209,7 +209,7 @@ async def _live(name: str, testbed: Testbed) -> None:
                 isolation_level="read_committed",
             )
             await consumer.start()
-            works.append(stage.consume(consumer))
+            works.append(process.consume(consumer))
         sys.stdout.write(f"{READY}\n")
         sys.stdout.flush()
         await asyncio.gather(*works)

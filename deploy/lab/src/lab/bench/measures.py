@@ -146,7 +146,7 @@ async def latencies(subject: Subject, *, rate_hz: float, count: int) -> list[flo
 
 
 async def due(subject: Subject, *, rate_hz: float, count: int) -> Due:
-    """Let clocks fall due at a steady rate; measure lags by PostgreSQL's clock."""
+    """Start clocks that fall due at a steady rate; measure lags by PostgreSQL's clock."""
     first = await subject.now() + _LEAD
     due_at = [first + timedelta(seconds=number / rate_hz) for number in range(count)]
     wanted = requests(uuid4().hex, [at - TARGET for at in due_at])

@@ -86,7 +86,7 @@ def since(before: DatabaseState, after: DatabaseState) -> DatabaseState:
         actions=[action for action in after.actions if action.ticket_id not in old],
         clocks=[clock for clock in after.clocks if clock.ticket_id not in timed],
         deliveries={k: v for k, v in after.deliveries.items() if k not in before.deliveries},
-        dead_letters=[letter for letter in after.dead_letters if letter not in before.dead_letters],
+        dead_letters=[one for one in after.dead_letters if one not in before.dead_letters],
     )
 
 
@@ -129,21 +129,21 @@ def _copies(evidence: Evidence) -> Finding:
 
 
 def _bad_messages(evidence: Evidence) -> Finding:
-    """Find bad records that are not exactly one dead letter with all bytes and the right reason."""
+    """Find bad records that are not exactly one dead one with all bytes and the right reason."""
     by_key: dict[bytes | None, list[DeadLetter]] = {}
-    for letter in evidence.state.dead_letters:
-        by_key.setdefault(letter.key, []).append(letter)
+    for one in evidence.state.dead_letters:
+        by_key.setdefault(one.key, []).append(one)
     faults = list(evidence.unexpected_answers)
     bad_messages = [one for one in evidence.sent.bad_messages if one.transport == "kafka"]
     for bad in bad_messages:
         letters = by_key.pop(bad.key, [])
         found = [(x.value, tuple(x.headers), x.reason) for x in letters]
         if found != [(bad.value, bad.headers, bad.reason)]:
-            reasons = ", ".join(letter.reason for letter in letters) or "none"
+            reasons = ", ".join(one.reason for one in letters) or "none"
             faults.append(
                 f"{bad.key.decode()}: dead letters {reasons}; must be one, {bad.reason}, intact"
             )
-    faults += [f"unexpected dead letter: {x.topic}: {x.detail}" for y in by_key.values() for x in y]
+    faults += [f"unexpected dead one: {x.topic}: {x.detail}" for y in by_key.values() for x in y]
     http = len(evidence.sent.bad_messages) - len(bad_messages)
     result = f"{len(evidence.state.dead_letters)} dead letters intact, {http} refused by HTTP"
     return Finding("bad messages", f"{len(evidence.sent.bad_messages)}", result, faults)
@@ -255,8 +255,8 @@ def _offers(evidence: Evidence) -> Finding:
         for name in offered.keys() | ended.keys()
         if (offered[name], ended[name]) != (1, 1)
     ]
-    words = ("accepted", "declined", "expired", "withdrawn")
-    result = " · ".join(f"{end.total():,} {w}" for end, w in zip(ends, words, strict=True))
+    names = ("accepted", "declined", "expired", "withdrawn")
+    result = " · ".join(f"{end.total():,} {w}" for end, w in zip(ends, names, strict=True))
     return Finding("offers", f"{offered.total():,}", result, faults)
 
 

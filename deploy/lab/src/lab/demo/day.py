@@ -32,7 +32,7 @@ SCENARIOS: Final[dict[Scenario, str]] = {
     "reported_late": "answered in time, but reported after the due time: a retraction",
     "waits": "the specialist asks back, and the clock pauses until the customer replies",
     "overclaimed": "claimed as business-critical; the specialist finds that it is not",
-    "withdrawn": "the customer solves it and closes the request before anybody answers",
+    "withdrawn": "the customer solves it and closes the request before a specialist answers",
     "answered_elsewhere": "another help desk answers, and its answer overtakes the request",
 }
 

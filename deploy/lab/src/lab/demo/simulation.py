@@ -191,8 +191,8 @@ class Simulation:
         self._scenarios |= day.scenarios
         for message in day.messages:
             self.schedule.add(message.at, partial(self.clients.send, message))
-        played = [one for one in roster() if one.specialist_id not in self.desks]
-        for away in presence_changes(played, on, self.seed):
+        simulated = [one for one in roster() if one.specialist_id not in self.desks]
+        for away in presence_changes(simulated, on, self.seed):
             change = partial(self.workforce.change, away.specialist_id, away.presence)
             self.schedule.add(away.at, change)
         if self.endless:
@@ -266,7 +266,7 @@ class Simulation:
             self.schedule.add(at, partial(self._send_fact, request, "responded", at))
 
     def _close_chat(self, answer: AssignmentResponded, envelope: Envelope[Event]) -> None:
-        """Let the customer of a chat that a person answered close it after a while."""
+        """Close a chat that a person answered, as its customer, after a while."""
         request = self._requests.get(answer.ticket_id)
         if request is None or request.channel != "chat" or envelope.id in self._seen:
             return

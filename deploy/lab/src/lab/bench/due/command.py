@@ -54,7 +54,7 @@ def bench_due(  # noqa: PLR0913 - a command's options are its arguments
     An own stack with new data is started and removed.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    asked = {
+    options = {
         "open": opened,
         "rate_hz": rate,
         "seconds": seconds,
@@ -62,7 +62,7 @@ def bench_due(  # noqa: PLR0913 - a command's options are its arguments
         "repeats": repeats,
         "kills": kills,
     }
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     plans = {part: replace(plan, **given) for part, plan in PLANS.items()}
     try:
         found = run(_measured(Console(), parts or list(Part), plans, seed, instances))

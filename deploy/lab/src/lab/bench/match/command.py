@@ -45,14 +45,14 @@ def bench_match(  # noqa: PLR0913 - a command's options are its arguments
     An own stack with new data is started and removed. The figures do not include Kafka.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    asked = {"singles": singles, "batches": batches, "newcomers": newcomers}
-    found = run(_measured(Console(), asked, specialists=specialists, queued=queued))
+    sizes = {"singles": singles, "batches": batches, "newcomers": newcomers}
+    found = run(_measured(Console(), sizes, specialists=specialists, queued=queued))
     if report is not None:
         write(report, found)
 
 
 async def _measured(
-    console: Console, asked: dict[str, int], *, specialists: int, queued: int
+    console: Console, sizes: dict[str, int], *, specialists: int, queued: int
 ) -> Report:
     reporter = ConsoleReporter(console)
     async with own_stack("bench", reporter, [_ROUTER]) as stack:
@@ -63,16 +63,16 @@ async def _measured(
         dsn = stack.addresses.dsn(_ROUTER, owner=True)
         await seed(dsn, specialists=specialists, queued=queued)
         reporter.line("Ours")
-        ours = await _timed(stack, asked)
+        ours = await _timed(stack, sizes)
         reporter.line("The baseline")
-        section = _section(ours, await _baseline(dsn, asked, ours["batch_size"]))
+        section = _section(ours, await _baseline(dsn, sizes, ours["batch_size"]))
     console.print(section.table())
     return Report(environment=described, sections=(section,))
 
 
-async def _timed(stack: Stack, asked: dict[str, int]) -> dict[str, Any]:
+async def _timed(stack: Stack, sizes: dict[str, int]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "router.timing", json.dumps(asked)),
+        *(sys.executable, "-m", "router.timing", json.dumps(sizes)),
         env={
             **os.environ,
             "ROUTER_DSN": stack.addresses.dsn(_ROUTER),
@@ -90,15 +90,15 @@ async def _timed(stack: Stack, asked: dict[str, int]) -> dict[str, Any]:
     return found
 
 
-async def _baseline(dsn: str, asked: dict[str, int], batch: int) -> dict[str, list[float]]:
+async def _baseline(dsn: str, sizes: dict[str, int], batch: int) -> dict[str, list[float]]:
     connection = await asyncpg.connect(dsn)
     try:
         baseline = Baseline(connection)
         await baseline.make()
         await baseline.write(batch)
         return {
-            "single": [await baseline.write(1) for _ in range(asked["singles"])],
-            "batch": [await baseline.write(batch) for _ in range(asked["batches"])],
+            "single": [await baseline.write(1) for _ in range(sizes["singles"])],
+            "batch": [await baseline.write(batch) for _ in range(sizes["batches"])],
         }
     finally:
         await connection.close()
