@@ -23,7 +23,7 @@ from tests.chaos.random_actions import Router, execute_random_action, prepare
 
 from devstack.stack import Stack
 from router.sweep import Sweeper
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 
 PAUSE_S: Final = (1, 4)
 CHECK_EVERY: Final = 2
@@ -56,7 +56,7 @@ async def run_chaos(routers: int, seconds: float, seed: int) -> list[str]:
         working = [await _start(dsn, random) for _ in range(routers)]
         violations: list[str] = []
         while elapsed_s(began) < seconds and not violations:
-            await or_after(asyncio.Event().wait(), random.uniform(*PAUSE_S))
+            await wait_at_most(asyncio.Event().wait(), random.uniform(*PAUSE_S))
             victim = working.pop(0)  # the oldest process
             await _kill(victim)
             working.append(await _start(dsn, random))

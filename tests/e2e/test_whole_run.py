@@ -118,7 +118,7 @@ async def send_by_kafka(stack: Stack, *contents: Any) -> None:  # noqa: ANN401 -
 async def dead_letters_of(stack: Stack) -> list[bytes | None]:
     """Read the values of intake's dead letters."""
     async with connected(stack) as db, db.session() as session:
-        return [letter.value for letter in await dead_letters.lying(session)]
+        return [letter.value for letter in await dead_letters.all_parked(session)]
 
 
 def secrets(stack: Stack) -> list[str]:

@@ -66,7 +66,7 @@ async def test_listing_sends_nothing(db: Database) -> None:
 async def test_two_redrives_at_once_send_a_dead_letter_once(db: Database) -> None:
     """Both read the same dead letters; only one sends them."""
     async with db.session() as session:
-        seen = await dead_letters.lying(session)
+        seen = await dead_letters.all_parked(session)
     assert len(await redriven(db)) == 2
     async with db.transaction() as tx:
         assert await dead_letters.redrive(tx, seen) == []

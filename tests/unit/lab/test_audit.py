@@ -151,7 +151,7 @@ FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
         lambda e: add(e, published(OfferExpired, specialist_id="mara", offer_id="1")),
         "offers",
     ),
-    "an action is not published": (lambda e: done(e).append(done(e)[0]), "actions"),
+    "an action is not published": (lambda e: done(e).append(done(e)[0]), "commands"),
     "a published action did not happen": (
         lambda e: add(e, published(SeverityConfirmed)),
         "actions",

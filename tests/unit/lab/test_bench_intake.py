@@ -14,7 +14,7 @@ from lab.bench.intake.load_patterns import at_rate, saturated
 from lab.bench.intake.load_spec import LoadResult
 from lab.bench.intake.trial import Backlog, Trial
 from lab.bench.load import requests
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WANTED = requests("run", [NOON] * 5, "en")
@@ -43,7 +43,7 @@ class Slow:
         """Handle one request at a time; fail if there are two."""
         assert not self.open
         self.open += 1
-        await or_after(asyncio.Event().wait(), 0)
+        await wait_at_most(asyncio.Event().wait(), 0)
         self.requests.append(what)
         self.open -= 1
 
@@ -51,7 +51,7 @@ class Slow:
 async def sending(connection: HttpConnection) -> asyncio.Task[None]:
     """Send a request, and wait until the connection waits for the answer."""
     queries = asyncio.create_task(connection.send(b"GET"))
-    await or_after(asyncio.Event().wait(), 0)
+    await wait_at_most(asyncio.Event().wait(), 0)
     return queries
 
 

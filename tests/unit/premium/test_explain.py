@@ -25,7 +25,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.sla.promises import Role
-from shared.testing.builders import NOON, minutes, promised, told
+from shared.testing.builders import NOON, a_fact, minutes, promised
 from sla_monitor.api.schemas import clocks_answer, timeline_answer
 from sla_monitor.domain import Fact, derive, fall_due
 from sla_monitor.domain.replay import Learned
@@ -85,7 +85,7 @@ def at_once(*facts: Fact) -> list[Learned]:
 
 def test_the_document_shows_what_is_printed() -> None:
     """The example in docs/explain.md is exactly the output for these facts."""
-    facts = at_once(accepted(), waiting(10), told(TicketResumed, "T1", after_min=30))
+    facts = at_once(accepted(), waiting(10), a_fact(TicketResumed, "T1", after_min=30))
     assert shown(*facts, after_min=65) in DOCUMENT.read_text()
 
 
@@ -105,7 +105,7 @@ def test_utc_and_local_time_are_side_by_side() -> None:
 
 def test_pauses_are_listed_with_their_cause_and_count_nothing() -> None:
     """The sum is ten minutes, a wait that counts 0, and fifty more."""
-    facts = at_once(accepted(), waiting(10), told(TicketResumed, "T1", after_min=30))
+    facts = at_once(accepted(), waiting(10), a_fact(TicketResumed, "T1", after_min=30))
     sums = shown(*facts, after_min=31).split("Why is it due then")[1]
     counts = [" ".join(line.split()[:2]) for line in sums.splitlines()[3:]]
     assert counts == ["10 min", "0 min", "50 min", "= 1"]
@@ -140,8 +140,8 @@ def test_a_broken_promise_is_still_owed() -> None:
 
 def test_a_late_answer_shows_breach_and_retraction() -> None:
     """The promise was met: the output shows the breach, its retraction and the reason."""
-    note = told(TicketNoted, "T1", after_min=62)
-    answer = Learned(told(TicketResponded, "T1", after_min=20), NOON + minutes(90))
+    note = a_fact(TicketNoted, "T1", after_min=62)
+    answer = Learned(a_fact(TicketResponded, "T1", after_min=20), NOON + minutes(90))
     page = shown(*at_once(accepted(), note), answer, after_min=91)
     assert "First response: met, with 40 min left" in page
     assert "breached (due Mon 2 Mar 13:00:00) retracted: answered" in page
@@ -151,7 +151,7 @@ def test_a_late_answer_shows_breach_and_retraction() -> None:
 
 def test_a_missing_request_is_reported() -> None:
     """A fact that arrived before the request is shown."""
-    page = shown(*at_once(told(TicketResumed, "T1")), after_min=1)
+    page = shown(*at_once(a_fact(TicketResumed, "T1")), after_min=1)
     assert "its request has not come yet" in page
     assert "ticket resumed" in page
 

@@ -53,7 +53,7 @@ async def _redriven(dsn: str, *, list_only: bool) -> list[DeadLetter]:
 async def redriven(db: Database, *, list_only: bool = False) -> list[DeadLetter]:
     """Redrive the present dead letters, 100 in a transaction, and return them."""
     async with db.session() as session:
-        waiting = await dead_letters.lying(session)
+        waiting = await dead_letters.all_parked(session)
     if list_only:
         return waiting
     sent: list[DeadLetter] = []

@@ -14,7 +14,7 @@ from lab.bench.load import requests
 from lab.bench.topic_listener import Arrival, TopicListener, listen_to, wall_ahead_s
 from lab.broker import Broker
 from premium.errors import CommandError
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.events import SupportRequest
 
@@ -205,7 +205,7 @@ async def _wait_for(listener: TopicListener, wanted: Sequence[SupportRequest]) -
 async def pause(wait_s: float) -> None:
     """Wait; return at once if ``wait_s`` is not positive."""
     if wait_s > 0:
-        await or_after(asyncio.Event().wait(), wait_s)
+        await wait_at_most(asyncio.Event().wait(), wait_s)
 
 
 def cpu_s(process: psutil.Process) -> float:

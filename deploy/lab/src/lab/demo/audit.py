@@ -125,7 +125,9 @@ def _copies(evidence: Evidence) -> Finding:
     sent, state = evidence.sent, evidence.state
     ours = {request.ticket_id for request in sent.requests.values()}
     lost = [f"{ticket_id}: no ticket in intake" for ticket_id in ours - state.tickets]
-    return Finding("duplicates", f"{sent.doubles:,}", "none accepted twice, by HTTP or Kafka", lost)
+    return Finding(
+        "repeated documents", f"{sent.doubles:,}", "none accepted twice, by HTTP or Kafka", lost
+    )
 
 
 def _bad_messages(evidence: Evidence) -> Finding:
@@ -239,7 +241,7 @@ def _actions(evidence: Evidence) -> Finding:
     ]
     kinds = Counter(action.kind for action in evidence.state.actions)
     found = " · ".join(f"{times:,} {kind.replace('_', ' ')}" for kind, times in kinds.most_common())
-    return Finding("actions", f"{kinds.total():,}", found, faults)
+    return Finding("commands", f"{kinds.total():,}", found, faults)
 
 
 def _offers(evidence: Evidence) -> Finding:

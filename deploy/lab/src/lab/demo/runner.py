@@ -25,7 +25,7 @@ from lab.proof.pipeline import Pipeline
 from lab.proof.published import DEAD_LETTER_TOPICS, FACT_TOPICS, read_published
 from lab.proof.retry import with_retry
 from lab.proof.tables import DatabaseState, Tables
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.events import SpecialistListed
 from shared.platform.publisher import Publisher
@@ -128,7 +128,7 @@ class DemoRunner:
             tasks += [group.create_task(work) for work in works]
             await self._until(lambda: self._is_over(simulation, event_feed, plan))
             if self.stop.is_set():
-                await or_after(
+                await wait_at_most(
                     self._until(lambda: self._is_cleaned_up(simulation, event_feed)),
                     _CLEAN_UP_S_MAX,
                 )
@@ -137,7 +137,7 @@ class DemoRunner:
 
     async def _until(self, is_so: Callable[[], Awaitable[bool]]) -> None:
         while not await is_so():
-            await or_after(asyncio.Event().wait(), _POLL_S)
+            await wait_at_most(asyncio.Event().wait(), _POLL_S)
 
     async def _is_read(self, event_feed: EventFeed, topics: Sequence[str]) -> bool:
         return event_feed.has_read(await with_retry(lambda: self.broker.ends(topics)))
@@ -173,14 +173,14 @@ class DemoRunner:
         while True:
             with suppress(Transient):
                 self._behind = await self._pipeline.behind()
-            await or_after(asyncio.Event().wait(), _LAG_EVERY_S)
+            await wait_at_most(asyncio.Event().wait(), _LAG_EVERY_S)
 
     async def _show(self, simulation: Simulation, screen: Screen) -> None:
         with screen.live():
             while True:
                 self._event_counts.append((elapsed_s(), simulation.event_count))
                 screen.show(simulation.state, self._status(simulation))
-                await or_after(asyncio.Event().wait(), _FRAME_S)
+                await wait_at_most(asyncio.Event().wait(), _FRAME_S)
 
     def _status(self, simulation: Simulation) -> DemoStatus:
         (first_s, first), (last_s, last) = self._event_counts[0], self._event_counts[-1]

@@ -31,7 +31,7 @@ from lab.demo.state import DemoState
 from lab.demo.time_scale import TimeScale
 from lab.demo.workforce import Workforce
 from lab.proof.retry import with_retry
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.events import (
     AssignmentResponded,
     ClockStarted,
@@ -120,7 +120,7 @@ class Simulation:
         assignment. A change takes effect 0.1 s later, so that all databases have it by then.
         """
         while True:
-            await or_after(asyncio.Event().wait(), _ADJUST_EVERY_S)
+            await wait_at_most(asyncio.Event().wait(), _ADJUST_EVERY_S)
             if len(self._latencies) < _LATENCIES:
                 continue
             scale = self.scale.slowed(self.real_now() + _AHEAD, median_low(self._latencies))

@@ -20,7 +20,7 @@ from lab.proof.retry import with_retry
 from lab.proof.tables import Tables
 from lab.replay.rows import LogDocument
 from lab.replay.specialists import Specialists
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.events import INBOUND_TOPIC
 from shared.platform.publisher import Outgoing, Publisher
@@ -138,7 +138,7 @@ class ReplayRunner:
 
 async def _pause(wait_s: float) -> None:
     """Wait before the next poll: the services do not signal that they are idle."""
-    await or_after(asyncio.Event().wait(), wait_s)
+    await wait_at_most(asyncio.Event().wait(), wait_s)
 
 
 def step_times(pieces: Sequence[Sequence[LogDocument]]) -> list[datetime]:

@@ -10,7 +10,7 @@ from shared.web import store
 from shared.web.paths import LINK
 from shared.web.visitors import Person
 
-__all__ = ["inbox_link", "link_address", "link_database"]
+__all__ = ["inbox_link", "is_listed", "link_address", "link_database"]
 
 _LISTED: Final = "SELECT EXISTS (SELECT FROM specialist WHERE specialist_id = $1 AND NOT removed)"
 
@@ -25,6 +25,12 @@ async def inbox_link(profile: Profile, person: Person) -> str:
         if not await tx.fetchval(_LISTED, person.name):
             raise CommandError(f"{person.name} is not on the roster: see `premium roster import`")
         return link_address(profile, await store.make_link(tx, person))
+
+
+async def is_listed(profile: Profile, name: str) -> bool:
+    """Return whether a specialist is on router's roster. Raises CommandError as `inbox_link`."""
+    async with transaction(profile, "router") as tx:
+        return bool(await tx.fetchval(_LISTED, name))
 
 
 def link_address(profile: Profile, secret: str) -> str:

@@ -13,7 +13,7 @@ from premium.interrupt import run
 from premium.profile import read_profile
 from premium.webhooks import store
 from shared.platform.postgres import Tx
-from shared.webhooks import Connection, load_connections
+from shared.webhooks import WebhookConnection, load_connections
 
 __all__ = ["apply_connections", "webhooks"]
 
@@ -51,7 +51,7 @@ def remove(name: Annotated[str, typer.Argument(help="a connection")]) -> None:
 
 
 async def apply_connections(
-    tx: Tx, found: tuple[Connection, ...], *, dry_run: bool = False
+    tx: Tx, found: tuple[WebhookConnection, ...], *, dry_run: bool = False
 ) -> list[str]:
     """Save the connections that differ, and describe them; a dry run only describes them."""
     before = await store.connections(tx)
@@ -62,7 +62,9 @@ async def apply_connections(
     return [*_changes(before, changed), f"{count}, {len(found) - len(changed)} unchanged"]
 
 
-def _changes(before: Mapping[str, Connection], changed: Iterable[Connection]) -> Iterator[str]:
+def _changes(
+    before: Mapping[str, WebhookConnection], changed: Iterable[WebhookConnection]
+) -> Iterator[str]:
     for connection in changed:
         old = before.get(connection.name)
         if old is None:
@@ -72,7 +74,7 @@ def _changes(before: Mapping[str, Connection], changed: Iterable[Connection]) ->
             yield f"~ {_title(connection)}: {', '.join(parts)}"
 
 
-def _title(connection: Connection) -> str:
+def _title(connection: WebhookConnection) -> str:
     where = f"/v1/webhooks/{connection.kind}/{connection.name}"
     return f"{where} (secrets {', '.join(connection.secrets)})"
 
