@@ -154,7 +154,7 @@ FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
     "an action is not published": (lambda e: done(e).append(done(e)[0]), "commands"),
     "a published action did not happen": (
         lambda e: add(e, published(SeverityConfirmed)),
-        "actions",
+        "commands",
     ),
     "a ticket is never released": (lambda e: lose(e, AssignmentReleased), "assignments"),
     "a mail has no result": (lambda e: lose(e, NotificationSent), "mails"),
