@@ -21,7 +21,7 @@ __all__ = ["CONFIG", "DONE", "WORK", "Announcer", "Peer", "Testbed", "serve"]
 
 DONE: Final = "done"
 WORK: Final = "work"
-CONFIG: Final = "DUE_GROUND"
+CONFIG: Final = "DUE_PEER_CONFIG"
 _VALUE: Final = json.dumps({"due": "x" * 400}).encode()
 """About as long as our breach event."""
 
