@@ -1,4 +1,4 @@
-"""Loads shared fixtures and Chromium, lends them the local stack, and takes `--seeds`."""
+"""Loads the shared fixtures and Chromium, and adds the option `--seeds`."""
 
 import asyncio
 import fcntl
@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from devstack.databases import dsn_of, ensure_databases
 from devstack.stack import Stack
-from devstack.state import Memory
+from devstack.state import SavedState
 from shared.testing.databases import FreshDatabase, Provision
 from shared.testing.servers import Servers
 
@@ -23,12 +23,12 @@ pytest_plugins = ["shared.testing.plugin", "tests.browser.chromium"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make chaos` and `make calendars` ask for more."""
+    """Add the option with which `make chaos` and `make calendars` run more seeds."""
     parser.addoption("--seeds", type=int, default=1, help="seeds of what tests draw by lot")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that wants a seed once for each."""
+    """Run a test with a ``seed`` once for each seed."""
     if "seed" in metafunc.fixturenames:
         metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
 
@@ -62,15 +62,15 @@ def _count_users(file: Path, *, change: int) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def provision() -> Provision:
-    """Make databases just as the operator's command makes them, least privilege included."""
+    """Create databases as the stack does, with the same privileges."""
 
     async def make(admin_dsn: str, name: str) -> FreshDatabase:
-        memory = Memory()
-        memory.make_up_passwords((name, f"{name}_owner"))
-        await ensure_databases(admin_dsn, memory, [name])
+        saved = SavedState()
+        saved.generate_passwords((name, f"{name}_owner"))
+        await ensure_databases(admin_dsn, saved, [name])
         return FreshDatabase(
-            dsn=dsn_of(admin_dsn, memory, name, owner=False),
-            owner_dsn=dsn_of(admin_dsn, memory, name, owner=True),
+            dsn=dsn_of(admin_dsn, saved, name, owner=False),
+            owner_dsn=dsn_of(admin_dsn, saved, name, owner=True),
         )
 
     return make

@@ -1,4 +1,4 @@
-"""A real PgBouncer before a test's database: small, and at another server each time."""
+"""A real PgBouncer in front of a test's databases, with few connections."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ __all__ = ["Mode", "pgbouncer", "through"]
 type Mode = Literal["session", "transaction"]
 
 _NOBODY: Final = "nobody"
-"""PgBouncer refuses root."""
+"""PgBouncer refuses to run as root."""
 _READY_S: Final = 10
 _SERVERS: Final[dict[Mode, int]] = {"session": 60, "transaction": 3}
 _SETTINGS: Final = """
@@ -39,7 +39,7 @@ max_client_conn = 500
 
 @contextmanager
 def pgbouncer(dsns: Iterable[str], mode: Mode) -> Iterator[str]:
-    """Run a pooler before the server of some DSNs, for their roles; its host:port comes back."""
+    """Run a pooler in front of the server of some DSNs, for their roles; yield its host:port."""
     servers = [urlsplit(dsn) for dsn in dsns]
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     port = free_port()
@@ -59,7 +59,7 @@ def pgbouncer(dsns: Iterable[str], mode: Mode) -> Iterator[str]:
 
 
 def through(pooler: str, dsn: str) -> str:
-    """Name the same database by way of a pooler."""
+    """Return the DSN of the same database through a pooler."""
     server = urlsplit(dsn)
     login = server.netloc.rpartition("@")[0]
     return server._replace(netloc=f"{login}@{pooler}").geturl()

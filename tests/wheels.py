@@ -9,11 +9,11 @@ __all__ = ["NEEDS", "distribution", "installed", "run"]
 
 ROOT: Final = Path(__file__).parents[1]
 NEEDS: Final = {"devstack": {"premium"}, "lab": {"devstack", "premium"}}
-"""What a package may bring along besides `shared`."""
+"""The packages that a package may need besides `shared`."""
 
 
 def installed(name: str, folder: Path) -> Path:
-    """Install a package by itself; the folder of its programs comes back."""
+    """Install a package alone; return the folder of its programs."""
     ours = ("shared", name, *NEEDS.get(name, ()))
     run(
         *("uv", "sync", "--frozen", "--no-editable", "--no-dev", "--package", distribution(name)),
@@ -27,12 +27,12 @@ def installed(name: str, folder: Path) -> Path:
 
 
 def distribution(name: str) -> str:
-    """Return the name of a package on an index, where `router` or `shared` would be strangers'."""
+    """Return a package's name on an index, where `router` or `shared` are other projects."""
     return f"premium-support-{'cli' if name == 'premium' else name}"
 
 
 def run(*command: str, cwd: Path, environment: Path | None = None) -> str:
-    """Run a command that must succeed; what it printed comes back."""
+    """Run a command that must succeed; return its output."""
     env = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment), "PYTHONPATH": ""}
     ran = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

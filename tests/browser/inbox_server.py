@@ -1,4 +1,4 @@
-"""A router's pages as they run: on a real PostgreSQL, behind a port of the loopback."""
+"""A server of router's pages, on a real PostgreSQL and a port of the loopback interface."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,7 +29,7 @@ from shared.web.oidc import Oidc, OidcSettings
 from shared.web.paths import LINK
 from shared.web.visitors import Person
 
-__all__ = ["Desk", "opened"]
+__all__ = ["InboxServer", "serving_inbox"]
 
 RUN_FROM: Final = """
     CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
@@ -39,8 +39,8 @@ REAL_NOW: Final = "SELECT now()"
 
 
 @dataclass(slots=True)
-class Desk:
-    """The pages' address, and the database behind them."""
+class InboxServer:
+    """The pages' server, and its database."""
 
     db: Database
     fresh: FreshDatabase
@@ -50,7 +50,7 @@ class Desk:
     server: HttpServer = field(init=False)
 
     async def serve(self, port: int = 0) -> None:
-        """Listen; a port of the system's choosing unless one is named."""
+        """Listen on a port; 0: a free one."""
         access = Authenticator(self.db, specialists_of)
         app = make_app(self.db, self.routing, access, [*self.routes])
         self.server = HttpServer(app, host="127.0.0.1", port=port)
@@ -58,28 +58,28 @@ class Desk:
         assert self.server.listening is not None
         self.address = "http://{}:{}".format(*self.server.listening.getsockname())
 
-    async def cut(self) -> None:
-        """Let nobody in any more, and let go of who is in."""
+    async def stop(self) -> None:
+        """Stop the server, and close its connections."""
         await self.server.stop()
 
-    async def mend(self) -> None:
-        """Serve again, where it was."""
+    async def restart(self) -> None:
+        """Serve again at the same port."""
         await self.serve(int(self.address.rpartition(":")[2]))
 
-    async def given(self, *envelopes: Envelope[Event]) -> None:
-        """Let events have their effect, as the consumer does."""
+    async def handle(self, *envelopes: Envelope[Event]) -> None:
+        """Handle events as the consumer does."""
         async with self.db.transaction() as tx:
             await self.routing.take(tx, envelopes, await now(tx))
 
     async def link(self, name: str, *, lead: bool = False) -> str:
-        """Make a link that lets somebody in."""
+        """Make a sign-in link."""
         async with self.db.transaction() as tx:
             return f"{self.address}{LINK}/{await web.make_link(tx, Person(name, lead=lead))}"
 
     async def page_of(
         self, browser: Browser, name: str, *, lead: bool = False, path: str = "/inbox"
     ) -> Page:
-        """Sign somebody in, in a browser window of their own."""
+        """Sign a person in, in a new browser window."""
         context = await browser.new_context(viewport={"width": 1440, "height": 900})
         page = await context.new_page()
         await page.goto(await self.link(name, lead=lead))
@@ -90,13 +90,13 @@ class Desk:
         await page.wait_for_selector("body[data-live=live]")
         return page
 
-    async def at(self, moment: datetime) -> None:
-        """Let it be that time, and run on."""
+    async def set_time(self, moment: datetime) -> None:
+        """Set business time, which runs on."""
         await run_from(self.fresh, moment)
 
 
 async def run_from(fresh: FreshDatabase, moment: datetime) -> None:
-    """Let business time run from a moment on."""
+    """Let business time run on from a time."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await owner.start()
     async with owner.session() as session:
@@ -106,25 +106,25 @@ async def run_from(fresh: FreshDatabase, moment: datetime) -> None:
 
 
 @asynccontextmanager
-async def opened(
+async def serving_inbox(
     fresh: FreshDatabase,
     *,
     intake: tuple[str, str] | None = None,
     oidc: OidcSettings | None = None,
-) -> AsyncIterator[Desk]:
-    """Serve while the context lasts; ``intake`` is its address and a key."""
+) -> AsyncIterator[InboxServer]:
+    """Serve during the block; ``intake`` is its URL and a key."""
     await run_from(fresh, NOON + timedelta(minutes=1))
     db = Database(fresh.dsn, service="router")
-    door = Intake(AnyHttpUrl(intake[0]), SecretStr(intake[1])) if intake else Intake(None, None)
+    details = Intake(AnyHttpUrl(intake[0]), SecretStr(intake[1])) if intake else Intake(None, None)
     feed = ChangeFeed(db, inbox.look)
     routing = RoutingService(default_rules())
-    pages = inbox_routes(db, routing, feed, door, Oidc(oidc) if oidc else None)
-    desk = Desk(db, fresh, routing, pages)
+    pages = inbox_routes(db, routing, feed, details, Oidc(oidc) if oidc else None)
+    desk = InboxServer(db, fresh, routing, pages)
     async with AsyncExitStack() as stack:
         await db.start()
         stack.push_async_callback(db.stop)
         await desk.serve()
-        stack.push_async_callback(desk.cut)
+        stack.push_async_callback(desk.stop)
         await feed.start()
         stack.push_async_callback(feed.stop)
         yield desk

@@ -1,4 +1,4 @@
-"""A certified OpenID provider, of other makers and with their defaults, on Node."""
+"""A certified OpenID provider (a Node package with its defaults)."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from pydantic import AnyHttpUrl, SecretStr
 
 from shared.web.oidc import OidcSettings
 
-__all__ = ["Provider", "providing"]
+__all__ = ["Provider", "running_provider"]
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = ROOT / ".tools" / "provider"
@@ -24,18 +24,18 @@ SECRET: Final = "a made-up secret"
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Lets in who types any password, as ``people`` knows them once they are named."""
+    """Accepts any password; `serve` sets the people and their claims."""
 
     address: str
     process: asyncio.subprocess.Process
 
     def settings(self, **more: Any) -> OidcSettings:  # noqa: ANN401 - of the settings
-        """Describe it to the pages."""
+        """Return the settings with which pages use it."""
         issuer, secret = AnyHttpUrl(self.address), SecretStr(SECRET)
         return OidcSettings(issuer=issuer, client_id=CLIENT, client_secret=secret, **more)
 
     async def serve(self, desk: str, people: Mapping[str, Mapping[str, object]]) -> None:
-        """Serve the pages at ``desk``, as the one client; what people's claims are, by login."""
+        """Serve the pages at ``desk`` as the only client; ``people`` has the claims by login."""
         client = {
             "client_id": CLIENT,
             "client_secret": SECRET,
@@ -44,11 +44,11 @@ class Provider:
         }
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"people": people, "client": client}).encode() + b"\n")
-        assert await said(self.process) == "ready"
+        assert await next_line(self.process) == "ready"
 
 
-async def said(process: asyncio.subprocess.Process) -> str:
-    """Wait for the next line that a process writes."""
+async def next_line(process: asyncio.subprocess.Process) -> str:
+    """Wait for the next line of a process's output."""
     assert process.stdout is not None
     return (await process.stdout.readline()).decode().strip()
 
@@ -63,15 +63,15 @@ async def _install() -> None:
 
 
 @asynccontextmanager
-async def providing() -> AsyncIterator[Provider]:
-    """Run a provider on a port of the loopback, at another site than the pages: localhost."""
+async def running_provider() -> AsyncIterator[Provider]:
+    """Run a provider on localhost, which is another site than that of the pages."""
     await _install()
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         HERE / ".venv" / "bin" / "node", HERE / "provider.mjs", stdin=pipe, stdout=pipe
     )
     try:
-        yield Provider(await said(process), process)
+        yield Provider(await next_line(process), process)
     finally:
         assert process.stdin is not None
         process.stdin.close()

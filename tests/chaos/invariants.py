@@ -1,4 +1,4 @@
-"""What must never be, whoever acts and whatever is killed: by queries, and of what was told."""
+"""Invariants of router, checked in its tables and in its published facts."""
 
 import json
 from collections import Counter
@@ -19,11 +19,11 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 
-__all__ = ["Fact", "announced", "found_wrong", "told_wrong"]
+__all__ = ["PublishedFact", "outbox_facts", "violations_in_facts", "violations_in_tables"]
 
 HELD: Final = "SELECT ticket_id, specialist_id FROM ticket WHERE specialist_id IS NOT NULL"
 RINGS: Final = "SELECT ticket_id, offer_id FROM offer WHERE state = 'open'"
-WRONG: Final = {
+VIOLATIONS: Final = {
     "holds more than they can": """
         SELECT specialist_id, channel, load, capacity FROM capacity WHERE load > capacity
     """,
@@ -37,13 +37,13 @@ WRONG: Final = {
         ) AS t USING (specialist_id, channel)
         GROUP BY specialist_id, channel, load HAVING load <> count(t.ticket_id)
     """,
-    "is with two": """
+    "is assigned twice": """
         SELECT ticket_id FROM ticket JOIN offer USING (ticket_id)
         WHERE offer.state = 'open' AND ticket.specialist_id IS NOT NULL
         UNION ALL
         SELECT ticket_id FROM offer WHERE state = 'open' GROUP BY ticket_id HAVING count(*) > 1
     """,
-    "is forgotten": """
+    "is neither waiting nor assigned": """
         SELECT ticket_id FROM (
             SELECT ticket_id, released, held_until,
                    waiting OR specialist_id IS NOT NULL
@@ -53,7 +53,7 @@ WRONG: Final = {
         ) AS t
         WHERE CASE WHEN released THEN seen_to ELSE NOT seen_to AND held_until IS NULL END
     """,
-    "waits though somebody could take it": """
+    "waits although a specialist could take it": """
         SELECT ticket_id, c.specialist_id
         FROM ticket JOIN capacity AS c USING (channel) JOIN presence AS p
             ON p.specialist_id = c.specialist_id JOIN specialist AS s
@@ -62,24 +62,24 @@ WRONG: Final = {
               AND away IS NULL
               AND NOT excluded_until ? c.specialist_id
     """,
-    "is with somebody who is offline": """
+    "is assigned to a specialist who is offline": """
         SELECT ticket_id FROM ticket JOIN presence USING (specialist_id)
         WHERE said = 'offline' AND hand_back_at IS NULL
     """,
-    "is parked": "SELECT reason, detail FROM dead_letter",
+    "is a dead letter": "SELECT reason, detail FROM dead_letter",
 }
-_ALL_WRONG: Final = " UNION ALL ".join(
+_ALL_VIOLATIONS: Final = " UNION ALL ".join(
     f"SELECT found::text, '{what}' AS what FROM ({query}) AS found"  # noqa: S608 - they are ours
-    for what, query in WRONG.items()
+    for what, query in VIOLATIONS.items()
 )
-TOLD: Final = """
+OUTBOX: Final = """
     SELECT convert_from(key, 'UTF8') AS key, headers, convert_from(value, 'UTF8') AS value
     FROM outbox ORDER BY id
 """
 
 
-class Fact(NamedTuple):
-    """What was announced, without what says only how it went: the trace."""
+class PublishedFact(NamedTuple):
+    """A published fact, without its trace id."""
 
     key: str
     id: str
@@ -89,71 +89,79 @@ class Fact(NamedTuple):
 
     @classmethod
     def read(cls, key: str, headers: Iterable[tuple[str, str]], value: str) -> Self:
-        """Make it of a record's parts."""
+        """Read a fact from a record's parts."""
         of = dict(headers)
         return cls(key, of["ce_id"], of["ce_type"], of["ce_time"], value)
 
 
-async def found_wrong(db: Database) -> list[str]:
-    """Look for what must never be, all at one moment; a line for each."""
+async def violations_in_tables(db: Database) -> list[str]:
+    """Check all invariants in one snapshot; return a line for each violation."""
     async with db.session() as session:
-        return [f"{row['found']} {row['what']}" for row in await session.fetch(_ALL_WRONG)]
+        return [f"{row['found']} {row['what']}" for row in await session.fetch(_ALL_VIOLATIONS)]
 
 
-async def announced(db: Database) -> list[Fact]:
-    """Read what lies in the outbox."""
+async def outbox_facts(db: Database) -> list[PublishedFact]:
+    """Read the facts in the outbox."""
     async with db.session() as session:
-        rows = await session.fetch(TOLD)
-    return [Fact.read(row["key"], json.loads(row["headers"]), row["value"]) for row in rows]
+        rows = await session.fetch(OUTBOX)
+    return [
+        PublishedFact.read(row["key"], json.loads(row["headers"]), row["value"]) for row in rows
+    ]
 
 
-async def told_wrong(db: Database, facts: Iterable[Fact] | None = None) -> list[str]:
-    """Fold all that was announced: it names one at a time, and in the end who has it.
+async def violations_in_facts(
+    db: Database, facts: Iterable[PublishedFact] | None = None
+) -> list[str]:
+    """Check that facts assign a ticket to one specialist at a time, and agree with the tables.
 
-    ``facts`` are those read from the topic; else all are in the outbox still.
+    ``facts`` are those of the topic; by default all are still in the outbox.
     """
-    facts = await announced(db) if facts is None else facts
-    told = _Told()
+    facts = await outbox_facts(db) if facts is None else facts
+    published = _PublishedState()
     ids: Counter[str] = Counter()
     for fact in facts:
         ids[fact.id] += 1
-        told.hear(CATALOGUE[fact.type].model_validate_json(fact.value))
-    wrong = told.wrong + [f"{name} was told {times}x" for name, times in ids.items() if times > 1]
+        published.apply(CATALOGUE[fact.type].model_validate_json(fact.value))
+    violations = published.violations + [
+        f"{name} was published {times}x" for name, times in ids.items() if times > 1
+    ]
     async with db.session() as session:
         held, rings = dict(await session.fetch(HELD)), dict(await session.fetch(RINGS))
-    if told.has != held:
-        wrong.append("who was told to have what is not who has it")
-    if told.rings != rings:
-        wrong.append("what was told to ring is not what rings")
-    return wrong
+    if published.has != held:
+        violations.append("published assignments differ from the tables")
+    if published.rings != rings:
+        violations.append("published offers differ from the tables")
+    return violations
 
 
 @dataclass
-class _Told:
-    """Who has what, and at whom it rings, as a reader of the topic knows it."""
+class _PublishedState:
+    """The assignments and offers that the facts lead to."""
 
     has: dict[UUID, str] = field(default_factory=dict)
     rings: dict[UUID, UUID] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
-    def hear(self, event: Event) -> None:
-        """Fold a fact in."""
+    def apply(self, event: Event) -> None:
+        """Apply a fact."""
         match event:
             case TicketOffered():
-                self._demand_free(event.ticket_id)
+                self._check_free(event.ticket_id)
                 self.rings[event.ticket_id] = event.offer_id
             case OfferFact():
                 if self.rings.pop(event.ticket_id, None) != event.offer_id:
-                    self.wrong.append(f"{event.offer_id} was told to end twice")
+                    self.violations.append(f"{event.offer_id} ended twice")
             case TicketAssigned():
-                self._demand_free(event.ticket_id)
+                self._check_free(event.ticket_id)
                 self.has[event.ticket_id] = event.specialist_id
             case TicketDeclined() | AssignmentReleased() | AssignmentHandedBack():
                 if self.has.pop(event.ticket_id, None) != event.specialist_id:
-                    self.wrong.append(f"{event.ticket_id} was told to leave who had not got it")
+                    self.violations.append(
+                        f"{event.ticket_id} left a specialist who did not have it"
+                    )
             case _:
                 pass
 
-    def _demand_free(self, ticket_id: UUID) -> None:
+    def _check_free(self, ticket_id: UUID) -> None:
         if ticket_id in self.rings or ticket_id in self.has:
-            self.wrong.append(f"{ticket_id} was told to be with two")
+            self.violations.append(f"{ticket_id} was assigned or offered twice")

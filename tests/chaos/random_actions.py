@@ -1,4 +1,4 @@
-"""What people may do at several routers on one database, drawn by lot."""
+"""Random actions of people on several routers with one database."""
 
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ from shared.platform import processed_events
 from shared.platform.postgres import Database, Tx, now
 from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket
 
-__all__ = ["Router", "act_once", "set_up"]
+__all__ = ["Router", "execute_random_action", "prepare"]
 
 PEOPLE: Final = tuple(f"s{number}" for number in range(12))
 ROOM: Final = 3
@@ -52,7 +52,7 @@ RULES: Final = OfferRules(
     presence_lease_s=3,
     offline_s=Grace(email=0.3, phone=0, chat=0),
 )
-"""As the built-in ones, in a hurry: a minute sees hundreds of leases end."""
+"""Short leases, so that hundreds end within a minute."""
 ENDS: Final[tuple[type[TicketFact], ...]] = (TicketClosed, TicketResolved, TicketReopened)
 
 OPEN_OFFERS: Final = "SELECT offer_id, specialist_id FROM offer WHERE state = 'open'"
@@ -61,15 +61,15 @@ HELD: Final = "SELECT ticket_id, specialist_id FROM ticket WHERE specialist_id I
 
 
 class Router(Database):
-    """A router's connections, and what it remembers."""
+    """A router's connections, and its cache."""
 
     def __init__(self, dsn: str, connections_max: int = 4) -> None:
         super().__init__(dsn, service="router", connections_max=connections_max)
         self.routing = RoutingService(default_rules())
 
 
-async def set_up(db: Router) -> None:
-    """List everybody, and let it ring in a hurry."""
+async def prepare(db: Router) -> None:
+    """List all specialists, and set short leases."""
     async with db.transaction() as tx:
         await kept.save_rules(tx, RULES)
         room = dict.fromkeys(CHANNELS, ROOM)
@@ -77,49 +77,51 @@ async def set_up(db: Router) -> None:
         await db.routing.take(tx, people, await now(tx))
 
 
-async def act_once(db: Router, random: Random) -> None:
-    """Let something happen. What is refused, or cut off, has no effect."""
+async def execute_random_action(db: Router, random: Random) -> None:
+    """Execute a random event or action; a refused or interrupted one has no effect."""
     with suppress(Conflict, Unknown, Transient):
         async with db.transaction() as tx, AsyncExitStack() as stack:
-            if random.random() < 0.5:  # what is drawn is still so; else others may be faster
+            if (
+                random.random() < 0.5
+            ):  # the state cannot change meanwhile; else other routers may be faster
                 await stack.enter_async_context(db.routing.alone(tx))
-            act = await _something(db, tx, random, await now(tx))
-        if act is not None and random.random() < 0.2:
+            action = await _apply_random_event(db, tx, random, await now(tx))
+        if action is not None and random.random() < 0.2:
             async with db.transaction() as tx:
-                await db.routing.execute(tx, act, await now(tx))
+                await db.routing.execute(tx, action, await now(tx))
 
 
-async def _something(db: Router, tx: Tx, random: Random, at: datetime) -> Act | None:
-    """Draw what happens, and let it; an act comes back."""
+async def _apply_random_event(db: Router, tx: Tx, random: Random, at: datetime) -> Act | None:
+    """Apply a random event; return the action, if it was one."""
     kind = random.random()
     if kind < 0.35:
-        news = [_news(random, at) for _ in range(random.randint(1, 5))]
+        news = [_random_fact(random, at) for _ in range(random.randint(1, 5))]
         fresh, _ = await processed_events.claim(tx, [envelope.id for envelope in news])
         await db.routing.take(tx, [e for e in news if e.id in fresh], at)
     elif kind < 0.5:
-        word = random.choice(("online", "online", "online", "away", "offline"))
-        said = Say(random.choice(PEOPLE), word, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
+        presence = random.choice(("online", "online", "online", "away", "offline"))
+        report = Say(random.choice(PEOPLE), presence, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
         away = [row["specialist_id"] for row in await tx.fetch(AWAY)]
         back = Return(random.choice(away)) if away and random.random() < 0.7 else None
-        leave = Leave(said.specialist_id) if random.random() < 1 / 6 else None
-        await db.routing.report_presence(tx, back or leave or said, at)
+        leave = Leave(report.specialist_id) if random.random() < 1 / 6 else None
+        await db.routing.report_presence(tx, back or leave or report, at)
     elif kind < 0.55:
         await db.routing.wake(tx, at)
-    elif (act := await _draw(tx, random)) is not None:
-        await db.routing.execute(tx, act, at)
-        return act
+    elif (action := await _random_action(tx, random)) is not None:
+        await db.routing.execute(tx, action, at)
+        return action
     return None
 
 
-def _news(random: Random, at: datetime) -> Envelope[Event]:
+def _random_fact(random: Random, at: datetime) -> Envelope[Event]:
     name, after_min = f"T{random.randrange(TICKETS)}", (at - NOON) / timedelta(minutes=1)
     if random.random() < 0.5:
         return a_ticket(name, channel=random.choice(CHANNELS), after_min=after_min)
     return a_fact(random.choice(ENDS), name, after_min=after_min)
 
 
-async def _draw(tx: Tx, random: Random) -> Act | None:
-    """Draw an act on something that rings or is held, or on anything."""
+async def _random_action(tx: Tx, random: Random) -> Act | None:
+    """Draw an action on an offer, an assigned ticket, or any ticket."""
     offers, held = await tx.fetch(OPEN_OFFERS), await tx.fetch(HELD)
     if offers and random.random() < 0.5:
         offer_id, who = random.choice(offers)
@@ -129,7 +131,7 @@ async def _draw(tx: Tx, random: Random) -> Act | None:
     any_id = ticket_id_of("test", f"T{random.randrange(TICKETS)}")
     ticket_id, who = random.choice(held) if held else (any_id, "s0")
     to = random.choice(PEOPLE)
-    acts: tuple[Act, ...] = (
+    actions: tuple[Act, ...] = (
         Decline(ticket_id, who, "busy"),
         HandBack(ticket_id, who, "lea", "busy"),
         Respond(ticket_id, who),
@@ -137,4 +139,4 @@ async def _draw(tx: Tx, random: Random) -> Act | None:
         Move(ticket_id, to, "lea", "knows them"),
         Pin(any_id, random.choice((to, None)), "lea", "knows them"),
     )
-    return random.choice(acts)
+    return random.choice(actions)

@@ -1,9 +1,9 @@
-"""Several routers on one database: people act at random, routers are killed, nothing is broken.
+"""Several routers on one database hold their invariants under random actions and kills.
 
     python -m tests.chaos.routers --routers 8 --seconds 600
 
-starts a PostgreSQL, and so many processes that do what routers do; one after another is killed by
-SIGKILL and started again. Meanwhile, and at the end, queries look for what must never be.
+starts a PostgreSQL and eight router processes; one after another is killed by SIGKILL and started
+again. Meanwhile and at the end, the invariants are checked.
 """
 
 import argparse
@@ -18,63 +18,63 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.chaos.invariants import found_wrong, told_wrong
-from tests.chaos.random_actions import Router, act_once, set_up
+from tests.chaos.invariants import violations_in_facts, violations_in_tables
+from tests.chaos.random_actions import Router, execute_random_action, prepare
 
 from devstack.stack import Stack
 from router.sweep import Sweeper
 from shared.basics.clock import elapsed_s, wait_at_most
 
-BREATH_S: Final = (1, 4)
-LOOK_EVERY: Final = 2
+PAUSE_S: Final = (1, 4)
+CHECK_EVERY: Final = 2
 COUNTS: Final = """
     SELECT state || ' offers: ' || count(*) FROM offer GROUP BY state UNION ALL
-    SELECT kind || ' acts: ' || count(*) FROM act GROUP BY kind UNION ALL
-    SELECT 'facts told: ' || count(*) FROM outbox ORDER BY 1
+    SELECT kind || ' actions: ' || count(*) FROM act GROUP BY kind UNION ALL
+    SELECT 'facts ledger: ' || count(*) FROM outbox ORDER BY 1
 """
 
 
-async def be_a_router(dsn: str, seed: int) -> None:
-    """Act, and sweep, until killed."""
+async def run_router(dsn: str, seed: int) -> None:
+    """Execute random actions, and sweep, until killed."""
     random = Random(seed)  # noqa: S311 - a simulation
     db = Router(dsn)
     await db.start()
     await Sweeper(db, db.routing).start()
-    _say("at work")
+    _print("at work")
     while True:
-        await act_once(db, random)
+        await execute_random_action(db, random)
 
 
-async def play(routers: int, seconds: float, seed: int) -> list[str]:
-    """Kill and start again for so long; what was found wrong comes back."""
+async def run_chaos(routers: int, seconds: float, seed: int) -> list[str]:
+    """Kill and restart routers for ``seconds``; return the violations."""
     random, kills = Random(seed), 0  # noqa: S311 - a simulation
     async with _database() as dsn:
         db = Router(dsn, connections_max=1)
         await db.start()
-        await set_up(db)
+        await prepare(db)
         began = elapsed_s()
         working = [await _start(dsn, random) for _ in range(routers)]
-        wrong: list[str] = []
-        while elapsed_s(began) < seconds and not wrong:
-            await wait_at_most(asyncio.Event().wait(), random.uniform(*BREATH_S))
-            victim = working.pop(0)  # the one that has been at work for longest
+        violations: list[str] = []
+        while elapsed_s(began) < seconds and not violations:
+            await wait_at_most(asyncio.Event().wait(), random.uniform(*PAUSE_S))
+            victim = working.pop(0)  # the oldest process
             await _kill(victim)
             working.append(await _start(dsn, random))
             kills += 1
-            wrong = await found_wrong(db) if kills % LOOK_EVERY == 0 else []
+            violations = await violations_in_tables(db) if kills % CHECK_EVERY == 0 else []
         for one in working:
             await _kill(one)
-        wrong += [*await found_wrong(db), *await told_wrong(db)]
+        violations += [*await violations_in_tables(db), *await violations_in_facts(db)]
         async with db.session() as session:
             counts = [str(row[0]) for row in await session.fetch(COUNTS)]
         await db.stop()
-    _say(f"{kills} kills of {routers} routers in {elapsed_s(began):.0f} s", *counts)
-    return wrong
+    _print(f"{kills} kills of {routers} routers in {elapsed_s(began):.0f} s", *counts)
+    return violations
 
 
 @asynccontextmanager
 async def _database() -> AsyncIterator[str]:
-    """Run a PostgreSQL with router's tables, and nobody at work on them."""
+    """Run a PostgreSQL with router's tables, without a router."""
     with TemporaryDirectory() as home:
         stack = Stack(Path(home))
         addresses = await stack.up(services=["router"])
@@ -93,7 +93,7 @@ async def _start(dsn: str, random: Random) -> Process:
 
 
 async def _kill(router: Process) -> None:
-    """Kill a router that is at work. Raises RuntimeError when it ended by itself."""
+    """Kill a working router. Raises RuntimeError if it ended by itself."""
     assert router.stdout is not None
     if not await router.stdout.readline():
         raise RuntimeError(f"a router ended by itself, with {await router.wait()}")
@@ -101,13 +101,13 @@ async def _kill(router: Process) -> None:
     await router.wait()
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 
 
 def main() -> int:
-    """Play, or be one of the routers; 1 when something was wrong."""
+    """Run the test, or one of its routers; return 1 if there are violations."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.routers")
     parser.add_argument("--routers", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=600)
@@ -115,10 +115,10 @@ def main() -> int:
     parser.add_argument("--dsn", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.dsn:
-        asyncio.run(be_a_router(wanted.dsn, wanted.seed))
-    wrong = asyncio.run(play(wanted.routers, wanted.seconds, wanted.seed))
-    _say(*(wrong or ["nothing was wrong"]))
-    return int(bool(wrong))
+        asyncio.run(run_router(wanted.dsn, wanted.seed))
+    violations = asyncio.run(run_chaos(wanted.routers, wanted.seconds, wanted.seed))
+    _print(*(violations or ["no violation"]))
+    return int(bool(violations))
 
 
 if __name__ == "__main__":

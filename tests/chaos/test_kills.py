@@ -1,4 +1,4 @@
-"""Kill -9 at random moments of a replay of a real log: the same facts, the same final state."""
+"""Kill -9 at random times of a replay of a real log leads to the same facts and final state."""
 
 import asyncio
 import os
@@ -18,25 +18,25 @@ from lab.replay.session import session
 TICKETS: Final = 2000
 VICTIMS: Final = ("intake", "router", "sla-monitor", "notifier", "kafka", "postgres")
 KILLS_EACH: Final = 2
-BREATH_S_MAX: Final = 0.5
+PAUSE_S_MAX: Final = 0.5
 
 
 @pytest.fixture(scope="session")
 def log() -> Log:
-    """Read the slice of the log."""
+    """Read the first tickets of the log."""
     folder = Path(os.environ.get("PREMIUM_DATA", Path(__file__).parents[3] / "shared/data"))
     file = folder / "servicenow_incidents.csv.gz"
     return read_log(file, load(find_mapping("servicenow")), tickets_max=TICKETS)
 
 
 @pytest.fixture(scope="session")
-def calm(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Replay it with nothing in the way."""
-    return asyncio.run(replay(log, tmp_path_factory.mktemp("calm"), victims=()))
+def undisturbed(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Replay it without kills."""
+    return asyncio.run(replay(log, tmp_path_factory.mktemp("undisturbed"), victims=()))
 
 
 async def replay(log: Log, home: Path, *, victims: tuple[str, ...], seed: int = 0) -> Report:
-    """Replay through a stack of its own, killing victims one after another meanwhile."""
+    """Replay through an own stack, and kill victims one after another meanwhile."""
     stack = Stack(home)
     addresses = await stack.up()
     try:
@@ -55,18 +55,20 @@ async def replay(log: Log, home: Path, *, victims: tuple[str, ...], seed: int = 
 async def kill(
     stack: Stack, victims: tuple[str, ...], random: Random, running: asyncio.Task[Report]
 ) -> None:
-    """Kill and start again, with a breath between; all while the replay is running."""
+    """Kill and restart victims, with pauses, while the replay runs."""
     for victim in random.sample(victims, len(victims)):
-        await asyncio.sleep(random.uniform(0, BREATH_S_MAX))  # noqa: TID251 - at any moment
+        await asyncio.sleep(random.uniform(0, PAUSE_S_MAX))  # noqa: TID251 - at any moment
         assert not running.done(), "the replay was over before all were killed"
         stack.kill(victim)
         await stack.start(victim)
 
 
-async def test_kills_leave_no_trace(log: Log, calm: Report, tmp_path: Path, seed: int) -> None:
-    """Twelve kills of services and servers change neither what was published nor what is kept."""
+async def test_kills_change_no_result(
+    log: Log, undisturbed: Report, tmp_path: Path, seed: int
+) -> None:
+    """Twelve kills of services and servers change neither the published facts nor the state."""
     report = await replay(log, tmp_path, victims=VICTIMS * KILLS_EACH, seed=seed)
-    assert calm.is_whole
+    assert undisturbed.is_whole
     assert report.is_whole
-    assert report.facts_digest == calm.facts_digest
-    assert report.state_digests == calm.state_digests
+    assert report.facts_digest == undisturbed.facts_digest
+    assert report.state_digests == undisturbed.state_digests

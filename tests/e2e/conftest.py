@@ -1,4 +1,4 @@
-"""A whole stack for the end-to-end tests: real servers, the four services as processes, mail."""
+"""A whole stack for end-to-end tests: real servers, the four services as processes, mail."""
 
 import asyncio
 from collections import Counter
@@ -13,13 +13,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from devstack.stack import Stack
-from lab.demo.script import ROSTER
-from premium.accounts.publication import publish as publish_accounts
-from premium.roster.files import read as read_roster
-from premium.roster.publication import publish
+from lab.demo.content import ROSTER
+from premium.accounts.topic import publish as publish_accounts
+from premium.roster.topic import publish
 from shared.basics.errors import Poison
 from shared.events import Envelope, Event
 from shared.events.codec import Record, read
+from shared.listings import read_roster
 from shared.testing.builders import an_account
 
 WAIT_S_MAX: Final = 60
@@ -39,22 +39,22 @@ def running(folder: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Share a stack with other tests: each brings its own tickets."""
+    """Share a stack among tests; each uses its own tickets."""
     with running(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
 
 
 @pytest.fixture
 async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    """Speak HTTP, with the stack's key to intake."""
+    """Return an HTTP client with the stack's key for intake."""
     headers = stack.addresses.headers("intake")
     async with httpx.AsyncClient(timeout=WAIT_S_MAX, headers=headers) as client:
         yield client
 
 
 @pytest.fixture
-async def desk(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    """Speak to router, with the stack's key."""
+async def router_api(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """Return an HTTP client of router, with the stack's key."""
     headers = stack.addresses.headers("router")
     place = stack.addresses.http("router")
     async with httpx.AsyncClient(timeout=WAIT_S_MAX, headers=headers, base_url=place) as client:
@@ -63,14 +63,14 @@ async def desk(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def watch(stack: Stack) -> AsyncIterator["Watch"]:
-    """Watch the topics of the shared stack."""
+    """Read the topics of the shared stack."""
     async with watching(stack) as watch:
         yield watch
 
 
 @asynccontextmanager
 async def watching(stack: Stack) -> AsyncIterator["Watch"]:
-    """Watch the topics of a stack from their beginning."""
+    """Read the topics of a stack from their beginning."""
     consumer = AIOKafkaConsumer(
         *TOPICS,
         bootstrap_servers=stack.addresses.kafka_bootstrap,
@@ -84,7 +84,7 @@ async def watching(stack: Stack) -> AsyncIterator["Watch"]:
 
 @pytest.fixture
 def mails(stack: Stack, http: httpx.AsyncClient) -> Callable[[UUID], Awaitable[list[Any]]]:
-    """Read the mails about a ticket out of the sink."""
+    """Return a function that reads the mails about a ticket from the sink."""
 
     async def about(ticket_id: UUID) -> list[Any]:
         answer = await http.get(f"{stack.addresses.mail_page}/mails.json")
@@ -101,21 +101,21 @@ class Watch:
         self.facts: list[Envelope[Event]] = []
 
     async def until(self, ticket_id: UUID, *types: type[Event]) -> list[Envelope[Event]]:
-        """Wait until these were published of a ticket, each as often as named; all come back.
+        """Wait for a ticket's facts of these types, each as often as listed; return all its facts.
 
-        Raises TimeoutError, and says what did come, after WAIT_S_MAX.
+        Raises TimeoutError with the facts so far, after WAIT_S_MAX.
         """
 
-        def told() -> list[Envelope[Event]]:
+        def found() -> list[Envelope[Event]]:
             return [fact for fact in self.facts if fact.event.subject == str(ticket_id)]
 
         try:
             async with asyncio.timeout(WAIT_S_MAX):
-                while not Counter(types) <= Counter(type(fact.event) for fact in told()):
+                while not Counter(types) <= Counter(type(fact.event) for fact in found()):
                     await self._more()
         except TimeoutError:
-            raise TimeoutError(f"only {[fact.event.type for fact in told()]}") from None
-        return told()
+            raise TimeoutError(f"only {[fact.event.type for fact in found()]}") from None
+        return found()
 
     async def _more(self) -> None:
         found = await self._consumer.getmany(timeout_ms=1000)

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
-from tests.e2e.page_users import Lead, Seat, Specialist
+from tests.e2e.page_users import Lead, PageUser, Specialist
 
 from devstack.databases import DATABASES
 from devstack.stack import Stack
@@ -31,14 +31,14 @@ ROOM: Final = """
     WHERE specialist_id = $1 AND capacity > 0 ORDER BY channel
 """
 LEADS: Final = {"hand_back", "move", "pin", "unpin"}
-"""What Nora does as a lead; her own calls the demo answers."""
+"""Nora's actions as a lead; the demo answers her own tickets."""
 PRESENCE: Final = {"away", "online"}
 WORK: Final = {"accept", "respond", "dial", "confirm", "reclassify", "hand_back", *PRESENCE}
-LOOKS_AFTER: Final = {"hand_back", "move"}
+SUPERVISION: Final = {"hand_back", "move"}
 
 
 @dataclass
-class Play:
+class RunningDemo:
     """A running `premium demo`, and what it has printed."""
 
     process: Process
@@ -47,7 +47,7 @@ class Play:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def watch(self) -> None:
-        """Read along until it has ended."""
+        """Read the output until the process ends."""
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             self.lines.append(line.decode().rstrip())
@@ -56,8 +56,8 @@ class Play:
                 self.links.put_nowait(f"http{link}")
         code = await self.process.wait()
         self.over.set()
-        said = "\n".join(self.lines)
-        assert (code, "Nothing lost, nothing doubled" in said) == (0, True), said
+        output = "\n".join(self.lines)
+        assert (code, "Nothing lost, nothing doubled" in output) == (0, True), output
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ async def tables(stack: Stack) -> AsyncIterator[Tables]:
 
 
 @asynccontextmanager
-async def played(stack: Stack) -> AsyncIterator[Play]:
-    """Play a day on the stack, and leave the two desks to people."""
+async def finished(stack: Stack) -> AsyncIterator[RunningDemo]:
+    """Run a day on the stack, and leave two specialists to people."""
     desks = [part for name in DESKS for part in ("--desk", name)]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "premium", "demo", "--here", "--once", *desks),
@@ -80,7 +80,7 @@ async def played(stack: Stack) -> AsyncIterator[Play]:
         stderr=STDOUT,
     )
     try:
-        yield Play(process)
+        yield RunningDemo(process)
     finally:
         if process.returncode is None:
             process.send_signal(SIGINT)
@@ -88,79 +88,79 @@ async def played(stack: Stack) -> AsyncIterator[Play]:
 
 
 async def new_page(chromium: Browser) -> Page:
-    """Open a window that knows nobody."""
+    """Open a new browser window without a session."""
     context = await chromium.new_context(viewport=ViewportSize(width=1440, height=900))
     return await context.new_page()
 
 
-async def deeds_of(tables: Tables, names: Sequence[str]) -> dict[str, Counter[str]]:
-    """Count what router has on record of some people."""
+async def actions_of(tables: Tables, names: Sequence[str]) -> dict[str, Counter[str]]:
+    """Count the actions of some people in router's tables."""
     found: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for deed in (await tables.books()).deeds:
-        if deed.actor in found:
-            found[deed.actor][deed.kind] += 1
+    for action in (await tables.state()).actions:
+        if action.actor in found:
+            found[action.actor][action.kind] += 1
     return found
 
 
-async def shows_what_is_so(person: Specialist, lead: Lead, tables: Tables) -> None:
-    """Compare both pages with the database: what lies on somebody's desk, and in their hands."""
+async def pages_match_database(person: Specialist, lead: Lead, tables: Tables) -> None:
+    """Compare both pages with the database: offers, tickets and load of a specialist."""
     async with tables.databases["router"].session() as session:
-        [desk] = await session.fetch(DESK, person.name)
+        [counts] = await session.fetch(DESK, person.name)
         room = await session.fetch(ROOM, person.name)
     page = person.page
     for part, title in (("offers", "Offers"), ("mine", "Mine")):
-        await expect(page.locator(f"#{part}")).to_have_text(f"{title} ({desk[part]})")
+        await expect(page.locator(f"#{part}")).to_have_text(f"{title} ({counts[part]})")
     called = await page.locator("#status strong").inner_text()
     row = lead.page.locator("#people tr", has_text=called)
     for channel, load, capacity in room:
         await expect(row).to_contain_text(f"{channel} {load}/{capacity}")
 
 
-async def is_fresh(seat: Seat) -> None:
-    """See that the page is live, says nothing of a lost connection, and nothing went wrong."""
-    await seat.is_live()
-    await expect(seat.page.locator("#banner")).to_have_text("", timeout=SETTLES_MS)
-    assert seat.complaints == []
+async def is_live_without_errors(user: PageUser) -> None:
+    """Check that the page is live, without a warning or an error."""
+    await user.is_live()
+    await expect(user.page.locator("#banner")).to_have_text("", timeout=SETTLES_MS)
+    assert user.complaints == []
 
 
-async def work_through(play: Play, specialists: Sequence[Specialist], lead: Lead) -> None:
-    """Let everybody sit down by the links that the play prints, and work until it is over."""
+async def work_through(demo: RunningDemo, specialists: Sequence[Specialist], lead: Lead) -> None:
+    """Sign all users in by the printed links, and work until the day is over."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(play.watch())
-        for seat in (*specialists, lead):
-            await seat.sit_down(await play.links.get())
+        group.create_task(demo.watch())
+        for user in (*specialists, lead):
+            await user.sign_in(await demo.links.get())
         for person in specialists:
             group.create_task(person.work())
-        group.create_task(lead.look_after())
+        group.create_task(lead.supervise())
 
 
 async def test_two_specialists_and_a_lead_work_through_a_day(
     stack: Stack, tables: Tables, chromium: Browser
 ) -> None:
-    """What their pages said was done is on record, once each; and the proof of the day holds."""
-    everybody = (*DESKS, LEAD)
-    before = await deeds_of(tables, everybody)
-    async with played(stack) as play:
+    """Each action that a page confirmed is in router's tables once, and the demo's proof passes."""
+    people = (*DESKS, LEAD)
+    before = await actions_of(tables, people)
+    async with finished(stack) as demo:
         specialists = [
-            Specialist(await new_page(chromium), play.over, by_keys=name == DESKS[0], name=name)
+            Specialist(await new_page(chromium), demo.over, by_keys=name == DESKS[0], name=name)
             for name in DESKS
         ]
         address = stack.addresses.http("router")
-        lead = Lead(await new_page(chromium), play.over, address=address, people=DESKS)
-        await work_through(play, specialists, lead)
-    after = await deeds_of(tables, everybody)
+        lead = Lead(await new_page(chromium), demo.over, address=address, people=DESKS)
+        await work_through(demo, specialists, lead)
+    after = await actions_of(tables, people)
     for person in specialists:
         kinds = Counter({k: n for k, n in person.done.items() if k not in PRESENCE})
         assert after[person.name] - before[person.name] == kinds, person.refused
     kinds = Counter({k: n for k, n in (after[LEAD] - before[LEAD]).items() if k in LEADS})
     assert kinds == lead.done, lead.refused
     assert sum((person.done for person in specialists), Counter()).keys() >= WORK
-    assert lead.done.keys() >= LOOKS_AFTER
+    assert lead.done.keys() >= SUPERVISION
 
     await lead.look()
     for person in specialists:
-        await shows_what_is_so(person, lead, tables)
+        await pages_match_database(person, lead, tables)
         await expect(person.page.locator("#mine")).to_have_text("Mine (0)")
         await expect(person.page.locator("#status .presence")).to_have_text("● online")
-    for seat in (*specialists, lead):
-        await is_fresh(seat)
+    for user in (*specialists, lead):
+        await is_live_without_errors(user)

@@ -1,4 +1,4 @@
-"""`premium accounts import` says what became of each account, in intake's own words."""
+"""`premium accounts import` shows intake's reply about each account."""
 
 import subprocess
 import sys
@@ -24,10 +24,8 @@ def imported(stack: Stack, file: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-async def test_accounts_of_any_size_arrive_and_the_import_says_so(
-    stack: Stack, tmp_path: Path
-) -> None:
-    """A hundred thousand seats, counted by intake; told again, nothing has changed."""
+async def test_accounts_of_any_size_are_imported(stack: Stack, tmp_path: Path) -> None:
+    """Intake counts a hundred thousand seats; importing the same again changes nothing."""
     seats = ";".join(f"user-{number:06}@huge.example" for number in range(SEATS))
     file = tmp_path / "accounts.csv"
     file.write_text(
@@ -42,12 +40,12 @@ async def test_accounts_of_any_size_arrive_and_the_import_says_so(
         line.startswith("huge: listed: super admins 1, seats 100,000, in ") for line in lines
     )
     assert "small: listed: super admins 1, seats everyone" in lines
-    assert lines[-1] == "2 changed, 0 refused, 0 as they were"
-    assert imported(stack, file).stdout.splitlines()[-1] == "0 changed, 0 refused, 2 as they were"
+    assert lines[-1] == "2 changed, 0 refused, 0 unchanged"
+    assert imported(stack, file).stdout.splitlines()[-1] == "0 changed, 0 refused, 2 unchanged"
 
 
-async def test_an_import_says_what_intake_refused(stack: Stack, tmp_path: Path) -> None:
-    """What no part makes smaller is refused with the reason; its neighbour is listed."""
+async def test_an_import_reports_what_intake_refused(stack: Stack, tmp_path: Path) -> None:
+    """An account that cannot be split is refused with the reason; the other one is listed."""
     purchases = [
         {"since": f"{2000 + n % 90}-01-01T00:00:{n % 60:02}Z", "until": "2095-01-01T00:00:00Z"}
         for n in range(DATES)
@@ -63,4 +61,4 @@ async def test_an_import_says_what_intake_refused(stack: Stack, tmp_path: Path) 
     lines = done.stdout.splitlines()
     assert any(line.startswith("wordy: refused: too_large: ") for line in lines)
     assert "plain: listed: super admins 0, seats everyone" in lines
-    assert lines[-1] == "1 changed, 1 refused, 0 as they were"
+    assert lines[-1] == "1 changed, 1 refused, 0 unchanged"

@@ -1,4 +1,4 @@
-"""A demo beside a stack in use: it touches nothing there, and refuses to play on it."""
+"""A demo next to a used stack changes nothing there, and refuses to run on it."""
 
 import asyncio
 import os
@@ -17,21 +17,21 @@ from tests.e2e.conftest import running
 from devstack.databases import DATABASES
 from devstack.stack import Stack
 from devstack.topics import topics
+from lab.broker import Broker
 from lab.proof.pipeline import Pipeline
+from lab.proof.published import FACT_TOPICS, read_published
 from lab.proof.tables import Tables
-from lab.proof.wire import FACT_TOPICS, read_wire
-from premium.broker import Broker
 from shared.basics.clock import elapsed_s, wait_at_most
 
 SECONDS_MAX: Final = 60
-LOOK_S: Final = 0.05
+POLL_S: Final = 0.05
 LINK: Final = re.compile(r"^(?P<whose>[^:]+): (?P<link>http\S+)$")
 PEOPLE: Final = {"Mara Kowalski, specialist", "Nora Lindqvist, lead"}
 
 RUNNING: Final = ("watermark", "outbox", "consumer_offset")
-"""What a stack at rest writes by itself: how far it has looked, and that on its way to a topic."""
-SAYS_TIME: Final = "breaches.v1"
-"""Grows by watermarks, which are none of the facts."""
+"""Tables that an idle stack changes: watermarks, and their records on the way to a topic."""
+WATERMARK_TOPIC: Final = "breaches.v1"
+"""Grows by watermarks, which do not count as facts."""
 TABLES: Final = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> ALL($1)
@@ -45,17 +45,17 @@ TIME: Final = "SELECT prosrc FROM pg_proc WHERE proname = 'premium_now'"
 
 
 @dataclass(frozen=True)
-class Played:
-    """A demo that ended. ``links`` are those it printed, by whose they are."""
+class FinishedDemo:
+    """A finished demo, with the printed links and their HTTP statuses, by person."""
 
     code: int | None
     out: str
     links: dict[str, str]
-    admitted: dict[str, list[int]]
+    statuses: dict[str, list[int]]
 
 
-async def demo(stack: Stack, *args: str) -> Played:
-    """Play a day with a stack's folder as home, and follow each link twice meanwhile."""
+async def demo(stack: Stack, *args: str) -> FinishedDemo:
+    """Run a day with a stack's folder as home, and use each link twice meanwhile."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "premium", "demo", "--once", *args),
         env={**os.environ, "PREMIUM_HOME": str(stack.folder), "COLUMNS": "200"},
@@ -65,28 +65,28 @@ async def demo(stack: Stack, *args: str) -> Played:
     assert process.stdout is not None
     lines: list[str] = []
     links: dict[str, str] = {}
-    admitted: dict[str, list[int]] = {}
+    statuses: dict[str, list[int]] = {}
     async for line in process.stdout:
         lines.append(line.decode().rstrip())
         if found := LINK.match(lines[-1]):
             links[found["whose"]] = found["link"]
-            admitted[found["whose"]] = [await signed_in(found["link"]) for _ in range(2)]
-    return Played(await process.wait(), "\n".join(lines), links, admitted)
+            statuses[found["whose"]] = [await signed_in(found["link"]) for _ in range(2)]
+    return FinishedDemo(await process.wait(), "\n".join(lines), links, statuses)
 
 
 async def signed_in(link: str) -> int:
-    """Sign in by a link from a browser that knows nobody; the last answer comes back."""
+    """Sign in by a link in a new browser; return the last HTTP status."""
     since, status = elapsed_s(), 0
     while status != HTTPStatus.SEE_OTHER and elapsed_s(since) < SECONDS_MAX:
         origin = {"origin": link.partition("/sign-in")[0], "sec-fetch-site": "same-origin"}
         async with httpx.AsyncClient(timeout=SECONDS_MAX) as browser:
             status = (await browser.post(link, headers=origin)).status_code
-        await wait_at_most(asyncio.Event().wait(), LOOK_S)
+        await wait_at_most(asyncio.Event().wait(), POLL_S)
     return status
 
 
 async def send(stack: Stack) -> None:
-    """Send a request as a customer of the stack would."""
+    """Send a request as a customer."""
     place = f"{stack.addresses.http('intake')}/v1/tickets"
     request = {
         "source": "app-form",
@@ -103,13 +103,13 @@ async def send(stack: Stack) -> None:
 
 
 async def fingerprint(stack: Stack) -> dict[str, str]:
-    """Digest each table, each database's notion of time, and all topics of a stack at rest."""
+    """Return digests of an idle stack's tables, time functions and topics."""
     tables = Tables({name: stack.addresses.dsn(name, owner=True) for name in DATABASES})
     broker = Broker(stack.addresses.kafka_bootstrap)
     await tables.start()
     try:
         while await Pipeline(broker, tables).unrest() is not None:
-            await wait_at_most(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), POLL_S)
         found = {}
         for name, database in tables.databases.items():
             async with database.session() as session:
@@ -119,8 +119,10 @@ async def fingerprint(stack: Stack) -> dict[str, str]:
                     found[f"{name}: {table}"] = str(rows)
         ends = await broker.ends(topic.name for topic in topics())
         facts = {place: end for place, end in ends.items() if place.topic in FACT_TOPICS}
-        grown = {str(place): str(end) for place, end in ends.items() if place.topic != SAYS_TIME}
-        return found | grown | {"facts": (await read_wire(broker.bootstrap, {}, facts)).digest}
+        grown = {
+            str(place): str(end) for place, end in ends.items() if place.topic != WATERMARK_TOPIC
+        }
+        return found | grown | {"facts": (await read_published(broker.bootstrap, {}, facts)).digest}
     finally:
         await broker.close()
         await tables.stop()
@@ -128,38 +130,38 @@ async def fingerprint(stack: Stack) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a stack of this file's own: time still changes what other tests leave on a shared one."""
+    """Run a separate stack, because tickets of other tests on a shared one would still change."""
     with running(tmp_path_factory.mktemp("beside")) as stack:
         yield stack
 
 
 @pytest.fixture
 async def used(stack: Stack) -> Stack:
-    """Give a stack that holds a ticket of a customer."""
+    """Return a stack with a customer's ticket."""
     await send(stack)
     return stack
 
 
-async def test_a_demo_leaves_the_stack_beside_it_untouched(used: Stack) -> None:
-    """Tables, topics and time are as before; each printed link says whose it is, and admits.
+async def test_a_demo_does_not_change_the_stack_beside_it(used: Stack) -> None:
+    """Tables, topics and time are unchanged; each printed link has its person, and signs in.
 
-    It does so again after it was used, for as long as the demo plays.
+    It does so repeatedly while the demo runs.
     """
     before = await fingerprint(used)
-    played = await demo(used)
-    assert played.code == 0, played.out
+    finished = await demo(used)
+    assert finished.code == 0, finished.out
     assert await fingerprint(used) == before
-    assert played.links.keys() == PEOPLE
-    assert set(map(tuple, played.admitted.values())) == {(HTTPStatus.SEE_OTHER,) * 2}
+    assert finished.links.keys() == PEOPLE
+    assert set(map(tuple, finished.statuses.values())) == {(HTTPStatus.SEE_OTHER,) * 2}
     assert not (used.folder / "demo").exists()
 
 
-async def test_a_demo_refuses_a_stack_with_tickets_of_others(used: Stack) -> None:
-    """Told to play here, it says how many there are and what to do, and changes nothing."""
+async def test_a_demo_refuses_a_stack_with_other_tickets(used: Stack) -> None:
+    """With `--here` it prints their number and what to do, and changes nothing."""
     before = await fingerprint(used)
-    played = await demo(used, "--here")
-    assert played.code == 1
+    finished = await demo(used, "--here")
+    assert finished.code == 1
     assert re.search(
-        r"premium: this stack holds \d+ tickets of others.* leave out --here", played.out
+        r"premium: this stack has \d+ tickets of other sources.* leave out --here", finished.out
     )
     assert await fingerprint(used) == before

@@ -1,4 +1,4 @@
-"""An operator's install of `premium` alone works by a profile on a stack that others started."""
+"""`premium` installed alone works by a profile on a stack that it did not start."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.e2e.test_one_ticket import now, request
 from tests.wheels import installed
 
 from devstack.stack import Stack
-from lab.demo.script import ROSTER
+from lab.demo.content import ROSTER
 from premium.profile import SERVICES
 from shared.events import TicketAssigned
 from shared.platform.api_keys import SCOPES
@@ -29,7 +29,7 @@ type Premium = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def profile(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a profile as an operator would: addresses, and files of keys and of a DSN."""
+    """Write an operator's profile: addresses, and files with keys and DSNs."""
     folder = tmp_path_factory.mktemp("operator")
     lines = [f'kafka.bootstrap = "{stack.addresses.kafka_bootstrap}"']
     for service in SERVICES:
@@ -48,9 +48,9 @@ def profile(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def premium(profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Premium:
-    """Give the command of an environment that holds nothing but `premium`, in a folder of its own.
+    """Return the command of an environment with `premium` alone, run in an empty folder.
 
-    By turns the profile is named by its option and by the environment.
+    The option and the environment name the profile in turn.
     """
     program = installed("premium", tmp_path_factory.mktemp("wheel")) / "premium"
     elsewhere = tmp_path_factory.mktemp("elsewhere")
@@ -62,10 +62,10 @@ def premium(profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Premium:
     )
     runs: list[str] = []
 
-    def run(*words: str, given: str = "") -> str:
+    def run(*arguments: str, given: str = "") -> str:
         options, extra = named[len(runs) % 2]
         ran = subprocess.run(
-            [program, *options, *words],
+            [program, *options, *arguments],
             cwd=elsewhere,
             env={**env, **extra},
             input=given,
@@ -83,7 +83,7 @@ def premium(profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Premium:
 
 
 def test_lists_are_published_and_read_back(premium: Premium, tmp_path: Path) -> None:
-    """Accounts are answered by intake; what is published already changes nothing."""
+    """Intake replies about accounts; importing the same again changes nothing."""
     file = tmp_path / "accounts.csv"
     file.write_text(
         "account_id,since,super_admins,seats\noperated,2026-01-01T00:00:00Z,ada,everyone\n"
@@ -96,10 +96,14 @@ def test_lists_are_published_and_read_back(premium: Premium, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("service", "scope"),
-    [("intake", "tickets:write"), ("router", "desk:act"), ("sla-monitor", "clocks:read")],
+    [
+        ("intake", "tickets:write"),
+        ("router", "desk:act"),
+        ("sla-monitor", "clocks:read"),
+    ],
 )
-def test_keys_are_made_replaced_and_ended(premium: Premium, service: str, scope: str) -> None:
-    """In the database of each service that has keys."""
+def test_keys_are_made_replaced_and_revoked(premium: Premium, service: str, scope: str) -> None:
+    """This works for each service with an API."""
     where = ("--service", service)
     first = premium("keys", "create", "operator", "profile", "--scope", scope, *where).strip()
     second = premium("keys", "rotate", "operator", "profile", *where).strip()
@@ -109,8 +113,8 @@ def test_keys_are_made_replaced_and_ended(premium: Premium, service: str, scope:
         assert f"{prefix}  operator profile: revoked" in premium("keys", "list", *where)
 
 
-def test_webhooks_are_put_in_force_and_taken_out(premium: Premium) -> None:
-    """In intake's database."""
+def test_webhooks_are_applied_and_removed(premium: Premium) -> None:
+    """They are stored in intake's database."""
     premium("webhooks", "apply", str(EXAMPLES / "webhooks-hubspot.yaml"))
     assert HUBSPOT in premium("webhooks", "list")
     premium("webhooks", "remove", HUBSPOT)
@@ -120,7 +124,7 @@ def test_webhooks_are_put_in_force_and_taken_out(premium: Premium) -> None:
 async def test_a_ticket_is_explained(
     premium: Premium, stack: Stack, http: httpx.AsyncClient, watch: Watch
 ) -> None:
-    """By the URLs and keys of sla-monitor and router."""
+    """The command uses the URLs and keys of sla-monitor and router."""
     form = request(await now(stack))
     answer = await http.post(f"{stack.addresses.http('intake')}/v1/tickets", json=form)
     ticket_id = UUID(answer.json()["ticket_id"])
@@ -136,7 +140,7 @@ async def test_a_ticket_is_explained(
 
 
 async def test_a_record_is_sent_and_read(premium: Premium, stack: Stack) -> None:
-    """By the brokers of the profile; dead letters are found in the databases."""
+    """The commands use the profile's brokers; dead letters are read from the databases."""
     form = request(await now(stack))
     key = f"{form['source']}/{form['external_id']}"
     premium("produce", "inbound.v1", key, given=json.dumps(form))

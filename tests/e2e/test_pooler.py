@@ -11,12 +11,12 @@ import pytest
 from tests.pgbouncer import Mode, pgbouncer, through
 
 from devstack.stack import Stack
-from lab.demo.script import ROSTER
-from premium.accounts.publication import publish as publish_accounts
+from lab.demo.content import ROSTER
+from premium.accounts.topic import publish as publish_accounts
 from premium.profile import SERVICES
-from premium.roster.files import read as read_roster
-from premium.roster.publication import publish
+from premium.roster.topic import publish
 from shared.events import ClockStarted, Event, NotificationSent, TicketAccepted, TicketAssigned
+from shared.listings import read_roster
 from shared.platform import dead_letters, postgres
 from shared.platform.postgres import Database
 from shared.testing.builders import an_account
@@ -25,14 +25,14 @@ TICKETS: Final = 25
 
 
 class Watch(Protocol):
-    """The fixture: reads facts as they are published."""
+    """The fixture that reads facts as they are published."""
 
     async def until(self, ticket_id: UUID, *types: type[Event]) -> object:
-        """Wait until these were published of a ticket."""
+        """Wait for a ticket's facts of these types."""
 
 
 def database(service: str) -> str:
-    """Name a service's database."""
+    """Return the name of a service's database."""
     return service.replace("-", "_")
 
 
@@ -40,7 +40,7 @@ def database(service: str) -> str:
 def stack(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Run everything, with a PgBouncer between the services and their databases."""
+    """Run a stack with a PgBouncer between the services and their databases."""
     mode: Mode = request.param
     home = tmp_path_factory.mktemp("stack")
     servers = Stack(home)
@@ -60,7 +60,7 @@ def stack(
 
 
 def request_at(now: datetime) -> dict[str, Any]:
-    """Fill in the form."""
+    """Make a request of the form."""
     return {
         "source": "app-form",
         "external_id": str(uuid4()),
@@ -74,8 +74,8 @@ def request_at(now: datetime) -> dict[str, Any]:
     }
 
 
-async def parked(stack: Stack) -> list[str]:
-    """Read why anything was parked, in whichever service."""
+async def dead_letters_of(stack: Stack) -> list[str]:
+    """Read the reasons of all services' dead letters."""
     reasons: list[str] = []
     for service in SERVICES:
         db = Database(stack.addresses.dsn(database(service)), service="test")
@@ -87,7 +87,7 @@ async def parked(stack: Stack) -> list[str]:
 
 
 async def now(stack: Stack) -> datetime:
-    """Ask the stack what time it is."""
+    """Return the stack's business time."""
     db = Database(stack.addresses.dsn("intake"), service="test")
     await db.start()
     async with db.session() as session:
@@ -96,14 +96,14 @@ async def now(stack: Stack) -> datetime:
     return moment
 
 
-async def test_tickets_go_their_way_behind_a_pooler(
+async def test_tickets_are_processed_behind_a_pooler(
     stack: Stack, http: httpx.AsyncClient, watch: Watch
 ) -> None:
-    """All at once and each as ever; no service ends, nothing is parked, no part stumbles."""
+    """No service ends, there is no dead letter, and no part fails."""
     processes = {state.name: state.pid for state in await stack.states()}
     at = await now(stack)
-    door = f"{stack.addresses.http('intake')}/v1/tickets"
-    posts = (http.post(door, json=request_at(at)) for _ in range(TICKETS))
+    place = f"{stack.addresses.http('intake')}/v1/tickets"
+    posts = (http.post(place, json=request_at(at)) for _ in range(TICKETS))
     for answer in await asyncio.gather(*posts):
         assert answer.status_code == 202, answer.text
         ticket_id = UUID(answer.json()["ticket_id"])
@@ -111,7 +111,7 @@ async def test_tickets_go_their_way_behind_a_pooler(
     states = await stack.states()
     assert [state.reason for state in states if state.reason is not None] == []
     assert {state.name: state.pid for state in states} == processes
-    assert await parked(stack) == []
+    assert await dead_letters_of(stack) == []
     for service in SERVICES:
         log = stack.log(service).read_text()
         assert "part_failed" not in log

@@ -1,4 +1,4 @@
-"""A log goes through the running stack by `premium replay`, and is accounted for."""
+"""`premium replay` sends a log through the running stack, and verifies the result."""
 
 import asyncio
 import os
@@ -33,20 +33,20 @@ facts:
   - {fact: resolved, is: {state: resolved}}
   - {fact: noted, is: {state: works}}
 """
-LIVES = (
+COURSES = (
     (("Open", 0), ("Works", 30), ("Done", 200)),
     (("Open", 0), ("Works", 90)),
     (("Open", 0), ("Waits", 20), ("Done", 200)),
     (("Open", 0),),
 )
-"""Answered in time, too late, after a wait, and never: states with their minutes."""
+"""Courses of a ticket, as states with their minutes: answered, late, after a wait, never."""
 TICKETS = 20
 SPEED = "3600"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int | None
     out: str
@@ -55,7 +55,7 @@ class Ended:
 
 @pytest.fixture
 def empty_stack(tmp_path: Path) -> Iterator[Stack]:
-    """Run a stack that nobody else has used; a replay goes there only when told `--here`."""
+    """Run an unused stack, to which a replay goes with `--here`."""
     stack = Stack(tmp_path / "stack")
     asyncio.run(stack.up())
     yield stack
@@ -78,11 +78,11 @@ async def premium(stack: Stack, *args: str) -> Ended:
 
 
 def written(folder: Path) -> tuple[str, str]:
-    """Write a log of a few hours: tickets live one of LIVES in turn; and a bad row."""
+    """Write a log of a few hours, with one of COURSES for each ticket in turn, and a bad row."""
     noon = datetime(2020, 1, 6, 12, tzinfo=UTC)
     rows = ["id,at,status", "0,noon,Open"]
     for ticket in range(TICKETS):
-        for state, minute in LIVES[ticket % len(LIVES)]:
+        for state, minute in COURSES[ticket % len(COURSES)]:
             at = noon + timedelta(minutes=ticket + minute)
             rows.append(f"{ticket},{at.isoformat()},{state}")
     log, mapping = folder / "log.csv", folder / "map.yaml"
@@ -91,8 +91,8 @@ def written(folder: Path) -> tuple[str, str]:
     return str(log), str(mapping)
 
 
-async def real_time(stack: Stack) -> bool:
-    """Tell whether every database judges by real time."""
+async def runs_in_real_time(stack: Stack) -> bool:
+    """Return whether every database uses real time."""
     tables = Tables({name: stack.addresses.dsn(name, owner=True) for name in DATABASES})
     await tables.start()
     try:
@@ -106,10 +106,10 @@ async def real_time(stack: Stack) -> bool:
     return all(abs(moment - real) < timedelta(minutes=1) for moment in times)
 
 
-def test_log_is_replayed_at_speed(empty_stack: Stack, tmp_path: Path) -> None:
-    """Every row is accounted for, promises come to what the log says, and time is real again."""
+def test_a_log_is_replayed_at_speed(empty_stack: Stack, tmp_path: Path) -> None:
+    """Every row is counted, promises have the outcomes of the log, and real time is restored."""
     log, mapping = written(tmp_path)
-    account = tmp_path / "report.json"
+    report_file = tmp_path / "report.json"
     args = (
         "replay",
         log,
@@ -118,23 +118,23 @@ def test_log_is_replayed_at_speed(empty_stack: Stack, tmp_path: Path) -> None:
         "--speed",
         SPEED,
         "--report",
-        str(account),
+        str(report_file),
         "--here",
     )
     ended = asyncio.run(premium(empty_stack, *args))
     assert (ended.code, ended.err.count("Traceback")) == (0, 0), ended
     assert "log.csv: 55 of 55 documents" in ended.err
-    report = Report.model_validate_json(account.read_text())
+    report = Report.model_validate_json(report_file.read_text())
     assert report.is_whole
     (refusal,) = report.rows.refusals
-    assert refusal.startswith("log.csv:2: column 'at': 'noon' is no time in the format iso")
-    assert (report.rows.read, report.rows.told, report.rows.refused) == (46, 45, 1)
+    assert refusal.startswith("log.csv:2: column 'at': 'noon' is not a time in the format iso")
+    assert (report.rows.read, report.rows.with_documents, report.rows.refused) == (46, 45, 1)
     assert report.clocks == {"met": 10, "met, breached": 5, "running, breached": 5}
     assert report.tickets == report.published["premium.ticket.accepted.v1"] == TICKETS
     assert report.published["premium.ticket.noted.v1"] == 10
     assert (report.claims.made, report.claims.started_as_standard) == (TICKETS, TICKETS)
-    assert asyncio.run(real_time(empty_stack))
+    assert asyncio.run(runs_in_real_time(empty_stack))
 
     again = asyncio.run(premium(empty_stack, *args))
     assert again.code == 1
-    assert "a replay moves time and needs an empty stack" in again.err
+    assert "a replay changes time and needs an empty stack" in again.err

@@ -38,7 +38,7 @@ SEPARATOR: Final = b"\x1e"
 SPECIALIST: Final = "mara"
 KCAT: Final = '''\
 #!{python}
-"""Stands in for kcat, and knows no more of it than the docs use."""
+"""Replaces kcat, with only those options that the docs use."""
 import subprocess, sys, tomllib
 with open(".premium/profile.toml", "rb") as profile:
     bootstrap = tomllib.load(profile)["kafka"]["bootstrap"]
@@ -246,7 +246,7 @@ def test_the_ticket_answered_in_the_inbox_has_its_promise_met(answers: list[str]
     assert re.search(r"^First response: (?:kept|met)", answers[5], re.MULTILINE)
 
 
-def test_kafka_is_answered_on_receipts(answers: list[str]) -> None:
+def test_a_request_by_kafka_has_a_receipt_on_the_topic(answers: list[str]) -> None:
     """The receipt has the key that README names."""
     [receipt] = receipts(answers[6])
     assert_promised(receipt, "phone/P-1001")
@@ -259,8 +259,8 @@ def test_a_signed_webhook_is_answered_and_has_a_receipt(answers: list[str]) -> N
     assert_promised(receipt, "helpdesk/12")
 
 
-def test_python_is_answered_as_curl_is(answers: list[str]) -> None:
-    """It prints each promise, and the receipt."""
+def test_python_gets_the_same_answer_as_curl(answers: list[str]) -> None:
+    """The example prints each promise, and the receipt."""
     [receipt] = receipts(answers[8])
     assert_promised(receipt, "chat/C-1001")
     printed = [line.split(" due at ")[1] for line in answers[8].splitlines() if " due at " in line]

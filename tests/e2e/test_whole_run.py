@@ -1,4 +1,4 @@
-"""What was sent in confidence stays where it belongs, whatever happens to it."""
+"""Confidential content and secrets do not leak, whatever happens to the messages."""
 
 import json
 from collections.abc import AsyncIterator, Iterable
@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from devstack.stack import Stack
-from premium.accounts.publication import publish as publish_accounts
-from premium.records import consumed, produced, to_the_end
+from premium.accounts.topic import publish as publish_accounts
+from premium.records import consumed, produced
+from premium.topics import read_to_end
 from shared.events import Event, NotificationSent, TicketAccepted
 from shared.platform import dead_letters, postgres
 from shared.platform.postgres import Database
@@ -24,23 +25,23 @@ SERVICES: Final = ("intake", "router", "sla-monitor", "notifier")
 PERSON: Final = "canary-person-6b1f"
 SUBJECT: Final = "canary-subject-6b1f"
 BODY: Final = "canary-body-6b1f"
-WORD: Final = "canary-key-6b1f"
+IDEMPOTENCY_KEY: Final = "canary-key-6b1f"
 NUMBER: Final = "301234567"
-PRIVATE: Final = (PERSON, SUBJECT, BODY, WORD, NUMBER)
+PRIVATE: Final = (PERSON, SUBJECT, BODY, IDEMPOTENCY_KEY, NUMBER)
 FORGED: Final = "pk_canary06_" + "A" * 43
 AS_UPSTREAM_SENT_IT: Final = "inbound.v1"
-"""Kept for a day (docs/erasure.md)."""
+"""Its records are kept for a day (docs/erasure.md)."""
 
 
 class Watch(Protocol):
-    """The fixture: reads facts as they are published."""
+    """The fixture that reads facts as they are published."""
 
     async def until(self, ticket_id: UUID, *types: type[Event]) -> object:
-        """Wait until these were published of a ticket."""
+        """Wait for a ticket's facts of these types."""
 
 
 def written(at: str, **changes: object) -> dict[str, Any]:
-    """Write a request that is all confidence."""
+    """Make a request with confidential content in every field."""
     return {
         "source": "app-form",
         "external_id": str(uuid4()),
@@ -58,16 +59,16 @@ def written(at: str, **changes: object) -> dict[str, Any]:
 
 @pytest.fixture
 async def sent(stack: Stack, http: httpx.AsyncClient, watch: Watch) -> list[str]:
-    """Send by every door what is good and what is faulty, and see the mail go out.
+    """Send valid and invalid messages by every API and by Kafka, and wait for the mail.
 
-    The secrets of the whole run come back.
+    Returns the secrets of the whole run.
     """
     await publish_accounts(
         stack.profile, [an_account(account_id="canaries", super_admins=[], seats="everyone")]
     )
     at = await noon(stack)
     place = stack.addresses.http("intake")
-    key = {"idempotency-key": WORD}
+    key = {"idempotency-key": IDEMPOTENCY_KEY}
     good = await http.post(f"{place}/v1/tickets", json=written(at), headers=key)
     assert good.status_code == 202, good.text
     faulty = [
@@ -80,13 +81,13 @@ async def sent(stack: Stack, http: httpx.AsyncClient, watch: Watch) -> list[str]
         ),
     ]
     assert {answer.status_code // 100 for answer in faulty} == {4}
-    await by_kafka(stack, [BODY], written(at), written(at, channel=BODY))
+    await send_by_kafka(stack, [BODY], written(at), written(at, channel=BODY))
     await watch.until(UUID(good.json()["ticket_id"]), TicketAccepted, NotificationSent)
     return [FORGED, *secrets(stack)]
 
 
 async def noon(stack: Stack) -> str:
-    """Ask the stack what time it is."""
+    """Return the stack's business time."""
     async with connected(stack) as db, db.session() as session:
         return (await postgres.now(session)).isoformat()
 
@@ -102,26 +103,26 @@ async def connected(stack: Stack) -> AsyncIterator[Database]:
         await db.stop()
 
 
-async def by_kafka(stack: Stack, *contents: Any) -> None:  # noqa: ANN401 - JSON is any
-    """Send to `inbound.v1` what nobody can be told of, and documents; see what became of each."""
+async def send_by_kafka(stack: Stack, *contents: Any) -> None:  # noqa: ANN401 - JSON is any
+    """Send an unreadable message and documents to `inbound.v1`, and wait for their results."""
     bootstrap = stack.addresses.kafka_bootstrap
     for content in contents:
         await produced(bootstrap, "inbound.v1", PERSON.encode(), json.dumps(content).encode())
-    (unknown, *told) = contents
-    for content in told:
+    (unknown, *facts) = contents
+    for content in facts:
         name = f"{content['source']}/{content['external_id']}"
         assert await consumed(bootstrap, "receipts.v1", name.encode())
-    assert json.dumps(unknown).encode() in await parked(stack)
+    assert json.dumps(unknown).encode() in await dead_letters_of(stack)
 
 
-async def parked(stack: Stack) -> list[bytes | None]:
-    """Read what intake's dead letters hold."""
+async def dead_letters_of(stack: Stack) -> list[bytes | None]:
+    """Read the values of intake's dead letters."""
     async with connected(stack) as db, db.session() as session:
         return [letter.value for letter in await dead_letters.all_parked(session)]
 
 
 def secrets(stack: Stack) -> list[str]:
-    """Gather what nobody but its holder may see."""
+    """Return all secrets of the stack."""
     kept = json.loads((stack.folder / "stack.json").read_text())
     files = (stack.folder / "webhook-secrets").glob("*")
     return [
@@ -132,7 +133,7 @@ def secrets(stack: Stack) -> list[str]:
 
 
 async def topics(bootstrap: str) -> set[str]:
-    """List all topics that are ours."""
+    """List the stack's topics."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -142,7 +143,7 @@ async def topics(bootstrap: str) -> set[str]:
 
 
 async def records(bootstrap: str, names: Iterable[str]) -> bytes:
-    """Read all that stands on topics: keys, values and headers."""
+    """Read the keys, values and headers of all records on topics."""
     consumer = AIOKafkaConsumer(
         *names,
         bootstrap_servers=bootstrap,
@@ -152,7 +153,7 @@ async def records(bootstrap: str, names: Iterable[str]) -> bytes:
     parts: list[bytes] = []
     await consumer.start()
     try:
-        async for found in to_the_end(consumer):
+        async for found in read_to_end(consumer):
             for record in found:
                 texts = (text for _, text in record.headers)
                 parts += [record.key or b"", record.value or b"", *texts]
@@ -161,36 +162,36 @@ async def records(bootstrap: str, names: Iterable[str]) -> bytes:
     return b"\n".join(parts)
 
 
-def found_in(text: bytes, sought: Iterable[str]) -> set[str]:
-    """Find which of some words stand in a text."""
-    return {word for word in sought if word.encode() in text}
+def contained_in(text: bytes, sought: Iterable[str]) -> set[str]:
+    """Return those texts that occur in another."""
+    return {one for one in sought if one.encode() in text}
 
 
 def logs(folder: Path) -> bytes:
-    """Read what all services have logged in this run."""
+    """Read the logs of all services."""
     return b"\n".join((folder / "logs" / f"{service}.log").read_bytes() for service in SERVICES)
 
 
 async def test_nothing_private_and_no_secret_leaks(
     stack: Stack, http: httpx.AsyncClient, sent: list[str]
 ) -> None:
-    """Not in logs, figures, mails, nor Kafka and the trace headers there; all of the run.
+    """They are not in logs, metrics, mails, nor in Kafka's records and trace headers.
 
-    The search finds them where they belong, so it would find them elsewhere.
+    The search finds them in the inbound topic, so it would find them elsewhere.
     """
     bootstrap = stack.addresses.kafka_bootstrap
     sought = [*PRIVATE, *sent]
     figures = [await http.get(f"{stack.addresses.http(s)}/metrics") for s in SERVICES]
     public = await topics(bootstrap) - {AS_UPSTREAM_SENT_IT}
     assert {"tickets.v1", "receipts.v1", "intake.dead-letters.v1"} <= public
-    assert found_in(logs(stack.folder), sought) == set()
-    assert found_in(b"\n".join(figure.content for figure in figures), sought) == set()
-    assert found_in(await records(bootstrap, public), sought) == set()
+    assert contained_in(logs(stack.folder), sought) == set()
+    assert contained_in(b"\n".join(figure.content for figure in figures), sought) == set()
+    assert contained_in(await records(bootstrap, public), sought) == set()
     assert (
-        found_in((await http.get(f"{stack.addresses.mail_page}/mails.json")).content, sought)
+        contained_in((await http.get(f"{stack.addresses.mail_page}/mails.json")).content, sought)
         == set()
     )
     upstream = await records(bootstrap, [AS_UPSTREAM_SENT_IT])
-    assert found_in(upstream, sought) == {PERSON, SUBJECT, BODY, NUMBER}
+    assert contained_in(upstream, sought) == {PERSON, SUBJECT, BODY, NUMBER}
     assert b"service_ready" in logs(stack.folder)
     assert b"premium_" in figures[0].content

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack.stack import Stack
-from premium.accounts.publication import publish
+from premium.accounts.topic import publish
 from premium.keys.store import connected
 from premium.webhooks.command import apply_connections
 from shared.testing.builders import an_account

@@ -34,7 +34,7 @@ EVASIONS = re.compile(r"pytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b|\bsl
 CONSUMERS = re.compile(r"\bAIOKafkaConsumer\(")
 CONSUMER_PLACES = {
     "shared/src/shared/platform/record_batches.py",
-    "deploy/lab/src/lab/bench/stage.py",  # the bare floor of a bench
+    "deploy/lab/src/lab/bench/baseline_process.py",  # the baseline of a benchmark
 }
 MACHINE_PATHS = re.compile(r"(?<![\w.$}])/(root|home/\w+|Users/\w+|work)/")
 

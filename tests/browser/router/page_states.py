@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from playwright.async_api import Browser, Page
-from tests.browser.inbox_server import Desk
+from tests.browser.inbox_server import InboxServer
 
 from shared.events import ClockPaused, CustomerReplied, TicketResolved, TicketResponded
 from shared.sla.promises import Channel
@@ -12,27 +12,27 @@ from shared.testing.builders import a_clock, a_fact, a_specialist, a_ticket
 
 __all__ = ["STATES", "a_busy_day"]
 
-type State = Callable[[Desk, Browser], Awaitable[Page]]
+type State = Callable[[InboxServer, Browser], Awaitable[Page]]
 
 BERLIN: Final = {"zone": "Europe/Berlin", "hours": {"mon-fri": ["09:00-18:00"]}}
 NIGHT: Final = {"zone": "Asia/Tokyo", "hours": {"mon-fri": ["09:00-18:00"]}}
 MINE: Final = "#lists section:has(#mine) [data-row] > a"
 
 
-async def a_busy_day(desk: Desk) -> None:
+async def a_busy_day(desk: InboxServer) -> None:
     """Let Mara have some of everything, Jonas be full, and one ticket wait."""
     room: dict[Channel, int] = {"email": 4, "phone": 1, "chat": 1}
-    await desk.given(
+    await desk.handle(
         a_specialist("mara", capacity=room, shifts=BERLIN, team="emea"),
         a_ticket("done", account_id="northwind", after_min=-30),
         a_ticket("answered", account_id="initech", after_min=-25),
     )
-    await desk.given(
+    await desk.handle(
         a_fact(TicketResponded, "done", after_min=-12),
         a_fact(TicketResolved, "done", after_min=-8),
         a_fact(TicketResponded, "answered", after_min=-4),
     )
-    await desk.given(
+    await desk.handle(
         a_ticket("over", account_id="umbrella", after_min=-64),
         a_ticket("critical", account_id="northwind", severity="business_critical", after_min=-25),
         a_ticket("plain", account_id="acme"),
@@ -47,17 +47,17 @@ async def a_busy_day(desk: Desk) -> None:
     )
 
 
-async def _empty(desk: Desk, browser: Browser) -> Page:
-    await desk.given(a_specialist("mara"))
+async def _empty(desk: InboxServer, browser: Browser) -> Page:
+    await desk.handle(a_specialist("mara"))
     return await desk.page_of(browser, "mara")
 
 
-async def _busy(desk: Desk, browser: Browser) -> Page:
+async def _busy(desk: InboxServer, browser: Browser) -> Page:
     await a_busy_day(desk)
     return await desk.page_of(browser, "mara")
 
 
-async def _ticket(desk: Desk, browser: Browser) -> Page:
+async def _ticket(desk: InboxServer, browser: Browser) -> Page:
     page = await _busy(desk, browser)
     await page.locator(MINE, has_text="northwind").click()
     await page.get_by_text("Timeline").wait_for()
@@ -66,7 +66,7 @@ async def _ticket(desk: Desk, browser: Browser) -> Page:
     return page
 
 
-async def _details_away(desk: Desk, browser: Browser) -> Page:
+async def _details_away(desk: InboxServer, browser: Browser) -> Page:
     page = await _busy(desk, browser)
     await page.locator(MINE, has_text="acme").click()
     await page.get_by_text("Timeline").wait_for()
@@ -75,7 +75,7 @@ async def _details_away(desk: Desk, browser: Browser) -> Page:
     return page
 
 
-async def _done(desk: Desk, browser: Browser) -> Page:
+async def _done(desk: InboxServer, browser: Browser) -> Page:
     page = await _ticket(desk, browser)
     await page.keyboard.press("Escape")
     await page.keyboard.press("c")
@@ -83,10 +83,10 @@ async def _done(desk: Desk, browser: Browser) -> Page:
     return page
 
 
-async def _replied(desk: Desk, browser: Browser) -> Page:
+async def _replied(desk: InboxServer, browser: Browser) -> Page:
     """One of those answered is back, and another waits for the customer."""
     page = await _busy(desk, browser)
-    await desk.given(
+    await desk.handle(
         a_fact(TicketResponded, "seat", after_min=1),
         a_fact(CustomerReplied, "answered", after_min=1),
         a_clock(ClockPaused, "plain", after_min=1),
@@ -97,7 +97,7 @@ async def _replied(desk: Desk, browser: Browser) -> Page:
     return page
 
 
-async def _call(desk: Desk, browser: Browser) -> Page:
+async def _call(desk: InboxServer, browser: Browser) -> Page:
     page = await _busy(desk, browser)
     await page.keyboard.press("j")
     await page.keyboard.press("a")
@@ -110,31 +110,31 @@ async def _call(desk: Desk, browser: Browser) -> Page:
     return page
 
 
-async def _keys(desk: Desk, browser: Browser) -> Page:
+async def _keys(desk: InboxServer, browser: Browser) -> Page:
     page = await _busy(desk, browser)
     await page.keyboard.press("?")
     await page.get_by_role("dialog").wait_for()
     return page
 
 
-async def _stale(desk: Desk, browser: Browser) -> Page:
+async def _stale(desk: InboxServer, browser: Browser) -> Page:
     page = await _busy(desk, browser)
-    await desk.cut()
+    await desk.stop()
     await page.wait_for_selector("body[data-live=stale]")
     return page
 
 
-async def _new_rows(desk: Desk, browser: Browser) -> Page:
+async def _new_rows(desk: InboxServer, browser: Browser) -> Page:
     page = await _busy(desk, browser)
     await page.keyboard.press("j")
     await page.keyboard.press("j")
-    await desk.given(a_fact(TicketResponded, "seat", after_min=2))
-    await desk.given(a_ticket("new", account_id="tyrell", after_min=1))
+    await desk.handle(a_fact(TicketResponded, "seat", after_min=2))
+    await desk.handle(a_ticket("new", account_id="tyrell", after_min=1))
     await page.get_by_role("button", name="1 new").wait_for()
     return page
 
 
-async def _lead(desk: Desk, browser: Browser) -> Page:
+async def _lead(desk: InboxServer, browser: Browser) -> Page:
     await a_busy_day(desk)
     page = await desk.page_of(browser, "lea", lead=True, path="/inbox/lead")
     await page.locator("[data-row] > a", has_text="wayne").click()
@@ -144,31 +144,31 @@ async def _lead(desk: Desk, browser: Browser) -> Page:
     return page
 
 
-async def _lead_empty(desk: Desk, browser: Browser) -> Page:
-    await desk.given(a_specialist("lea"))
+async def _lead_empty(desk: InboxServer, browser: Browser) -> Page:
+    await desk.handle(a_specialist("lea"))
     return await desk.page_of(browser, "lea", lead=True, path="/inbox/lead?language=ja")
 
 
-async def _denied(desk: Desk, browser: Browser) -> Page:
+async def _denied(desk: InboxServer, browser: Browser) -> Page:
     page = await _empty(desk, browser)
     await page.goto(f"{desk.address}/inbox/lead")
     return page
 
 
-async def _signed_out(desk: Desk, browser: Browser) -> Page:
+async def _signed_out(desk: InboxServer, browser: Browser) -> Page:
     page = await _empty(desk, browser)
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_text("You are signed out").wait_for()
     return page
 
 
-async def _link(desk: Desk, browser: Browser) -> Page:
+async def _link(desk: InboxServer, browser: Browser) -> Page:
     page = await (await browser.new_context()).new_page()
     await page.goto(await desk.link("mara", lead=True))
     return page
 
 
-async def _spent_link(desk: Desk, browser: Browser) -> Page:
+async def _spent_link(desk: InboxServer, browser: Browser) -> Page:
     page = await (await browser.new_context()).new_page()
     await page.goto(f"{desk.address}/sign-in/link/used-up")
     return page

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
-from tests.browser.inbox_server import Desk, opened
-from tests.browser.provider import providing
+from tests.browser.inbox_server import InboxServer, serving_inbox
+from tests.browser.provider import running_provider
 
 from shared.testing.builders import a_specialist
 from shared.testing.databases import MakeDatabase
@@ -19,18 +19,18 @@ PEOPLE: Final = {
 
 
 @pytest.fixture
-async def desk(database: MakeDatabase) -> AsyncIterator[Desk]:
+async def desk(database: MakeDatabase) -> AsyncIterator[InboxServer]:
     """Serve the pages; people sign in at the provider, which gives groups for their scope."""
-    async with providing() as provider:
+    async with running_provider() as provider:
         settings = provider.settings(scopes="openid profile groups")
-        async with opened(await database("router"), oidc=settings) as desk:
+        async with serving_inbox(await database("router"), oidc=settings) as desk:
             await provider.serve(desk.address, PEOPLE)
-            await desk.given(a_specialist("ann"), a_specialist("ben"))
+            await desk.handle(a_specialist("ann"), a_specialist("ben"))
             yield desk
 
 
 @pytest.fixture
-async def page(chromium: Browser, desk: Desk) -> AsyncIterator[Page]:
+async def page(chromium: Browser, desk: InboxServer) -> AsyncIterator[Page]:
     """Open a window at the sign-in; what the provider's pages would fetch from afar is cut off."""
 
     async def near(route: Route) -> None:
@@ -54,7 +54,7 @@ async def at_the_provider(page: Page, login: str) -> None:
     await page.get_by_role("button", name="Continue").click()
 
 
-async def test_what_the_id_token_does_not_say_is_asked_for(desk: Desk, page: Page) -> None:
+async def test_what_the_id_token_does_not_say_is_asked_for(desk: InboxServer, page: Page) -> None:
     """By default it says ``sub`` alone: the name and the groups come from UserInfo."""
     await at_the_provider(page, "u-17")
     await page.wait_for_url(f"{desk.address}/inbox")
@@ -62,7 +62,7 @@ async def test_what_the_id_token_does_not_say_is_asked_for(desk: Desk, page: Pag
     await page.wait_for_url(f"{desk.address}/inbox/lead")
 
 
-async def test_who_signs_out_is_signed_out_at_the_provider(desk: Desk, page: Page) -> None:
+async def test_who_signs_out_is_signed_out_at_the_provider(desk: InboxServer, page: Page) -> None:
     """The next who sits down there is asked who they are, and gets in as nobody else."""
     await at_the_provider(page, "u-17")
     await page.wait_for_url(f"{desk.address}/inbox")

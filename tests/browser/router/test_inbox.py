@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from playwright.async_api import Browser, Page, Request, Route, expect
-from tests.browser.inbox_server import Desk
+from tests.browser.inbox_server import InboxServer
 from tests.browser.router.page_states import a_busy_day
 
 from shared.events import TicketResponded
@@ -16,7 +16,7 @@ SAID: Final = "SELECT said FROM presence"
 BYTES_MAX: Final = 150_000
 
 
-async def read(desk: Desk, statement: str, *args: object) -> list[tuple[Any, ...]]:
+async def read(desk: InboxServer, statement: str, *args: object) -> list[tuple[Any, ...]]:
     """Run a query."""
     async with desk.db.session() as session:
         return [tuple(row) for row in await session.fetch(statement, *args)]
@@ -33,7 +33,7 @@ async def press(page: Page, *keys: str) -> None:
         await page.keyboard.press(key)
 
 
-async def test_a_day_needs_no_mouse(desk: Desk, chromium: Browser) -> None:
+async def test_a_day_needs_no_mouse(desk: InboxServer, chromium: Browser) -> None:
     """Accept, open, confirm, answer, hand back, go away and come back: by keys alone."""
     await a_busy_day(desk)
     page = await desk.page_of(chromium, "mara")
@@ -67,7 +67,7 @@ async def test_a_day_needs_no_mouse(desk: Desk, chromium: Browser) -> None:
     assert kinds == ["accept", "confirm", "respond", "hand_back"]
 
 
-async def test_letters_act_only_where_they_are_wanted(desk: Desk, chromium: Browser) -> None:
+async def test_letters_act_only_where_they_are_wanted(desk: InboxServer, chromium: Browser) -> None:
     """Whoever switches them off, because they dictate, say, is not surprised by them."""
     await a_busy_day(desk)
     page = await desk.page_of(chromium, "mara")
@@ -82,10 +82,10 @@ async def test_letters_act_only_where_they_are_wanted(desk: Desk, chromium: Brow
 
 
 async def test_two_specialists_and_a_lead_see_each_others_acts(
-    desk: Desk, chromium: Browser
+    desk: InboxServer, chromium: Browser
 ) -> None:
     """At once: what one declines rings at the other; what the lead moves changes pages."""
-    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
+    await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
     ann = await desk.page_of(chromium, "ann")
     ben = await desk.page_of(chromium, "ben")
     await expect(row(ann, "acme")).to_be_visible()
@@ -112,9 +112,11 @@ async def test_two_specialists_and_a_lead_see_each_others_acts(
     await expect(row(ben, "acme")).to_have_count(0)
 
 
-async def test_a_move_on_its_way_cannot_be_pressed_again(desk: Desk, chromium: Browser) -> None:
+async def test_a_move_on_its_way_cannot_be_pressed_again(
+    desk: InboxServer, chromium: Browser
+) -> None:
     """Until its answer is there, as with every other act; and the browser has no complaint."""
-    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
+    await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
     lead = await desk.page_of(chromium, "ann", lead=True)
     complaints: list[str] = []
     lead.on("console", lambda said: complaints.append(said.text))
@@ -140,10 +142,10 @@ async def test_a_move_on_its_way_cannot_be_pressed_again(desk: Desk, chromium: B
 
 
 async def test_who_looks_at_another_ticket_meanwhile_misses_nothing(
-    desk: Desk, chromium: Browser
+    desk: InboxServer, chromium: Browser
 ) -> None:
     """What had sent the act is gone when its answer comes: the page goes on living."""
-    await desk.given(
+    await desk.handle(
         a_specialist("ann", capacity={"email": 3}),
         a_ticket("T1", account_id="acme", after_min=1),
         a_ticket("T2", account_id="globex", after_min=2),
@@ -165,15 +167,15 @@ async def test_who_looks_at_another_ticket_meanwhile_misses_nothing(
     await expect(page.locator("#pane header")).to_contain_text("globex")
     async with page.expect_response("**/responded"):
         looked.set()
-    await desk.given(a_ticket("T3", account_id="initech", after_min=3))
+    await desk.handle(a_ticket("T3", account_id="initech", after_min=3))
     await page.locator("main").click(position={"x": 1, "y": 1})
     await expect(row(page, "initech")).to_be_visible()
     await expect(page.locator("#waiting")).to_contain_text("acme")
 
 
-async def test_someone_was_faster(desk: Desk, chromium: Browser) -> None:
+async def test_someone_was_faster(desk: InboxServer, chromium: Browser) -> None:
     """Who acts on what has gone meanwhile is told so where they acted, and nothing happens."""
-    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
+    await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
     ann = await desk.page_of(chromium, "ann")
     await row(ann, "acme").locator("a").click()
     await expect(ann.locator("#pane header")).to_be_visible()
@@ -190,9 +192,9 @@ async def test_someone_was_faster(desk: Desk, chromium: Browser) -> None:
     assert await read(desk, ACTS) == [("move", "ben")]
 
 
-async def test_a_double_click_acts_once(desk: Desk, chromium: Browser) -> None:
+async def test_a_double_click_acts_once(desk: InboxServer, chromium: Browser) -> None:
     """Both clicks get the same answer."""
-    await desk.given(a_specialist("ann"), a_ticket("T1", channel="phone", account_id="hooli"))
+    await desk.handle(a_specialist("ann"), a_ticket("T1", channel="phone", account_id="hooli"))
     page = await desk.page_of(chromium, "ann")
     await page.evaluate("""
         const form = document.querySelector("[data-row] form[hx-post$=accept]");
@@ -205,9 +207,9 @@ async def test_a_double_click_acts_once(desk: Desk, chromium: Browser) -> None:
     assert await read(desk, ACTS) == [("accept", "ann")]
 
 
-async def test_an_answer_that_was_lost_does_no_harm(desk: Desk, chromium: Browser) -> None:
+async def test_an_answer_that_was_lost_does_no_harm(desk: InboxServer, chromium: Browser) -> None:
     """The page says that none came, the act is pressed again, and is done once."""
-    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"))
+    await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"))
     page = await desk.page_of(chromium, "ann")
     await row(page, "acme").locator("a").click()
     await expect(page.locator("#pane header")).to_be_visible()
@@ -227,16 +229,18 @@ async def test_an_answer_that_was_lost_does_no_harm(desk: Desk, chromium: Browse
     assert await read(desk, ACTS) == [("respond", "ann")]
 
 
-async def test_nothing_moves_under_the_hand(desk: Desk, chromium: Browser) -> None:
+async def test_nothing_moves_under_the_hand(desk: InboxServer, chromium: Browser) -> None:
     """While a row has the focus, what is new waits, what has gone stays in its place, struck."""
-    await desk.given(
+    await desk.handle(
         a_specialist("ann", capacity={"email": 3}),
         a_ticket("T1", account_id="acme", after_min=1),
         a_ticket("T2", account_id="globex", after_min=2),
     )
     page = await desk.page_of(chromium, "ann")
     await press(page, "j")
-    await desk.given(a_ticket("T0", account_id="stark"), a_fact(TicketResponded, "T2", after_min=3))
+    await desk.handle(
+        a_ticket("T0", account_id="stark"), a_fact(TicketResponded, "T2", after_min=3)
+    )
     await expect(page.get_by_role("button", name="1 new")).to_be_visible()
     await expect(row(page, "acme").locator("a")).to_be_focused()
     mine = page.locator("section:has(#mine) [data-row] .account")
@@ -246,45 +250,47 @@ async def test_nothing_moves_under_the_hand(desk: Desk, chromium: Browser) -> No
     await expect(page.locator("#waiting")).to_contain_text("globex")
 
 
-async def test_an_open_ticket_says_that_it_has_changed(desk: Desk, chromium: Browser) -> None:
+async def test_an_open_ticket_says_that_it_has_changed(
+    desk: InboxServer, chromium: Browser
+) -> None:
     """The pane is not redrawn under the hand: it offers to be."""
-    await desk.given(a_specialist("ann"), a_ticket("T1", account_id="acme"))
+    await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"))
     page = await desk.page_of(chromium, "ann")
     await row(page, "acme").locator("a").click()
     await expect(page.locator("#pane header")).to_be_visible()
-    await desk.given(a_fact(TicketResponded, "T1", after_min=1))
+    await desk.handle(a_fact(TicketResponded, "T1", after_min=1))
     await expect(page.locator("#pane-old")).to_be_visible()
     await press(page, "u")
     await expect(page.locator("#pane")).to_contain_text("nothing is owed now")
 
 
-async def test_a_cut_stream_says_so_and_comes_back(desk: Desk, chromium: Browser) -> None:
+async def test_a_cut_stream_says_so_and_comes_back(desk: InboxServer, chromium: Browser) -> None:
     """What happened meanwhile is there afterwards, without a reload; no countdown ticks unheard."""
-    await desk.given(a_specialist("ann", capacity={"email": 2}), a_ticket("T1", account_id="acme"))
+    await desk.handle(a_specialist("ann", capacity={"email": 2}), a_ticket("T1", account_id="acme"))
     page = await desk.page_of(chromium, "ann")
-    await desk.cut()
+    await desk.stop()
     await page.wait_for_selector("body[data-live=stale]")
     await expect(page.locator("#banner")).to_contain_text("The connection is lost")
     await expect(page.locator("#age-words")).to_contain_text("s old")
-    await desk.given(a_ticket("T2", account_id="stark"))
-    await desk.mend()
+    await desk.handle(a_ticket("T2", account_id="stark"))
+    await desk.restart()
     await page.wait_for_selector("body[data-live=live]")
     await expect(page.locator("#banner")).to_contain_text("The connection is back")
     await expect(row(page, "stark")).to_be_visible()
 
 
-async def test_countdowns_tick_without_a_network(desk: Desk, chromium: Browser) -> None:
+async def test_countdowns_tick_without_a_network(desk: InboxServer, chromium: Browser) -> None:
     """As long as the page counts as fresh, seconds pass on it; the clock stands for the beat."""
-    await desk.given(a_specialist("ann"), a_ticket("T1", channel="phone", account_id="hooli"))
+    await desk.handle(a_specialist("ann"), a_ticket("T1", channel="phone", account_id="hooli"))
     page = await desk.page_of(chromium, "ann")
     lease = row(page, "hooli").locator("time")
     before = await lease.inner_text()
     await expect(lease).not_to_have_text(before)
 
 
-async def test_a_session_that_has_ended_ends_the_page(desk: Desk, chromium: Browser) -> None:
+async def test_a_session_that_has_ended_ends_the_page(desk: InboxServer, chromium: Browser) -> None:
     """Signed out in one window, the others say so by themselves."""
-    await desk.given(a_specialist("ann"))
+    await desk.handle(a_specialist("ann"))
     page = await desk.page_of(chromium, "ann")
     other = await page.context.new_page()
     await other.goto(f"{desk.address}/inbox")
@@ -293,7 +299,9 @@ async def test_a_session_that_has_ended_ends_the_page(desk: Desk, chromium: Brow
     assert await read(desk, SAID) == [("offline",)]
 
 
-async def test_filters_and_the_open_ticket_are_in_the_url(desk: Desk, chromium: Browser) -> None:
+async def test_filters_and_the_open_ticket_are_in_the_url(
+    desk: InboxServer, chromium: Browser
+) -> None:
     """A link that a colleague sends shows the same."""
     await a_busy_day(desk)
     page = await desk.page_of(chromium, "lea", lead=True, path="/inbox/lead")
@@ -310,7 +318,7 @@ async def test_filters_and_the_open_ticket_are_in_the_url(desk: Desk, chromium: 
     await expect(page.locator("#pane")).not_to_contain_text("wayne")
 
 
-async def test_a_page_is_light(desk: Desk, chromium: Browser) -> None:
+async def test_a_page_is_light(desk: InboxServer, chromium: Browser) -> None:
     """All that a first visit brings over the wire is at most 150 KB."""
     await a_busy_day(desk)
     page = await desk.page_of(chromium, "mara")
@@ -326,10 +334,10 @@ async def test_a_page_is_light(desk: Desk, chromium: Browser) -> None:
     assert 0 < sum(brought) <= BYTES_MAX
 
 
-async def test_a_long_queue_is_leafed_through(desk: Desk, chromium: Browser) -> None:
+async def test_a_long_queue_is_leafed_through(desk: InboxServer, chromium: Browser) -> None:
     """A hundred a page, each ticket on one of them, within what is asked for."""
     waits = [a_ticket(f"T{n}", account_id=f"acme-{n:03}", language="de") for n in range(203)]
-    await desk.given(a_specialist("ann", capacity={"phone": 1}), *waits)
+    await desk.handle(a_specialist("ann", capacity={"phone": 1}), *waits)
     lead = await desk.page_of(chromium, "ann", lead=True, path="/inbox/lead?language=de")
     turns = lead.get_by_label("Pages of the queue")
     seen: set[str] = set()
@@ -343,5 +351,5 @@ async def test_a_long_queue_is_leafed_through(desk: Desk, chromium: Browser) -> 
     await expect(turns.get_by_role("link", name="After")).to_have_count(0)
     await turns.get_by_role("link", name="Before").click()
     await expect(turns).to_contain_text("101 to 200 of 203")
-    await desk.given(a_fact(TicketResponded, "T0"))
+    await desk.handle(a_fact(TicketResponded, "T0"))
     await expect(turns).to_contain_text("101 to 200 of 202")

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from playwright.async_api import Browser, Page, Route, expect
-from tests.browser.inbox_server import Desk
+from tests.browser.inbox_server import InboxServer
 
 from router.domain.commands import Say
 from router.domain.offers.rules import Backoff, OfferRules, Ring
@@ -35,7 +35,7 @@ QUICKLY: Final = OfferRules(
 )
 
 
-async def say(desk: Desk, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
+async def say(desk: InboxServer, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
     """Send a heartbeat as another desk does."""
     async with desk.db.transaction() as tx:
         await desk.routing.report_presence(tx, Say(name, presence), await now(tx))
@@ -47,10 +47,10 @@ def presence(page: Page) -> Any:  # noqa: ANN401 - a locator
 
 
 async def test_a_page_never_shows_an_older_presence_after_a_newer(
-    desk: Desk, chromium: Browser
+    desk: InboxServer, chromium: Browser
 ) -> None:
     """A change that was read before the specialist went away comes before it, or not at all."""
-    await desk.given(a_specialist("ann", capacity={"email": 3}))
+    await desk.handle(a_specialist("ann", capacity={"email": 3}))
     page = await desk.page_of(chromium, "ann")
     await page.evaluate(SHOWN)
     sent, may_go = asyncio.Event(), asyncio.Event()
@@ -64,7 +64,7 @@ async def test_a_page_never_shows_an_older_presence_after_a_newer(
     await page.keyboard.press("w")
     await sent.wait()
     await page.evaluate(NEXT_VIEW)
-    await desk.given(a_ticket("T1", account_id="acme"))
+    await desk.handle(a_ticket("T1", account_id="acme"))
     await page.evaluate("window.view")
     may_go.set()
     await expect(page.locator("#said")).to_contain_text("You are away")
@@ -73,9 +73,9 @@ async def test_a_page_never_shows_an_older_presence_after_a_newer(
     assert await page.evaluate("window.shown") == ["online", "away"]
 
 
-async def test_the_leads_page_is_presence(desk: Desk, chromium: Browser) -> None:
+async def test_the_leads_page_is_presence(desk: InboxServer, chromium: Browser) -> None:
     """As any open page: whoever looks after others keeps what they have themselves."""
-    await desk.given(a_specialist("lea"))
+    await desk.handle(a_specialist("lea"))
     page = await desk.page_of(chromium, "lea", lead=True)
     await page.goto("about:blank")
     async with desk.db.session() as session:
@@ -87,9 +87,11 @@ async def test_the_leads_page_is_presence(desk: Desk, chromium: Browser) -> None
     await expect(presence(page)).to_have_text("● online")
 
 
-async def test_another_ones_page_is_presence_of_who_looks(desk: Desk, chromium: Browser) -> None:
+async def test_another_ones_page_is_presence_of_who_looks(
+    desk: InboxServer, chromium: Browser
+) -> None:
     """Not of whom they look at."""
-    await desk.given(a_specialist("lea"), a_specialist("ann"))
+    await desk.handle(a_specialist("lea"), a_specialist("ann"))
     page = await desk.page_of(chromium, "lea", lead=True)
     await page.goto("about:blank")
     async with desk.db.session() as session:
@@ -101,9 +103,9 @@ async def test_another_ones_page_is_presence_of_who_looks(desk: Desk, chromium: 
     assert [tuple(row) for row in rows] == [("lea", "online")]
 
 
-async def test_away_outlasts_pages_and_heartbeats(desk: Desk, chromium: Browser) -> None:
+async def test_away_outlasts_pages_and_heartbeats(desk: InboxServer, chromium: Browser) -> None:
     """Neither a page that is opened again nor another desk's heartbeat ends it; a click does."""
-    await desk.given(a_specialist("ann"))
+    await desk.handle(a_specialist("ann"))
     page = await desk.page_of(chromium, "ann")
     await page.keyboard.press("w")
     await expect(presence(page)).to_have_text("◐ away")
@@ -118,9 +120,9 @@ async def test_away_outlasts_pages_and_heartbeats(desk: Desk, chromium: Browser)
     await expect(presence(page)).to_have_text("● online")
 
 
-async def test_what_another_desk_says_shows_at_once(desk: Desk, chromium: Browser) -> None:
+async def test_what_another_desk_says_shows_at_once(desk: InboxServer, chromium: Browser) -> None:
     """On an open page, without a reload."""
-    await desk.given(a_specialist("ann"))
+    await desk.handle(a_specialist("ann"))
     page = await desk.page_of(chromium, "ann")
     await expect(presence(page)).to_have_text("● online")
     await say(desk, "ann", "away")
@@ -128,17 +130,17 @@ async def test_what_another_desk_says_shows_at_once(desk: Desk, chromium: Browse
 
 
 async def test_who_lets_three_offers_ring_is_told_and_comes_back_by_a_click(
-    desk: Desk, chromium: Browser
+    desk: InboxServer, chromium: Browser
 ) -> None:
     """Their page says why they are away; the lead's says that the ticket has no answer."""
-    await desk.given(a_specialist("ann", auto_ring=False), a_specialist("lea", capacity={}))
+    await desk.handle(a_specialist("ann", auto_ring=False), a_specialist("lea", capacity={}))
     async with desk.db.transaction() as tx:
         await save_rules(tx, QUICKLY)
     page = await desk.page_of(chromium, "ann")
     lead = await desk.page_of(chromium, "lea", lead=True, path="/inbox/lead")
     for number, account in enumerate(("acme", "initech", "hooli")):
         ticket = a_ticket(f"T{number}", channel="phone", account_id=account, after_min=number)
-        await desk.given(ticket)
+        await desk.handle(ticket)
     sweeper = Sweeper(desk.db, desk.routing)
     await sweeper.start()
     try:

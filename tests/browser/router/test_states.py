@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, ViewportSize
-from tests.browser.inbox_server import Desk
+from tests.browser.inbox_server import InboxServer
 from tests.browser.router.page_states import STATES
 
 WIDE: Final = ViewportSize(width=1440, height=900)
@@ -17,7 +17,7 @@ OVERFLOW: Final = "document.scrollingElement.scrollWidth - document.documentElem
 
 @pytest.mark.parametrize("name", STATES)
 async def test_states_are_for_everybody(
-    desk: Desk, chromium: Browser, name: str, request: pytest.FixtureRequest
+    desk: InboxServer, chromium: Browser, name: str, request: pytest.FixtureRequest
 ) -> None:
     """No rule of axe is broken, nothing runs over the edge, no script or style is refused."""
     page = await STATES[name](desk, chromium)

@@ -1,4 +1,4 @@
-"""The mail sink takes every mail, counts on after a crash, and shows a mail without obeying it."""
+"""The mail sink accepts every mail, numbers on after a crash, and runs no script of a mail."""
 
 import asyncio
 import resource
@@ -18,7 +18,7 @@ from devstack.ports import free_port
 
 
 class Sink:
-    """A mail sink, and a browser to look at it."""
+    """A mail sink, and an HTTP client of its page."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -37,16 +37,16 @@ class Sink:
         for name, value in headers.items():
             message[name.replace("_", "-")] = value
         message.set_content(body)
-        await asyncio.to_thread(self._hand_in, message)
+        await asyncio.to_thread(self._submit, message)
 
-    def _hand_in(self, message: EmailMessage) -> None:
+    def _submit(self, message: EmailMessage) -> None:
         with smtplib.SMTP("127.0.0.1", self.port) as client:
             client.send_message(message)
 
 
 @pytest.fixture
 async def sink(tmp_path: Path) -> AsyncIterator[Sink]:
-    """Run one."""
+    """Run a mail sink."""
     sink = Sink(tmp_path / "mails.jsonl")
     await sink.mailbox.start()
     await sink.smtp.start()
@@ -55,8 +55,8 @@ async def sink(tmp_path: Path) -> AsyncIterator[Sink]:
     await sink.mailbox.stop()
 
 
-async def test_mails_are_listed_since_the_last_look(sink: Sink) -> None:
-    """The listing tells what came after a number, and how many came in all."""
+async def test_mails_after_a_number_are_listed(sink: Sink) -> None:
+    """The list has the mails after a number, and the total."""
     for subject in ("first", "second"):
         await sink.send(subject, Message_ID=f"<{subject}@x>", In_Reply_To="<ticket@x>")
     answer = (await sink.browser.get("/mails.json?since=1")).json()
@@ -72,8 +72,8 @@ async def test_mails_are_listed_since_the_last_look(sink: Sink) -> None:
     }
 
 
-async def test_a_mail_is_read_as_people_wrote_it(sink: Sink) -> None:
-    """Headers and text that are not ASCII are decoded, on the page and in the file."""
+async def test_headers_and_text_are_decoded(sink: Sink) -> None:
+    """On the page and in the file, text that is not ASCII is as it was written."""
     await sink.send("Noch 12 Minuten für Käthe", "Größe: „ß“")
     page = (await sink.browser.get("/mails/1")).text
     assert "Noch 12 Minuten für Käthe" in page
@@ -81,8 +81,8 @@ async def test_a_mail_is_read_as_people_wrote_it(sink: Sink) -> None:
     assert "Größe" in sink.file.read_text()
 
 
-async def test_a_mail_cannot_act_on_the_page(sink: Sink) -> None:
-    """What a mail says is text, and no script but our own may run."""
+async def test_a_mail_cannot_run_a_script_on_the_page(sink: Sink) -> None:
+    """A mail's content is shown as text, and the page allows only its own scripts."""
     await sink.send("<img src=x onerror=alert(1)>", "<script>alert(1)</script>")
     for address in ("/", "/mails/1"):
         answer = await sink.browser.get(address)
@@ -92,12 +92,12 @@ async def test_a_mail_cannot_act_on_the_page(sink: Sink) -> None:
         assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-async def test_older_mails_are_a_page_further(sink: Sink) -> None:
-    """A page has the newest hundred; the rest is behind a link."""
+async def test_older_mails_are_on_the_next_page(sink: Sink) -> None:
+    """A page has the newest hundred mails; a link leads to older ones."""
     for number in range(101):
         message = EmailMessage()
         message["Subject"] = f"mail {number + 1}"
-        sink.mailbox.take("us@x", ["you@x"], message)
+        sink.mailbox.store("us@x", ["you@x"], message)
     newest = (await sink.browser.get("/")).text
     assert "mail 101<" in newest
     assert "mail 1<" not in newest
@@ -105,33 +105,33 @@ async def test_older_mails_are_a_page_further(sink: Sink) -> None:
     assert "mail 1<" in (await sink.browser.get("/?before=2")).text
 
 
-async def test_what_is_not_there_is_said(sink: Sink) -> None:
-    """A mail that is not kept, and a number that is none, are answered in words."""
+async def test_a_missing_mail_is_reported(sink: Sink) -> None:
+    """An unknown mail gives 404 with a text; an invalid number counts as none."""
     missing = await sink.browser.get("/mails/7")
     assert (missing.status_code, "No such mail" in missing.text) == (404, True)
     assert "No mail yet" in (await sink.browser.get("/?before=nonsense")).text
 
 
-async def test_numbers_go_on_after_a_crash(tmp_path: Path) -> None:
-    """A new life of the sink drops the half line of a killed one and counts on."""
+async def test_numbers_continue_after_a_crash(tmp_path: Path) -> None:
+    """A restarted sink drops the partial line of a killed one, and continues its numbers."""
     message = EmailMessage()
     message["Subject"] = "kept"
     first = Mailbox(tmp_path / "mails.jsonl")
     await first.start()
-    first.take("us@x", ["you@x"], message)
+    first.store("us@x", ["you@x"], message)
     await first.stop()
     with (tmp_path / "mails.jsonl").open("a") as file:
         file.write('{"number":2,"rec')
     second = Mailbox(tmp_path / "mails.jsonl")
     await second.start()
-    second.take("us@x", ["you@x"], message)
+    second.store("us@x", ["you@x"], message)
     await second.stop()
     assert [mail.number for mail in second.since(0)] == [1, 2]
     assert (tmp_path / "mails.jsonl").read_text().count("\n") == 2
 
 
-async def test_a_mail_that_cannot_be_kept_is_not_acknowledged(sink: Sink) -> None:
-    """When the disk takes no more, the sender is asked to try again, and no half is left."""
+async def test_a_mail_that_cannot_be_stored_is_not_acknowledged(sink: Sink) -> None:
+    """If the disk is full, the sender is asked to try again, and no partial line stays."""
     await sink.send("kept")
     with files_limited_to(sink.file.stat().st_size + 10), pytest.raises(smtplib.SMTPDataError):
         await sink.send("lost")
@@ -142,7 +142,7 @@ async def test_a_mail_that_cannot_be_kept_is_not_acknowledged(sink: Sink) -> Non
 
 @contextmanager
 def files_limited_to(size_bytes: int) -> Iterator[None]:
-    """Refuse to let any file of ours grow beyond this."""
+    """Limit the size of all files that this process writes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:

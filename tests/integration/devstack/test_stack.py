@@ -1,4 +1,4 @@
-"""The local stack keeps its word: started twice, killed anywhere, refused a folder or a port."""
+"""The local stack survives two starts, kills at any moment, and refused folders and ports."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from devstack.reporting import Silent
+from devstack.reporting import SilentReporter
 from devstack.stack import Stack, State
 from premium.profile import SERVICES
 from shared.basics.clock import wait_at_most
@@ -29,16 +29,16 @@ LOOK_S: Final = 0.02
 TOPIC: Final = "notifications.v1"
 
 
-class Heard(Silent):
-    """Remembers what a stack said."""
+class Recorder(SilentReporter):
+    """Records the lines that a stack reports."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     @override
-    def say(self, line: str) -> None:
-        """Note it down."""
-        self.lines.append(line)
+    def line(self, text: str) -> None:
+        """Record the line."""
+        self.lines.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +52,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """Give a data folder, and see that nothing lives on in it."""
+    """Return a data folder; check that no process of it is left."""
     yield tmp_path / "home"
     asyncio.run(Stack(tmp_path / "home").down(wipe=True))
-    assert living_in(tmp_path) == []
+    assert processes_in(tmp_path) == []
 
 
-async def test_what_runs_is_adopted(whole: Stack) -> None:
-    """Bringing up what is up starts nothing, and says so."""
-    before, heard = await whole.states(), Heard()
-    await Stack(whole.folder, report=heard).up(services=False)
+async def test_a_running_server_is_not_started_again(whole: Stack) -> None:
+    """`up` starts nothing that runs, and reports it."""
+    before, recorder = await whole.states(), Recorder()
+    await Stack(whole.folder, report=recorder).up(services=False)
     assert await whole.states() == before
-    assert sorted(heard.lines) == ["Apache Kafka 4.3 was running", "PostgreSQL 18 was running"]
+    assert sorted(recorder.lines) == ["Apache Kafka 4.3 already runs", "PostgreSQL 18 already runs"]
 
 
 async def test_a_stack_writes_a_profile_for_its_owner_alone(whole: Stack) -> None:
-    """It holds passwords, and names the servers where they are."""
+    """The profile contains passwords, and the addresses of the servers."""
     profile = whole.profile
     assert stat.S_IMODE(profile.file.stat().st_mode) == 0o600
     assert profile.kafka_bootstrap == whole.addresses.kafka_bootstrap
@@ -76,8 +76,8 @@ async def test_a_stack_writes_a_profile_for_its_owner_alone(whole: Stack) -> Non
         assert profile.url(service) == whole.addresses.http(service)
 
 
-async def test_killed_servers_come_back_where_they_were(whole: Stack) -> None:
-    """After kill -9 of both servers, what was acknowledged is there, at the same addresses."""
+async def test_killed_servers_start_again_at_their_addresses(whole: Stack) -> None:
+    """After kill -9 of both servers, acknowledged data is there, at the same addresses."""
     addresses = whole.addresses
     postgres, bootstrap = addresses.admin_dsn, addresses.kafka_bootstrap
     await execute(postgres, "CREATE TABLE kept AS SELECT 1 AS number")
@@ -91,8 +91,8 @@ async def test_killed_servers_come_back_where_they_were(whole: Stack) -> None:
     assert await consume(bootstrap) == b"kept"
 
 
-async def test_a_service_is_no_owner(whole: Stack) -> None:
-    """A service's role may neither make a table nor enter another service's database."""
+async def test_a_service_does_not_own_its_database(whole: Stack) -> None:
+    """A service's role may neither create a table nor connect to another service's database."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await execute(whole.addresses.dsn("router"), "CREATE TABLE mine (id int)")
     theirs = whole.addresses.dsn("router").replace("/router?", "/intake?")
@@ -100,41 +100,41 @@ async def test_a_service_is_no_owner(whole: Stack) -> None:
         await execute(theirs, "SELECT 1")
 
 
-async def test_down_leaves_nothing(whole: Stack) -> None:
-    """After a stop no process of the stack is left, and the next start finds its data."""
+async def test_down_leaves_no_process(whole: Stack) -> None:
+    """The next start finds the data of the stack."""
     await whole.down()
-    assert living_in(whole.folder) == []
+    assert processes_in(whole.folder) == []
     assert await consume((await whole.up(services=False)).kafka_bootstrap) == b"kept"
 
 
 async def test_down_after_a_kill_leaves_no_worker(home: Path, servers: Servers) -> None:
-    """A stop after kill -9 of PostgreSQL sees its workers off as well."""
+    """A stop after kill -9 of PostgreSQL ends its workers as well."""
     stack = Stack(home, kafka_bootstrap=servers.kafka_bootstrap)
     await stack.up(services=False)
     stack.kill("postgres")
     await stack.down()
-    assert living_in(home) == []
+    assert processes_in(home) == []
 
 
-async def test_two_at_once_do_it_once(home: Path, servers: Servers) -> None:
-    """Of two starts at the same moment the second waits, and adopts what the first started."""
-    heard = [Heard(), Heard()]
+async def test_two_starts_at_once_start_each_server_once(home: Path, servers: Servers) -> None:
+    """The second start waits, and uses what the first started."""
+    recorders = [Recorder(), Recorder()]
     stacks = [
-        Stack(home, kafka_bootstrap=servers.kafka_bootstrap, report=report) for report in heard
+        Stack(home, kafka_bootstrap=servers.kafka_bootstrap, report=report) for report in recorders
     ]
     await asyncio.gather(*(stack.up(services=False) for stack in stacks))
-    said = sorted(line for report in heard for line in report.lines if "chmod" not in line)
-    assert said == [
+    lines = sorted(line for report in recorders for line in report.lines if "chmod" not in line)
+    assert lines == [
+        "PostgreSQL 18 already runs",
         "PostgreSQL 18 is ready",
-        "PostgreSQL 18 was running",
-        f"Waiting: another command is at work in {home}",
+        f"Waiting: another command works in {home}",
     ]
 
 
-async def test_a_busy_port_is_left_to_whoever_has_it(home: Path, servers: Servers) -> None:
-    """When the port of last time is taken, another is chosen, and said."""
-    heard = Heard()
-    stack = Stack(home, kafka_bootstrap=servers.kafka_bootstrap, report=heard)
+async def test_a_port_in_use_is_replaced(home: Path, servers: Servers) -> None:
+    """If another program uses the port of the last start, another port is chosen and reported."""
+    recorder = Recorder()
+    stack = Stack(home, kafka_bootstrap=servers.kafka_bootstrap, report=recorder)
     await stack.up(services=False)
     port = port_of(stack)
     await stack.down()
@@ -142,11 +142,11 @@ async def test_a_busy_port_is_left_to_whoever_has_it(home: Path, servers: Server
         await stack.up(services=False)
         assert port_of(stack) != port
     moved = f"PostgreSQL 18 moves to port {port_of(stack)}: another program has {port}"
-    assert moved in heard.lines
+    assert moved in recorder.lines
 
 
-async def test_a_stale_process_id_stops_nobody(home: Path, servers: Servers) -> None:
-    """PostgreSQL starts although its note of a killed life names a process that runs."""
+async def test_a_stale_pid_file_does_not_prevent_a_start(home: Path, servers: Servers) -> None:
+    """PostgreSQL starts although the pid file of a killed server names a running process."""
     stack = Stack(home, kafka_bootstrap=servers.kafka_bootstrap)
     await stack.up(services=False)
     stack.kill("postgres")
@@ -157,13 +157,13 @@ async def test_a_stale_process_id_stops_nobody(home: Path, servers: Servers) -> 
     assert ready(await stack.states()) == ["postgres"]
 
 
-async def test_servers_of_others_are_only_used(home: Path, servers: Servers) -> None:
-    """Given servers are neither started nor stopped; a stop leaves them as they were."""
+async def test_external_servers_are_only_used(home: Path, servers: Servers) -> None:
+    """External servers are neither started nor stopped."""
     theirs = Stack(home / "theirs", kafka_bootstrap=servers.kafka_bootstrap)
     dsn = (await theirs.up(services=False)).admin_dsn
     ours = Stack(home / "ours", kafka_bootstrap=servers.kafka_bootstrap, postgres_dsn=dsn)
     await ours.up(services=False)
-    assert living_in(home / "ours") == []
+    assert processes_in(home / "ours") == []
     await execute(ours.addresses.dsn("intake"), "SELECT 1")
     await ours.down(wipe=True)
     assert ready(await theirs.states()) == ["postgres"]
@@ -171,10 +171,10 @@ async def test_servers_of_others_are_only_used(home: Path, servers: Servers) -> 
 
 
 @pytest.mark.parametrize("moment", [".postgres.new/data", "run/postgres.json"])
-async def test_a_start_that_was_killed_is_taken_up(
+async def test_a_start_after_a_killed_start_succeeds(
     home: Path, servers: Servers, moment: str
 ) -> None:
-    """After kill -9 of `up`, wherever it was, the next one ends ready."""
+    """Wherever `up` was killed, the next one succeeds."""
     process = await bring_up(home, servers)
     await appears(home / moment, process)
     process.kill()
@@ -184,14 +184,14 @@ async def test_a_start_that_was_killed_is_taken_up(
     assert "postgres" in ready(await stack.states())
 
 
-async def test_a_start_that_was_killed_can_be_stopped(home: Path, servers: Servers) -> None:
-    """After kill -9 of `up`, `down` finds everything that it had started."""
+async def test_a_killed_start_can_be_stopped(home: Path, servers: Servers) -> None:
+    """After kill -9 of `up`, `down` finds every process that it started."""
     process = await bring_up(home, servers)
     await appears(home / "run" / "postgres.json", process)
     process.kill()
     await process.communicate()
     await Stack(home).down()
-    assert living_in(home) == []
+    assert processes_in(home) == []
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ async def test_a_start_that_was_killed_can_be_stopped(home: Path, servers: Serve
 async def test_an_interrupted_start_cleans_up(
     home: Path, servers: Servers, number: signal.Signals, code: int
 ) -> None:
-    """A signal in the middle of `up` stops what it started, in one line and the usual code.
+    """A signal during `up` stops what it started, with one line and the usual exit code.
 
-    A terminal that closes sends SIGHUP, which whoever runs these tests may have set aside.
+    A closing terminal sends SIGHUP; the runner of these tests may ignore it, so it is reset.
     """
     process = await bring_up(home, servers, "env", "--default-signal=HUP")
     await appears(home / "run" / "postgres.json", process)
@@ -211,32 +211,34 @@ async def test_an_interrupted_start_cleans_up(
     _, complaint = await process.communicate()
     assert complaint.decode().count("\n") == 1
     assert process.returncode == code
-    assert living_in(home) == []
+    assert processes_in(home) == []
 
 
-async def test_a_folder_that_takes_nothing_is_one_line(servers: Servers) -> None:
-    """Where nothing can be made, `up` says so and what to do."""
+async def test_a_folder_without_permission_is_reported_in_one_line(servers: Servers) -> None:
+    """If `up` cannot write its folder, the line says what to do."""
     process = await bring_up(Path("/sys/premium"), servers)
-    await complains(process, "cannot write in /sys/premium")
+    await fails_with(process, "cannot write in /sys/premium")
 
 
-async def test_a_folder_that_is_full_is_one_line(home: Path, servers: Servers) -> None:
-    """Where nothing more can be written, `up` says so, and leaves nothing running."""
+async def test_a_full_disk_is_reported_in_one_line(home: Path, servers: Servers) -> None:
+    """If the disk is full, `up` reports it, and leaves nothing running."""
     process = await bring_up(home, servers, "sh", "-c", 'ulimit -f 64 && exec "$@"', "sh")
-    await complains(process, "File too large")
+    await fails_with(process, "File too large")
 
 
-async def test_without_a_network_the_first_start_is_one_line(home: Path, tmp_path: Path) -> None:
-    """Without the jars and without a network, `up` says which of them it needs."""
+async def test_a_first_start_without_a_network_is_reported_in_one_line(
+    home: Path, tmp_path: Path
+) -> None:
+    """If jars are missing and cannot be downloaded, the line says what to do."""
     nowhere = {"XDG_CACHE_HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
     process = await bring_up(home, None, **nowhere)
-    await complains(process, "connect to the network once")
+    await fails_with(process, "connect to the network once")
 
 
 async def bring_up(
     home: Path, servers: Servers | None, *before: str, **environment: str
 ) -> Process:
-    """Start `premium up` as a process, on a Kafka that is there already."""
+    """Start `premium up` as a process, with an external Kafka."""
     kafka = {} if servers is None else {"PREMIUM_KAFKA_BOOTSTRAP": servers.kafka_bootstrap}
     return await asyncio.create_subprocess_exec(
         *before,
@@ -248,22 +250,22 @@ async def bring_up(
 
 
 async def appears(path: Path, process: Process) -> None:
-    """Wait for a file that the process will make."""
+    """Wait for a file that the process creates."""
     while not path.exists():  # noqa: ASYNC240 - on a local disk
         assert process.returncode is None
         await wait_at_most(process.wait(), LOOK_S)
 
 
-async def complains(process: Process, what: str) -> None:
-    """See that it failed with one line that says this."""
+async def fails_with(process: Process, what: str) -> None:
+    """Check that the process failed with one line that contains this."""
     _, complaint = await process.communicate()
     assert what in complaint.decode()
     assert complaint.decode().count("\n") == 1
     assert process.returncode == 1
 
 
-def living_in(folder: Path) -> list[str]:
-    """List the processes that work in a folder, or were told of it."""
+def processes_in(folder: Path) -> list[str]:
+    """List the processes that work in a folder, or have it as an argument."""
     found = psutil.process_iter(["cmdline", "cwd", "status"])
     return [
         " ".join(process.info["cmdline"] or ())
@@ -275,12 +277,12 @@ def living_in(folder: Path) -> list[str]:
 
 
 def ready(states: list[State]) -> list[str]:
-    """Name the servers that are ready."""
+    """Return the names of the servers that are ready."""
     return [state.name for state in states if state.reason is None]
 
 
 def port_of(stack: Stack) -> int | None:
-    """Read where PostgreSQL is."""
+    """Return PostgreSQL's port."""
     return urlsplit(stack.addresses.admin_dsn).port
 
 
@@ -294,7 +296,7 @@ async def execute(dsn: str, statement: str) -> None:
 
 
 async def produce(bootstrap: str, value: bytes) -> None:
-    """Write a record, acknowledged."""
+    """Write a record, and wait for its acknowledgement."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
         await producer.send_and_wait(TOPIC, value, partition=0)
 

@@ -9,7 +9,7 @@ from tests.integration.intake.conftest import Intake, listed
 
 from intake import handlers
 from intake.accounts import Unlisted
-from premium.accounts.publication import records
+from premium.accounts.topic import records
 from shared.events import AccountAnswered, AccountListed
 from shared.events.codec import VALUE_BYTES_MAX, Record, Skipped
 from shared.platform.publisher import Outgoing

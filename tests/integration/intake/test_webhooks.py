@@ -288,12 +288,12 @@ async def test_the_operator_sees_what_changes_before_it_does(doors: Doors) -> No
     async with doors.db.transaction() as tx:
         for _ in range(2):
             said = await apply_connections(tx, (hub, other), dry_run=True)
-            assert said == [f"~ {path}: secrets", "1 would change, 1 as they were"]
-        assert (await apply_connections(tx, (hub, other)))[-1] == "1 changed, 1 as they were"
+            assert said == [f"~ {path}: secrets", "1 would change, 1 unchanged"]
+        assert (await apply_connections(tx, (hub, other)))[-1] == "1 changed, 1 unchanged"
         assert await operator.connections(tx) == {hub.name: hub, desk.name: other}
         assert await operator.remove(tx, "helpdesk")
         assert not await operator.remove(tx, "helpdesk")
-        assert await apply_connections(tx, (other,)) == [f"+ {path}", "1 changed, 0 as they were"]
+        assert await apply_connections(tx, (other,)) == [f"+ {path}", "1 changed, 0 unchanged"]
 
 
 async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> None:

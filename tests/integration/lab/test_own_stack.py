@@ -1,4 +1,4 @@
-"""A stack of a demo's own: apart from every other, fresh each time, and gone in the end."""
+"""A command's own stack is separate from all others, new each time, and deleted at the end."""
 
 from pathlib import Path
 from typing import Final, override
@@ -6,7 +6,7 @@ from typing import Final, override
 import asyncpg
 import pytest
 
-from devstack.reporting import Silent
+from devstack.reporting import SilentReporter
 from devstack.stack import Stack
 from lab.own_stack import own_stack
 
@@ -14,33 +14,33 @@ NOWHERE: Final = {
     "PREMIUM_KAFKA_BOOTSTRAP": "127.0.0.1:9",
     "PREMIUM_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:9/nothing",
 }
-"""Servers that the environment names: a stack of its own leaves them alone."""
+"""External servers in the environment, which an own stack does not use."""
 MARK: Final = "CREATE TABLE mark (id int)"
 MARKED: Final = "SELECT to_regclass('mark') IS NOT NULL"
 
 
-class Heard(Silent):
-    """Remembers what was said."""
+class Recorder(SilentReporter):
+    """Records the reported lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     @override
-    def say(self, line: str) -> None:
-        """Note it down."""
-        self.lines.append(line)
+    def line(self, text: str) -> None:
+        """Record the line."""
+        self.lines.append(text)
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a PREMIUM_HOME, in an environment that names servers of others."""
+    """Return a PREMIUM_HOME, in an environment with external servers."""
     for name, value in {**NOWHERE, "PREMIUM_HOME": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     return tmp_path
 
 
-async def asked(stack: Stack, statement: str) -> object:
-    """Ask the stack's own PostgreSQL."""
+async def query(stack: Stack, statement: str) -> object:
+    """Run a statement on the stack's own PostgreSQL."""
     connection = await asyncpg.connect(stack.addresses.admin_dsn)
     try:
         return await connection.fetchval(statement)
@@ -48,17 +48,19 @@ async def asked(stack: Stack, statement: str) -> object:
         await connection.close()
 
 
-async def test_it_is_fresh_each_time_and_kept_only_after_a_failure(home: Path) -> None:
-    """What a failure left can be looked at, until the next of that name deletes it."""
-    heard = Heard()
+async def test_it_is_new_each_time_and_kept_only_after_a_failure(home: Path) -> None:
+    """After a failure it stays for inspection, until the next one of that name deletes it."""
+    recorder = Recorder()
     with pytest.raises(LookupError):
-        async with own_stack("bench", heard, ()) as stack:
-            await asked(stack, MARK)
+        async with own_stack("bench", recorder, ()) as stack:
+            await query(stack, MARK)
             raise LookupError
     folder = home / "bench"
-    assert f"Kept for a look: logs in {folder / 'logs'}; PREMIUM_HOME={folder}" in heard.lines
+    assert (
+        f"Kept for inspection: logs in {folder / 'logs'}; PREMIUM_HOME={folder}" in recorder.lines
+    )
     assert [state.name for state in await Stack(folder).states() if state.pid is not None] == []
-    async with own_stack("bench", heard, ()) as stack:
+    async with own_stack("bench", recorder, ()) as stack:
         assert stack.folder == folder
-        assert await asked(stack, MARKED) is False
+        assert await query(stack, MARKED) is False
     assert list(home.iterdir()) == []  # noqa: ASYNC240 - on a local disk

@@ -1,4 +1,4 @@
-"""Commands publish to the deployment that a profile names, on a real Kafka and PostgreSQL."""
+"""Commands publish to the deployment of the profile, on a real Kafka and PostgreSQL."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,7 @@ import yaml
 from typer.testing import CliRunner
 
 from premium.cli import app
-from premium.policy.publication import current
+from premium.policy.topic import current
 from shared.events import PolicyPublished
 from shared.sla.policies import default_policy
 from shared.testing.databases import MakeDatabase
@@ -17,7 +17,7 @@ from shared.testing.topics import Topics
 async def test_a_policy_goes_to_the_topics_of_the_profile(
     topics: Topics, database: MakeDatabase, tmp_path: Path
 ) -> None:
-    """The prefix stands before the topic's name, for what is read as for what is written."""
+    """The profile's prefix applies to the topics that are read and written."""
     await topics.create(PolicyPublished.topic)
     intake = (await database("intake")).owner_dsn
     profile = tmp_path / "staging.toml"
@@ -27,9 +27,9 @@ async def test_a_policy_goes_to_the_topics_of_the_profile(
     )
     policy = tmp_path / "policy.yaml"
     policy.write_text(yaml.safe_dump({**default_policy().document, "policy_id": "staging"}))
-    words = ["--profile", str(profile), "policy", "apply", str(policy)]
+    arguments = ["--profile", str(profile), "policy", "apply", str(policy)]
     for before in (default_policy().policy_id, "staging"):
-        ended = await asyncio.to_thread(CliRunner().invoke, app(words), words)
+        ended = await asyncio.to_thread(CliRunner().invoke, app(arguments), arguments)
         assert ended.exit_code == 0, ended.exception
         assert f"after policy {before}" in ended.output
     assert (await current(topics.bootstrap, topics.prefix)).policy_id == "staging"

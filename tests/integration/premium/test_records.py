@@ -1,10 +1,10 @@
-"""One record by hand: sent to a topic, read from it by its key."""
+"""`premium produce` and `consume`: a record is sent to a topic, and read by its key."""
 
 import pytest
 from tests.integration.shared import foreign
 
-from premium.compacted import latest
 from premium.records import consumed, produced
+from premium.topics import latest
 from shared.basics.errors import Transient
 from shared.events import SpecialistListed
 from shared.events.codec import headers_of, value_of
@@ -13,8 +13,8 @@ from shared.testing.builders import a_specialist
 from shared.testing.topics import Topics
 
 
-async def test_what_is_sent_is_read_by_its_key(topics: Topics) -> None:
-    """Byte for byte, and none of its neighbours."""
+async def test_a_sent_record_is_read_by_its_key(topics: Topics) -> None:
+    """Its bytes are unchanged, and records of other keys are left out."""
     await topics.create("inbound.v1")
     name = topics.prefix + "inbound.v1"
     await topics.send([Outgoing("inbound.v1", b"b", b"3", [])])
@@ -23,8 +23,8 @@ async def test_what_is_sent_is_read_by_its_key(topics: Topics) -> None:
     assert await consumed(topics.bootstrap, name, b"a") == [b"1\n2", b"4"]
 
 
-async def test_a_key_is_found_wherever_it_lies(topics: Topics) -> None:
-    """Other libraries choose partitions otherwise."""
+async def test_a_key_is_found_on_any_partition(topics: Topics) -> None:
+    """Other libraries assign keys to partitions differently."""
     await topics.create("inbound.v1")
     await topics.send(
         Outgoing("inbound.v1", b"a", str(n).encode(), [], partition=n) for n in range(3)
@@ -33,8 +33,8 @@ async def test_a_key_is_found_wherever_it_lies(topics: Topics) -> None:
     assert sorted(found) == [b"0", b"1", b"2"]
 
 
-async def test_a_topic_that_is_not_there_is_not_made(topics: Topics) -> None:
-    """Who mistypes a topic is told so."""
+async def test_a_missing_topic_is_not_created(topics: Topics) -> None:
+    """A mistyped topic is an error."""
     name = topics.prefix + "inbond.v1"
     with pytest.raises(Transient, match=f"Kafka has no topic {name}"):
         await produced(topics.bootstrap, name, b"a", b"1")
@@ -42,8 +42,8 @@ async def test_a_topic_that_is_not_there_is_not_made(topics: Topics) -> None:
         await consumed(topics.bootstrap, name, b"a")
 
 
-async def test_a_tool_reads_every_codec_and_passes_what_cannot_be_decoded(topics: Topics) -> None:
-    """What a key has on a topic, and what a compacted topic says now, which imports ask first."""
+async def test_every_codec_is_read_and_undecodable_batches_are_ignored(topics: Topics) -> None:
+    """This holds for the records of a key, and for the latest events of a compacted topic."""
     await topics.create("specialists.v1", partitions=1)
     listed = a_specialist("ana")
     assert isinstance(listed.event, SpecialistListed)

@@ -1,4 +1,4 @@
-"""Redrive: a dead letter goes back where it came from, byte for byte, and only once."""
+"""Redrive sends a dead letter back to its topic, byte for byte, and only once."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ SENT = "SELECT topic, key, value, headers FROM outbox ORDER BY id"
 
 @pytest.fixture
 async def db(database: MakeDatabase) -> AsyncIterator[Database]:
-    """Give a database in which two records lie aside."""
+    """Return a database with two dead letters."""
     db = Database((await database("intake")).dsn, service="test")
     await db.start()
     async with db.transaction() as tx:
@@ -34,7 +34,7 @@ async def db(database: MakeDatabase) -> AsyncIterator[Database]:
 
 
 async def sent(db: Database) -> list[Record]:
-    """Read what will be published."""
+    """Read the records in the outbox."""
     async with db.session() as session:
         rows = await session.fetch(SENT)
     return [
@@ -44,7 +44,7 @@ async def sent(db: Database) -> list[Record]:
 
 
 async def test_a_dead_letter_goes_back_once(db: Database) -> None:
-    """Odd headers and all; a second redrive finds nothing new."""
+    """Unusual headers stay unchanged; a second redrive finds nothing."""
     assert [len(await redriven(db)) for _ in range(2)] == [2, 0]
     assert [(x.topic, x.key, x.value, x.headers) for x in await sent(db)] == [
         ("inbound.v1", b"k", b"{", ODD),
@@ -53,7 +53,7 @@ async def test_a_dead_letter_goes_back_once(db: Database) -> None:
 
 
 async def test_listing_sends_nothing(db: Database) -> None:
-    """What was listed can still be redriven."""
+    """Listed dead letters can still be redriven."""
     listed = await redriven(db, list_only=True)
     assert [(x.reason, x.partition, x.offset) for x in listed] == [
         ("bad_json", 0, 1),
@@ -63,8 +63,8 @@ async def test_listing_sends_nothing(db: Database) -> None:
     assert len(await redriven(db)) == 2
 
 
-async def test_what_is_redriven_by_another_is_not_sent_twice(db: Database) -> None:
-    """Two who saw the same letters: one sends them."""
+async def test_two_redrives_at_once_send_a_dead_letter_once(db: Database) -> None:
+    """Both read the same dead letters; only one sends them."""
     async with db.session() as session:
         seen = await dead_letters.all_parked(session)
     assert len(await redriven(db)) == 2

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from tests.chaos.invariants import WRONG
+from tests.chaos.invariants import VIOLATIONS
 
 import intake.app
 import intake.handlers
@@ -230,7 +230,7 @@ ROUTER: Final = Case(
         "SELECT * FROM callback_fact",
     ),
     decided=ROUTER_DECIDED,
-    wrong=(WRONG["is forgotten"],),
+    wrong=(VIOLATIONS["is neither waiting nor assigned"],),
     publishes_by_order=True,
 )
 SLA_MONITOR: Final = Case(

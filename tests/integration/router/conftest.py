@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from httpx import ASGITransport, AsyncClient
-from tests.chaos.invariants import announced
+from tests.chaos.invariants import outbox_facts
 from tests.integration.router.keys import key_for_everybody
 from tests.integration.router.router_parts import in_process
 from tests.integration.router.router_processes import Nursery, nursery
@@ -52,7 +52,7 @@ async def _calm(databases: Databases) -> End:
     fresh = await databases.clone("router")
     async with keeping_books(fresh) as books, in_process(fresh.dsn, books) as desk:
         answers = await play(STORM, desk, books)
-        end = await books.end(await announced(books.owner), answers)
+        end = await books.end(await outbox_facts(books.owner), answers)
         assert await books.seen() >= {"accepted", "declined", "expired", "withdrawn"}
     await databases.drop([fresh])
     return end

@@ -14,7 +14,7 @@ from typing import Final
 
 import psutil
 from httpx import AsyncClient, HTTPError
-from tests.chaos.invariants import Fact
+from tests.chaos.invariants import PublishedFact
 from tests.integration.router.process_factory import LOG
 from tests.integration.router.storm import STORM, Books, End, Post, a_moment, play
 
@@ -163,14 +163,14 @@ class Living:
             while await self.topics.lag(GROUP, *CONSUMES):
                 await a_moment()
 
-    async def facts(self) -> Sequence[Fact]:
+    async def facts(self) -> Sequence[PublishedFact]:
         """Read all that was published, once it is."""
         async with asyncio.timeout(_ANSWER_S_MAX):
             while await self.books.read(UNSENT) != [(0,)]:
                 await a_moment()
         records = [record for topic in EMITS for record in await self.topics.read(topic)]
         return [
-            Fact.read(
+            PublishedFact.read(
                 record.key.decode(),
                 [(name, value.decode()) for name, value in record.headers],
                 record.value.decode(),

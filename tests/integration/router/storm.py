@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
-from tests.chaos.invariants import Fact, found_wrong, told_wrong
+from tests.chaos.invariants import PublishedFact, violations_in_facts, violations_in_tables
 from tests.integration.router.keys import key_for_everybody
 
 from shared.basics.clock import wait_at_most
@@ -156,7 +156,7 @@ class End(NamedTuple):
     """What a storm came to, as it is compared: rows by table, facts by key, answers."""
 
     kept: dict[str, list[str]]
-    facts: dict[str, list[Fact]]
+    told: dict[str, list[PublishedFact]]
     answers: list[tuple[int, str]]
 
 
@@ -192,16 +192,16 @@ class Books:
         """Tell whether time has nothing left to bring about."""
         return await self.read(LEFT) == [(0,)]
 
-    async def end(self, facts: Sequence[Fact], answers: list[tuple[int, str]]) -> End:
+    async def end(self, facts: Sequence[PublishedFact], answers: list[tuple[int, str]]) -> End:
         """Fingerprint what there is; nothing may be wrong with it."""
-        assert await found_wrong(self.owner) == []
+        assert await violations_in_tables(self.owner) == []
         distinct = list(dict.fromkeys(facts))  # a record may be repeated, as it was
-        assert await told_wrong(self.owner, distinct) == []
+        assert await violations_in_facts(self.owner, distinct) == []
         kept = {
             name: [row[0] for row in await self.read(ROWS.format(query=query))]
             for name, query in KEPT.items()
         }
-        by_key: dict[str, list[Fact]] = {}
+        by_key: dict[str, list[PublishedFact]] = {}
         for fact in distinct:
             by_key.setdefault(fact.key, []).append(fact)
         return End(kept, by_key, answers)
@@ -240,7 +240,7 @@ async def play(script: Sequence[Step], desk: Desk, books: Books) -> list[tuple[i
             await desk.pass_time()
         elif (post := await _post(step, books, f"step-{number}")) is not None:
             answers.append(await desk.post(post))
-        assert await found_wrong(books.owner) == [], step
+        assert await violations_in_tables(books.owner) == [], step
     return answers
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 import pytest
-from tests.browser.inbox_server import Desk, opened
+from tests.browser.inbox_server import InboxServer, serving_inbox
 from tests.integration.hostile import Spoiled, faults, spoiled_bodies, spoiled_targets
 from tests.integration.router.keys import key_for_everybody
 
@@ -23,15 +23,15 @@ FIELDS: Final = ("turn", "reason", "to", "outcome", "severity", "offer", "from_l
 
 
 @pytest.fixture
-async def desk(fresh: FreshDatabase) -> AsyncIterator[Desk]:
+async def desk(fresh: FreshDatabase) -> AsyncIterator[InboxServer]:
     """Serve door and pages; ann has a ticket."""
-    async with opened(fresh) as desk:
-        await desk.given(a_specialist("ann"), a_ticket("T1"))
+    async with serving_inbox(fresh) as desk:
+        await desk.handle(a_specialist("ann"), a_ticket("T1"))
         yield desk
 
 
 @pytest.fixture
-async def client(desk: Desk, fresh: FreshDatabase) -> AsyncIterator[httpx.AsyncClient]:
+async def client(desk: InboxServer, fresh: FreshDatabase) -> AsyncIterator[httpx.AsyncClient]:
     """Knock as a desk that acts for everybody."""
     headers = {"authorization": f"Bearer {await key_for_everybody(fresh)}"}
     async with httpx.AsyncClient(base_url=desk.address, headers=headers) as client:
@@ -47,7 +47,7 @@ async def test_whatever_comes_to_the_door_is_no_fault_of_ours(client: httpx.Asyn
 
 
 async def test_whatever_comes_to_the_pages_is_no_fault_of_ours(
-    client: httpx.AsyncClient, desk: Desk
+    client: httpx.AsyncClient, desk: InboxServer
 ) -> None:
     """Nor what stands in the URL of a page, in a form, or in a link."""
     page = await client.post(await desk.link("ann", lead=True), follow_redirects=True)

@@ -10,8 +10,8 @@ from typing import Any, Final
 import asyncpg
 import pytest
 from httpx import AsyncClient, Response
-from tests.chaos.invariants import found_wrong, told_wrong
-from tests.chaos.random_actions import Router, act_once, set_up
+from tests.chaos.invariants import violations_in_facts, violations_in_tables
+from tests.chaos.random_actions import Router, execute_random_action, prepare
 from tests.integration.router.conftest import at_the_door
 
 from router.sweep import Sweeper
@@ -326,20 +326,20 @@ async def test_several_routers_break_nothing(database: MakeDatabase) -> None:
     onlooker = Database(dsn, service="onlooker")
     for one in (*routers, onlooker):
         await one.start()
-    await set_up(routers[0])
+    await prepare(routers[0])
 
     async def work(router: Router, seed: int) -> None:
         random = Random(seed)  # noqa: S311 - a simulation
         for number in range(150):
-            await act_once(router, random)
+            await execute_random_action(router, random)
             if number % 5 == seed:
                 async with onlooker.session() as session:
                     await session.execute(CUT)
-                assert await found_wrong(onlooker) == []
+                assert await violations_in_tables(onlooker) == []
 
     await asyncio.gather(*(work(router, seed) for seed, router in enumerate(routers)))
-    assert await found_wrong(onlooker) == []
-    assert await told_wrong(onlooker) == []
+    assert await violations_in_tables(onlooker) == []
+    assert await violations_in_facts(onlooker) == []
     assert {"accepted", "declined", "expired", "withdrawn"} <= set(await read(onlooker, STATES))
     assert {"accept", "decline", "hand_back", "respond", "move"} <= set(await read(onlooker, DONE))
     for one in (*routers, onlooker):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 import pytest
-from tests.chaos.invariants import announced
+from tests.chaos.invariants import outbox_facts
 from tests.integration.router.conftest import Own
 from tests.integration.router.proxy import Fate, Message, Proxy, proxied
 from tests.integration.router.router_parts import InProcess, in_process
@@ -69,7 +69,7 @@ class Stage:
         """Play the storm to its end."""
         answers = await play(STORM, self.desk, self.books)
         self.proxy.let_pass()
-        return await self.books.end(await announced(self.books.owner), answers)
+        return await self.books.end(await outbox_facts(self.books.owner), answers)
 
 
 @asynccontextmanager

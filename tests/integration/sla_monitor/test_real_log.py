@@ -75,8 +75,8 @@ def test_paused_time_is_that_of_the_log(
 def timed(log: Log, pause_on: tuple[Cause, ...]) -> Iterator[Clock]:
     """Time the solution of each ticket, in wall time."""
     facts = defaultdict(list)
-    for told in log.told:
-        facts[told.document.ticket_id].append(fact(told.document, pause_on))
+    for one in log.documents:
+        facts[one.document.ticket_id].append(fact(one.document, pause_on))
     for of in facts.values():
         yield from derive(of)
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import AnyHttpUrl, SecretStr
-from tests.browser.inbox_server import REAL_NOW, Desk, opened
+from tests.browser.inbox_server import REAL_NOW, InboxServer, serving_inbox
 from tests.integration.web.issuer import CLIENT, SECRET, Issuer, issuing
 
 from shared.platform.postgres import Database
@@ -37,18 +37,18 @@ async def issuer(fresh: FreshDatabase) -> AsyncIterator[Issuer]:
 
 
 @pytest.fixture
-async def desk(fresh: FreshDatabase, issuer: Issuer) -> AsyncIterator[Desk]:
+async def desk(fresh: FreshDatabase, issuer: Issuer) -> AsyncIterator[InboxServer]:
     """Serve the pages; ann is on the roster."""
     settings = OidcSettings(
         issuer=AnyHttpUrl(issuer.address), client_id=CLIENT, client_secret=SecretStr(SECRET)
     )
-    async with opened(fresh, oidc=settings) as desk:
-        await desk.given(a_specialist("ann"))
+    async with serving_inbox(fresh, oidc=settings) as desk:
+        await desk.handle(a_specialist("ann"))
         yield desk
 
 
 @pytest.fixture
-async def browser(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
+async def browser(desk: InboxServer) -> AsyncIterator[httpx.AsyncClient]:
     """Follow redirects and keep cookies, as a browser does."""
     async with httpx.AsyncClient(base_url=desk.address, follow_redirects=True) as client:
         yield client
@@ -200,7 +200,7 @@ async def test_an_issuer_that_ends_no_sessions_is_no_secret(
 
 
 async def test_who_came_by_a_link_is_not_sent_to_the_issuer(
-    browser: httpx.AsyncClient, desk: Desk
+    browser: httpx.AsyncClient, desk: InboxServer
 ) -> None:
     """Their session has nothing to do with the company's."""
     inbox = await browser.post(await desk.link("ann"))
@@ -210,7 +210,7 @@ async def test_who_came_by_a_link_is_not_sent_to_the_issuer(
 
 
 async def test_the_token_is_not_kept_readable(
-    browser: httpx.AsyncClient, desk: Desk, issuer: Issuer
+    browser: httpx.AsyncClient, desk: InboxServer, issuer: Issuer
 ) -> None:
     """Nor what it says: the session's own secret opens it, of which there is but a digest."""
     issuer.person = {"preferred_username": "ann"}
@@ -232,7 +232,7 @@ async def test_scopes_are_a_setting(fresh: FreshDatabase, issuer: Issuer) -> Non
         client_secret=SecretStr(SECRET),
         scopes="openid groups",
     )
-    async with opened(fresh, oidc=settings) as desk, httpx.AsyncClient() as client:
+    async with serving_inbox(fresh, oidc=settings) as desk, httpx.AsyncClient() as client:
         away = await client.get(f"{desk.address}/sign-in/company")
     assert httpx.URL(away.headers["location"]).params["scope"] == "openid groups"
 

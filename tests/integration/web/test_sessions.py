@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx
 import pytest
-from tests.browser.inbox_server import Desk, opened
+from tests.browser.inbox_server import InboxServer, serving_inbox
 from tests.integration.router.storm import a_moment
 
 from router.pages import presence
@@ -47,21 +47,23 @@ OTHERS: Final = (
 
 
 @pytest.fixture
-async def desk(database: MakeDatabase) -> AsyncIterator[Desk]:
+async def desk(database: MakeDatabase) -> AsyncIterator[InboxServer]:
     """Serve the pages; ann has a ticket, ben has none."""
-    async with opened(await database("router")) as desk:
-        await desk.given(a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+    async with serving_inbox(await database("router")) as desk:
+        await desk.handle(a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
         yield desk
 
 
 @pytest.fixture
-async def browser(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
+async def browser(desk: InboxServer) -> AsyncIterator[httpx.AsyncClient]:
     """Follow redirects and keep cookies, as a browser does."""
     async with httpx.AsyncClient(base_url=desk.address, follow_redirects=True) as client:
         yield client
 
 
-async def sign_in(browser: httpx.AsyncClient, desk: Desk, name: str, *, lead: bool = False) -> str:
+async def sign_in(
+    browser: httpx.AsyncClient, desk: InboxServer, name: str, *, lead: bool = False
+) -> str:
     """Use a link; the session's token for acts comes back."""
     answer = await browser.post(await desk.link(name, lead=lead))
     assert answer.url.path == "/inbox", answer.text
@@ -82,7 +84,7 @@ async def read(db: Database, statement: str, *args: object) -> list[tuple[object
         return [tuple(row) for row in await session.fetch(statement, *args)]
 
 
-async def test_a_link_lets_in_once(browser: httpx.AsyncClient, desk: Desk) -> None:
+async def test_a_link_lets_in_once(browser: httpx.AsyncClient, desk: InboxServer) -> None:
     """Looking at it does not use it up: mail scanners look, and only a button is pressed once."""
     link = await desk.link("ann")
     assert "Sign in as ann" in (await browser.get(link)).text
@@ -92,7 +94,7 @@ async def test_a_link_lets_in_once(browser: httpx.AsyncClient, desk: Desk) -> No
 
 
 async def test_a_heartbeat_on_its_way_does_not_outlive_a_sign_out(
-    browser: httpx.AsyncClient, desk: Desk
+    browser: httpx.AsyncClient, desk: InboxServer
 ) -> None:
     """What a page says before its session ends counts before that, not after."""
     token = await sign_in(browser, desk, "ann")
@@ -106,7 +108,7 @@ async def test_a_heartbeat_on_its_way_does_not_outlive_a_sign_out(
     assert await read(desk.db, SAID) == [("offline",)]
 
 
-async def test_an_old_link_lets_nobody_in(browser: httpx.AsyncClient, desk: Desk) -> None:
+async def test_an_old_link_lets_nobody_in(browser: httpx.AsyncClient, desk: InboxServer) -> None:
     """After 15 minutes it is over; the page says how to get another."""
     link = await desk.link("ann")
     await read(desk.db, OLDER_LINKS)
@@ -116,7 +118,7 @@ async def test_an_old_link_lets_nobody_in(browser: httpx.AsyncClient, desk: Desk
 
 
 async def test_neither_links_nor_sessions_are_kept_readable(
-    browser: httpx.AsyncClient, desk: Desk
+    browser: httpx.AsyncClient, desk: InboxServer
 ) -> None:
     """Of both, the database knows a digest alone."""
     link = await desk.link("ann")
@@ -128,7 +130,7 @@ async def test_neither_links_nor_sessions_are_kept_readable(
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
-    desk: Desk, browser: httpx.AsyncClient
+    desk: InboxServer, browser: httpx.AsyncClient
 ) -> None:
     """HttpOnly, SameSite, and Secure where the page is."""
     answer = await browser.post(await desk.link("ann"), follow_redirects=False)
@@ -143,7 +145,7 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
 
 @pytest.mark.parametrize(("idle", "age"), [(61 * MINUTE, 61 * MINUTE), (MINUTE, 721 * MINUTE)])
 async def test_a_session_ends_unused_or_old(
-    browser: httpx.AsyncClient, desk: Desk, idle: timedelta, age: timedelta
+    browser: httpx.AsyncClient, desk: InboxServer, idle: timedelta, age: timedelta
 ) -> None:
     """After an hour without use, and after twelve in any case; the page says so."""
     await sign_in(browser, desk, "ann")
@@ -156,7 +158,9 @@ async def test_a_session_ends_unused_or_old(
     assert "Your session has ended" in answer.text
 
 
-async def test_who_signs_out_is_out_everywhere(browser: httpx.AsyncClient, desk: Desk) -> None:
+async def test_who_signs_out_is_out_everywhere(
+    browser: httpx.AsyncClient, desk: InboxServer
+) -> None:
     """The cookie is worth nothing afterwards, wherever it was copied to."""
     token = await sign_in(browser, desk, "ann")
     cookie = browser.cookies["router-session"]
@@ -178,7 +182,7 @@ async def test_nobody_sees_or_touches_anything_signed_out(
 
 @pytest.mark.parametrize(("method", "path"), OTHERS)
 async def test_nobody_sees_or_touches_what_is_anothers(
-    browser: httpx.AsyncClient, desk: Desk, method: str, path: str
+    browser: httpx.AsyncClient, desk: InboxServer, method: str, path: str
 ) -> None:
     """Without the lead role, every route refuses, and nothing happens."""
     token = await sign_in(browser, desk, "ben")
@@ -194,7 +198,7 @@ async def test_nobody_sees_or_touches_what_is_anothers(
 
 
 async def test_a_lead_may_take_from_others_and_it_is_kept_who_did(
-    browser: httpx.AsyncClient, desk: Desk
+    browser: httpx.AsyncClient, desk: InboxServer
 ) -> None:
     """The record says who decided it."""
     token = await sign_in(browser, desk, "ben", lead=True)
@@ -211,7 +215,7 @@ async def test_a_lead_may_take_from_others_and_it_is_kept_who_did(
 
 @pytest.mark.parametrize("token", ["", "0" * 64])
 async def test_an_act_needs_the_token_of_its_session(
-    browser: httpx.AsyncClient, desk: Desk, token: str
+    browser: httpx.AsyncClient, desk: InboxServer, token: str
 ) -> None:
     """Another site's form does not have it."""
     await sign_in(browser, desk, "ann")
@@ -220,7 +224,9 @@ async def test_an_act_needs_the_token_of_its_session(
     assert await read(desk.db, HOLDER) == [("ann",)]
 
 
-async def test_an_act_sent_twice_is_done_once(browser: httpx.AsyncClient, desk: Desk) -> None:
+async def test_an_act_sent_twice_is_done_once(
+    browser: httpx.AsyncClient, desk: InboxServer
+) -> None:
     """The second gets the first one's answer, though the ticket has gone on meanwhile."""
     token = await sign_in(browser, desk, "ann")
     first, second = await decline(browser, token), await decline(browser, token)
@@ -229,7 +235,9 @@ async def test_an_act_sent_twice_is_done_once(browser: httpx.AsyncClient, desk: 
     assert await read(desk.db, ACTS) == [("ann", "decline")]
 
 
-async def test_a_page_that_is_out_of_date_says_so(browser: httpx.AsyncClient, desk: Desk) -> None:
+async def test_a_page_that_is_out_of_date_says_so(
+    browser: httpx.AsyncClient, desk: InboxServer
+) -> None:
     """A ticket that has gone round since the page was drawn is not acted on unseen."""
     token = await sign_in(browser, desk, "ann")
     answer = await decline(browser, token, turn="0")
@@ -237,8 +245,10 @@ async def test_a_page_that_is_out_of_date_says_so(browser: httpx.AsyncClient, de
     assert await read(desk.db, HOLDER) == [("ann",)]
 
 
-async def test_who_leaves_the_roster_is_out_at_once(browser: httpx.AsyncClient, desk: Desk) -> None:
+async def test_who_leaves_the_roster_is_out_at_once(
+    browser: httpx.AsyncClient, desk: InboxServer
+) -> None:
     """Their session is worth nothing any more."""
     await sign_in(browser, desk, "ben")
-    await desk.given(removed("ben", after_min=5))
+    await desk.handle(removed("ben", after_min=5))
     assert (await browser.get("/inbox")).url.path == "/sign-in"

@@ -1,4 +1,4 @@
-"""Servers of others are named by the environment, and a wrong name is one line."""
+"""The environment names external servers, and a wrong value is reported in one line."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from shared.platform.settings import load
 DSN = "postgresql://admin:secret@db.example/postgres"
 
 
-def test_a_server_of_others_is_named_by_its_dsn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The password in it is not shown by accident."""
+def test_an_external_server_is_named_by_its_dsn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text form of the settings does not contain its password."""
     monkeypatch.setenv("PREMIUM_POSTGRES_DSN", DSN)
     settings = load(Settings)
     assert settings.postgres_dsn is not None
@@ -17,10 +17,10 @@ def test_a_server_of_others_is_named_by_its_dsn(monkeypatch: pytest.MonkeyPatch)
     assert "secret@" not in repr(settings)
 
 
-def test_what_is_no_dsn_is_one_line(
+def test_an_invalid_dsn_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It names the setting, and not what it holds."""
+    """The line names the setting, but not its value."""
     monkeypatch.setenv("PREMIUM_POSTGRES_DSN", "mysql://admin:secret@db.example")
     with pytest.raises(SystemExit):
         load(Settings)

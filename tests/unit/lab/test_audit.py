@@ -1,4 +1,4 @@
-"""The demo's proof: it passes what is right, and names each thing that is not."""
+"""The demo's proof passes a correct run, and reports each fault of another."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,11 +7,11 @@ from uuid import UUID, uuid5
 import pytest
 
 from lab.demo.audit import Evidence, Finding, audit
-from lab.demo.day import Sending
-from lab.demo.ledger import Ledger
-from lab.proof.tables import Books, Deed, Routed, Timed
+from lab.demo.day import Message
+from lab.demo.sent import SentMessages
+from lab.proof.published import Published, PublishedFacts
+from lab.proof.tables import ClockRow, DatabaseState, RecordedAction, RoutedTicket
 from lab.proof.verdict import fact_id
-from lab.proof.wire import Published, Wire
 from shared.events import (
     AssignmentReleased,
     ClockMet,
@@ -49,22 +49,22 @@ ANSWER = LaterFact(
 )
 TICKET = REQUEST.ticket_id
 DELIVERY = UUID(int=7)
-BAD = Sending(NOON, "kafka", b"bad", b"{", reason="bad_json")
+BAD = Message(NOON, "kafka", b"bad", b"{", reason="bad_json")
 
 
 def published(event: type[Event], name: UUID | None = None, **about: str) -> Published:
-    """Put a fact about the ticket on its topic."""
+    """Return a published fact about the ticket."""
     name = name or uuid5(TICKET, f"{event.type}{about}")
     return Published(event.topic, name, event.type, str(TICKET), b"", about)
 
 
 @pytest.fixture
 def evidence() -> Evidence:
-    """Give one request, answered in time, and one bad record: all as it must be."""
-    ledger = Ledger()
-    ledger.write(REQUEST)
-    ledger.write(ANSWER)
-    ledger.garbage.append(BAD)
+    """Return a correct run: one request, answered in time, and one bad record."""
+    sent = SentMessages()
+    sent.add(REQUEST)
+    sent.add(ANSWER)
+    sent.bad_messages.append(BAD)
     facts = [
         published(TicketAccepted, fact_id(REQUEST)),
         published(TicketResponded, fact_id(ANSWER)),
@@ -78,50 +78,50 @@ def evidence() -> Evidence:
     ]
     letter = DeadLetter(1, "inbound.v1", 0, 0, "bad_json", "not JSON", BAD.key, BAD.value, [])
     return Evidence(
-        ledger=ledger,
-        wire=Wire(facts={fact.id: fact for fact in facts}),
-        books=Books(
+        sent=sent,
+        published=PublishedFacts(facts={fact.id: fact for fact in facts}),
+        state=DatabaseState(
             tickets=frozenset({TICKET}),
-            routed=[Routed(TICKET, 1, waiting=False)],
-            deeds=[Deed(TICKET, "accept", "mara", NOON, None)],
-            clocks=[Timed(TICKET, "first_response", "met", None, None)],
+            routed=[RoutedTicket(TICKET, 1, waiting=False)],
+            actions=[RecordedAction(TICKET, "accept", "mara", NOON, None)],
+            clocks=[ClockRow(TICKET, "first_response", "met", None, None)],
             deliveries={DELIVERY: "sent"},
-            parked=[letter],
+            dead_letters=[letter],
         ),
         mails=frozenset({DELIVERY.hex}),
-        surprises=[],
+        unexpected_answers=[],
     )
 
 
 def add(evidence: Evidence, fact: Published) -> None:
-    """Publish one fact more."""
-    evidence.wire.facts[fact.id] = fact
+    """Publish one more fact."""
+    evidence.published.facts[fact.id] = fact
 
 
-def parked(evidence: Evidence) -> list[DeadLetter]:
-    """Reach for the dead letters."""
-    assert isinstance(evidence.books.parked, list)
-    return evidence.books.parked
+def dead_letters(evidence: Evidence) -> list[DeadLetter]:
+    """Return the list of dead letters."""
+    assert isinstance(evidence.state.dead_letters, list)
+    return evidence.state.dead_letters
 
 
-def done(evidence: Evidence) -> list[Deed]:
-    """Reach for what people did."""
-    assert isinstance(evidence.books.deeds, list)
-    return evidence.books.deeds
+def done(evidence: Evidence) -> list[RecordedAction]:
+    """Return the list of actions."""
+    assert isinstance(evidence.state.actions, list)
+    return evidence.state.actions
 
 
 def lose(evidence: Evidence, kind: type[Event]) -> None:
-    """Take the facts of one type away."""
-    for fact in list(evidence.wire.of_type(kind.type)):
-        del evidence.wire.facts[fact.id]
+    """Remove the facts of one type."""
+    for fact in list(evidence.published.of_type(kind.type)):
+        del evidence.published.facts[fact.id]
 
 
 def faulty(findings: list[Finding]) -> set[str]:
-    """Name the findings with faults."""
+    """Return the names of the findings with faults."""
     return {finding.what for finding in findings if finding.faults}
 
 
-def test_what_is_as_it_must_be_has_no_faults(evidence: Evidence) -> None:
+def test_a_correct_run_has_no_faults(evidence: Evidence) -> None:
     """Every finding passes."""
     assert faulty(audit(evidence)) == set()
 
@@ -132,10 +132,13 @@ FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
     "a request is lost": (lambda e: lose(e, TicketAccepted), "documents"),
     "a fact is lost": (lambda e: lose(e, TicketResponded), "documents"),
     "a fact is doubled": (lambda e: add(e, published(TicketResponded)), "documents"),
-    "garbage is not parked": (lambda e: parked(e).clear(), "garbage"),
-    "garbage is parked twice": (lambda e: parked(e).extend(parked(e)), "garbage"),
+    "a bad message is no dead letter": (lambda e: dead_letters(e).clear(), "bad messages"),
+    "a bad message is two dead letters": (
+        lambda e: dead_letters(e).extend(dead_letters(e)),
+        "bad messages",
+    ),
     "a promise is broken": (lambda e: add(e, BREACH), "promises"),
-    "what was never said is taken back": (
+    "an unpublished breach is retracted": (
         lambda e: add(e, published(PromiseRetracted, retracted_id="7", kind="first_response")),
         "retractions",
     ),
@@ -148,23 +151,26 @@ FAULTS: dict[str, tuple[Callable[[Evidence], object], str]] = {
         lambda e: add(e, published(OfferExpired, specialist_id="mara", offer_id="1")),
         "offers",
     ),
-    "an act is not told": (lambda e: done(e).append(done(e)[0]), "acts"),
-    "nobody did what is told": (lambda e: add(e, published(SeverityConfirmed)), "acts"),
+    "an action is not published": (lambda e: done(e).append(done(e)[0]), "commands"),
+    "a published action did not happen": (
+        lambda e: add(e, published(SeverityConfirmed)),
+        "commands",
+    ),
     "a ticket is never released": (lambda e: lose(e, AssignmentReleased), "assignments"),
-    "nobody says what became of a mail": (lambda e: lose(e, NotificationSent), "mails"),
+    "a mail has no result": (lambda e: lose(e, NotificationSent), "mails"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_named(evidence: Evidence, fault: str) -> None:
-    """One thing wrong is one finding wrong, beside what follows from it."""
+def test_each_fault_is_reported(evidence: Evidence, fault: str) -> None:
+    """One fault fails one finding, and those that depend on it."""
     harm, named = FAULTS[fault]
     harm(evidence)
     assert named in faulty(audit(evidence))
 
 
-def test_a_breach_that_was_taken_back_is_none(evidence: Evidence) -> None:
-    """Announced and retracted comes to nothing."""
+def test_a_retracted_breach_counts_as_none(evidence: Evidence) -> None:
+    """A breach and its retraction cancel each other."""
     add(evidence, BREACH)
     add(evidence, published(PromiseRetracted, kind="first_response", retracted_id=str(BREACH.id)))
     found = {finding.what: finding for finding in audit(evidence)}
@@ -173,6 +179,8 @@ def test_a_breach_that_was_taken_back_is_none(evidence: Evidence) -> None:
 
 
 def test_a_mail_that_never_came_is_missing(evidence: Evidence) -> None:
-    """Said to be sent is not enough: the sink has it or not."""
-    lost = Evidence(evidence.ledger, evidence.wire, evidence.books, frozenset(), evidence.surprises)
+    """A published success is not enough: the mail must be in the sink."""
+    lost = Evidence(
+        evidence.sent, evidence.published, evidence.state, frozenset(), evidence.unexpected_answers
+    )
     assert faulty(audit(lost)) == {"mails"}

@@ -1,4 +1,4 @@
-"""A log is counted row by row: told, no news, refused or left out, and nothing else."""
+"""Every row of a log counts once: with documents, without, refused or left out."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 
 from lab.replay.log import Log, read_log
 from lab.replay.mapping import load
-from lab.replay.play import moments
 from lab.replay.reader import LogUnreadable
+from lab.replay.runner import step_times
 from shared.basics.yaml_source import Refused
 
 MAPPING = """\
@@ -28,7 +28,7 @@ HEADER = "id,at,opened,status\n"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a folder with the mapping in it."""
+    """Return a folder with the mapping."""
     (tmp_path / "map.yaml").write_text(MAPPING)
     return tmp_path
 
@@ -58,12 +58,17 @@ ROWS = """\
 
 
 def test_every_row_is_counted_once(folder: Path) -> None:
-    """Bad rows are named with file, line, column and reason; good ones go on."""
+    """Bad rows are reported with file, line, column and reason; reading continues."""
     log = read(folder, ROWS)
-    assert (log.rows, log.rows_telling, log.rows_no_news, log.refused) == (6, 3, 1, 2)
+    assert (log.rows, log.rows_with_documents, log.rows_without_documents, log.refused) == (
+        6,
+        3,
+        1,
+        2,
+    )
     assert log.refusals == [
         (
-            "log.csv:5: column 'at': 'yesterday' is no time in the format iso:"
+            "log.csv:5: column 'at': 'yesterday' is not a time in the format iso:"
             " Invalid isoformat string: 'yesterday'"
         ),
         "log.csv:6: column 'status': 'Dne' is not in the table of state; add it there",
@@ -79,9 +84,9 @@ BACK = """\
 
 
 def test_rows_that_go_back_in_time_are_refused(folder: Path) -> None:
-    """Behind the ticket's row before, or its create date; each fault once, with a remedy."""
+    """That is, before the ticket's previous row or create date; each fault is reported once."""
     log = read(folder, BACK)
-    assert (log.rows_telling, log.refused) == (1, 3)
+    assert (log.rows_with_documents, log.refused) == (1, 3)
     assert log.refusals == [
         (
             "log.csv:3: column 'at': goes back behind the ticket's row before it;"
@@ -91,26 +96,26 @@ def test_rows_that_go_back_in_time_are_refused(folder: Path) -> None:
     ]
 
 
-def test_sorted_rows_do_not_go_back(folder: Path) -> None:
-    """By the time of their rows what happened is told in order; a bad row stays bad."""
+def test_sorting_mends_rows_that_go_back(folder: Path) -> None:
+    """Sorted rows are in order of time; a bad row stays bad."""
     log = read(folder, BACK, sort=True)
-    assert [(told.line, told.kind) for told in log.told] == [(3, "request"), (3, "resolved")]
-    assert (log.rows_no_news, log.refused) == (2, 1)
+    assert [(one.line, one.kind) for one in log.documents] == [(3, "request"), (3, "resolved")]
+    assert (log.rows_without_documents, log.refused) == (2, 1)
 
 
-def test_column_twice_is_a_fault_only_where_it_is_read(folder: Path) -> None:
-    """Exports name columns twice; no mapping can mean such a one, but it may leave it alone."""
+def test_a_repeated_column_is_a_fault_only_if_it_is_used(folder: Path) -> None:
+    """A mapping cannot use a column whose name is repeated, but may ignore it."""
     header = "id,at,opened,status,note,note\n"
     log = read(folder, "1,2020-01-01T09:00,2020-01-01T08:00,Open,a,\xff\n", header=header)
-    assert (log.rows_telling, log.refused) == (1, 0)
+    assert (log.rows_with_documents, log.refused) == (1, 0)
     with pytest.raises(LogUnreadable, match="two columns are named 'status'"):
         read(folder, "", header=header.replace("note", "status"))
 
 
-def test_documents_come_in_the_order_they_were_told(folder: Path) -> None:
-    """Sorted by the time of their rows; rows of one instant keep the file's order."""
+def test_documents_are_in_the_order_of_their_rows(folder: Path) -> None:
+    """They are sorted by time; rows of one time keep the order of the file."""
     log = read(folder, ROWS)
-    assert [(told.line, told.kind) for told in log.told] == [
+    assert [(one.line, one.kind) for one in log.documents] == [
         (2, "request"),
         (3, "request"),
         (3, "resolved"),
@@ -119,26 +124,26 @@ def test_documents_come_in_the_order_they_were_told(folder: Path) -> None:
 
 
 def test_rows_of_other_tickets_are_left_out(folder: Path) -> None:
-    """A slice counts what it does not read."""
+    """They are counted."""
     log = read(folder, ROWS, tickets_max=1)
-    assert (log.rows, log.rows_telling, log.rows_left_out) == (6, 2, 2)
+    assert (log.rows, log.rows_with_documents, log.rows_left_out) == (6, 2, 2)
 
 
-def test_mapping_that_asks_for_more_than_the_log_has_is_refused(folder: Path) -> None:
-    """A misspelt column refuses the mapping, not every row by itself."""
+def test_a_mapping_with_a_column_that_the_log_lacks_is_refused(folder: Path) -> None:
+    """A misspelt column is one fault of the mapping, not one of every row."""
     with pytest.raises(Refused, match=r"^map\.yaml:6:11: the log has no column 'status'"):
         read(folder, ROWS, header=HEADER.replace("status", "state"))
 
 
-def test_log_that_tells_nothing_is_refused(folder: Path) -> None:
-    """A mapping that fits no row is said at once, with the first row's fault."""
-    with pytest.raises(LogUnreadable, match=r"tells nothing.*log\.csv:2: column 'at'"):
+def test_a_log_without_documents_is_refused(folder: Path) -> None:
+    """If the mapping fits no row, the error has the first row's fault."""
+    with pytest.raises(LogUnreadable, match=r"leads to no document.*log\.csv:2: column 'at'"):
         read(folder, "1,?,2020-01-01,Open\n")
 
 
-def test_time_never_overtakes_what_is_yet_to_be_told(folder: Path) -> None:
-    """A step stands at the earliest create date of its own and all later documents."""
-    told = read(folder, ROWS).told
-    assert moments([told[:1], told[1:2], told[2:]]) == [
+def test_time_never_passes_a_document_that_is_not_sent_yet(folder: Path) -> None:
+    """The time of a step is the earliest event time of its own and all later documents."""
+    documents = read(folder, ROWS).documents
+    assert step_times([documents[:1], documents[1:2], documents[2:]]) == [
         datetime(2020, 1, 1, hour, minute, tzinfo=UTC) for hour, minute in ((8, 0), (8, 30), (9, 0))
     ]

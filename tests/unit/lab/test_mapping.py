@@ -1,4 +1,4 @@
-"""A mapping is refused whole, in one line that says where the fault is and what to do."""
+"""A mapping with a fault is refused, with its place and what to do."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ type Fault = Callable[[str], str]
 
 @pytest.fixture
 def fault_of(tmp_path: Path) -> Fault:
-    """Load a mapping that must be refused, and give the refusal's text."""
+    """Load a mapping that must be refused, and return the text of the refusal."""
 
     def refused(text: str) -> str:
         file = tmp_path / "map.yaml"
@@ -47,28 +47,28 @@ def fault_of(tmp_path: Path) -> Fault:
 
 
 @pytest.mark.parametrize("name", ["servicenow", "volvo"])
-def test_shipped_mapping_is_found_by_name(name: str) -> None:
-    """A shipped mapping needs no path, and is itself without fault."""
+def test_a_shipped_mapping_is_found_by_name(name: str) -> None:
+    """It needs no path, and has no fault."""
     assert load(find_mapping(name)).source == name
 
 
-def test_documented_mapping_is_without_fault(tmp_path: Path) -> None:
-    """What docs/replay.md shows can be copied and works."""
+def test_the_documented_mapping_has_no_fault(tmp_path: Path) -> None:
+    """The example in docs/replay.md can be copied and works."""
     text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
     file = tmp_path / "map.yaml"
     file.write_text(text.split("```yaml\n")[1].split("```")[0])
     assert load(file).source == "help-desk"
 
 
-def test_path_is_taken_as_it_is(tmp_path: Path) -> None:
-    """What is no shipped name is a path."""
+def test_any_other_name_is_a_path(tmp_path: Path) -> None:
+    """A name that is not a shipped mapping is used as a path."""
     file = tmp_path / "own.yaml"
     file.write_text(GOOD)
     assert find_mapping(str(file)) == file
 
 
-def test_name_that_is_neither_is_refused_with_a_suggestion() -> None:
-    """A slip in the name of a shipped mapping is seen."""
+def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
+    """A misspelt name of a shipped mapping is recognised."""
     with pytest.raises(Refused, match=r"^volvos:1:1: no such file.*did you mean 'volvo'\?$"):
         find_mapping("volvos")
 
@@ -116,21 +116,23 @@ def test_name_that_is_neither_is_refused_with_a_suggestion() -> None:
         (
             "is: {state: resolved}, was_not",
             "was_not",
-            "map.yaml:17:5: 0: needs `is`, or a column in `at`: else every row tells it",
+            "map.yaml:17:5: 0: needs `is`, or a column in `at`: else every row has this fact",
         ),
         ("ticket: id", "ticket: id\nticket: id", "key 'ticket' stands here twice; keep one"),
         ("ticket: id", "ticket: [id", "is not YAML: "),
         ("log: {format: csv}", "log: &a {format: *a}", "refers to itself"),
     ],
 )
-def test_fault_is_named_with_its_place(fault_of: Fault, good: str, bad: str, refusal: str) -> None:
-    """File, line, column, what is wrong, and a suggestion."""
+def test_a_fault_is_reported_with_its_place(
+    fault_of: Fault, good: str, bad: str, refusal: str
+) -> None:
+    """The line has file, line, column, fault and a suggestion."""
     assert good in GOOD
     assert refusal in fault_of(GOOD.replace(good, bad, 1))
 
 
-def test_table_of_a_request_is_tried_before_any_row(fault_of: Fault) -> None:
-    """A table that gives a channel we do not have is a fault of the mapping, not of each row."""
+def test_a_table_is_validated_before_any_row(fault_of: Fault) -> None:
+    """A table with an unknown channel is a fault of the mapping, not of each row."""
     table = "fields:\n  channel: {column: via, values: {Fax: emial}}"
     text = GOOD.replace("fields:", table).replace("channel: email", 'channel: "{channel}"')
     assert fault_of(text) == "map.yaml:6:35: channel is 'emial'; did you mean 'email'?"
@@ -138,21 +140,21 @@ def test_table_of_a_request_is_tried_before_any_row(fault_of: Fault) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"# nothing\n", b"\xff\xfe", b"- a\n- list\n"])
 def test_other_files_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
-    """Empty, not UTF-8, not a mapping: each says so and never ends in a traceback."""
+    """An empty file, one that is not UTF-8, and one that is no mapping are reported in one line."""
     file = tmp_path / "map.yaml"
     file.write_bytes(content)
     with pytest.raises(Refused, match=r"^map\.yaml:1:1: .+$"):
         load(file)
 
 
-def test_missing_mapping_is_refused_in_one_line(tmp_path: Path) -> None:
-    """A mapping that is not there is named."""
+def test_a_missing_mapping_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The line names the missing file."""
     with pytest.raises(Refused, match=r"^none\.yaml:1:1: cannot be read"):
         load(tmp_path / "none.yaml")
 
 
-def test_column_that_the_log_lacks_is_named(tmp_path: Path) -> None:
-    """A column is checked against the log's own, fields included in the suggestion."""
+def test_a_column_that_the_log_lacks_is_reported(tmp_path: Path) -> None:
+    """The suggestion considers columns of the log and fields of the mapping."""
     file = tmp_path / "map.yaml"
     file.write_text(GOOD)
     with pytest.raises(Refused) as refusal:
@@ -162,8 +164,8 @@ def test_column_that_the_log_lacks_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
-    """In the order of the file: values, constants and columns; and all that is misshapen."""
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
+    """They are in the order of the file: malformed parts, values, constants and columns."""
     file = tmp_path / "map.yaml"
     text = GOOD.replace("role: seat", "role: seats").replace(
         "is: {state: resolved}", "is: {state: x}"
@@ -185,7 +187,7 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_words_that_yaml_would_twist_stay_words(tmp_path: Path) -> None:
+def test_text_that_yaml_would_convert_stays_text(tmp_path: Path) -> None:
     """``no`` in a table of countries is Norway, not false."""
     file = tmp_path / "map.yaml"
     file.write_text(GOOD.replace("{Open: new, Done: resolved}", "{no: resolved, 1.0: new}"))

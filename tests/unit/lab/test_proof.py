@@ -1,4 +1,4 @@
-"""The proof sees what was lost and what was doubled, and is not misled by copies."""
+"""The verification finds lost and doubled facts, and is not misled by copies."""
 
 import json
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from lab.proof.due_facts import due_facts
-from lab.proof.tables import Books, Routed, Timed
-from lab.proof.verdict import Verdict, fact_id, judge
-from lab.proof.wire import Wire
+from lab.proof.published import PublishedFacts
+from lab.proof.tables import ClockRow, DatabaseState, RoutedTicket
+from lab.proof.verdict import Verdict, fact_id, verify
 from shared.events import (
     AssignmentReleased,
     ClockMet,
@@ -58,8 +58,8 @@ ABOUT = {
 }
 
 
-def test_every_kind_of_fact_can_be_accounted_for() -> None:
-    """What a sender may tell, the account looks for under a name of its own."""
+def test_every_fact_type_can_be_verified() -> None:
+    """Each type of later fact has its own event type."""
     kinds = get_args(FactType.__value__)
     needed = {"reclassified": {"severity": "standard"}, "merged": {"into": "2"}}
     common = {**ANSWER.model_dump(exclude_none=True), "event_id": "1"}
@@ -73,12 +73,12 @@ def caused(cause: UUID, event: Event) -> Envelope[Event]:
 
 
 def uuid(number: int) -> UUID:
-    """Give a made-up id."""
+    """Return an id for a number."""
     return UUID(int=number)
 
 
 def assigned(cause: UUID, to: str = "mara") -> Envelope[Event]:
-    """Give the ticket to somebody."""
+    """Assign the ticket."""
     return caused(
         cause,
         TicketAssigned(
@@ -101,7 +101,7 @@ def breached(cause: UUID) -> Envelope[Event]:
 
 
 def sent(cause: UUID, delivery_id: UUID, attempts: int = 1) -> Envelope[Event]:
-    """Say that a mail was sent."""
+    """Report that a mail was sent."""
     return caused(
         cause,
         NotificationSent(
@@ -156,18 +156,18 @@ RUN = (
     sent(uuid(3), uuid(10)),
     sent(uuid(4), uuid(11)),
 )
-BOOKS = Books(
+BOOKS = DatabaseState(
     tickets=frozenset({TICKET}),
-    deeds=[],
-    routed=(Routed(TICKET, 1, waiting=False),),
-    clocks=(Timed(TICKET, "first_response", "met", "breached", BREACHED.id),),
+    actions=[],
+    routed=(RoutedTicket(TICKET, 1, waiting=False),),
+    clocks=(ClockRow(TICKET, "first_response", "met", "breached", BREACHED.id),),
     deliveries={uuid(10): "sent", uuid(11): "sent"},
-    parked=(),
+    dead_letters=(),
 )
 
 
 def record(envelope: Envelope[Event]) -> ConsumerRecord:
-    """Lay an event out as it is read from Kafka."""
+    """Return an event as it is read from Kafka."""
     value = value_of(envelope.event)
     return ConsumerRecord(
         topic=envelope.event.topic,
@@ -184,21 +184,21 @@ def record(envelope: Envelope[Event]) -> ConsumerRecord:
     )
 
 
-def wire_of(envelopes: Sequence[Envelope[Event]]) -> Wire:
-    """Read events back."""
-    wire = Wire()
+def wire_of(envelopes: Sequence[Envelope[Event]]) -> PublishedFacts:
+    """Read the events."""
+    published = PublishedFacts()
     for envelope in envelopes:
-        wire.take(record(envelope))
-    return wire
+        published.add(record(envelope))
+    return published
 
 
-def verdict(envelopes: Sequence[Envelope[Event]], books: Books = BOOKS) -> Verdict:
-    """Judge a run of two documents."""
-    return judge((REQUEST, ANSWER), wire_of(envelopes), books)
+def verdict(envelopes: Sequence[Envelope[Event]], state: DatabaseState = BOOKS) -> Verdict:
+    """Verify a run of two documents."""
+    return verify((REQUEST, ANSWER), wire_of(envelopes), state)
 
 
-def test_whole_run_is_whole() -> None:
-    """Nothing is said of a run in which everything went well, copies included."""
+def test_a_whole_run_has_no_fault() -> None:
+    """A run without losses has no fault, even with copies."""
     assert verdict([*RUN, *RUN]) == Verdict([], [])
 
 
@@ -207,37 +207,37 @@ def test_whole_run_is_whole() -> None:
     [
         (ACCEPTED, "premium.ticket.accepted.v1 of desk 1 was not published"),
         (RESPONDED, "premium.ticket.responded.v1 of desk 1 was not published"),
-        (RUN[2], f"ticket {TICKET} was assigned 1x, told 0x"),
+        (RUN[2], f"ticket {TICKET} was assigned 1x, published 0x"),
         (STARTED, f"the start of clock ('{TICKET}', 'first_response') was not published"),
         (MET, f"that clock ('{TICKET}', 'first_response') was met was not published"),
         (BREACHED, f"that clock ('{TICKET}', 'first_response') was breached was not published"),
-        (RUN[-1], f"delivery {uuid(11)} is sent, and nobody said what became of it"),
+        (RUN[-1], f"delivery {uuid(11)} is sent, but its outcome was not published"),
     ],
 )
-def test_fact_that_is_missing_is_lost(missing: Envelope[Event], line: str) -> None:
-    """What a document or a database calls for is on the wire, or named."""
+def test_a_missing_fact_is_lost(missing: Envelope[Event], line: str) -> None:
+    """What a document or a database requires is published, or reported."""
     assert verdict([one for one in RUN if one is not missing]).lost == [line]
 
 
 @pytest.mark.parametrize(
-    ("books", "line"),
+    ("state", "line"),
     [
         (replace(BOOKS, tickets=frozenset()), f"ticket {TICKET} is not in the database of intake"),
         (replace(BOOKS, routed=()), f"ticket {TICKET} is not in the database of router"),
         (replace(BOOKS, clocks=()), f"ticket {TICKET} is not in the database of sla-monitor"),
         (
             replace(BOOKS, deliveries={uuid(10): "sent"}),
-            "2 facts are to be told, but 1 deliveries were planned",
+            "2 facts need deliveries, but 1 were planned",
         ),
         (
             replace(BOOKS, deliveries={uuid(10): "sent", uuid(11): "pending"}),
-            f"delivery {uuid(11)} is pending, and nobody said what became of it",
+            f"delivery {uuid(11)} is pending, but its outcome was not published",
         ),
     ],
 )
-def test_row_that_is_missing_is_lost(books: Books, line: str) -> None:
-    """What is on the wire is in the databases, or named."""
-    assert verdict(RUN, books).lost == [line]
+def test_a_missing_row_is_lost(state: DatabaseState, line: str) -> None:
+    """What is published is in the databases, or reported."""
+    assert verdict(RUN, state).lost == [line]
 
 
 @pytest.mark.parametrize(
@@ -254,30 +254,30 @@ def test_row_that_is_missing_is_lost(books: Books, line: str) -> None:
         ),
     ],
 )
-def test_second_fact_of_one_cause_is_doubled(second: Envelope[Event], line: str) -> None:
-    """Two ids for one thing are two facts, however alike."""
+def test_a_second_fact_of_one_cause_is_doubled(second: Envelope[Event], line: str) -> None:
+    """Two ids for one cause are two facts, even if their contents are equal."""
     assert verdict([*RUN, second]).doubled == [line]
 
 
-def test_ticket_is_given_to_one_person_at_a_time() -> None:
-    """A ticket given away while somebody has it is doubled work."""
+def test_a_ticket_is_assigned_to_one_specialist_at_a_time() -> None:
+    """An assignment while another specialist has the ticket is doubled."""
     run = [one for one in RUN if one is not RELEASED]
-    books = replace(BOOKS, routed=(Routed(TICKET, 2, waiting=False),))
+    state = replace(BOOKS, routed=(RoutedTicket(TICKET, 2, waiting=False),))
     second = assigned(uuid(93), to="jonas")
     assert (
-        f"ticket {TICKET} was assigned while mara had it" in verdict([*run, second], books).doubled
+        f"ticket {TICKET} was assigned while mara had it" in verdict([*run, second], state).doubled
     )
 
 
 def test_two_contents_under_one_id_contradict() -> None:
-    """A copy says the same; else it is no copy."""
+    """A copy has the same content."""
     other = Envelope(BREACHED.id, "test", NOON + HOUR, BREACHED.event)
     found = verdict([*RUN, other]).doubled
     assert found == [f"premium.promise.breached.v1 {BREACHED.id} has two contents"]
 
 
-def test_digest_knows_the_set_alone() -> None:
-    """Order, copies and the number of tries do not show; a missing fact does."""
+def test_the_digest_depends_on_the_set_of_facts_alone() -> None:
+    """Order, copies and numbers of attempts do not change it; a missing fact does."""
     digest = wire_of(RUN).digest
     assert wire_of([*reversed(RUN), *RUN]).digest == digest
     assert wire_of([*RUN[:-1], sent(uuid(4), uuid(11), attempts=3)]).digest == digest
@@ -285,19 +285,19 @@ def test_digest_knows_the_set_alone() -> None:
 
 
 def test_dead_letters_are_counted_by_reason() -> None:
-    """What was parked is no fact, and is not lost either."""
-    wire = Wire()
+    """A dead letter is no fact, and is not lost either."""
+    published = PublishedFacts()
     marks = ("topic", "partition", "offset", "service", "reason", "detail", "attempts")
     values = (b"inbound.v1", b"0", b"7", b"intake", b"bad_json", b"", b"1")
-    parked = replace(
+    dead_letters = replace(
         record(RESPONDED),
         topic="intake.dead-letters.v1",
         value=b"{",
         headers=tuple((f"dl-{mark}", value) for mark, value in zip(marks, values, strict=True)),
     )
-    wire.take(parked)
-    assert wire.dead_letters == {"intake.dead-letters.v1: bad_json": 1}
-    assert json.dumps(wire.dead_letters)
+    published.add(dead_letters)
+    assert published.dead_letters == {"intake.dead-letters.v1: bad_json": 1}
+    assert json.dumps(published.dead_letters)
 
 
 def merging(name: str, into: str) -> LaterFact:
@@ -307,19 +307,22 @@ def merging(name: str, into: str) -> LaterFact:
     )
 
 
-def test_a_merge_need_be_published_only_where_it_counts() -> None:
-    """Not into an unknown ticket or itself, not twice, and not round a ring."""
+def test_a_merge_without_effect_need_not_be_published() -> None:
+    """These are merges into an unknown ticket or itself, second merges, and cycles."""
     tickets = [ticket_id_of("s", name) for name in "ABC"]
-    told = [merging("A", "B"), merging("B", "C"), merging("C", "A"), merging("A", "C")]
-    assert list(due_facts([*told, merging("C", "X"), merging("C", "C")], tickets)) == told[:2]
+    documents = [merging("A", "B"), merging("B", "C"), merging("C", "A"), merging("A", "C")]
+    assert (
+        list(due_facts([*documents, merging("C", "X"), merging("C", "C")], tickets))
+        == documents[:2]
+    )
 
 
-def test_a_reply_after_a_closing_may_be_sent_back() -> None:
-    """Its receipt says what became of it; one before must be published."""
-    told = [
+def test_a_reply_after_a_closing_may_be_rejected() -> None:
+    """Its receipt reports the outcome; a reply before the closing must be published."""
+    documents = [
         LaterFact.model_validate(
             {"source": "s", "external_id": "A", "type": kind, "occurred_at": NOON + at * HOUR}
         )
         for kind, at in (("customer_replied", 1), ("closed", 2), ("customer_replied", 3))
     ]
-    assert list(due_facts(told, [])) == told[:2]
+    assert list(due_facts(documents, [])) == documents[:2]

@@ -1,4 +1,4 @@
-"""Rows become the documents that upstream would have sent, each row accounted for."""
+"""Rows become the documents that upstream would have sent."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from lab.replay.mapping import find_mapping, load
 from lab.replay.reader import Refusal, Row
-from lab.replay.rows import Interpreter, Told
+from lab.replay.rows import Interpreter, LogDocument
 from shared.events import LaterFact, SupportRequest
 
 NINE = datetime(2016, 3, 1, 9, 0, tzinfo=UTC)
@@ -33,25 +33,25 @@ class Log:
         self._interpreter = Interpreter(load(find_mapping("servicenow")))
         self._line = 1
 
-    def saved(self, **changes: str) -> list[Told] | Refusal | None:
+    def saved(self, **changes: str) -> list[LogDocument] | Refusal | None:
         """Read the incident's next row."""
         self._line += 1
         cells = {name: cell for name, cell in (INCIDENT | changes).items() if cell}
-        return self._interpreter.tell(Row(self._line, cells))
+        return self._interpreter.interpret(Row(self._line, cells))
 
     def facts(self, **changes: str) -> list[str]:
-        """Name what the next row tells."""
-        told = self.saved(**changes)
-        assert isinstance(told, list)
-        return [each.kind for each in told]
+        """Return the kinds of the next row's documents."""
+        documents = self.saved(**changes)
+        assert isinstance(documents, list)
+        return [each.kind for each in documents]
 
 
-def test_first_row_is_the_request() -> None:
-    """The create date is when the incident was opened, told when its row was written."""
-    told = Log().saved()
-    assert isinstance(told, list)
-    assert told == [
-        Told(
+def test_the_first_row_is_the_request() -> None:
+    """The create date is when the incident was opened; it is sent at the time of its row."""
+    documents = Log().saved()
+    assert isinstance(documents, list)
+    assert documents == [
+        LogDocument(
             NINE,
             2,
             SupportRequest(
@@ -73,7 +73,7 @@ def test_first_row_is_the_request() -> None:
 
 
 def test_life_of_an_incident() -> None:
-    """States become facts; a row that changes no state tells no news."""
+    """States become facts; a row that changes no state leads to no document."""
     log = Log()
     assert log.facts() == ["request"]
     assert log.facts(assigned_to="Resolver 1") == []
@@ -87,8 +87,8 @@ def test_life_of_an_incident() -> None:
     assert log.facts(incident_state="Closed", priority="2 - High") == ["reclassified", "closed"]
 
 
-def test_callback_is_kept_when_the_caller_was_reached() -> None:
-    """A phoned incident that is taken up on its first row tells both at once."""
+def test_a_reached_caller_meets_the_callback() -> None:
+    """A phoned incident in progress on its first row leads to a request and a fact."""
     assert Log().facts(contact_type="Phone", incident_state="Active") == [
         "request",
         "customer_reached",
@@ -96,15 +96,15 @@ def test_callback_is_kept_when_the_caller_was_reached() -> None:
 
 
 def test_rows_of_one_minute_keep_their_order() -> None:
-    """Facts at one logged instant are set apart by as little as is told apart: order is time."""
+    """Facts with one logged time get the smallest distance that keeps their order."""
     log = Log()
     log.saved(opened_at="1/3/2016 09:00")
-    moments = []
+    step_times = []
     for state in ("Awaiting User Info", "Active", "Awaiting User Info", "Resolved"):
-        told = log.saved(incident_state=state)
-        assert isinstance(told, list)
-        moments += [each.document.occurred_at for each in told]
-    assert moments == [NINE + timedelta(microseconds=k) for k in range(1, 7)]
+        documents = log.saved(incident_state=state)
+        assert isinstance(documents, list)
+        step_times += [each.document.occurred_at for each in documents]
+    assert step_times == [NINE + timedelta(microseconds=k) for k in range(1, 7)]
 
 
 ONE_ROW = """\
@@ -124,35 +124,37 @@ facts:
 """
 
 
-def told_by(tmp_path: Path, *rows: dict[str, str]) -> list[Told]:
+def documents_of(tmp_path: Path, *rows: dict[str, str]) -> list[LogDocument]:
     """Read rows by ONE_ROW."""
     (tmp_path / "map.yaml").write_text(ONE_ROW)
     interpreter = Interpreter(load(tmp_path / "map.yaml"))
-    told = []
+    documents = []
     for line, cells in enumerate(rows, 1):
-        found = interpreter.tell(Row(line, {"id": "1", "created_at": NINE.isoformat()} | cells))
+        found = interpreter.interpret(
+            Row(line, {"id": "1", "created_at": NINE.isoformat()} | cells)
+        )
         assert isinstance(found, list), found
-        told += found
-    return told
+        documents += found
+    return documents
 
 
-def test_a_row_tells_facts_at_instants_of_their_own(tmp_path: Path) -> None:
-    """An export with one row a ticket names when each thing happened; each is told when due."""
+def test_a_row_may_have_facts_with_their_own_times(tmp_path: Path) -> None:
+    """An export with one row per ticket has the time of each fact; each is sent at its time."""
     at = [(NINE + timedelta(hours=hour)).isoformat() for hour in range(4)]
     instants = {"seen_at": at[1], "read_at": at[2], "resolved_at": at[3]}
-    told = told_by(tmp_path, instants, instants | {"state": "open"})
-    assert [(each.kind, each.at, each.document.occurred_at) for each in told] == [
+    documents = documents_of(tmp_path, instants, instants | {"state": "open"})
+    assert [(each.kind, each.at, each.document.occurred_at) for each in documents] == [
         ("request", NINE, NINE),
         *(
             (kind, NINE + timedelta(hours=hour), NINE + timedelta(hours=hour))
             for kind, hour in (("noted", 1), ("noted", 2), ("resolved", 3))
         ),
     ]
-    assert len({each.document.document_id for each in told}) == 4
+    assert len({each.document.document_id for each in documents}) == 4
 
 
-def test_a_neutral_row_leaves_the_state_as_it_was(tmp_path: Path) -> None:
-    """What a row does not say, or says nothing by, is not a change of state."""
+def test_a_neutral_row_does_not_change_the_state(tmp_path: Path) -> None:
+    """A missing value, or one translated to nothing, is no change of state."""
     states: tuple[dict[str, str], ...] = (
         {"state": "asked"},
         {},
@@ -161,12 +163,12 @@ def test_a_neutral_row_leaves_the_state_as_it_was(tmp_path: Path) -> None:
         {"state": "comment"},
         {"state": "open"},
     )
-    kinds = [each.kind for each in told_by(tmp_path, *states)]
+    kinds = [each.kind for each in documents_of(tmp_path, *states)]
     assert kinds == ["request", "waiting", "resumed"]
 
 
-def test_a_refused_row_leaves_no_trace() -> None:
-    """What it would have told for the first time, a later row tells."""
+def test_a_refused_row_has_no_effect() -> None:
+    """A later row leads to the fact that the refused one would have had."""
     log = Log()
     log.saved()
     refusal = log.saved(incident_state="Active", priority="9 - Unheard of")
@@ -174,15 +176,15 @@ def test_a_refused_row_leaves_no_trace() -> None:
     assert log.facts(incident_state="Active") == ["responded"]
 
 
-def test_equal_rows_are_no_duplicates() -> None:
-    """Ids name the row: a fact that is told twice at one time by two rows stays two facts."""
+def test_equal_rows_are_not_duplicates() -> None:
+    """Ids contain the row, so equal facts of two rows stay two facts."""
     log = Log()
     log.saved()
     ids = set()
     for state in ("Awaiting Vendor", "New", "Awaiting Vendor", "New"):
-        told = log.saved(incident_state=state)
-        assert isinstance(told, list)
-        ids |= {each.document.document_id for each in told}
+        documents = log.saved(incident_state=state)
+        assert isinstance(documents, list)
+        ids |= {each.document.document_id for each in documents}
     assert len(ids) == 4
 
 
@@ -191,16 +193,16 @@ def test_equal_rows_are_no_duplicates() -> None:
     [
         ({"number": ""}, "number", "holds no value"),
         ({"incident_state": "-100"}, "incident_state", "'-100' is not in the table of state"),
-        ({"sys_updated_at": "2016-03-01"}, "sys_updated_at", "'2016-03-01' is no time in the"),
+        ({"sys_updated_at": "2016-03-01"}, "sys_updated_at", "'2016-03-01' is not a time in the"),
         ({"opened_at": "1/3/1916 08:58"}, "opened_at", "occurred_at: Value error, lies outside"),
         ({"location": "x" * 300}, "location", "account_id: String should have at most 200"),
         ({"impact": ""}, "impact", "holds no value; a field may give it a default"),
     ],
 )
-def test_bad_row_is_refused_with_its_column(
+def test_a_bad_row_is_refused_with_its_column(
     changes: dict[str, str], column: str, reason: str
 ) -> None:
-    """Line, column and reason; the ticket's next good row is read as if it were not there."""
+    """The refusal has line, column and reason; the ticket's next good row is not affected."""
     log = Log()
     refusal = log.saved(**changes)
     assert isinstance(refusal, Refusal)
@@ -209,8 +211,8 @@ def test_bad_row_is_refused_with_its_column(
     assert log.facts() == ["request"]
 
 
-def test_offset_in_the_log_counts() -> None:
-    """Volvo's times carry their own offset; waits pause, asking the user answers."""
+def test_an_offset_in_the_log_counts() -> None:
+    """Volvo's times have their own offsets."""
     interpreter = Interpreter(load(find_mapping("volvo")))
     cells = {
         "SR Number": "1-1",
@@ -221,9 +223,9 @@ def test_offset_in_the_log_counts() -> None:
         "Country": "pl",
         "Involved ST": "V30",
     }
-    told = interpreter.tell(Row(2, cells))
-    assert isinstance(told, list)
-    request, responded, waiting = (each.document for each in told)
+    documents = interpreter.interpret(Row(2, cells))
+    assert isinstance(documents, list)
+    request, responded, waiting = (each.document for each in documents)
     assert isinstance(request, SupportRequest)
     assert request.occurred_at == datetime(2010, 3, 31, 14, 59, 42, tzinfo=UTC)
     assert (request.severity, request.time_zone) == ("business_critical", "Europe/Warsaw")
@@ -233,18 +235,20 @@ def test_offset_in_the_log_counts() -> None:
     assert waiting.waiting_for == "customer"
 
 
-def test_only_the_wanted_tickets_are_told() -> None:
-    """A slice of a log is its first tickets, with all their rows."""
+def test_only_the_wanted_tickets_are_read() -> None:
+    """These are the log's first tickets, with all their rows."""
     interpreter = Interpreter(load(find_mapping("servicenow")), tickets_max=1)
     counts = []
     for line, (number, state) in enumerate((("A", "New"), ("B", "New"), ("A", "Active")), 2):
-        told = interpreter.tell(Row(line, INCIDENT | {"number": number, "incident_state": state}))
-        counts.append(len(told) if isinstance(told, list) else told)
+        documents = interpreter.interpret(
+            Row(line, INCIDENT | {"number": number, "incident_state": state})
+        )
+        counts.append(len(documents) if isinstance(documents, list) else documents)
     assert counts == [1, None, 1]
 
 
 def test_shipped_mappings_are_package_data() -> None:
-    """Both lie beside the code, so that an installed command finds them."""
+    """Both are installed with the command."""
     assert {find_mapping(name).parent for name in ("servicenow", "volvo")} == {
         Path(find_mapping("volvo")).parent
     }

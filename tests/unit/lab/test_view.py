@@ -1,4 +1,4 @@
-"""The demo's screen: what happened is on it, it fits, and it is calm when all is well."""
+"""The demo's screen shows what happened, fits, and marks only problems."""
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 from rich.console import Console
 
-from lab.demo.board import Board
-from lab.demo.script import roster
-from lab.demo.view import Pulse, draw
+from lab.demo.content import roster
+from lab.demo.state import DemoState
+from lab.demo.view import DemoStatus, draw
 from shared.events import (
     AssignmentReleased,
     ClockMet,
@@ -41,24 +41,24 @@ STARTED = ClockStarted(**CLOCK, due_at=DUE_AT)
 
 
 @pytest.fixture
-def board() -> Board:
-    """Set up a board with everybody on it and nothing to do."""
-    empty = Board()
+def state() -> DemoState:
+    """Return a state with all specialists and no tickets."""
+    empty = DemoState()
     empty.list_roster(roster())
     return empty
 
 
-def tell(board: Board, *events: Event) -> None:
-    """Let events happen at noon."""
+def apply(state: DemoState, *events: Event) -> None:
+    """Apply events at noon."""
     for event in events:
-        board.take(Envelope(uuid4(), "test", NOON, event), NOON)
+        state.apply(Envelope(uuid4(), "test", NOON, event), NOON)
 
 
-def screen(board: Board, *, width: int = 80, height: int = 24, silent_s: float = 0.1) -> str:
-    """Draw the board as a terminal of that size shows it, ten minutes past noon."""
-    pulse = Pulse(
+def screen(state: DemoState, *, width: int = 80, height: int = 24, silent_s: float = 0.1) -> str:
+    """Draw the state on a terminal of that size, ten minutes after noon."""
+    status = DemoStatus(
         business=NOON + timedelta(minutes=10),
-        scene="midday",
+        phase="midday",
         speed=600,
         day_part=0.5,
         events_per_s=412,
@@ -66,12 +66,12 @@ def screen(board: Board, *, width: int = 80, height: int = 24, silent_s: float =
         behind={"intake": 0, "router": 3},
     )
     console = Console(width=width, height=height, file=StringIO(), record=True)
-    console.print(draw(board, pulse, (), width=width), height=height)
+    console.print(draw(state, status, (), width=width), height=height)
     return console.export_text()
 
 
 def accepted() -> TicketAccepted:
-    """Take a request of a super admin by email."""
+    """Accept a request of a super admin by email."""
     return TicketAccepted(
         ticket_id=TICKET,
         source="test",
@@ -90,7 +90,7 @@ def accepted() -> TicketAccepted:
 
 
 def assigned() -> TicketAssigned:
-    """Give it to the first on the roster."""
+    """Assign it to the first specialist on the roster."""
     return TicketAssigned(
         ticket_id=TICKET,
         specialist_id=roster()[0].specialist_id,
@@ -105,91 +105,91 @@ def assigned() -> TicketAssigned:
 
 
 def line_of(word: str, text: str) -> str:
-    """Find the line that begins with a word."""
+    """Return the line that begins with a word."""
     return next(line for line in text.splitlines() if line.startswith(word))
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
-def test_it_fits(board: Board, width: int, height: int) -> None:
+def test_the_screen_fits(state: DemoState, width: int, height: int) -> None:
     """Nothing is cut off or wrapped, in a small terminal and in a large one."""
-    lines = screen(board, width=width, height=height).splitlines()
+    lines = screen(state, width=width, height=height).splitlines()
     assert len(lines) <= height
     assert "…" not in "".join(lines)
     assert all(specialist.name in "".join(lines) for specialist in roster())
 
 
-def test_a_request_waits_until_somebody_has_it(board: Board) -> None:
+def test_a_request_waits_until_it_is_assigned(state: DemoState) -> None:
     """The queue counts by channel and language, with the oldest's age."""
-    tell(board, accepted())
-    assert line_of("email", screen(board)).split()[:2] == ["email", "1"]
-    assert "10 min" in line_of("email", screen(board))
-    tell(board, assigned())
-    assert line_of("email", screen(board)).split()[:2] == ["email", "·"]
-    assert "■" in screen(board)
+    apply(state, accepted())
+    assert line_of("email", screen(state)).split()[:2] == ["email", "1"]
+    assert "10 min" in line_of("email", screen(state))
+    apply(state, assigned())
+    assert line_of("email", screen(state)).split()[:2] == ["email", "·"]
+    assert "■" in screen(state)
 
 
-def test_topics_may_overtake_each_other(board: Board) -> None:
-    """An assignment seen before its request leaves nobody waiting."""
-    tell(board, assigned(), accepted())
-    assert list(board.waiting()) == []
+def test_events_of_two_topics_may_arrive_in_any_order(state: DemoState) -> None:
+    """A ticket whose assignment arrives before its request does not wait."""
+    apply(state, assigned(), accepted())
+    assert list(state.waiting()) == []
 
 
-def test_a_declined_ticket_waits_again(board: Board) -> None:
-    """Handing back frees the specialist, not the ticket."""
+def test_a_declined_ticket_waits_again(state: DemoState) -> None:
+    """It is removed from the specialist, and waits."""
     mara = roster()[0].specialist_id
     declined = TicketDeclined(ticket_id=TICKET, specialist_id=mara, reason="not mine")
-    tell(board, accepted(), assigned(), declined)
-    assert len(list(board.waiting())) == 1
-    assert not board.specialists[mara].holds
+    apply(state, accepted(), assigned(), declined)
+    assert len(list(state.waiting())) == 1
+    assert not state.specialists[mara].holds
 
 
-def test_an_answered_ticket_is_nobodys(board: Board) -> None:
-    """Released means that it neither waits nor is held."""
+def test_an_answered_ticket_has_no_specialist(state: DemoState) -> None:
+    """A released ticket neither waits nor is assigned."""
     mara = roster()[0].specialist_id
     released = AssignmentReleased(ticket_id=TICKET, specialist_id=mara, cause="responded")
-    tell(board, accepted(), assigned(), released)
-    assert list(board.waiting()) == []
-    assert not board.specialists[mara].holds
+    apply(state, accepted(), assigned(), released)
+    assert list(state.waiting()) == []
+    assert not state.specialists[mara].holds
 
 
-def test_promises_show_by_time_left(board: Board) -> None:
-    """An hour's promise has fifty minutes left after ten."""
-    tell(board, STARTED)
-    assert "■" in line_of("< 1 h", screen(board))
+def test_promises_show_by_time_left(state: DemoState) -> None:
+    """A promise of one hour has fifty minutes left after ten."""
+    apply(state, STARTED)
+    assert "■" in line_of("< 1 h", screen(state))
 
 
-def test_a_warning_has_a_mark_and_a_word(board: Board) -> None:
-    """Amber alone says nothing to many people."""
-    tell(
-        board, ClockStarted(**CLOCK, due_at=DUE_AT), ClockWarned(**CLOCK, percent=80, due_at=DUE_AT)
+def test_a_warning_has_a_mark_and_a_text(state: DemoState) -> None:
+    """Colour alone is not enough for many people."""
+    apply(
+        state, ClockStarted(**CLOCK, due_at=DUE_AT), ClockWarned(**CLOCK, percent=80, due_at=DUE_AT)
     )
-    assert "▲" in line_of("< 1 h", screen(board))
-    assert "▲ warned 1" in screen(board)
+    assert "▲" in line_of("< 1 h", screen(state))
+    assert "▲ warned 1" in screen(state)
 
 
-def test_a_breach_is_taken_back_when_it_was_none(board: Board) -> None:
-    """A late fact clears the board of the breach, and is news."""
-    tell(
-        board,
+def test_a_retracted_breach_is_removed(state: DemoState) -> None:
+    """A late fact removes the breach, and is shown as news."""
+    apply(
+        state,
         accepted(),
         ClockStarted(**CLOCK, due_at=DUE_AT),
         PromiseBreached(**CLOCK, due_at=DUE_AT),
     )
-    assert "✖ breached 1" in screen(board)
+    assert "✖ breached 1" in screen(state)
     met = ClockMet(**CLOCK, due_at=DUE_AT, met_at=NOON, in_time=True)
-    tell(board, met, PromiseRetracted(**CLOCK, retracted="breached", retracted_id=uuid4()))
-    assert "✖ breached 0" in screen(board)
-    assert "kept 1" in screen(board)
-    assert "answered in time, told late" in screen(board)
+    apply(state, met, PromiseRetracted(**CLOCK, retracted="breached", retracted_id=uuid4()))
+    assert "✖ breached 0" in screen(state)
+    assert "kept 1" in screen(state)
+    assert "answered in time, reported late" in screen(state)
 
 
-def test_silence_is_said(board: Board) -> None:
-    """A screen that hears nothing says so, instead of looking alive."""
-    assert "no event for 7 s" in screen(board, silent_s=7)
+def test_a_silent_feed_is_reported(state: DemoState) -> None:
+    """If no events arrive, the screen states it."""
+    assert "no event for 7 s" in screen(state, silent_s=7)
 
 
-def test_mails_and_refusals_are_counted(board: Board) -> None:
-    """What went out, and what could not be handled."""
+def test_mails_and_refusals_are_counted(state: DemoState) -> None:
+    """The screen shows both numbers."""
     sent = NotificationSent(
         ticket_id=TICKET,
         delivery_id=uuid4(),
@@ -198,7 +198,7 @@ def test_mails_and_refusals_are_counted(board: Board) -> None:
         medium="mail",
         attempts=1,
     )
-    tell(board, sent)
-    board.refuse(NOON, "intake", "bad_json")
-    assert "mails sent 1" in screen(board)
-    assert "intake parked a message: bad_json" in screen(board)
+    apply(state, sent)
+    state.refuse(NOON, "intake", "bad_json")
+    assert "mails sent 1" in screen(state)
+    assert "intake refuses a message: bad_json" in screen(state)

@@ -1,4 +1,4 @@
-"""The operator's file of accounts: read, or refused with every fault, its place and remedy."""
+"""A file of accounts is read, or refused with the place and the remedy of each fault."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner
 
-from premium.accounts.files import read
 from premium.cli import app
 from shared.basics.yaml_source import Refused
 from shared.events import AccountListed, Purchase
+from shared.listings import read_accounts
 
 EXAMPLE: Final = Path(__file__).parents[3] / "docs" / "examples" / "accounts.yaml"
 HEAD: Final = "account_id,since,until,super_admins,seats,time_zone,language,tier,region\n"
@@ -28,31 +28,31 @@ LISTED: Final = AccountListed(
 
 
 def faults(tmp_path: Path, text: str, name: str) -> list[str]:
-    """Read a file that is refused."""
+    """Return the faults of a refused file."""
     file = tmp_path / name
     file.write_text(text)
     with pytest.raises(Refused) as refused:
-        read(file)
+        read_accounts(file)
     return str(refused.value).splitlines()
 
 
-def test_yaml_and_csv_say_the_same(tmp_path: Path) -> None:
-    """The example, and a table of the same; what has no value is left out."""
+def test_yaml_and_csv_give_the_same_accounts(tmp_path: Path) -> None:
+    """A key without a value counts as absent."""
     table, text = tmp_path / "accounts.csv", tmp_path / "accounts.yaml"
     table.write_text(HEAD + NORTHWIND)
     text.write_text(EXAMPLE.read_text().replace("00:00:00Z", "00:00:00Z\n        until:"))
-    assert read(EXAMPLE) == read(table) == read(text) == (LISTED,)
+    assert read_accounts(EXAMPLE) == read_accounts(table) == read_accounts(text) == (LISTED,)
 
 
-def test_seats_may_be_everyones(tmp_path: Path) -> None:
-    """In a table as in YAML."""
+def test_everyone_may_have_a_seat(tmp_path: Path) -> None:
+    """A table can state this as YAML can."""
     file = tmp_path / "accounts.csv"
     file.write_text("account_id,seats\nnorthwind,everyone\n")
-    assert [account.seats for account in read(file)] == ["everyone"]
+    assert [account.seats for account in read_accounts(file)] == ["everyone"]
 
 
-def test_every_fault_of_yaml_is_named_with_its_place(tmp_path: Path) -> None:
-    """Line and column, the field, and what to do; also of a purchase, and of who is there twice."""
+def test_every_fault_of_yaml_is_reported_with_its_place(tmp_path: Path) -> None:
+    """Line and column, the field, and what to do; faults in a purchase and repeated ids as well."""
     text = """\
 accounts:
   - account_id: northwind
@@ -83,8 +83,8 @@ accounts:
     ]
 
 
-def test_every_fault_of_a_table_is_named_with_its_place(tmp_path: Path) -> None:
-    """Line, and column of the table."""
+def test_every_fault_of_a_table_is_reported_with_its_place(tmp_path: Path) -> None:
+    """The place is the line, and the column of the table."""
     rows = NORTHWIND.replace("2026-01-01T00:00:00Z", "yesterday") + NORTHWIND.replace("de,", "d,")
     assert [line.split(" ", 1)[0] for line in faults(tmp_path, HEAD + rows, "accounts.csv")] == [
         "accounts.csv:2:2:",
@@ -95,8 +95,8 @@ def test_every_fault_of_a_table_is_named_with_its_place(tmp_path: Path) -> None:
     assert head == ["accounts.csv:1:5: unknown column 'seat'; did you mean 'seats'?"]
 
 
-def test_a_wrong_file_ends_the_command_with_two(tmp_path: Path) -> None:
-    """As a roster's or a policy's does."""
+def test_a_bad_file_ends_the_command_with_2(tmp_path: Path) -> None:
+    """The same holds for a roster and for a policy."""
     file = tmp_path / "accounts.yaml"
     file.write_text("accounts: [northwind]\n")
     ended = CliRunner().invoke(app(["accounts"]), ["accounts", "import", str(file)])

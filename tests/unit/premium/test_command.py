@@ -1,4 +1,4 @@
-"""The operator's command: soon there, and of one line when something is amiss."""
+"""The operator's command starts fast, and reports an error in one line."""
 
 import resource
 import subprocess
@@ -13,7 +13,7 @@ from devstack.databases import ROLES
 from devstack.ports import free_port
 from devstack.postgres import ADMIN
 from devstack.profile import profile_of
-from devstack.state import Home, Memory
+from devstack.state import Home, SavedState
 from premium.cli import app, commands
 from premium.failure import line_for
 from premium.profile import CHECK
@@ -30,19 +30,21 @@ PORTS: Final = (
 
 @pytest.fixture
 def down(tmp_path: Path) -> Home:
-    """Give the folder of a stack that was up once."""
+    """Return the folder of a stack that ran once and is stopped."""
     home = Home(tmp_path / "home")
     home.make()
-    memory = Memory(ports={name: free_port() for name in PORTS}, keys=dict.fromkeys(SCOPES, "key"))
-    memory.make_up_passwords((*ROLES, ADMIN))
-    home.remember(memory)
-    home.show_profile(profile_of(home, memory))
+    saved = SavedState(
+        ports={name: free_port() for name in PORTS}, keys=dict.fromkeys(SCOPES, "key")
+    )
+    saved.generate_passwords((*ROLES, ADMIN))
+    home.save(saved)
+    home.write_profile(profile_of(home, saved))
     for service in SCOPES:
-        home.show_key(service, "key")
+        home.write_key(service, "key")
     return home
 
 
-def test_help_is_soon_there() -> None:
+def test_help_is_fast() -> None:
     """The list of commands loads none of them."""
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     listed = subprocess.run(
@@ -56,7 +58,7 @@ def test_help_is_soon_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "arguments",
     [
         ["accounts", "import", str(EXAMPLES / "accounts.yaml")],
         ["roster", "import", str(EXAMPLES / "roster.csv")],
@@ -70,21 +72,21 @@ def test_help_is_soon_there() -> None:
         ["produce", "inbound.v1", "app-form/1"],
         ["redrive", "intake"],
     ],
-    ids=lambda asked: asked[0],
+    ids=lambda arguments: arguments[0],
 )
-def test_a_stack_that_is_down_is_named(down: Home, asked: list[str]) -> None:
-    """Whatever a command could not reach, the line says that the stack does not run."""
+def test_a_stopped_stack_is_reported(down: Home, arguments: list[str]) -> None:
+    """Whichever server a command could not reach, the line says that the stack does not run."""
     home = {"PREMIUM_HOME": str(down.folder)}
-    ended = CliRunner().invoke(app(asked), asked, env=home, input="{}")
+    ended = CliRunner().invoke(app(arguments), arguments, env=home, input="{}")
     assert isinstance(ended.exception, Exception)
     line = line_for(ended.exception)
     assert line == f"the stack in {down.folder} does not run: run `premium up`"
 
 
-def test_a_deployment_of_others_is_not_explained_by_the_local_stack(down: Home) -> None:
-    """What runs here says nothing of what another profile names."""
+def test_the_local_stack_does_not_explain_another_deployment(down: Home) -> None:
+    """The state of the local stack is no reason if the profile is of another deployment."""
     other = down.profile.rename(down.folder / "production.toml")
-    asked = ["--profile", str(other), "webhooks", "list"]
-    ended = CliRunner().invoke(app(asked), asked)
+    arguments = ["--profile", str(other), "webhooks", "list"]
+    ended = CliRunner().invoke(app(arguments), arguments)
     assert isinstance(ended.exception, Exception)
     assert str(line_for(ended.exception)).endswith(CHECK)

@@ -1,4 +1,4 @@
-"""`premium explain`: what sla-monitor answers is read whole, and one look is enough."""
+"""`premium explain` shows sla-monitor's responses so that one look is enough."""
 
 from datetime import timedelta
 from io import StringIO
@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from premium.errors import CommandError
-from premium.explain import answers
+from premium.explain import responses
 from premium.explain.command import ticket_named
 from premium.explain.view import explained
-from premium.moments import Local, length
+from premium.timestamps import Local, duration
 from shared.events import (
     NAMESPACE,
     Envelope,
@@ -35,7 +35,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "explain.md"
 
 
 def accepted(*, role: Role = "super_admin", after_min: float = 0) -> Fact:
-    """Open a ticket of an account in Berlin."""
+    """Accept a ticket of an account in Berlin."""
     at = NOON + minutes(after_min)
     event: Event = TicketAccepted(
         ticket_id=T1,
@@ -56,14 +56,14 @@ def accepted(*, role: Role = "super_admin", after_min: float = 0) -> Fact:
 
 
 def waiting(after_min: float) -> Fact:
-    """Wait for the customer."""
+    """Let the ticket wait for the customer."""
     event: Event = TicketWaiting(ticket_id=T1, waiting_for="customer")
     at = NOON + minutes(after_min)
     return Envelope(uuid5(NAMESPACE, f"waiting{after_min}"), "intake", at, event)
 
 
 def shown(*learned: Learned, after_min: float) -> str:
-    """Explain a ticket as of so long after noon, on a wide page."""
+    """Explain a ticket as of some minutes after noon."""
     now = NOON + minutes(after_min)
     settled = (fall_due(clock, now=now).clock for clock in derive(one.fact for one in learned))
     clocks = clocks_answer(T1, learned, {clock.key: clock for clock in settled}, now=now)
@@ -71,40 +71,40 @@ def shown(*learned: Learned, after_min: float) -> str:
     page = StringIO()
     Console(file=page, width=100).print(
         explained(
-            answers.Clocks.model_validate_json(clocks.model_dump_json()),
-            answers.Timeline.model_validate_json(timeline.model_dump_json()),
+            responses.Clocks.model_validate_json(clocks.model_dump_json()),
+            responses.Timeline.model_validate_json(timeline.model_dump_json()),
         )
     )
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
 def at_once(*facts: Fact) -> list[Learned]:
-    """Learn of facts the moment they happen."""
+    """Learn of facts when they happen."""
     return [Learned(fact, fact.time) for fact in facts]
 
 
 def test_the_document_shows_what_is_printed() -> None:
-    """The example in docs/explain.md is the output for these facts, to the letter."""
+    """The example in docs/explain.md is exactly the output for these facts."""
     facts = at_once(accepted(), waiting(10), a_fact(TicketResumed, "T1", after_min=30))
     assert shown(*facts, after_min=65) in DOCUMENT.read_text()
 
 
 def test_the_verdict_comes_first_and_the_sum_last() -> None:
-    """What is left stands at the top; the page ends with why it is due then."""
+    """The output begins with the time left, and ends with why it is due then."""
     page = shown(*at_once(accepted()), after_min=31)
     assert "First response: 29 min left" in page
     last = " ".join(page.splitlines()[-1].split())
     assert last == "= 1 h, so it is due Mon 2 Mar 13:00:00 UTC (14:00:00 Europe/Berlin)"
 
 
-def test_utc_and_the_accounts_clock_stand_side_by_side() -> None:
-    """Nobody has to add an hour at night."""
+def test_utc_and_local_time_are_side_by_side() -> None:
+    """An engineer need not convert time zones at night."""
     page = shown(*at_once(accepted()), after_min=1)
     assert "created Mon 2 Mar 12:00:00 UTC (13:00:00 Europe/Berlin)" in page
 
 
-def test_pauses_are_left_out_of_the_sum_by_name() -> None:
-    """Ten minutes, a wait that does not count, and fifty more."""
+def test_pauses_are_listed_with_their_cause_and_count_nothing() -> None:
+    """The sum is ten minutes, a wait that counts 0, and fifty more."""
     facts = at_once(accepted(), waiting(10), a_fact(TicketResumed, "T1", after_min=30))
     sums = shown(*facts, after_min=31).split("Why is it due then")[1]
     counts = [" ".join(line.split()[:2]) for line in sums.splitlines()[3:]]
@@ -113,15 +113,15 @@ def test_pauses_are_left_out_of_the_sum_by_name() -> None:
 
 
 def test_a_business_day_is_counted_in_the_hours_it_was_open() -> None:
-    """Asked on Friday at 16:00 in Berlin: one hour, and seven on Monday."""
+    """A request on Friday at 16:00 in Berlin counts one hour, and seven on Monday."""
     friday = accepted(role="seat", after_min=4 * 24 * 60 + 3 * 60)
     sums = shown(*at_once(friday), after_min=4 * 24 * 60 + 200).split("Why is it due then")[1]
     assert "1 h  Fri 6 Mar 15:00:00 to 16:00:00  16:00:00 to 17:00:00" in sums
     assert "7 h  Mon 9 Mar 08:00:00 to 15:00:00  09:00:00 to 16:00:00" in sums
 
 
-def test_what_is_next_is_said_in_order() -> None:
-    """The warning that is to come, then the due time and what it would mean."""
+def test_the_next_events_are_in_order() -> None:
+    """First the next warning, then the due time and its consequence."""
     page = shown(*at_once(accepted()), after_min=31)
     ahead = page.split("What is next")[1].split("Why is it due then")[0].strip().splitlines()
     assert [line.split(": ")[1] for line in ahead] == [
@@ -131,56 +131,56 @@ def test_what_is_next_is_said_in_order() -> None:
 
 
 def test_a_broken_promise_is_still_owed() -> None:
-    """Breached, by how much, by which event, and what to do."""
+    """The output says by how much it is over, by which event, and what to do."""
     page = shown(*at_once(accepted()), after_min=72)
     assert "First response: BREACHED, still unanswered, 12 min over" in page
     assert "on breaches.v1" in page
-    assert "The first response is still owed; answer, and it is met too late." in page
+    assert "The first response is still owed; an answer now meets it late." in page
 
 
-def test_an_answer_told_late_tells_the_whole_story() -> None:
-    """Kept after all: the breach that was announced, and that it was taken back, and why."""
+def test_a_late_answer_shows_breach_and_retraction() -> None:
+    """The promise was met: the output shows the breach, its retraction and the reason."""
     note = a_fact(TicketNoted, "T1", after_min=62)
     answer = Learned(a_fact(TicketResponded, "T1", after_min=20), NOON + minutes(90))
     page = shown(*at_once(accepted(), note), answer, after_min=91)
-    assert "First response: kept, with 40 min to spare" in page
-    assert "breached (due Mon 2 Mar 13:00:00) taken back: answered" in page
+    assert "First response: met, with 40 min left" in page
+    assert "breached (due Mon 2 Mar 13:00:00) retracted: answered" in page
     assert "late: known only since Mon 2 Mar 13:30:00" in page
-    assert "BREACHED, taken back later" in page
+    assert "BREACHED, retracted later" in page
 
 
-def test_a_request_that_has_not_come_is_said_to_be_missing() -> None:
-    """A fact that overtook it is shown all the same."""
+def test_a_missing_request_is_reported() -> None:
+    """A fact that arrived before the request is shown."""
     page = shown(*at_once(a_fact(TicketResumed, "T1")), after_min=1)
     assert "its request has not come yet" in page
     assert "ticket resumed" in page
 
 
 def test_a_paused_clock_shows_no_due_time() -> None:
-    """What is left when it goes on, and that nothing is due."""
+    """The output shows the time left after the pause, and that nothing is due."""
     page = shown(*at_once(accepted(), waiting(10)), after_min=40)
     assert "paused, 50 min left when it goes on" in page
     assert "= 10 min used up, 50 min left; nothing is due" in page
 
 
 @pytest.mark.parametrize(
-    ("span_ms", "said"),
+    ("span_ms", "text"),
     [(350, "350 ms"), (-60_000, "1 min"), (90_000, "1 min 30 s"), (4_825_000, "1 h 20 min")],
 )
-def test_durations_have_two_units_at_most(span_ms: int, said: str) -> None:
-    """The rest does not matter at night."""
-    assert length(span_ms) == said
+def test_durations_have_two_units_at_most(span_ms: int, text: str) -> None:
+    """Smaller units are left out."""
+    assert duration(span_ms) == text
 
 
-def test_another_day_by_the_accounts_clock_is_named() -> None:
-    """Ten in the evening in UTC is tomorrow in Tokyo."""
+def test_another_day_in_local_time_is_shown() -> None:
+    """22:00 UTC is the next day in Tokyo."""
     assert Local("Asia/Tokyo").both(NOON + timedelta(hours=10)) == (
         "Mon 2 Mar 22:00:00 UTC (Tue 07:00:00 Asia/Tokyo)"
     )
 
 
 def test_a_ticket_is_named_by_id_or_by_its_source() -> None:
-    """Both find the same; what is neither is refused in one line."""
+    """Both give the same id; any other text is refused in one line."""
     assert ticket_named(str(T1), None) == ticket_named("test", "T1") == T1
     with pytest.raises(CommandError, match="is no ticket id"):
         ticket_named("T1", None)

@@ -1,4 +1,4 @@
-"""`premium explain`: why who has a ticket, told from the record of the decision."""
+"""`premium explain` shows who has a ticket and why, from the decision records."""
 
 from io import StringIO
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from premium.explain.decisions import decided
-from premium.moments import Local
+from premium.timestamps import Local
 from router.domain.assignment.session import AssignmentSession
 from router.domain.command_handlers import execute
 from router.domain.commands import Decline
@@ -26,7 +26,7 @@ TEAM: Final = (
 
 
 def shown(*records: Envelope[Event] | Decline) -> list[str]:
-    """Tell what was decided of one ticket."""
+    """Return the decisions about one ticket, as they are printed."""
     session = AssignmentSession(Roster([]), [], NOON, OfferRules())
     for record in records:
         if isinstance(record, Decline):
@@ -34,20 +34,20 @@ def shown(*records: Envelope[Event] | Decline) -> list[str]:
         else:
             session.apply(record)
     page = StringIO()
-    told = [envelope.event for envelope in session.state.decisions]
-    Console(file=page, width=100).print(decided(told, Local("UTC")))
+    decisions = [envelope.event for envelope in session.state.decisions]
+    Console(file=page, width=100).print(decided(decisions, Local("UTC")))
     return [line.rstrip() for line in page.getvalue().splitlines()]
 
 
 def test_the_document_shows_what_is_printed() -> None:
-    """The example in docs/explain.md is the output for these facts, to the letter."""
+    """The example in docs/explain.md is exactly the output for these facts."""
     declined = Decline(ticket_id_of("test", "T1"), "jonas", "busy")
     page = shown(*TEAM, a_ticket("T1", language="de"), declined)
     assert "\n".join(page).strip() in DOCUMENT.read_text()
 
 
-def test_who_waits_learns_what_would_help_and_until_when() -> None:
-    """The rule that each fails, one fact that would do, and when less is asked for."""
+def test_a_waiting_ticket_shows_what_would_help_and_when_less_is_needed() -> None:
+    """The failed rule of each specialist, one sufficient change, and the next relaxation."""
     page = shown(a_specialist("ines", presence="away"), a_ticket("T1"))
     assert page[2:] == [
         "  Mon 2 Mar 12:00:00 UTC: it waits: nobody could take it",
@@ -59,7 +59,7 @@ def test_who_waits_learns_what_would_help_and_until_when() -> None:
 
 
 def test_a_large_roster_is_counted() -> None:
-    """The best few by name, all others by what they fail."""
+    """The best few are named; all others are counted by the rule that they fail."""
     team: list[Any] = [a_specialist(f"s{n:02}") for n in range(30)]
     others = [a_specialist(f"x{n}", languages=("fr",)) for n in range(2)]
     page = shown(*team, *others, a_ticket("T1"))

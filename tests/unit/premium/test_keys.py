@@ -1,4 +1,4 @@
-"""A key is shown so that it can be read, and copied, on a narrow screen."""
+"""A listed key can be read and copied on a narrow screen."""
 
 from datetime import UTC, datetime
 
@@ -12,8 +12,8 @@ KEY = Listed(
 )
 
 
-def test_a_key_fits_80_columns_and_is_told_from_its_namesake() -> None:
-    """Its prefix stands alone, nothing is cut, and it says when it was made."""
+def test_a_key_fits_80_columns_and_differs_from_another_of_its_name() -> None:
+    """Its prefix comes first, nothing is cut off, and its time of creation is shown."""
     lines = list(lines_of(KEY, "sources"))
     assert max(map(len, lines)) <= 80
     assert lines[:4] == [

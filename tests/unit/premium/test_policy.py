@@ -1,4 +1,4 @@
-"""The operator's view of a policy: what it changes, what its calendars bring, and its refusal."""
+"""The commands for policies: their differences, a preview of due times, and refused files."""
 
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -7,13 +7,13 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from premium.policy.changes import changes
 from premium.policy.command import policy as command
-from premium.policy.lint import lint
-from premium.policy.publication import record_of
+from premium.policy.topic import record_of
 from shared.events import Envelope, PolicyPublished
 from shared.events.codec import Record, read
 from shared.sla.policies import Policy, default_policy
+from shared.sla.policies.changes import changes
+from shared.sla.policies.lint import lint
 
 BUILT_IN = default_policy()
 SINCE = date(2026, 11, 24)
@@ -21,17 +21,17 @@ FROM = ("--from", "2026-11-24")
 
 
 def changed(**more: object) -> Policy:
-    """Change the built-in policy."""
+    """Return the built-in policy with other parts."""
     return Policy.model_validate({**BUILT_IN.document, **more})
 
 
 def with_rules(rules: list[dict[str, Any]]) -> list[str]:
-    """List what other rules change."""
+    """List the differences if the built-in policy had these rules."""
     return [*changes(BUILT_IN, changed(rules=rules))]
 
 
-def told(place: str, **asked: list[str]) -> dict[str, list[str]]:
-    """Lint the built-in policy; what happens at one place, each with the due times it moves."""
+def lint_of(place: str, **asked: list[str]) -> dict[str, list[str]]:
+    """Lint the built-in policy; return one place's events, each with the due times it moves."""
     found: dict[str, list[str]] = {}
     here = False
     for line in lint(BUILT_IN, since=SINCE, **asked):
@@ -45,12 +45,12 @@ def told(place: str, **asked: list[str]) -> dict[str, list[str]]:
 
 
 def test_the_same_policy_changes_nothing() -> None:
-    """To publish it again is to say the same again."""
+    """Publishing it again has no effect."""
     assert not [*changes(BUILT_IN, changed())]
 
 
-def test_changes_are_told_by_name() -> None:
-    """A rule that came, one that went, and one that says something else."""
+def test_changed_rules_are_listed_by_name() -> None:
+    """A rule may be added, removed or changed."""
     first, *others = BUILT_IN.document["rules"]
     dearer = {**others[-1], "source": "contract"}
     new = {**first, "name": "callback-3-min"}
@@ -62,14 +62,14 @@ def test_changes_are_told_by_name() -> None:
 
 
 def test_another_order_is_a_change() -> None:
-    """The first rule that matches wins, so it matters which is first."""
+    """The first rule that matches wins, so the order of rules matters."""
     first, second, *others = BUILT_IN.document["rules"]
     (line,) = with_rules([second, first, *others])
     assert line.startswith("rules in another order: chat-join-60-s, callback-5-min, ")
 
 
-def test_changed_calendars_and_exceptions_are_told() -> None:
-    """They move due times and guarantees as rules do."""
+def test_changed_calendars_and_exceptions_are_listed_by_name() -> None:
+    """They move due times and guarantees, as rules do."""
     window = {
         "name": "move",
         "reason": "the data centre moves",
@@ -84,48 +84,48 @@ def test_changed_calendars_and_exceptions_are_told() -> None:
     ]
 
 
-def test_a_holiday_is_told_with_what_it_does() -> None:
-    """A request of Christmas Eve's afternoon is due after Christmas and the weekend."""
-    found = told("business_week, Europe/Berlin, DE")
+def test_a_holiday_is_listed_with_the_due_times_it_moves() -> None:
+    """A request on the afternoon of Christmas Eve is due after Christmas and the weekend."""
+    found = lint_of("business_week, Europe/Berlin, DE")
     assert found["Fri 2026-12-25 Erster Weihnachtstag"][0] == (
         "seat-one-business-day first_response 8 h: asked Thu 12-24 16:00,"
         " due Mon 12-28 16:00+01:00, not Fri 12-25 16:00"
     )
 
 
-def test_a_shift_is_told_with_what_it_does() -> None:
-    """An hour that is left out in the night is missing on the wall, not in the promise."""
-    found = told("always, Europe/Berlin")
+def test_a_clock_change_is_listed_with_the_due_times_it_moves() -> None:
+    """The hour that local time skips at night is not missing from the promise."""
+    found = lint_of("always, Europe/Berlin")
     assert found["Sun 2027-03-28 02:00 clocks go to 03:00, from +01:00 to +02:00"][-1] == (
         "super-admin-standard first_response 1 h: asked Sun 03-28 01:30,"
         " due Sun 03-28 03:30+02:00, not Sun 03-28 02:30"
     )
 
 
-def test_a_shift_at_night_moves_no_business_hour() -> None:
-    """Offices open by the clock on the wall."""
-    found = told("business_week, America/New_York, US")
+def test_a_clock_change_at_night_moves_no_business_hour() -> None:
+    """Business hours follow local time."""
+    found = lint_of("business_week, America/New_York, US")
     shifts = [moved for line, moved in found.items() if "clocks" in line]
     assert shifts == [["no due time of the sample moves"]] * 4
 
 
 def test_zones_and_regions_may_be_asked_for() -> None:
-    """Also one whose clocks move by half an hour."""
-    found = told("always, Australia/Lord_Howe", zones=["Australia/Lord_Howe"])
+    """A zone whose clocks change by half an hour works, too."""
+    found = lint_of("always, Australia/Lord_Howe", zones=["Australia/Lord_Howe"])
     assert "Sun 2027-10-03 02:00 clocks go to 02:30, from +10:30 to +11:00" in found
-    bavarian = told("business_week, Europe/Berlin, DE-BY", regions=["DE-BY"])
+    bavarian = lint_of("business_week, Europe/Berlin, DE-BY", regions=["DE-BY"])
     assert "Wed 2027-01-06 Heilige Drei Könige" in bavarian
 
 
-def test_two_years_are_looked_through() -> None:
-    """From the day itself to the same day two years on."""
-    days = [line.split()[1] for line in told("business_week, Europe/Berlin, DE")]
+def test_the_preview_covers_two_years() -> None:
+    """It runs from the first day to the same day two years later."""
+    days = [line.split()[1] for line in lint_of("business_week, Europe/Berlin, DE")]
     assert (min(days), max(days)) == ("2026-12-25", "2028-10-29")
     assert days == sorted(days)
 
 
 def test_a_bad_file_is_exit_2_with_a_line_for_each_fault(tmp_path: Path) -> None:
-    """Whoever calls the command can tell a bad policy from a stack that is away."""
+    """A script can distinguish a bad policy from an unreachable deployment."""
     file = tmp_path / "bad.yaml"
     file.write_text("policy_id: x\nruls: []\n")
     ran = CliRunner().invoke(command, ["check", str(file)])
@@ -133,8 +133,8 @@ def test_a_bad_file_is_exit_2_with_a_line_for_each_fault(tmp_path: Path) -> None
     assert ran.stderr == "bad.yaml:2:1: ruls: unknown key 'ruls'; did you mean 'rules'?\n"
 
 
-def test_a_good_file_is_named_by_its_version(tmp_path: Path) -> None:
-    """What is checked is what will be applied."""
+def test_check_prints_the_version_of_a_good_file(tmp_path: Path) -> None:
+    """The version shows which policy an apply would put in force."""
     file = tmp_path / "good.yaml"
     file.write_text(files("shared.sla.policies").joinpath("default.yaml").read_text())
     ran = CliRunner().invoke(command, ["check", str(file)])
@@ -145,14 +145,14 @@ def test_a_good_file_is_named_by_its_version(tmp_path: Path) -> None:
 
 
 def test_the_built_in_policy_is_linted_without_a_file() -> None:
-    """A date instead of the stack's own is enough to look ahead."""
+    """With a given date no deployment is needed."""
     ran = CliRunner().invoke(command, ["lint", *FROM])
     assert ran.exit_code == 0
     assert ran.stdout.splitlines()[0].endswith("2026-11-24 to 2028-11-24")
 
 
-def test_the_documented_policy_is_without_fault(tmp_path: Path) -> None:
-    """What docs/policies.md shows can be copied and works."""
+def test_the_documented_policy_has_no_fault(tmp_path: Path) -> None:
+    """The example in docs/policies.md can be copied and works."""
     text = (Path(__file__).parents[3] / "docs" / "policies.md").read_text()
     file = tmp_path / "documented.yaml"
     file.write_text(text.split("```yaml\n")[1].split("```")[0])
@@ -161,7 +161,7 @@ def test_the_documented_policy_is_without_fault(tmp_path: Path) -> None:
 
 
 def test_a_policy_is_published_whole() -> None:
-    """A reader needs nothing else, and finds the version it was told."""
+    """The record holds the whole document, and its version."""
     record = record_of(BUILT_IN, datetime(2026, 3, 1, tzinfo=UTC))
     envelope = read(Record(record.topic, 0, 0, record.key, record.value, record.headers))
     assert isinstance(envelope, Envelope)

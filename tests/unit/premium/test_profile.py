@@ -1,4 +1,4 @@
-"""A profile says where a deployment is; any fault of it is one line that says what to do."""
+"""A profile has a deployment's addresses; each fault is one line that says what to do."""
 
 from pathlib import Path
 from typing import Final
@@ -38,16 +38,16 @@ def file(tmp_path: Path) -> Path:
 
 
 def fault_of(file: Path, text: str, ask: str = "") -> str:
-    """Read a profile, ask it for an entry, and return the one line that it fails with."""
+    """Read a profile, get an entry, and return the line of the error."""
     file.write_text(text)
     with pytest.raises(CommandError) as failed:
-        asked(read_profile(file), ask)
+        entry_of(read_profile(file), ask)
     assert "\n" not in str(failed.value)
     return str(failed.value)
 
 
-def asked(profile: Profile, ask: str) -> object:
-    """Ask for what commands ask for."""
+def entry_of(profile: Profile, ask: str) -> object:
+    """Get an entry as commands do."""
     match ask.split():
         case ["kafka"]:
             return profile.kafka_bootstrap
@@ -62,7 +62,7 @@ def asked(profile: Profile, ask: str) -> object:
 
 
 def test_a_profile_names_brokers_urls_keys_and_databases(file: Path) -> None:
-    """Files are named by a path from the profile's own folder."""
+    """Paths of files are relative to the profile's folder."""
     profile = read_profile(file)
     assert profile.kafka_bootstrap == "one.example:9092,two.example:9092"
     assert profile.topic_prefix == "eu."
@@ -73,13 +73,13 @@ def test_a_profile_names_brokers_urls_keys_and_databases(file: Path) -> None:
 
 
 def test_a_key_file_may_be_one_that_curl_reads(file: Path) -> None:
-    """It then holds the whole header."""
+    """Such a file holds the whole HTTP header."""
     (file.parent / "keys" / "router").write_text("authorization: Bearer pk_key\n")
     assert read_profile(file).headers("router") == {"authorization": "Bearer pk_key"}
 
 
 def test_a_profile_shows_no_password(file: Path) -> None:
-    """Neither when it is printed, nor in the line that names a fault."""
+    """Neither its text form nor the line about a fault contains one."""
     assert "secret" not in repr(read_profile(file))
     line = fault_of(file, WHOLE.replace('key_file = "keys/router"', "key_file = 7"))
     assert "secret" not in line
@@ -95,7 +95,7 @@ def test_a_profile_shows_no_password(file: Path) -> None:
     ],
 )
 def test_a_missing_entry_is_named(file: Path, ask: str, entry: str) -> None:
-    """With the file and what to do; other entries need not be there."""
+    """The line names the file and what to do; entries that are not needed may be missing."""
     line = fault_of(file, "", ask)
     assert line.startswith(f"{file} has no entry {entry}: add it, or run `premium up`, or name")
 
@@ -111,14 +111,14 @@ def test_a_missing_entry_is_named(file: Path, ask: str, entry: str) -> None:
     ],
 )
 def test_a_faulty_entry_is_named(file: Path, text: str, entry: str) -> None:
-    """Also one that no profile has: a typing error must not pass."""
+    """So is an unknown entry: a typing error must not pass."""
     assert fault_of(file, text).startswith(f"{file}, entry {entry}")
 
 
 @pytest.mark.parametrize("text", ["[kafka", "kafka = 1\nkafka = 2"])
-def test_what_is_no_toml_is_named(file: Path, text: str) -> None:
-    """With the reason."""
-    assert fault_of(file, text).startswith(f"the profile {file} is no TOML: ")
+def test_a_file_that_is_not_toml_is_reported(file: Path, text: str) -> None:
+    """The line includes the parser's reason."""
+    assert fault_of(file, text).startswith(f"the profile {file} is not TOML: ")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_is_no_toml_is_named(file: Path, text: str) -> None:
 def test_a_file_that_a_profile_names_must_hold_one_line(
     file: Path, name: str, ask: str, entry: str, held: str | None
 ) -> None:
-    """One that is missing, empty or longer is named, with its entry and the profile."""
+    """If it is missing, empty or longer, the line names it, its entry and the profile."""
     place = file.parent / name
     if held is None:
         place.unlink()
@@ -143,8 +143,8 @@ def test_a_file_that_a_profile_names_must_hold_one_line(
     assert f"correct {entry} in {file}" in line
 
 
-def test_what_is_no_dsn_is_named_and_not_shown(file: Path) -> None:
-    """It may hold a password."""
+def test_an_invalid_dsn_is_reported_but_not_shown(file: Path) -> None:
+    """It may contain a password."""
     (file.parent / "intake-dsn").write_text("mysql://intake:hidden@db.example\n")
     line = fault_of(file, WHOLE, "dsn")
     assert line.startswith(f"{file}: services.intake.dsn_file must give a DSN")
@@ -152,15 +152,15 @@ def test_what_is_no_dsn_is_named_and_not_shown(file: Path) -> None:
 
 
 def test_a_missing_profile_is_one_line(tmp_path: Path) -> None:
-    """By whichever way it is named, and where none is named."""
+    """An option, a variable or the default may name it."""
     named = tmp_path / "none.toml"
     unnamed = tmp_path / "profile.toml"
-    for words, env, file in (
+    for arguments, env, file in (
         (["--profile", str(named), "keys", "list"], {}, named),
         (["keys", "list"], {"PREMIUM_PROFILE": str(named)}, named),
         (["keys", "list"], {"PREMIUM_HOME": str(tmp_path)}, unnamed),
     ):
-        ended = CliRunner().invoke(app(words), words, env=env)
+        ended = CliRunner().invoke(app(arguments), arguments, env=env)
         assert str(ended.exception) == (
             f"cannot read the profile {file}: No such file or directory;"
             " run `premium up`, or name a profile by --profile or PREMIUM_PROFILE"

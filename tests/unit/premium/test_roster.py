@@ -1,4 +1,4 @@
-"""The operator's roster file: read, compared, and refused with place and remedy."""
+"""A roster file is read, or refused with the place and the remedy of each fault."""
 
 import csv
 import re
@@ -8,12 +8,12 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner
 
-from premium.listings import changes
+from premium.differences import changes
 from premium.roster.command import roster
-from premium.roster.files import read
-from premium.roster.publication import present
+from premium.roster.topic import with_current_presence
 from shared.basics.yaml_source import Refused
 from shared.events import SpecialistListed
+from shared.listings import read_roster
 
 EXAMPLES: Final = Path(__file__).parents[3] / "docs" / "examples"
 HEAD: Final = """\
@@ -28,11 +28,11 @@ WEEK: Final = "zone: Europe/Berlin, hours: {mon-fri: [09:00-17:00]}"
 
 
 def faults(tmp_path: Path, text: str, name: str = "roster.yaml") -> list[str]:
-    """Read a file that is refused."""
+    """Return the faults of a refused file."""
     file = tmp_path / name
     file.write_text(text)
     with pytest.raises(Refused) as refused:
-        read(file)
+        read_roster(file)
     return str(refused.value).splitlines()
 
 
@@ -106,12 +106,12 @@ def faults(tmp_path: Path, text: str, name: str = "roster.yaml") -> list[str]:
         ),
     ],
 )
-def test_a_fault_is_named_with_place_and_remedy(
+def test_a_fault_is_reported_with_place_and_remedy(
     tmp_path: Path, line: str, place: str, fault: str
 ) -> None:
-    """Where it was typed, and what to do."""
-    (told,) = faults(tmp_path, f"{ORDINARY}    {line}\n")
-    assert told.startswith(f"roster.yaml:{place}: {fault}")
+    """The line says where it is in the file, and what to do."""
+    (text,) = faults(tmp_path, f"{ORDINARY}    {line}\n")
+    assert text.startswith(f"roster.yaml:{place}: {fault}")
 
 
 @pytest.mark.parametrize(
@@ -126,23 +126,23 @@ def test_a_fault_is_named_with_place_and_remedy(
         ("[en, de, en]", "5:5: specialists[0].languages: 'en' stands here twice; keep one"),
     ],
 )
-def test_languages_are_known_and_told_once(tmp_path: Path, languages: str, fault: str) -> None:
-    """With a level that exists."""
+def test_a_language_is_known_and_listed_once(tmp_path: Path, languages: str, fault: str) -> None:
+    """Its level must be one of A1 to C2 or 1 to 5."""
     text = f"{HEAD}    languages: {languages}\n    capacity: {{email: 1}}\n"
     (line,) = faults(tmp_path, text)
     assert line.startswith(f"roster.yaml:{fault}")
 
 
 def test_a_capacity_below_zero_is_refused(tmp_path: Path) -> None:
-    """Zero may be: nobody gets anything of the channel."""
+    """Zero is allowed: the specialist then gets no ticket of the channel."""
     text = f"{HEAD}    languages: [en]\n    capacity: {{email: 0, phone: -2}}\n"
     assert faults(tmp_path, text) == [
         "roster.yaml:6:26: specialists[0].capacity.phone: is -2; write 0 or more"
     ]
 
 
-def test_who_is_listed_twice_is_refused(tmp_path: Path) -> None:
-    """Beside all other faults of the file."""
+def test_a_specialist_who_is_listed_twice_is_refused(tmp_path: Path) -> None:
+    """This fault is reported together with all others of the file."""
     text = ORDINARY + HEAD.partition("\n")[2] + "    languages: [xx]\n    capacity: {}\n"
     assert [line.partition("; ")[0] for line in faults(tmp_path, text)] == [
         "roster.yaml:7:5: specialists[1].specialist_id: 'mara' is listed in line 2 already",
@@ -150,8 +150,8 @@ def test_who_is_listed_twice_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_a_fault_in_a_table_is_named_by_row_and_column(tmp_path: Path) -> None:
-    """Columns are counted as a spreadsheet does."""
+def test_a_fault_in_a_table_is_reported_by_row_and_column(tmp_path: Path) -> None:
+    """Columns count as in a spreadsheet: each field is one."""
     head = "specialist_id,name,mail,languages,email,zone,hours,leave\n"
     row = "mara,Mara,mara,en,1,Mars/Base,mon 09:00-08:60,2026-08-21..2026-08-03\n"
     assert [re.split("[;,]", line)[0] for line in faults(tmp_path, head + row, "roster.csv")] == [
@@ -171,13 +171,15 @@ def test_a_fault_in_a_table_is_named_by_row_and_column(tmp_path: Path) -> None:
         ("specialist_id\na,b\n", "2:1: has 2 fields under 1 columns; quote what has commas"),
     ],
 )
-def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str, fault: str) -> None:
-    """Before anything in it is read."""
+def test_a_table_with_a_wrong_head_or_width_is_refused(
+    tmp_path: Path, text: str, fault: str
+) -> None:
+    """Nothing else in it is checked then."""
     assert faults(tmp_path, text, "roster.csv") == [f"roster.csv:{fault}"]
 
 
 def test_a_bad_file_ends_the_command_with_2(tmp_path: Path) -> None:
-    """Before the stack is asked for anything."""
+    """No part of the deployment is asked before."""
     file = tmp_path / "bad.yaml"
     file.write_text("specialists:\n  - nme: Mara\n")
     ran = CliRunner().invoke(roster, ["import", str(file)])
@@ -185,41 +187,41 @@ def test_a_bad_file_ends_the_command_with_2(tmp_path: Path) -> None:
     assert "bad.yaml:2:5: specialists[0].nme: unknown key 'nme'; did you mean" in ran.stderr
 
 
-def test_the_examples_say_the_same() -> None:
-    """Who has the roster in a table loses nothing by it, half-days included."""
-    assert read(EXAMPLES / "roster.csv") == read(EXAMPLES / "roster.yaml")
+def test_the_yaml_and_the_csv_example_are_the_same_roster() -> None:
+    """A table can hold everything that YAML can, half-days included."""
+    assert read_roster(EXAMPLES / "roster.csv") == read_roster(EXAMPLES / "roster.yaml")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("says_it", [False, True])
-def test_a_table_may_be_what_excel_writes(
-    tmp_path: Path, encoding: str, delimiter: str, *, says_it: bool
+@pytest.mark.parametrize("names_delimiter", [False, True])
+def test_a_table_may_be_one_that_excel_writes(
+    tmp_path: Path, encoding: str, delimiter: str, *, names_delimiter: bool
 ) -> None:
-    """In any country: its delimiter, its encoding, and the line that names the delimiter."""
+    """Excel's delimiter and encoding depend on the country; a first line may name the delimiter."""
     with (EXAMPLES / "roster.csv").open(encoding="utf-8", newline="") as plain:
         rows = list(csv.reader(plain))
     rows[1][1] = "Märä Lind"
     file = tmp_path / "roster.csv"
     with file.open("w", encoding=encoding, newline="") as table:
-        table.write(f"sep={delimiter}\r\n" if says_it else "")
+        table.write(f"sep={delimiter}\r\n" if names_delimiter else "")
         csv.writer(table, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
-    mara, *others = read(file)
+    mara, *others = read_roster(file)
     assert mara.name == "Märä Lind"
-    assert tuple(others) == read(EXAMPLES / "roster.csv")[1:]
+    assert tuple(others) == read_roster(EXAMPLES / "roster.csv")[1:]
 
 
-def test_a_table_in_no_encoding_of_excels_is_refused(tmp_path: Path) -> None:
-    """The remedy is what Excel calls it."""
+def test_a_table_in_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
+    """The remedy is the name of Excel's menu entry."""
     file = tmp_path / "roster.csv"
     file.write_bytes(b"specialist_id,name\nmara,M\x81ra\n")
     with pytest.raises(Refused, match="save it as CSV UTF-8"):
-        read(file)
+        read_roster(file)
 
 
-def test_what_an_import_changes_is_told_in_a_line_each() -> None:
-    """Of what has parts, only what differs."""
-    old = {one.specialist_id: one for one in read(EXAMPLES / "roster.yaml")}
+def test_each_change_of_an_import_is_described_in_a_line() -> None:
+    """Only the fields that differ are described, and only their parts that differ."""
+    old = {one.specialist_id: one for one in read_roster(EXAMPLES / "roster.yaml")}
     shifts = old["mara.lind"].shifts
     assert shifts is not None
     changed = {
@@ -236,13 +238,14 @@ def test_what_an_import_changes_is_told_in_a_line_each() -> None:
     ]
 
 
-def test_an_import_brings_nobody_back_from_lunch(tmp_path: Path) -> None:
-    """Presence is as it was told last, unless the file says it."""
+def test_an_import_changes_a_presence_only_if_the_file_states_it(tmp_path: Path) -> None:
+    """A specialist who is away stays away."""
     file = tmp_path / "roster.yaml"
     file.write_text(ORDINARY)
-    (silent,) = read(file)
+    (unstated,) = read_roster(file)
     file.write_text(ORDINARY + "    presence: online\n")
-    (told,) = read(file)
-    before: dict[str, SpecialistListed] = {"mara": silent.model_copy(update={"presence": "away"})}
-    assert [one.presence for one in present(before, [silent])] == ["away"]
-    assert [one.presence for one in present(before, [told])] == ["online"]
+    (stated,) = read_roster(file)
+    away = unstated.model_copy(update={"presence": "away"})
+    before: dict[str, SpecialistListed] = {"mara": away}
+    assert [one.presence for one in with_current_presence(before, [unstated])] == ["away"]
+    assert [one.presence for one in with_current_presence(before, [stated])] == ["online"]

@@ -1,4 +1,4 @@
-"""The operator's command for webhooks: a file with a fault never gets as far as the database."""
+"""`premium webhooks apply` checks its file before it opens the database."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from premium.webhooks.command import webhooks
 
 
 def test_a_bad_file_is_refused_with_its_faults(tmp_path: Path) -> None:
-    """Exit 2, and each fault with its place."""
+    """The command exits with 2 and reports each fault with its place."""
     file = tmp_path / "bad.yaml"
     file.write_text("connections:\n  - name: Hub Spot\n")
     ran = CliRunner().invoke(webhooks, ["apply", str(file)])

@@ -1,4 +1,4 @@
-"""The commands around the local stack."""
+"""`premium up|status|logs|down`: the local stack."""
 
 import os
 from typing import Annotated
@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from devstack.addresses import Addresses
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from devstack.databases import DATABASES
 from devstack.settings import Settings
 from devstack.stack import Stack, State
@@ -25,7 +25,7 @@ _TAIL_LINES = "200"
 
 
 def up() -> None:
-    """Start PostgreSQL, Kafka, the four services and a mail sink: what is not running yet."""
+    """Start PostgreSQL, Kafka, the four services and a mail sink, unless they run."""
     console = Console()
     settings = load(Settings)
     dsn = settings.postgres_dsn
@@ -34,7 +34,7 @@ def up() -> None:
         kafka_bootstrap=settings.kafka_bootstrap,
         postgres_dsn=dsn.get_secret_value() if dsn is not None else None,
         postgres_pooler=settings.postgres_pooler,
-        report=Shown(console),
+        report=ConsoleReporter(console),
     )
     addresses = run(stack.up())
     console.print(_where(addresses, stack))
@@ -43,16 +43,16 @@ def up() -> None:
 def down(
     *, wipe: Annotated[bool, typer.Option("--wipe", help="Delete the data as well.")] = False
 ) -> None:
-    """Stop everything, services first, the servers that they need last."""
+    """Stop everything: the services first, then the servers that they need."""
     home = load(Settings).home
-    report = Shown(Console())
+    report = ConsoleReporter(Console())
     stack = Stack(home, report=report)
     run(stack.down(wipe=wipe))
-    report.say(f"Nothing runs in {stack.folder}" + (" and nothing is kept" if wipe else ""))
+    report.line(f"Nothing runs in {stack.folder}" + (" and all data is deleted" if wipe else ""))
 
 
 def status() -> None:
-    """Show what runs, and whether it is ready. Exits with 1 if anything is not."""
+    """Show what runs and whether it is ready. Exit with 1 if anything is not."""
     stack = Stack.attach(load(Settings).home)
     states = run(stack.states())
     Console().print(_states(states))
@@ -62,12 +62,14 @@ def status() -> None:
 def logs(
     service: Annotated[str, typer.Argument(help="A service, or postgres, kafka, mail.")],
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show new lines as they come.")
+    ] = False,
 ) -> None:
     """Show the end of a log."""
     log = Stack.attach(load(Settings).home).log(service)
     if not log.exists():
-        raise CommandError(f"{service} has not run yet, so it has no log")
+        raise CommandError(f"{service} has no log, because it has not run yet")
     how = ["-F"] if follow else []
     os.execvp("tail", ["tail", "-n", _TAIL_LINES, *how, str(log)])  # noqa: S606, S607
 

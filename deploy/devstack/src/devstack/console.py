@@ -1,4 +1,4 @@
-"""Shows people what the stack does, on a terminal or in a log."""
+"""Shows a stack's progress on a terminal or in a log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,27 +8,27 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from devstack.reporting import Advance
 
-__all__ = ["Shown"]
+__all__ = ["ConsoleReporter"]
 
 
-class Shown:
-    """Tells by lines, and shows downloads by a bar."""
+class ConsoleReporter:
+    """Prints lines, and shows downloads as a progress bar."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def say(self, line: str) -> None:
-        """Print it."""
-        self._console.print(line, highlight=False, markup=False)
+    def line(self, text: str) -> None:
+        """Print the line."""
+        self._console.print(text, highlight=False, markup=False)
 
     @contextmanager
     def fetching(self, what: str, size_bytes: int) -> Iterator[Advance]:
-        """Show how far it is; where there is no terminal, only that it began."""
-        self.say(f"Fetching {what}")
+        """Show a progress bar; without a terminal, only print that the download began."""
+        self.line(f"Downloading {what}")
         if not self._console.is_terminal:
             yield lambda _: None
             return
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(TextColumn(" "), *columns, console=self._console, transient=True) as bar:
             task = bar.add_task("", total=size_bytes)
-            yield lambda came_bytes: bar.advance(task, came_bytes)
+            yield lambda size: bar.advance(task, size)

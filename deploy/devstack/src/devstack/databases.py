@@ -1,4 +1,4 @@
-"""One database a service, with two roles: its owner, and the service, which owns nothing."""
+"""A database for each service, with two roles: its owner, and the service, which owns nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 
-from devstack.state import Memory
+from devstack.state import SavedState
 from premium.errors import CommandError
 
 __all__ = ["ROLES", "dsn_of", "ensure_databases"]
@@ -19,7 +19,7 @@ ROLES: Final = tuple(role for db in DATABASES for role in (f"{db}_owner", db))
 
 _CONNECT_S: Final = 10
 
-# Names and passwords are no parameters of such statements: format() quotes them on the server.
+# These statements take no parameters: format() quotes names and passwords on the server.
 _ROLE: Final = """
 SELECT format(
     CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = $1)
@@ -28,15 +28,15 @@ SELECT format(
 """
 
 _IDLE: Final = {"sla_monitor": "5s", "router": "10s"}
-"""Who stands still in the middle of a sweep holds up partitions, or all matching: others take over
-soon. A router's longest piece of a decision is a second or two of thinking."""
+"""A process that hangs in a transaction blocks partitions, or all matching, so another must take
+over soon. A router computes for a second or two at most within a transaction."""
 _IDLE_ELSE: Final = "60s"
-"""Notifier's transactions wait for mail servers."""
+"""For the others: notifier's transactions wait for mail servers."""
 
-_WHOLE: Final = {"sla_monitor": "20s", "router": "20s"}
-"""How long a transaction may take in all (PostgreSQL 17 and later). The limit above does not count
-who stands still between preparing a statement and executing it: to the server they are active."""
-_WHOLE_ELSE: Final = "10min"
+_TRANSACTION: Final = {"sla_monitor": "20s", "router": "20s"}
+"""The longest transaction (PostgreSQL 17 and later). The limit above does not apply to a client
+that hangs between preparing a statement and executing it: the server counts it as active."""
+_TRANSACTION_ELSE: Final = "10min"
 
 _LIMITS: Final = """
 ALTER ROLE "{db}_owner" SET search_path = public, pg_temp;
@@ -68,44 +68,47 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO "{db}";
 
 
 def _limits(db: str) -> str:
-    idle, whole = _IDLE.get(db, _IDLE_ELSE), _WHOLE.get(db, _WHOLE_ELSE)
+    idle, whole = _IDLE.get(db, _IDLE_ELSE), _TRANSACTION.get(db, _TRANSACTION_ELSE)
     return _LIMITS.format(db=db, idle=idle, whole=whole)
 
 
 async def ensure_databases(
-    admin_dsn: str, memory: Memory, databases: Sequence[str] = DATABASES
+    admin_dsn: str, saved: SavedState, databases: Sequence[str] = DATABASES
 ) -> list[str]:
-    """Make what is missing and set roles, rights and limits; the names of new ones come back.
+    """Create missing databases, set roles, rights and limits, and return the new names.
 
-    The admin need be no superuser: a role that may create roles and databases is enough.
+    The admin need not be a superuser, but must be able to create roles and databases.
+
+    Raises:
+        CommandError: PostgreSQL is unreachable, or refuses a statement.
     """
     new = []
     try:
         async with _connected(admin_dsn) as admin:
             for db in databases:
                 for role in (f"{db}_owner", db):
-                    await admin.execute(await admin.fetchval(_ROLE, role, memory.passwords[role]))
+                    await admin.execute(await admin.fetchval(_ROLE, role, saved.passwords[role]))
                 await admin.execute(_limits(db))
                 if not await admin.fetchval(_EXISTS, db):
                     await admin.execute(_DATABASE.format(db=db))
                     new.append(db)
-        await asyncio.gather(*(_grant(admin_dsn, memory, db) for db in databases))
+        await asyncio.gather(*(_grant(admin_dsn, saved, db) for db in databases))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as e:
         raise CommandError(f"cannot make the databases: {e}") from e
     return new
 
 
-def dsn_of(admin_dsn: str, memory: Memory, db: str, *, owner: bool) -> str:
-    """Name one of the databases for its service or its owner, on the admin's server."""
+def dsn_of(admin_dsn: str, saved: SavedState, db: str, *, owner: bool) -> str:
+    """Return the DSN of a database on the admin's server, for its service or its owner."""
     role = f"{db}_owner" if owner else db
     server = urlsplit(admin_dsn)
     where = server.netloc.rpartition("@")[2]
-    login = f"{role}:{quote(memory.passwords[role], safe='')}"
+    login = f"{role}:{quote(saved.passwords[role], safe='')}"
     return server._replace(netloc=f"{login}@{where}", path=f"/{db}").geturl()
 
 
-async def _grant(admin_dsn: str, memory: Memory, db: str) -> None:
-    async with _connected(dsn_of(admin_dsn, memory, db, owner=True)) as owner:
+async def _grant(admin_dsn: str, saved: SavedState, db: str) -> None:
+    async with _connected(dsn_of(admin_dsn, saved, db, owner=True)) as owner:
         await owner.execute(_RIGHTS.format(db=db))
 
 

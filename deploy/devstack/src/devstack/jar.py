@@ -1,4 +1,4 @@
-"""A jar of Kafka, and where they are kept."""
+"""A jar of Kafka, and the cache folder of all jars."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ CACHE: Final = platformdirs.user_cache_path("premium-support") / "kafka"
 
 @dataclass(frozen=True)
 class Jar:
-    """A file of the list."""
+    """A file of the list kafka.jars."""
 
     group: str
     artifact: str
@@ -23,5 +23,5 @@ class Jar:
 
     @property
     def path(self) -> Path:
-        """Where it is, or will be."""
+        """The jar's path in the cache, downloaded or not."""
         return CACHE / f"{self.artifact}-{self.version}.jar"

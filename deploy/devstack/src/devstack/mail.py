@@ -4,32 +4,32 @@ import sys
 from typing import override
 
 from devstack.processes import Command
-from devstack.servers import HOST, Server, Site, ask
+from devstack.servers import HOST, Context, Server, ask
 
 __all__ = ["Mail"]
 
 
 class Mail(Server):
-    """Takes every mail and delivers none."""
+    """Accepts every mail and delivers none."""
 
     name = "mail"
     title = "Mail sink"
     ports = ("mail", "mail-smtp")
 
     @override
-    def command(self, site: Site) -> Command:
-        """Run our own module; it is told everything on its command line."""
-        ports = site.memory.ports
+    def command(self, context: Context) -> Command:
+        """Run the sink's module; all its settings are arguments."""
+        ports = context.saved.ports
         return Command(
             argv=[
                 *(sys.executable, "-P", "-m", "devstack.mailsink"),
-                *(str(ports["mail-smtp"]), str(ports["mail"]), str(site.home.mails)),
+                *(str(ports["mail-smtp"]), str(ports["mail"]), str(context.home.mails)),
             ],
-            log=site.home.logs / "mail.log",
-            folder=site.home.folder,
+            log=context.home.logs / "mail.log",
+            folder=context.home.folder,
         )
 
     @override
-    async def probe(self, site: Site) -> str | None:
-        """Ask its page."""
-        return await ask(f"http://{HOST}:{site.memory.ports['mail']}/health")
+    async def probe(self, context: Context) -> str | None:
+        """Get the health of its page."""
+        return await ask(f"http://{HOST}:{context.saved.ports['mail']}/health")

@@ -1,4 +1,4 @@
-"""Fetches jars from Maven Central: side by side, each verified before it is kept."""
+"""Downloads jars from Maven Central in parallel; each is verified before it is stored."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from jgo.maven import MavenContext, PythonResolver
 
 from devstack.jar import CACHE, Jar
 from devstack.reporting import Advance
-from devstack.state import speaking_of
+from devstack.state import write_errors
 from premium.errors import CommandError
 
 __all__ = ["Fetch"]
@@ -24,15 +24,15 @@ _TIMEOUT_S: Final = 20
 
 
 class Fetch:
-    """One round of downloads, side by side; being cancelled ends them all."""
+    """Parallel downloads; cancelling `all` ends them."""
 
     def __init__(self, advance: Advance) -> None:
         self._advance = advance
-        self._is_off = threading.Event()
+        self._is_cancelled = threading.Event()
         self._staging = CACHE / ".fetch"
 
     async def all(self, jars: list[Jar]) -> None:
-        """Fetch these."""
+        """Download all of these jars."""
         shutil.rmtree(self._staging, ignore_errors=True)
         resolver = PythonResolver(progress_callback=self._progress)
         context = MavenContext(resolver, repo_cache=self._staging, timeout=_TIMEOUT_S)
@@ -43,11 +43,11 @@ class Fetch:
                     *(loop.run_in_executor(pool, self._one, context, jar) for jar in jars)
                 )
             finally:
-                self._is_off.set()
+                self._is_cancelled.set()
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def _one(self, context: MavenContext, jar: Jar) -> None:
-        if self._is_off.is_set():
+        if self._is_cancelled.is_set():
             return
         component = context.project(jar.group, jar.artifact).at_version(jar.version)
         try:
@@ -59,17 +59,17 @@ class Fetch:
             ) from e
         if hashlib.sha256(fetched.read_bytes()).hexdigest() != jar.sha256:
             raise CommandError(
-                f"{jar.path.name} is not the file that was pinned: something between here and"
-                " Maven Central changed it; try another network"
+                f"{jar.path.name} has another SHA-256 than kafka.jars pins: something between here"
+                " and Maven Central changed it; try another network"
             )
-        with speaking_of(CACHE, moved_by="XDG_CACHE_HOME"):
+        with write_errors(CACHE, moved_by="XDG_CACHE_HOME"):
             fetched.replace(jar.path)
 
     @contextmanager
     def _progress(self, _name: str, _size_bytes: int) -> Iterator[Advance]:
         def advance(size_bytes: int) -> None:
-            if self._is_off.is_set():
-                raise CommandError("fetching was broken off")
+            if self._is_cancelled.is_set():
+                raise CommandError("the download was cancelled")
             self._advance(size_bytes)
 
         yield advance

@@ -7,18 +7,18 @@ from typing import Final
 __all__ = ["free_port", "is_free"]
 
 _PORTS: Final = range(17000, 30000)
-"""Below those that systems give to outgoing connections: a client that keeps trying to reach a
-stopped server on one of those may end up connected to itself, and the port is lost."""
+"""Below the range for outgoing connections: a client that keeps trying to reach a stopped server
+on such a port may connect to itself, and the port is lost."""
 
 
 def free_port() -> int:
-    """Choose a port that nobody listens on. Another program may be faster: be ready to retry."""
+    """Choose a free port. Another program may take it meanwhile, so be ready to retry."""
     chosen = random.choices(_PORTS, k=100)  # noqa: S311 - nothing secret about a port
     return next(filter(is_free, chosen), 0) or _any_port()
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen there now."""
+    """Return whether a server could listen on a port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""PostgreSQL 18 out of a wheel: initialised once, on a TCP port of the loopback, with passwords."""
+"""PostgreSQL 18 from a wheel: on a TCP port of the loopback interface, with passwords."""
 
 import asyncio
 import os
@@ -18,8 +18,8 @@ import psutil
 
 from devstack.processes import Command, User, complete
 from devstack.reporting import Reporter
-from devstack.servers import HOST, Server, Site
-from devstack.state import Memory, speaking_of, write_atomically
+from devstack.servers import HOST, Context, Server
+from devstack.state import SavedState, write_atomically, write_errors
 from premium.errors import CommandError
 
 __all__ = ["ADMIN", "Postgres", "admin_dsn"]
@@ -38,7 +38,7 @@ _SETTINGS: Final = {
 }
 _ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC"}
 _PROBE_S: Final = 5
-_SWEEP_S: Final = 5
+_CLEAN_UP_S: Final = 5
 
 
 class Postgres(Server):
@@ -47,40 +47,40 @@ class Postgres(Server):
     name = "postgres"
     title = "PostgreSQL 18"
     ports = ("postgres",)
-    stop_by = signal.SIGINT  # "fast shutdown": cut the connections, keep the data
+    stop_by = signal.SIGINT  # "fast shutdown": closes connections, keeps data
     stop_wait_s = 30.0
 
     @override
-    async def prepare(self, site: Site) -> None:
-        """Initialise the data folder, or clear away what a killed server left."""
-        user = _user(site)
+    async def prepare(self, context: Context) -> None:
+        """Initialise the data folder; remove what a killed server left."""
+        user = _user(context)
         if user is not None:
-            _open_the_way(site.home.folder, site.report)
-        if not site.home.postgres.exists():
-            await _initialise(site, user)
-        await self.sweep(site)
-        _forget_process_id(site.home.postgres)
+            _grant_access(context.home.folder, context.report)
+        if not context.home.postgres.exists():
+            await _initialise(context, user)
+        await self.clean_up(context)
+        _remove_stale_pid_file(context.home.postgres)
 
     @override
-    def command(self, site: Site) -> Command:
+    def command(self, context: Context) -> Command:
         """Run in the foreground, logging to stderr."""
-        settings = {**_SETTINGS, "port": str(site.memory.ports["postgres"])}
+        settings = {**_SETTINGS, "port": str(context.saved.ports["postgres"])}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Command(
-            argv=[str(_PROGRAMS / "bin" / "postgres"), "-D", str(site.home.postgres), *options],
+            argv=[str(_PROGRAMS / "bin" / "postgres"), "-D", str(context.home.postgres), *options],
             env=_ENVIRONMENT,
-            log=site.home.logs / "postgres.log",
-            user=_user(site),
+            log=context.home.logs / "postgres.log",
+            user=_user(context),
         )
 
     @override
-    async def probe(self, site: Site) -> str | None:
-        """Log in."""
+    async def probe(self, context: Context) -> str | None:
+        """Log in as the admin."""
         try:
-            connection = await asyncpg.connect(admin_dsn(site.memory), timeout=_PROBE_S)
+            connection = await asyncpg.connect(admin_dsn(context.saved), timeout=_PROBE_S)
         except asyncpg.InvalidPasswordError as e:
             raise CommandError(
-                "PostgreSQL does not know the password in stack.json:"
+                "PostgreSQL refuses the password in stack.json:"
                 " start afresh with `premium down --wipe`"
             ) from e
         except (asyncpg.PostgresError, OSError, TimeoutError) as e:
@@ -89,30 +89,32 @@ class Postgres(Server):
         return None
 
     @override
-    async def sweep(self, site: Site) -> None:
-        """Wait for the workers of a killed server to see that it is gone, and end the rest."""
-        workers = [p for p in psutil.process_iter(["name"]) if _works_in(p, site.home.postgres)]
-        _, alive = await asyncio.to_thread(psutil.wait_procs, workers, _SWEEP_S)
+    async def clean_up(self, context: Context) -> None:
+        """Wait for the worker processes of a killed server to end; kill those that do not."""
+        workers = [
+            p for p in psutil.process_iter(["name"]) if _is_worker_of(p, context.home.postgres)
+        ]
+        _, alive = await asyncio.to_thread(psutil.wait_procs, workers, _CLEAN_UP_S)
         for worker in alive:
             worker.kill()
-        await asyncio.to_thread(psutil.wait_procs, alive, _SWEEP_S)
+        await asyncio.to_thread(psutil.wait_procs, alive, _CLEAN_UP_S)
 
 
-def admin_dsn(memory: Memory) -> str:
-    """Name the server for whoever may do everything."""
-    password = quote(memory.passwords[ADMIN], safe="")
-    server = f"{HOST}:{memory.ports['postgres']}"
+def admin_dsn(saved: SavedState) -> str:
+    """Return the server's DSN for the admin role."""
+    password = quote(saved.passwords[ADMIN], safe="")
+    server = f"{HOST}:{saved.ports['postgres']}"
     return f"postgresql://{ADMIN}:{password}@{server}/postgres?sslmode=disable"
 
 
-async def _initialise(site: Site, user: User | None) -> None:
-    """Make the data folder beside its place and move it there whole: a kill leaves no half."""
-    staging = site.home.postgres.with_name(".postgres.new")
-    with speaking_of(site.home.folder):
+async def _initialise(context: Context, user: User | None) -> None:
+    """Make the data folder under another name and rename it, so that a kill leaves no half."""
+    staging = context.home.postgres.with_name(".postgres.new")
+    with write_errors(context.home.folder):
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(mode=0o700)
         password = staging / "password"
-        write_atomically(password, site.memory.passwords[ADMIN])
+        write_atomically(password, context.saved.passwords[ADMIN])
         if user is not None:
             os.chown(password, *user)
             os.chown(staging, *user)
@@ -120,45 +122,45 @@ async def _initialise(site: Site, user: User | None) -> None:
     options = ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--no-locale"]
     initdb = [str(_PROGRAMS / "bin" / "initdb"), "-D", str(data), "-U", ADMIN, *options]
     try:
-        await complete(initdb, env=_ENVIRONMENT, user=user, hold=site.lock)
+        await complete(initdb, env=_ENVIRONMENT, user=user, hold=context.lock)
     except CommandError as e:
         raise CommandError(
             f"cannot make PostgreSQL's data folder: {e};"
             " make room or allow it, or set PREMIUM_HOME to another folder"
         ) from e
-    with speaking_of(site.home.folder):
-        data.rename(site.home.postgres)
+    with write_errors(context.home.folder):
+        data.rename(context.home.postgres)
         shutil.rmtree(staging)
 
 
-def _forget_process_id(data: Path) -> None:
-    """Drop the note of a server that surely runs no more.
+def _remove_stale_pid_file(data: Path) -> None:
+    """Delete the pid file of a server that has ended.
 
-    PostgreSQL refuses to start over it when some other process has the number by now.
+    PostgreSQL refuses to start if another process has this id by now.
     """
-    with speaking_of(data):
+    with write_errors(data):
         (data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _works_in(process: psutil.Process, data: Path) -> bool:
+def _is_worker_of(process: psutil.Process, data: Path) -> bool:
     try:
         return process.info["name"] == "postgres" and process.cwd() == str(data)
     except psutil.Error:
         return False
 
 
-def _user(site: Site) -> User | None:
-    """Choose whom to run as: PostgreSQL refuses root. None means ourselves."""
+def _user(context: Context) -> User | None:
+    """Return the user to run as, because PostgreSQL refuses root. None: the present user."""
     if os.geteuid() != 0:
         return None
-    if site.home.postgres.exists() and (owner := site.home.postgres.stat()).st_uid != 0:
+    if context.home.postgres.exists() and (owner := context.home.postgres.stat()).st_uid != 0:
         return owner.st_uid, owner.st_gid
     entry = _system_user()
     return entry.pw_uid, entry.pw_gid
 
 
 def _system_user() -> pwd.struct_passwd:
-    """Find the unprivileged user, or make it."""
+    """Return the unprivileged user; create it if it is missing."""
     with suppress(KeyError):
         return pwd.getpwnam(_SYSTEM_USER)
     make = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", _SYSTEM_USER]
@@ -172,13 +174,13 @@ def _system_user() -> pwd.struct_passwd:
         ) from e
 
 
-def _open_the_way(home: Path, report: Reporter) -> None:
-    """Let the unprivileged user pass through to its data, and read its programs."""
+def _grant_access(home: Path, report: Reporter) -> None:
+    """Allow the unprivileged user to reach its data folder and to read its programs."""
     for folder in (home, *home.parents, *_PROGRAMS.parents):
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
             folder.chmod(mode | stat.S_IXOTH)
-            report.say(f"Let user {_SYSTEM_USER} pass through {folder} (chmod o+x)")
+            report.line(f"Opened {folder} for user {_SYSTEM_USER} (chmod o+x)")
     for path in _PROGRAMS.rglob("*"):
         mode = path.stat().st_mode
         wanted = stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)

@@ -1,4 +1,4 @@
-"""Processes that outlive the command which starts them: born recorded, found again, stopped."""
+"""Processes that outlive the command that starts them: recorded, found again, stopped."""
 
 import asyncio
 import hashlib
@@ -18,13 +18,13 @@ from typing import IO, Final
 import psutil
 from pydantic import BaseModel, ValidationError
 
-from devstack.state import speaking_of, write_atomically
+from devstack.state import write_atomically, write_errors
 from premium.errors import CommandError
 
 __all__ = ["Command", "Running", "User", "complete", "find", "last_line", "spawn"]
 
 type User = tuple[int, int]
-"""A user's and a group's number."""
+"""User id and group id."""
 
 _LAUNCH: Final = Path(__file__).with_name("launch.py")
 _SAME_START_S: Final = 0.5
@@ -35,34 +35,34 @@ _FAILURE: Final = re.compile(r"\b(error|fatal|panic|cannot|could not)\b", re.IGN
 
 @dataclass(frozen=True)
 class Command:
-    """What becomes a process, and what it needs to find when it starts."""
+    """How to start a process: program, environment, and files written before."""
 
     argv: Sequence[str]
     log: Path
     env: Mapping[str, str] = field(default_factory=dict)
-    """Added to our own environment."""
+    """Variables in addition to this process's own."""
     files: Mapping[Path, str] = field(default_factory=dict)
     folder: Path = Path("/")
     user: User | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the process would be another one if it were started now."""
+        """A digest that changes if a process started now would differ from the running one."""
         files = {str(path): text for path, text in self.files.items()}
-        told = json.dumps([list(self.argv), dict(self.env), files], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
+        parts = json.dumps([list(self.argv), dict(self.env), files], sort_keys=True)
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 class _Record(BaseModel):
     pid: int
     started_s: float
-    """After boot: the clock on the wall may be set, this stays."""
+    """Seconds after boot, which do not change if the system clock is set."""
     argv: list[str]
     fingerprint: str
 
 
 class Running:
-    """A process that was found alive, surely the one we started."""
+    """A live process that this stack started."""
 
     def __init__(self, process: psutil.Process, record: Path, fingerprint: str) -> None:
         self._process = process
@@ -71,11 +71,11 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """The operating system's number for it."""
+        """The process id."""
         return self._process.pid
 
     def listens_on(self, ports: Iterable[int]) -> bool:
-        """Tell whether these are its ports: what answers there might be somebody else."""
+        """Return whether the process itself listens on all of these ports."""
         try:
             connections = self._process.net_connections("tcp")
         except psutil.Error:
@@ -83,20 +83,20 @@ class Running:
         listening = {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
         return listening.issuperset(ports)
 
-    async def gone(self, wait_s: float) -> bool:
-        """Wait for its end, but not longer than this; tell whether it came."""
+    async def ended(self, wait_s: float) -> bool:
+        """Wait up to ``wait_s`` for the process to end; return whether it ended."""
         return await asyncio.to_thread(_ends, self._process, wait_s)
 
     async def stop(self, by: signal.Signals, wait_s: float) -> bool:
-        """Ask it to end, and kill it if it does not. Tells whether asking was enough."""
+        """Send a signal, then kill it if it still runs; return whether the signal ended it."""
         with suppress(psutil.NoSuchProcess):
             self._process.send_signal(by)
-        asked_enough = await self.gone(wait_s)
+        by_signal = await self.ended(wait_s)
         self.kill()
-        return asked_enough
+        return by_signal
 
     def kill(self) -> None:
-        """End it and whatever it started, at once."""
+        """Kill the process and all that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         _ends(self._process, _KILL_WAIT_S)
@@ -104,8 +104,8 @@ class Running:
 
 
 def spawn(run: Path, name: str, command: Command) -> Running:
-    """Start a process in a session of its own, recorded before it runs anything of its own."""
-    with speaking_of(run.parent):
+    """Start a process in its own session; its record is written before its program runs."""
+    with write_errors(run.parent):
         for path, text in command.files.items():
             write_atomically(path, text)
     launcher = subprocess.Popen(  # noqa: S603 - our own script
@@ -119,9 +119,9 @@ def spawn(run: Path, name: str, command: Command) -> Running:
         pid = answer.readline()
         if not pid:
             raise CommandError(f"cannot start {name}: no process could be made for it")
-        with speaking_of(run.parent):
+        with write_errors(run.parent):
             running = _record(run / f"{name}.json", int(pid), command)
-        order.write(_order(command))
+        order.write(_instructions(command))
         order.close()
         if refusal := answer.read().decode():
             running.kill()
@@ -130,7 +130,7 @@ def spawn(run: Path, name: str, command: Command) -> Running:
 
 
 def find(run: Path, name: str) -> Running | None:
-    """Look for the process recorded under this name."""
+    """Find the live process recorded under this name."""
     path = run / f"{name}.json"
     try:
         record = _Record.model_validate_json(path.read_bytes())
@@ -152,9 +152,12 @@ async def complete(
     user: User | None = None,
     hold: int | None = None,
 ) -> str:
-    """Run a command to its end; its output comes back. Raises CommandError with its last line.
+    """Run a command to its end, and return its output.
 
-    ``hold`` is the lock that it keeps while it runs, should we be killed before it ends.
+    ``hold`` is a lock's descriptor, which the command keeps if this process is killed before.
+
+    Raises:
+        CommandError: the command failed; the text is the line that says why.
     """
     process = await asyncio.create_subprocess_exec(
         *argv,
@@ -182,18 +185,18 @@ async def complete(
 
 
 def last_line(log: Path) -> str:
-    """Read what a process said last."""
+    """Return the line of a log that says why the process failed."""
     try:
         return _last(log.read_text(errors="replace"))
     except OSError:
-        return "it said nothing"
+        return "it wrote no output"
 
 
 def _last(text: str) -> str:
-    """Choose the last line that tells of a failure; what follows it is often mere tidying up."""
+    """Return the last line about a failure, else the last line: clean-up output often follows."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines[-_LINES_MAX:] if _FAILURE.search(line)]
-    return (telling or lines or ["it said nothing"])[-1]
+    failures = [line for line in lines[-_LINES_MAX:] if _FAILURE.search(line)]
+    return (failures or lines or ["it wrote no output"])[-1]
 
 
 def _record(path: Path, pid: int, command: Command) -> Running:
@@ -210,11 +213,11 @@ def _record(path: Path, pid: int, command: Command) -> Running:
 
 def _ends_of(launcher: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     if launcher.stdin is None or launcher.stdout is None:
-        raise AssertionError("both were asked for")
+        raise AssertionError("Popen opened no pipes")
     return launcher.stdin, launcher.stdout
 
 
-def _order(command: Command) -> bytes:
+def _instructions(command: Command) -> bytes:
     order = {
         "argv": list(command.argv),
         "env": {**os.environ, **command.env},
@@ -237,7 +240,7 @@ def _is_over(process: psutil.Process) -> bool:
 
 
 def _ends(process: psutil.Process, wait_s: float) -> bool:
-    """Wait for its end. One that init has yet to bury has ended: that may take init seconds."""
+    """Wait for a process to end; one that init has not reaped yet has ended."""
     try:
         if sys.platform != "linux":
             process.wait(wait_s)

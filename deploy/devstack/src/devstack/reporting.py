@@ -1,32 +1,32 @@
-"""How the stack tells what it is doing; a command shows it, a test need not hear it."""
+"""How a stack reports its progress: a command shows it, tests may ignore it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-__all__ = ["Advance", "Reporter", "Silent"]
+__all__ = ["Advance", "Reporter", "SilentReporter"]
 
 type Advance = Callable[[int], None]
-"""Told the number of bytes that came in since the last call."""
+"""Called with the number of bytes downloaded since the last call."""
 
 
 class Reporter(Protocol):
-    """Whoever listens to a stack at work."""
+    """Receives a stack's progress."""
 
-    def say(self, line: str) -> None:
-        """Tell one thing that was done."""
+    def line(self, text: str) -> None:
+        """Report one line."""
 
     def fetching(self, what: str, size_bytes: int) -> AbstractContextManager[Advance]:
-        """Show that something is fetched, for as long as the block lasts."""
+        """Report a download that lasts as long as the block."""
 
 
-class Silent:
-    """Keeps everything to itself."""
+class SilentReporter:
+    """Ignores all progress."""
 
-    def say(self, line: str) -> None:
-        """Say nothing."""
+    def line(self, text: str) -> None:
+        """Ignore the line."""
 
     @contextmanager
     def fetching(self, what: str, size_bytes: int) -> Iterator[Advance]:  # noqa: ARG002 - silent
-        """Show nothing."""
+        """Ignore the download."""
         yield lambda _: None

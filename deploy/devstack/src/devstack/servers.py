@@ -1,4 +1,4 @@
-"""What the stack needs to know of anything it starts."""
+"""The interface of the servers that a stack starts."""
 
 import json
 import signal
@@ -10,9 +10,9 @@ import aiohttp
 
 from devstack.processes import Command
 from devstack.reporting import Reporter
-from devstack.state import Home, Memory
+from devstack.state import Home, SavedState
 
-__all__ = ["HOST", "Server", "Site", "ask"]
+__all__ = ["HOST", "Context", "Server", "ask"]
 
 HOST: Final = "127.0.0.1"
 
@@ -20,17 +20,17 @@ _ASK_S: Final = aiohttp.ClientTimeout(total=2)
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where servers are built: the folder, what it remembers, who listens, and its lock."""
+class Context:
+    """What servers start with: the folder, its saved state, the reporter, and the lock."""
 
     home: Home
-    memory: Memory
+    saved: SavedState
     report: Reporter
     lock: int | None = None
 
 
 class Server(ABC):
-    """Something that the stack starts as a process of its own."""
+    """A server that the stack starts as a process."""
 
     name: str
     title: str
@@ -39,22 +39,22 @@ class Server(ABC):
     stop_wait_s = 10.0
 
     @abstractmethod
-    def command(self, site: Site) -> Command:
-        """Say how to start it; its ports are chosen."""
+    def command(self, context: Context) -> Command:
+        """Return how to start it; its ports are known by then."""
 
     @abstractmethod
-    async def probe(self, site: Site) -> str | None:
-        """Ask it whether it is ready: None if so, else the reason why not."""
+    async def probe(self, context: Context) -> str | None:
+        """Return why it is not ready; None if it is."""
 
-    async def prepare(self, site: Site) -> None:  # noqa: B027 - most need nothing
-        """Make what it needs before it can start, if that is not there yet."""
+    async def prepare(self, context: Context) -> None:  # noqa: B027 - most need nothing
+        """Make what the server needs to start, unless it exists."""
 
-    async def sweep(self, site: Site) -> None:  # noqa: B027 - most leave nothing
-        """End what a killed process of it may have left running."""
+    async def clean_up(self, context: Context) -> None:  # noqa: B027 - most leave nothing
+        """End processes that a killed server may have left running."""
 
 
 async def ask(address: str) -> str | None:
-    """Fetch a page that says whether its server is ready: None if so, else what is amiss."""
+    """Get a server's readiness page; return None if it is ready, else its faults."""
     try:
         async with aiohttp.ClientSession(timeout=_ASK_S) as http, http.get(address) as answer:
             faults = {} if answer.ok else json.loads(await answer.read())["faults"]

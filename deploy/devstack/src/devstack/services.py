@@ -1,4 +1,4 @@
-"""The four services as processes: what each is told, its migrations, and whether it is ready."""
+"""The four services as processes: their settings, migrations and readiness."""
 
 import sys
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import asyncpg
 
 from devstack.addresses import Addresses
 from devstack.processes import Command
-from devstack.servers import HOST, Server, Site, ask
+from devstack.servers import HOST, Context, Server, ask
 from premium.errors import CommandError
 from shared.basics.errors import Poison, Transient
 from shared.platform import migrations
@@ -16,7 +16,7 @@ from shared.platform import migrations
 __all__ = ["NUMBERS", "Service"]
 
 NUMBERS: Final = "telephone numbers"
-"""Among the passwords: what intake makes digests of telephone numbers by."""
+"""The name, among the passwords, of intake's secret for digests of telephone numbers."""
 
 
 class Service(Server):
@@ -28,53 +28,53 @@ class Service(Server):
         self.ports = (name,)
         self.package = name.replace("-", "_")
 
-    async def migrate(self, site: Site) -> None:
-        """Migrate its database, as the owner: what `python -m <service> migrate` does.
+    async def migrate(self, context: Context) -> None:
+        """Migrate the service's database as its owner.
 
-        Four processes that load four services to find nothing to do would take as long as
-        everything else together.
+        `python -m <service> migrate` does the same, but four such processes would take as long as
+        the rest of the start.
         """
-        dsn = Addresses(site.memory).dsn(self.package, owner=True)
+        dsn = Addresses(context.saved).dsn(self.package, owner=True)
         try:
             await migrations.apply(dsn, self.package)
         except (Poison, Transient, asyncpg.PostgresError, ModuleNotFoundError) as e:
             raise CommandError(f"cannot migrate {self.name}'s database: {e}") from e
 
     @override
-    def command(self, site: Site) -> Command:
-        """Serve."""
+    def command(self, context: Context) -> Command:
+        """Run the service's module."""
         return Command(
             argv=[sys.executable, "-P", "-m", self.package],
-            env=self._environment(site),
-            log=site.home.logs / f"{self.name}.log",
-            folder=site.home.folder,
+            env=self._environment(context),
+            log=context.home.logs / f"{self.name}.log",
+            folder=context.home.folder,
         )
 
     @override
-    async def probe(self, site: Site) -> str | None:
-        """Ask /ready."""
-        return await ask(f"{Addresses(site.memory).http(self.name)}/ready")
+    async def probe(self, context: Context) -> str | None:
+        """Get /ready."""
+        return await ask(f"{Addresses(context.saved).http(self.name)}/ready")
 
-    def _environment(self, site: Site) -> Mapping[str, str]:
-        addresses = Addresses(site.memory)
+    def _environment(self, context: Context) -> Mapping[str, str]:
+        addresses = Addresses(context.saved)
         direct, pooled = addresses.dsn(self.package), addresses.pooled_dsn(self.package)
-        told = {
+        values = {
             **({"DSN": direct} if pooled is None else {"DSN": pooled, "DIRECT_DSN": direct}),
             "KAFKA_BOOTSTRAP": addresses.kafka_bootstrap,
             "HTTP_HOST": HOST,
-            "HTTP_PORT": str(site.memory.ports[self.name]),
+            "HTTP_PORT": str(context.saved.ports[self.name]),
             "INSTANCE_ID": "local",
         }
         if self.name == "intake":
-            told |= {
-                "NUMBER_SECRET": site.memory.passwords[NUMBERS],
-                "WEBHOOK_SECRETS_DIR": str(site.home.folder / "webhook-secrets"),
+            values |= {
+                "NUMBER_SECRET": context.saved.passwords[NUMBERS],
+                "WEBHOOK_SECRETS_DIR": str(context.home.folder / "webhook-secrets"),
             }
         if self.name == "router":
-            key = site.memory.keys.get("intake", "")
-            told |= {"INTAKE_URL": addresses.http("intake"), "INTAKE_KEY": key}
+            key = context.saved.keys.get("intake", "")
+            values |= {"INTAKE_URL": addresses.http("intake"), "INTAKE_KEY": key}
         if self.name == "notifier":
-            told |= {
+            values |= {
                 "SMTP_HOST": addresses.smtp_host,
                 "SMTP_PORT": str(addresses.smtp_port),
                 "SMTP_SECURITY": "none",
@@ -82,4 +82,4 @@ class Service(Server):
                 "TEAM_MAIL": "team@premium.example",
                 "TICKET_URL": f"{addresses.http('router')}/inbox?ticket={{ticket_id}}",
             }
-        return {f"{self.package.upper()}_{name}": value for name, value in told.items()}
+        return {f"{self.package.upper()}_{name}": value for name, value in values.items()}

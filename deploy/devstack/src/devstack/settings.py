@@ -1,4 +1,4 @@
-"""What the local stack reads from the environment."""
+"""The settings of the local stack."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ __all__ = ["Settings"]
 
 
 class Settings(settings.Settings):
-    """Where the stack lives, and which servers it uses instead of starting its own."""
+    """The stack's folder, and the external servers that it uses instead of its own."""
 
     kafka_bootstrap: str | None = Field(None, pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
     """Kafka's brokers, as `host:port`, separated by commas: used instead of starting one."""

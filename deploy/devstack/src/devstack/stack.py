@@ -1,4 +1,4 @@
-"""The stack as a whole: brought up, looked at, broken on purpose, taken down."""
+"""The whole stack: starts, inspects, kills and stops its servers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -10,16 +10,16 @@ from typing import Final, Self
 from devstack.addresses import Addresses
 from devstack.databases import ROLES, ensure_databases
 from devstack.kafka import Kafka
-from devstack.keys import keep_local
+from devstack.keys import ensure_local_key
 from devstack.mail import Mail
 from devstack.ports import free_port, is_free
 from devstack.postgres import ADMIN, Postgres
 from devstack.processes import Running, find, last_line, spawn
 from devstack.profile import profile_of
-from devstack.reporting import Reporter, Silent
-from devstack.servers import Server, Site
+from devstack.reporting import Reporter, SilentReporter
+from devstack.servers import Context, Server
 from devstack.services import NUMBERS, Service
-from devstack.state import Home, Memory
+from devstack.state import Home, SavedState
 from devstack.topics import ensure_topics
 from premium.errors import CommandError
 from premium.keys.store import connected
@@ -39,16 +39,16 @@ _SERVERS: Final[dict[str, Server]] = {
     _MAIL.name: _MAIL,
     **_SERVICES,
 }
-"""Everything that may run, in the order of starting."""
+"""All servers, in the order of starting."""
 
 _READY_S: Final = 120
-_LOOK_S: Final = 0.05
+_POLL_S: Final = 0.05
 _TRIES: Final = 3
 
 
 @dataclass(frozen=True)
 class State:
-    """What became of one server. ``reason`` says why it is not ready, and is None if it is."""
+    """The state of one server. ``reason`` says why it is not ready; None: it is ready."""
 
     name: str
     title: str
@@ -57,7 +57,7 @@ class State:
 
 
 class Stack:
-    """A stack in its data folder. Any number may run at once, each in a folder of its own."""
+    """A stack in its data folder. Several stacks may run at once, each in its own folder."""
 
     def __init__(
         self,
@@ -68,28 +68,30 @@ class Stack:
         postgres_pooler: str | None = None,
         report: Reporter | None = None,
     ) -> None:
-        """Start nothing yet. A bootstrap or an admin's DSN names a server to use, not to start.
+        """Describe a stack; start nothing yet.
 
-        A pooler's host:port is where services find their databases; the command goes past it.
+        An external server is used instead of one that the stack starts: Kafka at
+        ``kafka_bootstrap``, PostgreSQL at ``postgres_dsn`` (an admin's). ``postgres_pooler``
+        (host:port) is where services connect to their databases; the command does not use it.
         """
         self._home = Home(home)
         self._kafka_bootstrap = kafka_bootstrap
         self._postgres_dsn = postgres_dsn
         self._postgres_pooler = postgres_pooler
-        self._report = report or Silent()
+        self._report = report or SilentReporter()
 
     @classmethod
     def attach(cls, home: Path, report: Reporter | None = None) -> Self:
-        """Take up a stack that was brought up before. Raises CommandError if none was."""
+        """Return the stack of a folder. Raises CommandError if `up` never ran there."""
         folder = Home(home)
         if not folder.exists:
             raise CommandError(f"no stack in {folder.folder}: run `premium up`")
-        memory = folder.recall()
+        saved = folder.load()
         return cls(
             home,
-            kafka_bootstrap=memory.kafka_bootstrap,
-            postgres_dsn=memory.postgres_dsn,
-            postgres_pooler=memory.postgres_pooler,
+            kafka_bootstrap=saved.kafka_bootstrap,
+            postgres_dsn=saved.postgres_dsn,
+            postgres_pooler=saved.postgres_pooler,
             report=report,
         )
 
@@ -100,34 +102,34 @@ class Stack:
 
     @property
     def addresses(self) -> Addresses:
-        """Where everything is."""
-        return Addresses(self._home.recall())
+        """The addresses of all servers."""
+        return Addresses(self._home.load())
 
     @property
     def profile(self) -> Profile:
-        """Return the profile by which operators' commands find this stack."""
+        """The profile with which operators' commands reach this stack."""
         return read_profile(self._home.profile)
 
     def log(self, name: str) -> Path:
-        """Where a server writes what it has to say."""
+        """Return the path of a server's log."""
         return self._home.logs / f"{_server(name).name}.log"
 
     async def up(self, services: bool | Iterable[str] = True) -> Addresses:  # noqa: FBT002 - reads
-        """Bring everything up that is not up yet: all services, some, or the two servers alone.
+        """Start what does not run: all services, some, or PostgreSQL and Kafka alone.
 
-        Either everything is ready in the end, or what this call started is stopped again.
+        If anything fails, what this call started is stopped again.
         """
         chosen = _SERVICES if services is True else {n: _SERVICES[n] for n in services or ()}
         self._home.make()
-        async with self._site() as site:
-            self._settle(site.memory)
+        async with self._context() as context:
+            self._prepare_state(context.saved)
             started: list[Server] = []
             try:
-                await self._servers(site, started, list(chosen.values()))
-                await _together(*(_start(site, started, s) for s in chosen.values()))
-                _show_addresses(site)
+                await self._start_servers(context, started, list(chosen.values()))
+                await _run_all(*(_start(context, started, s) for s in chosen.values()))
+                _show_addresses(context)
             except BaseException:
-                await _stop(replace(site, report=Silent()), started)
+                await _stop(replace(context, report=SilentReporter()), started)
                 raise
         return self.addresses
 
@@ -135,105 +137,104 @@ class Stack:
         """Stop everything, in reverse order; with ``wipe``, delete the data as well."""
         if not self._home.exists:
             return
-        async with self._site() as site:
-            await _stop(site, list(_SERVERS.values()))
+        async with self._context() as context:
+            await _stop(context, list(_SERVERS.values()))
             if wipe:
                 self._home.wipe()
 
     async def start(self, name: str) -> None:
-        """Start one server again, where it was, and wait until it is ready."""
-        async with self._site() as site:
-            await _start(site, [], _server(name))
-            _show_addresses(site)
+        """Start one server again at its port, and wait until it is ready."""
+        async with self._context() as context:
+            await _start(context, [], _server(name))
+            _show_addresses(context)
 
     async def stop(self, name: str) -> None:
-        """Stop one server, as an operator would; its data stays, the others run on."""
-        async with self._site() as site:
-            await _stop_one(site, _server(name))
+        """Stop one server gracefully; its data and the other servers stay."""
+        async with self._context() as context:
+            await _stop_one(context, _server(name))
 
     def kill(self, name: str) -> None:
-        """End one server at once, by SIGKILL. Raises CommandError if it does not run."""
+        """Kill one server by SIGKILL. Raises CommandError if it does not run."""
         running = find(self._home.run, _server(name).name)
         if running is None:
             raise CommandError(f"{name} does not run")
         running.kill()
 
     async def states(self) -> list[State]:
-        """Look at every server that is ours."""
-        site = Site(self._home, self._home.recall(), self._report)
-        return await asyncio.gather(*(_look(site, server) for server in self._own()))
+        """Return the state of every server that the stack starts itself."""
+        context = Context(self._home, self._home.load(), self._report)
+        return await asyncio.gather(*(_state_of(context, server) for server in self._own_servers()))
 
     def running(self) -> tuple[list[str], list[str]]:
-        """Name the servers of ours whose process is there, and those whose is not."""
-        there = {s.name: find(self._home.run, s.name) is not None for s in self._own()}
-        return [n for n in there if there[n]], [n for n in there if not there[n]]
+        """Return the names of the stack's servers that run, and of those that do not."""
+        runs = {s.name: find(self._home.run, s.name) is not None for s in self._own_servers()}
+        return [n for n in runs if runs[n]], [n for n in runs if not runs[n]]
 
-    def _own(self) -> list[Server]:
-        theirs = {
+    def _own_servers(self) -> list[Server]:
+        external = {
             _KAFKA.name: self._kafka_bootstrap is not None,
             _POSTGRES.name: self._postgres_dsn is not None,
         }
-        return [server for name, server in _SERVERS.items() if not theirs.get(name)]
+        return [server for name, server in _SERVERS.items() if not external.get(name)]
 
     @asynccontextmanager
-    async def _site(self) -> AsyncIterator[Site]:
+    async def _context(self) -> AsyncIterator[Context]:
         async with self._home.locked(self._report) as lock:
-            yield Site(self._home, self._home.recall(), self._report, lock)
+            yield Context(self._home, self._home.load(), self._report, lock)
 
-    def _settle(self, memory: Memory) -> None:
-        """Decide what is to be remembered, before anything relies on it."""
-        memory.kafka_bootstrap = self._kafka_bootstrap
-        memory.postgres_dsn = self._postgres_dsn
-        memory.postgres_pooler = self._postgres_pooler
-        memory.make_up_passwords((ADMIN, *ROLES, NUMBERS))
+    def _prepare_state(self, saved: SavedState) -> None:
+        """Choose and save ports and passwords before a server needs them."""
+        saved.kafka_bootstrap = self._kafka_bootstrap
+        saved.postgres_dsn = self._postgres_dsn
+        saved.postgres_pooler = self._postgres_pooler
+        saved.generate_passwords((ADMIN, *ROLES, NUMBERS))
         for server in _SERVERS.values():
-            _choose_ports(memory, [port for port in server.ports if port not in memory.ports])
-        self._home.remember(memory)
+            _choose_ports(saved, [port for port in server.ports if port not in saved.ports])
+        self._home.save(saved)
 
-    async def _servers(self, site: Site, started: list[Server], services: list[Service]) -> None:
-        await _together(
-            self._database_side(site, started, services),
-            self._kafka_side(site, started),
-            *([_start(site, started, _MAIL)] if services else []),
+    async def _start_servers(
+        self, context: Context, started: list[Server], services: list[Service]
+    ) -> None:
+        await _run_all(
+            self._database_side(context, started, services),
+            self._kafka_side(context, started),
+            *([_start(context, started, _MAIL)] if services else []),
         )
 
     async def _database_side(
-        self, site: Site, started: list[Server], services: list[Service]
+        self, context: Context, started: list[Server], services: list[Service]
     ) -> None:
         if self._postgres_dsn is None:
-            await _start(site, started, _POSTGRES)
-        await ensure_databases(Addresses(site.memory).admin_dsn, site.memory)
-        idle = [service for service in services if find(site.home.run, service.name) is None]
-        await _together(*(service.migrate(site) for service in idle))
+            await _start(context, started, _POSTGRES)
+        await ensure_databases(Addresses(context.saved).admin_dsn, context.saved)
+        idle = [service for service in services if find(context.home.run, service.name) is None]
+        await _run_all(*(service.migrate(context) for service in idle))
         for name in SCOPES:
             if _SERVICES[name] in services:
-                await _keep_key(site, name)
+                await _ensure_key(context, name)
 
-    async def _kafka_side(self, site: Site, started: list[Server]) -> None:
+    async def _kafka_side(self, context: Context, started: list[Server]) -> None:
         if self._kafka_bootstrap is None:
-            await _start(site, started, _KAFKA)
-        await ensure_topics(Addresses(site.memory).kafka_bootstrap)
+            await _start(context, started, _KAFKA)
+        await ensure_topics(Addresses(context.saved).kafka_bootstrap)
 
 
-async def _keep_key(site: Site, service: Keyed) -> None:
-    """Let the stack's own key count at a service's door, before the service opens it."""
-    owner = Addresses(site.memory).dsn(service, owner=True)
+async def _ensure_key(context: Context, service: Keyed) -> None:
+    """Make the stack's own key valid before its service starts."""
+    owner = Addresses(context.saved).dsn(service, owner=True)
     async with connected(owner) as connection:
-        key = await keep_local(connection, service, site.memory.keys.get(service))
-    site.memory.keys[service] = key
-    site.home.remember(site.memory)
-    site.home.show_key(service, key)
+        key = await ensure_local_key(connection, service, context.saved.keys.get(service))
+    context.saved.keys[service] = key
+    context.home.save(context.saved)
+    context.home.write_key(service, key)
 
 
-def _show_addresses(site: Site) -> None:
-    """Write down, for shells and for operators' commands, where everything is.
-
-    Only now do ports stand.
-    """
-    addresses = Addresses(site.memory)
-    doors: dict[str, str] = {name: addresses.http(name) for name in SCOPES}
-    site.home.show_addresses(doors | {"kafka": addresses.kafka_bootstrap})
-    site.home.show_profile(profile_of(site.home, site.memory))
+def _show_addresses(context: Context) -> None:
+    """Write the addresses for shells and the profile; ports are final only now."""
+    addresses = Addresses(context.saved)
+    apis: dict[str, str] = {name: addresses.http(name) for name in SCOPES}
+    context.home.write_addresses(apis | {"kafka": addresses.kafka_bootstrap})
+    context.home.write_profile(profile_of(context.home, context.saved))
 
 
 def _server(name: str) -> Server:
@@ -243,8 +244,8 @@ def _server(name: str) -> Server:
         raise CommandError(f"there is no {name}: choose one of {', '.join(_SERVERS)}") from None
 
 
-async def _together(*works: Coroutine[None, None, None]) -> None:
-    """Do all at once; the first failure ends the others and is raised."""
+async def _run_all(*works: Coroutine[None, None, None]) -> None:
+    """Run all concurrently; the first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             for work in works:
@@ -253,49 +254,51 @@ async def _together(*works: Coroutine[None, None, None]) -> None:
         raise failures.exceptions[0] from None
 
 
-async def _start(site: Site, started: list[Server], server: Server) -> None:
-    """Adopt a server that runs as it should, else start it; return when it is ready."""
-    running = find(site.home.run, server.name)
-    if running is not None and running.fingerprint == server.command(site).fingerprint:
-        await _until_ready(site, server, running)
-        site.report.say(f"{server.title} was running")
+async def _start(context: Context, started: list[Server], server: Server) -> None:
+    """Start a server unless it runs with the same settings; return when it is ready."""
+    running = find(context.home.run, server.name)
+    if running is not None and running.fingerprint == server.command(context).fingerprint:
+        await _until_ready(context, server, running)
+        context.report.line(f"{server.title} already runs")
         return
     if running is not None:
-        site.report.say(f"{server.title} ran with other settings: starting it anew")
+        context.report.line(f"{server.title} ran with other settings: restarting it")
         await running.stop(server.stop_by, server.stop_wait_s)
     started.append(server)
     for tries_left in reversed(range(_TRIES)):
         try:
-            await _start_once(site, server)
+            await _start_once(context, server)
         except _EndedError:
-            if tries_left == 0 or all(map(is_free, _ports(site, server))):
+            if tries_left == 0 or all(map(is_free, _ports(context, server))):
                 raise
         else:
             return
 
 
 class _EndedError(CommandError):
-    """A server ended while it started: perhaps somebody took its port."""
+    """A server ended while it started: perhaps another program took its port."""
 
 
-async def _start_once(site: Site, server: Server) -> None:
-    ports = site.memory.ports
+async def _start_once(context: Context, server: Server) -> None:
+    ports = context.saved.ports
     busy = {name: ports[name] for name in server.ports if not is_free(ports[name])}
-    _choose_ports(site.memory, busy)
+    _choose_ports(context.saved, busy)
     for name, port in busy.items():
-        site.report.say(f"{server.title} moves to port {ports[name]}: another program has {port}")
-    site.home.remember(site.memory)
-    await server.prepare(site)
-    running = spawn(site.home.run, server.name, server.command(site))
-    await _until_ready(site, server, running)
-    site.report.say(f"{server.title} is ready")
+        context.report.line(
+            f"{server.title} moves to port {ports[name]}: another program has {port}"
+        )
+    context.home.save(context.saved)
+    await server.prepare(context)
+    running = spawn(context.home.run, server.name, server.command(context))
+    await _until_ready(context, server, running)
+    context.report.line(f"{server.title} is ready")
 
 
-async def _until_ready(site: Site, server: Server, running: Running) -> None:
+async def _until_ready(context: Context, server: Server, running: Running) -> None:
     since_s = elapsed_s()
-    log = site.home.logs / f"{server.name}.log"
-    while (reason := await _ask(site, server, running)) is not None:
-        if await running.gone(_LOOK_S):
+    log = context.home.logs / f"{server.name}.log"
+    while (reason := await _fault_of(context, server, running)) is not None:
+        if await running.ended(_POLL_S):
             raise _EndedError(
                 f"{server.title} ended while it started: {last_line(log)} (see {log})"
             )
@@ -303,47 +306,47 @@ async def _until_ready(site: Site, server: Server, running: Running) -> None:
             raise CommandError(f"{server.title} is not ready in {_READY_S} s: {reason} (see {log})")
 
 
-async def _ask(site: Site, server: Server, running: Running) -> str | None:
-    """Ask a process whether it is ready, but only itself."""
-    ports = _ports(site, server)
+async def _fault_of(context: Context, server: Server, running: Running) -> str | None:
+    """Return why a server is not ready; None if it is. Only its own process may answer."""
+    ports = _ports(context, server)
     if any(map(is_free, ports)):
         return "it does not listen"
     if not running.listens_on(ports):
-        return "somebody else listens where it should"
-    return await server.probe(site)
+        return "another program listens on its port"
+    return await server.probe(context)
 
 
-def _ports(site: Site, server: Server) -> list[int]:
-    return [site.memory.ports[name] for name in server.ports]
+def _ports(context: Context, server: Server) -> list[int]:
+    return [context.saved.ports[name] for name in server.ports]
 
 
-def _choose_ports(memory: Memory, names: Iterable[str]) -> None:
+def _choose_ports(saved: SavedState, names: Iterable[str]) -> None:
     for name in names:
-        memory.ports[name] = next(
-            port for port in iter(free_port, None) if port not in memory.ports.values()
+        saved.ports[name] = next(
+            port for port in iter(free_port, None) if port not in saved.ports.values()
         )
 
 
-async def _stop(site: Site, servers: Iterable[Server]) -> None:
-    """Stop what runs of these: the services at once, then what they stand on, last first."""
+async def _stop(context: Context, servers: Iterable[Server]) -> None:
+    """Stop those of these servers that run: services first, then what they depend on."""
     stopping = set(servers)
-    await asyncio.gather(*(_stop_one(site, s) for s in _SERVICES.values() if s in stopping))
+    await asyncio.gather(*(_stop_one(context, s) for s in _SERVICES.values() if s in stopping))
     for server in (_MAIL, _KAFKA, _POSTGRES):
         if server in stopping:
-            await _stop_one(site, server)
+            await _stop_one(context, server)
 
 
-async def _stop_one(site: Site, server: Server) -> None:
-    running = find(site.home.run, server.name)
+async def _stop_one(context: Context, server: Server) -> None:
+    running = find(context.home.run, server.name)
     if running is not None:
         in_time = await running.stop(server.stop_by, server.stop_wait_s)
-        site.report.say(f"{server.title} is stopped" + ("" if in_time else ", killed"))
-    await server.sweep(site)
+        context.report.line(f"{server.title} is stopped" + ("" if in_time else ", killed"))
+    await server.clean_up(context)
 
 
-async def _look(site: Site, server: Server) -> State:
-    running = find(site.home.run, server.name)
+async def _state_of(context: Context, server: Server) -> State:
+    running = find(context.home.run, server.name)
     if running is None:
         return State(server.name, server.title, None, "does not run")
-    reason = await _ask(site, server, running)
+    reason = await _fault_of(context, server, running)
     return State(server.name, server.title, running.pid, reason)

@@ -1,4 +1,4 @@
-"""The data folder: what is where in it, what it remembers between commands, and its lock."""
+"""A stack's data folder: its files, the state saved between commands, and its lock."""
 
 import asyncio
 import fcntl
@@ -8,9 +8,9 @@ import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 
 from devstack.reporting import Reporter
 from premium.errors import CommandError
@@ -18,35 +18,28 @@ from premium.profile import PROFILE_NAME
 from shared.basics.clock import wait_at_most
 from shared.platform.api_keys import Keyed
 
-__all__ = ["Home", "Memory", "locked", "speaking_of", "write_atomically"]
+__all__ = ["Home", "SavedState", "locked", "write_atomically", "write_errors"]
 
-_LOCK_LOOK_S: Final = 0.1
+_LOCK_POLL_S: Final = 0.1
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
-class Memory(BaseModel):
-    """What a stack keeps to itself between commands: ports, passwords, the servers it uses."""
+class SavedState(BaseModel):
+    """What a stack saves between commands: ports, passwords, keys, external servers."""
 
     ports: dict[str, int] = {}
     passwords: dict[str, str] = {}
     kafka_bootstrap: str | None = None
-    """Somebody else's Kafka, if the stack was last brought up with one."""
+    """An external Kafka, if the last `up` used one."""
     postgres_dsn: str | None = None
-    """The same of PostgreSQL."""
+    """An external PostgreSQL, likewise."""
     postgres_pooler: str | None = None
-    """By which pooler services go to it."""
+    """The pooler through which services connect to it."""
     keys: dict[Keyed, str] = {}
-    """What the stack itself shows at the doors of its services."""
+    """The stack's own API keys."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_one_key(cls, told: dict[str, Any]) -> dict[str, Any]:
-        """Take over the key of a stack that was up when intake's was the only door."""
-        key = told.get("key")
-        return {"keys": {"intake": key}, **told} if key else told
-
-    def make_up_passwords(self, roles: Iterable[str]) -> None:
-        """Give each role one, if it has none yet."""
+    def generate_passwords(self, roles: Iterable[str]) -> None:
+        """Generate a password for each role that has none."""
         for role in roles:
             self.passwords.setdefault(role, secrets.token_urlsafe(24))
 
@@ -67,20 +60,20 @@ class Home:
             "router": self.folder / "router-key",
             "sla-monitor": self.folder / "sla-monitor-key",
         }
-        """Headers for `curl -H @FILE`: what runs shows its arguments to everybody."""
+        """Files for `curl -H @FILE`: a key among the arguments would be visible to all users."""
         self.env = self.folder / "env"
         self.profile = self.folder / PROFILE_NAME
-        self._memory = self.folder / "stack.json"
+        self._saved = self.folder / "stack.json"
         self._lock = self.folder / "lock"
 
     @property
     def exists(self) -> bool:
-        """Whether a stack was ever brought up here."""
-        return self._memory.exists()
+        """Whether `up` ever ran here."""
+        return self._saved.exists()
 
     def make(self) -> None:
-        """Make the folders. Raises CommandError where nothing (more) can be written."""
-        with speaking_of(self.folder):
+        """Make the folders. Raises CommandError if they cannot be written, or the disk is full."""
+        with write_errors(self.folder):
             for folder in (self.folder, self.logs, self.run):
                 folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
@@ -90,51 +83,51 @@ class Home:
                 " needed: free some space, or set PREMIUM_HOME to another folder"
             )
 
-    def recall(self) -> Memory:
-        """Read what the stack remembers; nothing if it never ran."""
+    def load(self) -> SavedState:
+        """Load the saved state; an empty one if the stack never ran."""
         try:
-            return Memory.model_validate_json(self._memory.read_bytes())
+            return SavedState.model_validate_json(self._saved.read_bytes())
         except FileNotFoundError:
-            return Memory()
+            return SavedState()
         except PermissionError as e:
             raise CommandError(
-                f"cannot read {self._memory}: run premium as the user who brought the stack up"
+                f"cannot read {self._saved}: run premium as the user who brought the stack up"
             ) from e
         except ValidationError as e:
             raise CommandError(
-                f"{self._memory} is damaged: start afresh with `premium down --wipe`"
+                f"{self._saved} is damaged: start afresh with `premium down --wipe`"
             ) from e
 
-    def remember(self, memory: Memory) -> None:
-        """Keep it, for the owner's eyes only."""
-        with speaking_of(self.folder):
-            write_atomically(self._memory, memory.model_dump_json(indent=2))
+    def save(self, saved: SavedState) -> None:
+        """Save the state, readable by its owner only."""
+        with write_errors(self.folder):
+            write_atomically(self._saved, saved.model_dump_json(indent=2))
 
-    def show_key(self, service: Keyed, key: str) -> None:
-        """Lay the stack's own key down for curl, for the owner's eyes only."""
-        with speaking_of(self.folder):
+    def write_key(self, service: Keyed, key: str) -> None:
+        """Write the stack's own key as a header for curl, readable by its owner only."""
+        with write_errors(self.folder):
             write_atomically(self.keys[service], f"authorization: Bearer {key}\n")
 
-    def show_addresses(self, addresses: Mapping[str, str]) -> None:
-        """Lay down where upstream systems and desks send to, for a shell to read."""
+    def write_addresses(self, addresses: Mapping[str, str]) -> None:
+        """Write the addresses of Kafka and the APIs as shell variables."""
         lines = (f"export {_variable(name)}={place}\n" for name, place in addresses.items())
-        with speaking_of(self.folder):
+        with write_errors(self.folder):
             write_atomically(self.env, "".join(lines))
 
-    def show_profile(self, text: str) -> None:
-        """Lay down the profile of this stack: it holds passwords, so for the owner's eyes only."""
-        with speaking_of(self.folder):
+    def write_profile(self, text: str) -> None:
+        """Write the profile; it contains passwords, so only its owner may read it."""
+        with write_errors(self.folder):
             write_atomically(self.profile, text)
 
     @asynccontextmanager
     async def locked(self, report: Reporter) -> AsyncIterator[int]:
-        """Hold the folder alone; the lock's descriptor comes back, for children to hold on to."""
+        """Lock the folder, and return the lock's descriptor, which child processes inherit."""
         async with locked(self._lock, report) as descriptor:
             yield descriptor
 
     def wipe(self) -> None:
-        """Delete what the stack put here, and the folder if nothing else is in it."""
-        with speaking_of(self.folder):
+        """Delete the stack's files, and the folder if it is empty then."""
+        with write_errors(self.folder):
             for path in (self.run, self.logs, self.postgres, self.kafka):
                 shutil.rmtree(path, ignore_errors=True)
             for path in self._files():
@@ -146,7 +139,7 @@ class Home:
 
     def _files(self) -> tuple[Path, ...]:
         keys = self.keys.values()
-        return self.mails, *keys, self.env, self.profile, self._memory, self._lock
+        return self.mails, *keys, self.env, self.profile, self._saved, self._lock
 
 
 def _variable(name: str) -> str:
@@ -154,7 +147,7 @@ def _variable(name: str) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that a crash leaves the old one or the new one, readable by its owner."""
+    """Replace a file, readable by its owner; a crash leaves the old or the new one, whole."""
     staging = path.with_name(f".{path.name}.new")
     descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -165,8 +158,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 @contextmanager
-def speaking_of(folder: Path, *, moved_by: str = "PREMIUM_HOME") -> Iterator[None]:
-    """Turn a refusal of the file system into one line that says what to do."""
+def write_errors(folder: Path, *, moved_by: str = "PREMIUM_HOME") -> Iterator[None]:
+    """Turn an error of the file system into one line that says what to do."""
     try:
         yield
     except OSError as e:
@@ -178,7 +171,7 @@ def speaking_of(folder: Path, *, moved_by: str = "PREMIUM_HOME") -> Iterator[Non
 
 @asynccontextmanager
 async def locked(path: Path, report: Reporter) -> AsyncIterator[int]:
-    """Wait for the lock and hold it: it ends with this block, or with the process."""
+    """Wait for the lock and hold it until the block, or the process, ends."""
     descriptor = await _lock(path, report)
     try:
         yield descriptor
@@ -189,7 +182,7 @@ async def locked(path: Path, report: Reporter) -> AsyncIterator[int]:
 async def _lock(path: Path, report: Reporter) -> int:
     waited = False
     while True:
-        with speaking_of(path.parent):
+        with write_errors(path.parent):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -197,15 +190,15 @@ async def _lock(path: Path, report: Reporter) -> int:
                 return descriptor
         except BlockingIOError:
             if not waited:
-                report.say(f"Waiting: another command is at work in {path.parent}")
+                report.line(f"Waiting: another command works in {path.parent}")
             waited = True
         os.close(descriptor)
-        await wait_at_most(asyncio.Event().wait(), _LOCK_LOOK_S)
+        await wait_at_most(asyncio.Event().wait(), _LOCK_POLL_S)
 
 
 def _is_current(descriptor: int, path: Path) -> bool:
-    """Tell whether the locked file is still the one that the next command will open."""
+    """Return whether the locked file is still the one that the next command will open."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
-        return False  # wiped, while we waited for it
+        return False  # another command wiped the folder meanwhile

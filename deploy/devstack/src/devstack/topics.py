@@ -1,4 +1,4 @@
-"""Makes the topics of topics.yaml, and keeps their settings as written there."""
+"""Creates the topics of topics.yaml, and applies their settings."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,11 +20,11 @@ __all__ = ["Topic", "admin", "ensure_topics", "topics"]
 
 _REPLICAS_MAX: Final = 3
 _REQUEST_MS: Final = 15_000
-_LOOK_S: Final = 0.05
+_POLL_S: Final = 0.05
 
 
 class Topic(BaseModel):
-    """One topic as topics.yaml describes it."""
+    """A topic of topics.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class Topic(BaseModel):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The same in Kafka's words."""
+        """The topic's settings, by Kafka's names."""
         wanted: dict[str, object] = {"cleanup.policy": self.cleanup}
         if self.retention is not None:
             wanted["retention.ms"] = self.retention // timedelta(milliseconds=1)
@@ -53,16 +53,19 @@ def topics() -> list[Topic]:
 
 
 async def ensure_topics(bootstrap: str) -> list[str]:
-    """Make what is missing and set the settings of the rest; the names of new ones come back.
+    """Create missing topics, apply the settings of the others, and return the new names.
 
-    Returns when every partition has a leader, so that whoever comes next can produce at once.
+    Returns when every partition has a leader, so that producers need not wait.
+
+    Raises:
+        CommandError: Kafka is unreachable, or a topic has another number of partitions.
     """
     try:
         async with admin(bootstrap) as client:
-            there = {topic["topic"]: topic for topic in await client.describe_topics()}
-            missing = [topic for topic in topics() if topic.name not in there]
+            existing = {topic["topic"] for topic in await client.describe_topics()}
+            missing = [topic for topic in topics() if topic.name not in existing]
             await _create(client, missing)
-            await _configure(client, [topic for topic in topics() if topic.name in there])
+            await _configure(client, [topic for topic in topics() if topic.name in existing])
             await _until_led(client)
     except (KafkaError, OSError, TimeoutError) as e:
         raise CommandError(f"cannot make the topics on Kafka at {bootstrap}: {e}") from e
@@ -71,7 +74,7 @@ async def ensure_topics(bootstrap: str) -> list[str]:
 
 @asynccontextmanager
 async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Speak to a cluster as its administrator."""
+    """Open an admin client of a cluster."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS)
     try:
         await client.start()
@@ -93,7 +96,7 @@ async def _create(client: AIOKafkaAdminClient, missing: Sequence[Topic]) -> None
 
 
 async def _configure(client: AIOKafkaAdminClient, existing: Sequence[Topic]) -> None:
-    """Set what topics.yaml says, and everything else back to the broker's own."""
+    """Apply the settings of topics.yaml; reset all others to the broker's defaults."""
     if not existing:
         return
     responses = await client.alter_configs(
@@ -117,7 +120,7 @@ async def _until_led(client: AIOKafkaAdminClient) -> None:
             if led == wanted:
                 return
             _refuse_other_counts(found, wanted)
-            await wait_at_most(asyncio.Event().wait(), _LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), _POLL_S)
 
 
 def _refuse_other_counts(found: list[dict[str, Any]], wanted: Mapping[str, int]) -> None:
@@ -125,6 +128,6 @@ def _refuse_other_counts(found: list[dict[str, Any]], wanted: Mapping[str, int])
         name, count = topic["topic"], len(topic["partitions"])
         if count not in (0, wanted[name]):
             raise CommandError(
-                f"topic {name} has {count} partitions, topics.yaml says {wanted[name]}:"
-                " a key's partition must not move, so say what it has"
+                f"topic {name} has {count} partitions, topics.yaml has {wanted[name]}:"
+                f" a key's partition must not change, so write {count} there"
             )

@@ -1,4 +1,4 @@
-"""Why a local stack cannot be reached: what of it does not run."""
+"""Why a local stack cannot be reached: which of its servers do not run."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ __all__ = ["reason"]
 
 
 def reason(profile: Path) -> str | None:
-    """Name what does not run of the stack that wrote a profile; None where nothing is missing."""
+    """Name the stopped servers of the stack that wrote a profile; None if there is none."""
     if profile.name != PROFILE_NAME or not Home(profile.parent).exists:
         return None
     stack = Stack.attach(profile.parent)

@@ -1,1 +1,1 @@
-"""Runs that prove or measure the system, each on a stack of its own: demo, replay, benchmarks."""
+"""Commands that prove or measure the system: demo, replay, benchmarks."""

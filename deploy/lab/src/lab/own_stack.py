@@ -1,7 +1,7 @@
-"""The stack that a demo, a replay or a bench runs on: one of its own, unless `--here` is asked for.
+"""The stack of a demo, a replay or a benchmark: its own one, or with `--here` the running one.
 
-They move business time, replace the roster and fill the tables: beside real tickets none of that
-may happen.
+These commands change business time, replace the roster and fill tables, which must not happen to
+real tickets.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Final
 from devstack.reporting import Reporter
 from devstack.stack import Stack
 from devstack.state import locked
-from lab.proof.patience import patiently
+from lab.proof.retry import with_retry
 from lab.proof.tables import Tables
 from premium.errors import CommandError
 from premium.profile import SERVICES
@@ -22,12 +22,12 @@ from shared.platform.settings import load
 __all__ = ["OWN_SOURCE", "own_stack", "refuse_others", "stack_for"]
 
 OWN_SOURCE: Final = "premium-"
-"""Demo and bench send under sources that begin like this, so that their tickets are recognized."""
+"""The prefix of the demo's and the benchmarks' sources, which identifies their tickets."""
 
 
 @asynccontextmanager
 async def stack_for(name: str, report: Reporter, *, here: bool) -> AsyncIterator[Stack]:
-    """Open a stack of its own for ``name``, or with ``here`` the one that runs in PREMIUM_HOME."""
+    """Start an own stack for ``name``, or with ``here`` use the one that runs in PREMIUM_HOME."""
     if not here:
         async with own_stack(name, report) as stack:
             yield stack
@@ -43,11 +43,11 @@ async def stack_for(name: str, report: Reporter, *, here: bool) -> AsyncIterator
 async def own_stack(
     name: str, report: Reporter, services: Iterable[str] = SERVICES
 ) -> AsyncIterator[Stack]:
-    """Start servers and services with fresh data in a folder of their own, below PREMIUM_HOME.
+    """Start servers and services with new data in a folder below PREMIUM_HOME.
 
-    Servers named by the environment are not used: their databases and topics may hold tickets.
-    Everything is deleted in the end; after a failure the folder is kept for a look, and the next
-    of that name begins by deleting it. Two of one name run after each other.
+    External servers of the environment are not used, because they may hold tickets. Everything is
+    deleted at the end. After a failure the folder is kept for inspection until the next stack of
+    that name starts. Two stacks of one name run one after the other.
     """
     folder = load(Settings).home.absolute() / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ async def own_stack(
             yield stack
         except Exception:
             await stack.down()
-            report.say(f"Kept for a look: logs in {folder / 'logs'}; PREMIUM_HOME={folder}")
+            report.line(f"Kept for inspection: logs in {folder / 'logs'}; PREMIUM_HOME={folder}")
             raise
         except BaseException:
             await asyncio.shield(_remove(stack))
@@ -68,10 +68,10 @@ async def own_stack(
 
 
 async def refuse_others(tables: Tables) -> None:
-    """Raise CommandError where a ticket is neither the demo's nor the bench's."""
-    if others := await patiently(lambda: tables.tickets(besides=OWN_SOURCE)):
+    """Raise CommandError if there are tickets of other sources than the demo's and benchmarks'."""
+    if others := await with_retry(lambda: tables.tickets(besides=OWN_SOURCE)):
         raise CommandError(
-            f"this stack holds {others} tickets of others, which business time and another roster"
+            f"this stack has {others} tickets of other sources, which a changed time and roster"
             " would harm: leave out --here"
         )
 
@@ -79,5 +79,5 @@ async def refuse_others(tables: Tables) -> None:
 async def _remove(stack: Stack) -> None:
     await stack.down(wipe=True)
     (stack.folder / "own.lock").unlink(missing_ok=True)
-    with suppress(OSError):  # somebody put something there
+    with suppress(OSError):  # the folder has other files
         stack.folder.rmdir()

@@ -5,11 +5,11 @@ from typing import Final
 __all__ = ["SUBCOMMANDS"]
 
 SUBCOMMANDS: Final = {
-    "demo": ("lab.demo.command", "Play a day of requests on a stack of its own."),
-    "replay": ("lab.replay.command", "Replay an event log through a stack of its own."),
+    "demo": ("lab.demo.command", "Run a simulated day of requests on an own stack."),
+    "replay": ("lab.replay.command", "Replay an event log through an own stack."),
     "bench": ("lab.bench.command", "Measure throughput and latency."),
     "bench-due": ("lab.bench.due.command", "Measure how late due clocks are published."),
-    "bench-intake": ("lab.bench.intake.command", "Measure how many requests get in."),
+    "bench-intake": ("lab.bench.intake.command", "Measure how many requests intake accepts."),
     "bench-infeasible": (
         "lab.bench.infeasible.command",
         "Measure how soon an infeasible promise is published.",

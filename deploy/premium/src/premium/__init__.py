@@ -1,1 +1,1 @@
-"""The operator's command, and the local stack of real servers."""
+"""The operator's command: works against any deployment, by a profile."""

@@ -1,4 +1,4 @@
-"""The operator's command: every error is one line, and Ctrl-C is no error."""
+"""The operator's command: prints an error as one line; Ctrl-C is no error."""
 
 import logging
 import sys
@@ -9,9 +9,9 @@ EXIT_INTERRUPTED = 130
 def main() -> None:
     """Run the command."""
     for library in ("aiokafka", "asyncio"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)  # what is amiss, we say ourselves
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # our own line reports errors
     try:
-        from premium.cli import app  # noqa: PLC0415 - takes a while, in which Ctrl-C may come
+        from premium.cli import app  # noqa: PLC0415 - slow: Ctrl-C may come during the import
 
         command = app(sys.argv[1:])
     except KeyboardInterrupt:

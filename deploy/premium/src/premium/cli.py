@@ -1,6 +1,6 @@
-"""What can be asked for: the commands of every installed package, loaded when they are asked for.
+"""The command line: the commands of all installed packages, each loaded only when it is run.
 
-A package joins by an entry point of the group `premium.commands`: a table of its commands.
+A package adds commands by an entry point of the group `premium.commands`: a table of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ __all__ = ["app", "commands"]
 _GROUP: Final = "premium.commands"
 
 type Commands = Mapping[str, tuple[str, str]]
-"""By name: the module with the function of that name (an underscore for a hyphen), and its line
-in the list of commands."""
+"""By command name: the module with the function of that name (an underscore for each hyphen), and
+the line that describes it in the list of commands."""
 
 
 def commands() -> Commands:
@@ -26,20 +26,20 @@ def commands() -> Commands:
     return {name: entry for table in tables for name, entry in table.load().items()}
 
 
-def app(asked: Sequence[str]) -> typer.Typer:
-    """Load the command that is asked for; the list of commands needs none of them."""
+def app(arguments: Sequence[str]) -> typer.Typer:
+    """Load the command that the arguments name; the list of commands needs none of them."""
     listed = typer.Typer(
-        help="Premium Support: what an operator does with a deployment.",
+        help="Premium Support: commands for operators of a deployment.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # plain help is there in a third of the time
+        rich_markup_mode=None,  # plain help takes a third of the time
     )
     listed.callback()(_choose_profile)
-    wanted = _command_in(asked)
+    wanted = _command_in(arguments)
     for name, (module, line) in commands().items():
         if name != wanted:
-            listed.command(name, help=line)(_not_asked_for)
+            listed.command(name, help=line)(_not_loaded)
             continue
         command = getattr(import_module(module), name.replace("-", "_"))
         if isinstance(command, typer.Typer):
@@ -49,14 +49,14 @@ def app(asked: Sequence[str]) -> typer.Typer:
     return listed
 
 
-def _command_in(asked: Sequence[str]) -> str | None:
+def _command_in(arguments: Sequence[str]) -> str | None:
     """Find the first argument that is neither an option nor the value of one."""
-    words = iter(asked)
-    for word in words:
-        if word == "--profile":
-            next(words, None)
-        elif not word.startswith("-"):
-            return word
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--profile":
+            next(rest, None)
+        elif not argument.startswith("-"):
+            return argument
     return None
 
 
@@ -65,7 +65,7 @@ def _choose_profile(
         Path | None,
         typer.Option(
             envvar="PREMIUM_PROFILE",
-            help="TOML: where the deployment is; that of `premium up` if none",
+            help="TOML: where the deployment is; default: that of `premium up`",
         ),
     ] = None,
 ) -> None:
@@ -74,5 +74,5 @@ def _choose_profile(
     choose(profile)
 
 
-def _not_asked_for() -> None:
+def _not_loaded() -> None:
     """Stand in the list for a command that is not loaded."""

@@ -1,4 +1,4 @@
-"""What can go wrong with a command, for people."""
+"""The error that a command reports to its user."""
 
 __all__ = ["CommandError"]
 

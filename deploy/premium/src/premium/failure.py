@@ -1,4 +1,4 @@
-"""What a person reads when a command fails: one line that says what to do next."""
+"""The one line that a failed command prints: what is wrong, and what to do next."""
 
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -13,21 +13,21 @@ from shared.basics.errors import Transient
 
 __all__ = ["line_for"]
 
-_UNREACHED: Final = (Transient, OSError, aiohttp.ClientError, KafkaError)
+_UNREACHABLE: Final = (Transient, OSError, aiohttp.ClientError, KafkaError)
 _CAUSES: Final = "premium.unreachable"
-"""Entry points of functions: given the profile in use, each returns why its deployment cannot be
-reached, or None where it knows no reason."""
+"""Entry points of functions that take the path of the profile in use, and return why its
+deployment cannot be reached, or None if they know no reason."""
 
 
 def line_for(error: Exception) -> str | None:
-    """Write the line; None for what no command foresees: a bug, shown in full.
+    """Return the line; None for an unexpected error, whose traceback is shown.
 
-    Who started the deployment of the profile in use may know why it could not be reached.
+    If the deployment could not be reached, the package that started it may know why.
     """
     if not isinstance(error, CommandError | Transient):
         return None
-    unreached = any(isinstance(cause, _UNREACHED) for cause in _causes(error))
-    return (_known_reason() if unreached else None) or str(error)
+    unreachable = any(isinstance(cause, _UNREACHABLE) for cause in _causes(error))
+    return (_known_reason() if unreachable else None) or str(error)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""Files that operators write: read whole, or refused with the place of every fault."""
+"""Reads the files that operators write; a refused file ends the command."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ _BAD_FILE: Final = 2
 
 
 def checked[T](read: Callable[[Path], T], file: Path) -> T:
-    """Read a file; print its faults, a line each, and exit with 2 if there are any."""
+    """Read a file; if it has faults, print them, one a line, and exit with 2."""
     try:
         return read(file)
     except Refused as e:

@@ -1,22 +1,39 @@
-"""Ends what a command is at when a person or a supervisor says so."""
+"""Runs a command's work so that Ctrl-C, or a signal of a supervisor, ends it cleanly."""
 
 import asyncio
 import signal
 import sys
+import threading
 from collections.abc import Coroutine
 
 import typer
 
-__all__ = ["run", "signals_to_end_by"]
+from premium.errors import CommandError
+from premium.profile import CHECK
+from shared.basics.errors import Transient
+
+__all__ = ["run", "run_on_deployment", "termination_signals"]
 
 
 def run[T](work: Coroutine[None, None, T]) -> T:
-    """Run to the end. A signal to end cancels the work, and exits as its sender expects."""
+    """Run the work; a termination signal cancels it and sets that signal's exit code."""
     return asyncio.run(_interruptible(work))
 
 
-def signals_to_end_by() -> list[signal.Signals]:
-    """List what ends a command: Ctrl-C, a supervisor, a terminal that closes unless `nohup`."""
+def run_on_deployment[T](work: Coroutine[None, None, T]) -> T:
+    """Run work that needs the deployment of the profile.
+
+    Raises:
+        CommandError: a part of the deployment cannot be reached.
+    """
+    try:
+        return run(work)
+    except Transient as e:
+        raise CommandError(f"{e}; {CHECK}") from e
+
+
+def termination_signals() -> list[signal.Signals]:
+    """List the signals that end a command: SIGINT, SIGTERM, and SIGHUP unless run by `nohup`."""
     hang_up = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL else []
     return [signal.SIGINT, signal.SIGTERM, *hang_up]
 
@@ -29,8 +46,9 @@ async def _interruptible[T](work: Coroutine[None, None, T]) -> T:
         signals.append(received)
         task.cancel()
 
-    for number in signals_to_end_by():
-        asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
+    if threading.current_thread() is threading.main_thread():  # others receive no signals
+        for number in termination_signals():
+            asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
     try:
         return await task
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""`premium migrate SERVICE`: bring a service's database up to date, told only where it is."""
+"""`premium migrate SERVICE`: bring a service's database up to date."""
 
 import asyncio
 import os
@@ -18,10 +18,10 @@ __all__ = ["migrate"]
 def migrate(
     service: Annotated[str, typer.Argument(help=f"one of {', '.join(SERVICES)}")],
 ) -> None:
-    """Apply the migrations that SERVICE's database lacks; it shows each, and waits for another.
+    """Apply the migrations that SERVICE's database lacks, and show each; wait for another migrate.
 
-    The database is SERVICE_DSN's, whose role owns the tables (SERVICE_DIRECT_DSN behind a pooler);
-    without it, the profile's.
+    The database is that of SERVICE_DSN (SERVICE_DIRECT_DSN behind a pooler), whose role must own
+    the tables; without it, the profile's.
     """
     named = service_named(service)
     package = named.replace("-", "_")

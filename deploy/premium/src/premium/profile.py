@@ -1,4 +1,4 @@
-"""A profile: a TOML file that says where a deployment is, and how an operator gets in.
+"""A profile: a TOML file with the addresses and credentials of a deployment.
 
 The file names Kafka, each service's URL, the file of an API key for it, and the DSN of its database
 for the commands that work in one. The local stack writes its own.
@@ -33,13 +33,13 @@ type ServiceName = Literal["intake", "router", "sla-monitor", "notifier"]
 
 SERVICES: Final[tuple[ServiceName, ...]] = ("intake", "router", "sla-monitor", "notifier")
 PROFILE_NAME: Final = "profile.toml"
-"""What the local stack calls its profile, in its folder."""
+"""The file name of the local stack's profile, in the stack's folder."""
 
-CHECK: Final = "see that it runs, and what the profile says of it"
-"""What to do where something does not answer that a profile names."""
+CHECK: Final = "see that it runs, and check its entry in the profile"
+"""What to do if a server that the profile names does not answer."""
 _REMEDY: Final = "run `premium up`, or name a profile by --profile or PREMIUM_PROFILE"
 _HEADER: Final = "authorization: Bearer "
-"""How a key file begins that `curl -H @FILE` can read too."""
+"""The start of a key file that `curl -H @FILE` can read as well."""
 
 _chosen: Final[ContextVar[Path | None]] = ContextVar("profile", default=None)
 
@@ -50,7 +50,7 @@ def choose(file: Path | None) -> None:
 
 
 def chosen() -> Path:
-    """Return the file of the profile in use, whether it exists or not."""
+    """Return the path of the profile in use, which may not exist."""
     return _chosen.get() or _local()
 
 
@@ -81,7 +81,7 @@ class _Document(_Part):
 
 @dataclass(frozen=True)
 class Profile:
-    """One deployment. Each property raises CommandError where the file lacks the entry for it."""
+    """A deployment's profile. A property whose entry is missing raises CommandError."""
 
     file: Path
     _document: _Document
@@ -93,11 +93,11 @@ class Profile:
 
     @property
     def topic_prefix(self) -> str:
-        """What the deployment puts before the name of each topic."""
+        """The prefix of all topic names of the deployment."""
         return self._kafka().topic_prefix
 
     def url(self, service: ServiceName) -> str:
-        """Return where a service answers HTTP, without a slash at the end."""
+        """Return the base URL of a service, without a slash at the end."""
         url = self._service(service).url
         if url is None:
             raise self._missing(f"services.{service}.url")
@@ -141,24 +141,24 @@ class Profile:
         return CommandError(f"{self.file} has no entry {entry}: add it, or {_REMEDY}")
 
     def _text(self, file: Path, entry: str) -> str:
-        """Read a file that the profile names, by a path from the profile's own folder."""
+        """Read a file that the profile names, relative to the profile's folder."""
         place = self.file.parent / file.expanduser()
         try:
             text = place.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as e:
-            fault = e.strerror if isinstance(e, OSError) else "no text"
+            fault = e.strerror if isinstance(e, OSError) else "not text"
             raise CommandError(
                 f"cannot read {place}: {fault}; make it readable, or correct {entry} in {self.file}"
             ) from None
         if not text or "\n" in text:
             raise CommandError(
-                f"{place} must hold one line: mend it, or correct {entry} in {self.file}"
+                f"{place} must hold one line: correct it, or correct {entry} in {self.file}"
             )
         return text
 
 
 def service_named(name: str) -> ServiceName:
-    """Return the service of that name. Raises CommandError where there is none."""
+    """Return the service of that name. Raises CommandError if there is none."""
     for service in SERVICES:
         if service == name:
             return service
@@ -166,9 +166,10 @@ def service_named(name: str) -> ServiceName:
 
 
 def read_profile(file: Path | None = None) -> Profile:
-    """Read a profile, the one in use if none is named.
+    """Read a profile, by default the one in use.
 
-    Raises CommandError where it is missing or has a fault.
+    Raises:
+        CommandError: the file is missing or invalid.
     """
     file = file or chosen()
     try:
@@ -176,9 +177,9 @@ def read_profile(file: Path | None = None) -> Profile:
     except OSError as e:
         raise CommandError(f"cannot read the profile {file}: {e.strerror}; {_REMEDY}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise CommandError(f"the profile {file} is no TOML: {e}; mend it") from None
+        raise CommandError(f"the profile {file} is not TOML: {e}; correct it") from None
     except ValidationError as e:
         fault = e.errors(include_input=False, include_url=False)[0]
         entry = ".".join(map(str, fault["loc"]))
-        raise CommandError(f"{file}, entry {entry}: {fault['msg']}; mend it") from None
+        raise CommandError(f"{file}, entry {entry}: {fault['msg']}; correct it") from None
     return Profile(file, document)

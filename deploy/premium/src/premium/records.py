@@ -1,46 +1,45 @@
-"""`premium produce|consume TOPIC KEY`: one record to a topic, or a key's records from it."""
+"""`premium produce|consume TOPIC KEY`: send one record to a topic, or show a key's records."""
 
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
-from premium.broker import Broker
-from premium.errors import CommandError
-from premium.interrupt import run
-from premium.profile import CHECK, read_profile
-from shared.basics.errors import Transient
+from premium.interrupt import run_on_deployment
+from premium.profile import read_profile
+from premium.topics import kafka_errors, partitions_of, read_to_end
 from shared.platform.publisher import Outgoing, Publisher
 from shared.platform.record_batches import reader
 
-__all__ = ["consume", "consumed", "produce", "produced", "to_the_end"]
+__all__ = ["consume", "consumed", "produce", "produced"]
 
-_WAIT_MS: Final = 1000
-
-type _Topic = Annotated[str, typer.Argument(help="such as inbound.v1; docs/api has all")]
-type _Key = Annotated[str, typer.Argument(help="what the record is about")]
+type _Topic = Annotated[str, typer.Argument(help="such as inbound.v1; docs/api lists all")]
+type _Key = Annotated[str, typer.Argument(help="the record's key")]
 
 
 def produce(topic: _Topic, key: _Key) -> None:
-    """Send standard input to TOPIC, as one record."""
+    """Send standard input to TOPIC as one record."""
     value = sys.stdin.buffer.read()
-    bootstrap, topic = _place(topic)
-    _done(produced(bootstrap, topic, key.encode(), value))
+    profile = read_profile()
+    topic = profile.topic_prefix + topic
+    run_on_deployment(produced(profile.kafka_bootstrap, topic, key.encode(), value))
 
 
 def consume(topic: _Topic, key: _Key) -> None:
-    """Show the records of KEY on TOPIC, a line each; wait for the first if there is none yet."""
-    bootstrap, topic = _place(topic)
-    for value in _done(consumed(bootstrap, topic, key.encode())):
+    """Show the records of KEY on TOPIC, one a line; if there is none yet, wait for the first."""
+    profile = read_profile()
+    topic = profile.topic_prefix + topic
+    for value in run_on_deployment(consumed(profile.kafka_bootstrap, topic, key.encode())):
         typer.echo(value)
 
 
 async def produced(bootstrap: str, topic: str, key: bytes, value: bytes) -> None:
-    """Send a record. Raises Transient while the broker, or the topic, is away."""
-    await _seek_topic(bootstrap, topic)
+    """Send a record to a topic, named with its prefix.
+
+    Raises:
+        Transient: the broker is unreachable, or has no such topic.
+    """
+    await partitions_of(bootstrap, topic)
     publisher = Publisher(bootstrap, service="premium")
     try:
         await publisher.publish([Outgoing(topic, key, value, [])])
@@ -49,51 +48,24 @@ async def produced(bootstrap: str, topic: str, key: bytes, value: bytes) -> None
 
 
 async def consumed(bootstrap: str, topic: str, key: bytes) -> list[bytes]:
-    """Read a key's records, one at least; one without a value is empty. Raises as `produced`.
+    """Read the values of a key's records, at least one; a record without a value gives b"".
 
-    All partitions are read: whoever sent by another library may have put the key elsewhere.
+    All partitions are read, because other Kafka clients assign keys to partitions differently.
+
+    Raises:
+        Transient: the broker is unreachable, or has no such topic.
     """
-    await _seek_topic(bootstrap, topic)
+    await partitions_of(bootstrap, topic)
     consumer = reader(bootstrap, topic)
     found: list[bytes] = []
     try:
-        await consumer.start()
-        async for records in to_the_end(consumer):
-            found += [record.value or b"" for record in records if record.key == key]
-        while not found:
-            record = await consumer.getone()
-            found += [record.value or b""] if record.key == key else []
+        with kafka_errors():
+            await consumer.start()
+            async for records in read_to_end(consumer):
+                found += [record.value or b"" for record in records if record.key == key]
+            while not found:
+                record = await consumer.getone()
+                found += [record.value or b""] if record.key == key else []
     finally:
         await consumer.stop()
     return found
-
-
-async def to_the_end(consumer: AIOKafkaConsumer) -> AsyncIterator[Sequence[ConsumerRecord]]:
-    """Read from where the consumer stands to where its topic ends now."""
-    held = list(consumer.assignment())
-    ends: dict[TopicPartition, int] = await consumer.end_offsets(held)
-    while any([await consumer.position(tp) < ends[tp] for tp in held]):
-        found = await consumer.getmany(timeout_ms=_WAIT_MS)
-        yield [record for records in found.values() for record in records]
-
-
-async def _seek_topic(bootstrap: str, topic: str) -> None:
-    """See that there is such a topic: to ask for one that is not may make it."""
-    broker = Broker(bootstrap)
-    try:
-        await broker.ends([topic])
-    finally:
-        await broker.close()
-
-
-def _place(topic: str) -> tuple[str, str]:
-    """Return the brokers, and what a topic is called there."""
-    profile = read_profile()
-    return profile.kafka_bootstrap, profile.topic_prefix + topic
-
-
-def _done[T](work: Coroutine[None, None, T]) -> T:
-    try:
-        return run(work)
-    except (KafkaError, OSError, Transient) as e:
-        raise CommandError(f"{e}; {CHECK}") from e

@@ -1,7 +1,7 @@
-"""`premium redrive SERVICE`: give dead letters another try, byte for byte.
+"""`premium redrive SERVICE`: send dead letters back to their topics, byte for byte.
 
-Each goes back once to the topic it came from, by the service's own outbox. A record that is still
-bad is parked again, with the reason it has now.
+Each is sent once, by the service's own outbox. A record that still fails becomes a dead letter
+again, with its new reason.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _BATCH_MAX: Final = 100
 def redrive(
     service: Annotated[str, typer.Argument(help=f"one of {', '.join(SERVICES)}")],
     *,
-    list_only: Annotated[bool, typer.Option("--list", help="show them, send nothing")] = False,
+    list_only: Annotated[bool, typer.Option("--list", help="only show them")] = False,
 ) -> None:
     """Send the dead letters of SERVICE back to the topics they came from, each once."""
     dsn = read_profile().dsn(service_named(service))
@@ -51,13 +51,13 @@ async def _redriven(dsn: str, *, list_only: bool) -> list[DeadLetter]:
 
 
 async def redriven(db: Database, *, list_only: bool = False) -> list[DeadLetter]:
-    """Redrive what lies aside now, a few in each transaction; the dead letters come back."""
+    """Redrive the present dead letters, 100 in a transaction, and return them."""
     async with db.session() as session:
-        lying = await dead_letters.all_parked(session)
+        waiting = await dead_letters.all_parked(session)
     if list_only:
-        return lying
+        return waiting
     sent: list[DeadLetter] = []
-    for some in batched(lying, _BATCH_MAX):
+    for batch in batched(waiting, _BATCH_MAX):
         async with db.transaction() as tx:
-            sent += await dead_letters.redrive(tx, some)
+            sent += await dead_letters.redrive(tx, batch)
     return sent

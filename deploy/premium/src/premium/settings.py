@@ -8,7 +8,7 @@ __all__ = ["Settings"]
 
 
 class Settings(BaseSettings):
-    """Where the command keeps its files on this machine."""
+    """Where the command stores its files on this machine."""
 
     model_config = SettingsConfigDict(
         env_prefix="PREMIUM_", frozen=True, env_ignore_empty=True, use_attribute_docstrings=True

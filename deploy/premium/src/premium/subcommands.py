@@ -5,16 +5,16 @@ from typing import Final
 __all__ = ["SUBCOMMANDS"]
 
 SUBCOMMANDS: Final = {
-    "migrate": ("premium.migrate", "Bring databases up to date."),
-    "roster": ("premium.roster.command", "Say who answers, when, and how much at once."),
-    "accounts": ("premium.accounts.command", "Say who has bought Premium Support."),
-    "policy": ("premium.policy.command", "Check, try and apply what is promised."),
-    "webhooks": ("premium.webhooks.command", "Take what HubSpot or another help desk sends."),
-    "keys": ("premium.keys.command", "Make, replace and end API keys."),
+    "migrate": ("premium.migrate", "Bring a service's database up to date."),
+    "roster": ("premium.roster.command", "List the specialists: languages, shifts, capacity."),
+    "accounts": ("premium.accounts.command", "List the accounts that bought Premium Support."),
+    "policy": ("premium.policy.command", "Check, preview and apply the promises."),
+    "webhooks": ("premium.webhooks.command", "Accept webhooks of HubSpot and other help desks."),
+    "keys": ("premium.keys.command", "Make, replace and revoke API keys."),
     "inbox": ("premium.inbox.command", "Make sign-in links for specialists and leads."),
     "explain": ("premium.explain.command", "Explain a ticket: promises, due times, assignments."),
-    "watch": ("premium.watch.command", "Show breaches as they come."),
-    "produce": ("premium.records", "Write a record to a topic."),
-    "consume": ("premium.records", "Read the records of a key."),
+    "watch": ("premium.watch.command", "Show breaches as they happen."),
+    "produce": ("premium.records", "Send a record to a topic."),
+    "consume": ("premium.records", "Show the records of a key."),
     "redrive": ("premium.redrive", "Try dead letters again."),
 }

@@ -1,1 +1,1 @@
-"""A mail server for one machine: takes every mail, shows it on a page, delivers none."""
+"""A mail server for development: accepts every mail, shows it on a page, delivers none."""

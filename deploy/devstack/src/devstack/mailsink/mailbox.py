@@ -1,4 +1,4 @@
-"""Keeps the mails: the newest in memory for the page, all of them in a file for the record."""
+"""Stores mails: the newest in memory for the page, all of them in a file."""
 
 import os
 from collections import deque
@@ -16,7 +16,7 @@ _KEPT_MAX: Final = 10_000
 
 
 class Mail(BaseModel):
-    """A mail as it was taken, and as a line of the file."""
+    """A received mail; also a line of the file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,7 +26,7 @@ class Mail(BaseModel):
     recipients: list[str]
     message_id: str
     in_reply_to: str
-    """What mails of one conversation have in common."""
+    """The same for all mails of one conversation."""
     to: str
     subject: str
     headers: list[tuple[str, str]]
@@ -34,7 +34,7 @@ class Mail(BaseModel):
 
 
 class Mailbox:
-    """The mails, by number. Numbers go on where an earlier life of the sink stopped."""
+    """The mails, by number. Numbers continue after a restart of the sink."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,11 +43,11 @@ class Mailbox:
 
     @property
     def count(self) -> int:
-        """How many were ever taken."""
+        """The number of mails ever received."""
         return self._mails[-1].number if self._mails else 0
 
     async def start(self) -> None:
-        """Open the file and read its newest mails; a half line that a kill left is cut off."""
+        """Open the file and read its newest mails; cut off a partial line that a kill left."""
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         whole_bytes = 0
         newest: deque[bytes] = deque(maxlen=_KEPT_MAX)
@@ -63,13 +63,13 @@ class Mailbox:
         """Close the file."""
         os.close(self._file)
 
-    def take(self, sender: str, recipients: list[str], message: Message) -> None:
-        """Keep a mail. Raises OSError if it cannot be written; then it was not taken."""
+    def store(self, sender: str, recipients: list[str], message: Message) -> None:
+        """Store a mail. Raises OSError if it cannot be written."""
         headers = [(name, _decoded(str(value))) for name, value in message.items()]
         named = {name.lower(): value for name, value in reversed(headers)}
         mail = Mail(
             number=self.count + 1,
-            received_at=datetime.now(UTC),  # noqa: TID251 - the one edge where mail comes in
+            received_at=datetime.now(UTC),  # noqa: TID251 - the one place where mail arrives
             sender=sender,
             recipients=recipients,
             message_id=named.get("message-id", ""),
@@ -83,17 +83,17 @@ class Mailbox:
         self._mails.append(mail)
 
     def since(self, number: int) -> list[Mail]:
-        """List what came after this one, oldest first."""
+        """List the mails after this number, oldest first."""
         return [mail for mail in self._mails if mail.number > number]
 
     def page(self, before: int | None, size: int) -> list[Mail]:
-        """List the newest, or the newest of those before this number; newest first."""
+        """List the newest mails, or the newest before a number, newest first."""
         newest_first = reversed(self._mails)
         older = (mail for mail in newest_first if before is None or mail.number < before)
         return [mail for mail, _ in zip(older, range(size), strict=False)]
 
     def find(self, number: int) -> Mail | None:
-        """Look for one that is still in memory."""
+        """Return a mail if it is still in memory."""
         return next((mail for mail in self._mails if mail.number == number), None)
 
     def _append(self, line: bytes) -> None:
@@ -114,7 +114,7 @@ def _decoded(value: str) -> str:
 
 
 def _text(message: Message) -> str:
-    """Find the text that people read: the first plain part, else the first of any kind."""
+    """Return the first plain text part, else the first text part."""
     texts = [part for part in message.walk() if part.get_content_maintype() == "text"]
     plain = [part for part in texts if part.get_content_subtype() == "plain"]
     for part in (*plain, *texts):

@@ -1,4 +1,4 @@
-"""The pages of the mails, and the same as JSON."""
+"""The mails as pages, and as JSON."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ _DIGITS_MAX: Final = 15
 
 
 class _Guarded:
-    """Adds the headers that keep a mail's content from acting on the page."""
+    """Adds headers that prevent a mail's content from running on the page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class _Guarded:
 
 
 def pages(mailbox: Mailbox) -> Starlette:
-    """Make the web app over a mailbox."""
+    """Return the web app of a mailbox."""
     show = _Pages(mailbox)
     return FastAPI(
         openapi_url=None,
@@ -95,7 +95,7 @@ class _Pages:
         return self._page("mail.html", mail=mail)
 
     async def listing(self, request: Request) -> Response:
-        """List what came after `since`, oldest first, and how many there are in all."""
+        """List the mails after `since`, oldest first, and the total number."""
         mails = self._mailbox.since(_number(request, "since") or 0)
         listed = [mail.model_dump(mode="json", include=_LISTED) for mail in mails]
         return JSONResponse({"count": self._mailbox.count, "mails": listed})
@@ -105,7 +105,7 @@ class _Pages:
 
 
 def _number(request: Request, name: str) -> int | None:
-    """Read a number from the address; nonsense is as good as none."""
+    """Read a number from the query; None if it is missing or invalid."""
     text = request.query_params.get(name, "")
     is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
     return int(text) if is_number else None

@@ -1,4 +1,4 @@
-"""Takes mail over SMTP. A mail is acknowledged when it is in the file."""
+"""Receives mail over SMTP. A mail is acknowledged when it is in the file."""
 
 import asyncio
 import email
@@ -15,7 +15,7 @@ _SIZE_BYTES_MAX: Final = 10 * 1024 * 1024
 
 
 class SmtpServer:
-    """The door for mail."""
+    """The SMTP server of a mailbox."""
 
     def __init__(self, mailbox: Mailbox, *, host: str, port: int) -> None:
         self._mailbox = mailbox
@@ -24,7 +24,7 @@ class SmtpServer:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
+        """Listen. Raises OSError if the port is in use."""
         logging.getLogger("mail.log").setLevel(logging.ERROR)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: SMTP(
@@ -39,17 +39,17 @@ class SmtpServer:
         )
 
     async def stop(self) -> None:
-        """Take no more."""
+        """Stop listening."""
         if self._server is not None:
             self._server.close()
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name for it
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
-        """Keep one mail and acknowledge it, or ask to send it later."""
+        """Store a mail and acknowledge it, or ask the sender to try later."""
         message = email.message_from_bytes(envelope.original_content or b"")
         try:
-            self._mailbox.take(envelope.mail_from or "", envelope.rcpt_tos, message)
+            self._mailbox.store(envelope.mail_from or "", envelope.rcpt_tos, message)
         except OSError as e:
             return f"452 4.3.1 {e}"
-        return "250 2.0.0 taken"
+        return "250 2.0.0 accepted"

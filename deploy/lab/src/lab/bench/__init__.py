@@ -1,1 +1,1 @@
-"""Measures the running system beside a hand-written floor, in one run, on one machine."""
+"""Benchmarks of the running system, each with a baseline or peers in the same run."""

@@ -1,4 +1,4 @@
-"""`premium bench`: the running system beside a hand-written floor, as ratios."""
+"""`premium bench`: the running system compared with a hand-written baseline."""
 
 import logging
 from pathlib import Path
@@ -9,9 +9,9 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
+from lab.bench.baseline import baseline
 from lab.bench.environment import environment, where
-from lab.bench.floor import floor
 from lab.bench.ours import ours
 from lab.bench.report import Report, write
 from lab.bench.rounds import Bench
@@ -32,9 +32,9 @@ def bench(
         Path | None, typer.Option(help="Write every value to this file, as JSON.")
     ] = None,
 ) -> None:
-    """Measure throughput and latency beside a hand-written floor, in the same run.
+    """Measure throughput and latency, and those of a hand-written baseline in the same run.
 
-    A stack of its own, with fresh data, is started and removed; about six minutes.
+    An own stack with new data is started and removed; takes about six minutes.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     console = Console()
@@ -47,8 +47,8 @@ def bench(
 
 
 async def _measured(console: Console, *, here: bool) -> Report:
-    shown = Shown(console)
-    async with stack_for("bench", shown, here=here) as stack:
+    reporter = ConsoleReporter(console)
+    async with stack_for("bench", reporter, here=here) as stack:
         states = await stack.states()
         processes = {state.name: psutil.Process(state.pid) for state in states if state.pid}
         servers = {name: p for name, p in processes.items() if name in {"postgres", "kafka"}}
@@ -57,10 +57,10 @@ async def _measured(console: Console, *, here: bool) -> Report:
         console.print(where(described))
         async with (
             ours(addresses, processes) as running,
-            floor(addresses.kafka_bootstrap, addresses.admin_dsn, logs, servers) as beneath,
+            baseline(addresses.kafka_bootstrap, addresses.admin_dsn, logs, servers) as hand_written,
         ):
             sections = []
-            async for section in Bench(beneath, running, shown.say).run():
+            async for section in Bench(hand_written, running, reporter.line).run():
                 console.print(section.table())
                 sections.append(section)
     return Report(environment=described, sections=tuple(sections))

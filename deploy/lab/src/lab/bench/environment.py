@@ -1,4 +1,4 @@
-"""Where a bench ran: figures mean nothing without it."""
+"""The environment of a benchmark, without which its figures mean nothing."""
 
 import os
 import platform
@@ -31,7 +31,7 @@ def environment(servers: Iterable[str]) -> dict[str, str]:
 
 
 def where(described: Mapping[str, str]) -> Table:
-    """Lay the description out for people."""
+    """Return the description as a table."""
     table = Table(title="Where", title_justify="left", box=None, show_header=False)
     for name, value in described.items():
         table.add_row(name, value)
@@ -39,7 +39,7 @@ def where(described: Mapping[str, str]) -> Table:
 
 
 def _versioned(name: str) -> str | None:
-    """Name a package with its version; the peers' may not be installed."""
+    """Return a package's name and version; None if it is not installed."""
     try:
         return f"{name} {version(name)}"
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What the bench sends: support requests, and a roster with room for all of them."""
+"""The benchmarks' support requests, accounts and specialists."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ __all__ = ["SOURCE", "SPECIALISTS", "accounts", "inbound", "requests", "roster"]
 SOURCE: Final = f"{OWN_SOURCE}bench"
 SPECIALISTS: Final = 20
 _LANGUAGE: Final = "qaa"
-"""Reserved for local use (ISO 639-2): on a stack in use, nobody else speaks it or asks in it."""
+"""A language code for local use (ISO 639-2), so that no real ticket or specialist has it."""
 _ACCOUNTS: Final = 100
 _ROOM: Final = 1_000_000
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -32,7 +32,7 @@ _BODY: Final = "Since 09:40 nobody in our company can log in, and the launch is 
 def requests(
     run: str, created: Iterable[datetime], language: str | None = _LANGUAGE
 ) -> list[SupportRequest]:
-    """Write a request for each create date: by email, from a super admin, due an hour later."""
+    """Make a request for each create date: by email, from a super admin, due an hour later."""
     return [
         SupportRequest(
             source=SOURCE,
@@ -51,7 +51,7 @@ def requests(
 
 
 def accounts() -> list[AccountListed]:
-    """List the accounts that ask, each with a purchase without end."""
+    """Return the accounts of the requests, each with a purchase without an end."""
     return [
         AccountListed(
             account_id=f"account-{number}",
@@ -63,14 +63,14 @@ def accounts() -> list[AccountListed]:
 
 
 def inbound(request: SupportRequest) -> Outgoing:
-    """Lay a request out as upstream systems do."""
+    """Encode a request as upstream systems do."""
     value = request.model_dump_json().encode()
     headers: list[tuple[str, bytes | None]] = [("content-type", b"application/json")]
     return Outgoing(INBOUND_TOPIC, request.external_id.encode(), value, headers)
 
 
 def roster(at: datetime) -> list[Envelope[Event]]:
-    """List specialists with more room than any run needs."""
+    """Return specialists with more capacity than any run needs."""
     return [
         Envelope.caused_by(
             uuid5(NAMESPACE_OID, f"bench/{number}/{at.isoformat()}"),

@@ -1,4 +1,4 @@
-"""The three measurements, the same for whatever is measured."""
+"""The three measurements, the same for every subject."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import psutil
 
-from lab.bench.ear import Arrival, Ear, listening, wall_ahead_s
 from lab.bench.load import requests
-from premium.broker import Broker
+from lab.bench.topic_listener import Arrival, TopicListener, listen_to, wall_ahead_s
+from lab.broker import Broker
 from premium.errors import CommandError
 from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
@@ -33,49 +33,49 @@ __all__ = [
     "until_rest",
 ]
 
-_LOOK_S: Final = 0.05
-_STUCK_S: Final = 300
-_SILENT_S: Final = 60
+_POLL_S: Final = 0.05
+_WAIT_S_MAX: Final = 300
+_IDLE_S_MAX: Final = 60
 TARGET: Final = timedelta(hours=1)
-"""What a super admin is promised by email (DOMAIN, "Response times")."""
+"""A super admin's promise by email."""
 _LEAD: Final = timedelta(seconds=6)
 CLOCK_TICK_S: Final = 0.001
-"""Kafka's timestamps are cut off to milliseconds."""
+"""Kafka truncates timestamps to milliseconds."""
 
 
 class Subject(Protocol):
-    """What is measured: the floor, or ours."""
+    """A measured system: the baseline, or ours."""
 
     bootstrap: str
     topics: Sequence[str]
-    """Where a ticket leaves records."""
+    """The topics with records of a ticket."""
     assigned: str
     broken: str
     processes: Mapping[str, psutil.Process]
-    """What works for it, by name."""
+    """Its processes, by name."""
 
     async def now(self) -> datetime:
-        """Ask PostgreSQL for the time."""
+        """Return PostgreSQL's time."""
 
     async def send(self, wanted: Sequence[SupportRequest]) -> None:
-        """Put requests on the inbound topic."""
+        """Publish requests on the inbound topic."""
 
-    async def enter(self, request: SupportRequest) -> None:
-        """Take one request by the front door."""
+    async def submit(self, request: SupportRequest) -> None:
+        """Submit one request, by HTTP if there is an API."""
 
     async def start_clocks(self, wanted: Sequence[SupportRequest]) -> None:
-        """Let clocks fall due an hour after the create dates."""
+        """Start clocks that fall due an hour after the create dates."""
 
     async def planned(self) -> int:
-        """Count the deliveries that were ever planned."""
+        """Count all planned deliveries."""
 
     async def unrest(self) -> str | None:
-        """Name work that is left, or None. May raise Transient."""
+        """Describe unfinished work; None if there is none. May raise Transient."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process took."""
+    """Processor time and memory of a process."""
 
     cpu_s: float
     rss_mib: float
@@ -83,7 +83,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What became of many tickets at once. ``records`` are all published, the inbound included.
+    """The result of many tickets at once. ``records`` counts all published ones, inbound included.
 
     ``planned_s`` lasted until every delivery was planned, ``rest_s`` until nothing was left to do:
     topics read to their ends, outboxes empty, mails sent.
@@ -98,14 +98,14 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """From due to received, each; ``early`` counts what was published before it was due."""
+    """Lags from due to received; ``early`` counts events that were published before due."""
 
     lags_ms: Sequence[float]
     early: int
 
 
 async def burst(subject: Subject, tickets: int) -> Burst:
-    """Put tickets on the inbound topic at once, and time what becomes of them."""
+    """Publish requests at once, and measure how long their processing takes."""
     broker = Broker(subject.bootstrap)
     try:
         wanted = requests(uuid4().hex, [await subject.now()] * tickets)
@@ -128,52 +128,52 @@ async def burst(subject: Subject, tickets: int) -> Burst:
 
 
 async def latencies(subject: Subject, *, rate_hz: float, count: int) -> list[float]:
-    """Send at a steady rate, whatever comes back.
+    """Send at a steady rate, however late the answers are.
 
-    Returned are milliseconds from when each *should* have been sent to when its assignment came.
+    Return the milliseconds from when each *should* have been sent until its assignment came.
     """
     wanted = requests(uuid4().hex, [await subject.now()] * count)
-    async with listening(subject.bootstrap, subject.assigned) as ear:
+    async with listen_to(subject.bootstrap, subject.assigned) as listener:
         begin_s = elapsed_s()
         at_s = [begin_s + number / rate_hz for number in range(count)]
         async with asyncio.TaskGroup() as sending:
             for request, moment_s in zip(wanted, at_s, strict=True):
                 await pause(moment_s - elapsed_s())
-                sending.create_task(subject.enter(request))
-        arrivals = await _hear(ear, wanted)
+                sending.create_task(subject.submit(request))
+        arrivals = await _wait_for(listener, wanted)
     await until_rest(subject)
-    return [(a.heard_s - moment) * 1000 for a, moment in zip(arrivals, at_s, strict=True)]
+    return [(a.received_s - moment) * 1000 for a, moment in zip(arrivals, at_s, strict=True)]
 
 
 async def due(subject: Subject, *, rate_hz: float, count: int) -> Due:
-    """Let clocks fall due at a steady rate; how late each is heard of, by PostgreSQL's clock."""
+    """Start clocks that fall due at a steady rate; measure lags by PostgreSQL's clock."""
     first = await subject.now() + _LEAD
     due_at = [first + timedelta(seconds=number / rate_hz) for number in range(count)]
     wanted = requests(uuid4().hex, [at - TARGET for at in due_at])
-    async with listening(subject.bootstrap, subject.broken) as ear:
+    async with listen_to(subject.bootstrap, subject.broken) as listener:
         await subject.start_clocks(wanted)
         await until_rest(subject)
         if await subject.now() >= first:
             raise CommandError(
                 "the first clock fell due while others were being started: try again"
             )
-        arrivals = await _hear(ear, wanted)
+        arrivals = await _wait_for(listener, wanted)
         ahead_s = await wall_ahead_s(subject.now)
     await until_rest(subject)
     pairs = list(zip(arrivals, (at.timestamp() for at in due_at), strict=True))
     return Due(
-        lags_ms=[(arrival.heard_s + ahead_s - at_s) * 1000 for arrival, at_s in pairs],
+        lags_ms=[(arrival.received_s + ahead_s - at_s) * 1000 for arrival, at_s in pairs],
         early=sum(arrival.written_s + CLOCK_TICK_S <= at_s for arrival, at_s in pairs),
     )
 
 
 async def until_rest(subject: Subject) -> None:
-    """Wait until nothing is left to do. Raises CommandError when that takes too long."""
+    """Wait until no work is left. Raises CommandError if that takes too long."""
     since_s = elapsed_s()
     while (unrest := await _unrest(subject)) is not None:
-        if elapsed_s(since_s) > _STUCK_S:
-            raise CommandError(f"no rest in {_STUCK_S} s: {unrest}")
-        await pause(_LOOK_S)
+        if elapsed_s(since_s) > _WAIT_S_MAX:
+            raise CommandError(f"unfinished after {_WAIT_S_MAX} s: {unrest}")
+        await pause(_POLL_S)
 
 
 async def _unrest(subject: Subject) -> str | None:
@@ -186,30 +186,32 @@ async def _unrest(subject: Subject) -> str | None:
 async def _until_planned(subject: Subject, wanted: int) -> None:
     since_s = elapsed_s()
     while (planned := await subject.planned()) < wanted:
-        if elapsed_s(since_s) > _STUCK_S:
-            raise CommandError(f"{wanted - planned} deliveries not planned in {_STUCK_S} s")
-        await pause(_LOOK_S)
+        if elapsed_s(since_s) > _WAIT_S_MAX:
+            raise CommandError(f"{wanted - planned} deliveries not planned in {_WAIT_S_MAX} s")
+        await pause(_POLL_S)
 
 
-async def _hear(ear: Ear, wanted: Sequence[SupportRequest]) -> list[Arrival]:
-    """Wait for all. Raises CommandError when one is not heard of."""
+async def _wait_for(listener: TopicListener, wanted: Sequence[SupportRequest]) -> list[Arrival]:
+    """Wait for all arrivals. Raises CommandError if one is missing."""
     keys = [str(request.ticket_id).encode() for request in wanted]
-    arrivals = await ear.hear(keys, silent_s=_SILENT_S)
+    arrivals = await listener.wait_for(keys, idle_s=_IDLE_S_MAX)
     if len(arrivals) < len(keys):
-        raise CommandError(f"{len(keys) - len(arrivals)} tickets not heard of in {_SILENT_S} s")
+        raise CommandError(
+            f"{len(keys) - len(arrivals)} tickets without an event for {_IDLE_S_MAX} s"
+        )
     return [arrivals[key] for key in keys]
 
 
 async def pause(wait_s: float) -> None:
-    """Let time pass; none if it has passed."""
+    """Wait; return at once if ``wait_s`` is not positive."""
     if wait_s > 0:
         await wait_at_most(asyncio.Event().wait(), wait_s)
 
 
 def cpu_s(process: psutil.Process) -> float:
-    """Add up processor time, with that of processes it has started (PostgreSQL's backends).
+    """Return the processor time of a process and its children (PostgreSQL's backends).
 
-    Those that have ended by now count as well: with who started them, who is asked last.
+    Ended children count with their parent, which is read last.
     """
     total = 0.0
     for one in (*process.children(recursive=True), process):

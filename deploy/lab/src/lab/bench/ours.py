@@ -1,4 +1,4 @@
-"""Ours: the running stack, as it is measured."""
+"""The running stack, as it is measured."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,13 +13,13 @@ from devstack.addresses import Addresses
 from devstack.databases import DATABASES
 from lab.bench.load import accounts, inbound, roster
 from lab.bench.measures import until_rest
+from lab.broker import Broker
 from lab.own_stack import refuse_others
 from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Tables
-from premium.accounts.publication import records
-from premium.broker import Broker
+from premium.accounts.topic import records
 from premium.errors import CommandError
-from premium.listings import listing
+from premium.topics import compacted_record
 from shared.events import INBOUND_TOPIC, SupportRequest
 from shared.platform import postgres
 from shared.platform.publisher import Publisher
@@ -35,7 +35,7 @@ _PLANNED: Final = "SELECT count(*) FROM delivery"
 
 @dataclass
 class Ours:
-    """The four services, seen from outside."""
+    """The four services, observed from outside."""
 
     bootstrap: str
     processes: Mapping[str, psutil.Process]
@@ -48,16 +48,16 @@ class Ours:
     broken: str = "breaches.v1"
 
     async def now(self) -> datetime:
-        """Ask PostgreSQL for the time by which promises are judged."""
+        """Return the time by which promises are judged."""
         async with self._tables.databases["sla_monitor"].session() as session:
             return await postgres.now(session)
 
     async def send(self, wanted: Sequence[SupportRequest]) -> None:
-        """Put requests on the inbound topic."""
+        """Publish requests on the inbound topic."""
         await self._publisher.publish(inbound(request) for request in wanted)
 
-    async def enter(self, request: SupportRequest) -> None:
-        """Post one request over HTTP. Raises CommandError for any answer but yes."""
+    async def submit(self, request: SupportRequest) -> None:
+        """Post one request over HTTP. Raises CommandError if it is refused."""
         headers = {"content-type": "application/json"}
         content = request.model_dump_json()
         async with self._intake.post("/v1/tickets", data=content, headers=headers) as answer:
@@ -66,17 +66,17 @@ class Ours:
                 raise CommandError(f"intake refused a request: {refusal}")
 
     async def start_clocks(self, wanted: Sequence[SupportRequest]) -> None:
-        """Let sla-monitor start them, as it does for any request."""
+        """Publish the requests; sla-monitor then starts their clocks."""
         await self.send(wanted)
 
     async def planned(self) -> int:
-        """Count the deliveries that were ever planned."""
+        """Count all planned deliveries."""
         async with self._tables.databases["notifier"].session() as session:
             count: int = await session.fetchval(_PLANNED)
         return count
 
     async def unrest(self) -> str | None:
-        """Name work that is left, or None. Raises Transient while a server is away."""
+        """Describe unfinished work; None if there is none. Raises Transient without a server."""
         return await self._pipeline.unrest()
 
 
@@ -84,7 +84,7 @@ class Ours:
 async def ours(
     addresses: Addresses, processes: Mapping[str, psutil.Process]
 ) -> AsyncIterator[Ours]:
-    """Open the doors of a running stack, and put the bench's specialists on its roster."""
+    """Connect to a running stack, and list the benchmark's specialists and accounts."""
     tables = Tables({db: addresses.dsn(db, owner=True) for db in DATABASES})
     broker = Broker(addresses.kafka_bootstrap)
     publisher = Publisher(addresses.kafka_bootstrap, service="bench")
@@ -102,7 +102,7 @@ async def ours(
                 intake,
             )
             at = await subject.now()
-            await publisher.publish([*records(accounts(), at), *map(listing, roster(at))])
+            await publisher.publish([*records(accounts(), at), *map(compacted_record, roster(at))])
             await until_rest(subject)
             yield subject
         finally:

@@ -1,4 +1,4 @@
-"""What a bench found: every value, medians with their spread, ours as a ratio to the floor."""
+"""Results of a benchmark: values, medians with their spread, ratios of ours to the baseline."""
 
 import statistics
 from collections.abc import Sequence
@@ -16,26 +16,26 @@ _DIGITS: Final = 3
 
 
 class Figure(BaseModel):
-    """One quantity: a value a repeat, of the floor and of ours; either may have none."""
+    """One quantity: a value per repeat of the baseline and of ours; either may have none."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     unit: str
-    floor: tuple[float, ...] = ()
+    baseline: tuple[float, ...] = ()
     ours: tuple[float, ...] = ()
     goal: str = ""
 
     @computed_field  # type: ignore[prop-decorator] # pydantic's own way
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Ours to the floor's of the same repeat."""
-        pairs = zip(self.ours, self.floor, strict=False)
-        return tuple(ours / floor for ours, floor in pairs if floor)
+        """Ours divided by the baseline's value of the same repeat."""
+        pairs = zip(self.ours, self.baseline, strict=False)
+        return tuple(ours / baseline for ours, baseline in pairs if baseline)
 
 
 class Section(BaseModel):
-    """Figures that are read together."""
+    """Figures that belong together."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,19 +43,19 @@ class Section(BaseModel):
     figures: tuple[Figure, ...]
 
     def table(self) -> Table:
-        """Lay the figures out for people: median (least to greatest)."""
+        """Return the figures as a table: median (minimum to maximum)."""
         table = Table(title=self.title, title_justify="left", box=None, header_style="bold")
-        for name in ("", "floor", "ours", "ours / floor", "goal"):
+        for name in ("", "baseline", "ours", "ours / baseline", "goal"):
             table.add_column(name, justify="right" if name else "left")
         for figure in self.figures:
             name = f"{figure.name}, {figure.unit}"
-            shown = (spread(values) for values in (figure.floor, figure.ours, figure.ratios))
+            shown = (spread(values) for values in (figure.baseline, figure.ours, figure.ratios))
             table.add_row(name, *shown, figure.goal)
         return table
 
 
 class Report(BaseModel):
-    """A whole run."""
+    """The results of a whole run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,12 +64,12 @@ class Report(BaseModel):
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """Read a percentile, between the values where it falls between."""
+    """Return a percentile, interpolated between values."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 def spread(values: Sequence[float]) -> str:
-    """Write a median, and between which values it lies."""
+    """Format the median, and the minimum and maximum."""
     if not values:
         return ""
     middle = _short(statistics.median(values))
@@ -79,7 +79,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def write(file: Path, found: BaseModel) -> None:
-    """Write every value as JSON. Raises CommandError when the place is not writable."""
+    """Write every value as JSON. Raises CommandError if the file cannot be written."""
     try:
         file.write_text(found.model_dump_json(indent=2) + "\n")
     except OSError as e:
@@ -87,7 +87,7 @@ def write(file: Path, found: BaseModel) -> None:
 
 
 def _short(value: float) -> str:
-    """Write three digits that mean something; all those before the point."""
+    """Format with three significant digits, but all digits before the point."""
     whole = len(str(int(abs(value))))
     decimals = max(0, _DIGITS - whole) if value else 0
     return f"{value:,.{decimals}f}"

@@ -1,4 +1,4 @@
-"""Runs each measurement on the floor and on ours in turn, and makes figures of what they found."""
+"""Runs each measurement on the baseline and on ours in turn, and makes figures of the results."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ _DUE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Pair[T]:
-    """What was found, a value a repeat."""
+    """The values of both, one per repeat."""
 
-    floor: Sequence[T]
+    baseline: Sequence[T]
     ours: Sequence[T]
 
     def each[V](self, read: Callable[[T], V]) -> "_Pair[V]":
-        return _Pair([read(one) for one in self.floor], [read(one) for one in self.ours])
+        return _Pair([read(one) for one in self.baseline], [read(one) for one in self.ours])
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The two that are compared; ``say`` is told what is being done."""
+    """The two compared systems; ``report`` gets the progress."""
 
-    floor: Subject
+    baseline: Subject
     ours: Subject
-    say: Callable[[str], None]
+    report: Callable[[str], None]
 
     async def run(self) -> AsyncIterator[Section]:
-        """Measure everything, and show each part when it is done."""
+        """Measure everything, and return each part when it is done."""
         for section in await self._sustained():
             yield section
         yield await self._latency(f"at {_BUSY_HZ} a second", _BUSY_HZ, _BUSY)
@@ -57,14 +57,14 @@ class Bench:
         events = found.each(lambda b: b.records / b.rest_s)
         speed = (
             _figure("every delivery planned", "tickets/s", planned),
-            _figure("all at rest, mails sent", "tickets/s", rest),
+            _figure("all processed, mails sent", "tickets/s", rest),
             _figure("published until then", "events/s", events, "≥ 1,000"),
         )
-        names = dict.fromkeys(name for b in (*found.ours, *found.floor) for name in b.costs)
+        names = dict.fromkeys(name for b in (*found.ours, *found.baseline) for name in b.costs)
         costs = chain.from_iterable(_costs(name, found) for name in names)
         return (
-            Section(title=f"{title} (the floor sends no mails)", figures=speed),
-            Section(title="What a ticket takes of each process", figures=tuple(costs)),
+            Section(title=f"{title} (the baseline sends no mails)", figures=speed),
+            Section(title="Cost of a ticket by process", figures=tuple(costs)),
         )
 
     async def _latency(
@@ -75,7 +75,7 @@ class Bench:
             title, _REPEATS, lambda subject: latencies(subject, rate_hz=rate_hz, count=count)
         )
         figures = _percentiles(found, goal, goal_p99)
-        return Section(title=f"{title} (the floor has no HTTP)", figures=figures)
+        return Section(title=f"{title} (the baseline has no HTTP)", figures=figures)
 
     async def _due_to_breach(self) -> Section:
         title = f"Due to breach in Kafka, {_DUE_HZ} a second"
@@ -89,31 +89,35 @@ class Bench:
     async def _in_turn[T](
         self, title: str, repeats: int, measure: Callable[[Subject], Awaitable[T]]
     ) -> _Pair[T]:
-        """Alternate, so that what else the machine does falls on both."""
-        floor, ours = [], []
+        """Alternate, so that disturbances affect both alike."""
+        baseline, ours = [], []
         for number in range(1, repeats + 1):
-            self.say(f"{title}: {number} of {repeats}")
-            floor.append(await measure(self.floor))
+            self.report(f"{title}: {number} of {repeats}")
+            baseline.append(await measure(self.baseline))
             ours.append(await measure(self.ours))
-        return _Pair(floor, ours)
+        return _Pair(baseline, ours)
 
 
 def _figure(name: str, unit: str, found: _Pair[float], goal: str = "") -> Figure:
-    return Figure(name=name, unit=unit, floor=tuple(found.floor), ours=tuple(found.ours), goal=goal)
+    return Figure(
+        name=name, unit=unit, baseline=tuple(found.baseline), ours=tuple(found.ours), goal=goal
+    )
 
 
 def _percentiles(found: _Pair[Sequence[float]], goal: str, goal_p99: str) -> tuple[Figure, ...]:
-    """Read the median of each repeat; the far end only from all repeats together."""
-    together = _Pair([[*chain(*found.floor)]], [[*chain(*found.ours)]])
+    """Return the median of each repeat; p99 and maximum of all repeats combined."""
+    combined = _Pair([[*chain(*found.baseline)]], [[*chain(*found.ours)]])
     return (
         _figure("p50", "ms", found.each(median), goal),
-        _figure("p99", "ms", together.each(lambda values: percentile(values, 99)), goal_p99),
-        _figure("greatest", "ms", together.each(max)),
+        _figure("p99", "ms", combined.each(lambda values: percentile(values, 99)), goal_p99),
+        _figure("greatest", "ms", combined.each(max)),
     )
 
 
 def _costs(name: str, found: _Pair[Burst]) -> tuple[Figure, Figure]:
-    took = _Pair(*([b for b in side if name in b.costs] for side in (found.floor, found.ours)))
-    cpu = took.each(lambda b: b.costs[name].cpu_s / b.tickets * 1000)
-    rss = took.each(lambda b: b.costs[name].rss_mib)
+    with_cost = _Pair(
+        *([b for b in side if name in b.costs] for side in (found.baseline, found.ours))
+    )
+    cpu = with_cost.each(lambda b: b.costs[name].cpu_s / b.tickets * 1000)
+    rss = with_cost.each(lambda b: b.costs[name].rss_mib)
     return _figure(f"{name}, processor", "ms", cpu), _figure(f"{name}, memory", "MiB", rss)

@@ -1,1 +1,1 @@
-"""A believable day of premium requests, played through the running system."""
+"""A simulated day of premium requests on the running system."""

@@ -1,6 +1,6 @@
-"""The demo's proof: every message sent has become of exactly what it must, and nothing else has.
+"""The demo's proof: every sent message had exactly the required result, and there is nothing else.
 
-Kafka and PostgreSQL are read anew for it; what the screen showed counts for nothing.
+It reads Kafka and PostgreSQL again; it does not use the state of the screen.
 """
 
 from collections import Counter
@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from lab.demo.ledger import Ledger, Outcome
-from lab.proof.tables import Books, Timed
-from lab.proof.verdict import fact_id, judge
-from lab.proof.wire import Wire
+from lab.demo.sent import PromiseOutcome, SentMessages
+from lab.proof.published import PublishedFacts
+from lab.proof.tables import ClockRow, DatabaseState
+from lab.proof.verdict import fact_id, verify
 from shared.events import (
     AssignmentHandedBack,
     AssignmentReleased,
@@ -41,7 +41,7 @@ from shared.platform.dead_letters import DeadLetter
 __all__ = ["Evidence", "Finding", "audit", "since"]
 
 _BROKEN: Final = (PromiseBreached.type, PromiseMissed.type)
-_TOLD_AS: Final[dict[str, tuple[type[Event], ...]]] = {
+_EVENTS_OF: Final[dict[str, tuple[type[Event], ...]]] = {
     "accept": (OfferAccepted,),
     "decline": (OfferDeclined, TicketDeclined),
     "hand_back": (AssignmentHandedBack,),
@@ -50,24 +50,24 @@ _TOLD_AS: Final[dict[str, tuple[type[Event], ...]]] = {
     "reclassify": (SeverityReclassified,),
     "dial": (CallbackAttempted,),
 }
-"""Acts that are facts of their own; a move or a pin is told by what comes of it."""
-_OUTCOMES: Final[tuple[Outcome, ...]] = ("kept", "breached", "missed", "cancelled")
+"""The events of each kind of action; a move or a pin has no event of its own."""
+_OUTCOMES: Final[tuple[PromiseOutcome, ...]] = ("kept", "breached", "missed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was sent, and what is there. ``mails`` holds the deliveries' ids that the sink has."""
+    """What was sent, published and stored. ``mails`` has the delivery ids in the mail sink."""
 
-    ledger: Ledger
-    wire: Wire
-    books: Books
+    sent: SentMessages
+    published: PublishedFacts
+    state: DatabaseState
     mails: frozenset[str]
-    surprises: Sequence[str]
+    unexpected_answers: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked into; no faults means that it is as it must be."""
+    """The result of one check; it passed if there are no faults."""
 
     what: str
     number: str
@@ -75,86 +75,90 @@ class Finding:
     faults: Sequence[str]
 
 
-def since(before: Books, after: Books) -> Books:
-    """Leave out what was there before the play."""
+def since(before: DatabaseState, after: DatabaseState) -> DatabaseState:
+    """Return the state without what existed before the demo."""
     old = {ticket.ticket_id for ticket in before.routed}
     timed = {clock.ticket_id for clock in before.clocks}
     return replace(
         after,
         tickets=after.tickets - before.tickets,
         routed=[ticket for ticket in after.routed if ticket.ticket_id not in old],
-        deeds=[deed for deed in after.deeds if deed.ticket_id not in old],
+        actions=[action for action in after.actions if action.ticket_id not in old],
         clocks=[clock for clock in after.clocks if clock.ticket_id not in timed],
         deliveries={k: v for k, v in after.deliveries.items() if k not in before.deliveries},
-        parked=[letter for letter in after.parked if letter not in before.parked],
+        dead_letters=[one for one in after.dead_letters if one not in before.dead_letters],
     )
 
 
 def audit(evidence: Evidence) -> list[Finding]:
-    """Look into everything."""
+    """Run all checks."""
     return [
         _documents(evidence),
         _copies(evidence),
-        _garbage(evidence),
+        _bad_messages(evidence),
         _promises(evidence),
         _retractions(evidence),
         _offers(evidence),
         _assignments(evidence),
-        _deeds(evidence),
+        _actions(evidence),
         _mails(evidence),
-        _books(evidence),
+        _consistency(evidence),
     ]
 
 
 def _documents(evidence: Evidence) -> Finding:
-    """Each request and each fact stands on tickets.v1 once, under the id that follows from it."""
-    ledger, wire = evidence.ledger, evidence.wire
-    ours = _tickets(ledger)
-    sent = {fact_id(document): document for document in ledger.documents}
-    told = [fact for fact in wire.facts.values() if fact.topic == TicketFact.topic]
-    found = {fact.id: fact for fact in told if fact.ticket in ours}
-    lost = [f"{sent[i].external_id}: not on tickets.v1" for i in sent.keys() - found.keys()]
-    invented = [found[i] for i in found.keys() - sent.keys()]
-    more = [f"{fact.type} of {fact.ticket}: nobody sent it" for fact in invented]
-    told_text = f"{len(ledger.requests):,} requests, {len(ledger.facts):,} later facts, once each"
-    return Finding("documents", f"{len(sent):,}", told_text, [*lost, *more])
+    """Find requests and facts that are not on tickets.v1 under their id, and others that are."""
+    sent, published = evidence.sent, evidence.published
+    ours = _tickets(sent)
+    expected = {fact_id(document): document for document in sent.documents}
+    facts = [fact for fact in published.facts.values() if fact.topic == TicketFact.topic]
+    found = {fact.id: fact for fact in facts if fact.ticket in ours}
+    lost = [f"{expected[i].external_id}: not on tickets.v1" for i in expected.keys() - found.keys()]
+    invented = [found[i] for i in found.keys() - expected.keys()]
+    more = [f"{fact.type} of {fact.ticket}: was not sent" for fact in invented]
+    result = f"{len(sent.requests):,} requests, {len(sent.facts):,} later facts, once each"
+    return Finding("documents", f"{len(expected):,}", result, [*lost, *more])
 
 
 def _copies(evidence: Evidence) -> Finding:
-    """Nothing that was sent twice was taken twice: intake knows each ticket once."""
-    ledger, books = evidence.ledger, evidence.books
-    ours = {request.ticket_id for request in ledger.requests.values()}
-    lost = [f"{ticket_id}: no ticket in intake" for ticket_id in ours - books.tickets]
-    return Finding("sent again", f"{ledger.doubles:,}", "none taken twice, by either door", lost)
+    """Find requests without a ticket; duplicates lead to no second one."""
+    sent, state = evidence.sent, evidence.state
+    ours = {request.ticket_id for request in sent.requests.values()}
+    lost = [f"{ticket_id}: no ticket in intake" for ticket_id in ours - state.tickets]
+    return Finding(
+        "repeated documents", f"{sent.doubles:,}", "none accepted twice, by HTTP or Kafka", lost
+    )
 
 
-def _garbage(evidence: Evidence) -> Finding:
-    """Each bad record is parked once, byte for byte and for its fault; bad HTTP is refused."""
+def _bad_messages(evidence: Evidence) -> Finding:
+    """Find bad records that are not exactly one dead one with all bytes and the right reason."""
     by_key: dict[bytes | None, list[DeadLetter]] = {}
-    for letter in evidence.books.parked:
-        by_key.setdefault(letter.key, []).append(letter)
-    faults = list(evidence.surprises)
-    garbage = [sending for sending in evidence.ledger.garbage if sending.door == "kafka"]
-    for bad in garbage:
+    for one in evidence.state.dead_letters:
+        by_key.setdefault(one.key, []).append(one)
+    faults = list(evidence.unexpected_answers)
+    bad_messages = [one for one in evidence.sent.bad_messages if one.transport == "kafka"]
+    for bad in bad_messages:
         letters = by_key.pop(bad.key, [])
         found = [(x.value, tuple(x.headers), x.reason) for x in letters]
         if found != [(bad.value, bad.headers, bad.reason)]:
-            told = ", ".join(letter.reason for letter in letters) or "nothing"
-            faults.append(f"{bad.key.decode()}: parked as {told}, not once as {bad.reason}, intact")
-    faults += [f"parked by mistake: {x.topic}: {x.detail}" for y in by_key.values() for x in y]
-    http = len(evidence.ledger.garbage) - len(garbage)
-    found_text = f"{len(evidence.books.parked)} parked intact, {http} refused"
-    return Finding("garbage", f"{len(evidence.ledger.garbage)}", found_text, faults)
+            reasons = ", ".join(one.reason for one in letters) or "none"
+            faults.append(
+                f"{bad.key.decode()}: dead letters {reasons}; must be one, {bad.reason}, intact"
+            )
+    faults += [f"unexpected dead one: {x.topic}: {x.detail}" for y in by_key.values() for x in y]
+    http = len(evidence.sent.bad_messages) - len(bad_messages)
+    result = f"{len(evidence.state.dead_letters)} dead letters intact, {http} refused by HTTP"
+    return Finding("bad messages", f"{len(evidence.sent.bad_messages)}", result, faults)
 
 
 def _promises(evidence: Evidence) -> Finding:
-    """Each promise has the one outcome that the oracle finds from what was sent."""
-    expected = dict(evidence.ledger.outcomes(evidence.books.deeds))
-    clocks: dict[UUID, list[Timed]] = {}
-    for clock in evidence.books.clocks:
+    """Find promises whose outcome differs from the one computed from the sent documents."""
+    expected = dict(evidence.sent.outcomes(evidence.state.actions))
+    clocks: dict[UUID, list[ClockRow]] = {}
+    for clock in evidence.state.clocks:
         clocks.setdefault(clock.ticket_id, []).append(clock)
     broken: Counter[str] = Counter()
-    for fact in evidence.wire.facts.values():
+    for fact in evidence.published.facts.values():
         broken[fact.ticket] += (fact.type in _BROKEN) - (fact.type == PromiseRetracted.type)
     faults = []
     for ticket_id, outcome in expected.items():
@@ -166,35 +170,37 @@ def _promises(evidence: Evidence) -> Finding:
                 f"{ticket_id}: {outcome}, but announced as broken {broken[str(ticket_id)]}x"
             )
     counts = Counter(expected.values())
-    told = " · ".join(
+    result = " · ".join(
         f"{counts[name]:,} {name}" for name in ("kept", "breached", "missed", "cancelled")
     )
-    return Finding("promises", f"{len(expected):,}", told, faults)
+    return Finding("promises", f"{len(expected):,}", result, faults)
 
 
 def _retractions(evidence: Evidence) -> Finding:
-    """Let nothing be taken back that was not said, and nothing twice."""
-    named = Counter(f.about["retracted_id"] for f in evidence.wire.of_type(PromiseRetracted.type))
-    said = {str(fact.id) for fact in evidence.wire.facts.values() if fact.type in _BROKEN}
-    faults = [f"{name}: taken back, but never said" for name in named.keys() - said]
-    faults += [f"{name}: taken back {times}x" for name, times in named.items() if times > 1]
-    found = "taken back: a late fact showed that it was kept"
+    """Find retractions of events that were not published, or were retracted before."""
+    named = Counter(
+        f.about["retracted_id"] for f in evidence.published.of_type(PromiseRetracted.type)
+    )
+    broken = {str(fact.id) for fact in evidence.published.facts.values() if fact.type in _BROKEN}
+    faults = [f"{name}: retracted, but never published" for name in named.keys() - broken]
+    faults += [f"{name}: retracted {times}x" for name, times in named.items() if times > 1]
+    found = "a late fact showed that the promise was kept"
     return Finding("retractions", f"{named.total():,}", found, faults)
 
 
-def _outcome(clock: Timed) -> Outcome | str:
+def _outcome(clock: ClockRow) -> PromiseOutcome | str:
     if clock.broken:
         return clock.broken
     return {"met": "kept", "cancelled": "cancelled"}.get(clock.state, clock.state)
 
 
 def _assignments(evidence: Evidence) -> Finding:
-    """Whoever was given a ticket handed it back or finished it, and nobody holds one still.
+    """Find assignments that did not end exactly once, by a return or a release.
 
-    It is finished once, and once more after each reply of the customer at most.
+    A ticket is released once, and at most once more after each reply of the customer.
     """
     given, back, done, replied = (
-        _by_ticket(evidence.wire, kinds)
+        _by_ticket(evidence.published, kinds)
         for kinds in (
             (TicketAssigned,),
             (TicketDeclined, AssignmentHandedBack),
@@ -204,45 +210,45 @@ def _assignments(evidence: Evidence) -> Finding:
     )
     faults = [
         f"{name}: assigned {given[name]}x, declined {back[name]}x, released {done[name]}x"
-        for name in _tickets(evidence.ledger)
+        for name in _tickets(evidence.sent)
         if given[name] != back[name] + done[name] or done[name] > 1 + replied[name]
     ]
-    faults += [f"{t.ticket_id}: still waits" for t in evidence.books.routed if t.waiting]
-    told = f"{back.total():,} declined + {done.total():,} released"
-    return Finding("assignments", f"{given.total():,}", told, faults)
+    faults += [f"{t.ticket_id}: still waits" for t in evidence.state.routed if t.waiting]
+    result = f"{back.total():,} declined + {done.total():,} released"
+    return Finding("assignments", f"{given.total():,}", result, faults)
 
 
-def _deeds(evidence: Evidence) -> Finding:
-    """Each act at a desk, played or a person's, is told once, and none that nobody did."""
-    ours = _tickets(evidence.ledger)
+def _actions(evidence: Evidence) -> Finding:
+    """Find actions, simulated or of a person, that were not published exactly once, and others."""
+    ours = _tickets(evidence.sent)
     done = Counter(
-        (str(deed.ticket_id), deed.kind)
-        for deed in evidence.books.deeds
-        if deed.kind in _TOLD_AS and str(deed.ticket_id) in ours
+        (str(action.ticket_id), action.kind)
+        for action in evidence.state.actions
+        if action.kind in _EVENTS_OF and str(action.ticket_id) in ours
     )
-    told = Counter(
+    published = Counter(
         (fact.ticket, kind)
-        for kind, events in _TOLD_AS.items()
+        for kind, events in _EVENTS_OF.items()
         for event in events
-        for fact in evidence.wire.of_type(event.type)
+        for fact in evidence.published.of_type(event.type)
         if fact.ticket in ours
         and (event is not AssignmentHandedBack or fact.about["cause"] == "by_hand")
     )
     faults = [
-        f"{ticket}: {kind} {done[ticket, kind]}x, told {told[ticket, kind]}x"
-        for ticket, kind in done.keys() | told.keys()
-        if done[ticket, kind] != told[ticket, kind]
+        f"{ticket}: {kind} {done[ticket, kind]}x, published {published[ticket, kind]}x"
+        for ticket, kind in done.keys() | published.keys()
+        if done[ticket, kind] != published[ticket, kind]
     ]
-    kinds = Counter(deed.kind for deed in evidence.books.deeds)
+    kinds = Counter(action.kind for action in evidence.state.actions)
     found = " · ".join(f"{times:,} {kind.replace('_', ' ')}" for kind, times in kinds.most_common())
-    return Finding("acts", f"{kinds.total():,}", found, faults)
+    return Finding("commands", f"{kinds.total():,}", found, faults)
 
 
 def _offers(evidence: Evidence) -> Finding:
-    """Each offer came to one end."""
-    offered = Counter(f.about["offer_id"] for f in evidence.wire.of_type(TicketOffered.type))
+    """Find offers that did not end exactly once."""
+    offered = Counter(f.about["offer_id"] for f in evidence.published.of_type(TicketOffered.type))
     ends = [
-        Counter(f.about["offer_id"] for f in evidence.wire.of_type(kind.type))
+        Counter(f.about["offer_id"] for f in evidence.published.of_type(kind.type))
         for kind in (OfferAccepted, OfferDeclined, OfferExpired, OfferWithdrawn)
     ]
     ended = sum(ends, Counter[str]())
@@ -251,39 +257,39 @@ def _offers(evidence: Evidence) -> Finding:
         for name in offered.keys() | ended.keys()
         if (offered[name], ended[name]) != (1, 1)
     ]
-    words = ("accepted", "declined", "expired", "withdrawn")
-    told = " · ".join(f"{end.total():,} {w}" for end, w in zip(ends, words, strict=True))
-    return Finding("offers", f"{offered.total():,}", told, faults)
+    names = ("accepted", "declined", "expired", "withdrawn")
+    result = " · ".join(f"{end.total():,} {w}" for end, w in zip(ends, names, strict=True))
+    return Finding("offers", f"{offered.total():,}", result, faults)
 
 
-def _by_ticket(wire: Wire, kinds: Sequence[type[Event]]) -> Counter[str]:
-    return Counter(fact.ticket for kind in kinds for fact in wire.of_type(kind.type))
+def _by_ticket(published: PublishedFacts, kinds: Sequence[type[Event]]) -> Counter[str]:
+    return Counter(fact.ticket for kind in kinds for fact in published.of_type(kind.type))
 
 
 def _mails(evidence: Evidence) -> Finding:
-    """Each delivery ended once: a mail in the sink, or a failure that is told."""
+    """Find deliveries without exactly one result: a mail in the sink, or a published failure."""
     sent, failed = (
-        Counter(fact.about["delivery_id"] for fact in evidence.wire.of_type(event.type))
+        Counter(fact.about["delivery_id"] for fact in evidence.published.of_type(event.type))
         for event in (NotificationSent, NotificationFailed)
     )
     faults = []
-    for delivery_id in map(str, evidence.books.deliveries):
+    for delivery_id in map(str, evidence.state.deliveries):
         came = delivery_id.replace("-", "") in evidence.mails
         if (sent[delivery_id], failed[delivery_id], came) not in ((1, 0, True), (0, 1, False)):
-            told = f"sent {sent[delivery_id]}x, failed {failed[delivery_id]}x"
-            faults.append(f"delivery {delivery_id}: {told}, {'' if came else 'not '}in the sink")
-    told = f"{sent.total():,} in the sink · {failed.total():,} failed"
-    return Finding("mails", f"{len(evidence.books.deliveries):,}", told, faults)
+            counts = f"sent {sent[delivery_id]}x, failed {failed[delivery_id]}x"
+            faults.append(f"delivery {delivery_id}: {counts}, {'' if came else 'not '}in the sink")
+    result = f"{sent.total():,} in the sink · {failed.total():,} failed"
+    return Finding("mails", f"{len(evidence.state.deliveries):,}", result, faults)
 
 
-def _books(evidence: Evidence) -> Finding:
-    """Let the databases and the topics agree, and nothing stand under two ids."""
-    verdict = judge(evidence.ledger.documents, evidence.wire, evidence.books)
-    repeats = evidence.wire.repeats.total()
+def _consistency(evidence: Evidence) -> Finding:
+    """Compare databases and topics."""
+    verdict = verify(evidence.sent.documents, evidence.published, evidence.state)
+    repeats = evidence.published.repeats.total()
     found = "topics and databases agree" + (f", {repeats} records repeated" if repeats else "")
-    number = f"{len(evidence.wire.facts):,}"
+    number = f"{len(evidence.published.facts):,}"
     return Finding("facts in all", number, found, [*verdict.lost, *verdict.doubled])
 
 
-def _tickets(ledger: Ledger) -> set[str]:
-    return {str(request.ticket_id) for request in ledger.requests.values()}
+def _tickets(sent: SentMessages) -> set[str]:
+    return {str(request.ticket_id) for request in sent.requests.values()}

@@ -1,6 +1,6 @@
-"""A believable day of premium requests: pure, and the same for the same seed.
+"""Generates a realistic day of premium requests; pure, and the same for the same seed.
 
-The day knows what must become of everything it sends; the proof at the end holds us to that.
+The day contains the required result of everything it sends, which the proof checks at the end.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,40 +13,40 @@ from typing import Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from lab.demo.garbage import GARBAGE
-from lab.demo.script import Account, Text, dice, person, script
+from lab.demo.bad_messages import BAD_MESSAGES
+from lab.demo.content import Account, Text, day_content, person, seeded_random
 from lab.own_stack import OWN_SOURCE
 from shared.events import Inbound, LaterFact, SupportRequest
 from shared.sla.promises import Channel
 
-__all__ = ["FIRST_DAY", "STORIES", "Day", "Door", "Sending", "Story", "a_day"]
+__all__ = ["FIRST_DAY", "SCENARIOS", "Day", "Message", "Scenario", "Transport", "a_day"]
 
-type Door = Literal["http", "kafka"]
-type Story = Literal[
-    "plain", "slow", "told_late", "waits", "overclaimed", "withdrawn", "answered_elsewhere"
+type Transport = Literal["http", "kafka"]
+type Scenario = Literal[
+    "plain", "slow", "reported_late", "waits", "overclaimed", "withdrawn", "answered_elsewhere"
 ]
 
-STORIES: Final[dict[Story, str]] = {
+SCENARIOS: Final[dict[Scenario, str]] = {
     "plain": "a specialist answers",
     "slow": "a specialist answers after the due time: a breach or a miss",
-    "told_late": "answered in time, but we hear of it after the due time: a retraction",
+    "reported_late": "answered in time, but reported after the due time: a retraction",
     "waits": "the specialist asks back, and the clock pauses until the customer replies",
-    "overclaimed": "said to be business-critical; the specialist finds it is not",
-    "withdrawn": "the customer solves it and closes the request before anybody answers",
+    "overclaimed": "claimed as business-critical; the specialist finds that it is not",
+    "withdrawn": "the customer solves it and closes the request before a specialist answers",
     "answered_elsewhere": "another help desk answers, and its answer overtakes the request",
 }
 
 FIRST_DAY: Final = date(2026, 3, 3)
-"""A Tuesday without a holiday or a change of clocks in the zones of the day."""
+"""A Tuesday without holidays or clock changes in the day's time zones."""
 PHONE_HOURS: Final = (time(9, 35), time(10, 35))
-"""Callbacks are offered in these hours, UTC, and web chat in the next; the form always."""
+"""Callbacks can be requested in these hours (UTC), chats in those below, the form always."""
 CHAT_HOURS: Final = (time(14), time(14, 12))
 RUSH: Final = (time(10), time(10, 15))
 OUTAGE: Final = (time(11, 15), time(11, 30))
 
 _EMAILS, _CALLBACKS, _CHATS, _RUSHING, _LOCKED_OUT = 560, 60, 30, 60, 60
 _CLAIM_SHARE, _DESCRIBED_SHARE, _ADMIN_SHARE = 0.12, 0.75, 0.5
-_KAFKA_SHARE, _OTHER_DOOR_SHARE, _LATE_SHARE, _LATE_WORDS_SHARE, _NAMED_SHARE = (
+_KAFKA_SHARE, _OTHER_TRANSPORT_SHARE, _LATE_SHARE, _LATE_REPLY_SHARE, _NAMED_SHARE = (
     0.25,
     0.5,
     0.03,
@@ -55,18 +55,18 @@ _KAFKA_SHARE, _OTHER_DOOR_SHARE, _LATE_SHARE, _LATE_WORDS_SHARE, _NAMED_SHARE = 
 )
 _NIGHT, _MORNING, _AFTERNOON = (1, 1, 1, 1, 1, 2, 4, 8), (14, 16, 16, 14), (10, 12, 14, 14, 12, 9)
 _EMAIL_WEIGHTS: Final = (*_NIGHT, *_MORNING, *_AFTERNOON, 5, 3, 2, 2, 1, 1)
-"""How many people write in each hour of *their* day."""
+"""The share of emails in each hour of the requester's local day."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    """One message as it reaches us: at this business time, by this door.
+class Message:
+    """One message to send: at a business time, by HTTP or Kafka.
 
-    ``document`` is None for garbage, and then ``reason`` says for what fault it must be refused.
+    ``document`` is None for a bad message, and ``reason`` is then the expected refusal.
     """
 
     at: datetime
-    door: Door
+    transport: Transport
     key: bytes
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
@@ -76,17 +76,17 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """All that reaches us in one day, in order of arrival, and the story of each request."""
+    """All messages of a day, in order of time, and the scenario of each request."""
 
     date: date
     requests: dict[UUID, SupportRequest]
-    stories: dict[UUID, Story]
-    sendings: tuple[Sending, ...]
+    scenarios: dict[UUID, Scenario]
+    messages: tuple[Message, ...]
 
 
 def a_day(seed: int, on: date, *, run: str) -> Day:
-    """Make the day ``on``. ``run`` is part of every name, so that days never meet."""
-    return _Writer(dice(seed, on), on, run).write()
+    """Generate the day ``on``. ``run`` is part of every id, so that runs share no ticket."""
+    return _Writer(seeded_random(seed, on), on, run).write()
 
 
 @dataclass(slots=True)
@@ -95,40 +95,42 @@ class _Writer:
     on: date
     run: str
     requests: dict[UUID, SupportRequest] = field(default_factory=dict)
-    stories: dict[UUID, Story] = field(default_factory=dict)
-    sendings: list[Sending] = field(default_factory=list)
+    scenarios: dict[UUID, Scenario] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=partial(count, 1))
 
     def write(self) -> Day:
-        self._quiet_flow()
+        self._normal_requests()
         self._bursts()
-        self._cast()
+        self._assign_scenarios()
         for request in self.requests.values():
             self._send_request(request)
-        self._small_talk()
+        self._replies()
         self._duplicates()
-        self._garbage()
-        self.sendings.sort(key=lambda sending: sending.at)
-        return Day(self.on, self.requests, self.stories, tuple(self.sendings))
+        self._bad_messages()
+        self.messages.sort(key=lambda message: message.at)
+        return Day(self.on, self.requests, self.scenarios, tuple(self.messages))
 
-    def _quiet_flow(self) -> None:
-        accounts = script().accounts
+    def _normal_requests(self) -> None:
+        accounts = day_content().accounts
         weights = [account.weight for account in accounts]
         for account in self.rng.choices(accounts, weights, k=_EMAILS):
-            self._ask("email", account, self._office_moment(account))
+            self._add_request("email", account, self._office_moment(account))
         for account in self.rng.choices(accounts, weights, k=_CALLBACKS):
-            self._ask("phone", account, self._moment(PHONE_HOURS))
+            self._add_request("phone", account, self._moment(PHONE_HOURS))
         for account in self.rng.choices(accounts, weights, k=_CHATS):
-            self._ask("chat", account, self._moment(CHAT_HOURS))
+            self._add_request("chat", account, self._moment(CHAT_HOURS))
 
     def _bursts(self) -> None:
-        for account in self.rng.choices(script().accounts, k=_RUSHING):
-            self._ask("phone", account, self._moment(RUSH))
-        out = next(a for a in script().accounts if a.account_id == script().outage_account_id)
+        for account in self.rng.choices(day_content().accounts, k=_RUSHING):
+            self._add_request("phone", account, self._moment(RUSH))
+        out = next(
+            a for a in day_content().accounts if a.account_id == day_content().outage_account_id
+        )
         for _ in range(_LOCKED_OUT):
-            self._ask("email", out, self._moment(OUTAGE), critical=True)
+            self._add_request("email", out, self._moment(OUTAGE), critical=True)
 
-    def _ask(
+    def _add_request(
         self, channel: Channel, account: Account, at: datetime, *, critical: bool = False
     ) -> None:
         rng = self.rng
@@ -153,67 +155,71 @@ class _Writer:
             occurred_at=at,
         )
         self.requests[request.ticket_id] = request
-        self.stories[request.ticket_id] = "plain"
+        self.scenarios[request.ticket_id] = "plain"
 
     def _text(self, channel: Channel, language: str, *, claims: bool) -> Text:
-        texts = script().texts[language]
+        texts = day_content().texts[language]
         if channel == "phone":
             return self.rng.choice(texts.call)
         return self.rng.choice(texts.critical if claims else texts.standard)
 
-    def _cast(self) -> None:
-        """Give some requests a story of their own."""
+    def _assign_scenarios(self) -> None:
+        """Choose requests with special scenarios."""
 
-        def some(story: Story, number: int, fits: Callable[[SupportRequest], bool]) -> None:
-            free = [t for t, r in self.requests.items() if self.stories[t] == "plain" and fits(r)]
-            self.stories.update(dict.fromkeys(self.rng.sample(free, min(number, len(free))), story))
+        def assign(scenario: Scenario, number: int, fits: Callable[[SupportRequest], bool]) -> None:
+            free = [t for t, r in self.requests.items() if self.scenarios[t] == "plain" and fits(r)]
+            self.scenarios.update(
+                dict.fromkeys(self.rng.sample(free, min(number, len(free))), scenario)
+            )
 
-        some("overclaimed", 12, lambda r: bool(r.severity == "business_critical" and r.body))
-        some("told_late", 8, _is_hourly)
-        some("slow", 8, _is_hourly)
-        some("slow", 4, lambda r: r.channel == "phone")
-        some("waits", 24, _is_hourly)
-        some("withdrawn", 24, _is_hourly)
-        some("answered_elsewhere", 12, _is_hourly)
+        assign("overclaimed", 12, lambda r: bool(r.severity == "business_critical" and r.body))
+        assign("reported_late", 8, _is_hourly)
+        assign("slow", 8, _is_hourly)
+        assign("slow", 4, lambda r: r.channel == "phone")
+        assign("waits", 24, _is_hourly)
+        assign("withdrawn", 24, _is_hourly)
+        assign("answered_elsewhere", 12, _is_hourly)
 
     def _send_request(self, request: SupportRequest) -> None:
         at = request.occurred_at
-        story = self.stories[request.ticket_id]
-        if story == "answered_elsewhere":
+        scenario = self.scenarios[request.ticket_id]
+        if scenario == "answered_elsewhere":
             answered = at + self._minutes(5, 15)
-            self._tell(request, "responded", answered)
+            self._send_fact(request, "responded", answered)
             self._send(request, answered + self._minutes(1, 5))
             return
-        if story == "withdrawn":
-            self._tell(request, "closed", at + self._minutes(5, 12))
-        late = request.channel == "email" and story == "plain" and self._chance(_LATE_SHARE)
+        if scenario == "withdrawn":
+            self._send_fact(request, "closed", at + self._minutes(5, 12))
+        late = request.channel == "email" and scenario == "plain" and self._chance(_LATE_SHARE)
         self._send(request, at + self._minutes(1, 9) if late else at)
 
-    def _small_talk(self) -> None:
-        """Let customers write again; some of that arrives late, or before the request itself."""
-        plain = [r for t, r in self.requests.items() if self.stories[t] == "plain"]
+    def _replies(self) -> None:
+        """Add replies of customers; some arrive late, or before their request."""
+        plain = [r for t, r in self.requests.items() if self.scenarios[t] == "plain"]
         emails = [request for request in plain if request.channel == "email"]
         for request in self.rng.sample(emails, len(emails) // 12):
             wrote = request.occurred_at + self._minutes(1, 12)
-            late = self._minutes(20, 40) if self._chance(_LATE_WORDS_SHARE) else timedelta()
-            self._tell(request, "customer_replied", wrote, late=late)
+            late = self._minutes(20, 40) if self._chance(_LATE_REPLY_SHARE) else timedelta()
+            self._send_fact(request, "customer_replied", wrote, late=late)
 
     def _duplicates(self) -> None:
-        good = [(sending, sending.document) for sending in self.sendings if sending.document]
-        for sending, document in self.rng.sample(good, len(good) // 16):
-            other: Door = "kafka" if sending.door == "http" else "http"
-            door = other if self._chance(_OTHER_DOOR_SHARE) else sending.door
-            at = sending.at + timedelta(seconds=self.rng.choice((0, 2, 45, 600)))
-            self._put(document, at, door)
+        good = [(message, message.document) for message in self.messages if message.document]
+        for message, document in self.rng.sample(good, len(good) // 16):
+            other: Transport = "kafka" if message.transport == "http" else "http"
+            transport = other if self._chance(_OTHER_TRANSPORT_SHARE) else message.transport
+            at = message.at + timedelta(seconds=self.rng.choice((0, 2, 45, 600)))
+            self._put(document, at, transport)
 
-    def _garbage(self) -> None:
-        for number, bad in enumerate(GARBAGE * 2):
-            key = f"{self.run}-{self.on:%m%d}-garbage-{number}".encode()
+    def _bad_messages(self) -> None:
+        for number, bad in enumerate(BAD_MESSAGES * 2):
+            key = f"{self.run}-{self.on:%m%d}-bad_messages-{number}".encode()
             at = self._moment((time(0, 30), time(23)))
             value = bad.value and bad.value.replace(b"%KEY%", key)
-            self.sendings.append(Sending(at, bad.door, key, value, bad.headers, reason=bad.reason))
+            self.messages.append(
+                Message(at, bad.transport, key, value, bad.headers, reason=bad.reason)
+            )
 
-    def _tell(
+    def _send_fact(
         self,
         request: SupportRequest,
         what: Literal["responded", "customer_replied", "closed"],
@@ -234,10 +240,10 @@ class _Writer:
     def _send(self, document: Inbound, at: datetime) -> None:
         self._put(document, at, "kafka" if self._chance(_KAFKA_SHARE) else "http")
 
-    def _put(self, document: Inbound, at: datetime, door: Door) -> None:
+    def _put(self, document: Inbound, at: datetime, transport: Transport) -> None:
         value = document.model_dump_json(exclude_none=True).encode()
         key = document.external_id.encode()
-        self.sendings.append(Sending(at, door, key, value, document=document))
+        self.messages.append(Message(at, transport, key, value, document=document))
 
     def _chance(self, share: float) -> bool:
         return self.rng.random() < share
@@ -258,5 +264,5 @@ class _Writer:
 
 
 def _is_hourly(request: SupportRequest) -> bool:
-    """Tell a standard email of a super admin: an hour is long enough for a story."""
+    """Return whether this is a super admin's standard email, whose hour allows any scenario."""
     return (request.channel, request.role, request.severity) == ("email", "super_admin", "standard")

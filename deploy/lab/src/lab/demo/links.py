@@ -1,4 +1,4 @@
-"""Links into the inbox that last as long as a demo plays."""
+"""Links into the inbox that are valid while a demo runs."""
 
 import asyncio
 import secrets
@@ -23,10 +23,10 @@ _RENEW_S: Final = 1.0
 async def kept_links(
     profile: Profile, people: Iterable[Person]
 ) -> AsyncIterator[Mapping[Person, str]]:
-    """Make links that admit their person any number of times, until the block ends.
+    """Make links that sign their person in any number of times, until the block ends.
 
-    Each is renewed every second: if this process is killed, its links expire as any other link
-    does. Raises Transient while router's database is away at the start.
+    Each is renewed every second; if this process is killed, they expire like any other link.
+    Raises Transient if router's database is unreachable at the start.
     """
     links = {secrets.token_urlsafe(32): person for person in people}
     db = link_database(profile)

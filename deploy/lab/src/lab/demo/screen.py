@@ -1,4 +1,4 @@
-"""Where the play is watched: a full screen in a terminal, a line now and then in a pipe."""
+"""Shows the demo: a full screen on a terminal, in a pipe a line every two hours of the day."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -8,8 +8,8 @@ from typing import Final, Protocol, override
 from rich.console import Console
 from rich.live import Live
 
-from lab.demo.board import Board
-from lab.demo.view import Pulse, draw, in_one_line
+from lab.demo.state import DemoState
+from lab.demo.view import DemoStatus, draw, summary_line
 
 __all__ = ["Screen", "screen_on"]
 
@@ -17,17 +17,17 @@ _LINE_EVERY: Final = timedelta(hours=2)
 
 
 class Screen(Protocol):
-    """Shows the state of the play, as long as the block `lit` lasts."""
+    """Shows the state of the demo during the block of `live`."""
 
-    def lit(self) -> AbstractContextManager[object]:
-        """Begin and end."""
+    def live(self) -> AbstractContextManager[object]:
+        """Return the block in which the screen is shown."""
 
-    def show(self, board: Board, pulse: Pulse) -> None:
-        """Show how things stand now."""
+    def show(self, state: DemoState, status: DemoStatus) -> None:
+        """Show the present state."""
 
 
 def screen_on(console: Console, links: Sequence[str]) -> Screen:
-    """Choose what suits the console; ``links`` lead into the inbox."""
+    """Return the screen for a console; ``links`` lead into the inbox."""
     return _Terminal(console, links) if console.is_terminal else _Lines(console)
 
 
@@ -41,13 +41,13 @@ class _Terminal(Screen):
         self._live = Live(console=console, screen=True, auto_refresh=False)
 
     @override
-    def lit(self) -> AbstractContextManager[object]:
+    def live(self) -> AbstractContextManager[object]:
         return self._live
 
     @override
-    def show(self, board: Board, pulse: Pulse) -> None:
+    def show(self, state: DemoState, status: DemoStatus) -> None:
         links = self._links if self._console.height >= _TALL else ()
-        self._live.update(draw(board, pulse, links, width=self._console.width), refresh=True)
+        self._live.update(draw(state, status, links, width=self._console.width), refresh=True)
 
 
 class _Lines(Screen):
@@ -56,11 +56,11 @@ class _Lines(Screen):
         self._next: datetime | None = None
 
     @override
-    def lit(self) -> AbstractContextManager[object]:
+    def live(self) -> AbstractContextManager[object]:
         return nullcontext()
 
     @override
-    def show(self, board: Board, pulse: Pulse) -> None:
-        if self._next is None or pulse.business >= self._next:
-            self._next = (self._next or pulse.business) + _LINE_EVERY
-            self._console.print(in_one_line(board, pulse), highlight=False, soft_wrap=True)
+    def show(self, state: DemoState, status: DemoStatus) -> None:
+        if self._next is None or status.business >= self._next:
+            self._next = (self._next or status.business) + _LINE_EVERY
+            self._console.print(summary_line(state, status), highlight=False, soft_wrap=True)

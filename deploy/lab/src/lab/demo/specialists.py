@@ -1,7 +1,7 @@
-"""How the simulated specialists behave: pure decisions, the same for the same ticket.
+"""The behaviour of the simulated specialists: pure, and the same for the same ticket.
 
 A specialist needs longer the more they hold, and longer in some languages; now and then one
-hands a ticket back or goes for lunch. The story of a request bends what its specialist does.
+workers a ticket back or goes for lunch. The scenario of a request bends what its specialist does.
 """
 
 from collections.abc import Iterable
@@ -10,164 +10,173 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Final, Literal, assert_never
 
-from lab.demo.day import Story
-from lab.demo.script import dice
+from lab.demo.content import seeded_random
+from lab.demo.day import Scenario
 from shared.events import Presence, SpecialistListed, TicketAssigned
 from shared.sla.promises import Channel, Severity
 
 __all__ = [
-    "Act",
-    "Break",
-    "Deed",
-    "Pick",
-    "Work",
+    "ActionKind",
+    "AssignedWork",
+    "OfferAnswer",
+    "PlannedAction",
+    "PresenceChange",
+    "answer_offer",
     "answer_to",
-    "breaks",
-    "bye_after",
-    "pick_up",
+    "chat_closed_at",
+    "presence_changes",
     "work_on",
 ]
 
-type Deed = Literal[
+type ActionKind = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
 ]
 
-type Pick = Literal["accept", "decline"]
-"""What somebody does about a ticket that rings at them."""
+type OfferAnswer = Literal["accept", "decline"]
+"""The answer to an offer."""
 
 _MEDIAN_S: Final[dict[Channel, float]] = {"email": 7 * 60, "phone": 50, "chat": 8}
-"""How long a specialist with nothing else to do takes to answer."""
+"""The median time to answer for a specialist without other tickets."""
 _SPREAD: Final = 0.45
-_MANNERS: Final = {"ja": 1.3, "de": 1.1, "fr": 1.1}
-"""Some languages take longer to answer well in."""
+_LANGUAGE_FACTOR: Final = {"ja": 1.3, "de": 1.1, "fr": 1.1}
+"""Some languages take longer."""
 _PER_TICKET_HELD: Final = 0.05
 _DECLINE_SHARE: Final = 0.03
 _BREAK_HOURS: Final = (7, 19)
-_COMES_IN: Final = time(9)
+_ARRIVES_AT: Final = time(9)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A ticket that somebody was just given, the ``turn``-th time, while they ``held`` others."""
+class AssignedWork:
+    """A ticket's assignment number ``turn``, to a specialist who has ``held`` other tickets."""
 
     ticket: TicketAssigned
-    story: Story
+    scenario: Scenario
     assigned_at: datetime
     held: int = 0
     turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """What a specialist does at ``at``. The system hears of it at ``told_at``, mostly at once."""
+class PlannedAction:
+    """An action of a specialist at ``at``, which is sent at ``reported_at``, mostly at once."""
 
-    deed: Deed
+    kind: ActionKind
     at: datetime
-    told_at: datetime
+    reported_at: datetime
     severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """A specialist's presence changes."""
+class PresenceChange:
+    """A change of a specialist's presence."""
 
     specialist_id: str
     at: datetime
     presence: Presence
 
 
-def work_on(work: Work, rng: Random) -> list[Act]:
-    """Decide all that a specialist does about a ticket they were just given."""
+def work_on(work: AssignedWork, rng: Random) -> list[PlannedAction]:
+    """Decide all actions of a specialist on a newly assigned ticket."""
     answer_after = _answer_after(work, rng)
     rang = work.ticket.offer_id is not None
-    is_new = work.turn == 0 and work.story != "withdrawn" and not rang
+    is_new = work.turn == 0 and work.scenario != "withdrawn" and not rang
     if is_new and rng.random() < _DECLINE_SHARE:
-        return [_act("decline", work.assigned_at + answer_after / 4)]
-    return _follow(work, work.assigned_at + answer_after, rng)
+        return [_action("decline", work.assigned_at + answer_after / 4)]
+    return _actions_for(work, work.assigned_at + answer_after, rng)
 
 
-def pick_up(rng: Random) -> Pick:
-    """Decide about a ticket that rings: nearly everybody takes it."""
+def answer_offer(rng: Random) -> OfferAnswer:
+    """Decide about an offer: nearly all are accepted."""
     return "decline" if rng.random() < _DECLINE_SHARE else "accept"
 
 
-def bye_after(joined_at: datetime, rng: Random) -> datetime:
-    """Say when a customer closes their chat."""
+def chat_closed_at(joined_at: datetime, rng: Random) -> datetime:
+    """Return when the customer closes the chat."""
     return joined_at + timedelta(minutes=rng.randint(3, 8))
 
 
 def answer_to(replied_at: datetime, rng: Random) -> datetime:
-    """Decide when to answer a reply of the customer that crossed an earlier answer."""
+    """Return when to answer a reply of the customer that crossed an earlier answer."""
     return replied_at + timedelta(minutes=rng.randint(1, 8))
 
 
-def breaks(roster: Iterable[SpecialistListed], on: date, seed: int) -> list[Break]:
-    """Plan who is away when on ``on``: everybody eats, and who is away at first comes in."""
+def presence_changes(
+    roster: Iterable[SpecialistListed], on: date, seed: int
+) -> list[PresenceChange]:
+    """Plan the presence of a day: each specialist has a break, or arrives if away at first."""
     plan = []
     for specialist in roster:
-        rng = dice(seed, on, specialist.specialist_id)
+        rng = seeded_random(seed, on, specialist.specialist_id)
         if specialist.presence != "online":
-            comes = datetime.combine(on, _COMES_IN, UTC)
-            plan.append(Break(specialist.specialist_id, comes, "online"))
+            comes = datetime.combine(on, _ARRIVES_AT, UTC)
+            plan.append(PresenceChange(specialist.specialist_id, comes, "online"))
             continue
         leaves = datetime.combine(on, time(), UTC) + timedelta(
             minutes=rng.randrange(_BREAK_HOURS[0] * 60, _BREAK_HOURS[1] * 60)
         )
         back = leaves + timedelta(minutes=rng.randint(30, 60))
-        plan.append(Break(specialist.specialist_id, leaves, "away"))
-        plan.append(Break(specialist.specialist_id, back, "online"))
+        plan.append(PresenceChange(specialist.specialist_id, leaves, "away"))
+        plan.append(PresenceChange(specialist.specialist_id, back, "online"))
     return sorted(plan, key=lambda change: change.at)
 
 
-def _answer_after(work: Work, rng: Random) -> timedelta:
-    pace = _MANNERS.get(work.ticket.language, 1.0) * (1 + _PER_TICKET_HELD * work.held)
+def _answer_after(work: AssignedWork, rng: Random) -> timedelta:
+    scale = _LANGUAGE_FACTOR.get(work.ticket.language, 1.0) * (1 + _PER_TICKET_HELD * work.held)
     work_s = _MEDIAN_S[work.ticket.channel] * rng.lognormvariate(0, _SPREAD)
-    return timedelta(seconds=round(work_s * pace))
+    return timedelta(seconds=round(work_s * scale))
 
 
-def _act(
-    deed: Deed, at: datetime, *, told_at: datetime | None = None, severity: Severity | None = None
-) -> Act:
-    return Act(deed, at, told_at or at, severity)
+def _action(
+    kind: ActionKind,
+    at: datetime,
+    *,
+    reported_at: datetime | None = None,
+    severity: Severity | None = None,
+) -> PlannedAction:
+    return PlannedAction(kind, at, reported_at or at, severity)
 
 
-def _follow(work: Work, answers: datetime, rng: Random) -> list[Act]:
+def _actions_for(work: AssignedWork, answers: datetime, rng: Random) -> list[PlannedAction]:
     ticket, begins = work.ticket, work.assigned_at
     minutes = timedelta(minutes=rng.randint(3, 15))
     due_at = ticket.due_at or answers
-    match work.story:
+    match work.scenario:
         case "plain" | "answered_elsewhere":
-            return _answer(ticket.channel, answers, rng)
+            return _answer_actions(ticket.channel, answers, rng)
         case "slow":
-            return _answer(ticket.channel, max(answers, due_at + minutes), rng)
-        case "told_late":
-            told_at = max(answers, due_at + minutes)
-            return [_act("responded", min(answers, begins + minutes), told_at=told_at)]
+            return _answer_actions(ticket.channel, max(answers, due_at + minutes), rng)
+        case "reported_late":
+            reported_at = max(answers, due_at + minutes)
+            return [_action("responded", min(answers, begins + minutes), reported_at=reported_at)]
         case "waits":
             asked = begins + minutes / 3
             replied = asked + minutes
             return [
-                _act("waiting", asked),
-                _act("resumed", replied),
-                _act("responded", replied + minutes / 2),
+                _action("waiting", asked),
+                _action("resumed", replied),
+                _action("responded", replied + minutes / 2),
             ]
         case "overclaimed":
             found = begins + minutes / 5
             answered = max(answers, found + minutes)
-            return [_act("reclassified", found, severity="standard"), _act("responded", answered)]
+            return [
+                _action("reclassified", found, severity="standard"),
+                _action("responded", answered),
+            ]
         case "withdrawn":
             return []
         case _:
-            assert_never(work.story)
+            assert_never(work.scenario)
 
 
-def _answer(channel: Channel, at: datetime, rng: Random) -> list[Act]:
+def _answer_actions(channel: Channel, at: datetime, rng: Random) -> list[PlannedAction]:
     match channel:
         case "email":
-            return [_act("responded", at)]
+            return [_action("responded", at)]
         case "phone":
-            return [_act("customer_reached", at)]
+            return [_action("customer_reached", at)]
         case "chat":
-            return [_act("responded", at), _act("closed", bye_after(at, rng))]
+            return [_action("responded", at), _action("closed", chat_closed_at(at, rng))]
         case _:
             assert_never(channel)

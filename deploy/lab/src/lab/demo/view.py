@@ -1,7 +1,7 @@
-"""The demo's screen: what waits, who works, what falls due next, what was broken.
+"""The demo's screen: waiting tickets, specialists, next due times, broken promises.
 
-Calm unless something is wrong: amber is a warning, red a broken guarantee, blue a missed
-objective, and each says so in a word or a mark too.
+Colours mark problems only: amber a warning, red a broken guarantee, blue a missed objective; each
+has a mark or a text as well.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from rich.layout import Layout
 from rich.table import Table
 from rich.text import Text
 
-from lab.demo.board import Board, News, Specialist, Ticket
+from lab.demo.state import DemoState, NewsItem, Specialist, Ticket
 from shared.events import (
     ClockWarned,
     NotificationFailed,
@@ -27,7 +27,7 @@ from shared.events import (
     TicketDeclined,
 )
 
-__all__ = ["Pulse", "draw", "in_one_line"]
+__all__ = ["DemoStatus", "draw", "summary_line"]
 
 _LANGUAGES: Final = ("en", "de", "es", "fr", "ja")
 _CHANNELS: Final = ("email", "phone", "chat")
@@ -54,15 +54,14 @@ _PEOPLE_COLUMNS: Final = 38
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
-    """The state of the play and of the pipeline at one moment.
+class DemoStatus:
+    """The state of time and of the services at one moment.
 
-    ``silent_s`` is how long ago the last event came in, ``behind`` how many records each service
-    has still to read.
+    ``silent_s`` is the age of the last event, ``behind`` the number of unread records by service.
     """
 
     business: datetime
-    scene: str
+    phase: str
     speed: float
     day_part: float
     events_per_s: float
@@ -70,66 +69,62 @@ class Pulse:
     behind: Mapping[str, int] = field(default_factory=dict)
 
 
-def draw(board: Board, pulse: Pulse, links: Sequence[str], *, width: int) -> RenderableType:
-    """Lay everything out, ``links`` into the inbox last; made for 80 x 24, better on more."""
+def draw(
+    state: DemoState, status: DemoStatus, links: Sequence[str], *, width: int
+) -> RenderableType:
+    """Lay out the screen, the ``links`` into the inbox last; 80 x 24 is the smallest size."""
     layout = Layout()
     layout.split_column(
-        Layout(_header(pulse, width), size=2),
+        Layout(_header(status, width), size=2),
         Layout(name="top", size=_TOP_LINES),
-        Layout(_totals(board, pulse), size=3),
-        Layout(_news(board.news), name="news"),
+        Layout(_totals(state, status), size=3),
+        Layout(_news(state.news), name="news"),
         *([Layout(Text("\n".join(("inbox", *links)), overflow="fold"), size=5)] if links else []),
     )
     layout["top"].split_row(
-        Layout(Group(_queue(board, pulse), Text(), _clocks(board, pulse, width - 56))),
-        Layout(_people(board.specialists.values()), size=_PEOPLE_COLUMNS),
+        Layout(Group(_queue(state, status), Text(), _clocks(state, status, width - 56))),
+        Layout(_people(state.specialists.values()), size=_PEOPLE_COLUMNS),
     )
     return layout
 
 
-def in_one_line(board: Board, pulse: Pulse) -> str:
-    """Say the most important where there is no screen."""
-    waiting = sum(1 for _ in board.waiting())
-    broken = Counter(ticket.broken for ticket in board.tickets.values())
+def summary_line(state: DemoState, status: DemoStatus) -> str:
+    """Return the most important figures as one line, for a pipe."""
+    waiting = sum(1 for _ in state.waiting())
+    broken = Counter(ticket.broken for ticket in state.tickets.values())
     return (
-        f"{pulse.business:%a %H:%M}  taken {board.counts[TicketAccepted]:,}, waiting {waiting},"
-        f" warned {board.counts[ClockWarned]:,}, breached {broken[PromiseBreached]},"
-        f" missed {broken[PromiseMissed]}, mails {board.counts[NotificationSent]:,},"
-        f" {pulse.events_per_s:,.0f} events/s"
+        f"{status.business:%a %H:%M}  accepted {state.counts[TicketAccepted]:,}, waiting {waiting},"
+        f" warned {state.counts[ClockWarned]:,}, breached {broken[PromiseBreached]},"
+        f" missed {broken[PromiseMissed]}, mails {state.counts[NotificationSent]:,},"
+        f" {status.events_per_s:,.0f} events/s"
     )
 
 
-def _header(pulse: Pulse, width: int) -> RenderableType:
+def _header(status: DemoStatus, width: int) -> RenderableType:
     line = Table.grid(expand=True)
     line.add_column()
     line.add_column(justify="right")
     clock = Text.assemble(
         ("Premium demo  ", "bold"),
-        f"{pulse.business:%a %-d %b}  ",
-        (f"{pulse.business:%H:%M}", "bold"),
+        f"{status.business:%a %-d %b}  ",
+        (f"{status.business:%H:%M}", "bold"),
         " UTC",
     )
-    fresh = pulse.silent_s < _QUIET_S
+    fresh = status.silent_s < _QUIET_S
     state = (
-        Text("live", "dim") if fresh else Text(f"▲ no event for {pulse.silent_s:.0f} s", "yellow")
+        Text("live", "dim") if fresh else Text(f"▲ no event for {status.silent_s:.0f} s", "yellow")
     )
-    line.add_row(clock, Text.assemble((f"{pulse.scene}, x {pulse.speed:,.0f}   ", "dim"), state))
-    gone = round(width * min(pulse.day_part, 1))
+    line.add_row(clock, Text.assemble((f"{status.phase}, x {status.speed:,.0f}   ", "dim"), state))
+    gone = round(width * min(status.day_part, 1))
     return Group(line, Text.assemble("━" * gone, ("━" * (width - gone), "bright_black")))
-
-
-def _freshness(silent_s: float) -> Text:
-    if silent_s < _QUIET_S:
-        return Text("live", "not dim")
-    return Text(f"▲ no event for {silent_s:.0f} s", "yellow not dim")
 
 
 def _title(text: str) -> Text:
     return Text(text, "bold")
 
 
-def _queue(board: Board, pulse: Pulse) -> RenderableType:
-    waiting = list(board.waiting())
+def _queue(state: DemoState, status: DemoStatus) -> RenderableType:
+    waiting = list(state.waiting())
     table = Table.grid(padding=(0, 1))
     table.add_column(width=8)
     for _ in _LANGUAGES:
@@ -142,7 +137,7 @@ def _queue(board: Board, pulse: Pulse) -> RenderableType:
         here = [t for t in waiting if t.accepted and t.accepted.channel == channel]
         counts = Counter(t.accepted.language for t in here if t.accepted)
         table.add_row(
-            channel, *(_count(counts[name]) for name in _LANGUAGES), _oldest(here, pulse.business)
+            channel, *(_count(counts[name]) for name in _LANGUAGES), _oldest(here, status.business)
         )
     return table
 
@@ -159,11 +154,11 @@ def _span(span: timedelta) -> str:
     return f"{minutes // 60} h {minutes % 60:02d}"
 
 
-def _clocks(board: Board, pulse: Pulse, room: int) -> RenderableType:
+def _clocks(state: DemoState, status: DemoStatus, room: int) -> RenderableType:
     found: dict[str, Counter[str]] = {name: Counter() for name, _ in _LEFT}
     found[_PAUSED] = Counter()
-    for ticket in board.timed():
-        found[_left(ticket, pulse.business)][_state(ticket)] += 1
+    for ticket in state.timed():
+        found[_left(ticket, status.business)][_state(ticket)] += 1
     most = max(room, *(bucket.total() for bucket in found.values()))
     table = Table.grid(padding=(0, 1))
     table.add_column(width=8)
@@ -210,13 +205,13 @@ def _people(specialists: Iterable[Specialist]) -> RenderableType:
     return table
 
 
-def _totals(board: Board, pulse: Pulse) -> RenderableType:
-    counts, broken = board.counts, Counter(t.broken for t in board.tickets.values())
+def _totals(state: DemoState, status: DemoStatus) -> RenderableType:
+    counts, broken = state.counts, Counter(t.broken for t in state.tickets.values())
     return Text("\n").join(
         (
             _facts(
-                ("taken", counts[TicketAccepted], ""),
-                ("kept", sum(t.kept for t in board.tickets.values()), ""),
+                ("accepted", counts[TicketAccepted], ""),
+                ("kept", sum(t.kept for t in state.tickets.values()), ""),
                 ("▲ warned", counts[ClockWarned], "yellow"),
                 ("✖ breached", broken[PromiseBreached], "bold red"),
                 ("◇ missed", broken[PromiseMissed], "blue"),
@@ -224,12 +219,12 @@ def _totals(board: Board, pulse: Pulse) -> RenderableType:
             ),
             _facts(
                 ("handed back", counts[TicketDeclined], ""),
-                ("refused", board.refused, ""),
+                ("refused", state.refused, ""),
                 ("mails sent", counts[NotificationSent], ""),
                 ("✖ failed", counts[NotificationFailed], "red"),
-                ("events/s", round(pulse.events_per_s), ""),
+                ("events/s", round(status.events_per_s), ""),
             ),
-            _facts(*((f"{name} behind", number, "") for name, number in pulse.behind.items())),
+            _facts(*((f"{name} behind", number, "") for name, number in status.behind.items())),
         )
     )
 
@@ -246,8 +241,8 @@ def _count(number: int) -> Text:
     return Text(f"{number:,}" if number else "·", "" if number else "dim")
 
 
-def _news(news: Iterable[News]) -> RenderableType:
-    """Write the newest first: what does not fit is what is old."""
+def _news(news: Iterable[NewsItem]) -> RenderableType:
+    """List the newest first, so that the oldest are cut off."""
     lines = []
     for item in reversed(list(news)):
         mark, style = _NEWS_STYLES.get(item.kind, ("·", "dim"))

@@ -1,7 +1,7 @@
-"""The workforce system of the play: lists the roster, sends people to lunch, tidies up after.
+"""The demo's workforce system: lists the roster, changes presences, restores the roster.
 
-Who sits at a desk of their own says by the inbox whether they are there: their word is made to last
-as long as time is played fast.
+People who use the inbox report their presence there; its lease is extended, because business time
+runs fast.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid5
 
-from lab.demo.doors import Doors
-from lab.demo.script import accounts, roster
+from lab.demo.clients import Clients
+from lab.demo.content import accounts, roster
 from shared.events import (
     NAMESPACE,
     AccountListed,
@@ -28,26 +28,27 @@ _SOURCE: Final = "premium-demo"
 _RINGS: Final = {
     channel: {"cap_s": 6 * 3600, "minimum_s": 6 * 3600} for channel in ("phone", "chat")
 }
-"""Where an hour passes in the blink of an eye, it takes hours to pick up."""
+"""Leases in business time, of which hours pass within seconds."""
 _PRESENCE_LEASE_S: Final = 24 * 3600
-"""As above: an open inbox says every few seconds, of real time, that its owner is there."""
+"""As above: an open inbox reports a presence only every few seconds of real time."""
 
 
 @dataclass(slots=True)
 class Workforce:
-    """Publishes who is there. Facts about people are dated in real time, by ``now``.
+    """Publishes the roster and presences.
 
-    So that a roster which somebody applies before or after the play is told apart from the play's.
+    Their event times are real times, from ``now``, so that a roster which is imported before or
+    after the demo is distinguished from the demo's.
     """
 
-    doors: Doors
+    clients: Clients
     now: Callable[[], datetime]
     _before: dict[str, SpecialistListed] = field(default_factory=dict)
     _rules: dict[str, Any] = field(default_factory=dict)
     _opened: bool = False
 
-    def hear(self, event: Event) -> None:
-        """Remember who was listed before the play began."""
+    def on_event(self, event: Event) -> None:
+        """Record the roster before the simulation."""
         if self._opened:
             return
         if isinstance(event, SpecialistListed):
@@ -56,10 +57,10 @@ class Workforce:
             self._before.pop(event.specialist_id, None)
 
     async def open(self) -> None:
-        """List the accounts, and everybody on the example roster; let it ring slowly."""
-        self._rules = await self.doors.rules()
+        """Publish accounts and the example roster, and lengthen leases."""
+        self._rules = await self.clients.rules()
         slow = {"rings": _RINGS, "presence_lease_s": _PRESENCE_LEASE_S}
-        await self.doors.ring_by({**self._rules, **slow})
+        await self.clients.set_rules({**self._rules, **slow})
         self._opened = True
         for account in accounts():
             await self._announce(account)
@@ -67,14 +68,14 @@ class Workforce:
             await self._announce(specialist)
 
     async def change(self, specialist_id: str, presence: Presence) -> None:
-        """Let somebody go away, or come back."""
+        """Publish a specialist's presence."""
         specialist = next(s for s in roster() if s.specialist_id == specialist_id)
         await self._announce(specialist.model_copy(update={"presence": presence}))
 
     async def close(self) -> None:
-        """Leave the roster, and how it rings, as they were found."""
+        """Restore the roster and the offer rules."""
         if self._opened:
-            await self.doors.ring_by(self._rules)
+            await self.clients.set_rules(self._rules)
         for specialist in roster() if self._opened else ():
             name = specialist.specialist_id
             before = self._before.get(name)
@@ -83,4 +84,4 @@ class Workforce:
     async def _announce(self, event: AccountListed | SpecialistListed | SpecialistRemoved) -> None:
         at = self.now()
         cause = uuid5(NAMESPACE, f"{_SOURCE}/{event.subject}/{at.isoformat()}")
-        await self.doors.announce(Envelope.caused_by(cause, event, source=_SOURCE, time=at))
+        await self.clients.announce(Envelope.caused_by(cause, event, source=_SOURCE, time=at))

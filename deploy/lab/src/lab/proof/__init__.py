@@ -1,1 +1,1 @@
-"""Proves from Kafka and PostgreSQL alone that nothing was lost and nothing doubled."""
+"""Proves from Kafka and PostgreSQL alone that nothing was lost or doubled."""

@@ -1,4 +1,4 @@
-"""Which documents must become facts: what intake may send back, or hold, is told apart."""
+"""Which documents must become facts, and which intake may reject or hold."""
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
@@ -10,9 +10,9 @@ __all__ = ["due_facts"]
 
 
 def due_facts(documents: Iterable[Inbound], tickets: Collection[UUID]) -> Iterator[Inbound]:
-    """Leave out merges that count for nothing, or not yet, and replies to what was closed.
+    """Leave out merges without effect, or without one yet, and replies to closed tickets.
 
-    How long after the closing such a reply still counts, the policy says: its receipt tells.
+    The policy decides how long after the closing such a reply still reopens the ticket.
     """
     documents = list(documents)
     known = set(tickets)
@@ -31,15 +31,15 @@ def due_facts(documents: Iterable[Inbound], tickets: Collection[UUID]) -> Iterat
             case LaterFact(type="merged", into=str(name)):
                 target = ticket_id_of(document.source, name)
                 both_known = {document.ticket_id, target} <= known
-                if both_known and not _is_in_vain(into, document.ticket_id, target):
+                if both_known and not _has_no_effect(into, document.ticket_id, target):
                     into[document.ticket_id] = target
                     yield document
             case _:
                 yield document
 
 
-def _is_in_vain(into: dict[UUID, UUID], ticket_id: UUID, target: UUID) -> bool:
-    """Tell whether a merge is the second of its ticket, or leads back to it."""
+def _has_no_effect(into: dict[UUID, UUID], ticket_id: UUID, target: UUID) -> bool:
+    """Return whether a merge is the second of its ticket, or leads back to it."""
     if ticket_id in into:
         return True
     following: UUID | None = target

@@ -1,11 +1,11 @@
-"""Tells whether the pipeline rests: everything read, decided, published and delivered."""
+"""Whether the services are idle: everything read, decided, published and delivered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lab.broker import Broker, Offsets
 from lab.proof.tables import Tables
-from premium.broker import Broker, Offsets
 
 __all__ = ["STAGES", "Pipeline", "Stage"]
 
@@ -32,19 +32,21 @@ _TOPICS: Final = tuple(dict.fromkeys(topic for stage in STAGES for topic in stag
 
 
 class Pipeline:
-    """The running services, seen from outside."""
+    """The running services, observed from outside."""
 
     def __init__(self, broker: Broker, tables: Tables) -> None:
         self._broker = broker
         self._tables = tables
 
     async def unrest(self) -> str | None:
-        """Name the first work that is left, or None when there is none anywhere.
+        """Describe the first unfinished work; None if there is none anywhere.
 
-        Records are read before tables: what a service has read has reached its tables, and what
-        has left those stands on a topic by then, or makes its end move. So one look is enough.
-        Tables are cheaper to ask, so what they know already is said first. Raises Transient while
-        a server is away.
+        Offsets are read before tables, so one pass is enough: consumed records have reached the
+        tables, and events that left these are on a topic, or move its end. Since tables are cheaper
+        to query, they are also queried first.
+
+        Raises:
+            Transient: a server is unreachable.
         """
         if left := await self._work_left():
             return left
@@ -59,7 +61,7 @@ class Pipeline:
         return None
 
     async def behind(self) -> dict[str, int]:
-        """Count the records that each service has still to read. Raises Transient."""
+        """Count the records that each service has not read yet. Raises Transient."""
         ends = await self._broker.ends(_TOPICS)
         return {stage.service: await self._behind(stage, ends) for stage in STAGES}
 

@@ -1,4 +1,4 @@
-"""What the four databases say: whether work is left, and what everything came to."""
+"""SQL on the four databases: unfinished work, and the state at the end of a run."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ from shared.platform import dead_letters
 from shared.platform.dead_letters import DeadLetter
 from shared.platform.postgres import Database
 
-__all__ = ["Books", "Deed", "Routed", "Tables", "Timed"]
+__all__ = ["ClockRow", "DatabaseState", "RecordedAction", "RoutedTicket", "Tables"]
 
-# One statement a database: what is taken from one table and put into another is never unseen.
-# Counted, so that somebody who waits sees it become less.
+# One statement per database, so that a row moving between tables is never missed. It counts, so
+# that the progress is visible.
 _PUBLISH: Final = "SELECT nullif(count(*), 0) || ' events to publish' FROM outbox"
 _BUSY: Final = {
     "intake": _PUBLISH,
@@ -47,11 +47,11 @@ _CLOCKS: Final = """
            state, broken, broken_id
     FROM clock
 """
-_IN_HANDS: Final = """
+_OPEN: Final = """
     SELECT ticket_id FROM ticket WHERE waiting OR specialist_id IS NOT NULL
     UNION SELECT ticket_id FROM offer WHERE state = 'open'
 """
-_DEEDS: Final = """
+_ACTIONS: Final = """
     SELECT ticket_id, kind, actor, at, to_id AS what FROM act
     UNION ALL
     SELECT ticket_id, 'dial', specialist_id, at, outcome FROM callback_fact
@@ -59,8 +59,8 @@ _DEEDS: Final = """
 """
 _DELIVERIES: Final = "SELECT delivery_id, state FROM delivery"
 
-# What a run must come to, whatever happened on the way. Left out is how often a mail was tried, and
-# what router had read of a clock when it decided: clocks come on another topic, sooner or later.
+# The state that a run must lead to, whatever happened meanwhile. It leaves out how often a mail was
+# tried, and what router knew of a clock when it decided: clocks come on another topic, at any time.
 _STATE: Final = {
     "intake": ("SELECT * FROM ticket",),
     "router": (
@@ -101,8 +101,8 @@ _COUNT: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Routed:
-    """A ticket as the router knows it."""
+class RoutedTicket:
+    """A ticket in router's database."""
 
     ticket_id: UUID
     assigned_count: int
@@ -110,8 +110,8 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
-    """A clock as sla-monitor knows it; ``kind`` goes with its cycle, where a kind recurs."""
+class ClockRow:
+    """A clock in sla-monitor's database; the ``kind`` of a recurring promise includes its cycle."""
 
     ticket_id: UUID
     kind: str
@@ -121,10 +121,10 @@ class Timed:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """What somebody did at a desk, as router has it on record.
+class RecordedAction:
+    """An action of a specialist or lead, in router's database.
 
-    ``what`` is what it came to: a severity, what came of a call, to whom a ticket was moved.
+    ``what`` is its result: a severity, the outcome of a call, the specialist who got the ticket.
     """
 
     ticket_id: UUID
@@ -135,19 +135,19 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """What the databases say became of everything."""
+class DatabaseState:
+    """The final state in all databases."""
 
     tickets: frozenset[UUID]
-    routed: Sequence[Routed]
-    deeds: Sequence[Deed]
-    clocks: Sequence[Timed]
+    routed: Sequence[RoutedTicket]
+    actions: Sequence[RecordedAction]
+    clocks: Sequence[ClockRow]
     deliveries: Mapping[UUID, str]
-    parked: Sequence[DeadLetter]
+    dead_letters: Sequence[DeadLetter]
 
 
 class Tables:
-    """The databases of a stack, each with its owner's rights; every method may raise Transient."""
+    """The databases of a stack, opened as their owners; every method may raise Transient."""
 
     def __init__(self, dsns: Mapping[str, str]) -> None:
         self.databases = {
@@ -156,58 +156,58 @@ class Tables:
         self._open = AsyncExitStack()
 
     async def start(self) -> None:
-        """Connect to all."""
+        """Connect to all databases."""
         for database in self.databases.values():
             await database.start()
             self._open.push_async_callback(database.stop)
 
     async def stop(self) -> None:
-        """Close what was opened."""
+        """Close all connections."""
         await self._open.aclose()
 
     async def work_left(self, name: str) -> str | None:
-        """Name what one service has yet to do by itself, or None."""
+        """Describe a service's unfinished work; None if there is none."""
         left: str | None = await self._value(name, _BUSY[name])
         return left
 
     async def last_due_at(self) -> datetime | None:
-        """Say when the last clock falls due; None when no clock waits for time."""
+        """Return when the last open clock falls due; None if no clock is open."""
         moment: datetime | None = await self._value("sla_monitor", _LAST_DUE)
         return moment
 
     async def ringing(self) -> list[tuple[UUID, str]]:
-        """List the offers that are open, and whose each is."""
+        """Return the open offers and their specialists."""
         rows = await self._rows("router", _RINGS)
         return [(row["offer_id"], row["specialist_id"]) for row in rows]
 
-    async def in_hands(self) -> frozenset[UUID]:
-        """List the tickets that somebody has, that ring at somebody, or wait for somebody."""
-        return frozenset(row["ticket_id"] for row in await self._rows("router", _IN_HANDS))
+    async def open_tickets(self) -> frozenset[UUID]:
+        """Return the tickets that are assigned, offered or waiting."""
+        return frozenset(row["ticket_id"] for row in await self._rows("router", _OPEN))
 
     async def tickets(self, *, besides: str | None = None) -> int:
-        """Count the tickets there are; ``besides`` leaves out sources that begin so."""
+        """Count all tickets, except those of sources with the prefix ``besides``."""
         count: int = await self._value("intake", _COUNT, besides)
         return count
 
     async def specialists(self, *, besides: Sequence[str]) -> int:
-        """Count who is on the roster, some left out."""
+        """Count the specialists on the roster, except ``besides``."""
         count: int = await self._value("router", _SPECIALISTS, besides)
         return count
 
-    async def books(self) -> Books:
-        """Read what became of everything."""
+    async def state(self) -> DatabaseState:
+        """Read the final state of all databases."""
         deliveries = await self._rows("notifier", _DELIVERIES)
-        return Books(
+        return DatabaseState(
             tickets=frozenset(row["ticket_id"] for row in await self._rows("intake", _TICKETS)),
-            routed=[Routed(*row) for row in await self._rows("router", _ROUTED)],
-            deeds=[Deed(*row) for row in await self._rows("router", _DEEDS)],
-            clocks=[Timed(*row) for row in await self._rows("sla_monitor", _CLOCKS)],
+            routed=[RoutedTicket(*row) for row in await self._rows("router", _ROUTED)],
+            actions=[RecordedAction(*row) for row in await self._rows("router", _ACTIONS)],
+            clocks=[ClockRow(*row) for row in await self._rows("sla_monitor", _CLOCKS)],
             deliveries={row["delivery_id"]: row["state"] for row in deliveries},
-            parked=[letter for name in self.databases for letter in await self._parked(name)],
+            dead_letters=[one for name in self.databases for one in await self._dead_letters(name)],
         )
 
     async def digests(self) -> dict[str, str]:
-        """Fingerprint the state of each database, whatever order its rows are in."""
+        """Return a digest of each database, independent of the order of rows."""
         return {name: await self._digest(name, queries) for name, queries in _STATE.items()}
 
     async def _digest(self, name: str, queries: Sequence[str]) -> str:
@@ -216,7 +216,7 @@ class Tables:
             found = [await session.fetchval(_DIGEST.format(query=query)) for query in queries]
         return hashlib.sha256("".join(str(one) for one in found).encode()).hexdigest()
 
-    async def _parked(self, name: str) -> list[DeadLetter]:
+    async def _dead_letters(self, name: str) -> list[DeadLetter]:
         async with self.databases[name].session() as session:
             return await dead_letters.all_parked(session)
 

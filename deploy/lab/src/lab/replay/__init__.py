@@ -1,1 +1,1 @@
-"""`premium replay`: sends any event log through the running stack and proves what became of it."""
+"""`premium replay`: sends an event log through a stack and verifies the result."""

@@ -1,4 +1,4 @@
-"""A whole log, read by a mapping: documents in the order they are sent, every row counted."""
+"""A whole log, read by a mapping: its documents in order of sending, and counts of all rows."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lab.replay.mapping import Mapping
 from lab.replay.reader import LogReader, LogUnreadable, Refusal, Row
-from lab.replay.rows import Interpreter, Told
+from lab.replay.rows import Interpreter, LogDocument
 from shared.events import EVERYONE, AccountListed, Purchase, SupportRequest
 
 __all__ = ["Log", "read_log"]
@@ -15,26 +15,26 @@ __all__ = ["Log", "read_log"]
 
 @dataclass(slots=True)
 class Log:
-    """What a log holds. Rows beyond the wanted tickets are ``rows_left_out``."""
+    """The content of a log. Rows of tickets beyond the wanted ones are ``rows_left_out``."""
 
     file: Path
-    told: list[Told] = field(default_factory=list)
+    documents: list[LogDocument] = field(default_factory=list)
     rows: int = 0
-    rows_telling: int = 0
-    rows_no_news: int = 0
+    rows_with_documents: int = 0
+    rows_without_documents: int = 0
     rows_left_out: int = 0
     refused: int = 0
     _faults: dict[str, list[int]] = field(default_factory=dict)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Count a bad row, with others of the same fault."""
+        """Count a bad row, together with others of the same fault."""
         self.refused += 1
         column = f"column {refusal.column!r}: " if refusal.column else ""
         self._faults.setdefault(f"{column}{refusal.reason}", []).append(refusal.line)
 
     @property
     def refusals(self) -> list[str]:
-        """Name each fault once, with the first row that has it and how many more do."""
+        """Each fault once, with its first row and the number of further rows."""
         return [
             f"{self.file.name}:{lines[0]}: {fault}" + _and_more(len(lines) - 1)
             for fault, lines in self._faults.items()
@@ -42,25 +42,28 @@ class Log:
 
     @property
     def counted(self) -> str:
-        """Say what became of the rows."""
+        """The counts of the rows, as text."""
         return (
-            f"{self.rows:,} rows: {self.rows_telling:,} told, {self.rows_no_news:,} no news,"
+            f"{self.rows:,} rows: {self.rows_with_documents:,} with documents,"
+            f" {self.rows_without_documents:,} without,"
             f" {self.refused:,} refused, {self.rows_left_out:,} left out"
         )
 
     @property
     def sent(self) -> dict[str, int]:
-        """Count what is told, by kind."""
-        return dict(sorted(Counter(told.kind for told in self.told).items()))
+        """The number of documents by kind."""
+        return dict(sorted(Counter(one.kind for one in self.documents).items()))
 
     def accounts(self) -> list[AccountListed]:
-        """List everybody who asks, as whom the log has it, with a purchase without end."""
-        asked = [t.document for t in self.told if isinstance(t.document, SupportRequest)]
-        admins: dict[str, set[str]] = {request.account_id: set() for request in asked}
-        for request in asked:
+        """Return the accounts of all requests with their people and a purchase without an end."""
+        requests = [t.document for t in self.documents if isinstance(t.document, SupportRequest)]
+        admins: dict[str, set[str]] = {request.account_id: set() for request in requests}
+        for request in requests:
             if request.role == "super_admin":
                 admins[request.account_id].add(request.requester_id)
-        bought = Purchase(since=min((r.occurred_at for r in asked), default=self.told[0].at))
+        bought = Purchase(
+            since=min((r.occurred_at for r in requests), default=self.documents[0].at)
+        )
         return [
             AccountListed(
                 account_id=account_id,
@@ -82,37 +85,37 @@ def read_log(
     """Read a log, or its first ``tickets_max`` tickets; with ``sort``, by the time of its rows.
 
     Raises Refused when the mapping has faults, or asks for columns that the log lacks, and
-    LogUnreadable when the file is damaged or tells nothing.
+    LogUnreadable when the file is damaged or leads to no document.
     """
     log = Log(file)
     reader = LogReader(file, mapping.log, {column for _, column in mapping.columns})
     interpreter = Interpreter(mapping, tickets_max=tickets_max)
     for row in _sorted(reader, interpreter) if sort else reader.rows():
         log.rows += 1
-        told = row if isinstance(row, Refusal) else interpreter.tell(row)
-        match told:
+        documents = row if isinstance(row, Refusal) else interpreter.interpret(row)
+        match documents:
             case Refusal():
-                log.refuse(told)
+                log.refuse(documents)
             case None:
                 log.rows_left_out += 1
             case []:
-                log.rows_no_news += 1
+                log.rows_without_documents += 1
             case _:
-                log.rows_telling += 1
-                log.told += told
+                log.rows_with_documents += 1
+                log.documents += documents
     mapping.check(reader.columns)
-    if not log.told:
+    if not log.documents:
         first = f"; the first row refused: {log.refusals[0]}" if log.refusals else ""
-        raise LogUnreadable(f"{file} tells nothing by this mapping{first}")
-    log.told.sort(key=lambda told: told.at)
+        raise LogUnreadable(f"{file} leads to no document by this mapping{first}")
+    log.documents.sort(key=lambda one: one.at)
     return log
 
 
 def _sorted(reader: LogReader, interpreter: Interpreter) -> list[Row | Refusal]:
-    """Put rows in the order of their times; those of one time, and bad ones, keep the file's."""
+    """Sort rows by time; rows of one time, and bad rows, keep the order of the file."""
     begins = datetime.min.replace(tzinfo=UTC)
 
     def written_at(row: Row | Refusal) -> datetime:
-        return (interpreter.moment_of(row) if isinstance(row, Row) else None) or begins
+        return (interpreter.time_of(row) if isinstance(row, Row) else None) or begins
 
     return sorted(reader.rows(), key=written_at)

@@ -1,7 +1,7 @@
-"""The mapping as data: which column means what, and which row tells which fact.
+"""A mapping from a log to documents: what each column means, and which row leads to which fact.
 
-A mapping is refused whole, with the place of the fault, before a single row is read by it. Names
-in templates and conditions are fields of the mapping or, failing that, columns of the log.
+A mapping with a fault is refused, with the place of the fault, before any row is read. Names in
+templates and conditions are fields of the mapping, or else columns of the log.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -40,7 +40,7 @@ from shared.sla.calendars import known_zone
 
 __all__ = [
     "Fact",
-    "LogForm",
+    "LogFormat",
     "LogTime",
     "Mapping",
     "Template",
@@ -55,20 +55,20 @@ _SHIPPED = Path(str(files("lab.replay") / "mappings"))
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Text with names in braces, as (text, name) pairs; the last pair may lack its name."""
+    """Text with names in braces, as pairs (text, name); the last pair may have no name."""
 
     parts: tuple[tuple[str, str | None], ...]
 
     @property
     def names(self) -> list[str]:
-        """The fields and columns it needs."""
+        """The names of its fields and columns."""
         return [name for _, name in self.parts if name is not None]
 
     @property
     def sole_name(self) -> str | None:
-        """The name, when the template is nothing else."""
-        alone = len(self.parts) == 1 and not self.parts[0][0]
-        return self.parts[0][1] if alone else None
+        """The name, if the template consists of one name only."""
+        is_name = len(self.parts) == 1 and not self.parts[0][0]
+        return self.parts[0][1] if is_name else None
 
 
 def _template(text: object) -> Template:
@@ -92,15 +92,15 @@ def _one_character(text: str) -> str:
 
 type Text = Annotated[Template, BeforeValidator(_template)]
 type Condition = dict[str, Annotated[frozenset[str], BeforeValidator(_several)]]
-"""Names, each with the values that satisfy it; all must be satisfied."""
+"""Names with the values that satisfy them; all must be satisfied."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-class LogForm(_Part):
-    """How the file is written. An empty cell and the marks in ``missing`` hold no value."""
+class LogFormat(_Part):
+    """The format of the file. An empty cell and the texts in ``missing`` count as no value."""
 
     format: Literal["csv", "jsonl"]
     delimiter: Annotated[str, AfterValidator(_one_character)] = ","
@@ -108,7 +108,7 @@ class LogForm(_Part):
 
 
 class LogTime(_Part):
-    """The column that says when a row was written; ``format`` is iso or strptime's."""
+    """The column with the time of a row; ``format`` is ``iso``, or a format of strptime."""
 
     column: str
     format: str
@@ -116,11 +116,11 @@ class LogTime(_Part):
 
 
 class Value(_Part):
-    """A column under a name of ours, translated by a table.
+    """A named column, whose values may be translated by a table.
 
-    ``default`` stands in for what is missing or not in the table; without one, what is missing
-    stays missing and a value outside the table refuses its row. A value that the table translates
-    to nothing is missing, whatever the default.
+    ``default`` replaces missing values and values that are not in the table. Without a default, the
+    former stay missing, and the latter cause their row to be refused. A value that the table
+    translates to an empty text is missing, whatever the default.
     """
 
     column: str
@@ -129,7 +129,7 @@ class Value(_Part):
 
     @property
     def outcomes(self) -> list[str] | None:
-        """Everything it can say, when a table limits it."""
+        """All possible values, if a table limits them."""
         if self.values is None:
             return None
         default = [] if self.default is None else [self.default]
@@ -137,7 +137,7 @@ class Value(_Part):
 
 
 class Request(_Part):
-    """The first row of a ticket, as a support request. ``occurred_at`` names a column."""
+    """How the first row of a ticket becomes a request. ``occurred_at`` names a column."""
 
     account_id: Text
     requester_id: Text
@@ -152,16 +152,16 @@ class Request(_Part):
 
     @cached_property
     def templates(self) -> dict[str, Template]:
-        """The attributes that are written from a row."""
+        """The attributes that come from a row."""
         return {name: value for name, value in self if isinstance(value, Template)}
 
 
 class Fact(_Part):
-    """A row that satisfies ``is``, when ``was`` held before it and ``was_not`` did not.
+    """A fact of each row that satisfies ``is``, if ``was`` held before it and ``was_not`` did not.
 
-    What was is what the ticket's rows before it said last; on the first row nothing was. ``at``
-    names a column with the fact's own instant: a row without one does not tell the fact, and no
-    instant tells it twice. ``once`` tells the first such row of a ticket only.
+    The state before is that of the ticket's earlier rows; before the first row it is empty. ``at``
+    names a column with the fact's own time: a row without it has no such fact, and one time gives
+    one fact. With ``once``, only the first such row of a ticket counts.
     """
 
     fact: FactType
@@ -174,23 +174,23 @@ class Fact(_Part):
     waiting_for: str | None = None
 
     @model_validator(mode="after")
-    def _is_told_by_something(self) -> Self:
+    def _has_a_condition(self) -> Self:
         if not self.is_ and self.at is None:
-            raise ValueError("needs `is`, or a column in `at`: else every row tells it")
+            raise ValueError("needs `is`, or a column in `at`: else every row has this fact")
         return self
 
     @property
     def conditions(self) -> Iterator[tuple[str, str, frozenset[str]]]:
-        """Each condition: the clause, the name it asks for, the values it takes."""
+        """Each condition: its clause, name and allowed values."""
         for clause, condition in (("is", self.is_), ("was", self.was), ("was_not", self.was_not)):
             for name, values in condition.items():
                 yield clause, name, values
 
 
 class Mapping(_Part):
-    """Everything needed to read one log."""
+    """A whole mapping."""
 
-    log: LogForm
+    log: LogFormat
     source: str
     ticket: str
     time: LogTime
@@ -202,7 +202,7 @@ class Mapping(_Part):
 
     @property
     def names(self) -> Iterator[tuple[KeyPath, str]]:
-        """Each use of a field or column by name, with its place in the mapping."""
+        """Each use of a field or column, with its place in the mapping."""
         for attribute, template in self.request.templates.items():
             for name in template.names:
                 yield ("request", attribute), name
@@ -212,7 +212,7 @@ class Mapping(_Part):
 
     @property
     def columns(self) -> Iterator[tuple[KeyPath, str]]:
-        """Each column that is asked for, with its place in the mapping."""
+        """Each required column, with its place in the mapping."""
         yield ("ticket",), self.ticket
         yield ("time", "column"), self.time.column
         if self.request.occurred_at is not None:
@@ -227,7 +227,7 @@ class Mapping(_Part):
                 yield path, name
 
     def check(self, columns: Collection[str] | None = None) -> None:
-        """Refuse a mapping that contradicts itself, or asks for what is not among ``columns``.
+        """Refuse a mapping that contradicts itself, or needs a column that is not in ``columns``.
 
         Raises Refused with every fault that is found.
         """
@@ -240,7 +240,7 @@ class Mapping(_Part):
             raise _refused(self._document, faults)
 
     def placed(self, document: YamlDocument) -> "Mapping":
-        """Remember where each part was typed."""
+        """Keep the places of all parts."""
         self._document = document
         return self
 
@@ -256,33 +256,33 @@ _SAMPLE = {
     "subject": "",
     "occurred_at": "2020-01-01T00:00:00Z",
 }
-"""A request without fault, to try single attributes in."""
+"""A valid request, in which single attributes are tried."""
 
 
 def find_mapping(name: str) -> Path:
-    """Find one of our mappings by its name, or any by its path; raises Refused."""
+    """Find a shipped mapping by its name, or any mapping by its path. Raises Refused."""
     shipped = {file.stem: file for file in _SHIPPED.glob("*.yaml")}
     file = shipped.get(name, Path(name))
     if not file.is_file():
         hint = did_you_mean(name, list(shipped))
-        raise Refused((Place(name, 1, 1), f"no such file, nor a mapping of ours; {hint}"))
+        raise Refused((Place(name, 1, 1), f"no such file, nor a shipped mapping; {hint}"))
     return file
 
 
 def load(file: Path) -> Mapping:
-    """Read and check a mapping; raises Refused with every fault that shows without a log."""
+    """Read and check a mapping. Raises Refused with every fault that does not depend on a log."""
     mapping = parse(file)
     mapping.check()
     return mapping
 
 
 def parse(file: Path) -> Mapping:
-    """Read a mapping, to be checked with the log's columns; raises Refused if it has no shape."""
+    """Read a mapping, not yet checked with a log's columns. Raises Refused if it is malformed."""
     document = read_yaml(file)
     try:
         return Mapping.model_validate(document.content).placed(document)
     except ValidationError as e:
-        raise _refused(document, _misshapen(e)) from e
+        raise _refused(document, _malformed(e)) from e
 
 
 def _refused(document: YamlDocument, faults: Iterable[Fault]) -> Refused:
@@ -290,8 +290,8 @@ def _refused(document: YamlDocument, faults: Iterable[Fault]) -> Refused:
     return Refused(*sorted(placed, key=lambda fault: (fault[0].line, fault[0].column, fault[1])))
 
 
-def _misshapen(error: ValidationError) -> Iterator[Fault]:
-    """Name what pydantic found; a key that is misspelt is not also said to be missing."""
+def _malformed(error: ValidationError) -> Iterator[Fault]:
+    """Describe pydantic's errors; a misspelt key is not also reported as missing."""
     found: list[Any] = error.errors(include_url=False)
     misspelt = {fault["loc"][:-1] for fault in found if fault["type"] == "extra_forbidden"}
     for fault in found:
@@ -301,24 +301,24 @@ def _misshapen(error: ValidationError) -> Iterator[Fault]:
 
 
 def _path_of(loc: KeyPath) -> KeyPath:
-    """Leave out what pydantic adds to a place: the arm of a union, the key of a table."""
+    """Remove the parts that pydantic adds to a path."""
     return tuple(part for part in loc if part != "[key]")
 
 
 def _describe(fault: Any, path: KeyPath) -> str:  # noqa: ANN401 - pydantic's own record
     key = str(path[-1]) if path else "the mapping"
-    told = describe_error({**fault, "loc": path}, keys_at(Mapping, path))
+    text = describe_error({**fault, "loc": path}, keys_at(Mapping, path))
     match fault["type"]:
         case "extra_forbidden" | "missing":
-            return told
+            return text
         case "literal_error":
-            return f"{key} {told}"
+            return f"{key} {text}"
         case _:
-            return f"{key}: {told}"
+            return f"{key}: {text}"
 
 
 def _conditions(mapping: Mapping) -> Iterator[Fault]:
-    """Find values that their tables never give: the fact would never be told."""
+    """Find values that no table leads to, so that the condition could never hold."""
     for index, fact in enumerate(mapping.facts):
         for clause, name, values in fact.conditions:
             outcomes = mapping.fields[name].outcomes if name in mapping.fields else None
@@ -328,7 +328,7 @@ def _conditions(mapping: Mapping) -> Iterator[Fault]:
 
 
 def _request(mapping: Mapping) -> Iterator[Fault]:
-    """Try what a constant or a table will say on the request's own rules."""
+    """Validate the constants and table values of the request."""
     for attribute, template in mapping.request.templates.items():
         for path, text in _constants(mapping, attribute, template):
             try:
@@ -353,7 +353,7 @@ def _constants(
 
 
 def _facts(mapping: Mapping) -> Iterator[Fault]:
-    """Try each fact's constants on the rules of a later fact."""
+    """Validate the constants of each fact."""
     for index, fact in enumerate(mapping.facts):
         sample = {
             "source": mapping.source,

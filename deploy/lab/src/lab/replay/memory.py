@@ -1,4 +1,4 @@
-"""Watches how much memory the services of a stack take, through restarts."""
+"""Samples the memory of a stack's services, through restarts."""
 
 import asyncio
 from collections import defaultdict
@@ -20,7 +20,7 @@ _MIB: Final = 1024 * 1024
 
 
 class MemoryWatch:
-    """Samples while its block lasts. ``run`` is the folder where the stack keeps its processes."""
+    """Samples during its block. ``run`` is the folder of the stack's process records."""
 
     def __init__(self, run: Path) -> None:
         self._run = run
@@ -29,19 +29,19 @@ class MemoryWatch:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Start sampling."""
         self._task = asyncio.create_task(self._watch(), name="memory watch")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End, with a last sample."""
+        """Stop, with a last sample."""
         self._over.set()
         if self._task is not None:
             await self._task
 
     @property
     def found(self) -> dict[str, Memory]:
-        """What was seen so far, a service."""
+        """The samples so far, by service."""
         return {
             name: Memory(max_mib=max(samples), samples_mib=samples)
             for name, samples in self._samples.items()
@@ -49,11 +49,11 @@ class MemoryWatch:
 
     async def _watch(self) -> None:
         while not self._over.is_set():
-            self._look()
+            self._sample()
             await wait_at_most(self._over.wait(), _EVERY_S)
-        self._look()
+        self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         for name in SERVICES:
             with suppress(psutil.NoSuchProcess):
                 running = find(self._run, name)

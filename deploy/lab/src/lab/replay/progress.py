@@ -1,4 +1,4 @@
-"""How far a replay is: a bar on a terminal, a line now and then in a pipe or a log."""
+"""The progress of a replay: a bar on a terminal, else a line every ten seconds."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ _LINE_EVERY_S: Final = 10.0
 
 @contextmanager
 def shown(console: Console, name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress while the block lasts; call what it yields with how many more are done."""
+    """Show progress during the block; the yielded function takes the number of further items."""
     if not console.is_terminal:
         yield _Lines(console, name, total).advance
         return
@@ -42,22 +42,22 @@ class _Lines:
         self._name = name
         self._total = total
         self._done = 0
-        self._say()
+        self._print()
 
     def advance(self, count: int) -> None:
-        """Count, and print a line when all are done, or the last one is long ago."""
+        """Count, and print a line if all are done, or the last line is ten seconds old."""
         self._done += count
-        if self._done == self._total or elapsed_s(self._said_at_s) > _LINE_EVERY_S:
-            self._say()
+        if self._done == self._total or elapsed_s(self._printed_at_s) > _LINE_EVERY_S:
+            self._print()
 
-    def _say(self) -> None:
-        self._said_at_s = elapsed_s()
+    def _print(self) -> None:
+        self._printed_at_s = elapsed_s()
         line = f"{self._name}: {self._done:,} of {self._total:,} documents"
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Rate(ProgressColumn):
-    """Documents a second, over the last steps."""
+    """Documents per second, over the last steps."""
 
     @override
     def render(self, task: Task) -> Text:

@@ -1,6 +1,6 @@
-"""Reads a log row by row, packed or not, and says of each bad row where it is and why.
+"""Reads a log row by row, compressed or not.
 
-A row that cannot be read is handed over as a refusal: the rows after it are read all the same.
+A row that cannot be read gives a refusal with its place and reason; reading continues after it.
 """
 
 import csv
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 
-from lab.replay.mapping import LogForm
+from lab.replay.mapping import LogFormat
 from shared.basics.errors import Poison
 from shared.events.codec import read_json
 
@@ -21,13 +21,13 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _CELL_CHARACTERS_MAX = 1_000_000
 
 
-class LogUnreadable(Exception):  # noqa: N818 - the fault in two words
+class LogUnreadable(Exception):  # noqa: N818 - the name states the fault
     """The file itself is missing or damaged; the text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells that hold a value, by column. ``line`` counts from 1, the header included."""
+    """The cells with a value, by column. ``line`` counts from 1, the header included."""
 
     line: int
     cells: dict[str, str]
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that is left out."""
+    """A bad row, and why."""
 
     line: int
     column: str | None
@@ -43,12 +43,12 @@ class Refusal:
 
 
 class LogReader:
-    """One log. ``columns`` holds those seen so far: in JSON lines each row may bring more.
+    """Reads one log. ``columns`` has the columns so far; in JSON lines each row may add some.
 
-    With ``wanted``, rows hold no other cells, and what is wrong with other columns is no fault.
+    With ``wanted``, other columns are ignored, their faults included.
     """
 
-    def __init__(self, file: Path, form: LogForm, wanted: Collection[str] | None = None) -> None:
+    def __init__(self, file: Path, form: LogFormat, wanted: Collection[str] | None = None) -> None:
         self._file = file
         self._form = form
         self._wanted = wanted
@@ -56,22 +56,22 @@ class LogReader:
         self.columns: set[str] = set()
 
     def rows(self) -> Iterator[Row | Refusal]:
-        """Read every row in order; raises LogUnreadable."""
+        """Read every row in order. Raises LogUnreadable."""
         try:
             with self._file.open("rb") as plain:
-                packed = plain.peek(2)[:2] == _GZIP_MAGIC
-                binary = gzip.GzipFile(fileobj=plain) if packed else plain
+                compressed = plain.peek(2)[:2] == _GZIP_MAGIC
+                binary = gzip.GzipFile(fileobj=plain) if compressed else plain
                 if self._form.format == "jsonl":
                     yield from self._json_rows(binary)
                 else:
                     yield from self._csv_rows(binary)
         except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-            raise LogUnreadable(f"{self._file} is damaged: {e}; fetch it again") from e
+            raise LogUnreadable(f"{self._file} is damaged: {e}; download it again") from e
         except OSError as e:
             raise LogUnreadable(f"{self._file} cannot be read: {e.strerror}") from e
 
     def _csv_rows(self, binary: BufferedReader | gzip.GzipFile) -> Iterator[Row | Refusal]:
-        # A byte that is not UTF-8 becomes a lone surrogate, so that its cell can be named.
+        # A byte that is not UTF-8 becomes a lone surrogate, so that its column can be reported.
         with TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline="") as text:
             csv.field_size_limit(_CELL_CHARACTERS_MAX)
             records = csv.reader(text, delimiter=self._form.delimiter, strict=True)
@@ -143,7 +143,7 @@ class LogReader:
             yield Row(line, held)
 
     def _flat(self, document: dict[str, object], prefix: str) -> Iterator[tuple[str, str]]:
-        """Name what is nested by its path (``user.id``); a list is no cell and is left out."""
+        """Flatten nested objects to names such as ``user.id``; lists are ignored."""
         for key, value in document.items():
             match value:
                 case dict():

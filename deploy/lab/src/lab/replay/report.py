@@ -1,4 +1,4 @@
-"""What a replay came to, for people in a table and for machines as JSON."""
+"""The report of a replay, as a table and as JSON."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel
 from rich.table import Table
 
-from lab.proof.tables import Books
+from lab.proof.published import PublishedFacts
+from lab.proof.tables import DatabaseState
 from lab.proof.verdict import Verdict
-from lab.proof.wire import Wire
 from lab.replay.log import Log
 from shared.events import TicketAccepted
 
@@ -18,32 +18,32 @@ _SHOWN_MAX = 20
 
 
 class Rows(BaseModel):
-    """Every row of the log, each counted once: told + no_news + refused + left_out = read."""
+    """Counts of the log's rows: ``read`` is the sum of the other four."""
 
     read: int
-    told: int
-    no_news: int
+    with_documents: int
+    without_documents: int
     refused: int
     left_out: int
     refusals: list[str]
 
 
 class Found(BaseModel):
-    """How many, and the first of them in words."""
+    """The number of faults, and the text of the first."""
 
     count: int
     first: list[str]
 
 
 class Claims(BaseModel):
-    """Requests that claimed to be business-critical, and those whose clock started as standard."""
+    """Requests that claimed to be business-critical, and those that were classified as standard."""
 
     made: int
     started_as_standard: int
 
 
 class Pace(BaseModel):
-    """How fast it went. Events are rows of the log; documents are what was sent of them."""
+    """Throughput: events are rows of the log, documents what was sent."""
 
     seconds: float
     events_per_s: float
@@ -52,14 +52,14 @@ class Pace(BaseModel):
 
 
 class Memory(BaseModel):
-    """Resident memory of one service in MiB, a sample every few seconds."""
+    """Resident memory of one service in MiB, with samples every two seconds."""
 
     max_mib: float
     samples_mib: list[float]
 
 
 class Report(BaseModel):
-    """The whole account."""
+    """The whole report."""
 
     log: str
     mapping: str
@@ -69,7 +69,7 @@ class Report(BaseModel):
     tickets: int
     claims: Claims
     published: dict[str, int]
-    repeated_on_the_wire: dict[str, int]
+    repeated_records: dict[str, int]
     dead_letters: dict[str, int]
     clocks: dict[str, int]
     tickets_waiting: int
@@ -83,18 +83,19 @@ class Report(BaseModel):
 
     @property
     def is_whole(self) -> bool:
-        """Nothing was lost and nothing doubled."""
+        """Whether nothing was lost and nothing doubled."""
         return self.lost.count == self.doubled.count == 0
 
     def table(self) -> Table:
-        """Lay the account out for a terminal."""
+        """Return the report as a table."""
         table = Table(title=f"{self.log} by {self.mapping}", show_header=False, title_style="bold")
         table.add_column(style="dim")
         table.add_column()
         rows = self.rows
         table.add_row(
             "rows",
-            f"{rows.read:,}: {rows.told:,} told, {rows.no_news:,} no news,"
+            f"{rows.read:,}: {rows.with_documents:,} with documents,"
+            f" {rows.without_documents:,} without,"
             f" {rows.refused:,} refused, {rows.left_out:,} left out",
         )
         table.add_row("sent", listed(self.sent))
@@ -108,7 +109,7 @@ class Report(BaseModel):
         table.add_row("clocks", listed(self.clocks))
         table.add_row("mails", listed(self.deliveries))
         table.add_row("dead letters", listed(self.dead_letters))
-        table.add_row("repeated on the wire", listed(self.repeated_on_the_wire))
+        table.add_row("repeated records", listed(self.repeated_records))
         table.add_row("lost", f"{self.lost.count:,}")
         table.add_row("doubled", f"{self.doubled.count:,}")
         table.add_row(
@@ -124,10 +125,10 @@ class Report(BaseModel):
         return table
 
 
-def report_on(  # noqa: PLR0913 - each is a source of its own
+def report_on(  # noqa: PLR0913 - the parts of the report
     log: Log,
-    wire: Wire,
-    books: Books,
+    published: PublishedFacts,
+    state: DatabaseState,
     verdict: Verdict,
     *,
     mapping: str,
@@ -136,38 +137,38 @@ def report_on(  # noqa: PLR0913 - each is a source of its own
     memory: dict[str, Memory],
     state_digests: dict[str, str],
 ) -> Report:
-    """Put the account together."""
+    """Make the report."""
     return Report(
         log=log.file.name,
         mapping=mapping,
         speed=speed,
         rows=Rows(
             read=log.rows,
-            told=log.rows_telling,
-            no_news=log.rows_no_news,
+            with_documents=log.rows_with_documents,
+            without_documents=log.rows_without_documents,
             refused=log.refused,
             left_out=log.rows_left_out,
             refusals=log.refusals[:_SHOWN_MAX],
         ),
         sent=log.sent,
-        tickets=len(books.tickets),
-        claims=_claims(wire),
-        published=_counted(fact.type for fact in wire.facts.values()),
-        repeated_on_the_wire=dict(wire.repeats),
-        dead_letters=dict(wire.dead_letters),
-        clocks=_counted(f"{c.state}, {c.broken}" if c.broken else c.state for c in books.clocks),
-        tickets_waiting=sum(ticket.waiting for ticket in books.routed),
-        deliveries=_counted(books.deliveries.values()),
+        tickets=len(state.tickets),
+        claims=_claims(published),
+        published=_counted(fact.type for fact in published.facts.values()),
+        repeated_records=dict(published.repeats),
+        dead_letters=dict(published.dead_letters),
+        clocks=_counted(f"{c.state}, {c.broken}" if c.broken else c.state for c in state.clocks),
+        tickets_waiting=sum(ticket.waiting for ticket in state.routed),
+        deliveries=_counted(state.deliveries.values()),
         lost=_found(verdict.lost),
         doubled=_found(verdict.doubled),
         pace=Pace(
             seconds=seconds,
             events_per_s=(log.rows - log.rows_left_out) / seconds,
-            documents_per_s=len(log.told) / seconds,
-            facts_per_s=len(wire.facts) / seconds,
+            documents_per_s=len(log.documents) / seconds,
+            facts_per_s=len(published.facts) / seconds,
         ),
         memory=memory,
-        facts_digest=wire.digest,
+        facts_digest=published.digest,
         state_digests=state_digests,
     )
 
@@ -176,8 +177,8 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def _claims(wire: Wire) -> Claims:
-    accepted = [fact.about for fact in wire.of_type(TicketAccepted.type)]
+def _claims(published: PublishedFacts) -> Claims:
+    accepted = [fact.about for fact in published.of_type(TicketAccepted.type)]
     made = [about for about in accepted if about["claimed_severity"] == "business_critical"]
     standard = sum(about["severity"] == "standard" for about in made)
     return Claims(made=len(made), started_as_standard=standard)
@@ -188,5 +189,5 @@ def _found(lines: Sequence[str]) -> Found:
 
 
 def listed(counts: dict[str, int]) -> str:
-    """Write counts in a line."""
+    """Format counts in a line."""
     return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none"

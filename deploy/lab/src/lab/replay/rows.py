@@ -1,7 +1,6 @@
 """Turns the rows of a log into the documents that upstream would have sent, by a mapping.
 
-Pure: rows in, documents out. Rows of one ticket must come in the order they were written: one that
-goes back in time is refused.
+Pure: rows in, documents out. Rows of one ticket must be in order of time; others are refused.
 """
 
 from collections import Counter
@@ -17,16 +16,16 @@ from lab.replay.mapping import Fact, Mapping, Template
 from lab.replay.reader import Refusal, Row
 from shared.events import INBOUND, Inbound, LaterFact
 
-__all__ = ["Interpreter", "Told"]
+__all__ = ["Interpreter", "LogDocument"]
 
-_TIE = timedelta(microseconds=1)
-"""Facts of one ticket at one logged instant keep the file's order by this much of distance: the
-least that the services tell apart, and too little to show in a due time."""
+_MIN_DISTANCE = timedelta(microseconds=1)
+"""The distance between facts of one ticket with the same logged time, which keeps their order: the
+smallest that the services distinguish, and too small to matter for due times."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A document, and when and in which line the log tells it."""
+class LogDocument:
+    """A document, with the time and the line of its row."""
 
     at: datetime
     line: int
@@ -34,36 +33,36 @@ class Told:
 
     @property
     def kind(self) -> str:
-        """Name what is told: a request, or which fact."""
+        """``request``, or the type of the fact."""
         return self.document.type if isinstance(self.document, LaterFact) else "request"
 
 
 @dataclass(slots=True)
 class _Ticket:
-    """What a ticket's rows have said: ``told`` holds rules, those with ``at`` by their instant."""
+    """A ticket's state after its rows so far; ``done`` has the keys of its facts."""
 
     created: datetime
     written_at: datetime
     was: dict[str, str] = field(default_factory=dict)
-    told: set[tuple[int, datetime | None]] = field(default_factory=set)
+    done: set[tuple[int, datetime | None]] = field(default_factory=set)
     taken: set[datetime] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
-class _Happened:
-    """A fact that a row tells: by which rule, and at which instant."""
+class _MatchedFact:
+    """A fact of a row: the number of its rule, and its time."""
 
     rule: int
     fact: Fact
     at: datetime
 
     @property
-    def told(self) -> tuple[int, datetime | None]:
-        """By what it is known again."""
+    def key(self) -> tuple[int, datetime | None]:
+        """Identifies the fact: the rule, and its time if the rule names one."""
         return self.rule, None if self.fact.once or self.fact.at is None else self.at
 
 
-class _Unfit(Exception):  # noqa: N818 - private; becomes a Refusal
+class _BadCell(Exception):  # noqa: N818 - private; becomes a Refusal
     def __init__(self, column: str, reason: str) -> None:
         self.column = column
         self.reason = reason
@@ -82,13 +81,13 @@ def _instant(text: str, form: str, zone: str | None) -> datetime:
 def _parsed(text: str, form: str) -> datetime:
     if form == "iso":
         return datetime.fromisoformat(text)
-    return datetime.strptime(text, form)  # noqa: DTZ007 - the caller sees to the zone
+    return datetime.strptime(text, form)  # noqa: DTZ007 - the caller adds the zone
 
 
 class Interpreter:
-    """Reads rows by one mapping, remembering of each ticket what its rows said last.
+    """Reads rows by one mapping, and keeps the state of each ticket.
 
-    With ``tickets_max``, only the first so many tickets are told.
+    With ``tickets_max``, rows of further tickets are left out.
     """
 
     def __init__(self, mapping: Mapping, *, tickets_max: int | None = None) -> None:
@@ -97,42 +96,42 @@ class Interpreter:
         self._watched = {name for fact in mapping.facts for _, name, _ in fact.conditions}
         self._tickets: dict[str, _Ticket] = {}
 
-    def tell(self, row: Row) -> list[Told] | Refusal | None:
-        """Say what a row tells: no news is an empty list, a ticket too many None."""
+    def interpret(self, row: Row) -> list[LogDocument] | Refusal | None:
+        """Return the documents of a row, maybe none; None if its ticket is left out."""
         try:
-            return self._tell(row)
-        except _Unfit as e:
+            return self._print_log(row)
+        except _BadCell as e:
             return Refusal(row.line, e.column, e.reason)
 
-    def moment_of(self, row: Row) -> datetime | None:
-        """Say when a row was written; None where it does not say."""
+    def time_of(self, row: Row) -> datetime | None:
+        """Return the time of a row; None if it has none."""
         try:
             return self._moment(row, self._mapping.time.column)
-        except _Unfit:
+        except _BadCell:
             return None
 
-    def _tell(self, row: Row) -> list[Told] | None:
+    def _print_log(self, row: Row) -> list[LogDocument] | None:
         reference = self._cell(row, self._mapping.ticket)
         known = self._tickets.get(reference)
         if known is None and len(self._tickets) == self._tickets_max:
             return None
         at = self._moment(row, self._mapping.time.column)
         now = {name: self._value(row, name) for name in self._watched}
-        told = [] if known else [Told(at, row.line, self._request(row, reference, at))]
-        ticket = known or _Ticket(told[0].document.occurred_at, at)
+        documents = [] if known else [LogDocument(at, row.line, self._request(row, reference, at))]
+        ticket = known or _Ticket(documents[0].document.occurred_at, at)
         self._refuse_back_in_time(ticket, at)
-        happened = list(self._happened(row, ticket, now, at))
-        taken, facts = self._facts(row, reference, ticket, happened)
-        told += [
-            Told(max(at, each.at), row.line, fact)
-            for each, fact in zip(happened, facts, strict=True)
+        matched = list(self._matched_facts(row, ticket, now, at))
+        taken, facts = self._facts(row, reference, ticket, matched)
+        documents += [
+            LogDocument(max(at, each.at), row.line, fact)
+            for each, fact in zip(matched, facts, strict=True)
         ]
         ticket.written_at = at
         ticket.was |= {name: value for name, value in now.items() if value is not None}
-        ticket.told |= {each.told for each in happened}
+        ticket.done |= {each.key for each in matched}
         ticket.taken |= taken
         self._tickets[reference] = ticket
-        return told
+        return documents
 
     def _refuse_back_in_time(self, ticket: _Ticket, at: datetime) -> None:
         if at < ticket.created:
@@ -141,20 +140,20 @@ class Interpreter:
             reason = "goes back behind the ticket's row before it; replay the log with --sort"
         else:
             return
-        raise _Unfit(self._mapping.time.column, reason)
+        raise _BadCell(self._mapping.time.column, reason)
 
-    def _happened(
+    def _matched_facts(
         self, row: Row, ticket: _Ticket, now: dict[str, str | None], at: datetime
-    ) -> Iterator[_Happened]:
+    ) -> Iterator[_MatchedFact]:
         for rule, fact in enumerate(self._mapping.facts):
             if not _holds(fact, now, ticket.was) or (fact.at and fact.at not in row.cells):
                 continue
-            happened = _Happened(rule, fact, self._moment(row, fact.at) if fact.at else at)
-            if (fact.once or fact.at) and happened.told in ticket.told:
+            matched = _MatchedFact(rule, fact, self._moment(row, fact.at) if fact.at else at)
+            if (fact.once or fact.at) and matched.key in ticket.done:
                 continue
-            if fact.at and happened.at < ticket.created:
-                raise _Unfit(fact.at, "lies before the ticket's create date; correct one of them")
-            yield happened
+            if fact.at and matched.at < ticket.created:
+                raise _BadCell(fact.at, "lies before the ticket's create date; correct one of them")
+            yield matched
 
     def _request(self, row: Row, reference: str, at: datetime) -> Inbound:
         request = self._mapping.request
@@ -173,16 +172,16 @@ class Interpreter:
         )
 
     def _facts(
-        self, row: Row, reference: str, ticket: _Ticket, happened: list[_Happened]
+        self, row: Row, reference: str, ticket: _Ticket, matched: list[_MatchedFact]
     ) -> tuple[set[datetime], list[Inbound]]:
-        """Write the facts of a row, each at an instant that no other fact of the ticket has."""
+        """Make the facts of a row, each with a time that no other fact of the ticket has."""
         taken = {ticket.created}
         named: Counter[str] = Counter()
         facts = []
-        for each in happened:
+        for each in matched:
             at, name = each.at, f"{row.line}/{each.fact.fact}"
             while at in taken or at in ticket.taken:
-                at += _TIE
+                at += _MIN_DISTANCE
             taken.add(at)
             named[name] += 1
             facts.append(
@@ -206,10 +205,10 @@ class Interpreter:
         except ValidationError as e:
             fault = e.errors(include_url=False)[0]
             attribute = str(fault["loc"][-1])
-            raise _Unfit(self._column_of(attribute), f"{attribute}: {fault['msg']}") from e
+            raise _BadCell(self._column_of(attribute), f"{attribute}: {fault['msg']}") from e
 
     def _column_of(self, attribute: str) -> str:
-        """Name the columns that an attribute of a document was made of."""
+        """Return the columns from which an attribute of a document comes."""
         template = self._mapping.request.templates.get(attribute)
         if template is None:
             time = self._mapping.request.occurred_at or self._mapping.time.column
@@ -220,7 +219,7 @@ class Interpreter:
     def _cell(self, row: Row, column: str) -> str:
         cell = row.cells.get(column)
         if cell is None:
-            raise _Unfit(column, "holds no value")
+            raise _BadCell(column, "holds no value")
         return cell
 
     def _moment(self, row: Row, column: str) -> datetime:
@@ -229,8 +228,8 @@ class Interpreter:
         try:
             return _instant(cell, time.format, time.zone)
         except (ValueError, OverflowError) as e:
-            reason = f"{cell!r} is no time in the format {time.format}"
-            raise _Unfit(column, f"{reason}: {e}") from e
+            reason = f"{cell!r} is not a time in the format {time.format}"
+            raise _BadCell(column, f"{reason}: {e}") from e
 
     def _value(self, row: Row, name: str) -> str | None:
         value = self._mapping.fields.get(name)
@@ -241,7 +240,7 @@ class Interpreter:
             return value.default if cell is None else cell
         found = value.values.get(cell, value.default) if cell is not None else value.default
         if found is None and cell is not None:
-            raise _Unfit(value.column, f"{cell!r} is not in the table of {name}; add it there")
+            raise _BadCell(value.column, f"{cell!r} is not in the table of {name}; add it there")
         return found or None
 
     def _text(self, row: Row, template: Template) -> str:
@@ -251,7 +250,7 @@ class Interpreter:
             if name is not None:
                 value = self._value(row, name)
                 if value is None:
-                    raise _Unfit(name, "holds no value; a field may give it a default")
+                    raise _BadCell(name, "holds no value; a field may give it a default")
                 written += value
         return written
 

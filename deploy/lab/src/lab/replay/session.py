@@ -1,4 +1,4 @@
-"""One replay through a running stack: a roster with room for all, the log, and the proof."""
+"""One replay on a running stack: lists accounts and a specialist, sends the log, verifies."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,20 +9,20 @@ from uuid import uuid5
 
 from devstack.addresses import Addresses
 from devstack.databases import DATABASES
-from lab.proof.patience import patiently
+from lab.broker import Broker, Offsets
 from lab.proof.pipeline import Pipeline
+from lab.proof.published import DEAD_LETTER_TOPICS, FACT_TOPICS, PublishedFacts, read_published
+from lab.proof.retry import with_retry
 from lab.proof.tables import Tables
-from lab.proof.verdict import judge
-from lab.proof.wire import DEAD_LETTER_TOPICS, FACT_TOPICS, Wire, read_wire
+from lab.proof.verdict import verify
 from lab.replay.log import Log
 from lab.replay.memory import MemoryWatch
-from lab.replay.pick_up import Specialists, specialists
-from lab.replay.play import Player
 from lab.replay.report import Report, report_on
-from premium.accounts.publication import records
-from premium.broker import Broker, Offsets
+from lab.replay.runner import ReplayRunner
+from lab.replay.specialists import Specialists, specialists
+from premium.accounts.topic import records
 from premium.errors import CommandError
-from premium.listings import listing
+from premium.topics import compacted_record
 from shared.basics.clock import elapsed_s
 from shared.events import NAMESPACE, Envelope, SpecialistListed
 from shared.platform.publisher import Publisher
@@ -40,12 +40,12 @@ _PEOPLE: Final = (
         auto_ring=True,
     ),
 )
-"""One, with room for any log: of several, who takes what would depend on the order of work."""
+"""One specialist with capacity for any log: among several, assignments would depend on timing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a replay works with."""
+    """The connections of a replay."""
 
     broker: Broker
     tables: Tables
@@ -56,14 +56,14 @@ class Session:
     async def run(
         self, log: Log, *, mapping: str, speed: float, advance: Callable[[int], None]
     ) -> Report:
-        """Replay a log and prove what became of it. Raises CommandError, Stuck, Transient."""
-        await self._demand_empty()
-        since = await patiently(self._ends)
+        """Replay a log and verify the result. Raises CommandError, Stuck, Transient."""
+        await self._require_empty()
+        since = await with_retry(self._ends)
         await self._list_accounts(log)
-        await self._list_people(log.told[0].at)
+        await self._list_people(log.documents[0].at)
         if speed:
             await self.specialists.assign_directly()
-        player = Player(
+        runner = ReplayRunner(
             publisher=self.publisher,
             tables=self.tables,
             pipeline=Pipeline(self.broker, self.tables),
@@ -72,53 +72,53 @@ class Session:
         )
         started = elapsed_s()
         async with self.watch:
-            await player.play(log.told, speed=speed)
+            await runner.run(log.documents, speed=speed)
         seconds = elapsed_s(started)
-        wire = await patiently(lambda: self._read(since))
-        books = await patiently(self.tables.books)
+        published = await with_retry(lambda: self._read(since))
+        state = await with_retry(self.tables.state)
         return report_on(
             log,
-            wire,
-            books,
-            judge((told.document for told in log.told), wire, books),
+            published,
+            state,
+            verify((one.document for one in log.documents), published, state),
             mapping=mapping,
             speed=speed,
             seconds=seconds,
             memory=self.watch.found,
-            state_digests=await patiently(self.tables.digests),
+            state_digests=await with_retry(self.tables.digests),
         )
 
-    async def _demand_empty(self) -> None:
-        """Refuse others' tickets: moving time would break what is promised to them."""
-        tickets = await patiently(self.tables.tickets)
-        others = await patiently(
+    async def _require_empty(self) -> None:
+        """Refuse a stack with other tickets: changing time would break their promises."""
+        tickets = await with_retry(self.tables.tickets)
+        others = await with_retry(
             lambda: self.tables.specialists(besides=[one.specialist_id for one in _PEOPLE])
         )
         if tickets or others:
             raise CommandError(
-                f"a replay moves time and needs an empty stack, this one has {tickets} tickets and"
+                f"a replay changes time and needs an empty stack; this has {tickets} tickets and"
                 f" {others} specialists: leave out --here, or `premium down --wipe` first"
             )
 
     async def _list_accounts(self, log: Log) -> None:
-        """Let everybody who asks in the log be entitled, as whom the mapping says."""
+        """Publish the accounts of all requests, so that these are entitled."""
         accounts = log.accounts()
-        listed = list(records(accounts, log.told[0].at))
-        await patiently(lambda: self.publisher.publish(listed))
+        listed = list(records(accounts, log.documents[0].at))
+        await with_retry(lambda: self.publisher.publish(listed))
 
     async def _list_people(self, listed_at: datetime) -> None:
         envelopes = (
             Envelope(uuid5(NAMESPACE, one.specialist_id), "premium-replay", listed_at, one)
             for one in _PEOPLE
         )
-        records = [listing(envelope) for envelope in envelopes]
-        await patiently(lambda: self.publisher.publish(records))
+        records = [compacted_record(envelope) for envelope in envelopes]
+        await with_retry(lambda: self.publisher.publish(records))
 
     async def _ends(self) -> Offsets:
         return await self.broker.ends(_TOPICS)
 
-    async def _read(self, since: Offsets) -> Wire:
-        return await read_wire(self.broker.bootstrap, since, await self._ends())
+    async def _read(self, since: Offsets) -> PublishedFacts:
+        return await read_published(self.broker.bootstrap, since, await self._ends())
 
 
 @asynccontextmanager
@@ -127,7 +127,7 @@ async def session(addresses: Addresses, watch: MemoryWatch) -> AsyncIterator[Ses
     async with AsyncExitStack() as opened:
         tables = Tables({name: addresses.dsn(name, owner=True) for name in DATABASES})
         opened.push_async_callback(tables.stop)
-        await patiently(tables.start)
+        await with_retry(tables.start)
         broker = Broker(addresses.kafka_bootstrap)
         opened.push_async_callback(broker.close)
         publisher = Publisher(addresses.kafka_bootstrap, service="premium")

@@ -1,1 +1,1 @@
-"""Accounts from a file: who has bought Premium Support, and who of them may ask."""
+"""Accounts: which have bought Premium Support, and who in them may ask for help."""

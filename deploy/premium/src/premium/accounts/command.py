@@ -1,28 +1,28 @@
-"""`premium accounts import FILE`: entitlements from a file, looked at before they count."""
+"""`premium accounts import FILE`: publish the accounts of a file, and show intake's replies."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from premium.accounts.answers import Became
-from premium.accounts.files import read
-from premium.accounts.publication import current, publish_and_hear
+from premium.accounts.replies import Import
+from premium.accounts.topic import current, publish_and_wait
+from premium.differences import changes
 from premium.errors import CommandError
 from premium.files import checked
-from premium.listings import changes
-from premium.profile import CHECK, read_profile
-from shared.basics.errors import Poison, Transient
+from premium.interrupt import run_on_deployment
+from premium.profile import read_profile
+from shared.basics.errors import Poison
+from shared.listings import read_accounts
 
 __all__ = ["accounts"]
 
-accounts = typer.Typer(help="Tell who has bought Premium Support.", no_args_is_help=True)
+accounts = typer.Typer(help="List the accounts that bought Premium Support.", no_args_is_help=True)
 
 
 @accounts.callback()
-def _always_by_name() -> None:
-    """Keep the name of the one command needed."""
+def _keep_subcommand_name() -> None:
+    """Make typer require the name of the only subcommand."""
 
 
 @accounts.command("import")
@@ -31,40 +31,38 @@ def import_(
     *,
     dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
 ) -> None:
-    """Publish the accounts of FILE that differ from what was told last; nobody is removed.
+    """Publish the accounts of FILE that are new or changed; other accounts stay.
 
-    What intake says became of each is shown. Requests that were held, or rejected within 24 hours
-    for want of an entitlement, are judged again. Exit with 2 if FILE has a fault, with 1 if intake
-    refused an account.
+    Intake's reply about each account is shown. Requests that are held, or were rejected within the
+    last 24 hours for lack of an entitlement, are checked again. Exit with 2 if FILE has a fault,
+    with 1 if intake refused an account.
     """
-    found = checked(read, file)
+    found = checked(read_accounts, file)
     profile = read_profile()
-    try:
-        before = asyncio.run(current(profile.kafka_bootstrap, profile.topic_prefix))
-        new = [account for account in found if before.get(account.account_id) != account]
-        for line in changes(before, new):
-            typer.echo(line)
-        became = {} if dry_run or not new else asyncio.run(publish_and_hear(profile, new))
-    except Poison as e:
-        raise CommandError(f"{e.detail}") from e
-    except Transient as e:
-        raise CommandError(f"{e}; {CHECK}") from e
+    before = run_on_deployment(current(profile.kafka_bootstrap, profile.topic_prefix))
+    new = [account for account in found if before.get(account.account_id) != account]
+    for line in changes(before, new):
+        typer.echo(line)
     same = len(found) - len(new)
     if dry_run:
-        typer.echo(f"{len(new)} would change, {same} as they were")
+        typer.echo(f"{len(new)} would change, {same} unchanged")
         return
-    for account_id, one in sorted(became.items()):
-        typer.echo(f"{account_id}: {_said(one)}")
-    refused = sum(one.answer.outcome == "refused" for one in became.values())
-    typer.echo(f"{len(new) - refused} changed, {refused} refused, {same} as they were")
+    try:
+        imports = run_on_deployment(publish_and_wait(profile, new)) if new else {}
+    except Poison as e:
+        raise CommandError(f"{e.detail}") from e
+    for account_id, one in sorted(imports.items()):
+        typer.echo(f"{account_id}: {_outcome(one)}")
+    refused = sum(one.answer.outcome == "refused" for one in imports.values())
+    typer.echo(f"{len(new) - refused} changed, {refused} refused, {same} unchanged")
     if refused:
         raise typer.Exit(1)
 
 
-def _said(became: Became) -> str:
-    answer = became.answer
+def _outcome(one: Import) -> str:
+    answer = one.answer
     if answer.outcome == "refused":
         return f"refused: {answer.reason}: {answer.remedy}"
     seats = answer.seats if isinstance(answer.seats, str) else f"{answer.seats or 0:,}"
-    in_parts = f", in {became.records} records" if became.records > 1 else ""
+    in_parts = f", in {one.records} records" if one.records > 1 else ""
     return f"listed: super admins {answer.super_admins or 0:,}, seats {seats}{in_parts}"

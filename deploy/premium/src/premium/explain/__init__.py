@@ -1,1 +1,1 @@
-"""What became of a ticket's promises, told to people."""
+"""Explains a ticket: its promises, history, due times and assignment decisions."""

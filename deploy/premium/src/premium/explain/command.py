@@ -1,4 +1,4 @@
-"""`premium explain TICKET`: what was promised, what happened, what is next, and why."""
+"""`premium explain TICKET`: its promises, history, next due times, and assignment decisions."""
 
 import asyncio
 from http import HTTPStatus
@@ -12,17 +12,17 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from premium.errors import CommandError
-from premium.explain.answers import Clocks, Timeline
 from premium.explain.decisions import Decisions, decided
+from premium.explain.responses import Clocks, Timeline
 from premium.explain.view import explained
-from premium.moments import Local
 from premium.profile import CHECK, Profile, read_profile
+from premium.timestamps import Local
 from shared.events import ticket_id_of
 from shared.platform.api_keys import Keyed
 
 __all__ = ["explain", "ticket_named"]
 
-_ASK_S: Final = aiohttp.ClientTimeout(total=10)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
 def explain(
@@ -31,13 +31,13 @@ def explain(
         str | None, typer.Argument(help="with a SOURCE: the request's id there")
     ] = None,
 ) -> None:
-    """Tell what TICKET was promised, what happened, why it is due then, and why who has it."""
+    """Explain TICKET: its promises, history, due times, and who has it and why."""
     ticket_id = ticket_named(ticket, external_id)
     Console().print(asyncio.run(_explained(read_profile(), ticket_id)))
 
 
 def ticket_named(ticket: str, external_id: str | None) -> UUID:
-    """Find the id of a ticket. Raises CommandError for what names none."""
+    """Return a ticket's id, given itself or source and external id. Raises CommandError."""
     if external_id is not None:
         return ticket_id_of(ticket, external_id)
     try:
@@ -50,21 +50,21 @@ def ticket_named(ticket: str, external_id: str | None) -> UUID:
 
 
 async def _explained(profile: Profile, ticket_id: UUID) -> RenderableType:
-    async with aiohttp.ClientSession(timeout=_ASK_S) as http:
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
         monitor = _Service(http, profile, "sla-monitor", ticket_id)
-        clocks = await monitor.asked("clocks", Clocks)
-        timeline = await monitor.asked("timeline", Timeline)
+        clocks = await monitor.get("clocks", Clocks)
+        timeline = await monitor.get("timeline", Timeline)
         try:
             router = _Service(http, profile, "router", ticket_id)
-            told = await router.asked("decision", Decisions)
+            found = await router.get("decision", Decisions)
         except CommandError as e:
             return Group(explained(clocks, timeline), Text(f"\nWho has it, and why: {e}"))
         local = Local(clocks.ticket.time_zone if clocks.ticket else "UTC")
-        return Group(explained(clocks, timeline), decided(told.decisions, local))
+        return Group(explained(clocks, timeline), decided(found.decisions, local))
 
 
 class _Service:
-    """A service that knows of the ticket. Raises CommandError for whatever goes wrong."""
+    """A service's HTTP API for one ticket."""
 
     def __init__(
         self, http: aiohttp.ClientSession, profile: Profile, name: Keyed, ticket_id: UUID
@@ -74,26 +74,26 @@ class _Service:
         self._headers = profile.headers(name)
         self._place = f"{profile.url(name)}/v1/tickets/{ticket_id}"
 
-    async def asked[T: BaseModel](self, what: str, kind: type[T]) -> T:
-        """Ask for a part of what it knows."""
+    async def get[T: BaseModel](self, what: str, kind: type[T]) -> T:
+        """Get a resource of the ticket. Raises CommandError if that fails in any way."""
         place, name = f"{self._place}/{what}", self._name
         try:
             async with self._http.get(place, headers=self._headers) as answer:
-                status, told = answer.status, await answer.read()
+                status, body = answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError) as e:
             raise CommandError(
                 f"{name} does not answer at {place} ({type(e).__name__}); {CHECK}"
             ) from e
         if status == HTTPStatus.NOT_FOUND:
             raise CommandError(
-                f"{name} has heard nothing of this ticket ({place}); look for its request with"
+                f"{name} does not know this ticket ({place}); look for its request with"
                 " `premium redrive intake --list`"
             )
         if status != HTTPStatus.OK:
             raise CommandError(f"{name} answers {status}; see its log")
         try:
-            return kind.model_validate_json(told)
+            return kind.model_validate_json(body)
         except ValidationError:
             raise CommandError(
-                f"{name} answers what this command cannot read: both must be of one version"
+                f"cannot read {name}'s response: it and this command must have one version"
             ) from None

@@ -1,4 +1,4 @@
-"""Why who has a ticket, in words: each decision of router, from its record."""
+"""Router's decisions about a ticket, described from their records."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from premium.moments import Local
+from premium.timestamps import Local
 from shared.events import AssignmentExplained
 from shared.tickets.decisions import LineKind, explain
 
@@ -19,7 +19,7 @@ _STYLES: Final[dict[LineKind, str]] = {"chosen": "green", "failed": "dim"}
 
 
 class Decisions(BaseModel):
-    """What router answers about a ticket."""
+    """Router's response about a ticket."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,7 +28,7 @@ class Decisions(BaseModel):
 
 
 def decided(decisions: Sequence[AssignmentExplained], local: Local) -> RenderableType:
-    """Tell of each decision, the oldest first."""
+    """Describe each decision, the oldest first."""
     return Group(
         Text("\nWho has it, and why", style=_HEAD),
         *(line for record in decisions for line in _lines(record, local)),

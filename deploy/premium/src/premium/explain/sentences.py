@@ -1,82 +1,82 @@
-"""The sentences of an explanation: what became of a promise, and how its due time adds up."""
+"""The sentences of an explanation: the state of a promise, and how its due time adds up."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
-from premium.explain.answers import Change, Clock, Clocks, PausedSpan, Span
-from premium.moments import Local, length, words
+from premium.explain.responses import Change, Clock, Clocks, PausedSpan, Span
+from premium.timestamps import Local, duration, plain
 
-__all__ = ["Mood", "Row", "changed", "concluded", "next_up", "reckoned", "verdict"]
+__all__ = ["Row", "Tone", "calculation", "described", "next_events", "sum_line", "verdict"]
 
 type Row = tuple[str, str, str, str]
-"""What a span counts, the span in UTC and by the account's clock, and what is to be said of it."""
-type Mood = Literal["good", "bad", "missed", "warn", "calm"]
+"""How much a span counts, the span in UTC and in local time, and a remark."""
+type Tone = Literal["good", "bad", "missed", "warn", "calm"]
 
 _PAUSED_FOR: Final = {
     "customer": "waits for the customer",
     "vendor": "waits for the vendor",
-    "other": "waits for somebody else",
+    "other": "waits for a third party",
 }
 
 
-def verdict(clock: Clock) -> tuple[str, Mood]:
-    """Say in a few words how a promise stands, and how that feels."""
+def verdict(clock: Clock) -> tuple[str, Tone]:
+    """Describe the state of a promise in a few words."""
     left_ms = clock.remaining.business_ms if clock.remaining else 0
     if clock.broken is not None:
-        return _broken_for(clock, clock.broken.called, f"{length(left_ms)} over")
+        return _broken(clock, clock.broken.called, f"{duration(left_ms)} over")
     if left_ms < 0 and clock.state in ("met", "running"):
         done = "answered" if clock.state == "met" else "unanswered"
-        return f"{done}, {length(left_ms)} over; not announced yet", "bad"
+        return f"{done}, {duration(left_ms)} over; not announced yet", "bad"
     match clock.state:
         case "met":
-            return f"kept, with {length(left_ms)} to spare", "good"
+            return f"met, with {duration(left_ms)} left", "good"
         case "cancelled":
-            return f"not owed any more ({clock.cancelled_for})", "calm"
+            return f"cancelled ({clock.cancelled_for})", "calm"
         case "paused":
-            return f"paused, {length(left_ms)} left when it goes on", "warn"
+            return f"paused, {duration(left_ms)} left when it goes on", "warn"
         case _:
-            return f"{length(left_ms)} left", "calm"
+            return f"{duration(left_ms)} left", "calm"
 
 
-def _broken_for(clock: Clock, called: str, over: str) -> tuple[str, Mood]:
+def _broken(clock: Clock, called: str, over: str) -> tuple[str, Tone]:
     ends = {"met": "answered", "cancelled": "cancelled"}
-    mood: Mood = "bad" if called == "breached" else "missed"
-    return f"{called.upper()}, {ends.get(clock.state, 'still unanswered')}, {over}", mood
+    tone: Tone = "bad" if called == "breached" else "missed"
+    return f"{called.upper()}, {ends.get(clock.state, 'still unanswered')}, {over}", tone
 
 
-def changed(change: Change, local: Local) -> tuple[str, Mood]:
-    """Say what became of one clock."""
-    return f"{words(change.kind)}: {_changed(change, local)}", _mood(change)
+def described(change: Change, local: Local) -> tuple[str, Tone]:
+    """Describe a change of a clock."""
+    return f"{plain(change.kind)}: {_changed(change, local)}", _tone(change)
 
 
 def _changed(change: Change, local: Local) -> str:
     due, before = _due(change.due_at, local), _due(change.due_before, local)
     match change.change:
         case "started":
-            said = f"{length(change.target_ms)} promised, {due}"
+            text = f"{duration(change.target_ms)} promised, {due}"
         case "repriced":
-            was, now = length(change.target_before_ms), length(change.target_ms)
-            said = f"re-priced from {was} to {now}, {before} → {due}"
+            was, now = duration(change.target_before_ms), duration(change.target_ms)
+            text = f"re-priced from {was} to {now}, {before} → {due}"
         case "paused" | "resumed" | "moved" as moved:
-            said = f"{moved}, {before} → {due}"
+            text = f"{moved}, {before} → {due}"
         case "met":
-            said = f"answered {'in time' if change.in_time else 'too late'}"
+            text = f"answered {'in time' if change.in_time else 'too late'}"
         case "cancelled":
-            said = f"cancelled ({change.reason})"
+            text = f"cancelled ({change.reason})"
         case "retracted":
             when = _due(change.said_due_at, local)
-            said = f"{change.retracted} ({when}) taken back: {change.reason}"
+            text = f"{change.retracted} ({when}) retracted: {change.reason}"
         case "warned":
-            said = f"{change.percent} % used up, {due}"
+            text = f"{change.percent} % used up, {due}"
         case "broken":
-            said = change.called.upper() + (", taken back later" if change.taken_back else "")
+            text = change.called.upper() + (", retracted later" if change.taken_back else "")
         case unknown:
-            said = words(unknown)
-    return said
+            text = plain(unknown)
+    return text
 
 
-def _mood(change: Change) -> Mood:
+def _tone(change: Change) -> Tone:
     match change.change:
         case "met":
             return "good" if change.in_time else "bad"
@@ -92,26 +92,26 @@ def _due(at: datetime | None, local: Local) -> str:
     return "nothing due" if at is None else f"due {local.utc(at)}"
 
 
-def next_up(clocks: Clocks, local: Local) -> Sequence[str]:
-    """Say what comes if nobody does anything, the soonest first."""
+def next_events(clocks: Clocks, local: Local) -> Sequence[str]:
+    """List what happens next if the ticket stays unanswered, the soonest first."""
     soon = sorted(_soon(clocks), key=lambda each: each[0])
-    told = [f"{local.both(at)}: {what}" for at, what in soon]
-    return [*_owed(clocks), *told] or ["Nothing: no promise is open."]
+    ahead = [f"{local.both(at)}: {what}" for at, what in soon]
+    return [*_owed(clocks), *ahead] or ["Nothing: no promise is open."]
 
 
 def _owed(clocks: Clocks) -> Iterator[str]:
     for clock in clocks.clocks:
         if clock.is_open and clock.broken is not None:
-            yield f"The {words(clock.kind)} is still owed; answer, and it is met too late."
+            yield f"The {plain(clock.kind)} is still owed; an answer now meets it late."
         elif clock.state == "paused":
-            yield f"The {words(clock.kind)} stands still until the wait ends."
+            yield f"The {plain(clock.kind)} is paused until the wait ends."
 
 
 def _soon(clocks: Clocks) -> Iterator[tuple[datetime, str]]:
     for clock in clocks.clocks:
         if clock.state != "running" or clock.broken is not None:
             continue
-        kind = words(clock.kind)
+        kind = plain(clock.kind)
         for warning in clock.warnings:
             if warning.at is not None and not warning.announced and warning.at > clocks.now:
                 yield warning.at, f"{kind} warned at {warning.point}"
@@ -120,13 +120,13 @@ def _soon(clocks: Clocks) -> Iterator[tuple[datetime, str]]:
             yield clock.due_at, f"{kind} due; if unanswered, {called}"
 
 
-def reckoned(clock: Clock, now: datetime, local: Local) -> Sequence[Row]:
-    """List the spans that make up the due time, and the pauses among them, which count nothing."""
+def calculation(clock: Clock, now: datetime, local: Local) -> Sequence[Row]:
+    """List the spans that add up to the due time, and the pauses between them, which count 0."""
     pauses = clock.paused.spans if clock.paused else ()
     rows = [
         *((span.since, _counted(span, local)) for span in clock.spans),
         *(
-            (pause.since, _left_out(pause, now, local))
+            (pause.since, _uncounted(pause, now, local))
             for pause in pauses
             if clock.due_at is None or pause.since < clock.due_at
         ),
@@ -134,21 +134,21 @@ def reckoned(clock: Clock, now: datetime, local: Local) -> Sequence[Row]:
     return [row for _, row in sorted(rows, key=lambda row: row[0])]
 
 
-def concluded(clock: Clock, local: Local) -> str:
-    """Say what the spans come to."""
+def sum_line(clock: Clock, local: Local) -> str:
+    """Describe the sum of the spans."""
     total_ms = sum(span.counts_ms for span in clock.spans)
     if clock.due_at is not None:
-        return f"= {length(total_ms)}, so it is due {local.both(clock.due_at)}"
-    left = length(clock.target_ms - total_ms)
-    return f"= {length(total_ms)} used up, {left} left; nothing is due"
+        return f"= {duration(total_ms)}, so it is due {local.both(clock.due_at)}"
+    left = duration(clock.target_ms - total_ms)
+    return f"= {duration(total_ms)} used up, {left} left; nothing is due"
 
 
 def _counted(span: Span, local: Local) -> Row:
-    return length(span.counts_ms), *local.span(span.since, span.until), ""
+    return duration(span.counts_ms), *local.span(span.since, span.until), ""
 
 
-def _left_out(pause: PausedSpan, now: datetime, local: Local) -> Row:
-    why = _PAUSED_FOR.get(pause.cause, words(pause.cause))
+def _uncounted(pause: PausedSpan, now: datetime, local: Local) -> Row:
+    why = _PAUSED_FOR.get(pause.cause, plain(pause.cause))
     lasts = " until now" if pause.until is None else ""
     span = local.span(pause.since, pause.until or max(now, pause.since))
     return "0 min", *span, f"pause: {why}{lasts}"

@@ -1,4 +1,4 @@
-"""A ticket explained for tired eyes: the verdict first, then the story, then why it is due then."""
+"""The layout of an explanation: the state of each promise, the history, how due times add up."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from premium.explain.answers import Clock, Clocks, Entry, Ticket, Timeline
-from premium.explain.sentences import changed, concluded, next_up, reckoned, verdict
-from premium.moments import Local, length, words
+from premium.explain.responses import Clock, Clocks, Entry, Ticket, Timeline
+from premium.explain.sentences import calculation, described, next_events, sum_line, verdict
+from premium.timestamps import Local, duration, plain
 
 __all__ = ["explained"]
 
@@ -18,18 +18,18 @@ _STYLES = {"good": "green", "bad": "bold red", "missed": "blue", "warn": "yellow
 
 
 def explained(clocks: Clocks, timeline: Timeline) -> RenderableType:
-    """Lay out all that is known of a ticket."""
+    """Lay out all that sla-monitor knows about a ticket."""
     ticket = clocks.ticket
     local = Local(ticket.time_zone if ticket else "UTC")
     return Group(
         *_head(clocks, ticket, local),
         *(part for clock in clocks.clocks for part in _promise(clock, local)),
         Text(f"\nWhat happened, by UTC{_and(local)}", style=_HEAD),
-        *(part for entry in timeline.entries for part in _told(entry, local)),
+        *(part for entry in timeline.entries for part in _entry(entry, local)),
         Text("\nWhat is next", style=_HEAD),
-        *(Text(f"  {line}") for line in next_up(clocks, local)),
+        *(Text(f"  {line}") for line in next_events(clocks, local)),
         Text("\nWhy is it due then", style=_HEAD),
-        *(part for clock in clocks.clocks for part in _reckoning(clock, clocks.now, local)),
+        *(part for clock in clocks.clocks for part in _calculation(clock, clocks.now, local)),
     )
 
 
@@ -38,7 +38,7 @@ def _head(clocks: Clocks, ticket: Ticket | None, local: Local) -> Iterator[Text]
         yield Text(f"Ticket {clocks.ticket_id}: its request has not come yet", style=_HEAD)
         return
     named = f"{ticket.source} {ticket.external_id}"
-    about = (named, ticket.account_id, ticket.channel, words(ticket.severity))
+    about = (named, ticket.account_id, ticket.channel, plain(ticket.severity))
     yield Text(" · ".join(about), style=_HEAD)
     yield Text(f"ticket {clocks.ticket_id}, priced by policy {ticket.policy}")
     yield Text(f"created {local.both(ticket.created_at)}")
@@ -46,9 +46,9 @@ def _head(clocks: Clocks, ticket: Ticket | None, local: Local) -> Iterator[Text]
 
 
 def _promise(clock: Clock, local: Local) -> Iterator[RenderableType]:
-    said, mood = verdict(clock)
-    title = Text(f"\n{words(clock.kind).capitalize()}: ", style=_HEAD)
-    yield title.append(said, style=_STYLES[mood])
+    text, tone = verdict(clock)
+    title = Text(f"\n{plain(clock.kind).capitalize()}: ", style=_HEAD)
+    yield title.append(text, style=_STYLES[tone])
     table = Table.grid(padding=(0, 2))
     for name, value in _facts(clock, local):
         table.add_row(Text(f"  {name}"), Text(value))
@@ -69,7 +69,7 @@ def _facts(clock: Clock, local: Local) -> Iterator[tuple[str, str]]:
         yield "event", f"{clock.broken.event_id} on breaches.v1"
     if clock.retractions:
         times = "once" if clock.retractions == 1 else f"{clock.retractions} times"
-        yield "taken back", f"{times}, see what happened"
+        yield "retracted", f"{times}, see what happened"
     if clock.breakdown.parts_ms:
         yield "time went", _parts(clock)
 
@@ -78,16 +78,16 @@ def _promised(clock: Clock) -> str:
     by = f", by rule {clock.rule!r}" if clock.rule else ""
     calendar = clock.calendar
     counted = f" of calendar {calendar.name} in {calendar.zone}" if calendar else ""
-    return f"{clock.promise_class}: {length(clock.target_ms)}{counted}{by}"
+    return f"{clock.promise_class}: {duration(clock.target_ms)}{counted}{by}"
 
 
 def _used(clock: Clock) -> str:
-    assert clock.remaining is not None  # noqa: S101 - asked for only where it is
+    assert clock.remaining is not None  # noqa: S101 - the caller has checked it
     left_ms = clock.remaining.business_ms
-    rest = f"{length(left_ms)} {'over' if left_ms < 0 else 'left'}"
+    rest = f"{duration(left_ms)} {'over' if left_ms < 0 else 'left'}"
     paused_ms = clock.paused.total_ms if clock.paused else 0
-    pauses = f"; {length(paused_ms)} of pauses not counted" if paused_ms else ""
-    return f"{length(clock.used_ms or 0)} of {length(clock.target_ms)}, {rest}{pauses}"
+    pauses = f"; {duration(paused_ms)} of pauses not counted" if paused_ms else ""
+    return f"{duration(clock.used_ms or 0)} of {duration(clock.target_ms)}, {rest}{pauses}"
 
 
 def _warnings(clock: Clock, local: Local) -> Iterator[str]:
@@ -102,17 +102,17 @@ def _warnings(clock: Clock, local: Local) -> Iterator[str]:
 
 def _parts(clock: Clock) -> str:
     parts = sorted(clock.breakdown.parts_ms.items(), key=lambda part: -part[1])
-    return ", ".join(f"{words(part)} {length(ms)}" for part, ms in parts)
+    return ", ".join(f"{plain(part)} {duration(ms)}" for part, ms in parts)
 
 
-def _told(entry: Entry, local: Local) -> Iterator[Text]:
-    beside = "" if local.is_utc else f"  {local.beside(entry.at)}"
-    told_by = f", told by {entry.source}" if entry.source else ""
+def _entry(entry: Entry, local: Local) -> Iterator[Text]:
+    beside = "" if local.is_utc else f"  {local.local(entry.at)}"
+    source = f", from {entry.source}" if entry.source else ""
     often = f", {entry.times} times until {local.utc(entry.until)}" if entry.until else ""
-    yield Text(f"  {local.utc(entry.at)}{beside}  {_what(entry)}{often}{told_by}")
+    yield Text(f"  {local.utc(entry.at)}{beside}  {_what(entry)}{often}{source}")
     for change in entry.changes:
-        said, mood = changed(change, local)
-        yield Text(f"      {said}", style=_STYLES[mood])
+        text, tone = described(change, local)
+        yield Text(f"      {text}", style=_STYLES[tone])
     if entry.late:
         yield Text(f"      late: known only since {local.utc(entry.learned_at)}", style="yellow")
     if entry.why:
@@ -122,18 +122,18 @@ def _told(entry: Entry, local: Local) -> Iterator[Text]:
 def _what(entry: Entry) -> str:
     if entry.entry == "time":
         return "time passed"
-    return words(entry.type.removeprefix("premium.").rpartition(".")[0].replace(".", " "))
+    return plain(entry.type.removeprefix("premium.").rpartition(".")[0].replace(".", " "))
 
 
-def _reckoning(clock: Clock, now: datetime, local: Local) -> Iterator[RenderableType]:
-    yield Text(f"  {words(clock.kind).capitalize()}, by UTC{_and(local)}:")
+def _calculation(clock: Clock, now: datetime, local: Local) -> Iterator[RenderableType]:
+    yield Text(f"  {plain(clock.kind).capitalize()}, by UTC{_and(local)}:")
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
-    for counts, *span in reckoned(clock, now, local):
+    for counts, *span in calculation(clock, now, local):
         table.add_row(Text(f"    {counts}"), *map(Text, span))
     yield Text(f"    from {local.both(clock.started_at)}")
     yield table
-    yield Text(f"    {concluded(clock, local)}")
+    yield Text(f"    {sum_line(clock, local)}")
 
 
 def _and(local: Local) -> str:

@@ -1,1 +1,1 @@
-"""Sign-in links into the inbox, and who may have one."""
+"""Sign-in links into the inbox."""

@@ -1,1 +1,1 @@
-"""API keys of the services: made, replaced, ended, listed."""
+"""API keys of the services: made, replaced, revoked, listed."""

@@ -1,4 +1,4 @@
-"""API keys in the database of a service, as its owner: made, replaced, ended, listed."""
+"""API keys in a service's database, as the role that owns its tables."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,7 +20,7 @@ __all__ = [
     "Listed",
     "connected",
     "create",
-    "kept",
+    "listed",
     "own",
     "revoke",
     "rotate",
@@ -61,11 +61,11 @@ _REVOKE: Final = """
 """
 _OWN: Final = "INSERT INTO source_owner (source, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _OWNER: Final = "SELECT tenant FROM source_owner WHERE source = $1"
-_SPEAK: Final = """
+_ACT_FOR: Final = """
     INSERT INTO specialist_voice (specialist_id, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
 _LIMIT: Final = "UPDATE access_key SET accounts = $2 WHERE prefix = $1"
-_LIMIT_ALIKE: Final = """
+_COPY_LIMIT: Final = """
     UPDATE access_key AS new SET accounts = old.accounts FROM access_key AS old
     WHERE new.prefix = $1 AND (old.tenant, old.name) = (new.tenant, new.name)
       AND old.prefix <> new.prefix AND old.revoked_at IS NULL
@@ -85,18 +85,18 @@ _LIST: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a key is made for."""
+    """What a new key permits."""
 
     tenant: str
     name: str
     scopes: Sequence[Scope]
     owned: Sequence[str] = ()
-    """What the tenant speaks for from now on: sources at intake, specialists at router.
+    """What the tenant gets: sources at intake, specialists for whom it may act at router.
 
-    At sla-monitor, which accounts this key is limited to: none named, it reaches all.
+    At sla-monitor, the accounts to which the key is limited; none: it may read all.
     """
     days: int | None = None
-    """How long it counts; None for ever."""
+    """Expires after so many days; None: never."""
     rate_per_s: int = RATE_PER_S
     burst: int = BURST
     service: Keyed = "intake"
@@ -104,7 +104,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A key as it is shown: all but the key."""
+    """A stored key, without its secret."""
 
     prefix: str
     tenant: str
@@ -119,7 +119,7 @@ class Listed:
 
 @asynccontextmanager
 async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """Open a transaction as the owner. Raises CommandError for whatever goes wrong in it."""
+    """Open a transaction as the owner. Raises CommandError if the database fails in any way."""
     try:
         connection = await asyncpg.connect(dsn, timeout=_CONNECT_S)
         try:
@@ -129,14 +129,18 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
             await connection.close()
     except asyncpg.UndefinedTableError as e:
         raise CommandError(
-            "this database knows no keys yet: run `premium migrate` for its service"
+            "this database has no table of keys: run `premium migrate` for its service"
         ) from e
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as e:
         raise CommandError(f"cannot reach the database: {e}; {CHECK}") from e
 
 
 async def create(connection: asyncpg.Connection, grant: Grant) -> ApiKey:
-    """Make a key, and let its tenant speak for more. Raises CommandError when that is another's."""
+    """Make a key, and give its tenant what the grant names.
+
+    Raises:
+        CommandError: the name is taken, or a source belongs to another tenant.
+    """
     for owned in grant.owned if grant.service != "sla-monitor" else ():
         await own(connection, grant.service, grant.tenant, owned)
     await connection.execute(_FREE, grant.tenant, grant.name)
@@ -153,9 +157,13 @@ async def create(connection: asyncpg.Connection, grant: Grant) -> ApiKey:
 
 
 async def own(connection: asyncpg.Connection, service: Keyed, tenant: str, what: str) -> None:
-    """Let a tenant use a source or act as a specialist. Raises CommandError for another's."""
+    """Give a tenant a source, or a specialist for whom it may act.
+
+    Raises:
+        CommandError: the source belongs to another tenant.
+    """
     if service == "router":
-        await connection.execute(_SPEAK, what, tenant)
+        await connection.execute(_ACT_FOR, what, tenant)
         return
     await connection.execute(_OWN, what, tenant)
     owner = await connection.fetchval(_OWNER, what)
@@ -166,15 +174,16 @@ async def own(connection: asyncpg.Connection, service: Keyed, tenant: str, what:
 async def rotate(
     connection: asyncpg.Connection, tenant: str, name: str, service: Keyed = "intake"
 ) -> ApiKey:
-    """Make a second key like the one in force; both count until one is revoked.
+    """Make a second key like the one in force; both are valid until one is revoked.
 
-    Raises CommandError when there is none, or there are two.
+    Raises:
+        CommandError: no key of that name is in force, or two are.
     """
     await connection.execute(_FREE, tenant, name)
     key = make_key()
     if await connection.fetchval(_ROTATE, key.prefix, key.digest, tenant, name) is not None:
         if service == "sla-monitor":
-            await connection.execute(_LIMIT_ALIKE, key.prefix)
+            await connection.execute(_COPY_LIMIT, key.prefix)
         return key
     if (oldest := await connection.fetchrow(_OLDEST, tenant, name)) is not None:
         raise CommandError(
@@ -186,13 +195,13 @@ async def rotate(
 
 
 async def revoke(connection: asyncpg.Connection, prefix: str) -> None:
-    """End a key, within a second. Raises CommandError when it is not in force."""
+    """Revoke a key, within a second. Raises CommandError if it is not in force."""
     if await connection.fetchval(_REVOKE, prefix) is None:
         raise CommandError(f"no key {prefix} is in force: see `premium keys list`")
 
 
-async def kept(connection: asyncpg.Connection, service: Keyed) -> list[Listed]:
-    """Read all keys there ever were."""
+async def listed(connection: asyncpg.Connection, service: Keyed) -> list[Listed]:
+    """Read all keys, revoked and expired ones included."""
     owned = defaultdict(list)
     for holder, what in await connection.fetch(_OWNED[service]):
         owned[holder].append(what)

@@ -1,1 +1,1 @@
-"""What an operator does with policies: check one, see what its calendars bring, put it in force."""
+"""Policies: check one, preview its due times, put it in force."""

@@ -1,1 +1,1 @@
-"""The roster from a file: who answers, in which languages, when, and how much at once."""
+"""The roster: which specialists there are, and their languages, shifts and capacity."""

@@ -1,27 +1,27 @@
-"""`premium roster import FILE`: specialists from a file, looked at before they count."""
+"""`premium roster import FILE`: publish the specialists of a file."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from premium.errors import CommandError
+from premium.differences import changes
 from premium.files import checked
-from premium.listings import changes
-from premium.profile import CHECK, read_profile
-from premium.roster.files import read
-from premium.roster.publication import current, present, publish
-from shared.basics.errors import Transient
+from premium.interrupt import run_on_deployment
+from premium.profile import read_profile
+from premium.roster.topic import current, publish, with_current_presence
+from shared.listings import read_roster
 
 __all__ = ["roster"]
 
-roster = typer.Typer(help="Say who answers, when, and how much at once.", no_args_is_help=True)
+roster = typer.Typer(
+    help="List the specialists: languages, shifts, capacity.", no_args_is_help=True
+)
 
 
 @roster.callback()
-def _always_by_name() -> None:
-    """Keep the name of the one command needed."""
+def _keep_subcommand_name() -> None:
+    """Make typer require the name of the only subcommand."""
 
 
 @roster.command("import")
@@ -30,20 +30,19 @@ def import_(
     *,
     dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
 ) -> None:
-    """Publish the specialists of FILE that differ from what was told last; nobody is removed.
+    """Publish the specialists of FILE that are new or changed; others stay on the roster.
 
     Exit with 2 if FILE has a fault.
     """
-    found = checked(read, file)
+    found = checked(read_roster, file)
     profile = read_profile()
-    try:
-        before = asyncio.run(current(profile.kafka_bootstrap, profile.topic_prefix))
-        new = [one for one in present(before, found) if before.get(one.specialist_id) != one]
-        for line in changes(before, new):
-            typer.echo(line)
-        if new and not dry_run:
-            asyncio.run(publish(profile, new))
-    except Transient as e:
-        raise CommandError(f"{e}; {CHECK}") from e
+    before = run_on_deployment(current(profile.kafka_bootstrap, profile.topic_prefix))
+    new = [
+        one for one in with_current_presence(before, found) if before.get(one.specialist_id) != one
+    ]
+    for line in changes(before, new):
+        typer.echo(line)
+    if new and not dry_run:
+        run_on_deployment(publish(profile, new))
     same = len(found) - len(new)
-    typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} as they were")
+    typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} unchanged")

@@ -1,1 +1,1 @@
-"""A topic followed live, and whether its silence can be trusted."""
+"""Live view of breaches, and whether their absence can be trusted."""

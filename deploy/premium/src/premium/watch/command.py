@@ -1,4 +1,4 @@
-"""`premium watch breaches`: what is broken, as it comes, and whether silence can be trusted."""
+"""`premium watch breaches`: show breaches as they happen, and whether silence can be trusted."""
 
 import asyncio
 import signal
@@ -6,18 +6,15 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from premium.errors import CommandError
-from premium.interrupt import run
-from premium.profile import CHECK, read_profile
-from premium.watch.follow import Since, following
-from premium.watch.screen import Screen, screen_on
+from premium.interrupt import run_on_deployment
+from premium.profile import read_profile
+from premium.watch.feed import Since, topic_feed
+from premium.watch.screen import Screen
 from premium.watch.silence import Silence
-from premium.watch.view import broken_line
+from premium.watch.view import breach_line
 from shared.basics.clock import elapsed_s
-from shared.basics.errors import Transient
 from shared.events import BreachFact, WatermarkAdvanced
 
 __all__ = ["Watched", "watch"]
@@ -35,7 +32,7 @@ class Watched(StrEnum):
 def watch(
     what: Annotated[Watched, typer.Argument(help="what to watch")],
     *,
-    since: Annotated[Since, typer.Option(help="Show what was said before, or not.")] = Since.NOW,
+    since: Annotated[Since, typer.Option(help="Whether to show earlier events.")] = Since.NOW,
     once: Annotated[
         float | None,
         typer.Option(
@@ -45,18 +42,17 @@ def watch(
         ),
     ] = None,
 ) -> None:
-    """Show each breach, miss and retraction as it comes, and how far silence can be trusted.
+    """Show each breach, miss and retraction, and how far silence can be trusted, until Ctrl-C.
 
-    Goes on until Ctrl-C. Red means that no watermark came for 5 s: silence then proves nothing.
+    Red means that no watermark came for 5 s: silence then proves nothing.
     """
-    del what  # there is but one yet
+    del what  # there is only one so far
     profile = read_profile()
     bootstrap, prefix = profile.kafka_bootstrap, profile.topic_prefix
-    screen = screen_on(Console())
-    try:
-        proven = run(watched(bootstrap, screen, since=since, once_s=once, topic_prefix=prefix))
-    except (KafkaError, OSError, Transient) as e:
-        raise CommandError(f"cannot watch at {bootstrap}: {e}; {CHECK}") from e
+    screen = Screen(Console())
+    proven = run_on_deployment(
+        watched(bootstrap, screen, since=since, once_s=once, topic_prefix=prefix)
+    )
     if once is not None:
         raise typer.Exit({True: 0, False: _UNPROVEN, None: _INTERRUPTED}[proven])
 
@@ -64,23 +60,23 @@ def watch(
 async def watched(
     bootstrap: str, screen: Screen, *, since: Since, once_s: float | None, topic_prefix: str = ""
 ) -> bool | None:
-    """Watch until silence is proven or not in ``once_s``, or until a signal, which is None."""
+    """Watch until a signal (then return None), or for ``once_s``: return if silence was proven."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     began_s = elapsed_s()
-    async with following(bootstrap, topic_prefix + BreachFact.topic, since) as feed:
+    async with topic_feed(bootstrap, BreachFact.topic, since, topic_prefix=topic_prefix) as feed:
         silence = Silence(feed.partitions, since_s=elapsed_s())
-        with screen.lit():
+        with screen.live():
             while not stopped.is_set():
                 for envelope, is_new in await feed.next():
                     if isinstance(envelope.event, WatermarkAdvanced):
                         if is_new:
-                            silence.hear(envelope.event, at_s=elapsed_s())
-                    elif line := broken_line(envelope):
-                        screen.tell(line)
+                            silence.add(envelope.event, at_s=elapsed_s())
+                    elif line := breach_line(envelope):
+                        screen.show_event(line)
                 proof = silence.proof(now_s=elapsed_s())
-                screen.show(proof)
+                screen.show_status(proof)
                 if once_s is not None and (proof.holds or elapsed_s(began_s) >= once_s):
                     return proof.holds
     return None

@@ -1,8 +1,8 @@
-"""The lines of a watch: each breach, miss and retraction, and how far silence can be trusted."""
+"""The lines of a watch: breaches, misses, retractions, and how far silence can be trusted."""
 
 from rich.text import Text
 
-from premium.moments import Local, length, words
+from premium.timestamps import Local, duration, plain
 from premium.watch.silence import Proof
 from shared.events import (
     BreachFact,
@@ -14,11 +14,11 @@ from shared.events import (
     PromiseRetracted,
 )
 
-__all__ = ["broken_line", "silence_line"]
+__all__ = ["breach_line", "silence_line"]
 
 
-def broken_line(envelope: Envelope[Event]) -> Text | None:
-    """Tell a breach, a miss or a retraction in one line; None for anything else."""
+def breach_line(envelope: Envelope[Event]) -> Text | None:
+    """Describe a breach, a miss or a retraction in one line; return None for other events."""
     event = envelope.event
     when = Local.utc(envelope.time)
     match event:
@@ -33,38 +33,38 @@ def broken_line(envelope: Envelope[Event]) -> Text | None:
             return None
 
 
-def _line(head: str, style: str, event: BreachFact, said: str) -> Text:
-    about = (event.account_id, words(event.kind), event.channel, f"ticket {event.ticket_id}")
-    return Text(head, style=style).append("  " + "  ".join((said, *about)), style="default")
+def _line(head: str, style: str, event: BreachFact, detail: str) -> Text:
+    about = (event.account_id, plain(event.kind), event.channel, f"ticket {event.ticket_id}")
+    return Text(head, style=style).append("  " + "  ".join((detail, *about)), style="default")
 
 
 def _lateness(event: PromiseBreached | PromiseMissed) -> str:
-    said = f"said {length(event.lateness_ms)} after"
+    published = f"published {duration(event.lateness_ms)} late"
     late = " (by a late fact)" if event.late else ""
-    most = "" if event.breakdown is None else _most(event.breakdown)
-    return f"{said}{late}{most}"
+    most = "" if event.breakdown is None else _longest_part(event.breakdown)
+    return f"{published}{late}{most}"
 
 
-def _most(breakdown: Breakdown) -> str:
+def _longest_part(breakdown: Breakdown) -> str:
     if not breakdown.parts_ms:
         return ""
     part, part_ms = max(breakdown.parts_ms.items(), key=lambda each: each[1])
-    return f", {words(part)} {length(part_ms)} of {length(breakdown.total_ms)}"
+    return f", {plain(part)} {duration(part_ms)} of {duration(breakdown.total_ms)}"
 
 
 def silence_line(proof: Proof) -> Text:
-    """Say how far silence can be trusted, in red where it cannot, with what to do."""
-    judged = "nothing" if proof.evaluated_to is None else f"all to {Local.utc(proof.evaluated_to)}"
-    sums = f"{proof.open:,} open · worst lag {length(proof.lag_ms_max)}"
+    """Describe how far silence can be trusted; if it cannot, in red, with what to do."""
+    until = "nothing" if proof.evaluated_to is None else f"all to {Local.utc(proof.evaluated_to)}"
+    sums = f"{proof.open:,} open · worst lag {duration(proof.lag_ms_max)}"
     if proof.is_too_old:
         return Text(
             f"SILENCE PROVES NOTHING: no watermark of partition {proof.oldest} for"
-            f" {proof.age_s:.0f} s, {judged} was judged · {sums}. The monitor may be dead: see"
+            f" {proof.age_s:.0f} s, {until} was evaluated · {sums}. The monitor may be dead: see"
             " whether sla-monitor runs (its /ready), and its log",
             style="bold red",
         )
-    if proof.evaluated_to is None or proof.unheard:
-        heard = proof.partitions - proof.unheard
-        return Text(f"heard of {heard} of {proof.partitions} partitions · {sums}", style="dim")
-    told = f"silence holds to {Local.utc(proof.evaluated_to)} · {proof.age_s:.1f} s old · {sums}"
-    return Text(told, style="green")
+    if proof.evaluated_to is None or proof.partitions_missing:
+        found = proof.partitions - proof.partitions_missing
+        return Text(f"watermarks of {found} of {proof.partitions} partitions · {sums}", style="dim")
+    text = f"silence holds to {Local.utc(proof.evaluated_to)} · {proof.age_s:.1f} s old · {sums}"
+    return Text(text, style="green")

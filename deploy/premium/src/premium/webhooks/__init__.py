@@ -1,1 +1,1 @@
-"""Connections to systems that send webhooks: put in force from a file, listed, removed."""
+"""Webhook connections: applied from a file, listed, removed."""

@@ -1,26 +1,25 @@
-"""`premium webhooks apply|list|remove`: which systems may send webhooks, and what they mean."""
+"""`premium webhooks apply|list|remove`: connections of other systems that send webhooks."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from premium.database import transaction
 from premium.errors import CommandError
 from premium.files import checked
-from premium.profile import CHECK, read_profile
+from premium.interrupt import run
+from premium.profile import read_profile
 from premium.webhooks import store
-from premium.webhooks.changes import changes, title
-from shared.basics.errors import Transient
-from shared.platform.postgres import Database, Tx
+from shared.platform.postgres import Tx
 from shared.webhooks import WebhookConnection, load_connections
 
 __all__ = ["apply_connections", "webhooks"]
 
 
 webhooks = typer.Typer(
-    help="Say which systems may send webhooks, and what they mean.", no_args_is_help=True
+    help="Which systems may send webhooks, and what these mean.", no_args_is_help=True
 )
 
 
@@ -32,50 +31,59 @@ def apply(
 ) -> None:
     """Put the connections of FILE in force; others stay. Exit with 2 if FILE has a fault."""
     found = checked(load_connections, file)
-    for line in _of_intake(lambda tx: apply_connections(tx, found, dry_run=dry_run)):
+    for line in _in_intake(lambda tx: apply_connections(tx, found, dry_run=dry_run)):
         typer.echo(line)
 
 
 @webhooks.command("list")
 def list_() -> None:
     """List the connections in force."""
-    for connection in _of_intake(store.connections).values():
-        typer.echo(f"{title(connection)}, source {connection.mapping.source}")
+    for connection in _in_intake(store.connections).values():
+        typer.echo(f"{_title(connection)}, source {connection.mapping.source}")
 
 
 @webhooks.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="a connection")]) -> None:
-    """Take the connection NAME out of force: what it sends is answered 404 from now on."""
-    if not _of_intake(lambda tx: store.remove(tx, name)):
-        raise CommandError(f"no connection {name!r}; `premium webhooks list` has them")
+    """Remove the connection NAME: its webhooks are answered with 404 from now on."""
+    if not _in_intake(lambda tx: store.remove(tx, name)):
+        raise CommandError(f"no connection {name!r}; `premium webhooks list` shows all")
     typer.echo(f"- {name}")
 
 
 async def apply_connections(
     tx: Tx, found: tuple[WebhookConnection, ...], *, dry_run: bool = False
 ) -> list[str]:
-    """Save what differs, unless only asked; a line for each comes back, and one for all."""
+    """Save the connections that differ, and describe them; a dry run only describes them."""
     before = await store.connections(tx)
     changed = [c for c in found if before.get(c.name) != c]
     if not dry_run:
         await store.save(tx, changed)
-    said = f"{len(changed)} {'would change' if dry_run else 'changed'}"
-    return [*changes(before, found), f"{said}, {len(found) - len(changed)} as they were"]
+    count = f"{len(changed)} {'would change' if dry_run else 'changed'}"
+    return [*_changes(before, changed), f"{count}, {len(found) - len(changed)} unchanged"]
 
 
-def _of_intake[T](ask: Callable[[Tx], Awaitable[T]]) -> T:
-    """Ask in one transaction on the database of intake."""
+def _changes(
+    before: Mapping[str, WebhookConnection], changed: Iterable[WebhookConnection]
+) -> Iterator[str]:
+    for connection in changed:
+        old = before.get(connection.name)
+        if old is None:
+            yield f"+ {_title(connection)}"
+        else:
+            parts = [name for name, value in connection if getattr(old, name) != value]
+            yield f"~ {_title(connection)}: {', '.join(parts)}"
 
-    async def asked() -> T:
-        db = Database(read_profile().dsn("intake"), service="premium")
-        await db.start()
-        try:
-            async with db.transaction() as tx:
-                return await ask(tx)
-        finally:
-            await db.stop()
 
-    try:
-        return asyncio.run(asked())
-    except Transient as e:
-        raise CommandError(f"{e}; {CHECK}") from e
+def _title(connection: WebhookConnection) -> str:
+    where = f"/v1/webhooks/{connection.kind}/{connection.name}"
+    return f"{where} (secrets {', '.join(connection.secrets)})"
+
+
+def _in_intake[T](work: Callable[[Tx], Awaitable[T]]) -> T:
+    """Run work in one transaction of intake's database."""
+
+    async def done() -> T:
+        async with transaction(read_profile(), "intake") as tx:
+            return await work(tx)
+
+    return run(done())

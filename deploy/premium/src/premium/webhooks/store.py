@@ -1,4 +1,4 @@
-"""The SQL of the operator's command for webhooks, on intake's database."""
+"""SQL for webhook connections, in intake's database."""
 
 import json
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ async def connections(tx: Tx) -> dict[str, WebhookConnection]:
 
 
 async def save(tx: Tx, changed: Iterable[WebhookConnection]) -> None:
-    """Put connections in force."""
+    """Insert or replace connections."""
     rows = [
         (c.name, c.kind, c.url, list(c.secrets), json.dumps(c.document["mapping"])) for c in changed
     ]
@@ -41,5 +41,5 @@ async def save(tx: Tx, changed: Iterable[WebhookConnection]) -> None:
 
 
 async def remove(tx: Tx, name: str) -> bool:
-    """Take a connection out of force; False where there is none of that name."""
+    """Remove a connection. Return whether there was one of that name."""
     return await tx.fetchval(REMOVE, name) is not None

@@ -1,1 +1,1 @@
-"""Measures how late due clocks are announced: ours beside peers, and ours under load and kills."""
+"""Measures how late due clocks are published: ours and peers, and ours under load and kills."""

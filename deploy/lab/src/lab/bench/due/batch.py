@@ -1,4 +1,4 @@
-"""A batch of clocks: what is planted, when each is due, and the key its record will have."""
+"""A batch of clocks to insert: their ids, due times, and the keys of their records."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``count`` clocks, the first due at ``first``, each other ``step`` after the one before.
+    """``count`` clocks, the first due at ``first``, each next one ``step`` later.
 
-    Id number n is md5 of ``run/n``, so that a database can make a million of them by itself.
+    Id number n is the MD5 of ``run/n``, so that SQL can generate a million of them.
     """
 
     run: str
@@ -27,8 +27,8 @@ class Batch:
 
     @property
     def ids(self) -> list[UUID]:
-        """The ids, in order of falling due."""
-        return [UUID(hashlib.md5(f"{self.run}/{n}".encode()).hexdigest()) for n in self._numbers]  # noqa: S324 - a name, no secret
+        """The ids, in order of due times."""
+        return [UUID(hashlib.md5(f"{self.run}/{n}".encode()).hexdigest()) for n in self._numbers]  # noqa: S324 - a name, not a secret
 
     @property
     def keys(self) -> list[bytes]:
@@ -37,22 +37,22 @@ class Batch:
 
     @property
     def due_at(self) -> list[datetime]:
-        """When each is due."""
+        """All due times."""
         return [self.first + n * self.step for n in self._numbers]
 
     @property
     def last(self) -> datetime:
-        """When the last is due."""
+        """The last due time."""
         return self.first + (self.count - 1) * self.step
 
-    def order(self) -> str:
-        """Write it in one line, exact to the microsecond."""
+    def to_line(self) -> str:
+        """Write the batch as one line, exact to the microsecond."""
         first_us, step_us = (self.first - _EPOCH) // _TICK, self.step // _TICK
         return json.dumps([self.run, self.count, first_us, step_us])
 
     @classmethod
-    def ordered(cls, line: str) -> Self:
-        """Read what `order` wrote."""
+    def from_line(cls, line: str) -> Self:
+        """Read a line of `to_line`."""
         run, count, first_us, step_us = json.loads(line)
         return cls(run, count, _EPOCH + first_us * _TICK, step_us * _TICK)
 

@@ -1,4 +1,4 @@
-"""`premium bench-due`: how late due clocks are announced, ours beside peers."""
+"""`premium bench-due`: how late due clocks are published, by ours and by peers."""
 
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -10,11 +10,11 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from devstack.stack import Stack
-from lab.bench.due.alone import Alone
 from lab.bench.due.comparison import compared
 from lab.bench.due.plan import PLANS, Part, Plan
+from lab.bench.due.scale import ScaleBench
 from lab.bench.due.sheet import DueReport, Sheet
 from lab.bench.due.subjects import MONITOR, ours, peers
 from lab.bench.due.trial import Subject
@@ -34,25 +34,27 @@ def bench_due(  # noqa: PLR0913 - a command's options are its arguments
     ] = None,
     *,
     opened: Annotated[
-        int | None, typer.Option("--open", min=0, help="Clocks that are open.")
+        int | None, typer.Option("--open", min=0, help="Number of open clocks.")
     ] = None,
-    rate: Annotated[float | None, typer.Option(min=1, help="Due a second.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=1, help="How long at that rate.")] = None,
-    at_once: Annotated[int | None, typer.Option(min=1, help="Due at one instant.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Turns for each peer.")] = None,
-    kills: Annotated[int | None, typer.Option(min=1, help="How often to kill -9.")] = None,
-    seed: Annotated[int, typer.Option(help="Draws the moments of the kills.")] = 1,
-    instances: Annotated[int, typer.Option(min=1, help="How many sla-monitors share it.")] = 1,
+    rate: Annotated[float | None, typer.Option(min=1, help="Clocks due a second.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Duration of that rate.")] = None,
+    at_once: Annotated[int | None, typer.Option(min=1, help="Clocks due at one instant.")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Repeats for each peer.")] = None,
+    kills: Annotated[int | None, typer.Option(min=1, help="Number of kill -9.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed for the times of the kills.")] = 1,
+    instances: Annotated[
+        int, typer.Option(min=1, help="Number of sla-monitors that share the work.")
+    ] = 1,
     report: Annotated[
         Path | None, typer.Option(help="Write every value to this file, as JSON.")
     ] = None,
 ) -> None:
-    """Measure how late due clocks reach Kafka: ours beside peers, under load, under kill -9.
+    """Measure how late due clocks reach Kafka: ours and peers, under load, under kill -9.
 
-    A stack of its own, with fresh data, is started and removed.
+    An own stack with new data is started and removed.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    asked = {
+    options = {
         "open": opened,
         "rate_hz": rate,
         "seconds": seconds,
@@ -60,7 +62,7 @@ def bench_due(  # noqa: PLR0913 - a command's options are its arguments
         "repeats": repeats,
         "kills": kills,
     }
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     plans = {part: replace(plan, **given) for part, plan in PLANS.items()}
     try:
         found = run(_measured(Console(), parts or list(Part), plans, seed, instances))
@@ -77,12 +79,12 @@ async def _measured(
     seed: int,
     instances: int,
 ) -> DueReport:
-    shown = Shown(console)
+    reporter = ConsoleReporter(console)
     sheets = []
-    async with own_stack("bench", shown, [MONITOR]) as stack:
+    async with own_stack("bench", reporter, [MONITOR]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
-        async for sheet in _sheets(stack, shown, parts, plans, seed=seed, instances=instances):
+        async for sheet in _sheets(stack, reporter, parts, plans, seed=seed, instances=instances):
             console.print(sheet.table())
             sheets.append(sheet)
     return DueReport(environment=described, sheets=tuple(sheets))
@@ -90,7 +92,7 @@ async def _measured(
 
 async def _sheets(  # noqa: PLR0913 - what is measured, where, and how much of it
     stack: Stack,
-    shown: Shown,
+    reporter: ConsoleReporter,
     parts: Collection[Part],
     plans: Mapping[Part, Plan],
     *,
@@ -101,9 +103,9 @@ async def _sheets(  # noqa: PLR0913 - what is measured, where, and how much of i
         await running.stack.stop(MONITOR)
         if Part.PEERS in parts:
             async with peers(stack.addresses, stack.folder / "logs") as others:
-                beside: tuple[Subject, ...] = (*others.values(), running)
-                async for sheet in compared(beside, plans[Part.PEERS], shown.say):
+                subjects: tuple[Subject, ...] = (*others.values(), running)
+                async for sheet in compared(subjects, plans[Part.PEERS], reporter.line):
                     yield sheet
             await running.clear()
-        async for sheet in Alone(running, plans, seed, shown.say).run(parts):
+        async for sheet in ScaleBench(running, plans, seed, reporter.line).run(parts):
             yield sheet

@@ -1,4 +1,4 @@
-"""Ours beside the peers: each in its turn, alone on the machine, with as many clocks open."""
+"""Compares ours with the peers: one after the other, with equally many open clocks."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
@@ -14,16 +14,16 @@ __all__ = ["compared", "still_open"]
 
 
 def still_open(now: datetime, count: int) -> Batch:
-    """Let clocks be due in a month, a millisecond apart: they only are there."""
+    """Return clocks that stay open: due in a month, a millisecond apart."""
     return Batch(uuid4().hex, count, now + timedelta(days=30), timedelta(milliseconds=1))
 
 
 async def compared(
-    subjects: Sequence[Subject], plan: Plan, say: Callable[[str], None]
+    subjects: Sequence[Subject], plan: Plan, report: Callable[[str], None]
 ) -> AsyncIterator[Sheet]:
-    """Measure both loads on each, alternating, so that what else goes on falls on all."""
+    """Measure both loads on each subject, alternating, so that disturbances affect all alike."""
     for subject in subjects:
-        say(f"{subject.name}: {plan.open:,} clocks are opened")
+        report(f"{subject.name}: {plan.open:,} clocks are inserted")
         await subject.prepare(still_open(await subject.now(), plan.open))
     loads: dict[str, Callable[[datetime], Batch]] = {
         f"{plan.rate_hz:g} due a second": partial(steady, rate_hz=plan.rate_hz, count=plan.count),
@@ -34,7 +34,7 @@ async def compared(
         found: dict[str, list[Outcome]] = {subject.name: [] for subject in subjects}
         for number in range(1, plan.repeats + 1):
             for subject in subjects:
-                say(f"{title}: {subject.name}, {number} of {plan.repeats}")
+                report(f"{title}: {subject.name}, {number} of {plan.repeats}")
                 async with subject.working():
                     found[subject.name].append(await trial(subject, make))
         yield Sheet(title=title, rows=outcomes(found))

@@ -1,4 +1,4 @@
-"""An exception over many guarantees: how soon each is judged again, and who waits meanwhile."""
+"""How fast a declared exception takes effect on many guarantees, and what it delays."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,42 +10,42 @@ from lab.bench.due import seeding
 from lab.bench.due.plan import Plan
 from lab.bench.due.sheet import Sheet, outcomes, single
 from lab.bench.due.subjects import Ours
-from lab.bench.due.trial import heard, outcome, sown, steady
+from lab.bench.due.trial import outcome, pending, received, steady
 from lab.bench.measures import pause
-from premium.policy.publication import record_of
+from premium.policy.topic import record_of
 from shared.basics.clock import elapsed_s
 from shared.events import TicketAccepted
 from shared.platform.publisher import Publisher
 from shared.sla.policies import Policy, RequestTraits, default_policy
 
-__all__ = ["excepted"]
+__all__ = ["measure_exception"]
 
 _AGE: Final = timedelta(minutes=50)
-"""So old are the tickets: warned about, and not due while this is measured."""
-_LOOK_S: Final = 0.05
+"""The tickets' age: they are warned about, and not due during the measurement."""
+_POLL_S: Final = 0.05
 
 
-async def excepted(ours: Ours, plan: Plan, say: Callable[[str], None]) -> Sheet:
+async def measure_exception(ours: Ours, plan: Plan, report: Callable[[str], None]) -> Sheet:
     """Declare an exception that covers ``plan.open`` open guarantees, while others fall due."""
     title = f"An exception over {plan.open:,} open guarantees, {plan.rate_hz:g} others due a second"
-    say(f"{plan.open:,} guarantees are opened")
+    report(f"{plan.open:,} guarantees are inserted")
     created_at = await ours.now() - _AGE
     await seeding.seed_accepted(
         ours.connection, uuid4().hex, plan.open, _accepted(created_at), created_at
     )
     await seeding.settle(ours.connection)
-    say(title)
-    async with sown(ours, partial(steady, rate_hz=plan.rate_hz, count=plan.count)) as waiting:
+    report(title)
+    async with pending(ours, partial(steady, rate_hz=plan.rate_hz, count=plan.count)) as waiting:
         await pause((waiting.batch.first - await ours.now()).total_seconds())
         since_s = elapsed_s()
         await _declare(ours, created_at)
         while await seeding.covered(ours.connection) == 0:
-            await pause(_LOOK_S)
+            await pause(_POLL_S)
         first_s = elapsed_s(since_s)
         while await seeding.is_unfinished(ours.connection):
-            await pause(_LOOK_S)
+            await pause(_POLL_S)
         judged_s = elapsed_s(since_s)
-        meanwhile = outcome(await heard(ours, waiting))
+        meanwhile = outcome(await received(ours, waiting))
     return Sheet(
         title=title,
         rows=(

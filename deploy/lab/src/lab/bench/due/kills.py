@@ -1,4 +1,4 @@
-"""sla-monitor under `kill -9`, and from a cold start: what is lost, doubled, and how late."""
+"""sla-monitor under `kill -9`, and after a cold start: lost, doubled and late events."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from functools import partial
 from lab.bench.due.plan import Plan
 from lab.bench.due.sheet import Row, Sheet, outcomes, single
 from lab.bench.due.subjects import MONITOR, Ours
-from lab.bench.due.trial import after, at_once, heard, outcome, sown, steady
+from lab.bench.due.trial import after, at_once, outcome, pending, received, steady
 from lab.bench.measures import pause
 from shared.basics.clock import elapsed_s
 
@@ -21,22 +21,22 @@ __all__ = ["cold_start", "killed", "moments_s"]
 class _Kill:
     at: datetime
     ready_s: float
-    """How long it took to be ready again; the supervisor was prompt."""
+    """Seconds until it was ready again; it is restarted at once."""
 
 
 def moments_s(seed: int, kills: int, seconds: float) -> list[float]:
-    """Draw a moment for each kill, each from its own share of the time."""
-    drawn, share_s = random.Random(seed), seconds / kills  # noqa: S311 - a rehearsal, no secret
+    """Draw a time for each kill, each within its own share of the duration."""
+    drawn, share_s = random.Random(seed), seconds / kills  # noqa: S311 - a test, not a secret
     return [(number + drawn.random()) * share_s for number in range(kills)]
 
 
 async def killed(ours: Ours, plan: Plan, seed: int) -> Sheet:
-    """Kill it again and again under load, and start it again at once each time."""
+    """Kill sla-monitor repeatedly under load, and restart it at once each time."""
     load = partial(steady, rate_hz=plan.rate_hz, count=plan.count)
-    async with sown(ours, load) as waiting:
+    async with pending(ours, load) as waiting:
         await pause((waiting.batch.first - await ours.now()).total_seconds())
         kills = await _kill(ours, moments_s(seed, plan.kills, plan.seconds))
-        found = await heard(ours, waiting)
+        found = await received(ours, waiting)
     late_ms = [after(found, kill.at) for kill in kills]
     return Sheet(
         title=f"{plan.kills} times kill -9 under {plan.rate_hz:g} due a second, seed {seed}",
@@ -49,21 +49,21 @@ async def killed(ours: Ours, plan: Plan, seed: int) -> Sheet:
 
 
 async def cold_start(ours: Ours) -> Sheet:
-    """Start it when a clock is due already."""
+    """Start sla-monitor when a clock is already due."""
     await ours.stack.stop(MONITOR)
-    async with sown(ours, partial(at_once, count=1)) as waiting:
+    async with pending(ours, partial(at_once, count=1)) as waiting:
         await pause((waiting.batch.first - await ours.now()).total_seconds())
         since_s = elapsed_s()
         async with asyncio.TaskGroup() as group:
             starting = group.create_task(_ready_s(ours))
-            hearing = group.create_task(heard(ours, waiting))
-    arrivals = hearing.result().arrivals.values()
-    first_s = next((arrival.heard_s - since_s for arrival in arrivals), None)
+            receiving = group.create_task(received(ours, waiting))
+    arrivals = receiving.result().arrivals.values()
+    first_s = next((arrival.received_s - since_s for arrival in arrivals), None)
     return Sheet(title="Cold start, a clock already due", rows=_cold(starting.result(), first_s))
 
 
 def _cold(ready_s: float, first_s: float | None) -> tuple[Row, ...]:
-    """Make the rows; below nothing, it was out before /ready was asked."""
+    """Make the rows; the last is negative if the event was published before /ready answered."""
     wait_s = None if first_s is None else first_s - ready_s
     return (
         single("start to ready", "s", ready_s),

@@ -1,4 +1,4 @@
-"""How much is measured: the sizes of each part, unless others are asked for."""
+"""The sizes of each part; options may change them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +19,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sizes. ``at_once`` clocks are due at one instant, ``rate_hz`` a second for ``seconds``."""
+    """Sizes: ``at_once`` clocks are due at one instant, ``rate_hz`` a second for ``seconds``."""
 
     open: int
     rate_hz: float
@@ -30,7 +30,7 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """How many fall due at the rate."""
+        """The number of clocks that fall due at the rate."""
         return round(self.rate_hz * self.seconds)
 
 

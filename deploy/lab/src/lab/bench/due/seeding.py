@@ -1,4 +1,4 @@
-"""All that the bench knows of sla-monitor's tables: open clocks put in, looked at, counted."""
+"""SQL on sla-monitor's tables: inserts, inspects and counts clocks."""
 
 import json
 from datetime import datetime
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 TOPIC: Final = "breaches.v1"
-"""Where the record of a clock that fell due goes, keyed by its ticket."""
+"""The topic of records about due clocks, keyed by ticket."""
 
 _SEED: Final = """
     INSERT INTO clock (
@@ -77,20 +77,20 @@ _BYTES: Final = "SELECT pg_total_relation_size('clock') / (SELECT count(*) FROM 
 
 
 async def seed(connection: asyncpg.Connection, batch: Batch) -> None:
-    """Open clocks that were warned about and have nothing left but to break; as the owner."""
+    """Insert clocks that were warned about and can only break; as the owner."""
     await connection.execute(_SEED, batch.run, batch.count, batch.first, batch.step, timeout=None)
 
 
 async def seed_accepted(
     connection: asyncpg.Connection, run: str, count: int, accepted: TicketAccepted, at: datetime
 ) -> None:
-    """Keep accepted tickets, each with its open guarantee and the fact that started it."""
+    """Insert accepted tickets, each with its open guarantee and the fact that started it."""
     document = accepted.model_dump_json()
     await connection.execute(_SEED_ACCEPTED, run, count, at, accepted.type, document, timeout=None)
 
 
 async def is_unfinished(connection: asyncpg.Connection) -> bool:
-    """Whether tickets are left that a change of exceptions concerns."""
+    """Return whether a reevaluation is unfinished."""
     found: bool = await connection.fetchval(_UNFINISHED)
     return found
 
@@ -102,34 +102,34 @@ async def covered(connection: asyncpg.Connection) -> int:
 
 
 async def clear(connection: asyncpg.Connection) -> None:
-    """Leave no clock."""
+    """Delete all clocks."""
     await connection.execute(_CLEAR)
 
 
 async def settle(connection: asyncpg.Connection) -> None:
-    """Leave autovacuum nothing to do while others measure."""
+    """Vacuum now, so that autovacuum does not disturb the measurement."""
     await connection.execute(_SETTLE, timeout=None)
 
 
 async def poll_ms(connection: asyncpg.Connection) -> float:
-    """Ask once what is due, as the monitor asks; how long the answer took the server."""
+    """Run the monitor's poll for due clocks once; return its execution time."""
     plan = json.loads(await connection.fetchval(_POLL))[0]
     return float(plan["Execution Time"])
 
 
 async def is_any_due(connection: asyncpg.Connection) -> bool:
-    """Tell whether a clock is due that the monitor has not claimed yet."""
+    """Return whether a clock is due that the monitor has not claimed yet."""
     found: bool = await connection.fetchval(_ANY_DUE)
     return found
 
 
 async def open_count(connection: asyncpg.Connection) -> int:
-    """Count the clocks that have something to announce some day."""
+    """Count the clocks that still have something to announce."""
     count: int = await connection.fetchval(_OPEN)
     return count
 
 
 async def bytes_per_clock(connection: asyncpg.Connection) -> float:
-    """Divide what the table takes, indexes included, by its clocks."""
+    """Return the size of the table, indexes included, per clock."""
     size: float = await connection.fetchval(_BYTES)
     return size

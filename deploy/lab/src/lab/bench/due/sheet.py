@@ -1,4 +1,4 @@
-"""What the bench of due clocks found: rows with a column a subject, medians with their spread."""
+"""Results of bench-due: rows with a column for each subject, medians with their spread."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -17,7 +17,7 @@ BASE = "bare SQL loop"
 
 
 class Row(BaseModel):
-    """One quantity: by subject, a value a repeat, or one of all repeats."""
+    """One quantity: for each subject a value per repeat, or one for all repeats."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,13 +28,13 @@ class Row(BaseModel):
     @computed_field  # type: ignore[prop-decorator] # pydantic's own way
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Ours to the bare loop's of the same repeat."""
+        """Ours divided by the bare loop's value of the same repeat."""
         pairs = zip(self.found.get(OURS, ()), self.found.get(BASE, ()), strict=False)
         return tuple(ours / base for ours, base in pairs if base)
 
 
 class Sheet(BaseModel):
-    """Rows that are read together."""
+    """A table of rows that belong together."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,7 +42,7 @@ class Sheet(BaseModel):
     rows: tuple[Row, ...]
 
     def table(self) -> Table:
-        """Lay the rows out for people: median (least to greatest)."""
+        """Return the rows as a table: median (minimum to maximum)."""
         subjects = tuple(dict.fromkeys(chain.from_iterable(row.found for row in self.rows)))
         compared = (f"{OURS} / {BASE}",) if {OURS, BASE} <= set(subjects) else ()
         table = Table(title=self.title, title_justify="left", box=None, header_style="bold")
@@ -56,7 +56,7 @@ class Sheet(BaseModel):
 
 
 class DueReport(BaseModel):
-    """A whole run."""
+    """The results of a whole run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,23 +65,23 @@ class DueReport(BaseModel):
 
 
 def single(name: str, unit: str, *values: float | None) -> Row:
-    """Make a row of ours alone; what could not be measured is left out."""
+    """Make a row of ours alone; None values are left out."""
     return Row(name=name, unit=unit, found={OURS: tuple(v for v in values if v is not None)})
 
 
 def outcomes(found: Mapping[str, Sequence[Outcome]]) -> tuple[Row, ...]:
-    """Make rows of repeats: the median of each; the far end only from all of them together."""
+    """Make rows of repeats: the median of each; p99 and maximum of all repeats combined."""
     lags = {name: [o.lags_ms for o in repeats if o.lags_ms] for name, repeats in found.items()}
-    together = {name: [*chain(*repeats)] for name, repeats in lags.items()}
+    combined = {name: [*chain(*repeats)] for name, repeats in lags.items()}
     return (
         Row(name="p50", unit="ms", found={n: tuple(map(median, r)) for n, r in lags.items()}),
-        Row(name="p99", unit="ms", found={n: _p99(values) for n, values in together.items()}),
-        Row(name="max", unit="ms", found={n: _max(values) for n, values in together.items()}),
-        Row(name="until all are out", unit="s", found=_each(found, "out_s")),
+        Row(name="p99", unit="ms", found={n: _p99(values) for n, values in combined.items()}),
+        Row(name="max", unit="ms", found={n: _max(values) for n, values in combined.items()}),
+        Row(name="until all are published", unit="s", found=_each(found, "out_s")),
         Row(name="before due", unit="clocks", found=_each(found, "early")),
         Row(name="doubled", unit="events", found=_each(found, "doubled")),
         Row(name="repeated under one id", unit="records", found=_each(found, "repeated")),
-        Row(name="not heard of", unit="clocks", found=_each(found, "missing")),
+        Row(name="missing", unit="clocks", found=_each(found, "missing")),
     )
 
 

@@ -1,4 +1,4 @@
-"""What is compared: the peers as processes with databases of their own, and ours in its stack."""
+"""The compared subjects: peers as processes with their own databases, and ours in its stack."""
 
 import asyncio
 import importlib.util
@@ -24,7 +24,7 @@ from devstack.stack import Stack
 from devstack.topics import admin
 from lab.bench.due import seeding
 from lab.bench.due.batch import Batch
-from lab.bench.due.peers.line import DONE, GROUND, WORK, Ground
+from lab.bench.due.peers.process import CONFIG, DONE, WORK, Testbed
 from premium.errors import CommandError
 
 __all__ = ["MONITOR", "Ours", "Peer", "ours", "peers"]
@@ -41,7 +41,7 @@ _SETTLE: Final = "VACUUM (ANALYZE)"
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A peer, and how to take out what it left undone."""
+    """A peer, and the SQL that deletes its unfinished work."""
 
     name: str
     module: str
@@ -67,47 +67,49 @@ _KINDS: Final = (
 
 
 class Peer:
-    """A peer, which runs only while it is its turn."""
+    """A peer, which runs only during its own measurements."""
 
-    def __init__(self, kind: _Kind, ground: Ground, log: Path, asking: asyncpg.Connection) -> None:
+    def __init__(
+        self, kind: _Kind, testbed: Testbed, log: Path, queries: asyncpg.Connection
+    ) -> None:
         self.name = kind.name
-        self.bootstrap = ground.bootstrap
-        self.topic = ground.topic
+        self.bootstrap = testbed.bootstrap
+        self.topic = testbed.topic
         self._kind = kind
-        self._ground = ground
+        self._testbed = testbed
         self._log = log
-        self._asking = asking
+        self._queries = queries
         self._process: asyncio.subprocess.Process | None = None
 
     async def now(self) -> datetime:
-        """Ask PostgreSQL for the time."""
-        moment: datetime = await self._asking.fetchval(_NOW)
+        """Return PostgreSQL's time."""
+        moment: datetime = await self._queries.fetchval(_NOW)
         return moment
 
     async def prepare(self, batch: Batch) -> None:
-        """Plant clocks that stay open, while nothing works."""
+        """Insert clocks that stay open, while nothing runs."""
         async with self._started():
-            await self.plant(batch)
-        await self._asking.execute(_SETTLE, timeout=None)
+            await self.insert(batch)
+        await self._queries.execute(_SETTLE, timeout=None)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Let it work for a while, and leave none of what it did not get done."""
+        """Run the peer during the block, then delete its unfinished work."""
         async with self._started():
-            await self._order(WORK)
+            await self._send(WORK)
             yield
-        await self._asking.execute(self._kind.clear)
+        await self._queries.execute(self._kind.clear)
 
-    async def plant(self, batch: Batch) -> None:
-        """Plant clocks, while it runs."""
-        await self._order(batch.order())
+    async def insert(self, batch: Batch) -> None:
+        """Insert clocks, while it runs."""
+        await self._send(batch.to_line())
 
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[None]:
         with self._log.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", f"{_PEERS}.{self._kind.module}"),
-                env={**os.environ, GROUND: json.dumps(asdict(self._ground))},
+                env={**os.environ, CONFIG: json.dumps(asdict(self._testbed))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -121,14 +123,14 @@ class Peer:
             await self._process.wait()
             self._process = None
 
-    async def _order(self, line: str) -> None:
-        assert self._process is not None  # noqa: S101 - it is its turn
-        assert self._process.stdin is not None  # noqa: S101 - asked for
+    async def _send(self, line: str) -> None:
+        assert self._process is not None  # noqa: S101 - it runs
+        assert self._process.stdin is not None  # noqa: S101 - piped
         self._process.stdin.write(f"{line}\n".encode())
         await self._answer()
 
     async def _answer(self) -> None:
-        """Wait for its word. Raises CommandError when it does not come."""
+        """Wait for the process's answer. Raises CommandError if none comes in time."""
         assert self._process is not None  # noqa: S101 - as above
         assert self._process.stdout is not None  # noqa: S101 - as above
         with suppress(TimeoutError):
@@ -139,7 +141,7 @@ class Peer:
 
 
 class Ours:
-    """sla-monitor in its stack; who works is up to the stack."""
+    """sla-monitor in its stack."""
 
     name = "ours"
     topic = seeding.TOPIC
@@ -151,18 +153,18 @@ class Ours:
         self.stack = stack
 
     async def now(self) -> datetime:
-        """Ask PostgreSQL for the time by which promises are judged."""
+        """Return the time by which promises are judged."""
         moment: datetime = await self.connection.fetchval(_BUSINESS_NOW)
         return moment
 
     async def prepare(self, batch: Batch) -> None:
-        """Plant clocks that stay open."""
+        """Insert clocks that stay open."""
         await seeding.seed(self.connection, batch)
         await seeding.settle(self.connection)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Let the monitor run for a while, with as many beside it as were asked for."""
+        """Run the monitor during the block, in as many instances as configured."""
         await self.stack.start(MONITOR)
         others = [await self._another(number) for number in range(1, self._instances)]
         try:
@@ -174,7 +176,7 @@ class Ours:
             await self.stack.stop(MONITOR)
 
     async def _another(self, number: int) -> asyncio.subprocess.Process:
-        told = {
+        values = {
             "DSN": self.stack.addresses.dsn("sla_monitor"),
             "KAFKA_BOOTSTRAP": self.bootstrap,
             "HTTP_PORT": "0",
@@ -183,23 +185,26 @@ class Ours:
         with (self.stack.folder / "logs" / f"{MONITOR}-{number}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "sla_monitor"),
-                env={**os.environ, **{f"SLA_MONITOR_{name}": text for name, text in told.items()}},
+                env={
+                    **os.environ,
+                    **{f"SLA_MONITOR_{name}": text for name, text in values.items()},
+                },
                 stdout=log,
                 stderr=log,
             )
 
-    async def plant(self, batch: Batch) -> None:
-        """Plant clocks that fall due."""
+    async def insert(self, batch: Batch) -> None:
+        """Insert clocks that fall due."""
         await seeding.seed(self.connection, batch)
 
     async def clear(self) -> None:
-        """Forget all clocks."""
+        """Delete all clocks."""
         await seeding.clear(self.connection)
 
 
 @asynccontextmanager
 async def ours(stack: Stack, *, instances: int) -> AsyncIterator[Ours]:
-    """Reach into sla-monitor's database as its owner; its turns go without comment."""
+    """Connect to sla-monitor's database as its owner; starts and stops are not reported."""
     connection = await asyncpg.connect(stack.addresses.dsn("sla_monitor", owner=True))
     try:
         yield Ours(Stack.attach(stack.folder), connection, instances)
@@ -209,10 +214,10 @@ async def ours(stack: Stack, *, instances: int) -> AsyncIterator[Ours]:
 
 @asynccontextmanager
 async def peers(where: Addresses, logs: Path) -> AsyncIterator[Mapping[str, Peer]]:
-    """Make databases and topics for all peers, and leave nothing of them."""
+    """Create databases and topics for all peers; remove them at the end."""
     missing = [k.needs for k in _KINDS if k.needs and importlib.util.find_spec(k.needs) is None]
     if missing:
-        raise CommandError(f"{' and '.join(missing)} not installed: install premium[peers]")
+        raise CommandError(f"{' and '.join(missing)} not installed: install lab[peers]")
     run = f"due-{uuid4().hex[:8]}"
     async with AsyncExitStack() as undo:
         client = await undo.enter_async_context(admin(where.kafka_bootstrap))
@@ -226,8 +231,8 @@ async def peers(where: Addresses, logs: Path) -> AsyncIterator[Mapping[str, Peer
             await client.create_topics([NewTopic(own, _PARTITIONS, 1)])
             undo.push_async_callback(client.delete_topics, [own])
             dsn = urlsplit(where.admin_dsn)._replace(path=f"/{own}").geturl()
-            asking = await asyncpg.connect(dsn)
-            undo.push_async_callback(asking.close)
-            ground = Ground(where.kafka_bootstrap, dsn, own)
-            made[kind.name] = Peer(kind, ground, logs / f"{own}.log", asking)
+            queries = await asyncpg.connect(dsn)
+            undo.push_async_callback(queries.close)
+            testbed = Testbed(where.kafka_bootstrap, dsn, own)
+            made[kind.name] = Peer(kind, testbed, logs / f"{own}.log", queries)
         yield made

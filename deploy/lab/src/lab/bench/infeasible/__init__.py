@@ -1,1 +1,1 @@
-"""How soon it is told that nobody can keep a promise, with many tickets open."""
+"""Measures how soon an infeasible promise is published, with many open tickets."""

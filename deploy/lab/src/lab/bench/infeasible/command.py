@@ -1,4 +1,4 @@
-"""`premium bench-infeasible`: how soon a change of the roster tells what nobody can keep now."""
+"""`premium bench-infeasible`: how soon a change of the roster makes promises infeasible."""
 
 import logging
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import structlog
 import typer
 from rich.console import Console
 
-from devstack.console import Shown
+from devstack.console import ConsoleReporter
 from lab.bench.environment import environment, where
-from lab.bench.infeasible.trial import Heard, ground
+from lab.bench.infeasible.trial import Received, testbed
 from lab.bench.report import Figure, Report, Section, write
 from lab.own_stack import own_stack
 from premium.errors import CommandError
@@ -25,17 +25,19 @@ _MS: Final = 1000
 
 def bench_infeasible(
     *,
-    opened: Annotated[int, typer.Option("--open", min=10, help="Tickets that wait.")] = 50_000,
-    affected: Annotated[int, typer.Option(min=1, help="Those of the language that goes.")] = 500,
-    repeats: Annotated[int, typer.Option(min=1, help="Turns for the floor and for ours.")] = 5,
+    opened: Annotated[
+        int, typer.Option("--open", min=10, help="Number of waiting tickets.")
+    ] = 50_000,
+    affected: Annotated[int, typer.Option(min=1, help="Tickets of that language.")] = 500,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of the baseline and of ours.")] = 5,
     report: Annotated[
         Path | None, typer.Option(help="Write every value to this file, as JSON.")
     ] = None,
 ) -> None:
-    """Measure how soon it is told that nobody can keep a promise, when the last speaker leaves.
+    """Measure how soon promises are published as infeasible when a language loses its last speaker.
 
-    The floor is one ticket more that is told to wait: the same way through Kafka, router and
-    PostgreSQL. A stack of its own, with fresh data, is started and removed; about a minute.
+    The baseline is one more ticket that must wait: the same path through Kafka, router and
+    PostgreSQL. An own stack with new data is started and removed; takes about a minute.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if affected > opened:
@@ -49,24 +51,24 @@ def bench_infeasible(
 
 
 async def _measured(console: Console, opened: int, affected: int, repeats: int) -> Report:
-    shown = Shown(console)
-    async with own_stack("bench", shown, ["router"]) as stack:
+    reporter = ConsoleReporter(console)
+    async with own_stack("bench", reporter, ["router"]) as stack:
         described = environment(state.title for state in await stack.states() if state.pid)
         console.print(where(described))
-        async with ground(stack, affected) as on:
-            shown.say(f"{opened:,} tickets")
-            await on.fill(opened)
-            floor, left, back = [], [], []
+        async with testbed(stack, affected) as bed:
+            reporter.line(f"{opened:,} tickets")
+            await bed.fill(opened)
+            baseline, left, back = [], [], []
             for number in range(1, repeats + 1):
-                shown.say(f"Turn {number} of {repeats}")
-                floor.append(await on.queued())
-                left.append(await on.removed())
-                back.append(await on.listed())
+                reporter.line(f"Turn {number} of {repeats}")
+                baseline.append(await bed.queued())
+                left.append(await bed.removed())
+                back.append(await bed.listed())
     section = Section(
         title=f"{opened:,} tickets wait, {affected:,} in the language of one specialist",
         figures=(
-            *_figures("they leave: infeasible", floor, left, "≤ 1,000"),
-            *_figures("they come back: feasible", floor, back, ""),
+            *_figures("specialist removed: infeasible", baseline, left, "≤ 1,000"),
+            *_figures("specialist listed again: feasible", baseline, back, ""),
         ),
     )
     console.print(section.table())
@@ -74,12 +76,12 @@ async def _measured(console: Console, opened: int, affected: int, repeats: int) 
 
 
 def _figures(
-    name: str, floor: Sequence[Heard], ours: Sequence[Heard], goal: str
+    name: str, baseline: Sequence[Received], ours: Sequence[Received], goal: str
 ) -> tuple[Figure, Figure]:
-    base = tuple(one.first_s * _MS for one in floor)
+    base = tuple(one.first_s * _MS for one in baseline)
     first = tuple(one.first_s * _MS for one in ours)
     last = tuple(one.last_s * _MS for one in ours)
     return (
-        Figure(name=f"{name}, first", unit="ms", floor=base, ours=first, goal=goal),
-        Figure(name=f"{name}, last", unit="ms", floor=base, ours=last, goal=goal),
+        Figure(name=f"{name}, first", unit="ms", baseline=base, ours=first, goal=goal),
+        Figure(name=f"{name}, last", unit="ms", baseline=base, ours=last, goal=goal),
     )

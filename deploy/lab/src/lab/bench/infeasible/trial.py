@@ -1,4 +1,4 @@
-"""The ground of the bench: router with many who wait, a roster that changes, and an ear."""
+"""The measured system: router with many waiting tickets, and a roster that changes."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,10 +11,10 @@ from uuid import uuid4
 import asyncpg
 
 from devstack.stack import Stack
-from lab.bench.ear import listening
 from lab.bench.measures import pause
+from lab.bench.topic_listener import listen_to
 from premium.errors import CommandError
-from premium.listings import listing
+from premium.topics import compacted_record
 from shared.basics.clock import elapsed_s
 from shared.events import (
     AssignmentFact,
@@ -28,73 +28,73 @@ from shared.events import (
 from shared.platform.publisher import Publisher
 from shared.sla.policies import RequestTraits, default_policy
 
-__all__ = ["Ground", "Heard", "ground"]
+__all__ = ["Received", "Testbed", "testbed"]
 
 _RARE, _COMMON = "ja", "de"
 _BATCH: Final = 2_000
-_SILENT_S: Final = 5
-_STUCK_S: Final = 120
-_LOOK_S: Final = 0.05
+_IDLE_S_MAX: Final = 5
+_WAIT_S_MAX: Final = 120
+_POLL_S: Final = 0.05
 _NOW: Final = "SELECT premium_now()"
 _WAITING: Final = "SELECT count(*) FROM ticket WHERE waiting"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Seconds from the change to the first fact that follows from it, and to the last."""
+class Received:
+    """Seconds from a change to the first and to the last fact that follows from it."""
 
     first_s: float
     last_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """Router, with tickets that wait for who is on shift and away."""
+class Testbed:
+    """Router, with tickets that wait for specialists who are on shift and away."""
 
     bootstrap: str
     publisher: Publisher
     connection: asyncpg.Connection
     affected: Sequence[bytes]
 
-    async def removed(self) -> Heard:
-        """Take the only speaker of the rare language off the roster."""
+    async def removed(self) -> Received:
+        """Remove the only speaker of the rare language from the roster."""
         return await self._after(SpecialistRemoved(specialist_id="rare"), self.affected)
 
-    async def listed(self) -> Heard:
-        """Put them back."""
+    async def listed(self) -> Received:
+        """List that specialist again."""
         return await self._after(_specialist("rare", _RARE), self.affected)
 
-    async def queued(self) -> Heard:
-        """Accept one ticket more, and hear that it waits: the way without a look at who waits."""
+    async def queued(self) -> Received:
+        """Accept one more ticket, and wait for the fact that it waits."""
         at = await self._now()
         (ticket,) = _tickets(uuid4().hex, at, 1, _COMMON)
         return await self._after(ticket.event, [ticket.event.subject.encode()])
 
     async def fill(self, opened: int) -> None:
-        """Let so many wait, beside those who are affected."""
+        """Accept tickets until ``opened`` wait, the affected ones included."""
         at = await self._now()
         people = (_specialist("rare", _RARE), _specialist("common", _COMMON))
-        await self.publisher.publish(listing(_told(person, at)) for person in people)
+        await self.publisher.publish(compacted_record(_envelope(person, at)) for person in people)
         rare = _tickets("rare", at, len(self.affected), _RARE)
         common = _tickets("common", at, opened - len(self.affected), _COMMON)
         for batch in batched((*rare, *common), _BATCH):
-            await self.publisher.publish(map(listing, batch))
+            await self.publisher.publish(map(compacted_record, batch))
         since_s = elapsed_s()
         while (found := await self.connection.fetchval(_WAITING)) != opened:
-            if elapsed_s(since_s) > _STUCK_S:
-                raise CommandError(f"{found} of {opened} tickets wait after {_STUCK_S} s")
-            await pause(_LOOK_S)
+            if elapsed_s(since_s) > _WAIT_S_MAX:
+                raise CommandError(f"{found} of {opened} tickets wait after {_WAIT_S_MAX} s")
+            await pause(_POLL_S)
 
-    async def _after(self, event: Event, keys: Sequence[bytes]) -> Heard:
-        async with listening(self.bootstrap, AssignmentFact.topic) as ear:
+    async def _after(self, event: Event, keys: Sequence[bytes]) -> Received:
+        async with listen_to(self.bootstrap, AssignmentFact.topic) as listener:
             at = await self._now()
             since_s = elapsed_s()
-            await self.publisher.publish([listing(_told(event, at))])
-            arrivals = await ear.hear(keys, silent_s=_SILENT_S)
+            await self.publisher.publish([compacted_record(_envelope(event, at))])
+            arrivals = await listener.wait_for(keys, idle_s=_IDLE_S_MAX)
         if len(arrivals) < len(keys):
-            raise CommandError(f"{len(arrivals)} of {len(keys)} facts were heard")
-        heard_s = [arrival.heard_s - since_s for arrival in arrivals.values()]
-        return Heard(min(heard_s), max(heard_s))
+            raise CommandError(f"{len(arrivals)} of {len(keys)} facts were received")
+        received_s = [arrival.received_s - since_s for arrival in arrivals.values()]
+        return Received(min(received_s), max(received_s))
 
     async def _now(self) -> datetime:
         moment: datetime = await self.connection.fetchval(_NOW)
@@ -102,7 +102,7 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(stack: Stack, affected: int) -> AsyncIterator[Ground]:
+async def testbed(stack: Stack, affected: int) -> AsyncIterator[Testbed]:
     """Connect to a stack with a router."""
     where = stack.addresses
     publisher = Publisher(where.kafka_bootstrap, service="bench")
@@ -110,14 +110,14 @@ async def ground(stack: Stack, affected: int) -> AsyncIterator[Ground]:
     names = (ticket_id_of("bench", f"rare-{number}") for number in range(affected))
     keys = [str(ticket_id).encode() for ticket_id in names]
     try:
-        yield Ground(where.kafka_bootstrap, publisher, connection, keys)
+        yield Testbed(where.kafka_bootstrap, publisher, connection, keys)
     finally:
         await connection.close()
         await publisher.stop()
 
 
 def _specialist(name: str, language: str) -> SpecialistListed:
-    """List somebody who is on shift, and away: they could come, so nothing is infeasible."""
+    """List a specialist who is on shift but away, so that promises are feasible."""
     return SpecialistListed(
         specialist_id=name,
         name=name,
@@ -148,8 +148,8 @@ def _tickets(run: str, at: datetime, count: int, language: str) -> Iterator[Enve
             policy=default_policy().version,
             promises=default_policy().price(asked, create_date).promises,
         )
-        yield _told(event, create_date)
+        yield _envelope(event, create_date)
 
 
-def _told(event: Event, at: datetime) -> Envelope[Event]:
+def _envelope(event: Event, at: datetime) -> Envelope[Event]:
     return Envelope.caused_by(uuid4(), event, source="bench", time=at)

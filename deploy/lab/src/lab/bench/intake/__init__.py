@@ -1,1 +1,1 @@
-"""Measures intake's doors beside a bare transaction: how many get in, and how soon each is told."""
+"""Measures how many requests intake accepts, and how fast, compared with a bare transaction."""

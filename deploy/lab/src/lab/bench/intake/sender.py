@@ -1,7 +1,7 @@
-"""The sender as a process of its own: reads an order, prepares, sends, tells what became of it.
+"""The sender process: reads a load from stdin, prepares and sends requests, prints the result.
 
-Over HTTP it is a raw asyncio protocol on uvloop with prepared bytes, so that on a small machine it
-takes little from what it measures; what it takes is told as well.
+It is a bare asyncio protocol on uvloop with prepared bytes, so that it disturbs the measurement
+little on a small machine; its own processor time is part of the result.
 """
 
 import gc
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import psutil
 import uvloop
 
-from lab.bench.intake import door, floor
-from lab.bench.intake.order import Order, Sent
-from lab.bench.intake.pace import Line, at_rate, saturated
+from lab.bench.intake import baseline, http_client
+from lab.bench.intake.load_patterns import Connection, at_rate, saturated
+from lab.bench.intake.load_spec import LoadResult, LoadSpec
 from lab.bench.load import requests
 from lab.bench.measures import cpu_s
 from shared.basics.clock import elapsed_s
@@ -21,34 +21,36 @@ from shared.basics.clock import elapsed_s
 __all__: list[str] = []
 
 
-async def _followed(order: Order) -> Sent:
-    wanted = requests(order.run, [order.at] * order.count, order.language)
-    if order.to == "floor":
-        return await _sent(
-            await floor.connected(order.where, order.connections), floor.entries(wanted), order
+async def _run(load: LoadSpec) -> LoadResult:
+    wanted = requests(load.run, [load.at] * load.count, load.language)
+    if load.to == "baseline":
+        return await _result(
+            await baseline.connected(load.where, load.connections), baseline.entries(wanted), load
         )
-    lines = await door.connected(order.where, order.connections)
-    prepared = door.prepared(wanted, order.where, order.key, order.together)
-    sent = await _sent(lines, prepared, order)
-    refusal = next((line.refusal for line in lines if line.refused), "")
-    refused = sum(line.refused for line in lines)
+    connections = await http_client.connected(load.where, load.connections)
+    prepared = http_client.prepared(wanted, load.where, load.key, load.per_request)
+    sent = await _result(connections, prepared, load)
+    refusal = next((one.refusal for one in connections if one.refused), "")
+    refused = sum(one.refused for one in connections)
     return sent.model_copy(update={"refused": refused, "refusal": refusal})
 
 
-async def _sent[T](lines: Sequence[Line[T]], wanted: list[T], order: Order) -> Sent:
+async def _result[T](
+    connections: Sequence[Connection[T]], wanted: list[T], load: LoadSpec
+) -> LoadResult:
     gc.freeze()
     process = psutil.Process()
     before_s, since_s = cpu_s(process), elapsed_s()
-    if order.rate_hz is None:
-        took_ms = await saturated(lines, wanted)
+    if load.rate_hz is None:
+        took_ms = await saturated(connections, wanted)
     else:
-        took_ms = await at_rate(lines, wanted, order.rate_hz)
+        took_ms = await at_rate(connections, wanted, load.rate_hz)
     took_s = elapsed_s(since_s)
-    return Sent(
+    return LoadResult(
         took_s=took_s, cpu_s=cpu_s(process) - before_s, latencies_ms=tuple(took_ms), refused=0
     )
 
 
 if __name__ == "__main__":
-    found = uvloop.run(_followed(Order.model_validate_json(sys.stdin.read())))
+    found = uvloop.run(_run(LoadSpec.model_validate_json(sys.stdin.read())))
     sys.stdout.write(found.model_dump_json())

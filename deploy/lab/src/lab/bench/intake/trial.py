@@ -1,4 +1,4 @@
-"""One trial: an order handed to the sender, and what intake and PostgreSQL took meanwhile."""
+"""One trial: the sender's result, and the processor time of intake and PostgreSQL meanwhile."""
 
 import asyncio
 import signal
@@ -16,22 +16,22 @@ import asyncpg
 import psutil
 
 from devstack.stack import Stack
-from lab.bench.intake import floor, sender
-from lab.bench.intake.order import Order, Sent
+from lab.bench.intake import baseline, sender
+from lab.bench.intake.load_spec import LoadResult, LoadSpec
 from lab.bench.load import SOURCE, accounts, inbound, requests
 from lab.bench.measures import cpu_s, pause
-from premium.accounts.publication import records
-from premium.broker import Broker
+from lab.broker import Broker
+from premium.accounts.topic import records
 from premium.errors import CommandError
-from premium.keys import store as kept
+from premium.keys import store
 from shared.basics.clock import elapsed_s
 from shared.events import ReceiptIssued
 from shared.platform.publisher import Publisher
 
-__all__ = ["Backlog", "Ground", "Trial", "ground"]
+__all__ = ["Backlog", "Testbed", "Trial", "testbed"]
 
-_LOOK_S: Final = 0.05
-_STUCK_S: Final = 120
+_POLL_S: Final = 0.05
+_WAIT_S_MAX: Final = 120
 _NO_LIMIT: Final = 1_000_000
 
 _NOW: Final = "SELECT premium_now()"
@@ -45,30 +45,30 @@ _CLAIMED: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What the sender tells, and seconds of processor that servers took, by name."""
+    """The sender's result, and the seconds of processor time of servers, by name."""
 
     tickets: int
-    sent: Sent
+    sent: LoadResult
     costs_s: dict[str, float]
 
     @property
     def rate_hz(self) -> float:
-        """Tickets a second."""
+        """Tickets per second."""
         return self.tickets / self.sent.took_s
 
     def cost_ms(self, name: str) -> float:
-        """Processor of a server for a ticket."""
+        """Return a server's processor time for one ticket."""
         return self.costs_s[name] / self.tickets * 1000
 
     @property
     def sender_share(self) -> float:
-        """What the sender took of one core, in percent."""
+        """The sender's share of one core, in percent."""
         return self.sent.cpu_s / self.sent.took_s * 100
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Seconds from the first claim to the last, and until the last receipt was in Kafka."""
+    """Seconds from the first claim to the last, and until the last receipt was published."""
 
     records: int
     claimed_s: float
@@ -77,44 +77,44 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """The stack, as it is measured."""
+class Testbed:
+    """The measured stack."""
 
     processes: dict[str, psutil.Process]
     floor_dsn: str
-    door: str
+    intake: str
     key: str
     connection: asyncpg.Connection
     publisher: Publisher
     broker: Broker
 
-    async def order(  # noqa: PLR0913 - an order says how much, how fast, and of what kind
+    async def measure(  # noqa: PLR0913 - size, rate and kind of the load
         self,
         to: str,
         count: int,
         connections: int,
         *,
         rate_hz: float | None = None,
-        together: int = 1,
+        per_request: int = 1,
         language: str | None = "en",
     ) -> Trial:
-        """Let the sender send. Raises CommandError when anything is refused."""
-        order = Order.model_validate(
+        """Run the sender. Raises CommandError if a request is refused."""
+        order = LoadSpec.model_validate(
             {
                 "to": to,
-                "where": self.door if to == "door" else self.floor_dsn,
+                "where": self.intake if to == "intake" else self.floor_dsn,
                 "run": uuid4().hex,
                 "at": await self.now(),
                 "count": count,
                 "connections": connections,
                 "rate_hz": rate_hz,
-                "together": together,
+                "per_request": per_request,
                 "language": language,
                 "key": self.key,
             }
         )
         before = {name: cpu_s(process) for name, process in self.processes.items()}
-        sent = await _sent(order)
+        sent = await _result(order)
         after = {name: cpu_s(process) - before[name] for name, process in self.processes.items()}
         if sent.refused:
             raise CommandError(f"intake refused {sent.refused} requests: {sent.refusal[-200:]}")
@@ -122,12 +122,12 @@ class Ground:
         return Trial(count, sent, after)
 
     async def now(self) -> datetime:
-        """Ask PostgreSQL for the time by which promises are judged."""
+        """Return the time by which promises are judged."""
         moment: datetime = await self.connection.fetchval(_NOW)
         return moment
 
     async def backlog(self, count: int) -> Backlog:
-        """Put records on the topic while intake is held still, let it go, and time what it does."""
+        """Publish records while intake is suspended, resume it, and time how it processes them."""
         intake = self.processes["intake"]
         at = await self.now()
         wanted = [inbound(r) for r in requests(uuid4().hex, [at] * count, "en")]
@@ -139,21 +139,21 @@ class Ground:
         finally:
             intake.send_signal(signal.SIGCONT)
         while (done := await self._receipts() - receipts) < count:
-            if elapsed_s(since_s) > _STUCK_S:
-                raise CommandError(f"{done} of {count} receipts in {_STUCK_S} s")
-            await pause(_LOOK_S)
+            if elapsed_s(since_s) > _WAIT_S_MAX:
+                raise CommandError(f"{done} of {count} receipts in {_WAIT_S_MAX} s")
+            await pause(_POLL_S)
         receipts_s, took_s = elapsed_s(since_s), cpu_s(intake) - before_s
         claimed_s = await self.connection.fetchval(_CLAIMED, at)
         return Backlog(count, claimed_s, receipts_s, took_s)
 
     async def list_accounts(self) -> None:
-        """Let intake know the accounts before they ask."""
+        """Publish the accounts, and wait until intake knows them."""
         listed = accounts()
         await self.publisher.publish(records(listed, await self.now()))
         await self._until(_LISTED, len(listed))
 
     async def until_published(self) -> None:
-        """Let intake finish what it has to publish, so that no trial pays for the one before."""
+        """Wait until intake's outbox is empty, so that no trial does work of the previous one."""
         await self._until(_TO_PUBLISH, 0)
 
     async def _receipts(self) -> int:
@@ -162,29 +162,29 @@ class Ground:
     async def _until(self, question: str, wanted: int) -> None:
         since_s = elapsed_s()
         while (found := await self.connection.fetchval(question)) != wanted:
-            if elapsed_s(since_s) > _STUCK_S:
-                raise CommandError(f"intake is stuck at {found} for {_STUCK_S} s, not {wanted}")
-            await pause(_LOOK_S)
+            if elapsed_s(since_s) > _WAIT_S_MAX:
+                raise CommandError(f"intake is stuck at {found} for {_WAIT_S_MAX} s, not {wanted}")
+            await pause(_POLL_S)
 
 
 @asynccontextmanager
-async def ground(stack: Stack) -> AsyncIterator[Ground]:
-    """Make the floor's tables, a key without a limit that matters, and the accounts that ask."""
+async def testbed(stack: Stack) -> AsyncIterator[Testbed]:
+    """Create the baseline's tables, an API key with a high limit, and the accounts."""
     where = stack.addresses
     owner = where.dsn("intake", owner=True)
-    async with kept.connected(owner) as connection:
-        grant = kept.Grant(
+    async with store.connected(owner) as connection:
+        grant = store.Grant(
             "bench", "bench", ["tickets:write"], [SOURCE], rate_per_s=_NO_LIMIT, burst=_NO_LIMIT
         )
-        key = await kept.create(connection, grant)
+        key = await store.create(connection, grant)
     pids = {state.name: state.pid for state in await stack.states()}
     publisher = Publisher(where.kafka_bootstrap, service="bench")
     broker = Broker(where.kafka_bootstrap)
     connection = await asyncpg.connect(owner)
     try:
-        made = Ground(
+        made = Testbed(
             {name: psutil.Process(pids[name]) for name in ("intake", "postgres", "kafka")},
-            await floor.made(where.admin_dsn),
+            await baseline.made(where.admin_dsn),
             urlsplit(where.http("intake")).netloc,
             key.text,
             connection,
@@ -199,16 +199,16 @@ async def ground(stack: Stack) -> AsyncIterator[Ground]:
         await broker.close()
 
 
-async def _sent(order: Order) -> Sent:
-    """Start the sender, and read what it tells. Raises CommandError when it breaks off."""
+async def _result(order: LoadSpec) -> LoadResult:
+    """Run the sender process, and read its result. Raises CommandError if it fails."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", sender.__name__),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    told, errors = await process.communicate(order.model_dump_json().encode())
+    output, errors = await process.communicate(order.model_dump_json().encode())
     if process.returncode:
-        lines = errors.decode().strip().splitlines() or ["it said nothing"]
-        raise CommandError(f"the sender broke off: {lines[-1]}")
-    return Sent.model_validate_json(told)
+        lines = errors.decode().strip().splitlines() or ["no output"]
+        raise CommandError(f"the sender failed: {lines[-1]}")
+    return LoadResult.model_validate_json(output)

@@ -1,1 +1,1 @@
-"""How fast router matches, with a large roster and a long queue, beside bare transactions."""
+"""Measures how fast router matches tickets, with a large roster and a long queue."""

@@ -1,4 +1,4 @@
-"""All that the bench knows of router's tables: a large roster that is full, and a long queue."""
+"""SQL on router's tables: inserts a large roster without free capacity, and a long queue."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ import asyncpg
 __all__ = ["CAPACITY", "seed"]
 
 CAPACITY: Final = 3
-"""E-mails that each specialist holds, all of them held."""
+"""Emails that each specialist may hold, and holds."""
 
 _SPECIALISTS: Final = """
     INSERT INTO specialist (
@@ -53,7 +53,7 @@ _LANGUAGES: Final = ("de", "fr", "es", "ja", "pt", "it", "nl", "pl", "ko", "sv")
 
 
 async def seed(dsn: str, *, specialists: int, queued: int) -> None:
-    """Put in a roster that holds all it can, and who waits for it; as the owner."""
+    """Insert specialists without free capacity, and waiting tickets; as the owner."""
     connection = await asyncpg.connect(dsn)
     try:
         languages = [*_LANGUAGES]

@@ -1,1 +1,1 @@
-"""The peers, each a process of its own that announces what falls due; all end at Kafka."""
+"""The peers, each a process that announces due clocks on Kafka."""

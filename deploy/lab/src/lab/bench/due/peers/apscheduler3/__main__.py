@@ -1,7 +1,7 @@
-"""APScheduler 3 with its SQLAlchemy job store: a date job a clock, each announced by a thread.
+"""APScheduler 3 with its SQLAlchemy job store: a date job per clock, each announced by a thread.
 
-Tuned: no time after which a job counts as missed, 64 threads, one round trip a statement. It takes
-jobs out of the table one by one as it hands them to the threads, so a crash loses those in flight.
+Tuned: jobs never count as misfired, 64 threads, one round trip per statement. It deletes each job
+from the table when it passes it to a thread, so a crash loses the jobs in flight.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.util import datetime_to_utc_timestamp
 
 from lab.bench.due.batch import Batch
-from lab.bench.due.peers.line import Announcer, Ground, Peer, serve
+from lab.bench.due.peers.process import Announcer, Peer, Testbed, serve
 
 _THREADS: Final = 64
 _HOW: Final = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 _COPY: Final = "COPY apscheduler_jobs (id, next_run_time, job_state) FROM STDIN"
 
-_ways_out: Final[list[tuple[Announcer, asyncio.AbstractEventLoop]]] = []
-"""One, in a process that works: the library finds a job's function by its name alone."""
+_announcers: Final[list[tuple[Announcer, asyncio.AbstractEventLoop]]] = []
+"""Holds the process's announcer: the library finds a job's function only by a global name."""
 
 
 def announce(key: str) -> None:
     """Run a job: publish, and wait for the broker."""
-    announcer, loop = _ways_out[0]
+    announcer, loop = _announcers[0]
     asyncio.run_coroutine_threadsafe(announcer.announce(key), loop).result()
 
 
@@ -44,7 +44,7 @@ class _Scheduled:
     scheduler: BackgroundScheduler
     store: SQLAlchemyJobStore
 
-    async def plant(self, batch: Batch) -> None:
+    async def insert(self, batch: Batch) -> None:
         await asyncio.to_thread(self._copy, batch)
         if self.scheduler.running:
             self.scheduler.wakeup()
@@ -63,7 +63,7 @@ class _Scheduled:
                 copy.write_row(row)
 
     def _rows(self, batch: Batch) -> Iterator[tuple[str, float, bytes]]:
-        """Serialise as the job store does, without a transaction a job."""
+        """Serialise jobs as the job store does, without a transaction for each."""
         for one, due_at in zip(batch.ids, batch.due_at, strict=True):
             state = self._job(str(one), due_at).__getstate__()
             state_bytes = pickle.dumps(state, self.store.pickle_protocol)
@@ -85,9 +85,9 @@ class _Scheduled:
 
 
 @asynccontextmanager
-async def _opened(ground: Ground, announcer: Announcer) -> AsyncIterator[Peer]:
+async def _opened(testbed: Testbed, announcer: Announcer) -> AsyncIterator[Peer]:
     store = SQLAlchemyJobStore(
-        url=ground.dsn.replace("postgresql://", "postgresql+psycopg://", 1),
+        url=testbed.dsn.replace("postgresql://", "postgresql+psycopg://", 1),
         engine_options={"isolation_level": "AUTOCOMMIT"},
     )
     store.jobs_t.create(store.engine, checkfirst=True)
@@ -97,10 +97,10 @@ async def _opened(ground: Ground, announcer: Announcer) -> AsyncIterator[Peer]:
         job_defaults=_HOW,
         timezone=UTC,
     )
-    _ways_out.append((announcer, asyncio.get_running_loop()))
-    yield _Scheduled(ground.dsn, scheduler, store)
+    _announcers.append((announcer, asyncio.get_running_loop()))
+    yield _Scheduled(testbed.dsn, scheduler, store)
     if scheduler.running:
-        await asyncio.to_thread(scheduler.shutdown)  # its threads wait for what this loop publishes
+        await asyncio.to_thread(scheduler.shutdown)  # its threads wait for this loop to publish
 
 
 if __name__ == "__main__":

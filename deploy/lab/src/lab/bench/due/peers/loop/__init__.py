@@ -1,1 +1,1 @@
-"""A bare SQL loop: the least that can be written by hand."""
+"""A bare SQL loop: the minimal hand-written implementation."""

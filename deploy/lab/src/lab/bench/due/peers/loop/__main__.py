@@ -1,6 +1,6 @@
-"""Every ten milliseconds one UPDATE that claims what is due; what it returns goes to Kafka.
+"""A bare SQL loop: every ten milliseconds one UPDATE claims due clocks, which go to Kafka.
 
-A crash between the commit and Kafka loses what was claimed: nothing here would announce it.
+A crash between the commit and Kafka loses the claimed clocks.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import asyncpg
 import uvloop
 
 from lab.bench.due.batch import Batch
-from lab.bench.due.peers.line import Announcer, Ground, Peer, serve
+from lab.bench.due.peers.process import Announcer, Peer, Testbed, serve
 from lab.bench.measures import pause
 
 _POLL_S: Final = 0.01
@@ -22,7 +22,7 @@ _MAKE: Final = """
     CREATE TABLE IF NOT EXISTS timer (id uuid PRIMARY KEY, due_at timestamptz);
     CREATE INDEX IF NOT EXISTS timer_due_at ON timer (due_at) WHERE due_at IS NOT NULL;
 """
-_PLANT: Final = """
+_INSERT: Final = """
     INSERT INTO timer (id, due_at)
     SELECT md5($1 || '/' || n)::uuid, $3::timestamptz + n * $4::interval
     FROM generate_series(0, $2::bigint - 1) AS n
@@ -33,17 +33,17 @@ _CLAIM: Final = """
         ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED
     )) RETURNING id
 """
-"""By ctid: no plan can come upon reading the whole table, however many are open."""
+"""By ctid, so that no query plan reads the whole table."""
 
 
 @dataclass(frozen=True)
 class _Loop:
     connection: asyncpg.Connection
-    planting: asyncpg.Connection
+    inserting: asyncpg.Connection
     announcer: Announcer
 
-    async def plant(self, batch: Batch) -> None:
-        await self.planting.execute(_PLANT, batch.run, batch.count, batch.first, batch.step)
+    async def insert(self, batch: Batch) -> None:
+        await self.inserting.execute(_INSERT, batch.run, batch.count, batch.first, batch.step)
 
     async def work(self) -> None:
         while True:
@@ -55,11 +55,11 @@ class _Loop:
 
 
 @asynccontextmanager
-async def _opened(ground: Ground, announcer: Announcer) -> AsyncIterator[Peer]:
-    connection, planting = [await asyncpg.connect(ground.dsn) for _ in range(2)]
-    await planting.execute(_MAKE)
-    yield _Loop(connection, planting, announcer)
-    await planting.close()
+async def _opened(testbed: Testbed, announcer: Announcer) -> AsyncIterator[Peer]:
+    connection, inserting = [await asyncpg.connect(testbed.dsn) for _ in range(2)]
+    await inserting.execute(_MAKE)
+    yield _Loop(connection, inserting, announcer)
+    await inserting.close()
     await connection.close()
 
 

@@ -1,8 +1,8 @@
-"""procrastinate 3: a job a clock, in its `scheduled_at`; one worker with many jobs at a time.
+"""procrastinate 3: a job per clock, with `scheduled_at`; one worker with many concurrent jobs.
 
-Tuned: asks every ten milliseconds, 50 jobs at once, done jobs deleted, no notifications (nothing
-is notified when a job falls due), and two indexes, which it does not bring itself: without both,
-each question reads all open jobs. A job that a crash breaks off stays for another try.
+Tuned: polls every ten milliseconds, 50 concurrent jobs, done jobs deleted, no notifications (there
+is none when a job falls due), and two indexes that it lacks: without both, each poll reads all
+open jobs. A job that a crash interrupts is tried again.
 """
 
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.jobs import DeleteJobCondition
 
 from lab.bench.due.batch import Batch
-from lab.bench.due.peers.line import Announcer, Ground, Peer, serve
+from lab.bench.due.peers.process import Announcer, Peer, Testbed, serve
 
 _POLL_S: Final = 0.01
 _JOBS: Final = 50
@@ -27,8 +27,8 @@ _INDEX: Final = """
     CREATE INDEX IF NOT EXISTS jobs_lock ON procrastinate_jobs (lock)
     WHERE status IN ('todo', 'doing');
 """
-"""The second makes the check of locks look cheap to the planner, who only then takes the first."""
-_PLANT: Final = """
+"""The planner uses the first index only if the second makes the check of locks cheap."""
+_INSERT: Final = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)
     SELECT 'default', 'announce', jsonb_build_object('key', md5($1 || '/' || n)::uuid),
            $3::timestamptz + n * $4::interval
@@ -39,10 +39,10 @@ _PLANT: Final = """
 @dataclass(frozen=True)
 class _Queue:
     app: App
-    planting: asyncpg.Connection
+    inserting: asyncpg.Connection
 
-    async def plant(self, batch: Batch) -> None:
-        await self.planting.execute(_PLANT, batch.run, batch.count, batch.first, batch.step)
+    async def insert(self, batch: Batch) -> None:
+        await self.inserting.execute(_INSERT, batch.run, batch.count, batch.first, batch.step)
 
     async def work(self) -> None:
         await self.app.run_worker_async(
@@ -55,8 +55,8 @@ class _Queue:
 
 
 @asynccontextmanager
-async def _opened(ground: Ground, announcer: Announcer) -> AsyncIterator[Peer]:
-    app = App(connector=PsycopgConnector(conninfo=ground.dsn, min_size=4, max_size=10))
+async def _opened(testbed: Testbed, announcer: Announcer) -> AsyncIterator[Peer]:
+    app = App(connector=PsycopgConnector(conninfo=testbed.dsn, min_size=4, max_size=10))
 
     @app.task(name="announce")
     async def announce(key: str) -> None:
@@ -65,10 +65,10 @@ async def _opened(ground: Ground, announcer: Announcer) -> AsyncIterator[Peer]:
     async with app.open_async():
         if not await app.check_connection_async():
             await app.schema_manager.apply_schema_async()
-        planting = await asyncpg.connect(ground.dsn)
-        await planting.execute(_INDEX)
-        yield _Queue(app, planting)
-        await planting.close()
+        inserting = await asyncpg.connect(testbed.dsn)
+        await inserting.execute(_INDEX)
+        yield _Queue(app, inserting)
+        await inserting.close()
 
 
 if __name__ == "__main__":
