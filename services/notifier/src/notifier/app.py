@@ -1,4 +1,4 @@
-"""Notifier, put together: the consumer that plans, the sender, the relay."""
+"""The notifier's parts: the consumer that plans deliveries, the sender and the relay."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Final
 
 from notifier import handlers, store
 from notifier.sender import PENDING_AGE_S, Sender
-from notifier.service import take
+from notifier.service import plan_deliveries
 from notifier.settings import Settings
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database
@@ -15,16 +15,14 @@ from shared.platform.service import Service
 
 __all__ = ["assemble"]
 
-_PATIENCE_MS: Final = 50
+_BATCH_WAIT_MS: Final = 50
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
-    """Wire the parts in the order in which they start."""
+    """Build the parts, in the order in which they start."""
     service = Service("notifier", settings, db)
     sender = Sender(db, settings)
-    handle = partial(take, wake=sender.wake)
-    consumer = service.consumer(
-        handlers.CONSUMES, handlers.decode, handle, patience_ms=_PATIENCE_MS
-    )
+    handle = partial(plan_deliveries, wake=sender.wake)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, patience_ms=_BATCH_WAIT_MS)
     readings = [of_database(db, PENDING_AGE_S, store.pending_age_s)]
     return service.parts(consumer, None, sender, readings=readings)
