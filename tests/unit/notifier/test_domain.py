@@ -109,21 +109,21 @@ def retracted() -> PromiseRetracted:
     )
 
 
-def planned(event: Event, holder: str | None = None) -> Delivery | None:
+def planned(event: Event, assignee: str | None = None) -> Delivery | None:
     """Plan the delivery of an event at noon."""
-    return domain.plan(Envelope(FACT, "test", NOON, event), holder, now=NOON)
+    return domain.plan(Envelope(FACT, "test", NOON, event), assignee, now=NOON)
 
 
-def delivery(event: Event, holder: str | None = None) -> Delivery:
+def delivery(event: Event, assignee: str | None = None) -> Delivery:
     """Plan the delivery of an event that must cause one."""
-    found = planned(event, holder)
+    found = planned(event, assignee)
     assert found is not None
     return found
 
 
-def mail(event: Event, holder: str | None = None) -> Mail:
+def mail(event: Event, assignee: str | None = None) -> Mail:
     """Write the mail about an event."""
-    return domain.render(delivery(event, holder), link=LINK)
+    return domain.render(delivery(event, assignee), link=LINK)
 
 
 def test_an_assignment_notifies_the_specialist() -> None:
@@ -140,13 +140,13 @@ def test_a_phone_ticket_is_a_callback_alert() -> None:
 
 def test_a_warning_goes_to_the_specialist_with_the_ticket() -> None:
     """A warning goes to the specialist who has the ticket."""
-    made = delivery(warned(), holder="mara")
+    made = delivery(warned(), assignee="mara")
     assert (made.alert, made.recipient) == ("warning", "specialist:mara")
 
 
 def test_a_warning_about_an_unassigned_ticket_goes_to_the_team() -> None:
     """Without a specialist, the team is the recipient."""
-    assert delivery(warned(), holder=None).recipient == "team"
+    assert delivery(warned(), assignee=None).recipient == "team"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_warning_about_an_unassigned_ticket_goes_to_the_team() -> None:
 )
 def test_the_team_is_notified_of_broken_promises(event: Event, alert: str) -> None:
     """Breaches, misses and retractions go to the team, even if a specialist has the ticket."""
-    made = delivery(event, holder="mara")
+    made = delivery(event, assignee="mara")
     assert (made.alert, made.recipient) == (alert, "team")
 
 
@@ -167,7 +167,7 @@ def test_the_team_is_notified_of_broken_promises(event: Event, alert: str) -> No
 )
 def test_an_event_that_needs_no_action_causes_no_mail(event: Event) -> None:
     """No delivery is planned for a release or a met promise."""
-    assert planned(event, holder="mara") is None
+    assert planned(event, assignee="mara") is None
 
 
 def test_an_event_notifies_each_recipient_once() -> None:
@@ -175,12 +175,12 @@ def test_an_event_notifies_each_recipient_once() -> None:
     fact = Envelope[Event](FACT, "test", NOON, warned())
     later = domain.plan(fact, "mara", now=NOON + minutes(5))
     assert later is not None
-    assert later.id == delivery(warned(), holder="mara").id
-    assert later.id != delivery(warned(), holder="noor").id
+    assert later.id == delivery(warned(), assignee="mara").id
+    assert later.id != delivery(warned(), assignee="noor").id
 
 
 @pytest.mark.parametrize(
-    ("event", "holder", "subject"),
+    ("event", "assignee", "subject"),
     [
         (assigned(), None, "Standard email · Northwind · due 13:00 UTC"),
         (
@@ -227,14 +227,14 @@ def test_an_event_notifies_each_recipient_once() -> None:
         (retracted(), None, "No breach after all · Northwind · standard email"),
     ],
 )
-def test_the_subject_is_enough_to_act(event: Event, holder: str | None, subject: str) -> None:
+def test_the_subject_is_enough_to_act(event: Event, assignee: str | None, subject: str) -> None:
     """The subject names the ticket's kind, the account and the due time."""
-    assert mail(event, holder).subject == subject
+    assert mail(event, assignee).subject == subject
 
 
 def test_the_text_has_event_action_and_reason() -> None:
     """In that order: what happened, what to do, and why the mail was sent to this reader."""
-    assert mail(warned(), holder="mara").text == (
+    assert mail(warned(), assignee="mara").text == (
         "50 % of the time is used: the first response for Northwind (standard email) is due"
         " 12:30 UTC, and nobody has answered.\n"
         "\n"
@@ -268,7 +268,7 @@ def test_another_year_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "holder", "text"),
+    ("event", "assignee", "text"),
     [
         (assigned(due_min=-9), None, "The first response: was due 11:51 UTC, 9 min over."),
         (
@@ -283,10 +283,10 @@ def test_another_year_is_named() -> None:
         ),
     ],
 )
-def test_an_overdue_promise_is_called_overdue(event: Event, holder: str | None, text: str) -> None:
+def test_an_overdue_promise_was_due(event: Event, assignee: str | None, text: str) -> None:
     """A due time in the past is written in the past tense, with how long ago it was."""
-    assert text in mail(event, holder).text
-    assert mail(event, holder).subject.endswith("· was due 11:51 UTC, 9 min over")
+    assert text in mail(event, assignee).text
+    assert mail(event, assignee).subject.endswith("· was due 11:51 UTC, 9 min over")
 
 
 @pytest.mark.parametrize(

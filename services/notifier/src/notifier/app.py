@@ -15,7 +15,8 @@ from shared.platform.service import Service
 
 __all__ = ["assemble"]
 
-_BATCH_WAIT_MS: Final = 50
+_WAIT_MS: Final = 50
+"""The consumer waits this long for more records after a small batch."""
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
@@ -23,6 +24,6 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     service = Service("notifier", settings, db)
     sender = Sender(db, settings)
     handle = partial(plan_deliveries, wake=sender.wake)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, patience_ms=_BATCH_WAIT_MS)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, patience_ms=_WAIT_MS)
     readings = [of_database(db, PENDING_AGE_S, store.pending_age_s)]
     return service.parts(consumer, None, sender, readings=readings)

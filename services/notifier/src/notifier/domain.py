@@ -153,10 +153,10 @@ class DeliveryResult:
     retry_after: timedelta = timedelta()
 
 
-def plan(envelope: Envelope[Event], holder: str | None, *, now: datetime) -> Delivery | None:
+def plan(envelope: Envelope[Event], assignee: str | None, *, now: datetime) -> Delivery | None:
     """Plan the delivery that an event causes, or None.
 
-    ``holder`` is the specialist who has the ticket, None while it is unassigned.
+    ``assignee`` is the specialist who has the ticket, None while it is unassigned.
     """
     alert: AlertKind
     specialist_id: str | None
@@ -167,7 +167,7 @@ def plan(envelope: Envelope[Event], holder: str | None, *, now: datetime) -> Del
         case CallbackReminded() as fact:
             alert, specialist_id = "callback", fact.specialist_id
         case ClockWarned() as fact:
-            alert, specialist_id = "warning", holder
+            alert, specialist_id = "warning", assignee
         case PromiseBreached() as fact:
             alert, specialist_id = "breach", None
         case PromiseMissed() as fact:

@@ -36,17 +36,17 @@ async def plan_deliveries(
     """
     if listings := _listings(envelopes):
         await store.save_specialists(tx, listings)
-    if holders := _holders(envelopes):
-        await store.save_holders(tx, holders)
+    if assignees := _assignees(envelopes):
+        await store.save_assignees(tx, assignees)
     if joins := _callback_joins(envelopes):
         await store.save_callback_joins(tx, joins)
-    if moved := _moved(envelopes):
-        await store.save_moved(tx, moved, now)
+    if due_times := _new_due_times(envelopes):
+        await store.save_new_due_times(tx, due_times, now)
     warned = [
         (e.id, e.event.ticket_id, e.time) for e in envelopes if isinstance(e.event, ClockWarned)
     ]
-    holder = await store.holders(tx, warned) if warned else {}
-    planned = [d for e in envelopes if (d := domain.plan(e, holder.get(e.id), now=now))]
+    current = await store.assignees(tx, warned) if warned else {}
+    planned = [d for e in envelopes if (d := domain.plan(e, current.get(e.id), now=now))]
     if planned:
         await store.add_deliveries(tx, planned)
         tx.after_commit.add(wake)
@@ -66,7 +66,7 @@ def _listings(envelopes: Sequence[Envelope[Event]]) -> dict[str, Listing]:
     return latest
 
 
-def _moved(
+def _new_due_times(
     envelopes: Sequence[Envelope[Event]],
 ) -> dict[tuple[UUID, PromiseKind], datetime | None]:
     """Return the new due times of promises; the last record of a clock in the batch counts."""
@@ -85,7 +85,7 @@ def _callback_joins(envelopes: Sequence[Envelope[Event]]) -> list[tuple[UUID, da
     ]
 
 
-def _holders(envelopes: Sequence[Envelope[Event]]) -> dict[tuple[UUID, datetime], str | None]:
+def _assignees(envelopes: Sequence[Envelope[Event]]) -> dict[tuple[UUID, datetime], str | None]:
     """Return who has a ticket since when; None while it is unassigned.
 
     Of two events with the same time, the later record counts.

@@ -55,8 +55,8 @@ class MailServer:
     async def send(self, messages: Sequence[Message]) -> dict[UUID, DeliveryOutcome]:
         """Send messages, a few at once.
 
-        Returns the outcome of each delivery, by its id. A message for which there was no time left
-        has none.
+        Returns the outcome of each delivery by its id, except of those that were not tried before
+        the time limit.
         """
         outcomes: dict[UUID, DeliveryOutcome] = {}
         waiting = deque(messages)

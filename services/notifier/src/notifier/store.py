@@ -15,12 +15,12 @@ __all__ = [
     "Due",
     "Listing",
     "add_deliveries",
+    "assignees",
     "due_deliveries",
-    "holders",
     "pending_age_s",
+    "save_assignees",
     "save_callback_joins",
-    "save_holders",
-    "save_moved",
+    "save_new_due_times",
     "save_specialists",
     "settle",
 ]
@@ -32,12 +32,12 @@ SAVE_SPECIALISTS: Final = """
     SET name = excluded.name, mail = excluded.mail, listed_at = excluded.listed_at
     WHERE specialist.listed_at <= excluded.listed_at
 """
-SAVE_HOLDERS: Final = """
+SAVE_ASSIGNEES: Final = """
     INSERT INTO assignment (ticket_id, since, specialist_id)
     SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[])
     ON CONFLICT (ticket_id, since) DO UPDATE SET specialist_id = excluded.specialist_id
 """
-HOLDERS: Final = """
+ASSIGNEES: Final = """
     SELECT fact_id, coalesce((
         SELECT specialist_id FROM assignment
         WHERE assignment.ticket_id = warned.ticket_id AND since < at
@@ -54,7 +54,7 @@ HOLDERS: Final = """
 SAVE_CALLBACK_JOIN: Final = """
     INSERT INTO ride (ticket_id, since, joined) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
-SAVE_MOVED: Final = """
+SAVE_NEW_DUE_TIMES: Final = """
     INSERT INTO moved (ticket_id, promise, due_at, moved_at)
     SELECT ticket_id, promise, due_at, $4
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS new (ticket_id, promise, due_at)
@@ -136,14 +136,14 @@ async def save_specialists(tx: Tx, listings: Mapping[str, Listing]) -> None:
     )
 
 
-async def save_holders(tx: Tx, holders: Mapping[tuple[UUID, datetime], str | None]) -> None:
+async def save_assignees(tx: Tx, assignees: Mapping[tuple[UUID, datetime], str | None]) -> None:
     """Save which specialist has a ticket since when; None while it is unassigned."""
-    keys = sorted(holders)
+    keys = sorted(assignees)
     await tx.execute(
-        SAVE_HOLDERS,
+        SAVE_ASSIGNEES,
         [ticket_id for ticket_id, _ in keys],
         [since for _, since in keys],
-        [holders[key] for key in keys],
+        [assignees[key] for key in keys],
     )
 
 
@@ -152,12 +152,12 @@ async def save_callback_joins(tx: Tx, joins: Sequence[tuple[UUID, datetime, UUID
     await tx.executemany(SAVE_CALLBACK_JOIN, joins)
 
 
-async def save_moved(
+async def save_new_due_times(
     tx: Tx, moved: Mapping[tuple[UUID, PromiseKind], datetime | None], now: datetime
 ) -> None:
     """Save the due times of promises that changed after acceptance; None while nothing is due."""
     await tx.execute(
-        SAVE_MOVED,
+        SAVE_NEW_DUE_TIMES,
         [ticket_id for ticket_id, _ in moved],
         [kind for _, kind in moved],
         [*moved.values()],
@@ -165,13 +165,13 @@ async def save_moved(
     )
 
 
-async def holders(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[UUID, str | None]:
+async def assignees(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[UUID, str | None]:
     """Return the specialist who had the ticket just before each fact: (id, ticket, time).
 
     For a ticket that shares another ticket's call, it is the specialist of that other ticket. An
     assignment at the very time of the fact does not count, because their order is unknown.
     """
-    rows = await tx.fetch(HOLDERS, *map(list, zip(*facts, strict=True)))
+    rows = await tx.fetch(ASSIGNEES, *map(list, zip(*facts, strict=True)))
     return {row["fact_id"]: row["specialist_id"] for row in rows}
 
 
