@@ -1,7 +1,7 @@
-"""Which dead letters are about a person: what can be told of bytes that could not be read.
+"""Finds the dead letters that mention a requester, although their content could not be read.
 
-One counts when the person's id stands in it as a word of its own, in any way in which a sender may
-have written it, unless it says clearly that it is of another source.
+A dead letter matches when it contains the requester's id as a whole word, in any of the usual
+encodings.
 """
 
 import json
@@ -12,14 +12,14 @@ from shared.basics.errors import Poison
 from shared.events.codec import read_json
 from shared.platform.dead_letters import DeadLetter
 
-__all__ = ["has_word", "source_of", "written"]
+__all__ = ["encodings_of", "mentions", "source_of"]
 
 _ENCODINGS: Final = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
-_ALONE: Final = rb"(?<![0-9A-Za-z])(?:%s)(?![0-9A-Za-z])"
+_WHOLE_WORD: Final = rb"(?<![0-9A-Za-z])(?:%s)(?![0-9A-Za-z])"
 
 
-def written(requester_id: str) -> list[bytes]:
-    """Write an id in the encodings that senders use, plain and escaped as in JSON."""
+def encodings_of(requester_id: str) -> list[bytes]:
+    """Encode an id in every way that senders use, plain and with JSON escapes."""
     texts = {
         requester_id,
         json.dumps(requester_id)[1:-1],
@@ -29,17 +29,18 @@ def written(requester_id: str) -> list[bytes]:
     return sorted(found - {b""})
 
 
-def has_word(letter: DeadLetter, sought: list[bytes]) -> bool:
-    """Tell whether one of them stands in it, and is no part of a longer word."""
-    alone = re.compile(_ALONE % b"|".join(map(re.escape, sought)))
-    headers = [part for name, value in letter.headers for part in (name.encode(), value)]
-    return any(alone.search(part) for part in (letter.key, letter.value, *headers) if part)
+def mentions(dead_letter: DeadLetter, ids: list[bytes]) -> bool:
+    """Return whether key, value or headers contain one of the ids as a whole word."""
+    pattern = re.compile(_WHOLE_WORD % b"|".join(map(re.escape, ids)))
+    headers = [part for name, value in dead_letter.headers for part in (name.encode(), value)]
+    parts = (dead_letter.key, dead_letter.value, *headers)
+    return any(pattern.search(part) for part in parts if part)
 
 
-def source_of(letter: DeadLetter) -> str | None:
-    """Read whose document it is; None when that cannot be read either."""
+def source_of(dead_letter: DeadLetter) -> str | None:
+    """Read the source of the document; None when it cannot be read either."""
     try:
-        content: Any = read_json(letter.value)
+        content: Any = read_json(dead_letter.value)
     except Poison:
         return None
     content = content.get("data", content) if isinstance(content, dict) else None

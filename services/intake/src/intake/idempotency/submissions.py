@@ -1,6 +1,6 @@
-"""Behind the HTTP doors: what waits is received in one transaction, together with its answers.
+"""Receives the documents of concurrent HTTP requests in one transaction, and stores responses.
 
-An Idempotency-Key (IETF draft) replays the answer that was given to it, for 7 days.
+For 7 days the stored response is returned when an Idempotency-Key (IETF draft) is sent again.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,106 +9,104 @@ from functools import partial
 from typing import Final, Literal
 
 from intake import service
-from intake.batcher import Together
+from intake.batcher import Batcher
 from intake.domain import NumberKeys
 from intake.service import Document
 from intake.store import idempotency as idempotency_store
-from intake.store.idempotency import Kept
+from intake.store.idempotency import StoredResponse
 from shared.events import ReceiptIssued
 from shared.platform.postgres import Database, Tx
 
 __all__ = [
-    "Answer",
-    "Asking",
-    "Keyed",
-    "Reception",
-    "Unanswered",
-    "Write",
-    "make_reception",
-    "take",
+    "IdempotencyKey",
+    "KeyConflict",
+    "RequestBatcher",
+    "Submission",
+    "SubmissionResult",
+    "WriteResponse",
+    "make_request_batcher",
+    "receive_submissions",
 ]
 
-type Unanswered = Literal["in_hand", "other_body"]
-"""Why a key gets no answer: its first request is still in hand, or said something else."""
-type Answer = Sequence[ReceiptIssued] | Kept | Unanswered
-"""Receipts, each in its document's place; for a key what was written of them, now or before."""
-
-
-type Written = tuple[int, str]
-"""A status and a body."""
-type Write = Callable[[Sequence[ReceiptIssued]], Written | None]
-"""Writes an answer of receipts; None when nothing was taken, and the key stays free."""
+type KeyConflict = Literal["in_progress", "other_body"]
+"""Why a key gets no response: its first request is in progress, or had another body."""
+type SubmissionResult = Sequence[ReceiptIssued] | StoredResponse | KeyConflict
+"""Without a key, a receipt for each document in order; with a key, the stored response."""
+type StatusAndBody = tuple[int, str]
+type WriteResponse = Callable[[Sequence[ReceiptIssued]], StatusAndBody | None]
+"""Makes a response of receipts; None when nothing was accepted, and the key stays unused."""
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
-    """An Idempotency-Key, a digest of what was sent with it, and how its answer is written."""
+class IdempotencyKey:
+    """An Idempotency-Key: its digest, the digest of its request, and how to write the response."""
 
     key: str
     fingerprint: bytes
-    write: Write
+    write: WriteResponse
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """Documents that came together, and are answered together."""
+class Submission:
+    """The documents of one HTTP request."""
 
     documents: Sequence[Document]
-    keyed: Keyed | None = None
+    key: IdempotencyKey | None = None
 
     @property
     def size(self) -> int:
-        """Records it brings."""
+        """How many documents it contains."""
         return len(self.documents)
 
 
-type Reception = Together[Asking, Answer]
+type RequestBatcher = Batcher[Submission, SubmissionResult]
 
-_IN_HAND: Final[Unanswered] = "in_hand"
-_OTHER_BODY: Final[Unanswered] = "other_body"
-
-
-def make_reception(db: Database, keys: NumberKeys) -> Reception:
-    """Make the part that all HTTP doors share."""
-    return Together("reception", db, partial(take, keys=keys))
+_IN_PROGRESS: Final[KeyConflict] = "in_progress"
+_OTHER_BODY: Final[KeyConflict] = "other_body"
 
 
-async def take(tx: Tx, askings: Sequence[Asking], *, keys: NumberKeys) -> list[Answer]:
-    """Receive what is new, and answer each as its key was answered first."""
-    kept = await _kept(tx, askings)
-    keyed = {a.keyed.key: n for n, a in reversed(list(enumerate(askings))) if a.keyed}
-    first = {n for key, n in keyed.items() if key not in kept}
-    new = {n: a for n, a in enumerate(askings) if a.keyed is None or n in first}
-    documents = [d for a in new.values() for d in a.documents]
+def make_request_batcher(db: Database, keys: NumberKeys) -> RequestBatcher:
+    """Make the batcher that all HTTP endpoints share."""
+    return Batcher("request batcher", db, partial(receive_submissions, keys=keys))
+
+
+async def receive_submissions(
+    tx: Tx, submissions: Sequence[Submission], *, keys: NumberKeys
+) -> list[SubmissionResult]:
+    """Receive submissions without a key or with a new one; return stored responses for the rest."""
+    stored = await _stored(tx, submissions)
+    by_key = {s.key.key: n for n, s in reversed(list(enumerate(submissions))) if s.key}
+    first = {n for key, n in by_key.items() if key not in stored}
+    new = {n: s for n, s in enumerate(submissions) if s.key is None or n in first}
+    documents = [d for s in new.values() for d in s.documents]
     receipts = iter(await service.receive(tx, documents, keys))
-    given = {n: [next(receipts) for _ in a.documents] for n, a in new.items()}
+    results = {n: [next(receipts) for _ in s.documents] for n, s in new.items()}
     written = {
-        a.keyed.key: Kept(a.keyed.fingerprint, *answer)
-        for n, a in new.items()
-        if a.keyed and (answer := a.keyed.write(given[n])) is not None
+        s.key.key: StoredResponse(s.key.fingerprint, *response)
+        for n, s in new.items()
+        if s.key and (response := s.key.write(results[n])) is not None
     }
-    await idempotency_store.keep_answers(tx, written)
-    answers = kept | written
+    await idempotency_store.save_responses(tx, written)
+    responses = stored | written
     return [
-        given[n]
-        if a.keyed is None or (n in new and a.keyed.key not in written)
-        else _replayed(a.keyed, answers.get(a.keyed.key))
-        for n, a in enumerate(askings)
+        results[n]
+        if s.key is None or (n in new and s.key.key not in written)
+        else _result_of_key(s.key, responses.get(s.key.key))
+        for n, s in enumerate(submissions)
     ]
 
 
-async def _kept(tx: Tx, askings: Sequence[Asking]) -> dict[str, Kept | None]:
-    """Read what keys were answered before; None for those that somebody else has in hand."""
-    keys = sorted({a.keyed.key for a in askings if a.keyed})
+async def _stored(tx: Tx, submissions: Sequence[Submission]) -> dict[str, StoredResponse | None]:
+    """Read the stored responses of keys; None for a key that another request is using."""
+    keys = sorted({s.key.key for s in submissions if s.key})
     if not keys:
         return {}
-    ours = await idempotency_store.lock_keys(tx, keys)
-    return {key: None for key in keys if key not in ours} | await idempotency_store.answers_to(
-        tx, ours
-    )
+    locked = await idempotency_store.lock_keys(tx, keys)
+    responses = await idempotency_store.stored_responses(tx, locked)
+    return {key: None for key in keys if key not in locked} | responses
 
 
-def _replayed(keyed: Keyed, kept: Kept | None) -> Answer:
-    if kept is None:
-        return _IN_HAND
-    return kept if kept.fingerprint == keyed.fingerprint else _OTHER_BODY
+def _result_of_key(key: IdempotencyKey, stored: StoredResponse | None) -> SubmissionResult:
+    if stored is None:
+        return _IN_PROGRESS
+    return stored if stored.fingerprint == key.fingerprint else _OTHER_BODY

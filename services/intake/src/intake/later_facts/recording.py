@@ -1,4 +1,4 @@
-"""Takes what is told of requests later, and answers it."""
+"""Records later facts: saves, announces and answers each."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,138 +6,140 @@ from typing import NamedTuple
 from uuid import UUID
 
 from intake import domain
-from intake.domain import Opened, receipts
-from intake.later_facts.chain import links, stays
-from intake.later_facts.merges import take_merge
+from intake.domain import KnownTicket, receipts
+from intake.later_facts.chain import final_target, merge_chain
+from intake.later_facts.merges import record_merge
 from intake.store import later_facts as later_store
-from intake.store.later_facts import Merge, Saved
+from intake.store.later_facts import Merge, StoredFact
 from shared.events import Envelope, Event, LaterFact, ReceiptIssued
 from shared.platform import outbox
 from shared.platform.postgres import Tx
 
-__all__ = ["Told", "again", "take"]
+__all__ = ["FactReport", "record_facts", "repeated_receipt"]
 
 
-class Told(NamedTuple):
-    """A fact, and within which trace it was told."""
+class FactReport(NamedTuple):
+    """A later fact, with the trace of the document that reported it."""
 
     fact: LaterFact
     traceparent: str | None
 
 
-async def take(tx: Tx, told: Sequence[Told], now: datetime) -> dict[UUID, ReceiptIssued]:
-    """Keep and announce facts that are new; each is answered, by its document's id.
+async def record_facts(
+    tx: Tx, reports: Sequence[FactReport], now: datetime
+) -> dict[UUID, ReceiptIssued]:
+    """Save and announce new facts; return a receipt for each, by document id.
 
-    What is rejected counts for nothing, and nothing of it is kept.
+    A rejected fact is not saved.
     """
-    replies = [one for one in told if one.fact.type == "customer_replied"]
-    merges = [one for one in told if one.fact.type == "merged"]
-    plain = [one for one in told if one.fact.type not in ("customer_replied", "merged")]
-    taken = [_plainly(one, domain.fact_of(one.fact)) for one in plain]
-    await later_store.save_facts(tx, [saved for saved, _ in taken])
-    taken += await _replies(tx, replies)
-    answers = {saved.id: receipt for saved, receipt in taken}
-    await outbox.add(tx, _announced(taken, now))
+    replies = [one for one in reports if one.fact.type == "customer_replied"]
+    merges = [one for one in reports if one.fact.type == "merged"]
+    plain = [one for one in reports if one.fact.type not in ("customer_replied", "merged")]
+    recorded = [_plain(one, domain.event_of(one.fact)) for one in plain]
+    await later_store.save_facts(tx, [stored for stored, _ in recorded])
+    recorded += await _replies(tx, replies)
+    answers = {stored.id: receipt for stored, receipt in recorded}
+    await outbox.add(tx, _events_of(recorded, now))
     for one in merges:
-        receipt = await take_merge(tx, one.fact, one.traceparent, now)
+        receipt = await record_merge(tx, one.fact, one.traceparent, now)
         answers[one.fact.document_id] = receipt
-        if receipt.counts_for is None:  # else it was announced when it came to count
-            said = receipts.announced(one.fact.document_id, receipt, now, one.traceparent)
-            await outbox.add(tx, [said])
+        if receipt.counts_for is None:  # otherwise `apply_merges` announced it
+            event = receipts.receipt_event(one.fact.document_id, receipt, now, one.traceparent)
+            await outbox.add(tx, [event])
     return answers
 
 
-async def again(tx: Tx, fact: LaterFact) -> ReceiptIssued:
-    """Say what became of a fact that was taken before."""
+async def repeated_receipt(tx: Tx, fact: LaterFact) -> ReceiptIssued:
+    """Return the receipt of a fact that was recorded before."""
     if fact.type == "merged":
         merge = (await later_store.merges_of(tx, [fact.ticket_id])).get(fact.ticket_id)
         if merge is not None and merge.document_id == fact.document_id and not merge.counts:
-            return receipts.merge_waits(fact)
-    return receipts.noted(fact)
+            return receipts.merge_held(fact)
+    return receipts.fact_accepted(fact)
 
 
-type _Taken = tuple[Saved, ReceiptIssued]
+type _Recorded = tuple[StoredFact, ReceiptIssued]
 
 
-def _announced(taken: Iterable[_Taken], now: datetime) -> Iterable[Envelope[Event]]:
-    for saved, receipt in taken:
+def _events_of(recorded: Iterable[_Recorded], now: datetime) -> Iterable[Envelope[Event]]:
+    for stored, receipt in recorded:
         if receipt.outcome == "accepted":
             yield Envelope.caused_by(
-                saved.id,
-                saved.event,
+                stored.id,
+                stored.event,
                 source=receipts.SOURCE,
-                time=saved.at,
-                traceparent=saved.traceparent,
+                time=stored.at,
+                traceparent=stored.traceparent,
             )
-        yield receipts.announced(saved.id, receipt, now, saved.traceparent)
+        yield receipts.receipt_event(stored.id, receipt, now, stored.traceparent)
 
 
-def _plainly(one: Told, event: Event) -> _Taken:
-    return _saved(one, event), receipts.noted(one.fact)
+def _plain(one: FactReport, event: Event) -> _Recorded:
+    return _stored(one, event), receipts.fact_accepted(one.fact)
 
 
-def _saved(one: Told, event: Event) -> Saved:
+def _stored(one: FactReport, event: Event) -> StoredFact:
     fact = one.fact
-    return Saved(
+    return StoredFact(
         fact.document_id, fact.ticket_id, event, fact.occurred_at, fact.body, one.traceparent
     )
 
 
-async def _replies(tx: Tx, told: Sequence[Told]) -> list[_Taken]:
-    """Let each reply count for the ticket that stays, unless that is over for good."""
-    if not told:
+async def _replies(tx: Tx, reports: Sequence[FactReport]) -> list[_Recorded]:
+    """Record replies; one to a merged ticket counts for the merge's final target."""
+    if not reports:
         return []
-    ticket_ids = {one.fact.ticket_id for one in told}
-    found = await links(tx, ticket_ids)
-    concerned = [*ticket_ids | {stays(found, ticket_id) for ticket_id in ticket_ids}]
+    ticket_ids = {one.fact.ticket_id for one in reports}
+    merges = await merge_chain(tx, ticket_ids)
+    concerned = [*ticket_ids | {final_target(merges, ticket_id) for ticket_id in ticket_ids}]
     tickets = await later_store.tickets(tx, concerned)
     facts = await later_store.facts(tx, concerned)
-    taken = []
-    for one in told:
-        merge = found.get(one.fact.ticket_id)
+    recorded = []
+    for one in reports:
+        merge = merges.get(one.fact.ticket_id)
         counts_for = one.fact.ticket_id
         if merge is not None and merge.counts and _is_owed(one, merge, tickets, facts):
-            counts_for = stays(found, counts_for)
-        saved, receipt = _reply(one, counts_for, tickets, facts)
+            counts_for = final_target(merges, counts_for)
+        stored, receipt = _reply(one, counts_for, tickets, facts)
         if receipt.outcome == "accepted":
-            facts[counts_for].append(_as_fact(saved))
-        taken.append((saved, receipt))
+            facts[counts_for].append(_envelope(stored))
+        recorded.append((stored, receipt))
     await later_store.save_facts(
-        tx, [saved for saved, receipt in taken if receipt.outcome == "accepted"]
+        tx, [stored for stored, receipt in recorded if receipt.outcome == "accepted"]
     )
-    return taken
+    return recorded
 
 
-type _Tickets = dict[UUID, Opened]
+type _Tickets = dict[UUID, KnownTicket]
 type _Facts = dict[UUID, list[Envelope[Event]]]
 
 
-def _is_owed(one: Told, merge: Merge, tickets: _Tickets, facts: _Facts) -> bool:
-    """Tell whether a reply to a duplicate was not answered on it before the merge."""
+def _is_owed(one: FactReport, merge: Merge, tickets: _Tickets, facts: _Facts) -> bool:
+    """Return whether a reply to a duplicate was still unanswered when it was merged."""
     duplicate, fact = one.fact.ticket_id, one.fact
     if fact.occurred_at > merge.occurred_at:
         return True
-    said = [*facts[duplicate], _as_fact(_saved(one, domain.reply_to(duplicate, duplicate)))]
-    before = [each for each in said if each.id != merge.document_id]
-    life = domain.life_of(tickets[duplicate], before, before=merge.occurred_at)
+    reply = _envelope(_stored(one, domain.reply_event(duplicate, duplicate)))
+    others = [each for each in [*facts[duplicate], reply] if each.id != merge.document_id]
+    life = domain.life_of(tickets[duplicate], others, before=merge.occurred_at)
     return life.word_at is not None
 
 
-def _reply(one: Told, counts_for: UUID, tickets: _Tickets, facts: _Facts) -> _Taken:
+def _reply(one: FactReport, counts_for: UUID, tickets: _Tickets, facts: _Facts) -> _Recorded:
     fact, ticket = one.fact, tickets.get(counts_for)
-    saved = _saved(one, domain.reply_to(fact.ticket_id, counts_for))
-    if ticket is None:  # its request is still to come
-        return saved, receipts.noted(fact)
+    stored = _stored(one, domain.reply_event(fact.ticket_id, counts_for))
+    if ticket is None:  # its request is not received yet
+        return stored, receipts.fact_accepted(fact)
     if ticket.is_erased or tickets[fact.ticket_id].is_erased:
-        return saved, receipts.counts_for_nothing(fact, "erased")
+        return stored, receipts.fact_rejected(fact, "erased")
     life = domain.life_of(ticket, facts[counts_for], before=fact.occurred_at)
     if life.closed is not None and not life.takes_reply(fact.occurred_at):
-        return saved, receipts.counts_for_nothing(fact, "closed")
+        return stored, receipts.fact_rejected(fact, "closed")
     if counts_for == fact.ticket_id:
-        return saved, receipts.noted(fact)
-    note = f"it was merged: the reply counts for {ticket.external_id}, which stays"
-    return saved, receipts.noted(fact, counts_for=ticket.external_id, note=note)
+        return stored, receipts.fact_accepted(fact)
+    note = f"the ticket was merged: the reply counts for {ticket.external_id}"
+    return stored, receipts.fact_accepted(fact, counts_for=ticket.external_id, note=note)
 
 
-def _as_fact(saved: Saved) -> Envelope[Event]:
-    return Envelope(saved.id, receipts.SOURCE, saved.at, saved.event)
+def _envelope(stored: StoredFact) -> Envelope[Event]:
+    return Envelope(stored.id, receipts.SOURCE, stored.at, stored.event)
