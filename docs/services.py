@@ -1,4 +1,4 @@
-"""The services, as what is written of them is found in their code."""
+"""The four services: their handlers, and their HTTP APIs without a running process."""
 
 from importlib.util import find_spec
 from typing import Final
@@ -20,7 +20,7 @@ from intake.webhooks import Secrets
 from router.domain.matching import default_rules
 from router.service.routing import RoutingService
 from router.store.access import specialists_of
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api import make_api
 from shared.platform.http import ops_routes
 from shared.platform.postgres import Database
@@ -37,19 +37,21 @@ HANDLERS: Final = {
 
 
 def app_of(service: str) -> FastAPI:
-    """Build the app that the service serves; one without a door has what all have."""
+    """Build the app that the service serves; without an API of its own, the common routes only."""
     package = service.replace("-", "_")
     routes = ops_routes({})
     if find_spec(f"{package}.api") is None:
         return make_api(service, routes)
-    database = Database("", service=service)  # is never opened
+    database = Database("", service=service)  # never connected
     if service == "intake":
         keys = NumberKeys("")
         batcher = make_request_batcher(database, keys)
-        parts = Dependencies(database, Access(database, sources_of), Secrets(None), batcher, keys)
+        parts = Dependencies(
+            database, Authenticator(database, sources_of), Secrets(None), batcher, keys
+        )
         return intake.api.app.make_app(parts, routes)
     if service == "router":
-        access = Access(database, specialists_of)
+        access = Authenticator(database, specialists_of)
         return router.api.app.make_app(database, RoutingService(default_rules()), access, routes)
-    access = Access(database, accounts_of)
+    access = Authenticator(database, accounts_of)
     return sla_monitor.api.app.make_app(database, access, routes)

@@ -13,7 +13,7 @@ from intake.api.app import Dependencies, make_app
 from intake.idempotency import RequestBatcher
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import ApiKey
 from shared.platform.http import ops_routes
 from shared.platform.postgres import Database
@@ -45,7 +45,7 @@ async def door(fresh: FreshDatabase, db: Database, batcher: RequestBatcher) -> A
     async with db.transaction() as tx:
         await handlers.handle_batch(tx, [as_read(listed())], NOON, keys=KEYS)
     hand = Hand()
-    access = Access(db, sources_of, hand)
+    access = Authenticator(db, sources_of, hand)
     used = Dependencies(db, access, Secrets(None), batcher, KEYS)
     transport = ASGITransport(make_app(used, ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:

@@ -49,7 +49,7 @@ NOT_ABOUT: Final = {
 async def parked_letters(intake: Intake) -> list[DeadLetter]:
     """Read the dead letters."""
     async with intake.db.session() as session:
-        return await dead_letters.lying(session)
+        return await dead_letters.all_parked(session)
 
 
 async def test_dead_letters_of_the_requester_are_deleted(empty_intake: Intake) -> None:

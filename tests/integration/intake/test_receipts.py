@@ -130,7 +130,7 @@ async def test_an_invalid_document_with_source_and_id_is_answered(intake: Intake
     assert (receipt["outcome"], receipt["reason"]) == ("rejected", "bad_data")
     assert "channel" in receipt["remedy"]
     async with intake.db.session() as session:
-        (dead_letter,) = await dead_letters.lying(session)
+        (dead_letter,) = await dead_letters.all_parked(session)
     assert (dead_letter.value, dead_letter.offset) == (item.record.value, 7)
 
 

@@ -112,7 +112,7 @@ def marks(dead_letter: ConsumerRecord) -> dict[str, str]:
 async def parked(intake: Intake) -> DeadLetter:
     """Read the only dead letter."""
     async with intake.db.session() as session:
-        (dead_letter,) = await dead_letters.lying(session)
+        (dead_letter,) = await dead_letters.all_parked(session)
     return dead_letter
 
 

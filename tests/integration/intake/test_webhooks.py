@@ -25,7 +25,7 @@ from shared.platform.api import make_api
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON
 from shared.testing.databases import MakeDatabase
-from shared.webhooks import Connection, connections_of, load_connections
+from shared.webhooks import WebhookConnection, connections_of, load_connections
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 HUBSPOT_PATH = "/v1/webhooks/hubspot/hubspot-tickets"
@@ -134,7 +134,7 @@ async def api(database: MakeDatabase, tmp_path: Path) -> AsyncIterator[WebhooksA
         await one.stop()
 
 
-def examples() -> tuple[Connection, ...]:
+def examples() -> tuple[WebhookConnection, ...]:
     """Load the connections of both examples."""
     files = ("webhooks-hubspot.yaml", "webhooks-helpdesk.yaml")
     return tuple(one for file in files for one in load_connections(EXAMPLES / file))
@@ -199,8 +199,8 @@ async def test_events_without_a_rule_are_ignored(api: WebhooksApi) -> None:
 
 async def test_a_person_is_erased_once(api: WebhooksApi) -> None:
     """Whatever the mapping, and after the other events of the array."""
-    gone = created(77, subscriptionType="contact.privacyDeletion")
-    assert outcomes(await api.hubspot([gone, created(1), gone])) == [
+    removed = created(77, subscriptionType="contact.privacyDeletion")
+    assert outcomes(await api.hubspot([removed, created(1), removed])) == [
         "erased",
         "accepted",
         "erased",
@@ -299,7 +299,7 @@ async def test_an_invalid_event_is_parked_and_redriven(api: WebhooksApi) -> None
     unread = created(9, objectId=[])
     assert outcomes(await api.hubspot([created(1), unread])) == ["accepted", "refused"]
     async with api.db.session() as session:
-        (dead_letter,) = await dead_letters.lying(session)
+        (dead_letter,) = await dead_letters.all_parked(session)
     assert (dead_letter.topic, json.loads(dead_letter.value or b"")) == ("inbound.v1", unread)
     assert "external_id" in dead_letter.detail
     item = handlers.decode(
@@ -311,7 +311,7 @@ async def test_an_invalid_event_is_parked_and_redriven(api: WebhooksApi) -> None
         async with api.db.transaction() as tx:
             await apply_connections(tx, connections)
             await handlers.handle_batch(tx, [item], NOON, keys=KEYS)
-            assert len(await dead_letters.lying(tx)) == parked
+            assert len(await dead_letters.all_parked(tx)) == parked
     async with api.db.session() as session:
         receipt = await queries.receipt(session, "hubspot", "1")
     assert json.loads(receipt or "{}")["outcome"] == "held"

@@ -27,7 +27,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_clock, a_specialist, gone, minutes
+from shared.testing.builders import NOON, a_clock, a_specialist, minutes, removed
 from shared.testing.databases import FreshDatabase
 
 TICKET = UUID("11111111-1111-5111-8111-111111111111")
@@ -195,13 +195,13 @@ async def test_of_two_changes_at_the_same_time_the_last_read_counts(db: Database
 async def test_an_older_listing_changes_nothing(db: Database) -> None:
     """The newest roster record counts, within a batch and across batches."""
     new, old = a_specialist("mara", after_min=5), a_specialist("mara", after_min=-5)
-    await handle(db, [new, gone("mara", after_min=0)], [old])
+    await handle(db, [new, removed("mara", after_min=0)], [old])
     assert await address(db) == "mara@support.example"
 
 
 async def test_an_older_record_does_not_undo_a_removal(db: Database) -> None:
     """A removal is saved, without the name and the address."""
-    await handle(db, [gone("mara", after_min=5)], [a_specialist("mara", after_min=0)])
+    await handle(db, [removed("mara", after_min=5)], [a_specialist("mara", after_min=0)])
     assert await address(db) is None
 
 

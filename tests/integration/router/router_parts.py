@@ -13,7 +13,7 @@ from router.sweep import sweep
 from shared.basics.errors import Transient
 from shared.events import Envelope, Event
 from shared.platform import processed_events
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 
 __all__ = ["InProcess", "in_process"]
 
@@ -81,7 +81,7 @@ async def in_process(dsn: str, books: Books) -> AsyncIterator[InProcess]:
     db = Router(dsn, connections_max=2)
     await db.start()
     # Keys are learned anew at any time, beside what is decided: no strike is to be lost on that.
-    keys = Access(books.owner, specialists_of)
+    keys = Authenticator(books.owner, specialists_of)
     transport = ASGITransport(make_app(db, db.routing, keys, []))
     try:
         async with AsyncClient(transport=transport, base_url="http://router/v1") as client:

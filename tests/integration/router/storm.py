@@ -16,7 +16,7 @@ from uuid import UUID
 from tests.chaos.invariants import Fact, found_wrong, told_wrong
 from tests.integration.router.keys import key_for_everybody
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
 from shared.events import (
     Envelope,
@@ -28,7 +28,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, removed
 from shared.testing.databases import FreshDatabase
 
 __all__ = [
@@ -156,7 +156,7 @@ class End(NamedTuple):
     """What a storm came to, as it is compared: rows by table, facts by key, answers."""
 
     kept: dict[str, list[str]]
-    told: dict[str, list[Fact]]
+    facts: dict[str, list[Fact]]
     answers: list[tuple[int, str]]
 
 
@@ -213,7 +213,7 @@ class Books:
 
 async def a_moment() -> None:
     """Let others work, before looking again."""
-    await or_after(asyncio.Event().wait(), LOOK_S)
+    await wait_at_most(asyncio.Event().wait(), LOOK_S)
 
 
 @asynccontextmanager
@@ -285,7 +285,7 @@ def _draw(seed: int, length: int) -> Sequence[Step]:
             script.append(Told(a_ticket(name, channel=channel, after_min=at_s / 60)))
         elif kind < 0.2:
             fact = random.choice(ENDS)
-            script.append(Told(told(fact, f"T{which % length}", after_min=at_s / 60)))
+            script.append(Told(a_fact(fact, f"T{which % length}", after_min=at_s / 60)))
         elif kind < 0.4:
             script.append(Done("decline", which, who))
         elif kind < 0.52:
@@ -297,7 +297,7 @@ def _draw(seed: int, length: int) -> Sequence[Step]:
             word = random.choice(WORDS)
             script.append(Said(who, word, hand_back=word == "away" and random.random() < 0.5))
         elif kind < 0.74:
-            script.append(Told(gone(who, after_min=at_s / 60)))
+            script.append(Told(removed(who, after_min=at_s / 60)))
             at_s += 1
             script.append(Later(NOON + timedelta(seconds=at_s)))
             script.append(Told(a_specialist(who, capacity=ROOM, after_min=at_s / 60)))

@@ -12,7 +12,7 @@ from router.api.app import make_app
 from router.domain.offers.rules import OfferRules
 from router.store.access import specialists_of
 from shared.events import ticket_id_of
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import EVERY, ApiKey, Scope
 from shared.platform.postgres import now
 from shared.testing.builders import a_specialist, a_ticket
@@ -71,7 +71,7 @@ async def door(fresh: FreshDatabase) -> AsyncIterator[Door]:
         told = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
         await db.routing.take(tx, told, await now(tx))
     hand = Hand()
-    access = Access(db, specialists_of, hand)
+    access = Authenticator(db, specialists_of, hand)
     transport = ASGITransport(make_app(db, db.routing, access, []))
     async with AsyncClient(transport=transport, base_url="http://router") as http:
         yield Door("router", http, access, hand, fresh.owner_dsn)

@@ -15,7 +15,7 @@ from router.domain.offers.rules import OfferRules
 from router.service.routing import RoutingService
 from router.store.offers import save_rules
 from router.sweep import Sweeper
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.events import (
     CallbackReminded,
     CustomerReached,
@@ -29,7 +29,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, minutes
 from shared.testing.databases import FreshDatabase
 
 NUMBER: Final = "0123456789abcdef"
@@ -71,9 +71,9 @@ class Desk:
         async with self.db.transaction() as tx:
             await self.routing.take(tx, envelopes, NOON)
 
-    async def dial(self, told: str, **more: str) -> Any:  # noqa: ANN401 - an answer
+    async def dial(self, outcome: str, **more: str) -> Any:  # noqa: ANN401 - an answer
         """Say what came of a call."""
-        body = {"specialist_id": "ann", "outcome": told, **more}
+        body = {"specialist_id": "ann", "outcome": outcome, **more}
         return await self.client.post(f"/v1/tickets/{T1}/attempts", json=body)
 
     async def calls(self, query: str = "") -> Any:  # noqa: ANN401 - JSON
@@ -138,7 +138,7 @@ async def test_who_rode_along_is_found_somebody_in_a_later_batch(desk: Desk) -> 
     """The first is closed: the second is owed a call of its own."""
     await desk.take(wish("T1"))
     await desk.take(wish("T2", after_min=1))
-    await desk.take(told(TicketClosed, "T1", after_min=2))
+    await desk.take(a_fact(TicketClosed, "T1", after_min=2))
     assigned = [f["ticket_id"] for f in await desk.said("waited_ms")]
     assert assigned == [str(T1), str(T2)]
 
@@ -165,7 +165,7 @@ async def test_the_sweep_reminds_when_it_is_time_to_dial(desk: Desk) -> None:
     await desk.stand_at(2.6)
     async with asyncio.timeout(WAIT_S_MAX):
         while not (reminded := [f for f in await desk.said("attempt") if "account_id" in f]):
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
     async with desk.db.transaction() as tx:
         await desk.routing.wake(tx, NOON + minutes(3))
@@ -180,7 +180,7 @@ async def test_nobody_is_reminded_of_a_call_that_was_settled(desk: Desk) -> None
     await desk.take(wish("T1"))
     await desk.stand_at(1)
     await desk.dial("no_answer")
-    await desk.take(told(CustomerReached, "T1", after_min=2))
+    await desk.take(a_fact(CustomerReached, "T1", after_min=2))
     await desk.stand_at(3)
     async with desk.db.transaction() as tx:
         await desk.routing.wake(tx, NOON + minutes(3))
@@ -190,7 +190,7 @@ async def test_nobody_is_reminded_of_a_call_that_was_settled(desk: Desk) -> None
 
 async def test_what_came_before_the_request_counts(desk: Desk) -> None:
     """Its answer overtook it; what overtook a mail is forgotten."""
-    await desk.take(told(TicketResponded, "T1", after_min=2), told(TicketResponded, "T2"))
+    await desk.take(a_fact(TicketResponded, "T1", after_min=2), a_fact(TicketResponded, "T2"))
     assert await desk.read(FACTS) == 2
     await desk.take(wish("T1"), a_ticket("T2"))
     assert await desk.read(FACTS) == 1
@@ -201,7 +201,7 @@ async def test_an_erased_number_is_forgotten(desk: Desk) -> None:
     """By its key nobody finds the ticket any more."""
     await desk.take(wish("T1"))
     assert await desk.read(KEYS) == 1
-    await desk.take(told(TicketErased, "T1", after_min=1))
+    await desk.take(a_fact(TicketErased, "T1", after_min=1))
     assert await desk.read(KEYS) == 0
 
 

@@ -25,7 +25,15 @@ from shared.events import (
 )
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, gone, minutes, told
+from shared.testing.builders import (
+    NOON,
+    a_clock,
+    a_fact,
+    a_specialist,
+    a_ticket,
+    minutes,
+    removed,
+)
 from shared.testing.databases import FreshDatabase
 
 T1: Final = ticket_id_of("test", "T1")
@@ -103,7 +111,7 @@ async def test_it_is_taken_back_when_somebody_comes_in_time(db: Database) -> Non
     await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
     await take(db, yui(shifts=FROM_TEN, presence="away", after_min=1))
     assert await history(db) == ["!", "-covered"]
-    await take(db, gone("yui", after_min=2))
+    await take(db, removed("yui", after_min=2))
     assert await history(db) == ["!", "-covered", "!"]
     assert (await said(db))[-1][1]["constraint"] == "no_skill"
     await take(db, a_specialist("ann", presence="away", after_min=3))
@@ -120,7 +128,7 @@ async def test_it_is_taken_back_when_somebody_gets_it(db: Database) -> None:
 async def test_it_is_taken_back_when_the_ticket_is_over(db: Database) -> None:
     """Answered by others, or closed."""
     await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
-    await take(db, told(TicketClosed, "T1", after_min=1))
+    await take(db, a_fact(TicketClosed, "T1", after_min=1))
     assert await history(db) == ["!", "-over"]
 
 
@@ -161,7 +169,7 @@ async def test_many_are_told_in_steps(db: Database) -> None:
         db, away, *(a_ticket(f"T{n}", language="ja", after_min=n / 100) for n in range(1500))
     )
     assert await said(db) == []
-    await take(db, gone("yui", after_min=1))
+    await take(db, removed("yui", after_min=1))
     found = [datetime.fromisoformat(fact["due_at"]) for _, fact in await said(db)]
     assert len(found) == 1000
     assert found == sorted(found)
@@ -223,8 +231,8 @@ def _happenings(dice: Random, number: int, after_min: float) -> list[Envelope[Ev
         )
         for n in range(4)
     ]
-    ended = told(TicketResponded, f"T{dice.randrange(number + 1)}-1", after_min=after_min)
-    left = gone(dice.choice(["ann", "ben", "yui"]), after_min=after_min)
+    ended = a_fact(TicketResponded, f"T{dice.randrange(number + 1)}-1", after_min=after_min)
+    left = removed(dice.choice(["ann", "ben", "yui"]), after_min=after_min)
     return dice.sample([person, *tickets, ended, left], k=dice.randrange(1, 7))
 
 

@@ -12,11 +12,11 @@ from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from router.store.roster import load_roster, load_shifts
 from router.sweep import Sweeper
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.events import Envelope, Event
 from shared.platform.postgres import Database, now
 from shared.rosters import Shifts
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes
+from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, removed
 from shared.testing.databases import FreshDatabase
 
 AFTERNOON: Final = {"zone": "UTC", "hours": {"mon-fri": ["12:30-18:00"]}}
@@ -91,7 +91,7 @@ async def test_what_the_roster_says_is_kept(db: Database) -> None:
 async def test_who_leaves_or_is_listed_without_shifts_has_none(db: Database) -> None:
     """Then there is nothing to wake for."""
     await take(db, a_specialist("ann", shifts=AFTERNOON), a_specialist("bo", shifts=AFTERNOON))
-    await take(db, gone("ann", after_min=1), a_specialist("bo", after_min=1))
+    await take(db, removed("ann", after_min=1), a_specialist("bo", after_min=1))
     assert await read(db, ALL_SHIFTS) == [None, None]
     async with db.session() as session:
         assert await ticket_store.seconds_to_wake(session) is None
@@ -131,7 +131,7 @@ async def test_the_sweep_wakes_when_a_shift_begins(db: Database, fresh: FreshDat
     await stand_at(fresh, NOON + minutes(30))
     async with asyncio.timeout(WAIT_S_MAX):
         while await read(db, HELD) != ["ann"]:
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
 
 
@@ -148,7 +148,7 @@ async def test_the_sweep_wakes_when_a_step_comes_due(db: Database, fresh: FreshD
     await stand_at(fresh, NOON + minutes(18))
     async with asyncio.timeout(WAIT_S_MAX):
         while await read(db, HELD) != [None, "ann"]:
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
     async with db.session() as session:
         assert await ticket_store.due(session, NOON + minutes(26), limit=9) == []

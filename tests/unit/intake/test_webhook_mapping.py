@@ -14,7 +14,7 @@ from intake.domain.webhook_mapping import (
 )
 from intake.webhooks import hubspot
 from shared.events import LaterFact, SupportRequest
-from shared.webhooks import Connection, connections_of, load_connections
+from shared.webhooks import WebhookConnection, connections_of, load_connections
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 (HUBSPOT,) = load_connections(EXAMPLES / "webhooks-hubspot.yaml")
@@ -58,7 +58,7 @@ def moved(**changes: object) -> LaterFact:
     return meaning.content
 
 
-def of_helpdesk(event: Any, connection: Connection = HELPDESK) -> Meaning:  # noqa: ANN401
+def of_helpdesk(event: Any, connection: WebhookConnection = HELPDESK) -> Meaning:  # noqa: ANN401
     """Map an event of the help desk."""
     return meaning_of(connection.mapping, event, "msg_1")
 
@@ -191,7 +191,7 @@ def test_an_invalid_time_is_refused() -> None:
         assert meaning.fault.startswith("occurred_at: ")
 
 
-def with_time(form: str) -> Connection:
+def with_time(form: str) -> WebhookConnection:
     """Make a connection whose time has this format."""
     text = f"""
 connections:

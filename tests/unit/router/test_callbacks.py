@@ -48,8 +48,8 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
-from shared.tickets import Kind
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, minutes
+from shared.tickets import FactKind
 
 type Step = Envelope[Event] | Dial
 
@@ -101,8 +101,8 @@ class Room:
 
     def said[E: Event](self, kind: type[E]) -> list[E]:
         """Pick what was announced."""
-        told = (*self.book.announced, *self.session.state.announced)
-        return [e.event for e in told if isinstance(e.event, kind)]
+        announced = (*self.book.announced, *self.session.state.announced)
+        return [e.event for e in announced if isinstance(e.event, kind)]
 
     def calls(self, name: str = "T1") -> list[Call]:
         """Read a ledger."""
@@ -143,7 +143,7 @@ def test_other_numbers_are_other_calls() -> None:
 
 def test_who_waited_along_is_found_somebody_when_the_first_gives_up() -> None:
     """The first is closed without a call: the second is still owed one."""
-    room = Room(wish("T1"), wish("T2", after_min=1), told(TicketClosed, "T1", after_min=2))
+    room = Room(wish("T1"), wish("T2", after_min=1), a_fact(TicketClosed, "T1", after_min=2))
     assert room.given() == ["T1", "T2"]
     assert room.settled() == {}
 
@@ -159,9 +159,9 @@ def test_a_request_that_overtook_an_earlier_one_keeps_its_specialist() -> None:
     ("contact", "how"),
     [
         ((wish("T2", after_min=2, dialled=True),), "dialled"),
-        ((told(CustomerReached, "T1", after_min=2),), "reached"),
+        ((a_fact(CustomerReached, "T1", after_min=2),), "reached"),
         (
-            (wish("T2", channel="chat", after_min=1), told(CustomerReached, "T2", after_min=2)),
+            (wish("T2", channel="chat", after_min=1), a_fact(CustomerReached, "T2", after_min=2)),
             "reached",
         ),
     ],
@@ -181,7 +181,7 @@ def test_a_customer_who_was_spoken_to_is_not_called(
 @pytest.mark.parametrize("over", [TicketResponded, TicketResolved, TicketErased])
 def test_a_ticket_that_is_over_is_not_called(over: type[TicketFact]) -> None:
     """Answered otherwise, solved or erased: that settles this ticket, and no other."""
-    room = Room(wish("T1"), told(over, "T1", after_min=1))
+    room = Room(wish("T1"), a_fact(over, "T1", after_min=1))
     assert room.calls()[0].open == ()
     assert room.settled() == {}
     assert not any(ticket.waits for ticket in room.session.state.tickets.values())
@@ -258,7 +258,7 @@ def test_nobody_dials_where_no_call_was_asked_for(ticket: Envelope[Event]) -> No
 
 def test_an_erased_ticket_is_found_by_its_number_no_more() -> None:
     """The key goes; the others of the ledger keep what they share."""
-    room = Room(wish("T1"), wish("T2"), told(TicketErased, "T1", after_min=1), wish("T3"))
+    room = Room(wish("T1"), wish("T2"), a_fact(TicketErased, "T1", after_min=1), wish("T3"))
     assert room.book.entries[ticket_id_of("test", "T1")].number_key is None
     assert [NAMES[w.ticket_id] for w in room.calls("T3")[-1].wishes if w.ticket_id in NAMES]
     assert room.calls("T2") == room.calls("T3")
@@ -270,7 +270,7 @@ steps = st.one_of(
     st.builds(wish, names, after_min=moments, channel=st.sampled_from(["phone", "phone", "chat"])),
     st.builds(wish, st.sampled_from(["T8", "T9"]), after_min=moments, dialled=st.just(True)),  # noqa: FBT003
     st.builds(
-        told,
+        a_fact,
         st.sampled_from(
             [CustomerReached, TicketResponded, TicketResolved, TicketClosed, TicketReopened]
         ),
@@ -370,13 +370,13 @@ def latest(call: Call) -> datetime:
     return max(w.at for w in call.wishes)
 
 
-def ledger(*told: tuple[Kind, float]) -> Call:
+def ledger(*later: tuple[FactKind, float]) -> Call:
     """Read the ledger of one call that is owed since noon, by further facts of its ticket."""
     ticket_id = ticket_id_of("test", "T1")
     owed = Wish(ticket_id, NOON, NOON + minutes(5), owed=True, reopen_within_s=3600)
     facts = [
         Told(UUID(int=n), ticket_id, NOON + minutes(after_min), kind)
-        for n, (kind, after_min) in enumerate(told)
+        for n, (kind, after_min) in enumerate(later)
     ]
     (call,) = calls_of([owed, *facts], HOUSE_RULE)
     return call

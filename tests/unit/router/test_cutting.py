@@ -35,7 +35,14 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, reclassified, told
+from shared.testing.builders import (
+    NOON,
+    a_fact,
+    a_specialist,
+    a_ticket,
+    reclassified,
+    removed,
+)
 
 DIRECTLY = OfferRules(rings={})
 type Record = Envelope[Event] | Decline
@@ -78,14 +85,14 @@ declines = st.builds(
 records = st.one_of(
     requests,
     listings,
-    st.builds(told, st.sampled_from(FACTS), tickets, after_min=moments),
+    st.builds(a_fact, st.sampled_from(FACTS), tickets, after_min=moments),
     st.builds(
         reclassified,
         tickets,
         st.sampled_from(["standard", "business_critical"]),
         after_min=moments,
     ),
-    st.builds(gone, people, after_min=moments),
+    st.builds(removed, people, after_min=moments),
     declines,
 )
 sequences = st.builds(
@@ -143,8 +150,8 @@ class World:
 
 
 def _ticket_id(record: Record) -> UUID | None:
-    told = record if isinstance(record, Decline) else record.event
-    ticket_id: UUID | None = getattr(told, "ticket_id", None)
+    subject = record if isinstance(record, Decline) else record.event
+    ticket_id: UUID | None = getattr(subject, "ticket_id", None)
     return ticket_id
 
 

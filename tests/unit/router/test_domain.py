@@ -36,12 +36,12 @@ from shared.sla.promises import Channel
 from shared.testing.builders import (
     NOON,
     a_clock,
+    a_fact,
     a_specialist,
     a_ticket,
-    gone,
     minutes,
     reclassified,
-    told,
+    removed,
 )
 
 DIRECTLY = OfferRules(rings={})
@@ -76,8 +76,8 @@ def after(*records: Record, after_min: float = 0) -> AssignmentSession:
 
 def said(session: AssignmentSession) -> list[str]:
     """Read what was announced: `+` given, `-` room free again, `!` declined, `<` handed back."""
-    told = [e.event for e in session.state.announced if isinstance(e.event, SpecialistFact)]
-    return [f"{NAMES[one.ticket_id]}{MARKS[type(one)]}{one.specialist_id}" for one in told]
+    facts = [e.event for e in session.state.announced if isinstance(e.event, SpecialistFact)]
+    return [f"{NAMES[one.ticket_id]}{MARKS[type(one)]}{one.specialist_id}" for one in facts]
 
 
 def the_ticket(session: AssignmentSession, name: str = "T1") -> Ticket:
@@ -124,14 +124,14 @@ def test_english_helps_out_when_the_last_speaker_leaves() -> None:
     """A ticket that waited for them goes at once."""
     away = a_specialist("j", languages=("ja",), presence="away")
     ticket = a_ticket("T1", language="ja")
-    assert said(after(a_specialist("e"), away, ticket, gone("j", after_min=1))) == ["T1+e"]
+    assert said(after(a_specialist("e"), away, ticket, removed("j", after_min=1))) == ["T1+e"]
 
 
 def test_nobody_gets_more_than_their_capacity() -> None:
     """The second ticket waits until the first is answered, and then goes at once."""
-    session = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
-    assert said(session) == ["T1+a"]
-    session = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"), told(TicketResponded, "T1"))
+    events = (a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
+    assert said(after(*events)) == ["T1+a"]
+    session = after(*events, a_fact(TicketResponded, "T1"))
     assert said(session) == ["T1+a", "T1-a", "T2+a"]
 
 
@@ -142,7 +142,7 @@ def test_the_earliest_due_goes_first() -> None:
         a_ticket("T1"),
         a_ticket("T2", role="seat"),
         a_ticket("T3", after_min=1),
-        told(TicketResponded, "T1", after_min=2),
+        a_fact(TicketResponded, "T1", after_min=2),
     )
     assert said(session) == ["T1+a", "T1-a", "T3+a"]
 
@@ -151,7 +151,7 @@ def test_languages_share_one_order() -> None:
     """Of all that a specialist can take, the earliest due is next."""
     both = a_specialist("b", languages=("de", "en"))
     late, early = a_ticket("T2", after_min=9), a_ticket("T3", language="de", after_min=5)
-    session = after(both, a_ticket("T1"), late, early, told(TicketResponded, "T1", after_min=9))
+    session = after(both, a_ticket("T1"), late, early, a_fact(TicketResponded, "T1", after_min=9))
     assert said(session)[-1] == "T3+b"
 
 
@@ -164,7 +164,7 @@ def test_a_reclassified_ticket_takes_its_new_place() -> None:
         a_ticket("T3", after_min=10),
         reclassified("T3", "business_critical", after_min=11),
         a_clock(ClockRepriced, "T3", due_min=40, target_s=1800, after_min=11),
-        told(TicketResponded, "T1", after_min=12),
+        a_fact(TicketResponded, "T1", after_min=12),
     )
     assert said(session)[-1] == "T3+a"
     assert assigned(session)[-1].due_at == NOON + minutes(40)
@@ -214,7 +214,7 @@ def test_more_capacity_takes_effect_at_once() -> None:
     tickets = (a_ticket(f"T{n}") for n in (1, 2, 3))
     session = after(a_specialist("a", capacity={"email": 2}), *tickets)
     session.apply(a_specialist("a", capacity={"email": 1}, after_min=1))
-    session.apply(told(TicketResponded, said(session)[0][:2], after_min=2))
+    session.apply(a_fact(TicketResponded, said(session)[0][:2], after_min=2))
     assert len(assigned(session)) == 2
     session.apply(a_specialist("a", capacity={"email": 2}, after_min=3))
     assert len(assigned(session)) == 3
@@ -225,12 +225,12 @@ def test_older_news_of_the_roster_change_nothing() -> None:
     newer, older = a_specialist("a", presence="away", after_min=1), a_specialist("a")
     session = after(newer, older, a_ticket("T1"))
     assert said(session) == []
-    assert said(after(gone("a", after_min=1), a_specialist("a"), a_ticket("T1"))) == []
+    assert said(after(removed("a", after_min=1), a_specialist("a"), a_ticket("T1"))) == []
 
 
 def test_who_leaves_the_roster_hands_back_what_they_hold() -> None:
     """Nobody would answer it otherwise; it keeps its age."""
-    session = after(a_specialist("a"), a_ticket("T1"), gone("a", after_min=1))
+    session = after(a_specialist("a"), a_ticket("T1"), removed("a", after_min=1))
     assert said(session) == ["T1+a", "T1<a"]
     session.apply(a_specialist("b", after_min=2))
     assert said(session)[-1] == "T1+b"
@@ -251,7 +251,7 @@ def test_who_leaves_the_roster_hands_back_what_they_hold() -> None:
 )
 def test_room_is_free_again(channel: Channel, fact: type[TicketFact], cause: str) -> None:
     """By what ends the work on a channel, and the fact names it."""
-    end = told(fact, "T1", after_min=1)
+    end = a_fact(fact, "T1", after_min=1)
     session = after(a_specialist("a"), a_ticket("T1", channel=channel), end)
     assert said(session) == ["T1+a", "T1-a"]
     released = session.state.announced[-1]
@@ -265,26 +265,26 @@ def test_room_is_free_again(channel: Channel, fact: type[TicketFact], cause: str
 )
 def test_other_facts_free_no_room(channel: Channel, fact: type[TicketFact]) -> None:
     """A chat is held until it is over; an e-mail's customer is not reached by phone."""
-    session = after(a_specialist("a"), a_ticket("T1", channel=channel), told(fact, "T1"))
+    session = after(a_specialist("a"), a_ticket("T1", channel=channel), a_fact(fact, "T1"))
     assert said(session) == ["T1+a"]
 
 
 def test_what_is_over_already_is_not_assigned() -> None:
     """Facts may overtake their request."""
-    session = after(a_specialist("a"), told(TicketResponded, "T1", after_min=1), a_ticket("T1"))
+    session = after(a_specialist("a"), a_fact(TicketResponded, "T1", after_min=1), a_ticket("T1"))
     assert said(session) == []
     assert not the_ticket(session).waits
 
 
 def test_a_ticket_answered_elsewhere_leaves_the_queue() -> None:
     """Nobody is given what is done."""
-    session = after(a_ticket("T1"), told(TicketResponded, "T1", after_min=1), a_specialist("a"))
+    session = after(a_ticket("T1"), a_fact(TicketResponded, "T1", after_min=1), a_specialist("a"))
     assert said(session) == []
 
 
 def test_a_reopened_ticket_needs_somebody_again() -> None:
     """It goes to the account's person, as a second assignment with an id of its own."""
-    end, again = told(TicketClosed, "T1", after_min=1), told(TicketReopened, "T1", after_min=2)
+    end, again = a_fact(TicketClosed, "T1", after_min=1), a_fact(TicketReopened, "T1", after_min=2)
     due = a_clock(ClockResumed, "T1", due_min=61, after_min=2)
     session = after(a_specialist("a"), a_ticket("T1"), end, again, due, after_min=5)
     assert said(session) == ["T1+a", "T1-a", "T1+a"]
@@ -295,7 +295,7 @@ def test_a_reopened_ticket_needs_somebody_again() -> None:
 
 def test_a_late_reopening_before_the_end_changes_nothing() -> None:
     """Facts count by when they happened."""
-    end, before = told(TicketClosed, "T1", after_min=2), told(TicketReopened, "T1", after_min=1)
+    end, before = a_fact(TicketClosed, "T1", after_min=2), a_fact(TicketReopened, "T1", after_min=1)
     assert said(after(a_specialist("a"), a_ticket("T1"), end, before)) == ["T1+a", "T1-a"]
 
 
@@ -367,7 +367,7 @@ def test_waiting_is_measured_from_the_create_date() -> None:
 
 def test_what_is_announced_carries_its_cause_on() -> None:
     """Who made room for a ticket has a trace of their own: the ticket goes on with its own."""
-    answer = told(TicketResponded, "T1", after_min=1)
+    answer = a_fact(TicketResponded, "T1", after_min=1)
     session = after(
         a_specialist("a"),
         replace(a_ticket("T1"), traceparent="00-first"),
@@ -392,7 +392,7 @@ def test_ids_are_derived() -> None:
         a_specialist("a"),
         a_ticket("T1"),
         decline("T1", "a"),
-        told(TicketClosed, "T1"),
+        a_fact(TicketClosed, "T1"),
     ]
     first, second = (after(*records, after_min=n) for n in range(2))
     ids = [envelope.id for envelope in first.state.announced]

@@ -11,7 +11,7 @@ from router.domain.coverage import NEVER, OPEN, Outlook, Pool, outlooks, words
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event
-from shared.testing.builders import NOON, a_specialist, gone
+from shared.testing.builders import NOON, a_specialist, removed
 
 JA: Final = Pool("phone", "ja")
 EVENING: Final = {"zone": "UTC", "hours": {"mon-fri": ["18:00-22:00"]}}
@@ -48,7 +48,7 @@ def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 
         ([speaker(capacity={"phone": 0})], Outlook(NEVER, "ja")),
         ([speaker(universal={"capacity": 2, "weights": {"phone": 3}})], Outlook(NEVER, "ja")),
         ([speaker(certified=False)], Outlook(NEVER, "ja")),
-        ([speaker(), gone("yui", after_min=1)], Outlook(NEVER, "ja")),
+        ([speaker(), removed("yui", after_min=1)], Outlook(NEVER, "ja")),
     ],
 )
 def test_somebody_is_there_who_serves_it_on_shift(

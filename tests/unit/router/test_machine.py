@@ -43,7 +43,7 @@ from shared.events import (
     TicketReopened,
     TicketResponded,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, removed
 
 PEOPLE: Final = ("ann", "ben", "cy")
 TICKETS: Final = tuple(f"T{number}" for number in range(8))
@@ -118,7 +118,7 @@ class Histories(RuleBasedStateMachine):
     @rule(who=people)
     def remove(self, who: str) -> None:
         """Let somebody leave the roster."""
-        self.play(gone(who, after_min=self.minute))
+        self.play(removed(who, after_min=self.minute))
 
     @rule(name=tickets, channel=st.sampled_from(CHANNELS))
     def ask(self, name: str, channel: str) -> None:
@@ -128,7 +128,7 @@ class Histories(RuleBasedStateMachine):
     @rule(name=tickets, fact=st.sampled_from(FACTS))
     def tell(self, name: str, fact: type) -> None:
         """Let upstream tell something."""
-        self.play(told(fact, name, after_min=self.minute))
+        self.play(a_fact(fact, name, after_min=self.minute))
 
     @rule(who=people, presence=st.sampled_from(["online", "away", "offline"]), back=st.booleans())
     def say(self, who: str, presence: str, back: bool) -> None:

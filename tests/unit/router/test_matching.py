@@ -29,13 +29,13 @@ from shared.events import (
 )
 from shared.testing.builders import (
     NOON,
+    a_fact,
     a_specialist,
     a_ticket,
-    gone,
     minutes,
     promised,
     reclassified,
-    told,
+    removed,
 )
 
 DIRECTLY: Final = OfferRules(rings={})
@@ -196,7 +196,7 @@ def test_an_account_is_known_up_to_a_share_of_load() -> None:
 def test_of_equals_who_waited_longest_is_next() -> None:
     """Whoever was first by id would get all otherwise, as long as little happens."""
     session = after(a_specialist("a"), a_specialist("b"), a_ticket("T1", account_id="x"))
-    session.apply(told(TicketResponded, "T1", after_min=1))
+    session.apply(a_fact(TicketResponded, "T1", after_min=1))
     session.apply(a_ticket("T2", account_id="y", after_min=2))
     assert given_to(session) == ["a", "b"]
     assert [record.decided_by for record in records(session)] == ["id", "idle_longest"]
@@ -282,7 +282,7 @@ def test_when_the_last_speaker_leaves_english_helps_at_once() -> None:
     """What nobody on the roster can ever meet is not waited for, but not by anybody either."""
     away = a_specialist("j", languages=("ja",), presence="away")
     session = after(away, a_specialist("f", languages=("fr",)), a_ticket("T1", language="ja"))
-    session.apply(gone("j", after_min=1))
+    session.apply(removed("j", after_min=1))
     assert given_to(session) == []
     session.apply(a_specialist("e", after_min=2))
     assert given_to(session) == ["e"]
@@ -295,7 +295,7 @@ def test_a_ticket_that_needs_a_skill_now_waits_for_who_has_it() -> None:
     session = after(a_specialist("plain"), a_ticket("T0"), rules=rules)
     session.apply(a_ticket("T1", otherwise=promised(NOON)))
     session.apply(reclassified("T1", "business_critical", after_min=1))
-    session.apply(told(TicketResponded, "T0", after_min=2))
+    session.apply(a_fact(TicketResponded, "T0", after_min=2))
     assert given_to(session) == ["plain"]
     session.apply(a_specialist("able", skills=("crm",)))
     assert given_to(session) == ["plain", "able"]

@@ -17,7 +17,7 @@ from shared.events import (
     TicketReopened,
     TicketResolved,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket
 
 MAILS_RING = OfferRules(rings={"email": Ring(cap_s=300)})
 
@@ -178,10 +178,10 @@ def test_a_30_minute_ticket_survives_three_silent_specialists() -> None:
 def test_an_offer_is_withdrawn_when_the_work_ends() -> None:
     """Its room is free; the ticket rings at nobody, and again when it is reopened."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), told(TicketResolved, "T1"))
+    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_fact(TicketResolved, "T1"))
     assert router.told(OfferWithdrawn) == ["offer.withdrawn a"]
     assert router.people["a"].load["chat"] == 0
-    router.play(told(TicketReopened, "T1", after_min=1))
+    router.play(a_fact(TicketReopened, "T1", after_min=1))
     assert router.offer_of("T1").specialist_id == "a"
 
 

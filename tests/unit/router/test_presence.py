@@ -9,7 +9,7 @@ from router.domain.commands import Say
 from router.domain.offers.rules import Grace, OfferRules
 from shared.events import AssignmentHandedBack, OfferWithdrawn
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone
+from shared.testing.builders import NOON, a_specialist, a_ticket, removed
 
 DIRECTLY = OfferRules(rings={})
 DAY = {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}
@@ -65,7 +65,7 @@ def test_who_leaves_the_roster_and_returns_has_not_said_a_word() -> None:
     """The word of before is forgotten."""
     router = InMemoryRouter()
     router.play(a_specialist("a"), Say("a", "offline"))
-    router.play(gone("a", after_min=1), a_specialist("a", after_min=2), a_ticket("T1"))
+    router.play(removed("a", after_min=1), a_specialist("a", after_min=2), a_ticket("T1"))
     assert with_whom(router) == "a"
 
 

@@ -18,7 +18,7 @@ from shared.events import (
     TicketQueued,
 )
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone
+from shared.testing.builders import NOON, a_specialist, a_ticket, removed
 
 
 def let_ring(router: InMemoryRouter, name: str = "T1") -> None:
@@ -297,5 +297,5 @@ def test_who_leaves_the_roster_and_returns_is_not_away() -> None:
     router = InMemoryRouter()
     router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
     let_ring(router)
-    router.play(Leave("a"), gone("a", after_min=1), a_specialist("a", after_min=2))
+    router.play(Leave("a"), removed("a", after_min=1), a_specialist("a", after_min=2))
     assert (seen(router), router.people["a"].unanswered) == ("online", 0)

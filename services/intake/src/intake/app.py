@@ -13,7 +13,7 @@ from intake.maintenance import Maintenance
 from intake.settings import Settings
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.consumer import BatchConsumer
 from shared.platform.lifecycle import Part
 from shared.platform.limits import Limits
@@ -22,7 +22,7 @@ from shared.platform.service import Service
 
 __all__ = ["assemble"]
 
-_RELAY_WAIT_MS: Final = 5
+_RELAY_LINGER_MS: Final = 5
 """The relay waits this long for more events: a round costs as much as ten requests."""
 
 _DEAD_LETTER_RETENTION: Final = timedelta(days=14)
@@ -36,15 +36,15 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         "intake",
         settings,
         db,
-        relay_patience_ms=_RELAY_WAIT_MS,
-        letters_kept=_DEAD_LETTER_RETENTION,
+        relay_linger_ms=_RELAY_LINGER_MS,
+        dead_letters_kept=_DEAD_LETTER_RETENTION,
     )
     consumer: BatchConsumer[handlers.Item] = service.consumer(
         handlers.CONSUMES, handlers.decode, partial(handlers.handle_batch, keys=keys)
     )
     secrets = Secrets(settings.webhook_secrets_dir)
     batcher = make_request_batcher(db, keys)
-    dependencies = Dependencies(db, Access(db, sources_of), secrets, batcher, keys)
+    dependencies = Dependencies(db, Authenticator(db, sources_of), secrets, batcher, keys)
     limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,

@@ -32,7 +32,7 @@ from shared.events.codec import Record, Skipped, describe, read, read_headers, r
 from shared.events.requests import Reference
 from shared.platform import dead_letters, outbox
 from shared.platform.postgres import Tx
-from shared.tickets.due import moves_due, skipped_unread
+from shared.tickets.due import changes_due_time, skip_redundant_start
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "handle_batch"]
 
@@ -137,8 +137,8 @@ def _identity_of(content: Any) -> tuple[str, str] | None:  # noqa: ANN401 - JSON
 
 def _clock(record: Record) -> Envelope[Event] | Skipped:
     """Read a clock event; skip it unless it changes a due time."""
-    found = skipped_unread(record) or read(record)
-    if isinstance(found, Envelope) and not moves_due(found.event):
+    found = skip_redundant_start(record) or read(record)
+    if isinstance(found, Envelope) and not changes_due_time(found.event):
         return Skipped(found.event.type, is_known=True)
     return found
 

@@ -15,7 +15,7 @@ from shared.platform.service import Service
 
 __all__ = ["assemble"]
 
-_WAIT_MS: Final = 50
+_LINGER_MS: Final = 50
 """The consumer waits this long for more records after a small batch."""
 
 
@@ -24,6 +24,6 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     service = Service("notifier", settings, db)
     sender = Sender(db, settings)
     handle = partial(plan_deliveries, wake=sender.wake)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, patience_ms=_WAIT_MS)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, linger_ms=_LINGER_MS)
     readings = [of_database(db, PENDING_AGE_S, store.pending_age_s)]
     return service.parts(consumer, None, sender, readings=readings)

@@ -46,10 +46,10 @@ from shared.basics.tracing import context_or_new
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
 from shared.events.codec import describe
 from shared.platform import postgres
-from shared.platform.access import Access, Guard
+from shared.platform.access import Authenticator, Guard
 from shared.platform.api import IDEMPOTENCY_KEY, TicketId, make_api, problems
 from shared.platform.http import problem
-from shared.platform.limits import LIMITS, Limits
+from shared.platform.limits import DEFAULT_LIMITS, Limits
 from shared.platform.postgres import Database
 
 __all__ = ["Dependencies", "make_app"]
@@ -59,7 +59,7 @@ _IN_PROGRESS: Final = (
 )
 _EVENTS: Final = "/v1/cloudevents"
 _SIGNED: Final = "/v1/webhooks/"
-_UNKEYED_SHARE: Final = 4
+_UNAUTHENTICATED_SHARE: Final = 4
 """At most a quarter of the requests in progress may have no API key."""
 _OTHER_BODY: Final = (
     "this Idempotency-Key was used with another body; send a new key, or the first body"
@@ -92,16 +92,20 @@ class Dependencies:
     """What the endpoints use."""
 
     db: Database
-    access: Access
+    access: Authenticator
     secrets: Secrets
     batcher: RequestBatcher
     keys: NumberKeys
 
 
-def make_app(used: Dependencies, routes: list[BaseRoute], limits: Limits = LIMITS) -> FastAPI:
+def make_app(
+    used: Dependencies, routes: list[BaseRoute], limits: Limits = DEFAULT_LIMITS
+) -> FastAPI:
     """Build the app; ``routes`` are the operations of every service, which need no API key."""
-    unkeyed_max = max(1, limits.requests_max // _UNKEYED_SHARE)
-    guard = Middleware(Guard, access=used.access, signed=_SIGNED, strangers_max=unkeyed_max)
+    unauthenticated_max = max(1, limits.requests_max // _UNAUTHENTICATED_SHARE)
+    guard = Middleware(
+        Guard, access=used.access, signed=_SIGNED, unauthenticated_max=unauthenticated_max
+    )
     app = make_api("intake", routes, [guard], limits, (_EVENTS, _SIGNED))
     endpoints = _DocumentEndpoints(used.db, used.batcher, used.keys)
     _add_requests(app, endpoints)
@@ -265,8 +269,8 @@ class _DocumentEndpoints:
         self, documents: Sequence[Document], context: RequestContext, write: WriteResponse
     ) -> Response:
         key = None
-        if context.idempotency_key is not None:
-            key = IdempotencyKey(context.idempotency_key, context.fingerprint, write)
+        if context.idempotency_key_hash is not None:
+            key = IdempotencyKey(context.idempotency_key_hash, context.fingerprint, write)
         match await self._batcher.submit(Submission(documents, key)):
             case "in_progress":
                 busy = problem(HTTPStatus.CONFLICT, _IN_PROGRESS)

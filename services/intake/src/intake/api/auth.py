@@ -4,17 +4,17 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from shared.platform.access import Key, forbidden, needing
+from shared.platform.access import Key, forbidden, require_scopes
 
 __all__ = ["DetailsReader", "Eraser", "Reader", "Writer", "check_source"]
 
-Writer = Annotated[Key, Depends(needing("tickets:write"))]
+Writer = Annotated[Key, Depends(require_scopes("tickets:write"))]
 """A key that may send requests and later facts."""
-Reader = Annotated[Key, Depends(needing("tickets:read"))]
+Reader = Annotated[Key, Depends(require_scopes("tickets:read"))]
 """A key that may read tickets and receipts."""
-DetailsReader = Annotated[Key, Depends(needing("details:read"))]
+DetailsReader = Annotated[Key, Depends(require_scopes("details:read"))]
 """A key that may read customers' texts."""
-Eraser = Annotated[Key, Depends(needing("subjects:erase"))]
+Eraser = Annotated[Key, Depends(require_scopes("subjects:erase"))]
 """A key that may erase a requester's data."""
 
 

@@ -32,13 +32,13 @@ type IdempotencyKeyHeader = Annotated[
 class RequestContext:
     """The API key, trace and Idempotency-Key of a request, and a digest of its content.
 
-    The Idempotency-Key is a digest that includes the tenant: the same key of two tenants is two
+    The Idempotency-Key is hashed together with the tenant: the same key of two tenants is two
     keys.
     """
 
     key: Key
     traceparent: str
-    idempotency_key: str | None
+    idempotency_key_hash: str | None
     fingerprint: bytes
 
 
@@ -52,7 +52,7 @@ async def _request_context(
     return RequestContext(
         key,
         trace,
-        None if idempotency_key is None else key.word(idempotency_key),
+        None if idempotency_key is None else key.idempotency_key_hash(idempotency_key),
         b"" if idempotency_key is None else await _fingerprint(request),
     )
 

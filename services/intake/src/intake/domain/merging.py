@@ -71,8 +71,8 @@ def absorbed_event(
         ticket_id=target,
         absorbed=duplicate.ticket_id,
         create_date=min([duplicate.create_date, *older]),
-        owed_since=life.word_at,
-        reopens=life.word_at is not None or not life.is_over,
+        owed_since=life.unanswered_since,
+        reopens=life.unanswered_since is not None or not life.is_over,
     )
 
 

@@ -30,7 +30,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.events.requests import FactType
-from shared.sla.policies import Asked, Policy, Pricing
+from shared.sla.policies import Policy, Pricing, RequestTraits
 from shared.sla.promises import Severity
 
 __all__ = ["Acceptance", "accept", "event_of", "into_of", "missing_in"]
@@ -86,7 +86,7 @@ def accept(  # noqa: PLR0913 - all of them determine the promises or the number
     missing = missing_in(request)
     severity: Severity = "standard" if missing else request.severity
     account = entitled.account
-    asked = Asked(
+    asked = RequestTraits(
         role=entitled.role,
         channel=request.channel,
         severity=severity,
@@ -124,7 +124,7 @@ def accept(  # noqa: PLR0913 - all of them determine the promises or the number
     return Acceptance(event, entitled.purchase, language, missing, pricing.no_promise, number)
 
 
-def _price(request: SupportRequest, policy: Policy, asked: Asked) -> Pricing:
+def _price(request: SupportRequest, policy: Policy, asked: RequestTraits) -> Pricing:
     """Price a request; a customer who called is promised no callback (DOMAIN, "Channels")."""
     pricing = policy.price(asked, request.occurred_at)
     if not request.dialled:

@@ -49,11 +49,11 @@ async def _drop_dead_letters(tx: Tx, source: str, requester_id: str) -> None:
     ids = matching.encodings_of(requester_id)
     found = [
         dead_letter
-        for dead_letter in await dead_letters.naming(tx, ids)
+        for dead_letter in await dead_letters.containing(tx, ids)
         if matching.mentions(dead_letter, ids)
         and await _source_of(tx, dead_letter) in (source, None)
     ]
-    await dead_letters.drop(tx, found)
+    await dead_letters.delete(tx, found)
 
 
 async def _source_of(tx: Tx, dead_letter: DeadLetter) -> str | None:

@@ -122,7 +122,7 @@ def _is_owed(one: FactReport, merge: Merge, tickets: _Tickets, facts: _Facts) ->
     reply = _envelope(_stored(one, domain.reply_event(duplicate, duplicate)))
     others = [each for each in [*facts[duplicate], reply] if each.id != merge.document_id]
     life = domain.life_of(tickets[duplicate], others, before=merge.occurred_at)
-    return life.word_at is not None
+    return life.unanswered_since is not None
 
 
 def _reply(one: FactReport, counts_for: UUID, tickets: _Tickets, facts: _Facts) -> _Recorded:
@@ -133,7 +133,7 @@ def _reply(one: FactReport, counts_for: UUID, tickets: _Tickets, facts: _Facts) 
     if ticket.is_erased or tickets[fact.ticket_id].is_erased:
         return stored, receipts.fact_rejected(fact, "erased")
     life = domain.life_of(ticket, facts[counts_for], before=fact.occurred_at)
-    if life.closed is not None and not life.takes_reply(fact.occurred_at):
+    if life.closed is not None and not life.accepts_reply(fact.occurred_at):
         return stored, receipts.fact_rejected(fact, "closed")
     if counts_for == fact.ticket_id:
         return stored, receipts.fact_accepted(fact)

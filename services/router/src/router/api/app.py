@@ -20,8 +20,8 @@ from router.pages.routes import STREAM
 from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from shared.events import AssignmentExplained, Presence
-from shared.platform.access import Access, Guard
-from shared.platform.api import A_TICKET, TicketId, make_api, problems
+from shared.platform.access import Authenticator, Guard
+from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, make_api, problems
 from shared.platform.http import OPS_PATHS
 from shared.platform.limits import Limits
 from shared.platform.postgres import Database, now
@@ -112,12 +112,12 @@ _LIMITS: Final = Limits(uncounted=OPS_PATHS | {STREAM})
 _POOLS: Final = TypeAdapter(list[Pool])
 _HOLDERS: Final = TypeAdapter(list[Holder])
 _DECISION_FAILS: Final = problems(
-    {HTTPStatus.NOT_FOUND: f"no decision on ticket {A_TICKET} is on record"}
+    {HTTPStatus.NOT_FOUND: f"no decision on ticket {EXAMPLE_TICKET_ID} is on record"}
 )
 
 
 def make_app(
-    db: Database, routing: RoutingService, access: Access, routes: list[BaseRoute]
+    db: Database, routing: RoutingService, access: Authenticator, routes: list[BaseRoute]
 ) -> FastAPI:
     """Build the app; ``routes`` want no key: those that every service has, and the pages."""
     app = make_api("router", routes, [Middleware(Guard, access=access)], _LIMITS)

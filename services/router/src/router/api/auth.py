@@ -4,17 +4,17 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from shared.platform.access import Key, forbidden, needing
+from shared.platform.access import Key, forbidden, require_scopes
 
 __all__ = ["Actor", "Holder", "Lead", "Reader", "check_specialist"]
 
-Reader = Annotated[Key, Depends(needing("desk:read"))]
+Reader = Annotated[Key, Depends(require_scopes("desk:read"))]
 """The key of who may see how the desk stands."""
-Actor = Annotated[Key, Depends(needing("desk:act"))]
+Actor = Annotated[Key, Depends(require_scopes("desk:act"))]
 """The key of who may act as the specialists that the tenant speaks for."""
-Lead = Annotated[Key, Depends(needing("desk:lead"))]
+Lead = Annotated[Key, Depends(require_scopes("desk:lead"))]
 """The key of who may decide for others."""
-Holder = Annotated[Key, Depends(needing())]
+Holder = Annotated[Key, Depends(require_scopes())]
 """Any key in force: what is asked for decides which scope that needs."""
 
 

@@ -20,12 +20,12 @@ from router.store import offers as offer_store
 from shared.events import Presence
 from shared.platform.access import Key, check_scope
 from shared.platform.api import (
-    A_TICKET,
+    EXAMPLE_TICKET_ID,
     IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY_PATTERN,
     TicketId,
     TraceContext,
-    answered_by,
+    example_response,
     problems,
 )
 from shared.platform.postgres import Database, now
@@ -134,12 +134,12 @@ class Ringing(BaseModel):
 
 
 _RINGING: Final = TypeAdapter(list[Ringing])
-_AFTER: Final = answered_by(
-    {"outcome": "assigned", "ticket_id": A_TICKET, "specialist_id": "jonas"}
+_AFTER: Final = example_response(
+    {"outcome": "assigned", "ticket_id": EXAMPLE_TICKET_ID, "specialist_id": "jonas"}
 )
 _FAILS: Final = problems(
     {
-        HTTPStatus.NOT_FOUND: f"there is no ticket {A_TICKET}",
+        HTTPStatus.NOT_FOUND: f"there is no ticket {EXAMPLE_TICKET_ID}",
         HTTPStatus.CONFLICT: "mara does not have this ticket: someone was faster",
     }
 )
@@ -186,7 +186,8 @@ class _Desk:
 
     async def act(self, key: Key, make: Callable[[str], commands.Act], call: _Call) -> After:
         wanted = make(call.traceparent)
-        word = None if call.idempotency_key is None else key.word(call.idempotency_key)
+        given = call.idempotency_key
+        word = None if given is None else key.idempotency_key_hash(given)
         try:
             async with self._db.transaction() as tx:
                 outcome = await self._routing.execute(tx, wanted, await now(tx), word)

@@ -9,7 +9,7 @@ from router.domain.matching import Standing
 from router.domain.matching.scoring import idle_since, load_share, score
 from router.domain.ticket import base
 from shared.events import Absence, Presence, SpecialistListed, Weights
-from shared.rosters import HIGHEST, Shifts, turn
+from shared.rosters import HIGHEST, Shifts, shift_status
 from shared.sla.promises import Channel
 
 __all__ = ["CHANNELS", "Away", "Specialist", "left", "listed"]
@@ -140,7 +140,9 @@ class Specialist:
     def turn(self, now: datetime) -> None:
         """Find out whether they are on shift, and until when."""
         none = True, None
-        self.on_shift, self.turns_at = none if self.shifts is None else turn(self.shifts, now)
+        self.on_shift, self.turns_at = (
+            none if self.shifts is None else shift_status(self.shifts, now)
+        )
 
     def copy(self) -> "Specialist":
         """Keep them as they are."""

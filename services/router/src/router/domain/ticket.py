@@ -31,8 +31,14 @@ from shared.events import (
     TicketWaiting,
 )
 from shared.sla.promises import Channel, PromiseClass, PromiseKind, Role, Severity
-from shared.tickets import Kind, fact_of
-from shared.tickets.due import MOVES_DUE, Timed, as_accepted, due_first, follow
+from shared.tickets import FactKind, fact_of
+from shared.tickets.due import (
+    DUE_TIME_CHANGES,
+    ClockView,
+    clocks_as_accepted,
+    earliest_due,
+    update_clock,
+)
 
 __all__ = [
     "FACTS",
@@ -70,7 +76,7 @@ FACTS: Final = (
     TicketErased,
     TicketReopened,
     CallbackSettled,
-    *MOVES_DUE,
+    *DUE_TIME_CHANGES,
 )
 """The facts that matter here; the others change nobody's room."""
 
@@ -106,7 +112,7 @@ class Ticket:
 
     ticket_id: UUID
     request: Request | None = None
-    clocks: dict[str, Timed] = field(default_factory=dict)
+    clocks: dict[str, ClockView] = field(default_factory=dict)
     """As accepted, or as sla-monitor's records say; by what tells these apart."""
     due_at: datetime | None = None
     """When the first of the open ones is due; None while nothing is."""
@@ -159,7 +165,7 @@ class Ticket:
         return self.rank_at, self.ticket_id
 
     @property
-    def timed(self) -> Timed | None:
+    def timed(self) -> ClockView | None:
         """The open clock that is due first; where none is due, one that is paused."""
         return timed_first(self.clocks.values(), self.status.state, self.status.answered_at)
 
@@ -205,7 +211,7 @@ class Ticket:
             return "resolution" in self.clocks
         return not any(self._is_of_reply(clock) for clock in self.clocks.values())
 
-    def _is_of_reply(self, clock: Timed) -> bool:
+    def _is_of_reply(self, clock: ClockView) -> bool:
         asked_at, started_at = self.status.asked_at, clock.started_at
         is_later = asked_at is not None and started_at is not None and asked_at <= started_at
         return clock.kind == "next_response" and is_later
@@ -278,7 +284,7 @@ class Ticket:
                 self.reclassified = max(self.reclassified or correction, correction)
             case ClockFact() as event:
                 key = event.discriminator
-                self.clocks[key] = follow(self.clocks.get(key), event, envelope.time)
+                self.clocks[key] = update_clock(self.clocks.get(key), event, envelope.time)
             case _:
                 pass
         if (fact := fact_of(envelope)).kind != "other":
@@ -299,7 +305,7 @@ class Ticket:
             time_zone=event.time_zone,
             create_date=create_date,
         )
-        for key, clock in as_accepted(event, create_date).items():
+        for key, clock in clocks_as_accepted(event, create_date).items():
             known = self.clocks.get(key, clock)
             target_s = known.target_s or clock.target_s
             started_at = known.started_at or clock.started_at
@@ -307,22 +313,22 @@ class Ticket:
 
 
 def timed_first(
-    clocks: Iterable[Timed], state: State, answered_at: datetime | None
-) -> Timed | None:
+    clocks: Iterable[ClockView], state: State, answered_at: datetime | None
+) -> ClockView | None:
     """Find the open clock that is due first; where none is due, one that is paused.
 
     What is timed may be done before the clock's record says so: the ticket's facts show it.
     """
 
-    def is_met(clock: Timed) -> bool:
+    def is_met(clock: ClockView) -> bool:
         if clock.kind == "resolution":
             return state in ("resolved", "closed")
         return answered_at is not None and (clock.started_at or answered_at) <= answered_at
 
-    return due_first(clock for clock in clocks if not is_met(clock))
+    return earliest_due(clock for clock in clocks if not is_met(clock))
 
 
-def release_by(fact: Kind) -> Release:
+def release_by(fact: FactKind) -> Release:
     """Name what ended the work."""
     match fact:
         case "responded" | "reached" | "resolved":

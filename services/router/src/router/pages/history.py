@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.events import AssignmentExplained, OfferExpired
-from shared.tickets.decisions import in_short
-from shared.tickets.ringing import rung_in_vain
+from shared.tickets.decisions import summary
+from shared.tickets.ringing import group_expired_offers
 from shared.web.formatting import span
 
 __all__ = ["Line", "history", "why_it_waits", "why_so"]
@@ -105,7 +105,7 @@ def history(facts: Sequence[Mapping[str, Any]], acts: Sequence[Mapping[str, Any]
 
     Offers that rang in vain are one line; of a very long story the end is told.
     """
-    lines = [_line(group) for group in rung_in_vain(facts, lambda fact: fact["type"])]
+    lines = [_line(group) for group in group_expired_offers(facts, lambda fact: fact["type"])]
     lines += [Line(act["at"], _deed(act)) for act in acts]
     return sorted(lines, key=lambda line: line.at)[-_LINES_MAX:]
 
@@ -123,7 +123,7 @@ def why_so(
     What a lead moved was not decided: that is said instead.
     """
     if record is not None and record.specialist_id == with_whom:
-        return in_short(record)
+        return summary(record)
     moved = [act for act in acts if act["kind"] == "move" and act["to_id"] == with_whom]
     return _deed(moved[-1]) if moved else ""
 

@@ -7,19 +7,19 @@ from router.service.routing import RoutingService
 from router.store import offers as kept
 from shared.events import Presence
 from shared.platform.postgres import Tx
-from shared.web.change_feed import Pulse
+from shared.web.change_feed import ChangeFeed
 
 __all__ = ["holds", "keep", "leave", "switch"]
 
 
-async def holds(tx: Tx, pulse: Pulse) -> bool:
+async def holds(tx: Tx, feed: ChangeFeed) -> bool:
     """Tell whether a word on presence lasts until an open page says it again.
 
     Not where time is played fast by rules for real time: it would lapse at once, and its owner
     would count as offline beside an open page.
     """
     rules = await kept.load_rules(tx)
-    return pulse.outlasts(timedelta(seconds=rules.presence_lease_s))
+    return feed.renews_within(timedelta(seconds=rules.presence_lease_s))
 
 
 async def keep(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:

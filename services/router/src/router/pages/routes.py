@@ -21,9 +21,9 @@ from router.pages.views import Desk, Floor, Pane, read_desk, read_floor, read_pa
 from router.service.routing import RoutingService
 from router.store import pages as page_store
 from shared.platform.postgres import Database, Tx, now
-from shared.web.change_feed import Pulse, Shown, stream
-from shared.web.door import Door, form_of
+from shared.web.change_feed import ChangeFeed, LivePage, stream
 from shared.web.oidc import Oidc
+from shared.web.page_sessions import PageSessions, form_of
 from shared.web.pages import HEADERS, Pages, route
 from shared.web.sign_in import sign_in_routes
 from shared.web.visitors import Denied, Missing, Person, Visitor
@@ -69,28 +69,28 @@ _FLOOR: Final = (
 
 
 def inbox_routes(
-    db: Database, routing: RoutingService, pulse: Pulse, intake: Intake, oidc: Oidc | None
+    db: Database, routing: RoutingService, feed: ChangeFeed, intake: Intake, oidc: Oidc | None
 ) -> Sequence[BaseRoute]:
     """Serve sign-in and the pages."""
     pages = Pages("router", "router.pages")
 
     async def leaves(tx: Tx, person: Person) -> None:
-        if await presence.holds(tx, pulse):
+        if await presence.holds(tx, feed):
             await presence.leave(routing, tx, person.name, await now(tx))
 
-    door = Door(db, pages, page_store.is_listed, leaves)
-    inbox = _Inbox(db, door, routing, pulse, intake)
+    sessions = PageSessions(db, pages, page_store.is_listed, leaves)
+    inbox = _Inbox(db, sessions, routing, feed, intake)
     return [
         pages.assets(),
-        *sign_in_routes(db, door, oidc, HOME),
+        *sign_in_routes(db, sessions, oidc, HOME),
         route("/", _home),
-        door.route(HOME, inbox.desk),
-        door.route(LEAD, inbox.floor),
-        door.route(STREAM, inbox.stream),
-        door.route("/inbox/presence", inbox.presence, method="POST"),
-        door.route("/inbox/tickets/{ticket_id:uuid}", inbox.pane),
-        door.route("/inbox/tickets/{ticket_id:uuid}/details", inbox.details),
-        door.route("/inbox/tickets/{ticket_id:uuid}/{act}", inbox.act, method="POST"),
+        sessions.route(HOME, inbox.desk),
+        sessions.route(LEAD, inbox.floor),
+        sessions.route(STREAM, inbox.stream),
+        sessions.route("/inbox/presence", inbox.presence, method="POST"),
+        sessions.route("/inbox/tickets/{ticket_id:uuid}", inbox.pane),
+        sessions.route("/inbox/tickets/{ticket_id:uuid}/details", inbox.details),
+        sessions.route("/inbox/tickets/{ticket_id:uuid}/{act}", inbox.act, method="POST"),
     ]
 
 
@@ -151,13 +151,18 @@ class _Inbox:
     """The pages, and what is done on them."""
 
     def __init__(
-        self, db: Database, door: Door, routing: RoutingService, pulse: Pulse, intake: Intake
+        self,
+        db: Database,
+        sessions: PageSessions,
+        routing: RoutingService,
+        feed: ChangeFeed,
+        intake: Intake,
     ) -> None:
         self._db = db
         self._routing = routing
-        self._door = door
-        self._pages = door.pages
-        self._pulse = pulse
+        self._sessions = sessions
+        self._pages = sessions.pages
+        self._feed = feed
         self._intake = intake
 
     async def desk(self, request: Request, visitor: Visitor) -> Response:
@@ -192,17 +197,17 @@ class _Inbox:
                 return await read_desk(tx, place.whose, await now(tx))
 
         async def is_there(tx: Tx, person: Person) -> None:
-            if await presence.holds(tx, self._pulse):
+            if await presence.holds(tx, self._feed):
                 await presence.keep(self._routing, tx, person.name, await now(tx))
 
-        shown: Shown[Desk | Floor] = Shown(
+        shown: LivePage[Desk | Floor] = LivePage(
             about=None if place.lead else place.whose,
             read=read,
             write=lambda view: self._parts(view, visitor, place),
-            stay=lambda: self._door.stays(visitor, is_there),
+            stay=lambda: self._sessions.extend(visitor, is_there),
             release=self._pages.release,
         )
-        return stream(self._pulse, shown)
+        return stream(self._feed, shown)
 
     async def pane(self, request: Request, visitor: Visitor) -> Response:
         """Show one ticket."""
@@ -243,7 +248,7 @@ class _Inbox:
         """
         chosen = (await form_of(request)).get("presence", "")
         async with self._db.transaction() as tx:
-            if not await presence.holds(tx, self._pulse):
+            if not await presence.holds(tx, self._feed):
                 return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
             at = await now(tx)
             there = await presence.switch(self._routing, tx, visitor.name, chosen, at)
@@ -314,7 +319,7 @@ class _Inbox:
     def _parts(self, view: Desk | Floor, visitor: Visitor, place: _Place) -> str:
         lead = isinstance(view, Floor)
         seen = {
-            "now": self._pulse.as_of,
+            "now": self._feed.as_of,
             "base": place.base(visitor.name),
             "filtered": bool(place.query(visitor.name)),
             "why_it_waits": why_it_waits,

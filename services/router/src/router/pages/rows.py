@@ -12,7 +12,7 @@ from router.domain.ticket import base, timed_first
 from router.domain.ticket_status import State
 from shared.events import TicketAccepted
 from shared.sla.promises import Channel, Promise, PromiseClass, Role, Severity
-from shared.tickets.due import CLOCKS, Timed
+from shared.tickets.due import CLOCKS_ADAPTER, ClockView
 from shared.web.formatting import span
 
 __all__ = ["Promised", "Ringing", "Row", "pool_of", "row_of"]
@@ -115,7 +115,7 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
     accepted = read["accepted"]
     fact = None if accepted is None else TicketAccepted.model_validate_json(accepted)
     severity: Severity = read["severity"]
-    clocks = CLOCKS.validate_json(read["clocks"]).values()
+    clocks = CLOCKS_ADAPTER.validate_json(read["clocks"]).values()
     timed = timed_first(clocks, read["state"], read["answered_at"])
     return Row(
         ticket_id=read["ticket_id"],
@@ -161,7 +161,7 @@ def _ringing(read: Mapping[str, Any]) -> Ringing | None:
 
 
 def _promises(
-    fact: TicketAccepted | None, severity: Severity, clocks: Collection[Timed]
+    fact: TicketAccepted | None, severity: Severity, clocks: Collection[ClockView]
 ) -> Iterator[Promised]:
     """List what is timed, or will be once the customer writes again."""
     promised = {} if fact is None else {p.kind: p for p in _agreed(fact, severity)}

@@ -18,7 +18,7 @@ from router.domain.ticket_status import Status
 from router.store import offers as kept
 from router.store.roster import Outdated, tell
 from shared.platform.postgres import Tx
-from shared.tickets.due import CLOCKS
+from shared.tickets.due import CLOCKS_ADAPTER
 
 __all__ = [
     "decisions_on",
@@ -324,7 +324,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         ticket_id=row["ticket_id"],
         request=request,
         due_at=row["due_at"],
-        clocks=CLOCKS.validate_json(row["clocks"]),
+        clocks=CLOCKS_ADAPTER.validate_json(row["clocks"]),
         status=Status(*(row[name] for name in Status._fields)),
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
@@ -366,7 +366,7 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.ticket_id,
         *(ticket.request or (None,) * len(Request._fields)),
         ticket.due_at,
-        CLOCKS.dump_json(ticket.clocks).decode(),
+        CLOCKS_ADAPTER.dump_json(ticket.clocks).decode(),
         *ticket.status,
         ticket.answered_by,
         ticket.held_until,

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from shared.events import AttemptOutcome, Contact
-from shared.tickets import Kind, LifecycleFact, in_order, lives
+from shared.tickets import FactKind, LifecycleFact, lifecycle_steps, ordered_facts
 
 __all__ = [
     "HOUSE_RULE",
@@ -65,7 +65,7 @@ class Told(NamedTuple):
     id: UUID
     ticket_id: UUID
     at: datetime
-    kind: Kind
+    kind: FactKind
 
     @property
     def of_life(self) -> LifecycleFact:
@@ -154,8 +154,10 @@ def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
 def _over_at(wish: Wish, contacts: Sequence[Settlement], told: Iterable[Told]) -> datetime | None:
     """Find when a wish was owed nothing more: spoken to, answered otherwise, or given up."""
     settled = [c.at for c in contacts if c.at >= wish.at][:1]
-    ordered = in_order([wish.opening, *(t.of_life for t in told if t.ticket_id == wish.ticket_id)])
-    after = list(lives(ordered))
+    ordered = ordered_facts(
+        [wish.opening, *(t.of_life for t in told if t.ticket_id == wish.ticket_id)]
+    )
+    after = list(lifecycle_steps(ordered))
     answered = [f.at for f, life in zip(ordered, after, strict=True) if life.answered][:1]
     ends = [end.at for end in (after[-1].closed, after[-1].ended) if end is not None]
     return min([*settled, *answered, *ends], default=None)

@@ -22,14 +22,14 @@ from shared.events import (
     TicketErased,
 )
 from shared.events.assignments import AssignmentFact
-from shared.tickets import Kind, identity_of, kind_of
+from shared.tickets import FactKind, identity_of, kind_of
 
 __all__ = ["Book", "Dial", "Entry", "NoCallback", "Settled", "Stranger", "owes_a_call"]
 
 _SOURCE: Final = "router"
 _RINGS: Final = timedelta(seconds=20)
 """Who hears so long that nobody answers has hardly dialled a second time."""
-_TOLD: Final = frozenset[Kind](
+_TOLD: Final = frozenset[FactKind](
     {"reached", "responded", "resolved", "closed", "reopened", "replied", "merged", "erased"}
 )
 
@@ -253,7 +253,7 @@ def owes_a_call(event: Event) -> bool:
     return isinstance(event, TicketAccepted) or _told(event) is not None
 
 
-def _told(event: Event) -> Kind | None:
+def _told(event: Event) -> FactKind | None:
     """Name what a ledger learns of an event; a duplicate that brings its ticket back reopens it."""
     kind = kind_of(event)
     if isinstance(event, TicketAbsorbed):
