@@ -12,9 +12,9 @@ import router.api.app
 import router.handlers
 import sla_monitor.api.app
 import sla_monitor.handlers
-from intake.api.app import Parts
+from intake.api.app import Dependencies
 from intake.domain import NumberKeys
-from intake.idempotency import make_reception
+from intake.idempotency import make_request_batcher
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from router.domain.matching import default_rules
@@ -45,8 +45,10 @@ def app_of(service: str) -> FastAPI:
     database = Database("", service=service)  # never connected
     if service == "intake":
         keys = NumberKeys("")
-        reception = make_reception(database, keys)
-        parts = Parts(database, Authenticator(database, sources_of), Secrets(None), reception, keys)
+        batcher = make_request_batcher(database, keys)
+        parts = Dependencies(
+            database, Authenticator(database, sources_of), Secrets(None), batcher, keys
+        )
         return intake.api.app.make_app(parts, routes)
     if service == "router":
         access = Authenticator(database, specialists_of)

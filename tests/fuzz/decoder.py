@@ -29,7 +29,13 @@ GOLDEN: Final = Path(__file__).parents[1] / "contracts" / "golden"
 _CHUNK: Final = 1_000
 _SHOWN_MAX: Final = 20
 _DETAIL_BYTES_MAX: Final = 256 * 1024
-_READ: Final = (intake.Posted, intake.Refused, accounts.Told, accounts.Unlisted, Envelope)
+_READ: Final = (
+    intake.DocumentRecord,
+    intake.InvalidRecord,
+    accounts.AccountRecord,
+    accounts.UnreadableRecord,
+    Envelope,
+)
 
 type _Decode = Callable[[Record], object]
 
@@ -90,7 +96,7 @@ def _outcome(decode: _Decode, record: Record) -> str:
     if isinstance(found, Skipped):
         return "skipped"
     assert isinstance(found, _READ), f"{type(found)} is nothing that a decoder may return"
-    if isinstance(found, intake.Refused):
+    if isinstance(found, intake.InvalidRecord):
         _check(found.why)
         return "refused"
     return "item"

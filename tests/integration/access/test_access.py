@@ -14,7 +14,7 @@ import intake.api.app
 import router.api.app
 import sla_monitor.api.app
 from intake.domain import NumberKeys
-from intake.idempotency import make_reception
+from intake.idempotency import make_request_batcher
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from premium.keys.store import connected
@@ -78,7 +78,9 @@ async def door(service: Keyed, database: MakeDatabase) -> AsyncIterator[Door]:
 def intake_behind(db: Database, access: Authenticator) -> FastAPI:
     """Build intake, which nobody sends anything here."""
     keys = NumberKeys("a secret of the tests")
-    parts = intake.api.app.Parts(db, access, Secrets(None), make_reception(db, keys), keys)
+    parts = intake.api.app.Dependencies(
+        db, access, Secrets(None), make_request_batcher(db, keys), keys
+    )
     return intake.api.app.make_app(parts, ops_routes({}))
 
 

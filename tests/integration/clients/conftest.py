@@ -1,5 +1,5 @@
 """The fixtures of intake, for clients that send to it."""
 
-from tests.integration.intake.conftest import db, fresh, intake, reception, stranger
+from tests.integration.intake.conftest import batcher, db, empty_intake, fresh, intake
 
-__all__ = ["db", "fresh", "intake", "reception", "stranger"]
+__all__ = ["batcher", "db", "empty_intake", "fresh", "intake"]

@@ -1,4 +1,4 @@
-"""Intake for its tests: a database of its own, a door, and an account that may ask."""
+"""Fixtures: intake with a database of its own, an HTTP client, and an entitled account."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -9,10 +9,10 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from intake import accounts, handlers
-from intake.api.app import Parts, make_app
+from intake.api.app import Dependencies, make_app
 from intake.domain import NumberKeys
-from intake.handlers import Posted
-from intake.idempotency import Reception, make_reception
+from intake.handlers import DocumentRecord
+from intake.idempotency import RequestBatcher, make_request_batcher
 from intake.service import Document
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
@@ -39,64 +39,64 @@ KEYS: Final = NumberKeys("a secret of the tests")
 ANNOUNCED: Final = """
     SELECT topic, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
 """
-STAND: Final = """
+SET_TIME: Final = """
     CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT timestamptz '{}' $$
 """
 
 
 class Intake:
-    """Intake on a database of its own, whose time stands at noon until it is set."""
+    """Intake on a database of its own; its business time is noon until a test sets it."""
 
     def __init__(
-        self, db: Database, owner: Database, client: AsyncClient, reception: Reception
+        self, db: Database, owner: Database, client: AsyncClient, batcher: RequestBatcher
     ) -> None:
         self.db = db
         self.client = client
-        self.reception = reception
+        self.batcher = batcher
         self._owner = owner
 
-    async def stand_at(self, moment: Any) -> None:  # noqa: ANN401 - written as it is
-        """Let it be that time."""
+    async def set_time(self, moment: Any) -> None:  # noqa: ANN401 - any time with isoformat
+        """Set the business time."""
         async with self._owner.session() as session:
-            await session.execute(STAND.format(moment.isoformat()))
+            await session.execute(SET_TIME.format(moment.isoformat()))
 
-    async def take(self, *items: Envelope[Event] | Posted) -> None:
-        """Let records have come in one batch."""
-        await self.take_items(*(as_read(i) if isinstance(i, Envelope) else i for i in items))
+    async def consume(self, *items: Envelope[Event] | DocumentRecord) -> None:
+        """Handle events and documents in one batch."""
+        await self.consume_items(*(as_read(i) if isinstance(i, Envelope) else i for i in items))
 
-    async def take_items(self, *items: handlers.Item) -> None:
-        """Let records, as they were read, have come in one batch."""
+    async def consume_items(self, *items: handlers.Item) -> None:
+        """Handle decoded records in one batch."""
         async with self.db.transaction() as tx:
-            await handlers.take(tx, items, NOON, keys=KEYS)
+            await handlers.handle_batch(tx, items, NOON, keys=KEYS)
 
     async def publish(self, event: Event, *, at: Any) -> None:  # noqa: ANN401 - as above
-        """Let an event of another service have come."""
-        await self.take(Envelope(uuid4(), "test", at, event))
+        """Handle an event of another service."""
+        await self.consume(Envelope(uuid4(), "test", at, event))
 
-    async def take_documents(self, *contents: dict[str, Any]) -> None:
-        """Let documents have come by Kafka, each at a place of its own."""
+    async def consume_documents(self, *contents: dict[str, Any]) -> None:
+        """Handle documents from Kafka in one batch, each with a record id of its own."""
         items = []
         for content in contents:
             document = Document(INBOUND.validate_python(content), None)
             record = Record("inbound.v1", 0, 0, None, json.dumps(content).encode(), [])
-            items.append(Posted(uuid4(), record, document))
-        await self.take(*items)
+            items.append(DocumentRecord(uuid4(), record, document))
+        await self.consume(*items)
 
-    async def ask(self, **changes: object) -> Any:  # noqa: ANN401 - an answer is JSON
-        """Post the request; the receipt comes back."""
+    async def post_request(self, **changes: object) -> Any:  # noqa: ANN401 - an answer is JSON
+        """Post the request with changes; return its receipt."""
         answer = await self.client.post("/v1/tickets", json={**REQUEST, **changes})
         assert answer.status_code in {200, 202}, answer.text
         return answer.json()
 
     async def receipt(self, external_id: str = "A-1") -> Any:  # noqa: ANN401 - as above
-        """Read what was answered last."""
+        """Read the last receipt of a request."""
         answer = await self.client.get(f"/v1/receipts/app-form/{external_id}")
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def said(self, topic: str) -> Sequence[dict[str, Any]]:
-        """Read what was announced on a topic, in order."""
+    async def announced(self, topic: str) -> Sequence[dict[str, Any]]:
+        """Read the events announced on a topic, in order."""
         async with self.db.session() as session:
             rows = await session.fetch(ANNOUNCED)
         return [json.loads(row["fact"]) for row in rows if row["topic"] == topic]
@@ -118,45 +118,45 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def reception(db: Database) -> AsyncIterator[Reception]:
-    """Let requests be received."""
-    reception = make_reception(db, KEYS)
-    await reception.start()
-    yield reception
-    await reception.stop()
+async def batcher(db: Database) -> AsyncIterator[RequestBatcher]:
+    """Run the request batcher."""
+    batcher = make_request_batcher(db, KEYS)
+    await batcher.start()
+    yield batcher
+    await batcher.stop()
 
 
 @pytest.fixture
-async def stranger(
-    fresh: FreshDatabase, db: Database, reception: Reception
+async def empty_intake(
+    fresh: FreshDatabase, db: Database, batcher: RequestBatcher
 ) -> AsyncIterator[Intake]:
-    """Run intake, which has been told of no account."""
+    """Run intake without any account."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await owner.start()
     async with connected(fresh.owner_dsn) as owning:
         key = await create(owning, Grant("northwind", "test", SCOPES["intake"], [EVERY]))
     transport = ASGITransport(
-        make_app(Parts(db, Authenticator(db, sources_of), Secrets(None), reception, KEYS), [])
+        make_app(Dependencies(db, Authenticator(db, sources_of), Secrets(None), batcher, KEYS), [])
     )
     headers = {"authorization": f"Bearer {key.text}"}
     async with AsyncClient(
         transport=transport, base_url="http://intake", headers=headers
     ) as client:
-        made = Intake(db, owner, client, reception)
-        await made.stand_at(NOON)
+        made = Intake(db, owner, client, batcher)
+        await made.set_time(NOON)
         yield made
     await owner.stop()
 
 
 @pytest.fixture
-async def intake(stranger: Intake) -> Intake:
-    """Run intake, which knows the account."""
-    await stranger.take(listed())
-    return stranger
+async def intake(empty_intake: Intake) -> Intake:
+    """Run intake with the account of the requests."""
+    await empty_intake.consume(listed())
+    return empty_intake
 
 
 def as_read(envelope: Envelope[Event]) -> handlers.Item:
-    """Read an event as its record is read."""
+    """Decode an event from a record."""
     event = envelope.event
     key = event.subject.encode()
     item = handlers.decode(Record(event.topic, 0, 0, key, value_of(event), headers_of(envelope)))
@@ -164,13 +164,13 @@ def as_read(envelope: Envelope[Event]) -> handlers.Item:
     return item
 
 
-def as_told(envelope: Envelope[Event]) -> accounts.Told:
-    """Read an account as its record is read."""
+def as_account_record(envelope: Envelope[Event]) -> accounts.AccountRecord:
+    """Decode an account from a record."""
     item = as_read(envelope)
-    assert isinstance(item, accounts.Told)
+    assert isinstance(item, accounts.AccountRecord)
     return item
 
 
 def listed(account: AccountListed | None = None, *, at: Any = NOON) -> Envelope[Event]:  # noqa: ANN401
-    """Tell of an account, as of a moment."""
+    """Make the event of an account, listed at a time."""
     return Envelope(uuid4(), "billing", at, account or an_account())

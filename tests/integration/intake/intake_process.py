@@ -1,4 +1,4 @@
-"""Intake as it runs: its HTTP door on a port of the loopback, its consumer and relay on Kafka."""
+"""Intake with an HTTP server on a local port, and with its consumer and relay on Kafka."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +10,7 @@ from httpx import AsyncClient
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake
 
 from intake import handlers
-from intake.api.app import Parts, make_app
+from intake.api.app import Dependencies, make_app
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from premium.keys.store import Grant, connected, create
@@ -41,17 +41,17 @@ async def serving(
     limits: Limits = DEFAULT_LIMITS,
     secrets: Path | None = None,
 ) -> AsyncIterator[AsyncClient]:
-    """Serve on a port of the loopback; the client has a key that may ask as fast as it can."""
+    """Serve on a local port; yield a client with a key that has a high rate limit."""
     async with connected(fresh.owner_dsn) as owner:
         grant = Grant(
             "northwind", "fast", SCOPES["intake"], [EVERY], rate_per_s=_BURST, burst=_BURST
         )
         key = await create(owner, grant)
     routes = ops_routes({})
-    parts = Parts(
-        intake.db, Authenticator(intake.db, sources_of), Secrets(secrets), intake.reception, KEYS
+    used = Dependencies(
+        intake.db, Authenticator(intake.db, sources_of), Secrets(secrets), intake.batcher, KEYS
     )
-    app = make_app(parts, routes, limits)
+    app = make_app(used, routes, limits)
     server = HttpServer(app, host="127.0.0.1", port=0)
     await server.start()
     assert server.listening is not None
@@ -66,7 +66,7 @@ async def serving(
 
 @asynccontextmanager
 async def consuming(db: Database, topics: Topics, purpose: str = "") -> AsyncIterator[None]:
-    """Run the consumer and the relay; another purpose is a group that begins at the beginning."""
+    """Run the consumer and the relay; another purpose is a new group that reads from the start."""
     publisher = Publisher(topics.bootstrap, service="intake", topic_prefix=topics.prefix)
     connection = ConsumerConnection(
         topics.bootstrap, "intake", topic_prefix=topics.prefix, purpose=purpose
@@ -76,7 +76,7 @@ async def consuming(db: Database, topics: Topics, purpose: str = "") -> AsyncIte
         db,
         topics=handlers.CONSUMES,
         decode=handlers.decode,
-        handle=partial(handlers.take, keys=KEYS),
+        handle=partial(handlers.handle_batch, keys=KEYS),
     )
     parts: list[Part] = [publisher, Relay(db, publisher), consumer]
     async with AsyncExitStack() as stack:
@@ -87,11 +87,11 @@ async def consuming(db: Database, topics: Topics, purpose: str = "") -> AsyncIte
 
 
 def requests(count: int, **changes: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
-    """Write so many requests."""
+    """Make ``count`` requests."""
     return ({**REQUEST, "external_id": f"R-{n}", **changes} for n in range(count))
 
 
 def around[T](bad: T, good: Sequence[T]) -> list[T]:
-    """Put the bad one into the middle."""
+    """Insert the bad one in the middle."""
     middle = len(good) // 2
     return [*good[:middle], bad, *good[middle:]]

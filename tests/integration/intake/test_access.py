@@ -1,4 +1,4 @@
-"""Intake's door on a real PostgreSQL: which key may send and read what."""
+"""Access to intake's API on a real PostgreSQL: which key may send and read what."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -9,8 +9,8 @@ from tests.integration.access.keyed_service import Door, Hand, shown
 from tests.integration.intake.conftest import KEYS, as_read, listed
 
 from intake import handlers
-from intake.api.app import Parts, make_app
-from intake.idempotency import Reception
+from intake.api.app import Dependencies, make_app
+from intake.idempotency import RequestBatcher
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from shared.platform.access import Authenticator
@@ -40,14 +40,14 @@ FACT: Final = {
 
 
 @pytest.fixture
-async def door(fresh: FreshDatabase, db: Database, reception: Reception) -> AsyncIterator[Door]:
-    """Open the door, without a key in hand."""
+async def door(fresh: FreshDatabase, db: Database, batcher: RequestBatcher) -> AsyncIterator[Door]:
+    """Run intake's API without any key."""
     async with db.transaction() as tx:
-        await handlers.take(tx, [as_read(listed())], NOON, keys=KEYS)
+        await handlers.handle_batch(tx, [as_read(listed())], NOON, keys=KEYS)
     hand = Hand()
     access = Authenticator(db, sources_of, hand)
-    parts = Parts(db, access, Secrets(None), reception, KEYS)
-    transport = ASGITransport(make_app(parts, ops_routes({})))
+    used = Dependencies(db, access, Secrets(None), batcher, KEYS)
+    transport = ASGITransport(make_app(used, ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:
         yield Door("intake", http, access, hand, fresh.owner_dsn)
 
@@ -62,25 +62,25 @@ async def get(door: Door, key: ApiKey, ticket_id: str) -> Response:
     return await door.http.get(f"/v1/tickets/{ticket_id}", headers=shown(key))
 
 
-async def test_a_key_does_what_it_was_made_for(door: Door) -> None:
-    """Who lacks a scope hears which, and what to do."""
+async def test_a_key_permits_its_scopes_only(door: Door) -> None:
+    """A request without the scope is refused; the error names the scope and the remedy."""
     writer = await door.key("a", ["tickets:write"], ["form"])
     reader = await door.key("b", ["tickets:read"], ["desk"])
-    taken = await post(door, writer)
-    assert taken.status_code == 202
+    accepted = await post(door, writer)
+    assert accepted.status_code == 202
     for answer in (
         await post(door, reader),
         await door.http.post("/v1/events", json=FACT, headers=shown(reader)),
     ):
         assert answer.status_code == 403
         assert "--scope tickets:write" in answer.json()["detail"]
-    refused = await get(door, writer, taken.json()["ticket_id"])
+    refused = await get(door, writer, accepted.json()["ticket_id"])
     assert refused.status_code == 403
     assert "tickets:read" in refused.json()["detail"]
 
 
-async def test_a_tenant_speaks_for_its_own_sources(door: Door) -> None:
-    """Requests and later facts alike; the refusal names the source and the remedy."""
+async def test_a_tenant_may_send_for_its_own_sources_only(door: Door) -> None:
+    """Requests and later facts; the error names the source and the remedy."""
     await door.key("northwind", None, ["form"])
     other = await door.key("southwind", None, ["desk"])
     for answer in (
@@ -93,8 +93,8 @@ async def test_a_tenant_speaks_for_its_own_sources(door: Door) -> None:
     assert (await post(door, other, source="desk")).status_code == 202
 
 
-async def test_a_tenant_reads_its_own_tickets(door: Door) -> None:
-    """Another's is not there, and is not told from one that never was."""
+async def test_a_tenant_may_read_its_own_tickets_only(door: Door) -> None:
+    """Another tenant's ticket is not found, like one that does not exist."""
     mine = await door.key("northwind", None, ["form"])
     other = await door.key("southwind", None, ["desk"])
     ticket_id = (await post(door, mine)).json()["ticket_id"]
@@ -104,8 +104,8 @@ async def test_a_tenant_reads_its_own_tickets(door: Door) -> None:
     assert foreign.json()["detail"] == f"there is no ticket {ticket_id}"
 
 
-async def test_a_body_is_not_read_before_its_sender_is_known(door: Door) -> None:
-    """A stranger's is not read at all; a tenant's is cut off at its limit."""
+async def test_a_body_is_not_read_before_the_key_is_checked(door: Door) -> None:
+    """Without a key it is not read at all; with a key it is cut off at the size limit."""
     read = []
 
     async def endless() -> AsyncIterator[bytes]:
@@ -113,8 +113,8 @@ async def test_a_body_is_not_read_before_its_sender_is_known(door: Door) -> None
             read.append(1)
             yield b" " * 64 * 1024
 
-    stranger = await door.http.post("/v1/tickets", content=endless())
-    assert (stranger.status_code, read) == (401, [])
+    unkeyed = await door.http.post("/v1/tickets", content=endless())
+    assert (unkeyed.status_code, read) == (401, [])
     key = await door.key(owned=["form"])
     tenant = await door.http.post("/v1/tickets", content=endless(), headers=shown(key))
     assert (tenant.status_code, len(read)) == (413, 5)

@@ -1,4 +1,4 @@
-"""CloudEvents at intake's doors, as the CloudEvents SDK for Python writes them, in every mode."""
+"""CloudEvents written by the CloudEvents SDK for Python, by HTTP and Kafka, in every mode."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ TRACES: Final = "SELECT headers FROM outbox WHERE topic = 'tickets.v1'"
 
 
 def event(data: object, **attributes: object) -> CloudEvent:
-    """Make an event as the SDK does: it gives it an id, and a time."""
+    """Make an event with the SDK, which adds an id and a time."""
     plain = {"source": "/form", "type": "com.example.asked", "datacontenttype": "application/json"}
     return CloudEvent({**plain, **attributes}, data)  # type: ignore[arg-type]
 
@@ -51,13 +51,13 @@ async def structured(intake: Intake, *events: CloudEvent) -> Response:
 
 
 async def batched(intake: Intake, *events: CloudEvent) -> Response:
-    """Post events in batched mode, which the SDK leaves to its user to put together."""
+    """Post events in batched mode, which the SDK does not support itself."""
     body = b"[%s]" % b",".join(by_http.to_structured(one, JSONFormat()).body for one in events)
     return await post(intake, body, {"content-type": BATCHED})
 
 
 async def post(intake: Intake, body: bytes, headers: Mapping[str, str]) -> Response:
-    """Send to the door of CloudEvents."""
+    """Post to the endpoint for CloudEvents."""
     return await intake.client.post("/v1/cloudevents", content=body, headers=dict(headers))
 
 
@@ -66,15 +66,15 @@ ANY: Final = {**ALONE, "batched": batched}
 
 
 @pytest.mark.parametrize("mode", ALONE)
-async def test_an_event_alone_is_answered_by_its_receipt(intake: Intake, mode: str) -> None:
-    """202 for a ticket, 200 for what came before: as the same document by its own door."""
+async def test_a_single_event_is_answered_with_its_receipt(intake: Intake, mode: str) -> None:
+    """202 for a ticket, 200 for a duplicate, as by the endpoints for plain documents."""
     first, again = [await ALONE[mode](intake, event(REQUEST)) for _ in range(2)]
     assert (first.status_code, first.json()["outcome"]) == (202, "accepted")
     assert (again.status_code, again.json()["outcome"]) == (200, "duplicate")
 
 
-async def test_a_batch_is_answered_one_by_one(intake: Intake) -> None:
-    """By position; a bad one harms none of the others."""
+async def test_each_event_of_a_batch_is_answered(intake: Intake) -> None:
+    """By position; an invalid one does not affect the others."""
     bad = event({**REQUEST, "external_id": "A-2", "channel": "pigeon"})
     answer = await batched(intake, event(REQUEST), bad, event(FACT))
     assert answer.status_code == 200
@@ -88,38 +88,39 @@ async def test_a_batch_is_answered_one_by_one(intake: Intake) -> None:
 
 
 @pytest.mark.parametrize("mode", ALONE)
-async def test_a_malformed_event_is_no_success(intake: Intake, mode: str) -> None:
-    """SDKs take 2xx for an acknowledgment: 422 names the field, and nothing is taken."""
+async def test_an_invalid_event_is_refused(intake: Intake, mode: str) -> None:
+    """422 names the field, because SDKs treat 2xx as accepted; nothing is saved."""
     answer = await ALONE[mode](intake, event({**REQUEST, "channel": "pigeon"}))
     assert answer.status_code == 422
     [fault] = answer.json()["errors"]
     assert fault["field"].endswith("channel")
-    assert await intake.said("receipts.v1") == []
+    assert await intake.announced("receipts.v1") == []
 
 
 @pytest.mark.parametrize("mode", ALONE)
-async def test_an_event_that_is_understood_but_not_entitled_is_answered(
+async def test_a_request_that_is_not_entitled_is_answered_with_200(
     intake: Intake, mode: str
 ) -> None:
-    """200 with its receipt: to send it again would change nothing."""
+    """Its receipt has the reason; sending it again would not change it."""
     answer = await ALONE[mode](intake, event({**REQUEST, "asked_in": "mobile_app"}))
     assert (answer.status_code, answer.json()["reason"]) == (200, "mobile_app")
 
 
 @pytest.mark.parametrize("mode", ANY)
-async def test_an_event_is_known_by_source_and_id(intake: Intake, mode: str) -> None:
-    """Of two sources with one id none is dropped; the same of one source is a copy."""
+async def test_an_event_is_identified_by_source_and_id(intake: Intake, mode: str) -> None:
+    """The same id of two sources is two events; the same id of one source is a duplicate."""
     outcomes = []
     for source, event_id, minute in (("/a", "1", 30), ("/b", "1", 31), ("/a", "1", 30)):
         fact = {**FACT, "occurred_at": f"2026-03-02T11:{minute}:00Z"}
         answer = await ANY[mode](intake, event(fact, source=source, id=event_id))
-        said = answer.json()
-        outcomes.append((said["answers"][0]["receipt"] if mode == "batched" else said)["outcome"])
+        body = answer.json()
+        receipt = body["answers"][0]["receipt"] if mode == "batched" else body
+        outcomes.append(receipt["outcome"])
     assert outcomes == ["accepted", "accepted", "duplicate"]
 
 
-async def test_a_copy_by_another_door_is_a_copy(intake: Intake, topics: Topics) -> None:
-    """HTTP in any mode, and Kafka in either: the same event is one."""
+async def test_a_copy_in_another_mode_is_a_duplicate(intake: Intake, topics: Topics) -> None:
+    """By HTTP or Kafka, in any mode, the same event is accepted once."""
     await topics.create(*TOPICS, partitions=1)
     one = event(FACT, id="1")
     assert (await structured(intake, one)).json()["outcome"] == "accepted"
@@ -128,13 +129,13 @@ async def test_a_copy_by_another_door_is_a_copy(intake: Intake, topics: Topics) 
         for write in (by_kafka.to_binary, by_kafka.to_structured):
             await send(topics, "inbound.v1", write(one, JSONFormat()))
         receipts = await topics.wait_for("receipts.v1", 3)
-    said = [json.loads(record.value or b"")["outcome"] for record in receipts]
-    assert said == ["accepted", "duplicate", "duplicate"]
+    outcomes = [json.loads(record.value or b"")["outcome"] for record in receipts]
+    assert outcomes == ["accepted", "duplicate", "duplicate"]
 
 
 @pytest.mark.parametrize("mode", ["structured", "batched"])
 async def test_data_may_be_base64(intake: Intake, mode: str) -> None:
-    """The SDK writes bytes so, whatever is in them."""
+    """The SDK encodes all bytes in this way."""
     one = event(json.dumps(REQUEST).encode(), datacontenttype="application/octet-stream")
     assert b"data_base64" in by_http.to_structured(one, JSONFormat()).body
     answer = (await ANY[mode](intake, one)).json()
@@ -143,8 +144,8 @@ async def test_data_may_be_base64(intake: Intake, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ANY)
-async def test_the_extension_of_traces_is_honoured(intake: Intake, mode: str) -> None:
-    """The event's own trace goes on, not that of the hop which brought it."""
+async def test_the_trace_of_an_event_is_kept(intake: Intake, mode: str) -> None:
+    """The event's own trace (an extension attribute) is used, not that of the HTTP request."""
     await ANY[mode](intake, event(REQUEST, traceparent=TRACE, tracestate="vendor=1"))
     async with intake.db.session() as session:
         [headers] = [json.loads(row["headers"]) for row in await session.fetch(TRACES)]
@@ -154,30 +155,30 @@ async def test_the_extension_of_traces_is_honoured(intake: Intake, mode: str) ->
 
 @pytest.mark.parametrize("missing", ["specversion", "id", "source", "type"])
 async def test_a_required_attribute_is_required(intake: Intake, missing: str) -> None:
-    """400 alone, in whichever mode; in a batch the others are taken."""
-    whole = {"specversion": "1.0", "id": "1", "source": "/form", "type": "t"}
-    lame = {name: text for name, text in whole.items() if name != missing}
+    """A single event without it gets 400 in any mode; in a batch the other events are accepted."""
+    complete = {"specversion": "1.0", "id": "1", "source": "/form", "type": "t"}
+    incomplete = {name: text for name, text in complete.items() if name != missing}
     alone = await post(
-        intake, json.dumps({**lame, "data": FACT}).encode(), {"content-type": STRUCTURED}
+        intake, json.dumps({**incomplete, "data": FACT}).encode(), {"content-type": STRUCTURED}
     )
-    headers = {f"ce-{name}": text for name, text in lame.items()}
+    headers = {f"ce-{name}": text for name, text in incomplete.items()}
     in_headers = await post(
         intake, json.dumps(FACT).encode(), {"content-type": "application/json", **headers}
     )
     for answer in (alone, in_headers):
         assert answer.status_code == 400, answer.text
         assert missing in answer.json()["detail"]
-    events = [{**lame, "data": FACT}, {**whole, "data": FACT}]
+    events = [{**incomplete, "data": FACT}, {**complete, "data": FACT}]
     batch = await post(intake, json.dumps(events).encode(), {"content-type": BATCHED})
-    refused, taken = batch.json()["answers"]
+    refused, accepted = batch.json()["answers"]
     assert missing in refused["fault"]
-    assert taken["receipt"]["outcome"] == "accepted"
+    assert accepted["receipt"]["outcome"] == "accepted"
 
 
-async def test_billing_may_name_its_events_as_it_likes(intake: Intake, topics: Topics) -> None:
-    """On accounts.v1 any id that is not empty will do, and a time is optional.
+async def test_account_records_may_have_any_event_id(intake: Intake, topics: Topics) -> None:
+    """On accounts.v1 any id that is not empty is accepted, and the time is optional.
 
-    The same id of another source is another event; both modes are read.
+    The same id of another source is another event; both modes are accepted.
     """
     await topics.create(*TOPICS, partitions=1)
     names = ("southwind", "eastwind", "westwind")
@@ -204,11 +205,11 @@ async def test_billing_may_name_its_events_as_it_likes(intake: Intake, topics: T
     assert "unknown_account" not in reasons.values()
 
 
-async def test_what_we_write_is_read_by_the_sdk(intake: Intake, topics: Topics) -> None:
-    """With an absolute source, the key as partitionkey, and the schema of its data."""
+async def test_our_events_can_be_read_with_the_sdk(intake: Intake, topics: Topics) -> None:
+    """They have an absolute source, the key as partitionkey, and a data schema."""
     await topics.create(*TOPICS, partitions=1)
     async with consuming(intake.db, topics):
-        receipt = await intake.ask()
+        receipt = await intake.post_request()
         [fact] = await topics.wait_for("tickets.v1", 1)
     headers = {name: value for name, value in fact.headers if value is not None}
     message = by_kafka.KafkaMessage(headers=headers, key=fact.key, value=fact.value or b"")
@@ -220,6 +221,6 @@ async def test_what_we_write_is_read_by_the_sdk(intake: Intake, topics: Topics) 
 
 
 async def send(topics: Topics, topic: str, message: by_kafka.KafkaMessage) -> None:
-    """Send a record as the SDK laid it out."""
+    """Send a record made by the SDK."""
     key = message.key.encode() if isinstance(message.key, str) else message.key
     await topics.send([Outgoing(topic, key, message.value, list(message.headers.items()))])

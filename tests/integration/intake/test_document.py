@@ -1,4 +1,4 @@
-"""Intake's door keeps to its OpenAPI document: a short turn of what `make fuzz` does at length."""
+"""Intake's API behaves as its OpenAPI document describes; a short run of `make fuzz`."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ OPERATIONS: Final = 13
 async def test_every_operation_answers_as_its_document_says(
     intake: Intake, fresh: FreshDatabase, tmp_path: Path
 ) -> None:
-    """No server error and no answer that is not declared, to good input and to bad."""
+    """Valid and invalid input gets no server error and no undeclared response."""
     async with serving(intake, fresh) as client:
         failed = await asyncio.to_thread(
             hold_beside_its_document,

@@ -1,4 +1,4 @@
-"""Intake's door keeps to HTTP's own rules, as clients that were made for others rely on them."""
+"""Intake's API follows the standards of HTTP on which clients rely."""
 
 import json
 from typing import Final
@@ -16,8 +16,8 @@ ORIGIN: Final = {"webhook-request-origin": "eventgrid.example", "webhook-request
 
 
 @pytest.mark.parametrize("body", [SPACED, TURNED], ids=["white_space", "order_of_members"])
-async def test_json_that_says_the_same_is_the_same_body(intake: Intake, body: str) -> None:
-    """Under one Idempotency-Key it gets the same answer, byte for byte."""
+async def test_equal_json_is_the_same_body(intake: Intake, body: str) -> None:
+    """In another layout, with the same Idempotency-Key, it gets the same response byte for byte."""
     key = {"idempotency-key": '"k-1"'}
     first = await intake.client.post("/v1/tickets", json=REQUEST, headers=key)
     again = await intake.client.post("/v1/tickets", content=body, headers=JSON | key)
@@ -26,8 +26,8 @@ async def test_json_that_says_the_same_is_the_same_body(intake: Intake, body: st
     assert again.headers["location"] == first.headers["location"]
 
 
-async def test_another_event_is_no_copy_though_its_data_are_equal(intake: Intake) -> None:
-    """In binary mode an event's attributes are headers; they are part of what is said."""
+async def test_another_event_with_equal_data_is_another_body(intake: Intake) -> None:
+    """In binary mode an event's attributes are headers; they are part of the content."""
     fact = {"source": "app-form", "external_id": "A-1", "type": "customer_replied"}
     body = json.dumps({**fact, "occurred_at": "2026-03-02T12:00:00Z"})
     answers = []
@@ -44,7 +44,7 @@ async def test_another_event_is_no_copy_though_its_data_are_equal(intake: Intake
 async def test_an_idempotency_key_is_a_structured_string(
     intake: Intake, one: str, other: str
 ) -> None:
-    """RFC 9651: quotes and escapes are how it is written, not what it is."""
+    """RFC 9651: quotes and escapes are notation, not part of the key."""
     for key, external_id in ((one, "A-1"), (other, "A-2")):
         body = {**REQUEST, "external_id": external_id}
         answer = await intake.client.post(
@@ -55,16 +55,16 @@ async def test_an_idempotency_key_is_a_structured_string(
 
 @pytest.mark.parametrize("key", ['"k', 'k"', '"a"b"', r'"a\b"', '""', '"k";x=1'])
 async def test_a_key_that_is_no_string_is_refused(intake: Intake, key: str) -> None:
-    """The header is named, and nothing is taken."""
+    """The error names the header, and nothing is accepted."""
     headers = {"idempotency-key": key}
     answer = await intake.client.post("/v1/tickets", json=REQUEST, headers=headers)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
-    assert await intake.said("tickets.v1") == []
+    assert await intake.announced("tickets.v1") == []
 
 
-async def test_what_is_taken_says_where_to_read_what_becomes_of_it(intake: Intake) -> None:
-    """202 has a Location (RFC 9110, 15.3.3), of any name a sender may give."""
+async def test_a_202_response_has_the_location_of_the_receipt(intake: Intake) -> None:
+    """As in RFC 9110, 15.3.3, for an external id with any characters."""
     body = {**REQUEST, "external_id": "A/1 ü?"}
     answer = await intake.client.post("/v1/tickets", json=body)
     assert answer.status_code == 202
@@ -73,8 +73,8 @@ async def test_what_is_taken_says_where_to_read_what_becomes_of_it(intake: Intak
 
 
 @pytest.mark.parametrize("place", ["/v1/cloudevents", "/v1/webhooks/signed/helpdesk"])
-async def test_a_sender_of_events_is_told_that_it_is_welcome(intake: Intake, place: str) -> None:
-    """CloudEvents HTTP Webhooks, the handshake by OPTIONS; it needs no key, as it delivers none."""
+async def test_a_sender_of_events_may_validate_the_endpoint(intake: Intake, place: str) -> None:
+    """The handshake of CloudEvents HTTP Webhooks, by OPTIONS; it needs no API key."""
     answer = await intake.client.options(place, headers={"authorization": "", **ORIGIN})
     assert answer.status_code == 200
     assert answer.headers["allow"] == "OPTIONS, POST"
@@ -82,15 +82,15 @@ async def test_a_sender_of_events_is_told_that_it_is_welcome(intake: Intake, pla
     assert answer.headers["webhook-allowed-rate"] == "*"
 
 
-async def test_where_no_events_are_taken_no_sender_is_welcome(intake: Intake) -> None:
-    """Another door says only what can be asked there."""
+async def test_other_endpoints_do_not_answer_the_handshake(intake: Intake) -> None:
+    """An endpoint that accepts no events only lists its methods."""
     answer = await intake.client.options("/v1/tickets", headers=ORIGIN)
     assert answer.headers["allow"] == "OPTIONS, POST"
     assert "webhook-allowed-origin" not in answer.headers
 
 
-async def test_head_is_answered_as_it_runs(intake: Intake, fresh: FreshDatabase) -> None:
-    """The same fields as GET, nothing after them, and the connection goes on."""
+async def test_head_is_answered_by_a_running_server(intake: Intake, fresh: FreshDatabase) -> None:
+    """HEAD has the headers of GET and no body, and the connection stays usable."""
     async with serving(intake, fresh) as client:
         place = (await client.post("/v1/tickets", json=REQUEST)).headers["location"]
         head, got = await client.head(place), await client.get(place)

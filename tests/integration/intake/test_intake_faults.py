@@ -1,4 +1,4 @@
-"""Family H: who sends twice, too much, too slowly or too late harms nobody."""
+"""Senders that repeat, overload, stall or send late do not affect others."""
 
 import asyncio
 import json
@@ -41,57 +41,59 @@ from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase
 
 HUBSPOT_URL: Final = "https://support.example.com" + HUBSPOT_PATH
-IN_HAND_MAX: Final = 8
-TASKS: Final = 10 * IN_HAND_MAX
+REQUESTS_MAX: Final = 8
+TASKS: Final = 10 * REQUESTS_MAX
 EACH: Final = 5
 RSS_BYTES_MAX: Final = 128 * 1024 * 1024
-HALF_DONE: Final = """
+INCONSISTENT: Final = """
     SELECT count(*) FROM ticket FULL JOIN request USING (ticket_id)
     WHERE ticket.ticket_id IS NULL OR request.ticket_id IS NULL
 """
 
 
 async def post(intake: Intake, key: str, **changes: object) -> Any:  # noqa: ANN401 - a response
-    """Post the request with a key."""
+    """Post the request with an Idempotency-Key."""
     return await intake.client.post(
         "/v1/tickets", json={**REQUEST, **changes}, headers={"Idempotency-Key": key}
     )
 
 
-async def test_a_hundred_at_once_are_answered_alike(intake: Intake) -> None:
-    """One ticket, and a hundred equal answers, byte for byte."""
+async def test_a_hundred_concurrent_requests_with_one_key_get_equal_answers(
+    intake: Intake,
+) -> None:
+    """They make one ticket, and the responses are equal byte for byte."""
     answers = await asyncio.gather(*(post(intake, "k-1") for _ in range(100)))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.content for answer in answers}) == 1
-    assert len(await intake.said("tickets.v1")) == 1
+    assert len(await intake.announced("tickets.v1")) == 1
 
 
 async def test_a_key_with_another_body_is_refused(intake: Intake) -> None:
-    """422, which names the header as every 422 names its field; nothing of it is taken."""
+    """422 names the header; nothing is accepted."""
     await post(intake, "k-1")
     answer = await post(intake, "k-1", external_id="A-2")
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
-    assert len(await intake.said("tickets.v1")) == 1
+    assert len(await intake.announced("tickets.v1")) == 1
 
 
-async def test_a_key_whose_request_is_in_hand_is_told_so(intake: Intake) -> None:
-    """409 and when to ask again, ."""
+async def test_a_key_whose_first_request_is_in_progress_is_refused(intake: Intake) -> None:
+    """409, with the time after which to try again."""
     async with intake.db.transaction() as tx:
         await idempotency_store.lock_keys(tx, [sha256(b"northwind/k-1").hexdigest()])
         answer = await post(intake, "k-1")
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
 
 
-async def test_a_refused_request_leaves_its_key_free(intake: Intake) -> None:
-    """Nothing is kept of what was not taken."""
+async def test_a_refused_request_does_not_use_its_key(intake: Intake) -> None:
+    """The key may be used again with a corrected request."""
     assert (await post(intake, "k-1", channel="fax")).status_code == 422
     assert (await post(intake, "k-1")).status_code == 202
 
 
 @pytest.mark.parametrize("key", ["", " ", "a" * 256])
-async def test_a_key_that_is_none_is_refused(intake: Intake, key: str) -> None:
-    """Its fault is named."""
+async def test_an_invalid_key_is_refused(intake: Intake, key: str) -> None:
+    """422 names the header."""
     answer = await post(intake, key)
     assert answer.status_code == 422
     assert "Idempotency-Key" in answer.json()["detail"]
@@ -101,19 +103,19 @@ async def test_a_key_that_is_none_is_refused(intake: Intake, key: str) -> None:
 async def client(
     intake: Intake, fresh: FreshDatabase, tmp_path: Path
 ) -> AsyncIterator[AsyncClient]:
-    """Serve with few places and little patience, with both of the examples' connections."""
+    """Serve with low limits and with the connections of both examples."""
     (tmp_path / "hubspot-client-secret").write_text("hub secret\n")
     (tmp_path / "helpdesk-2026").write_text(WHSEC)
     async with intake.db.transaction() as tx:
         await apply_connections(tx, examples())
-    await intake.take(listed(an_account(account_id="33", seats="everyone")))
-    limits = Limits(requests_max=IN_HAND_MAX, body_s_max=0.3)
+    await intake.consume(listed(an_account(account_id="33", seats="everyone")))
+    limits = Limits(requests_max=REQUESTS_MAX, body_s_max=0.3)
     async with serving(intake, fresh, limits=limits, secrets=tmp_path) as client:
         yield client
 
 
 async def by_hubspot(client: AsyncClient, events: Any) -> Response:  # noqa: ANN401 - JSON
-    """Post as HubSpot does at noon."""
+    """Post events as HubSpot does, at noon."""
     body = json.dumps(events).encode()
     signature = hubspot.sign(b"hub secret", HUBSPOT_URL, body, MS)
     headers = {
@@ -124,7 +126,7 @@ async def by_hubspot(client: AsyncClient, events: Any) -> Response:  # noqa: ANN
 
 
 async def by_helpdesk(client: AsyncClient) -> Response:
-    """Post as any other system does at noon."""
+    """Post a signed event as any other system does, at noon."""
     body = json.dumps(REPLY).encode()
     headers = {
         "webhook-id": "m",
@@ -135,13 +137,13 @@ async def by_helpdesk(client: AsyncClient) -> Response:
 
 
 async def opened(client: AsyncClient) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect without any help."""
+    """Open a plain TCP connection to the server."""
     address = urlsplit(str(client.base_url))
     return await asyncio.open_connection(address.hostname, address.port)
 
 
 def head(client: AsyncClient, body_bytes: int, *, path: str = "/v1/tickets", **more: str) -> bytes:
-    """Write what stands before a body of so many bytes."""
+    """Write the head of a request with a body of ``body_bytes``."""
     lines = [
         f"POST {path} HTTP/1.1",
         "host: intake",
@@ -153,10 +155,10 @@ def head(client: AsyncClient, body_bytes: int, *, path: str = "/v1/tickets", **m
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-async def test_one_bad_event_of_a_hundred_harms_no_other(
+async def test_one_invalid_event_of_a_hundred_does_not_affect_the_others(
     intake: Intake, client: AsyncClient
 ) -> None:
-    """99 are accepted, the bad one is named by its place; it is 200, so none comes again."""
+    """99 are accepted, the invalid one has its position; 200, so that none is repeated."""
     events: list[Any] = [created(n) for n in range(100)]
     events[41] = created(41, portalId=None)
     answer = await by_hubspot(client, events)
@@ -166,37 +168,37 @@ async def test_one_bad_event_of_a_hundred_harms_no_other(
         "outcome": "refused",
         "fault": "account_id: $.portalId is missing",
     }
-    assert len(await intake.said("tickets.v1")) == 99
+    assert len(await intake.announced("tickets.v1")) == 99
     again = outcomes(await by_hubspot(client, events))
     assert Counter(again) == {"duplicate": 99, "refused": 1}
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["late", "early"])
 @pytest.mark.parametrize(("away_ms", "status"), [(300_000, 200), (300_001, 401)])
-async def test_a_signature_may_be_five_minutes_away(
+async def test_a_signature_may_differ_by_five_minutes(
     intake: Intake, client: AsyncClient, sign: int, away_ms: int, status: int
 ) -> None:
-    """To the millisecond, by PostgreSQL's clock, at both doors; beyond that nothing is proven."""
-    await intake.stand_at(NOON + sign * timedelta(milliseconds=away_ms))
+    """To the millisecond, by PostgreSQL's clock, at both webhook endpoints; not more."""
+    await intake.set_time(NOON + sign * timedelta(milliseconds=away_ms))
     assert (await by_hubspot(client, [created(1)])).status_code == status
     assert (await by_helpdesk(client)).status_code == status
 
 
 @pytest.mark.parametrize("skew_s", [-3600, -5, 5, 600])
-async def test_a_sender_whose_clock_is_wrong_is_taken_at_its_word(
+async def test_the_create_date_of_a_sender_with_a_wrong_clock_counts(
     intake: Intake, skew_s: int
 ) -> None:
-    """The promise runs from the create date as told, behind our clock or a little ahead."""
+    """The promise runs from the create date as sent, in the past or slightly in the future."""
     at = NOON + timedelta(seconds=skew_s)
-    receipt = await intake.ask(occurred_at=at.isoformat())
+    receipt = await intake.post_request(occurred_at=at.isoformat())
     (promise,) = receipt["promises"]
     assert datetime.fromisoformat(promise["due_at"]) == at + timedelta(hours=1)
 
 
-async def test_who_went_away_after_the_commit_gets_the_same_receipt(
+async def test_a_client_that_disconnected_gets_the_same_receipt(
     intake: Intake, client: AsyncClient
 ) -> None:
-    """One effect: the key replays the answer that nobody read, and a copy is told the same."""
+    """The Idempotency-Key returns the response that was not delivered; there is one ticket."""
     body = json.dumps(REQUEST).encode()
     _, writer = await opened(client)
     writer.get_extra_info("socket").setsockopt(
@@ -213,14 +215,14 @@ async def test_who_went_away_after_the_commit_gets_the_same_receipt(
     copy = await client.post("/v1/tickets", content=body)
     assert (replayed.status_code, replayed.json()["outcome"]) == (202, "accepted")
     assert copy.json()["promises"] == replayed.json()["promises"]
-    assert len(await intake.said("tickets.v1")) == 1
+    assert len(await intake.announced("tickets.v1")) == 1
 
 
 @pytest.mark.parametrize("announces", [True, False])
 async def test_a_body_over_the_limit_is_cut_off(
     intake: Intake, client: AsyncClient, *, announces: bool
 ) -> None:
-    """413 that says how much may be; the connection ends, and the neighbour is served."""
+    """413 names the limit and closes the connection; other clients are served."""
     reader, writer = await opened(client)
     if announces:
         writer.write(head(client, VALUE_BYTES_MAX + 1))
@@ -233,11 +235,11 @@ async def test_a_body_over_the_limit_is_cut_off(
     writer.close()
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert (await client.post("/v1/tickets", json=REQUEST)).status_code == 202
-    assert len(await intake.said("tickets.v1")) == 1
+    assert len(await intake.announced("tickets.v1")) == 1
 
 
 async def test_a_slow_upload_is_cut_off(intake: Intake, client: AsyncClient) -> None:
-    """408 though a byte comes now and then; nothing is kept of it, others are served meanwhile."""
+    """408 even while bytes arrive; the request is not saved, and other clients are served."""
     body = json.dumps({**REQUEST, "external_id": "slow"}).encode()
     reader, writer = await opened(client)
     writer.write(head(client, len(body)) + body[:1])
@@ -248,35 +250,37 @@ async def test_a_slow_upload_is_cut_off(intake: Intake, client: AsyncClient) -> 
             if answer.done():
                 break
             writer.write(bytes([byte]))
-            taken = await client.post("/v1/tickets", json={**REQUEST, "external_id": f"{served}"})
-            assert taken.status_code == 202
+            other = await client.post("/v1/tickets", json={**REQUEST, "external_id": f"{served}"})
+            assert other.status_code == 202
             served += 1
-        told = await answer
+        response = await answer
     writer.close()
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert len(await intake.said("tickets.v1")) == served
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert len(await intake.announced("tickets.v1")) == served
 
 
-async def test_slow_strangers_leave_room_for_others(intake: Intake, fresh: FreshDatabase) -> None:
-    """Who has no key gets a quarter of the places: the next is told when to come again, by 503."""
-    await intake.take(listed())
-    limits = Limits(requests_max=IN_HAND_MAX, body_s_max=60)
+async def test_slow_clients_without_a_key_do_not_block_others(
+    intake: Intake, fresh: FreshDatabase
+) -> None:
+    """Clients without a key get a quarter of the places; any more get 503 with Retry-After."""
+    await intake.consume(listed())
+    limits = Limits(requests_max=REQUESTS_MAX, body_s_max=60)
     async with asyncio.timeout(10), serving(intake, fresh, limits=limits) as client:
-        lines = [await opened(client) for _ in range(IN_HAND_MAX)]
-        for _, writer in lines:
+        connections = [await opened(client) for _ in range(REQUESTS_MAX)]
+        for _, writer in connections:
             writer.write(head(client, 100, path=SIGNED_PATH) + b"{")
-        answers = [asyncio.create_task(reader.readuntil(b"\r\n\r\n")) for reader, _ in lines]
-        told = asyncio.as_completed(answers)
-        for _ in range(IN_HAND_MAX - IN_HAND_MAX // 4):
-            assert (await next(told)).startswith(b"HTTP/1.1 503 ")
+        answers = [asyncio.create_task(reader.readuntil(b"\r\n\r\n")) for reader, _ in connections]
+        answered = asyncio.as_completed(answers)
+        for _ in range(REQUESTS_MAX - REQUESTS_MAX // 4):
+            assert (await next(answered)).startswith(b"HTTP/1.1 503 ")
         assert (await client.post("/v1/tickets", json=REQUEST)).status_code == 202
-        for _, writer in lines:
+        for _, writer in connections:
             writer.close()
         await asyncio.gather(*answers, return_exceptions=True)
 
 
-def figure(metrics: str, name: str) -> float:
-    """Read a figure out of what Prometheus is told."""
+def metric(metrics: str, name: str) -> float:
+    """Read the value of a metric from a Prometheus text."""
     return next(
         float(text)
         for line in metrics.splitlines()
@@ -287,9 +291,9 @@ def figure(metrics: str, name: str) -> float:
 async def test_ten_times_the_load_is_shed(
     intake: Intake, client: AsyncClient, fresh: FreshDatabase
 ) -> None:
-    """Early, and with when to come again; who is told 202 has a ticket, none is half done.
+    """Refused requests get Retry-After; each 202 has a ticket, and no request is half saved.
 
-    No more requests are in hand than may be, whenever one looks, and memory stays bounded.
+    The number of requests in progress never exceeds its limit, and memory use is bounded.
     """
     async with connected(fresh.owner_dsn) as owner:
         slow = await create(
@@ -299,33 +303,33 @@ async def test_ten_times_the_load_is_shed(
     seen: list[float] = []
     answers: list[Response] = []
 
-    async def press(task: int) -> None:
+    async def send_all(task: int) -> None:
         keyed = {"authorization": f"Bearer {slow.text}"} if task % 2 == 0 else None
         for number in range(EACH):
             content = {**REQUEST, "external_id": f"{task}/{number}"}
             answers.append(await many.post("/v1/tickets", json=content, headers=keyed))
 
-    async def look(pressing: asyncio.Future[Any]) -> None:
-        while not pressing.done():
-            seen.append(figure((await client.get("/metrics")).text, "premium_requests_in_hand"))
+    async def observe(sending: asyncio.Future[Any]) -> None:
+        while not sending.done():
+            seen.append(metric((await client.get("/metrics")).text, "premium_requests_in_hand"))
 
-    lines = httpx.Limits(max_connections=TASKS)
+    limits = httpx.Limits(max_connections=TASKS)
     async with (
         asyncio.timeout(60),
-        AsyncClient(base_url=client.base_url, headers=client.headers, limits=lines) as many,
+        AsyncClient(base_url=client.base_url, headers=client.headers, limits=limits) as many,
     ):
-        pressing = asyncio.gather(*(press(task) for task in range(TASKS)))
-        await asyncio.gather(pressing, look(pressing))
+        sending = asyncio.gather(*(send_all(task) for task in range(TASKS)))
+        await asyncio.gather(sending, observe(sending))
     statuses = Counter(answer.status_code for answer in answers)
     assert set(statuses) == {202, 429, 503}
     assert statuses.total() == TASKS * EACH
     assert all(a.headers["retry-after"] for a in answers if a.status_code != 202)
     accepted = {a.json()["ticket_id"] for a in answers if a.status_code == 202}
-    assert {fact["ticket_id"] for fact in await intake.said("tickets.v1")} == accepted
+    assert {fact["ticket_id"] for fact in await intake.announced("tickets.v1")} == accepted
     async with intake.db.session() as session:
-        assert await session.fetchval(HALF_DONE) == 0
-    assert max(seen) <= IN_HAND_MAX
+        assert await session.fetchval(INCONSISTENT) == 0
+    assert max(seen) <= REQUESTS_MAX
     after = (await client.get("/metrics")).text
-    assert figure(after, "premium_requests_in_hand") == 0
+    assert metric(after, "premium_requests_in_hand") == 0
     rss = "process_resident_memory_bytes"
-    assert figure(after, rss) - figure(before, rss) < RSS_BYTES_MAX
+    assert metric(after, rss) - metric(before, rss) < RSS_BYTES_MAX

@@ -1,4 +1,4 @@
-"""Intake on a real PostgreSQL: the policy published last prices, and answers keep their word."""
+"""Policies on a real PostgreSQL: the latest one determines promises; old promises stay."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,7 +19,7 @@ GOLD: Final = {"tier": "gold", "region": "DE-BY"}
 
 
 def of_gold(target: str | None) -> Policy:
-    """Promise gold accounts a first response, or nothing."""
+    """Make a policy that promises gold accounts a first response, or nothing."""
     rule: dict[str, Any] = {"name": "gold", "match": {"tier": "gold"}, "source": "contract"}
     if target is None:
         rule["no_promise"] = "gold is not sold yet"
@@ -31,7 +31,7 @@ def of_gold(target: str | None) -> Policy:
 
 
 def published(policy: Policy, at: datetime) -> Envelope[Event]:
-    """Publish a policy."""
+    """Make the event of a published policy."""
     event = PolicyPublished(policy_id=policy.policy_id, version=policy.version, document=policy)
     return Envelope(uuid5(NAMESPACE, f"{policy.version}{at}"), "test", at, event)
 
@@ -43,43 +43,45 @@ def due_at(answer: Any) -> datetime:  # noqa: ANN401 - as above
 
 
 async def test_without_a_policy_the_built_in_one_prices(intake: Intake) -> None:
-    """And the fact says which it was."""
-    answer = await intake.ask(**GOLD)
+    """The event names the built-in policy."""
+    answer = await intake.post_request(**GOLD)
     assert due_at(answer) == NOON + HOUR
     async with intake.db.session() as session:
         assert await session.fetchval(ANNOUNCED) == default_policy().version
 
 
 async def test_the_policy_published_last_prices(intake: Intake) -> None:
-    """Whatever the order in which they come; one that is published again is the latest."""
+    """In any order of arrival; a policy that is published again becomes the latest."""
     first, second = of_gold("20 min"), of_gold("10 min")
-    await intake.take(published(second, NOON), published(first, NOON - HOUR))
-    assert due_at(await intake.ask(**GOLD)) == NOON + timedelta(minutes=10)
-    await intake.take(published(first, NOON + HOUR))
-    assert due_at(await intake.ask(external_id="A-2", **GOLD)) == NOON + timedelta(minutes=20)
+    await intake.consume(published(second, NOON), published(first, NOON - HOUR))
+    assert due_at(await intake.post_request(**GOLD)) == NOON + timedelta(minutes=10)
+    await intake.consume(published(first, NOON + HOUR))
+    assert due_at(await intake.post_request(external_id="A-2", **GOLD)) == NOON + timedelta(
+        minutes=20
+    )
 
 
-async def test_a_copy_is_answered_as_the_first_was(intake: Intake) -> None:
-    """What was promised stays promised, though another policy holds by now."""
-    first = await intake.ask(**GOLD)
-    await intake.take(published(of_gold("10 min"), NOON))
-    again = await intake.ask(**GOLD)
+async def test_a_duplicate_gets_the_first_receipt(intake: Intake) -> None:
+    """Its promises do not change, although another policy was published meanwhile."""
+    first = await intake.post_request(**GOLD)
+    await intake.consume(published(of_gold("10 min"), NOON))
+    again = await intake.post_request(**GOLD)
     assert again == {**first, "outcome": "duplicate", "duplicate_of": "accepted"}
 
 
 async def test_nothing_promised_is_a_ticket_with_its_reason(intake: Intake) -> None:
-    """The answer says why, now and later."""
-    await intake.take(published(of_gold(None), NOON))
-    answer = await intake.ask(**GOLD)
+    """The receipt and the ticket have the policy's reason."""
+    await intake.consume(published(of_gold(None), NOON))
+    answer = await intake.post_request(**GOLD)
     assert (answer["promises"], answer["no_promise"]) == ([], "gold is not sold yet")
-    kept = (await intake.client.get(f"/v1/tickets/{answer['ticket_id']}")).json()
-    assert (kept["rule"], kept["no_promise"]) == ("gold", "gold is not sold yet")
-    assert (kept["tier"], kept["region"]) == ("gold", "DE-BY")
+    ticket = (await intake.client.get(f"/v1/tickets/{answer['ticket_id']}")).json()
+    assert (ticket["rule"], ticket["no_promise"]) == ("gold", "gold is not sold yet")
+    assert (ticket["tier"], ticket["region"]) == ("gold", "DE-BY")
 
 
-async def test_a_kept_policy_is_the_one_that_came(intake: Intake) -> None:
-    """Its version is that of what is read back."""
+async def test_a_stored_policy_is_unchanged(intake: Intake) -> None:
+    """The policy that is read back has the same version."""
     policy = of_gold("10 min")
-    await intake.take(published(policy, NOON))
+    await intake.consume(published(policy, NOON))
     async with intake.db.transaction() as tx:
         assert (await ticket_store.current_terms(tx)).policy.version == policy.version

@@ -1,4 +1,4 @@
-"""Receipts on a real PostgreSQL: what upstream is told, by every door."""
+"""Receipts on a real PostgreSQL: the answers to documents by HTTP and by Kafka."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pytest
 from tests.integration.intake.conftest import KEYS, REQUEST, Intake, listed
 
 from intake import handlers
-from intake.handlers import Refused, decode
+from intake.handlers import InvalidRecord, decode
 from shared.events import ClockPaused, ClockResumed, Envelope, Event
 from shared.events.codec import Record
 from shared.platform import dead_letters
@@ -24,9 +24,9 @@ FACT: Final[dict[str, Any]] = {
 }
 
 
-async def test_a_receipt_says_what_was_promised_and_by_what(intake: Intake) -> None:
-    """Class, target, due time, the spans that make it up, and every version behind it."""
-    receipt = await intake.ask()
+async def test_a_receipt_has_promises_and_their_origin(intake: Intake) -> None:
+    """Class, target, due time and its spans; policy, rule, purchase and language."""
+    receipt = await intake.post_request()
     (promise,) = receipt["promises"]
     assert (promise["promise_class"], promise["target_s"]) == ("guarantee", 3600)
     assert promise["spans"] == [{"since": "2026-03-02T12:00:00Z", "until": promise["due_at"]}]
@@ -43,24 +43,24 @@ async def test_a_receipt_says_what_was_promised_and_by_what(intake: Intake) -> N
         (a_clock(ClockPaused, "T1"), None, True),
     ],
 )
-async def test_what_is_read_back_is_due_when_the_clock_says(
+async def test_a_receipt_read_later_has_the_current_due_time(
     intake: Intake, record: Envelope[Event], due_at: str | None, *, paused: bool
 ) -> None:
-    """The receipt and the ticket show the same; what was answered at first stays as published."""
-    ticket_id = UUID((await intake.ask())["ticket_id"])
+    """Receipt and ticket have the clock's due time; the published receipt does not change."""
+    ticket_id = UUID((await intake.post_request())["ticket_id"])
     event = record.event.model_copy(update={"ticket_id": ticket_id})
-    await intake.take(replace(record, event=event))
+    await intake.consume(replace(record, event=event))
     (receipt,) = (await intake.receipt())["promises"]
     (ticket,) = (await intake.client.get(f"/v1/tickets/{ticket_id}")).json()["promises"]
     for promise in (receipt, ticket):
         assert (promise["due_at"], promise.get("paused", False)) == (due_at, paused)
-    (published,) = (await intake.said("receipts.v1"))[0]["promises"]
+    (published,) = (await intake.announced("receipts.v1"))[0]["promises"]
     assert published["due_at"] == "2026-03-02T13:00:00Z"
 
 
 async def test_the_spans_of_a_business_day_leave_the_night_out(intake: Intake) -> None:
     """An objective of eight business hours from Monday noon is due on Tuesday noon."""
-    receipt = await intake.ask(requester_id="bob")
+    receipt = await intake.post_request(requester_id="bob")
     (promise,) = receipt["promises"]
     assert promise["spans"] == [
         {"since": "2026-03-02T12:00:00Z", "until": "2026-03-02T17:00:00Z"},
@@ -68,74 +68,74 @@ async def test_the_spans_of_a_business_day_leave_the_night_out(intake: Intake) -
     ]
 
 
-async def test_the_account_says_the_language_where_the_sender_does_not(intake: Intake) -> None:
-    """And the receipt says who said so."""
-    await intake.take(listed(an_account(language="de"), at=NOON))
-    receipt = await intake.ask(language=None, subject="", body="")
+async def test_the_accounts_language_is_the_fallback(intake: Intake) -> None:
+    """The receipt states that the language is the account's."""
+    await intake.consume(listed(an_account(language="de"), at=NOON))
+    receipt = await intake.post_request(language=None, subject="", body="")
     assert (receipt["language"]["language"], receipt["language"]["by"]) == ("de", "account")
 
 
-async def test_what_is_answered_is_kept_and_announced(intake: Intake) -> None:
-    """Three ways to the same receipt."""
-    receipt = await intake.ask()
+async def test_a_receipt_is_returned_saved_and_announced(intake: Intake) -> None:
+    """The response, the stored receipt and the announced one are the same."""
+    receipt = await intake.post_request()
     assert await intake.receipt() == receipt
-    (announced,) = await intake.said("receipts.v1")
+    (announced,) = await intake.announced("receipts.v1")
     assert announced.items() <= receipt.items()
 
 
 async def test_a_hundred_copies_make_one_ticket(intake: Intake) -> None:
-    """Whoever comes first is accepted; all are told the same promises."""
-    answers = await asyncio.gather(*(intake.ask() for _ in range(100)))
+    """The first is accepted; all get the same promises."""
+    answers = await asyncio.gather(*(intake.post_request() for _ in range(100)))
     outcomes = sorted(answer["outcome"] for answer in answers)
     assert outcomes == ["accepted", *["duplicate"] * 99]
     assert len({json.dumps(answer["promises"]) for answer in answers}) == 1
-    assert len(await intake.said("tickets.v1")) == 1
+    assert len(await intake.announced("tickets.v1")) == 1
 
 
-async def test_another_request_of_the_same_name_is_told_so(intake: Intake) -> None:
-    """What came first stands."""
-    await intake.ask()
-    answer = await intake.ask(subject="Something else")
+async def test_another_request_with_the_same_id_is_a_duplicate(intake: Intake) -> None:
+    """The first request counts; the receipt states that the content differs."""
+    await intake.post_request()
+    answer = await intake.post_request(subject="Something else")
     assert (answer["outcome"], answer["reason"]) == ("duplicate", "other_content")
 
 
-async def test_a_copy_by_kafka_gets_a_receipt_too(intake: Intake) -> None:
-    """One for each record, in one batch or in two; there is one ticket."""
-    await intake.take_documents(REQUEST, REQUEST)
-    await intake.take_documents(REQUEST)
-    outcomes = [receipt["outcome"] for receipt in await intake.said("receipts.v1")]
+async def test_a_duplicate_by_kafka_gets_a_receipt(intake: Intake) -> None:
+    """Each record gets a receipt, in one batch or in two; there is one ticket."""
+    await intake.consume_documents(REQUEST, REQUEST)
+    await intake.consume_documents(REQUEST)
+    outcomes = [receipt["outcome"] for receipt in await intake.announced("receipts.v1")]
     assert sorted(outcomes) == ["accepted", "duplicate", "duplicate"]
-    assert len(await intake.said("tickets.v1")) == 1
+    assert len(await intake.announced("tickets.v1")) == 1
 
 
 async def test_a_later_fact_gets_a_receipt(intake: Intake) -> None:
-    """It may come before its request; a copy is a duplicate."""
+    """It may arrive before its request; a copy is a duplicate."""
     for outcome in ("accepted", "duplicate"):
         answer = (await intake.client.post("/v1/events", json=FACT)).json()
         assert (answer["outcome"], answer["document"]) == (outcome, "responded")
 
 
 def record(**changes: object) -> Record:
-    """Write a request on the inbound topic."""
+    """Make a record of a request on the inbound topic."""
     return Record("inbound.v1", 0, 7, None, json.dumps({**REQUEST, **changes}).encode(), [])
 
 
-async def test_a_bad_document_that_says_whose_it_is_is_answered(intake: Intake) -> None:
-    """It is parked as well, byte for byte."""
+async def test_an_invalid_document_with_source_and_id_is_answered(intake: Intake) -> None:
+    """It is also parked, byte for byte."""
     item = decode(record(channel="fax"))
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidRecord)
     async with intake.db.transaction() as tx:
-        await handlers.take(tx, [item], NOON, keys=KEYS)
-    (receipt,) = await intake.said("receipts.v1")
+        await handlers.handle_batch(tx, [item], NOON, keys=KEYS)
+    (receipt,) = await intake.announced("receipts.v1")
     assert (receipt["outcome"], receipt["reason"]) == ("rejected", "bad_data")
     assert "channel" in receipt["remedy"]
     async with intake.db.session() as session:
-        (letter,) = await dead_letters.all_parked(session)
-    assert (letter.value, letter.offset) == (item.record.value, 7)
+        (dead_letter,) = await dead_letters.all_parked(session)
+    assert (dead_letter.value, dead_letter.offset) == (item.record.value, 7)
 
 
 async def test_each_of_a_batch_is_answered_on_its_own(intake: Intake) -> None:
-    """A bad one in the middle harms nobody."""
+    """An invalid one in the middle does not affect the others."""
     tickets = [{**REQUEST, "external_id": f"B-{n}"} for n in range(3)]
     tickets[1]["channel"] = "fax"
     answer = await intake.client.post("/v1/tickets:batch", json={"tickets": tickets})
@@ -145,64 +145,64 @@ async def test_each_of_a_batch_is_answered_on_its_own(intake: Intake) -> None:
     assert "channel" in answers[1]["fault"]
 
 
-async def test_more_than_a_hundred_are_refused_together(intake: Intake) -> None:
-    """Nothing of them is taken."""
+async def test_a_batch_of_more_than_a_hundred_is_refused(intake: Intake) -> None:
+    """None of its requests is accepted."""
     tickets = [{**REQUEST, "external_id": f"B-{n}"} for n in range(101)]
     answer = await intake.client.post("/v1/tickets:batch", json={"tickets": tickets})
     assert answer.status_code == 422
-    assert await intake.said("tickets.v1") == []
+    assert await intake.announced("tickets.v1") == []
 
 
-async def test_a_receipt_of_nothing_is_not_found(intake: Intake) -> None:
-    """The answer names what was asked for."""
+async def test_a_receipt_of_an_unknown_request_is_not_found(intake: Intake) -> None:
+    """The response names the request."""
     answer = await intake.client.get("/v1/receipts/app-form/never")
     assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
     assert "never" in answer.json()["detail"]
 
 
-async def test_a_person_is_forgotten_and_nothing_is_owed(intake: Intake) -> None:
-    """Who asked and what was written is gone; the tickets say so, others' stay as they were."""
-    receipt = await intake.ask(body="Nobody can log in")
-    await intake.ask(external_id="A-2", requester_id="bob", body="Nor can I")
+async def test_a_requester_is_erased_from_tickets(intake: Intake) -> None:
+    """Identity and texts are deleted, each ticket is announced as erased; others are unchanged."""
+    receipt = await intake.post_request(body="Nobody can log in")
+    await intake.post_request(external_id="A-2", requester_id="bob", body="Nor can I")
     answer = await intake.client.delete("/v1/subjects/app-form/ada")
     assert answer.json() == {"tickets": 1}
     async with intake.db.session() as session:
         rows = await session.fetch("SELECT requester_id, body FROM ticket ORDER BY external_id")
     assert [tuple(row) for row in rows] == [("", ""), ("bob", "Nor can I")]
-    erased = [fact for fact in await intake.said("tickets.v1") if len(fact) == 1]
+    erased = [fact for fact in await intake.announced("tickets.v1") if len(fact) == 1]
     assert erased == [{"ticket_id": receipt["ticket_id"]}]
 
 
-async def test_what_was_held_is_forgotten_too(stranger: Intake) -> None:
-    """Its account makes no ticket of it any more."""
-    await stranger.ask()
-    await stranger.client.delete("/v1/subjects/app-form/ada")
-    await stranger.take(listed())
-    assert await stranger.said("tickets.v1") == []
+async def test_a_held_request_is_erased(empty_intake: Intake) -> None:
+    """It does not become a ticket when its account is listed later."""
+    await empty_intake.post_request()
+    await empty_intake.client.delete("/v1/subjects/app-form/ada")
+    await empty_intake.consume(listed())
+    assert await empty_intake.announced("tickets.v1") == []
 
 
-async def test_without_a_tag_the_text_is_read(intake: Intake) -> None:
-    """And the receipt says so, with how sure it is."""
+async def test_without_a_tag_the_language_is_detected(intake: Intake) -> None:
+    """The receipt states this, with the confidence."""
     body = "Seit heute Morgen kann sich niemand in unserer Firma anmelden."
-    language = (await intake.ask(language=None, body=body))["language"]
+    language = (await intake.post_request(language=None, body=body))["language"]
     assert (language["language"], language["by"]) == ("de", "detected")
     assert language["confidence"] > 0.8
 
 
-async def test_a_claim_is_read_and_the_reading_decides_nothing(intake: Intake) -> None:
-    """What speaks for it and against it is told by its place, without a word of the text."""
+async def test_the_evidence_for_a_claim_does_not_decide_on_it(intake: Intake) -> None:
+    """The receipt has the positions of evidence for and against it, without any of the text."""
     body = "All of our users cannot log in since this morning. It is a cosmetic problem for me."
-    receipt = await intake.ask(severity="business_critical", body=body)
+    receipt = await intake.post_request(severity="business_critical", body=body)
     assert receipt["severity"] == "business_critical"
     assert [e["criterion"] for e in receipt["reading"]["speaks_for"]] == ["login_blocked"]
     assert receipt["reading"]["speaks_against"]
-    (announced,) = await intake.said("receipts.v1")
+    (announced,) = await intake.announced("receipts.v1")
     assert "log in" not in json.dumps(announced)
 
 
-async def test_details_are_read_on_record(intake: Intake) -> None:
-    """Who looked at what a customer wrote is kept; a look at what is not there is not."""
-    receipt = await intake.ask(body="Nobody can log in")
+async def test_each_reading_of_details_is_recorded(intake: Intake) -> None:
+    """With the tenant that read them; an attempt to read an unknown ticket is not recorded."""
+    receipt = await intake.post_request(body="Nobody can log in")
     answer = await intake.client.get(f"/v1/tickets/{receipt['ticket_id']}/details")
     assert (answer.json()["requester_id"], answer.json()["body"]) == ("ada", "Nobody can log in")
     nothing = await intake.client.get(f"/v1/tickets/{uuid4()}/details")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.integration.intake.conftest import KEYS, STAND
+from tests.integration.intake.conftest import KEYS, SET_TIME
 
 from intake import handlers
 from intake.api.webhooks import routes
@@ -44,52 +44,52 @@ LATER, LATEST = {**REPLY, "at": "2026-03-02T12:05:00Z"}, "2026-03-02T12:10:00Z"
 
 
 @dataclass
-class Became:
-    """What the fake desk says of a document."""
+class FakeOutcome:
+    """The outcome that the fake service returns for a document."""
 
     outcome: str
     reason: str | None = None
 
 
 @dataclass
-class Desk:
-    """Takes documents as intake's desk does: each once."""
+class FakeService:
+    """Accepts each document once, as intake's service does."""
 
-    taken: list[Inbound] = field(default_factory=list)
+    accepted: list[Inbound] = field(default_factory=list)
     erased: list[tuple[str, str]] = field(default_factory=list)
-    is_away: bool = False
+    is_unavailable: bool = False
     hangs: bool = False
 
-    async def submit(self, contents: Sequence[Inbound]) -> list[Became]:
-        """Take documents."""
-        if self.is_away:
-            raise Transient("PostgreSQL: away")
+    async def submit(self, contents: Sequence[Inbound]) -> list[FakeOutcome]:
+        """Receive documents."""
+        if self.is_unavailable:
+            raise Transient("PostgreSQL: unavailable")
         if self.hangs:
             await asyncio.Event().wait()
-        return [self._take(content) for content in contents]
+        return [self._accept(content) for content in contents]
 
     async def erase(self, source: str, subject_id: str) -> None:
-        """Forget somebody."""
+        """Record an erasure."""
         self.erased.append((source, subject_id))
 
-    def _take(self, content: Inbound) -> Became:
-        if content.document_id in {other.document_id for other in self.taken}:
-            return Became("duplicate")
-        self.taken.append(content)
-        return Became("accepted")
+    def _accept(self, content: Inbound) -> FakeOutcome:
+        if content.document_id in {other.document_id for other in self.accepted}:
+            return FakeOutcome("duplicate")
+        self.accepted.append(content)
+        return FakeOutcome("accepted")
 
 
 @dataclass
-class Doors:
-    """Intake's doors for webhooks, with both of the examples' connections."""
+class WebhooksApi:
+    """The webhook endpoints of intake, with the connections of both examples."""
 
     client: AsyncClient
-    desk: Desk
+    service: FakeService
     db: Database
     secrets: Path
 
     async def hubspot(self, events: Any, **changes: Any) -> Response:  # noqa: ANN401 - JSON
-        """Post as HubSpot does."""
+        """Post events as HubSpot does."""
         body = events if isinstance(events, bytes) else json.dumps(events).encode()
         url = "https://support.example.com" + HUBSPOT_PATH
         secret = changes.get("secret", b"hub secret")
@@ -101,7 +101,7 @@ class Doors:
         return await self.client.post(HUBSPOT_PATH, content=body, headers=headers)
 
     async def signed(self, event: Any, name: str = "msg_1", key: bytes = KEY) -> Response:  # noqa: ANN401
-        """Post as any other system does."""
+        """Post a signed event as any other system does."""
         body = json.dumps(event).encode()
         headers = {
             "webhook-id": name,
@@ -112,36 +112,36 @@ class Doors:
 
 
 @pytest.fixture
-async def doors(database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Doors]:
-    """Open the doors, at noon."""
+async def api(database: MakeDatabase, tmp_path: Path) -> AsyncIterator[WebhooksApi]:
+    """Run the webhook endpoints; business time is noon."""
     fresh = await database("intake")
     db = Database(fresh.dsn, service="intake")
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     for one in (db, owner):
         await one.start()
     async with owner.session() as session:
-        await session.execute(STAND.format(NOON.isoformat()))
+        await session.execute(SET_TIME.format(NOON.isoformat()))
     async with db.transaction() as tx:
         await apply_connections(tx, examples())
     (tmp_path / "hubspot-client-secret").write_text("hub secret\n")
     (tmp_path / "helpdesk-2026").write_text(WHSEC)
-    desk = Desk()
+    service = FakeService()
     app = make_api("intake", [])
-    app.include_router(routes(db, Secrets(tmp_path), desk.submit, desk.erase))
+    app.include_router(routes(db, Secrets(tmp_path), service.submit, service.erase))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://intake") as client:
-        yield Doors(client, desk, db, tmp_path)
+        yield WebhooksApi(client, service, db, tmp_path)
     for one in (db, owner):
         await one.stop()
 
 
 def examples() -> tuple[WebhookConnection, ...]:
-    """Read both of the examples' connections."""
+    """Load the connections of both examples."""
     files = ("webhooks-hubspot.yaml", "webhooks-helpdesk.yaml")
     return tuple(one for file in files for one in load_connections(EXAMPLES / file))
 
 
 def created(ticket: object, **changes: object) -> dict[str, Any]:
-    """Make an event of HubSpot's."""
+    """Make HubSpot's event of a new ticket."""
     return {
         "eventId": 1,
         "subscriptionId": 25,
@@ -155,7 +155,7 @@ def created(ticket: object, **changes: object) -> dict[str, Any]:
 
 
 def closed(ticket: int) -> dict[str, Any]:
-    """Close a ticket in HubSpot."""
+    """Make HubSpot's event of a closed ticket."""
     return created(
         ticket,
         subscriptionType="ticket.propertyChange",
@@ -165,153 +165,153 @@ def closed(ticket: int) -> dict[str, Any]:
 
 
 def outcomes(answer: Response) -> list[str]:
-    """Read what became of each event."""
+    """Read the outcome of each event."""
     assert answer.status_code == 200, answer.text
     return [one["outcome"] for one in answer.json()["answers"]]
 
 
-async def test_copies_are_told_apart(doors: Doors) -> None:
+async def test_copies_of_an_event_are_duplicates(api: WebhooksApi) -> None:
     """In one array, and in a later attempt."""
-    assert outcomes(await doors.hubspot([created(1), closed(1), closed(1)])) == [
+    assert outcomes(await api.hubspot([created(1), closed(1), closed(1)])) == [
         "accepted",
         "accepted",
         "duplicate",
     ]
     again = [one | {"attemptNumber": 1} for one in (created(1), closed(1))]
-    assert outcomes(await doors.hubspot(again)) == ["duplicate"] * 2
+    assert outcomes(await api.hubspot(again)) == ["duplicate"] * 2
 
 
-async def test_a_later_fact_may_come_first(doors: Doors) -> None:
-    """HubSpot promises no order: both speak of one ticket, whichever comes first."""
-    await doors.hubspot([closed(1)])
-    await doors.hubspot([created(1)])
-    assert len({content.ticket_id for content in doors.desk.taken}) == 1
+async def test_a_later_fact_may_arrive_first(api: WebhooksApi) -> None:
+    """HubSpot guarantees no order: in any order both are about the same ticket."""
+    await api.hubspot([closed(1)])
+    await api.hubspot([created(1)])
+    assert len({content.ticket_id for content in api.service.accepted}) == 1
 
 
-async def test_events_that_are_none_of_ours_are_fine(doors: Doors) -> None:
-    """They get a 2xx, or HubSpot would send them for a day; so does an empty array."""
-    assert outcomes(await doors.hubspot([created(1, subscriptionType="deal.creation")])) == [
+async def test_events_without_a_rule_are_ignored(api: WebhooksApi) -> None:
+    """They get a 2xx, because HubSpot would repeat them for a day; so does an empty array."""
+    assert outcomes(await api.hubspot([created(1, subscriptionType="deal.creation")])) == [
         "ignored"
     ]
-    assert outcomes(await doors.hubspot([])) == []
-    assert doors.desk.taken == []
+    assert outcomes(await api.hubspot([])) == []
+    assert api.service.accepted == []
 
 
-async def test_people_are_forgotten_once(doors: Doors) -> None:
-    """Whatever the mapping says, and after what else came with it."""
-    gone = created(77, subscriptionType="contact.privacyDeletion")
-    assert outcomes(await doors.hubspot([gone, created(1), gone])) == [
+async def test_a_person_is_erased_once(api: WebhooksApi) -> None:
+    """Whatever the mapping, and after the other events of the array."""
+    removed = created(77, subscriptionType="contact.privacyDeletion")
+    assert outcomes(await api.hubspot([removed, created(1), removed])) == [
         "erased",
         "accepted",
         "erased",
     ]
-    assert doors.desk.erased == [("hubspot", "77")]
+    assert api.service.erased == [("hubspot", "77")]
 
 
-async def test_who_does_not_sign_is_refused(doors: Doors) -> None:
-    """401 for another secret, or none; 404 for a connection of that kind that there is not."""
-    assert (await doors.hubspot([created(1)], secret=b"guess")).status_code == 401
-    assert (await doors.client.post(HUBSPOT_PATH, json=[created(1)])).status_code == 401
-    assert (await doors.signed(REPLY, key=bytes(32))).status_code == 401
+async def test_a_webhook_without_a_valid_signature_is_refused(api: WebhooksApi) -> None:
+    """401 for another secret, or none; 404 when there is no such connection of that kind."""
+    assert (await api.hubspot([created(1)], secret=b"guess")).status_code == 401
+    assert (await api.client.post(HUBSPOT_PATH, json=[created(1)])).status_code == 401
+    assert (await api.signed(REPLY, key=bytes(32))).status_code == 401
     for path in ("hubspot/other", "signed/hubspot-tickets", "hubspot/helpdesk"):
-        answer = await doors.client.post(f"/v1/webhooks/{path}", json=[])
+        answer = await api.client.post(f"/v1/webhooks/{path}", json=[])
         assert answer.status_code == 404
-    assert doors.desk.taken == []
+    assert api.service.accepted == []
 
 
-async def test_what_is_too_large_or_no_json_is_refused(doors: Doors) -> None:
-    """413, read no further than need be; 400 for what is not HubSpot's form."""
-    assert (await doors.hubspot(b" " * (256 * 1024 + 1))).status_code == 413
+async def test_a_large_or_malformed_body_is_refused(api: WebhooksApi) -> None:
+    """413 when it is too large; 400 when it is not an array of up to 100 events."""
+    assert (await api.hubspot(b" " * (256 * 1024 + 1))).status_code == 413
     for body in (b"{", b"{}", b"", b"[NaN]", b"[" * 50 + b"]" * 50, [created(1)] * 101):
-        assert (await doors.hubspot(body)).status_code == 400
+        assert (await api.hubspot(body)).status_code == 400
 
 
-async def test_a_secret_is_exchanged_without_a_gap(doors: Doors) -> None:
-    """With two secrets named, either is taken; one that is not there yet may come later."""
+async def test_a_secret_is_replaced_without_a_gap(api: WebhooksApi) -> None:
+    """With two secrets, either is accepted; while a secret's file is missing, the answer is 503."""
     (helpdesk,) = (one for one in examples() if one.kind == "signed")
     both = helpdesk.model_copy(update={"secrets": ("helpdesk-2026", "helpdesk-2027")})
-    async with doors.db.transaction() as tx:
+    async with api.db.transaction() as tx:
         await apply_connections(tx, (both,))
     new = bytes(range(1, 33))
-    assert outcomes(await doors.signed(REPLY)) == ["accepted"]
-    assert (await doors.signed(LATER, "msg_2", new)).status_code == 503
-    (doors.secrets / "helpdesk-2028").write_text(
-        "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
-    )
+    assert outcomes(await api.signed(REPLY)) == ["accepted"]
+    assert (await api.signed(LATER, "msg_2", new)).status_code == 503
+    (api.secrets / "helpdesk-2028").write_text("whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=")
     renamed = helpdesk.model_copy(update={"secrets": ("helpdesk-2026", "helpdesk-2028")})
-    async with doors.db.transaction() as tx:
+    async with api.db.transaction() as tx:
         await apply_connections(tx, (renamed,))
-    assert outcomes(await doors.signed(LATER, "msg_2", new)) == ["accepted"]
-    assert outcomes(await doors.signed({**LATER, "at": LATEST}, "msg_3")) == ["accepted"]
+    assert outcomes(await api.signed(LATER, "msg_2", new)) == ["accepted"]
+    assert outcomes(await api.signed({**LATER, "at": LATEST}, "msg_3")) == ["accepted"]
 
 
-async def test_the_same_webhook_id_is_the_same_fact(doors: Doors) -> None:
-    """A sender's second try is a copy, and so is what says the same; other news is news."""
-    tries = ((REPLY, "a"), (REPLY, "a"), (REPLY, "b"), (LATER, "c"))
-    became = [outcomes(await doors.signed(event, name)) for event, name in tries]
-    assert became == [["accepted"], ["duplicate"], ["duplicate"], ["accepted"]]
+async def test_the_same_webhook_id_is_the_same_fact(api: WebhooksApi) -> None:
+    """A repeated webhook is a duplicate, and so is an equal fact; another fact is accepted."""
+    sent = ((REPLY, "a"), (REPLY, "a"), (REPLY, "b"), (LATER, "c"))
+    found = [outcomes(await api.signed(event, name)) for event, name in sent]
+    assert found == [["accepted"], ["duplicate"], ["duplicate"], ["accepted"]]
 
 
-async def test_a_single_event_that_is_bad_is_told_to_its_sender(doors: Doors) -> None:
-    """422 with every fault: who mends the mapping gets it when it is sent again."""
-    answer = await doors.signed({**REPLY, "at": "soon", "ticket": {}})
+async def test_a_single_invalid_event_is_refused(api: WebhooksApi) -> None:
+    """422 with every fault, so that the sender repeats it after the mapping is corrected."""
+    answer = await api.signed({**REPLY, "at": "soon", "ticket": {}})
     assert answer.status_code == 422
     assert answer.json()["detail"] == (
         "external_id: $.ticket.id is missing; occurred_at: is no time of the form iso"
     )
 
 
-async def test_while_something_of_ours_is_away_nothing_is_lost(doors: Doors) -> None:
-    """503, so that it is sent again."""
-    doors.desk.is_away = True
-    answer = await doors.hubspot([created(1)])
+async def test_while_postgresql_is_unavailable_nothing_is_lost(api: WebhooksApi) -> None:
+    """503, so that the sender repeats the webhook."""
+    api.service.is_unavailable = True
+    answer = await api.hubspot([created(1)])
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    doors.desk.is_away = False
-    assert outcomes(await doors.hubspot([created(1)])) == ["accepted"]
+    api.service.is_unavailable = False
+    assert outcomes(await api.hubspot([created(1)])) == ["accepted"]
 
 
-async def test_the_answer_comes_within_five_seconds(doors: Doors) -> None:
-    """Whatever hangs: 503, and the same again is taken."""
-    doors.desk.hangs = True
+async def test_a_webhook_is_answered_within_five_seconds(api: WebhooksApi) -> None:
+    """503 when the service hangs; the repeated webhook is accepted."""
+    api.service.hangs = True
     async with asyncio.timeout(5):
-        answer = await doors.hubspot([created(1)])
+        answer = await api.hubspot([created(1)])
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    doors.desk.hangs = False
-    assert outcomes(await doors.hubspot([created(1)])) == ["accepted"]
+    api.service.hangs = False
+    assert outcomes(await api.hubspot([created(1)])) == ["accepted"]
 
 
-async def test_the_operator_sees_what_changes_before_it_does(doors: Doors) -> None:
-    """A dry run saves nothing; what is as it was is no change; what is removed is gone."""
-    (hub, desk) = examples()
-    other = desk.model_copy(update={"secrets": ("next",)})
+async def test_a_dry_run_lists_the_changes_of_connections(api: WebhooksApi) -> None:
+    """It saves nothing; an equal connection is no change; a removed one is gone."""
+    (hub, helpdesk) = examples()
+    other = helpdesk.model_copy(update={"secrets": ("next",)})
     path = "/v1/webhooks/signed/helpdesk (secrets next)"
-    async with doors.db.transaction() as tx:
+    async with api.db.transaction() as tx:
         for _ in range(2):
-            said = await apply_connections(tx, (hub, other), dry_run=True)
-            assert said == [f"~ {path}: secrets", "1 would change, 1 unchanged"]
+            printed = await apply_connections(tx, (hub, other), dry_run=True)
+            assert printed == [f"~ {path}: secrets", "1 would change, 1 unchanged"]
         assert (await apply_connections(tx, (hub, other)))[-1] == "1 changed, 1 unchanged"
-        assert await operator.connections(tx) == {hub.name: hub, desk.name: other}
+        assert await operator.connections(tx) == {hub.name: hub, helpdesk.name: other}
         assert await operator.remove(tx, "helpdesk")
         assert not await operator.remove(tx, "helpdesk")
         assert await apply_connections(tx, (other,)) == [f"+ {path}", "1 changed, 0 unchanged"]
 
 
-async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> None:
-    """HubSpot sends nothing twice that was answered: redriven, the mended mapping reads it."""
+async def test_an_invalid_event_is_parked_and_redriven(api: WebhooksApi) -> None:
+    """HubSpot does not repeat it after a 200; a redrive reads it with the corrected mapping."""
     unread = created(9, objectId=[])
-    assert outcomes(await doors.hubspot([created(1), unread])) == ["accepted", "refused"]
-    async with doors.db.session() as session:
-        (letter,) = await dead_letters.all_parked(session)
-    assert (letter.topic, json.loads(letter.value or b"")) == ("inbound.v1", unread)
-    assert "external_id" in letter.detail
-    item = handlers.decode(Record(letter.topic, 0, 7, letter.key, letter.value, letter.headers))
+    assert outcomes(await api.hubspot([created(1), unread])) == ["accepted", "refused"]
+    async with api.db.session() as session:
+        (dead_letter,) = await dead_letters.all_parked(session)
+    assert (dead_letter.topic, json.loads(dead_letter.value or b"")) == ("inbound.v1", unread)
+    assert "external_id" in dead_letter.detail
+    item = handlers.decode(
+        Record(dead_letter.topic, 0, 7, dead_letter.key, dead_letter.value, dead_letter.headers)
+    )
     assert not isinstance(item, Skipped)
     mended = (EXAMPLES / "webhooks-hubspot.yaml").read_text().replace("objectId", "eventId")
     for connections, parked in ((examples(), 2), (connections_of(mended, "mended"), 2)):
-        async with doors.db.transaction() as tx:
+        async with api.db.transaction() as tx:
             await apply_connections(tx, connections)
-            await handlers.take(tx, [item], NOON, keys=KEYS)
+            await handlers.handle_batch(tx, [item], NOON, keys=KEYS)
             assert len(await dead_letters.all_parked(tx)) == parked
-    async with doors.db.session() as session:
+    async with api.db.session() as session:
         receipt = await queries.receipt(session, "hubspot", "1")
     assert json.loads(receipt or "{}")["outcome"] == "held"

@@ -1,4 +1,4 @@
-"""What notifier keeps of the facts it reads: whom to write to, who has a ticket, what to tell."""
+"""What the notifier saves of events: addresses, assignments, due times, planned deliveries."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -36,7 +36,7 @@ OTHER = UUID("22222222-2222-5222-8222-222222222222")
 
 @pytest.fixture
 async def db(database: Callable[[str], Awaitable[FreshDatabase]]) -> AsyncIterator[Database]:
-    """Open a fresh database of notifier's."""
+    """Open a new database of the notifier."""
     opened = Database((await database("notifier")).dsn, service="test")
     await opened.start()
     yield opened
@@ -44,12 +44,12 @@ async def db(database: Callable[[str], Awaitable[FreshDatabase]]) -> AsyncIterat
 
 
 def happened(event: Event, after_min: float) -> Envelope[Event]:
-    """Wrap an event that happened so long after noon."""
+    """Wrap an event that happened ``after_min`` minutes after noon."""
     return Envelope(uuid5(TICKET, f"{event!r}"), "test", NOON + minutes(after_min), event)
 
 
 def assigned(specialist_id: str, after_min: float, channel: Channel = "email") -> Envelope[Event]:
-    """Give the ticket to somebody."""
+    """Assign the ticket to a specialist."""
     event = TicketAssigned(
         ticket_id=TICKET,
         specialist_id=specialist_id,
@@ -66,13 +66,13 @@ def assigned(specialist_id: str, after_min: float, channel: Channel = "email") -
 
 
 def declined(specialist_id: str, after_min: float) -> Envelope[Event]:
-    """Give the ticket back."""
+    """Decline the ticket."""
     event = TicketDeclined(ticket_id=TICKET, specialist_id=specialist_id, reason="lunch")
     return happened(event, after_min)
 
 
 def released(specialist_id: str, after_min: float) -> Envelope[Event]:
-    """Be done with the ticket."""
+    """Release the ticket after a response."""
     event = AssignmentReleased(ticket_id=TICKET, specialist_id=specialist_id, cause="responded")
     return happened(event, after_min)
 
@@ -92,121 +92,121 @@ def warned(after_min: float) -> Envelope[Event]:
     return happened(event, after_min)
 
 
-async def take(db: Database, *batches: Sequence[Envelope[Event]], at: datetime = NOON) -> int:
-    """Handle batches, each in a transaction of its own; how often they woke comes back."""
+async def handle(db: Database, *batches: Sequence[Envelope[Event]], at: datetime = NOON) -> int:
+    """Handle each batch in its own transaction; return how often the sender was woken."""
     woken: list[None] = []
     for batch in batches:
         async with db.transaction() as tx:
-            await service.take(tx, batch, at, wake=lambda: woken.append(None))
+            await service.plan_deliveries(tx, batch, at, wake=lambda: woken.append(None))
     return len(woken)
 
 
-async def told(db: Database) -> list[tuple[str, str]]:
-    """Read the alerts that are planned, and for whom."""
+async def planned(db: Database) -> list[tuple[str, str]]:
+    """Read the alert and the recipient of each planned delivery."""
     async with db.transaction() as tx:
         due = await store.due_deliveries(tx, limit=100)
     return sorted((one.delivery.alert, one.delivery.recipient) for one in due)
 
 
 async def due(db: Database) -> list[tuple[datetime | None, bool]]:
-    """Read when what is mailed says to be due, and whether it is sent at all."""
+    """Read the due time of each planned delivery, and whether it will still be sent."""
     async with db.transaction() as tx:
         mails = await store.due_deliveries(tx, limit=100)
-    return sorted(((m.delivery.fact.model_dump()["due_at"], m.is_due) for m in mails), key=str)
+    return sorted(((m.delivery.fact.model_dump()["due_at"], m.still_due) for m in mails), key=str)
 
 
 async def address(db: Database) -> str | None:
-    """Read where Mara's mail would go."""
-    await take(db, [assigned("mara", 0)])
+    """Read the address to which a mail for Mara would be sent."""
+    await handle(db, [assigned("mara", 0)])
     async with db.transaction() as tx:
         [due] = await store.due_deliveries(tx, limit=100)
     return due.mail
 
 
-async def test_a_fact_that_comes_twice_is_told_once(db: Database) -> None:
-    """A delivery that was planned before stays as it is."""
-    await take(db, [assigned("mara", 0)], [assigned("mara", 0)])
-    assert await told(db) == [("assignment", "specialist:mara")]
+async def test_a_repeated_event_is_planned_once(db: Database) -> None:
+    """A delivery that was planned before is not changed."""
+    await handle(db, [assigned("mara", 0)], [assigned("mara", 0)])
+    assert await planned(db) == [("assignment", "specialist:mara")]
 
 
 def clock_says(record: type[ClockFact], due_min: float | None = None) -> Envelope[Event]:
-    """Let sla-monitor say when the ticket is due now."""
+    """Publish a new due time of the ticket, as sla-monitor does."""
     return a_clock(record, "T1", due_min=due_min, ticket_id=TICKET)
 
 
-async def test_a_mail_says_when_it_is_due_by_the_time_it_is_sent(db: Database) -> None:
-    """The clock's last record that was read since counts; none of before the mail was planned."""
-    await take(db, [clock_says(ClockResumed, 30)], at=NOON - minutes(1))
-    await take(db, [assigned("mara", 0)])
+async def test_a_mail_names_the_due_time_as_of_sending(db: Database) -> None:
+    """The clock's last record since the delivery was planned counts; earlier ones do not."""
+    await handle(db, [clock_says(ClockResumed, 30)], at=NOON - minutes(1))
+    await handle(db, [assigned("mara", 0)])
     assert await due(db) == [(NOON + minutes(60), True)]
-    await take(db, [clock_says(ClockPaused)], [clock_says(ClockResumed, 90)])
+    await handle(db, [clock_says(ClockPaused)], [clock_says(ClockResumed, 90)])
     assert await due(db) == [(NOON + minutes(90), True)]
 
 
-async def test_nothing_is_said_to_be_due_while_the_clock_is_paused(db: Database) -> None:
-    """A ticket is given out and says so; a warning is not sent any more."""
-    await take(db, [assigned("mara", 0)], [warned(30)], [clock_says(ClockPaused)])
+async def test_a_paused_clock_stops_a_warning(db: Database) -> None:
+    """A warning is not sent any more; an assignment is sent without a due time."""
+    await handle(db, [assigned("mara", 0)], [warned(30)], [clock_says(ClockPaused)])
     assert await due(db) == [(None, False), (None, True)]
 
 
 async def test_the_sender_is_woken_once_a_batch(db: Database) -> None:
-    """It is woken when there is something to send, and only then."""
-    assert await take(db, [assigned("mara", 0), warned(30)]) == 1
-    assert await take(db, [released("mara", 40)]) == 0
+    """It is woken only when a batch plans a delivery."""
+    assert await handle(db, [assigned("mara", 0), warned(30)]) == 1
+    assert await handle(db, [released("mara", 40)]) == 0
 
 
-async def test_who_declined_is_not_warned(db: Database) -> None:
-    """A ticket that was given back is nobody's."""
-    await take(db, [assigned("mara", 0)], [declined("mara", 10)], [warned(30)])
-    assert ("warning", "team") in await told(db)
+async def test_a_specialist_who_declined_is_not_warned(db: Database) -> None:
+    """A declined ticket is unassigned: the team is warned."""
+    await handle(db, [assigned("mara", 0)], [declined("mara", 10)], [warned(30)])
+    assert ("warning", "team") in await planned(db)
 
 
-async def test_who_went_offline_is_not_warned(db: Database) -> None:
-    """What was handed back is nobody's."""
+async def test_a_specialist_who_went_offline_is_not_warned(db: Database) -> None:
+    """A ticket that was handed back is unassigned: the team is warned."""
     event = AssignmentHandedBack(ticket_id=TICKET, specialist_id="mara", cause="offline")
-    await take(db, [assigned("mara", 0)], [happened(event, 10)], [warned(30)])
-    assert ("warning", "team") in await told(db)
+    await handle(db, [assigned("mara", 0)], [happened(event, 10)], [warned(30)])
+    assert ("warning", "team") in await planned(db)
 
 
-async def test_who_has_the_ticket_is_warned_in_whatever_order_it_is_told(db: Database) -> None:
-    """The times at which it changed hands count, not the order in which that was told."""
+async def test_the_specialist_of_a_ticket_is_found_by_event_time(db: Database) -> None:
+    """The times of assignments and releases count, not the order in which they are read."""
     changes = [assigned("mara", 0), declined("mara", 10), assigned("noor", 20), assigned("tom", 40)]
     for number, order in enumerate(permutations(changes)):
         fact = warned(30)
         again = Envelope(uuid5(fact.id, str(number)), "test", fact.time, fact.event)
-        await take(db, *([change] for change in order), [again])
-    warnings = [recipient for alert, recipient in await told(db) if alert == "warning"]
+        await handle(db, *([change] for change in order), [again])
+    warnings = [recipient for alert, recipient in await planned(db) if alert == "warning"]
     assert warnings == ["specialist:noor"] * 24
 
 
-async def test_what_happens_with_the_warning_does_not_count(db: Database) -> None:
-    """Of an assignment and a warning of one instant, neither comes surely first."""
-    await take(db, [assigned("mara", 30), warned(30)])
-    assert ("warning", "team") in await told(db)
+async def test_an_assignment_at_the_time_of_the_warning_does_not_count(db: Database) -> None:
+    """Of an assignment and a warning at the same time, the order is unknown."""
+    await handle(db, [assigned("mara", 30), warned(30)])
+    assert ("warning", "team") in await planned(db)
 
 
-async def test_of_two_changes_at_one_instant_the_later_told_counts(db: Database) -> None:
-    """Declined and given to another while time stands still: the other has it."""
-    await take(db, [assigned("mara", 0)], [declined("mara", 10), assigned("noor", 10)])
-    await take(db, [warned(30)])
-    assert ("warning", "specialist:noor") in await told(db)
+async def test_of_two_changes_at_the_same_time_the_last_read_counts(db: Database) -> None:
+    """Declined and assigned to another specialist at the same time: that specialist has it."""
+    await handle(db, [assigned("mara", 0)], [declined("mara", 10), assigned("noor", 10)])
+    await handle(db, [warned(30)])
+    assert ("warning", "specialist:noor") in await planned(db)
 
 
 async def test_an_older_listing_changes_nothing(db: Database) -> None:
-    """The newest record counts, in a batch and over batches."""
+    """The newest roster record counts, within a batch and across batches."""
     new, old = a_specialist("mara", after_min=5), a_specialist("mara", after_min=-5)
-    await take(db, [new, removed("mara", after_min=0)], [old])
+    await handle(db, [new, removed("mara", after_min=0)], [old])
     assert await address(db) == "mara@support.example"
 
 
-async def test_who_left_does_not_come_back_by_an_older_record(db: Database) -> None:
-    """A removal is remembered, without the name and the address."""
-    await take(db, [removed("mara", after_min=5)], [a_specialist("mara", after_min=0)])
+async def test_an_older_record_does_not_undo_a_removal(db: Database) -> None:
+    """A removal is saved, without the name and the address."""
+    await handle(db, [removed("mara", after_min=5)], [a_specialist("mara", after_min=0)])
     assert await address(db) is None
 
 
-async def test_nobody_is_asked_to_call_whom_somebody_has_spoken_to(db: Database) -> None:
-    """The ticket was released before the alert went out: it fails, and says why."""
+async def test_a_callback_alert_fails_when_the_customer_was_reached(db: Database) -> None:
+    """The ticket was released before the alert was sent: it fails with the reason."""
     settings = Settings(
         dsn=SecretStr(""),
         kafka_bootstrap="127.0.0.1:9",
@@ -218,18 +218,18 @@ async def test_nobody_is_asked_to_call_whom_somebody_has_spoken_to(db: Database)
         team_mail="team@premium.example",
         ticket_url="https://support.example/t/{ticket_id}",
     )
-    await take(db, [a_specialist("mara"), assigned("mara", 0, "phone"), released("mara", 1)])
+    await handle(db, [a_specialist("mara"), assigned("mara", 0, "phone"), released("mara", 1)])
     await Sender(db, settings).send_due()
     async with db.session() as session:
         [row] = await session.fetch("SELECT state, reason FROM delivery")
     assert row["state"] == "failed"
-    assert row["reason"] == "the customer was spoken to, or somebody else has the ticket"
+    assert row["reason"] == "the customer was reached, or the specialist no longer has the ticket"
 
 
-async def test_who_has_the_call_is_warned_of_each_that_waits_for_it(db: Database) -> None:
-    """Two tickets, one call: nobody is told that nobody has the second."""
+async def test_the_specialist_of_a_call_is_warned_of_each_joined_ticket(db: Database) -> None:
+    """Two tickets share one call: a warning about either goes to the call's specialist."""
     joined = CallbackJoined(ticket_id=TICKET, joined=OTHER)
     leading = replace(assigned("mara", 0, "phone"), id=uuid5(OTHER, "assigned"))
     leading = replace(leading, event=leading.event.model_copy(update={"ticket_id": OTHER}))
-    await take(db, [a_specialist("mara"), leading, happened(joined, 1), warned(2)])
-    assert ("warning", "specialist:mara") in await told(db)
+    await handle(db, [a_specialist("mara"), leading, happened(joined, 1), warned(2)])
+    assert ("warning", "specialist:mara") in await planned(db)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from intake.domain import Entitled, NumberKeys, accept, fact_of
+from intake.domain import Entitled, NumberKeys, accept, event_of
 from lab.replay.log import Log, read_log
 from lab.replay.mapping import find_mapping, load
 from shared.events import Envelope, Event, Inbound, LanguageDecision, LaterFact, ticket_id_of
@@ -85,7 +85,7 @@ def fact(document: Inbound, pause_on: tuple[Cause, ...]) -> Envelope[Event]:
     """Make of a document what intake makes of it, but promise a solution instead."""
     event: Event
     if isinstance(document, LaterFact):
-        event = fact_of(document)
+        event = event_of(document)
     else:
         account = an_account()
         entitled = Entitled(account, "super_admin", account.purchases[0])

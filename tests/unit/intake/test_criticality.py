@@ -1,4 +1,4 @@
-"""What is read out of a claim's text: published examples, denials, scope, time, hostile text."""
+"""Evidence in a claim's text: published examples, negations, scope, time, hostile text."""
 
 import json
 from resource import RUSAGE_SELF, getrusage
@@ -14,7 +14,7 @@ HOSTILE_PROCESSOR_S_MAX = 1.0
 
 
 def criteria(reading: ClaimReading) -> set[str]:
-    """Name the criteria of either side."""
+    """Return the criteria of both sides."""
     return {e.criterion for e in (*reading.speaks_for, *reading.speaks_against)}
 
 
@@ -42,7 +42,7 @@ def criteria(reading: ClaimReading) -> set[str]:
     ],
 )
 def test_published_examples_of_critical(body: str, criterion: str) -> None:
-    """What the criteria name as critical leans so, by the criterion's own name."""
+    """A published example of critical leans to critical, with its criterion as evidence."""
     reading = read_claim("Urgent", body)
     assert reading.leaning == "critical"
     assert criterion in {evidence.criterion for evidence in reading.speaks_for}
@@ -67,7 +67,7 @@ def test_published_examples_of_critical(body: str, criterion: str) -> None:
     ],
 )
 def test_published_examples_of_not_critical(body: str, criterion: str) -> None:
-    """What the criteria name as not critical leans so, however urgent it is said to be."""
+    """A published example of not critical leans to not critical, even with the subject "Urgent"."""
     reading = read_claim("Urgent", body)
     assert reading.leaning == "not_critical"
     assert criterion in {evidence.criterion for evidence in reading.speaks_against}
@@ -85,13 +85,13 @@ def test_published_examples_of_not_critical(body: str, criterion: str) -> None:
         "It isn't an outage",
     ],
 )
-def test_a_denial_speaks_for_nothing(body: str) -> None:
-    """What is said not to be so is no evidence."""
+def test_a_negated_statement_is_no_evidence(body: str) -> None:
+    """A text that denies a problem has no evidence on either side."""
     assert read_claim("", body) == ClaimReading(speaks_for=(), speaks_against=(), leaning="unclear")
 
 
 def test_not_everyone_is_a_group() -> None:
-    """A denied "everyone" is a small group, not nobody and not all."""
+    """A negated "everyone" means a small group."""
     reading = read_claim("", "Not everyone is affected, just three people see an error")
     assert criteria(reading) == {"one_user_or_small_group"}
 
@@ -105,8 +105,8 @@ def test_not_everyone_is_a_group() -> None:
         "Not only our office: the whole company cannot log in",
     ],
 )
-def test_a_denial_ends_with_its_clause(body: str) -> None:
-    """What follows in a clause of its own is asserted."""
+def test_a_negation_ends_with_its_clause(body: str) -> None:
+    """A negation does not affect the next clause."""
     assert read_claim("", body).leaning == "critical"
 
 
@@ -122,8 +122,8 @@ def test_a_denial_ends_with_its_clause(body: str) -> None:
         ("What we had fixed yesterday is back: nobody can log in", "critical"),
     ],
 )
-def test_what_is_over_or_planned_is_not_an_outage_now(body: str, leaning: Leaning) -> None:
-    """What was, or will be, speaks for nothing; what lasts, or came back, does."""
+def test_a_past_or_planned_outage_is_no_evidence(body: str, leaning: Leaning) -> None:
+    """An outage that is over or planned is no evidence; one that continues or returned is."""
     assert read_claim("", body).leaning == leaning
 
 
@@ -135,20 +135,20 @@ def test_what_is_over_or_planned_is_not_an_outage_now(body: str, leaning: Leanin
         "We are worried that data was exposed",
     ],
 )
-def test_a_supposition_speaks_for_nothing(body: str) -> None:
-    """What might be is no evidence that it is."""
+def test_a_supposition_is_no_evidence(body: str) -> None:
+    """A possible problem is no evidence of a problem."""
     assert read_claim("", body).speaks_for == ()
 
 
-def test_both_sides_are_unclear() -> None:
-    """Where the scope contradicts itself the reading shows both and leans to neither."""
+def test_evidence_on_both_sides_is_unclear() -> None:
+    """When the texts contradict each other, both are shown and the leaning is unclear."""
     reading = read_claim("All users are locked out", "One user cannot log in")
     assert criteria(reading) == {"login_blocked", "one_user_or_small_group"}
     assert reading.leaning == "unclear"
 
 
-def test_who_writes_is_hit_too() -> None:
-    """That the writer cannot work says nothing against a claim that all cannot."""
+def test_an_affected_writer_is_no_evidence_against_a_claim() -> None:
+    """The writer's own problem does not weaken a claim that everyone has it."""
     assert read_claim("", "Everyone is locked out. I get an error myself.").leaning == "critical"
 
 
@@ -162,13 +162,13 @@ def test_who_writes_is_hit_too() -> None:
         "\u8ab0\u3082\u30ed\u30b0\u30a4\u30f3\u3067\u304d\u307e\u305b\u3093",
     ],
 )
-def test_what_cannot_be_read_is_unclear(body: str) -> None:
-    """Urgency alone, and other languages, lean to neither side."""
+def test_a_text_without_evidence_is_unclear(body: str) -> None:
+    """Urgency alone, and texts in other languages, are unclear."""
     assert read_claim("", body) == ClaimReading(speaks_for=(), speaks_against=(), leaning="unclear")
 
 
-def test_a_reading_holds_places_and_no_text() -> None:
-    """What is published holds names and numbers; the sentences come from the text again."""
+def test_a_reading_holds_positions_and_no_text() -> None:
+    """The published reading has criteria and positions; sentences are looked up in the text."""
     subject, body = "Login", "Hello,\n  all users are locked out.\nThe logo is blurry. Thanks"
     reading = read_claim(subject, body)
     assert quoted(reading, subject, body) == ("all users are locked out.", "The logo is blurry.")
@@ -183,22 +183,22 @@ def test_an_earlier_message_is_not_the_claim() -> None:
 
 
 def test_evidence_is_bounded() -> None:
-    """Of a text that repeats itself the first ten sentences are named."""
+    """At most the first ten sentences are returned."""
     reading = read_claim("", "The system is down. " * 100)
     assert len(reading.speaks_for) == 10
     assert reading.leaning == "critical"
 
 
-def test_rules_speak_of_tags_that_exist() -> None:
-    """No rule waits for a tag that no word has."""
+def test_rules_use_tags_that_exist() -> None:
+    """Every tag in a rule is the tag of some phrase."""
     known = frozenset().union(*PHRASES.values(), {"domain", "asks_whether", "asks_what"})
     rules = (*RULES_FOR, *RULES_AGAINST)
-    spoken_of = frozenset().union(*(tags for r in rules for tags in (*r.needs, r.unless)))
-    assert spoken_of <= known
+    used = frozenset().union(*(tags for r in rules for tags in (*r.needs, r.unless)))
+    assert used <= known
 
 
 def processor_s() -> float:
-    """Measure this process's processor time, which other processes do not lengthen."""
+    """Return the processor time of this process, which does not depend on other processes."""
     return getrusage(RUSAGE_SELF).ru_utime
 
 
@@ -211,7 +211,7 @@ def processor_s() -> float:
     ],
 )
 def test_hostile_text_is_read_quickly(part: str) -> None:
-    """No text raises or takes long, and every place lies within it."""
+    """No text raises an error or takes long, and all positions are within the text."""
     text = (part * HOSTILE_CHARACTERS)[:HOSTILE_CHARACTERS]
     began_s = processor_s()
     readings = [read_claim(subject, text) for subject in ("", text)]

@@ -1,4 +1,4 @@
-"""Intake's rules: what a request is promised, and what a business-critical claim needs."""
+"""Intake's rules: the promises of a request, and what a business-critical claim needs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from intake.domain import Acceptance, Entitled, NumberKeys, Version, entitlement, fact_of
+from intake.domain import Acceptance, Entitled, NumberKeys, Version, entitlement, event_of
 from intake.domain import accept as accept_by
 from intake.handlers import decode
 from shared.basics.errors import Poison
@@ -42,12 +42,12 @@ REQUEST: dict[str, Any] = {
 
 
 def request(**changes: object) -> SupportRequest:
-    """Change a good request."""
+    """Make a valid request with changes."""
     return SupportRequest.model_validate({**REQUEST, **changes})
 
 
 def accept(asked: SupportRequest) -> Acceptance:
-    """Take a request by the built-in policy, a minute after it was made."""
+    """Accept a request with the built-in policy, a minute after its create date."""
     entitled = entitlement(asked, [Version(NOON, an_account())])
     assert isinstance(entitled, Entitled)
     language = LanguageDecision(language="en", by="sender")
@@ -56,7 +56,7 @@ def accept(asked: SupportRequest) -> Acceptance:
 
 
 def test_a_described_claim_is_business_critical() -> None:
-    """The 30-minute clock starts at once."""
+    """Its promise is due 30 min after the create date."""
     acceptance = accept(request())
     assert acceptance.event.severity == "business_critical"
     assert acceptance.event.promises[0].due_at == datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -71,7 +71,7 @@ def test_a_described_claim_is_business_critical() -> None:
     ],
 )
 def test_a_description_counts_in_every_script(body: str) -> None:
-    """Not every language puts spaces between its words."""
+    """A description in a language without spaces between words is long enough, too."""
     assert accept(request(body=body)).event.severity == "business_critical"
 
 
@@ -79,15 +79,15 @@ def test_a_description_counts_in_every_script(body: str) -> None:
     "changes", [{"body": "help"}, {"body": "至急"}, {"channel": "chat"}, {"channel": "phone"}]
 )
 def test_a_claim_that_lacks_something_starts_as_standard(changes: dict[str, str]) -> None:
-    """The answer says what is missing, and the claim itself is kept."""
+    """The acceptance names what is missing, and still has the claimed severity."""
     acceptance = accept(request(**changes))
     assert acceptance.event.severity == "standard"
     assert acceptance.event.claimed_severity == "business_critical"
     assert len(acceptance.missing) == 1
 
 
-def test_the_fact_carries_what_the_other_severity_would_be_promised() -> None:
-    """From the same create date: whoever re-prices it needs no policy."""
+def test_the_event_has_the_promises_of_the_other_severity() -> None:
+    """They run from the same create date: a reclassification needs no policy."""
     event = accept(request()).event
     ((severity, (promise,)),) = event.if_reclassified.items()
     assert (severity, promise.due_at) == ("standard", datetime(2026, 3, 2, 13, tzinfo=UTC))
@@ -95,30 +95,30 @@ def test_the_fact_carries_what_the_other_severity_would_be_promised() -> None:
     assert event.promised("standard", NOON) == (promise,)
 
 
-def test_the_fact_says_what_it_was_priced_by() -> None:
-    """Policy, rule, and when it was taken."""
+def test_the_event_names_the_policy_and_rule() -> None:
+    """And tier, region and acceptance time."""
     event = accept(request(region="DE-BY", tier="gold")).event
     assert (event.policy, event.rule) == (default_policy().version, "super-admin-critical")
     assert (event.tier, event.region, event.promises[0].region) == ("gold", "DE-BY", "DE-BY")
     assert event.accepted_at == datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
 
 
-def test_a_fact_without_both_prices_is_priced_by_the_built_in_policy() -> None:
-    """Facts of before say nothing of the other severity."""
+def test_an_event_without_both_prices_is_priced_by_the_built_in_policy() -> None:
+    """Older events do not have the promises of the other severity."""
     event = accept(request()).event.model_copy(update={"if_reclassified": {}})
     (promise,) = event.promised("standard", NOON)
     assert promise.due_at == datetime(2026, 3, 2, 13, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("region", ["Bavaria", "de-by", "DE-BAY", "XX"])
-def test_a_region_that_nobody_knows_is_refused(region: str) -> None:
-    """Its holidays could not be told."""
+def test_an_unknown_region_is_refused(region: str) -> None:
+    """Its holidays would be unknown."""
     with pytest.raises(ValidationError, match="region"):
         request(region=region)
 
 
-def test_a_policy_is_told_by_its_topic() -> None:
-    """Both topics are read by one consumer."""
+def test_a_policy_is_accepted_on_its_own_topic_only() -> None:
+    """One consumer reads both topics; a policy on the topic of documents is poison."""
     policy = default_policy()
     event = PolicyPublished(policy_id=policy.policy_id, version=policy.version, document=policy)
     envelope = Envelope(UUID(int=1), "premium", NOON, event)
@@ -129,14 +129,14 @@ def test_a_policy_is_told_by_its_topic() -> None:
 
 
 def test_copies_of_a_request_are_one_document() -> None:
-    """By whatever door, and whatever else changed."""
+    """Source and external id identify a request, whatever else changes."""
     assert request().document_id == request(subject="Login again").document_id
     assert request().document_id != request(external_id="A-2").document_id
 
 
 @pytest.mark.parametrize("fact_type", get_args(FactType.__value__))
 def test_every_later_fact_has_an_event(fact_type: str) -> None:
-    """No type that is accepted goes unannounced."""
+    """Every accepted type is published as an event."""
     more = {"reclassified": {"severity": "standard"}, "merged": {"into": "A-1000"}}
     fact = LaterFact.model_validate(
         {
@@ -145,27 +145,27 @@ def test_every_later_fact_has_an_event(fact_type: str) -> None:
             **more.get(fact_type, {}),
         }
     )
-    assert fact_of(fact).ticket_id == request().ticket_id
+    assert event_of(fact).ticket_id == request().ticket_id
 
 
 def pick(*names: str) -> dict[str, Any]:
-    """Take some fields of the good request."""
+    """Return some fields of the valid request."""
     return {name: REQUEST[name] for name in names}
 
 
 def test_every_bad_field_is_named() -> None:
-    """One answer tells all faults, without repeating what was sent."""
+    """All faults are reported together, without the values that were sent."""
     bad = {**REQUEST, "role": "boss", "occurred_at": "2026-03-02T12:00:00", "time_zone": "Mars"}
     with pytest.raises(ValidationError) as caught:
         INBOUND.validate_python({**bad, "colour": "red"})
-    told = describe(caught.value)
+    description = describe(caught.value)
     for field in ("role", "occurred_at", "time_zone", "colour"):
-        assert field in told
-    assert "boss" not in told
+        assert field in description
+    assert "boss" not in description
 
 
-def test_a_document_that_is_no_json_is_poison() -> None:
-    """It is parked with its reason."""
+def test_a_document_that_is_not_json_is_poison() -> None:
+    """Its reason is ``bad_json``."""
     with pytest.raises(Poison) as caught:
         decode(Record("inbound.v1", 0, 0, None, b"{", []))
     assert caught.value.reason == "bad_json"

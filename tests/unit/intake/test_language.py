@@ -1,4 +1,4 @@
-"""Whose word counts on a request's language: the sender's, the text's, the account's, or none."""
+"""The language of a request: the sender's tag, else detected, else the account's, else English."""
 
 import random
 from collections.abc import Collection
@@ -22,20 +22,20 @@ def decide(
     account: str | None = None,
     served: Collection[str] = (),
 ) -> LanguageDecision:
-    """Decide with what matters to a rule."""
+    """Decide with defaults for what a test does not need."""
     return decide_by(tag=tag, subject=subject, body=body, account_language=account, served=served)
 
 
-def test_the_sender_knows_best() -> None:
-    """A tag is taken as it is, region and all, whatever the text and the account say."""
+def test_the_senders_tag_counts_first() -> None:
+    """The tag is used unchanged, with its region, whatever the text and the account are."""
     decision = decide(GERMAN, tag="fr-CA", account="nl")
     assert (decision.language, decision.by) == ("fr-CA", "sender")
     assert decision.confidence is None
 
 
 @pytest.mark.parametrize("tag", [None, "", "und"])
-def test_an_empty_tag_says_nothing(tag: str | None) -> None:
-    """Where the sender names no language, the text is read."""
+def test_without_a_tag_the_language_is_detected(tag: str | None) -> None:
+    """An empty tag, and the tag for an undetermined language, count as no tag."""
     assert decide(GERMAN, tag=tag).by == "detected"
 
 
@@ -52,35 +52,33 @@ def test_an_empty_tag_says_nothing(tag: str | None) -> None:
     ],
 )
 def test_a_sentence_is_enough(language: str, text: str) -> None:
-    """One sentence, in subject or body, outweighs the account's language, and says how surely."""
+    """One sentence in subject or body outweighs the account's language; it has a confidence."""
     for decision in (decide(text, account="it"), decide("", text, account="it")):
         assert (decision.language, decision.by) == (language, "detected")
         assert decision.confidence is not None
         assert 0.7 <= decision.confidence <= 1
-        assert decision.note == "Read from the text."
+        assert decision.note == "Detected in the text."
 
 
 @pytest.mark.parametrize(
     ("subject", "why"),
     [
-        ("", "There is no text to read"),
-        ("4711 ?!", "There is no text to read"),
-        ("Login", "The text does not show it surely"),
-        ("https://example.com/in-deutscher-sprache anna@example.com", "There is no text to read"),
-        ("<name> <tel_num> <account_name>", "There is no text to read"),
-        ("Nosso servidor caiu", "The text does not show it surely"),
+        ("", "There is no text to detect"),
+        ("4711 ?!", "There is no text to detect"),
+        ("Login", "The detection is not certain"),
+        ("https://example.com/in-deutscher-sprache anna@example.com", "There is no text to detect"),
+        ("<name> <tel_num> <account_name>", "There is no text to detect"),
+        ("Nosso servidor caiu", "The detection is not certain"),
         ("9bFlIkpYt5HfavHYMD5hzcS7hsPRxCmQ2LwVx8NdJr0TzKfY3uGa", "The text is in no language"),
     ],
 )
-def test_where_the_text_says_too_little_the_account_counts(subject: str, why: str) -> None:
-    """The account's language is taken, else English, and the note says so and why."""
-    of_account, of_nobody = decide(subject, account="nl-BE"), decide(subject)
-    assert of_account == LanguageDecision(
-        language="nl-BE", by="account", note=f"{why}; the account's language is taken."
+def test_an_uncertain_text_falls_back_to_the_account(subject: str, why: str) -> None:
+    """The account's language is used, else English; the note gives the reason."""
+    with_account, without = decide(subject, account="nl-BE"), decide(subject)
+    assert with_account == LanguageDecision(
+        language="nl-BE", by="account", note=f"{why}; the account's language is used."
     )
-    assert of_nobody == LanguageDecision(
-        language="en", by="default", note=f"{why}; English is taken."
-    )
+    assert without == LanguageDecision(language="en", by="default", note=f"{why}; English is used.")
 
 
 @pytest.mark.parametrize(
@@ -97,8 +95,8 @@ def test_where_the_text_says_too_little_the_account_counts(subject: str, why: st
         ("pt", "Não funciona"),
     ],
 )
-def test_few_words_are_enough_among_the_languages_that_are_served(language: str, text: str) -> None:
-    """Whatever the account's language is: two words are read among those of the roster."""
+def test_two_words_are_enough_for_a_language_of_the_roster(language: str, text: str) -> None:
+    """A roster's language is detected from a few words, whatever the account's language is."""
     served = ("de-AT", "fr", "ja", "pt-BR")
     for account in (None, "en", "fr-CH", "ja"):
         decision = decide(text, account=account, served=served)
@@ -106,21 +104,21 @@ def test_few_words_are_enough_among_the_languages_that_are_served(language: str,
 
 
 @pytest.mark.parametrize("name", ["VPN", "HubSpot", "Slack", "Domain", "PDF Export", "Error 500"])
-def test_a_name_is_in_no_language(name: str) -> None:
-    """What is written alike in all languages is left to the account."""
+def test_a_product_name_does_not_determine_the_language(name: str) -> None:
+    """A word that is the same in all languages leaves the decision to the account."""
     decision = decide(name, account="de", served=("de", "es", "fr", "it"))
     assert (decision.language, decision.by) == ("de", "account")
 
 
 def test_the_account_does_not_outweigh_the_text() -> None:
-    """A text in another served language is read as what it is, and so is a long one in any."""
+    """A text in another roster language is detected, and so is a long text in any language."""
     assert decide("Das ist falsch", account="nl", served=("de",)).language == "de"
     assert decide(GERMAN, account="nl", served=("fr",)).language == "de"
 
 
 @pytest.mark.parametrize(("tag", "language"), [("no", "nb"), ("iw", "he"), ("cmn-Hans", "zh")])
 def test_a_language_has_one_name(tag: str, language: str) -> None:
-    """The roster may name it as it likes."""
+    """Other tags of a language on the roster mean the same language."""
     texts = {"nb": "Får ikke logget inn", "he": "לא עובד", "zh": "不能登录"}
     assert decide(texts[language], served=(tag, "da", "sv", "ja")).language == language
 
@@ -129,27 +127,27 @@ def test_a_language_has_one_name(tag: str, language: str) -> None:
     "piece",
     ["a", "é", "漢", "😀", "\ud800", "\x00", " ", "@", "x@", "<", "www.", "https://a.example/b "],
 )
-def test_hostile_text_is_no_event(piece: str) -> None:
-    """100,000 characters of one thing end in a decision about no language."""
+def test_hostile_text_falls_back_to_the_account(piece: str) -> None:
+    """100,000 repeated characters raise no error; no language is detected in them."""
     text = (piece * HOSTILE_CHARACTERS)[:HOSTILE_CHARACTERS]
     assert decide(text, text, account="nl").by == "account"
 
 
-def test_noise_is_no_event() -> None:
-    """100,000 characters of anything, surrogates included, end in a decision."""
-    lots = random.Random(1)  # noqa: S311 - a fixed seed, no secret
-    noise = "".join(map(chr, lots.choices(range(0x110000), k=HOSTILE_CHARACTERS)))
+def test_random_text_raises_no_error() -> None:
+    """100,000 random characters, including surrogates, get a decision."""
+    generator = random.Random(1)  # noqa: S311 - a fixed seed, no secret
+    noise = "".join(map(chr, generator.choices(range(0x110000), k=HOSTILE_CHARACTERS)))
     assert decide(noise, noise, account="nl").language
 
 
 def test_only_the_beginning_is_read() -> None:
-    """What stands after the first 600 characters changes nothing: cost is bounded."""
+    """Text after the first 600 characters changes nothing: the cost is limited."""
     beginning = f"{GERMAN} " * 20
     assert decide("", beginning) == decide("", beginning + "I cannot log in. " * 5_000)
 
 
-def test_a_decision_is_a_fact() -> None:
-    """Nobody changes it afterwards."""
+def test_a_decision_is_immutable() -> None:
+    """Setting a field raises an error."""
     decision = decide(GERMAN)
     with pytest.raises(ValidationError, match="frozen"):
         decision.language = "en"  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Telephone numbers: how they are read, what is refused, and what others may know of them."""
+"""Telephone numbers: how they are parsed, which are refused, and their keys."""
 
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ REQUEST: Final[dict[str, Any]] = {
 def read(
     number: str | None, account: dict[str, object] | None = None, **more: object
 ) -> Number | None:
-    """Read a number that came with a request of an account."""
+    """Parse the number of a request of an account."""
     request = SupportRequest.model_validate({**REQUEST, "phone_number": number, **more})
     return number_of(request, None if account is None else an_account(**account))
 
@@ -40,10 +40,10 @@ def read(
         ("(030) 1234567", None, {"time_zone": "Europe/Berlin"}, "DE"),
     ],
 )
-def test_a_number_is_read_as_people_write_it(
+def test_a_number_may_have_any_common_notation(
     number: str, account: dict[str, object] | None, more: dict[str, Any], country: str
 ) -> None:
-    """With its own code, or as one of the country of the account, else of the sender."""
+    """With a country code, or as a number of the account's country, else of the request's."""
     by = "number" if number.startswith("+") else "account"
     assert read(number, account, **more) == Number(BERLIN, NumberReading(country=country, by=by))
 
@@ -52,19 +52,19 @@ def test_a_number_is_read_as_people_write_it(
     ("number", "more", "fault"),
     [
         ("030 1234567", {}, "and the account's country is not known"),
-        ("call me", {"region": "DE"}, "is no telephone number"),
+        ("call me", {"region": "DE"}, "is not a telephone number"),
         ("+41 3", {}, "has too few digits"),
         ("+49 30 12345678901234", {}, "has too many digits"),
         ("+999 1234567", {}, "country"),
-        ("+1 000 000 0000", {}, "is given to nobody"),
+        ("+1 000 000 0000", {}, "is not assigned to anyone"),
         ("+49 30 1234567 ext. 12", {}, "extension"),
-        ("+49 900 1123456", {}, "costs extra"),
+        ("+49 900 1123456", {}, "is a premium-rate number"),
     ],
 )
 def test_a_number_that_cannot_be_dialled_is_refused(
     number: str, more: dict[str, Any], fault: str
 ) -> None:
-    """The fault and the remedy are said, the number is not repeated."""
+    """The error has the fault and the remedy, but not the number."""
     with pytest.raises(NumberFault, match=fault) as refused:
         read(number, **more)
     assert number not in str(refused.value)
@@ -94,7 +94,7 @@ def test_a_number_that_cannot_be_dialled_is_refused(
     ],
 )
 def test_one_subscriber_has_one_key(now: str, former: str, region: str) -> None:
-    """A number in the form of before a country changed its plan is the same as in today's."""
+    """A number in a country's former notation has the same key as in today's notation."""
     one, other = read(now), read(former, {"region": region})
     assert one is not None
     assert other is not None
@@ -102,19 +102,19 @@ def test_one_subscriber_has_one_key(now: str, former: str, region: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["+521555123456", "+55 11 1234 567", "+229 12", "+52 044 12345"])
-def test_what_was_never_a_number_is_none_now(number: str) -> None:
-    """Only a whole number in a former form is written anew."""
+def test_an_incomplete_former_number_is_refused(number: str) -> None:
+    """Only a complete number in a former notation is converted."""
     with pytest.raises(NumberFault):
         read(number)
 
 
 def test_a_request_needs_no_number() -> None:
-    """Whoever calls will know it."""
+    """Without a number the result is None."""
     assert read(None) is None
 
 
-def test_a_key_tells_equal_numbers_and_nothing_more() -> None:
-    """However it was written; with another secret it is another key."""
+def test_equal_numbers_have_equal_keys() -> None:
+    """In any notation; another secret gives another key."""
     one, other = read("+49 30 1234567"), read("030 1234567", {"region": "DE"})
     assert one is not None
     assert other is not None
@@ -122,7 +122,7 @@ def test_a_key_tells_equal_numbers_and_nothing_more() -> None:
     assert len(KEYS.key(one)) == 32
 
 
-def test_only_who_is_on_the_phone_has_dialled() -> None:
-    """A mail cannot."""
+def test_only_a_phone_request_can_be_dialled() -> None:
+    """`dialled` is refused for a request by email."""
     with pytest.raises(ValidationError, match="dialled goes with channel phone"):
         SupportRequest.model_validate({**REQUEST, "channel": "email", "dialled": True})

@@ -1,10 +1,17 @@
-"""A mapping says which document an event is; what does not fit is named, field by field."""
+"""Mapping of webhook events to documents; every field that cannot be mapped is named."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from intake.domain.webhook_mapping import Erasure, Ignored, Meaning, Refusal, Taken, meaning_of
+from intake.domain.webhook_mapping import (
+    Erasure,
+    Ignored,
+    InvalidEvent,
+    MappedDocument,
+    Meaning,
+    meaning_of,
+)
 from intake.webhooks import hubspot
 from shared.events import LaterFact, SupportRequest
 from shared.webhooks import WebhookConnection, connections_of, load_connections
@@ -39,26 +46,26 @@ TICKET: dict[str, Any] = {
 
 
 def of_hubspot(**changes: object) -> Meaning:
-    """Read an event of HubSpot's."""
+    """Map an event of HubSpot, with changes."""
     return hubspot.meaning(HUBSPOT.mapping, CREATION | changes)
 
 
 def moved(**changes: object) -> LaterFact:
-    """Read a change of a ticket's property as the fact it is."""
+    """Map a change of a ticket's property to a later fact."""
     meaning = of_hubspot(subscriptionType="ticket.propertyChange", **changes)
-    assert isinstance(meaning, Taken)
+    assert isinstance(meaning, MappedDocument)
     assert isinstance(meaning.content, LaterFact)
     return meaning.content
 
 
 def of_helpdesk(event: Any, connection: WebhookConnection = HELPDESK) -> Meaning:  # noqa: ANN401
-    """Read an event of the help desk's."""
+    """Map an event of the help desk."""
     return meaning_of(connection.mapping, event, "msg_1")
 
 
 def test_a_ticket_of_hubspot_is_a_request() -> None:
-    """Numbers become text, and milliseconds a time, to the millisecond."""
-    assert of_hubspot() == Taken(
+    """Numbers are converted to text, and milliseconds to a time."""
+    assert of_hubspot() == MappedDocument(
         SupportRequest(
             source="hubspot",
             external_id="4711",
@@ -73,7 +80,7 @@ def test_a_ticket_of_hubspot_is_a_request() -> None:
 
 
 def test_a_later_stage_is_a_later_fact() -> None:
-    """A stage closes, a priority reclassifies by its table."""
+    """A stage closes a ticket; a priority reclassifies it, by the mapping's table."""
     closed = moved(propertyName="hs_pipeline_stage", propertyValue="4")
     urgent = moved(propertyName="hs_ticket_priority", propertyValue="URGENT")
     low = moved(propertyName="hs_ticket_priority", propertyValue="LOW")
@@ -85,7 +92,7 @@ def test_a_later_stage_is_a_later_fact() -> None:
 
 
 def test_a_copy_has_the_same_id() -> None:
-    """Whichever attempt, subscription or portal brings it; at another time it is another."""
+    """Attempt, subscription and portal do not matter; another time makes another fact."""
     stage = {"propertyName": "hs_pipeline_stage", "propertyValue": "4"}
     first = moved(**stage)
     assert moved(**stage, attemptNumber=3).document_id == first.document_id
@@ -96,32 +103,34 @@ def test_a_copy_has_the_same_id() -> None:
 
 
 def test_an_event_of_no_rule_is_ignored() -> None:
-    """Another type, another property, or a value of another kind."""
+    """Another type, another property, or a value of another JSON type."""
     assert of_hubspot(subscriptionType="contact.creation") == Ignored()
     assert of_hubspot(subscriptionType=["ticket.creation"]) == Ignored()
 
 
 def test_every_fault_of_an_event_is_named() -> None:
-    """What is missing, and what cannot be read, without the sender's own text."""
+    """Missing and invalid values are named, without the sender's own text."""
     meaning = of_hubspot(portalId=None, occurredAt="yesterday", objectId={"id": 1})
-    assert isinstance(meaning, Refusal)
+    assert isinstance(meaning, InvalidEvent)
     assert meaning.fault == (
         "external_id: $.objectId is no plain value; occurred_at: is no epoch_ms: not a whole "
         "number; account_id: $.portalId is missing; subject: $.objectId is no plain value"
     )
 
 
-def test_what_is_no_object_is_refused() -> None:
-    """Whatever stands in HubSpot's array."""
+def test_an_event_that_is_no_object_is_refused() -> None:
+    """An element of HubSpot's array may be any JSON value."""
     events: tuple[object, ...] = (1, "ticket", None, [], True)
     for event in events:
-        assert hubspot.meaning(HUBSPOT.mapping, event) == Refusal("event: is no JSON object")
+        assert hubspot.meaning(HUBSPOT.mapping, event) == InvalidEvent(
+            "event: is not a JSON object"
+        )
 
 
 def test_a_help_desk_of_any_make_is_read() -> None:
-    """Nested values, a filter, tables, and a local time in the mapping's zone."""
+    """A mapping may have nested values, a filter, tables, and a local time in its zone."""
     meaning = of_helpdesk(TICKET)
-    assert isinstance(meaning, Taken)
+    assert isinstance(meaning, MappedDocument)
     request = meaning.content
     assert isinstance(request, SupportRequest)
     assert (request.channel, request.severity, request.language) == (
@@ -132,30 +141,30 @@ def test_a_help_desk_of_any_make_is_read() -> None:
     assert request.occurred_at == datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def test_what_may_be_absent_may_be_missing() -> None:
-    """No language in the event, none in the request; a value outside a table is a fault."""
+def test_an_optional_value_may_be_missing() -> None:
+    """An event without a language makes a request without one; an unknown value is a fault."""
     ticket = {**TICKET["ticket"], "custom_fields": []}
     meaning = of_helpdesk({**TICKET, "ticket": ticket})
-    assert isinstance(meaning, Taken)
+    assert isinstance(meaning, MappedDocument)
     assert isinstance(meaning.content, SupportRequest)
     assert meaning.content.language is None
     odd = of_helpdesk({**TICKET, "ticket": {**ticket, "via": "pigeon"}})
-    assert odd == Refusal(
+    assert odd == InvalidEvent(
         "channel: {$.ticket.via} is not in its table, which has mail, web, call, chat"
     )
 
 
-def test_whom_to_erase_is_read() -> None:
-    """By a rule of the mapping, or by HubSpot's own events, of whatever object."""
+def test_an_erasure_is_mapped() -> None:
+    """By a rule of the mapping, or by HubSpot's privacy deletion of any object."""
     assert of_helpdesk({"event": "person.deleted", "person": {"id": 5}}) == Erasure("5")
-    assert of_helpdesk({"event": "person.deleted"}) == Refusal("erase: $.person.id is missing")
+    assert of_helpdesk({"event": "person.deleted"}) == InvalidEvent("erase: $.person.id is missing")
     for kind in ("contact.privacyDeletion", "object.privacyDeletion"):
         assert of_hubspot(subscriptionType=kind) == Erasure("4711")
-        assert isinstance(of_hubspot(subscriptionType=kind, objectId=None), Refusal)
+        assert isinstance(of_hubspot(subscriptionType=kind, objectId=None), InvalidEvent)
 
 
-def test_times_come_in_many_forms() -> None:
-    """Seconds, milliseconds, ISO 8601, and what strptime reads."""
+def test_times_may_have_many_formats() -> None:
+    """Seconds, milliseconds, ISO 8601, or a format of strptime."""
     for form, sent in (
         ("time: epoch_s", 1_772_452_800),
         ("time: epoch_ms", 1_772_452_800_000),
@@ -163,12 +172,12 @@ def test_times_come_in_many_forms() -> None:
         ("time: '%d.%m.%Y %H:%M', zone: Europe/Berlin", "02.03.2026 13:00"),
     ):
         meaning = of_helpdesk({"e": "x", "id": 1, "at": sent}, with_time(form))
-        assert isinstance(meaning, Taken), meaning
+        assert isinstance(meaning, MappedDocument), meaning
         assert meaning.content.occurred_at == datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def test_a_time_that_is_none_is_refused() -> None:
-    """Also one without a zone, too far away, or of the wrong form."""
+def test_an_invalid_time_is_refused() -> None:
+    """Also one without a zone, out of range, or in another format."""
     for form, sent in (
         ("time: epoch_s", "9" * 15),
         ("time: epoch_s", "9" * 99),
@@ -178,12 +187,12 @@ def test_a_time_that_is_none_is_refused() -> None:
         ("time: '%d.%m.%Y %z'", "2026"),
     ):
         meaning = of_helpdesk({"e": "x", "id": 1, "at": sent}, with_time(form))
-        assert isinstance(meaning, Refusal), meaning
+        assert isinstance(meaning, InvalidEvent), meaning
         assert meaning.fault.startswith("occurred_at: ")
 
 
 def with_time(form: str) -> WebhookConnection:
-    """Make a connection whose time is of a form."""
+    """Make a connection whose time has this format."""
     text = f"""
 connections:
   - name: a

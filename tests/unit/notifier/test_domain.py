@@ -1,4 +1,4 @@
-"""Who is told what, in which words, and what becomes of a delivery that fails."""
+"""Recipients and texts of notifications, and the state of a delivery after each attempt."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -40,7 +40,7 @@ def assigned(
     due_min: float | None = 60,
     **more: object,
 ) -> TicketAssigned:
-    """Give Mara a ticket at noon."""
+    """Assign a ticket to Mara at noon."""
     plain: dict[str, object] = {
         "ticket_id": TICKET,
         "specialist_id": "mara",
@@ -56,7 +56,7 @@ def assigned(
 
 
 def warned(percent: int = 50) -> ClockWarned:
-    """Use up half an hour of a standard email's hour."""
+    """Warn of a standard email's promise 30 min before it is due."""
     return ClockWarned(
         ticket_id=TICKET,
         account_id="Northwind",
@@ -70,7 +70,7 @@ def warned(percent: int = 50) -> ClockWarned:
 
 
 def breached() -> PromiseBreached:
-    """Break the guarantee of a standard email at noon."""
+    """Breach the guarantee of a standard email at noon."""
     return PromiseBreached(
         ticket_id=TICKET,
         account_id="Northwind",
@@ -83,7 +83,7 @@ def breached() -> PromiseBreached:
 
 
 def missed() -> PromiseMissed:
-    """Call nobody back by noon."""
+    """Miss the objective of a callback at noon."""
     return PromiseMissed(
         ticket_id=TICKET,
         account_id="Northwind",
@@ -96,7 +96,7 @@ def missed() -> PromiseMissed:
 
 
 def retracted() -> PromiseRetracted:
-    """Take the breach back."""
+    """Retract the breach."""
     return PromiseRetracted(
         ticket_id=TICKET,
         account_id="Northwind",
@@ -109,53 +109,53 @@ def retracted() -> PromiseRetracted:
     )
 
 
-def planned(event: Event, holder: str | None = None) -> Delivery | None:
-    """Plan what is told of a fact that happened at noon."""
-    return domain.plan(Envelope(FACT, "test", NOON, event), holder, now=NOON)
+def planned(event: Event, assignee: str | None = None) -> Delivery | None:
+    """Plan the delivery of an event at noon."""
+    return domain.plan(Envelope(FACT, "test", NOON, event), assignee, now=NOON)
 
 
-def delivery(event: Event, holder: str | None = None) -> Delivery:
-    """Plan a delivery that there must be."""
-    found = planned(event, holder)
+def delivery(event: Event, assignee: str | None = None) -> Delivery:
+    """Plan the delivery of an event that must cause one."""
+    found = planned(event, assignee)
     assert found is not None
     return found
 
 
-def mail(event: Event, holder: str | None = None) -> Mail:
-    """Render the mail that tells of a fact."""
-    return domain.render(delivery(event, holder), link=LINK)
+def mail(event: Event, assignee: str | None = None) -> Mail:
+    """Write the mail about an event."""
+    return domain.render(delivery(event, assignee), link=LINK)
 
 
-def test_a_specialist_is_told_of_an_assignment() -> None:
-    """Who gets a ticket gets a mail."""
-    told = delivery(assigned())
-    assert (told.alert, told.recipient) == ("assignment", "specialist:mara")
+def test_an_assignment_notifies_the_specialist() -> None:
+    """The specialist who gets a ticket gets a mail."""
+    made = delivery(assigned())
+    assert (made.alert, made.recipient) == ("assignment", "specialist:mara")
 
 
 def test_a_phone_ticket_is_a_callback_alert() -> None:
-    """Who gets a phone ticket is asked to call now."""
-    told = delivery(assigned(channel="phone"))
-    assert (told.alert, told.recipient) == ("callback", "specialist:mara")
+    """The specialist who gets a phone ticket is asked to call now."""
+    made = delivery(assigned(channel="phone"))
+    assert (made.alert, made.recipient) == ("callback", "specialist:mara")
 
 
 def test_a_warning_goes_to_the_specialist_with_the_ticket() -> None:
-    """Who has the ticket is warned."""
-    told = delivery(warned(), holder="mara")
-    assert (told.alert, told.recipient) == ("warning", "specialist:mara")
+    """A warning goes to the specialist who has the ticket."""
+    made = delivery(warned(), assignee="mara")
+    assert (made.alert, made.recipient) == ("warning", "specialist:mara")
 
 
-def test_a_warning_about_nobodys_ticket_goes_to_the_team() -> None:
-    """A ticket that nobody has is everybody's."""
-    assert delivery(warned(), holder=None).recipient == "team"
+def test_a_warning_about_an_unassigned_ticket_goes_to_the_team() -> None:
+    """Without a specialist, the team is the recipient."""
+    assert delivery(warned(), assignee=None).recipient == "team"
 
 
 @pytest.mark.parametrize(
     ("event", "alert"), [(breached(), "breach"), (missed(), "miss"), (retracted(), "retraction")]
 )
-def test_the_team_is_told_of_broken_promises(event: Event, alert: str) -> None:
-    """Breaches, misses and retractions go to the team, whoever has the ticket."""
-    told = delivery(event, holder="mara")
-    assert (told.alert, told.recipient) == (alert, "team")
+def test_the_team_is_notified_of_broken_promises(event: Event, alert: str) -> None:
+    """Breaches, misses and retractions go to the team, even if a specialist has the ticket."""
+    made = delivery(event, assignee="mara")
+    assert (made.alert, made.recipient) == (alert, "team")
 
 
 @pytest.mark.parametrize(
@@ -165,22 +165,22 @@ def test_the_team_is_told_of_broken_promises(event: Event, alert: str) -> None:
         ClockMet(**warned().model_dump(), met_at=NOON, in_time=True),
     ],
 )
-def test_nobody_is_told_of_good_news(event: Event) -> None:
-    """A fact that asks nothing of anybody makes no mail."""
-    assert planned(event, holder="mara") is None
+def test_an_event_that_needs_no_action_causes_no_mail(event: Event) -> None:
+    """No delivery is planned for a release or a met promise."""
+    assert planned(event, assignee="mara") is None
 
 
-def test_a_fact_is_told_once_to_each() -> None:
-    """A delivery is named by the fact and the recipient, not by when it was planned."""
+def test_an_event_notifies_each_recipient_once() -> None:
+    """A delivery's id depends on the event and the recipient, not on the time of planning."""
     fact = Envelope[Event](FACT, "test", NOON, warned())
     later = domain.plan(fact, "mara", now=NOON + minutes(5))
     assert later is not None
-    assert later.id == delivery(warned(), holder="mara").id
-    assert later.id != delivery(warned(), holder="noor").id
+    assert later.id == delivery(warned(), assignee="mara").id
+    assert later.id != delivery(warned(), assignee="noor").id
 
 
 @pytest.mark.parametrize(
-    ("event", "holder", "subject"),
+    ("event", "assignee", "subject"),
     [
         (assigned(), None, "Standard email · Northwind · due 13:00 UTC"),
         (
@@ -227,14 +227,14 @@ def test_a_fact_is_told_once_to_each() -> None:
         (retracted(), None, "No breach after all · Northwind · standard email"),
     ],
 )
-def test_the_subject_is_enough_to_act(event: Event, holder: str | None, subject: str) -> None:
-    """What, whose, and by when stand in the subject."""
-    assert mail(event, holder).subject == subject
+def test_the_subject_is_enough_to_act(event: Event, assignee: str | None, subject: str) -> None:
+    """The subject names the ticket's kind, the account and the due time."""
+    assert mail(event, assignee).subject == subject
 
 
-def test_fact_then_act_then_reason() -> None:
-    """The text says what happened, what to do, and why the reader is told, in that order."""
-    assert mail(warned(), holder="mara").text == (
+def test_the_text_has_event_action_and_reason() -> None:
+    """In that order: what happened, what to do, and why the mail was sent to this reader."""
+    assert mail(warned(), assignee="mara").text == (
         "50 % of the time is used: the first response for Northwind (standard email) is due"
         " 12:30 UTC, and nobody has answered.\n"
         "\n"
@@ -244,31 +244,31 @@ def test_fact_then_act_then_reason() -> None:
     )
 
 
-def test_english_instead_is_said() -> None:
-    """Who gets a ticket in a language that nobody speaks is told so."""
+def test_a_mail_asks_for_an_answer_in_english() -> None:
+    """When no specialist speaks the ticket's language, the mail asks for an answer in English."""
     text = mail(assigned(english_instead=True)).text
     assert "nobody on the roster speaks de, so answer in English" in text
 
 
 def test_a_miss_is_not_called_a_breach() -> None:
-    """An objective that is missed breaks no contract, and the mail says so."""
+    """The mail about a missed objective states that no contract was breached."""
     assert "no breach of contract" in mail(missed()).text
 
 
 def test_another_day_is_named() -> None:
-    """A time that is not today's comes with its day."""
+    """A due time on another day is written with its date."""
     assert mail(assigned(due_min=24 * 60)).subject.endswith("· due Tue 3 Mar 12:00 UTC")
 
 
 def test_another_year_is_named() -> None:
-    """A date of another year comes with its year."""
+    """A due time in another year is written with its year."""
     assert mail(assigned(due_min=-100 * 24 * 60)).subject.endswith(
         "· was due Sat 22 Nov 2025 12:00 UTC, 2400 h 0 min over"
     )
 
 
 @pytest.mark.parametrize(
-    ("event", "holder", "text"),
+    ("event", "assignee", "text"),
     [
         (assigned(due_min=-9), None, "The first response: was due 11:51 UTC, 9 min over."),
         (
@@ -283,14 +283,14 @@ def test_another_year_is_named() -> None:
         ),
     ],
 )
-def test_what_is_over_was_due(event: Event, holder: str | None, text: str) -> None:
-    """A due time of the past is said to be past, and by how much."""
-    assert text in mail(event, holder).text
-    assert mail(event, holder).subject.endswith("· was due 11:51 UTC, 9 min over")
+def test_an_overdue_promise_was_due(event: Event, assignee: str | None, text: str) -> None:
+    """A due time in the past is written in the past tense, with how long ago it was."""
+    assert text in mail(event, assignee).text
+    assert mail(event, assignee).subject.endswith("· was due 11:51 UTC, 9 min over")
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
+    ("kind", "text"),
     [
         (
             "first_response",
@@ -305,25 +305,25 @@ def test_what_is_over_was_due(event: Event, holder: str | None, text: str) -> No
         ("join", "a specialist in the chat (callback) was due 12:00 UTC, and nobody has joined."),
     ],
 )
-def test_the_promise_is_named_by_its_kind(kind: str, words: str) -> None:
-    """What was not done is what was promised."""
-    assert words in mail(missed().model_copy(update={"kind": kind})).text
+def test_the_promise_is_named_by_its_kind(kind: str, text: str) -> None:
+    """The mail about a miss names the promise's kind and what was not done."""
+    assert text in mail(missed().model_copy(update={"kind": kind})).text
 
 
 @given(st.text())
-def test_nobody_breaks_a_line_in_a_subject(account_id: str) -> None:
-    """Whatever an account is called, a subject stays one line."""
+def test_a_subject_is_one_line(account_id: str) -> None:
+    """Line breaks in an account's name do not break the subject."""
     subject = mail(assigned(account_id=account_id)).subject
     assert subject.splitlines() == [subject]
     assert "\x00" not in subject
 
 
-def test_what_was_sent_is_said() -> None:
-    """A mail that the server took is announced with the number of tries."""
-    verdict = domain.judge(delivery(breached()), Sent())
-    assert domain.announcement_of(verdict) == NotificationSent(
+def test_a_sent_mail_is_announced() -> None:
+    """The event has the number of attempts."""
+    result = domain.result_of(delivery(breached()), Sent())
+    assert domain.announcement_of(result) == NotificationSent(
         ticket_id=TICKET,
-        delivery_id=verdict.delivery.id,
+        delivery_id=result.delivery.id,
         alert="breach",
         recipient="team",
         medium="mail",
@@ -331,46 +331,48 @@ def test_what_was_sent_is_said() -> None:
     )
 
 
-def test_what_was_refused_has_failed() -> None:
-    """A refusal is for good, and is announced with the server's reason."""
-    fact = domain.announcement_of(domain.judge(delivery(breached()), Refused("550 no such user")))
+def test_a_refused_mail_has_failed() -> None:
+    """A refusal is permanent; the event has the mail server's reason."""
+    fact = domain.announcement_of(
+        domain.result_of(delivery(breached()), Refused("550 no such user"))
+    )
     assert isinstance(fact, NotificationFailed)
     assert fact.reason == "550 no such user"
 
 
-def test_what_was_deferred_is_tried_again() -> None:
-    """A delivery that may go well later stays, and nothing is announced yet."""
-    verdict = domain.judge(delivery(breached()), Deferred("451 busy"))
-    assert (verdict.state, verdict.attempts, verdict.reason) == ("pending", 1, "451 busy")
-    assert domain.announcement_of(verdict) is None
+def test_a_deferred_mail_is_tried_again() -> None:
+    """The delivery stays pending, and nothing is announced yet."""
+    result = domain.result_of(delivery(breached()), Deferred("451 busy"))
+    assert (result.state, result.attempts, result.reason) == ("pending", 1, "451 busy")
+    assert domain.announcement_of(result) is None
 
 
-def test_tries_end() -> None:
-    """After twelve tries in an hour or so a delivery has failed."""
+def test_attempts_are_limited() -> None:
+    """After twelve attempts in about an hour the delivery has failed."""
     tried = delivery(breached())
     waited = timedelta()
-    for _ in range(domain.TRIES_MAX - 1):
-        verdict = domain.judge(tried, Deferred("451 busy"))
-        assert verdict.state == "pending"
-        waited += verdict.retry_after
+    for _ in range(domain.ATTEMPTS_MAX - 1):
+        result = domain.result_of(tried, Deferred("451 busy"))
+        assert result.state == "pending"
+        waited += result.retry_after
         tried = Delivery(
-            tried.id, tried.alert, None, tried.fact, None, NOON, attempts=verdict.attempts
+            tried.id, tried.alert, None, tried.fact, None, NOON, attempts=result.attempts
         )
-    last = domain.judge(tried, Deferred("451 busy"))
+    last = domain.result_of(tried, Deferred("451 busy"))
     assert (last.state, last.attempts) == ("failed", 12)
     assert last.reason == "gave up, last: 451 busy"
     assert timedelta(minutes=45) < waited < timedelta(minutes=90)
 
 
-@given(st.uuids(), st.integers(1, domain.TRIES_MAX - 1))
-def test_waits_double_and_are_spread(delivery_id: UUID, attempts: int) -> None:
-    """Each wait is twice the last one, a quarter more or less."""
+@given(st.uuids(), st.integers(1, domain.ATTEMPTS_MAX - 1))
+def test_waits_double_and_vary(delivery_id: UUID, attempts: int) -> None:
+    """Each wait is twice the one before, give or take 25 %."""
     wait = domain.retry_after(attempts, delivery_id)
     assert timedelta(seconds=0.75 * 2**attempts) <= wait < timedelta(seconds=1.25 * 2**attempts)
 
 
-def test_no_address_is_repeated() -> None:
-    """A server's answer may name an address; what is announced does not."""
+def test_reasons_contain_no_address() -> None:
+    """A mail address in the mail server's reply is removed from the announced reason."""
     refusal = Refused("550 5.1.1 <mara.k@support.example>: user\r\nunknown")
-    verdict = domain.judge(delivery(breached()), refusal)
-    assert verdict.reason == "550 5.1.1 <(address)>: user unknown"
+    result = domain.result_of(delivery(breached()), refusal)
+    assert result.reason == "550 5.1.1 <(address)>: user unknown"

@@ -1,4 +1,4 @@
-"""The message that goes out: its headers hold, whatever names are in it."""
+"""The composed mail: its headers are correct and safe, whatever names they contain."""
 
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.domain import Delivery
-from notifier.mail import Letter, Letterhead
+from notifier.mail import Message, MessageComposer
 from shared.events import PromiseBreached
 from shared.testing.builders import NOON
 
 TICKET = UUID("11111111-1111-5111-8111-111111111111")
 DELIVERY = UUID("22222222-2222-5222-8222-222222222222")
-LETTERHEAD = Letterhead("support@premium.example", "https://support.example/t/{ticket_id}")
+COMPOSER = MessageComposer("support@premium.example", "https://support.example/t/{ticket_id}")
 HEADERS = {
     "From",
     "To",
@@ -33,10 +33,10 @@ HEADERS = {
 }
 
 
-def letter(
+def a_message(
     *, account_id: str = "Northwind", name: str = "Mara K.", address: str = "mara@support.example"
-) -> Letter:
-    """Tell somebody of a breach."""
+) -> Message:
+    """Make a message about a breach."""
     fact = PromiseBreached(
         ticket_id=TICKET,
         account_id=account_id,
@@ -46,21 +46,21 @@ def letter(
         promise_class="guarantee",
         due_at=NOON,
     )
-    return Letter(Delivery(DELIVERY, "breach", None, fact, None, NOON), name, address)
+    return Message(Delivery(DELIVERY, "breach", None, fact, None, NOON), name, address)
 
 
-def received(sent: Letter) -> EmailMessage:
-    """Read the message as a recipient does."""
-    message = message_from_bytes(LETTERHEAD.write(sent).as_bytes(), policy=SMTP)
-    assert isinstance(message, EmailMessage)
-    return message
+def received(sent: Message) -> EmailMessage:
+    """Compose a message, and parse it as a recipient's mail program does."""
+    email = message_from_bytes(COMPOSER.compose(sent).as_bytes(), policy=SMTP)
+    assert isinstance(email, EmailMessage)
+    return email
 
 
-def test_headers_say_what_machines_want_to_know() -> None:
-    """Sender, recipient, date, a derived id, one thread a ticket, and that no person wrote it."""
-    message = received(letter())
-    assert dict(message.items()) == {
-        **dict(message.items()),
+def test_headers_are_complete() -> None:
+    """They name sender, recipient, date, a derived id, the ticket's thread, and automation."""
+    email = received(a_message())
+    assert dict(email.items()) == {
+        **dict(email.items()),
         "From": "Premium Support <support@premium.example>",
         "To": '"Mara K." <mara@support.example>',
         "Subject": "Promise broken · Northwind · standard email · was due 12:00 UTC",
@@ -71,42 +71,42 @@ def test_headers_say_what_machines_want_to_know() -> None:
         "Auto-Submitted": "auto-generated",
         "X-Auto-Response-Suppress": "OOF, AutoReply",
     }
-    assert set(message.keys()) == HEADERS
+    assert set(email.keys()) == HEADERS
 
 
 def test_the_link_leads_to_the_ticket() -> None:
-    """The act is a link away."""
-    assert f"https://support.example/t/{TICKET}" in received(letter()).get_content()
+    """The text contains the ticket's URL."""
+    assert f"https://support.example/t/{TICKET}" in received(a_message()).get_content()
 
 
-def test_every_try_sends_the_same_bytes() -> None:
-    """A mail that is sent twice is seen to be the same."""
-    assert LETTERHEAD.write(letter()).as_bytes() == LETTERHEAD.write(letter()).as_bytes()
+def test_every_attempt_sends_the_same_bytes() -> None:
+    """Composing a message twice gives equal bytes, so a repeated mail is recognised."""
+    assert COMPOSER.compose(a_message()).as_bytes() == COMPOSER.compose(a_message()).as_bytes()
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\x00", "\x0b", "\x85", "\u2028"])
 def test_no_name_adds_a_header(end: str) -> None:
-    """An account or a specialist of any name cannot write a header of their own."""
+    """Line breaks in the name of an account or a specialist add no header or recipient."""
     hostile = f"Acme{end}Bcc: everybody@example.org{end}{end}Buy now"
-    message = received(letter(account_id=hostile, name=hostile))
-    assert set(message.keys()) == HEADERS
-    assert message["To"].addresses[0].addr_spec == "mara@support.example"
-    assert len(message["To"].addresses) == 1
+    email = received(a_message(account_id=hostile, name=hostile))
+    assert set(email.keys()) == HEADERS
+    assert email["To"].addresses[0].addr_spec == "mara@support.example"
+    assert len(email["To"].addresses) == 1
 
 
 @given(st.text(max_size=200), st.text(min_size=1, max_size=200))
 def test_any_name_can_be_written(account_id: str, name: str) -> None:
-    """There is no name that cannot be sent, or that changes whom a mail goes to."""
-    message = received(letter(account_id=account_id, name=name))
-    assert set(message.keys()) == HEADERS
-    assert [a.addr_spec for a in message["To"].addresses] == ["mara@support.example"]
+    """A mail with any name can be composed, and its recipient is unchanged."""
+    email = received(a_message(account_id=account_id, name=name))
+    assert set(email.keys()) == HEADERS
+    assert [a.addr_spec for a in email["To"].addresses] == ["mara@support.example"]
 
 
 @pytest.mark.parametrize("address", ["mara\r\nRCPT TO:<x@y>@support.example", "mara\n@s.example"])
 def test_an_address_with_a_line_break_is_refused(address: str) -> None:
-    """An address that could speak SMTP of its own is not written at all."""
+    """Such an address could inject SMTP commands: composing the mail fails."""
     with pytest.raises(ValueError, match="CR or LF"):
-        LETTERHEAD.write(letter(address=address))
+        COMPOSER.compose(a_message(address=address))
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_an_address_with_a_line_break_is_refused(address: str) -> None:
         ("josé@büro.example", "josé@xn--bro-hoa.example"),
     ],
 )
-def test_a_domain_beyond_ascii_is_written_as_dns_has_it(address: str, recipient: str) -> None:
-    """On the envelope and in the header: any mail server can take it."""
-    assert letter(address=address).recipient == recipient
-    assert received(letter(address=address))["To"].addresses[0].addr_spec == recipient
+def test_a_domain_beyond_ascii_is_converted_to_ascii(address: str, recipient: str) -> None:
+    """In the envelope and in the header, so that every mail server accepts it."""
+    assert a_message(address=address).recipient == recipient
+    assert received(a_message(address=address))["To"].addresses[0].addr_spec == recipient
 
 
-def test_a_domain_that_cannot_be_is_refused() -> None:
-    """It is the letter's fault, not the server's."""
+def test_an_invalid_domain_is_refused() -> None:
+    """Composing the mail fails before it reaches the mail server."""
     with pytest.raises(ValueError, match="U\\+200D"):
-        LETTERHEAD.write(letter(address="li@ü\u200d.example"))
+        COMPOSER.compose(a_message(address="li@ü\u200d.example"))

@@ -1,4 +1,4 @@
-"""What notifier refuses to be told."""
+"""Settings of the notifier: defaults, and values that are refused."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from notifier.settings import Settings
 
-TOLD = {
+GOOD = {
     "dsn": "postgresql://notifier@localhost/notifier",
     "kafka_bootstrap": "localhost:9092",
     "http_port": 0,
@@ -19,9 +19,9 @@ TOLD = {
 }
 
 
-def test_mail_is_encrypted_unless_told_otherwise() -> None:
-    """Nobody has to remember to ask for STARTTLS."""
-    assert Settings.model_validate(TOLD).smtp_security == "starttls"
+def test_mail_is_encrypted_by_default() -> None:
+    """STARTTLS is the default."""
+    assert Settings.model_validate(GOOD).smtp_security == "starttls"
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,6 @@ def test_mail_is_encrypted_unless_told_otherwise() -> None:
     ],
 )
 def test_bad_settings_are_refused(field: str, value: Any) -> None:  # noqa: ANN401 - any value
-    """A setting that could not work stops the start, not the first mail."""
+    """A setting that could not work is refused at the start, not at the first mail."""
     with pytest.raises(ValidationError):
-        Settings.model_validate({**TOLD, field: value})
+        Settings.model_validate({**GOOD, field: value})

@@ -1,1 +1,1 @@
-"""Takes support requests from upstream systems and publishes what happened as facts."""
+"""Accepts support requests and later facts from upstream systems, and publishes them as events."""

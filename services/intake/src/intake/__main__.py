@@ -6,7 +6,7 @@ from shared.platform.process import command_line
 
 
 def main() -> None:
-    """Serve, or migrate."""
+    """Run the command line of intake."""
     command_line("intake", Settings, assemble)
 
 

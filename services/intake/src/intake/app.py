@@ -1,4 +1,4 @@
-"""Intake, put together: the doors, the consumer, the relay."""
+"""Intake's parts: the HTTP API, the consumer, the relay and periodic maintenance."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,10 +6,10 @@ from functools import partial
 from typing import Final
 
 from intake import handlers
-from intake.api.app import Parts, make_app
+from intake.api.app import Dependencies, make_app
 from intake.domain import NumberKeys
-from intake.idempotency import make_reception
-from intake.maintenance import Keeper
+from intake.idempotency import make_request_batcher
+from intake.maintenance import Maintenance
 from intake.settings import Settings
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
@@ -22,34 +22,35 @@ from shared.platform.service import Service
 
 __all__ = ["assemble"]
 
-_RELAY_PATIENCE_MS: Final = 5
-"""A round of the relay costs what ten requests do; a receipt in Kafka may be so much later."""
+_RELAY_LINGER_MS: Final = 5
+"""The relay waits this long for more events: a round costs as much as ten requests."""
 
-_LETTERS_KEPT: Final = timedelta(days=14)
-"""They may hold what customers wrote, and one that was cut short names nobody to an erasure."""
+_DEAD_LETTER_RETENTION: Final = timedelta(days=14)
+"""Dead letters may contain customers' texts, and an erasure does not find a truncated one."""
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
-    """Wire the parts in the order in which they start."""
+    """Build the parts, in the order in which they start."""
     keys = NumberKeys(settings.number_secret.get_secret_value())
     service = Service(
         "intake",
         settings,
         db,
-        relay_linger_ms=_RELAY_PATIENCE_MS,
-        dead_letters_kept=_LETTERS_KEPT,
+        relay_linger_ms=_RELAY_LINGER_MS,
+        dead_letters_kept=_DEAD_LETTER_RETENTION,
     )
     consumer: BatchConsumer[handlers.Item] = service.consumer(
-        handlers.CONSUMES, handlers.decode, partial(handlers.take, keys=keys)
+        handlers.CONSUMES, handlers.decode, partial(handlers.handle_batch, keys=keys)
     )
     secrets = Secrets(settings.webhook_secrets_dir)
-    behind = Parts(db, Authenticator(db, sources_of), secrets, make_reception(db, keys), keys)
+    batcher = make_request_batcher(db, keys)
+    dependencies = Dependencies(db, Authenticator(db, sources_of), secrets, batcher, keys)
     limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,
-        lambda routes: make_app(behind, routes, limits),
-        behind.access,
-        behind.reception,
-        Keeper(db, keys),
+        lambda routes: make_app(dependencies, routes, limits),
+        dependencies.access,
+        batcher,
+        Maintenance(db, keys),
         tolerated=("partitions", "relay"),
     )

@@ -1,7 +1,7 @@
-"""Requests that wait at the same moment share a transaction, as a consumer's batch does.
+"""Handles concurrent requests together, in one transaction a batch.
 
-A transaction costs the same round trips for one as for a hundred. Nobody waits for company: what
-came while the last transaction ran is the next one's batch.
+A transaction needs the same round trips for one request as for a hundred. The batcher does not
+wait for a batch to fill: the requests that arrive during one transaction are the next batch.
 """
 
 import asyncio
@@ -13,48 +13,53 @@ from shared.basics.errors import Transient
 from shared.platform.background import Background
 from shared.platform.postgres import Database, Tx
 
-__all__ = ["Sized", "Together"]
+__all__ = ["Batcher", "Sized"]
 
 _SIZE_MAX: Final = 500
 
 
 class Sized(Protocol):
-    """What is asked; its size says how much work it is."""
+    """A request with a size, by which batches are limited."""
 
     @property
     def size(self) -> int:
-        """Records it brings."""
+        """How many records it contains."""
 
 
-type Take[Asked, Answer] = Callable[[Tx, Sequence[Asked]], Awaitable[Sequence[Answer]]]
-"""Handles several in one transaction; answers each in its place."""
+type HandleBatch[Request, Result] = Callable[[Tx, Sequence[Request]], Awaitable[Sequence[Result]]]
+"""Handles requests in one transaction; returns a result for each, in the same order."""
 
 
-class _Waiting[Asked, Answer](NamedTuple):
-    asked: Asked
-    answer: asyncio.Future[Answer]
+class _Waiting[Request, Result](NamedTuple):
+    request: Request
+    result: asyncio.Future[Result]
 
 
-class Together[Asked: Sized, Answer](Background):
-    """Takes what waits in one transaction; what fails is bisected, as in the consumer."""
+class Batcher[Request: Sized, Result](Background):
+    """Handles waiting requests in one transaction; splits a failed batch to isolate the fault."""
 
-    def __init__(self, name: str, db: Database, take: Take[Asked, Answer]) -> None:
+    def __init__(self, name: str, db: Database, handle: HandleBatch[Request, Result]) -> None:
         super().__init__(name)
         self._db = db
-        self._take = take
-        self._waiting: deque[_Waiting[Asked, Answer]] = deque()
+        self._handle = handle
+        self._waiting: deque[_Waiting[Request, Result]] = deque()
         self._woken = asyncio.Event()
 
-    async def ask(self, asked: Asked) -> Answer:
-        """Wait for the answer, which is committed then. Raises what stood in its way alone."""
-        waiting = _Waiting[Asked, Answer](asked, asyncio.get_running_loop().create_future())
+    async def submit(self, request: Request) -> Result:
+        """Return the result of a request, after the commit.
+
+        Raises:
+            Transient: The batch failed because a server is unavailable.
+            Exception: Whatever the handler raised for this request alone.
+        """
+        waiting = _Waiting[Request, Result](request, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._woken.set()
-        return await waiting.answer
+        return await waiting.result
 
     @override
     async def stop(self) -> None:
-        """Answer who waits, then leave."""
+        """Handle all waiting requests, then stop."""
         self._stop.set()
         self._woken.set()
         await super().stop()
@@ -63,41 +68,41 @@ class Together[Asked: Sized, Answer](Background):
     async def _run(self) -> None:
         while self._waiting or not self._stop.is_set():
             if self._waiting:
-                await self._settle(self._next())
+                await self._handle_batch(self._next_batch())
             else:
                 self._woken.clear()
                 await self._woken.wait()
 
-    def _next(self) -> list[_Waiting[Asked, Answer]]:
-        """Take from the queue what one transaction bears; who gave up waiting is left out."""
-        batch: list[_Waiting[Asked, Answer]] = []
+    def _next_batch(self) -> list[_Waiting[Request, Result]]:
+        """Take requests off the queue up to the size limit; drop those that were cancelled."""
+        batch: list[_Waiting[Request, Result]] = []
         size = 0
-        while self._waiting and (not batch or size + self._waiting[0].asked.size <= _SIZE_MAX):
+        while self._waiting and (not batch or size + self._waiting[0].request.size <= _SIZE_MAX):
             waiting = self._waiting.popleft()
-            if not waiting.answer.done():
+            if not waiting.result.done():
                 batch.append(waiting)
-                size += waiting.asked.size
+                size += waiting.request.size
         return batch
 
-    async def _settle(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
+    async def _handle_batch(self, batch: Sequence[_Waiting[Request, Result]]) -> None:
         if not batch:
             return
         try:
             async with self._db.transaction() as tx:
-                answers = await self._take(tx, [waiting.asked for waiting in batch])
-        except Exception as e:  # noqa: BLE001 - told to whose fault it is
+                results = await self._handle(tx, [waiting.request for waiting in batch])
+        except Exception as e:  # noqa: BLE001 - raised again in `submit`
             await self._fail(batch, e)
             return
-        for waiting, answer in zip(batch, answers, strict=True):
-            if not waiting.answer.done():
-                waiting.answer.set_result(answer)
+        for waiting, result in zip(batch, results, strict=True):
+            if not waiting.result.done():
+                waiting.result.set_result(result)
 
-    async def _fail(self, batch: Sequence[_Waiting[Asked, Answer]], error: Exception) -> None:
+    async def _fail(self, batch: Sequence[_Waiting[Request, Result]], error: Exception) -> None:
         if len(batch) > 1 and not isinstance(error, Transient):
             middle = len(batch) // 2
-            await self._settle(batch[:middle])
-            await self._settle(batch[middle:])
+            await self._handle_batch(batch[:middle])
+            await self._handle_batch(batch[middle:])
             return
         for waiting in batch:
-            if not waiting.answer.done():
-                waiting.answer.set_exception(error)
+            if not waiting.result.done():
+                waiting.result.set_exception(error)

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 at intake's doors: structured, batched or binary over HTTP, either by Kafka."""
+"""CloudEvents 1.0: structured, batched or binary over HTTP; structured or binary from Kafka."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -13,34 +13,44 @@ from shared.events.cloudevents import STRUCTURED, Attributes, data_of, identity_
 from shared.events.codec import read_json
 from shared.platform.http_input import JSON, check_media_type, media_type_of
 
-__all__ = ["BATCHED", "STRUCTURED", "TOGETHER_MAX", "Batch", "Sent", "binary", "read", "structured"]
+__all__ = [
+    "BATCHED",
+    "BATCH_MAX",
+    "STRUCTURED",
+    "Batch",
+    "ReceivedEvent",
+    "binary",
+    "read",
+    "structured",
+]
 
-TOGETHER_MAX: Final = 100
+BATCH_MAX: Final = 100
 BATCHED: Final = "application/cloudevents-batch+json"
 _PREFIX: Final = "ce-"
 
 
-class Sent(NamedTuple):
-    """What an event brings, and the trace that it belongs to by its own word."""
+class ReceivedEvent(NamedTuple):
+    """The data of an event, and the trace that the event names."""
 
     content: Any
     traceparent: str | None
 
 
 class Batch(NamedTuple):
-    """Events that came together; in the place of one that is none stands why."""
+    """Events sent together; a `Poison` in the place of an invalid one."""
 
-    events: Sequence[Sent | Poison]
+    events: Sequence[ReceivedEvent | Poison]
 
 
-async def read(request: Request) -> Sent | Batch:
+async def read(request: Request) -> ReceivedEvent | Batch:
     """Read a request as CloudEvents in any mode.
 
-    Raises HTTPException: 400 for a body that is no JSON, or no CloudEvent; 415 for another media
-    type.
+    Raises:
+        HTTPException: 400 when the body is not JSON or not a CloudEvent; 415 for another media
+            type.
     """
     kind, _ = media_type_of(request.headers)
-    if kind or not _names_itself(request):
+    if kind or not _is_binary_mode(request):
         check_media_type(request.headers, STRUCTURED, BATCHED, JSON)
     try:
         if kind not in {STRUCTURED, BATCHED}:
@@ -50,43 +60,51 @@ async def read(request: Request) -> Sent | Batch:
             return structured(content)
     except Poison as e:
         raise HTTPException(HTTPStatus.BAD_REQUEST, e.detail) from e
-    if not isinstance(content, list) or len(content) > TOGETHER_MAX:
-        fault = f"a batch is an array of up to {TOGETHER_MAX} CloudEvents"
+    if not isinstance(content, list) or len(content) > BATCH_MAX:
+        fault = f"a batch is an array of up to {BATCH_MAX} CloudEvents"
         raise HTTPException(HTTPStatus.BAD_REQUEST, fault)
-    return Batch([_or_why(event) for event in content])
+    return Batch([_structured_or_fault(event) for event in content])
 
 
-def structured(event: Any) -> Sent:  # noqa: ANN401 - JSON is any
-    """Read an event that is one JSON object. Raises Poison."""
+def structured(event: Any) -> ReceivedEvent:  # noqa: ANN401 - JSON is any
+    """Read an event that is one JSON object.
+
+    Raises:
+        Poison: It is not a valid CloudEvent.
+    """
     if not isinstance(event, dict):
         raise Poison("bad_data", "a structured CloudEvent is a JSON object; send one")
     attributes = read_attributes(event)
     data = data_of(event)
-    return _sent(attributes, read_json(data) if isinstance(data, bytes) else data)
+    return _event_of(attributes, read_json(data) if isinstance(data, bytes) else data)
 
 
-def binary(headers: Mapping[str, str], body: bytes | None, prefix: str) -> Sent:
-    """Read an event whose attributes are headers, and whose data is the body. Raises Poison."""
-    return _sent(read_attributes(headers, prefix), read_json(body))
+def binary(headers: Mapping[str, str], body: bytes | None, prefix: str) -> ReceivedEvent:
+    """Read an event whose attributes are headers, and whose data is the body.
+
+    Raises:
+        Poison: An attribute is missing or invalid, or the body is not JSON.
+    """
+    return _event_of(read_attributes(headers, prefix), read_json(body))
 
 
-def _or_why(event: Any) -> Sent | Poison:  # noqa: ANN401 - JSON is any
+def _structured_or_fault(event: Any) -> ReceivedEvent | Poison:  # noqa: ANN401 - JSON is any
     try:
         return structured(event)
     except Poison as e:
         return e
 
 
-def _sent(attributes: Attributes, content: Any) -> Sent:  # noqa: ANN401 - JSON is any
-    """Give a fact that has no id of its own that of its event."""
+def _event_of(attributes: Attributes, content: Any) -> ReceivedEvent:  # noqa: ANN401 - JSON is any
+    """Make an event; a later fact without an id of its own gets the id of the event."""
     if isinstance(content, dict) and "type" in content and content.get("event_id") is None:
-        name = str(identity_of(attributes.source, attributes.id))
-        content = {**content, "event_id": name}
-    return Sent(content, attributes.traceparent)
+        event_id = str(identity_of(attributes.source, attributes.id))
+        content = {**content, "event_id": event_id}
+    return ReceivedEvent(content, attributes.traceparent)
 
 
-def _names_itself(request: Request) -> bool:
-    """Return whether it is in binary mode, in which the media type is that of data, or left out."""
+def _is_binary_mode(request: Request) -> bool:
+    """Return whether a request is in binary mode, where its media type is that of the data."""
     return f"{_PREFIX}specversion" in request.headers
 
 

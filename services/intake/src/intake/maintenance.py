@@ -1,4 +1,4 @@
-"""What intake does by itself: it judges held requests again, and forgets old answers."""
+"""Periodic work: decide held requests again, and delete old responses to Idempotency-Keys."""
 
 import asyncio
 from datetime import timedelta
@@ -11,40 +11,40 @@ from shared.platform import postgres
 from shared.platform.background import Background
 from shared.platform.postgres import Database
 
-__all__ = ["Keeper"]
+__all__ = ["Maintenance"]
 
-_LOOK_S: Final = 1.0
-_FORGET_S: Final = timedelta(hours=1).total_seconds()
+_INTERVAL_S: Final = 1.0
+_DELETE_RESPONSES_S: Final = timedelta(hours=1).total_seconds()
 
 
-class Keeper(Background):
-    """Looks once a second whether somebody has been held for long enough."""
+class Maintenance(Background):
+    """Decides pending requests, and rejects overdue ones, every second."""
 
     def __init__(self, db: Database, keys: NumberKeys) -> None:
-        super().__init__("keeper")
+        super().__init__("maintenance")
         self._db = db
         self._keys = keys
-        self._forgot_at = elapsed_s() - _FORGET_S
+        self._deleted_at = elapsed_s() - _DELETE_RESPONSES_S
 
     @override
     async def start(self) -> None:
-        """Read the model of languages, then start looking."""
+        """Load the model for language detection, then start."""
         await asyncio.to_thread(language.load)
         await super().start()
 
     @override
     async def _run(self) -> None:
         while not self._stop.is_set():
-            if not await self._look():
-                await wait_at_most(self._stop.wait(), _LOOK_S)
+            if not await self._run_due_work():
+                await wait_at_most(self._stop.wait(), _INTERVAL_S)
 
-    async def _look(self) -> bool:
-        """Do some of what is to be done; whether more may be left."""
+    async def _run_due_work(self) -> bool:
+        """Do a limited amount of due work; return whether more may be left."""
         async with self._db.transaction() as tx:
-            if elapsed_s(self._forgot_at) >= _FORGET_S:
-                await idempotency.forget_answers(tx)
-                self._forgot_at = elapsed_s()
+            if elapsed_s(self._deleted_at) >= _DELETE_RESPONSES_S:
+                await idempotency.delete_old_responses(tx)
+                self._deleted_at = elapsed_s()
             now = await postgres.now(tx)
-            if await service.judge_waiting(tx, now, self._keys):
+            if await service.decide_pending(tx, now, self._keys):
                 return True
-            return await service.reject_overdue(tx, now, self._keys) >= service.JUDGED_MAX
+            return await service.reject_overdue(tx, now, self._keys) >= service.DECIDED_MAX

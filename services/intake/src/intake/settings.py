@@ -17,12 +17,12 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="INTAKE_")
 
     number_secret: SecretStr = Field(min_length=32)
-    """The key of the digests that stand for telephone numbers outside intake. All processes of
-    intake have the same; after a change, numbers from before are not recognised."""
+    """The key of the digests that replace telephone numbers outside intake. All processes of
+    intake need the same key; after a change, earlier numbers are no longer recognised."""
     webhook_secrets_dir: Path | None = None
-    """A folder with one file for each secret of a webhook connection. Without it connections that
-    need a secret refuse what is sent."""
+    """A folder with one file for each secret of a webhook connection. Without it, webhooks that
+    need a secret are refused."""
     requests_max: int = Field(DEFAULT_LIMITS.requests_max, ge=1)
-    """How many HTTP requests are answered at once; those beyond are refused with 503."""
+    """How many HTTP requests are handled at once; any more are refused with 503."""
     body_s_max: float = Field(DEFAULT_LIMITS.body_s_max, gt=0)
-    """How many seconds a request's body may take to arrive; then it is refused with 408."""
+    """How many seconds a request's body may take to arrive; a slower one is refused with 408."""

@@ -1,1 +1,1 @@
-"""Tells people: mails and callback alerts, each once."""
+"""Sends notifications by mail: assignments, callbacks, warnings, breaches, misses, retractions."""

@@ -6,7 +6,7 @@ from shared.platform.process import command_line
 
 
 def main() -> None:
-    """Serve, or migrate."""
+    """Run the command line of the notifier."""
     command_line("notifier", Settings, assemble)
 
 

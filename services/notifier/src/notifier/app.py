@@ -1,4 +1,4 @@
-"""Notifier, put together: the consumer that plans, the sender, the relay."""
+"""The notifier's parts: the consumer that plans deliveries, the sender and the relay."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Final
 
 from notifier import handlers, store
 from notifier.sender import PENDING_AGE_S, Sender
-from notifier.service import take
+from notifier.service import plan_deliveries
 from notifier.settings import Settings
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database
@@ -15,14 +15,15 @@ from shared.platform.service import Service
 
 __all__ = ["assemble"]
 
-_PATIENCE_MS: Final = 50
+_LINGER_MS: Final = 50
+"""The consumer waits this long for more records after a small batch."""
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
-    """Wire the parts in the order in which they start."""
+    """Build the parts, in the order in which they start."""
     service = Service("notifier", settings, db)
     sender = Sender(db, settings)
-    handle = partial(take, wake=sender.wake)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, linger_ms=_PATIENCE_MS)
+    handle = partial(plan_deliveries, wake=sender.wake)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, linger_ms=_LINGER_MS)
     readings = [of_database(db, PENDING_AGE_S, store.pending_age_s)]
     return service.parts(consumer, None, sender, readings=readings)

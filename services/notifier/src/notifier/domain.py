@@ -1,4 +1,4 @@
-"""Who is told what of a fact, in which words, and what becomes of a delivery after a try."""
+"""Which event notifies whom, the text of each mail, and the state after each attempt."""
 
 import re
 from dataclasses import dataclass
@@ -26,25 +26,25 @@ from shared.events import (
 from shared.sla.promises import PromiseKind
 
 __all__ = [
-    "TELLABLE",
-    "TRIES_MAX",
+    "ATTEMPTS_MAX",
+    "NOTIFIABLE",
     "Deferred",
     "Delivery",
+    "DeliveryOutcome",
+    "DeliveryResult",
     "Mail",
-    "Outcome",
+    "Notifiable",
     "Refused",
     "Sent",
-    "Tellable",
-    "Verdict",
     "announcement_of",
-    "judge",
     "one_line",
     "plan",
     "render",
+    "result_of",
     "retry_after",
 ]
 
-type Tellable = (
+type Notifiable = (
     TicketAssigned
     | CallbackReminded
     | ClockWarned
@@ -52,9 +52,9 @@ type Tellable = (
     | PromiseMissed
     | PromiseRetracted
 )
-"""The facts that somebody is told of."""
+"""The events that cause a notification."""
 
-TELLABLE: Final[dict[str, type[Tellable]]] = {
+NOTIFIABLE: Final[dict[str, type[Notifiable]]] = {
     event.type: event
     for event in (
         TicketAssigned,
@@ -65,8 +65,8 @@ TELLABLE: Final[dict[str, type[Tellable]]] = {
         PromiseRetracted,
     )
 }
-TRIES_MAX: Final = 12
-"""With `retry_after` between them these tries span about 70 minutes."""
+ATTEMPTS_MAX: Final = 12
+"""With the waits of `retry_after` between them, the attempts span about 70 minutes."""
 _SPREAD: Final = 0.25
 _REASON_MAX: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -96,25 +96,25 @@ _ADDRESS: Final = re.compile(r"[^\s<>@:]+@[^\s<>@:]+")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One person to be told of one fact; ``specialist_id`` is None for the team."""
+    """One notification to one recipient; ``specialist_id`` is None for the team."""
 
     id: UUID
     alert: AlertKind
     specialist_id: str | None
-    fact: Tellable
+    fact: Notifiable
     traceparent: str | None
     planned_at: datetime
     attempts: int = 0
 
     @property
     def recipient(self) -> str:
-        """Name the recipient, never by address."""
+        """The recipient as events and logs name it: ``team`` or ``specialist:ID``."""
         return _recipient(self.specialist_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What a person reads. The subject alone is enough to act."""
+    """The subject and text of a mail; the subject alone is enough to act."""
 
     subject: str
     text: str
@@ -122,29 +122,29 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The mail server took it."""
+    """The mail server accepted the mail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It cannot be delivered, however often it is tried."""
+    """The mail cannot be delivered; another attempt would not help."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """It was not delivered now; it may be later."""
+    """The mail was not delivered; a later attempt may succeed."""
 
     reason: str
 
 
-type Outcome = Sent | Refused | Deferred
+type DeliveryOutcome = Sent | Refused | Deferred
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a delivery comes to after a try; ``retry_after`` counts while it is pending."""
+class DeliveryResult:
+    """The state of a delivery after an attempt; ``retry_after`` applies while it is pending."""
 
     delivery: Delivery
     state: Literal["sent", "failed", "pending"]
@@ -153,34 +153,35 @@ class Verdict:
     retry_after: timedelta = timedelta()
 
 
-def plan(envelope: Envelope[Event], holder: str | None, *, now: datetime) -> Delivery | None:
-    """Decide who is told of a fact, if anybody. ``holder`` is the specialist with the ticket."""
+def plan(envelope: Envelope[Event], assignee: str | None, *, now: datetime) -> Delivery | None:
+    """Plan the delivery that an event causes, or None.
+
+    ``assignee`` is the specialist who has the ticket, None while it is unassigned.
+    """
     alert: AlertKind
-    whom: str | None
+    specialist_id: str | None
     match envelope.event:
         case TicketAssigned() as fact:
-            alert, whom = (
-                "callback" if fact.channel == "phone" else "assignment",
-                fact.specialist_id,
-            )
+            alert = "callback" if fact.channel == "phone" else "assignment"
+            specialist_id = fact.specialist_id
         case CallbackReminded() as fact:
-            alert, whom = "callback", fact.specialist_id
+            alert, specialist_id = "callback", fact.specialist_id
         case ClockWarned() as fact:
-            alert, whom = "warning", holder
+            alert, specialist_id = "warning", assignee
         case PromiseBreached() as fact:
-            alert, whom = "breach", None
+            alert, specialist_id = "breach", None
         case PromiseMissed() as fact:
-            alert, whom = "miss", None
+            alert, specialist_id = "miss", None
         case PromiseRetracted() as fact:
-            alert, whom = "retraction", None
+            alert, specialist_id = "retraction", None
         case _:
             return None
-    return _delivery(envelope, fact, alert, whom, now)
+    return _delivery(envelope, fact, alert, specialist_id, now)
 
 
 def _delivery(
     envelope: Envelope[Event],
-    fact: Tellable,
+    fact: Notifiable,
     alert: AlertKind,
     specialist_id: str | None,
     now: datetime,
@@ -193,64 +194,67 @@ def _recipient(specialist_id: str | None) -> str:
     return "team" if specialist_id is None else f"specialist:{specialist_id}"
 
 
-def judge(delivery: Delivery, outcome: Outcome) -> Verdict:
-    """Decide what a delivery comes to after one more try."""
+def result_of(delivery: Delivery, outcome: DeliveryOutcome) -> DeliveryResult:
+    """Return the state of a delivery after one more attempt."""
     attempts = delivery.attempts + 1
     match outcome:
         case Sent():
-            return Verdict(delivery, "sent", attempts)
+            return DeliveryResult(delivery, "sent", attempts)
         case Refused(reason):
-            return Verdict(delivery, "failed", attempts, _told(reason))
-        case Deferred(reason) if attempts >= TRIES_MAX:
-            return Verdict(delivery, "failed", attempts, _told(f"gave up, last: {reason}"))
+            return DeliveryResult(delivery, "failed", attempts, _redacted(reason))
+        case Deferred(reason) if attempts >= ATTEMPTS_MAX:
+            return DeliveryResult(
+                delivery, "failed", attempts, _redacted(f"gave up, last: {reason}")
+            )
         case Deferred(reason):
             wait = retry_after(attempts, delivery.id)
-            return Verdict(delivery, "pending", attempts, _told(reason), wait)
+            return DeliveryResult(delivery, "pending", attempts, _redacted(reason), wait)
     assert_never(outcome)
 
 
 def retry_after(attempts: int, delivery_id: UUID) -> timedelta:
-    """Double the wait with every try, from 2 s; a quarter of it is spread by the delivery's id.
+    """Return the wait before the next attempt: 2 s, doubled each time, varied by up to 25 %.
 
-    Spread, so that what failed together does not come back together.
+    The variation depends on the delivery's id, so that deliveries that failed together are not
+    all retried together.
     """
     share = delivery_id.int % 1000 / 1000
     return timedelta(seconds=2**attempts * (1 - _SPREAD + 2 * _SPREAD * share))
 
 
-def announcement_of(verdict: Verdict) -> NotificationFact | None:
-    """Name the fact that a verdict gives rise to; None while the delivery is pending."""
-    delivery = verdict.delivery
-    told = {
+def announcement_of(result: DeliveryResult) -> NotificationFact | None:
+    """Return the event that announces a result; None while the delivery is pending."""
+    delivery = result.delivery
+    fields = {
         "ticket_id": delivery.fact.ticket_id,
         "delivery_id": delivery.id,
         "alert": delivery.alert,
         "recipient": delivery.recipient,
         "medium": "mail",
-        "attempts": verdict.attempts,
+        "attempts": result.attempts,
     }
-    match verdict.state:
+    match result.state:
         case "sent":
-            return NotificationSent.model_validate(told)
+            return NotificationSent.model_validate(fields)
         case "failed":
-            return NotificationFailed.model_validate({**told, "reason": verdict.reason})
+            return NotificationFailed.model_validate({**fields, "reason": result.reason})
         case "pending":
             return None
-    assert_never(verdict.state)
+    assert_never(result.state)
 
 
-def _told(reason: str) -> str:
-    """Keep a server's answer to one line; it may repeat an address, which is nobody's business."""
+def _redacted(reason: str) -> str:
+    """Shorten a mail server's reply to one line, and remove mail addresses from it."""
     return _ADDRESS.sub("(address)", one_line(reason))[:_REASON_MAX]
 
 
 def one_line(text: str) -> str:
-    """Put a space for every control character: none may end a header, or a line."""
+    """Replace control characters by spaces, so that none can end a header or a line."""
     return _CONTROL.sub(" ", text).strip()
 
 
 def render(delivery: Delivery, *, link: str) -> Mail:
-    """Write the mail: the fact first, the act second, the reason last."""
+    """Write the mail: first what happened, then what to do, then why it was sent."""
     fact, near = delivery.fact, delivery.planned_at
     match fact:
         case TicketAssigned():
@@ -259,7 +263,7 @@ def render(delivery: Delivery, *, link: str) -> Mail:
         case CallbackReminded():
             return _reminder(fact, link, near)
         case ClockWarned():
-            return _warning(fact, link, near, nobody=delivery.specialist_id is None)
+            return _warning(fact, link, near, is_unassigned=delivery.specialist_id is None)
         case PromiseBreached():
             return _breach(fact, link, near)
         case PromiseMissed():
@@ -309,7 +313,7 @@ def _assignment(fact: TicketAssigned, link: str, near: datetime) -> Mail:
 
 
 def _when(fact: TicketAssigned, near: datetime) -> str:
-    """Say when it is due, or why nothing is."""
+    """Write when the promise is due, or why nothing is due."""
     if fact.due_at is not None:
         return due_phrase(fact.due_at, near)
     return "no due time is promised" if fact.promise is None else "paused: nothing is due now"
@@ -323,15 +327,16 @@ def _why_you(fact: TicketAssigned) -> str:
     return f"Why you: you take {fact.channel} in {language} and had room. {waited}"
 
 
-def _warning(fact: ClockWarned, link: str, near: datetime, *, nobody: bool) -> Mail:
+def _warning(fact: ClockWarned, link: str, near: datetime, *, is_unassigned: bool) -> Mail:
     account, what, due = one_line(fact.account_id), _what(fact), due_phrase(fact.due_at, near)
     is_due = due if due.startswith("was") else f"is {due}"
+    unassigned = ", nobody has it" if is_unassigned else ""
     return _mail(
-        f"{fact.percent} % used{', nobody has it' if nobody else ''} · {what} · {account} · {due}",
+        f"{fact.percent} % used{unassigned} · {what} · {account} · {due}",
         f"{fact.percent} % of the time is used: {_promised(fact)} for {account} ({what}) {is_due},"
         f" and {_OWED[fact.kind]}.",
-        f"{'Find somebody for it' if nobody else 'Answer'}: {link}",
-        f"Why you: {'no specialist has the ticket' if nobody else 'the ticket is yours'}.",
+        f"{'Find somebody for it' if is_unassigned else 'Answer'}: {link}",
+        f"Why you: {'no specialist has the ticket' if is_unassigned else 'the ticket is yours'}.",
     )
 
 

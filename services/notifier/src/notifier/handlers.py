@@ -1,4 +1,4 @@
-"""The topics that notifier reads and writes, and which of their records it takes."""
+"""The topics that the notifier reads and writes, and the decoding of their records."""
 
 from typing import Final
 
@@ -28,7 +28,11 @@ EMITS: Final = (NotificationFact.topic,)
 
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
-    """Read a fact; what proves silence each second is for nobody's eyes. Raises Poison."""
+    """Decode a record; skip events that neither cause a mail nor change one.
+
+    Raises:
+        Poison: The record cannot be read.
+    """
     found = skip_redundant_start(record) or read(record)
     if isinstance(found, Envelope) and _is_unread(found.event):
         return Skipped(found.event.type, is_known=True)
@@ -36,7 +40,7 @@ def decode(record: Record) -> Envelope[Event] | Skipped:
 
 
 def _is_unread(event: Event) -> bool:
-    """Tell of clocks what is neither mailed nor moves what a mail says."""
+    """Return whether an event causes no mail and changes no due time that a mail names."""
     if isinstance(event, ClockFact) and not isinstance(event, ClockWarned | BreachFact):
         return not changes_due_time(event)
     return isinstance(event, WatermarkAdvanced)

@@ -1,4 +1,4 @@
-"""A delivery as a message of RFC 5322, the same at every try."""
+"""Composes the mail of a delivery (RFC 5322); every attempt sends the same bytes."""
 
 from dataclasses import dataclass
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
@@ -13,11 +13,11 @@ from notifier import domain
 from notifier.domain import Delivery, one_line
 from shared.basics.tracing import headers_of_context
 
-__all__ = ["Letter", "Letterhead"]
+__all__ = ["Message", "MessageComposer"]
 
 
 class _Header(BaseHeader):
-    """Is folded once for servers that take UTF-8 in headers, and once for those that do not."""
+    """A header that caches its folded text: one with UTF-8 and one without."""
 
     @override
     def init(self, name: str, **parsed: Any) -> None:
@@ -33,7 +33,7 @@ class _Header(BaseHeader):
 
 
 class _Headers(HeaderRegistry):
-    """Remembers: most of the work of a mail is its headers, and most are as in the last."""
+    """A registry that caches parsed headers: parsing them is most of the work of a mail."""
 
     def __init__(self) -> None:
         super().__init__(base_class=_Header)
@@ -53,8 +53,8 @@ _POLICY: Final = SMTP.clone(header_factory=_Headers())
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A delivery with whom it goes to."""
+class Message:
+    """A delivery with its recipient's name and address."""
 
     delivery: Delivery
     name: str
@@ -62,51 +62,57 @@ class Letter:
 
     @property
     def recipient(self) -> str:
-        """The address as any mail server takes it: the domain in ASCII, as DNS has it.
+        """The address with its domain in ASCII (IDNA), which every mail server accepts.
 
-        A local part beyond ASCII stays, and asks for a server with SMTPUTF8. Raises ValueError when
-        there is no such domain.
+        A local part with non-ASCII characters is kept; the mail server then needs SMTPUTF8.
+
+        Raises:
+            ValueError: The domain is not a valid domain name.
         """
         local_part, _, host = self.address.rpartition("@")
         return f"{local_part}@{host if host.isascii() else idna.encode(host, uts46=True).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
-    """Who writes, and where tickets are looked at: ``ticket_url`` holds ``{ticket_id}``."""
+class MessageComposer:
+    """Composes mails from one sender. ``ticket_url`` links to a ticket by ``{ticket_id}``."""
 
     mail_from: str
     ticket_url: str
 
     @property
     def host(self) -> str:
-        """The right-hand side of our message ids, and the name we greet the mail server with."""
+        """The domain of the sender: used in message ids, and in the SMTP greeting (EHLO)."""
         return self.mail_from.rpartition("@")[2]
 
-    def write(self, letter: Letter) -> EmailMessage:
-        """Compose the message. Raises ValueError when no mail can bear the address.
+    def compose(self, message: Message) -> EmailMessage:
+        """Compose a mail.
 
-        The message id is the delivery's: a mail that comes twice is seen to be the same. All
-        mails of a ticket refer to one id that none of them has, so readers show them together.
+        The Message-ID is derived from the delivery, so mail readers recognise a mail that was
+        sent twice. All mails of a ticket reference one id, so mail readers show them as one
+        thread.
+
+        Raises:
+            ValueError: The address cannot be written into a mail header.
         """
-        delivery = letter.delivery
+        delivery = message.delivery
         ticket_id = delivery.fact.ticket_id
         mail = domain.render(delivery, link=self.ticket_url.replace("{ticket_id}", str(ticket_id)))
         thread = f"<{ticket_id.hex}.ticket@{self.host}>"
-        message = EmailMessage(policy=_POLICY)
-        message["From"] = _address("Premium Support", self.mail_from)
-        message["To"] = _address(letter.name, letter.recipient)
-        message["Subject"] = one_line(mail.subject)
-        message["Date"] = delivery.planned_at
-        message["Message-ID"] = f"<{delivery.id.hex}@{self.host}>"
-        message["In-Reply-To"] = thread
-        message["References"] = thread
-        message["Auto-Submitted"] = "auto-generated"
-        message["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # what Exchange listens to
+        email = EmailMessage(policy=_POLICY)
+        email["From"] = _address("Premium Support", self.mail_from)
+        email["To"] = _address(message.name, message.recipient)
+        email["Subject"] = one_line(mail.subject)
+        email["Date"] = delivery.planned_at
+        email["Message-ID"] = f"<{delivery.id.hex}@{self.host}>"
+        email["In-Reply-To"] = thread
+        email["References"] = thread
+        email["Auto-Submitted"] = "auto-generated"
+        email["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # the same for Exchange
         for name, value in headers_of_context(delivery.traceparent):
-            message[name] = value
-        message.set_content(mail.text)
-        return message
+            email[name] = value
+        email.set_content(mail.text)
+        return email
 
 
 def _address(name: str, address: str) -> str:

@@ -1,8 +1,8 @@
-"""The sender: what is planned and due goes to the mail server, and what became of it is told.
+"""Sends due deliveries by mail, and publishes the result of each.
 
-A batch is one transaction around the conversation: claimed rows stay locked while it lasts, and
-their new state is saved with the facts that announce it. A crash in between sends again, with
-the same message ids: SMTP is at least once.
+A batch is one transaction around the SMTP session: the claimed rows stay locked meanwhile, and
+their new states are saved together with the events that announce them. After a crash in between,
+the mails are sent again with the same Message-ID: delivery is at least once.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from notifier import domain, store
-from notifier.domain import Deferred, Outcome, Refused, Verdict
-from notifier.mail import Letter
+from notifier.domain import Deferred, DeliveryOutcome, DeliveryResult, Refused
+from notifier.mail import Message
 from notifier.settings import Settings
 from notifier.smtp import MailServer
 from notifier.store import Due
@@ -33,13 +33,13 @@ __all__ = ["PENDING_AGE_S", "Sender"]
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 200
 _POLL_S: Final = 0.25
-_AWAY_S: Final = 0.5
+_RETRY_S: Final = 0.5
 _TEAM: Final = "Premium Support team"
-_NO_CALL: Final = Refused("the customer was spoken to, or somebody else has the ticket")
-_NOT_DUE: Final = Refused("nothing is due any more: the ticket waits, or is closed")
+_NO_CALL: Final = Refused("the customer was reached, or the specialist no longer has the ticket")
+_NOT_DUE: Final = Refused("nothing is due any more: the ticket is paused or closed")
 _NO_ADDRESS: Final = Deferred("the roster has no such specialist; list them on specialists.v1")
 
-DELIVERIES: Final = Counter("premium_deliveries", "Tries to tell somebody", ["alert", "state"])
+DELIVERIES: Final = Counter("premium_deliveries", "Attempts to deliver", ["alert", "state"])
 PENDING_AGE_S: Final = Gauge(
     "premium_delivery_age_seconds",
     "Age of the oldest delivery that is not settled yet, in business time",
@@ -47,9 +47,9 @@ PENDING_AGE_S: Final = Gauge(
 
 
 class Sender(Background):
-    """Sends as long as something is due; else waits to be woken, and looks now and then.
+    """Sends while deliveries are due; otherwise waits for `wake`, and polls every 250 ms.
 
-    Other instances plan deliveries too, and tries that failed fall due again.
+    It polls because other instances plan deliveries, too, and failed attempts become due again.
     """
 
     def __init__(self, db: Database, settings: Settings) -> None:
@@ -60,28 +60,28 @@ class Sender(Background):
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Look for deliveries at once."""
+        """Look for due deliveries at once."""
         self._woken.set()
 
     @override
     async def stop(self) -> None:
-        """Finish the batch in hand, as far as the mail server is quick about it."""
+        """Stop after the current batch, which may take 2 s more."""
         self._stop.set()
         self._woken.set()
-        self._server.hurry()
+        self._server.shorten_timeout()
         await super().stop()
         await self._server.close()
 
     async def send_due(self) -> int:
-        """Try a batch of what is due, the longest due first; the number claimed comes back."""
+        """Try to send a batch of due deliveries, earliest first; return how many were claimed."""
         async with self._db.transaction() as tx:
             due = await store.due_deliveries(tx, limit=_BATCH_MAX)
             if not due:
                 return 0
-            verdicts = _judge(due, await self._send(due))
-            now = await store.settle(tx, verdicts)
-            await outbox.add(tx, _announcements(verdicts, now))
-        _report(verdicts)
+            results = _results_of(due, await self._send(due))
+            now = await store.settle(tx, results)
+            await outbox.add(tx, _announcements(results, now))
+        _report(results)
         return len(due)
 
     @override
@@ -93,65 +93,65 @@ class Sender(Background):
                     await wait_at_most(self._woken.wait(), _POLL_S)
             except Transient as e:
                 _LOG.warning("sender_waits", reason=str(e))
-                await wait_at_most(self._stop.wait(), _AWAY_S)
+                await wait_at_most(self._stop.wait(), _RETRY_S)
 
-    async def _send(self, due: Sequence[Due]) -> dict[UUID, Outcome]:
-        letters: list[Letter] = []
-        unsent: dict[UUID, Outcome] = {}
+    async def _send(self, due: Sequence[Due]) -> dict[UUID, DeliveryOutcome]:
+        messages: list[Message] = []
+        unsent: dict[UUID, DeliveryOutcome] = {}
         for one in due:
-            if not one.stands:
+            if not one.still_assigned:
                 unsent[one.delivery.id] = _NO_CALL
-            elif not one.is_due:
+            elif not one.still_due:
                 unsent[one.delivery.id] = _NOT_DUE
-            elif (letter := self._letter(one)) is not None:
-                letters.append(letter)
+            elif (message := self._message(one)) is not None:
+                messages.append(message)
             else:
                 unsent[one.delivery.id] = _NO_ADDRESS
-        return {**unsent, **await self._server.send(letters)}
+        return {**unsent, **await self._server.send(messages)}
 
-    def _letter(self, due: Due) -> Letter | None:
+    def _message(self, due: Due) -> Message | None:
         if due.delivery.specialist_id is None:
-            return Letter(due.delivery, _TEAM, self._team_mail)
-        return None if due.mail is None else Letter(due.delivery, due.name or "", due.mail)
+            return Message(due.delivery, _TEAM, self._team_mail)
+        return None if due.mail is None else Message(due.delivery, due.name or "", due.mail)
 
 
-def _judge(due: Sequence[Due], outcomes: dict[UUID, Outcome]) -> list[Verdict]:
-    """Judge what was tried; the rest stays due as it is."""
+def _results_of(due: Sequence[Due], outcomes: dict[UUID, DeliveryOutcome]) -> list[DeliveryResult]:
+    """Return the results of the attempts; deliveries that were not tried stay due."""
     return [
-        domain.judge(one.delivery, outcome)
+        domain.result_of(one.delivery, outcome)
         for one in due
         if (outcome := outcomes.get(one.delivery.id)) is not None
     ]
 
 
-def _announcements(verdicts: Sequence[Verdict], now: datetime) -> list[Envelope[Event]]:
+def _announcements(results: Sequence[DeliveryResult], now: datetime) -> list[Envelope[Event]]:
     return [
         Envelope.caused_by(
-            verdict.delivery.id,
+            result.delivery.id,
             fact,
             source="notifier",
             time=now,
-            traceparent=verdict.delivery.traceparent,
+            traceparent=result.delivery.traceparent,
         )
-        for verdict in verdicts
-        if (fact := domain.announcement_of(verdict)) is not None
+        for result in results
+        if (fact := domain.announcement_of(result)) is not None
     ]
 
 
-def _report(verdicts: Sequence[Verdict]) -> None:
-    """Log what became of each delivery, and count it; those that wait, once a batch."""
-    for verdict in verdicts:
-        DELIVERIES.labels(verdict.delivery.alert, verdict.state).inc()
-        if verdict.state != "pending":
+def _report(results: Sequence[DeliveryResult]) -> None:
+    """Count and log each result; log those that are still pending in one line a batch."""
+    for result in results:
+        DELIVERIES.labels(result.delivery.alert, result.state).inc()
+        if result.state != "pending":
             _LOG.info(
-                f"delivery_{verdict.state}",
-                alert=verdict.delivery.alert,
-                recipient=verdict.delivery.recipient,
-                reason=verdict.reason,
-                attempts=verdict.attempts,
-                ticket_id=str(verdict.delivery.fact.ticket_id),
-                delivery_id=str(verdict.delivery.id),
-                trace_id=trace_id_of(verdict.delivery.traceparent),
+                f"delivery_{result.state}",
+                alert=result.delivery.alert,
+                recipient=result.delivery.recipient,
+                reason=result.reason,
+                attempts=result.attempts,
+                ticket_id=str(result.delivery.fact.ticket_id),
+                delivery_id=str(result.delivery.id),
+                trace_id=trace_id_of(result.delivery.traceparent),
             )
-    if waiting := [v for v in verdicts if v.state == "pending"]:
+    if waiting := [v for v in results if v.state == "pending"]:
         _LOG.warning("deliveries_wait", deliveries=len(waiting), reason=waiting[0].reason)

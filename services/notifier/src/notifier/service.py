@@ -1,4 +1,4 @@
-"""Facts worth telling become deliveries; the roster and who has what are kept for that."""
+"""Plans deliveries from events, and saves the roster, assignments and due times for them."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -24,26 +24,29 @@ from shared.platform.postgres import Tx
 from shared.sla.promises import PromiseKind
 from shared.tickets.due import changes_due_time, update_clock
 
-__all__ = ["take"]
+__all__ = ["plan_deliveries"]
 
 
-async def take(
+async def plan_deliveries(
     tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime, *, wake: Callable[[], None]
 ) -> None:
-    """Keep what is known of people, then plan what they are told; ``wake`` starts the sending."""
+    """Save what deliveries depend on, then plan a delivery for each event that needs one.
+
+    ``wake`` starts the sender; it is called after the commit.
+    """
     if listings := _listings(envelopes):
         await store.save_specialists(tx, listings)
-    if holders := _holders(envelopes):
-        await store.save_holders(tx, holders)
-    if rides := _rides(envelopes):
-        await store.save_rides(tx, rides)
-    if moved := _moved(envelopes):
-        await store.save_moved(tx, moved, now)
+    if assignees := _assignees(envelopes):
+        await store.save_assignees(tx, assignees)
+    if joins := _callback_joins(envelopes):
+        await store.save_callback_joins(tx, joins)
+    if due_times := _new_due_times(envelopes):
+        await store.save_new_due_times(tx, due_times, now)
     warned = [
         (e.id, e.event.ticket_id, e.time) for e in envelopes if isinstance(e.event, ClockWarned)
     ]
-    holder = await store.holders(tx, warned) if warned else {}
-    planned = [d for e in envelopes if (d := domain.plan(e, holder.get(e.id), now=now))]
+    current = await store.assignees(tx, warned) if warned else {}
+    planned = [d for e in envelopes if (d := domain.plan(e, current.get(e.id), now=now))]
     if planned:
         await store.add_deliveries(tx, planned)
         tx.after_commit.add(wake)
@@ -63,10 +66,10 @@ def _listings(envelopes: Sequence[Envelope[Event]]) -> dict[str, Listing]:
     return latest
 
 
-def _moved(
+def _new_due_times(
     envelopes: Sequence[Envelope[Event]],
 ) -> dict[tuple[UUID, PromiseKind], datetime | None]:
-    """Say when promises are due now; of two records of a clock the one read last counts."""
+    """Return the new due times of promises; the last record of a clock in the batch counts."""
     return {
         (e.event.ticket_id, e.event.kind): update_clock(None, e.event, e.time).due_at
         for e in envelopes
@@ -74,7 +77,7 @@ def _moved(
     }
 
 
-def _rides(envelopes: Sequence[Envelope[Event]]) -> list[tuple[UUID, datetime, UUID]]:
+def _callback_joins(envelopes: Sequence[Envelope[Event]]) -> list[tuple[UUID, datetime, UUID]]:
     return [
         (e.event.ticket_id, e.time, e.event.joined)
         for e in envelopes
@@ -82,8 +85,11 @@ def _rides(envelopes: Sequence[Envelope[Event]]) -> list[tuple[UUID, datetime, U
     ]
 
 
-def _holders(envelopes: Sequence[Envelope[Event]]) -> dict[tuple[UUID, datetime], str | None]:
-    """Say who has a ticket from when on; of two facts of one instant, the later told counts."""
+def _assignees(envelopes: Sequence[Envelope[Event]]) -> dict[tuple[UUID, datetime], str | None]:
+    """Return who has a ticket since when; None while it is unassigned.
+
+    Of two events with the same time, the later record counts.
+    """
     found: dict[tuple[UUID, datetime], str | None] = {}
     for envelope in envelopes:
         match envelope.event:

@@ -25,7 +25,7 @@ class Settings(ServiceSettings):
     smtp_port: int = Field(ge=1, le=65535)
     """The mail server's TCP port."""
     smtp_security: Security = "starttls"
-    """How the connection is encrypted: a server that does not offer it gets no mail."""
+    """How the connection is encrypted. No mail is sent to a server that does not offer it."""
     smtp_username: str | None = None
     """The user for the mail server. Set user and password, or neither."""
     smtp_password: SecretStr | None = None
@@ -33,7 +33,7 @@ class Settings(ServiceSettings):
     mail_from: MailAddress
     """The sender's address of every mail."""
     team_mail: MailAddress
-    """The team's address: it gets the mails that go to no single specialist."""
+    """The team's address: it receives the mails that are not for one specialist."""
     ticket_url: str = Field(pattern=r"^https?://[^\s]*\{ticket_id\}[^\s]*$")
     """The link to a ticket in mails, such as `https://router.example/inbox?ticket={ticket_id}`;
     the ticket's id replaces `{ticket_id}`."""

@@ -1,4 +1,4 @@
-"""The mail server: a few conversations that are kept open, and what its answers mean."""
+"""The SMTP client: a few open connections, and how the mail server's replies are read."""
 
 import asyncio
 import ssl
@@ -11,28 +11,28 @@ from uuid import UUID
 import aiosmtplib
 import structlog
 
-from notifier.domain import Deferred, Outcome, Refused, Sent
-from notifier.mail import Letter, Letterhead
+from notifier.domain import Deferred, DeliveryOutcome, Refused, Sent
+from notifier.mail import Message, MessageComposer
 from notifier.settings import Settings
 
 __all__ = ["MailServer"]
 
 _LOG = structlog.get_logger()
-_CONVERSATIONS: Final = 4
+_CONNECTIONS_MAX: Final = 4
 _MAIL_S_MAX: Final = 10
 _BATCH_S_MAX: Final = 25
-"""Well under the 60 s for which PostgreSQL lets a transaction wait for us."""
+"""Well under the 60 s after which PostgreSQL ends an idle transaction."""
 _GRACE_S: Final = 2
-_FAREWELL_S: Final = 0.5
-_FOR_GOOD: Final = range(500, 600)
+_QUIT_S: Final = 0.5
+_PERMANENT: Final = range(500, 600)
 _SHUTTING_DOWN: Final = 421
 
 
 class MailServer:
-    """Sends batches of letters. Without the security that is set, nothing is sent."""
+    """Sends batches of messages; sends nothing when the configured encryption is unavailable."""
 
     def __init__(self, settings: Settings) -> None:
-        self._letterhead = Letterhead(settings.mail_from, settings.ticket_url)
+        self._composer = MessageComposer(settings.mail_from, settings.ticket_url)
         context = None if settings.smtp_security == "none" else ssl.create_default_context()
         password = settings.smtp_password
         self._clients = [
@@ -44,18 +44,22 @@ class MailServer:
                 tls_context=context,
                 username=settings.smtp_username,
                 password=password.get_secret_value() if password else None,
-                local_hostname=self._letterhead.host,
+                local_hostname=self._composer.host,
                 timeout=_MAIL_S_MAX,
             )
-            for _ in range(_CONVERSATIONS)
+            for _ in range(_CONNECTIONS_MAX)
         ]
         self._limit_s = _BATCH_S_MAX
         self._limit: asyncio.Timeout | None = None
 
-    async def send(self, letters: Sequence[Letter]) -> dict[UUID, Outcome]:
-        """Send letters, a few at once; those that time ran out for are not in the answer."""
-        outcomes: dict[UUID, Outcome] = {}
-        waiting = deque(letters)
+    async def send(self, messages: Sequence[Message]) -> dict[UUID, DeliveryOutcome]:
+        """Send messages, a few at once.
+
+        Returns the outcome of each delivery by its id, except of those that were not tried before
+        the time limit.
+        """
+        outcomes: dict[UUID, DeliveryOutcome] = {}
+        waiting = deque(messages)
         connected_first = sorted(self._clients, key=lambda client: not client.is_connected)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limit_s) as self._limit:
@@ -65,52 +69,58 @@ class MailServer:
         self._limit = None
         return outcomes
 
-    def hurry(self) -> None:
-        """Give the batch in hand two more seconds."""
+    def shorten_timeout(self) -> None:
+        """End the current batch within 2 s, for a stop."""
         self._limit_s = _GRACE_S
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time() + _GRACE_S)
 
     async def close(self) -> None:
-        """Take leave of the server."""
+        """End all connections with QUIT."""
         for client in self._clients:
             with suppress(aiosmtplib.SMTPException, OSError):
                 if client.is_connected:
-                    await client.quit(timeout=_FAREWELL_S)
+                    await client.quit(timeout=_QUIT_S)
             client.close()
 
     async def _work(
-        self, client: aiosmtplib.SMTP, waiting: deque[Letter], outcomes: dict[UUID, Outcome]
+        self,
+        client: aiosmtplib.SMTP,
+        waiting: deque[Message],
+        outcomes: dict[UUID, DeliveryOutcome],
     ) -> Deferred | None:
-        """Send until nothing waits. Who cannot connect says why, and leaves it to the others."""
+        """Send messages until none waits.
+
+        Returns the fault when the client cannot connect; other clients then send the rest.
+        """
         while waiting:
             if not client.is_connected and (fault := await _connect(client)) is not None:
                 return fault
             if waiting:
-                letter = waiting.popleft()
-                outcomes[letter.delivery.id] = await self._send(client, letter)
+                message = waiting.popleft()
+                outcomes[message.delivery.id] = await self._send(client, message)
         return None
 
-    async def _send(self, client: aiosmtplib.SMTP, letter: Letter) -> Outcome:
-        """Send one letter; a conversation that went wrong is ended, the next begins anew."""
+    async def _send(self, client: aiosmtplib.SMTP, message: Message) -> DeliveryOutcome:
+        """Send one message; close the connection after a protocol error."""
         try:
             async with asyncio.timeout(_MAIL_S_MAX):
-                message = self._letterhead.write(letter)
-                await client.send_message(message, recipients=[letter.recipient])
+                email = self._composer.compose(message)
+                await client.send_message(email, recipients=[message.recipient])
         except aiosmtplib.SMTPRecipientsRefused as e:
-            return _answered(client, e.recipients[0])
+            return _outcome_of_reply(client, e.recipients[0])
         except aiosmtplib.SMTPDataError as e:
-            return _answered(client, e)
+            return _outcome_of_reply(client, e)
         except (aiosmtplib.SMTPNotSupported, ValueError) as e:
-            return Refused(f"no mail can bear the address: {e}")
+            return Refused(f"the address cannot be used in a mail: {e}")
         except (aiosmtplib.SMTPException, OSError) as e:
             client.close()
             return _deferred(e)
         except asyncio.CancelledError:
             client.close()
             raise
-        except Exception as e:  # noqa: BLE001 - one letter must not stop the others
-            _LOG.exception("letter_not_written", delivery_id=str(letter.delivery.id))
+        except Exception as e:  # noqa: BLE001 - one message must not stop the others
+            _LOG.exception("message_not_sent", delivery_id=str(message.delivery.id))
             client.close()
             return _deferred(e)
         return Sent()
@@ -129,9 +139,11 @@ def _deferred(error: Exception) -> Deferred:
     return Deferred(f"{type(error).__name__}: {error}")
 
 
-def _answered(client: aiosmtplib.SMTP, error: aiosmtplib.SMTPResponseException) -> Outcome:
-    """Judge an answer about this recipient or mail; one about us is never for good."""
+def _outcome_of_reply(
+    client: aiosmtplib.SMTP, error: aiosmtplib.SMTPResponseException
+) -> DeliveryOutcome:
+    """Read a reply about this recipient or mail: 5xx is permanent, any other may pass."""
     if error.code == _SHUTTING_DOWN:
         client.close()
     reason = f"{error.code} {error.message}"
-    return Refused(reason) if error.code in _FOR_GOOD else Deferred(reason)
+    return Refused(reason) if error.code in _PERMANENT else Deferred(reason)

@@ -1,4 +1,4 @@
-"""Every SQL statement of notifier."""
+"""Every SQL statement of the notifier."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from notifier.domain import TELLABLE, Delivery, Verdict
+from notifier.domain import NOTIFIABLE, Delivery, DeliveryResult
 from shared.events import TicketAssigned
 from shared.platform.postgres import Tx
 from shared.sla.promises import PromiseKind
@@ -15,12 +15,12 @@ __all__ = [
     "Due",
     "Listing",
     "add_deliveries",
+    "assignees",
     "due_deliveries",
-    "holders",
     "pending_age_s",
-    "save_holders",
-    "save_moved",
-    "save_rides",
+    "save_assignees",
+    "save_callback_joins",
+    "save_new_due_times",
     "save_specialists",
     "settle",
 ]
@@ -32,12 +32,12 @@ SAVE_SPECIALISTS: Final = """
     SET name = excluded.name, mail = excluded.mail, listed_at = excluded.listed_at
     WHERE specialist.listed_at <= excluded.listed_at
 """
-SAVE_HOLDERS: Final = """
+SAVE_ASSIGNEES: Final = """
     INSERT INTO assignment (ticket_id, since, specialist_id)
     SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[])
     ON CONFLICT (ticket_id, since) DO UPDATE SET specialist_id = excluded.specialist_id
 """
-HOLDERS: Final = """
+ASSIGNEES: Final = """
     SELECT fact_id, coalesce((
         SELECT specialist_id FROM assignment
         WHERE assignment.ticket_id = warned.ticket_id AND since < at
@@ -51,10 +51,10 @@ HOLDERS: Final = """
     )) AS specialist_id
     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS warned (fact_id, ticket_id, at)
 """
-SAVE_RIDE: Final = """
+SAVE_CALLBACK_JOIN: Final = """
     INSERT INTO ride (ticket_id, since, joined) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
-SAVE_MOVED: Final = """
+SAVE_NEW_DUE_TIMES: Final = """
     INSERT INTO moved (ticket_id, promise, due_at, moved_at)
     SELECT ticket_id, promise, due_at, $4
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS new (ticket_id, promise, due_at)
@@ -75,7 +75,7 @@ DUE: Final = """
            m.ticket_id IS NOT NULL AS is_moved, m.due_at AS moved_to,
            d.alert <> 'callback' OR d.specialist_id = (
                SELECT specialist_id FROM assignment AS a WHERE a.ticket_id = d.ticket_id
-               ORDER BY since DESC LIMIT 1) IS TRUE AS stands
+               ORDER BY since DESC LIMIT 1) IS TRUE AS still_assigned
     FROM delivery d LEFT JOIN specialist s USING (specialist_id)
     LEFT JOIN moved AS m ON d.alert IN ('assignment', 'callback', 'warning')
         AND m.ticket_id = d.ticket_id AND m.moved_at >= d.planned_at
@@ -102,7 +102,7 @@ SETTLE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A specialist as of an instant; without name and mail, one who left."""
+    """A specialist's entry on the roster; without name and mail after removal."""
 
     name: str | None
     mail: str | None
@@ -111,21 +111,21 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A claimed delivery, with the specialist's name and mail if they are known.
+    """A claimed delivery, with the specialist's name and mail address if they are known.
 
-    It ``stands`` unless it asks somebody to call who does not have the ticket any more. It
-    ``is_due`` unless it says so of what is paused by now.
+    ``still_assigned`` is False for a callback alert whose recipient no longer has the ticket.
+    ``still_due`` is False for a warning or callback about a promise that is paused or ended.
     """
 
     delivery: Delivery
     name: str | None
     mail: str | None
-    stands: bool
-    is_due: bool = True
+    still_assigned: bool
+    still_due: bool = True
 
 
 async def save_specialists(tx: Tx, listings: Mapping[str, Listing]) -> None:
-    """Keep the roster; what is older than what is kept changes nothing."""
+    """Save roster entries; an entry older than the saved one changes nothing."""
     ids = sorted(listings)
     await tx.execute(
         SAVE_SPECIALISTS,
@@ -136,28 +136,28 @@ async def save_specialists(tx: Tx, listings: Mapping[str, Listing]) -> None:
     )
 
 
-async def save_holders(tx: Tx, holders: Mapping[tuple[UUID, datetime], str | None]) -> None:
-    """Keep who has a ticket since an instant; None: nobody."""
-    keys = sorted(holders)
+async def save_assignees(tx: Tx, assignees: Mapping[tuple[UUID, datetime], str | None]) -> None:
+    """Save which specialist has a ticket since when; None while it is unassigned."""
+    keys = sorted(assignees)
     await tx.execute(
-        SAVE_HOLDERS,
+        SAVE_ASSIGNEES,
         [ticket_id for ticket_id, _ in keys],
         [since for _, since in keys],
-        [holders[key] for key in keys],
+        [assignees[key] for key in keys],
     )
 
 
-async def save_rides(tx: Tx, rides: Sequence[tuple[UUID, datetime, UUID]]) -> None:
-    """Keep which ticket waits, since an instant, for the call of which."""
-    await tx.executemany(SAVE_RIDE, rides)
+async def save_callback_joins(tx: Tx, joins: Sequence[tuple[UUID, datetime, UUID]]) -> None:
+    """Save which ticket shares the call of which other ticket, and since when."""
+    await tx.executemany(SAVE_CALLBACK_JOIN, joins)
 
 
-async def save_moved(
+async def save_new_due_times(
     tx: Tx, moved: Mapping[tuple[UUID, PromiseKind], datetime | None], now: datetime
 ) -> None:
-    """Keep when promises are due that are due otherwise than was said when they were accepted."""
+    """Save the due times of promises that changed after acceptance; None while nothing is due."""
     await tx.execute(
-        SAVE_MOVED,
+        SAVE_NEW_DUE_TIMES,
         [ticket_id for ticket_id, _ in moved],
         [kind for _, kind in moved],
         [*moved.values()],
@@ -165,24 +165,24 @@ async def save_moved(
     )
 
 
-async def holders(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[UUID, str | None]:
-    """Read who had the ticket just before a fact; a fact is its id, its ticket and its time.
+async def assignees(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[UUID, str | None]:
+    """Return the specialist who had the ticket just before each fact: (id, ticket, time).
 
-    Of one that waits for the call of another: who had that one. Not at that very instant: of two
-    facts of one instant, neither comes surely first.
+    For a ticket that shares another ticket's call, it is the specialist of that other ticket. An
+    assignment at the very time of the fact does not count, because their order is unknown.
     """
-    rows = await tx.fetch(HOLDERS, *map(list, zip(*facts, strict=True)))
+    rows = await tx.fetch(ASSIGNEES, *map(list, zip(*facts, strict=True)))
     return {row["fact_id"]: row["specialist_id"] for row in rows}
 
 
 async def pending_age_s(tx: Tx) -> float:
-    """Measure how long the oldest unsettled delivery has waited, also while it backs off."""
+    """Return the age in seconds of the oldest pending delivery, including its back-off."""
     age: float = await tx.fetchval(PENDING_AGE)
     return age
 
 
 async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:
-    """Keep what is to be told; a delivery that was planned before stays as it is."""
+    """Save planned deliveries; one that was planned before is not changed."""
     await tx.execute(
         ADD_DELIVERIES,
         [d.id for d in planned],
@@ -197,32 +197,32 @@ async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:
 
 
 async def due_deliveries(tx: Tx, *, limit: int) -> list[Due]:
-    """Claim deliveries to be tried now. Rows that another sender holds are left to it."""
+    """Claim due deliveries, except those that another sender has locked."""
     return [_due(row) for row in await tx.fetch(DUE, limit)]
 
 
-async def settle(tx: Tx, verdicts: Sequence[Verdict]) -> datetime:
-    """Keep what became of each delivery, and read the time."""
+async def settle(tx: Tx, results: Sequence[DeliveryResult]) -> datetime:
+    """Save the results of attempts; return the business time."""
     now: datetime = await tx.fetchval(
         SETTLE,
-        [v.delivery.id for v in verdicts],
-        [v.state for v in verdicts],
-        [v.attempts for v in verdicts],
-        [v.reason for v in verdicts],
-        [v.retry_after for v in verdicts],
+        [v.delivery.id for v in results],
+        [v.state for v in results],
+        [v.attempts for v in results],
+        [v.reason for v in results],
+        [v.retry_after for v in results],
     )
     return now
 
 
 def _due(row: Any) -> Due:  # noqa: ANN401 - as below
-    """Read a delivery; when it is due the clock has the last word, up to when it is sent."""
+    """Make a due delivery of a row, with the due time that the clock reported last."""
     delivery = _delivery(row)
-    is_due = not row["is_moved"] or row["moved_to"] is not None
+    still_due = not row["is_moved"] or row["moved_to"] is not None
     if row["is_moved"]:
         fact = delivery.fact.model_copy(update={"due_at": row["moved_to"]})
         delivery = replace(delivery, fact=fact)
-    is_due = is_due or isinstance(delivery.fact, TicketAssigned)
-    return Due(delivery, row["name"], row["mail"], row["stands"], is_due)
+    still_due = still_due or isinstance(delivery.fact, TicketAssigned)
+    return Due(delivery, row["name"], row["mail"], row["still_assigned"], still_due)
 
 
 def _delivery(row: Any) -> Delivery:  # noqa: ANN401 - asyncpg has no types
@@ -230,7 +230,7 @@ def _delivery(row: Any) -> Delivery:  # noqa: ANN401 - asyncpg has no types
         id=row["delivery_id"],
         alert=row["alert"],
         specialist_id=row["specialist_id"],
-        fact=TELLABLE[row["fact_type"]].model_validate_json(row["fact"]),
+        fact=NOTIFIABLE[row["fact_type"]].model_validate_json(row["fact"]),
         traceparent=row["traceparent"],
         planned_at=row["planned_at"],
         attempts=row["attempts"],

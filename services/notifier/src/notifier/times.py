@@ -1,4 +1,4 @@
-"""How a mail writes instants and durations, near the time at which it is read."""
+"""Formats due times and durations for mails, relative to the time of the mail."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ __all__ = ["at", "due_phrase", "span"]
 
 
 def due_phrase(moment: datetime, near: datetime) -> str:
-    """Say when something is due, or since how long it has been."""
+    """Write when something is due, or for how long it has been overdue."""
     if moment >= near:
         return f"due {at(moment, near)}"
     over_ms = (near - moment) // timedelta(milliseconds=1)
@@ -14,7 +14,7 @@ def due_phrase(moment: datetime, near: datetime) -> str:
 
 
 def at(moment: datetime, near: datetime) -> str:
-    """Write an instant with its zone, with its day unless that is the reader's, and its year."""
+    """Write a time in UTC; add the date unless it is the day of ``near``, and a different year."""
     moment, near = moment.astimezone(UTC), near.astimezone(UTC)
     year = "" if moment.year == near.year else f"{moment.year} "
     day = "" if moment.date() == near.date() else f"{moment:%a} {moment.day} {moment:%b} {year}"
@@ -22,7 +22,7 @@ def at(moment: datetime, near: datetime) -> str:
 
 
 def span(duration_ms: int) -> str:
-    """Write a duration as precisely as it matters."""
+    """Write a duration in hours and minutes, or in minutes, or in seconds."""
     minutes, seconds = divmod(max(0, duration_ms) // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

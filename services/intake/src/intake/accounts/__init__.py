@@ -1,4 +1,4 @@
-"""Accounts as they are told: kept, part by part if they are large, and each record answered."""
+"""Account records: decoded, saved part by part, and each answered by an event."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from shared.events.codec import Record, Skipped, read
 from shared.platform import dead_letters
 from shared.platform.postgres import Tx
 
-__all__ = ["Told", "Unlisted", "decode", "keep", "park"]
+__all__ = ["AccountRecord", "UnreadableRecord", "decode", "park", "save"]
 
 _SOURCE: Final = "intake"
-_PARTS: Final = "; larger accounts come in parts (docs/receipts.md)"
+_PARTS: Final = "; send a larger account in parts (docs/receipts.md)"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An account as it was told, and the id by which the sender knows the record."""
+class AccountRecord:
+    """A valid record of an account, with the id that its sender gave the record."""
 
     id: UUID
     envelope: Envelope[AccountListed]
@@ -30,8 +30,8 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Unlisted:
-    """A record of an account that cannot be read: it is parked, and whose it is, is told."""
+class UnreadableRecord:
+    """An invalid record whose key names its account: it is parked, and answered."""
 
     id: UUID
     record: Record
@@ -40,54 +40,58 @@ class Unlisted:
     record_id: str
 
 
-def decode(record: Record) -> Told | Unlisted | Skipped:
-    """Read a record of ``accounts.v1``. Raises Poison for one that does not say whose it is."""
+def decode(record: Record) -> AccountRecord | UnreadableRecord | Skipped:
+    """Read a record of ``accounts.v1``.
+
+    Raises:
+        Poison: The record is invalid, and names no account that could be answered.
+    """
     record_id = _text(dict(record.headers).get("ce_id"))
     try:
         found = read(record)
         if isinstance(found, Skipped):
             return found
-        return _told(found, record_id)
+        return _as_record(found, record_id)
     except Poison as e:
         account_id = _text(record.key).partition(AccountListed.PART_MARK)[0]
         if not account_id or not record_id:
             raise
         detail = e.detail + (_PARTS if e.reason == "too_large" else "")
         why = Poison(e.reason, detail)
-        return Unlisted(dead_letters.id_of(record), record, why, account_id, record_id)
+        return UnreadableRecord(dead_letters.id_of(record), record, why, account_id, record_id)
 
 
-def _told(found: Envelope[Event], record_id: str = "") -> Told:
+def _as_record(found: Envelope[Event], record_id: str = "") -> AccountRecord:
     if not isinstance(found.event, AccountListed):
         raise Poison("bad_data", f"{found.event.type}: send {AccountListed.type} here")
     envelope = Envelope(found.id, found.source, found.time, found.event, found.traceparent)
-    return Told(found.id, envelope, record_id or str(found.id))
+    return AccountRecord(found.id, envelope, record_id or str(found.id))
 
 
-async def keep(
-    tx: Tx, told: Sequence[Told], now: datetime
+async def save(
+    tx: Tx, records: Sequence[AccountRecord], now: datetime
 ) -> tuple[set[str], list[Envelope[Event]]]:
-    """Keep what is told, people as digests.
+    """Save account records, with their people as digests.
 
-    The accounts that have a listing more come back, and what is said of each record.
+    Returns the accounts with a version of which no part is missing, and an answer to each record.
     """
-    listings = await account_store.save(tx, [(t.envelope.time, t.envelope.event) for t in told])
-    stand = {(x.account_id, x.since): x for x in listings}
+    listings = await account_store.save(tx, [(r.envelope.time, r.envelope.event) for r in records])
+    by_version = {(x.account_id, x.since): x for x in listings}
     answers = [
         Envelope.caused_by(
-            t.id,
-            _answer(t, stand[t.envelope.event.account_id, t.envelope.time]),
+            record.id,
+            _answer(record, by_version[record.envelope.event.account_id, record.envelope.time]),
             source=_SOURCE,
             time=now,
-            traceparent=t.envelope.traceparent,
+            traceparent=record.envelope.traceparent,
         )
-        for t in told
+        for record in records
     ]
     return {x.account_id for x in listings if not x.missing}, [*answers]
 
 
-async def park(tx: Tx, item: Unlisted, now: datetime) -> Envelope[Event]:
-    """Put aside what cannot be read; what is said of it comes back."""
+async def park(tx: Tx, item: UnreadableRecord, now: datetime) -> Envelope[Event]:
+    """Park an unreadable record as a dead letter; return the answer to it."""
     await dead_letters.park(tx, item.record, item.why, service=_SOURCE, attempts=1)
     answer = AccountAnswered(
         account_id=item.account_id,
@@ -99,17 +103,17 @@ async def park(tx: Tx, item: Unlisted, now: datetime) -> Envelope[Event]:
     return Envelope.caused_by(item.id, answer, source=_SOURCE, time=now)
 
 
-def _answer(told: Told, listing: Listing) -> AccountAnswered:
+def _answer(record: AccountRecord, listing: Listing) -> AccountAnswered:
     if listing.missing:
         return AccountAnswered(
             account_id=listing.account_id,
-            record_id=told.record_id,
+            record_id=record.record_id,
             outcome="incomplete",
             parts_missing=listing.missing,
         )
     return AccountAnswered(
         account_id=listing.account_id,
-        record_id=told.record_id,
+        record_id=record.record_id,
         outcome="listed",
         super_admins=listing.super_admins,
         seats=listing.seats,
@@ -117,7 +121,7 @@ def _answer(told: Told, listing: Listing) -> AccountAnswered:
 
 
 def _text(raw: bytes | None) -> str:
-    """Read a name as far as one can be put into an answer."""
+    """Decode a name, without NUL characters; empty if it is not UTF-8."""
     try:
         return (raw or b"").decode().replace("\0", "")
     except UnicodeDecodeError:

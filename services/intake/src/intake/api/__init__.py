@@ -1,1 +1,1 @@
-"""Over HTTP: what systems send and ask."""
+"""Intake's HTTP API."""

@@ -1,4 +1,4 @@
-"""Intake's door over HTTP: requests and later facts in, receipts that say what became of them."""
+"""Intake's HTTP API: accepts requests and later facts, and returns receipts and tickets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from starlette.routing import BaseRoute
 
 from intake import cloudevents, erasure, service
 from intake.api import webhooks
-from intake.api.asker import Asker, Asks
-from intake.api.auth import Confidant, Eraser, Reader, check_source
+from intake.api.auth import DetailsReader, Eraser, Reader, check_source
+from intake.api.request_context import RequestContext, RequestContextDep
 from intake.api.schemas import (
     CLOUDEVENT_BODY,
     Answer,
@@ -28,9 +28,16 @@ from intake.api.schemas import (
     Erased,
     TicketPromises,
 )
-from intake.cloudevents import Sent
+from intake.cloudevents import ReceivedEvent
 from intake.domain import NumberKeys
-from intake.idempotency import Asking, Kept, Keyed, Reception, Write, Written
+from intake.idempotency import (
+    IdempotencyKey,
+    RequestBatcher,
+    StatusAndBody,
+    StoredResponse,
+    Submission,
+    WriteResponse,
+)
 from intake.service import Document
 from intake.store import queries
 from intake.webhooks import Secrets
@@ -45,75 +52,79 @@ from shared.platform.http import problem
 from shared.platform.limits import DEFAULT_LIMITS, Limits
 from shared.platform.postgres import Database
 
-__all__ = ["Parts", "make_app"]
+__all__ = ["Dependencies", "make_app"]
 
-_IN_HAND: Final = "the first request with this Idempotency-Key is still in hand; ask again"
+_IN_PROGRESS: Final = (
+    "the first request with this Idempotency-Key is still in progress; send it again later"
+)
 _EVENTS: Final = "/v1/cloudevents"
 _SIGNED: Final = "/v1/webhooks/"
-_STRANGERS_SHARE: Final = 4
-"""Of all requests in hand at most a quarter have no key."""
+_UNAUTHENTICATED_SHARE: Final = 4
+"""At most a quarter of the requests in progress may have no API key."""
 _OTHER_BODY: Final = (
-    "this Idempotency-Key came with another body; send a new key, or the body it came with"
+    "this Idempotency-Key was used with another body; send a new key, or the first body"
 )
 
 _ANSWERED: Final = problems(
     {
-        HTTPStatus.CONFLICT: "The first request with this Idempotency-Key is still in hand.",
-        HTTPStatus.FORBIDDEN: "The key may not send, or not for this source.",
+        HTTPStatus.CONFLICT: "The first request with this Idempotency-Key is still in progress.",
+        HTTPStatus.FORBIDDEN: "The API key may not send, or not for this source.",
     }
 )
 _ONE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": ReceiptIssued, "description": "It came before, or it is no premium request."},
+    200: {"model": ReceiptIssued, "description": "A duplicate, or a request that is rejected."},
 }
 _TAKEN: Final[dict[int | str, dict[str, Any]]] = {
     202: {
         "headers": {
             "Location": {
-                "description": "Where to read what becomes of it.",
+                "description": "Where to read its receipt later.",
                 "schema": {"type": "string", "format": "uri-reference"},
             }
         }
     }
 }
-_ONE_OR_BATCH: Final = "One that came before, or is no premium request; or the answers to a batch"
+_ONE_OR_BATCH: Final = "A duplicate, or a request that is rejected; or the answers to a batch."
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the doors lead to."""
+class Dependencies:
+    """What the endpoints use."""
 
     db: Database
     access: Authenticator
     secrets: Secrets
-    reception: Reception
+    batcher: RequestBatcher
     keys: NumberKeys
 
 
-def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = DEFAULT_LIMITS) -> FastAPI:
-    """Build the app; ``routes`` are those that every service has, and open to all."""
-    unauthenticated_max = max(1, limits.requests_max // _STRANGERS_SHARE)
+def make_app(
+    used: Dependencies, routes: list[BaseRoute], limits: Limits = DEFAULT_LIMITS
+) -> FastAPI:
+    """Build the app; ``routes`` are the operations of every service, which need no API key."""
+    unauthenticated_max = max(1, limits.requests_max // _UNAUTHENTICATED_SHARE)
     guard = Middleware(
-        Guard, access=parts.access, signed=_SIGNED, unauthenticated_max=unauthenticated_max
+        Guard, access=used.access, signed=_SIGNED, unauthenticated_max=unauthenticated_max
     )
     app = make_api("intake", routes, [guard], limits, (_EVENTS, _SIGNED))
-    door = _Door(parts.db, parts.reception, parts.keys)
-    _add_requests(app, door)
-    _add_batches(app, door)
-    _add_answers(app, parts.db)
-    app.include_router(webhooks.routes(parts.db, parts.secrets, door.submit, door.erase))
+    endpoints = _DocumentEndpoints(used.db, used.batcher, used.keys)
+    _add_requests(app, endpoints)
+    _add_batches(app, endpoints)
+    _add_answers(app, used.db)
+    app.include_router(webhooks.routes(used.db, used.secrets, endpoints.submit, endpoints.erase))
     return app
 
 
-def _add_requests(app: FastAPI, door: "_Door") -> None:
+def _add_requests(app: FastAPI, endpoints: "_DocumentEndpoints") -> None:
     @app.post(
         "/v1/tickets",
         status_code=HTTPStatus.ACCEPTED,
         response_model=ReceiptIssued,
         responses=_ANSWERED | _TAKEN | _ONE,
     )
-    async def take_request(content: SupportRequest, asker: Asks) -> Response:
-        """Take a support request, and answer what was promised or why nothing is."""
-        return await door.one(content, asker)
+    async def take_request(content: SupportRequest, context: RequestContextDep) -> Response:
+        """Accept a support request; the receipt has its promises, or why it was rejected."""
+        return await endpoints.answer_one(content, context)
 
     @app.post(
         "/v1/events",
@@ -121,16 +132,17 @@ def _add_requests(app: FastAPI, door: "_Door") -> None:
         response_model=ReceiptIssued,
         responses=_ANSWERED | _TAKEN | _ONE,
     )
-    async def take_fact(content: LaterFact, asker: Asks) -> Response:
-        """Take a later fact about a request that was, or will be, sent."""
-        return await door.one(content, asker)
+    async def take_fact(content: LaterFact, context: RequestContextDep) -> Response:
+        """Accept a later fact about a request, which may be sent before or after it."""
+        return await endpoints.answer_one(content, context)
 
 
-def _add_batches(app: FastAPI, door: "_Door") -> None:
+def _add_batches(app: FastAPI, endpoints: "_DocumentEndpoints") -> None:
     @app.post("/v1/tickets:batch", response_model=Answers, responses=_ANSWERED)
-    async def take_requests(batch: Batch, asker: Asks) -> Response:
-        """Take up to 100 requests, each answered on its own, by its position."""
-        return await door.several([Sent(ticket, None) for ticket in batch.tickets], asker)
+    async def take_requests(batch: Batch, context: RequestContextDep) -> Response:
+        """Accept up to 100 requests; each is answered on its own, by its position."""
+        events = [ReceivedEvent(ticket, None) for ticket in batch.tickets]
+        return await endpoints.answer_batch(events, context)
 
     @app.post(
         _EVENTS,
@@ -141,32 +153,33 @@ def _add_batches(app: FastAPI, door: "_Door") -> None:
         | {200: {"model": ReceiptIssued | Answers, "description": _ONE_OR_BATCH}},
         openapi_extra=CLOUDEVENT_BODY,
     )
-    async def take_cloudevents(request: Request, asker: Asks) -> Response:
-        """Take requests and later facts as CloudEvents 1.0: structured, batched or binary.
+    async def take_cloudevents(request: Request, context: RequestContextDep) -> Response:
+        """Accept requests and later facts as CloudEvents 1.0: structured, batched or binary.
 
-        One alone is answered as by `/v1/tickets` or `/v1/events`, several by an answer for each.
+        A single event is answered as by `/v1/tickets` or `/v1/events`, a batch by an answer to
+        each event.
         """
         match await cloudevents.read(request):
-            case Sent(content, trace):
+            case ReceivedEvent(content, trace):
                 document = _valid(content, "data" if "ce-id" not in request.headers else "")
-                return await door.one(document, asker, trace)
+                return await endpoints.answer_one(document, context, trace)
             case cloudevents.Batch(events):
-                return await door.several(events, asker)
+                return await endpoints.answer_batch(events, context)
 
 
 def _add_answers(app: FastAPI, db: Database) -> None:
     @app.get(
         "/v1/receipts/{source}/{external_id:path}",
         response_model=ReceiptIssued,
-        responses=problems({HTTPStatus.NOT_FOUND: "No such request has come from this source."}),
+        responses=problems({HTTPStatus.NOT_FOUND: "This source has sent no such request."}),
     )
     async def read_receipt(source: str, external_id: str, key: Reader) -> Response:
-        """Read what was answered to a request last."""
+        """Read the last receipt of a request."""
         async with db.transaction() as tx:
             found = await queries.receipt(tx, source, external_id) if key.owns(source) else None
         if found is None:
             raise HTTPException(
-                HTTPStatus.NOT_FOUND, f"no request {external_id!r} has come from {source!r}"
+                HTTPStatus.NOT_FOUND, f"{source!r} has sent no request {external_id!r}"
             )
         return Response(found, media_type="application/json")
 
@@ -175,7 +188,7 @@ def _add_answers(app: FastAPI, db: Database) -> None:
         responses=problems({HTTPStatus.NOT_FOUND: "There is no such ticket."}),
     )
     async def read_ticket(ticket_id: TicketId, key: Reader) -> TicketPromises:
-        """Read what was accepted and promised."""
+        """Read a ticket with its promises and their current due times."""
         async with db.transaction() as tx:
             found = await queries.ticket(tx, ticket_id)
         if found is None or not key.owns(found["source"]):
@@ -186,8 +199,8 @@ def _add_answers(app: FastAPI, db: Database) -> None:
         "/v1/tickets/{ticket_id}/details",
         responses=problems({HTTPStatus.NOT_FOUND: "There is no such ticket."}),
     )
-    async def read_details(ticket_id: TicketId, key: Confidant) -> Details:
-        """Read what the customer wrote; that it was read, and by whom, is kept."""
+    async def read_details(ticket_id: TicketId, key: DetailsReader) -> Details:
+        """Read the customer's texts; each reading is recorded, with the key that was used."""
         async with db.transaction() as tx:
             found = await queries.details(tx, ticket_id)
             if found is None or not key.owns(found["source"]):
@@ -197,7 +210,7 @@ def _add_answers(app: FastAPI, db: Database) -> None:
 
     @app.delete("/v1/subjects/{source}/{subject_id:path}")
     async def erase_subject(source: str, subject_id: str, key: Eraser) -> Erased:
-        """Forget what a person wrote, in one transaction; nothing is owed to them any more."""
+        """Erase a requester's data in one transaction; this ends the promises of their tickets."""
         check_source(key, source)
         async with db.transaction() as tx:
             return Erased(
@@ -205,62 +218,69 @@ def _add_answers(app: FastAPI, db: Database) -> None:
             )
 
 
-class _Door:
-    """Hands documents to the reception; writes what is answered."""
+class _DocumentEndpoints:
+    """Submits documents to the batcher, and makes the responses."""
 
-    def __init__(self, db: Database, reception: Reception, keys: NumberKeys) -> None:
+    def __init__(self, db: Database, batcher: RequestBatcher, keys: NumberKeys) -> None:
         self._db = db
-        self._reception = reception
+        self._batcher = batcher
         self._keys = keys
 
-    async def one(self, content: Inbound, asker: Asker, trace: str | None = None) -> Response:
-        """Answer one document; an event may belong to a ``trace`` of its own."""
-        check_source(asker.key, content.source)
+    async def answer_one(
+        self, content: Inbound, context: RequestContext, trace: str | None = None
+    ) -> Response:
+        """Answer one document; an event may have a ``trace`` of its own."""
+        check_source(context.key, content.source)
         return await self._answer(
-            [Document(content, trace or asker.traceparent)], asker, _write_one
+            [Document(content, trace or context.traceparent)], context, _write_one
         )
 
-    async def several(self, events: Sequence[Sent | Poison], asker: Asker) -> Response:
-        """Answer each of several; a bad one does not harm its neighbours."""
-        read = [_read(event, asker) for event in events]
+    async def answer_batch(
+        self, events: Sequence[ReceivedEvent | Poison], context: RequestContext
+    ) -> Response:
+        """Answer each document of a batch; an invalid one does not affect the others."""
+        read = [_read(event, context) for event in events]
         documents = [one for one in read if isinstance(one, Document)]
 
-        def write(given: Sequence[ReceiptIssued]) -> Written:
-            receipts = iter(given)
+        def write(issued: Sequence[ReceiptIssued]) -> StatusAndBody:
+            receipts = iter(issued)
             answers = [
-                _told(place, next(receipts))
+                _answer_of(position, next(receipts))
                 if isinstance(one, Document)
-                else Answer(position=place, fault=one)
-                for place, one in enumerate(read)
+                else Answer(position=position, fault=one)
+                for position, one in enumerate(read)
             ]
             return HTTPStatus.OK.value, to_json(Answers(answers=answers)).decode()
 
-        return await self._answer(documents, asker, write)
+        return await self._answer(documents, context, write)
 
     async def submit(self, contents: Sequence[Inbound]) -> Sequence[ReceiptIssued]:
-        """Take what came by a signed webhook."""
+        """Receive the documents of a signed webhook."""
         documents = [Document(content, context_or_new(None)) for content in contents]
         async with self._db.transaction() as tx:
             return await service.receive(tx, documents, self._keys)
 
     async def erase(self, source: str, subject_id: str) -> None:
-        """Forget a person, whom a signed webhook names."""
+        """Erase the data of a requester named by a signed webhook."""
         async with self._db.transaction() as tx:
             await erasure.erase(tx, source, subject_id, await postgres.now(tx))
 
-    async def _answer(self, documents: Sequence[Document], asker: Asker, write: Write) -> Response:
-        digest = asker.idempotency_key_hash
-        keyed = None if digest is None else Keyed(digest, asker.fingerprint, write)
-        match await self._reception.ask(Asking(documents, keyed)):
-            case "in_hand":
-                busy = problem(HTTPStatus.CONFLICT, _IN_HAND)
+    async def _answer(
+        self, documents: Sequence[Document], context: RequestContext, write: WriteResponse
+    ) -> Response:
+        key = None
+        if context.idempotency_key_hash is not None:
+            key = IdempotencyKey(context.idempotency_key_hash, context.fingerprint, write)
+        match await self._batcher.submit(Submission(documents, key)):
+            case "in_progress":
+                busy = problem(HTTPStatus.CONFLICT, _IN_PROGRESS)
                 busy.headers["retry-after"] = "1"
                 return busy
             case "other_body":
                 return problem(
                     HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER_BODY, {IDEMPOTENCY_KEY: _OTHER_BODY}
                 )
-            case Kept(_, status, body):
+            case StoredResponse(_, status, body):
                 return _json(status, body)
             case receipts if (written := write(receipts)) is not None:
                 return _json(*written)
@@ -268,13 +288,13 @@ class _Door:
                 raise _bad_field(receipts[0])
 
 
-def _told(place: int, receipt: ReceiptIssued) -> Answer:
+def _answer_of(position: int, receipt: ReceiptIssued) -> Answer:
     if receipt.reason == "bad_data":
-        return Answer(position=place, fault=receipt.remedy)
-    return Answer(position=place, receipt=receipt)
+        return Answer(position=position, fault=receipt.remedy)
+    return Answer(position=position, receipt=receipt)
 
 
-def _write_one(receipts: Sequence[ReceiptIssued]) -> Written | None:
+def _write_one(receipts: Sequence[ReceiptIssued]) -> StatusAndBody | None:
     (receipt,) = receipts
     if receipt.reason == "bad_data":
         return None
@@ -284,37 +304,38 @@ def _write_one(receipts: Sequence[ReceiptIssued]) -> Written | None:
 
 
 def _json(status: int, body: str) -> Response:
-    """Answer; who is told 202 is told where what becomes of it can be read."""
+    """Make a JSON response; 202 has the location of the receipt."""
     headers = {}
     if status == HTTPStatus.ACCEPTED:
         receipt = from_json(body)
-        place = (quote(receipt[name], safe="") for name in ("source", "external_id"))
-        headers["location"] = f"/v1/receipts/{'/'.join(place)}"
+        path = (quote(receipt[name], safe="") for name in ("source", "external_id"))
+        headers["location"] = f"/v1/receipts/{'/'.join(path)}"
     return Response(body, status, headers, media_type="application/json")
 
 
-def _read(event: Sent | Poison, asker: Asker) -> Document | str:
-    """Read one of several; its fault comes back where it cannot be taken."""
+def _read(event: ReceivedEvent | Poison, context: RequestContext) -> Document | str:
+    """Read one document of a batch; return its fault when it is invalid."""
     if isinstance(event, Poison):
         return event.detail
     try:
         content = INBOUND.validate_python(event.content)
     except ValidationError as e:
         return describe(e)
-    if not asker.key.owns(content.source):
-        return f"source: not one of {asker.key.tenant}'s; send one that is"
-    return Document(content, event.traceparent or asker.traceparent)
+    if not context.key.owns(content.source):
+        return f"source: does not belong to {context.key.tenant}; send one that does"
+    return Document(content, event.traceparent or context.traceparent)
 
 
-def _valid(content: Any, place: str) -> Inbound:  # noqa: ANN401 - JSON is any
-    """Read a document that came alone, at a ``place`` in the body.
+def _valid(content: Any, location: str) -> Inbound:  # noqa: ANN401 - JSON is any
+    """Read a single document, found at a ``location`` in the body.
 
-    Raises RequestValidationError, which names each bad field.
+    Raises:
+        RequestValidationError: It is invalid; the error names each bad field.
     """
     try:
         return INBOUND.validate_python(content)
     except ValidationError as e:
-        where = ("body", place) if place else ("body",)
+        where = ("body", location) if location else ("body",)
         faults = e.errors(include_url=False, include_input=False, include_context=False)
         raise RequestValidationError(
             [{**fault, "loc": (*where, *fault["loc"][1:])} for fault in faults]

@@ -1,4 +1,4 @@
-"""What an endpoint asks of the key that it is shown."""
+"""Authorization: the scopes that endpoints require, and the sources of a tenant."""
 
 from typing import Annotated
 
@@ -6,22 +6,26 @@ from fastapi import Depends
 
 from shared.platform.access import Key, forbidden, require_scopes
 
-__all__ = ["Confidant", "Eraser", "Reader", "Writer", "check_source"]
+__all__ = ["DetailsReader", "Eraser", "Reader", "Writer", "check_source"]
 
 Writer = Annotated[Key, Depends(require_scopes("tickets:write"))]
-"""The key of who may send requests and later facts."""
+"""A key that may send requests and later facts."""
 Reader = Annotated[Key, Depends(require_scopes("tickets:read"))]
-"""The key of who may read tickets."""
-Confidant = Annotated[Key, Depends(require_scopes("details:read"))]
-"""The key of who may read what customers wrote."""
+"""A key that may read tickets and receipts."""
+DetailsReader = Annotated[Key, Depends(require_scopes("details:read"))]
+"""A key that may read customers' texts."""
 Eraser = Annotated[Key, Depends(require_scopes("subjects:erase"))]
-"""The key of who may have a person forgotten."""
+"""A key that may erase a requester's data."""
 
 
 def check_source(key: Key, source: str) -> None:
-    """Refuse with 403 what comes from a source that is not the tenant's."""
+    """Check that a source belongs to the key's tenant.
+
+    Raises:
+        HTTPException: It does not (403).
+    """
     if not key.owns(source):
         raise forbidden(
-            f"the source {source!r} is not one of {key.tenant}'s; send one that is, or have it"
-            f" given to the tenant with `premium keys create {key.tenant} NAME --source SOURCE`",
+            f"the source {source!r} does not belong to {key.tenant}; use one that does, or have"
+            f" it added with `premium keys create {key.tenant} NAME --source SOURCE`",
         )

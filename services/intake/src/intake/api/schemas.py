@@ -1,4 +1,4 @@
-"""What intake's door reads and answers over HTTP, as its OpenAPI document shows it."""
+"""The request and response bodies of intake's HTTP API, as its OpenAPI document shows them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from intake.cloudevents import BATCHED, STRUCTURED, TOGETHER_MAX
+from intake.cloudevents import BATCH_MAX, BATCHED, STRUCTURED
 from shared.events import ReceiptIssued
 from shared.events.base import Moment
 from shared.platform.http_input import JSON
@@ -56,7 +56,7 @@ CLOUDEVENT_BODY: Final = {
                 "schema": {
                     "type": "array",
                     "items": {**_CLOUDEVENT, "title": "BatchedCloudEvent"},
-                    "maxItems": TOGETHER_MAX,
+                    "maxItems": BATCH_MAX,
                 },
             },
             JSON: {"schema": _DOCUMENT},
@@ -65,17 +65,17 @@ CLOUDEVENT_BODY: Final = {
 }
 
 _Unread = Annotated[dict[str, Any], WithJsonSchema(_REQUEST)]
-"""A request that is read, and answered, on its own."""
+"""A request that is validated on its own, so that an invalid one does not fail the batch."""
 
 
 class Batch(BaseModel):
-    """Requests sent together: each is judged and answered on its own."""
+    """Requests sent together: each is handled and answered on its own."""
 
-    tickets: list[_Unread] = Field(min_length=1, max_length=TOGETHER_MAX)
+    tickets: list[_Unread] = Field(min_length=1, max_length=BATCH_MAX)
 
 
 class Answer(BaseModel):
-    """What became of one of several: its receipt, or the fault for which it was not read."""
+    """The answer to one document of a batch: its receipt, or why it is invalid."""
 
     position: int
     receipt: ReceiptIssued | None = None
@@ -88,8 +88,8 @@ class Answers(BaseModel):
     answers: list[Answer]
 
 
-class Words(BaseModel):
-    """What the customer wrote later; `written_on` a ticket that was merged into this one."""
+class LaterText(BaseModel):
+    """A later message of the customer; `written_on` names the merged ticket it was sent to."""
 
     occurred_at: Moment
     body: str
@@ -97,7 +97,7 @@ class Words(BaseModel):
 
 
 class Details(BaseModel):
-    """What a customer wrote, and who it was; empty once it is erased."""
+    """The requester and the customer's texts; empty once they are erased."""
 
     ticket_id: UUID
     source: str
@@ -107,17 +107,17 @@ class Details(BaseModel):
     subject: str
     body: str
     phone_number: str | None = Field(None, description="Where to call, in E.164.")
-    words: list[Words] = Field([], description="What the customer wrote later, in order.")
+    words: list[LaterText] = Field([], description="The customer's later messages, in order.")
 
 
 class Erased(BaseModel):
-    """How many tickets forgot what was written in them."""
+    """How many tickets were erased."""
 
     tickets: int
 
 
 class ShownPromise(BaseModel):
-    """A promise, with what is due by now; nothing is while the clock is `paused`."""
+    """A promise with its current due time; none while the clock is `paused`."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -137,7 +137,7 @@ class ShownPromise(BaseModel):
 
 
 class TicketPromises(BaseModel):
-    """What was accepted, by which policy, and what is promised."""
+    """An accepted ticket with its promises, and the policy that they come from."""
 
     ticket_id: UUID
     source: str

@@ -1,4 +1,4 @@
-"""The doors for webhooks: who posts is proven first, then each event is read and answered alone."""
+"""The endpoints for signed webhooks: verify the sender, then handle and answer each event."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +14,7 @@ from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from intake.domain.webhook_mapping import Erasure, Ignored, Meaning, Refusal, Taken
+from intake.domain.webhook_mapping import Erasure, Ignored, InvalidEvent, MappedDocument, Meaning
 from intake.store import webhooks as webhook_store
 from intake.webhooks import hubspot, reading, standard
 from intake.webhooks.secrets import Secrets
@@ -27,12 +27,12 @@ from shared.platform.http import problem
 from shared.platform.postgres import Database
 from shared.webhooks import ConnectionKind, WebhookConnection
 
-__all__ = ["Erase", "Outcome", "Submit", "routes"]
+__all__ = ["DocumentOutcome", "Erase", "Submit", "routes"]
 
 _LOG = structlog.get_logger()
-_ANSWER_S_MAX: Final = 4.0
-"""HubSpot waits for five."""
-_LATE: Final = "not finished in time; send the same again: what was taken is told apart"
+_TIME_LIMIT_S: Final = 4.0
+"""HubSpot waits five seconds for a response."""
+_LATE: Final = "not finished in time; send the same again: events that were accepted are recognised"
 _UNREADABLE: Final = "a secret of this connection cannot be read here; send the same again later"
 
 _SENDER_SIGNS: Final = APIKeyHeader(
@@ -41,10 +41,10 @@ _SENDER_SIGNS: Final = APIKeyHeader(
 _HUBSPOT_SIGNS: Final = APIKeyHeader(
     name=hubspot.SIGNATURE, scheme_name="HubSpotSignature", auto_error=False
 )
-"""For the description; what is signed is checked where body and connection are known."""
+"""Both only describe the API; the signature is verified when body and connection are known."""
 _ANY_EVENT: Final = {
     "type": "object",
-    "description": "Whatever the sender's events hold; a mapping reads it.",
+    "description": "An event in the sender's own format, which the connection's mapping reads.",
     "additionalProperties": True,
 }
 _HUBSPOTS_EVENTS: Final = {
@@ -67,15 +67,15 @@ _HUBSPOTS_EVENTS: Final = {
 _REFUSED: Final = problems(
     {
         HTTPStatus.BAD_REQUEST: "The body cannot be read.",
-        HTTPStatus.UNAUTHORIZED: "It is not signed, or not by a secret of this connection.",
+        HTTPStatus.UNAUTHORIZED: "It is not signed with a secret of this connection.",
         HTTPStatus.NOT_FOUND: "There is no such connection.",
-        HTTPStatus.UNPROCESSABLE_ENTITY: "The event is not what the mapping reads.",
+        HTTPStatus.UNPROCESSABLE_ENTITY: "The mapping cannot read the event.",
     }
 )
 
 
 class WebhookAnswer(BaseModel):
-    """What became of an event: of a document as in its receipt, or it was no business of ours."""
+    """The answer to an event: the outcome of its receipt, or `ignored`, `erased` or `refused`."""
 
     position: int
     outcome: str = Field(examples=["accepted", "ignored", "refused"])
@@ -89,28 +89,28 @@ class WebhookAnswers(BaseModel):
     answers: list[WebhookAnswer]
 
 
-class Outcome(Protocol):
-    """What became of a document."""
+class DocumentOutcome(Protocol):
+    """The outcome of a document, such as a receipt has."""
 
     @property
     def outcome(self) -> str:
-        """In a word."""
+        """The outcome's code."""
 
     @property
     def reason(self) -> str | None:
-        """Why, in a word, where it was not simply accepted."""
+        """The reason's code, if it was not simply accepted."""
 
 
-type Submit = Callable[[Sequence[Inbound]], Awaitable[Sequence[Outcome]]]
-"""Takes documents, each once; answers each in its place."""
+type Submit = Callable[[Sequence[Inbound]], Awaitable[Sequence[DocumentOutcome]]]
+"""Receives documents, idempotently; returns the outcome of each, in order."""
 type Erase = Callable[[str, str], Awaitable[None]]
-"""Forgets a person, by the source and the source's id of them; harmless when repeated."""
+"""Erases a requester's data, by source and requester id; idempotent."""
 
 
 def routes(db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> APIRouter:
-    """Make the doors, which add themselves to an app by ``include_router``."""
+    """Make the webhook endpoints, for ``include_router`` of an app."""
     router = APIRouter()
-    door = _Door(db, secrets, submit, erase)
+    endpoints = _WebhookEndpoints(db, secrets, submit, erase)
 
     @router.post(
         "/v1/webhooks/hubspot/{connection}",
@@ -121,8 +121,8 @@ def routes(db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> APIR
     async def take_hubspot_events(
         connection: str, request: Request, _: Annotated[str | None, Depends(_HUBSPOT_SIGNS)]
     ) -> Response:
-        """Take events of HubSpot, signed by version 3 of its signature."""
-        return await door.take(request, connection, "hubspot")
+        """Accept events of HubSpot, signed with version 3 of its signature."""
+        return await endpoints.handle(request, connection, "hubspot")
 
     @router.post(
         "/v1/webhooks/signed/{connection}",
@@ -133,14 +133,14 @@ def routes(db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> APIR
     async def take_signed_event(
         connection: str, request: Request, _: Annotated[str | None, Depends(_SENDER_SIGNS)]
     ) -> Response:
-        """Take an event of any system, signed as Standard Webhooks has it."""
-        return await door.take(request, connection, "signed")
+        """Accept an event of any system, signed as in Standard Webhooks."""
+        return await endpoints.handle(request, connection, "signed")
 
     return router
 
 
-class _Door:
-    """Answers within five seconds. What was cut off may be sent again: all ids are derived."""
+class _WebhookEndpoints:
+    """Answers within five seconds; after a timeout the sender may repeat the webhook safely."""
 
     def __init__(self, db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> None:
         self._db = db
@@ -148,16 +148,16 @@ class _Door:
         self._submit = submit
         self._erase = erase
 
-    async def take(self, request: Request, name: str, kind: ConnectionKind) -> Response:
-        """Verify, read, submit, answer."""
+    async def handle(self, request: Request, name: str, kind: ConnectionKind) -> Response:
+        """Verify a webhook, map its events, submit the documents, and answer."""
         try:
-            async with asyncio.timeout(_ANSWER_S_MAX):
+            async with asyncio.timeout(_TIME_LIMIT_S):
                 body = await _body(request)
                 connection, now = await self._connection(name, kind)
                 self._verify(connection, request, body, now)
                 events = _events(kind, body)
-                told = standard.id_of(request.headers)
-                meanings = [reading.meaning(connection, event, told) for event in events]
+                sender_id = standard.id_of(request.headers)
+                meanings = [reading.meaning(connection, event, sender_id) for event in events]
                 await self._park(connection, events, meanings)
                 return await self._answer(connection, meanings)
         except TimeoutError:
@@ -202,44 +202,48 @@ class _Door:
     async def _park(
         self, connection: WebhookConnection, events: Sequence[Any], meanings: Sequence[Meaning]
     ) -> None:
-        """Keep what HubSpot sent and we cannot read: it takes our answer for the end of it."""
-        bad = [
+        """Park invalid events of HubSpot, which does not repeat them after a 200."""
+        invalid = [
             (event, meaning.fault)
             for event, meaning in zip(events, meanings, strict=True)
-            if isinstance(meaning, Refusal)
+            if isinstance(meaning, InvalidEvent)
         ]
-        if not bad or connection.kind != "hubspot":
+        if not invalid or connection.kind != "hubspot":
             return
         async with self._db.transaction() as tx:
-            for event, fault in bad:
+            for event, fault in invalid:
                 await reading.park(tx, connection.name, event, fault)
 
     async def _answer(self, connection: WebhookConnection, meanings: Sequence[Meaning]) -> Response:
-        contents = [one.content for one in meanings if isinstance(one, Taken)]
+        contents = [one.content for one in meanings if isinstance(one, MappedDocument)]
         outcomes = iter(await self._submit(contents) if contents else ())
         for subject_id in sorted({x.subject_id for x in meanings if isinstance(x, Erasure)}):
             await self._erase(connection.mapping.source, subject_id)
-        answers = [{"position": n, **_told(one, outcomes)} for n, one in enumerate(meanings)]
+        answers = [{"position": n, **_outcome_of(one, outcomes)} for n, one in enumerate(meanings)]
         for answer in answers:
             if answer["outcome"] == "refused":
                 _LOG.warning("webhook_event_refused", connection=connection.name, **answer)
         counts = Counter(str(answer["outcome"]) for answer in answers)
-        _LOG.info("webhook_taken", connection=connection.name, **counts)
+        _LOG.info("webhook_handled", connection=connection.name, **counts)
         match connection.kind, meanings:
-            case "signed", [Refusal(fault)]:
+            case "signed", [InvalidEvent(fault)]:
                 return problem(HTTPStatus.UNPROCESSABLE_ENTITY, fault)
             case _:
                 return JSONResponse({"answers": answers})
 
 
 def _body_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """Declare a body that is read by hand, since its signature is over its bytes."""
+    """Describe a body that FastAPI does not parse, because its bytes are signed."""
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 async def _body(request: Request) -> bytes:
-    """Read no more than we take."""
+    """Read the body, up to the size limit.
+
+    Raises:
+        HTTPException: It is too large (413).
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -264,14 +268,14 @@ def _events(kind: ConnectionKind, body: bytes) -> Sequence[Any]:
     return content
 
 
-def _told(meaning: Meaning, outcomes: Iterator[Outcome]) -> dict[str, str | None]:
+def _outcome_of(meaning: Meaning, outcomes: Iterator[DocumentOutcome]) -> dict[str, str | None]:
     match meaning:
-        case Taken():
-            became = next(outcomes)
-            return {"outcome": became.outcome, "reason": became.reason}
+        case MappedDocument():
+            found = next(outcomes)
+            return {"outcome": found.outcome, "reason": found.reason}
         case Erasure():
             return {"outcome": "erased"}
         case Ignored():
             return {"outcome": "ignored"}
-        case Refusal(fault):
+        case InvalidEvent(fault):
             return {"outcome": "refused", "fault": fault}

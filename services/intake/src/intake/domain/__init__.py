@@ -1,9 +1,16 @@
-"""What becomes of a document from upstream: a ticket with promises, a fact, or a reason why not."""
+"""The rules of intake: which documents become tickets or facts, and what is promised."""
 
 from intake.domain.entitlement import REMEDIES, Entitled, Version, account_of, digests, entitlement
-from intake.domain.merging import Opened, absorbed, life_of, moved, moves, reply_to
+from intake.domain.merging import (
+    KnownTicket,
+    absorbed_event,
+    facts_to_move,
+    life_of,
+    moved_event,
+    reply_event,
+)
 from intake.domain.numbers import Number, NumberFault, NumberKeys, number_of
-from intake.domain.pricing import Acceptance, accept, fact_of, into_of, missing_in
+from intake.domain.pricing import Acceptance, accept, event_of, into_of, missing_in
 from intake.domain.time_checks import AHEAD_MAX, fault_of_date
 
 __all__ = [
@@ -11,23 +18,23 @@ __all__ = [
     "REMEDIES",
     "Acceptance",
     "Entitled",
+    "KnownTicket",
     "Number",
     "NumberFault",
     "NumberKeys",
-    "Opened",
     "Version",
-    "absorbed",
+    "absorbed_event",
     "accept",
     "account_of",
     "digests",
     "entitlement",
-    "fact_of",
+    "event_of",
+    "facts_to_move",
     "fault_of_date",
     "into_of",
     "life_of",
     "missing_in",
-    "moved",
-    "moves",
+    "moved_event",
     "number_of",
-    "reply_to",
+    "reply_event",
 ]

@@ -1,4 +1,4 @@
-"""When promises are due, as they are read back: as sla-monitor says, over what was accepted."""
+"""Due times as the API returns them: those of acceptance, replaced by sla-monitor's later ones."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,24 +12,24 @@ __all__ = ["receipt_now", "with_due"]
 
 
 def receipt_now(receipt: ReceiptIssued, clocks: Mapping[str, ClockView]) -> ReceiptIssued:
-    """Say in a receipt what is due now; the spans were those of what was due then."""
+    """Put current due times into a receipt; the spans are removed where the due time changed."""
     return receipt.model_copy(
         update={"promises": tuple(_promised(one, clocks.values()) for one in receipt.promises)}
     )
 
 
 def with_due(promises: Iterable[dict[str, Any]], clocks: Mapping[str, ClockView]) -> list[Any]:
-    """Say of promises, as they were kept, what is due now."""
-    return [{**one, **_moved(one["kind"], clocks.values())} for one in promises]
+    """Put current due times into the stored promises of a ticket."""
+    return [{**one, **_changed_fields(one["kind"], clocks.values())} for one in promises]
 
 
 def _promised(promise: Promised, clocks: Iterable[ClockView]) -> Promised:
-    moved = _moved(promise.kind, clocks)
-    return promise.model_copy(update={**moved, "spans": ()}) if moved else promise
+    changed = _changed_fields(promise.kind, clocks)
+    return promise.model_copy(update={**changed, "spans": ()}) if changed else promise
 
 
-def _moved(kind: PromiseKind, clocks: Iterable[ClockView]) -> dict[str, Any]:
-    """Name what differs by now; nothing where no record of such a clock has come."""
+def _changed_fields(kind: PromiseKind, clocks: Iterable[ClockView]) -> dict[str, Any]:
+    """Return the fields that sla-monitor changed; none before its first event for the promise."""
     same = [clock for clock in clocks if clock.kind == kind]
     if not same:
         return {}

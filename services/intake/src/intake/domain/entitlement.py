@@ -1,4 +1,4 @@
-"""Who may ask for Premium Support, as of the create date (DOMAIN, "Who may ask")."""
+"""Entitlement: who may ask for Premium Support, at the create date (DOMAIN, "Who may ask")."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,21 +13,22 @@ __all__ = ["REMEDIES", "Entitled", "Version", "account_of", "digests", "entitlem
 
 REMEDIES: Final[dict[Refusal, str]] = {
     "mobile_app": "Premium Support is not available in the mobile app; ask in the web app",
-    "unknown_account": "no such account is known; list it by `premium accounts import` or on "
-    "accounts.v1, then nothing need be sent again for 24 hours",
+    "unknown_account": "the account is not known; add it with `premium accounts import` or on "
+    "accounts.v1 within 24 hours, then the request is decided again without being sent again",
     "not_bought": "the account has not bought Premium Support; use the standard support channels",
     "not_yet_valid": "the account's Premium Support begins after the create date",
-    "expired": "the account's Premium Support had ended by the create date; renew it",
-    "no_seat": "the requester had no paid seat at the create date; assign one, or let a user with "
+    "expired": "the account's Premium Support ended before the create date; renew it",
+    "no_seat": "the requester had no paid seat at the create date; assign one, or have a user with "
     "a seat ask",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An account as it was told from ``since`` on, its people as `digests` if there is a salt.
+    """An account as listed from ``since`` on.
 
-    Of the people, those suffice who are asked about.
+    With a ``salt``, its people are `digests`. It needs to contain only the people whose requests
+    are decided.
     """
 
     since: datetime
@@ -35,13 +36,13 @@ class Version:
     salt: bytes | None = None
 
     def known_as(self, person: str) -> str:
-        """Say by what a person stands in its lists."""
+        """Return how a person is named in the version's lists: by name, or by digest."""
         return person if self.salt is None else _digest(person, self.salt).hex()
 
 
 @dataclass(frozen=True, slots=True)
 class Entitled:
-    """The requester may ask: as whom, of which account as it was, by which purchase."""
+    """The requester may ask: with this role, of this account version, by this purchase."""
 
     account: AccountListed
     role: Role
@@ -49,10 +50,10 @@ class Entitled:
 
 
 def entitlement(request: SupportRequest, versions: Sequence[Version]) -> Entitled | Refusal:
-    """Judge a request by its account's versions, oldest first.
+    """Decide whether a request's account and requester may ask; ``versions`` are oldest first.
 
-    Purchases are what is known now, for billing may tell of them late; who somebody is, is what
-    was told by the create date: a later super admin changes no old promise.
+    The latest version decides on purchases, because billing may report them late. The version of
+    the create date decides on the requester's role: a later change does not affect old promises.
     """
     if request.asked_in == "mobile_app":
         return "mobile_app"
@@ -72,12 +73,12 @@ def entitlement(request: SupportRequest, versions: Sequence[Version]) -> Entitle
 
 
 def account_of(request: SupportRequest, versions: Sequence[Version]) -> AccountListed | None:
-    """Find a request's account as it was at the create date; None while it is not known."""
+    """Return a request's account as of the create date; None while it is not known."""
     return _as_of(versions, request.occurred_at).account if versions else None
 
 
 def digests(people: Mapping[str, bool], salt: bytes) -> dict[bytes, bool]:
-    """Keep of people what recognises them, and not their names."""
+    """Replace people's names by salted digests, by which they can be recognised."""
     return {_digest(person, salt): super_admin for person, super_admin in people.items()}
 
 
@@ -95,6 +96,6 @@ def _purchase(purchases: Sequence[Purchase], at: datetime) -> Purchase | Refusal
 
 
 def _as_of(versions: Sequence[Version], at: datetime) -> Version:
-    """Find the version that stood then; before the first, the first is all that is known."""
-    told = [version for version in versions if version.since <= at]
-    return told[-1] if told else versions[0]
+    """Return the version in force at a time; before the first version, the first."""
+    earlier = [version for version in versions if version.since <= at]
+    return earlier[-1] if earlier else versions[0]

@@ -1,7 +1,7 @@
-"""Which language a request is in: as its sender says, else as it reads, else as the account's.
+"""Decides a request's language: the sender's tag, else detected in the text, else the account's.
 
-A text is read with expectations: among the languages that the roster serves, English and the
-account's. So few words are enough, and what nobody expects must be shown all the more clearly.
+Detection expects English, the account's language and the languages of the roster. Therefore a few
+words are enough to detect these, while any other language needs clearer evidence.
 """
 
 import re
@@ -16,17 +16,17 @@ from shared.events import LanguageDecision
 
 __all__ = ["decide", "load"]
 
-_CHARACTERS_MAX: Final = 600  # of subject and body together: more makes it slower, not surer
-_CONFIDENCE_MIN: Final = 0.7  # docs/language.md has what others would cost
+_CHARACTERS_MAX: Final = 600  # of subject and body together: more is slower, and no more certain
+_CONFIDENCE_MIN: Final = 0.7  # docs/language.md compares other thresholds
 _CONFIDENCE_MIN_UNEXPECTED: Final = 0.8
 _ENGLISH: Final = "en"
-_UNDETERMINED: Final = "und"  # BCP 47's way to say nothing
-_NO_LANGUAGE: Final = "zxx"  # and its name for keys, logs, base64: the model knows these, too
+_UNDETERMINED: Final = "und"  # BCP 47: the language is unknown
+_NO_LANGUAGE: Final = "zxx"  # BCP 47: no linguistic content (keys, logs, base64); the model has it
 _ACCOUNTS_WEIGHT: Final = 2.0
-"""How much more the account's language is expected than English and those of the roster: little
-enough that a text in one of those is read as what it is."""
+"""The weight of the account's language, where English and the roster's languages have 1. It is
+small enough that a text in one of those is still detected correctly."""
 _UNEXPECTED_WEIGHT: Final = 0.03
-"""How much less each other language is."""
+"""The weight of every other language."""
 _ONE_NAME: Final = {
     variety: language
     for language, varieties in {
@@ -43,9 +43,9 @@ _ONE_NAME: Final = {
     }.items()
     for variety in varieties
 }
-"""What the model or a roster tells apart and a specialist need not: who reads one answers all."""
+"""Varieties that a model or roster distinguishes, by the language in which they are answered."""
 _NO_PROSE: Final = re.compile(
-    r"(?<![a-z])[a-z]{2,10}://[!-~]+"  # starts at a word only, to be linear in hostile text
+    r"(?<![a-z])[a-z]{2,10}://[!-~]+"  # matches at the start of a word only, to take linear time
     r"|(?<![!-~])[!-~]{1,64}@[!-~]+"
     r"|www\.[!-~]+"
     r"|<[^<>]{1,40}>",
@@ -55,7 +55,7 @@ _NO_PROSE: Final = re.compile(
 
 @cache
 def load() -> LanguageIdentifier:
-    """Read the model once, in about a second: call it at the start, off the event loop."""
+    """Load the model once, in about a second: call it at the start, outside the event loop."""
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
@@ -67,54 +67,54 @@ def decide(
     account_language: str | None,
     served: Collection[str] = (),
 ) -> LanguageDecision:
-    """Never raises, whatever the text; looks at its first 600 characters.
+    """Decide a request's language from at most 600 characters of its text; never raises.
 
-    Detection names a base language (``pt``); a sender's or an account's tag is taken as it is.
-    ``served`` are the tags that the roster serves; while none are known, any is expected alike.
+    Detection returns a base language (``pt``); a sender's or an account's tag is not changed.
+    ``served`` are the roster's tags; without any, all languages have the same weight.
     """
     if tag and tag != _UNDETERMINED:
-        return LanguageDecision(language=tag, by="sender", note="The sender says so.")
+        return LanguageDecision(language=tag, by="sender", note="The sender set it.")
     text = _prose(subject, body)
     if not any(map(str.isalpha, text)):
-        return _instead("There is no text to read", account_language)
+        return _fallback("There is no text to detect", account_language)
     weights = {_base(tag): 1.0 for tag in (_ENGLISH, _NO_LANGUAGE, *served)}
     unexpected = _UNEXPECTED_WEIGHT if served else 1.0
     if account_language:
         weights[_base(account_language)] = _ACCOUNTS_WEIGHT
     language, confidence = _read(text, weights, unexpected)
     if confidence < (_CONFIDENCE_MIN if language in weights else _CONFIDENCE_MIN_UNEXPECTED):
-        return _instead("The text does not show it surely", account_language)
+        return _fallback("The detection is not certain", account_language)
     if language == _NO_LANGUAGE:
-        return _instead("The text is in no language", account_language)
+        return _fallback("The text is in no language", account_language)
     return LanguageDecision(
-        language=language, by="detected", confidence=confidence, note="Read from the text."
+        language=language, by="detected", confidence=confidence, note="Detected in the text."
     )
 
 
-def _instead(why: str, account_language: str | None) -> LanguageDecision:
+def _fallback(why: str, account_language: str | None) -> LanguageDecision:
     if account_language:
-        note = f"{why}; the account's language is taken."
+        note = f"{why}; the account's language is used."
         return LanguageDecision(language=account_language, by="account", note=note)
-    return LanguageDecision(language=_ENGLISH, by="default", note=f"{why}; English is taken.")
+    return LanguageDecision(language=_ENGLISH, by="default", note=f"{why}; English is used.")
 
 
 def _base(tag: str) -> str:
-    """Name the language of a tag as the model's shares are added up: ``pt-BR`` is ``pt``."""
+    """Return the base language of a tag, merged with its varieties: ``pt-BR`` is ``pt``."""
     code = tag.partition("-")[0].lower()
     return _ONE_NAME.get(code, code)
 
 
 def _prose(subject: str, body: str) -> str:
-    """Leave out what is in no language: addresses, and placeholders such as ``<name>``."""
+    """Remove URLs, mail addresses, and placeholders such as ``<name>``."""
     head = f"{subject[:_CHARACTERS_MAX]}\n{body[:_CHARACTERS_MAX]}"[:_CHARACTERS_MAX]
     return _NO_PROSE.sub(" ", head)
 
 
 def _read(text: str, weights: Mapping[str, float], unexpected: float) -> tuple[str, float]:
-    """Say which language is likeliest, and how likely, by what the model sees and we expect.
+    """Return the most likely language and its probability, by the model and the weights.
 
-    The model knows words by the spaces around them: so each gets its own, and none is another for
-    being written large.
+    The text is passed in lower case and with single spaces around words, because the model
+    depends on them.
     """
     words = " ".join(text.lower().split())
     shares: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What a merge means: the duplicate's promise lives on in the ticket that stays."""
+"""The rules of merges: the target takes over the promise of the duplicate."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,24 @@ from shared.events import CustomerReplied, Envelope, Event, TicketAbsorbed
 from shared.sla.promises import Channel
 from shared.tickets import LifecycleFact, TicketLife, fact_of, lifecycle
 
-__all__ = ["Opened", "absorbed", "life_of", "moved", "moves", "reply_to"]
+__all__ = [
+    "KnownTicket",
+    "absorbed_event",
+    "facts_to_move",
+    "life_of",
+    "moved_event",
+    "reply_event",
+]
 
 type Fact = Envelope[Event]
 
-_MOVES: Final = (CustomerReplied, TicketAbsorbed)
-"""What counts for the ticket that stays, when it was told of a duplicate."""
+_MOVABLE: Final = (CustomerReplied, TicketAbsorbed)
+"""The events that count for the target when they are reported of a duplicate."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A ticket, as far as it matters for what is told of it later."""
+class KnownTicket:
+    """What is needed of a ticket to record later facts about it."""
 
     ticket_id: UUID
     source: str
@@ -32,7 +39,7 @@ class Opened:
 
     @property
     def fact(self) -> LifecycleFact:
-        """What begins its life."""
+        """The acceptance, with which the ticket's life begins."""
         return LifecycleFact(
             "accepted",
             self.create_date,
@@ -42,23 +49,26 @@ class Opened:
         )
 
 
-def life_of(ticket: Opened, facts: Iterable[Fact], *, before: datetime) -> TicketLife:
-    """Say how a ticket stood at a moment, by what upstream said; at our desks more may be known."""
-    said = (fact_of(fact) for fact in facts if fact.time <= before)
-    life = lifecycle([ticket.fact, *said])
+def life_of(ticket: KnownTicket, facts: Iterable[Fact], *, before: datetime) -> TicketLife:
+    """Return the state of a ticket at a time, from the facts that upstream systems reported.
+
+    It does not include what specialists did in the inbox.
+    """
+    earlier = (fact_of(fact) for fact in facts if fact.time <= before)
+    life = lifecycle([ticket.fact, *earlier])
     assert life is not None  # noqa: S101 - it was accepted
     return life
 
 
-def absorbed(
-    duplicate: Opened, facts: Sequence[Fact], stays: UUID, *, merged_at: datetime
+def absorbed_event(
+    duplicate: KnownTicket, facts: Sequence[Fact], target: UUID, *, merged_at: datetime
 ) -> TicketAbsorbed:
-    """Tell the ticket that stays what is owed to the duplicate's customer, and since when."""
+    """Make the event of the target: what it owes the duplicate's customer, and since when."""
     life = life_of(duplicate, facts, before=merged_at)
     own = (f.event for f in facts if f.time <= merged_at)
     older = (event.create_date for event in own if isinstance(event, TicketAbsorbed))
     return TicketAbsorbed(
-        ticket_id=stays,
+        ticket_id=target,
         absorbed=duplicate.ticket_id,
         create_date=min([duplicate.create_date, *older]),
         owed_since=life.unanswered_since,
@@ -66,19 +76,19 @@ def absorbed(
     )
 
 
-def moves(facts: Iterable[Fact], *, merged_at: datetime) -> list[Fact]:
-    """Pick what was told of a duplicate after it was merged: it counts for the one that stays."""
-    return [fact for fact in facts if fact.time > merged_at and isinstance(fact.event, _MOVES)]
+def facts_to_move(facts: Iterable[Fact], *, merged_at: datetime) -> list[Fact]:
+    """Return the duplicate's facts of after the merge, which count for the target."""
+    return [fact for fact in facts if fact.time > merged_at and isinstance(fact.event, _MOVABLE)]
 
 
-def moved(event: Event, stays: UUID) -> Event:
-    """Say of the ticket that stays what was told of one that was merged into it."""
-    assert isinstance(event, _MOVES)  # noqa: S101 - others do not move
+def moved_event(event: Event, target: UUID) -> Event:
+    """Make the event of the target for an event that was reported of its duplicate."""
+    assert isinstance(event, _MOVABLE)  # noqa: S101 - `facts_to_move` returns no others
     if isinstance(event, CustomerReplied):
-        return reply_to(event.written_on or event.ticket_id, stays)
-    return event.model_copy(update={"ticket_id": stays})
+        return reply_event(event.written_on or event.ticket_id, target)
+    return event.model_copy(update={"ticket_id": target})
 
 
-def reply_to(ticket_id: UUID, stays: UUID) -> CustomerReplied:
-    """Let a reply count for the ticket that stays."""
-    return CustomerReplied(ticket_id=stays, written_on=None if ticket_id == stays else ticket_id)
+def reply_event(ticket_id: UUID, target: UUID) -> CustomerReplied:
+    """Make the event of a reply to ``ticket_id`` that counts for ``target``."""
+    return CustomerReplied(ticket_id=target, written_on=None if ticket_id == target else ticket_id)

@@ -1,4 +1,4 @@
-"""Telephone numbers: read as people write them, kept in E.164, known elsewhere by a digest."""
+"""Telephone numbers: parsed in any common notation, stored in E.164, published as digests."""
 
 import hmac
 import re
@@ -27,10 +27,10 @@ from shared.sla.calendars import country_of
 __all__ = ["Number", "NumberFault", "NumberKeys", "number_of"]
 
 _KEY_BYTES: Final = 16
-_REMEDY: Final = "write it with + and the country's code, as +49 30 1234567"
+_REMEDY: Final = "write it with + and the country code, such as +49 30 1234567"
 _SHORT, _LONG = "has too few digits", "has too many digits"
 _UNREAD: Final = {
-    NumberParseException.INVALID_COUNTRY_CODE: "begins with the code of no country",
+    NumberParseException.INVALID_COUNTRY_CODE: "begins with an unknown country code",
     NumberParseException.TOO_SHORT_AFTER_IDD: _SHORT,
     NumberParseException.TOO_SHORT_NSN: _SHORT,
     NumberParseException.TOO_LONG: _LONG,
@@ -49,42 +49,45 @@ _FORMER: Final = (
     (225, re.compile(r"([04-9][7-9]\d{6})"), r"07\1"),
     (229, re.compile(r"(\d{8})"), r"01\1"),  # Benin: 01 came in 2024
 )
-"""What a country wrote once and messengers write still: country's code, the former form, how the
-same subscriber is written now. By ITU's list of changes; each is tried on what is no number now."""
+"""Former notations that messengers still use (from ITU's list of changes): country code, pattern
+of the former number, today's number. They are tried on numbers that are not valid today."""
 
 
 class NumberFault(ValueError):  # noqa: N818 - an answer to the sender
-    """It cannot be dialled; the text says why and what to write instead, and repeats no digit."""
+    """A number cannot be dialled. The text has the reason and the remedy, but no digit of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number that can be dialled, in E.164, and how it was read."""
+    """A number that can be dialled, in E.164, and how it was parsed."""
 
     e164: str
     reading: NumberReading
 
 
 class NumberKeys:
-    """Makes of a number what tells that another is equal, and nothing else.
+    """Makes number keys: digests by which equal numbers are recognised.
 
-    A keyed digest (HMAC-SHA256, 128 bits): numbers are few enough to try them all, so without the
-    secret nobody finds the number, and with another secret all keys are new ones.
+    They are keyed digests (HMAC-SHA256, 128 bits). A plain digest would reveal the number, because
+    the digests of all possible numbers can be computed. Another secret gives other keys.
     """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
     def key(self, number: Number) -> str:
-        """Name a number."""
+        """Return the key of a number, in hexadecimal."""
         return hmac.new(self._secret, number.e164.encode(), sha256).digest()[:_KEY_BYTES].hex()
 
 
 def number_of(request: SupportRequest, account: AccountListed | None) -> Number | None:
-    """Read the number that a request brings, if any. Raises NumberFault.
+    """Parse the number in a request, if there is one.
 
-    Without a + it is one of the country that the account is in, then the sender's: by region,
-    else by time zone.
+    A number without a + is one of the account's country, else of the request's: by region, else by
+    time zone.
+
+    Raises:
+        NumberFault: The number cannot be dialled.
     """
     if request.phone_number is None:
         return None
@@ -96,17 +99,17 @@ def number_of(request: SupportRequest, account: AccountListed | None) -> Number 
         if e.error_type == NumberParseException.INVALID_COUNTRY_CODE and national and not country:
             raise NumberFault(f"has no +, and the account's country is not known; {_REMEDY}") from e
         raise NumberFault(
-            f"{_UNREAD.get(e.error_type, 'is no telephone number')}; {_REMEDY}"
+            f"{_UNREAD.get(e.error_type, 'is not a telephone number')}; {_REMEDY}"
         ) from e
-    number = _as_written_now(number)
-    _refuse_what_nobody_dials(number)
+    number = _in_todays_notation(number)
+    _refuse_undialable(number)
     reading = NumberReading(
         country=region_code_for_number(number), by="account" if national else "number"
     )
     return Number(format_number(number, PhoneNumberFormat.E164), reading)
 
 
-def _as_written_now(number: PhoneNumber) -> PhoneNumber:
+def _in_todays_notation(number: PhoneNumber) -> PhoneNumber:
     if is_valid_number(number):
         return number
     digits = national_significant_number(number)
@@ -126,11 +129,11 @@ def _country(request: SupportRequest, account: AccountListed | None) -> str | No
     return next((country for country in (*named, *placed) if country is not None), None)
 
 
-def _refuse_what_nobody_dials(number: PhoneNumber) -> None:
+def _refuse_undialable(number: PhoneNumber) -> None:
     if number.extension:
         raise NumberFault("has an extension, which cannot be dialled; write it into the body")
     if not is_valid_number(number):
-        unfit = _UNFIT.get(is_possible_number_with_reason(number), "is given to nobody")
+        unfit = _UNFIT.get(is_possible_number_with_reason(number), "is not assigned to anyone")
         raise NumberFault(f"{unfit}; {_REMEDY}")
     if number_type(number) == PhoneNumberType.PREMIUM_RATE:
-        raise NumberFault("costs extra to dial; send one that does not")
+        raise NumberFault("is a premium-rate number; send one that is not")

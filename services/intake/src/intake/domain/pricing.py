@@ -1,4 +1,4 @@
-"""What a document from upstream comes to: a ticket with promises, or a later fact about one."""
+"""Acceptance of a request with its promises, and the events of later facts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ from shared.events.requests import FactType
 from shared.sla.policies import Policy, Pricing, RequestTraits
 from shared.sla.promises import Severity
 
-__all__ = ["Acceptance", "accept", "fact_of", "into_of", "missing_in"]
+__all__ = ["Acceptance", "accept", "event_of", "into_of", "missing_in"]
 
 _DESCRIPTION_WORDS_MIN: Final = 5
 _PLAIN: Final[Mapping[FactType, type[TicketFact]]] = {
@@ -46,16 +46,16 @@ _PLAIN: Final[Mapping[FactType, type[TicketFact]]] = {
     "closed": TicketClosed,
     "noted": TicketNoted,
 }
-_DIALLED: Final = "the customer called us: no call is owed"
+_DIALLED: Final = "the customer called us: no callback is needed"
 _SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity.__value__)
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A ticket to be announced. ``missing`` says what a business-critical claim still lacks.
+    """An accepted ticket.
 
-    ``no_promise`` is the policy's reason where nothing is promised. The customer is called at
-    ``number``.
+    ``missing`` lists what a business-critical claim lacks. ``no_promise`` is the policy's reason
+    when nothing is promised. ``number`` is the customer's number for a callback.
     """
 
     event: TicketAccepted
@@ -66,7 +66,7 @@ class Acceptance:
     number: Number | None
 
 
-def accept(  # noqa: PLR0913 - each decides on what is promised, or how to call
+def accept(  # noqa: PLR0913 - all of them determine the promises or the number
     request: SupportRequest,
     entitled: Entitled,
     language: LanguageDecision,
@@ -75,11 +75,13 @@ def accept(  # noqa: PLR0913 - each decides on what is promised, or how to call
     now: datetime,
     keys: NumberKeys,
 ) -> Acceptance:
-    """Price a request from its create date, at its severity and at the other.
+    """Accept a request, with its promises at either severity, from its create date.
 
     A business-critical claim counts when it comes by the email form and describes the problem
-    (DOMAIN, "Business-critical"); otherwise the ticket starts as standard and says what is missing.
-    Raises NumberFault where the customer cannot be called.
+    (DOMAIN, "Business-critical"); otherwise the ticket starts as standard, with what is missing.
+
+    Raises:
+        NumberFault: The customer's number cannot be dialled.
     """
     missing = missing_in(request)
     severity: Severity = "standard" if missing else request.severity
@@ -123,7 +125,7 @@ def accept(  # noqa: PLR0913 - each decides on what is promised, or how to call
 
 
 def _price(request: SupportRequest, policy: Policy, asked: RequestTraits) -> Pricing:
-    """Price a request; who dialled talks to somebody already (DOMAIN, "Channels")."""
+    """Price a request; a customer who called is promised no callback (DOMAIN, "Channels")."""
     pricing = policy.price(asked, request.occurred_at)
     if not request.dialled:
         return pricing
@@ -131,7 +133,7 @@ def _price(request: SupportRequest, policy: Policy, asked: RequestTraits) -> Pri
 
 
 def missing_in(request: SupportRequest) -> tuple[str, ...]:
-    """Say what a business-critical claim lacks to be one."""
+    """List what a business-critical claim lacks."""
     if request.severity == "standard":
         return ()
     missing = []
@@ -143,13 +145,13 @@ def missing_in(request: SupportRequest) -> tuple[str, ...]:
 
 
 def _words(text: str) -> int:
-    """Count words; where they are not spaced apart, as in Japanese, two characters make one."""
+    """Count words; in scripts without spaces, such as Japanese, two characters are one word."""
     wide = sum(east_asian_width(character) == "W" for character in text)
     return max(len(text.split()), wide // 2)
 
 
-def fact_of(fact: LaterFact) -> TicketFact:
-    """Name the fact that a later document tells."""
+def event_of(fact: LaterFact) -> TicketFact:
+    """Make the event of a later fact."""
     ticket_id = fact.ticket_id
     match fact.type:
         case "waiting":
@@ -163,6 +165,6 @@ def fact_of(fact: LaterFact) -> TicketFact:
 
 
 def into_of(fact: LaterFact) -> UUID:
-    """Name the ticket that a duplicate was merged into."""
+    """Return the ticket that a duplicate was merged into."""
     assert fact.into is not None  # noqa: S101 - a merged document has it
     return ticket_id_of(fact.source, fact.into)

@@ -1,4 +1,4 @@
-"""What upstream is told: whether a request was taken, what was promised, and why."""
+"""Receipts: the answers to documents, with outcome, promises, reason and remedy."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,42 +27,42 @@ __all__ = [
     "SOURCE",
     "FactRefusal",
     "accepted",
-    "announced",
-    "bad",
-    "counts_for_nothing",
-    "curable",
     "document_of",
     "duplicate",
     "erased",
+    "fact_accepted",
+    "fact_rejected",
     "held",
-    "merge_waits",
-    "noted",
+    "merge_held",
+    "receipt_event",
     "rejected",
+    "retryable",
     "undialable",
+    "unreadable",
 ]
 
 SOURCE: Final = "intake"
-_FINAL: Final = "mobile_app"
-_ERASED: Final = "who asked was erased; to ask anew, send another external_id"
-_STANDS: Final = "what came first stands; tell changes as later facts"
+_NEVER_RETRYABLE: Final = "mobile_app"
+_ERASED: Final = "the requester was erased; to ask again, send another external_id"
+_FIRST_COUNTS: Final = "the first document with this id counts; send changes as later facts"
 
 
 type FactRefusal = Literal[
     "closed", "erased", "merged_into_itself", "merged_already", "merge_ring", "unknown_target"
 ]
-"""Why a later fact counts for nothing, or not yet."""
-REMEDY: Final[Mapping[FactRefusal, str]] = {
+"""Why a later fact is rejected or held."""
+FACT_REMEDIES: Final[Mapping[FactRefusal, str]] = {
     "closed": "the ticket was closed too long ago to be reopened by a reply; send a new request",
-    "erased": "who asked was erased, and nothing is owed on the ticket; send a new request",
-    "merged_into_itself": "into names the request itself; name the one that stays",
-    "merged_already": "it was merged before, and that stands; merge the one that stays instead",
-    "merge_ring": "into was itself merged into this one, which stays; nothing need be sent",
-    "unknown_target": "into names no ticket yet: all stays owed here until then; send its request",
+    "erased": "the requester was erased, which ended the ticket; send a new request",
+    "merged_into_itself": "into names the request itself; name the ticket to merge it into",
+    "merged_already": "the ticket was merged before; merge the ticket it was merged into instead",
+    "merge_ring": "into was itself merged into this ticket, which stays open; send nothing",
+    "unknown_target": "into names no ticket yet: this one keeps its promises; send into's request",
 }
 
 
 def accepted(request: SupportRequest, acceptance: Acceptance) -> ReceiptIssued:
-    """Say what was promised, and by what."""
+    """Make the receipt of an accepted request, with its promises."""
     event = acceptance.event
     return ReceiptIssued(
         source=request.source,
@@ -85,8 +85,8 @@ def accepted(request: SupportRequest, acceptance: Acceptance) -> ReceiptIssued:
 
 
 def held(request: SupportRequest, until: datetime) -> ReceiptIssued:
-    """Say that its account is waited for."""
-    return _unanswered(request).model_copy(
+    """Make the receipt of a request that is held until its account is known."""
+    return _rejected(request).model_copy(
         update={
             "outcome": "held",
             "reason": "unknown_account",
@@ -97,24 +97,24 @@ def held(request: SupportRequest, until: datetime) -> ReceiptIssued:
 
 
 def rejected(request: SupportRequest, reason: Refusal) -> ReceiptIssued:
-    """Say why it was not taken, and what would help."""
-    return _unanswered(request).model_copy(update={"reason": reason, "remedy": REMEDIES[reason]})
+    """Make the receipt of a rejected request."""
+    return _rejected(request).model_copy(update={"reason": reason, "remedy": REMEDIES[reason]})
 
 
 def undialable(request: SupportRequest, fault: str) -> ReceiptIssued:
-    """Say why the customer of a request, which had been held, cannot be called."""
-    told = {"reason": "bad_data", "remedy": f"phone_number: {fault}; send another external_id"}
-    return _unanswered(request).model_copy(update=told)
+    """Make the receipt of a request that was held and whose number cannot be dialled."""
+    remedy = f"phone_number: {fault}; send another external_id"
+    return _rejected(request).model_copy(update={"reason": "bad_data", "remedy": remedy})
 
 
 def erased(first: ReceiptIssued) -> ReceiptIssued:
-    """Say that a held request is waited with no longer: it was erased."""
-    told = {"outcome": "rejected", "reason": "erased", "remedy": _ERASED, "held_until": None}
-    return first.model_copy(update=told)
+    """Make the receipt of a held request that was erased."""
+    fields = {"outcome": "rejected", "reason": "erased", "remedy": _ERASED, "held_until": None}
+    return first.model_copy(update=fields)
 
 
-def bad(source: str, external_id: str, fault: str) -> ReceiptIssued:
-    """Name the faults of a document that could not be read."""
+def unreadable(source: str, external_id: str, fault: str) -> ReceiptIssued:
+    """Make the receipt of an invalid document, with its faults."""
     return ReceiptIssued(
         source=source,
         external_id=external_id,
@@ -126,47 +126,46 @@ def bad(source: str, external_id: str, fault: str) -> ReceiptIssued:
     )
 
 
-def noted(
+def fact_accepted(
     fact: LaterFact, *, counts_for: str | None = None, note: str | None = None
 ) -> ReceiptIssued:
-    """Say that a later fact was taken, what for, and what it brings about."""
-    told = {"outcome": "accepted", "counts_for": counts_for, "note": note}
-    return _unanswered(fact).model_copy(update=told)
+    """Make the receipt of an accepted later fact; ``counts_for`` is a merge's final target."""
+    fields = {"outcome": "accepted", "counts_for": counts_for, "note": note}
+    return _rejected(fact).model_copy(update=fields)
 
 
-def merge_waits(fact: LaterFact) -> ReceiptIssued:
-    """Say that a merge waits for its target, and that the promise stays owed until then."""
-    told = {"outcome": "held", "reason": "unknown_target", "remedy": REMEDY["unknown_target"]}
-    return _unanswered(fact).model_copy(update=told)
+def merge_held(fact: LaterFact) -> ReceiptIssued:
+    """Make the receipt of a merge whose target is not known yet."""
+    return fact_rejected(fact, "unknown_target").model_copy(update={"outcome": "held"})
 
 
-def counts_for_nothing(fact: LaterFact, reason: FactRefusal) -> ReceiptIssued:
-    """Say why a later fact changes nothing, and what to do instead."""
-    return _unanswered(fact).model_copy(update={"reason": reason, "remedy": REMEDY[reason]})
+def fact_rejected(fact: LaterFact, reason: FactRefusal) -> ReceiptIssued:
+    """Make the receipt of a rejected later fact."""
+    return _rejected(fact).model_copy(update={"reason": reason, "remedy": FACT_REMEDIES[reason]})
 
 
 def duplicate(first: ReceiptIssued, *, same: bool) -> ReceiptIssued:
-    """Say again what was said of the first, and whether this was its equal."""
-    told: dict[str, object] = {"outcome": "duplicate", "duplicate_of": first.outcome}
+    """Make the receipt of a repeated document; ``same`` is False if its content differs."""
+    fields: dict[str, object] = {"outcome": "duplicate", "duplicate_of": first.outcome}
     if not same:
-        told |= {"reason": "other_content", "remedy": _STANDS}
-    return first.model_copy(update=told)
+        fields |= {"reason": "other_content", "remedy": _FIRST_COUNTS}
+    return first.model_copy(update=fields)
 
 
-def announced(
+def receipt_event(
     cause: UUID, receipt: ReceiptIssued, at: datetime, traceparent: str | None = None
 ) -> Envelope[Event]:
-    """Wrap a receipt for ``receipts.v1``."""
+    """Make the event of a receipt, for ``receipts.v1``."""
     return Envelope.caused_by(cause, receipt, source=SOURCE, time=at, traceparent=traceparent)
 
 
-def curable(receipt: ReceiptIssued) -> bool:
-    """Tell whether a late entitlement may still help."""
-    return receipt.reason in get_args(Refusal.__value__) and receipt.reason != _FINAL
+def retryable(receipt: ReceiptIssued) -> bool:
+    """Return whether a change of the account may still make the request acceptable."""
+    return receipt.reason in get_args(Refusal.__value__) and receipt.reason != _NEVER_RETRYABLE
 
 
 def document_of(content: Inbound) -> str:
-    """Name the kind of a document: a request, or the type of a later fact."""
+    """Return the kind of a document: ``request``, or the type of a later fact."""
     return content.type if isinstance(content, LaterFact) else "request"
 
 
@@ -176,7 +175,7 @@ def _reading(request: SupportRequest) -> ClaimReading | None:
     return read_claim(request.subject, request.body)
 
 
-def _unanswered(content: Inbound) -> ReceiptIssued:
+def _rejected(content: Inbound) -> ReceiptIssued:
     return ReceiptIssued(
         source=content.source,
         external_id=content.external_id,

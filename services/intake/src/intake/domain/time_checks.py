@@ -1,4 +1,4 @@
-"""A create date ahead of our clock would promise too late: who sends one is told."""
+"""Checks that a document's date is not in the future, which would make its due time too late."""
 
 from datetime import datetime
 
@@ -9,14 +9,11 @@ __all__ = ["AHEAD_MAX", "fault_of_date"]
 
 
 def fault_of_date(content: Inbound, now: datetime) -> str | None:
-    """Say by how much what is told lies ahead of our time, or None. The past may be told any time.
-
-    Nothing is kept of it, so that it can be sent again under the same name.
-    """
+    """Return the fault of a date that is more than AHEAD_MAX after ``now``, or None."""
     ahead = content.occurred_at - now
     if ahead <= AHEAD_MAX:
         return None
     return (
-        f"lies {ahead.total_seconds():.3f} s ahead of our time, at most "
-        f"{AHEAD_MAX.total_seconds():g} are allowed; set the sender's clock, then send it again"
+        f"is {ahead.total_seconds():.3f} s in the future, at most "
+        f"{AHEAD_MAX.total_seconds():g} s are allowed; set the sender's clock, then send it again"
     )

@@ -1,4 +1,4 @@
-"""What an event from outside means: the document of ours that a mapping makes of it."""
+"""Maps an event of another system to a document, by the rules of its webhook connection."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +10,19 @@ from shared.basics.text import fault_of_text
 from shared.events import Inbound, LaterFact, SupportRequest
 from shared.webhooks import Mapping, MappingRule, MissingValue, UnusableValue, Value, texts_at
 
-__all__ = ["Erasure", "Ignored", "Meaning", "Refusal", "Taken", "erasure_of", "meaning_of"]
+__all__ = [
+    "Erasure",
+    "Ignored",
+    "InvalidEvent",
+    "MappedDocument",
+    "Meaning",
+    "erasure_of",
+    "meaning_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class MappedDocument:
     """The event is a support request or a later fact."""
 
     content: Inbound
@@ -22,30 +30,30 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Somebody is to be forgotten."""
+    """The event asks to erase a requester's data."""
 
     subject_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """No rule takes the event: it is none of our business."""
+    """No rule of the mapping matches the event."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """The event should be a document, but cannot be: every fault, without what was sent."""
+class InvalidEvent:
+    """A rule matches, but the event makes no valid document: all faults, without its content."""
 
     fault: str
 
 
-type Meaning = Taken | Erasure | Ignored | Refusal
+type Meaning = MappedDocument | Erasure | Ignored | InvalidEvent
 
 
 def meaning_of(mapping: Mapping, event: Any, event_id: str | None) -> Meaning:  # noqa: ANN401
-    """Read an event; ``event_id`` tells copies of it apart where the mapping does not."""
+    """Map an event; ``event_id`` identifies its copies, unless the mapping names an id."""
     if not isinstance(event, dict):
-        return Refusal("event: is no JSON object")
+        return InvalidEvent("event: is not a JSON object")
     rule = next((rule for rule in mapping.rules if _matches(rule, event)), None)
     if rule is None:
         return Ignored()
@@ -55,7 +63,7 @@ def meaning_of(mapping: Mapping, event: Any, event_id: str | None) -> Meaning:  
     if rule.request is not None:
         values = named | dict(rule.request.given)
         return _document(SupportRequest, {"source": mapping.source}, values, event)
-    assert rule.fact is not None  # noqa: S101 - a rule says one of the three
+    assert rule.fact is not None  # noqa: S101 - a rule has one of the three
     constants = {"source": mapping.source, "type": rule.fact.type, "event_id": event_id}
     if mapping.event_id is not None:
         named["event_id"] = mapping.event_id
@@ -73,19 +81,19 @@ def _satisfies(event: dict[str, Any], path: str, values: tuple[str, ...]) -> boo
         return False
 
 
-def erasure_of(subject_id: str, field: str) -> Erasure | Refusal:
-    """Say who is to be forgotten, unless nobody can have such an id."""
+def erasure_of(subject_id: str, field: str) -> Erasure | InvalidEvent:
+    """Make an erasure, unless the text cannot be a requester's id."""
     fault = fault_of_text(subject_id)
-    return Erasure(subject_id) if fault is None else Refusal(f"{field}: {fault}")
+    return Erasure(subject_id) if fault is None else InvalidEvent(f"{field}: {fault}")
 
 
 def _erasure(subject: Value, event: dict[str, Any]) -> Meaning:
     try:
         return erasure_of(str(subject.read(event)), "erase")
     except MissingValue as e:
-        return Refusal(f"erase: {e} is missing")
+        return InvalidEvent(f"erase: {e} is missing")
     except UnusableValue as e:
-        return Refusal(f"erase: {e}")
+        return InvalidEvent(f"erase: {e}")
 
 
 def _document(
@@ -94,7 +102,7 @@ def _document(
     values: dict[str, Value],
     event: dict[str, Any],
 ) -> Meaning:
-    """Read every field, so that every fault is named."""
+    """Read all fields, so that all faults are reported together."""
     content: dict[str, object] = dict(constants)
     faults: dict[str, str] = {}
     for name, value in values.items():
@@ -108,13 +116,13 @@ def _document(
     try:
         made = model.model_validate(content)
     except ValidationError as e:
-        faults |= {name: text for name, text in _told(e) if name not in faults}
+        faults |= {name: text for name, text in _faults_in(e) if name not in faults}
     else:
         if not faults:
-            return Taken(made)
-    return Refusal("; ".join(f"{name}: {text}" for name, text in faults.items()))
+            return MappedDocument(made)
+    return InvalidEvent("; ".join(f"{name}: {text}" for name, text in faults.items()))
 
 
-def _told(error: ValidationError) -> Iterator[tuple[str, str]]:
+def _faults_in(error: ValidationError) -> Iterator[tuple[str, str]]:
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
         yield ".".join(str(part) for part in fault["loc"]) or "event", fault["msg"]

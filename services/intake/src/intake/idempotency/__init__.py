@@ -1,15 +1,22 @@
-"""What all HTTP doors share: requests that wait are received together, and keys replay answers."""
+"""Idempotency-Keys: a request that is sent twice is handled once and gets the same response."""
 
-from intake.idempotency.taking import Asking, Keyed, Reception, Write, Written, make_reception
-from intake.store.idempotency import Kept, forget_answers
+from intake.idempotency.submissions import (
+    IdempotencyKey,
+    RequestBatcher,
+    StatusAndBody,
+    Submission,
+    WriteResponse,
+    make_request_batcher,
+)
+from intake.store.idempotency import StoredResponse, delete_old_responses
 
 __all__ = [
-    "Asking",
-    "Kept",
-    "Keyed",
-    "Reception",
-    "Write",
-    "Written",
-    "forget_answers",
-    "make_reception",
+    "IdempotencyKey",
+    "RequestBatcher",
+    "StatusAndBody",
+    "StoredResponse",
+    "Submission",
+    "WriteResponse",
+    "delete_old_responses",
+    "make_request_batcher",
 ]

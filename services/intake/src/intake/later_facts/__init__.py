@@ -1,11 +1,11 @@
-"""What is told of requests later: kept, announced for the ticket that it counts for, or refused.
+"""Later facts about tickets: saved and announced, or rejected.
 
-A merge counts once both tickets are known; until then what is promised stays owed. A reply to a
-ticket that was merged counts for the one that stays.
+A merge counts once both tickets exist; until then the duplicate keeps its promise. A reply to a
+merged ticket counts for the merge's final target.
 """
 
-from intake.later_facts.merges import settle
-from intake.later_facts.taking import Told, again, take
-from intake.store.later_facts import known
+from intake.later_facts.merges import apply_merges
+from intake.later_facts.recording import FactReport, record_facts, repeated_receipt
+from intake.store.later_facts import known_documents
 
-__all__ = ["Told", "again", "known", "settle", "take"]
+__all__ = ["FactReport", "apply_merges", "known_documents", "record_facts", "repeated_receipt"]

@@ -1,4 +1,4 @@
-"""Into which tickets others were merged, link by link."""
+"""Chains of merges: the ticket that a merged ticket's customer is finally answered on."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -8,11 +8,11 @@ from intake.store import later_facts as later_store
 from intake.store.later_facts import Merge
 from shared.platform.postgres import Tx
 
-__all__ = ["links", "merged_at", "stays"]
+__all__ = ["final_target", "merge_chain", "merged_at"]
 
 
-async def links(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, Merge]:
-    """Follow merges from some tickets on, also those that do not count yet."""
+async def merge_chain(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, Merge]:
+    """Read the merges of tickets, of their targets, and so on, also those that do not count yet."""
     found: dict[UUID, Merge] = {}
     ahead = set(ticket_ids)
     while ahead:
@@ -22,18 +22,18 @@ async def links(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, Merge]:
     return found
 
 
-def stays(found: Mapping[UUID, Merge], ticket_id: UUID) -> UUID:
-    """Name the ticket that stays in the end."""
-    while (merge := found.get(ticket_id)) is not None and merge.counts:
+def final_target(merges: Mapping[UUID, Merge], ticket_id: UUID) -> UUID:
+    """Return the ticket at the end of a chain of merges that count: itself if not merged."""
+    while (merge := merges.get(ticket_id)) is not None and merge.counts:
         ticket_id = merge.into_id
     return ticket_id
 
 
-def merged_at(found: Mapping[UUID, Merge], merge: Merge) -> datetime:
-    """Say when what was owed on a duplicate had come to the ticket that stays."""
+def merged_at(merges: Mapping[UUID, Merge], merge: Merge) -> datetime:
+    """Return from when on the final target owes what was owed on the duplicate."""
     at = merge.occurred_at
-    following = found.get(merge.into_id)
+    following = merges.get(merge.into_id)
     while following is not None and following.counts:
         at = max(at, following.occurred_at)
-        following = found.get(following.into_id)
+        following = merges.get(following.into_id)
     return at

@@ -1,4 +1,4 @@
-"""What intake knows of the roster: the languages in which premium tickets are answered."""
+"""The part of the roster that intake saves: the languages of certified specialists."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from intake.store import roster as roster_store
 from shared.events import Envelope, Event, SpecialistListed, SpecialistRemoved
 from shared.platform.postgres import Tx
 
-__all__ = ["keep"]
+__all__ = ["save"]
 
 
-async def keep(tx: Tx, told: Sequence[Envelope[Event]]) -> None:
-    """Keep what is new about specialists; others' events are passed over."""
+async def save(tx: Tx, events: Sequence[Envelope[Event]]) -> None:
+    """Save the languages of listed and removed specialists; ignore all other events."""
     listed = []
-    for envelope in told:
+    for envelope in events:
         match envelope.event:
             case SpecialistListed() as one:
                 languages = one.languages if one.certified else ()

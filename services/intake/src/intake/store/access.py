@@ -1,4 +1,4 @@
-"""The SQL statement about who owns which source."""
+"""The SQL statement about the owners of sources."""
 
 from typing import Final
 
@@ -10,5 +10,5 @@ SOURCES: Final = "SELECT source FROM source_owner WHERE tenant = $1"
 
 
 async def sources_of(tx: Tx, tenant: str, _prefix: str) -> frozenset[str]:
-    """Read whence a tenant may send."""
+    """Read the sources of a tenant."""
     return frozenset(row["source"] for row in await tx.fetch(SOURCES, tenant))

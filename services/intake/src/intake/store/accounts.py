@@ -15,7 +15,7 @@ __all__ = ["VERSIONS", "Listing", "save", "versions", "versions_of"]
 
 _SALT_BYTES: Final = 16
 
-CHANGE_ACCOUNTS: Final = """
+LOCK_ACCOUNTS: Final = """
     SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
     UNION ALL
     SELECT pg_advisory_xact_lock(hashtext('account'), hashtext(account_id))
@@ -47,7 +47,7 @@ DROP_UNFINISHED: Final = """
     WHERE old.account_id = ANY($1) AND old.parts_missing <> '{}' AND new.parts_missing = '{}'
       AND new.account_id = old.account_id AND new.since > old.since
 """
-STAND: Final = """
+LISTINGS: Final = """
     SELECT account_id, since, content, cardinality(parts_missing) AS missing,
            (SELECT count(*) FROM account_person AS p WHERE parts_missing = '{}'
             AND p.account_id = v.account_id AND p.since = v.since AND super_admin) AS super_admins,
@@ -61,17 +61,17 @@ VERSIONS: Final = """
     FROM account_version AS v, LATERAL (
         SELECT array_agg(encode(digest, 'hex')) FILTER (WHERE super_admin) AS super_admins,
                array_agg(encode(digest, 'hex')) FILTER (WHERE NOT super_admin) AS seats
-        FROM unnest($1::text[], $2::text[]) AS asked (asked_of, person), account_person AS p
-        WHERE asked_of = v.account_id AND p.account_id = v.account_id AND p.since = v.since
+        FROM unnest($1::text[], $2::text[]) AS wanted (wanted_in, person), account_person AS p
+        WHERE wanted_in = v.account_id AND p.account_id = v.account_id AND p.since = v.since
           AND digest = sha256(v.salt || convert_to(person, 'UTF8'))) AS people
     WHERE account_id = ANY($1::text[]) AND parts_missing = '{}'
     ORDER BY account_id, since
 """
-"""Of the people only those who are asked about, each beside the account of which it is asked."""
+"""Selects all versions of accounts ($1), with only the given people ($2) of each account."""
 
 
 class Listing(NamedTuple):
-    """How an account as told from ``since`` on stands; its people count once no part is missing."""
+    """The saved state of an account version; it has effect once no part is missing."""
 
     account_id: str
     since: datetime
@@ -80,8 +80,8 @@ class Listing(NamedTuple):
     seats: int | Literal["everyone"]
 
 
-class _Told(NamedTuple):
-    """What a transaction is told of one listing: some of its parts, or all at once."""
+class _Parts(NamedTuple):
+    """The parts of one account version in a batch: some of them, or all."""
 
     account: AccountListed
     missing: frozenset[int]
@@ -89,42 +89,49 @@ class _Told(NamedTuple):
     """Names, and whether they are super admins."""
 
 
-async def save(tx: Tx, told: Sequence[tuple[datetime, AccountListed]]) -> list[Listing]:
-    """Keep listings, once nobody judges by what was told before; how each stands comes back."""
-    account_ids = sorted({account.account_id for _, account in told})
-    await tx.execute(CHANGE_ACCOUNTS, account_ids)
-    listings = _together(told)
-    places = _columns([(account_id, since) for account_id, since in listings], 2)
+async def save(tx: Tx, listed: Sequence[tuple[datetime, AccountListed]]) -> list[Listing]:
+    """Save account versions; return the state of each.
+
+    It waits for transactions that decide requests by the earlier versions.
+    """
+    account_ids = sorted({account.account_id for _, account in listed})
+    await tx.execute(LOCK_ACCOUNTS, account_ids)
+    listings = _combine_parts(listed)
+    key_columns = _columns([(account_id, since) for account_id, since in listings], 2)
     salts = {
-        (row["account_id"], row["since"]): row["salt"] for row in await tx.fetch(SALTS, *places)
+        (row["account_id"], row["since"]): row["salt"]
+        for row in await tx.fetch(SALTS, *key_columns)
     }
-    salted = {place: salts.get(place) or token_bytes(_SALT_BYTES) for place in listings}
+    salted = {key: salts.get(key) or token_bytes(_SALT_BYTES) for key in listings}
     rows = [
-        (*place, _content(one.account), salted[place], sorted(one.missing))
-        for place, one in listings.items()
+        (*key, _content(one.account), salted[key], sorted(one.missing))
+        for key, one in listings.items()
     ]
     await tx.executemany(SAVE, rows)
-    again = [p for p in listings if p in salts and listings[p].account.part is None]
-    if again:
-        await tx.execute(CLEAR, *_columns(again, 2))
+    replaced = [key for key in listings if key in salts and listings[key].account.part is None]
+    if replaced:
+        await tx.execute(CLEAR, *_columns(replaced, 2))
     people = [
-        (*place, digest, super_admin)
-        for place, one in listings.items()
-        for digest, super_admin in digests(one.people, salted[place]).items()
+        (*key, digest, super_admin)
+        for key, one in listings.items()
+        for digest, super_admin in digests(one.people, salted[key]).items()
     ]
     if people:
         await tx.execute(SAVE_PEOPLE, *_columns(people, 4))
     await tx.execute(DROP_UNFINISHED, account_ids)
-    return [_listing(row) for row in await tx.fetch(STAND, *places)]
+    return [_listing(row) for row in await tx.fetch(LISTINGS, *key_columns)]
 
 
-async def versions(tx: Tx, asked: Iterable[tuple[str, str]]) -> dict[str, list[Version]]:
-    """Read all versions of some accounts, oldest first, as they concern who asks."""
-    return versions_of(await tx.fetch(VERSIONS, *_columns(sorted(set(asked)), 2)))
+async def versions(tx: Tx, wanted: Iterable[tuple[str, str]]) -> dict[str, list[Version]]:
+    """Read all versions of accounts, oldest first; ``wanted`` is (account, person).
+
+    Of the people of an account, the versions contain only the wanted ones.
+    """
+    return versions_of(await tx.fetch(VERSIONS, *_columns(sorted(set(wanted)), 2)))
 
 
 def versions_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Version]]:
-    """Make versions of rows."""
+    """Make versions of rows, by account."""
     found: dict[str, list[Version]] = defaultdict(list)
     for account_id, since, content, salt, super_admins, seats in rows:
         account = _account(content)
@@ -135,12 +142,12 @@ def versions_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Version]]:
     return found
 
 
-def _together(
-    told: Sequence[tuple[datetime, AccountListed]],
-) -> dict[tuple[str, datetime], _Told]:
-    """Put the parts of a listing together, as far as they came in one transaction."""
-    found: dict[tuple[str, datetime], _Told] = {}
-    for since, account in told:
+def _combine_parts(
+    listed: Sequence[tuple[datetime, AccountListed]],
+) -> dict[tuple[str, datetime], _Parts]:
+    """Combine the parts of each account version that are in one batch."""
+    found: dict[tuple[str, datetime], _Parts] = {}
+    for since, account in listed:
         seats = () if isinstance(account.seats, str) else account.seats
         people = {**dict.fromkeys(seats, False), **dict.fromkeys(account.super_admins, True)}
         part = account.part
@@ -152,7 +159,7 @@ def _together(
                 **before.people,
                 **{p: a or before.people.get(p, a) for p, a in people.items()},
             }
-        found[account.account_id, since] = _Told(account, missing, people)
+        found[account.account_id, since] = _Parts(account, missing, people)
     return found
 
 
@@ -170,11 +177,11 @@ def _listing(row: Any) -> Listing:  # noqa: ANN401 - a row
 
 
 def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
-    """Turn rows into columns, as `unnest` takes them."""
+    """Turn rows into columns, the form that `unnest` needs."""
     return [[row[n] for row in rows] for n in range(count)]
 
 
 @lru_cache(maxsize=1000)
 def _account(content: str) -> AccountListed:
-    """Read a version once: an account asks often."""
+    """Parse an account version; cached, because an account sends many requests."""
     return AccountListed.model_validate_json(content)

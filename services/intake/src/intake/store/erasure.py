@@ -1,4 +1,4 @@
-"""The SQL that forgets a person."""
+"""The SQL statements that erase a person's data."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,13 +7,15 @@ from uuid import UUID
 from shared.events import ReceiptIssued
 from shared.platform.postgres import Tx
 
-__all__ = ["erase_requests", "erase_tickets", "erase_words", "save_erased"]
+__all__ = ["erase_later_texts", "erase_requests", "erase_tickets", "save_erased"]
 
 ERASE_TICKETS: Final = """
     UPDATE ticket SET requester_id = '', subject = '', body = '', phone_number = NULL
     WHERE source = $1 AND requester_id = $2 AND requester_id <> '' RETURNING ticket_id
 """
-ERASE_WORDS: Final = "UPDATE later_fact SET body = '' WHERE ticket_id = ANY($1) AND body <> ''"
+ERASE_LATER_TEXTS: Final = (
+    "UPDATE later_fact SET body = '' WHERE ticket_id = ANY($1) AND body <> ''"
+)
 ERASE_REQUESTS: Final = """
     UPDATE request SET content = NULL, curable = false
     WHERE content IS NOT NULL
@@ -26,25 +28,26 @@ SAVE_ERASED: Final = """
 
 
 async def erase_requests(tx: Tx, source: str, requester_id: str) -> list[ReceiptIssued]:
-    """Forget what was written in requests that are no tickets; what was answered comes back.
+    """Delete the content of a person's requests that are no tickets; return their receipts.
 
-    Before the tickets: a request that becomes one at this moment is waited for, and then seen.
+    Call it before `erase_tickets`: it waits for a concurrent decision that makes a ticket of a
+    request, which `erase_tickets` then finds.
     """
     rows = await tx.fetch(ERASE_REQUESTS, source, requester_id)
     return [ReceiptIssued.model_validate_json(row["receipt"]) for row in rows]
 
 
-async def erase_words(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
-    """Forget what was written later."""
-    await tx.execute(ERASE_WORDS, ticket_ids)
+async def erase_later_texts(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
+    """Delete the texts of replies to these tickets."""
+    await tx.execute(ERASE_LATER_TEXTS, ticket_ids)
 
 
 async def save_erased(tx: Tx, receipts: Sequence[ReceiptIssued]) -> None:
-    """Keep what is answered to erased requests from now on."""
+    """Save the new receipts of erased requests."""
     rows = [(receipt.ticket_id, receipt.model_dump_json()) for receipt in receipts]
     await tx.executemany(SAVE_ERASED, rows)
 
 
 async def erase_tickets(tx: Tx, source: str, requester_id: str) -> list[UUID]:
-    """Forget who asked and what was written; the tickets it was written in come back."""
+    """Delete requester and texts of a person's tickets; return the ids of these tickets."""
     return [row["ticket_id"] for row in await tx.fetch(ERASE_TICKETS, source, requester_id)]

@@ -1,4 +1,4 @@
-"""Every SQL statement about Idempotency-Keys and what was answered to them."""
+"""Every SQL statement about Idempotency-Keys and their stored responses."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -6,23 +6,29 @@ from typing import Final, NamedTuple
 
 from shared.platform.postgres import Tx
 
-__all__ = ["Kept", "answers_to", "forget_answers", "keep_answers", "lock_keys"]
+__all__ = [
+    "StoredResponse",
+    "delete_old_responses",
+    "lock_keys",
+    "save_responses",
+    "stored_responses",
+]
 
-_ANSWERS_KEPT: Final = timedelta(days=7)
+_RETENTION: Final = timedelta(days=7)
 
 LOCK_KEYS: Final = """
     SELECT key FROM unnest($1::text[]) AS key
     WHERE pg_try_advisory_xact_lock(hashtextextended('answer/' || key, 0))
 """
-ANSWERS: Final = "SELECT key, fingerprint, status, body FROM answer WHERE key = ANY($1)"
-KEEP_ANSWER: Final = """
+RESPONSES: Final = "SELECT key, fingerprint, status, body FROM answer WHERE key = ANY($1)"
+SAVE_RESPONSE: Final = """
     INSERT INTO answer (key, fingerprint, status, body, answered_at) VALUES ($1, $2, $3, $4, now())
 """
-FORGET_ANSWERS: Final = "DELETE FROM answer WHERE answered_at < now() - $1::interval"
+DELETE_OLD_RESPONSES: Final = "DELETE FROM answer WHERE answered_at < now() - $1::interval"
 
 
-class Kept(NamedTuple):
-    """An answer as it was given, and what tells whether the same is asked."""
+class StoredResponse(NamedTuple):
+    """A stored response; ``fingerprint`` is the digest of the request that it answers."""
 
     fingerprint: bytes
     status: int
@@ -30,21 +36,22 @@ class Kept(NamedTuple):
 
 
 async def lock_keys(tx: Tx, keys: Sequence[str]) -> list[str]:
-    """Take keys in hand; those come back that nobody else has."""
+    """Lock keys until the transaction ends; return those that were not locked already."""
     return [row["key"] for row in await tx.fetch(LOCK_KEYS, keys)]
 
 
-async def answers_to(tx: Tx, keys: Sequence[str]) -> dict[str, Kept]:
-    """Read what was answered to keys."""
-    return {row["key"]: Kept(*row[1:]) for row in await tx.fetch(ANSWERS, keys)}
+async def stored_responses(tx: Tx, keys: Sequence[str]) -> dict[str, StoredResponse]:
+    """Read the stored responses of keys."""
+    return {row["key"]: StoredResponse(*row[1:]) for row in await tx.fetch(RESPONSES, keys)}
 
 
-async def keep_answers(tx: Tx, answers: Mapping[str, Kept]) -> None:
-    """Keep answers for whoever sends the same keys again."""
-    if answers:
-        await tx.executemany(KEEP_ANSWER, [(key, *kept) for key, kept in answers.items()])
+async def save_responses(tx: Tx, responses: Mapping[str, StoredResponse]) -> None:
+    """Save the responses of keys, to be returned when a key is sent again."""
+    if responses:
+        rows = [(key, *response) for key, response in responses.items()]
+        await tx.executemany(SAVE_RESPONSE, rows)
 
 
-async def forget_answers(tx: Tx) -> None:
-    """Forget answers that were kept for as long as was said."""
-    await tx.execute(FORGET_ANSWERS, _ANSWERS_KEPT)
+async def delete_old_responses(tx: Tx) -> None:
+    """Delete the responses that are older than 7 days."""
+    await tx.execute(DELETE_OLD_RESPONSES, _RETENTION)

@@ -1,4 +1,4 @@
-"""Every SQL statement about what is told of requests later."""
+"""Every SQL statement about later facts and merges."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from intake.domain import Opened
+from intake.domain import KnownTicket
 from shared.events import CATALOGUE, Envelope, Event
 from shared.platform.postgres import Tx
 
 __all__ = [
     "Merge",
-    "Saved",
-    "count_merge",
+    "StoredFact",
     "facts",
-    "known",
+    "known_documents",
+    "mark_counted",
     "merges_of",
-    "move",
+    "move_fact",
     "open_merges",
     "save_facts",
     "save_merge",
@@ -26,7 +26,7 @@ __all__ = [
 
 _SOURCE: Final = "intake"
 
-KNOWN: Final = """
+KNOWN_DOCUMENTS: Final = """
     SELECT fact_id FROM later_fact WHERE fact_id = ANY($1)
     UNION SELECT document_id FROM merge WHERE document_id = ANY($1)
 """
@@ -39,14 +39,14 @@ FACTS: Final = """
     SELECT counts_for, fact_id, occurred_at, type, event, traceparent FROM later_fact
     WHERE counts_for = ANY($1) ORDER BY occurred_at, fact_id
 """
-MOVE: Final = "UPDATE later_fact SET counts_for = $2, event = $3 WHERE fact_id = $1"
+MOVE_FACT: Final = "UPDATE later_fact SET counts_for = $2, event = $3 WHERE fact_id = $1"
 TICKETS: Final = """
     SELECT ticket_id, source, external_id, channel, create_date, reopen_within_s,
            requester_id = '' AS is_erased
     FROM ticket WHERE ticket_id = ANY($1)
 """
-# Whoever is told of a ticket holds its merge as it is: what makes the merge count meanwhile waits,
-# and then finds what was told.
+# A transaction that records a fact of a merged ticket locks the merge. One that makes the merge
+# count has to wait for it, and then finds the fact.
 MERGES_OF: Final = """
     SELECT ticket_id, into_id, document_id, occurred_at, counts, traceparent FROM merge
     WHERE ticket_id = ANY($1) ORDER BY document_id FOR SHARE
@@ -60,11 +60,11 @@ SAVE_MERGE: Final = """
     INSERT INTO merge (ticket_id, into_id, document_id, occurred_at, counts, traceparent)
     VALUES ($1, $2, $3, $4, $5, $6)
 """
-COUNT_MERGE: Final = "UPDATE merge SET counts = true WHERE document_id = $1"
+MARK_COUNTED: Final = "UPDATE merge SET counts = true WHERE document_id = $1"
 
 
 class Merge(NamedTuple):
-    """A ticket that was merged into another; it ``counts`` once both are known."""
+    """A merge of one ticket into another; it ``counts`` once both tickets exist."""
 
     ticket_id: UUID
     into_id: UUID
@@ -74,8 +74,8 @@ class Merge(NamedTuple):
     traceparent: str | None
 
 
-class Saved(NamedTuple):
-    """A fact as it is kept: which ticket it was told of, and for which it counts."""
+class StoredFact(NamedTuple):
+    """A fact as stored. ``ticket_id`` is the ticket named; the event's is the one it counts for."""
 
     id: UUID
     ticket_id: UUID
@@ -85,13 +85,13 @@ class Saved(NamedTuple):
     traceparent: str | None = None
 
 
-async def known(tx: Tx, document_ids: Sequence[UUID]) -> set[UUID]:
-    """Find which documents were taken before."""
-    return {row[0] for row in await tx.fetch(KNOWN, document_ids)}
+async def known_documents(tx: Tx, document_ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these documents were recorded before."""
+    return {row[0] for row in await tx.fetch(KNOWN_DOCUMENTS, document_ids)}
 
 
-async def save_facts(tx: Tx, saved: Iterable[Saved]) -> None:
-    """Keep facts for as long as their tickets."""
+async def save_facts(tx: Tx, saved: Iterable[StoredFact]) -> None:
+    """Save facts."""
     rows = [
         (
             *(each.id, each.ticket_id, UUID(each.event.subject), each.at),
@@ -104,42 +104,44 @@ async def save_facts(tx: Tx, saved: Iterable[Saved]) -> None:
 
 
 async def facts(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Envelope[Event]]]:
-    """Read what counts for some tickets, in order."""
+    """Read the facts that count for some tickets, in order of time."""
     found: dict[UUID, list[Envelope[Event]]] = defaultdict(list)
     for row in await tx.fetch(FACTS, ticket_ids):
         found[row["counts_for"]].append(_fact(row))
     return found
 
 
-async def move(tx: Tx, fact_id: UUID, event: Event) -> None:
-    """Let a fact count for another ticket from now on."""
-    await tx.execute(MOVE, fact_id, UUID(event.subject), event.model_dump_json())
+async def move_fact(tx: Tx, fact_id: UUID, event: Event) -> None:
+    """Make a fact count for another ticket: the subject of ``event``."""
+    await tx.execute(MOVE_FACT, fact_id, UUID(event.subject), event.model_dump_json())
 
 
-async def tickets(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, Opened]:
-    """Read those that are tickets."""
-    return {row["ticket_id"]: Opened(**row) for row in await tx.fetch(TICKETS, list(ticket_ids))}
+async def tickets(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, KnownTicket]:
+    """Read the tickets that exist among these ids."""
+    return {
+        row["ticket_id"]: KnownTicket(**row) for row in await tx.fetch(TICKETS, list(ticket_ids))
+    }
 
 
 async def merges_of(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, Merge]:
-    """Read into what tickets were merged, and hold that as it is."""
+    """Read and lock the merges of these tickets into others."""
     rows = await tx.fetch(MERGES_OF, list(ticket_ids))
     return {row["ticket_id"]: Merge(*row) for row in rows}
 
 
 async def open_merges(tx: Tx, ticket_ids: Sequence[UUID]) -> list[Merge]:
-    """Claim the merges that wait for one of these tickets, earliest first."""
+    """Claim the merges that waited for one of these tickets, earliest first."""
     return [Merge(*row) for row in await tx.fetch(OPEN_MERGES, ticket_ids)]
 
 
 async def save_merge(tx: Tx, merge: Merge) -> None:
-    """Remember that a ticket was merged."""
+    """Save a merge."""
     await tx.execute(SAVE_MERGE, *merge)
 
 
-async def count_merge(tx: Tx, document_id: UUID) -> None:
-    """Let a merge count from now on."""
-    await tx.execute(COUNT_MERGE, document_id)
+async def mark_counted(tx: Tx, document_id: UUID) -> None:
+    """Mark a merge as one that counts."""
+    await tx.execute(MARK_COUNTED, document_id)
 
 
 def _fact(row: Any) -> Envelope[Event]:  # noqa: ANN401 - asyncpg has no types

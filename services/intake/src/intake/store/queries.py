@@ -1,4 +1,4 @@
-"""What senders may see of what they sent: the SQL of reading back."""
+"""The SQL of the read API: tickets, receipts and customers' texts, with current due times."""
 
 import json
 from collections import defaultdict
@@ -31,7 +31,7 @@ DETAILS: Final = """
     SELECT ticket_id, source, account_id, requester_id, language, subject, body, phone_number
     FROM ticket WHERE ticket_id = $1
 """
-WORDS: Final = """
+LATER_TEXTS: Final = """
     SELECT occurred_at, body, nullif(ticket_id, $1) AS written_on FROM later_fact
     WHERE (ticket_id = $1 OR counts_for = $1) AND body <> '' ORDER BY occurred_at, fact_id
 """
@@ -41,7 +41,7 @@ NOTE_READING: Final = """
 
 
 async def ticket(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
-    """Read what upstream may see of a ticket; None when there is none."""
+    """Read a ticket as upstream systems may see it; None when there is none."""
     row = await tx.fetchrow(TICKET, ticket_id)
     if row is None:
         return None
@@ -51,9 +51,9 @@ async def ticket(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
 
 
 async def receipt(tx: Tx, source: str, external_id: str) -> str | None:
-    """Read what was answered to a request last, as JSON, with what is due by now.
+    """Read the last receipt of a request, as JSON, with the current due times.
 
-    None when it never came.
+    None when no such request was received.
     """
     row = await tx.fetchrow(RECEIPT, ticket_id_of(source, external_id))
     if row is None:
@@ -64,10 +64,10 @@ async def receipt(tx: Tx, source: str, external_id: str) -> str | None:
     return receipt_now(ReceiptIssued.model_validate_json(answered), clocks).model_dump_json()
 
 
-async def save_clocks(tx: Tx, told: Iterable[Envelope[Event]]) -> None:
-    """Keep what sla-monitor says of due times; of two records of a clock, what is read last."""
+async def save_clocks(tx: Tx, events: Iterable[Envelope[Event]]) -> None:
+    """Save the due times that sla-monitor published; the last record of each clock counts."""
     found: defaultdict[UUID, dict[str, ClockView]] = defaultdict(dict)
-    for envelope in told:
+    for envelope in events:
         if isinstance(event := envelope.event, ClockFact):
             clocks = found[event.ticket_id]
             clocks[event.discriminator] = update_clock(None, event, envelope.time)
@@ -77,13 +77,13 @@ async def save_clocks(tx: Tx, told: Iterable[Envelope[Event]]) -> None:
 
 
 async def details(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
-    """Read what a customer wrote, and who it was; None when there is no such ticket."""
+    """Read a ticket's requester and texts, with later ones; None when there is no such ticket."""
     row = await tx.fetchrow(DETAILS, ticket_id)
     if row is None:
         return None
-    return {**row, "words": [dict(word) for word in await tx.fetch(WORDS, ticket_id)]}
+    return {**row, "words": [dict(text) for text in await tx.fetch(LATER_TEXTS, ticket_id)]}
 
 
 async def note_reading(tx: Tx, ticket_id: UUID, tenant: str, prefix: str) -> None:
-    """Keep who looked at a ticket's details, for audit."""
+    """Save which key read a ticket's details, for audit."""
     await tx.execute(NOTE_READING, ticket_id, tenant, prefix)

@@ -1,4 +1,4 @@
-"""Every SQL statement of intake."""
+"""Every SQL statement about requests, tickets and policies."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,30 +10,30 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from intake.domain import Acceptance, Version
-from intake.domain.receipts import curable
+from intake.domain.receipts import retryable
 from intake.store.accounts import VERSIONS, versions_of
 from shared.events import Envelope, Event, PolicyPublished, ReceiptIssued, SupportRequest
 from shared.platform.postgres import Tx
 from shared.sla.policies import Policy, default_policy
 
 __all__ = [
-    "Answered",
-    "Came",
-    "Judged",
-    "Known",
+    "DecidedRequest",
+    "DecisionInputs",
+    "PendingRequest",
+    "ReceivedRequest",
+    "StoredReceipt",
     "Terms",
-    "Waiting",
-    "change_merges",
     "current_terms",
-    "hold_and_claim",
-    "judge_again",
-    "known",
+    "decision_inputs",
+    "lock_and_claim",
+    "lock_merges",
     "overdue",
+    "pending",
     "real_now",
+    "save_new_decisions",
     "save_policies",
     "save_requests",
     "save_tickets",
-    "waiting",
 ]
 
 TICKET_COLUMNS: Final = (
@@ -47,11 +47,12 @@ SAVE_POLICY: Final = """
     ON CONFLICT (version) DO UPDATE
         SET published_at = greatest(policy.published_at, excluded.published_at)
 """
-# Who judges a request by its account holds the account as it is until that is committed: whoever
-# tells of the account then finds every request that waits for it. Likewise of merges: either the
-# ticket finds the merge, or the merge the ticket. Merges are held before accounts, by everybody.
-# Both before events are claimed, so that none deadlock; the count makes PostgreSQL keep to it.
-HOLD_AND_CLAIM: Final = """
+# A transaction that decides a request locks its account (shared) until the commit. One that changes
+# the account has to wait, and then finds every request that is held for it. Merges are locked for
+# the same reason: either the ticket finds the merge, or the merge finds the ticket. To avoid
+# deadlocks, all transactions lock merges, then accounts, then claim events; the count forces
+# PostgreSQL to keep this order.
+LOCK_AND_CLAIM: Final = """
     WITH held AS MATERIALIZED (
         SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
         UNION ALL
@@ -64,12 +65,12 @@ HOLD_AND_CLAIM: Final = """
     )
     SELECT premium_now() AS now, array_agg(event_id) AS fresh FROM fresh
 """
-CHANGE_MERGES: Final = "SELECT pg_advisory_xact_lock(hashtext('merge'), 0)"
+LOCK_MERGES: Final = "SELECT pg_advisory_xact_lock(hashtext('merge'), 0)"
 REQUEST_COLUMNS: Final = (
     *("ticket_id", "account_id", "outcome", "curable", "held_until", "received_at", "digest"),
     *("content", "traceparent", "receipt"),
 )
-JUDGE_AGAIN: Final = """
+UPDATE_DECISIONS: Final = """
     UPDATE request SET outcome = $2, curable = $3, held_until = $4, content = $5, receipt = $6
     WHERE ticket_id = $1
 """
@@ -78,31 +79,31 @@ _TERMS: Final = """
     SELECT (SELECT document FROM policy ORDER BY published_at DESC, version DESC LIMIT 1) AS policy,
            (SELECT array_agg(language) FROM served_language) AS served
 """
-KNOWN: Final = f"""
+DECISION_INPUTS: Final = f"""
     {_TERMS},
            (SELECT array_agg((ticket_id, digest, receipt))
-            FROM request WHERE ticket_id = ANY($3)) AS answered,
+            FROM request WHERE ticket_id = ANY($3)) AS receipts,
            (SELECT array_agg((account_id, since, content, salt, super_admins, seats)
                              ORDER BY account_id, since)
             FROM ({VERSIONS}) AS version) AS accounts,
            EXISTS (SELECT FROM merge WHERE NOT counts
-                   AND (ticket_id = ANY($3) OR into_id = ANY($3))) AS merged
+                   AND (ticket_id = ANY($3) OR into_id = ANY($3))) AS has_open_merges
 """
-_WAITING: Final = "SELECT content, traceparent, received_at, receipt FROM request"
-WAITING: Final = f"""
-    {_WAITING} WHERE account_id = $1 AND curable AND (received_at, ticket_id) > ($2, $3)
+_SELECT_REQUEST: Final = "SELECT content, traceparent, received_at, receipt FROM request"
+PENDING: Final = f"""
+    {_SELECT_REQUEST} WHERE account_id = $1 AND curable AND (received_at, ticket_id) > ($2, $3)
     ORDER BY received_at, ticket_id LIMIT $4 FOR UPDATE
 """
 OVERDUE: Final = f"""
-    {_WAITING} WHERE outcome = 'held' AND held_until <= $1
+    {_SELECT_REQUEST} WHERE outcome = 'held' AND held_until <= $1
     ORDER BY held_until LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
 
 async def save_tickets(
-    tx: Tx, taken: Sequence[tuple[SupportRequest, Acceptance]], *, now: datetime
+    tx: Tx, accepted: Sequence[tuple[SupportRequest, Acceptance]], *, now: datetime
 ) -> None:
-    """Keep accepted requests with what the customer wrote."""
+    """Save accepted requests as tickets, with the customer's texts."""
     await tx.copy(
         "ticket",
         TICKET_COLUMNS,
@@ -132,13 +133,13 @@ async def save_tickets(
                 None if acceptance.number is None else acceptance.number.e164,
                 acceptance.event.reopen_within_s,
             )
-            for request, acceptance in taken
+            for request, acceptance in accepted
         ],
     )
 
 
 async def save_policies(tx: Tx, published: Sequence[Envelope[Event]]) -> None:
-    """Keep every version; to publish one again makes it the latest."""
+    """Save published policy versions; a version that is published again becomes the latest."""
     rows = [
         (e.event.version, e.event.policy_id, json.dumps(e.event.document.document), e.time)
         for e in published
@@ -148,157 +149,161 @@ async def save_policies(tx: Tx, published: Sequence[Envelope[Event]]) -> None:
         await tx.executemany(SAVE_POLICY, rows)
 
 
-async def change_merges(tx: Tx) -> None:
-    """Wait until no ticket is made that would not see the merges to come."""
-    await tx.execute(CHANGE_MERGES)
+async def lock_merges(tx: Tx) -> None:
+    """Lock merges: wait for transactions that make tickets, and delay later ones."""
+    await tx.execute(LOCK_MERGES)
 
 
-async def hold_and_claim(
+async def lock_and_claim(
     tx: Tx, document_ids: Iterable[UUID], account_ids: Sequence[str]
 ) -> tuple[set[UUID], datetime]:
-    """Let accounts and merges stay as they are, then claim as `processed_events.claim` does.
+    """Lock accounts and merges (shared), then claim ids as `processed_events.claim` does.
 
-    Account ids come sorted, so that none deadlock.
+    Returns the new ids, and business time. ``account_ids`` must be sorted, to avoid deadlocks.
     """
-    row = await tx.fetchrow(HOLD_AND_CLAIM, sorted(set(document_ids)), account_ids)
+    row = await tx.fetchrow(LOCK_AND_CLAIM, sorted(set(document_ids)), account_ids)
     assert row is not None  # noqa: S101 - an aggregate has one row
     return set(row["fresh"] or ()), row["now"]
 
 
-class Answered(NamedTuple):
-    """What was answered to a request, and what tells a copy of it."""
+class StoredReceipt(NamedTuple):
+    """The receipt of a request, and the request's digest, by which a copy is recognised."""
 
     digest: bytes
     receipt: ReceiptIssued
 
 
-class Came(NamedTuple):
-    """A request, and when it came: by that, and not by its create date, it waits."""
+class ReceivedRequest(NamedTuple):
+    """A request with its arrival time, from which its hold time runs."""
 
     request: SupportRequest
     traceparent: str | None
     received_at: datetime
 
 
-class Waiting(NamedTuple):
-    """A request that is no ticket yet, and what was answered so far."""
+class PendingRequest(NamedTuple):
+    """A request that is not accepted yet, and its last receipt."""
 
-    came: Came
+    received: ReceivedRequest
     receipt: ReceiptIssued
 
 
-class Judged(NamedTuple):
-    """A request to be kept with its answer."""
+class DecidedRequest(NamedTuple):
+    """A request to be saved with its receipt."""
 
-    came: Came
+    received: ReceivedRequest
     digest: bytes
     receipt: ReceiptIssued
 
 
-async def save_requests(tx: Tx, kept: Sequence[Judged]) -> None:
-    """Keep requests with what is answered; what they say only as long as they are no tickets."""
+async def save_requests(tx: Tx, decided: Sequence[DecidedRequest]) -> None:
+    """Save requests with their receipts; the content only of those that are no tickets."""
     rows = [
         (
-            k.receipt.ticket_id,
-            k.came.request.account_id,
-            k.receipt.outcome,
-            curable(k.receipt),
-            k.receipt.held_until,
-            k.came.received_at,
-            k.digest,
-            _kept_content(k),
-            k.came.traceparent,
-            k.receipt.model_dump_json(),
+            d.receipt.ticket_id,
+            d.received.request.account_id,
+            d.receipt.outcome,
+            retryable(d.receipt),
+            d.receipt.held_until,
+            d.received.received_at,
+            d.digest,
+            _stored_content(d),
+            d.received.traceparent,
+            d.receipt.model_dump_json(),
         )
-        for k in kept
+        for d in decided
     ]
     if rows:
         await tx.copy("request", REQUEST_COLUMNS, rows)
 
 
-async def judge_again(tx: Tx, kept: Sequence[Judged]) -> None:
-    """Keep what is answered now to requests that waited."""
+async def save_new_decisions(tx: Tx, decided: Sequence[DecidedRequest]) -> None:
+    """Save the new receipts of requests that were decided again."""
     rows = [
         (
-            k.receipt.ticket_id,
-            k.receipt.outcome,
-            curable(k.receipt),
-            k.receipt.held_until,
-            _kept_content(k),
-            k.receipt.model_dump_json(),
+            d.receipt.ticket_id,
+            d.receipt.outcome,
+            retryable(d.receipt),
+            d.receipt.held_until,
+            _stored_content(d),
+            d.receipt.model_dump_json(),
         )
-        for k in kept
+        for d in decided
     ]
-    await tx.executemany(JUDGE_AGAIN, rows)
+    await tx.executemany(UPDATE_DECISIONS, rows)
 
 
-def _kept_content(kept: Judged) -> str | None:
-    return None if kept.receipt.outcome == "accepted" else kept.came.request.model_dump_json()
+def _stored_content(decided: DecidedRequest) -> str | None:
+    if decided.receipt.outcome == "accepted":
+        return None
+    return decided.received.request.model_dump_json()
 
 
 class Terms(NamedTuple):
-    """What all requests are judged by: the policy, and the languages that the roster serves."""
+    """What applies to every decision: the current policy, and the languages of the roster."""
 
     policy: Policy
     served: frozenset[str]
 
 
-class Known(NamedTuple):
-    """What is known when requests come: the terms, and what there is of tickets and accounts."""
+class DecisionInputs(NamedTuple):
+    """What decisions on requests need: terms, earlier receipts by ticket, account versions."""
 
     terms: Terms
-    answered: dict[UUID, Answered]
+    receipts: dict[UUID, StoredReceipt]
     accounts: dict[str, list[Version]]
-    merged: bool
-    """Merges wait for some of them."""
+    has_open_merges: bool
+    """Whether a merge waits for one of the requests."""
 
 
-_NOTHING: Final = Known(Terms(default_policy(), frozenset()), {}, {}, merged=False)
+_NO_INPUTS: Final = DecisionInputs(
+    Terms(default_policy(), frozenset()), {}, {}, has_open_merges=False
+)
 
 
-async def known(tx: Tx, requests: Sequence[SupportRequest]) -> Known:
-    """Read in one round trip what it takes to judge requests; nothing for none."""
+async def decision_inputs(tx: Tx, requests: Sequence[SupportRequest]) -> DecisionInputs:
+    """Read what decisions on these requests need, in one round trip."""
     if not requests:
-        return _NOTHING
+        return _NO_INPUTS
     row = await tx.fetchrow(
-        KNOWN,
+        DECISION_INPUTS,
         [request.account_id for request in requests],
         [request.requester_id for request in requests],
         [request.ticket_id for request in requests],
     )
     assert row is not None  # noqa: S101 - it selects no table
-    return Known(
+    return DecisionInputs(
         _terms(row),
         {
-            ticket_id: Answered(digest, _receipt(receipt))
-            for ticket_id, digest, receipt in row["answered"] or ()
+            ticket_id: StoredReceipt(digest, _receipt(receipt))
+            for ticket_id, digest, receipt in row["receipts"] or ()
         },
         versions_of(row["accounts"] or ()),
-        row["merged"],
+        row["has_open_merges"],
     )
 
 
-async def waiting(
+async def pending(
     tx: Tx, account_id: str, after: tuple[datetime, UUID], *, limit: int
-) -> list[Waiting]:
-    """Read and lock the next requests, by time and id, that news of an account may help."""
-    rows = await tx.fetch(WAITING, account_id, *after, limit)
-    return [_waiting(row) for row in rows]
+) -> list[PendingRequest]:
+    """Read and lock the next retryable requests of an account, in order of arrival and id."""
+    rows = await tx.fetch(PENDING, account_id, *after, limit)
+    return [_pending(row) for row in rows]
 
 
-async def overdue(tx: Tx, now: datetime, *, limit: int) -> list[Waiting]:
-    """Claim requests that have been held for long enough."""
-    return [_waiting(row) for row in await tx.fetch(OVERDUE, now, limit)]
+async def overdue(tx: Tx, now: datetime, *, limit: int) -> list[PendingRequest]:
+    """Claim requests whose hold time is over."""
+    return [_pending(row) for row in await tx.fetch(OVERDUE, now, limit)]
 
 
 async def real_now(tx: Tx) -> datetime:
-    """Ask for the time of the world, which business time may have left in a replay."""
+    """Read the real time, from which business time may differ in a replay."""
     moment: datetime = await tx.fetchval(REAL_NOW)
     return moment
 
 
 async def current_terms(tx: Tx) -> Terms:
-    """Read the policy published last, the built-in one while there is none, and the languages."""
+    """Read the latest policy (the built-in one while none is published), and the languages."""
     return _terms(await tx.fetchrow(_TERMS))
 
 
@@ -307,10 +312,10 @@ def _terms(row: Any) -> Terms:  # noqa: ANN401 - asyncpg has no types
     return Terms(policy, frozenset(row["served"] or ()))
 
 
-def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - asyncpg has no types
+def _pending(row: Any) -> PendingRequest:  # noqa: ANN401 - asyncpg has no types
     request = SupportRequest.model_validate_json(row["content"])
-    came = Came(request, row["traceparent"], row["received_at"])
-    return Waiting(came, _receipt(row["receipt"]))
+    received = ReceivedRequest(request, row["traceparent"], row["received_at"])
+    return PendingRequest(received, _receipt(row["receipt"]))
 
 
 def _receipt(content: str) -> ReceiptIssued:
@@ -319,5 +324,5 @@ def _receipt(content: str) -> ReceiptIssued:
 
 @lru_cache(maxsize=2)
 def _policy(document: str) -> Policy:
-    """Read a policy once, not a batch."""
+    """Parse a policy; cached, so that it is not parsed for every batch."""
     return Policy.model_validate_json(document)

@@ -1,4 +1,4 @@
-"""The SQL of webhooks: intake reads connections, and the operator's command writes them."""
+"""The SQL statement about webhook connections, which the operator's command writes."""
 
 from functools import lru_cache
 from typing import Final
@@ -13,22 +13,22 @@ __all__ = ["connection"]
 CONNECTION: Final = """
     SELECT name, kind, url, secrets, mapping FROM webhook_connection WHERE name = $1
 """
-_READ_KEPT: Final = 100
+_CACHED_MAX: Final = 100
 
 
 async def connection(tx: Tx, name: str) -> WebhookConnection | None:
-    """Read a connection as it is now."""
+    """Read a connection; None when there is none of this name."""
     row = await tx.fetchrow(CONNECTION, name)
     if row is None:
         return None
     return _read(row["name"], row["kind"], row["url"], tuple(row["secrets"]), row["mapping"])
 
 
-@lru_cache(_READ_KEPT)
+@lru_cache(_CACHED_MAX)
 def _read(
     name: str, kind: str, url: str | None, secrets: tuple[str, ...], mapping: str
 ) -> WebhookConnection:
-    """Read a mapping once, not for every webhook."""
+    """Parse a connection; cached, so that a mapping is not parsed for every webhook."""
     return WebhookConnection.model_validate(
         {"name": name, "kind": kind, "url": url, "secrets": secrets, "mapping": from_json(mapping)}
     )

@@ -1,6 +1,6 @@
-"""Signed webhooks: other systems' events, verified and read as documents of ours."""
+"""Signed webhooks: verifies events of other systems, and maps them to documents."""
 
-from intake.domain.webhook_mapping import Erasure, Ignored, Refusal, Taken
+from intake.domain.webhook_mapping import Erasure, Ignored, InvalidEvent, MappedDocument
 from intake.store.webhooks import connection
 from intake.webhooks.reading import CONNECTION, meaning, park
 from intake.webhooks.secrets import Secrets
@@ -9,9 +9,9 @@ __all__ = [
     "CONNECTION",
     "Erasure",
     "Ignored",
-    "Refusal",
+    "InvalidEvent",
+    "MappedDocument",
     "Secrets",
-    "Taken",
     "connection",
     "meaning",
     "park",

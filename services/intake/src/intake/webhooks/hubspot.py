@@ -1,4 +1,4 @@
-"""HubSpot's request signature, version 3, and what all of its events have in common.
+"""HubSpot's webhooks: request signature (version 3), event ids and erasures.
 
 Source: developers.hubspot.com, "Validating requests"; the vectors are those of its SDKs' tests.
 """
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hmac import compare_digest, digest
 from typing import Any, Final
 
-from intake.domain.webhook_mapping import Meaning, Refusal, erasure_of, meaning_of
+from intake.domain.webhook_mapping import InvalidEvent, Meaning, erasure_of, meaning_of
 from shared import webhooks
 
 __all__ = ["AGE_MS_MAX", "EVENTS_MAX", "SIGNATURE", "fault_of", "meaning", "sign"]
@@ -25,7 +25,7 @@ _ESCAPES: Final = {
 }
 _ESCAPED: Final = re.compile("|".join(_ESCAPES))
 _IDENTITY: Final = ("portalId", "subscriptionId", "objectId", "eventId", "occurredAt")
-"""What tells copies of an event apart from others: its eventId alone is not unique."""
+"""Copies of an event are equal in all of these; eventId alone is not unique."""
 _ERASURE: Final = ".privacyDeletion"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,23 +40,23 @@ def sign(secret: bytes, url: str, body: bytes, timestamp: str) -> str:
 def fault_of(
     secrets: Sequence[bytes], url: str, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> str | None:
-    """Say why a request is not HubSpot's, or None.
+    """Return why a request is not proven to be HubSpot's, or None.
 
-    ``url`` is the one that was configured: what a request says of its own host proves nothing.
+    ``url`` is the configured URL, because the request's own host header proves nothing.
     """
     timestamp = headers.get(_TIMESTAMP, "")
     if not _MILLISECONDS.fullmatch(timestamp):
-        return f"{_TIMESTAMP} is missing, or no time in milliseconds"
+        return f"{_TIMESTAMP} is missing, or not a time in milliseconds"
     now_ms = (now - _EPOCH) // timedelta(milliseconds=1)
     if abs(now_ms - int(timestamp)) > AGE_MS_MAX:
-        return f"{_TIMESTAMP} is more than {AGE_MS_MAX} ms away from our time"
+        return f"{_TIMESTAMP} differs from the time of this service by more than {AGE_MS_MAX} ms"
     given = headers.get(SIGNATURE, "").encode("latin-1")
     fits = [compare_digest(given, sign(s, url, body, timestamp).encode()) for s in secrets]
-    return None if any(fits) else f"{SIGNATURE} does not fit URL, body and secret"
+    return None if any(fits) else f"{SIGNATURE} does not match URL, body and secret"
 
 
 def meaning(mapping: webhooks.Mapping, event: Any) -> Meaning:  # noqa: ANN401 - JSON is any
-    """Read an event. Who is to be forgotten is forgotten, whatever the mapping says."""
+    """Map an event to its meaning. A privacy deletion is an erasure, whatever the mapping."""
     if not isinstance(event, dict):
         return meaning_of(mapping, event, None)
     if not str(event.get("subscriptionType", "")).endswith(_ERASURE):
@@ -64,6 +64,6 @@ def meaning(mapping: webhooks.Mapping, event: Any) -> Meaning:  # noqa: ANN401 -
         return meaning_of(mapping, event, event_id)
     match event.get("objectId"):
         case bool() | None | dict() | list():
-            return Refusal("objectId: says nobody to erase")
+            return InvalidEvent("objectId: names no person to erase")
         case subject_id:
             return erasure_of(str(subject_id), "objectId")

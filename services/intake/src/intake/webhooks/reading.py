@@ -1,7 +1,7 @@
-"""An event of a connection is read; one that cannot be, though its sender was told 200, is parked.
+"""Maps events of a webhook connection, and parks those that are invalid.
 
-It lies among the dead letters as a record of ``inbound.v1`` that names its connection: redriven, it
-is read again by the mapping as it is then.
+A sender that got 200 does not send an invalid event again. It is therefore parked as a dead letter
+of ``inbound.v1`` with the name of its connection. A redrive maps it with the current mapping.
 """
 
 from typing import Any, Final
@@ -24,17 +24,17 @@ CONNECTION: Final = "webhook-connection"
 _NOWHERE: Final = -1
 
 
-def meaning(connection: WebhookConnection, event: Any, told: str | None) -> Meaning:  # noqa: ANN401
-    """Read an event by its connection's mapping; ``told`` is the sender's id of a signed one."""
+def meaning(connection: WebhookConnection, event: Any, sender_id: str | None) -> Meaning:  # noqa: ANN401
+    """Map an event by its connection; ``sender_id`` is the webhook-id of a signed webhook."""
     match connection.kind:
         case "hubspot":
             return hubspot.meaning(connection.mapping, event)
         case "signed":
-            return meaning_of(connection.mapping, event, told)
+            return meaning_of(connection.mapping, event, sender_id)
 
 
 async def park(tx: Tx, connection: str, event: Any, fault: str) -> None:  # noqa: ANN401 - JSON
-    """Put an event aside with its fault: its sender will not send it again."""
+    """Park an event with its fault as a dead letter."""
     name = connection.encode()
     record = Record(INBOUND_TOPIC, _NOWHERE, _NOWHERE, name, to_json(event), [(CONNECTION, name)])
     await dead_letters.park(tx, record, Poison("bad_data", fault), service="intake", attempts=1)

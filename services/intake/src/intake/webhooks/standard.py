@@ -1,7 +1,7 @@
-"""Webhooks signed as Standard Webhooks 1.0 has it, by any of the secrets that are live.
+"""Verifies webhooks signed as in Standard Webhooks 1.0, with any of a connection's secrets.
 
-By hand, because the official package reads the computer's clock, takes one secret, and breaks on
-a signature that is no base64; the tests hold both beside each other.
+Written by hand, because the official package reads the computer's clock, accepts one secret, and
+fails on a signature that is not base64. The tests compare it with the official package.
 """
 
 import re
@@ -16,11 +16,11 @@ __all__ = ["AGE_S_MAX", "ID", "SIGNATURE", "fault_of", "id_of", "key_of", "sign"
 
 AGE_S_MAX: Final = 300
 _PREFIXES: Final = ("webhook", "svix")
-"""Svix signs alike, and names its headers by its own name unless it is asked not to."""
+"""Svix uses the same signatures, but by default its own header names."""
 ID: Final = f"{_PREFIXES[0]}-id"
 SIGNATURE: Final = f"{_PREFIXES[0]}-signature"
 _NAME: Final = re.compile(r"[\x21-\x2d\x2f-\x7e]{1,200}")
-"""Without a full stop, which parts what is signed."""
+"""Without a full stop, which separates the signed parts."""
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")
 _PREFIX: Final = "whsec_"
 _KEY_BYTES_MIN: Final = 24
@@ -28,7 +28,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def key_of(secret: str) -> bytes | None:
-    """Read a secret, ``whsec_`` and base64; None where it is no such thing, or too short."""
+    """Decode a secret, ``whsec_`` and base64; None when it is malformed or too short."""
     text = secret.removeprefix(_PREFIX)
     try:
         key = b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -46,27 +46,29 @@ def sign(key: bytes, name: str, timestamp: str, body: bytes) -> str:
 def fault_of(
     keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: datetime
 ) -> str | None:
-    """Say why a webhook is not the sender's, or None."""
+    """Return why a webhook is not proven to be the sender's, or None."""
     prefix = _prefix_of(headers)
     name, timestamp = headers.get(f"{prefix}-id", ""), headers.get(f"{prefix}-timestamp", "")
     if not _NAME.fullmatch(name):
         return f"{prefix}-id is missing, or not 1 to 200 visible characters without a full stop"
     if not _SECONDS.fullmatch(timestamp):
-        return f"{prefix}-timestamp is missing, or no time in seconds"
+        return f"{prefix}-timestamp is missing, or not a time in seconds"
     if abs(now - _EPOCH - timedelta(seconds=int(timestamp))) > timedelta(seconds=AGE_S_MAX):
-        return f"{prefix}-timestamp is more than {AGE_S_MAX} s away from our time"
+        return (
+            f"{prefix}-timestamp differs from the time of this service by more than {AGE_S_MAX} s"
+        )
     given = headers.get(f"{prefix}-signature", "").encode("latin-1").split(b" ")
     right = [sign(key, name, timestamp, body).encode() for key in keys]
     fits = [compare_digest(one, other) for one in given for other in right]
-    fault = f"no v1 signature in {prefix}-signature fits id, time, body and secret"
+    fault = f"no v1 signature in {prefix}-signature matches id, time, body and secret"
     return None if any(fits) else fault
 
 
 def id_of(headers: Mapping[str, str]) -> str | None:
-    """Name the event: the same in every try to send it."""
+    """Return the webhook's id, which is the same each time it is sent."""
     return headers.get(f"{_prefix_of(headers)}-id")
 
 
 def _prefix_of(headers: Mapping[str, str]) -> str:
-    """Tell whose headers they are; all three are taken from one sender."""
+    """Return the prefix of the id header; the other two headers must have the same prefix."""
     return next((one for one in _PREFIXES if f"{one}-id" in headers), _PREFIXES[0])

@@ -1,4 +1,4 @@
-"""What the text of a business-critical claim says for and against it: advice to who decides."""
+"""Evidence for and against a business-critical claim in its text, to help the specialist decide."""
 
 from intake.domain.criticality.reading import quoted, read_claim
 

@@ -1,6 +1,6 @@
-"""Reads a claim's text sentence by sentence, and says which criteria the sentences speak of.
+"""Finds the sentences of a claim's text that meet the published criteria, for and against it.
 
-English only: of a text without English words nothing is known, and the leaning is `unclear`.
+English only: for a text without English words the leaning is `unclear`.
 """
 
 import re
@@ -14,20 +14,20 @@ from intake.domain.criticality.rules import (
     PHRASES,
     RULES_AGAINST,
     RULES_FOR,
-    Rule,
+    CriticalityRule,
 )
 from shared.events import Against, ClaimReading, Evidence, For, Leaning
 
 __all__ = ["quoted", "read_claim"]
 
 READ_CHARACTERS_MAX: Final = 10_000
-"""What stands further down is not read: a claim says early what is wrong."""
+"""Later text is not read: a claim describes the problem early."""
 EVIDENCE_MAX: Final = 10
-"""Sentences named on either side, the earliest."""
+"""How many sentences are returned for each side: the first ones."""
 _COUNTED_WORDS_MAX: Final = 4
-"""How far a quantity stands before what it counts, as in "all of our remote users"."""
+"""How many words before a noun its quantity may be, as in "all of our remote users"."""
 
-# None of these can go back over what it has read: repetitions are of disjoint characters.
+# No backtracking: the repeated character classes of each pattern are disjoint.
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s)|\n")
 _TOKEN: Final = re.compile(r"[^\W_]+(?:[.'][^\W_]+)*|[,;:()\u2013\u2014]|(?<=\s)-(?=\s)")
 _DOMAIN: Final = re.compile(r"\.(?:com|org|net|io|co|eu|de|fr|uk)\Z")
@@ -66,9 +66,9 @@ _DENIABLE: Final = frozenset(
         "over",
     }
 )
-"""What a negation or a supposition before it takes back. Whom it would befall stays as said."""
+"""Tags that a preceding negation or supposition cancels. Who is affected is not cancelled."""
 _WEAK: Final = frozenset({"me", "slow"})
-"""What says nothing against a claim that speaks of more: who writes it is hit, too."""
+"""Tags that are no evidence against a claim that has evidence for it: its writer is affected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ class _Sentence:
 
 
 def read_claim(subject: str, body: str) -> ClaimReading:
-    """Hold a claim's text beside the published criteria. It never decides, and changes no clock.
+    """Compare a claim's text with the published criteria. It decides nothing, and changes no clock.
 
-    The clock starts by the form alone, and a specialist confirms or reclassifies (DOMAIN,
-    "Business-critical"): this only shows them the sentences to look at.
+    The form alone starts the clock, and a specialist confirms or reclassifies (DOMAIN,
+    "Business-critical"). The result only shows the specialist which sentences to read.
     """
     sentences = tuple(_sentences(f"{subject}\n{body[:READ_CHARACTERS_MAX]}"[:READ_CHARACTERS_MAX]))
     speaks_for = _evidence(RULES_FOR, _not_over(sentences), frozenset())
@@ -95,13 +95,16 @@ def read_claim(subject: str, body: str) -> ClaimReading:
 
 
 def quoted(reading: ClaimReading, subject: str, body: str) -> tuple[str, ...]:
-    """Quote the sentences, those that speak for the claim first, for showing beside the ticket."""
+    """Return the text of the sentences, those for the claim first."""
     text = f"{subject}\n{body}"
     return tuple(text[e.start : e.end] for e in (*reading.speaks_for, *reading.speaks_against))
 
 
 def _leaning(speaks_for: Sequence[Evidence], speaks_against: Sequence[Evidence]) -> Leaning:
-    """Lean to neither side where both speak; only what is asked besides takes nothing back."""
+    """Return the leaning; `unclear` when there is evidence on both sides.
+
+    A question or a request for information is no evidence against a claim that has evidence for it.
+    """
     against = {evidence.criterion for evidence in speaks_against}
     if not speaks_for:
         return "not_critical" if against else "unclear"
@@ -109,39 +112,39 @@ def _leaning(speaks_for: Sequence[Evidence], speaks_against: Sequence[Evidence])
 
 
 def _evidence[C: (For, Against)](
-    rules: Sequence[Rule[C]], sentences: Iterable[_Sentence], without: frozenset[str]
+    rules: Sequence[CriticalityRule[C]], sentences: Iterable[_Sentence], without: frozenset[str]
 ) -> tuple[Evidence, ...]:
     return tuple(
         Evidence(criterion=criterion, start=sentence.start, end=sentence.end)
         for sentence in sentences
-        for criterion in dict.fromkeys(_spoken_of(rules, sentence.tags - without))
+        for criterion in dict.fromkeys(_criteria_met(rules, sentence.tags - without))
     )
 
 
-def _spoken_of[C](rules: Iterable[Rule[C]], tags: frozenset[str]) -> Iterator[C]:
+def _criteria_met[C](rules: Iterable[CriticalityRule[C]], tags: frozenset[str]) -> Iterator[C]:
     for rule in rules:
         if all(need & tags for need in rule.needs) and not rule.unless & tags:
             yield rule.criterion
 
 
 def _not_over(sentences: Sequence[_Sentence]) -> Iterator[_Sentence]:
-    """Leave out what a later sentence says is over, and what no sentence says is so today."""
+    """Leave out sentences about what is over, what was in the past, or what is only asked."""
     last_over = max((s.start for s in sentences if "over" in s.tags), default=0)
     for sentence in sentences:
-        told_of_past = {"past", "were"} <= sentence.tags and "still" not in sentence.tags
-        unsaid = sentence.tags & {"asks_whether", "only_if"}
-        if sentence.start >= last_over and not told_of_past and not unsaid:
+        is_past = {"past", "were"} <= sentence.tags and "still" not in sentence.tags
+        is_unasserted = sentence.tags & {"asks_whether", "only_if"}
+        if sentence.start >= last_over and not is_past and not is_unasserted:
             yield sentence
 
 
 def _sentences(text: str) -> Iterator[_Sentence]:
-    """Cut a text at line and sentence ends. Quoted lines are of an earlier message."""
+    """Split a text at ends of lines and sentences; skip lines quoted from an earlier message."""
     start = 0
     for end in (*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)):
-        said = text[start:end]
-        first = end - len(said.lstrip())
-        if said.strip() and not said.lstrip().startswith(">"):
-            yield _Sentence(first, first + len(said.strip()), _tags_of(said.strip()))
+        sentence = text[start:end]
+        first = end - len(sentence.lstrip())
+        if sentence.strip() and not sentence.lstrip().startswith(">"):
+            yield _Sentence(first, first + len(sentence.strip()), _tags_of(sentence.strip()))
         start = end
 
 
@@ -154,7 +157,7 @@ def _tags_of(sentence: str) -> frozenset[str]:
 
 
 def _tokens(sentence: str) -> Iterator[str]:
-    """Give lower-case words, contractions in full, and the marks that end a clause."""
+    """Split a sentence into lower-case words and clause marks; write contractions in full."""
     for token in _TOKEN.findall(sentence.lower().replace("\u2019", "'")):
         stem, suffix = _split(token)
         yield from _CONTRACTIONS.get(token, (stem, suffix) if suffix else (stem,))
@@ -168,7 +171,7 @@ def _split(token: str) -> tuple[str, str | None]:
 
 
 def _matches(tokens: Sequence[str]) -> Iterator[tuple[int, frozenset[str]]]:
-    """Find the longest phrases, from left to right: where each begins, and its tags."""
+    """Find the longest phrases from left to right; return each one's position and tags."""
     at = 0
     while at < len(tokens):
         length, tags = _longest(tokens, at)
@@ -185,7 +188,7 @@ def _longest(tokens: Sequence[str], at: int) -> tuple[int, frozenset[str]]:
 
 
 def _tags_of_word(word: str) -> frozenset[str]:
-    """Tag what no list can hold. A number of one digit is few; the published text names none."""
+    """Tag a word that is in no phrase: a clause end, a number (one digit is few), a domain."""
     if word in CLAUSE_ENDS:
         return frozenset({"clause_end"})
     if word.isdecimal():
@@ -194,7 +197,7 @@ def _tags_of_word(word: str) -> frozenset[str]:
 
 
 def _collect(matches: Iterable[tuple[int, frozenset[str]]]) -> frozenset[str]:
-    """Gather the tags that are asserted: not denied, not supposed, and not over by the end."""
+    """Collect the asserted tags: without those that are negated, supposed or over."""
     collected: set[str] = set()
     denied = False
     counted: tuple[int, str] | None = None
@@ -217,7 +220,7 @@ def _collect(matches: Iterable[tuple[int, frozenset[str]]]) -> frozenset[str]:
 
 
 def _asked(tokens: Sequence[str]) -> frozenset[str]:
-    """Tell a question for whether something is so from one that takes it for granted."""
+    """Return whether a question asks if something is so, or asks what, how or when."""
     first = _longest(tokens, 0)[1] if tokens else frozenset()
     if "greeting" in first and "," in tokens:
         return _asked(tokens[tokens.index(",") + 1 :])

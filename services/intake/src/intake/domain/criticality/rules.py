@@ -1,8 +1,8 @@
-"""The published criteria of business-critical (DOMAIN) as words, and as rules over the words' tags.
+"""The published criteria of business-critical (DOMAIN): phrases with tags, and rules over tags.
 
-A phrase is words apart by spaces, `|` stands between alternatives of one word, `;` between phrases.
-Where several phrases fit, the longest counts, and its words are used up: `not working` is a fault,
-and its `not` denies nothing that follows.
+In a list of phrases `;` separates phrases, a space separates words, and `|` separates alternatives
+of one word. Where several phrases match, the longest one counts and consumes its words: in
+`not working`, which is a fault, the `not` does not negate what follows.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ __all__ = [
     "PHRASE_WORDS_MAX",
     "RULES_AGAINST",
     "RULES_FOR",
-    "Rule",
+    "CriticalityRule",
 ]
 
 CLAUSE_ENDS: Final = frozenset(",;:()-\u2013\u2014") | {
@@ -35,10 +35,10 @@ CLAUSE_ENDS: Final = frozenset(",;:()-\u2013\u2014") | {
     "after",
     "as",
 }
-"""Where a clause of its own begins: a denial or a supposition goes no further."""
+"""What starts a new clause, where the effect of a negation or a supposition ends."""
 
 _WORDS: Final[Mapping[str, str]] = {
-    # Whom it befalls. A quantity shortly before people makes everyone, a few make narrow.
+    # Who is affected. A quantity shortly before people means everyone; a few means narrow.
     "quantity": "all; every; each; every|each single; all of|two|three|four|five; most; many; "
     "nearly|almost all; majority; whole; entire; any; hundreds; thousands; dozens; half; numerous; "
     "large|huge number|part|share; lots; lot",
@@ -70,7 +70,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "no_subject": "nobody; noone; no one|user|users|customer|customers|employee|employees|team; "
     "none; none of; not one|a; not a|one single",
     "can": "can; could; able; manages; managed; has|have access",
-    # What it is about.
+    # What is affected.
     "system": "system; systems; site; sites; website; websites; service; services; platform; "
     "production; application; everything; database; databases; network; infrastructure; servers; "
     "software; product; instance; environment; gateway",
@@ -89,7 +89,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "campaign; checkout; pay; shipping; deliveries; work; everything",
     "operate": "process; ship; sell; bill; take; serve; fulfil; fulfill; launch; release; deliver; "
     "continue; accept; do; checkout; pay",
-    # What is wrong with it.
+    # What is wrong.
     "unable": "can|could not; not able|possible|allowed|permitted to; unable|impossible to; "
     "no|not longer; no|not longer able to; fail|fails|failed|failing to; "
     "will|does|do|did not let|allow; prevented|blocked|barred from",
@@ -121,7 +121,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "breach": "breach; breached; breaches; hacked; hackers; hacker; ransomware; malware; leak; "
     "compromised; data loss|leak|leakage|theft|exposure|corruption|breach; intruder; attackers; "
     "loss of data|records|content|contacts; security incident; unauthorised|unauthorized access",
-    # What is small about it.
+    # What makes it minor.
     "minor": "minor; cosmetic; typo; typos; misspelled; misaligned; alignment; spacing; padding; "
     "the|our|wrong|button font|fonts|colour|colours|color|colors|icon|icons|logo; pixel; pixels; "
     "tooltip; slightly; glitch; little bug|issue|problem|thing; small thing; "
@@ -131,7 +131,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "sporadically; occasional; occasionally",
     "slow": "slow; slowly; slower; slowness; latency; delay; delays; delayed; backlog; laggy; "
     "lagging; sluggish; degraded performance; slow|slowed|slows|slowing down",
-    # What is asked.
+    # What is only asked.
     "question": "how do|can|could|should|would i|we; how to; is there a|any way; quick question; "
     "a|one|another question; question about|on; wondering if|how|whether|what|why; "
     "like|want|need to know|understand; would like to know|understand; is it possible to; "
@@ -147,7 +147,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "asks": "is; are; do; does; did; has; have; had; will; would; should",
     "wh": "how; what; which; when; where; who; can; could; may",
     "greeting": "hi; hello; hey; dear; good",
-    # When.
+    # When it happened.
     "over": "is|are|was|were|been|now|already|got|issue|problem|outage "
     "resolved|fixed|solved|restored|recovered; have|has recovered|resolved; "
     "is|are|was|were|been|now fully|all|completely resolved|fixed|solved|restored; "
@@ -158,7 +158,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "still": "still; now; currently; ongoing; again; is; are; remains; can",
     "planned": "maintenance; planned|scheduled downtime; expect; expecting; "
     "will|to be down|offline|unavailable",
-    # How it is said.
+    # Negation, supposition, and phrases without meaning for a claim.
     "negation": "not; no; never; without; neither; nor; nothing; hardly; not any|the",
     "supposed": "if; unless; until; once; whether; in case; what happens; suppose; would; might; "
     "to avoid|prevent; risk of; worried|afraid|fear|concerned; make sure; ensure",
@@ -173,28 +173,28 @@ _WORDS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rule[C]:
-    """A sentence speaks of the criterion when it has a tag of each of ``needs``."""
+class CriticalityRule[C]:
+    """A sentence meets the criterion with a tag of each of ``needs`` and none of ``unless``."""
 
     criterion: C
     needs: tuple[frozenset[str], ...]
     unless: frozenset[str]
 
 
-def _rules[C](table: Mapping[C, str]) -> tuple[Rule[C], ...]:
-    """Read a table: `;` between rules, `+` between needs, `-` before what must not be there."""
+def _rules[C](table: Mapping[C, str]) -> tuple[CriticalityRule[C], ...]:
+    """Parse rules: `;` separates rules, `+` separates needs, `-` precedes what must be absent."""
     return tuple(
         _rule(criterion, line) for criterion in table for line in table[criterion].split(";")
     )
 
 
-def _rule[C](criterion: C, line: str) -> Rule[C]:
+def _rule[C](criterion: C, line: str) -> CriticalityRule[C]:
     needs, _, unless = line.partition(" - ")
     tags = tuple(frozenset(need.strip().split("|")) for need in needs.split("+"))
-    return Rule(criterion, tags, frozenset(unless.split()))
+    return CriticalityRule(criterion, tags, frozenset(unless.split()))
 
 
-RULES_FOR: Final[tuple[Rule[For], ...]] = _rules(
+RULES_FOR: Final[tuple[CriticalityRule[For], ...]] = _rules(
     {
         "login_blocked": "everyone|group + unable + login - narrow;"
         "everyone|group + locked_out - narrow content;"
@@ -217,9 +217,9 @@ RULES_FOR: Final[tuple[Rule[For], ...]] = _rules(
         "data_loss_or_breach": "breach; data + lost; data + gone + quantity|everyone - narrow",
     }
 )
-"""The published examples of what is critical. None counts in a sentence that asks or is over."""
+"""The published examples of critical. Questions, and what is over, are not evidence for them."""
 
-RULES_AGAINST: Final[tuple[Rule[Against], ...]] = _rules(
+RULES_AGAINST: Final[tuple[CriticalityRule[Against], ...]] = _rules(
     {
         "one_user_or_small_group": "narrow + only|login|slow|lost;"
         "narrow + unable|locked_out|down|fault|affected|outage;"
@@ -230,11 +230,11 @@ RULES_AGAINST: Final[tuple[Rule[Against], ...]] = _rules(
         " - unable locked_out down outage breach lost fault stopped",
     }
 )
-"""The published examples of what is not."""
+"""The published examples of not critical."""
 
 
 def _phrases() -> Iterator[tuple[tuple[str, ...], str]]:
-    """Write every alternative of every phrase out."""
+    """Expand the alternatives of every phrase."""
     for tag, text in _WORDS.items():
         for phrase in text.split(";"):
             for words in product(*(word.split("|") for word in phrase.split())):

@@ -1,4 +1,4 @@
-"""Who asks at intake's doors, within which trace, and under which Idempotency-Key."""
+"""The context of a request to intake: its API key, trace and Idempotency-Key."""
 
 import json
 from contextlib import suppress
@@ -14,11 +14,11 @@ from intake.api.auth import Writer
 from shared.platform.access import Key
 from shared.platform.api import IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_PATTERN, TraceContext
 
-__all__ = ["Asker", "Asks"]
+__all__ = ["RequestContext", "RequestContextDep"]
 
-_TWO_KEYS: Final = "came more than once; send one"
+_SEVERAL_KEYS: Final = "was sent more than once; send one"
 
-type IdempotencyKey = Annotated[
+type IdempotencyKeyHeader = Annotated[
     str | None,
     Header(
         alias=IDEMPOTENCY_KEY,
@@ -29,8 +29,12 @@ type IdempotencyKey = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, within which trace, under which Idempotency-Key: one word of two is two keys."""
+class RequestContext:
+    """The API key, trace and Idempotency-Key of a request, and a digest of its content.
+
+    The Idempotency-Key is hashed together with the tenant: the same key of two tenants is two
+    keys.
+    """
 
     key: Key
     traceparent: str
@@ -38,38 +42,44 @@ class Asker:
     fingerprint: bytes
 
 
-async def _asker(
+async def _request_context(
     request: Request,
     key: Writer,
-    context: TraceContext,
-    idempotency_key: IdempotencyKey = None,
-) -> Asker:
+    trace: TraceContext,
+    idempotency_key: IdempotencyKeyHeader = None,
+) -> RequestContext:
     _check_single(request)
-    return Asker(
+    return RequestContext(
         key,
-        context,
+        trace,
         None if idempotency_key is None else key.idempotency_key_hash(idempotency_key),
         b"" if idempotency_key is None else await _fingerprint(request),
     )
 
 
 async def _fingerprint(request: Request) -> bytes:
-    """Tell what is asked from what else might be: JSON by what it says, not by how it is laid out.
+    """Compute a digest of a request's path and content.
 
-    The attributes of a CloudEvent in binary mode belong to what it says.
+    The layout of JSON does not matter. In binary mode the attributes of a CloudEvent, which are
+    headers, are part of the content.
     """
     event = sorted(pair for pair in request.headers.items() if pair[0].startswith("ce-"))
     body = await request.body()
-    with suppress(ValueError):  # what is no JSON is refused later
+    with suppress(ValueError):  # a body that is not JSON is refused later
         body = json.dumps(from_json(body), sort_keys=True).encode()
     return sha256(b"%s\n%r\n%s" % (request.scope["path"].encode(), event, body)).digest()
 
 
 def _check_single(request: Request) -> None:
-    """Refuse two keys: neither can be meant. Raises RequestValidationError."""
+    """Check that there is at most one Idempotency-Key.
+
+    Raises:
+        RequestValidationError: There are several, and it is unclear which is meant.
+    """
     if len(request.headers.getlist("idempotency-key")) > 1:
-        place = ("header", IDEMPOTENCY_KEY)
-        raise RequestValidationError([{"type": "value_error", "loc": place, "msg": _TWO_KEYS}])
+        location = ("header", IDEMPOTENCY_KEY)
+        fault = {"type": "value_error", "loc": location, "msg": _SEVERAL_KEYS}
+        raise RequestValidationError([fault])
 
 
-type Asks = Annotated[Asker, Depends(_asker)]
+type RequestContextDep = Annotated[RequestContext, Depends(_request_context)]
