@@ -125,7 +125,7 @@ async def test_a_mistyped_key_is_told_so(door: Door) -> None:
     key = await door.key()
     answer = await door.ask(ApiKey(key.prefix, key.text[:-1]))
     assert answer.status_code == 401
-    assert "typing error" in answer.json()["detail"]
+    assert "malformed" in answer.json()["detail"]
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 

@@ -1,4 +1,4 @@
-"""What stands around the operations of every OpenAPI document: its tags, security, schemas."""
+"""The parts of an OpenAPI document beside its operations: tags, security, schemas."""
 
 import json
 import re
@@ -37,7 +37,7 @@ _TAGS: Final = {
 
 
 def describe_tags(document: dict[str, Any]) -> list[dict[str, str]]:
-    """List the tags that the operations have, each with what it is about."""
+    """List the tags that the operations use, each with its description."""
     used = {
         tag
         for operations in document["paths"].values()
@@ -48,14 +48,14 @@ def describe_tags(document: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def require_constants(schema: dict[str, Any]) -> None:
-    """Declare that what tells kinds of answers apart is always there, though it has a default."""
+    """Mark constant fields as required: they discriminate response types, despite a default."""
     constants = {name for name, part in schema.get("properties", {}).items() if "const" in part}
     if constants:
         schema["required"] = sorted(constants | set(schema.get("required", ())))
 
 
 def used_schemas(paths: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Keep the schemas to which a path leads, sorted by name."""
+    """Return the schemas that the paths refer to, also indirectly, sorted by name."""
     used: set[str] = set()
     new = _named_in(paths) & schemas.keys()
     while new:
@@ -69,10 +69,10 @@ def _named_in(part: object) -> set[str]:
 
 
 def is_keyed(operation: dict[str, Any]) -> bool:
-    """Return whether an operation wants a key."""
+    """Return whether an operation requires an API key."""
     return any(KEY_SCHEME in scheme for scheme in operation.get("security", ()))
 
 
 def open_to_all(operation: dict[str, Any]) -> None:
-    """Declare that an operation wants nothing, where it wants nothing."""
+    """Declare explicitly that an operation needs no authentication, unless it declares some."""
     operation.setdefault("security", [])
