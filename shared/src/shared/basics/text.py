@@ -41,7 +41,7 @@ def fault_of_url_part(raw: bytes) -> str | None:
 
 
 def may_hide_bad_text(raw: bytes) -> bool:
-    """Return whether JSON contains escapes that could be a fault; most does not: skip the search."""
+    """Return whether JSON contains an escape that could be a fault; most JSON does not."""
     return _ESCAPE in raw and any(escape in raw for escape in _ESCAPED_BAD)
 
 
