@@ -42,7 +42,7 @@ def faults(tmp_path: Path, text: str, name: str = "roster.yaml") -> list[str]:
         (
             "shifts: {zone: Europe/Berlin, hours: {mon: [09:00-13:00, 12:00-18:00]}}",
             "7:43: specialists[0].shifts.hours.mon",
-            "blocks 09:00-13:00 and 12:00-18:00 overlap; make them one or part them",
+            "blocks 09:00-13:00 and 12:00-18:00 overlap; merge them or separate them",
         ),
         (
             "shifts: {zone: Europe/Berlin, hours: {mon: [22:00-06:00], tue: [05:00-09:00]}}",
@@ -77,7 +77,7 @@ def faults(tmp_path: Path, text: str, name: str = "roster.yaml") -> list[str]:
         (
             f"shifts: {{{WEEK}, leave: [{AUGUST}, {{first: 2026-08-21, last: 2026-08-22}}]}}",
             "7:68: specialists[0].shifts.leave",
-            "leave until 2026-08-21 and leave from 2026-08-21 overlap; make them one or part them",
+            "leave until 2026-08-21 and leave from 2026-08-21 overlap; merge them or separate them",
         ),
         (
             f"shifts: {{{WEEK}, holidays: [account]}}",

@@ -30,7 +30,7 @@ def spec(**content: Any) -> CalendarSpec:  # noqa: ANN401 - as YAML gives it
         ({"hours": {"mon": ["09:00-09:00"]}}, "09:00-09:00 has no length; a whole day is 00:00-"),
         (
             {"hours": {"mon": ["09:00-12:00", "11:00-13:00"]}},
-            "blocks 09:00-12:00 and 11:00-13:00 overlap; make them one or part them",
+            "blocks 09:00-12:00 and 11:00-13:00 overlap; merge them or separate them",
         ),
         (
             {"hours": {"sun": ["22:00-06:00"], "mon": ["05:00-07:00"]}},
@@ -50,15 +50,15 @@ def spec(**content: Any) -> CalendarSpec:  # noqa: ANN401 - as YAML gives it
         ),
         (
             {"versions": [{"effective_from": "2026-02-01"}, {"effective_from": "2026-01-01"}]},
-            "version 2026-01-01 stands after 2026-02-01; put the earlier first",
+            "version 2026-01-01 is listed after 2026-02-01; put the earlier first",
         ),
         (
             {"versions": [{"effective_from": "2026-02-01"}, {"effective_from": "2026-02-01"}]},
-            "two versions are effective from 2026-02-01; make them one",
+            "two versions are effective from 2026-02-01; merge them",
         ),
         (
             {"versions": [{"effective_from": "2026-02-01", "closed": ["2026-01-31"]}]},
-            "2026-01-31 lies before effective_from; list it in what holds then",
+            "2026-01-31 lies before effective_from; list it in the rules before that date",
         ),
         (
             {"hours": "always", "versions": [{"effective_from": "2026-02-01", "holidays": ["DE"]}]},

@@ -104,7 +104,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
             "  - name: rest\n    match: {channel: [phone, chat]}\n",
             (
                 "16:5: rules[2].match: never matches: 'calls', 'chats' before it take all; "
-                "put it first, or drop it"
+                "put it first, or delete it"
             ),
         ),
         (
@@ -113,7 +113,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
             (
                 "5:1: rules: no rule covers, for example, role super_admin, channel email, "
                 "severity standard, any other language; "
-                "add a rule, if need be one that says no_promise and why"
+                "add a rule, possibly one with no_promise and the reason"
             ),
         ),
         (
@@ -132,7 +132,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
             "[50%, 8 h left]",
             (
                 "17:94: rules[2].promises[0].warnings[1]: '8 h left' is past the target; "
-                "warn when less is left, but some"
+                "warn when less than the target is left"
             ),
         ),
         (
@@ -146,7 +146,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         (
             "[50%]",
             "[50%, 50%]",
-            "17:94: rules[2].promises[0].warnings[1]: '50%' stands here twice; keep one",
+            "17:94: rules[2].promises[0].warnings[1]: '50%' is listed twice; keep one",
         ),
         (
             "[50%]",
@@ -176,8 +176,8 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
                 "    starts_at: 2026-03-02T12:00:00Z\n    ends_at: 2026-03-02T13:00:00Z\n"
             ),
             (
-                "24:5: exceptions[1]: overlaps with 'again', which is for the same; "
-                "make one of the two"
+                "24:5: exceptions[1]: overlaps with 'again', which matches the same requests; "
+                "merge the two"
             ),
         ),
         (

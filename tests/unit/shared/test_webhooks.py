@@ -53,7 +53,7 @@ def faults(old: str, new: str) -> list[str]:
         ("[app]", "[a, b, c]", "f:5:5: connections[0].secrets: 3 secrets; at most 2"),
         ("epoch_ms", "epoch", "occurred_at: 'epoch' is no form of time; did you mean 'epoch_s'?"),
         ('"{$.id}"', '"{$.[}"', "mapping.ticket: '$.[' is no JSONPath (expected a shorthand"),
-        ('"{$.id}"', '"{$.id"', "mapping.ticket: a brace stands alone; braces hold a JSONPath"),
+        ('"{$.id}"', '"{$.id"', "mapping.ticket: an unmatched brace; braces enclose a JSONPath"),
         ("$.type: made", "type: made", "'type' is no JSONPath"),
         ("channel: email", "channel: fax", "f:15:13: connections[0].mapping.rules[0].request"),
         ("channel: email", "channel: fax", "is 'fax'; known are chat, email, phone"),

@@ -223,7 +223,7 @@ def _plain_mapping(
         if not isinstance(key, yaml.ScalarNode):
             raise Refused((place, "a key must be plain text"))
         if key.value in content:
-            raise Refused((place, f"key {key.value!r} stands here twice; keep one"))
+            raise Refused((place, f"key {key.value!r} is listed twice; keep one"))
         places[*path, key.value] = place
         content[key.value] = _plain(value, (*path, key.value), file, places)
     return content

@@ -9,7 +9,9 @@ __all__ = ["ConsumerConnection"]
 
 @dataclass(frozen=True, slots=True)
 class ConsumerConnection:
-    """How a consumer connects. With ``instance_id`` it keeps its partitions on restart (KIP-345).
+    """How a consumer connects to Kafka.
+
+    With ``instance_id`` it keeps its partitions over a restart (static membership, KIP-345).
     ``purpose`` distinguishes a second consumer of the service from its first. After a small batch
     the consumer waits ``linger_ms`` for more records: fewer transactions, no delay for the first.
     """

@@ -1,4 +1,4 @@
-"""Why a ticket went to whom it went, or waits: the record of a decision, told in words."""
+"""Explains a decision record in sentences: why a ticket was assigned as it was, or waits."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -22,7 +22,7 @@ _FAILS: Final[dict[Rule, tuple[str, str]]] = {
     "set_aside": ("did not take it before", "did not take it before"),
     "pinned": ("is not whom it is kept for", "are not whom it is kept for"),
 }
-_UNHEARD: Final = ("has never signed in", "have never signed in")
+_NEVER_SIGNED_IN: Final = ("has never signed in", "have never signed in")
 _BEEN: Final = ("been online", "signed in")
 _DECIDED: Final = {
     "only": "nobody else could take it",
@@ -36,14 +36,14 @@ _RETURNS: Final = "the customer replied to them"
 
 
 class Line(NamedTuple):
-    """A line of what is told, and what it is about."""
+    """A line of the explanation, and its topic."""
 
     kind: LineKind
     text: str
 
 
 def summary(record: AssignmentExplained) -> str:
-    """Say in a few words what told the chosen from the others, or what would help."""
+    """Explain in a few words why this specialist was chosen, or what would help."""
     if record.wanted.returns:
         return _RETURNS
     if record.decided_by is not None:
@@ -53,7 +53,7 @@ def summary(record: AssignmentExplained) -> str:
 
 
 def explain(record: AssignmentExplained, moment: Callable[[datetime], str]) -> Iterator[Line]:
-    """Tell of a decision; ``moment`` writes an instant."""
+    """Explain a decision line by line; ``moment`` formats an instant."""
     who = record.specialist_id
     outcome = f"it goes to {who}" if who is not None else "it waits: nobody could take it"
     yield Line("outcome", f"{moment(record.decided_at)}: {outcome}")
@@ -82,8 +82,8 @@ def _asked(record: AssignmentExplained) -> str:
         return f"{asked}; back to {wanted.pinned_to}, who answered it before"
     if wanted.pinned_to is not None:
         return f"{asked}; kept for {wanted.pinned_to}"
-    anybody = "; all who could did not take it before, so any of them"
-    return asked + anybody if wanted.all_set_aside else asked
+    retried = "; all who could did not take it before, so any of them"
+    return asked + retried if wanted.all_set_aside else asked
 
 
 def _need(need: Need) -> str:
@@ -106,7 +106,7 @@ def _scored(one: Candidate, record: AssignmentExplained) -> str:
 
 
 def _failed(record: AssignmentExplained) -> Iterator[str]:
-    """Name those in full, by the rule that they fail first, and count the others."""
+    """List candidates by the first condition that they fail, and count the others."""
     for rule in RULES:
         failed = [one for one in record.candidates if one.failed == rule]
         unheard = [one.specialist_id for one in failed if _only_unheard(one)]
@@ -114,7 +114,7 @@ def _failed(record: AssignmentExplained) -> Iterator[str]:
         if names:
             yield f"{', '.join(names)} {_FAILS[rule][len(names) > 1]}"
         if unheard:
-            yield f"{', '.join(unheard)} {_UNHEARD[len(unheard) > 1]}"
+            yield f"{', '.join(unheard)} {_NEVER_SIGNED_IN[len(unheard) > 1]}"
     for why, count in record.others.items():
         fails = "could take it, too" if why == "able" else _FAILS[why][count > 1]
         yield f"{count} others {fails}" if count > 1 else f"1 other {fails}"
@@ -134,7 +134,7 @@ def _had(change: Change, record: AssignmentExplained) -> str:
     chosen = who == record.specialist_id
     unheard = any(one.specialist_id == who and _only_unheard(one) for one in record.candidates)
     tickets = f"{by} ticket" if by == 1 else f"{by} tickets"
-    said: dict[Rule, str] = {
+    conditions: dict[Rule, str] = {
         "channel": f"{who} served the channel",
         "certified": f"{who} been certified",
         "language": f"{who} spoken it better by {by}",
@@ -145,4 +145,4 @@ def _had(change: Change, record: AssignmentExplained) -> str:
         "set_aside": f"{who} not passed it on",
         "pinned": f"{who} been whom it is kept for",
     }
-    return said[change.rule]
+    return conditions[change.rule]

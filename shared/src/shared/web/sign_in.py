@@ -128,7 +128,7 @@ class _Handlers:
         return _to_page("out")
 
     async def _leave(self, request: Request, oidc: Oidc, id_token: str) -> Response:
-        """Respond with a page that redirects: a form's response may not redirect to another site."""
+        """Respond with a page that redirects: a form's response may not lead to another site."""
         try:
             to = await oidc.leave(id_token, str(request.url.replace(path=_OUT, query="")))
         except OidcError:
