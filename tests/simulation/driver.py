@@ -27,7 +27,16 @@ from shared.events import (
     TicketAccepted,
     TicketNoted,
 )
-from sla_monitor.domain import Announced, Clock, Key, Outcome, derive, fall_due, fold, withdraw
+from sla_monitor.domain import (
+    Announced,
+    Clock,
+    ClockUpdate,
+    Key,
+    announce_due,
+    derive,
+    update_clock,
+    withdraw,
+)
 
 __all__ = ["Run", "differences", "shrunk"]
 
@@ -108,21 +117,21 @@ class Run:
         for gone in [clock for key, clock in self.clocks.items() if key not in truths]:
             self._keep(withdraw(gone, fact), now)
         for key, truth in truths.items():
-            self._keep(fold(self.clocks.get(key), truth, fact, now=now), now)
+            self._keep(update_clock(self.clocks.get(key), truth, fact, now=now), now)
         self.found += self._compared(now)
 
     def _sweep(self, now: datetime) -> None:
         for clock in list(self.clocks.values()):
             next_at = clock.next_at()
             if next_at is not None and next_at <= now:
-                outcome = fall_due(clock, now=now, watermark=self.watermark)
+                outcome = announce_due(clock, now=now, watermark=self.watermark)
                 if not outcome.announced:
                     self.found.append(f"{clock.kind}: due at {next_at}, and nothing is said")
                 self._keep(outcome, now)
         self.found += self._compared(now)
         self.watermark = now
 
-    def _keep(self, outcome: Outcome, now: datetime) -> None:
+    def _keep(self, outcome: ClockUpdate, now: datetime) -> None:
         clock = outcome.clock
         started = [a for a in outcome.announced if isinstance(a.event, ClockStarted)]
         if len(started) != (clock.key not in self.clocks):

@@ -30,7 +30,16 @@ from shared.events import (
 )
 from shared.sla.promises import Promise
 from shared.testing.builders import NOON, minutes
-from sla_monitor.domain import Clock, Key, Outcome, derive, fall_due, fold, no_exception, withdraw
+from sla_monitor.domain import (
+    Clock,
+    ClockUpdate,
+    Key,
+    announce_due,
+    derive,
+    no_exception,
+    update_clock,
+    withdraw,
+)
 
 __all__ = ["ALPHABET", "LENGTH_MAX", "disagreements", "small_histories"]
 
@@ -137,7 +146,7 @@ class _State(NamedTuple):
     net: Net
     now: datetime
 
-    def saying(self, outcomes: Iterable[Outcome]) -> "_State":
+    def saying(self, outcomes: Iterable[ClockUpdate]) -> "_State":
         """Keep the clocks, and count what was announced of each that it is broken."""
         clocks, net = dict(self.clocks), dict(self.net)
         for clock, announced, _ in outcomes:
@@ -156,7 +165,7 @@ class _State(NamedTuple):
     def swept(self, now: datetime) -> "_State":
         """Let time alone go by."""
         due = [c for c in self.clocks.values() if (at := c.next_at()) is not None and at <= now]
-        return self._replace(now=now).saying(fall_due(clock, now=now) for clock in due)
+        return self._replace(now=now).saying(announce_due(clock, now=now) for clock in due)
 
 
 type _Derive = Callable[[frozenset[int]], list[Clock]]
@@ -180,7 +189,7 @@ def _learned(state: _State, truths: Sequence[Clock], fact: Fact) -> _State:
     keys = {truth.key for truth in truths}
     gone = [clock for key, clock in state.clocks.items() if key not in keys]
     clocks = state.clocks
-    folded = [fold(clocks.get(truth.key), truth, fact, now=state.now) for truth in truths]
+    folded = [update_clock(clocks.get(truth.key), truth, fact, now=state.now) for truth in truths]
     return state.saying([*(withdraw(clock, fact) for clock in gone), *folded])
 
 

@@ -152,7 +152,7 @@ async def test_sla_monitor_needs_the_partitions_of_both_its_consumers(
     async with serving(SLA_MONITOR, fresh, topics, topics.bootstrap) as client:
         assert await ready(client, "ready") == {}
         await topics.delete("assignments.v1")
-        assert (await ready(client, "not ready")).keys() == {"hands partitions"}
+        assert (await ready(client, "not ready")).keys() == {"secondary partitions"}
 
 
 async def test_the_age_of_a_watermark_grows_while_nobody_sweeps(

@@ -16,7 +16,7 @@ from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from sla_monitor.api.app import make_app
 from sla_monitor.partitions import Partitions
-from sla_monitor.service import Folding
+from sla_monitor.service import ClockService
 from sla_monitor.store.access import accounts_of
 
 T1 = ticket_id_of("test", "T1")
@@ -62,7 +62,7 @@ async def learn(db: Database, *facts: Envelope[Event], after_min: float) -> None
     partitions = Partitions(db, _one)
     await partitions.start()
     async with db.transaction() as tx:
-        await Folding(partitions).take(tx, facts, NOON + minutes(after_min))
+        await ClockService(partitions).handle(tx, facts, NOON + minutes(after_min))
 
 
 async def _one() -> int:

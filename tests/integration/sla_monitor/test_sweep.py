@@ -19,10 +19,10 @@ from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from sla_monitor.partitions import Partitions
-from sla_monitor.service import Folding
+from sla_monitor.service import ClockService
 from sla_monitor.store import clocks as clock_store
 from sla_monitor.store.clocks import Share
-from sla_monitor.sweep import Sweeper, Swept, sweep
+from sla_monitor.sweep import Sweeper, SweepState, sweep
 
 PARTITIONS: Final = 4
 TICKETS: Final = 300
@@ -88,7 +88,7 @@ class Monitor:
         """Do what the consumer does with a batch."""
         async with self.db.transaction() as tx:
             fresh, now = await processed_events.claim(tx, (fact.id for fact in facts))
-            await Folding(self.partitions).take(tx, [f for f in facts if f.id in fresh], now)
+            await ClockService(self.partitions).handle(tx, [f for f in facts if f.id in fresh], now)
 
     async def rows(self, query: str) -> list[Any]:
         """Read."""
@@ -159,8 +159,8 @@ async def test_two_sweepers_announce_each_breach_once(monitor: Monitor) -> None:
     await monitor.fold(*many(TICKETS))
     await monitor.stand_at(NOON + minutes(61))
     both = (monitor.db, monitor.other)
-    await asyncio.gather(*(sweep(db, Swept(), limit=50) for db in both * 10))
-    await sweep(monitor.db, Swept())
+    await asyncio.gather(*(sweep(db, SweepState(), limit=50) for db in both * 10))
+    await sweep(monitor.db, SweepState())
     breached = Counter(fact["ticket_id"] for fact in await monitor.said("broken"))
     assert len(breached) == TICKETS
     assert set(breached.values()) == {1}
@@ -172,7 +172,7 @@ async def test_what_time_brings_goes_on_with_the_trace_of_its_request(monitor: M
     await monitor.fold(replace(a_ticket("T"), traceparent=CONTEXT), others)
     for minute in (49, 61):
         await monitor.stand_at(NOON + minutes(minute))
-        await sweep(monitor.db, Swept())
+        await sweep(monitor.db, SweepState())
     headers = [dict(json.loads(row["headers"])) for row in await monitor.rows(HEADERS)]
     traced = {
         h["ce_type"]: (h["traceparent"], h["tracestate"])
@@ -215,15 +215,15 @@ async def test_a_sweep_leaves_a_partition_that_another_is_sweeping(monitor: Moni
     await monitor.stand_at(NOON + minutes(61))
     async with monitor.other.transaction() as tx:
         await tx.execute(OWN, 2)
-        await sweep(monitor.db, Swept())
+        await sweep(monitor.db, SweepState())
     assert {fact["partition"] for fact in await monitor.said("word")} == {0, 1, 3}
 
 
 async def test_a_sweep_takes_no_partition_of_another_share(monitor: Monitor) -> None:
     """So two workers, or two instances, can sweep two shares at once."""
     async with monitor.other.transaction() as tx:
-        held, _ = await clock_store.own(tx, Share(0, 2), told_every=minutes(1))
-        await sweep(monitor.db, Swept(), Share(1, 2))
+        held, _ = await clock_store.claim_partitions(tx, Share(0, 2), watermark_every=minutes(1))
+        await sweep(monitor.db, SweepState(), Share(1, 2))
     assert [partition.number for partition in held] == [0, 2]
     assert {fact["partition"] for fact in await monitor.said("word")} == {1, 3}
 
@@ -234,7 +234,7 @@ async def test_silence_ends_before_what_another_transaction_holds(monitor: Monit
     await monitor.stand_at(NOON + minutes(61))
     async with monitor.other.transaction() as tx:
         await tx.execute(HOLD, 1)
-        await sweep(monitor.db, Swept())
+        await sweep(monitor.db, SweepState())
     words = {word["partition"]: word["evaluated_to"] for word in await monitor.said("word")}
     assert datetime.fromisoformat(words[1]) < NOON + minutes(60)
     assert {words[number] for number in (0, 2, 3)} == {"2026-03-02T13:01:00Z"}
@@ -243,7 +243,7 @@ async def test_silence_ends_before_what_another_transaction_holds(monitor: Monit
 async def test_no_breach_follows_a_watermark_that_has_passed_it(monitor: Monitor) -> None:
     """But for those that say they are late, and whose fact it was."""
     await monitor.stand_at(NOON + minutes(120))
-    await sweep(monitor.db, Swept())
+    await sweep(monitor.db, SweepState())
     await monitor.fold(*many(3))
     broken = await monitor.said("broken")
     assert [(fact["late"], fact["fact_id"]) for fact in broken] == [
@@ -255,7 +255,7 @@ async def test_a_breach_found_on_time_is_not_late(monitor: Monitor) -> None:
     """What was known before it fell due is announced plainly, with its lateness."""
     await monitor.fold(*many(1))
     await monitor.stand_at(NOON + minutes(60.5))
-    await sweep(monitor.db, Swept())
+    await sweep(monitor.db, SweepState())
     [breach] = await monitor.said("broken")
     assert "late" not in breach
     assert breach["lateness_ms"] == 30_000
@@ -265,7 +265,7 @@ async def test_a_watermark_counts_what_is_open(monitor: Monitor) -> None:
     """By facts, as they come: no table is counted."""
     await monitor.fold(*many(TICKETS))
     await monitor.fold(*(a_fact(TicketResponded, f"T{n}", after_min=5) for n in range(100)))
-    await sweep(monitor.db, Swept())
+    await sweep(monitor.db, SweepState())
     counted = {row["partition"]: row["open"] for row in await monitor.rows(COUNTED)}
     said = {word["partition"]: word["open"] for word in await monitor.said("word")}
     assert said == counted
@@ -274,11 +274,11 @@ async def test_a_watermark_counts_what_is_open(monitor: Monitor) -> None:
 
 async def test_word_is_given_once_a_second(monitor: Monitor) -> None:
     """Sweeps in between say nothing of silence."""
-    await sweep(monitor.db, Swept())
-    await sweep(monitor.db, Swept())
+    await sweep(monitor.db, SweepState())
+    await sweep(monitor.db, SweepState())
     assert len(await monitor.said("word")) == PARTITIONS
     await monitor.run(FORGET)
-    await sweep(monitor.db, Swept())
+    await sweep(monitor.db, SweepState())
     assert len(await monitor.said("word")) == 2 * PARTITIONS
 
 
@@ -287,7 +287,7 @@ async def test_who_has_just_fallen_due_does_not_wait_behind_a_storm(monitor: Mon
     await monitor.fold(*many(TICKETS))
     await monitor.fold(a_ticket("late", after_min=31))
     await monitor.stand_at(NOON + minutes(61))
-    await sweep(monitor.db, Swept(), limit=20)
+    await sweep(monitor.db, SweepState(), limit=20)
     warned = await monitor.said("warned")
     assert [fact["percent"] for fact in warned] == [50]
 
@@ -305,5 +305,5 @@ async def test_a_session_that_stands_still_loses_its_partitions(monitor: Monitor
                 for number in range(PARTITIONS):
                     await waiting.execute(OWN, number)
             await tx.execute("SELECT")
-    await sweep(monitor.db, Swept())
+    await sweep(monitor.db, SweepState())
     assert len(await monitor.said("broken")) == 1

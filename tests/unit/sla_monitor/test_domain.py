@@ -22,7 +22,7 @@ from shared.events import (
 )
 from shared.sla.promises import Role
 from shared.testing.builders import promised
-from sla_monitor.domain import Announced, Clock, Fact, derive, fall_due, fold
+from sla_monitor.domain import Announced, Clock, Fact, announce_due, derive, update_clock
 
 TICKET = UUID("11111111-1111-5111-8111-111111111111")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -89,7 +89,7 @@ def history(facts: list[Fact], *, now: datetime) -> tuple[Clock, list[Announced]
     for one in facts:
         known.append(one)
         for truth in derive(known):
-            clock, news, _ = fold(clock, truth, one, now=now)
+            clock, news, _ = update_clock(clock, truth, one, now=now)
             announced += news
     assert clock is not None
     return clock, announced
@@ -97,7 +97,7 @@ def history(facts: list[Fact], *, now: datetime) -> tuple[Clock, list[Announced]
 
 def due(clock: Clock, *, now: datetime) -> tuple[Clock, list[Announced]]:
     """Let time alone go by."""
-    after, announced, _ = fall_due(clock, now=now)
+    after, announced, _ = announce_due(clock, now=now)
     return after, announced
 
 
@@ -167,7 +167,7 @@ def test_an_answer_that_was_in_time_but_told_late_takes_the_breach_back() -> Non
     late = NOON + minutes(90)
     known = [accepted(), responded(20)]
     breached, before = play(known[:1], now=late)
-    clock, told, _ = fold(breached, derive(known)[0], known[1], now=late)
+    clock, told, _ = update_clock(breached, derive(known)[0], known[1], now=late)
     retracted = [a for a in told if a.event.type == "premium.promise.retracted.v1"]
     assert before[-1] == "promise.breached"
     assert retracted[0].event.model_dump()["retracted_id"] == breached.broken_id

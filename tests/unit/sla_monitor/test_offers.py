@@ -25,7 +25,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.testing.builders import NOON, a_ticket
-from sla_monitor.domain import Clock, Fact, derive, fold
+from sla_monitor.domain import Clock, Fact, derive, update_clock
 from sla_monitor.domain.breakdown import breakdown
 
 TICKET = ticket_id_of("test", "T1")
@@ -65,7 +65,7 @@ def clock_after(*facts: Fact) -> Clock:
     for one in (accepted(), *facts):
         known.append(one)
         (truth,) = derive(known)
-        clock = fold(clock, truth, one, now=NOON).clock
+        clock = update_clock(clock, truth, one, now=NOON).clock
     assert clock is not None
     return clock
 

@@ -39,7 +39,7 @@ from sla_monitor.domain.change import (
 )
 from sla_monitor.domain.explanations import why
 from sla_monitor.domain.replay import Learned
-from sla_monitor.domain.timeline import Entry, Happened, Passed, timeline
+from sla_monitor.domain.timeline import Entry, FactApplied, TimePassed, timeline
 from sla_monitor.handlers import decode
 
 ACCEPTED = a_ticket("T1")
@@ -71,20 +71,20 @@ def at_once(*facts: Fact) -> list[Learned]:
     return [Learned(fact, fact.time) for fact in facts]
 
 
-def happened(entries: list[Entry]) -> list[Happened]:
+def happened(entries: list[Entry]) -> list[FactApplied]:
     """Leave out what time brought."""
-    return [entry for entry in entries if isinstance(entry, Happened)]
+    return [entry for entry in entries if isinstance(entry, FactApplied)]
 
 
 def passed(entries: list[Entry]) -> list[tuple[datetime, Passing]]:
     """Leave out the facts."""
-    return [(entry.at, entry.change) for entry in entries if isinstance(entry, Passed)]
+    return [(entry.at, entry.change) for entry in entries if isinstance(entry, TimePassed)]
 
 
 def test_acceptance_starts_a_clock_and_says_from_when() -> None:
     """The first entry carries the target and the due time, in the words of the rule."""
     [entry] = timeline(at_once(ACCEPTED), now=NOON)
-    assert isinstance(entry, Happened)
+    assert isinstance(entry, FactApplied)
     [change] = entry.changes
     assert isinstance(change, Started)
     assert (change.target_ms, change.due_at) == (3_600_000, at(60))
@@ -159,7 +159,7 @@ def test_late_is_what_came_after_something_later_was_known() -> None:
 def test_a_breach_that_only_a_late_fact_reveals_says_so() -> None:
     """A request learned of after its due time is broken at the due time, and known later."""
     [_, entry] = timeline([Learned(ACCEPTED, at(90))], now=at(91))
-    assert isinstance(entry, Passed)
+    assert isinstance(entry, TimePassed)
     assert (entry.at, entry.learned_at, entry.late) == (at(60), at(90), True)
 
 
@@ -261,7 +261,7 @@ def test_a_call_for_another_ticket_answers_this_one() -> None:
     assert (clock.kind, clock.state, clock.settled_at) == ("callback", "met", at(3))
     told_of = [Learned(ticket, at(0)), Learned(settled, at(3))]
     last = timeline(told_of, now=at(9))[-1]
-    assert isinstance(last, Happened)
+    assert isinstance(last, FactApplied)
     assert why(last) == (
         "the customer was spoken to (we called): that answers every ticket that waited for the call"
     )

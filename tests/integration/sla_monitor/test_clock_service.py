@@ -16,7 +16,7 @@ from shared.testing.builders import NOON, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase, waits_for_a_lock
 from sla_monitor.partitions import Partitions
 from sla_monitor.reevaluator import reevaluate
-from sla_monitor.service import Folding
+from sla_monitor.service import ClockService
 
 ANNOUNCED: Final = """
     SELECT headers, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
@@ -27,7 +27,7 @@ STAND: Final = """
 """
 
 
-class Fold(Protocol):
+class Apply(Protocol):
     """Folds a batch, so long after noon."""
 
     async def __call__(self, *facts: Envelope[Event], after_min: float) -> None:
@@ -55,15 +55,17 @@ async def four() -> int:
 
 
 @pytest.fixture
-async def folding(db: Database) -> Folding:
+async def clock_service(db: Database) -> ClockService:
     """Know the partitions."""
     partitions = Partitions(db, four)
     await partitions.start()
-    return Folding(partitions)
+    return ClockService(partitions)
 
 
 @pytest.fixture
-async def fold(fresh: FreshDatabase, db: Database, folding: Folding) -> AsyncIterator[Fold]:
+async def apply(
+    fresh: FreshDatabase, db: Database, clock_service: ClockService
+) -> AsyncIterator[Apply]:
     """Fold a batch so long after noon, and finish what a change of exceptions leaves to be done."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await owner.start()
@@ -73,8 +75,8 @@ async def fold(fresh: FreshDatabase, db: Database, folding: Folding) -> AsyncIte
         async with owner.session() as session:
             await session.execute(STAND.format(at.isoformat()))
         async with db.transaction() as tx:
-            await folding.take(tx, facts, at)
-        while await reevaluate(db, folding):
+            await clock_service.handle(tx, facts, at)
+        while await reevaluate(db, clock_service):
             pass
 
     yield folded
@@ -108,20 +110,20 @@ def declared(*exceptions: tuple[str, datetime, datetime], after_min: float) -> E
 STORM: Final = ("storm", NOON - minutes(30), NOON + minutes(30))
 
 
-async def test_an_exception_declared_later_reaches_open_tickets(db: Database, fold: Fold) -> None:
+async def test_an_exception_declared_later_reaches_open_tickets(db: Database, apply: Apply) -> None:
     """The guarantee of a ticket created inside it is an objective from there on, and says so."""
-    await fold(a_ticket("in"), a_ticket("out", after_min=45), after_min=46)
-    await fold(declared(STORM, after_min=47), after_min=47)
+    await apply(a_ticket("in"), a_ticket("out", after_min=45), after_min=46)
+    await apply(declared(STORM, after_min=47), after_min=47)
     repriced = [fact for kind, fact in await said(db) if kind == "clock.repriced"]
     assert [(f["ticket_id"], f["promise_class"], f["exception"]) for f in repriced] == [
         (str(ticket_id_of("test", "in")), "objective", "storm")
     ]
 
 
-async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database, fold: Fold) -> None:
+async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database, apply: Apply) -> None:
     """What was announced before the declaration is taken back, and told as what it is."""
-    await fold(a_ticket("in"), after_min=61)
-    await fold(declared(STORM, after_min=70), after_min=70)
+    await apply(a_ticket("in"), after_min=61)
+    await apply(declared(STORM, after_min=70), after_min=70)
     kinds = [kind for kind, _ in await said(db)]
     assert kinds == [
         *("clock.started", "promise.breached"),
@@ -130,46 +132,48 @@ async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database, fold: F
     assert (await said(db))[3][1]["reason"] == "exception"
 
 
-async def test_a_policy_that_is_read_again_changes_nothing(db: Database, fold: Fold) -> None:
+async def test_a_policy_that_is_read_again_changes_nothing(db: Database, apply: Apply) -> None:
     """One that another has replaced stays replaced, however long ago that was."""
-    await fold(declared(STORM, after_min=0), after_min=0)
-    await fold(declared(after_min=2), a_ticket("one"), after_min=2)
+    await apply(declared(STORM, after_min=0), after_min=0)
+    await apply(declared(after_min=2), a_ticket("one"), after_min=2)
     before = await said(db)
-    await fold(declared(STORM, after_min=0), after_min=5)
+    await apply(declared(STORM, after_min=0), after_min=5)
     assert await said(db) == before
 
 
-async def test_an_exception_withdrawn_gives_the_guarantee_back(db: Database, fold: Fold) -> None:
+async def test_an_exception_withdrawn_gives_the_guarantee_back(db: Database, apply: Apply) -> None:
     """A policy without it replaces the one with it; two tickets have two causes."""
-    await fold(declared(STORM, after_min=0), after_min=0)
-    await fold(a_ticket("one"), a_ticket("two"), after_min=1)
-    await fold(declared(after_min=2), after_min=2)
+    await apply(declared(STORM, after_min=0), after_min=0)
+    await apply(a_ticket("one"), a_ticket("two"), after_min=1)
+    await apply(declared(after_min=2), after_min=2)
     started = [fact["promise_class"] for kind, fact in await said(db) if kind == "clock.started"]
     repriced = [fact["promise_class"] for kind, fact in await said(db) if kind == "clock.repriced"]
     assert started == ["objective", "objective"]
     assert repriced == ["guarantee", "guarantee"]
 
 
-async def test_a_merge_gives_nobody_more_time(db: Database, fold: Fold) -> None:
+async def test_a_merge_gives_nobody_more_time(db: Database, apply: Apply) -> None:
     """The ticket that stays is due from the duplicate's create date, which was earlier."""
-    await fold(a_ticket("stays", after_min=20), after_min=20)
+    await apply(a_ticket("stays", after_min=20), after_min=20)
     event = TicketAbsorbed(
         ticket_id=ticket_id_of("test", "stays"),
         absorbed=ticket_id_of("test", "gone"),
         create_date=NOON,
     )
-    await fold(Envelope(uuid5(NAMESPACE, "merge"), "test", NOON + minutes(25), event), after_min=25)
+    await apply(
+        Envelope(uuid5(NAMESPACE, "merge"), "test", NOON + minutes(25), event), after_min=25
+    )
     due = [fact["due_at"] for kind, fact in await said(db) if kind == "clock.resumed"]
     assert due == ["2026-03-02T13:00:00Z"]
 
 
 async def test_a_ticket_folded_meanwhile_is_found_by_a_declaration(
-    db: Database, folding: Folding, fold: Fold
+    db: Database, clock_service: ClockService, apply: Apply
 ) -> None:
     """The declaration waits for the fold in hand, and so concerns the ticket it opens."""
     async with asyncio.TaskGroup() as group, db.transaction() as tx:
-        await folding.take(tx, [a_ticket("in")], NOON + minutes(1))
-        declaring = group.create_task(fold(declared(STORM, after_min=2), after_min=2))
+        await clock_service.handle(tx, [a_ticket("in")], NOON + minutes(1))
+        declaring = group.create_task(apply(declared(STORM, after_min=2), after_min=2))
         assert await waits_for_a_lock(db)
         assert not declaring.done()
     assert [kind for kind, _ in await said(db)] == ["clock.started", "clock.repriced"]

@@ -20,7 +20,7 @@ from shared.sla.promises import Cause
 from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from sla_monitor.api.schemas import clock_answer
 from sla_monitor.domain import Fact, derive
-from sla_monitor.domain.clock_status import Reckoning, Standing, standings
+from sla_monitor.domain.clock_status import ClockStatus, TimeUsage, clock_statuses
 from sla_monitor.domain.ticket_facts import read
 
 HOUR = timedelta(hours=1)
@@ -35,17 +35,17 @@ def waiting(after_min: float, cause: Cause = "customer") -> Fact:
     return Envelope(uuid5(NAMESPACE, f"{cause}{after_min}"), "test", when, event)
 
 
-def standing(*facts: Fact, now: datetime) -> Standing:
+def standing(*facts: Fact, now: datetime) -> ClockStatus:
     """Say how the one clock of some facts stands."""
     story = read(facts)
     assert story is not None
-    [one] = standings(story, {clock.key: clock for clock in derive(facts)}, now=now)
+    [one] = clock_statuses(story, {clock.key: clock for clock in derive(facts)}, now=now)
     return one
 
 
-def reckoned(*facts: Fact, now: datetime) -> Reckoning:
+def reckoned(*facts: Fact, now: datetime) -> TimeUsage:
     """Take the sum of the one clock of some facts."""
-    sums = standing(*facts, now=now).reckoning
+    sums = standing(*facts, now=now).time_usage
     assert sums is not None
     return sums
 
@@ -96,8 +96,8 @@ def test_a_settled_clock_stands_as_it_was_settled() -> None:
     answer = a_fact(TicketResponded, "T1", after_min=20)
     one = standing(a_ticket("T1"), answer, now=NOON + minutes(500))
     assert one.as_of == answer.time
-    assert one.reckoning is not None
-    assert one.reckoning.left == minutes(40)
+    assert one.time_usage is not None
+    assert one.time_usage.left == minutes(40)
 
 
 def test_warnings_say_whether_they_were_announced() -> None:
@@ -107,9 +107,9 @@ def test_warnings_say_whether_they_were_announced() -> None:
     story = read([ticket])
     assert story is not None
     warned = clock._replace(warned_s=1800)
-    [one] = standings(story, {warned.key: warned}, now=NOON + minutes(31))
-    assert one.reckoning is not None
-    told_as = [(w.point, w.at, w.announced) for w in one.reckoning.warnings]
+    [one] = clock_statuses(story, {warned.key: warned}, now=NOON + minutes(31))
+    assert one.time_usage is not None
+    told_as = [(w.point, w.at, w.announced) for w in one.time_usage.warnings]
     assert told_as == [("50%", NOON + minutes(30), True), ("80%", NOON + minutes(48), False)]
 
 
@@ -120,7 +120,7 @@ def test_a_withdrawn_clock_is_explained_by_the_promise_it_had() -> None:
     gone = clock._replace(severity="business_critical", state="cancelled", due_at=None)
     story = read([ticket])
     assert story is not None
-    [one] = standings(story, {gone.key: gone}, now=NOON)
+    [one] = clock_statuses(story, {gone.key: gone}, now=NOON)
     assert one.promise is not None
     assert one.promise.target_s == 1800
 

@@ -23,7 +23,16 @@ from shared.events import (
 )
 from shared.sla.promises import CAUSES, Cause, Promise, PromiseKind, Severity
 from shared.testing.builders import NOON, a_fact, a_ticket, minutes, promised, reclassified
-from sla_monitor.domain import Announced, Clock, Fact, Key, derive, fall_due, fold, withdraw
+from sla_monitor.domain import (
+    Announced,
+    Clock,
+    Fact,
+    Key,
+    announce_due,
+    derive,
+    update_clock,
+    withdraw,
+)
 
 TICKET = ticket_id_of("test", "t")
 DAY_MIN = 24 * 60
@@ -103,7 +112,7 @@ def announced(learned: Iterable[tuple[float, Fact]], *, until_min: float) -> lis
         now = NOON + minutes(at_min)
         for key in list(kept):
             while (due := kept[key].next_at()) is not None and due <= now:
-                kept[key], news, _ = fall_due(kept[key], now=due)
+                kept[key], news, _ = announce_due(kept[key], now=due)
                 heard += news
         if fact is None:
             break
@@ -114,7 +123,7 @@ def announced(learned: Iterable[tuple[float, Fact]], *, until_min: float) -> lis
                 kept[key], news, _ = withdraw(clock, fact)
                 heard += news
         for key, truth in truths.items():
-            kept[key], news, _ = fold(kept.get(key), truth, fact, now=now)
+            kept[key], news, _ = update_clock(kept.get(key), truth, fact, now=now)
             heard += news
     return [f"{a.event.kind} {a.event.type.split('.', 1)[1].removesuffix('.v1')}" for a in heard]
 
@@ -283,7 +292,7 @@ def test_a_breach_of_a_recurring_clock_names_its_cycle() -> None:
     merged = absorbed(40, 10, 10)
     facts = [request(), said(TicketResponded, 20), merged]
     (clock,) = [c for c in derive(facts) if c.is_open and c.kind == "first_response"]
-    _, (late, *_), _ = fall_due(clock, now=NOON + timedelta(days=1))
+    _, (late, *_), _ = announce_due(clock, now=NOON + timedelta(days=1))
     assert late.event.cycle == merged.id
 
 
