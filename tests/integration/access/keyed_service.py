@@ -10,10 +10,10 @@ from premium.keys.store import Grant, connected, create, revoke, rotate
 from shared.platform.access import Authenticator
 from shared.platform.api_keys import SCOPES, ApiKey, Keyed, Scope
 
-__all__ = ["Door", "Hand", "shown"]
+__all__ = ["KeyedApi", "ManualClock", "bearer"]
 
 
-class Hand:
+class ManualClock:
     """A clock that is turned by hand."""
 
     def __init__(self) -> None:
@@ -25,13 +25,13 @@ class Hand:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class KeyedApi:
     """``path`` can be read by who has all scopes, and is answered ``answer`` then."""
 
     service: Keyed
     http: AsyncClient
     access: Authenticator
-    hand: Hand
+    clock: ManualClock
     owner_dsn: str
     path: str = ""
     answer: int = 200
@@ -61,16 +61,16 @@ class Door:
         async with connected(self.owner_dsn) as owner:
             await revoke(owner, key.prefix)
 
-    async def told(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - a column is any
+    async def stored(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - a column is any
         """Ask the database, as the owner."""
         async with connected(self.owner_dsn) as owner:
             return await owner.fetchval(statement, *values)
 
     async def ask(self, key: ApiKey | None) -> Response:
         """Read what stands behind the door."""
-        return await self.http.get(self.path, headers=shown(key) if key else {})
+        return await self.http.get(self.path, headers=bearer(key) if key else {})
 
 
-def shown(key: ApiKey) -> dict[str, str]:
+def bearer(key: ApiKey) -> dict[str, str]:
     """Show a key."""
     return {"authorization": f"Bearer {key.text}"}

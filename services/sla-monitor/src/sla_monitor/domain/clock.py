@@ -87,7 +87,7 @@ class Clock(NamedTuple):
 
     @property
     def breaks_as(self) -> Broken:
-        """ "breached" for a guarantee, "missed" for an objective."""
+        """How it counts when broken: "breached" for a guarantee, "missed" for an objective."""
         return "breached" if self.promise_class == "guarantee" else "missed"
 
     def is_late(self, now: datetime) -> bool:
