@@ -1,4 +1,4 @@
-"""Loads shared fixtures and Chromium, lends them the local stack, and takes `--seeds`."""
+"""Loads shared fixtures and Chromium, defines the local servers, and adds `--seeds`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ pytest_plugins = ["shared.testing.plugin", "tests.browser.chromium"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make chaos` and `make calendars` ask for more."""
+    """Add the options of `make chaos` and `make calendars`."""
     parser.addoption("--seeds", type=int, default=1, help="seeds of what tests draw by lot")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that wants a seed once for each."""
+    """Parametrise a test that has an argument `seed`."""
     if "seed" in metafunc.fixturenames:
         metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
 
 
 @pytest.fixture(scope="session")
 def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Run the two servers of a local stack of its own."""
+    """Run PostgreSQL and Kafka in a local stack of its own."""
     stack = Stack(tmp_path_factory.mktemp("stack"))
     addresses = asyncio.run(stack.up(services=False))
     yield Servers(addresses.admin_dsn, addresses.kafka_bootstrap)
@@ -40,7 +40,7 @@ def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]
 
 @pytest.fixture(scope="session")
 def provision() -> Provision:
-    """Make databases just as the operator's command makes them, least privilege included."""
+    """Create databases as the operator's command does, with least privilege."""
 
     async def make(admin_dsn: str, name: str) -> FreshDatabase:
         memory = Memory()

@@ -1,4 +1,4 @@
-"""Environments in which one of our packages is installed alone, as a wheel."""
+"""Environments in which one of our packages is installed as a wheel."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ NEEDS: Final = {"devstack": {"premium"}, "lab": {"devstack", "premium"}}
 
 
 def installed(name: str, folder: Path) -> Path:
-    """Install a package by itself; the folder of its programs comes back."""
+    """Install a package alone; return the folder of its programs."""
     ours = ("shared", name, *NEEDS.get(name, ()))
     run(
         *("uv", "sync", "--frozen", "--no-editable", "--no-dev", "--package", name),
@@ -25,7 +25,7 @@ def installed(name: str, folder: Path) -> Path:
 
 
 def run(*command: str, cwd: Path, environment: Path | None = None) -> str:
-    """Run a command that must succeed; what it printed comes back."""
+    """Run a command that must succeed; return its output."""
     env = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment), "PYTHONPATH": ""}
     ran = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

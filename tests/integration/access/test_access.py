@@ -1,4 +1,4 @@
-"""The doors that want keys on a real PostgreSQL: who may enter, and how fast."""
+"""API keys of all services on a real PostgreSQL: authentication, scopes, rate limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,13 +50,13 @@ KEPT = "SELECT string_agg(access_key::text, ' ') FROM access_key"
 
 @pytest.fixture(params=SCOPES)
 async def service(request: pytest.FixtureRequest) -> Keyed:
-    """Have each service in turn."""
+    """Run the test for each service."""
     return cast("Keyed", request.param)
 
 
 @pytest.fixture
 async def api(service: Keyed, database: MakeDatabase) -> AsyncIterator[KeyedApi]:
-    """Open the door, without a key in hand."""
+    """Serve the API; no key exists yet."""
     fresh = await database(service.replace("-", "_"))
     db = Database(fresh.dsn, service=service)
     await db.start()
@@ -76,14 +76,14 @@ async def api(service: Keyed, database: MakeDatabase) -> AsyncIterator[KeyedApi]
 
 
 def intake_behind(db: Database, access: Authenticator) -> FastAPI:
-    """Build intake, which nobody sends anything here."""
+    """Build intake, without anything to process."""
     keys = NumberKeys("a secret of the tests")
     parts = intake.api.app.Parts(db, access, Secrets(None), make_reception(db, keys), keys)
     return intake.api.app.make_app(parts, ops_routes({}))
 
 
-async def test_without_a_key_in_force_nobody_enters(api: KeyedApi) -> None:
-    """None, an unknown, an expired and a revoked one are told the same, and no more."""
+async def test_only_a_key_in_force_is_accepted(api: KeyedApi) -> None:
+    """Missing, unknown, expired and revoked keys get the same response."""
     expired, revoked = [await api.key(tenant) for tenant in ("a", "b")]
     await api.stored(EXPIRE, expired.prefix)
     await api.end(revoked)
@@ -95,8 +95,8 @@ async def test_without_a_key_in_force_nobody_enters(api: KeyedApi) -> None:
     assert answers[0].headers["content-type"] == "application/problem+json"
 
 
-async def test_nothing_can_be_asked_without_a_key(api: KeyedApi) -> None:
-    """Every operation of the API wants one, and its document says so."""
+async def test_every_operation_requires_a_key(api: KeyedApi) -> None:
+    """Every operation requires one, and its OpenAPI document declares it."""
     document = (await api.http.get("/openapi.json")).json()
     operations = [
         (verb, path, operation)
@@ -111,8 +111,8 @@ async def test_nothing_can_be_asked_without_a_key(api: KeyedApi) -> None:
     assert operations
 
 
-async def test_the_right_prefix_is_no_key(api: KeyedApi) -> None:
-    """A well-formed key that has another's prefix is as unknown as any."""
+async def test_the_prefix_alone_is_not_enough(api: KeyedApi) -> None:
+    """A well-formed key with another key's prefix is unknown."""
     other = make_key()
     await api.stored(RENAME, other.prefix, (await api.key()).prefix)
     answer = await api.ask(other)
@@ -120,8 +120,8 @@ async def test_the_right_prefix_is_no_key(api: KeyedApi) -> None:
     assert "in force" in answer.json()["detail"]
 
 
-async def test_a_mistyped_key_is_told_so(api: KeyedApi) -> None:
-    """Its checksum says it; nobody has to look it up."""
+async def test_a_malformed_key_is_reported(api: KeyedApi) -> None:
+    """The checksum reveals it, without a database lookup."""
     key = await api.key()
     answer = await api.ask(ApiKey(key.prefix, key.text[:-1]))
     assert answer.status_code == 401
@@ -130,13 +130,13 @@ async def test_a_mistyped_key_is_told_so(api: KeyedApi) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/openapi.json", "/docs"])
-async def test_those_who_run_it_need_no_key(api: KeyedApi, path: str) -> None:
-    """Health, readiness, figures and the API's description are open."""
+async def test_operations_endpoints_need_no_key(api: KeyedApi, path: str) -> None:
+    """Health, readiness, metrics and the OpenAPI document need no key."""
     assert (await api.http.get(path)).status_code == 200
 
 
 async def test_a_revoked_key_is_refused_within_a_second(api: KeyedApi) -> None:
-    """Though it was in use up to then; the one that replaces it counts before and after."""
+    """Even if it was in use; the key that replaces it is valid before and after."""
     key = await api.key()
     second = await api.second_key()
     assert [(await api.ask(k)).status_code for k in (key, second)] == [api.answer] * 2
@@ -145,8 +145,8 @@ async def test_a_revoked_key_is_refused_within_a_second(api: KeyedApi) -> None:
     assert [(await api.ask(k)).status_code for k in (key, second)] == [401, api.answer]
 
 
-async def test_a_key_for_nothing_does_nothing(api: KeyedApi) -> None:
-    """Who lacks a scope hears which, and what to do; another door's scopes are none here."""
+async def test_a_missing_scope_is_refused_and_named(api: KeyedApi) -> None:
+    """A missing scope is named with the remedy; other services' scopes do not count."""
     foreign = SCOPES["router" if api.service == "intake" else "intake"]
     for key in (await api.key("a", []), await api.key("b", foreign)):
         answer = await api.ask(key)
@@ -156,8 +156,8 @@ async def test_a_key_for_nothing_does_nothing(api: KeyedApi) -> None:
         assert 'error="insufficient_scope", scope="' in answer.headers["www-authenticate"]
 
 
-async def test_who_asks_too_fast_is_told_when_to_come_again(api: KeyedApi) -> None:
-    """Each answer says how much is left; another key is not held up."""
+async def test_the_rate_limit_has_a_retry_time(api: KeyedApi) -> None:
+    """Each response has the remaining requests; other keys are not affected."""
     key, other = await api.key("a", burst=2), await api.key("b")
     first, second, third = [await api.ask(key) for _ in range(3)]
     assert [a.status_code for a in (first, second, third)] == [api.answer, api.answer, 429]
@@ -170,7 +170,7 @@ async def test_who_asks_too_fast_is_told_when_to_come_again(api: KeyedApi) -> No
     assert (await api.ask(key)).status_code == api.answer
 
 
-async def test_the_uses_of_a_key_are_noted(api: KeyedApi) -> None:
+async def test_the_last_use_of_a_key_is_stored(api: KeyedApi) -> None:
     """In the background, and at most once a minute."""
     key = await api.key()
     await api.ask(key)
@@ -184,8 +184,8 @@ async def test_the_uses_of_a_key_are_noted(api: KeyedApi) -> None:
     assert await api.stored(LAST_USED, key.prefix) == noted
 
 
-async def test_the_rest_of_the_uses_is_noted_at_the_end(api: KeyedApi) -> None:
-    """Who stops does not forget."""
+async def test_pending_uses_are_stored_on_stop(api: KeyedApi) -> None:
+    """A stop stores the uses that are not stored yet."""
     key = await api.key()
     await api.access.start()
     await api.ask(key)
@@ -193,8 +193,8 @@ async def test_the_rest_of_the_uses_is_noted_at_the_end(api: KeyedApi) -> None:
     assert await api.stored(LAST_USED, key.prefix) is not None
 
 
-async def test_the_service_itself_can_make_no_keys(service: Keyed, database: MakeDatabase) -> None:
-    """Whoever makes it run a statement of theirs has no key, and speaks for nobody, by it."""
+async def test_the_service_cannot_create_keys(service: Keyed, database: MakeDatabase) -> None:
+    """With SQL injection an attacker could not create keys or change their rights."""
     db = Database((await database(service.replace("-", "_"))).dsn, service=service)
     await db.start()
     for statement in (FORGE[service], WIDEN, ADD):
@@ -204,8 +204,8 @@ async def test_the_service_itself_can_make_no_keys(service: Keyed, database: Mak
     await db.stop()
 
 
-async def test_a_key_in_use_costs_no_round_trip(api: KeyedApi) -> None:
-    """While the lock on the keys is held by somebody else, requests go on."""
+async def test_a_key_in_use_needs_no_database(api: KeyedApi) -> None:
+    """While another transaction locks the keys, requests go on."""
     key = await api.key()
     await api.ask(key)
     async with connected(api.owner_dsn) as owner, asyncio.timeout(10):
@@ -214,8 +214,8 @@ async def test_a_key_in_use_costs_no_round_trip(api: KeyedApi) -> None:
         assert (await api.ask(key)).status_code == api.answer
 
 
-async def test_no_key_is_kept_or_logged(api: KeyedApi, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither one that lets in, nor one that does not."""
+async def test_no_key_is_stored_or_logged(api: KeyedApi, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither a valid nor an invalid one."""
     keys = (await api.key(), make_key())
     for key in keys:
         await api.ask(key)

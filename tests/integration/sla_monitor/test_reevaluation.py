@@ -1,4 +1,4 @@
-"""A change of exceptions reaches every ticket it concerns, however many, and stops nothing."""
+"""A change of exceptions affects every ticket it concerns, without blocking others."""
 
 import json
 from collections import Counter
@@ -45,7 +45,7 @@ RELAY: Final = """
 
 
 async def four() -> int:
-    """Count the partitions."""
+    """Return the number of partitions."""
     return 4
 
 
@@ -60,14 +60,14 @@ async def db(database: MakeDatabase) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def clock_service(db: Database) -> ClockService:
-    """Know the partitions."""
+    """Make the service with its partitions."""
     partitions = Partitions(db, four)
     await partitions.start()
     return ClockService(partitions)
 
 
 async def handle(db: Database, clock_service: ClockService, *facts: Envelope[Event]) -> None:
-    """Do what the consumer does with a batch, an hour after noon at the latest."""
+    """Handle a batch as the consumer does, at most an hour after noon."""
     async with db.transaction() as tx:
         await clock_service.handle(tx, facts, NOON + minutes(50))
 
@@ -80,7 +80,7 @@ async def many(db: Database, clock_service: ClockService) -> None:
 
 
 def declared(*spans: tuple[str, float, float]) -> Envelope[Event]:
-    """Publish the built-in policy with exceptions, each from and to so long after noon."""
+    """Publish the built-in policy with exceptions, each with its times in minutes after noon."""
     windows = [
         {
             "name": name,
@@ -96,7 +96,7 @@ def declared(*spans: tuple[str, float, float]) -> Envelope[Event]:
 
 
 async def rows(db: Database, query: str) -> list[Any]:
-    """Read."""
+    """Read rows."""
     async with db.session() as session:
         return await session.fetch(query)
 
@@ -112,7 +112,7 @@ async def repriced(db: Database) -> list[dict[str, Any]]:
 
 
 async def finish(db: Database, clock_service: ClockService) -> None:
-    """Judge again all that is left."""
+    """Finish the reevaluation."""
     while await reevaluate(db, clock_service):
         pass
 
@@ -120,7 +120,7 @@ async def finish(db: Database, clock_service: ClockService) -> None:
 async def test_a_change_is_saved_at_once_and_done_in_chunks(
     db: Database, clock_service: ClockService
 ) -> None:
-    """The transaction of the policy judges no ticket; each chunk judges no more than its limit."""
+    """The policy's transaction evaluates no ticket; each chunk at most its limit."""
     await many(db, clock_service)
     await handle(db, clock_service, declared(("storm", 0, 60)))
     assert await classes(db) == {("guarantee", None): MANY}
@@ -133,10 +133,8 @@ async def test_a_change_is_saved_at_once_and_done_in_chunks(
     assert [tuple(row) for row in await rows(db, DONE)] == [(MANY, True)]
 
 
-async def test_a_correction_does_not_wait_for_what_it_corrects(
-    db: Database, clock_service: ClockService
-) -> None:
-    """A corrected policy is in force at once; tickets end as it says, wherever the work stood."""
+async def test_a_correction_applies_at_once(db: Database, clock_service: ClockService) -> None:
+    """A corrected policy applies at once, and determines the final result for all tickets."""
     await many(db, clock_service)
     await handle(db, clock_service, declared(("storm", 0, 60)))
     await reevaluate(db, clock_service)
@@ -152,7 +150,7 @@ async def test_a_correction_does_not_wait_for_what_it_corrects(
 
 
 async def test_work_goes_on_after_a_restart(db: Database, clock_service: ClockService) -> None:
-    """Another process continues where the first one stopped; no ticket is announced twice."""
+    """Another process continues; no ticket is announced twice."""
     await many(db, clock_service)
     await handle(db, clock_service, declared(("storm", 0, 60)))
     await reevaluate(db, clock_service)
@@ -165,7 +163,7 @@ async def test_work_goes_on_after_a_restart(db: Database, clock_service: ClockSe
 
 
 async def test_work_waits_for_the_relay(db: Database, clock_service: ClockService) -> None:
-    """A slow relay is never far behind because of it: what falls due would queue behind it."""
+    """The outbox stays short, so that due events need not queue."""
     await many(db, clock_service)
     await handle(db, clock_service, declared(("storm", 0, 60)))
     reevaluator = Reevaluator(db, clock_service)
@@ -179,7 +177,7 @@ async def test_work_waits_for_the_relay(db: Database, clock_service: ClockServic
 
 
 def a_reply_later() -> list[Envelope[Event]]:
-    """Promise answers to later replies, too; the customer replies long after the first answer."""
+    """Make a ticket whose customer replies long after the first response."""
     ticket = a_ticket("in")
     assert isinstance(ticket.event, TicketAccepted)
     promises = (
@@ -195,7 +193,7 @@ def a_reply_later() -> list[Envelope[Event]]:
 
 
 def an_older_duplicate() -> list[Envelope[Event]]:
-    """Merge a duplicate into the ticket, whose promises then count from its create date."""
+    """Merge a duplicate into the ticket, with an earlier create date."""
     absorbed = TicketAbsorbed(
         ticket_id=ticket_id_of("test", "in"),
         absorbed=ticket_id_of("test", "old"),
@@ -209,17 +207,17 @@ def an_older_duplicate() -> list[Envelope[Event]]:
 async def test_a_ticket_is_found_by_its_create_date(
     db: Database, clock_service: ClockService, history: Callable[[], list[Envelope[Event]]]
 ) -> None:
-    """It is covered by when it was created, though its clocks started before or after."""
+    """Even if its clocks started before or after the exception."""
     await handle(db, clock_service, *history())
     await handle(db, clock_service, declared(("storm", -1, 1)))
     await finish(db, clock_service)
     assert {name for _, name in await classes(db)} == {"storm"}
 
 
-async def test_a_span_without_a_guarantee_is_passed(
+async def test_tickets_without_a_guarantee_are_skipped(
     db: Database, clock_service: ClockService
 ) -> None:
-    """Objectives stay as they are; nothing is announced, and the work ends."""
+    """Objectives do not change; nothing is announced, and the reevaluation ends."""
     await handle(db, clock_service, *(a_ticket(f"T{n}", role="seat") for n in range(BATCH)))
     await handle(db, clock_service, declared(("storm", -1, 1)))
     await finish(db, clock_service)

@@ -44,7 +44,7 @@ def faults(old: str, new: str) -> list[str]:
         ("kind: hubspot", "kind: hubpsot", "f:3:5: connections[0].kind: is 'hubpsot'; did you"),
         ("    url: https://example.com/hook\n", "", "f:2:5: connections[0]: HubSpot signs the U"),
         ("https://example.com/hook", "example.com", "f:4:5: connections[0].url: is no URL"),
-        ("[app]", "[app, app]", "f:5:5: connections[0].secrets: the same secret stands here"),
+        ("[app]", "[app, app]", "f:5:5: connections[0].secrets: the same secret is listed"),
         (
             "[app]",
             "[../app]",

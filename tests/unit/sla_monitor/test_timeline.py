@@ -132,7 +132,7 @@ def test_a_fact_without_effect_is_explained() -> None:
     facts = at_once(ACCEPTED, a_fact(TicketNoted, "T1", after_min=5))
     _, entry = facts_applied(timeline(facts, now=at(6)))
     assert entry.changes == ()
-    assert why(entry) == "the customer does not see a note: it answers nothing"
+    assert why(entry) == "a note is internal: it is no answer"
 
 
 def test_a_late_answer_retracts_the_breach() -> None:
@@ -265,7 +265,7 @@ def test_a_call_for_another_ticket_answers_this_one() -> None:
     last = timeline(known, now=at(9))[-1]
     assert isinstance(last, FactApplied)
     assert why(last) == (
-        "the customer was spoken to (we called): that answers every ticket that waited for the call"
+        "the customer was reached (we called): that answers every ticket that waited for the call"
     )
 
 
