@@ -1,4 +1,4 @@
-"""A real PgBouncer before a test's database, small, so that servers are switched often."""
+"""A real PgBouncer before a test's database: small, and at another server each time."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ max_client_conn = 500
 
 @contextmanager
 def pgbouncer(dsns: Iterable[str], mode: Mode) -> Iterator[str]:
-    """Run a pooler before the server of some DSNs, for their roles; yield its host:port."""
+    """Run a pooler before the server of some DSNs, for their roles; its host:port comes back."""
     servers = [urlsplit(dsn) for dsn in dsns]
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     port = free_port()
@@ -59,7 +59,7 @@ def pgbouncer(dsns: Iterable[str], mode: Mode) -> Iterator[str]:
 
 
 def through(pooler: str, dsn: str) -> str:
-    """Return the DSN of the same database through a pooler."""
+    """Name the same database by way of a pooler."""
     server = urlsplit(dsn)
     login = server.netloc.rpartition("@")[0]
     return server._replace(netloc=f"{login}@{pooler}").geturl()

@@ -97,9 +97,9 @@ def incidents() -> list[Incident]:
     return found
 
 
-def incident(told: dict[str, str | list[dict[str, str]]]) -> Incident:
+def incident(entry: dict[str, str | list[dict[str, str]]]) -> Incident:
     """Return the earliest update; before 2019 one list holds all of them."""
-    created_at, impact, updates = told["created_at"], told["impact"], told["incident_updates"]
+    created_at, impact, updates = entry["created_at"], entry["impact"], entry["incident_updates"]
     assert isinstance(created_at, str)
     assert isinstance(impact, str)
     assert isinstance(updates, list)

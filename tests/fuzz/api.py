@@ -76,7 +76,7 @@ def main() -> int:
 
 
 async def _start(stack: Stack) -> None:
-    """Run intake alone, with a purchase for the account of the examples, and a webhook connection."""
+    """Run intake alone, with a purchase for the example account and a webhook connection."""
     addresses = await stack.up(["intake"])
     await publish(stack.profile, [an_account()])
     async with connected(addresses.dsn("intake")) as tx:
@@ -93,7 +93,7 @@ def hold_beside_its_document(
 
     ``key`` is the Authorization header. Returns schemathesis' exit code, 1 for any failure.
     """
-    told = {
+    settings = {
         "PREMIUM_KEY": key,
         "PREMIUM_CONNECTION": _HELPDESK_NAME,
         "PREMIUM_WEBHOOK_SECRET": _SECRET,
@@ -104,7 +104,7 @@ def hold_beside_its_document(
     done = subprocess.run(
         [_ST, "--config-file", _HERE / "schemathesis.toml", "run", place, *options, *reporting],
         cwd=report,
-        env={**os.environ, **told, "PYTHONPATH": str(_ROOT), "SCHEMATHESIS_HOOKS": _HOOKS},
+        env={**os.environ, **settings, "PYTHONPATH": str(_ROOT), "SCHEMATHESIS_HOOKS": _HOOKS},
         check=False,
     )
     return done.returncode

@@ -67,10 +67,10 @@ def main() -> int:
 
 def run(seed: str, inputs: int = _CHUNK) -> Found:
     """Decode this many mutated records, always the same for a seed."""
-    doors, others = _decoders()
+    records, others = _decoders()
     random = Random(seed)  # noqa: S311 - the same for every run
     outcomes, escapes = Counter[str](), list[str]()
-    for decode, good in random.choices(doors, _weights(), k=inputs):
+    for decode, good in random.choices(records, _weights(), k=inputs):
         record = mutated(good, others, random)
         try:
             outcomes[f"{decode.__module__}: {_outcome(decode, record)}"] += 1
@@ -98,7 +98,7 @@ def _outcome(decode: _Decode, record: Record) -> str:
 
 def _check(why: Poison) -> None:
     """Fail if a reason could not be published: Kafka's limit for a record is 1 MiB."""
-    assert len(why.detail.encode()) < _DETAIL_BYTES_MAX, "a reason too long to be told"
+    assert len(why.detail.encode()) < _DETAIL_BYTES_MAX, "a reason too long to be published"
 
 
 @cache
@@ -106,22 +106,22 @@ def _decoders() -> tuple[list[tuple[_Decode, Good]], dict[bytes, list[bytes]]]:
     """Return the valid records, each with a decoder of its topic."""
     inbound = [Good.of(record) for record in _inbound()]
     events = [Good.of(record) for record in _events()]
-    doors: list[tuple[_Decode, Good]] = [(intake.decode, good) for good in inbound]
+    records: list[tuple[_Decode, Good]] = [(intake.decode, good) for good in inbound]
     for good in events:
         topic = good.record.topic
-        doors.append((read, good))
+        records.append((read, good))
         if topic in intake.CONSUMES:
-            doors.append((intake.decode, good))
+            records.append((intake.decode, good))
         if topic in notifier.CONSUMES:
-            doors.append((notifier.decode, good))
-    return doors, values_by_field([*inbound, *events])
+            records.append((notifier.decode, good))
+    return records, values_by_field([*inbound, *events])
 
 
 @cache
 def _weights() -> list[float]:
-    """Return weights:
+    """Return weights.
 
-    most inputs are for intake's public topic, few are policies, which are slow.
+    Most inputs are for intake's public topic, few are policies, which are slow.
     """
     share = {INBOUND_TOPIC: 6.0, "policies.v1": 0.05, "accounts.v1": 1.0}
     return [share.get(good.record.topic, 0.2) for _, good in _decoders()[0]]

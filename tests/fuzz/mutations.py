@@ -220,18 +220,18 @@ def _values(text: bytes) -> Iterator[tuple[bytes, Span]]:
     opened: list[tuple[int, bytes]] = []
     field, last = b"", b""
     for token in _TOKEN.finditer(text):
-        word = token[0]
-        if word in {b"{", b"["}:
+        character = token[0]
+        if character in {b"{", b"["}:
             opened.append((token.start(), field))
-            field = b"" if word == b"{" else field
-        elif word in {b"}", b"]"}:
+            field = b"" if character == b"{" else field
+        elif character in {b"}", b"]"}:
             start, field = opened.pop()
             yield field, (start, token.end())
-        elif word == b":":
+        elif character == b":":
             field = last[1:-1]
-        elif word != b"," and not _is_name(text, token.end()):
+        elif character != b"," and not _is_name(text, token.end()):
             yield field, token.span()
-        last = word
+        last = character
 
 
 def _is_name(text: bytes, end: int) -> bool:

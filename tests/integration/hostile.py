@@ -22,7 +22,7 @@ _STRINGS: Final = (
     "9999-12-31T23:59:59-23:59",
 )
 _LONG: Final = "<a long number>"
-"""Stands for one that Python would not write."""
+"""A placeholder for a value that Python's JSON encoder would not write."""
 _OTHERS: Final[tuple[object, ...]] = (10**20, -(10**20), _LONG, 1e308, True, None, [], {})
 _TAKES_A_BODY: Final = ("post", "put", "patch")
 

@@ -315,7 +315,7 @@ _WEIGHTS: Final = {
 
 
 def _steps(random: Random, facts: Sequence[Fact]) -> Iterator[Step]:
-    """Let the facts arrive in order, with sweeps between."""
+    """Draw when each fact arrives, and sweeps between; yield the steps in order."""
     latest_min = random.choice((0, 0, 5, 60, 600, 3000))
     arrivals = [(_arrives_at(random, fact, latest_min), fact) for fact in facts]
     if random.random() < 0.3:

@@ -54,14 +54,14 @@ async def test_an_undecodable_batch_is_parked_and_skipped(
         raw = await foreign.send_undecodable(topics, map(good, (uuid4() for _ in range(5))))
         await topics.send(map(good, ids[3:]))
         await topics.send([spoiled(b"")])
-        told = await topics.wait_for(DEAD_LETTERS, 2)
+        reports = await topics.wait_for(DEAD_LETTERS, 2)
         async with db.session() as session:
             parked = await dead_letters.all_parked(session)
         sent = await redriven(db)
         async with db.session() as session:
             (still,) = await dead_letters.all_parked(session)
     assert seen.tickets == ids
-    assert [dict(notice.headers)["dl-reason"] for notice in told] == [
+    assert [dict(notice.headers)["dl-reason"] for notice in reports] == [
         b"undecodable_batch",
         b"empty",
     ]

@@ -121,11 +121,11 @@ async def test_bad_records_are_parked_and_their_neighbours_handled(
     await topics.send(records)
     seen = Seen()
     async with consuming(topics, await database("intake"), seen) as db:
-        told = await topics.wait_for(DEAD_LETTERS, len(BAD))
+        reports = await topics.wait_for(DEAD_LETTERS, len(BAD))
         async with db.session() as session:
             parked = await dead_letters.all_parked(session)
     assert seen.tickets == ids
-    for letter, notice, bad in zip(parked, told, BAD.values(), strict=True):
+    for letter, notice, bad in zip(parked, reports, BAD.values(), strict=True):
         assert (letter.key, letter.value, letter.headers) == (bad.key, bad.value, bad.headers)
         assert (notice.key, notice.value) == (str(letter.id).encode(), None)
         assert dict(notice.headers)["dl-offset"] == str(letter.offset).encode()

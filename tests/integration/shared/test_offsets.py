@@ -130,7 +130,7 @@ async def test_without_the_last_record_the_topic_is_read_again(
             await delete_before(topics, 4)
         else:
             await run(fresh, FORGET)
-            await run(fresh, MOVE, args=[3])  # where the control record stands
+            await run(fresh, MOVE, args=[3])  # the offset of the control record
         again = before if remains == "what stood around it" else []
         ends = 3 if again else 2
         assert await handled(topics, fresh, ends) == [*again, *after]

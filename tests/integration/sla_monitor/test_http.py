@@ -58,7 +58,7 @@ async def bearer(fresh: FreshDatabase, name: str, *accounts: str) -> dict[str, s
 
 
 async def receive(db: Database, *facts: Envelope[Event], after_min: float) -> None:
-    """Let facts arrive so many minutes after noon."""
+    """Handle facts so many minutes after noon."""
     partitions = Partitions(db, _one)
     await partitions.start()
     async with db.transaction() as tx:

@@ -216,7 +216,7 @@ async def test_a_sweep_skips_a_locked_partition(monitor: Monitor) -> None:
     async with monitor.other.transaction() as tx:
         await tx.execute(OWN, 2)
         await sweep(monitor.db, SweepState())
-    assert {fact["partition"] for fact in await monitor.announced("word")} == {0, 1, 3}
+    assert {fact["partition"] for fact in await monitor.announced("watermark")} == {0, 1, 3}
 
 
 async def test_a_sweep_takes_no_partition_of_another_share(monitor: Monitor) -> None:
@@ -225,7 +225,7 @@ async def test_a_sweep_takes_no_partition_of_another_share(monitor: Monitor) -> 
         held, _ = await clock_store.claim_partitions(tx, Share(0, 2), watermark_every=minutes(1))
         await sweep(monitor.db, SweepState(), Share(1, 2))
     assert [partition.number for partition in held] == [0, 2]
-    assert {fact["partition"] for fact in await monitor.announced("word")} == {1, 3}
+    assert {fact["partition"] for fact in await monitor.announced("watermark")} == {1, 3}
 
 
 async def test_a_locked_due_clock_holds_the_watermark_back(monitor: Monitor) -> None:
@@ -235,9 +235,12 @@ async def test_a_locked_due_clock_holds_the_watermark_back(monitor: Monitor) -> 
     async with monitor.other.transaction() as tx:
         await tx.execute(HOLD, 1)
         await sweep(monitor.db, SweepState())
-    words = {word["partition"]: word["evaluated_to"] for word in await monitor.announced("word")}
-    assert datetime.fromisoformat(words[1]) < NOON + minutes(60)
-    assert {words[number] for number in (0, 2, 3)} == {"2026-03-02T13:01:00Z"}
+    watermarks = {
+        watermark["partition"]: watermark["evaluated_to"]
+        for watermark in await monitor.announced("watermark")
+    }
+    assert datetime.fromisoformat(watermarks[1]) < NOON + minutes(60)
+    assert {watermarks[number] for number in (0, 2, 3)} == {"2026-03-02T13:01:00Z"}
 
 
 async def test_a_breach_after_its_watermark_is_marked_late(monitor: Monitor) -> None:
@@ -267,7 +270,10 @@ async def test_a_watermark_counts_open_clocks(monitor: Monitor) -> None:
     await monitor.receive(*(a_fact(TicketResponded, f"T{n}", after_min=5) for n in range(100)))
     await sweep(monitor.db, SweepState())
     counted = {row["partition"]: row["open"] for row in await monitor.rows(COUNTED)}
-    announced = {word["partition"]: word["open"] for word in await monitor.announced("word")}
+    announced = {
+        watermark["partition"]: watermark["open"]
+        for watermark in await monitor.announced("watermark")
+    }
     assert announced == counted
     assert sum(counted.values()) == TICKETS - 100
 
@@ -276,10 +282,10 @@ async def test_watermarks_are_published_once_a_second(monitor: Monitor) -> None:
     """Sweeps in between publish no watermark."""
     await sweep(monitor.db, SweepState())
     await sweep(monitor.db, SweepState())
-    assert len(await monitor.announced("word")) == PARTITIONS
+    assert len(await monitor.announced("watermark")) == PARTITIONS
     await monitor.run(FORGET)
     await sweep(monitor.db, SweepState())
-    assert len(await monitor.announced("word")) == 2 * PARTITIONS
+    assert len(await monitor.announced("watermark")) == 2 * PARTITIONS
 
 
 async def test_newly_due_clocks_do_not_wait_for_a_backlog(monitor: Monitor) -> None:

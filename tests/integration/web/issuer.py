@@ -85,11 +85,11 @@ class Issuer:
 
     async def token(self, request: Request) -> Response:
         """Exchange a code for a token, with the PKCE verifier."""
-        told = dict(parse_qsl((await request.body()).decode()))
-        asked = self.asked.pop(told["code"], None)
+        form = dict(parse_qsl((await request.body()).decode()))
+        asked = self.asked.pop(form["code"], None)
         basic = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
         known = request.headers.get("authorization") == f"Basic {basic}"
-        if asked is None or not known or not _proves(told, asked):
+        if asked is None or not known or not _proves(form, asked):
             return JSONResponse({"error": "invalid_grant"}, 400)
         claims = {
             "iss": self.address,
@@ -113,11 +113,11 @@ class Issuer:
         return JSONResponse(self.more, 500 if self.more == "broken" else 200)
 
 
-def _proves(told: Mapping[str, str], asked: Mapping[str, str]) -> bool:
-    digest = hashlib.sha256(told.get("code_verifier", "").encode()).digest()
+def _proves(form: Mapping[str, str], asked: Mapping[str, str]) -> bool:
+    digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
     challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
     return (
-        challenge == asked["code_challenge"] and told.get("redirect_uri") == asked["redirect_uri"]
+        challenge == asked["code_challenge"] and form.get("redirect_uri") == asked["redirect_uri"]
     )
 
 

@@ -50,7 +50,7 @@ def test_who_waits_learns_what_would_help_and_until_when() -> None:
     """The rule that each fails, one fact that would do, and when less is asked for."""
     page = shown(a_specialist("ines", presence="away"), a_ticket("T1"))
     assert page[2:] == [
-        "  Mon 2 Mar 12:00:00 UTC: it waits: nobody could take it",
+        "  Mon 2 Mar 12:00:00 UTC: it waits: no specialist could take it",
         "      asked for: email, en at level 3",
         "      ines is not online",
         "      had ines been online, ines would have it",

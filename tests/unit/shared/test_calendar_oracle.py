@@ -1,6 +1,6 @@
 """Business time beside an oracle that asks the wall clock about every single minute.
 
-The oracle is the definition, word for word, on zoneinfo and datetime alone: it shares no code with
+The oracle implements the definition literally, with zoneinfo and datetime only: it shares no code with
 the engine. `make calendars` draws over a million cases.
 """
 

@@ -42,7 +42,7 @@ class KeyStore:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Make a clock that stands still."""
+    """Make a clock that does not advance by itself."""
     return ManualClock()
 
 

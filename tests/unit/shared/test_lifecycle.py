@@ -214,7 +214,7 @@ def test_order_and_copies_do_not_matter() -> None:
 def test_equal_facts_under_two_ids_are_one() -> None:
     """Facts with equal type, time and content are one; otherwise they are two."""
     first = a_fact(CustomerReplied, "t", after_min=9)
-    copy = Envelope(UUID(int=7), "other-door", first.time, first.event)
+    copy = Envelope(UUID(int=7), "other-source", first.time, first.event)
     assert fact_of(first) == fact_of(copy)
     assert fact_of(first) != fact_of(a_fact(CustomerReplied, "t", after_min=10))
     waits = {identity_of(wrap(TicketWaiting(ticket_id=TICKET, waiting_for=c))) for c in CAUSES}

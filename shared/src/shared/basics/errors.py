@@ -3,7 +3,7 @@
 __all__ = ["Poison", "Transient"]
 
 
-class Poison(Exception):  # noqa: N818 - the domain's word; every raise reads as a sentence
+class Poison(Exception):  # noqa: N818 - the name that all docs use
     """A record that can never be handled. It is parked; the records after it are handled.
 
     ``reason`` is a short code (``bad_json``, ``unknown_version``…); ``detail`` names the field,

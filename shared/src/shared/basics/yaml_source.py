@@ -52,7 +52,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-class Refused(Exception):  # noqa: N818 - the domain's word, as in Poison
+class Refused(Exception):  # noqa: N818 - as for Poison
     """A file that cannot be used. The message has one line per fault: place, fault, remedy."""
 
     def __init__(self, *faults: tuple[Place, str]) -> None:

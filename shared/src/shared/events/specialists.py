@@ -13,7 +13,7 @@ __all__ = ["Presence", "SpecialistListed", "SpecialistRemoved", "Universal"]
 type Presence = Literal["online", "away", "offline"]
 
 
-type _Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+type _Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 
 
 class Universal(BaseModel):
@@ -47,8 +47,8 @@ class SpecialistListed(Event):
     presence: Presence = "online"
     levels: dict[str, Level] = added({})
     universal: Universal | None = added(None)
-    skills: tuple[_Word, ...] = added(())
-    team: _Word | None = added(None)
+    skills: tuple[_Name, ...] = added(())
+    team: _Name | None = added(None)
     shifts: Shifts | None = added(None)
     certified: bool = added(default=True)
     auto_ring: bool = added(default=False)

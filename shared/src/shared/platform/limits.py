@@ -25,7 +25,7 @@ __all__ = ["DEFAULT_LIMITS", "BodyLimits", "ConcurrencyLimit", "Limits"]
 class Limits:
     """How many requests may run at once, and how long a body may take to arrive.
 
-    ``uncounted`` paths are always answered: whoever adds one must limit it in another way.
+    ``uncounted`` paths are always answered: limit such a path in another way.
     """
 
     requests_max: int = 256

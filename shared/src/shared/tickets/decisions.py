@@ -25,7 +25,7 @@ _FAILS: Final[dict[Rule, tuple[str, str]]] = {
 _NEVER_SIGNED_IN: Final = ("has never signed in", "have never signed in")
 _BEEN: Final = ("been online", "signed in")
 _DECIDED: Final = {
-    "only": "nobody else could take it",
+    "only": "no other specialist could take it",
     "step": "others would need the rules relaxed further",
     "score": "the lowest score",
     "idle_longest": "equal scores: they waited longest for a ticket",
@@ -43,19 +43,19 @@ class Line(NamedTuple):
 
 
 def summary(record: AssignmentExplained) -> str:
-    """Explain in a few words why this specialist was chosen, or what would help."""
+    """Explain in one short phrase why this specialist was chosen, or what would help."""
     if record.wanted.returns:
         return _RETURNS
     if record.decided_by is not None:
         return _DECIDED[record.decided_by]
     change = record.smallest_change
-    return "nobody could take it" if change is None else _otherwise(change, record)
+    return "no specialist could take it" if change is None else _otherwise(change, record)
 
 
 def explain(record: AssignmentExplained, moment: Callable[[datetime], str]) -> Iterator[Line]:
     """Explain a decision line by line; ``moment`` formats an instant."""
     who = record.specialist_id
-    outcome = f"it goes to {who}" if who is not None else "it waits: nobody could take it"
+    outcome = f"assigned to {who}" if who is not None else "it waits: no specialist could take it"
     yield Line("outcome", f"{moment(record.decided_at)}: {outcome}")
     yield Line("asked", f"asked for: {_asked(record)}")
     able = sorted(
@@ -88,7 +88,7 @@ def _asked(record: AssignmentExplained) -> str:
 
 def _need(need: Need) -> str:
     if need.language is None:
-        return "anybody certified"
+        return "any certified specialist"
     skills = f" with {', '.join(need.skills)}" if need.skills else ""
     return f"{need.language} at level {need.level}{skills}"
 

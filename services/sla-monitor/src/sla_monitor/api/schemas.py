@@ -222,9 +222,9 @@ def _ticket(ticket: TicketFacts) -> TicketAnswer:
     )
 
 
-def clock_answer(standing: ClockStatus, policy: str) -> ClockAnswer:
+def clock_answer(status: ClockStatus, policy: str) -> ClockAnswer:
     """Build the response for one clock."""
-    clock, promise, sums = standing.clock, standing.promise, standing.time_usage
+    clock, promise, sums = status.clock, status.promise, status.time_usage
     return ClockAnswer(
         kind=clock.kind,
         started_by=clock.started_by,
@@ -240,7 +240,7 @@ def clock_answer(standing: ClockStatus, policy: str) -> ClockAnswer:
         started_at=clock.started_at,
         due_at=clock.due_at,
         settled_at=clock.settled_at,
-        as_of=standing.as_of,
+        as_of=status.as_of,
         remaining=sums and _remaining(sums),
         used_ms=sums and _ms(sums.used),
         paused=sums and _paused(sums),
@@ -248,7 +248,7 @@ def clock_answer(standing: ClockStatus, policy: str) -> ClockAnswer:
         warnings=list(sums.warnings) if sums else [],
         broken=_broken(clock),
         retractions=clock.retractions,
-        breakdown=standing.breakdown,
+        breakdown=status.breakdown,
     )
 
 
