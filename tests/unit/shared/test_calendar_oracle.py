@@ -1,7 +1,7 @@
-"""Business time beside an oracle that asks the wall clock about every single minute.
+"""Compares business time with an oracle that evaluates the wall clock for every single minute.
 
-The oracle implements the definition literally, with zoneinfo and datetime only: it shares no code with
-the engine. `make calendars` draws over a million cases.
+The oracle implements the definition literally, with zoneinfo and datetime only; it shares no code
+with the engine. `make calendars` draws over a million cases.
 """
 
 from collections import Counter
