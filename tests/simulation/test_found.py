@@ -70,11 +70,11 @@ FOUND: dict[str, tuple[tuple[float, Facts], ...]] = {
         (50, (accepted(1, HOUR, critical=()), fact(2, 10, CLOSED), fact(3, 30, REOPENED))),
         (50, (responded(4, 30), waiting(5, 30))),
     ),
-    "a clock that was cancelled is said to be paused": (
+    "a clock that was cancelled is announced as paused": (
         (50, (accepted(1, HOUR, critical=()), fact(2, 10, CLOSED), waiting(3, 40))),
         (50, (fact(4, 30, REOPENED),)),
     ),
-    "a promise that was met and then was never owed is said to be cancelled": (
+    "a promise that was met and then was never owed is announced as cancelled": (
         (50, (accepted(1, HOUR, critical=()), responded(2, 40))),
         (50, (critical(3, 20), fact(4, 10, ERASED))),
     ),

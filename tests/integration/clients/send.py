@@ -16,9 +16,9 @@ request = SupportRequest.from_dict(json.loads(document))
 taken = take_request.sync_detailed(client=client, body=request)
 read = read_receipt.sync_detailed(request.source, request.external_id, client=client)
 unsigned = take_hubspot_events.sync_detailed("hubspot-tickets", client=client, body=[])
-said = {
+results = {
     "taken": [taken.status_code, taken.parsed.to_dict()],
     "read": [read.status_code, read.parsed.to_dict()],
     "unsigned": [unsigned.status_code, unsigned.parsed.to_dict()],
 }
-sys.stdout.write(json.dumps(said))
+sys.stdout.write(json.dumps(results))

@@ -95,8 +95,8 @@ async def test_a_generated_python_client_sends_and_reads(
     """A ticket, its receipt and a problem have the types of the document."""
     assert generated(DOCUMENTS[0], tmp_path).returncode == 0
     python = TOOLS / ".venv" / "bin" / "python"
-    said = await sent(intake, fresh, [python, HERE / "send.py"], tmp_path)
-    check(said)
+    results = await sent(intake, fresh, [python, HERE / "send.py"], tmp_path)
+    check(results)
 
 
 @pytest.mark.usefixtures("tools")
@@ -128,11 +128,11 @@ async def sent(
     return json.loads(done.stdout)
 
 
-def check(said: dict[str, Any]) -> None:
+def check(results: dict[str, Any]) -> None:
     """Compare what a client prints with intake's responses."""
-    status, receipt = said["taken"]
+    status, receipt = results["taken"]
     assert (status, receipt["outcome"]) == (202, "accepted")
     assert [promise["promise_class"] for promise in receipt["promises"]] == ["guarantee"]
-    assert said["read"] == [200, receipt]
-    status, problem = said["unsigned"]
+    assert results["read"] == [200, receipt]
+    status, problem = results["unsigned"]
     assert (status, problem["title"]) == (404, "Not Found")

@@ -128,14 +128,14 @@ async def test_progress_is_reported(fresh: FreshDatabase, owner: Owner, package:
     lines: list[str] = []
     waits = asyncio.Event()
 
-    def say(line: str) -> None:
+    def report(line: str) -> None:
         lines.append(line)
         if "waits for" in line:
             waits.set()
 
     async with owner.transaction():
         await owner.execute("LOCK TABLE thing")
-        migrating = asyncio.create_task(migrations.apply(fresh.owner_dsn, package.name, say))
+        migrating = asyncio.create_task(migrations.apply(fresh.owner_dsn, package.name, report))
         seen = asyncio.create_task(waits.wait())
         await asyncio.wait({migrating, seen}, return_when=asyncio.FIRST_COMPLETED)
         seen.cancel()

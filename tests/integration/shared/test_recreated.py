@@ -29,8 +29,8 @@ HEALED_S = 30
 async def until(consumer: BatchConsumer[Envelope[Event]], fault: str | None) -> None:
     """Wait until the consumer reports a fault, or none."""
     async with asyncio.timeout(HEALED_S):
-        while (said := await consumer.fault()) != fault:
-            assert said is None or "tickets.v1" in said or "yet" in said
+        while (reported := await consumer.fault()) != fault:
+            assert reported is None or "tickets.v1" in reported or "yet" in reported
             await wait_at_most(asyncio.Event().wait(), 0.05)
 
 

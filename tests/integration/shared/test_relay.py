@@ -134,13 +134,13 @@ async def test_a_row_too_large_is_parked_and_its_neighbours_go_on(running: Runni
 async def test_a_parked_row_is_reported(running: Running) -> None:
     """The topic of dead letters has the number, the reason, and the target topic."""
     await running.announce(rows("small.v1", b"a", "x" * 5000))
-    (said,) = await running.topics.wait_for(LETTERS, 1)
-    marks = {name: (value or b"").decode() for name, value in said.headers}
-    assert said.value is None
-    assert marks["dl-topic"] == "small.v1"
-    assert marks["dl-reason"] == "too_large"
-    assert "max.message.bytes" in marks["dl-detail"]
-    assert "dl-offset" not in marks
+    (notice,) = await running.topics.wait_for(LETTERS, 1)
+    headers = {name: (value or b"").decode() for name, value in notice.headers}
+    assert notice.value is None
+    assert headers["dl-topic"] == "small.v1"
+    assert headers["dl-reason"] == "too_large"
+    assert "max.message.bytes" in headers["dl-detail"]
+    assert "dl-offset" not in headers
 
 
 async def test_a_parked_row_can_be_redriven(running: Running) -> None:

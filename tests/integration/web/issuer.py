@@ -36,7 +36,7 @@ class Issuer:
     more: Any = None
     """What UserInfo answers, if it is there."""
     ends: bool = True
-    """Says where its own session is ended."""
+    """Whether the metadata names an end-session endpoint."""
     forges: bool = False
     """Signs with a key that it does not publish."""
     address: str = ""

@@ -65,9 +65,9 @@ def reported(event: type[TicketFact], after_min: float) -> Fact:
     return a_fact(event, "t", after_min=after_min)
 
 
-def waits(after_min: float, whom: Cause) -> Fact:
+def waits(after_min: float, cause: Cause) -> Fact:
     """Make a wait for someone."""
-    return dated(TicketWaiting(ticket_id=TICKET, waiting_for=whom), after_min)
+    return dated(TicketWaiting(ticket_id=TICKET, waiting_for=cause), after_min)
 
 
 def absorbed(after_min: float, created_min: float, owed_min: float | None = None) -> Fact:
@@ -146,10 +146,10 @@ def test_a_reply_long_after_the_closing_starts_nothing() -> None:
     assert clocks(*facts)["next_response"] == []
 
 
-@pytest.mark.parametrize("whom", CAUSES)
-def test_a_reply_ends_every_wait(whom: Cause) -> None:
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_reply_ends_every_wait(cause: Cause) -> None:
     """The ticket is open again, and due."""
-    clock = one("first_response", waits(10, whom), reported(CustomerReplied, 25))
+    clock = one("first_response", waits(10, cause), reported(CustomerReplied, 25))
     assert clock.due_at == NOON + minutes(75)
 
 

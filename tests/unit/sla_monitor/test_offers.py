@@ -41,16 +41,16 @@ WORK: dict[str, Any] = {
 }
 
 
-def fact(kind: type[Event], after_s: float, who: str = "ann", **more: object) -> Fact:
+def fact(kind: type[Event], after_s: float, specialist_id: str = "ann", **more: object) -> Fact:
     """Make an event that occurred so many minutes after noon."""
-    event = kind.model_validate({"ticket_id": TICKET, "specialist_id": who, **more})
+    event = kind.model_validate({"ticket_id": TICKET, "specialist_id": specialist_id, **more})
     at = NOON + timedelta(seconds=after_s)
     return Envelope(uuid5(NAMESPACE, f"{event!r}{at}"), "router", at, event)
 
 
-def offered(after_s: float, who: str = "ann") -> Fact:
+def offered(after_s: float, specialist_id: str = "ann") -> Fact:
     """Make an offer."""
-    return fact(TicketOffered, after_s, who, offer_id=OFFER, lease_ends_at=NOON, **WORK)
+    return fact(TicketOffered, after_s, specialist_id, offer_id=OFFER, lease_ends_at=NOON, **WORK)
 
 
 def assigned(after_s: float, offer_id: UUID | None) -> Fact:

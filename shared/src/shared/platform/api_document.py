@@ -21,18 +21,18 @@ SERVERS: Final = [{"url": "/", "description": "The service that serves this docu
 KEY_SCHEME: Final = "HTTPBearer"
 _REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 _TAGS: Final = {
-    "tickets": "Single tickets: what was asked and promised, and what is done with them.",
+    "tickets": "Single tickets: their content, promises, and actions on them.",
     "events": "Later facts about a request.",
     "cloudevents": "Requests and later facts as CloudEvents 1.0.",
-    "receipts": "What was answered to a request.",
-    "subjects": "People, who may be forgotten.",
+    "receipts": "The results of requests.",
+    "subjects": "People whose data can be erased.",
     "webhooks": "Signed events of other systems.",
     "queue": "Tickets that wait for a specialist.",
-    "specialists": "The roster: who is there, and how much each holds.",
-    "offers": "Tickets that ring at a specialist.",
-    "rules": "How offers ring, and when tickets are handed back.",
-    "callbacks": "Calls that are owed, and what came of attempts.",
-    "operations": "For those who run the service.",
+    "specialists": "The roster: presence, and the tickets that each specialist has.",
+    "offers": "Tickets that are offered to a specialist.",
+    "rules": "Rules for offers, and for handing tickets back.",
+    "callbacks": "Owed callbacks, and the outcomes of attempts.",
+    "operations": "For operators of the service.",
 }
 
 

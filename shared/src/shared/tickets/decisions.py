@@ -18,9 +18,9 @@ _FAILS: Final[dict[Rule, tuple[str, str]]] = {
     "skill": ("lacks a skill", "lack a skill"),
     "presence": ("is not online", "are not online"),
     "shift": ("is off shift", "are off shift"),
-    "room": ("has no room", "have no room"),
-    "set_aside": ("did not take it before", "did not take it before"),
-    "pinned": ("is not whom it is kept for", "are not whom it is kept for"),
+    "room": ("is at capacity", "are at capacity"),
+    "set_aside": ("declined or missed it before", "declined or missed it before"),
+    "pinned": ("is not the one it is reserved for", "are not the one it is reserved for"),
 }
 _NEVER_SIGNED_IN: Final = ("has never signed in", "have never signed in")
 _BEEN: Final = ("been online", "signed in")
@@ -81,8 +81,8 @@ def _asked(record: AssignmentExplained) -> str:
     if wanted.returns:
         return f"{asked}; back to {wanted.pinned_to}, who answered it before"
     if wanted.pinned_to is not None:
-        return f"{asked}; kept for {wanted.pinned_to}"
-    retried = "; all who could did not take it before, so any of them"
+        return f"{asked}; reserved for {wanted.pinned_to}"
+    retried = "; every eligible specialist declined or missed it, so all are asked again"
     return asked + retried if wanted.all_set_aside else asked
 
 
@@ -142,7 +142,7 @@ def _had(change: Change, record: AssignmentExplained) -> str:
         "presence": f"{who} {'not been' if chosen else _BEEN[unheard]}",
         "shift": f"{who} been on shift",
         "room": f"{who} held {tickets} {'more' if change.by > 0 else 'fewer'}",
-        "set_aside": f"{who} not passed it on",
-        "pinned": f"{who} been whom it is kept for",
+        "set_aside": f"{who} not declined or missed it",
+        "pinned": f"{who} been the one it is reserved for",
     }
     return conditions[change.rule]

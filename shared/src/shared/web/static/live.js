@@ -54,7 +54,7 @@
       "The connection is lost. What you see is out of date; it is being tried again.";
   }
 
-  function hear(beat) {
+  function applyBeat(beat) {
     heardAt = performance.now();
     anchor = { asOf: Date.parse(beat.as_of), at: heardAt, rate: beat.rate };
     if (body.dataset.live === "stale") {
@@ -181,12 +181,12 @@
     return pane.querySelector(".answer") || pane;
   }
 
-  function say(element, text) {
-    const said = document.createElement("p");
-    said.className = "said bad";
-    said.role = "alert";
-    said.textContent = text;
-    place_of(element).replaceChildren(said);
+  function showError(element, text) {
+    const message = document.createElement("p");
+    message.className = "said bad";
+    message.role = "alert";
+    message.textContent = text;
+    place_of(element).replaceChildren(message);
   }
 
   // During sign-out ignore that the session has ended: the sign-out response redirects.
@@ -198,7 +198,7 @@
     event.preventDefault();
     const id = event.target.id;
     if (id === "view") receive(event.detail.data);
-    if (id === "beat") hear(JSON.parse(event.detail.data));
+    if (id === "beat") applyBeat(JSON.parse(event.detail.data));
     if (id === "ended" && !leaving) location.assign("/sign-in?why=ended");
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -210,7 +210,7 @@
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, (event) =>
-      say(event.detail.elt, "No answer came. Press again: nothing is done twice."));
+      showError(event.detail.elt, "No answer came. Press again: nothing is done twice."));
   }
   const isAct = (event) => event.detail.requestConfig?.verb === "post";
   // Listen on the request itself: its element may be gone from the page when the response arrives,
@@ -231,8 +231,8 @@
   document.addEventListener("htmx:afterSwap", (event) => {
     afterwards();
     const target = event.detail.target;
-    const said = target.querySelector(".said:not([hidden])");
-    if (said) said.focus();
+    const message = target.querySelector(".said:not([hidden])");
+    if (message) message.focus();
     else if (target.id === "pane") target.focus({ preventScroll: true });
   });
   document.addEventListener("focusout", (event) => {
