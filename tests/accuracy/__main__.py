@@ -1,4 +1,4 @@
-"""Read short texts among few languages beside other detectors: ``python -m tests.accuracy``."""
+"""Compares language detectors on short texts: ``python -m tests.accuracy``."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ _ALL_LABELS: Final = 176
 
 
 def main() -> None:
-    """Print a row for each detector, and for each limit of those that leave the choice to us."""
+    """Print a row per detector, and per threshold for those that have one."""
     rows = sentences()
     for title, languages in (
         ("17 languages", SPOKEN),

@@ -1,7 +1,7 @@
-"""Texts of under 20 characters, each with the languages among which it is read.
+"""Texts of under 20 characters, each with candidate languages.
 
 The candidates are the true language, English, and three by seed. The account's language is the
-true one in half of the cases and another candidate in the others: it gives no answer away.
+true one in half of the cases and another candidate in the others, so it does not reveal the answer.
 """
 
 import gzip
@@ -44,7 +44,7 @@ _FIRST: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A text, the language that it is in, the candidates, and the account's language."""
+    """A text, its language, the candidates, and the account's language."""
 
     text: str
     language: str
@@ -58,7 +58,7 @@ type Reader = Callable[[Case], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Shares of all cases; what is neither right nor wrong is left to the account."""
+    """Shares of all cases; the rest is left to the account's language."""
 
     cases: int
     right: float
@@ -73,7 +73,7 @@ def sentences() -> list[tuple[str, str]]:
 
 
 def cut(sentence: str, characters_max: int) -> str:
-    """Shorten at a space, where there is one."""
+    """Shorten a text at a space, if there is one."""
     head = sentence[: characters_max + 1]
     return (head.rpartition(" ")[0] or head)[:characters_max]
 
@@ -95,7 +95,7 @@ def cases(rows: Sequence[tuple[str, str]], languages: Iterable[str], *, seed: in
 
 
 def ours(case: Case) -> str | None:
-    """Read as intake does where the roster serves the candidates."""
+    """Detect a language as intake does, with the candidates as the roster's languages."""
     decision = decide(
         tag=None,
         subject=case.text,
@@ -107,7 +107,7 @@ def ours(case: Case) -> str | None:
 
 
 def tally(read: Reader, of: Sequence[Case]) -> Tally:
-    """Let all cases be read."""
+    """Run all cases and count the results."""
     answers = [(case.language, read(case)) for case in of]
     right = sum(answer == language for language, answer in answers)
     sure = sum(answer is not None for _, answer in answers)

@@ -1,7 +1,7 @@
-"""How well the first words about an incident tell how bad it is, measured on a real status history.
+"""How well the first text about an incident predicts its severity, on a real status history.
 
-The labels are the provider's, given with hindsight; the texts are its own first lines, not a
-customer's claim. See docs/criticality.md for what this does and does not say.
+The labels are the provider's, given with hindsight; the texts are the provider's first updates, not
+claims of customers. See docs/criticality.md for the limits of this measurement.
 """
 
 import gzip
@@ -31,7 +31,7 @@ TAG: Final = re.compile(r"<[^>]*>")
 
 @dataclass(frozen=True)
 class Incident:
-    """An incident as it was first told."""
+    """An incident as first reported."""
 
     year: int
     impact: str
@@ -39,13 +39,13 @@ class Incident:
 
     @property
     def critical(self) -> bool:
-        """Whether the provider came to call it major or critical."""
+        """Whether the provider finally called it major or critical."""
         return self.impact in CRITICAL
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a rule that calls some incidents critical fared."""
+    """The results of a rule that predicts critical incidents."""
 
     called: int
     right: int
@@ -53,12 +53,12 @@ class Score:
 
     @property
     def precision(self) -> float:
-        """The share of the called that are critical."""
+        """The share of predicted incidents that are critical."""
         return self.right / self.called
 
     @property
     def recall(self) -> float:
-        """The share of the critical that are called."""
+        """The share of critical incidents that are predicted."""
         return self.right / self.critical
 
 
@@ -66,22 +66,22 @@ type Rule = Callable[[str], bool]
 
 
 def always(_: str) -> bool:
-    """Call everything critical, as whoever takes every claim at its word does."""
+    """Predict critical for every incident."""
     return True
 
 
 def keyword(text: str) -> bool:
-    """Call critical what has one of three words."""
+    """Predict critical by three keywords."""
     return KEYWORD.search(text) is not None
 
 
 def reading(text: str) -> bool:
-    """Call critical what the reading leans to."""
+    """Predict critical if the reading leans to it."""
     return leaning(text) == "critical"
 
 
 def leaning(text: str) -> Leaning:
-    """Read a text that has no subject."""
+    """Read a text without a subject."""
     return read_claim("", text).leaning
 
 
@@ -90,16 +90,16 @@ RULES: Final[dict[str, Rule]] = {"always": always, "keyword": keyword, "reading"
 
 @pytest.fixture(scope="module")
 def incidents() -> list[Incident]:
-    """Read what was known first of each incident: its first update, without its title."""
+    """Read the first update of each incident, without its title."""
     with gzip.open(DATA / "github_status_incidents.jsonl.gz", "rt", encoding="utf-8") as file:
         found = [incident(json.loads(line)) for line in file]
     assert len(found) == INCIDENTS
     return found
 
 
-def incident(told: dict[str, str | list[dict[str, str]]]) -> Incident:
-    """Take the earliest update; before 2019 one list holds all of them."""
-    created_at, impact, updates = told["created_at"], told["impact"], told["incident_updates"]
+def incident(entry: dict[str, str | list[dict[str, str]]]) -> Incident:
+    """Return the earliest update; before 2019 one list holds all of them."""
+    created_at, impact, updates = entry["created_at"], entry["impact"], entry["incident_updates"]
     assert isinstance(created_at, str)
     assert isinstance(impact, str)
     assert isinstance(updates, list)
@@ -111,18 +111,18 @@ def incident(told: dict[str, str | list[dict[str, str]]]) -> Incident:
 
 @pytest.fixture(scope="module")
 def tuned(incidents: list[Incident]) -> list[Incident]:
-    """Pick the even years: the rules were tuned on these alone."""
+    """Return the even years, on which the rules were tuned."""
     return [incident for incident in incidents if incident.year % 2 == 0]
 
 
 @pytest.fixture(scope="module")
 def held_out(incidents: list[Incident]) -> list[Incident]:
-    """Pick the odd years: nobody looked at these while tuning."""
+    """Return the odd years, which were not used for tuning."""
     return [incident for incident in incidents if incident.year % 2]
 
 
 def score(rule: Rule, incidents: Iterable[Incident]) -> Score:
-    """Count what a rule calls critical, and what is."""
+    """Count the predicted and the actual critical incidents."""
     of = Counter((rule(incident.text), incident.critical) for incident in incidents)
     return Score(of[True, True] + of[True, False], of[True, True], of[True, True] + of[False, True])
 
@@ -142,15 +142,15 @@ def show(title: str, incidents: Sequence[Incident]) -> dict[str, Score]:
 def test_the_reading_beats_both_baselines_on_years_it_was_not_tuned_on(
     tuned: list[Incident], held_out: list[Incident]
 ) -> None:
-    """On held-out years two of three that lean to critical are, and three of ten are found."""
+    """On held-out years precision is two thirds, and recall three tenths."""
     show("even years, tuned on", tuned)
     scores = show("odd years, held out", held_out)
     assert scores["reading"].precision >= max(0.65, scores["keyword"].precision)
     assert scores["reading"].recall >= max(0.3, scores["keyword"].recall)
 
 
-def test_texts_of_their_own_words(held_out: list[Incident]) -> None:
-    """Without the set phrases of a status page every second call is right, a fifth is found."""
+def test_texts_without_set_phrases(held_out: list[Incident]) -> None:
+    """Without the set phrases of a status page, precision is a half and recall a fifth."""
     times = Counter(incident.text for incident in held_out)
     own = [incident for incident in held_out if times[incident.text] == 1]
     scores = show("odd years, texts used once", own)
@@ -159,7 +159,7 @@ def test_texts_of_their_own_words(held_out: list[Incident]) -> None:
 
 
 def test_leanings_follow_the_label(held_out: list[Incident]) -> None:
-    """What is labelled critical leans there more often, and away less often, than the rest."""
+    """Critical incidents lean to critical more often than the others, and away less often."""
     counts = Counter((incident.impact, leaning(incident.text)) for incident in held_out)
     print("\n\nodd years, by label  critical  unclear  not_critical")  # noqa: T201
     for impact in ("critical", "major", "minor", "none"):
@@ -171,8 +171,8 @@ def test_leanings_follow_the_label(held_out: list[Incident]) -> None:
     assert bad["not_critical"] / bad.total() < good["not_critical"] / good.total()
 
 
-def test_some_texts_cannot_tell(incidents: list[Incident]) -> None:
-    """Part of the critical begin with the very words of others that are not: no reading helps."""
+def test_some_texts_are_ambiguous(incidents: list[Incident]) -> None:
+    """Some critical incidents begin with the same text as others that are not."""
     good = {incident.text for incident in incidents if not incident.critical}
     bad = [incident.text for incident in incidents if incident.critical]
     shared = sum(text in good for text in bad)
@@ -181,7 +181,7 @@ def test_some_texts_cannot_tell(incidents: list[Incident]) -> None:
 
 
 def test_other_languages_are_left_alone() -> None:
-    """Of sentences in 74 other languages hardly any leans; of plain English ones few do."""
+    """Of sentences in 74 other languages, and of plain English ones, hardly any leans."""
     leans: Counter[tuple[bool, Leaning]] = Counter()
     with gzip.open(DATA / "langid_sentences.tsv.gz", "rt", encoding="utf-8") as file:
         for line in file:

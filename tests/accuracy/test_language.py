@@ -1,4 +1,4 @@
-"""How often the language of real sentences and of tickets is read right, and what that costs."""
+"""The accuracy and cost of language detection on real sentences and tickets."""
 
 import csv
 import gzip
@@ -38,7 +38,7 @@ print((psutil.Process().memory_info().rss - bare) / 1e6, loaded_s)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of a text: ``read`` is None where detection left it to the account."""
+    """The result for a text: ``read`` is None if detection left it to the account."""
 
     wanted: str
     read: str | None
@@ -48,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Shares of all texts: decided by detection, decided wrongly; ``right`` is of the decided."""
+    """Shares of all texts: decided, and decided wrongly; ``right`` is a share of the decided."""
 
     texts: int
     coverage: float
@@ -56,13 +56,13 @@ class Score:
     wrong_and_sure: float
 
     def row(self) -> str:
-        """Write a row of the tables in docs/language.md."""
+        """Format a row of the tables in docs/language.md."""
         shares = (self.coverage, self.right, self.wrong_and_sure)
         return " | ".join((f"{self.texts:,}", *(f"{share:.1%}" for share in shares)))
 
 
 def read(wanted: str, subject: str, body: str = "") -> Reading:
-    """Decide on a text whose sender and account say nothing."""
+    """Detect the language without values from sender and account."""
     since = elapsed_s()
     decision = decide(tag=None, subject=subject, body=body, account_language=None)
     took_ms = elapsed_s(since) * 1e3
@@ -71,7 +71,7 @@ def read(wanted: str, subject: str, body: str = "") -> Reading:
 
 
 def score(readings: Sequence[Reading]) -> Score:
-    """Add up."""
+    """Compute the score."""
     decided = [r for r in readings if r.read is not None]
     right = sum(r.read == r.wanted for r in decided)
     return Score(
@@ -83,7 +83,7 @@ def score(readings: Sequence[Reading]) -> Score:
 
 
 def show(title: str, rows: Iterable[tuple[str, Score]]) -> None:
-    """Print a table, ready for docs/language.md."""
+    """Print a table for docs/language.md."""
     print(f"\n| {title} | texts | decided | right of these | wrong and sure |")  # noqa: T201
     print("|---|---|---|---|---|")  # noqa: T201
     for name, scored in rows:
@@ -92,20 +92,20 @@ def show(title: str, rows: Iterable[tuple[str, Score]]) -> None:
 
 @pytest.fixture(scope="module")
 def sentences() -> list[tuple[str, str]]:
-    """Take every eighth sentence of 75 languages."""
+    """Return every eighth sentence of 75 languages."""
     return all_sentences()[::EVERY]
 
 
 @pytest.fixture(scope="module")
 def known(sentences: list[tuple[str, str]]) -> list[Reading]:
-    """Read the sentences in languages that the model knows, whole."""
+    """Detect whole sentences in languages that the model knows."""
     load()
     return [read(language, text) for language, text in sentences if language not in UNKNOWN]
 
 
 @pytest.fixture(scope="module")
 def tickets() -> list[Reading]:
-    """Read all written tickets."""
+    """Detect the language of all written tickets."""
     file = FOLDER / "multilang_tickets_synthetic.csv.gz"
     with gzip.open(file, "rt", encoding="utf-8", newline="") as rows:
         return [read(t["language"], t["subject"], t["body"]) for t in csv.DictReader(rows)]
@@ -114,7 +114,7 @@ def tickets() -> list[Reading]:
 def test_length_decides_how_much_is_read(
     sentences: list[tuple[str, str]], known: list[Reading]
 ) -> None:
-    """The shorter, the more is left to the account; what is decided is right at every length."""
+    """Shorter texts are decided less often; decided ones are right at every length."""
     bands: dict[str, list[Reading]] = {
         f"cut to {characters}": [
             read(language, cut(text, characters))
@@ -136,7 +136,7 @@ def test_length_decides_how_much_is_read(
 
 
 def test_each_large_language_is_read(known: list[Reading]) -> None:
-    """Four sentences in five of each of the twelve largest are decided, hardly one wrongly."""
+    """Of the twelve largest languages four in five sentences are decided, almost all right."""
     scores = by_language(known)
     large = [(language, scores[language]) for language in LARGE]
     worst = sorted(scores.items(), key=lambda item: (-item[1].wrong_and_sure, item[1].coverage))
@@ -153,7 +153,7 @@ def test_each_large_language_is_read(known: list[Reading]) -> None:
 
 
 def test_unknown_languages_are_mostly_left_alone(sentences: list[tuple[str, str]]) -> None:
-    """Most sentences in languages that the model never saw are not decided."""
+    """Most sentences in languages unknown to the model are not decided."""
     unknown = [read(language, text) for language, text in sentences if language in UNKNOWN]
     show("language unknown to the model", by_language(unknown).items())
     assert score(unknown).wrong_and_sure <= 0.5
@@ -168,7 +168,7 @@ def test_tickets_are_read(tickets: list[Reading]) -> None:
 
 
 def test_reading_costs_little(known: list[Reading], tickets: list[Reading]) -> None:
-    """The model takes at most 150 MB beside the service, and a usual text takes a blink."""
+    """The model needs at most 150 MB, and a usual text little processor time."""
     ran = subprocess.run((sys.executable, "-c", MEMORY), capture_output=True, text=True, check=True)
     memory_mb, loaded_s = map(float, ran.stdout.split())
     print(f"\nmodel: {memory_mb:.0f} MB over the service, loaded in {loaded_s:.2f} s")  # noqa: T201
@@ -180,7 +180,7 @@ def test_reading_costs_little(known: list[Reading], tickets: list[Reading]) -> N
 
 
 def by_language(readings: Iterable[Reading]) -> dict[str, Score]:
-    """Score each language by itself."""
+    """Compute the score of each language."""
     parts = defaultdict(list)
     for reading in readings:
         parts[reading.wanted].append(reading)

@@ -1,4 +1,4 @@
-"""Contracts as documents: they say what the code does, hold together, and their examples fit."""
+"""The contract documents match the code, are consistent, and have valid examples."""
 
 import json
 import re
@@ -38,27 +38,27 @@ def asyncapi() -> Json:
     return document
 
 
-def test_the_documents_say_what_the_code_does() -> None:
-    """What `make docs` writes is what is checked in."""
+def test_the_documents_are_up_to_date() -> None:
+    """The output of `make docs` is checked in."""
     stale = [path.name for path in out_of_date()]
     assert not stale, f"{', '.join(stale)}: out of date, run make docs"
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_serves_the_document_that_is_checked_in(service: str) -> None:
-    """Whoever reads the file reads what /openapi.json says, on every service."""
+    """/openapi.json of every service equals the file."""
     assert (await ask(service, "/openapi.json")).json() == openapi_of(service)
 
 
 def test_every_reference_between_topics_resolves(asyncapi: Json) -> None:
-    """No operation speaks of a channel, no channel of a message, no message of a schema unknown."""
+    """Operations refer to channels, channels to messages, messages to schemas that exist."""
     references = [node["$ref"] for node in nodes(asyncapi) if "$ref" in node]
     assert len(references) > len(CATALOGUE)
     assert [found for found in references if resolve(asyncapi, found) is None] == []
 
 
 def test_every_event_is_a_message_on_one_channel(asyncapi: Json) -> None:
-    """And stands on the topic that its class names."""
+    """It is on the topic that its class names."""
     places = {
         name: channel["address"]
         for channel in asyncapi["channels"].values()
@@ -68,13 +68,13 @@ def test_every_event_is_a_message_on_one_channel(asyncapi: Json) -> None:
 
 
 def test_every_topic_is_written_by_at_most_one_service(asyncapi: Json) -> None:
-    """Who reads a topic knows whom to ask."""
+    """So consumers of a topic know its owner."""
     sends = [o["channel"]["$ref"] for o in asyncapi["operations"].values() if o["action"] == "send"]
     assert sorted(sends) == sorted(set(sends))
 
 
 def test_every_message_has_examples_that_fit_its_schemas(asyncapi: Json) -> None:
-    """What is shown is what is sent: data and headers."""
+    """Both data and headers."""
     for name, message in asyncapi["components"]["messages"].items():
         assert message["examples"], name
         for example in message["examples"]:
@@ -82,22 +82,22 @@ def test_every_message_has_examples_that_fit_its_schemas(asyncapi: Json) -> None
             check(asyncapi, message.get("headers", True), example.get("headers"))
 
 
-def test_the_documents_for_upstream_are_read_as_they_are_shown(asyncapi: Json) -> None:
-    """Schemas cannot say everything: the code itself takes the examples."""
+def test_the_examples_for_upstream_are_accepted(asyncapi: Json) -> None:
+    """The code itself accepts the examples, beyond what schemas can check."""
     for name in ("SupportRequest", "LaterFact"):
         for example in asyncapi["components"]["messages"][name]["examples"]:
             assert type(INBOUND.validate_python(example["payload"])).__name__ == name
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_an_openapi_document_is_one(service: str) -> None:
-    """By the schema of OpenAPI 3.1 itself."""
+def test_an_openapi_document_is_valid(service: str) -> None:
+    """It is valid by the schema of OpenAPI 3.1."""
     OpenAPIV31SpecValidator(openapi_of(service)).validate()
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_operation_can_be_found_and_named(service: str) -> None:
-    """Each has a summary, a tag, and an id that no other has."""
+    """Each has a summary, a tag, and a unique id."""
     operations = [operation for _, operation in operations_of(service)]
     assert all(operation["summary"] and operation["tags"] for operation in operations)
     ids = [operation["operationId"] for operation in operations]
@@ -106,14 +106,14 @@ def test_every_operation_can_be_found_and_named(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_operation_is_named_by_a_verb_and_a_noun(service: str) -> None:
-    """So a generated client has a method to call, not a word."""
+    """So that generated clients have readable method names."""
     ids = [operation["operationId"] for _, operation in operations_of(service)]
     assert [name for name in ids if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_schema_says_what_it_holds_by_a_name_of_its_own(service: str) -> None:
-    """No name of a Python module; no array without items; no object, and no answer, of nothing."""
+def test_every_schema_has_a_name_and_content(service: str) -> None:
+    """No Python module names, no arrays without items, no empty objects or responses."""
     document = openapi_of(service)
     assert [n for n in document["components"]["schemas"] if not n.isalnum()] == []
     for node in nodes(document):
@@ -125,15 +125,15 @@ def test_every_schema_says_what_it_holds_by_a_name_of_its_own(service: str) -> N
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_operation_says_what_it_wants_shown(service: str) -> None:
-    """A key, a signature, or nothing: never left open."""
+def test_every_operation_declares_its_authentication(service: str) -> None:
+    """A key, a signature, or explicitly nothing."""
     for path, operation in operations_of(service):
         assert bool(operation["security"]) == path.startswith("/v1/"), path
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_errors_are_declared_as_the_problems_that_they_are(service: str) -> None:
-    """No other error is declared for our routes than problem documents (RFC 9457)."""
+def test_errors_are_declared_as_problem_documents(service: str) -> None:
+    """All declared errors of our routes are problem documents (RFC 9457)."""
     for path, operation in operations_of(service):
         if path.startswith("/v1/"):
             errors = {s: a for s, a in operation["responses"].items() if s >= "400"}
@@ -145,7 +145,7 @@ def test_errors_are_declared_as_the_problems_that_they_are(service: str) -> None
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_examples_of_an_api_fit_its_schemas(service: str) -> None:
-    """Those of whole documents, and those of answers."""
+    """Those of requests and of responses."""
     document = openapi_of(service)
     for schema in document["components"]["schemas"].values():
         for example in schema.get("examples", ()):
@@ -156,8 +156,8 @@ def test_examples_of_an_api_fit_its_schemas(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_the_page_is_made_of_nothing_from_afar(service: str) -> None:
-    """All that /docs names is served by the service, and its policy lets nothing else in."""
+async def test_the_docs_page_has_no_external_assets(service: str) -> None:
+    """The service serves all files of /docs, and its policy allows nothing else."""
     page = await ask(service, "/docs")
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
@@ -168,48 +168,48 @@ async def test_the_page_is_made_of_nothing_from_afar(service: str) -> None:
     assert f"<title>{service}: " in page.text
 
 
-async def test_the_page_gives_away_no_other_file() -> None:
-    """What it is not made of is not found, as a problem document."""
+async def test_the_docs_page_serves_no_other_file() -> None:
+    """Other files give 404, with a problem document."""
     answer = await ask("router", "/docs/py.typed")
     assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
 
 
 async def ask(service: str, place: str) -> Any:  # noqa: ANN401 - httpx's response
-    """Ask a service's own app."""
+    """Send a request to a service's own app."""
     transport = ASGITransport(app_of(service))
     async with AsyncClient(transport=transport, base_url=f"http://{service}") as client:
         return await client.get(place)
 
 
 def operations_of(service: str) -> Iterator[tuple[str, Json]]:
-    """List the operations, with their paths."""
+    """Return the operations, with their paths."""
     for path, operations in openapi_of(service)["paths"].items():
         for operation in operations.values():
             yield path, operation
 
 
 def check(document: Json, schema: Json | bool, example: object) -> None:
-    """Hold an example against a schema of the document."""
+    """Validate an example against a schema of the document."""
     registry = Registry().with_resource(HOME, DRAFT202012.create_resource(document))
-    wanted = at_home(schema)
+    wanted = with_definitions(schema)
     Draft202012Validator(wanted, registry=registry).validate(example)
 
 
-def at_home(schema: Any) -> Any:  # noqa: ANN401 - JSON is any
-    """Let references of a schema that is taken out of its document lead back into it."""
+def with_definitions(schema: Any) -> Any:  # noqa: ANN401 - JSON is any
+    """Make a schema's references resolve within its document."""
     match schema:
         case {"$ref": str(place)} if place.startswith("#"):
             return {**schema, "$ref": HOME + place}
         case dict():
-            return {name: at_home(inner) for name, inner in schema.items()}
+            return {name: with_definitions(inner) for name, inner in schema.items()}
         case list():
-            return [at_home(inner) for inner in schema]
+            return [with_definitions(inner) for inner in schema]
         case _:
             return schema
 
 
 def nodes(document: object) -> Iterator[Json]:
-    """Walk over all objects of a document."""
+    """Iterate over all objects of a document."""
     if isinstance(document, dict):
         yield document
     if isinstance(document, dict | list):
@@ -218,7 +218,7 @@ def nodes(document: object) -> Iterator[Json]:
 
 
 def resolve(document: Json, reference: str) -> object:
-    """Follow a reference within the document; None if it leads nowhere."""
+    """Follow a reference within the document; None if it does not resolve."""
     found: Any = document
     for step in reference.removeprefix("#/").split("/"):
         found = found.get(step) if isinstance(found, dict) else None

@@ -1,4 +1,4 @@
-"""Contracts: every event has a golden record as it was first written, and it parses for ever."""
+"""Every event has a golden record as first written, which must always parse."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ OTHERS_WRITE = {"accounts.v1", "specialists.v1", "policies.v1"}
 
 
 def record_of(golden: dict[str, object], topic: str) -> Record:
-    """Lay a golden file out as Kafka would deliver it."""
+    """Build the Kafka record of a golden file."""
     data = golden["data"]
     headers = {name: str(text).encode() for name, text in dict(golden["headers"]).items()}  # type: ignore[call-overload]
     value = None if data is None else json.dumps(data).encode()
@@ -22,10 +22,10 @@ def record_of(golden: dict[str, object], topic: str) -> Record:
 
 @pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.json")), ids=lambda file: file.stem)
 def test_a_golden_record_reads_and_writes_back(file: Path) -> None:
-    """Old bytes are read, and what is written today is what was written then.
+    """Old records are decoded, and encoding them today gives the same bytes.
 
-    Sources are absolute since, and schema and partition are named; an event of others is known by
-    its source as well as its id.
+    Exceptions: sources are absolute now, schema and partition key are attributes, and the id of a
+    foreign event is derived from its source and its id.
     """
     golden = json.loads(file.read_text())
     event_type = golden["headers"]["ce_type"]
@@ -45,9 +45,9 @@ def test_a_golden_record_reads_and_writes_back(file: Path) -> None:
     assert headers == golden["headers"] | named
 
 
-def test_no_golden_is_of_an_event_that_nobody_knows() -> None:
-    """Events are never dropped from the catalogue: somebody may still send them.
+def test_every_golden_is_of_a_known_event() -> None:
+    """Event types are never removed from the catalogue, because others may still send them.
 
-    A second golden, of fields that came later, has a word about them after the type.
+    A file with a second golden, for fields added later, has a suffix after the type.
     """
     assert {path.stem.partition("+")[0] for path in GOLDEN.glob("*.json")} == set(CATALOGUE)

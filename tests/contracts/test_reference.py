@@ -1,4 +1,4 @@
-"""The reference is complete: no setting and no metric is missing from its page."""
+"""The reference pages contain every setting and every metric."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def test_every_program_has_its_settings_on_the_page() -> None:
-    """The services, and the operator's command."""
+    """Those of the services, and of the operator's command."""
     assert {*SETTINGS} == {*HANDLERS, "premium"}
 
 
 def test_every_setting_is_on_the_page() -> None:
-    """Each field of a settings class is there, as the environment variable that sets it."""
+    """Each field of a settings class, as its environment variable."""
     page = (REFERENCE / "settings.md").read_text()
     variables = [
         f"{settings.model_config.get('env_prefix')}{field}".upper()
@@ -27,8 +27,8 @@ def test_every_setting_is_on_the_page() -> None:
     assert [name for name in variables if f"| `{name}` |" not in page] == []
 
 
-def test_every_setting_says_what_it_means() -> None:
-    """A field has a docstring, from a capital letter to a full stop."""
+def test_every_setting_has_a_description() -> None:
+    """Each field has a docstring that is a sentence."""
     silent = [
         f"{program} {name}"
         for program, settings in SETTINGS.items()
@@ -39,7 +39,7 @@ def test_every_setting_says_what_it_means() -> None:
 
 
 def test_every_metric_is_on_the_page() -> None:
-    """Each metric that the registry serves once all modules are imported, with its meaning."""
+    """Each metric of the registry, with its description."""
     page = metrics.page()  # imports all modules
     ours = [family for family in REGISTRY.collect() if family.name.startswith("premium_")]
     assert [family.name for family in ours if f"| `{family.name}" not in page] == []

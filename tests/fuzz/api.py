@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.api`: whatever comes to intake's door, it answers as its document says."""
+"""`python -m tests.fuzz.api`: intake answers any request as its OpenAPI document declares."""
 
 import argparse
 import asyncio
@@ -44,7 +44,7 @@ _EXAMPLES: Final = 60
 
 
 def main() -> int:
-    """Try a running intake; the exit code is that of schemathesis: 1 when anything failed."""
+    """Test a running intake; return schemathesis' exit code, 1 for any failure."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.api", description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000, help="at least")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
@@ -76,7 +76,7 @@ def main() -> int:
 
 
 async def _start(stack: Stack) -> None:
-    """Run intake alone; the account of the examples has bought, and a help desk may send."""
+    """Run intake alone, with a purchase for the example account and a webhook connection."""
     addresses = await stack.up(["intake"])
     await publish(stack.profile, [an_account()])
     async with connected(addresses.dsn("intake")) as tx:
@@ -89,11 +89,11 @@ async def _start(stack: Stack) -> None:
 def hold_beside_its_document(
     address: str, key: str, report: Path, *, seed: int = 1, phases: str = FIRST, examples: int
 ) -> int:
-    """Let schemathesis try what serves at ``address``; it writes what it did into ``report``.
+    """Run schemathesis against the service at ``address``; it writes its requests into ``report``.
 
-    ``key`` is a whole Authorization header. The exit code of schemathesis is 1 for any failure.
+    ``key`` is the Authorization header. Returns schemathesis' exit code, 1 for any failure.
     """
-    told = {
+    settings = {
         "PREMIUM_KEY": key,
         "PREMIUM_CONNECTION": _HELPDESK_NAME,
         "PREMIUM_WEBHOOK_SECRET": _SECRET,
@@ -104,14 +104,14 @@ def hold_beside_its_document(
     done = subprocess.run(
         [_ST, "--config-file", _HERE / "schemathesis.toml", "run", place, *options, *reporting],
         cwd=report,
-        env={**os.environ, **told, "PYTHONPATH": str(_ROOT), "SCHEMATHESIS_HOOKS": _HOOKS},
+        env={**os.environ, **settings, "PYTHONPATH": str(_ROOT), "SCHEMATHESIS_HOOKS": _HOOKS},
         check=False,
     )
     return done.returncode
 
 
 def answers(folder: Path) -> Iterator[tuple[str, int]]:
-    """Read a report: the operation and the status of each answer."""
+    """Read a report; return the operation and the status of each response."""
     for file in folder.glob("*.ndjson"):
         for line in file.read_text().splitlines():
             finished = json.loads(line).get("ScenarioFinished")

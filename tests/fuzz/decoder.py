@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.decoder`: whatever a Kafka record holds, it is read, skipped or Poison."""
+"""`python -m tests.fuzz.decoder`: any Kafka record is decoded, skipped, or Poison."""
 
 import argparse
 import json
@@ -42,14 +42,14 @@ type _Decode = Callable[[Record], object]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What became of some inputs, and each record that let anything but Poison escape."""
+    """The results of some inputs, and each record that raised anything but Poison."""
 
     outcomes: Counter[str]
     escapes: list[str]
 
 
 def main() -> int:
-    """Run what is asked for; the exit code says whether anything escaped."""
+    """Run the fuzzer; return 1 if anything but Poison was raised."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.decoder", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -72,11 +72,11 @@ def main() -> int:
 
 
 def run(seed: str, inputs: int = _CHUNK) -> Found:
-    """Decode so many spoiled records, always the same for a seed."""
-    doors, others = _doors()
+    """Decode this many mutated records, always the same for a seed."""
+    records, others = _decoders()
     random = Random(seed)  # noqa: S311 - the same for every run
     outcomes, escapes = Counter[str](), list[str]()
-    for decode, good in random.choices(doors, _weights(), k=inputs):
+    for decode, good in random.choices(records, _weights(), k=inputs):
         record = mutated(good, others, random)
         try:
             outcomes[f"{decode.__module__}: {_outcome(decode, record)}"] += 1
@@ -87,7 +87,7 @@ def run(seed: str, inputs: int = _CHUNK) -> Found:
 
 
 def _outcome(decode: _Decode, record: Record) -> str:
-    """Name what becomes of a record; a refusal must be fit to be parked."""
+    """Return the result for a record; check that a Poison can be parked."""
     try:
         found = decode(record)
     except Poison as why:
@@ -103,35 +103,38 @@ def _outcome(decode: _Decode, record: Record) -> str:
 
 
 def _check(why: Poison) -> None:
-    """Fail where a reason cannot be told: Kafka's limit for a record is 1 MiB."""
-    assert len(why.detail.encode()) < _DETAIL_BYTES_MAX, "a reason too long to be told"
+    """Fail if a reason could not be published: Kafka's limit for a record is 1 MiB."""
+    assert len(why.detail.encode()) < _DETAIL_BYTES_MAX, "a reason too long to be published"
 
 
 @cache
-def _doors() -> tuple[list[tuple[_Decode, Good]], dict[bytes, list[bytes]]]:
-    """List the good records, each with a decoder that reads its topic."""
+def _decoders() -> tuple[list[tuple[_Decode, Good]], dict[bytes, list[bytes]]]:
+    """Return the valid records, each with a decoder of its topic."""
     inbound = [Good.of(record) for record in _inbound()]
     events = [Good.of(record) for record in _events()]
-    doors: list[tuple[_Decode, Good]] = [(intake.decode, good) for good in inbound]
+    records: list[tuple[_Decode, Good]] = [(intake.decode, good) for good in inbound]
     for good in events:
         topic = good.record.topic
-        doors.append((read, good))
+        records.append((read, good))
         if topic in intake.CONSUMES:
-            doors.append((intake.decode, good))
+            records.append((intake.decode, good))
         if topic in notifier.CONSUMES:
-            doors.append((notifier.decode, good))
-    return doors, values_by_field([*inbound, *events])
+            records.append((notifier.decode, good))
+    return records, values_by_field([*inbound, *events])
 
 
 @cache
 def _weights() -> list[float]:
-    """Most is for intake's open topic; policies cost most, so they come seldom."""
+    """Return weights.
+
+    Most inputs are for intake's public topic, few are policies, which are slow.
+    """
     share = {INBOUND_TOPIC: 6.0, "policies.v1": 0.05, "accounts.v1": 1.0}
-    return [share.get(good.record.topic, 0.2) for _, good in _doors()[0]]
+    return [share.get(good.record.topic, 0.2) for _, good in _decoders()[0]]
 
 
 def _inbound() -> Iterator[Record]:
-    """Lay out the examples of every kind of document, alone and in a CloudEvent."""
+    """Make examples of every kind of document, alone and in a CloudEvent."""
     request, reply, wait = (
         example
         for model in (SupportRequest, LaterFact)
@@ -149,7 +152,7 @@ def _inbound() -> Iterator[Record]:
 
 
 def _events() -> Iterator[Record]:
-    """Lay out the golden records in binary and in structured mode."""
+    """Make the golden records, in binary and in structured mode."""
     for file in sorted(GOLDEN.glob("*.json")):
         golden = json.loads(file.read_text())
         names = golden["headers"]
@@ -169,7 +172,7 @@ def _record(topic: str, document: object, headers: Sequence[Header]) -> Record:
 
 
 def _report(outcomes: Counter[str], escapes: Sequence[str], took_s: float) -> Iterator[str]:
-    """Show escapes whole, to become tests; then how deep the inputs got."""
+    """Print escaped records in full, to become tests; then statistics."""
     inputs = outcomes.total()
     yield from chain.from_iterable(("", escape) for escape in escapes[:_SHOWN_MAX])
     for name, count in sorted(outcomes.items()):

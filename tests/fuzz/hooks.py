@@ -1,4 +1,4 @@
-"""What schemathesis cannot read in the OpenAPI document: keys, marks and signatures that fit."""
+"""Hooks for what schemathesis cannot derive from OpenAPI: keys, headers and signatures."""
 
 import os
 import time
@@ -20,7 +20,7 @@ _SIGNED = "/v1/webhooks/signed/{connection}"
 
 @schemathesis.hook
 def before_call(_: Any, case: Any, __: Any) -> None:  # noqa: ANN401 - schemathesis's own
-    """Give each body a key of its own, JSON the header of a CloudEvent, webhooks a known sender."""
+    """Set idempotency keys, CloudEvent headers, and known senders of webhooks."""
     if case.meta is None or case.meta.generation.mode.name != "POSITIVE":
         return
     for name in [name for name in case.headers or () if name.lower() == _KEY]:
@@ -33,7 +33,7 @@ def before_call(_: Any, case: Any, __: Any) -> None:  # noqa: ANN401 - schemathe
 
 
 class Signer(AuthBase):
-    """Signs what is sent, as it is sent, whatever is in it."""
+    """Signs each request's final body."""
 
     @override
     def __call__(self, r: PreparedRequest) -> PreparedRequest:

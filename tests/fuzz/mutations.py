@@ -1,4 +1,4 @@
-"""Spoils Kafka records: at the bytes, at the JSON they hold, and at their headers."""
+"""Mutates Kafka records: their bytes, their JSON, and their headers."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -113,7 +113,7 @@ _KEYS: Final = (None, b"", b"k", b"\xff", b"\x00", b"x" * 5_000)
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """A record as a well-behaved sender writes it, and where its JSON has values and members."""
+    """A valid record, and the positions of values and members in its JSON."""
 
     record: Record
     values: Sequence[tuple[bytes, Span]]
@@ -121,7 +121,7 @@ class Good:
 
     @staticmethod
     def of(record: Record) -> "Good":
-        """Find the values, each with the name of the field it stands in, and the members."""
+        """Find the values, each with its field's name, and the members."""
         text = record.value or b""
         values = list(_values(text))
         members = [(text.rindex(b'"' + f + b'"', 0, a), b) for f, (a, b) in values if f]
@@ -129,7 +129,7 @@ class Good:
 
 
 def values_by_field(goods: Sequence[Good]) -> dict[bytes, list[bytes]]:
-    """Gather what stands in fields of equal names: a swap among them is often good again."""
+    """Group values by field name: a value from an equal field is often valid."""
     found: dict[bytes, set[bytes]] = {}
     for good in goods:
         for field, (start, end) in good.values:
@@ -138,7 +138,7 @@ def values_by_field(goods: Sequence[Good]) -> dict[bytes, list[bytes]]:
 
 
 def mutated(good: Good, others: Mapping[bytes, Sequence[bytes]], random: Random) -> Record:
-    """Spoil a record, in one place or a few; about one in sixteen is left as it is."""
+    """Mutate a record in one or a few places; about one in sixteen stays unchanged."""
     lot, record = random.random(), good.record
     value, headers, key = record.value, record.headers, record.key
     if value is not None and lot < 0.75:
@@ -216,22 +216,22 @@ def _headers_mutated(headers: Sequence[Header], random: Random) -> list[Header]:
 
 
 def _values(text: bytes) -> Iterator[tuple[bytes, Span]]:
-    """List every value in a JSON document, with the name of the field it, or its list, is in."""
+    """Return every value of a JSON document with the name of its field."""
     opened: list[tuple[int, bytes]] = []
     field, last = b"", b""
     for token in _TOKEN.finditer(text):
-        word = token[0]
-        if word in {b"{", b"["}:
+        character = token[0]
+        if character in {b"{", b"["}:
             opened.append((token.start(), field))
-            field = b"" if word == b"{" else field
-        elif word in {b"}", b"]"}:
+            field = b"" if character == b"{" else field
+        elif character in {b"}", b"]"}:
             start, field = opened.pop()
             yield field, (start, token.end())
-        elif word == b":":
+        elif character == b":":
             field = last[1:-1]
-        elif word != b"," and not _is_name(text, token.end()):
+        elif character != b"," and not _is_name(text, token.end()):
             yield field, token.span()
-        last = word
+        last = character
 
 
 def _is_name(text: bytes, end: int) -> bool:

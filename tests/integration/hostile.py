@@ -1,4 +1,4 @@
-"""Input that no honest client sends, put at every place of an OpenAPI document where input goes."""
+"""Malicious input for every part of an API, derived from its OpenAPI document."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -22,13 +22,13 @@ _STRINGS: Final = (
     "9999-12-31T23:59:59-23:59",
 )
 _LONG: Final = "<a long number>"
-"""Stands for one that Python would not write."""
+"""A placeholder for a value that Python's JSON encoder would not write."""
 _OTHERS: Final[tuple[object, ...]] = (10**20, -(10**20), _LONG, 1e308, True, None, [], {})
 _TAKES_A_BODY: Final = ("post", "put", "patch")
 
 
 class Spoiled(NamedTuple):
-    """A request with one thing wrong, and what it is."""
+    """A request with one fault, and its description."""
 
     method: str
     target: str
@@ -37,7 +37,7 @@ class Spoiled(NamedTuple):
 
 
 def spoiled_targets(document: dict[str, Any]) -> Iterator[Spoiled]:
-    """Spoil each part of each path, and put each bad text into a query."""
+    """Put a fault into each part of each path, and bad texts into a query."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             parameters = operation.get("parameters", ())
@@ -54,7 +54,7 @@ def spoiled_targets(document: dict[str, Any]) -> Iterator[Spoiled]:
 
 
 def spoiled_bodies(document: dict[str, Any]) -> Iterator[Spoiled]:
-    """Spoil each value of each example, and add a member with a bad name."""
+    """Put a fault into each value of each example, and add a member with a bad name."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             named = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"]
@@ -114,7 +114,7 @@ def _spoil(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:  # noqa: A
 
 
 async def faults(client: AsyncClient, spoiled: Iterable[Spoiled]) -> list[str]:
-    """Send each; those come back that were answered as a fault of ours, or not at all."""
+    """Send each request; return those that were answered with 5xx, or not at all."""
     found = []
     for method, target, body, what in spoiled:
         url = client.base_url.copy_with(raw_path=target.encode())

@@ -1,4 +1,4 @@
-"""`make simulate`: many random histories, and all small ones, on every core."""
+"""`make simulate`: many random histories, and all small ones, on all cores."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ _SHOWN_MAX = 5
 
 
 def main() -> int:
-    """Run what is asked for; the exit code says whether engine and rules agree."""
+    """Run the simulation; return 1 if engine and rules differ anywhere."""
     parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
     parser.add_argument("--histories", type=int, default=100_000, help="how many random ones")
     parser.add_argument("--first-seed", type=int, default=0)
@@ -29,9 +29,9 @@ def main() -> int:
         failed = _random(pool, seeds)
         wrong = _small(pool, asked.length)
     for seed in failed[:_SHOWN_MAX]:
-        _say(f"\nseed {seed}", _told(draw(seed)))
+        _print(f"\nseed {seed}", _lines_of(draw(seed)))
     for lines in wrong[:_SHOWN_MAX]:
-        _say("\na small history", lines)
+        _print("\na small history", lines)
     return 1 if failed or wrong else 0
 
 
@@ -40,7 +40,7 @@ def _random(pool: ProcessPoolExecutor, seeds: range) -> list[int]:
     chunks = [seeds[i : i + _CHUNK] for i in range(0, len(seeds), _CHUNK)]
     failed = list(chain.from_iterable(pool.map(_failing, chunks)))
     took_s = elapsed_s(began_s)
-    _say(
+    _print(
         f"{len(seeds):,} random histories, seeds {seeds.start} to {seeds.stop - 1}: "
         f"{took_s:.0f} s, {len(seeds) / took_s:,.0f}/s, {len(failed)} differ from the rules"
     )
@@ -52,7 +52,7 @@ def _small(pool: ProcessPoolExecutor, length: int) -> list[list[str]]:
     histories = list(small_histories(length))
     judged = pool.map(disagreements, histories, chunksize=8)
     found = [lines for lines in judged if lines]
-    _say(
+    _print(
         f"{len(histories):,} small histories, all of up to {length} of {len(ALPHABET)} facts, "
         f"in every order: {elapsed_s(began_s):.0f} s, {len(found)} differ"
     )
@@ -63,13 +63,13 @@ def _failing(seeds: Iterable[int]) -> list[int]:
     return [seed for seed in seeds if differences(draw(seed))]
 
 
-def _told(history: History) -> Iterator[str]:
+def _lines_of(history: History) -> Iterator[str]:
     smallest = shrunk(history)
     yield from smallest.lines()
     yield from differences(smallest)
 
 
-def _say(line: str, more: Iterable[str] = ()) -> None:
+def _print(line: str, more: Iterable[str] = ()) -> None:
     sys.stdout.write("\n".join([line, *more]) + "\n")
     sys.stdout.flush()
 

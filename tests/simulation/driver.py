@@ -1,4 +1,4 @@
-"""Drives a history through the engine as handlers and sweep do, and lists what breaks the rules."""
+"""Runs a history through the engine, as handlers and sweep do, and lists broken rules."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,16 @@ from shared.events import (
     TicketAccepted,
     TicketNoted,
 )
-from sla_monitor.domain import Announced, Clock, Key, Outcome, derive, fall_due, fold, withdraw
+from sla_monitor.domain import (
+    Announced,
+    Clock,
+    ClockUpdate,
+    Key,
+    announce_due,
+    derive,
+    update_clock,
+    withdraw,
+)
 
 __all__ = ["Run", "differences", "shrunk"]
 
@@ -35,12 +44,12 @@ _MS: Final = timedelta(milliseconds=1)
 
 
 type _Seen = tuple[str, UUID | None]
-"""A clock as a reader tells it from others: the kind, and the cycle where kinds recur."""
+"""The name of a clock in announcements: the kind, and the cycle for recurring kinds."""
 
 
 @dataclass(slots=True)
-class _Told:
-    """What a reader of the announcements believes of one clock."""
+class _Announced:
+    """The state of one clock, according to its announcements."""
 
     target_s: int | None = None
     state: str = ""
@@ -49,8 +58,8 @@ class _Told:
     broken_id: UUID | None = None
     percents: set[int] = field(default_factory=set)
 
-    def hear(self, event: ClockFact) -> None:
-        """Believe what is said of the clock."""
+    def apply(self, event: ClockFact) -> None:
+        """Apply an announcement to the state."""
         match event:
             case ClockStarted():
                 self.percents.clear()
@@ -73,7 +82,7 @@ class _Told:
 
 @dataclass
 class Run:
-    """One history being played. ``found`` says what is wrong, ``announced`` all that was said."""
+    """One simulated history. ``found`` lists broken rules, ``announced`` all announcements."""
 
     history: History
     known: list[Envelope[Event]] = field(default_factory=list)
@@ -81,172 +90,172 @@ class Run:
     announced: list[Announced] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     watermark: datetime | None = None
-    _told: dict[_Seen, _Told] = field(default_factory=dict)
+    _states: dict[_Seen, _Announced] = field(default_factory=dict)
     _ids: dict[UUID, Announced] = field(default_factory=dict)
     _verdicts: dict[Name, Verdict] = field(default_factory=dict)
 
     def play(self) -> None:
-        """Take step after step, up to the first that breaks a rule."""
+        """Run step after step, up to the first one that breaks a rule."""
         for step in self.history.steps:
-            self._take(step)
+            self._run_step(step)
             if self.found:
                 self.found.insert(0, f"at {step.now}")
                 return
         self.found += self._end()
 
-    def _take(self, step: Step) -> None:
+    def _run_step(self, step: Step) -> None:
         for fact in step.batch:
             if all(fact.id != known.id for known in self.known):  # the inbox drops the second
-                self._learn(fact, step.now)
+                self._receive(fact, step.now)
         if not step.batch:
             self._sweep(step.now)
 
-    def _learn(self, fact: Envelope[Event], now: datetime) -> None:
+    def _receive(self, fact: Envelope[Event], now: datetime) -> None:
         self.known.append(fact)
         self._verdicts = judge(self.known, self.history.exception_of)
-        truths = {truth.key: truth for truth in derive(self.known, self.history.exception_of)}
-        for gone in [clock for key, clock in self.clocks.items() if key not in truths]:
+        derived = {new.key: new for new in derive(self.known, self.history.exception_of)}
+        for gone in [clock for key, clock in self.clocks.items() if key not in derived]:
             self._keep(withdraw(gone, fact), now)
-        for key, truth in truths.items():
-            self._keep(fold(self.clocks.get(key), truth, fact, now=now), now)
+        for key, new in derived.items():
+            self._keep(update_clock(self.clocks.get(key), new, fact, now=now), now)
         self.found += self._compared(now)
 
     def _sweep(self, now: datetime) -> None:
         for clock in list(self.clocks.values()):
             next_at = clock.next_at()
             if next_at is not None and next_at <= now:
-                outcome = fall_due(clock, now=now, watermark=self.watermark)
-                if not outcome.announced:
-                    self.found.append(f"{clock.kind}: due at {next_at}, and nothing is said")
-                self._keep(outcome, now)
+                update = announce_due(clock, now=now, watermark=self.watermark)
+                if not update.announced:
+                    self.found.append(f"{clock.kind}: due at {next_at}, and nothing is announced")
+                self._keep(update, now)
         self.found += self._compared(now)
         self.watermark = now
 
-    def _keep(self, outcome: Outcome, now: datetime) -> None:
-        clock = outcome.clock
-        started = [a for a in outcome.announced if isinstance(a.event, ClockStarted)]
+    def _keep(self, update: ClockUpdate, now: datetime) -> None:
+        clock = update.clock
+        started = [a for a in update.announced if isinstance(a.event, ClockStarted)]
         if len(started) != (clock.key not in self.clocks):
             self.found.append(f"{clock.kind}: started again, or never: {clock}")
         self.clocks[clock.key] = clock
         next_at = clock.next_at()
         if next_at is not None and next_at <= now:
             self.found.append(f"{clock.kind}: still due at {next_at} after it was judged")
-        for announced in outcome.announced:
+        for announced in update.announced:
             self.announced.append(announced)
             if self._ids.setdefault(announced.id, announced) != announced:
                 self.found.append(f"two events of one id: {announced} {self._ids[announced.id]}")
             verdict = self._verdicts.get((clock.kind, clock.started_by))
-            told = self._told.setdefault((clock.kind, announced.event.cycle), _Told())
+            view = self._states.setdefault((clock.kind, announced.event.cycle), _Announced())
             if isinstance(announced.event, ClockStarted) and verdict is not None:
-                told.target_s = verdict.target_s
+                view.target_s = verdict.target_s
             self.found += [
                 f"{clock.kind} {announced.event.type}: {fault}"
-                for fault in self._faults(announced, told, verdict, now)
+                for fault in self._faults(announced, view, verdict, now)
             ]
 
     def _faults(
-        self, announced: Announced, told: _Told, verdict: Verdict | None, now: datetime
+        self, announced: Announced, view: _Announced, verdict: Verdict | None, now: datetime
     ) -> Iterator[str]:
-        """Check one announcement by what was told before and by the facts known now."""
+        """Check one announcement against earlier announcements and the known facts."""
         yield from _wrong_sums(announced, verdict)
         match event := announced.event:
             case ClockWarned():
-                yield from _wrong_warning(announced.time, event, told, verdict, now)
+                yield from _wrong_warning(announced.time, event, view, verdict, now)
             case PromiseBreached() | PromiseMissed():
-                yield from self._wrong_break(announced, event, told, verdict, now)
+                yield from self._wrong_break(announced, event, view, verdict, now)
             case PromiseRetracted():
-                yield from _wrong_retraction(event, told, verdict, now)
-            case ClockStarted() if told.state not in ("", "cancelled"):
+                yield from _wrong_retraction(event, view, verdict, now)
+            case ClockStarted() if view.state not in ("", "cancelled"):
                 yield "started twice"
             case _:
-                told.hear(event)
+                view.apply(event)
 
     def _wrong_break(
         self,
         announced: Announced,
         event: PromiseBreached | PromiseMissed,
-        told: _Told,
+        view: _Announced,
         verdict: Verdict | None,
         now: datetime,
     ) -> Iterator[str]:
-        if told.broken is not None:
+        if view.broken is not None:
             yield "announced twice"
-        told.broken = "breached" if isinstance(event, PromiseBreached) else "missed"
-        told.broken_id = announced.id
-        if verdict is None or verdict.broken(now) != told.broken:
+        view.broken = "breached" if isinstance(event, PromiseBreached) else "missed"
+        view.broken_id = announced.id
+        if verdict is None or verdict.broken(now) != view.broken:
             yield f"is not so by {verdict}"
         elif not verdict.due_at == event.due_at == announced.time:
             yield f"due at {event.due_at}, by the rules at {verdict.due_at}"
         if self.watermark is not None and event.due_at <= self.watermark and not event.late:
-            yield "comes after the watermark and does not say so"
+            yield "comes after the watermark and is not marked late"
 
     def _compared(self, now: datetime) -> Iterator[str]:
-        """Compare what a reader believes with the rules, clock by clock."""
+        """Compare the announced state of each clock with the rules."""
         requests = {f.id for f in self.known if isinstance(f.event, TicketAccepted)}
         verdicts = {
             (kind, None if by in requests else by): verdict
             for (kind, by), verdict in self._verdicts.items()
         }
-        for name in self._told.keys() | verdicts.keys():
-            told, verdict = self._told.get(name, _Told()), verdicts.get(name)
+        for name in self._states.keys() | verdicts.keys():
+            view, verdict = self._states.get(name, _Announced()), verdicts.get(name)
             broken = None if verdict is None else verdict.broken(now)
-            if told.broken != broken:
-                yield f"{name[0]} is told as {told.broken}, by the rules it is {broken}: {verdict}"
+            if view.broken != broken:
+                yield f"{name[0]} is announced as {view.broken}, expected {broken}: {verdict}"
             state = "cancelled" if verdict is None else verdict.state
-            if told.state != state:
-                yield f"{name[0]} is told as {told.state}, by the rules it is {state}: {verdict}"
+            if view.state != state:
+                yield f"{name[0]} is announced as {view.state}, expected {state}: {verdict}"
             if verdict is None or state != "running":
                 continue
-            if told.due_at != verdict.due_at:
-                yield f"{name[0]} is told due at {told.due_at}: {verdict}"
-            yield from _not_warned(name, told, verdict, now)
+            if view.due_at != verdict.due_at:
+                yield f"{name[0]} is announced due at {view.due_at}: {verdict}"
+            yield from _not_warned(name, view, verdict, now)
 
     def _end(self) -> Iterator[str]:
-        """Compare the last truth with the rules, in the reverse order of arrival and doubled."""
+        """Compare the final clocks with the rules, also for facts in reverse order and doubled."""
         facts = [*reversed(self.known), *self.known]
-        truths = derive(facts, self.history.exception_of)
-        if truths != derive(self.known, self.history.exception_of):
-            yield "another order comes to another truth"
+        derived = derive(facts, self.history.exception_of)
+        if derived != derive(self.known, self.history.exception_of):
+            yield "another order gives other clocks"
         unnoted = [fact for fact in self.known if not isinstance(fact.event, TicketNoted)]
-        if truths != derive(unnoted, self.history.exception_of):
-            yield "a note changes the truth"
-        if {(t.kind, t.started_by) for t in truths} != self._verdicts.keys():
-            yield f"other clocks: {truths}, by the rules {self._verdicts}"
+        if derived != derive(unnoted, self.history.exception_of):
+            yield "a note changes clocks"
+        if {(t.kind, t.started_by) for t in derived} != self._verdicts.keys():
+            yield f"other clocks: {derived}, by the rules {self._verdicts}"
             return
-        for truth in truths:
-            verdict = self._verdicts[truth.kind, truth.started_by]
-            if truth.settled_at is not None and truth.settled_at < truth.started_at:
-                yield f"{truth.kind} is settled before it starts: {truth}"
-            if (ours := _as_verdict(truth, verdict)) != verdict:
-                yield f"{truth.kind} is {ours}, by the rules {verdict}"
-            kept = self.clocks[truth.key]
-            unsaid = {"warned_s": 0, "broken": None, "broken_id": None, "retractions": 0}
-            if kept._replace(**unsaid) != truth:  # type: ignore[arg-type]
-                yield f"{truth.kind} is kept as {kept}, the facts say {truth}"
+        for new in derived:
+            verdict = self._verdicts[new.kind, new.started_by]
+            if new.settled_at is not None and new.settled_at < new.started_at:
+                yield f"{new.kind} is settled before it starts: {new}"
+            if (ours := _as_verdict(new, verdict)) != verdict:
+                yield f"{new.kind} is {ours}, by the rules {verdict}"
+            kept = self.clocks[new.key]
+            unannounced = {"warned_s": 0, "broken": None, "broken_id": None, "retractions": 0}
+            if kept._replace(**unannounced) != new:  # type: ignore[arg-type]
+                yield f"{new.kind} is kept as {kept}, derived is {new}"
 
 
-def _as_verdict(truth: Clock, like: Verdict) -> Verdict:
+def _as_verdict(new: Clock, like: Verdict) -> Verdict:
     return Verdict(
-        state=truth.state,
-        started_at=truth.started_at,
-        settled_at=truth.settled_at,
-        cancelled_for=truth.cancelled_for,
-        due_at=truth.due_at,
-        warn_at=tuple(zip(truth.warn_used_s, truth.warn_at, strict=True)),
-        target_s=truth.target_s,
-        severity=truth.severity,
-        promise_class=truth.promise_class,
-        exception=truth.exception,
+        state=new.state,
+        started_at=new.started_at,
+        settled_at=new.settled_at,
+        cancelled_for=new.cancelled_for,
+        due_at=new.due_at,
+        warn_at=tuple(zip(new.warn_used_s, new.warn_at, strict=True)),
+        target_s=new.target_s,
+        severity=new.severity,
+        promise_class=new.promise_class,
+        exception=new.exception,
         spans=like.spans,
     )
 
 
 def _wrong_warning(
-    at: datetime, event: ClockWarned, told: _Told, verdict: Verdict | None, now: datetime
+    at: datetime, event: ClockWarned, view: _Announced, verdict: Verdict | None, now: datetime
 ) -> Iterator[str]:
-    if event.percent in told.percents:
+    if event.percent in view.percents:
         yield f"{event.percent} % announced twice"
-    told.percents.add(event.percent)
+    view.percents.add(event.percent)
     if verdict is None or verdict.state != "running" or verdict.broken(now):
         yield f"none is due by {verdict}"
     elif at > now:
@@ -256,42 +265,42 @@ def _wrong_warning(
 
 
 def _wrong_retraction(
-    event: PromiseRetracted, told: _Told, verdict: Verdict | None, now: datetime
+    event: PromiseRetracted, view: _Announced, verdict: Verdict | None, now: datetime
 ) -> Iterator[str]:
-    if told.broken is None or event.retracted_id != told.broken_id:
+    if view.broken is None or event.retracted_id != view.broken_id:
         yield "nothing was announced that could be taken back"
-    if verdict is not None and verdict.broken(now) == told.broken:
+    if verdict is not None and verdict.broken(now) == view.broken:
         yield f"it is so still by {verdict}"
-    told.broken = told.broken_id = None
+    view.broken = view.broken_id = None
 
 
-def _not_warned(name: _Seen, told: _Told, verdict: Verdict, now: datetime) -> Iterator[str]:
-    """Of the warning points gone by, the greatest was announced, or a greater one before."""
+def _not_warned(name: _Seen, view: _Announced, verdict: Verdict, now: datetime) -> Iterator[str]:
+    """Check that the largest warning that is due, or a larger one, was announced."""
     passed = [used_s for used_s, at in verdict.warn_at if at is not None and at <= now]
     if not passed or verdict.broken(now):
         return
     percent = round(100 * max(passed) / verdict.target_s)
-    if percent > max(told.percents, default=0):
+    if percent > max(view.percents, default=0):
         yield f"{name[0]} at {percent} % was not warned of: {verdict}"
 
 
 def _wrong_sums(announced: Announced, verdict: Verdict | None) -> Iterator[str]:
-    """Check that the parts add up to wall time, and that what did not count is told as paused."""
-    told: Breakdown | None = getattr(announced.event, "breakdown", None)
-    if told is None or verdict is None:
+    """Check that the parts sum to the wall time, and that uncounted time is in `paused`."""
+    view: Breakdown | None = getattr(announced.event, "breakdown", None)
+    if view is None or verdict is None:
         return
-    if sum(told.parts_ms.values()) != told.total_ms or min(told.parts_ms.values(), default=1) <= 0:
-        yield f"parts of {told} do not add up"
+    if sum(view.parts_ms.values()) != view.total_ms or min(view.parts_ms.values(), default=1) <= 0:
+        yield f"parts of {view} do not add up"
     elapsed = max(announced.time - verdict.started_at, timedelta(0))
-    if told.total_ms != elapsed // _MS:
-        yield f"{told} is not the time since the start, {elapsed}"
+    if view.total_ms != elapsed // _MS:
+        yield f"{view} is not the time since the start, {elapsed}"
     paused = uncounted(verdict, announced.time)
-    if abs(told.parts_ms.get("paused", 0) * _MS - paused) > 2 * len(verdict.spans) * _MS:
-        yield f"{told} has other pauses than {paused}"
+    if abs(view.parts_ms.get("paused", 0) * _MS - paused) > 2 * len(verdict.spans) * _MS:
+        yield f"{view} has other pauses than {paused}"
 
 
 def differences(history: History) -> list[str]:
-    """Play a history to its end; nothing comes back if engine and rules agree."""
+    """Run a history to its end; return nothing if engine and rules agree."""
     run = Run(history)
     try:
         run.play()
@@ -301,7 +310,7 @@ def differences(history: History) -> list[str]:
 
 
 def shrunk(history: History, fails: Callable[[History], object] = differences) -> History:
-    """Drop facts and steps while it still fails: by default, while engine and rules differ."""
+    """Remove facts and steps while the history still fails, by default: engine and rules differ."""
     smaller = True
     while smaller:
         smaller = False

@@ -1,4 +1,4 @@
-"""What may happen to the ticket of the simulation, as events without a time."""
+"""The events of the simulated ticket, without times."""
 
 from datetime import UTC, datetime
 from typing import Final, get_args
@@ -32,7 +32,7 @@ from shared.events import (
 )
 from shared.sla.promises import CAUSES, Severity
 
-__all__ = ["ANSWERED", "HANDS", "SEVERE", "SIMPLE", "SIMPLE_WAITS", "TICKET"]
+__all__ = ["ANSWERED", "HANDOVERS", "SEVERE", "SIMPLE", "SIMPLE_WAITS", "TICKET"]
 
 TICKET: Final = UUID("11111111-1111-5111-8111-111111111111")
 SIMPLE: Final[dict[str, Event]] = {
@@ -58,7 +58,7 @@ SEVERE: Final[dict[Severity, tuple[Event, ...]]] = {
     )
     for s in get_args(Severity.__value__)
 }
-HANDS: Final[tuple[Event, ...]] = (
+HANDOVERS: Final[tuple[Event, ...]] = (
     *(
         TicketQueued.model_validate({"ticket_id": TICKET, "reason": reason})
         for reason in ("no_skill", "no_capacity", "no_shift")

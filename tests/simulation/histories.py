@@ -1,4 +1,4 @@
-"""Draws histories by a seed: the facts of one ticket, and when each of them is learned of."""
+"""Draws histories by a seed: the facts of one ticket, and when each of them arrives."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from random import Random
 from typing import Final, get_args
 from uuid import UUID
 
-from tests.simulation.events import ANSWERED, HANDS, SEVERE, SIMPLE, SIMPLE_WAITS, TICKET
+from tests.simulation.events import ANSWERED, HANDOVERS, SEVERE, SIMPLE, SIMPLE_WAITS, TICKET
 
 from shared.events import Envelope, Event, TicketAbsorbed, TicketAccepted, TicketFact, TicketMerged
 from shared.sla.promises import (
@@ -91,7 +91,7 @@ _SPECIALISTS: Final = ("ada", "bo")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """At ``now`` a batch of facts is learned of, or without any, what is due is swept."""
+    """At ``now`` a batch of facts arrives; an empty batch means a sweep."""
 
     now: datetime
     batch: tuple[Fact, ...]
@@ -99,22 +99,22 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happens to a ticket as sla-monitor sees it; ``exception`` covers it if it has a name."""
+    """The facts and sweeps of one ticket; ``exception`` covers it if it has a name."""
 
     steps: tuple[Step, ...]
     exception: str | None
 
     @property
     def facts(self) -> list[Fact]:
-        """Everything that arrives, in this order; duplicates too."""
+        """All arriving facts in order, including copies."""
         return [fact for step in self.steps for fact in step.batch]
 
     def exception_of(self, _: TicketAccepted, __: datetime) -> str | None:
-        """Name what covers it, as the engine asks."""
+        """Return the name of the exception, as the engine asks for it."""
         return self.exception
 
     def without(self, fact: Fact) -> "History":
-        """Forget one fact and all its arrivals."""
+        """Remove one fact with all its arrivals."""
         kept = (
             replace(step, batch=tuple(f for f in step.batch if f.id != fact.id))
             for step in self.steps
@@ -123,7 +123,7 @@ class History:
         return replace(self, steps=tuple(kept))
 
     def lines(self) -> Iterator[str]:
-        """Tell it to a reader."""
+        """Format the history for a reader."""
         if self.exception:
             yield f"exception {self.exception}"
         for step in self.steps:
@@ -136,7 +136,7 @@ class History:
 
 
 def draw(seed: int) -> History:
-    """Draw the history of that seed."""
+    """Draw the history of a seed."""
     random = Random(seed)  # noqa: S311 - a simulation
     create_date = random.choice(_DAYS) + random.randrange(0, 1440, 15) * _MINUTE
     facts = list(_facts(random, create_date))
@@ -235,7 +235,7 @@ def _accepted(random: Random, create_date: datetime) -> TicketAccepted:
 
 
 def _absorbed(at: datetime) -> tuple[Event, ...]:
-    """Merge a duplicate in; its customer waits for the first answer, for another, or for none."""
+    """Merge a duplicate, whose customer is owed a first response, a next one, or none."""
     created = at - 45 * _MINUTE
     return tuple(
         TicketAbsorbed(
@@ -258,7 +258,7 @@ def _absorbed(at: datetime) -> tuple[Event, ...]:
 def _policy(
     random: Random, kinds: Sequence[PromiseKind], about: int, zone: str
 ) -> tuple[Promise, ...]:
-    """Promise something of one's own, with targets like that one."""
+    """Draw promises with targets close to one of the list."""
     promises = []
     for kind in kinds:
         place = about + random.randint(-1, 1)
@@ -278,7 +278,7 @@ def _policy(
 
 
 def _event(random: Random, themes: Sequence[str], at: datetime) -> Event:
-    """Draw a fact; half of them are of the kinds that this history is about."""
+    """Draw an event; half of them are of the kinds on which this history focuses."""
     kinds = themes if random.random() < 0.5 else tuple(_WEIGHTS)
     kind = random.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0]
     match kind:
@@ -290,8 +290,8 @@ def _event(random: Random, themes: Sequence[str], at: datetime) -> Event:
             return random.choice(_absorbed(at))
         case "merged":
             return TicketMerged(ticket_id=TICKET, into=UUID(int=random.getrandbits(128)))
-        case "hands" | "responded":
-            return random.choice(HANDS if kind == "hands" else ANSWERED)
+        case "handover" | "responded":
+            return random.choice(HANDOVERS if kind == "handover" else ANSWERED)
         case _:
             return SIMPLE[kind]
 
@@ -310,19 +310,21 @@ _WEIGHTS: Final = {
     "absorbed": 1.5,
     "erased": 0.4,
     "noted": 1,
-    "hands": 4,
+    "handover": 4,
 }
 
 
 def _steps(random: Random, facts: Sequence[Fact]) -> Iterator[Step]:
-    """Learn of the facts in the order in which word of them comes, and sweep between."""
+    """Draw when each fact arrives, and sweeps between; yield the steps in order."""
     latest_min = random.choice((0, 0, 5, 60, 600, 3000))
-    arrivals = [(_word(random, fact, latest_min), fact) for fact in facts]
+    arrivals = [(_arrives_at(random, fact, latest_min), fact) for fact in facts]
     if random.random() < 0.3:
-        arrivals += [(_word(random, f, latest_min), f) for f in facts if random.random() < 0.3]
+        arrivals += [
+            (_arrives_at(random, f, latest_min), f) for f in facts if random.random() < 0.3
+        ]
     if random.random() < 0.3:
         copied = [_copy(random, f) for f in facts if random.random() < 0.3]
-        arrivals += [(_word(random, fact, latest_min), fact) for fact in copied]
+        arrivals += [(_arrives_at(random, fact, latest_min), fact) for fact in copied]
     arrivals.sort(key=lambda arrival: (arrival[0], arrival[1].id))
     batch_max, sweeps_max = random.choice((1, 1, 3, 20)), random.choice((0, 1, 3, 8))
     now = arrivals[0][0]
@@ -340,14 +342,14 @@ def _steps(random: Random, facts: Sequence[Fact]) -> Iterator[Step]:
 
 
 def _copy(random: Random, fact: Fact) -> Fact:
-    """Say the same again; upstream may do so under another id."""
+    """Copy a fact; a copy from upstream may have another event id."""
     if not isinstance(fact.event, TicketFact) or isinstance(fact.event, TicketAccepted):
         return fact
     return replace(fact, id=UUID(int=random.getrandbits(128)))
 
 
-def _word(random: Random, fact: Fact, latest_min: int) -> datetime:
-    """Say when word of a fact comes: at once, late, or (another's clock is ahead) too early."""
+def _arrives_at(random: Random, fact: Fact, latest_min: int) -> datetime:
+    """Draw when a fact arrives: at once, late, or early, if the other system's clock is ahead."""
     luck = random.random()
     if luck < 0.02:
         return fact.time - random.randint(0, 60) * _MINUTE

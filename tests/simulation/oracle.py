@@ -1,6 +1,6 @@
-"""Judges a set of facts by the rules of promises, as plainly as they are written.
+"""A simple, independent implementation of the rules of promises: from facts to expected clocks.
 
-It shares no code with `sla_monitor.domain`, and counts business time itself, quarter by quarter.
+It shares no code with `sla_monitor.domain`, and counts business time itself, by quarter hours.
 """
 
 from bisect import bisect_left
@@ -48,7 +48,7 @@ type Broken = Literal["breached", "missed"]
 _FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _QUARTERS: Final = 2 * 366 * 24 * 4
 _QUARTER: Final = timedelta(minutes=15)
-"""No zone's offset, and no opening hour here, is finer than that."""
+"""The resolution: all zone offsets and opening hours here are multiples of it."""
 _FIRST_KINDS: Final = frozenset({"first_response", "callback", "join"})
 _SATURDAY: Final = 5
 _OPENS, _CLOSES = time(9), time(17)
@@ -56,7 +56,7 @@ _OPENS, _CLOSES = time(9), time(17)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one promise comes to."""
+    """The expected state of one promise."""
 
     state: Literal["running", "paused", "met", "cancelled"]
     started_at: datetime
@@ -71,7 +71,7 @@ class Verdict:
     spans: tuple[Span, ...]
 
     def broken(self, now: datetime) -> Broken | None:
-        """Due by ``now``, and not settled at or before it was due."""
+        """Return how it is broken by ``now``; None if it is not."""
         if self.due_at is None or self.due_at > now:
             return None
         if self.settled_at is not None and self.settled_at <= self.due_at:
@@ -82,55 +82,61 @@ class Verdict:
 def judge(
     facts: Iterable[Fact], exception_of: Callable[[TicketAccepted, datetime], str | None]
 ) -> dict[Name, Verdict]:
-    """Say what each promise comes to."""
-    story = _story(facts)
-    if not story:
+    """Return the expected state of each promise."""
+    ordered = _in_order(facts)
+    if not ordered:
         return {}
-    opened = story[0]
+    opened = ordered[0]
     assert isinstance(opened.event, TicketAccepted)
-    ends = [i for i, f in enumerate(story) if isinstance(f.event, TicketMerged | TicketErased)]
-    ended = story[ends[0]] if ends else None
-    counted = story[: ends[0]] if ends else story
+    ends = [i for i, f in enumerate(ordered) if isinstance(f.event, TicketMerged | TicketErased)]
+    ended = ordered[ends[0]] if ends else None
+    counted = ordered[: ends[0]] if ends else ordered
     name = exception_of(opened.event, opened.time)
     verdicts: dict[Name, Verdict] = {}
-    back = _brought_back(counted)
-    for kinds, start, at, answer in _demands(counted, back):
-        standing = counted[back[-1] :]
-        closed = next((f for f in standing if isinstance(f.event, TicketClosed)), None)
+    reopened_at = _reopened_at(counted)
+    for kinds, start, at, answer in _demands(counted, reopened_at):
+        current = counted[reopened_at[-1] :]
+        closed = next((f for f in current if isinstance(f.event, TicketClosed)), None)
         settled = answer or ended or closed
         severity, since = _priced(counted, settled)
         for promise in opened.event.promised(severity, opened.time):
             if promise.kind in kinds:
                 begun = min(at, since) if start is opened else at
                 verdicts[promise.kind, start.id] = _verdict(
-                    promise, severity, begun, answer, _spans(promise, counted, back), settled, name
+                    promise,
+                    severity,
+                    begun,
+                    answer,
+                    _spans(promise, counted, reopened_at),
+                    settled,
+                    name,
                 )
     return verdicts
 
 
-def _story(facts: Iterable[Fact]) -> list[Fact]:
-    """Put what counts in order, the request first; what is equal in all but its id is one fact.
+def _in_order(facts: Iterable[Fact]) -> list[Fact]:
+    """Sort the facts that count, the request first; facts equal in all but their id are one.
 
-    Only the name of what is so said is taken from elsewhere: by it things of one instant stand.
+    Only the derived id comes from shared code, because it orders facts of one instant.
     """
-    said = {_content(fact): replace(fact, id=identity_of(fact)) for fact in facts}
-    story = sorted(said.values(), key=lambda f: (f.time, f.id))
-    opened = next((f for f in story if isinstance(f.event, TicketAccepted)), None)
+    by_content = {_content(fact): replace(fact, id=identity_of(fact)) for fact in facts}
+    ordered = sorted(by_content.values(), key=lambda f: (f.time, f.id))
+    opened = next((f for f in ordered if isinstance(f.event, TicketAccepted)), None)
     if opened is None:
         return []
-    early = [f for f in story if f.time < opened.time]
+    early = [f for f in ordered if f.time < opened.time]
     early = [
         f
         for f in early
         if f.time >= opened.time - timedelta(minutes=15)
         or isinstance(f.event, TicketAbsorbed | TicketErased)
     ]
-    rest = [f for f in story if f is not opened and f.time >= opened.time]
+    rest = [f for f in ordered if f is not opened and f.time >= opened.time]
     return [opened, *(replace(f, time=opened.time) for f in early), *rest]
 
 
 def _content(fact: Fact) -> object:
-    """Give what a fact says; ours, and requests, have ids of their own that no copy changes."""
+    """Return what makes a fact equal to its copies: its content, or its id if that is derived."""
     copied = isinstance(fact.event, TicketFact)
     if not copied or isinstance(fact.event, TicketAccepted | TicketAbsorbed):
         return fact.id
@@ -138,7 +144,7 @@ def _content(fact: Fact) -> object:
 
 
 def _priced(counted: Sequence[Fact], settled: Fact | None) -> tuple[Severity, datetime]:
-    """Say how severe it was, and from when it ran, before it was settled."""
+    """Return the severity and the create date that apply until the settlement."""
     opened = counted[0]
     assert isinstance(opened.event, TicketAccepted)
     severity, since = opened.event.severity, opened.time
@@ -153,44 +159,46 @@ def _priced(counted: Sequence[Fact], settled: Fact | None) -> tuple[Severity, da
 
 
 def uncounted(verdict: Verdict, until: datetime) -> timedelta:
-    """Measure the wall time from the start to ``until`` that did not count."""
+    """Return the wall time from the start to ``until`` that did not count."""
     start = verdict.started_at
     edges = sorted({start, until, *_within(verdict.spans, start, until)})
-    silent = [
+    uncounted_spans = [
         b - a for a, b in pairwise(edges) if start <= a < until and _covered(a, verdict.spans)
     ]
-    return sum(silent, timedelta(0))
+    return sum(uncounted_spans, timedelta(0))
 
 
 def _demands(
-    counted: Sequence[Fact], back: Sequence[int]
+    counted: Sequence[Fact], reopened_at: Sequence[int]
 ) -> Iterator[tuple[frozenset[str], Fact, datetime, Fact | None]]:
-    """Say what asks for something: which promises, the fact, from when on, and what meets it."""
+    """Yield each demand: promise kinds, starting fact, start time, and answer."""
     opened = counted[0]
     answers = [i for i, f in enumerate(counted) if _answers(f)]
     yield _FIRST_KINDS, opened, opened.time, counted[answers[0]] if answers else None
-    standing = counted[back[-1] :]
-    solved = (f for f in standing if isinstance(f.event, TicketResolved))
+    current = counted[reopened_at[-1] :]
+    solved = (f for f in current if isinstance(f.event, TicketResolved))
     yield frozenset({"resolution"}), opened, opened.time, next(solved, None)
     for begin, end in pairwise([*answers, None]):
         assert begin is not None
         answer = None if end is None else counted[end]
         places = range(begin + 1, len(counted) if end is None else end)
-        words = [counted[i] for i in places if _is_word(counted[i].event, i in back)]
-        first = [f for f in words if _asks_first(f)]
-        following = [f for f in words if f not in first]
+        messages = [counted[i] for i in places if _is_message(counted[i].event, i in reopened_at)]
+        first = [f for f in messages if _asks_first(f)]
+        following = [f for f in messages if f not in first]
         if first:
-            yield _FIRST_KINDS, first[0], min(map(_said_at, first)), answer
-        while following and words[0] in first and isinstance(following[0].event, CustomerReplied):
+            yield _FIRST_KINDS, first[0], min(map(_written_at, first)), answer
+        while (
+            following and messages[0] in first and isinstance(following[0].event, CustomerReplied)
+        ):
             del following[0]
         if following:
             absorbed = [f for f in following if isinstance(f.event, TicketAbsorbed)]
-            at = min(map(_said_at, [following[0], *absorbed]))
+            at = min(map(_written_at, [following[0], *absorbed]))
             yield frozenset({"next_response"}), following[0], at, answer
 
 
-def _is_word(event: Event, counts: bool) -> bool:
-    """Tell whether the customer says something, or a duplicate's customer did."""
+def _is_message(event: Event, counts: bool) -> bool:
+    """Return whether an event has a message of the customer, or of a duplicate's customer."""
     match event:
         case CustomerReplied():
             return counts
@@ -205,36 +213,36 @@ def _asks_first(fact: Fact) -> bool:
     return isinstance(event, TicketAbsorbed) and event.owed_since == event.create_date
 
 
-def _said_at(fact: Fact) -> datetime:
+def _written_at(fact: Fact) -> datetime:
     if isinstance(fact.event, TicketAbsorbed) and fact.event.owed_since is not None:
         return min(fact.event.owed_since, fact.time)
     return fact.time
 
 
-def _brought_back(counted: Sequence[Fact]) -> list[int]:
-    """Find where the ticket was opened, and opened again: what was before is undone."""
+def _reopened_at(counted: Sequence[Fact]) -> list[int]:
+    """Return the indexes at which the ticket was opened or reopened."""
     opened = counted[0].event
     assert isinstance(opened, TicketAccepted)
     within = timedelta(seconds=opened.reopen_within_s)
-    back = [0]
+    reopened_at = [0]
     for i, fact in enumerate(counted):
-        before = counted[back[-1] : i]
+        before = counted[reopened_at[-1] : i]
         closed = next((f.time for f in before if isinstance(f.event, TicketClosed)), None)
         match fact.event:
             case TicketReopened():
-                back.append(i)
+                reopened_at.append(i)
             case CustomerReplied() if closed is None or fact.time - closed <= within:
-                back.append(i)
+                reopened_at.append(i)
             case TicketAbsorbed(owed_since=None, reopens=reopens):
                 if reopens and any(
                     isinstance(f.event, TicketClosed | TicketResolved) for f in before
                 ):
-                    back.append(i)
+                    reopened_at.append(i)
             case TicketAbsorbed():
-                back.append(i)
+                reopened_at.append(i)
             case _:
                 pass
-    return back
+    return reopened_at
 
 
 def _answers(fact: Fact) -> bool:
@@ -278,18 +286,18 @@ def _verdict(
     )
 
 
-def _spans(promise: Promise, counted: Sequence[Fact], back: Sequence[int]) -> list[Span]:
-    """List the spans that do not count; they may overlap."""
+def _spans(promise: Promise, counted: Sequence[Fact], reopened_at: Sequence[int]) -> list[Span]:
+    """Return the spans that do not count; they may overlap."""
     spans: list[Span] = []
     for i, fact in enumerate(counted):
-        if _silences(promise, fact.event):
+        if _pauses(promise, fact.event):
             later = range(i + 1, len(counted))
-            ends = (j for j in later if j in back or _ends(fact.event, counted[j].event))
+            ends = (j for j in later if j in reopened_at or _ends(fact.event, counted[j].event))
             spans.append((fact.time, next((counted[j].time for j in ends), None)))
     return spans
 
 
-def _silences(promise: Promise, event: Event) -> bool:
+def _pauses(promise: Promise, event: Event) -> bool:
     match event:
         case TicketWaiting(waiting_for=cause):
             return cause in promise.pause_on
@@ -302,7 +310,7 @@ def _silences(promise: Promise, event: Event) -> bool:
 
 
 def _ends(begun: Event, event: Event) -> bool:
-    """Tell whether ``event`` ends the span that ``begun`` began, though the ticket stays over."""
+    """Return whether ``event`` ends the span that ``begun`` began, without a reopening."""
     match begun, event:
         case TicketWaiting(waiting_for=cause), TicketWaiting(waiting_for=other):
             return other != cause
@@ -313,7 +321,7 @@ def _ends(begun: Event, event: Event) -> bool:
 
 
 def _warned_after_s(point: str, target_s: int) -> int:
-    """Read "50%", "15 min left"."""
+    """Parse "50%" or "15 min left"."""
     if point.endswith("%"):
         return target_s * int(point[:-1]) // 100
     number, unit, _ = point.split()
@@ -323,7 +331,7 @@ def _warned_after_s(point: str, target_s: int) -> int:
 def _used_up(
     promise: Promise, start: datetime, used_s: int, spans: Sequence[Span]
 ) -> datetime | None:
-    """Walk from edge to edge of the spans; between two edges all counts, or nothing does."""
+    """Go through the edges of the spans; between two edges either all time counts, or none."""
     left = timedelta(seconds=used_s)
     edges = sorted({start, *_within(spans, start, None)})
     for begin, end in zip(edges, [*edges[1:], None], strict=True):
@@ -346,7 +354,7 @@ def _covered(at: datetime, spans: Sequence[Span]) -> bool:
 
 
 def _counted(promise: Promise, at: datetime) -> timedelta:
-    """Measure the calendar's time from the first quarter to ``at``."""
+    """Return the calendar time from the first quarter of an hour to ``at``."""
     if promise.calendar == "always":
         return at - _FIRST
     opened, quarter = _open_quarters(promise.time_zone), (at - _FIRST) // _QUARTER
@@ -355,7 +363,7 @@ def _counted(promise: Promise, at: datetime) -> timedelta:
 
 
 def _reached(promise: Promise, counted: timedelta) -> datetime:
-    """Say when that much was first counted."""
+    """Return when this calendar time was reached first."""
     if promise.calendar == "always":
         return _FIRST + counted
     quarters, rest = divmod(counted, _QUARTER)
@@ -367,7 +375,7 @@ def _reached(promise: Promise, counted: timedelta) -> datetime:
 
 @lru_cache
 def _open_quarters(zone: str) -> list[int]:
-    """Count, before each quarter of an hour, those in which somebody works."""
+    """Return, before each quarter of an hour, the number of open ones."""
     opened = [0]
     for quarter in range(_QUARTERS):
         local = (_FIRST + quarter * _QUARTER).astimezone(ZoneInfo(zone))

@@ -1,4 +1,4 @@
-"""All small histories of an alphabet of facts, each learned of in every order there is."""
+"""All small histories over an alphabet of facts, in every order of arrival."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -30,7 +30,16 @@ from shared.events import (
 )
 from shared.sla.promises import Promise
 from shared.testing.builders import NOON, minutes
-from sla_monitor.domain import Clock, Key, Outcome, derive, fall_due, fold, no_exception, withdraw
+from sla_monitor.domain import (
+    Clock,
+    ClockUpdate,
+    Key,
+    announce_due,
+    derive,
+    no_exception,
+    update_clock,
+    withdraw,
+)
 
 __all__ = ["ALPHABET", "LENGTH_MAX", "disagreements", "small_histories"]
 
@@ -76,7 +85,7 @@ _ABSORBED: Final = TicketAbsorbed(
     owed_since=NOON - minutes(20),
     reopens=True,
 )
-_TOLD: Final[tuple[tuple[float, Event], ...]] = (
+_EVENTS: Final[tuple[tuple[float, Event], ...]] = (
     (0, _ACCEPTED),
     (10, TicketWaiting(ticket_id=TICKET, waiting_for="customer")),
     (20, TicketWaiting(ticket_id=TICKET, waiting_for="vendor")),
@@ -95,13 +104,13 @@ _TOLD: Final[tuple[tuple[float, Event], ...]] = (
 )
 ALPHABET: Final[tuple[Fact, ...]] = tuple(
     Envelope(UUID(int=number + 1), "intake", NOON + minutes(after_min), event)
-    for number, (after_min, event) in enumerate(_TOLD)
+    for number, (after_min, event) in enumerate(_EVENTS)
 )
 _LEARNED_EVERY: Final = timedelta(minutes=25)
 
 
 def small_histories(length_max: int) -> Iterator[tuple[Fact, ...]]:
-    """Choose up to so many facts; the acceptance is always one of them."""
+    """Yield sets of up to so many facts; the acceptance is always included."""
     opened, *others = ALPHABET
     for more in range(length_max):
         for chosen in combinations(others, more):
@@ -109,7 +118,7 @@ def small_histories(length_max: int) -> Iterator[tuple[Fact, ...]]:
 
 
 def disagreements(facts: Sequence[Fact]) -> list[str]:
-    """Say which orders of arrival come to another end than the rules: told at once, or slowly."""
+    """List the orders of arrival whose result differs from the rules, fast or slow."""
 
     @cache
     def derived(places: frozenset[int]) -> list[Clock]:
@@ -118,29 +127,29 @@ def disagreements(facts: Sequence[Fact]) -> list[str]:
     verdicts = judge(facts, no_exception)
     broken = {(TICKET, *name): verdict.broken(END) for name, verdict in verdicts.items()}
     wanted = {key: each for key, each in broken.items() if each is not None}
-    truths = {truth.key: truth for truth in derive(facts)}
+    expected = {clock.key: clock for clock in derive(facts)}
     found = []
     for every in (timedelta(0), _LEARNED_EVERY):
         for order, end in _ends(_State((), {}, {}, NOON), facts, derived, every):
-            kept = {key: _unsaid(end.clocks[key]) for key in truths}
-            if end.net != wanted or kept != truths:
-                told = [f"{facts[i].time:%H:%M} {facts[i].event.type}" for i in order]
-                found.append(f"{told} every {every} comes to {end.net}, by the rules {wanted}")
+            kept = {key: _unannounced(end.clocks[key]) for key in expected}
+            if end.net != wanted or kept != expected:
+                labels = [f"{facts[i].time:%H:%M} {facts[i].event.type}" for i in order]
+                found.append(f"{labels} every {every} comes to {end.net}, by the rules {wanted}")
     return found
 
 
 class _State(NamedTuple):
-    """What is known, kept and announced after some arrivals; ``order`` holds their places."""
+    """The state after some arrivals; ``order`` holds their indexes."""
 
     order: tuple[int, ...]
     clocks: Clocks
     net: Net
     now: datetime
 
-    def saying(self, outcomes: Iterable[Outcome]) -> "_State":
-        """Keep the clocks, and count what was announced of each that it is broken."""
+    def with_updates(self, updates: Iterable[ClockUpdate]) -> "_State":
+        """Apply updates, and record which clocks are announced as broken."""
         clocks, net = dict(self.clocks), dict(self.net)
-        for clock, announced, _ in outcomes:
+        for clock, announced, _ in updates:
             clocks[clock.key] = clock
             for each in announced:
                 match each.event:
@@ -154,9 +163,9 @@ class _State(NamedTuple):
         return self._replace(clocks=clocks, net=net)
 
     def swept(self, now: datetime) -> "_State":
-        """Let time alone go by."""
+        """Run a sweep."""
         due = [c for c in self.clocks.values() if (at := c.next_at()) is not None and at <= now]
-        return self._replace(now=now).saying(fall_due(clock, now=now) for clock in due)
+        return self._replace(now=now).with_updates(announce_due(clock, now=now) for clock in due)
 
 
 type _Derive = Callable[[frozenset[int]], list[Clock]]
@@ -165,7 +174,7 @@ type _Derive = Callable[[frozenset[int]], list[Clock]]
 def _ends(
     state: _State, facts: Sequence[Fact], derived: _Derive, every: timedelta
 ) -> Iterator[tuple[tuple[int, ...], _State]]:
-    """Go through the orders as through a tree: what some begin with in common is played once."""
+    """Search the tree of orders, so that common beginnings are computed once."""
     if len(state.order) == len(facts):
         yield state.order, state.swept(END)
     for place, fact in enumerate(facts):
@@ -176,14 +185,14 @@ def _ends(
             yield from _ends(learned._replace(order=order), facts, derived, every)
 
 
-def _learned(state: _State, truths: Sequence[Clock], fact: Fact) -> _State:
-    keys = {truth.key for truth in truths}
+def _learned(state: _State, expected: Sequence[Clock], fact: Fact) -> _State:
+    keys = {clock.key for clock in expected}
     gone = [clock for key, clock in state.clocks.items() if key not in keys]
     clocks = state.clocks
-    folded = [fold(clocks.get(truth.key), truth, fact, now=state.now) for truth in truths]
-    return state.saying([*(withdraw(clock, fact) for clock in gone), *folded])
+    folded = [update_clock(clocks.get(clock.key), clock, fact, now=state.now) for clock in expected]
+    return state.with_updates([*(withdraw(clock, fact) for clock in gone), *folded])
 
 
-def _unsaid(clock: Clock) -> Clock:
-    """Forget what was announced of it."""
+def _unannounced(clock: Clock) -> Clock:
+    """Remove from a clock what was announced about it."""
     return clock._replace(warned_s=0, broken=None, broken_id=None, retractions=0)

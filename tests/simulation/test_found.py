@@ -1,4 +1,4 @@
-"""Histories in which engine and rules once differed, each cut down to what it takes."""
+"""Histories in which engine and rules once differed, reduced to the necessary facts."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -28,37 +28,37 @@ SHORTER = promise("first_response", "guarantee", 2700, "always", "UTC")
 
 
 def accepted(number: int, *promises: Promise, critical: tuple[Promise, ...]) -> Envelope[Event]:
-    """Accept the ticket at noon, with a price for either severity."""
+    """Accept the ticket at noon, with promises for either severity."""
     event = a_ticket("1").event
     assert isinstance(event, TicketAccepted)
     prices = {"promises": promises, "if_reclassified": {"business_critical": critical}}
-    return told(number, 0, event.model_copy(update={"ticket_id": TICKET, **prices}))
+    return fact(number, 0, event.model_copy(update={"ticket_id": TICKET, **prices}))
 
 
-def told(number: int, after_min: float, event: Event) -> Envelope[Event]:
-    """Give a fact a number for its id: those of one instant are in the order of their ids."""
+def fact(number: int, after_min: float, event: Event) -> Envelope[Event]:
+    """Make a fact with a numbered id: facts of one instant are ordered by id."""
     return Envelope(UUID(int=number), "intake", NOON + minutes(after_min), event)
 
 
 def responded(number: int, after_min: float) -> Envelope[Event]:
-    """Answer the customer."""
-    return told(number, after_min, TicketResponded(ticket_id=TICKET))
+    """Make a response."""
+    return fact(number, after_min, TicketResponded(ticket_id=TICKET))
 
 
 def waiting(number: int, after_min: float) -> Envelope[Event]:
-    """Wait for a vendor."""
-    return told(number, after_min, TicketWaiting(ticket_id=TICKET, waiting_for="vendor"))
+    """Make a wait for a vendor."""
+    return fact(number, after_min, TicketWaiting(ticket_id=TICKET, waiting_for="vendor"))
 
 
 def critical(number: int, after_min: float) -> Envelope[Event]:
-    """Find the ticket to be business-critical."""
+    """Reclassify the ticket as business-critical."""
     event = TicketReclassified(ticket_id=TICKET, severity="business_critical")
-    return told(number, after_min, event)
+    return fact(number, after_min, event)
 
 
 def standard(number: int, after_min: float) -> Envelope[Event]:
-    """Find it to be standard."""
-    return told(number, after_min, TicketReclassified(ticket_id=TICKET, severity="standard"))
+    """Reclassify it as standard."""
+    return fact(number, after_min, TicketReclassified(ticket_id=TICKET, severity="standard"))
 
 
 CLOSED = TicketClosed(ticket_id=TICKET)
@@ -67,16 +67,16 @@ ERASED = TicketErased(ticket_id=TICKET)
 
 FOUND: dict[str, tuple[tuple[float, Facts], ...]] = {
     "a wait that begins after the answer does not lengthen one that it joins": (
-        (50, (accepted(1, HOUR, critical=()), told(2, 10, CLOSED), told(3, 30, REOPENED))),
+        (50, (accepted(1, HOUR, critical=()), fact(2, 10, CLOSED), fact(3, 30, REOPENED))),
         (50, (responded(4, 30), waiting(5, 30))),
     ),
-    "a clock that was cancelled is said to be paused": (
-        (50, (accepted(1, HOUR, critical=()), told(2, 10, CLOSED), waiting(3, 40))),
-        (50, (told(4, 30, REOPENED),)),
+    "a clock that was cancelled is announced as paused": (
+        (50, (accepted(1, HOUR, critical=()), fact(2, 10, CLOSED), waiting(3, 40))),
+        (50, (fact(4, 30, REOPENED),)),
     ),
-    "a promise that was met and then was never owed is said to be cancelled": (
+    "a promise that was met and then was never owed is announced as cancelled": (
         (50, (accepted(1, HOUR, critical=()), responded(2, 40))),
-        (50, (critical(3, 20), told(4, 10, ERASED))),
+        (50, (critical(3, 20), fact(4, 10, ERASED))),
     ),
     "an acceptance that comes to light late breaks its promise under an id of its own": (
         (90, (accepted(2, HOUR, critical=()),)),
@@ -92,8 +92,8 @@ FOUND: dict[str, tuple[tuple[float, Facts], ...]] = {
 
 
 @pytest.mark.parametrize("rule", FOUND)
-def test_what_was_found_stays_mended(rule: str) -> None:
-    """Engine and rules agree, whatever is learned of when."""
+def test_engine_and_rules_agree(rule: str) -> None:
+    """Engine and rules agree, whatever the order of arrival."""
     steps = [Step(NOON + timedelta(minutes=at), facts) for at, facts in FOUND[rule]]
     history = History((*steps, Step(END, ())), exception=None)
     assert differences(history) == []

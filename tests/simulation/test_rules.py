@@ -1,4 +1,4 @@
-"""The clock engine against the rules of promises, over histories that nobody thought of."""
+"""Compares the clock engine with the rules of promises, over random histories."""
 
 import os
 import subprocess
@@ -20,20 +20,20 @@ SMALL_EVERY = 7
 REPEATED = 200
 
 
-def told_of(seed: int) -> bytes:
-    """Play a history, and give all that is announced as it is written to Kafka."""
+def announced_by(seed: int) -> bytes:
+    """Run a history, and return all announcements as bytes."""
     run = Run(draw(seed))
     run.play()
     return b"".join(repr((headers_of(a), value_of(a.event))).encode() for a in run.announced)
 
 
 def digest() -> str:
-    """Sum up what many histories announce."""
-    return sha256(b"".join(map(told_of, range(REPEATED)))).hexdigest()
+    """Return a digest of the announcements of many histories."""
+    return sha256(b"".join(map(announced_by, range(REPEATED)))).hexdigest()
 
 
 def test_the_engine_keeps_the_rules() -> None:
-    """What is announced of a random history, and when, is what the rules say."""
+    """The announcements of random histories, and their times, follow the rules."""
     failed = next((seed for seed in range(HISTORIES) if differences(draw(seed))), None)
     if failed is not None:
         smallest = shrunk(draw(failed))
@@ -42,15 +42,15 @@ def test_the_engine_keeps_the_rules() -> None:
         )
 
 
-def test_every_order_of_arrival_comes_to_one_end() -> None:
-    """In whatever order a few facts are learned of, clocks and verdicts are those of the rules."""
+def test_every_order_of_arrival_gives_one_result() -> None:
+    """Any order of a few facts gives the clocks and breaches of the rules."""
     histories = list(small_histories(SMALL_LENGTH))[::SMALL_EVERY]
     found = [line for facts in histories for line in disagreements(facts)]
     assert not found, "\n".join(found)
 
 
 def test_another_process_writes_the_same_bytes() -> None:
-    """Nothing that is announced hangs on the order of a set, nor on anything else but the facts."""
+    """Announcements depend on the facts only, for example not on the order of a set."""
     code = f"from {__name__} import digest; print(digest())"
     env = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
@@ -58,8 +58,8 @@ def test_another_process_writes_the_same_bytes() -> None:
     assert ran.stdout.strip() == digest()
 
 
-def test_a_failing_history_is_shown_small() -> None:
-    """Shrinking leaves only the facts without which nothing would fail."""
+def test_shrinking_keeps_only_necessary_facts() -> None:
+    """Shrinking keeps only the facts that the failure needs."""
 
     def fails(history: History) -> bool:
         types = [type(fact.event) for fact in history.facts]

@@ -1,1 +1,1 @@
-"""What two services need: the contracts, delivery, and the life of a process."""
+"""Code that several services use: event contracts, delivery, rules of promises, service parts."""

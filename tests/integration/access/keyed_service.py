@@ -1,4 +1,4 @@
-"""A service's door that wants keys, and the operator who makes them."""
+"""A service's HTTP API with API keys, and the operator who creates them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from premium.keys.store import Grant, connected, create, revoke, rotate
 from shared.platform.access import Authenticator
 from shared.platform.api_keys import SCOPES, ApiKey, Keyed, Scope
 
-__all__ = ["Door", "Hand", "shown"]
+__all__ = ["KeyedApi", "ManualClock", "bearer"]
 
 
-class Hand:
-    """A clock that is turned by hand."""
+class ManualClock:
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time, in seconds."""
         return self.now_s
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """``path`` can be read by who has all scopes, and is answered ``answer`` then."""
+class KeyedApi:
+    """A GET of ``path`` with a key with all scopes responds with ``answer``."""
 
     service: Keyed
     http: AsyncClient
     access: Authenticator
-    hand: Hand
+    clock: ManualClock
     owner_dsn: str
     path: str = ""
     answer: int = 200
@@ -43,7 +43,7 @@ class Door:
         owned: Sequence[str] = (),
         burst: int = 1000,
     ) -> ApiKey:
-        """Make a key; one for everything if no scopes are named."""
+        """Create a key, by default with all scopes."""
         wanted = SCOPES[self.service] if scopes is None else scopes
         grant = Grant(
             tenant, "test", wanted, owned, rate_per_s=1, burst=burst, service=self.service
@@ -52,7 +52,7 @@ class Door:
             return await create(owner, grant)
 
     async def second_key(self, tenant: str = "northwind") -> ApiKey:
-        """Begin to replace a key."""
+        """Begin the rotation of a key."""
         async with connected(self.owner_dsn) as owner:
             return await rotate(owner, tenant, "test", self.service)
 
@@ -61,16 +61,16 @@ class Door:
         async with connected(self.owner_dsn) as owner:
             await revoke(owner, key.prefix)
 
-    async def told(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - a column is any
-        """Ask the database, as the owner."""
+    async def stored(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - a column is any
+        """Read a value from the database, as its owner."""
         async with connected(self.owner_dsn) as owner:
             return await owner.fetchval(statement, *values)
 
     async def ask(self, key: ApiKey | None) -> Response:
-        """Read what stands behind the door."""
-        return await self.http.get(self.path, headers=shown(key) if key else {})
+        """Send a GET of ``path``."""
+        return await self.http.get(self.path, headers=bearer(key) if key else {})
 
 
-def shown(key: ApiKey) -> dict[str, str]:
-    """Show a key."""
+def bearer(key: ApiKey) -> dict[str, str]:
+    """Return the header with a key."""
     return {"authorization": f"Bearer {key.text}"}

@@ -1,4 +1,4 @@
-"""The doors that want keys on a real PostgreSQL: who may enter, and how fast."""
+"""API keys of all services on a real PostgreSQL: authentication, scopes, rate limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
-from tests.integration.access.keyed_service import Door, Hand
+from tests.integration.access.keyed_service import KeyedApi, ManualClock
 
 import intake.api.app
 import router.api.app
@@ -50,33 +50,33 @@ KEPT = "SELECT string_agg(access_key::text, ' ') FROM access_key"
 
 @pytest.fixture(params=SCOPES)
 async def service(request: pytest.FixtureRequest) -> Keyed:
-    """Have each service in turn."""
+    """Run the test for each service."""
     return cast("Keyed", request.param)
 
 
 @pytest.fixture
-async def door(service: Keyed, database: MakeDatabase) -> AsyncIterator[Door]:
-    """Open the door, without a key in hand."""
+async def api(service: Keyed, database: MakeDatabase) -> AsyncIterator[KeyedApi]:
+    """Serve the API; no key exists yet."""
     fresh = await database(service.replace("-", "_"))
     db = Database(fresh.dsn, service=service)
     await db.start()
-    hand = Hand()
+    clock = ManualClock()
     if service == "intake":
-        access, path, answer = Authenticator(db, sources_of, hand), NO_TICKET, 404
+        access, path, answer = Authenticator(db, sources_of, clock), NO_TICKET, 404
         app = intake_behind(db, access)
     elif service == "sla-monitor":
-        access, path, answer = Authenticator(db, accounts_of, hand), f"{NO_TICKET}/clocks", 404
+        access, path, answer = Authenticator(db, accounts_of, clock), f"{NO_TICKET}/clocks", 404
         app = sla_monitor.api.app.make_app(db, access, ops_routes({}))
     else:
-        access, path, answer = Authenticator(db, specialists_of, hand), "/v1/queue", 200
+        access, path, answer = Authenticator(db, specialists_of, clock), "/v1/queue", 200
         app = router.api.app.make_app(db, RoutingService(default_rules()), access, ops_routes({}))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as http:
-        yield Door(service, http, access, hand, fresh.owner_dsn, path, answer)
+        yield KeyedApi(service, http, access, clock, fresh.owner_dsn, path, answer)
     await db.stop()
 
 
 def intake_behind(db: Database, access: Authenticator) -> FastAPI:
-    """Build intake, which nobody sends anything here."""
+    """Build intake, without anything to process."""
     keys = NumberKeys("a secret of the tests")
     parts = intake.api.app.Dependencies(
         db, access, Secrets(None), make_request_batcher(db, keys), keys
@@ -84,12 +84,12 @@ def intake_behind(db: Database, access: Authenticator) -> FastAPI:
     return intake.api.app.make_app(parts, ops_routes({}))
 
 
-async def test_without_a_key_in_force_nobody_enters(door: Door) -> None:
-    """None, an unknown, an expired and a revoked one are told the same, and no more."""
-    expired, revoked = [await door.key(tenant) for tenant in ("a", "b")]
-    await door.told(EXPIRE, expired.prefix)
-    await door.end(revoked)
-    answers = [await door.ask(key) for key in (None, make_key(), expired, revoked)]
+async def test_only_a_key_in_force_is_accepted(api: KeyedApi) -> None:
+    """Missing, unknown, expired and revoked keys get the same response."""
+    expired, revoked = [await api.key(tenant) for tenant in ("a", "b")]
+    await api.stored(EXPIRE, expired.prefix)
+    await api.end(revoked)
+    answers = [await api.ask(key) for key in (None, make_key(), expired, revoked)]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.text for answer in answers}) == 1
     challenges = [answer.headers["www-authenticate"] for answer in answers]
@@ -97,9 +97,9 @@ async def test_without_a_key_in_force_nobody_enters(door: Door) -> None:
     assert answers[0].headers["content-type"] == "application/problem+json"
 
 
-async def test_nothing_can_be_asked_without_a_key(door: Door) -> None:
-    """Every operation of the API wants one, and its document says so."""
-    document = (await door.http.get("/openapi.json")).json()
+async def test_every_operation_requires_a_key(api: KeyedApi) -> None:
+    """Every operation requires one, and its OpenAPI document declares it."""
+    document = (await api.http.get("/openapi.json")).json()
     operations = [
         (verb, path, operation)
         for path, verbs in document["paths"].items()
@@ -109,94 +109,94 @@ async def test_nothing_can_be_asked_without_a_key(door: Door) -> None:
     for verb, path, operation in operations:
         assert operation["security"] == [{"HTTPBearer": []}]
         assert {"401", "403", "429"} <= operation["responses"].keys()
-        assert (await door.http.request(verb, path)).status_code == 401
+        assert (await api.http.request(verb, path)).status_code == 401
     assert operations
 
 
-async def test_the_right_prefix_is_no_key(door: Door) -> None:
-    """A well-formed key that has another's prefix is as unknown as any."""
+async def test_the_prefix_alone_is_not_enough(api: KeyedApi) -> None:
+    """A well-formed key with another key's prefix is unknown."""
     other = make_key()
-    await door.told(RENAME, other.prefix, (await door.key()).prefix)
-    answer = await door.ask(other)
+    await api.stored(RENAME, other.prefix, (await api.key()).prefix)
+    answer = await api.ask(other)
     assert answer.status_code == 401
     assert "in force" in answer.json()["detail"]
 
 
-async def test_a_mistyped_key_is_told_so(door: Door) -> None:
-    """Its checksum says it; nobody has to look it up."""
-    key = await door.key()
-    answer = await door.ask(ApiKey(key.prefix, key.text[:-1]))
+async def test_a_malformed_key_is_reported(api: KeyedApi) -> None:
+    """The checksum reveals it, without a database lookup."""
+    key = await api.key()
+    answer = await api.ask(ApiKey(key.prefix, key.text[:-1]))
     assert answer.status_code == 401
-    assert "typing error" in answer.json()["detail"]
+    assert "malformed" in answer.json()["detail"]
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/openapi.json", "/docs"])
-async def test_those_who_run_it_need_no_key(door: Door, path: str) -> None:
-    """Health, readiness, figures and the API's description are open."""
-    assert (await door.http.get(path)).status_code == 200
+async def test_operations_endpoints_need_no_key(api: KeyedApi, path: str) -> None:
+    """Health, readiness, metrics and the OpenAPI document need no key."""
+    assert (await api.http.get(path)).status_code == 200
 
 
-async def test_a_revoked_key_is_refused_within_a_second(door: Door) -> None:
-    """Though it was in use up to then; the one that replaces it counts before and after."""
-    key = await door.key()
-    second = await door.second_key()
-    assert [(await door.ask(k)).status_code for k in (key, second)] == [door.answer] * 2
-    await door.end(key)
-    door.hand.now_s += 1.0
-    assert [(await door.ask(k)).status_code for k in (key, second)] == [401, door.answer]
+async def test_a_revoked_key_is_refused_within_a_second(api: KeyedApi) -> None:
+    """Even if it was in use; the key that replaces it is valid before and after."""
+    key = await api.key()
+    second = await api.second_key()
+    assert [(await api.ask(k)).status_code for k in (key, second)] == [api.answer] * 2
+    await api.end(key)
+    api.clock.now_s += 1.0
+    assert [(await api.ask(k)).status_code for k in (key, second)] == [401, api.answer]
 
 
-async def test_a_key_for_nothing_does_nothing(door: Door) -> None:
-    """Who lacks a scope hears which, and what to do; another door's scopes are none here."""
-    foreign = SCOPES["router" if door.service == "intake" else "intake"]
-    for key in (await door.key("a", []), await door.key("b", foreign)):
-        answer = await door.ask(key)
+async def test_a_missing_scope_is_refused_and_named(api: KeyedApi) -> None:
+    """A missing scope is named with the remedy; other services' scopes do not count."""
+    foreign = SCOPES["router" if api.service == "intake" else "intake"]
+    for key in (await api.key("a", []), await api.key("b", foreign)):
+        answer = await api.ask(key)
         assert answer.status_code == 403
         assert answer.headers["content-type"] == "application/problem+json"
         assert "have one made with `--scope " in answer.json()["detail"]
         assert 'error="insufficient_scope", scope="' in answer.headers["www-authenticate"]
 
 
-async def test_who_asks_too_fast_is_told_when_to_come_again(door: Door) -> None:
-    """Each answer says how much is left; another key is not held up."""
-    key, other = await door.key("a", burst=2), await door.key("b")
-    first, second, third = [await door.ask(key) for _ in range(3)]
-    assert [a.status_code for a in (first, second, third)] == [door.answer, door.answer, 429]
+async def test_the_rate_limit_has_a_retry_time(api: KeyedApi) -> None:
+    """Each response has the remaining requests; other keys are not affected."""
+    key, other = await api.key("a", burst=2), await api.key("b")
+    first, second, third = [await api.ask(key) for _ in range(3)]
+    assert [a.status_code for a in (first, second, third)] == [api.answer, api.answer, 429]
     left = [answer.headers["ratelimit"] for answer in (first, second, third)]
     assert left == ['"key";r=1;t=1', '"key";r=0;t=1', '"key";r=0;t=1']
     assert third.headers["ratelimit-policy"] == '"key";q=2;w=2'
     assert third.headers["retry-after"] == "1"
-    assert (await door.ask(other)).status_code == door.answer
-    door.hand.now_s += 1
-    assert (await door.ask(key)).status_code == door.answer
+    assert (await api.ask(other)).status_code == api.answer
+    api.clock.now_s += 1
+    assert (await api.ask(key)).status_code == api.answer
 
 
-async def test_the_uses_of_a_key_are_noted(door: Door) -> None:
+async def test_the_last_use_of_a_key_is_stored(api: KeyedApi) -> None:
     """In the background, and at most once a minute."""
-    key = await door.key()
-    await door.ask(key)
-    assert await door.told(LAST_USED, key.prefix) is None
-    await door.access.note()
-    assert await door.told(LAST_USED, key.prefix) is not None
-    await door.told(LONG_AGO, key.prefix)
-    noted = await door.told(LAST_USED, key.prefix)
-    await door.ask(key)
-    await door.access.note()
-    assert await door.told(LAST_USED, key.prefix) == noted
+    key = await api.key()
+    await api.ask(key)
+    assert await api.stored(LAST_USED, key.prefix) is None
+    await api.access.note()
+    assert await api.stored(LAST_USED, key.prefix) is not None
+    await api.stored(LONG_AGO, key.prefix)
+    noted = await api.stored(LAST_USED, key.prefix)
+    await api.ask(key)
+    await api.access.note()
+    assert await api.stored(LAST_USED, key.prefix) == noted
 
 
-async def test_the_rest_of_the_uses_is_noted_at_the_end(door: Door) -> None:
-    """Who stops does not forget."""
-    key = await door.key()
-    await door.access.start()
-    await door.ask(key)
-    await door.access.stop()
-    assert await door.told(LAST_USED, key.prefix) is not None
+async def test_pending_uses_are_stored_on_stop(api: KeyedApi) -> None:
+    """A stop stores the uses that are not stored yet."""
+    key = await api.key()
+    await api.access.start()
+    await api.ask(key)
+    await api.access.stop()
+    assert await api.stored(LAST_USED, key.prefix) is not None
 
 
-async def test_the_service_itself_can_make_no_keys(service: Keyed, database: MakeDatabase) -> None:
-    """Whoever makes it run a statement of theirs has no key, and speaks for nobody, by it."""
+async def test_the_service_cannot_create_keys(service: Keyed, database: MakeDatabase) -> None:
+    """With SQL injection an attacker could not create keys or change their rights."""
     db = Database((await database(service.replace("-", "_"))).dsn, service=service)
     await db.start()
     for statement in (FORGE[service], WIDEN, ADD):
@@ -206,22 +206,22 @@ async def test_the_service_itself_can_make_no_keys(service: Keyed, database: Mak
     await db.stop()
 
 
-async def test_a_key_in_use_costs_no_round_trip(door: Door) -> None:
-    """While the lock on the keys is held by somebody else, requests go on."""
-    key = await door.key()
-    await door.ask(key)
-    async with connected(door.owner_dsn) as owner, asyncio.timeout(10):
+async def test_a_key_in_use_needs_no_database(api: KeyedApi) -> None:
+    """While another transaction locks the keys, requests go on."""
+    key = await api.key()
+    await api.ask(key)
+    async with connected(api.owner_dsn) as owner, asyncio.timeout(10):
         await owner.execute("LOCK TABLE access_key IN ACCESS EXCLUSIVE MODE")
-        door.hand.now_s += 0.9
-        assert (await door.ask(key)).status_code == door.answer
+        api.clock.now_s += 0.9
+        assert (await api.ask(key)).status_code == api.answer
 
 
-async def test_no_key_is_kept_or_logged(door: Door, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither one that lets in, nor one that does not."""
-    keys = (await door.key(), make_key())
+async def test_no_key_is_stored_or_logged(api: KeyedApi, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither a valid nor an invalid one."""
+    keys = (await api.key(), make_key())
     for key in keys:
-        await door.ask(key)
-    await door.access.note()
-    seen = f"{await door.told(KEPT)} {''.join(capfd.readouterr())}"
+        await api.ask(key)
+    await api.access.note()
+    seen = f"{await api.stored(KEPT)} {''.join(capfd.readouterr())}"
     assert not [key for key in keys if key.text.split("_")[2] in seen]
     assert keys[0].prefix in seen

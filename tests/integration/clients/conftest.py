@@ -1,4 +1,4 @@
-"""The fixtures of intake, for clients that send to it."""
+"""Loads intake's fixtures for tests of its clients."""
 
 from tests.integration.intake.conftest import batcher, db, empty_intake, fresh, intake
 

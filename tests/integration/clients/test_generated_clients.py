@@ -1,4 +1,4 @@
-"""The OpenAPI documents, by other makers' rules and generators: what they make of them works."""
+"""The OpenAPI documents pass external linters, and generated clients work."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ MODULES: Final = (
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """Install the tools, from their lock files, unless they are there."""
+    """Install the tools from their lock files, unless they are installed."""
     done = ran([ROOT / "deploy" / "clients"], ROOT)
     assert done.returncode == 0, done.stderr
     return TOOLS
@@ -39,7 +39,7 @@ def tools() -> Path:
 def ran(
     command: Sequence[Path | str], folder: Path, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command with the tools, and ours, on its path; what it says comes back."""
+    """Run a command with the tools and ours on its path; return its output."""
     places = (TOOLS / ".venv" / "bin", Path(sys.executable).parent)
     path = os.pathsep.join([*map(str, places), os.environ["PATH"]])
     env = {name: text for name, text in os.environ.items() if name != "VIRTUAL_ENV"}
@@ -54,13 +54,13 @@ def ran(
 
 
 def node(tool: str, *words: str, folder: Path = TOOLS) -> subprocess.CompletedProcess[str]:
-    """Run one of the tools that are written for Node."""
+    """Run a Node tool."""
     return ran(["node", TOOLS / "node_modules" / ".bin" / tool, *words], folder)
 
 
 @pytest.mark.usefixtures("tools")
 def test_the_documents_keep_to_redoclys_recommended_rules() -> None:
-    """Neither an error nor a warning."""
+    """Without errors and warnings."""
     done = node("redocly", "lint", "--extends=recommended", "--format=stylish", *DOCUMENTS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in done.stdout, done.stdout
@@ -68,21 +68,21 @@ def test_the_documents_keep_to_redoclys_recommended_rules() -> None:
 
 @pytest.mark.usefixtures("tools")
 def test_the_documents_keep_to_spectrals_recommended_rules() -> None:
-    """Nothing from a hint on."""
+    """Without findings of any level."""
     done = node("spectral", "lint", "--fail-severity=hint", *DOCUMENTS)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=SERVICES)
-def test_a_python_client_is_generated_whole(document: str, tmp_path: Path) -> None:
-    """Every operation is in it: the generator warns of none."""
+def test_a_python_client_is_complete(document: str, tmp_path: Path) -> None:
+    """It has every operation: the generator gives no warning."""
     done = generated(document, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def generated(document: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Generate a client into a folder, as the package `intake_client` or the like."""
+    """Generate a client into a folder, as a package such as `intake_client`."""
     place = folder / f"{Path(document).stem.replace('-', '_')}_client"
     what = ("--path", document, "--meta", "none", "--output-path", str(place))
     return ran(["openapi-python-client", "generate", "--fail-on-warning", *what], folder)
@@ -92,18 +92,18 @@ def generated(document: str, folder: Path) -> subprocess.CompletedProcess[str]:
 async def test_a_generated_python_client_sends_and_reads(
     intake: Intake, fresh: FreshDatabase, tmp_path: Path
 ) -> None:
-    """A ticket, its receipt, and a problem, each as the type that the document names."""
+    """A ticket, its receipt and a problem have the types of the document."""
     assert generated(DOCUMENTS[0], tmp_path).returncode == 0
     python = TOOLS / ".venv" / "bin" / "python"
-    said = await sent(intake, fresh, [python, HERE / "send.py"], tmp_path)
-    check(said)
+    results = await sent(intake, fresh, [python, HERE / "send.py"], tmp_path)
+    check(results)
 
 
 @pytest.mark.usefixtures("tools")
 async def test_a_generated_typescript_client_sends_and_reads(
     intake: Intake, fresh: FreshDatabase, tmp_path: Path
 ) -> None:
-    """The same, checked by the strictest compiler before it runs."""
+    """The same, type-checked in strict mode before it runs."""
     (tmp_path / "node_modules").symlink_to(TOOLS / "node_modules")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     program = tmp_path / "send.ts"
@@ -118,7 +118,7 @@ async def test_a_generated_typescript_client_sends_and_reads(
 async def sent(
     intake: Intake, fresh: FreshDatabase, command: Sequence[Path | str], folder: Path
 ) -> Any:  # noqa: ANN401 - JSON is any
-    """Let a client send to an intake that runs; what it says of the answers comes back."""
+    """Run a client against a running intake; return what it prints."""
     async with serving(intake, fresh) as client:
         key = client.headers["authorization"].removeprefix("Bearer ")
         address = str(client.base_url).rstrip("/")
@@ -128,11 +128,11 @@ async def sent(
     return json.loads(done.stdout)
 
 
-def check(said: dict[str, Any]) -> None:
-    """Hold what a client says of its answers beside what intake answers."""
-    status, receipt = said["taken"]
+def check(results: dict[str, Any]) -> None:
+    """Compare what a client prints with intake's responses."""
+    status, receipt = results["taken"]
     assert (status, receipt["outcome"]) == (202, "accepted")
     assert [promise["promise_class"] for promise in receipt["promises"]] == ["guarantee"]
-    assert said["read"] == [200, receipt]
-    status, problem = said["unsigned"]
+    assert results["read"] == [200, receipt]
+    status, problem = results["unsigned"]
     assert (status, problem["title"]) == (404, "Not Found")

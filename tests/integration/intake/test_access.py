@@ -1,11 +1,11 @@
-"""Access to intake's API on a real PostgreSQL: which key may send and read what."""
+"""Intake's door on a real PostgreSQL: which key may send and read what."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.integration.access.keyed_service import Door, Hand, shown
+from tests.integration.access.keyed_service import KeyedApi, ManualClock, bearer
 from tests.integration.intake.conftest import KEYS, as_read, listed
 
 from intake import handlers
@@ -40,72 +40,74 @@ FACT: Final = {
 
 
 @pytest.fixture
-async def door(fresh: FreshDatabase, db: Database, batcher: RequestBatcher) -> AsyncIterator[Door]:
-    """Run intake's API without any key."""
+async def api(
+    fresh: FreshDatabase, db: Database, batcher: RequestBatcher
+) -> AsyncIterator[KeyedApi]:
+    """Open the door, without a key in hand."""
     async with db.transaction() as tx:
         await handlers.handle_batch(tx, [as_read(listed())], NOON, keys=KEYS)
-    hand = Hand()
-    access = Authenticator(db, sources_of, hand)
-    used = Dependencies(db, access, Secrets(None), batcher, KEYS)
-    transport = ASGITransport(make_app(used, ops_routes({})))
+    clock = ManualClock()
+    access = Authenticator(db, sources_of, clock)
+    parts = Dependencies(db, access, Secrets(None), batcher, KEYS)
+    transport = ASGITransport(make_app(parts, ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:
-        yield Door("intake", http, access, hand, fresh.owner_dsn)
+        yield KeyedApi("intake", http, access, clock, fresh.owner_dsn)
 
 
-async def post(door: Door, key: ApiKey, **changes: object) -> Response:
+async def post(api: KeyedApi, key: ApiKey, **changes: object) -> Response:
     """Send a request."""
-    return await door.http.post("/v1/tickets", json=REQUEST | changes, headers=shown(key))
+    return await api.http.post("/v1/tickets", json=REQUEST | changes, headers=bearer(key))
 
 
-async def get(door: Door, key: ApiKey, ticket_id: str) -> Response:
+async def get(api: KeyedApi, key: ApiKey, ticket_id: str) -> Response:
     """Read a ticket."""
-    return await door.http.get(f"/v1/tickets/{ticket_id}", headers=shown(key))
+    return await api.http.get(f"/v1/tickets/{ticket_id}", headers=bearer(key))
 
 
-async def test_a_key_permits_its_scopes_only(door: Door) -> None:
-    """A request without the scope is refused; the error names the scope and the remedy."""
-    writer = await door.key("a", ["tickets:write"], ["form"])
-    reader = await door.key("b", ["tickets:read"], ["desk"])
-    accepted = await post(door, writer)
-    assert accepted.status_code == 202
+async def test_a_key_does_what_it_was_made_for(api: KeyedApi) -> None:
+    """Who lacks a scope hears which, and what to do."""
+    writer = await api.key("a", ["tickets:write"], ["form"])
+    reader = await api.key("b", ["tickets:read"], ["desk"])
+    taken = await post(api, writer)
+    assert taken.status_code == 202
     for answer in (
-        await post(door, reader),
-        await door.http.post("/v1/events", json=FACT, headers=shown(reader)),
+        await post(api, reader),
+        await api.http.post("/v1/events", json=FACT, headers=bearer(reader)),
     ):
         assert answer.status_code == 403
         assert "--scope tickets:write" in answer.json()["detail"]
-    refused = await get(door, writer, accepted.json()["ticket_id"])
+    refused = await get(api, writer, taken.json()["ticket_id"])
     assert refused.status_code == 403
     assert "tickets:read" in refused.json()["detail"]
 
 
-async def test_a_tenant_may_send_for_its_own_sources_only(door: Door) -> None:
-    """Requests and later facts; the error names the source and the remedy."""
-    await door.key("northwind", None, ["form"])
-    other = await door.key("southwind", None, ["desk"])
+async def test_a_tenant_speaks_for_its_own_sources(api: KeyedApi) -> None:
+    """Requests and later facts alike; the refusal names the source and the remedy."""
+    await api.key("northwind", None, ["form"])
+    other = await api.key("southwind", None, ["desk"])
     for answer in (
-        await post(door, other),
-        await door.http.post("/v1/events", json=FACT, headers=shown(other)),
+        await post(api, other),
+        await api.http.post("/v1/events", json=FACT, headers=bearer(other)),
     ):
         assert answer.status_code == 403
         assert "'form'" in answer.json()["detail"]
         assert "premium keys create southwind" in answer.json()["detail"]
-    assert (await post(door, other, source="desk")).status_code == 202
+    assert (await post(api, other, source="desk")).status_code == 202
 
 
-async def test_a_tenant_may_read_its_own_tickets_only(door: Door) -> None:
-    """Another tenant's ticket is not found, like one that does not exist."""
-    mine = await door.key("northwind", None, ["form"])
-    other = await door.key("southwind", None, ["desk"])
-    ticket_id = (await post(door, mine)).json()["ticket_id"]
-    assert (await get(door, mine, ticket_id)).status_code == 200
-    foreign = await get(door, other, ticket_id)
+async def test_a_tenant_reads_its_own_tickets(api: KeyedApi) -> None:
+    """Another's is not there, and is not told from one that never was."""
+    mine = await api.key("northwind", None, ["form"])
+    other = await api.key("southwind", None, ["desk"])
+    ticket_id = (await post(api, mine)).json()["ticket_id"]
+    assert (await get(api, mine, ticket_id)).status_code == 200
+    foreign = await get(api, other, ticket_id)
     assert foreign.status_code == 404
     assert foreign.json()["detail"] == f"there is no ticket {ticket_id}"
 
 
-async def test_a_body_is_not_read_before_the_key_is_checked(door: Door) -> None:
-    """Without a key it is not read at all; with a key it is cut off at the size limit."""
+async def test_a_body_is_not_read_before_its_sender_is_known(api: KeyedApi) -> None:
+    """A stranger's is not read at all; a tenant's is cut off at its limit."""
     read = []
 
     async def endless() -> AsyncIterator[bytes]:
@@ -113,8 +115,8 @@ async def test_a_body_is_not_read_before_the_key_is_checked(door: Door) -> None:
             read.append(1)
             yield b" " * 64 * 1024
 
-    unkeyed = await door.http.post("/v1/tickets", content=endless())
-    assert (unkeyed.status_code, read) == (401, [])
-    key = await door.key(owned=["form"])
-    tenant = await door.http.post("/v1/tickets", content=endless(), headers=shown(key))
+    stranger = await api.http.post("/v1/tickets", content=endless())
+    assert (stranger.status_code, read) == (401, [])
+    key = await api.key(owned=["form"])
+    tenant = await api.http.post("/v1/tickets", content=endless(), headers=bearer(key))
     assert (tenant.status_code, len(read)) == (413, 5)

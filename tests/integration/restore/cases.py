@@ -1,4 +1,4 @@
-"""The four services as they are put together, and what each reads before and after a moment."""
+"""The four services with all their parts, and what each reads before and after a restore."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +63,7 @@ STORM: Final = (NOON - minutes(30), NOON + minutes(30))
 
 @dataclass(frozen=True)
 class Case:
-    """A service: its parts, its topics, what it reads, and the tables that say what came of it."""
+    """A service: its parts, its topics, the records it reads, and the tables to compare."""
 
     package: str
     assemble: Callable[[Any, Database], Sequence[Part]]
@@ -83,13 +83,13 @@ class Case:
     """What it publishes depends on the order in which its topics come; its rows do not."""
 
     @property
-    def follows(self) -> Sequence[str]:
-        """The tables that follow from the facts, whatever the order of topics."""
+    def derived_tables(self) -> Sequence[str]:
+        """Return the tables that depend on the facts only, not on the order of topics."""
         return [query for query in self.tables if query not in self.decided]
 
 
 def written(*envelopes: Envelope[Event]) -> list[Outgoing]:
-    """Write events as their services do."""
+    """Make records of events, as their services publish them."""
     return [
         Outgoing(e.event.topic, e.event.subject.encode(), value_of(e.event), headers_of(e))
         for e in envelopes
@@ -97,14 +97,14 @@ def written(*envelopes: Envelope[Event]) -> list[Outgoing]:
 
 
 def happened(event: Event, after_min: float) -> Envelope[Event]:
-    """Make an event happen so long after noon."""
+    """Make an event, so many minutes after noon."""
     return Envelope(
         uuid5(NAMESPACE, f"{event!r}{after_min}"), "test", NOON + minutes(after_min), event
     )
 
 
 def requested(name: str, **more: object) -> Outgoing:
-    """Write a request as upstream does."""
+    """Make a request, as upstream sends it."""
     request = {
         "source": "test",
         "external_id": name,
@@ -119,7 +119,7 @@ def requested(name: str, **more: object) -> Outgoing:
 
 
 def accounts(count: int, after_min: float) -> Iterator[Outgoing]:
-    """List northwind with so many seats."""
+    """List northwind with this many seats."""
     seats = [f"bob-{number}" for number in range(count)]
     yield from written(happened(an_account(seats=seats), after_min))
 
@@ -142,7 +142,7 @@ def of(fact: type[TicketFact | AssignmentFact], name: str, **more: object) -> Ev
 
 
 def assigned(name: str, who: str) -> Event:
-    """Give a ticket to a specialist."""
+    """Assign a ticket to a specialist."""
     return TicketAssigned(
         ticket_id=ticket_id_of("test", name),
         specialist_id=who,
@@ -157,7 +157,7 @@ def assigned(name: str, who: str) -> Event:
 
 
 def warned(name: str, percent: int = 50) -> Event:
-    """Warn of a ticket's promise."""
+    """Make a warning of a ticket's promise."""
     return ClockWarned(
         ticket_id=ticket_id_of("test", name),
         account_id="northwind",
@@ -171,7 +171,7 @@ def warned(name: str, percent: int = 50) -> Event:
 
 
 def ticket(name: str) -> UUID:
-    """Name a ticket."""
+    """Return a ticket's id."""
     return ticket_id_of("test", name)
 
 

@@ -1,4 +1,4 @@
-"""A service's database is restored to an earlier moment, or all is read again; Kafka is kept."""
+"""A service's database is restored to an earlier time, or reads everything again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ each_service = pytest.mark.parametrize("case", CASES, ids=[case.package for case
 
 
 class End(NamedTuple):
-    """What a service has come to: its tables, and each fact that it published."""
+    """The final state of a service: its tables, and the facts that it published."""
 
     rows: dict[str, list[str]]
     facts: dict[str, set[bytes]]
@@ -39,7 +39,7 @@ class End(NamedTuple):
 
 @asynccontextmanager
 async def running(case: Case, fresh: FreshDatabase, topics: Topics) -> AsyncIterator[None]:
-    """Run a service as it is put together."""
+    """Run a service with all its parts."""
     settings = case.settings(
         dsn=fresh.dsn,
         kafka_bootstrap=topics.bootstrap,
@@ -65,7 +65,7 @@ async def owning(fresh: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def read_all(case: Case, fresh: FreshDatabase, topics: Topics) -> End:
-    """Run a service until it has read, and told, everything; say what it has come to."""
+    """Run a service until it has read and published everything; return its final state."""
     sent = {topics.prefix + t: len(found) for t in case.reads if (found := await topics.read(t))}
     async with owning(fresh) as owner:
         async with running(case, fresh, topics), asyncio.timeout(60):
@@ -83,7 +83,7 @@ async def read_all(case: Case, fresh: FreshDatabase, topics: Topics) -> End:
 
 
 async def published(case: Case, topics: Topics) -> dict[str, set[bytes]]:
-    """Read the facts by their ids, each with all that was ever said under it."""
+    """Return the facts by id, each with all its published copies."""
     facts: dict[str, set[bytes]] = {}
     for topic in case.writes:
         for record in await topics.read(topic):
@@ -94,7 +94,7 @@ async def published(case: Case, topics: Topics) -> dict[str, set[bytes]]:
 
 
 def _is_repeated(event_type: str, value: bytes) -> bool:
-    """Leave out watermarks, and the answers to copies: there is one for each time one is read."""
+    """Return whether an event may repeat: watermarks, and receipts for copies."""
     return event_type == WatermarkAdvanced.type or b'"outcome":"duplicate"' in value
 
 
@@ -102,7 +102,7 @@ def _is_repeated(event_type: str, value: bytes) -> bool:
 async def test_nothing_is_missing_after_a_restore(
     case: Case, database: MakeDatabase, topics: Topics, servers: Servers
 ) -> None:
-    """It reads again what it lost: the same rows, and the same facts under the same ids."""
+    """It reads again what it lost: the rows, facts and ids are the same."""
     fresh = await begin(case, database, topics)
     await topics.send(case.before)
     await read_all(case, fresh, topics)
@@ -116,17 +116,17 @@ async def test_nothing_is_missing_after_a_restore(
             assert not [row for query in case.wrong for row in await owner.fetch(query)]
     finally:
         await on(servers, f'DROP DATABASE "{earlier.name}" WITH (FORCE)')
-    assert {query: restored.rows[query] for query in case.follows} == {
-        query: end.rows[query] for query in case.follows
+    assert {query: restored.rows[query] for query in case.derived_tables} == {
+        query: end.rows[query] for query in case.derived_tables
     }
     assert case.publishes_by_order or restored.facts == end.facts
 
 
 @each_service
-async def test_what_is_read_again_past_all_memory_changes_nothing(
+async def test_reading_everything_again_changes_nothing(
     case: Case, database: MakeDatabase, topics: Topics
 ) -> None:
-    """From the first record on, when nothing is known any more of which were handled."""
+    """Even from the first record on, without any processed event ids."""
     fresh = await begin(case, database, topics)
     await topics.send([*case.before, *case.after])
     end = await read_all(case, fresh, topics)
@@ -136,7 +136,7 @@ async def test_what_is_read_again_past_all_memory_changes_nothing(
 
 
 async def begin(case: Case, database: MakeDatabase, topics: Topics) -> FreshDatabase:
-    """Make a service's topics and its database, in which time stands still."""
+    """Create a service's topics and its database, with a fixed time."""
     letters = dead_letter_topic(case.package.replace("_", "-"))
     await topics.create(*{*case.reads, *case.writes, letters}, partitions=1)
     fresh = await database(case.package)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
 from tests.chaos.random_actions import Router
-from tests.integration.access.keyed_service import Door, Hand, shown
+from tests.integration.access.keyed_service import KeyedApi, ManualClock, bearer
 
 from router.api.app import make_app
 from router.domain.offers.rules import OfferRules
@@ -63,25 +63,25 @@ TOLD_BY: Final = """
 
 
 @pytest.fixture
-async def door(fresh: FreshDatabase) -> AsyncIterator[Door]:
+async def api(fresh: FreshDatabase) -> AsyncIterator[KeyedApi]:
     """Open the door; two people are there, and one of them has a ticket."""
     db = Router(fresh.dsn)
     await db.start()
     async with db.transaction() as tx:
-        told = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
-        await db.routing.take(tx, told, await now(tx))
-    hand = Hand()
-    access = Authenticator(db, specialists_of, hand)
+        stored = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
+        await db.routing.take(tx, stored, await now(tx))
+    clock = ManualClock()
+    access = Authenticator(db, specialists_of, clock)
     transport = ASGITransport(make_app(db, db.routing, access, []))
     async with AsyncClient(transport=transport, base_url="http://router") as http:
-        yield Door("router", http, access, hand, fresh.owner_dsn)
+        yield KeyedApi("router", http, access, clock, fresh.owner_dsn)
     await db.stop()
 
 
-async def asked(door: Door, key: ApiKey, ask: Ask) -> Response:
+async def asked(api: KeyedApi, key: ApiKey, ask: Ask) -> Response:
     """Ask for something."""
     verb, path, body = ask
-    return await door.http.request(verb, f"/v1/{path}", json=body, headers=shown(key))
+    return await api.http.request(verb, f"/v1/{path}", json=body, headers=bearer(key))
 
 
 def is_let_in(answer: Response) -> bool:
@@ -90,48 +90,48 @@ def is_let_in(answer: Response) -> bool:
 
 
 @pytest.mark.parametrize("scope", ACTS_OF)
-async def test_each_act_needs_its_scope(door: Door, scope: Scope) -> None:
+async def test_each_act_needs_its_scope(api: KeyedApi, scope: Scope) -> None:
     """With all the others it is refused, and the answer names the one that is missing."""
-    others = await door.key("a", [other for other in ACTS_OF if other != scope], [EVERY])
-    key = await door.key("b", [scope], ["ann"])
+    others = await api.key("a", [other for other in ACTS_OF if other != scope], [EVERY])
+    key = await api.key("b", [scope], ["ann"])
     for ask in ACTS_OF[scope]:
-        refused = await asked(door, others, ask)
+        refused = await asked(api, others, ask)
         assert refused.status_code == 403, ask
         assert f"--scope {scope}" in refused.json()["detail"]
-        assert is_let_in(await asked(door, key, ask)), ask
+        assert is_let_in(await asked(api, key, ask)), ask
 
 
-async def test_a_specialist_acts_for_themselves(door: Door) -> None:
+async def test_a_specialist_acts_for_themselves(api: KeyedApi) -> None:
     """As somebody else a key does nothing."""
-    bens = await door.key("bens-tool", ["desk:act"], ["ben"])
+    bens = await api.key("bens-tool", ["desk:act"], ["ben"])
     for ask in ACTS_OF["desk:act"]:
-        refused = await asked(door, bens, ask)
+        refused = await asked(api, bens, ask)
         assert refused.status_code == 403, ask
         assert refused.headers["content-type"] == "application/problem+json"
         assert "'ann'" in refused.json()["detail"]
         assert "premium keys create bens-tool NAME --service router" in refused.json()["detail"]
-    assert await door.told(ACTS) is None
+    assert await api.stored(ACTS) is None
 
 
-async def test_a_desk_acts_for_everybody(door: Door) -> None:
+async def test_a_desk_acts_for_everybody(api: KeyedApi) -> None:
     """Who is the front end of a team has one key for all."""
-    desk = await door.key("desk", ["desk:act"], [EVERY])
+    desk = await api.key("desk", ["desk:act"], [EVERY])
     for who in ("ann", "ben"):
         said = ("POST", f"specialists/{who}/presence", {"presence": "online"})
-        assert (await asked(door, desk, said)).status_code == 204
+        assert (await asked(api, desk, said)).status_code == 204
 
 
-async def test_a_leads_act_is_on_record_with_the_key_it_came_by(door: Door) -> None:
+async def test_a_leads_act_is_on_record_with_the_key_it_came_by(api: KeyedApi) -> None:
     """Whom the sender says it was, and whose word that is; the second click is the same act."""
-    key = await door.key("desk", ["desk:lead"])
+    key = await api.key("desk", ["desk:lead"])
     back, _, pin, _ = ACTS_OF["desk:lead"]
     for ask in (back, back, pin):
-        assert (await asked(door, key, ask)).status_code == 200
+        assert (await asked(api, key, ask)).status_code == 200
     lea = "lea (desk/test)"
-    assert await door.told(ACTS) == f"hand_back by {lea}, pin by {lea}"
-    assert await door.told(TOLD_BY) == lea
+    assert await api.stored(ACTS) == f"hand_back by {lea}, pin by {lea}"
+    assert await api.stored(TOLD_BY) == lea
 
 
-async def test_the_pages_want_no_key(door: Door) -> None:
+async def test_the_pages_want_no_key(api: KeyedApi) -> None:
     """They know their visitors by session; where there are none, nothing is found."""
-    assert (await door.http.get("/inbox")).status_code == 404
+    assert (await api.http.get("/inbox")).status_code == 404

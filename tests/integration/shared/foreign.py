@@ -1,4 +1,4 @@
-"""Records as clients of other makers write them: confluent-kafka, on librdkafka."""
+"""Writes records with another client, confluent-kafka (librdkafka)."""
 
 import asyncio
 import struct
@@ -27,16 +27,19 @@ class Write(Protocol):
 
 
 async def send(topics: Topics, records: Iterable[Outgoing], **settings: str) -> None:
-    """Write records, acknowledged; ``settings`` are librdkafka's, with _ for a dot."""
+    """Write records and wait for the acknowledgement.
+
+    ``settings`` are librdkafka's, with _ for a dot.
+    """
     producer = _producer(topics, **settings)
     _produce(producer, topics, records)
     assert await asyncio.to_thread(producer.flush, 30) == 0
 
 
 async def send_undecodable(topics: Topics, records: Iterable[Outgoing]) -> bytes:
-    """Write one batch that the broker takes and that cannot be decoded; return what it checks.
+    """Write a batch that the broker accepts and that cannot be decoded; return its checksum.
 
-    Snappy's framing names its version, and only the first is known: the broker reads any.
+    The version in Snappy's framing is changed; brokers ignore it, clients know only the first.
     """
     producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap, compression_type="snappy")
     await producer.start()

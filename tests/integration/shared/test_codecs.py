@@ -1,4 +1,4 @@
-"""Every codec of Kafka is read, and a batch that cannot be decoded stops nobody."""
+"""All Kafka codecs are decoded; an undecodable batch blocks no consumer."""
 
 from typing import Final
 from uuid import uuid4
@@ -27,7 +27,7 @@ _CRC_FROM: Final = 21  # https://kafka.apache.org/documentation/#recordbatch
 async def test_every_codec_is_read(
     topics: Topics, database: MakeDatabase, codec: str, level: str
 ) -> None:
-    """Whether the client compresses a batch, or the broker because the topic says so."""
+    """Whether the client compresses a batch, or the broker by the topic's setting."""
     by_topic = level == "topic"
     settings = {"compression_type": codec} if by_topic else {}
     await topics.create("tickets.v1", partitions=1, **settings)
@@ -42,10 +42,10 @@ async def test_every_codec_is_read(
     assert dict(letter.headers)["dl-reason"] == b"empty"
 
 
-async def test_a_batch_that_cannot_be_decoded_is_parked_by_its_offsets_and_passed(
+async def test_an_undecodable_batch_is_parked_and_skipped(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Its bytes lie aside with the range and the fault; a redrive does not send them."""
+    """It is parked with its bytes, offsets and fault; a redrive does not send it."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     ids = [uuid4() for _ in range(6)]
     seen = Seen()
@@ -54,14 +54,14 @@ async def test_a_batch_that_cannot_be_decoded_is_parked_by_its_offsets_and_passe
         raw = await foreign.send_undecodable(topics, map(good, (uuid4() for _ in range(5))))
         await topics.send(map(good, ids[3:]))
         await topics.send([spoiled(b"")])
-        told = await topics.wait_for(DEAD_LETTERS, 2)
+        reports = await topics.wait_for(DEAD_LETTERS, 2)
         async with db.session() as session:
             parked = await dead_letters.all_parked(session)
         sent = await redriven(db)
         async with db.session() as session:
             (still,) = await dead_letters.all_parked(session)
     assert seen.tickets == ids
-    assert [dict(notice.headers)["dl-reason"] for notice in told] == [
+    assert [dict(notice.headers)["dl-reason"] for notice in reports] == [
         b"undecodable_batch",
         b"empty",
     ]

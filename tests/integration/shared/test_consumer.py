@@ -1,4 +1,4 @@
-"""The batch consumer on real servers: bad records parked, neighbours handled, nothing twice."""
+"""The batch consumer on real servers: bad records are parked, others handled, none twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -29,7 +29,7 @@ type Handle = Callable[[Tx, Sequence[Envelope[Event]], datetime], Awaitable[None
 
 
 def good(ticket_id: UUID | None = None) -> Outgoing:
-    """Make a fact that any reader takes."""
+    """Make a valid fact."""
     event = TicketResponded(ticket_id=ticket_id or uuid4())
     envelope: Envelope[Event] = Envelope(uuid4(), "test", NOON, event)
     return Outgoing("tickets.v1", b"key", value_of(event), headers_of(envelope))
@@ -38,7 +38,7 @@ def good(ticket_id: UUID | None = None) -> Outgoing:
 def spoiled(
     value: bytes | None = b"{}", name: str = "x", header: bytes | None = b"", *, keep: bool = True
 ) -> Outgoing:
-    """Make a fact with another value, and one more header."""
+    """Make a fact with another value and an additional header."""
     headers: list[Header] = [*(good().headers if keep else []), (name, header)]
     return Outgoing("tickets.v1", b"key", value, headers)
 
@@ -88,19 +88,19 @@ async def consuming(
 
 
 class Seen:
-    """A handler that notes what it was given, in the same transaction as its claims."""
+    """A handler that records the tickets it gets, in the transaction of the claims."""
 
     def __init__(self) -> None:
         self.tickets: list[UUID] = []
         self._news = asyncio.Event()
 
     async def __call__(self, _: Tx, envelopes: Sequence[Envelope[Event]], __: datetime) -> None:
-        """Note the tickets."""
+        """Record the tickets."""
         self.tickets += [UUID(envelope.event.subject) for envelope in envelopes]
         self._news.set()
 
     async def until(self, tickets: Sequence[UUID], within_s: float = 30) -> None:
-        """Wait until these tickets were given, in this order. Raises TimeoutError."""
+        """Wait until these tickets were handled, in this order. Raises TimeoutError."""
         async with asyncio.timeout(within_s):
             while self.tickets != tickets:
                 self._news.clear()
@@ -111,7 +111,7 @@ class Seen:
 async def test_bad_records_are_parked_and_their_neighbours_handled(
     topics: Topics, database: MakeDatabase, place: int
 ) -> None:
-    """Every class of bad record, at the head, in the middle and at the end of a batch of five."""
+    """Every kind of bad record, first, in the middle and last in a batch of five."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     ids = [uuid4() for _ in range(4 * len(BAD))]
     records = []
@@ -121,20 +121,20 @@ async def test_bad_records_are_parked_and_their_neighbours_handled(
     await topics.send(records)
     seen = Seen()
     async with consuming(topics, await database("intake"), seen) as db:
-        told = await topics.wait_for(DEAD_LETTERS, len(BAD))
+        reports = await topics.wait_for(DEAD_LETTERS, len(BAD))
         async with db.session() as session:
             parked = await dead_letters.all_parked(session)
     assert seen.tickets == ids
-    for letter, notice, bad in zip(parked, told, BAD.values(), strict=True):
+    for letter, notice, bad in zip(parked, reports, BAD.values(), strict=True):
         assert (letter.key, letter.value, letter.headers) == (bad.key, bad.value, bad.headers)
         assert (notice.key, notice.value) == (str(letter.id).encode(), None)
         assert dict(notice.headers)["dl-offset"] == str(letter.offset).encode()
 
 
-async def test_a_bug_in_a_handler_costs_only_the_record_that_shows_it(
+async def test_a_bug_in_a_handler_parks_only_its_record(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """The batch is bisected; the record is tried a few times, then parked as a bug."""
+    """The batch is bisected; the record is retried a few times, then parked as a bug."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     ids = [uuid4() for _ in range(20)]
     seen, tries = Seen(), 0
@@ -157,7 +157,7 @@ async def test_a_bug_in_a_handler_costs_only_the_record_that_shows_it(
 async def test_poison_from_a_handler_is_parked_at_once(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """What the handler calls poison is not tried again."""
+    """It is not retried."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     calls = 0
 
@@ -173,8 +173,10 @@ async def test_poison_from_a_handler_is_parked_at_once(
     assert calls == 1
 
 
-async def test_a_batch_waits_while_a_server_is_away(topics: Topics, database: MakeDatabase) -> None:
-    """Transient failures park nothing and lose nothing, however often they come."""
+async def test_a_batch_waits_while_a_server_is_unavailable(
+    topics: Topics, database: MakeDatabase
+) -> None:
+    """Transient failures park and lose nothing, however often they occur."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     ids = [uuid4() for _ in range(5)]
     seen, calls = Seen(), 0
@@ -195,10 +197,8 @@ async def test_a_batch_waits_while_a_server_is_away(topics: Topics, database: Ma
     assert seen.tickets == ids
 
 
-async def test_an_event_is_handled_once_however_often_it_comes(
-    topics: Topics, database: MakeDatabase
-) -> None:
-    """The inbox knows it: in one batch, and in the next."""
+async def test_an_event_is_handled_once(topics: Topics, database: MakeDatabase) -> None:
+    """Copies in one batch and in a later one are deduplicated."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     once = good()
     seen = Seen()
@@ -210,8 +210,10 @@ async def test_an_event_is_handled_once_however_often_it_comes(
     assert len(seen.tickets) == 1
 
 
-async def test_a_restart_goes_on_where_it_stopped(topics: Topics, database: MakeDatabase) -> None:
-    """What was handled before is committed: a fresh start does not even see it."""
+async def test_a_restart_continues_after_the_last_record(
+    topics: Topics, database: MakeDatabase
+) -> None:
+    """Handled records are committed and not read again after a restart."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     fresh, first, second = await database("intake"), Seen(), Seen()
     await topics.send([good(), good(), spoiled(b"")])
@@ -224,5 +226,5 @@ async def test_a_restart_goes_on_where_it_stopped(topics: Topics, database: Make
 
 
 async def announce_end(tx: Tx) -> None:
-    """Send a signal to the test through the outbox."""
+    """Signal the test through the outbox."""
     await outbox.add_raw(tx, topic=DEAD_LETTERS, key=None, value=b"end", headers=[])

@@ -1,4 +1,4 @@
-"""Least privilege: a service works on its rows, and can do nothing else to its database."""
+"""Least privilege: a service reads and writes its rows, and can do nothing else."""
 
 from collections.abc import AsyncIterator
 
@@ -22,13 +22,13 @@ COUNT = "SELECT count(*) FROM processed_event"
 
 @pytest.fixture
 async def fresh(database: MakeDatabase) -> FreshDatabase:
-    """Give a database of intake."""
+    """Make a database of intake."""
     return await database("intake")
 
 
 @pytest.fixture
 async def service(fresh: FreshDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Log in as the service."""
+    """Connect as the service."""
     connection = await asyncpg.connect(fresh.dsn)
     yield connection
     await connection.close()
@@ -38,7 +38,7 @@ async def service(fresh: FreshDatabase) -> AsyncIterator["asyncpg.Connection[asy
 async def test_a_service_changes_no_structure(
     service: "asyncpg.Connection[asyncpg.Record]", statement: str
 ) -> None:
-    """Tables, functions, schemas and roles are the owner's and the administrator's."""
+    """Tables, functions, schemas and roles belong to the owner and the administrator."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await service.execute(statement)
 
@@ -46,7 +46,7 @@ async def test_a_service_changes_no_structure(
 async def test_a_service_reads_and_writes_rows(
     service: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
-    """All four verbs, on tables that were made after it was let in."""
+    """All four statements, also on tables that were created after its role."""
     await service.execute(CLAIM)
     await service.execute("UPDATE processed_event SET claimed_at = premium_now()")
     assert await service.execute("DELETE FROM processed_event") == "DELETE 1"
@@ -54,7 +54,7 @@ async def test_a_service_reads_and_writes_rows(
 
 
 async def test_a_test_has_its_database_alone(database: MakeDatabase) -> None:
-    """What one test writes no other sees."""
+    """One test does not see the rows of another."""
     written, other = await database("intake"), await database("intake")
     for fresh, count in ((written, 1), (other, 0)):
         connection = await asyncpg.connect(fresh.dsn)

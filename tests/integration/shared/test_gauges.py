@@ -1,4 +1,4 @@
-"""What a scrape and a probe say is what is so at that moment, most of all when something stands."""
+"""Metrics and readiness show the current state, especially when something has stopped."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -31,7 +31,7 @@ AWAY = "127.0.0.1:9"
 
 
 async def test_lag_grows_while_a_batch_waits(topics: Topics, database: MakeDatabase) -> None:
-    """It is what Kafka holds beyond what was handled, not what was fetched last."""
+    """The lag is what Kafka holds beyond the handled records, not what was fetched."""
     await topics.create("tickets.v1", partitions=1)
     db = Database((await database("intake")).dsn, service=SERVICE)
     stuck, waiting = True, asyncio.Event()
@@ -64,7 +64,7 @@ async def test_lag_grows_while_a_batch_waits(topics: Topics, database: MakeDatab
 async def serving(
     case: Case, fresh: FreshDatabase, topics: Topics, bootstrap: str
 ) -> AsyncIterator[AsyncClient]:
-    """Run a service as it is put together, and ask it over HTTP."""
+    """Run a service with all its parts; yield an HTTP client."""
     port = free_port()
     settings = case.settings(
         dsn=fresh.dsn, kafka_bootstrap=bootstrap, http_port=port, topic_prefix=topics.prefix
@@ -78,14 +78,14 @@ async def serving(
         yield await stack.enter_async_context(AsyncClient(base_url=f"http://127.0.0.1:{port}"))
 
 
-async def figure(client: AsyncClient, name: str) -> str | None:
-    """Read a figure; None when it is not there."""
+async def metric(client: AsyncClient, name: str) -> str | None:
+    """Read a metric; None if it is missing."""
     lines = (await client.get("/metrics")).text.splitlines()
     return next((line.split()[-1] for line in lines if line.startswith(name)), None)
 
 
 async def ready(client: AsyncClient, status: str) -> dict[str, str]:
-    """Wait until the service says that it is so; its faults come back."""
+    """Wait until the service has this readiness; return its faults."""
     async with asyncio.timeout(60):
         while (answer := await client.get("/ready")).json()["status"] != status:
             await wait_at_most(asyncio.Event().wait(), 0.05)
@@ -94,8 +94,8 @@ async def ready(client: AsyncClient, status: str) -> dict[str, str]:
     return faults
 
 
-async def made(case: Case, database: MakeDatabase, topics: Topics) -> FreshDatabase:
-    """Make a service's topics and its database; it is noon."""
+async def prepared(case: Case, database: MakeDatabase, topics: Topics) -> FreshDatabase:
+    """Create a service's topics and its database, at noon."""
     letters = dead_letter_topic(case.package.replace("_", "-"))
     await topics.create(*{*case.reads, *case.writes, letters}, partitions=1)
     fresh = await database(case.package)
@@ -112,8 +112,8 @@ async def run(fresh: FreshDatabase, statement: str, *args: object) -> None:
         await connection.close()
 
 
-async def ask(fresh: FreshDatabase, query: str) -> object:
-    """Ask for one value as the owner of the database."""
+async def value_of(fresh: FreshDatabase, query: str) -> object:
+    """Read one value as the owner of the database."""
     connection = await asyncpg.connect(fresh.owner_dsn)
     try:
         return await connection.fetchval(query)
@@ -121,20 +121,22 @@ async def ask(fresh: FreshDatabase, query: str) -> object:
         await connection.close()
 
 
-async def test_intake_is_ready_while_kafka_is_away(topics: Topics, database: MakeDatabase) -> None:
-    """Also when it starts meanwhile: it takes requests, and says what is delayed."""
-    fresh = await made(INTAKE, database, topics)
+async def test_intake_is_ready_while_kafka_is_unavailable(
+    topics: Topics, database: MakeDatabase
+) -> None:
+    """Even if it starts then: it accepts requests, and reports what is delayed."""
+    fresh = await prepared(INTAKE, database, topics)
     async with serving(INTAKE, fresh, topics, AWAY) as client:
         assert (await ready(client, "degraded")).keys() == {"partitions"}
-        assert await figure(client, "premium_consumer_lag{") is None
-        assert await figure(client, "premium_outbox_age_seconds ") == "0.0"
+        assert await metric(client, "premium_consumer_lag{") is None
+        assert await metric(client, "premium_outbox_age_seconds ") == "0.0"
 
 
 async def test_router_is_not_ready_without_a_topic_of_its_own(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """It says which."""
-    fresh = await made(ROUTER, database, topics)
+    """It names the topic."""
+    fresh = await prepared(ROUTER, database, topics)
     async with serving(ROUTER, fresh, topics, topics.bootstrap) as client:
         assert await ready(client, "ready") == {}
         await topics.delete("tickets.v1")
@@ -147,52 +149,52 @@ async def test_router_is_not_ready_without_a_topic_of_its_own(
 async def test_sla_monitor_needs_the_partitions_of_both_its_consumers(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Those that it reads at leisure, too."""
-    fresh = await made(SLA_MONITOR, database, topics)
+    """Also those of its secondary consumer."""
+    fresh = await prepared(SLA_MONITOR, database, topics)
     async with serving(SLA_MONITOR, fresh, topics, topics.bootstrap) as client:
         assert await ready(client, "ready") == {}
         await topics.delete("assignments.v1")
-        assert (await ready(client, "not ready")).keys() == {"hands partitions"}
+        assert (await ready(client, "not ready")).keys() == {"secondary partitions"}
 
 
-async def test_the_age_of_a_watermark_grows_while_nobody_sweeps(
+async def test_the_age_of_a_watermark_grows_without_sweeps(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """It is asked of the database, not kept from the last sweep."""
-    fresh = await made(SLA_MONITOR, database, topics)
+    """It is read from the database, not kept from the last sweep."""
+    fresh = await prepared(SLA_MONITOR, database, topics)
     async with serving(SLA_MONITOR, fresh, topics, topics.bootstrap) as client:
         assert await ready(client, "ready") == {}
         await run(fresh, WATERMARK, NOON)
         await run(fresh, STAND.format((NOON + minutes(7)).isoformat()))
-        assert await figure(client, "premium_watermark_age_seconds") == "420.0"
+        assert await metric(client, "premium_watermark_age_seconds") == "420.0"
 
 
 async def test_the_age_of_a_delivery_grows_while_it_backs_off(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Between the tries, too, when nothing is due."""
-    fresh = await made(NOTIFIER, database, topics)
+    """Also between the attempts, when nothing is due."""
+    fresh = await prepared(NOTIFIER, database, topics)
     async with serving(NOTIFIER, fresh, topics, topics.bootstrap) as client:
         await topics.send(NOTIFIER.before)
         async with asyncio.timeout(30):
-            while not await ask(fresh, TRIED):
+            while not await value_of(fresh, TRIED):
                 await wait_at_most(asyncio.Event().wait(), 0.05)
         await run(fresh, STAND.format((NOON + minutes(7)).isoformat()))
-        assert await figure(client, "premium_delivery_age_seconds") == "420.0"
+        assert await metric(client, "premium_delivery_age_seconds") == "420.0"
 
 
 async def test_only_unknown_types_are_counted_as_skipped(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Under the topic they came on: what a sender writes is no label."""
-    fresh = await made(ROUTER, database, topics)
+    """By topic; a sender's values are never labels."""
+    fresh = await prepared(ROUTER, database, topics)
     unknown = spoiled(good().value, "ce_type", b"premium.ticket.praised-by-everybody.v1")
     async with serving(ROUTER, fresh, topics, topics.bootstrap) as client:
-        before = float(await figure(client, 'premium_skipped_total{topic="tickets.v1"}') or 0)
+        before = float(await metric(client, 'premium_skipped_total{topic="tickets.v1"}') or 0)
         await topics.send([unknown, unknown])
         async with asyncio.timeout(30):
             while await topics.lag("router", "tickets.v1"):
                 await wait_at_most(asyncio.Event().wait(), 0.05)
-        after = float(await figure(client, 'premium_skipped_total{topic="tickets.v1"}') or 0)
+        after = float(await metric(client, 'premium_skipped_total{topic="tickets.v1"}') or 0)
         assert after - before == 2
         assert "praised" not in (await client.get("/metrics")).text

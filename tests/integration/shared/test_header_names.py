@@ -1,4 +1,4 @@
-"""Header names that are no UTF-8 keep nobody from reading."""
+"""Header names that are not UTF-8 do not stop a consumer."""
 
 import asyncio
 import struct
@@ -24,7 +24,7 @@ _CRC_AT, _CRC_FROM = 17, 21  # https://kafka.apache.org/documentation/#recordbat
 
 
 class Counted(Seen):
-    """Notes what it was given, and says when that is so much."""
+    """Collects records, and signals when it has enough of them."""
 
     def __init__(self, enough: int) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ async def send(
     bad: Sequence[int],
     compression: str | None = None,
 ) -> None:
-    """Write one batch of facts, some of which have a header whose name is no UTF-8.
+    """Write one batch of facts, some with a header whose name is not UTF-8.
 
-    Other clients write such names; aiokafka's producer does not, so its batch is mended.
+    aiokafka's producer cannot write such names, so the batch is changed after it was built.
     """
     producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap, compression_type=compression)
     await producer.start()
@@ -68,10 +68,10 @@ async def send(
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
-async def test_a_header_name_that_is_no_utf8_harms_no_record(
+async def test_a_record_with_a_bad_header_name_is_handled(
     topics: Topics, database: MakeDatabase, compression: str | None
 ) -> None:
-    """At the head, in the middle and at the end of a batch: all is handled, once and in order."""
+    """First, in the middle and last in a batch: all records are handled once, in order."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=PARTITIONS)
     ids = [[uuid4() for _ in range(EACH)] for _ in range(PARTITIONS)]
     seen = Counted(PARTITIONS * EACH)
@@ -84,8 +84,8 @@ async def test_a_header_name_that_is_no_utf8_harms_no_record(
         assert [i for i in seen.tickets if i in held] == held
 
 
-async def test_the_name_is_shown_by_its_bytes(topics: Topics) -> None:
-    """Text and value of all headers come through; what is no UTF-8 is written as an escape."""
+async def test_a_bad_header_name_is_escaped(topics: Topics) -> None:
+    """Names and values are kept; bytes that are not UTF-8 become escapes."""
     await topics.create("tickets.v1", partitions=1)
     await send(topics, 0, [ticket_id := uuid4()], [0])
     tolerate_bad_batches()

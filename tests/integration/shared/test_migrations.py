@@ -1,4 +1,4 @@
-"""Migrations on a real PostgreSQL: without a limit, one at a time, seen, and taken up again."""
+"""Migrations on a real PostgreSQL: no time limits, one at a time, with progress, resumable."""
 
 import asyncio
 import os
@@ -29,27 +29,27 @@ class Package:
         (folder / name / "__init__.py").touch()
 
     def add(self, name: str, sql: str) -> str:
-        """Write a file; its name comes back as it is recorded."""
+        """Write a file; return its recorded name."""
         (self._migrations / f"{name}.sql").write_text(sql)
         return f"{self.name}/{name}.sql"
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
-    """Give a package that can be imported."""
+    """Make a package that can be imported."""
     monkeypatch.syspath_prepend(tmp_path)
     return Package(tmp_path, f"migrated_{tmp_path.name.replace('-', '_')}")
 
 
 @pytest.fixture
 async def fresh(database: MakeDatabase) -> FreshDatabase:
-    """Give a database that has what all services have."""
+    """Make a database with the common tables."""
     return await database("intake")
 
 
 @pytest.fixture
 async def owner(fresh: FreshDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Speak to it as the owner of its tables."""
+    """Connect as the owner of its tables."""
     connection = await asyncpg.connect(fresh.owner_dsn)
     yield connection
     await connection.close()
@@ -61,7 +61,7 @@ type Owner = "asyncpg.Connection[asyncpg.Record]"
 async def test_no_limit_stops_a_migration(
     fresh: FreshDatabase, owner: Owner, package: Package
 ) -> None:
-    """Neither ours nor the role's: what takes long may take long."""
+    """Neither our time limits nor the role's apply."""
     role = fresh.roles[1]
     await owner.execute(f"ALTER ROLE \"{role}\" SET statement_timeout = '50ms'")
     await owner.execute(f"ALTER ROLE \"{role}\" SET transaction_timeout = '50ms'")
@@ -76,17 +76,17 @@ async def test_no_limit_stops_a_migration(
 async def test_an_index_is_built_while_others_write(
     fresh: FreshDatabase, owner: Owner, package: Package
 ) -> None:
-    """CREATE INDEX CONCURRENTLY stands in a file of its own, and each file is done once."""
+    """CREATE INDEX CONCURRENTLY has a file of its own, and each file is applied once."""
     names = [package.add("0001_table", TABLE), package.add("0002_index", INDEX.format(""))]
     assert await migrations.apply(fresh.owner_dsn, package.name) == names
     assert await owner.fetchval(VALID) is True
     assert await migrations.apply(fresh.owner_dsn, package.name) == []
 
 
-async def test_an_index_that_broke_off_is_built_again(
+async def test_an_interrupted_index_is_built_again(
     fresh: FreshDatabase, owner: Owner, package: Package
 ) -> None:
-    """What it left counts as there, and is of no use: it is dropped first."""
+    """An interrupted build leaves an invalid index, which is dropped first."""
     package.add("0001_table", TABLE)
     package.add("0001_things", "INSERT INTO thing VALUES ('a'), ('a')")
     name = package.add("0002_index", INDEX.format("UNIQUE "))
@@ -98,10 +98,10 @@ async def test_an_index_that_broke_off_is_built_again(
     assert await owner.fetchval(VALID) is True
 
 
-async def test_what_came_before_a_failure_stays(
+async def test_files_before_a_failure_stay_applied(
     fresh: FreshDatabase, owner: Owner, package: Package
 ) -> None:
-    """Each file is a transaction: the bad one is named, and nothing of it is in force."""
+    """Each file is a transaction: the failing one is named and rolled back."""
     package.add("0001_table", TABLE)
     name = package.add("0002_bad", "INSERT INTO thing VALUES ('x'); SELECT 1 / 0")
     with pytest.raises(Poison, match=name):
@@ -111,29 +111,31 @@ async def test_what_came_before_a_failure_stays(
     assert await migrations.apply(fresh.owner_dsn, package.name) == [name]
 
 
-async def test_two_at_once_are_one_after_the_other(fresh: FreshDatabase, package: Package) -> None:
-    """The second waits, an index that waits for all snapshots included, and finds all done."""
+async def test_concurrent_migrations_run_one_after_the_other(
+    fresh: FreshDatabase, package: Package
+) -> None:
+    """The second waits and finds all applied, also for an index that waits for snapshots."""
     names = [package.add("0001_table", TABLE), package.add("0002_index", INDEX.format(""))]
     both = (migrations.apply(fresh.owner_dsn, package.name) for _ in range(2))
     assert sorted(await asyncio.gather(*both)) == [[], names]
 
 
-async def test_what_it_does_is_seen(fresh: FreshDatabase, owner: Owner, package: Package) -> None:
-    """Each file as it begins and ends, and meanwhile what it waits for."""
+async def test_progress_is_reported(fresh: FreshDatabase, owner: Owner, package: Package) -> None:
+    """The start and end of each file are reported, and what it waits for."""
     first = package.add("0001_table", TABLE)
     await migrations.apply(fresh.owner_dsn, package.name)
     second = package.add("0002_column", "ALTER TABLE thing ADD COLUMN more text")
     lines: list[str] = []
     waits = asyncio.Event()
 
-    def say(line: str) -> None:
+    def report(line: str) -> None:
         lines.append(line)
         if "waits for" in line:
             waits.set()
 
     async with owner.transaction():
         await owner.execute("LOCK TABLE thing")
-        migrating = asyncio.create_task(migrations.apply(fresh.owner_dsn, package.name, say))
+        migrating = asyncio.create_task(migrations.apply(fresh.owner_dsn, package.name, report))
         seen = asyncio.create_task(waits.wait())
         await asyncio.wait({migrating, seen}, return_when=asyncio.FIRST_COMPLETED)
         seen.cancel()
@@ -149,8 +151,8 @@ async def test_what_it_does_is_seen(fresh: FreshDatabase, owner: Owner, package:
     [["-m", "premium", "migrate", "router"], ["-m", "router", "migrate"]],
     ids=["premium", "service"],
 )
-async def test_the_address_is_all_it_needs(database: MakeDatabase, command: list[str]) -> None:
-    """No Kafka, no port, no other service's settings."""
+async def test_migrating_needs_only_a_dsn(database: MakeDatabase, command: list[str]) -> None:
+    """A DSN is enough: no Kafka, no port, no other settings."""
     fresh = await database("router")
     emptied = await asyncpg.connect(fresh.owner_dsn)
     await emptied.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")

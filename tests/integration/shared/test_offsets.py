@@ -1,4 +1,4 @@
-"""Where a consumer begins is known to its database alone, and a topic is known from another."""
+"""The database determines where a consumer starts, and detects a topic created again."""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ MOVE = "UPDATE consumer_offset SET record_offset = $1"
 
 
 async def handled(topics: Topics, fresh: FreshDatabase, ends: int) -> list[UUID]:
-    """Consume up to an end, the number of which is given; which tickets came is returned."""
+    """Consume up to the record with this number; return the tickets handled."""
     seen = Seen()
     async with consuming(topics, fresh, seen):
         await topics.wait_for(DEAD_LETTERS, ends)
@@ -41,7 +41,7 @@ async def handled(topics: Topics, fresh: FreshDatabase, ends: int) -> list[UUID]
 
 
 async def run(fresh: FreshDatabase, *statements: str, args: Sequence[object] = ()) -> int | None:
-    """Run statements as the owner of the database; a value of the last is returned."""
+    """Run statements as the owner of the database; return a value of the last one."""
     connection = await asyncpg.connect(fresh.owner_dsn)
     try:
         for statement in statements[:-1]:
@@ -53,7 +53,7 @@ async def run(fresh: FreshDatabase, *statements: str, args: Sequence[object] = (
 
 
 async def create_again(topics: Topics, name: str) -> None:
-    """Delete a topic, and create one of its name as soon as Kafka has forgotten it."""
+    """Delete a topic, and create it again once Kafka has deleted it."""
     await topics.delete(name)
     async with asyncio.timeout(30):
         while True:
@@ -62,7 +62,7 @@ async def create_again(topics: Topics, name: str) -> None:
 
 
 def end() -> Outgoing:
-    """Make a record that is parked, other than any before."""
+    """Make a record that is parked and marks the end."""
     return spoiled(f"{uuid4()} is no JSON".encode())
 
 
@@ -71,10 +71,10 @@ def some(ids: Sequence[UUID]) -> list[Outgoing]:
     return [*map(good, ids), end()]
 
 
-async def test_a_database_restored_to_an_earlier_moment_reads_again_what_it_lost(
+async def test_a_restored_database_reads_again_what_it_lost(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Wherever Kafka's group stands; what was handled before that moment does not come again."""
+    """Kafka's committed offset does not matter; earlier records are not handled again."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     fresh, before, after = await database("intake"), [uuid4(), uuid4()], [uuid4() for _ in range(3)]
     await topics.send(some(before))
@@ -90,7 +90,7 @@ async def test_a_database_restored_to_an_earlier_moment_reads_again_what_it_lost
 async def test_a_topic_created_again_is_read_from_its_beginning(
     topics: Topics, database: MakeDatabase, count: int
 ) -> None:
-    """Whether it is shorter than the one before was, as long, or longer."""
+    """Whether it is shorter than the old one, as long, or longer."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     fresh, before = await database("intake"), [uuid4(), uuid4()]
     after = [uuid4() for _ in range(count)]
@@ -102,7 +102,7 @@ async def test_a_topic_created_again_is_read_from_its_beginning(
 
 
 async def test_transactions_of_another_client(topics: Topics, database: MakeDatabase) -> None:
-    """Aborted records are not read; after control records the consumer goes on where it was."""
+    """Aborted records are skipped; control records do not disturb the offsets."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     fresh, ids = await database("intake"), [uuid4() for _ in range(5)]
     with foreign.transactions(topics) as write:
@@ -116,10 +116,10 @@ async def test_transactions_of_another_client(topics: Topics, database: MakeData
 
 
 @pytest.mark.parametrize("remains", ["what stood around it", "what came later"])
-async def test_when_the_last_record_is_gone_all_that_is_there_is_read(
+async def test_without_the_last_record_the_topic_is_read_again(
     topics: Topics, database: MakeDatabase, remains: str
 ) -> None:
-    """Compaction removed it, or retention: no record can show that the topic is the same."""
+    """After compaction or retention no record proves that the topic is the same."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     fresh, before, after = await database("intake"), [uuid4(), uuid4()], [uuid4(), uuid4()]
     with foreign.transactions(topics) as write:
@@ -130,14 +130,14 @@ async def test_when_the_last_record_is_gone_all_that_is_there_is_read(
             await delete_before(topics, 4)
         else:
             await run(fresh, FORGET)
-            await run(fresh, MOVE, args=[3])  # where the control record stands
+            await run(fresh, MOVE, args=[3])  # the offset of the control record
         again = before if remains == "what stood around it" else []
         ends = 3 if again else 2
         assert await handled(topics, fresh, ends) == [*again, *after]
 
 
-async def test_what_is_skipped_is_not_read_again(topics: Topics, database: MakeDatabase) -> None:
-    """Though it needs no transaction of its own, and though nothing else may come for long."""
+async def test_skipped_records_are_not_read_again(topics: Topics, database: MakeDatabase) -> None:
+    """Offsets of skipped records are saved without a transaction of their own."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     fresh = await database("intake")
     unknown = spoiled(good().value, "ce_type", b"premium.ticket.praised.v1")
@@ -150,7 +150,7 @@ async def test_what_is_skipped_is_not_read_again(topics: Topics, database: MakeD
 
 
 async def delete_before(topics: Topics, offset: int) -> None:
-    """Remove the records before an offset, as retention does."""
+    """Delete the records before an offset, as retention does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=topics.bootstrap)
     await admin.start()
     place = TopicPartition(f"{topics.prefix}tickets.v1", 0)

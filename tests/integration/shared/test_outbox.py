@@ -1,4 +1,4 @@
-"""The outbox and its relay on real servers: once in effect, in order, one relay at a time."""
+"""The outbox and its relay on real servers: events in order, one active relay."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -23,18 +23,18 @@ type MakeDatabase = Callable[[str], Awaitable[FreshDatabase]]
 
 
 def fact(ticket_id: UUID) -> Envelope[Event]:
-    """Make something to announce."""
+    """Make an event."""
     return Envelope(uuid4(), "test", NOON, TicketResponded(ticket_id=ticket_id))
 
 
 async def announce(db: Database, envelopes: Iterable[Envelope[Event]]) -> None:
-    """Announce in a transaction of its own."""
+    """Add events to the outbox in a transaction."""
     async with db.transaction() as tx:
         await outbox.add(tx, envelopes)
 
 
-class Forgetful(Publisher):
-    """Publishes, then says the broker never answered: the crash between publish and delete."""
+class FailingAfterPublish(Publisher):
+    """Publishes, then reports a timeout: as after a crash between publish and delete."""
 
     failures = 0
 
@@ -49,7 +49,7 @@ class Forgetful(Publisher):
 async def test_a_rolled_back_transaction_announces_nothing(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Both or neither: state and announcement."""
+    """State and announcement are saved together or not at all."""
     await topics.create("tickets.v1", partitions=1)
     db = Database((await database("intake")).dsn, service="test")
     publisher = Publisher(topics.bootstrap, service="test", topic_prefix=topics.prefix)
@@ -71,10 +71,10 @@ async def test_a_rolled_back_transaction_announces_nothing(
 async def test_a_crash_between_publish_and_delete_repeats_the_same_ids(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """At least once on the wire; equal ids make it once in effect, and order is kept."""
+    """The events are sent twice, in order, with equal ids for deduplication."""
     await topics.create("tickets.v1", partitions=1)
     db = Database((await database("intake")).dsn, service="test")
-    publisher = Forgetful(topics.bootstrap, service="test", topic_prefix=topics.prefix)
+    publisher = FailingAfterPublish(topics.bootstrap, service="test", topic_prefix=topics.prefix)
     relay = Relay(db, publisher)
     for part in (db, publisher, relay):
         await part.start()
@@ -88,10 +88,10 @@ async def test_a_crash_between_publish_and_delete_repeats_the_same_ids(
     assert ids == [str(one.id) for one in sent] * 2
 
 
-async def test_one_relay_leads_and_another_takes_over(
+async def test_one_relay_is_active_and_another_takes_over(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Two relays publish each row once; when the leader goes, the other goes on."""
+    """Two relays publish each row once; when the active one stops, the other continues."""
     await topics.create("tickets.v1", partitions=1)
     dsn = (await database("intake")).dsn
     db, other = Database(dsn, service="test"), Database(dsn, service="test")
@@ -110,7 +110,7 @@ async def test_one_relay_leads_and_another_takes_over(
 
 
 async def test_order_survives_a_lost_connection(topics: Topics, database: MakeDatabase) -> None:
-    """The relay's connection is cut again and again; each key's order is kept."""
+    """The relay's connection is cut repeatedly; each key's order is kept."""
     await topics.create("tickets.v1", partitions=1)
     fresh = await database("intake")
     db = Database(fresh.dsn, service="test")
@@ -121,7 +121,7 @@ async def test_order_survives_a_lost_connection(topics: Topics, database: MakeDa
     ticket_id = uuid4()
     sent = [fact(ticket_id) for _ in range(60)]
     for number, one in enumerate(sent):
-        await announce_or_again(db, one)
+        await announce_with_retry(db, one)
         if number % 20 == 10:
             await cut_connections(fresh)
     ids = await distinct_ids(topics, len(sent))
@@ -131,7 +131,7 @@ async def test_order_survives_a_lost_connection(topics: Topics, database: MakeDa
 
 
 async def distinct_ids(topics: Topics, count: int) -> list[str]:
-    """Read until so many different facts are there: a cut relay may publish some twice."""
+    """Read until there are this many different facts: a relay that was cut off may repeat some."""
     records, ids = count, list[str]()
     while len(ids) < count:
         found = await topics.wait_for("tickets.v1", records)
@@ -140,8 +140,8 @@ async def distinct_ids(topics: Topics, count: int) -> list[str]:
     return ids
 
 
-async def announce_or_again(db: Database, one: Envelope[Event]) -> None:
-    """Announce, in spite of a connection that was cut before it was used."""
+async def announce_with_retry(db: Database, one: Envelope[Event]) -> None:
+    """Announce; retry if the connection was cut before its use."""
     while True:
         with suppress(Transient):
             return await announce(db, [one])

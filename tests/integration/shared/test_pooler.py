@@ -1,4 +1,4 @@
-"""Behind a real PgBouncer, in either mode: right answers, order, and one relay at a time."""
+"""Behind a real PgBouncer, in either mode: right results, order, one active relay."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,27 +21,27 @@ ROUNDS = 20
 
 @pytest.fixture
 async def fresh(database: MakeDatabase) -> FreshDatabase:
-    """Give an empty database."""
+    """Make an empty database."""
     return await database("intake")
 
 
 @pytest.fixture(params=["session", "transaction"])
 def mode(request: pytest.FixtureRequest) -> Mode:
-    """Try both modes."""
+    """Run the test in both modes."""
     found: Mode = request.param
     return found
 
 
 @pytest.fixture
 def pooler(fresh: FreshDatabase, mode: Mode) -> Iterator[str]:
-    """Run a PgBouncer before the database; its DSN for the service comes back."""
+    """Run a PgBouncer before the database; return its DSN for the service."""
     with pgbouncer([fresh.dsn], mode) as place:
         yield through(place, fresh.dsn)
 
 
 @asynccontextmanager
 async def opened(dsn: str, mode: Mode | None = None) -> AsyncIterator[Database]:
-    """Open a database, told of the pooler as its settings tell a service."""
+    """Open a database with the pooler's settings."""
     db = Database(dsn, service="test", pooled=mode == "transaction")
     await db.start()
     try:
@@ -51,7 +51,7 @@ async def opened(dsn: str, mode: Mode | None = None) -> AsyncIterator[Database]:
 
 
 async def work(db: Database, client: int) -> None:
-    """Ask for something else each time, in transactions and alone, and get just that."""
+    """Run different queries, in transactions and alone, and check each result."""
     for step in range(ROUNDS):
         number = client * ROUNDS + step
         async with db.transaction() as tx:
@@ -65,8 +65,8 @@ async def work(db: Database, client: int) -> None:
             assert (row["a"], row["b"]) == (str(number), b"x")
 
 
-async def test_many_at_once_get_their_own_answers(pooler: str, mode: Mode) -> None:
-    """Statements with values, COPY and single reads, by more clients than there are servers."""
+async def test_concurrent_clients_get_their_own_results(pooler: str, mode: Mode) -> None:
+    """Statements with values, COPY and single reads, by more clients than servers."""
     async with opened(pooler, mode) as db, opened(pooler, mode) as other:
         await asyncio.gather(*(work(d, n) for n, d in enumerate([db, other] * CLIENTS)))
         async with db.transaction() as tx:
@@ -74,10 +74,10 @@ async def test_many_at_once_get_their_own_answers(pooler: str, mode: Mode) -> No
             assert await processed_events.prune(tx, limit=1) == 0
 
 
-async def test_the_relay_goes_past_the_pooler(
+async def test_the_relay_bypasses_the_pooler(
     pooler: str, mode: Mode, fresh: FreshDatabase, topics: Topics
 ) -> None:
-    """In order, each once, and another relay takes over: its lock lives in a session of its own."""
+    """Each row once, in order, and another relay takes over: the lock has its own session."""
     await topics.create("t", partitions=1)
     publisher = Publisher(topics.bootstrap, service="test", topic_prefix=topics.prefix)
     async with opened(pooler, mode) as db, opened(fresh.dsn) as direct:
@@ -95,8 +95,8 @@ async def test_the_relay_goes_past_the_pooler(
     assert [int(record.value) for record in records] == [*range(ROUNDS, 3 * ROUNDS)]
 
 
-async def test_a_pooler_that_nobody_names_is_found(pooler: str, mode: Mode) -> None:
-    """In transaction mode, a service that takes its sessions for its own does not begin."""
+async def test_an_undeclared_pooler_is_detected(pooler: str, mode: Mode) -> None:
+    """A service behind an undeclared pooler in transaction mode does not start."""
     async with opened(pooler) as db:
         if mode == "session":
             await db.check_sessions()
@@ -105,8 +105,8 @@ async def test_a_pooler_that_nobody_names_is_found(pooler: str, mode: Mode) -> N
                 await db.check_sessions()
 
 
-async def test_what_is_named_or_direct_may_begin(fresh: FreshDatabase) -> None:
-    """No pooler, or one that the settings name."""
+async def test_a_declared_pooler_is_accepted(fresh: FreshDatabase) -> None:
+    """A service starts without a pooler, or with a declared one."""
     with pgbouncer([fresh.dsn], "transaction") as place:
         async with opened(through(place, fresh.dsn), "transaction") as named:
             await named.check_sessions()
@@ -114,8 +114,8 @@ async def test_what_is_named_or_direct_may_begin(fresh: FreshDatabase) -> None:
         await direct.check_sessions()
 
 
-async def test_a_table_that_changed_is_asked_again(fresh: FreshDatabase) -> None:
-    """A migration while a service runs costs a try, and no record: the old plan is forgotten."""
+async def test_a_migration_at_run_time_costs_only_a_retry(fresh: FreshDatabase) -> None:
+    """A migration at run time costs a retry, and no record: the cached plan is dropped."""
     async with opened(fresh.dsn) as db, opened(fresh.owner_dsn) as owner:
         async with db.transaction() as tx:
             await tx.fetch("SELECT * FROM processed_event")

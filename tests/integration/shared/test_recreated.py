@@ -1,4 +1,4 @@
-"""A topic is deleted and created again while a service runs: it says so, and reads on."""
+"""A topic is deleted and created again while a service runs: it reports this and continues."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,17 +27,17 @@ HEALED_S = 30
 
 
 async def until(consumer: BatchConsumer[Envelope[Event]], fault: str | None) -> None:
-    """Wait until the consumer says that it has a fault, or none."""
+    """Wait until the consumer reports a fault, or none."""
     async with asyncio.timeout(HEALED_S):
-        while (said := await consumer.fault()) != fault:
-            assert said is None or "tickets.v1" in said or "yet" in said
+        while (reported := await consumer.fault()) != fault:
+            assert reported is None or "tickets.v1" in reported or "yet" in reported
             await wait_at_most(asyncio.Event().wait(), 0.05)
 
 
 async def test_a_topic_created_again_is_read_within_half_a_minute(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Not ready without it; what is written to it then is handled, from its first record on."""
+    """Not ready without the topic; then all its records are handled, from the first on."""
     await topics.create("tickets.v1", "clocks.v1", partitions=1)
     db = Database((await database("intake")).dsn, service=SERVICE)
     seen = Seen()
@@ -60,10 +60,10 @@ async def test_a_topic_created_again_is_read_within_half_a_minute(
         await db.stop()
 
 
-async def test_a_topic_that_is_gone_for_a_moment_only_is_read_from_its_beginning(
+async def test_a_topic_missing_for_a_moment_is_read_from_its_beginning(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Also when the group never notices."""
+    """Also if the group never notices."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     db = Database((await database("intake")).dsn, service=SERVICE)
     seen = Seen()
@@ -86,7 +86,7 @@ async def test_a_topic_that_is_gone_for_a_moment_only_is_read_from_its_beginning
 async def test_every_partition_is_held_by_some_member(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Ready is who lacks nothing: also a member for which no partition is left."""
+    """A member without partitions is ready, too, if others hold all of them."""
     await topics.create("tickets.v1", partitions=1)
     db = Database((await database("intake")).dsn, service=SERVICE)
     consumers = [consumer_of(topics, db, Seen()) for _ in range(2)]
@@ -106,10 +106,10 @@ async def announce(tx: Tx, _: Sequence[Envelope[Event]], __: datetime) -> None:
     await announce_end(tx)
 
 
-async def test_what_is_announced_reaches_a_topic_that_was_created_again(
+async def test_announcements_reach_a_topic_created_again(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """It waits in the outbox while the topic is away, and is published once it is there."""
+    """Rows wait in the outbox while the topic is missing, and are published afterwards."""
     await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
     async with consuming(topics, await database("intake"), announce):
         await topics.send([good()])

@@ -1,4 +1,4 @@
-"""The relay on a real broker that refuses rows: no row, and no topic, holds up the others."""
+"""The relay and a broker that refuses rows: no row and no topic blocks the others."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ SMALL = "2000"
 
 
 class Row(NamedTuple):
-    """What is put into the outbox."""
+    """A row of the outbox."""
 
     topic: str
     key: bytes | None
@@ -39,14 +39,14 @@ def rows(topic: str, key: bytes, *values: str) -> list[Row]:
 
 @dataclass
 class Running:
-    """A relay at work."""
+    """A running relay."""
 
     db: Database
     topics: Topics
     fresh: FreshDatabase
 
     async def announce(self, announced: Sequence[Row]) -> None:
-        """Put rows into the outbox, in one transaction."""
+        """Add rows to the outbox, in one transaction."""
         async with self.db.transaction() as tx:
             for row in announced:
                 await outbox.add_raw(
@@ -59,7 +59,7 @@ class Running:
                 )
 
     async def arrived(self, topic: str, count: int) -> list[str]:
-        """Read so many values of a topic of one partition; what came twice is read once."""
+        """Read this many values of a topic with one partition; duplicates count once."""
         expected, found = count, list[str]()
         while len(found) < count:
             records = await self.topics.wait_for(topic, expected)
@@ -68,12 +68,12 @@ class Running:
         return found
 
     async def parked(self) -> list[DeadLetter]:
-        """Read what lies aside."""
+        """Read the dead letters."""
         async with self.db.transaction() as tx:
             return await dead_letters.all_parked(tx)
 
     async def unsent(self) -> int:
-        """Count the rows that wait."""
+        """Count the unpublished rows."""
         async with self.db.transaction() as tx:
             waiting: int = await tx.fetchval("SELECT count(*) FROM outbox")
             return waiting
@@ -88,7 +88,7 @@ def _text(record: ConsumerRecord) -> str:
 async def running(
     topics: Topics, database: Callable[[str], Awaitable[FreshDatabase]]
 ) -> AsyncIterator[Running]:
-    """Run a relay over a fresh database and topics of one partition."""
+    """Run a relay on a new database and topics of one partition."""
     await topics.create("roomy.v1", LETTERS, partitions=1)
     await topics.create("small.v1", partitions=1, max_message_bytes=SMALL)
     async with relaying(topics, database) as made:
@@ -97,7 +97,7 @@ async def running(
 
 @asynccontextmanager
 async def relaying(topics: Topics, database: MakeDatabase) -> AsyncIterator[Running]:
-    """Run a relay while the block lasts."""
+    """Run a relay while the block runs."""
     fresh = await database("intake")
     db = Database(fresh.dsn, service=SERVICE)
     publisher = Publisher(topics.bootstrap, service=SERVICE, topic_prefix=topics.prefix)
@@ -112,7 +112,7 @@ async def relaying(topics: Topics, database: MakeDatabase) -> AsyncIterator[Runn
 
 
 async def test_a_row_too_large_is_parked_and_its_neighbours_go_on(running: Running) -> None:
-    """What is before and behind it, of its own key and others, arrives in order."""
+    """Rows before and after it, of its own key and others, arrive in order."""
     large = "x" * 5000
     await running.announce(
         [
@@ -131,20 +131,20 @@ async def test_a_row_too_large_is_parked_and_its_neighbours_go_on(running: Runni
     assert (letter.key, letter.value, letter.headers) == (b"a", large.encode(), [("h", b"\xff")])
 
 
-async def test_it_is_said_that_a_row_was_parked(running: Running) -> None:
-    """The topic of dead letters has the number, the reason, and where it was to go."""
+async def test_a_parked_row_is_reported(running: Running) -> None:
+    """The topic of dead letters has the number, the reason, and the target topic."""
     await running.announce(rows("small.v1", b"a", "x" * 5000))
-    (said,) = await running.topics.wait_for(LETTERS, 1)
-    marks = {name: (value or b"").decode() for name, value in said.headers}
-    assert said.value is None
-    assert marks["dl-topic"] == "small.v1"
-    assert marks["dl-reason"] == "too_large"
-    assert "max.message.bytes" in marks["dl-detail"]
-    assert "dl-offset" not in marks
+    (notice,) = await running.topics.wait_for(LETTERS, 1)
+    headers = {name: (value or b"").decode() for name, value in notice.headers}
+    assert notice.value is None
+    assert headers["dl-topic"] == "small.v1"
+    assert headers["dl-reason"] == "too_large"
+    assert "max.message.bytes" in headers["dl-detail"]
+    assert "dl-offset" not in headers
 
 
-async def test_a_parked_row_is_redriven_once_its_topic_takes_it(running: Running) -> None:
-    """Raise the limit, redrive: it arrives byte for byte, and lies aside no longer."""
+async def test_a_parked_row_can_be_redriven(running: Running) -> None:
+    """After the limit is raised, a redrive sends it unchanged, and it is no longer parked."""
     await running.announce(rows("small.v1", b"a", "x" * 5000))
     await running.topics.wait_for(LETTERS, 1)
     await running.topics.set("small.v1", max_message_bytes="100000")
@@ -154,7 +154,7 @@ async def test_a_parked_row_is_redriven_once_its_topic_takes_it(running: Running
 
 
 async def test_rows_that_fit_one_by_one_all_arrive(running: Running) -> None:
-    """A topic may take less at once than a batch holds: nothing is parked for that."""
+    """A topic may accept less at once than a batch holds: nothing is parked then."""
     values = [f"{number:04}" + "x" * 500 for number in range(60)]
     await running.announce(rows("small.v1", b"a", *values))
     assert await running.arrived("small.v1", 60) == values
@@ -171,8 +171,10 @@ async def test_rows_that_fit_one_by_one_all_arrive(running: Running) -> None:
         (Row("roomy.v1", b"k", b"x" * 9 * 1024 * 1024), "too_large"),
     ],
 )
-async def test_whatever_a_row_is_refused_for(running: Running, bad: Row, reason: str) -> None:
-    """It is parked, says why, keeps the partition it was bound to, and the rest goes on."""
+async def test_a_row_refused_for_any_reason_is_parked(
+    running: Running, bad: Row, reason: str
+) -> None:
+    """It is parked with the reason and its partition, and other rows go on."""
     await running.topics.create("compacted.v1", partitions=1, cleanup_policy="compact")
     await running.announce([*rows("roomy.v1", b"k", "1"), bad, *rows("roomy.v1", b"k", "2")])
     assert await running.arrived("roomy.v1", 2) == ["1", "2"]
@@ -182,8 +184,8 @@ async def test_whatever_a_row_is_refused_for(running: Running, bad: Row, reason:
     assert letter.value == bad.value
 
 
-async def test_a_row_that_cannot_be_read_is_parked(running: Running) -> None:
-    """Headers that nobody can read back stand in the reason; the neighbours go on."""
+async def test_a_row_with_unreadable_headers_is_parked(running: Running) -> None:
+    """Unreadable headers are in the reason; other rows go on."""
     async with running.db.transaction() as tx:
         await tx.execute(
             "INSERT INTO outbox (topic, key, value, headers) VALUES ('roomy.v1', 'k', 'v', '[[1')"
@@ -196,8 +198,8 @@ async def test_a_row_that_cannot_be_read_is_parked(running: Running) -> None:
     assert "[[1" in letter.detail
 
 
-async def test_a_topic_that_is_not_there_waits_alone(running: Running) -> None:
-    """Nothing is parked for it: once it is made, its rows come in order."""
+async def test_rows_of_a_missing_topic_wait_alone(running: Running) -> None:
+    """Nothing is parked: once it is created, its rows arrive in order."""
     await running.announce([*rows("late.v1", b"k", "l1", "l2"), *rows("roomy.v1", b"k", "1", "2")])
     assert await running.arrived("roomy.v1", 2) == ["1", "2"]
     await running.announce(rows("late.v1", b"k", "l3"))
@@ -207,8 +209,8 @@ async def test_a_topic_that_is_not_there_waits_alone(running: Running) -> None:
     assert await running.parked() == []
 
 
-async def test_a_topic_at_odds_with_our_clock_waits_alone(running: Running) -> None:
-    """Each record bears our time, so another would be refused as well: none is parked."""
+async def test_rows_of_a_topic_that_refuses_our_clock_wait_alone(running: Running) -> None:
+    """All records carry our time, so all would be refused: none is parked."""
     await running.topics.create("clock.v1", partitions=1, message_timestamp_before_max_ms="0")
     await running.announce([*rows("clock.v1", b"k", "c1", "c2"), *rows("roomy.v1", b"k", "1")])
     assert await running.arrived("roomy.v1", 1) == ["1"]
@@ -217,10 +219,10 @@ async def test_a_topic_at_odds_with_our_clock_waits_alone(running: Running) -> N
     assert await running.parked() == []
 
 
-async def test_dead_letters_that_are_refused_breed_no_others(
+async def test_a_refused_report_of_a_dead_letter_is_not_reported(
     topics: Topics, database: MakeDatabase
 ) -> None:
-    """Where even the word of a dead letter is refused, it lies aside, and that is all."""
+    """A refused report of a dead letter is parked, and not reported itself."""
     await topics.create("roomy.v1", partitions=1)
     await topics.create("small.v1", LETTERS, partitions=1, max_message_bytes="100")
     async with relaying(topics, database) as running:

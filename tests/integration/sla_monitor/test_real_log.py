@@ -1,4 +1,4 @@
-"""The engine's count of paused time over a real log, beside a count of the log's own rows."""
+"""The engine's paused time on a real log, compared with the log's own rows."""
 
 import csv
 import gzip
@@ -42,13 +42,13 @@ type Row = tuple[datetime, str]
 
 @pytest.fixture(scope="module")
 def log() -> Log:
-    """Read the log by the mapping that ships."""
+    """Read the log by the shipped mapping."""
     return read_log(FILE, load(find_mapping("volvo")))
 
 
 @pytest.fixture(scope="module")
 def rows() -> dict[UUID, list[Row]]:
-    """Read the log by nothing but csv: when each ticket came to which sub status."""
+    """Read the log as csv only: when each ticket entered which sub status."""
     read = defaultdict(list)
     with gzip.open(FILE, "rt", encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
@@ -61,7 +61,7 @@ def rows() -> dict[UUID, list[Row]]:
 def test_paused_time_is_that_of_the_log(
     log: Log, rows: dict[UUID, list[Row]], pause_on: tuple[Cause, ...]
 ) -> None:
-    """Each ticket's paused time up to its solution is the sum of its waits in the file."""
+    """Each ticket's paused time up to its resolution is the sum of its waits in the file."""
     paused = {
         clock.ticket_id: paused_s(clock, until=rows[clock.ticket_id][-1][0])
         for clock in timed(log, pause_on)
@@ -73,7 +73,7 @@ def test_paused_time_is_that_of_the_log(
 
 
 def timed(log: Log, pause_on: tuple[Cause, ...]) -> Iterator[Clock]:
-    """Time the solution of each ticket, in wall time."""
+    """Return the resolution clock of each ticket, in wall time."""
     facts = defaultdict(list)
     for one in log.documents:
         facts[one.document.ticket_id].append(fact(one.document, pause_on))
@@ -82,7 +82,7 @@ def timed(log: Log, pause_on: tuple[Cause, ...]) -> Iterator[Clock]:
 
 
 def fact(document: Inbound, pause_on: tuple[Cause, ...]) -> Envelope[Event]:
-    """Make of a document what intake makes of it, but promise a solution instead."""
+    """Convert a document as intake does, but with a promised resolution."""
     event: Event
     if isinstance(document, LaterFact):
         event = event_of(document)
@@ -100,7 +100,7 @@ def fact(document: Inbound, pause_on: tuple[Cause, ...]) -> Envelope[Event]:
 
 
 def solution(pause_on: tuple[Cause, ...]) -> Promise:
-    """Promise a solution within a month."""
+    """Make the promise of a resolution within a month."""
     return Promise(
         kind="resolution",
         promise_class="objective",
@@ -114,13 +114,13 @@ def solution(pause_on: tuple[Cause, ...]) -> Promise:
 
 
 def paused_s(clock: Clock, *, until: datetime) -> int:
-    """Ask the engine. The facts of one instant lie milliseconds apart, the log tells seconds."""
+    """Return the engine's paused time. Facts of one second lie milliseconds apart."""
     parts_ms = breakdown(clock, clock.settled_at or until).parts_ms
     return round(parts_ms.get("paused", 0) / 1000)
 
 
 def waited_s(of: Sequence[Row], pause_on: Sequence[Cause]) -> int:
-    """Add up the rows that wait, or are done, until the ticket is solved or closed for good."""
+    """Sum up the rows that wait, or are resolved, until the final resolution or closing."""
     until = over_at(of)
     waited = timedelta(0)
     for (since, status), (next_at, _) in pairwise([*of, of[-1]]):
@@ -130,7 +130,7 @@ def waited_s(of: Sequence[Row], pause_on: Sequence[Cause]) -> int:
 
 
 def over_at(of: Sequence[Row]) -> datetime:
-    """Find the first solution, or else closing, among the last rows that are one of them."""
+    """Return the first resolution, or else closing, among the last rows of this kind."""
     last: list[Row] = []
     for row in of:
         last = [*last, row] if row[1] in SOLVED | OVER else []

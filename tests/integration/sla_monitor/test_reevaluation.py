@@ -1,4 +1,4 @@
-"""A change of exceptions reaches every ticket it concerns, however many, and stops nothing."""
+"""A change of exceptions affects every ticket it concerns, without blocking others."""
 
 import json
 from collections import Counter
@@ -26,7 +26,7 @@ from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.testing.databases import MakeDatabase
 from sla_monitor.partitions import Partitions
 from sla_monitor.reevaluator import CHUNK_MAX, Reevaluator, reevaluate
-from sla_monitor.service import Folding
+from sla_monitor.service import ClockService
 
 MANY: Final = 1_500
 BATCH: Final = 300
@@ -45,7 +45,7 @@ RELAY: Final = """
 
 
 async def four() -> int:
-    """Count the partitions."""
+    """Return the number of partitions."""
     return 4
 
 
@@ -59,28 +59,28 @@ async def db(database: MakeDatabase) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def folding(db: Database) -> Folding:
-    """Know the partitions."""
+async def clock_service(db: Database) -> ClockService:
+    """Make the service with its partitions."""
     partitions = Partitions(db, four)
     await partitions.start()
-    return Folding(partitions)
+    return ClockService(partitions)
 
 
-async def take(db: Database, folding: Folding, *facts: Envelope[Event]) -> None:
-    """Do what the consumer does with a batch, an hour after noon at the latest."""
+async def handle(db: Database, clock_service: ClockService, *facts: Envelope[Event]) -> None:
+    """Handle a batch as the consumer does, at most an hour after noon."""
     async with db.transaction() as tx:
-        await folding.take(tx, facts, NOON + minutes(50))
+        await clock_service.handle(tx, facts, NOON + minutes(50))
 
 
-async def many(db: Database, folding: Folding) -> None:
+async def many(db: Database, clock_service: ClockService) -> None:
     """Accept tickets with a guarantee, one a second from noon on."""
     for first in range(0, MANY, BATCH):
         tickets = (a_ticket(f"T{n}", after_min=n / 60) for n in range(first, first + BATCH))
-        await take(db, folding, *tickets)
+        await handle(db, clock_service, *tickets)
 
 
 def declared(*spans: tuple[str, float, float]) -> Envelope[Event]:
-    """Publish the built-in policy with exceptions, each from and to so long after noon."""
+    """Publish the built-in policy with exceptions, each with its times in minutes after noon."""
     windows = [
         {
             "name": name,
@@ -96,7 +96,7 @@ def declared(*spans: tuple[str, float, float]) -> Envelope[Event]:
 
 
 async def rows(db: Database, query: str) -> list[Any]:
-    """Read."""
+    """Read rows."""
     async with db.session() as session:
         return await session.fetch(query)
 
@@ -111,37 +111,37 @@ async def repriced(db: Database) -> list[dict[str, Any]]:
     return [json.loads(row["fact"]) for row in await rows(db, REPRICED)]
 
 
-async def finish(db: Database, folding: Folding) -> None:
-    """Judge again all that is left."""
-    while await reevaluate(db, folding):
+async def finish(db: Database, clock_service: ClockService) -> None:
+    """Finish the reevaluation."""
+    while await reevaluate(db, clock_service):
         pass
 
 
-async def test_a_change_is_saved_at_once_and_done_in_chunks(db: Database, folding: Folding) -> None:
-    """The transaction of the policy judges no ticket; each chunk judges no more than its limit."""
-    await many(db, folding)
-    await take(db, folding, declared(("storm", 0, 60)))
+async def test_a_change_is_saved_at_once_and_done_in_chunks(
+    db: Database, clock_service: ClockService
+) -> None:
+    """The policy's transaction evaluates no ticket; each chunk at most its limit."""
+    await many(db, clock_service)
+    await handle(db, clock_service, declared(("storm", 0, 60)))
     assert await classes(db) == {("guarantee", None): MANY}
     for number in range(1, MANY // CHUNK_MAX + 1):
-        assert await reevaluate(db, folding)
+        assert await reevaluate(db, clock_service)
         assert (await classes(db))["objective", "storm"] == number * CHUNK_MAX
-    await finish(db, folding)
+    await finish(db, clock_service)
     assert await classes(db) == {("objective", "storm"): MANY}
     assert len({fact["ticket_id"] for fact in await repriced(db)}) == MANY
     assert [tuple(row) for row in await rows(db, DONE)] == [(MANY, True)]
 
 
-async def test_a_correction_does_not_wait_for_what_it_corrects(
-    db: Database, folding: Folding
-) -> None:
-    """A corrected policy is in force at once; tickets end as it says, wherever the work stood."""
-    await many(db, folding)
-    await take(db, folding, declared(("storm", 0, 60)))
-    await reevaluate(db, folding)
-    await take(db, folding, declared(("storm", 10, 60)))
+async def test_a_correction_applies_at_once(db: Database, clock_service: ClockService) -> None:
+    """A corrected policy applies at once, and determines the final result for all tickets."""
+    await many(db, clock_service)
+    await handle(db, clock_service, declared(("storm", 0, 60)))
+    await reevaluate(db, clock_service)
+    await handle(db, clock_service, declared(("storm", 10, 60)))
     late = a_ticket("late", after_min=5)
-    await take(db, folding, late)
-    await finish(db, folding)
+    await handle(db, clock_service, late)
+    await finish(db, clock_service)
     covered = MANY - 10 * 60
     assert await classes(db) == {
         ("guarantee", None): 10 * 60 + 1,
@@ -149,24 +149,24 @@ async def test_a_correction_does_not_wait_for_what_it_corrects(
     }
 
 
-async def test_work_goes_on_after_a_restart(db: Database, folding: Folding) -> None:
-    """Another process continues where the first one stopped; no ticket is announced twice."""
-    await many(db, folding)
-    await take(db, folding, declared(("storm", 0, 60)))
-    await reevaluate(db, folding)
+async def test_work_goes_on_after_a_restart(db: Database, clock_service: ClockService) -> None:
+    """Another process continues; no ticket is announced twice."""
+    await many(db, clock_service)
+    await handle(db, clock_service, declared(("storm", 0, 60)))
+    await reevaluate(db, clock_service)
     partitions = Partitions(db, four)
     await partitions.start()
-    await finish(db, Folding(partitions))
+    await finish(db, ClockService(partitions))
     announced = Counter(fact["ticket_id"] for fact in await repriced(db))
     assert set(announced.values()) == {1}
     assert len(announced) == MANY
 
 
-async def test_work_waits_for_the_relay(db: Database, folding: Folding) -> None:
-    """A slow relay is never far behind because of it: what falls due would queue behind it."""
-    await many(db, folding)
-    await take(db, folding, declared(("storm", 0, 60)))
-    reevaluator = Reevaluator(db, folding)
+async def test_work_waits_for_the_relay(db: Database, clock_service: ClockService) -> None:
+    """The outbox stays short, so that due events need not queue."""
+    await many(db, clock_service)
+    await handle(db, clock_service, declared(("storm", 0, 60)))
+    reevaluator = Reevaluator(db, clock_service)
     await reevaluator.start()
     unsent: list[int] = []
     while not (await rows(db, DONE))[0]["finished"]:
@@ -177,7 +177,7 @@ async def test_work_waits_for_the_relay(db: Database, folding: Folding) -> None:
 
 
 def a_reply_later() -> list[Envelope[Event]]:
-    """Promise answers to later replies, too; the customer replies long after the first answer."""
+    """Make a ticket whose customer replies long after the first response."""
     ticket = a_ticket("in")
     assert isinstance(ticket.event, TicketAccepted)
     promises = (
@@ -193,7 +193,7 @@ def a_reply_later() -> list[Envelope[Event]]:
 
 
 def an_older_duplicate() -> list[Envelope[Event]]:
-    """Merge a duplicate into the ticket, whose promises then count from its create date."""
+    """Merge a duplicate into the ticket, with an earlier create date."""
     absorbed = TicketAbsorbed(
         ticket_id=ticket_id_of("test", "in"),
         absorbed=ticket_id_of("test", "old"),
@@ -205,20 +205,22 @@ def an_older_duplicate() -> list[Envelope[Event]]:
 
 @pytest.mark.parametrize("history", [a_reply_later, an_older_duplicate])
 async def test_a_ticket_is_found_by_its_create_date(
-    db: Database, folding: Folding, history: Callable[[], list[Envelope[Event]]]
+    db: Database, clock_service: ClockService, history: Callable[[], list[Envelope[Event]]]
 ) -> None:
-    """It is covered by when it was created, though its clocks started before or after."""
-    await take(db, folding, *history())
-    await take(db, folding, declared(("storm", -1, 1)))
-    await finish(db, folding)
+    """Even if its clocks started before or after the exception."""
+    await handle(db, clock_service, *history())
+    await handle(db, clock_service, declared(("storm", -1, 1)))
+    await finish(db, clock_service)
     assert {name for _, name in await classes(db)} == {"storm"}
 
 
-async def test_a_span_without_a_guarantee_is_passed(db: Database, folding: Folding) -> None:
-    """Objectives stay as they are; nothing is announced, and the work ends."""
-    await take(db, folding, *(a_ticket(f"T{n}", role="seat") for n in range(BATCH)))
-    await take(db, folding, declared(("storm", -1, 1)))
-    await finish(db, folding)
+async def test_tickets_without_a_guarantee_are_skipped(
+    db: Database, clock_service: ClockService
+) -> None:
+    """Objectives do not change; nothing is announced, and the reevaluation ends."""
+    await handle(db, clock_service, *(a_ticket(f"T{n}", role="seat") for n in range(BATCH)))
+    await handle(db, clock_service, declared(("storm", -1, 1)))
+    await finish(db, clock_service)
     assert await classes(db) == {("objective", None): BATCH}
     assert await repriced(db) == []
     assert [tuple(row) for row in await rows(db, DONE)] == [(0, True)]

@@ -1,4 +1,4 @@
-"""The sweep on a real PostgreSQL: once, on time, and silent only when it is proven."""
+"""The sweep on a real PostgreSQL: each breach once, on time, and with right watermarks."""
 
 import asyncio
 import json
@@ -19,10 +19,10 @@ from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from sla_monitor.partitions import Partitions
-from sla_monitor.service import Folding
+from sla_monitor.service import ClockService
 from sla_monitor.store import clocks as clock_store
 from sla_monitor.store.clocks import Share
-from sla_monitor.sweep import Sweeper, Swept, sweep
+from sla_monitor.sweep import Sweeper, SweepState, sweep
 
 PARTITIONS: Final = 4
 TICKETS: Final = 300
@@ -57,7 +57,7 @@ COUNTED: Final = """
 
 
 class Monitor:
-    """Several sla-monitors on one database, and the time."""
+    """Several sla-monitors on one database, with a settable time."""
 
     def __init__(self, fresh: FreshDatabase) -> None:
         self.db = Database(fresh.dsn, service="sla-monitor")
@@ -71,36 +71,36 @@ class Monitor:
             await part.start()
 
     async def stop(self) -> None:
-        """Leave."""
+        """Disconnect."""
         for db in (self.db, self.other, self._owner):
             await db.stop()
 
-    async def stand_at(self, moment: datetime) -> None:
-        """Let it be that time."""
+    async def set_time(self, moment: datetime) -> None:
+        """Set the time."""
         await self.run(STAND.format(moment.isoformat()))
 
     async def run(self, statement: str) -> None:
-        """Do as the owner may."""
+        """Run a statement as the owner."""
         async with self._owner.session() as session:
             await session.execute(statement)
 
-    async def fold(self, *facts: Envelope[Event]) -> None:
-        """Do what the consumer does with a batch."""
+    async def receive(self, *facts: Envelope[Event]) -> None:
+        """Handle a batch as the consumer does."""
         async with self.db.transaction() as tx:
             fresh, now = await processed_events.claim(tx, (fact.id for fact in facts))
-            await Folding(self.partitions).take(tx, [f for f in facts if f.id in fresh], now)
+            await ClockService(self.partitions).handle(tx, [f for f in facts if f.id in fresh], now)
 
     async def rows(self, query: str) -> list[Any]:
-        """Read."""
+        """Read rows."""
         async with self.db.session() as session:
             return await session.fetch(query)
 
-    async def said(self, kind: str) -> list[dict[str, Any]]:
-        """Read what was announced of one kind, in order, each with its place in the outbox."""
+    async def announced(self, kind: str) -> list[dict[str, Any]]:
+        """Read the announced events of one kind, in order, each with its outbox id."""
         return _of(kind, await self.rows(ANNOUNCED))
 
     async def relayed(self, kind: str) -> list[dict[str, Any]]:
-        """Take the oldest out of the outbox, as the relay does, and read those of one kind."""
+        """Remove the oldest outbox rows, as the relay does, and return those of one kind."""
         return _of(kind, await self.rows(RELAY))
 
     async def _count(self) -> int:
@@ -124,10 +124,10 @@ def _is(kind: str, fact: dict[str, Any]) -> bool:
 
 @pytest.fixture
 async def monitor(database: MakeDatabase) -> AsyncIterator[Monitor]:
-    """Run on a fresh database; it is noon."""
+    """Run on a new database, at noon."""
     made = Monitor(await database("sla_monitor"))
     await made.start()
-    await made.stand_at(NOON)
+    await made.set_time(NOON)
     yield made
     await made.stop()
 
@@ -138,16 +138,16 @@ def many(count: int) -> Sequence[Envelope[Event]]:
 
 
 async def backlog(monitor: Monitor) -> None:
-    """Let more be due than some sweeps can take, and nothing be left to the relay before it."""
+    """Make more clocks due than some sweeps can handle, with an empty outbox before."""
     for number in range(BACKLOG // TICKETS):
-        await monitor.fold(*(a_ticket(f"T{number}-{n}") for n in range(TICKETS)))
+        await monitor.receive(*(a_ticket(f"T{number}-{n}") for n in range(TICKETS)))
     await monitor.run("TRUNCATE outbox")
-    await monitor.stand_at(NOON + minutes(61))
+    await monitor.set_time(NOON + minutes(61))
 
 
 @asynccontextmanager
 async def sweeping(db: Database) -> AsyncIterator[None]:
-    """Sweep meanwhile."""
+    """Sweep while the block runs."""
     sweeper = Sweeper(db)
     await sweeper.start()
     yield
@@ -155,24 +155,24 @@ async def sweeping(db: Database) -> AsyncIterator[None]:
 
 
 async def test_two_sweepers_announce_each_breach_once(monitor: Monitor) -> None:
-    """Whoever finds a partition taken leaves it; together they announce all."""
-    await monitor.fold(*many(TICKETS))
-    await monitor.stand_at(NOON + minutes(61))
+    """Each skips the partitions that the other has locked; together they announce all."""
+    await monitor.receive(*many(TICKETS))
+    await monitor.set_time(NOON + minutes(61))
     both = (monitor.db, monitor.other)
-    await asyncio.gather(*(sweep(db, Swept(), limit=50) for db in both * 10))
-    await sweep(monitor.db, Swept())
-    breached = Counter(fact["ticket_id"] for fact in await monitor.said("broken"))
+    await asyncio.gather(*(sweep(db, SweepState(), limit=50) for db in both * 10))
+    await sweep(monitor.db, SweepState())
+    breached = Counter(fact["ticket_id"] for fact in await monitor.announced("broken"))
     assert len(breached) == TICKETS
     assert set(breached.values()) == {1}
 
 
-async def test_what_time_brings_goes_on_with_the_trace_of_its_request(monitor: Monitor) -> None:
-    """Warning and breach name the trace of the fact that started the clock, state and all."""
+async def test_warnings_and_breaches_continue_the_trace(monitor: Monitor) -> None:
+    """Warning and breach have the trace context of the fact that started the clock."""
     others = replace(a_fact(TicketResponded, "T", after_min=-30), traceparent=OTHER)
-    await monitor.fold(replace(a_ticket("T"), traceparent=CONTEXT), others)
+    await monitor.receive(replace(a_ticket("T"), traceparent=CONTEXT), others)
     for minute in (49, 61):
-        await monitor.stand_at(NOON + minutes(minute))
-        await sweep(monitor.db, Swept())
+        await monitor.set_time(NOON + minutes(minute))
+        await sweep(monitor.db, SweepState())
     headers = [dict(json.loads(row["headers"])) for row in await monitor.rows(HEADERS)]
     traced = {
         h["ce_type"]: (h["traceparent"], h["tracestate"])
@@ -183,119 +183,125 @@ async def test_what_time_brings_goes_on_with_the_trace_of_its_request(monitor: M
 
 
 async def test_two_instances_work_off_a_backlog_together(monitor: Monitor) -> None:
-    """While both sweep without a break, each breach is announced once, and none is left."""
+    """While both sweep, each breach is announced once, and none is left."""
     await backlog(monitor)
     breached: Counter[str] = Counter()
     async with sweeping(monitor.db), sweeping(monitor.other), asyncio.timeout(WAIT_S_MAX):
         while await monitor.rows(DUE):
             breached.update(fact["ticket_id"] for fact in await monitor.relayed("broken"))
             await wait_at_most(asyncio.Event().wait(), LOOK_S)
-    breached.update(fact["ticket_id"] for fact in await monitor.said("broken"))
+    breached.update(fact["ticket_id"] for fact in await monitor.announced("broken"))
     assert len(breached) == BACKLOG
     assert set(breached.values()) == {1}
 
 
 async def test_a_backlog_does_not_outrun_the_relay(monitor: Monitor) -> None:
-    """What falls due next would queue behind it: what is left waits where it can be overtaken."""
+    """The outbox stays short, so that newly due events need not queue."""
     await backlog(monitor)
     before, looks = -1, 0
     async with sweeping(monitor.db), asyncio.timeout(WAIT_S_MAX):
         while looks < LOOKS:
             await wait_at_most(asyncio.Event().wait(), LOOK_S)
-            now = len(await monitor.said("broken"))
+            now = len(await monitor.announced("broken"))
             looks = looks + 1 if now == before > 0 else 0
             before = now
     assert 1000 < before < BACKLOG
     assert await monitor.rows(DUE)
 
 
-async def test_a_sweep_leaves_a_partition_that_another_is_sweeping(monitor: Monitor) -> None:
-    """Nothing is said of it, not even that it is silent."""
-    await monitor.fold(*many(TICKETS))
-    await monitor.stand_at(NOON + minutes(61))
+async def test_a_sweep_skips_a_locked_partition(monitor: Monitor) -> None:
+    """It publishes nothing about it, not even a watermark."""
+    await monitor.receive(*many(TICKETS))
+    await monitor.set_time(NOON + minutes(61))
     async with monitor.other.transaction() as tx:
         await tx.execute(OWN, 2)
-        await sweep(monitor.db, Swept())
-    assert {fact["partition"] for fact in await monitor.said("word")} == {0, 1, 3}
+        await sweep(monitor.db, SweepState())
+    assert {fact["partition"] for fact in await monitor.announced("watermark")} == {0, 1, 3}
 
 
 async def test_a_sweep_takes_no_partition_of_another_share(monitor: Monitor) -> None:
-    """So two workers, or two instances, can sweep two shares at once."""
+    """So two workers or instances can sweep two shares at once."""
     async with monitor.other.transaction() as tx:
-        held, _ = await clock_store.own(tx, Share(0, 2), told_every=minutes(1))
-        await sweep(monitor.db, Swept(), Share(1, 2))
+        held, _ = await clock_store.claim_partitions(tx, Share(0, 2), watermark_every=minutes(1))
+        await sweep(monitor.db, SweepState(), Share(1, 2))
     assert [partition.number for partition in held] == [0, 2]
-    assert {fact["partition"] for fact in await monitor.said("word")} == {1, 3}
+    assert {fact["partition"] for fact in await monitor.announced("watermark")} == {1, 3}
 
 
-async def test_silence_ends_before_what_another_transaction_holds(monitor: Monitor) -> None:
-    """A clock that is due but locked is not passed by the watermark of its partition."""
-    await monitor.fold(*many(TICKETS))
-    await monitor.stand_at(NOON + minutes(61))
+async def test_a_locked_due_clock_holds_the_watermark_back(monitor: Monitor) -> None:
+    """A clock that is due but locked holds its partition's watermark back."""
+    await monitor.receive(*many(TICKETS))
+    await monitor.set_time(NOON + minutes(61))
     async with monitor.other.transaction() as tx:
         await tx.execute(HOLD, 1)
-        await sweep(monitor.db, Swept())
-    words = {word["partition"]: word["evaluated_to"] for word in await monitor.said("word")}
-    assert datetime.fromisoformat(words[1]) < NOON + minutes(60)
-    assert {words[number] for number in (0, 2, 3)} == {"2026-03-02T13:01:00Z"}
+        await sweep(monitor.db, SweepState())
+    watermarks = {
+        watermark["partition"]: watermark["evaluated_to"]
+        for watermark in await monitor.announced("watermark")
+    }
+    assert datetime.fromisoformat(watermarks[1]) < NOON + minutes(60)
+    assert {watermarks[number] for number in (0, 2, 3)} == {"2026-03-02T13:01:00Z"}
 
 
-async def test_no_breach_follows_a_watermark_that_has_passed_it(monitor: Monitor) -> None:
-    """But for those that say they are late, and whose fact it was."""
-    await monitor.stand_at(NOON + minutes(120))
-    await sweep(monitor.db, Swept())
-    await monitor.fold(*many(3))
-    broken = await monitor.said("broken")
+async def test_a_breach_after_its_watermark_is_marked_late(monitor: Monitor) -> None:
+    """Except those marked late, which name their fact."""
+    await monitor.set_time(NOON + minutes(120))
+    await sweep(monitor.db, SweepState())
+    await monitor.receive(*many(3))
+    broken = await monitor.announced("broken")
     assert [(fact["late"], fact["fact_id"]) for fact in broken] == [
         (True, str(ticket.id)) for ticket in many(3)
     ]
 
 
 async def test_a_breach_found_on_time_is_not_late(monitor: Monitor) -> None:
-    """What was known before it fell due is announced plainly, with its lateness."""
-    await monitor.fold(*many(1))
-    await monitor.stand_at(NOON + minutes(60.5))
-    await sweep(monitor.db, Swept())
-    [breach] = await monitor.said("broken")
+    """A clock known before its due time is announced without the mark, with its lateness."""
+    await monitor.receive(*many(1))
+    await monitor.set_time(NOON + minutes(60.5))
+    await sweep(monitor.db, SweepState())
+    [breach] = await monitor.announced("broken")
     assert "late" not in breach
     assert breach["lateness_ms"] == 30_000
 
 
-async def test_a_watermark_counts_what_is_open(monitor: Monitor) -> None:
-    """By facts, as they come: no table is counted."""
-    await monitor.fold(*many(TICKETS))
-    await monitor.fold(*(a_fact(TicketResponded, f"T{n}", after_min=5) for n in range(100)))
-    await sweep(monitor.db, Swept())
+async def test_a_watermark_counts_open_clocks(monitor: Monitor) -> None:
+    """The counter is updated by facts: no table is counted."""
+    await monitor.receive(*many(TICKETS))
+    await monitor.receive(*(a_fact(TicketResponded, f"T{n}", after_min=5) for n in range(100)))
+    await sweep(monitor.db, SweepState())
     counted = {row["partition"]: row["open"] for row in await monitor.rows(COUNTED)}
-    said = {word["partition"]: word["open"] for word in await monitor.said("word")}
-    assert said == counted
+    announced = {
+        watermark["partition"]: watermark["open"]
+        for watermark in await monitor.announced("watermark")
+    }
+    assert announced == counted
     assert sum(counted.values()) == TICKETS - 100
 
 
-async def test_word_is_given_once_a_second(monitor: Monitor) -> None:
-    """Sweeps in between say nothing of silence."""
-    await sweep(monitor.db, Swept())
-    await sweep(monitor.db, Swept())
-    assert len(await monitor.said("word")) == PARTITIONS
+async def test_watermarks_are_published_once_a_second(monitor: Monitor) -> None:
+    """Sweeps in between publish no watermark."""
+    await sweep(monitor.db, SweepState())
+    await sweep(monitor.db, SweepState())
+    assert len(await monitor.announced("watermark")) == PARTITIONS
     await monitor.run(FORGET)
-    await sweep(monitor.db, Swept())
-    assert len(await monitor.said("word")) == 2 * PARTITIONS
+    await sweep(monitor.db, SweepState())
+    assert len(await monitor.announced("watermark")) == 2 * PARTITIONS
 
 
-async def test_who_has_just_fallen_due_does_not_wait_behind_a_storm(monitor: Monitor) -> None:
-    """While many are overdue, each sweep takes some of the latest."""
-    await monitor.fold(*many(TICKETS))
-    await monitor.fold(a_ticket("late", after_min=31))
-    await monitor.stand_at(NOON + minutes(61))
-    await sweep(monitor.db, Swept(), limit=20)
-    warned = await monitor.said("warned")
+async def test_newly_due_clocks_do_not_wait_for_a_backlog(monitor: Monitor) -> None:
+    """During a backlog each sweep also handles some newly due clocks."""
+    await monitor.receive(*many(TICKETS))
+    await monitor.receive(a_ticket("late", after_min=31))
+    await monitor.set_time(NOON + minutes(61))
+    await sweep(monitor.db, SweepState(), limit=20)
+    warned = await monitor.announced("warned")
     assert [fact["percent"] for fact in warned] == [50]
 
 
-async def test_a_session_that_stands_still_loses_its_partitions(monitor: Monitor) -> None:
-    """PostgreSQL ends the session of a sweeper that stopped in the middle; it cannot commit."""
-    await monitor.fold(*many(1))
-    await monitor.stand_at(NOON + minutes(61))
+async def test_a_suspended_session_loses_its_partitions(monitor: Monitor) -> None:
+    """PostgreSQL ends the session of a suspended sweeper, which cannot commit."""
+    await monitor.receive(*many(1))
+    await monitor.set_time(NOON + minutes(61))
     with pytest.raises(Transient):
         async with monitor.other.transaction() as tx:
             await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
@@ -305,5 +311,5 @@ async def test_a_session_that_stands_still_loses_its_partitions(monitor: Monitor
                 for number in range(PARTITIONS):
                     await waiting.execute(OWN, number)
             await tx.execute("SELECT")
-    await sweep(monitor.db, Swept())
-    assert len(await monitor.said("broken")) == 1
+    await sweep(monitor.db, SweepState())
+    assert len(await monitor.announced("broken")) == 1

@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer that checks what issuers check, and lies when a test asks it to."""
+"""An OpenID Connect issuer that validates requests, and can send wrong claims."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ _VALID: Final = timedelta(minutes=5)
 
 @dataclass(slots=True)
 class Issuer:
-    """Lets ``person`` in, who need not type anything. ``lies`` are put over the token's claims."""
+    """Signs ``person`` in without a password. ``lies`` override the token's claims."""
 
     now: datetime
     person: Mapping[str, Any] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Issuer:
     more: Any = None
     """What UserInfo answers, if it is there."""
     ends: bool = True
-    """Says where its own session is ended."""
+    """Whether the metadata names an end-session endpoint."""
     forges: bool = False
     """Signs with a key that it does not publish."""
     address: str = ""
@@ -48,7 +48,7 @@ class Issuer:
     """The ID tokens that were given."""
 
     async def metadata(self, _: Request) -> Response:
-        """Say where everything is."""
+        """Return the discovery document."""
         here = {
             "userinfo_endpoint": self.more is not None,
             "end_session_endpoint": self.ends,
@@ -68,11 +68,11 @@ class Issuer:
         )
 
     async def keys(self, _: Request) -> Response:
-        """Publish the key."""
+        """Return the signing key."""
         return JSONResponse({"keys": [self.key.as_dict(private=False)]})
 
     async def authorize(self, request: Request) -> Response:
-        """Give a code to a client that asks as it must: with PKCE, and a nonce."""
+        """Return a code for a valid request, with PKCE and a nonce."""
         asked = dict(request.query_params)
         assert asked["client_id"] == CLIENT
         assert asked["response_type"] == "code"
@@ -84,12 +84,12 @@ class Issuer:
         return RedirectResponse(f"{asked['redirect_uri']}?{back}", 303)
 
     async def token(self, request: Request) -> Response:
-        """Change a code for a token, for who can prove that they asked for it."""
-        told = dict(parse_qsl((await request.body()).decode()))
-        asked = self.asked.pop(told["code"], None)
+        """Exchange a code for a token, with the PKCE verifier."""
+        form = dict(parse_qsl((await request.body()).decode()))
+        asked = self.asked.pop(form["code"], None)
         basic = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
         known = request.headers.get("authorization") == f"Basic {basic}"
-        if asked is None or not known or not _proves(told, asked):
+        if asked is None or not known or not _proves(form, asked):
             return JSONResponse({"error": "invalid_grant"}, 400)
         claims = {
             "iss": self.address,
@@ -108,22 +108,22 @@ class Issuer:
         return JSONResponse({"access_token": "-", "token_type": "Bearer", "id_token": signed})
 
     async def userinfo(self, request: Request) -> Response:
-        """Say more of the person, to who has the access token."""
+        """Return further claims, for the access token."""
         assert request.headers["authorization"] == "Bearer -"
         return JSONResponse(self.more, 500 if self.more == "broken" else 200)
 
 
-def _proves(told: Mapping[str, str], asked: Mapping[str, str]) -> bool:
-    digest = hashlib.sha256(told.get("code_verifier", "").encode()).digest()
+def _proves(form: Mapping[str, str], asked: Mapping[str, str]) -> bool:
+    digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
     challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
     return (
-        challenge == asked["code_challenge"] and told.get("redirect_uri") == asked["redirect_uri"]
+        challenge == asked["code_challenge"] and form.get("redirect_uri") == asked["redirect_uri"]
     )
 
 
 @asynccontextmanager
 async def issuing(now: datetime) -> AsyncIterator[Issuer]:
-    """Run an issuer on a port of the loopback."""
+    """Run an issuer on a loopback port."""
     issuer = Issuer(now)
     app = Starlette(
         routes=[

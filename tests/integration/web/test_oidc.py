@@ -1,4 +1,4 @@
-"""Signing in with the company's account, at a real issuer that checks and can lie."""
+"""Sign-in with the company's account, at a real issuer that validates and can lie."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import AnyHttpUrl, SecretStr
-from tests.browser.inbox_server import REAL_NOW, InboxServer, serving_inbox
+from tests.browser.inbox_server import REAL_NOW, InboxServer
 from tests.integration.web.issuer import CLIENT, SECRET, Issuer, issuing
 
 from shared.platform.postgres import Database
@@ -26,7 +26,7 @@ async def fresh(database: MakeDatabase) -> FreshDatabase:
 
 @pytest.fixture
 async def issuer(fresh: FreshDatabase) -> AsyncIterator[Issuer]:
-    """Run an issuer, by the real clock."""
+    """Run an issuer, on the real clock."""
     db = Database(fresh.dsn, service="test")
     await db.start()
     async with db.session() as session:
@@ -37,27 +37,27 @@ async def issuer(fresh: FreshDatabase) -> AsyncIterator[Issuer]:
 
 
 @pytest.fixture
-async def desk(fresh: FreshDatabase, issuer: Issuer) -> AsyncIterator[InboxServer]:
+async def pages(fresh: FreshDatabase, issuer: Issuer) -> AsyncIterator[InboxServer]:
     """Serve the pages; ann is on the roster."""
     settings = OidcSettings(
         issuer=AnyHttpUrl(issuer.address), client_id=CLIENT, client_secret=SecretStr(SECRET)
     )
-    async with serving_inbox(fresh, oidc=settings) as desk:
-        await desk.handle(a_specialist("ann"))
-        yield desk
+    async with serving_inbox(fresh, oidc=settings) as pages:
+        await pages.handle(a_specialist("ann"))
+        yield pages
 
 
 @pytest.fixture
-async def browser(desk: InboxServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Follow redirects and keep cookies, as a browser does."""
-    async with httpx.AsyncClient(base_url=desk.address, follow_redirects=True) as client:
+async def browser(pages: InboxServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Make a client that follows redirects and keeps cookies."""
+    async with httpx.AsyncClient(base_url=pages.address, follow_redirects=True) as client:
         yield client
 
 
-async def test_the_company_lets_in_who_is_on_the_roster(
+async def test_a_person_on_the_roster_can_sign_in(
     browser: httpx.AsyncClient, issuer: Issuer
 ) -> None:
-    """By code, PKCE and nonce; who has not the group of leads is none."""
+    """By code, PKCE and nonce; without the leads' group the person is no lead."""
     issuer.person = {"preferred_username": "ann"}
     answer = await browser.get("/sign-in/company")
     assert answer.status_code == 200
@@ -65,19 +65,17 @@ async def test_the_company_lets_in_who_is_on_the_roster(
     assert (await browser.get("/inbox/lead")).status_code == 403
 
 
-async def test_who_is_in_the_group_of_leads_is_one(
-    browser: httpx.AsyncClient, issuer: Issuer
-) -> None:
-    """The issuer says so."""
+async def test_the_group_of_leads_makes_a_lead(browser: httpx.AsyncClient, issuer: Issuer) -> None:
+    """By the issuer's claim."""
     issuer.person = {"preferred_username": "ann", "groups": ["staff", "premium-leads"]}
     await browser.get("/sign-in/company")
     assert (await browser.get("/inbox/lead")).status_code == 200
 
 
-async def test_who_signs_in_comes_back_to_where_they_were(
+async def test_sign_in_returns_to_the_requested_page(
     browser: httpx.AsyncClient, issuer: Issuer
 ) -> None:
-    """But never to another site, whatever a link says."""
+    """But never to another site, whatever the link contains."""
     issuer.person = {"preferred_username": "ann"}
     kept = await browser.get("/sign-in/company", params={"next": "/inbox?ticket=damaged"})
     assert kept.url.path == "/inbox"
@@ -87,10 +85,10 @@ async def test_who_signs_in_comes_back_to_where_they_were(
         assert str(answer.url) == str(browser.base_url.join("/inbox"))
 
 
-async def test_who_is_not_on_the_roster_stays_out(
+async def test_a_person_who_is_not_on_the_roster_is_refused(
     browser: httpx.AsyncClient, issuer: Issuer
 ) -> None:
-    """However well the company knows them."""
+    """Even with a company account."""
     issuer.person = {"preferred_username": "eve", "groups": ["premium-leads"]}
     answer = await browser.get("/sign-in/company")
     assert answer.status_code == 403
@@ -109,7 +107,7 @@ async def test_who_is_not_on_the_roster_stays_out(
         {"preferred_username": ["ann"]},
     ],
 )
-async def test_a_token_that_cannot_be_trusted_lets_nobody_in(
+async def test_a_token_with_a_wrong_claim_is_refused(
     browser: httpx.AsyncClient, issuer: Issuer, lies: Mapping[str, Any]
 ) -> None:
     """Each claim is checked."""
@@ -132,14 +130,14 @@ async def test_a_token_that_cannot_be_trusted_lets_nobody_in(
         ({"preferred_username": "ann", "groups": 5}, None, False),
     ],
 )
-async def test_what_the_token_does_not_say_userinfo_may(
+async def test_missing_claims_are_read_from_userinfo(
     browser: httpx.AsyncClient,
     issuer: Issuer,
     claims: dict[str, Any],
     more: dict[str, Any] | None,
     leads: bool,
 ) -> None:
-    """What the token says itself counts; one group may stand without a list."""
+    """The token's claims take precedence; a single group need not be a list."""
     issuer.person, issuer.more = claims, more and {"sub": "17", **more}
     answer = await browser.get("/sign-in/company")
     assert "Inbox of Ann" in answer.text
@@ -156,10 +154,10 @@ async def test_what_the_token_does_not_say_userinfo_may(
         ([1], "cannot be trusted"),
     ],
 )
-async def test_userinfo_that_cannot_be_trusted_lets_nobody_in(
+async def test_userinfo_of_another_person_is_refused(
     browser: httpx.AsyncClient, issuer: Issuer, more: object, why: str
 ) -> None:
-    """It must speak of who the token speaks of."""
+    """Its `sub` must be the token's."""
     issuer.more = more
     answer = await browser.get("/sign-in/company")
     assert answer.status_code == 403
@@ -173,10 +171,10 @@ async def sign_out(browser: httpx.AsyncClient) -> httpx.Response:
     return await browser.post("/sign-out", data={"csrf": token})
 
 
-async def test_who_signs_out_is_led_to_where_the_issuer_ends_its_session(
+async def test_sign_out_ends_the_issuers_session(
     browser: httpx.AsyncClient, issuer: Issuer
 ) -> None:
-    """With the token that it gave, and where to come back; this session has ended before."""
+    """With the ID token and the return URL; this session has ended before."""
     issuer.person = {"preferred_username": "ann"}
     answer = await sign_out(browser)
     [to] = re.findall(r'content="0; url=([^"]+)"', answer.text)
@@ -189,61 +187,61 @@ async def test_who_signs_out_is_led_to_where_the_issuer_ends_its_session(
     assert "You are signed out." in (await browser.get("/sign-in/out?state=any")).text
 
 
-async def test_an_issuer_that_ends_no_sessions_is_no_secret(
+async def test_an_issuer_without_sign_out_is_mentioned(
     browser: httpx.AsyncClient, issuer: Issuer
 ) -> None:
-    """The page says that the company's session goes on."""
+    """The page states that the company's session continues."""
     issuer.person, issuer.ends = {"preferred_username": "ann"}, False
     answer = await sign_out(browser)
     assert "You are signed out here, but not of the company account" in answer.text
     assert (await browser.get("/inbox")).url.path == "/sign-in"
 
 
-async def test_who_came_by_a_link_is_not_sent_to_the_issuer(
-    browser: httpx.AsyncClient, desk: InboxServer
+async def test_sign_out_of_a_link_session_does_not_involve_the_issuer(
+    browser: httpx.AsyncClient, pages: InboxServer
 ) -> None:
-    """Their session has nothing to do with the company's."""
-    inbox = await browser.post(await desk.link("ann"))
+    """Their session is independent of the company's."""
+    inbox = await browser.post(await pages.link("ann"))
     [token] = re.findall(r'"x-csrf-token": "([0-9a-f]{64})"', inbox.text)
     answer = await browser.post("/sign-out", data={"csrf": token})
     assert "You are signed out." in answer.text
 
 
-async def test_the_token_is_not_kept_readable(
-    browser: httpx.AsyncClient, desk: InboxServer, issuer: Issuer
+async def test_the_id_token_is_stored_encrypted(
+    browser: httpx.AsyncClient, pages: InboxServer, issuer: Issuer
 ) -> None:
-    """Nor what it says: the session's own secret opens it, of which there is but a digest."""
+    """It is encrypted with the session's secret, of which only a digest is stored."""
     issuer.person = {"preferred_username": "ann"}
     await browser.get("/sign-in/company")
-    async with desk.db.session() as session:
+    async with pages.db.session() as session:
         kept = await session.fetchval("SELECT id_token FROM web_session")
     [signed] = issuer.signed
     assert kept
     assert not any(part in kept for part in signed.split("."))
-    async with desk.db.transaction() as tx:
+    async with pages.db.transaction() as tx:
         assert await web.end(tx, browser.cookies["router-session"]) == signed
 
 
 async def test_scopes_are_a_setting(fresh: FreshDatabase, issuer: Issuer) -> None:
-    """An issuer may give groups for a scope of theirs."""
+    """An issuer may send groups only for a scope of its own."""
     settings = OidcSettings(
         issuer=AnyHttpUrl(issuer.address),
         client_id=CLIENT,
         client_secret=SecretStr(SECRET),
         scopes="openid groups",
     )
-    async with serving_inbox(fresh, oidc=settings) as desk, httpx.AsyncClient() as client:
-        away = await client.get(f"{desk.address}/sign-in/company")
+    async with serving_inbox(fresh, oidc=settings) as pages, httpx.AsyncClient() as client:
+        away = await client.get(f"{pages.address}/sign-in/company")
     assert httpx.URL(away.headers["location"]).params["scope"] == "openid groups"
 
 
-async def test_a_forged_token_lets_nobody_in(browser: httpx.AsyncClient, issuer: Issuer) -> None:
+async def test_a_forged_token_is_refused(browser: httpx.AsyncClient, issuer: Issuer) -> None:
     """Its signature is not the issuer's."""
     issuer.person, issuer.forges = {"preferred_username": "ann"}, True
     assert (await browser.get("/sign-in/company")).status_code == 403
 
 
-async def test_who_did_not_go_cannot_come_back(browser: httpx.AsyncClient) -> None:
-    """Another's answer, pasted into this browser, does not count."""
+async def test_a_callback_without_a_sign_in_is_refused(browser: httpx.AsyncClient) -> None:
+    """A callback URL from another browser is refused."""
     answer = await browser.get("/sign-in/back", params={"code": "stolen", "state": "made-up"})
     assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""Links, sessions and the door: who gets in, for how long, and what they may touch."""
+"""Sign-in links, sessions and CSRF tokens: who may use the pages, and for how long."""
 
 import asyncio
 import re
@@ -47,25 +47,25 @@ OTHERS: Final = (
 
 
 @pytest.fixture
-async def desk(database: MakeDatabase) -> AsyncIterator[InboxServer]:
+async def pages(database: MakeDatabase) -> AsyncIterator[InboxServer]:
     """Serve the pages; ann has a ticket, ben has none."""
-    async with serving_inbox(await database("router")) as desk:
-        await desk.handle(a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
-        yield desk
+    async with serving_inbox(await database("router")) as pages:
+        await pages.handle(a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+        yield pages
 
 
 @pytest.fixture
-async def browser(desk: InboxServer) -> AsyncIterator[httpx.AsyncClient]:
-    """Follow redirects and keep cookies, as a browser does."""
-    async with httpx.AsyncClient(base_url=desk.address, follow_redirects=True) as client:
+async def browser(pages: InboxServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Make a client that follows redirects and keeps cookies."""
+    async with httpx.AsyncClient(base_url=pages.address, follow_redirects=True) as client:
         yield client
 
 
 async def sign_in(
-    browser: httpx.AsyncClient, desk: InboxServer, name: str, *, lead: bool = False
+    browser: httpx.AsyncClient, pages: InboxServer, name: str, *, lead: bool = False
 ) -> str:
-    """Use a link; the session's token for acts comes back."""
-    answer = await browser.post(await desk.link(name, lead=lead))
+    """Use a link; return the session's CSRF token."""
+    answer = await browser.post(await pages.link(name, lead=lead))
     assert answer.url.path == "/inbox", answer.text
     [token] = re.findall(r'"x-csrf-token": "([0-9a-f]{64})"', answer.text)
     return str(token)
@@ -84,9 +84,9 @@ async def read(db: Database, statement: str, *args: object) -> list[tuple[object
         return [tuple(row) for row in await session.fetch(statement, *args)]
 
 
-async def test_a_link_lets_in_once(browser: httpx.AsyncClient, desk: InboxServer) -> None:
-    """Looking at it does not use it up: mail scanners look, and only a button is pressed once."""
-    link = await desk.link("ann")
+async def test_a_link_works_once(browser: httpx.AsyncClient, pages: InboxServer) -> None:
+    """Opening the link does not use it up, as mail scanners open it; the button does."""
+    link = await pages.link("ann")
     assert "Sign in as ann" in (await browser.get(link)).text
     assert "Inbox of Ann" in (await browser.post(link)).text
     assert (await browser.post(link)).status_code == 410
@@ -94,75 +94,75 @@ async def test_a_link_lets_in_once(browser: httpx.AsyncClient, desk: InboxServer
 
 
 async def test_a_heartbeat_on_its_way_does_not_outlive_a_sign_out(
-    browser: httpx.AsyncClient, desk: InboxServer
+    browser: httpx.AsyncClient, pages: InboxServer
 ) -> None:
-    """What a page says before its session ends counts before that, not after."""
-    token = await sign_in(browser, desk, "ann")
-    async with desk.db.transaction() as tx:
+    """A page's renewal during a sign-out counts before it, not after."""
+    token = await sign_in(browser, pages, "ann")
+    async with pages.db.transaction() as tx:
         assert await web.resume(tx, browser.cookies["router-session"])
         out = asyncio.create_task(browser.post("/sign-out", data={"csrf": token}))
-        while not out.done() and not (await read(desk.db, LOCKED_OUT))[0][0]:
+        while not out.done() and not (await read(pages.db, LOCKED_OUT))[0][0]:
             await a_moment()
-        await presence.keep(desk.routing, tx, "ann", await now(tx))
+        await presence.keep(pages.routing, tx, "ann", await now(tx))
     await out
-    assert await read(desk.db, SAID) == [("offline",)]
+    assert await read(pages.db, SAID) == [("offline",)]
 
 
-async def test_an_old_link_lets_nobody_in(browser: httpx.AsyncClient, desk: InboxServer) -> None:
-    """After 15 minutes it is over; the page says how to get another."""
-    link = await desk.link("ann")
-    await read(desk.db, OLDER_LINKS)
+async def test_a_link_expires(browser: httpx.AsyncClient, pages: InboxServer) -> None:
+    """It expires after 15 minutes; the page explains how to get another."""
+    link = await pages.link("ann")
+    await read(pages.db, OLDER_LINKS)
     answer = await browser.post(link)
     assert answer.status_code == 410
     assert "premium inbox link" in answer.text
 
 
-async def test_neither_links_nor_sessions_are_kept_readable(
-    browser: httpx.AsyncClient, desk: InboxServer
+async def test_only_digests_of_links_and_sessions_are_stored(
+    browser: httpx.AsyncClient, pages: InboxServer
 ) -> None:
-    """Of both, the database knows a digest alone."""
-    link = await desk.link("ann")
-    await sign_in(browser, desk, "ann")
-    kept = {str(row[0]) for row in await read(desk.db, SECRETS)}
+    """The database has only a digest of both."""
+    link = await pages.link("ann")
+    await sign_in(browser, pages, "ann")
+    kept = {str(row[0]) for row in await read(pages.db, SECRETS)}
     shown = {link.rpartition("/")[2], browser.cookies["router-session"]}
     assert len(kept) == 2
     assert not kept & shown
 
 
-async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
-    desk: InboxServer, browser: httpx.AsyncClient
+async def test_the_cookie_has_its_security_attributes(
+    pages: InboxServer, browser: httpx.AsyncClient
 ) -> None:
-    """HttpOnly, SameSite, and Secure where the page is."""
-    answer = await browser.post(await desk.link("ann"), follow_redirects=False)
+    """HttpOnly, SameSite, and Secure for https."""
+    answer = await browser.post(await pages.link("ann"), follow_redirects=False)
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert "Secure" not in cookie
     behind_tls = {"x-forwarded-proto": "https"}
-    answer = await browser.post(await desk.link("ann"), headers=behind_tls, follow_redirects=False)
+    answer = await browser.post(await pages.link("ann"), headers=behind_tls, follow_redirects=False)
     assert "Secure" in answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize(("idle", "age"), [(61 * MINUTE, 61 * MINUTE), (MINUTE, 721 * MINUTE)])
-async def test_a_session_ends_unused_or_old(
-    browser: httpx.AsyncClient, desk: InboxServer, idle: timedelta, age: timedelta
+async def test_a_session_expires(
+    browser: httpx.AsyncClient, pages: InboxServer, idle: timedelta, age: timedelta
 ) -> None:
-    """After an hour without use, and after twelve in any case; the page says so."""
-    await sign_in(browser, desk, "ann")
-    await read(desk.db, LATER, 59 * MINUTE, 659 * MINUTE)
+    """After an hour without use, and after twelve hours; the page explains it."""
+    await sign_in(browser, pages, "ann")
+    await read(pages.db, LATER, 59 * MINUTE, 659 * MINUTE)
     assert (await browser.get("/inbox")).url.path == "/inbox"
-    await read(desk.db, LATER, idle, age)
+    await read(pages.db, LATER, idle, age)
     answer = await browser.get("/inbox")
     assert answer.url.path == "/sign-in"
     assert answer.url.params["next"] == "/inbox"
     assert "Your session has ended" in answer.text
 
 
-async def test_who_signs_out_is_out_everywhere(
-    browser: httpx.AsyncClient, desk: InboxServer
+async def test_sign_out_invalidates_the_cookie(
+    browser: httpx.AsyncClient, pages: InboxServer
 ) -> None:
-    """The cookie is worth nothing afterwards, wherever it was copied to."""
-    token = await sign_in(browser, desk, "ann")
+    """A copied cookie is not valid afterwards."""
+    token = await sign_in(browser, pages, "ann")
     cookie = browser.cookies["router-session"]
     answer = await browser.post("/sign-out", data={"csrf": token})
     assert "You are signed out" in answer.text
@@ -171,21 +171,21 @@ async def test_who_signs_out_is_out_everywhere(
 
 
 @pytest.mark.parametrize(("method", "path"), OTHERS)
-async def test_nobody_sees_or_touches_anything_signed_out(
+async def test_every_route_requires_a_session(
     browser: httpx.AsyncClient, method: str, path: str
 ) -> None:
-    """Every route asks who is there."""
+    """Every route requires a session."""
     answer = await browser.request(method, path, follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/sign-in?why=first")
 
 
 @pytest.mark.parametrize(("method", "path"), OTHERS)
-async def test_nobody_sees_or_touches_what_is_anothers(
-    browser: httpx.AsyncClient, desk: InboxServer, method: str, path: str
+async def test_only_a_lead_acts_on_others_tickets(
+    browser: httpx.AsyncClient, pages: InboxServer, method: str, path: str
 ) -> None:
-    """Without the lead role, every route refuses, and nothing happens."""
-    token = await sign_in(browser, desk, "ben")
+    """Without the lead role, every route refuses, and nothing changes."""
+    token = await sign_in(browser, pages, "ben")
     fields = {"turn": "1", "reason": "no room now", "to": "ben"}
     answer = await browser.request(
         method,
@@ -194,14 +194,14 @@ async def test_nobody_sees_or_touches_what_is_anothers(
         data=fields if method == "POST" else None,
     )
     assert answer.status_code == 403
-    assert await read(desk.db, HOLDER) == [("ann",)]
+    assert await read(pages.db, HOLDER) == [("ann",)]
 
 
-async def test_a_lead_may_take_from_others_and_it_is_kept_who_did(
-    browser: httpx.AsyncClient, desk: InboxServer
+async def test_a_lead_may_act_on_others_tickets_and_is_recorded(
+    browser: httpx.AsyncClient, pages: InboxServer
 ) -> None:
-    """The record says who decided it."""
-    token = await sign_in(browser, desk, "ben", lead=True)
+    """The record names the lead."""
+    token = await sign_in(browser, pages, "ben", lead=True)
     assert (await browser.get(f"/inbox/tickets/{T1}")).status_code == 200
     answer = await browser.post(
         f"/inbox/tickets/{T1}/move",
@@ -209,46 +209,44 @@ async def test_a_lead_may_take_from_others_and_it_is_kept_who_did(
         headers={"x-csrf-token": token},
     )
     assert "Moved; Ben has it." in answer.text
-    assert await read(desk.db, HOLDER) == [("ben",)]
-    assert await read(desk.db, ACTS) == [("ben", "move")]
+    assert await read(pages.db, HOLDER) == [("ben",)]
+    assert await read(pages.db, ACTS) == [("ben", "move")]
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64])
-async def test_an_act_needs_the_token_of_its_session(
-    browser: httpx.AsyncClient, desk: InboxServer, token: str
+async def test_a_post_needs_the_csrf_token(
+    browser: httpx.AsyncClient, pages: InboxServer, token: str
 ) -> None:
-    """Another site's form does not have it."""
-    await sign_in(browser, desk, "ann")
+    """Forms of other sites lack the CSRF token."""
+    await sign_in(browser, pages, "ann")
     answer = await decline(browser, token)
     assert answer.status_code == 403
-    assert await read(desk.db, HOLDER) == [("ann",)]
+    assert await read(pages.db, HOLDER) == [("ann",)]
 
 
-async def test_an_act_sent_twice_is_done_once(
-    browser: httpx.AsyncClient, desk: InboxServer
-) -> None:
-    """The second gets the first one's answer, though the ticket has gone on meanwhile."""
-    token = await sign_in(browser, desk, "ann")
+async def test_a_repeated_post_is_done_once(browser: httpx.AsyncClient, pages: InboxServer) -> None:
+    """The second gets the first response, even if the ticket has changed meanwhile."""
+    token = await sign_in(browser, pages, "ann")
     first, second = await decline(browser, token), await decline(browser, token)
     assert "Declined; Ben has it." in first.text
     assert second.text == first.text
-    assert await read(desk.db, ACTS) == [("ann", "decline")]
+    assert await read(pages.db, ACTS) == [("ann", "decline")]
 
 
-async def test_a_page_that_is_out_of_date_says_so(
-    browser: httpx.AsyncClient, desk: InboxServer
+async def test_an_action_from_an_outdated_page_is_refused(
+    browser: httpx.AsyncClient, pages: InboxServer
 ) -> None:
-    """A ticket that has gone round since the page was drawn is not acted on unseen."""
-    token = await sign_in(browser, desk, "ann")
+    """An action on a ticket that has changed hands since the page was drawn is refused."""
+    token = await sign_in(browser, pages, "ann")
     answer = await decline(browser, token, turn="0")
     assert "This page was out of date" in answer.text
-    assert await read(desk.db, HOLDER) == [("ann",)]
+    assert await read(pages.db, HOLDER) == [("ann",)]
 
 
-async def test_who_leaves_the_roster_is_out_at_once(
-    browser: httpx.AsyncClient, desk: InboxServer
+async def test_leaving_the_roster_ends_the_session(
+    browser: httpx.AsyncClient, pages: InboxServer
 ) -> None:
-    """Their session is worth nothing any more."""
-    await sign_in(browser, desk, "ben")
-    await desk.handle(removed("ben", after_min=5))
+    """Their session is not valid any more."""
+    await sign_in(browser, pages, "ben")
+    await pages.handle(removed("ben", after_min=5))
     assert (await browser.get("/inbox")).url.path == "/sign-in"

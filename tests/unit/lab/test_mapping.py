@@ -118,7 +118,7 @@ def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
             "was_not",
             "map.yaml:17:5: 0: needs `is`, or a column in `at`: else every row has this fact",
         ),
-        ("ticket: id", "ticket: id\nticket: id", "key 'ticket' stands here twice; keep one"),
+        ("ticket: id", "ticket: id\nticket: id", "key 'ticket' is listed twice; keep one"),
         ("ticket: id", "ticket: [id", "is not YAML: "),
         ("log: {format: csv}", "log: &a {format: *a}", "refers to itself"),
     ],

@@ -27,7 +27,7 @@ from shared.events import (
 from shared.sla.promises import Role
 from shared.testing.builders import NOON, a_fact, minutes, promised
 from sla_monitor.api.schemas import clocks_answer, timeline_answer
-from sla_monitor.domain import Fact, derive, fall_due
+from sla_monitor.domain import Fact, announce_due, derive
 from sla_monitor.domain.replay import Learned
 
 T1 = ticket_id_of("test", "T1")
@@ -65,7 +65,7 @@ def waiting(after_min: float) -> Fact:
 def shown(*learned: Learned, after_min: float) -> str:
     """Explain a ticket as of some minutes after noon."""
     now = NOON + minutes(after_min)
-    settled = (fall_due(clock, now=now).clock for clock in derive(one.fact for one in learned))
+    settled = (announce_due(clock, now=now).clock for clock in derive(one.fact for one in learned))
     clocks = clocks_answer(T1, learned, {clock.key: clock for clock in settled}, now=now)
     timeline = timeline_answer(T1, learned, now=now)
     page = StringIO()

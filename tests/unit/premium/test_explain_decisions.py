@@ -50,7 +50,7 @@ def test_a_waiting_ticket_shows_what_would_help_and_when_less_is_needed() -> Non
     """The failed rule of each specialist, one sufficient change, and the next relaxation."""
     page = shown(a_specialist("ines", presence="away"), a_ticket("T1"))
     assert page[2:] == [
-        "  Mon 2 Mar 12:00:00 UTC: it waits: nobody could take it",
+        "  Mon 2 Mar 12:00:00 UTC: it waits: no specialist could take it",
         "      asked for: email, en at level 3",
         "      ines is not online",
         "      had ines been online, ines would have it",

@@ -85,7 +85,7 @@ def test_every_fact_about_a_ticket_has_a_sentence() -> None:
 def test_it_is_told_who_has_it_and_why() -> None:
     """By the rule that gave it; or by who moved it."""
     assert [line.text for line in history([GIVEN], [])] == ["Ann has it, after 1 min"]
-    assert why_so(DECIDED, [], "ann") == "nobody else could take it"
+    assert why_so(DECIDED, [], "ann") == "no other specialist could take it"
     assert why_so(None, [MOVED], "ann") == "Lea moved it to Ann: knows the account"
     assert why_so(DECIDED, [], "ben") == ""
 

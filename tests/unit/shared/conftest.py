@@ -1,4 +1,4 @@
-"""Counts the cases that tests of calendars try, and says so in the end."""
+"""Counts the cases that calendar tests compare, and prints the number at the end."""
 
 from collections import Counter
 
@@ -8,20 +8,20 @@ _CASES = pytest.StashKey[Counter[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin at zero."""
+    """Start counting."""
     config.stash[_CASES] = Counter()
 
 
 @pytest.fixture
 def cases(pytestconfig: pytest.Config) -> Counter[str]:
-    """Lend the counter; a test adds what it has compared, by kind."""
+    """Return the counter; tests add the number of compared cases, by kind."""
     return pytestconfig.stash[_CASES]
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print how many, beside the verdict."""
+    """Print the numbers below the result."""
     counted = config.stash[_CASES]
     if counted:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counted.items()))

@@ -1,4 +1,4 @@
-"""Parts that work in the background outlive what goes wrong in them."""
+"""A part of the lifecycle continues after an error in its background task."""
 
 import asyncio
 from typing import override
@@ -8,8 +8,8 @@ import asyncpg
 from shared.platform.background import Background
 
 
-class Stumbling(Background):
-    """Fails at first, as by a statement that nobody foresaw, then works."""
+class FailingOnce(Background):
+    """Fails on the first run with an unexpected error, then works."""
 
     def __init__(self) -> None:
         super().__init__("stumbling")
@@ -25,9 +25,9 @@ class Stumbling(Background):
         await self._stop.wait()
 
 
-async def test_one_failed_statement_ends_no_part() -> None:
-    """It runs again, and its task, whose end would end the process, goes on."""
-    part = Stumbling()
+async def test_an_unexpected_error_does_not_end_a_part() -> None:
+    """After an unexpected error the part runs again, and its task does not end."""
+    part = FailingOnce()
     await part.start()
     async with asyncio.timeout(10):
         await part.works.wait()

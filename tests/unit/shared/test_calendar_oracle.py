@@ -1,7 +1,7 @@
-"""Business time beside an oracle that asks the wall clock about every single minute.
+"""Compares business time with an oracle that evaluates the wall clock for every single minute.
 
-The oracle is the definition, word for word, on zoneinfo and datetime alone: it shares no code with
-the engine. `make calendars` draws over a million cases.
+The oracle implements the definition literally, with zoneinfo and datetime only; it shares no code
+with the engine. `make calendars` draws over a million cases.
 """
 
 from collections import Counter
@@ -63,7 +63,7 @@ type Blocks = list[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds from a date on, in plain words of Python; minutes count from the date's 00:00."""
+    """The rules from a date on, in plain Python; minutes count from the date's 00:00."""
 
     since: date
     week: dict[int, Blocks]
@@ -73,7 +73,7 @@ class Rules:
 
 
 def blocks_of(versions: list[Rules], day: date) -> Blocks:
-    """Look a date up: its version, then half-day, then holiday, then weekday."""
+    """Return the blocks of a date: its version, then half-day, then holiday, then weekday."""
     rules = next(rules for rules in reversed(versions) if rules.since <= day)
     if day in rules.half_days:
         return rules.half_days[day]
@@ -83,7 +83,7 @@ def blocks_of(versions: list[Rules], day: date) -> Blocks:
 
 
 def is_open(blocks_on: Callable[[date], Blocks], zone: ZoneInfo, instant: datetime) -> bool:
-    """Say whether the wall clock shows a time within a block of today, or of yesterday."""
+    """Return whether the wall clock shows a time within a block of this or the previous date."""
     shown = instant.astimezone(zone).replace(tzinfo=None)
     for day in (shown.date(), shown.date() - DAY):
         midnight = datetime.combine(day, time())
@@ -94,7 +94,7 @@ def is_open(blocks_on: Callable[[date], Blocks], zone: ZoneInfo, instant: dateti
 
 
 class Oracle:
-    """Every step of a span of time, asked one by one; steps are as even as the zone's offsets."""
+    """Evaluates every step of a span of time; the step is as fine as the zone's offsets."""
 
     def __init__(
         self, versions: list[Rules], zone: str, start: datetime, steps: int, step: timedelta
@@ -113,7 +113,7 @@ class Oracle:
         self.used = [0, *accumulate(map(int, self.open))]
 
     def before(self, at: datetime) -> timedelta:
-        """Sum up the open time from the start to an instant."""
+        """Return the open time from the start to an instant."""
         index, rest = divmod(at - self.start, self.step)
         inside = index < len(self.open) and self.open[index]
         return self.used[index] * self.step + (rest if inside else timedelta(0))
@@ -129,12 +129,12 @@ class Oracle:
 
 
 def dice(*name: object) -> Random:
-    """Draw the same for the same name, on every machine."""
+    """Return a random generator that is the same for one name on every machine."""
     return Random(repr(name))  # noqa: S311 - nothing is secret
 
 
 def draw_blocks(random: Random) -> Blocks:
-    """Draw up to three blocks; the last may go past midnight."""
+    """Draw up to three blocks; the last may end after midnight."""
     grain = random.choice([1, 15, 30, 60])
     edges = sorted(random.sample(range(0, 1440, grain), 2 * random.choice([1, 1, 2, 3])))
     blocks = list(zip(edges[::2], edges[1::2], strict=True))
@@ -150,7 +150,7 @@ def draw_blocks(random: Random) -> Blocks:
 
 
 def draw_week(random: Random) -> dict[int, Blocks]:
-    """Draw a week without a night that runs into a morning."""
+    """Draw a week without a night block that overlaps the next morning."""
     while True:
         week = {day: draw_blocks(random) for day in range(7) if random.random() < 0.8}
         nights = ((day, blocks[-1][1] - 1440) for day, blocks in week.items())
@@ -179,7 +179,7 @@ def draw_rules(random: Random, near: date) -> list[Rules]:
 
 
 def text_of(blocks: Blocks) -> list[str]:
-    """Write blocks as an author would."""
+    """Format blocks as in a policy."""
 
     def clock(minute: int, *, closing: bool = False) -> str:
         minute -= 1440 if closing and minute > 1440 else 0
@@ -189,7 +189,7 @@ def text_of(blocks: Blocks) -> list[str]:
 
 
 def calendar_of(versions: list[Rules], zone: str) -> Calendar:
-    """Give the same rules to the engine, by its data form."""
+    """Build the engine's calendar of the same rules."""
     entries = [
         {
             "effective_from": rules.since.isoformat(),
@@ -219,7 +219,7 @@ def draw_place(random: Random) -> tuple[str, datetime]:
 
 
 def draw_instants(random: Random, oracle: Oracle) -> Iterator[datetime]:
-    """Draw instants without end: at the edges of spans, a microsecond beside, or anywhere."""
+    """Yield random instants: at the edges of spans, a microsecond beside them, or anywhere."""
     edges = [edge for span in oracle.spans() for edge in span] or [oracle.start]
     length = (oracle.end - oracle.start) // US
     while True:
@@ -232,7 +232,7 @@ def draw_instants(random: Random, oracle: Oracle) -> Iterator[datetime]:
 
 
 def compare(calendar: Calendar, oracle: Oracle, random: Random, cases: Counter[str]) -> None:
-    """Hold the engine's three operations beside the oracle."""
+    """Compare the engine's three operations with the oracle."""
     spans = calendar.spans(oracle.start, oracle.end)
     assert [tuple(span) for span in spans] == oracle.spans()
     cases["spans"] += 1
@@ -264,7 +264,7 @@ def test_the_engine_agrees_with_the_wall_clock(seed: int, cases: Counter[str]) -
 
 
 def test_offsets_of_odd_seconds_are_exact(seed: int, cases: Counter[str]) -> None:
-    """Where a zone is seconds away from UTC, blocks begin and end at those seconds."""
+    """If a zone's offset has seconds, blocks begin and end at those seconds."""
     random = dice("uneven", seed)
     zone, year, month, day = UNEVEN[seed % len(UNEVEN)]
     middle = datetime(year, month, day, tzinfo=UTC) + random.randrange(86_400) * SECOND
@@ -274,7 +274,7 @@ def test_offsets_of_odd_seconds_are_exact(seed: int, cases: Counter[str]) -> Non
 
 
 def test_the_laws_hold_over_years(seed: int, cases: Counter[str]) -> None:
-    """Time adds up, never runs backwards, is the sum of its spans, and undoes adding."""
+    """Business time is additive, monotonic, the sum of its spans, and the inverse of adding."""
     random = dice("laws", seed)
     for _ in range(10):
         zone, middle = draw_place(random)
@@ -294,7 +294,7 @@ def test_the_laws_hold_over_years(seed: int, cases: Counter[str]) -> None:
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Apia"])
 def test_always_is_every_instant(zone: str) -> None:
-    """Always counts what passes on a stopwatch, wherever the account is."""
+    """The calendar "always" counts elapsed time, in every time zone."""
     calendar = CalendarSpec(hours="always").bound(zone=zone)
     start = datetime(2011, 12, 29, tzinfo=UTC)
     assert calendar.is_always

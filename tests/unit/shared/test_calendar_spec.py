@@ -1,4 +1,4 @@
-"""What an author writes for a calendar: what is refused, in which words, and how it travels."""
+"""Calendar specifications: validation, error messages, and serialisation."""
 
 from datetime import date
 from pathlib import Path
@@ -14,12 +14,12 @@ OFFICE = {"mon-fri": ["09:00-17:00"]}
 
 
 def spec(**content: Any) -> CalendarSpec:  # noqa: ANN401 - as YAML gives it
-    """Read what an author wrote, office hours unless they say otherwise."""
+    """Parse a specification; office hours by default."""
     return CalendarSpec.model_validate({"hours": OFFICE, **content})
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         ({"hours": {"monday": []}}, "unknown weekday 'monday'; did you mean 'mon'?"),
         ({"hours": {"holiday": []}}, "unknown weekday 'holiday'; write one of mon, tue, wed"),
@@ -30,7 +30,7 @@ def spec(**content: Any) -> CalendarSpec:  # noqa: ANN401 - as YAML gives it
         ({"hours": {"mon": ["09:00-09:00"]}}, "09:00-09:00 has no length; a whole day is 00:00-"),
         (
             {"hours": {"mon": ["09:00-12:00", "11:00-13:00"]}},
-            "blocks 09:00-12:00 and 11:00-13:00 overlap; make them one or part them",
+            "blocks 09:00-12:00 and 11:00-13:00 overlap; merge them or separate them",
         ),
         (
             {"hours": {"sun": ["22:00-06:00"], "mon": ["05:00-07:00"]}},
@@ -50,15 +50,15 @@ def spec(**content: Any) -> CalendarSpec:  # noqa: ANN401 - as YAML gives it
         ),
         (
             {"versions": [{"effective_from": "2026-02-01"}, {"effective_from": "2026-01-01"}]},
-            "version 2026-01-01 stands after 2026-02-01; put the earlier first",
+            "version 2026-01-01 is listed after 2026-02-01; put the earlier first",
         ),
         (
             {"versions": [{"effective_from": "2026-02-01"}, {"effective_from": "2026-02-01"}]},
-            "two versions are effective from 2026-02-01; make them one",
+            "two versions are effective from 2026-02-01; merge them",
         ),
         (
             {"versions": [{"effective_from": "2026-02-01", "closed": ["2026-01-31"]}]},
-            "2026-01-31 lies before effective_from; list it in what holds then",
+            "2026-01-31 lies before effective_from; list it in the rules before that date",
         ),
         (
             {"hours": "always", "versions": [{"effective_from": "2026-02-01", "holidays": ["DE"]}]},
@@ -66,16 +66,16 @@ def spec(**content: Any) -> CalendarSpec:  # noqa: ANN401 - as YAML gives it
         ),
     ],
 )
-def test_an_author_is_told_what_to_write(content: dict[str, Any], words: str) -> None:
-    """An error names what is wrong and the remedy, once."""
+def test_an_error_names_the_remedy(content: dict[str, Any], message: str) -> None:
+    """An error names the fault and the remedy, once."""
     with pytest.raises(ValidationError) as refused:
         spec(**content)
     (error,) = refused.value.errors()
-    assert words in error["msg"]
+    assert message in error["msg"]
 
 
 def test_the_documents_example_is_a_calendar() -> None:
-    """What docs/calendars.md shows can be copied."""
+    """The example of docs/calendars.md is valid."""
     text = (Path(__file__).parents[3] / "docs" / "calendars.md").read_text()
     written = CalendarSpec.model_validate(yaml.safe_load(text.split("```")[1].removeprefix("yaml")))
     assert written.bound(zone="Europe/Berlin", region="DE").holidays_between(
@@ -83,8 +83,8 @@ def test_the_documents_example_is_a_calendar() -> None:
     )
 
 
-def test_a_calendar_travels_as_little_text() -> None:
-    """Defaults are left out, and what comes back is equal."""
+def test_a_calendar_serialises_without_defaults() -> None:
+    """Serialisation omits defaults, and parses to an equal value."""
     written = spec(
         hours={"sat,sun": ["10:00-12:00"], "mon-fri": ["22:00-02:00"]}, holidays=["account"]
     )
@@ -96,7 +96,7 @@ def test_a_calendar_travels_as_little_text() -> None:
 
 
 def test_equal_calendars_are_one() -> None:
-    """Order of writing means nothing, so days once worked out serve every copy."""
+    """The order of keys does not matter, so copies share cached days."""
     one = spec(
         hours={"mon": ["09:00-10:00"], "tue": ["09:00-10:00"]}, closed=["2026-01-02", "2026-01-01"]
     )
@@ -118,13 +118,13 @@ def test_equal_calendars_are_one() -> None:
         spec(versions=[{"effective_from": "2026-01-02", "closed": ["2026-01-02"]}]),
     ],
 )
-def test_a_version_tells_calendars_apart(other: CalendarSpec) -> None:
-    """Whatever could move a due time changes the version."""
+def test_every_difference_changes_the_version(other: CalendarSpec) -> None:
+    """Everything that can move a due time changes the version."""
     assert other.bound(zone="Europe/Berlin").version != spec().bound(zone="Europe/Berlin").version
 
 
-def test_words_that_mean_the_same_have_the_same_version() -> None:
-    """A version is of what counts, not of how it is written."""
+def test_equivalent_notations_have_the_same_version() -> None:
+    """The version depends on the meaning, not on the notation."""
     written = spec(hours={"mon-thu,fri": ["09:00-13:00", "13:00-17:00"]}, zone="Europe/Berlin")
     other = spec(
         hours={"fri": ["13:00-17:00", "09:00-13:00"], "mon-thu": ["13:00-17:00", "09:00-13:00"]}
@@ -133,13 +133,13 @@ def test_words_that_mean_the_same_have_the_same_version() -> None:
 
 
 def test_always_is_one_calendar() -> None:
-    """Always has no zone and no edition of data: its version never changes."""
+    """The calendar always depends on no zone and no data: its version never changes."""
     assert spec(hours="always").bound(zone="Asia/Tokyo") == always()
     assert always().version == "always"
 
 
-def test_account_stands_for_the_accounts_own() -> None:
-    """Zone and region are the account's where the author says so; without a region, no holidays."""
+def test_account_means_the_accounts_zone_and_region() -> None:
+    """Zone and region come from the account; without a region there are no holidays."""
     written = spec(holidays=["account"])
     own = written.bound(zone="Europe/Berlin", region="DE-BY")
     assert own == spec(holidays=["DE-BY"], zone="Europe/Berlin").bound(zone="UTC")
@@ -147,15 +147,15 @@ def test_account_stands_for_the_accounts_own() -> None:
 
 
 def test_an_account_with_an_unknown_place_is_refused() -> None:
-    """A wrong zone or region is said in the words an author gets."""
+    """A wrong zone or region of an account is reported like one in a policy."""
     with pytest.raises(ValueError, match="did you mean 'Europe/Berlin'"):
         spec().bound(zone="Europe/Berln")
     with pytest.raises(ValueError, match="did you mean 'DE'"):
         spec(holidays=["account"]).bound(zone="UTC", region="DEU")
 
 
-def test_weekdays_may_wrap_and_be_written_large() -> None:
-    """From Friday to Monday is four days."""
+def test_weekdays_may_wrap_and_ignore_case() -> None:
+    """From Friday to Monday is four days; case does not matter."""
     days = [date(2026, 3, day) for day in range(2, 9)]
     bound: Calendar = spec(hours={"FRI-Mon": ["09:00-10:00"]}).bound(zone="UTC")
     assert [bool(bound.blocks(day)) for day in days] == [
@@ -169,6 +169,6 @@ def test_weekdays_may_wrap_and_be_written_large() -> None:
     ]
 
 
-def test_a_region_is_passed_on() -> None:
-    """What is known comes back as it was."""
+def test_a_known_region_is_returned() -> None:
+    """A known region is returned unchanged."""
     assert [known_region(code) for code in ("DE", "US-CA")] == ["DE", "US-CA"]

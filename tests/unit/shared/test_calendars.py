@@ -1,4 +1,4 @@
-"""Business time by example: what a person with a wall calendar would say."""
+"""Business time by example, as on a wall calendar."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,12 +14,12 @@ OFFICE = {"mon-fri": ["09:00-17:00"]}
 
 
 def at(zone: str, *when: int) -> datetime:
-    """Read a wall clock; the first pass where it shows a time twice."""
+    """Parse wall time; the first pass if a time occurs twice."""
     return datetime(*when, tzinfo=ZoneInfo(zone))  # type: ignore[arg-type,misc]
 
 
 def calendar(zone: str = "Europe/Berlin", **content: Any) -> Calendar:  # noqa: ANN401 - as YAML gives it
-    """Bind a calendar whose author wrote office hours, or others."""
+    """Build a calendar; office hours by default."""
     return CalendarSpec.model_validate({"hours": OFFICE, **content}).bound(zone=zone)
 
 
@@ -100,8 +100,8 @@ def test_a_subdivision_has_holidays_of_its_own() -> None:
     assert used == [8 * HOUR, 0 * HOUR]
 
 
-def test_a_half_day_stands_above_holiday_and_hours() -> None:
-    """Christmas Eve is worked till noon, and a listed half-day opens even Christmas Day."""
+def test_a_half_day_overrides_holiday_and_hours() -> None:
+    """Christmas Eve ends at noon; a listed half-day opens even Christmas Day."""
     half_days = {"2026-12-24": ["09:00-12:00"], "2026-12-25": ["10:00-11:00"]}
     christmas = calendar(holidays=["DE"], half_days=half_days)
     eve = at("Europe/Berlin", 2026, 12, 24)
@@ -109,8 +109,8 @@ def test_a_half_day_stands_above_holiday_and_hours() -> None:
     assert christmas.business_between(eve + 24 * HOUR, eve + 48 * HOUR) == HOUR
 
 
-def test_a_version_holds_for_blocks_that_begin_on_its_date() -> None:
-    """The last night of the old hours ends as it began; what a version leaves out stays."""
+def test_a_version_applies_to_blocks_that_begin_on_its_date() -> None:
+    """A night under the old hours ends unchanged; fields that a version omits stay as before."""
     version = {"effective_from": "2026-06-02", "hours": {"mon-sun": ["08:00-09:00"]}}
     changed = calendar(hours=NIGHTS, closed=["2026-06-03"], versions=[version])
     day = at("Europe/Berlin", 2026, 6, 2)
@@ -134,7 +134,7 @@ def test_adjacent_blocks_are_one_span() -> None:
     assert len(whole.spans(monday, monday + 24 * HOUR)) == 1
 
 
-def test_nothing_is_used_up_at_once() -> None:
+def test_a_zero_duration_ends_at_its_start() -> None:
     """A duration of zero ends where it starts, open or not."""
     sunday = at("Europe/Berlin", 2026, 3, 8, 3)
     assert business_week("Europe/Berlin").add_business(sunday, 0 * HOUR) == sunday
@@ -143,14 +143,14 @@ def test_nothing_is_used_up_at_once() -> None:
 @pytest.mark.parametrize(
     "content", [{"hours": "always"}, {"closed": [], "hours": {"mon": ["09:00-09:01"]}}]
 )
-def test_what_ten_years_cannot_hold_is_a_mistake(content: dict[str, Any]) -> None:
-    """A target that never comes is refused, not waited for."""
+def test_a_target_beyond_ten_years_is_refused(content: dict[str, Any]) -> None:
+    """A target that never comes is refused."""
     with pytest.raises(ValueError, match="does not fit into ten years"):
         calendar(**content).add_business(at("UTC", 2026, 1, 1), 100_000 * HOUR)
 
 
 def test_time_does_not_run_backwards() -> None:
-    """A negative duration is refused; an end before the start holds nothing."""
+    """A negative duration is refused; an end before the start gives zero."""
     friday = at("Europe/Berlin", 2026, 3, 6, 16)
     with pytest.raises(ValueError, match="backwards"):
         always().add_business(friday, -HOUR)
@@ -158,7 +158,7 @@ def test_time_does_not_run_backwards() -> None:
 
 
 def test_holidays_have_names() -> None:
-    """A person can be told why nothing counts, and half-days are none."""
+    """A holiday can be named in explanations; half-days are not holidays."""
     named = calendar(
         holidays=["US"], closed=["2026-01-02"], half_days={"2026-01-19": ["09:00-10:00"]}
     )

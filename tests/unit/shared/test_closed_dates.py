@@ -1,4 +1,4 @@
-"""iCalendar files as they come: what closes a date, and what a bad file is told."""
+"""iCalendar files: which dates they close, and the errors for bad files."""
 
 from datetime import date
 
@@ -10,7 +10,7 @@ YEARS = range(2026, 2029)
 
 
 def file(*events: str) -> str:
-    """Wrap events, lines parted by a bar, into a file."""
+    """Build a file from events; `|` separates lines."""
     bodies = [["BEGIN:VEVENT", "UID:feast", *event.split("|"), "END:VEVENT"] for event in events]
     lines = [line for body in bodies for line in body]
     return "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x", *lines, "END:VCALENDAR", ""])
@@ -66,7 +66,7 @@ def test_all_day_events_close_their_dates(event: str, dates: list[str]) -> None:
 
 
 def test_one_repetition_may_be_moved() -> None:
-    """A repetition with a date of its own closes that date in place of the usual one."""
+    """A repetition with its own date closes that date instead of the usual one."""
     yearly = "DTSTART;VALUE=DATE:20261224|RRULE:FREQ=YEARLY;COUNT=2"
     moved = "DTSTART;VALUE=DATE:20271223|RECURRENCE-ID;VALUE=DATE:20271224"
     found = closed_dates_from_ical(file(yearly, moved), years=YEARS)
@@ -91,14 +91,14 @@ def test_an_event_with_a_time_closes_nothing() -> None:
         ("DTSTART;VALUE=DATE:20260105", 0),
     ],
 )
-def test_what_closes_nothing_is_counted(event: str, idle: int) -> None:
-    """Whoever gives a file learns how much of it has no effect."""
+def test_events_that_close_nothing_are_counted(event: str, idle: int) -> None:
+    """The number of events without effect is reported."""
     feast = "DTSTART;VALUE=DATE:20260106"
     assert closed_dates_from_ical(file(event, feast), years=YEARS)[1:] == (2, idle)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("", "this is no iCalendar file: "),
         ("<html>\n<p>Sign in", "this is no iCalendar file: "),
@@ -118,8 +118,8 @@ def test_what_closes_nothing_is_counted(event: str, idle: int) -> None:
         (file("DTSTART;VALUE=DATE:20260105|DTEND;VALUE=DATE:soon"), "event 'feast' has no"),
     ],
 )
-def test_a_bad_file_is_one_clear_line(text: str, words: str) -> None:
-    """Whatever is wrong with a file is said in one line."""
-    with pytest.raises(ValueError, match=words) as refused:
+def test_a_bad_file_is_one_clear_line(text: str, message: str) -> None:
+    """Every fault of a file is reported in one line."""
+    with pytest.raises(ValueError, match=message) as refused:
         closed_dates_from_ical(text, years=YEARS)
     assert "\n" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Reading records: whatever the bytes, an event, a skip, or a reason."""
+"""Decoding records: any bytes give an event, a skip, or a Poison with a reason."""
 
 import json
 from datetime import UTC, datetime
@@ -27,17 +27,17 @@ VALUE = value_of(ENVELOPE.event)
 def record(
     value: bytes | None = VALUE, headers: list[Header] | None = None, topic: str = "tickets.v1"
 ) -> Record:
-    """Take a good record and spoil one thing."""
+    """Build a valid record with one change."""
     return Record(topic, 0, 7, b"k", value, HEADERS if headers is None else headers)
 
 
 def with_header(name: str, value: bytes | None) -> list[Header]:
-    """Replace one header, or add it."""
+    """Replace or add one header."""
     return [(n, v) for n, v in HEADERS if n != name] + [(name, value)]
 
 
-def test_what_is_written_is_read() -> None:
-    """Binary mode there and back."""
+def test_decoding_reverses_encoding() -> None:
+    """Binary mode: decoding reverses encoding."""
     assert read(record()) == ENVELOPE
 
 
@@ -57,13 +57,13 @@ def test_structured_mode_is_read_too() -> None:
 
 
 def test_an_unknown_type_is_skipped() -> None:
-    """A newer writer harms nobody."""
+    """Event types of a newer writer are skipped."""
     headers = with_header("ce_type", b"premium.ticket.praised.v1")
     assert read(record(headers=headers)) == Skipped("premium.ticket.praised.v1")
 
 
-def test_a_tombstone_on_the_roster_removes() -> None:
-    """Compaction forgets a specialist by a null value."""
+def test_a_tombstone_removes_a_specialist() -> None:
+    """A null value removes a specialist."""
     found = read(record(None, topic="specialists.v1"))
     assert isinstance(found, Envelope)
     assert found.event == SpecialistRemoved(specialist_id="k")
@@ -96,7 +96,7 @@ MORE = [
 
 @pytest.mark.parametrize(("reason", "spoiled"), [*SPOILED.items(), *MORE])
 def test_a_bad_record_is_poison_with_its_reason(reason: str, spoiled: Record) -> None:
-    """Every class of bad record has a machine reason and a detail that says what to do."""
+    """Every kind of bad record has a reason code, and a detail with the remedy."""
     with pytest.raises(Poison) as caught:
         read(spoiled)
     assert caught.value.reason == reason
@@ -105,15 +105,15 @@ def test_a_bad_record_is_poison_with_its_reason(reason: str, spoiled: Record) ->
 
 @pytest.mark.parametrize("value", [None, b"", b"\xe9", b"a\x00b"])
 @pytest.mark.parametrize("name", ["sentry-trace", "traceparent", "x-note", "ce_note", "b3"])
-def test_a_header_that_nobody_asks_for_harms_nobody(name: str, value: bytes | None) -> None:
-    """Tracing tools put headers on every record, and not all of them write UTF-8."""
+def test_headers_that_are_not_read_may_hold_any_bytes(name: str, value: bytes | None) -> None:
+    """Headers that are not read may hold any bytes, as tracing tools write them."""
     found = read(record(headers=with_header(name, value)))
     assert isinstance(found, Envelope)
     assert found.event == ENVELOPE.event
 
 
-def test_a_text_that_cannot_be_kept_is_found_where_it_is_read() -> None:
-    """PostgreSQL keeps no NUL: the field is named. In a field that nobody reads it harms nobody."""
+def test_text_that_cannot_be_stored_is_reported() -> None:
+    """PostgreSQL stores no NUL: the field is reported, unless it is ignored anyway."""
     headers = with_header("ce_type", b"premium.ticket.erased.v1")
     erased = b'{"ticket_id": "%s", "unread": "\\u0000"}' % str(TICKET).encode()
     assert isinstance(read(record(erased, headers)), Envelope)
@@ -142,7 +142,7 @@ def test_a_text_that_cannot_be_kept_is_found_where_it_is_read() -> None:
 def test_reading_raises_nothing_but_poison(
     value: bytes | None, headers: list[Header], topic: str
 ) -> None:
-    """Whatever somebody sends, the partition goes on."""
+    """No record can stop a partition."""
     try:
         found = read(Record(topic, 0, 0, None, value, headers))
     except Poison:

@@ -1,4 +1,4 @@
-"""Which records of clocks are passed over before they are read."""
+"""Which clock events are skipped without decoding."""
 
 from shared.events import ClockFact, ClockPaused, ClockStarted, WatermarkAdvanced
 from shared.events.codec import Record, Skipped, value_of
@@ -7,19 +7,19 @@ from shared.tickets.due import skip_redundant_start
 
 
 def record_of(fact: type[ClockFact], **more: object) -> Record:
-    """Lay a record out as sla-monitor does."""
+    """Encode a record as sla-monitor does."""
     event = a_clock(fact, "T1", due_min=60, **more).event  # type: ignore[arg-type]
     return Record(ClockFact.topic, 0, 0, b"", value_of(event), [])
 
 
-def test_a_start_as_accepted_is_passed_over_unread() -> None:
-    """As it is written, whatever the headers."""
+def test_a_start_as_accepted_is_skipped() -> None:
+    """A start as accepted is skipped, whatever its headers."""
     skipped = skip_redundant_start(record_of(ClockStarted, as_accepted=True))
     assert skipped == Skipped(ClockStarted.type, is_known=True)
 
 
 def test_all_others_are_read() -> None:
-    """Also where a sender's text spells the member out, and on another topic."""
+    """Also if a text contains the marker, and on other topics."""
     spelled = record_of(ClockStarted, account_id='x","as_accepted":true,"y":"')
     assert skip_redundant_start(spelled) is None
     assert skip_redundant_start(record_of(ClockStarted)) is None

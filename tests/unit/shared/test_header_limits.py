@@ -1,4 +1,4 @@
-"""What stands around a body, on a real connection: so large, and so slow."""
+"""Limits on the size and arrival time of request headers, on real connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ class Line(NamedTuple):
     writer: asyncio.StreamWriter
 
     async def answer(self, request: bytes, *, closed: bool = False) -> bytes:
-        """Send, and read a head, or to the end of the connection."""
+        """Send data, and read a response's headers, or to the end of the connection."""
         self.writer.write(request)
         async with asyncio.timeout(WAIT_S_MAX):
             if closed:
@@ -34,8 +34,8 @@ class Line(NamedTuple):
             return head + await self.reader.readexactly(2)
 
 
-class Hasty(HeaderLimits):
-    """Waits for nobody."""
+class Impatient(HeaderLimits):
+    """The protocol with a time limit of zero."""
 
     wait_s_max = 0.2
 
@@ -45,7 +45,7 @@ type Connect = Callable[[type[HeaderLimits]], Awaitable[Line]]
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Serve on a port of the loopback, and connect."""
+    """Serve on a loopback port, and connect."""
     opened: list[tuple[asyncio.Server, Line]] = []
 
     async def ok(_: Request) -> PlainTextResponse:
@@ -70,41 +70,43 @@ async def connect() -> AsyncIterator[Connect]:
         await server.wait_closed()
 
 
-async def test_head_after_head_is_served(connect: Connect) -> None:
-    """Each has the whole room for itself."""
+async def test_the_size_limit_is_per_request(connect: Connect) -> None:
+    """The size limit applies to each request separately."""
     line = await connect(HeaderLimits)
     request = GET + b"x: " + b"y" * (HEADER_BYTES_MAX // 2) + b"\r\n\r\n"
     for _ in range(4):
         assert (await line.answer(request)).endswith(b"ok")
 
 
-async def test_a_head_without_end_is_cut_off(connect: Connect) -> None:
-    """It is not kept to see what becomes of it."""
+async def test_headers_that_are_too_large_are_refused(connect: Connect) -> None:
+    """Headers beyond the size limit end the connection."""
     line = await connect(HeaderLimits)
     answer = await line.answer(GET + b"x: " + b"y" * HEADER_BYTES_MAX, closed=True)
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("beginning", [b"", GET, GET + b"\r\n" + GET])
-async def test_a_head_that_does_not_arrive_is_given_up(connect: Connect, beginning: bytes) -> None:
-    """Neither the first nor one that follows another."""
-    line = await connect(Hasty)
+async def test_headers_that_do_not_arrive_end_the_connection(
+    connect: Connect, beginning: bytes
+) -> None:
+    """Incomplete headers end the connection, of the first or a later request."""
+    line = await connect(Impatient)
     answers = await line.answer(beginning, closed=True)
     assert answers.count(b"HTTP/1.1 200 ") == beginning.count(b"\r\n\r\n")
 
 
-async def test_the_rest_of_a_body_that_nobody_reads_is_given_up(connect: Connect) -> None:
-    """Whoever is refused before the body was read cannot hold the connection by it."""
-    line = await connect(Hasty)
+async def test_the_rest_of_an_unread_body_has_a_time_limit(connect: Connect) -> None:
+    """A refused request cannot hold the connection by the rest of its body."""
+    line = await connect(Impatient)
     answer = await line.answer(GET + b"content-length: 9\r\n\r\n{", closed=True)
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_connection_that_rests_between_requests_is_kept(connect: Connect) -> None:
-    """Longer than a head may take: how long is the server's keep-alive."""
+async def test_an_idle_connection_is_kept(connect: Connect) -> None:
+    """An idle connection may last longer than headers may take."""
     request = GET + b"content-length: 1\r\n\r\n{"
-    line = await connect(Hasty)
+    line = await connect(Impatient)
     assert (await line.answer(request)).endswith(b"ok")
-    silent = await connect(Hasty)
+    silent = await connect(Impatient)
     assert await silent.answer(b"", closed=True) == b""
     assert (await line.answer(request)).endswith(b"ok")

@@ -1,4 +1,4 @@
-"""Keys in memory: a second old at most, seldom waited for, and no load for the database."""
+"""The key cache: a second old at most, refreshed early, and limited load on the database."""
 
 import asyncio
 from contextlib import suppress
@@ -13,19 +13,19 @@ from shared.platform.access.limits import Rate
 KEY = Key("known", b"", "northwind", "form", frozenset(), frozenset(), Rate(1, 1))
 
 
-class Hand:
-    """A clock that is turned by hand."""
+class ManualClock:
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time, in seconds."""
         return self.now_s
 
 
-class Shelf:
-    """Where keys are kept: counts who asks, and can be away."""
+class KeyStore:
+    """A key database: counts lookups, and can be unavailable."""
 
     def __init__(self) -> None:
         self.keys: dict[str, Key] = {"known": KEY}
@@ -41,97 +41,99 @@ class Shelf:
 
 
 @pytest.fixture
-def hand() -> Hand:
-    """Stand still until turned."""
-    return Hand()
+def clock() -> ManualClock:
+    """Make a clock that does not advance by itself."""
+    return ManualClock()
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    """Keep one key."""
-    return Shelf()
+def store() -> KeyStore:
+    """Make a store with one key."""
+    return KeyStore()
 
 
 @pytest.fixture
-async def ring(hand: Hand, shelf: Shelf) -> KeyCache:
-    """Know nothing yet."""
-    return KeyCache(shelf, hand)
+async def cache(clock: ManualClock, store: KeyStore) -> KeyCache:
+    """Make an empty cache."""
+    return KeyCache(store, clock)
 
 
 async def rest() -> None:
-    """Let what runs in the background run."""
+    """Run background tasks to their end."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def test_a_key_is_asked_for_once(ring: KeyCache, shelf: Shelf) -> None:
-    """Also by many who come at once."""
-    found = await asyncio.gather(*(ring.find("known") for _ in range(10)))
+async def test_concurrent_requests_share_one_lookup(cache: KeyCache, store: KeyStore) -> None:
+    """Concurrent requests share one lookup."""
+    found = await asyncio.gather(*(cache.find("known") for _ in range(10)))
     assert found == [KEY] * 10
-    assert await ring.find("known") == KEY
-    assert shelf.asked == ["known"]
+    assert await cache.find("known") == KEY
+    assert store.asked == ["known"]
 
 
-async def test_a_revoked_key_counts_for_less_than_a_second(
-    ring: KeyCache, shelf: Shelf, hand: Hand
+async def test_a_revoked_key_is_valid_for_less_than_a_second(
+    cache: KeyCache, store: KeyStore, clock: ManualClock
 ) -> None:
-    """Counted from before it was asked for."""
-    await ring.find("known")
-    del shelf.keys["known"]
-    hand.now_s += 0.4
-    assert await ring.find("known") == KEY
-    hand.now_s += 0.6
-    assert await ring.find("known") is None
+    """Measured from before the lookup."""
+    await cache.find("known")
+    del store.keys["known"]
+    clock.now_s += 0.4
+    assert await cache.find("known") == KEY
+    clock.now_s += 0.6
+    assert await cache.find("known") is None
 
 
-async def test_a_key_in_use_is_asked_for_ahead(ring: KeyCache, shelf: Shelf, hand: Hand) -> None:
-    """Nobody waits for the answer: who asks next finds it."""
-    await ring.find("known")
-    hand.now_s += 0.6
-    await ring.find("known")
-    await rest()
-    shelf.away = True
-    hand.now_s += 0.4
-    assert await ring.find("known") == KEY
-    assert shelf.asked == ["known", "known"]
-
-
-async def test_a_key_that_cannot_be_asked_for_does_not_count_longer(
-    ring: KeyCache, shelf: Shelf, hand: Hand
+async def test_a_key_in_use_is_refreshed_early(
+    cache: KeyCache, store: KeyStore, clock: ManualClock
 ) -> None:
-    """Whoever cuts intake off from its database keeps no revoked key alive by it."""
-    await ring.find("known")
-    shelf.away = True
-    hand.now_s += 0.6
-    assert await ring.find("known") == KEY
+    """No request waits for the refresh: the next one gets its result."""
+    await cache.find("known")
+    clock.now_s += 0.6
+    await cache.find("known")
     await rest()
-    hand.now_s += 0.4
+    store.away = True
+    clock.now_s += 0.4
+    assert await cache.find("known") == KEY
+    assert store.asked == ["known", "known"]
+
+
+async def test_a_key_expires_while_the_database_is_unavailable(
+    cache: KeyCache, store: KeyStore, clock: ManualClock
+) -> None:
+    """While the database is unavailable, a cached key expires as usual."""
+    await cache.find("known")
+    store.away = True
+    clock.now_s += 0.6
+    assert await cache.find("known") == KEY
+    await rest()
+    clock.now_s += 0.4
     with pytest.raises(Transient):
-        await ring.find("known")
-    shelf.away = False
-    assert await ring.find("known") == KEY
+        await cache.find("known")
+    store.away = False
+    assert await cache.find("known") == KEY
 
 
-async def test_unknown_keys_cost_the_database_little(
-    ring: KeyCache, shelf: Shelf, hand: Hand
+async def test_lookups_of_unknown_keys_are_limited(
+    cache: KeyCache, store: KeyStore, clock: ManualClock
 ) -> None:
-    """A thousand of them in a second are a hundred and fifty lookups; known keys go on."""
-    await ring.find("known")
+    """A thousand in a second cause a hundred and fifty lookups; known keys still work."""
+    await cache.find("known")
     for number in range(1000):
-        hand.now_s += 0.001
+        clock.now_s += 0.001
         with suppress(Transient):
-            assert await ring.find(f"strange-{number}") is None
-    assert 140 < len(shelf.asked) < 160
-    assert await ring.find("known") == KEY
+            assert await cache.find(f"strange-{number}") is None
+    assert 140 < len(store.asked) < 160
+    assert await cache.find("known") == KEY
 
 
-async def test_the_same_unknown_key_is_asked_for_once_a_second(
-    ring: KeyCache, shelf: Shelf, hand: Hand
+async def test_an_unknown_key_is_looked_up_once_a_second(
+    cache: KeyCache, store: KeyStore, clock: ManualClock
 ) -> None:
-    """And once it is made, it counts a second later."""
+    """Once the key is created, it is valid within a second."""
     for _ in range(10):
-        assert await ring.find("new") is None
-    assert shelf.asked == ["new"]
-    shelf.keys["new"] = KEY
-    hand.now_s += 1.0
-    assert await ring.find("new") == KEY
+        assert await cache.find("new") is None
+    assert store.asked == ["new"]
+    store.keys["new"] = KEY
+    clock.now_s += 1.0
+    assert await cache.find("new") == KEY

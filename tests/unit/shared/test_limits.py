@@ -1,4 +1,4 @@
-"""What a door bears: bodies so large, so deep and so slow, so many requests at once."""
+"""Limits of an HTTP API: size, nesting and arrival time of bodies, and concurrent requests."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ type Receiver = Callable[[], Awaitable[Message]]
 
 
 class Inner:
-    """An app that keeps what it was sent, and answers when it may."""
+    """An app that records the body and waits before it responds."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -24,7 +24,7 @@ class Inner:
         self.may.set()
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Read one message, and answer."""
+        """Read one message, and respond."""
         self.bodies.append((await receive())["body"])
         self.begun.set()
         await self.may.wait()
@@ -33,13 +33,13 @@ class Inner:
 
 
 class Answer:
-    """What came back."""
+    """A response."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
     async def __call__(self, message: Message) -> None:
-        """Take a message of the answer."""
+        """Receive a message of the response."""
         self.messages.append(message)
 
     @property
@@ -59,13 +59,13 @@ class Answer:
 
 
 def scope(path: str = "/v1/tickets", **headers: str) -> Scope:
-    """Describe a request."""
+    """Build the ASGI scope of a request."""
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return {"type": "http", "method": "POST", "path": path, "headers": named}
 
 
 def sending(parts: Sequence[bytes]) -> Receiver:
-    """Send a body in parts, each when it is asked for; after the last, go."""
+    """Send a body in parts, one per call; then disconnect."""
     messages: list[Message] = [
         {"type": "http.request", "body": part, "more_body": number < len(parts)}
         for number, part in enumerate(parts, start=1)
@@ -78,7 +78,7 @@ def sending(parts: Sequence[bytes]) -> Receiver:
 
 
 async def test_a_body_in_parts_is_handed_on_whole() -> None:
-    """However it came, up to the limit."""
+    """The app gets the complete body at once."""
     inner, answer = Inner(), Answer()
     half = b"x" * (VALUE_BYTES_MAX // 2)
     await BodyLimits(inner)(scope(), sending([half, half]), answer)
@@ -87,7 +87,7 @@ async def test_a_body_in_parts_is_handed_on_whole() -> None:
 
 
 async def test_a_body_that_announces_too_much_is_not_read() -> None:
-    """The answer closes the connection: what would follow is of no interest."""
+    """The response closes the connection, because the body will not be read."""
     inner, answer = Inner(), Answer()
     await BodyLimits(inner)(scope(content_length=str(VALUE_BYTES_MAX + 1)), never, answer)
     assert answer.status == 413
@@ -97,7 +97,7 @@ async def test_a_body_that_announces_too_much_is_not_read() -> None:
 
 
 async def test_a_body_of_unknown_length_is_cut_off() -> None:
-    """No part is asked for after the one that goes over the limit."""
+    """Reading stops at the part that exceeds the limit."""
     inner, answer = Inner(), Answer()
     receive = sending([b"x" * VALUE_BYTES_MAX, b"x", b"left over"])
     await BodyLimits(inner)(scope(transfer_encoding="chunked"), receive, answer)
@@ -106,8 +106,8 @@ async def test_a_body_of_unknown_length_is_cut_off() -> None:
     assert inner.bodies == []
 
 
-async def test_a_body_that_does_not_arrive_is_given_up() -> None:
-    """Whoever sends a byte now and then holds no place for long."""
+async def test_a_body_that_does_not_arrive_is_refused() -> None:
+    """A slow sender cannot hold a request slot for long."""
     inner, answer = Inner(), Answer()
     first = sending([b"{", b""])
     parts = [first]
@@ -122,7 +122,7 @@ async def test_a_body_that_does_not_arrive_is_given_up() -> None:
 
 
 async def test_a_client_that_has_gone_gets_no_answer() -> None:
-    """Half a body is no request."""
+    """An incomplete body is not passed on."""
     inner, answer = Inner(), Answer()
     receive = sending([b"{", b""])
     await receive()
@@ -133,7 +133,7 @@ async def test_a_client_that_has_gone_gets_no_answer() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 async def test_a_deep_body_is_refused_before_it_is_parsed(encoding: str) -> None:
-    """Whatever it is written in."""
+    """In every media type."""
     inner, answer = Inner(), Answer()
     deep = ("[" * (DEPTH_MAX + 1) + "]" * (DEPTH_MAX + 1)).encode(encoding)
     await BodyLimits(inner)(scope(), sending([deep]), answer)
@@ -142,7 +142,7 @@ async def test_a_deep_body_is_refused_before_it_is_parsed(encoding: str) -> None
 
 
 async def test_many_brackets_are_not_depth() -> None:
-    """Neither side by side nor in a text."""
+    """Brackets side by side or in a text do not count as nesting."""
     inner, answer = Inner(), Answer()
     body = json.dumps({"wide": [[]] * 1000, "text": "[" * 1000}).encode()
     await BodyLimits(inner)(scope(), sending([body]), answer)
@@ -150,26 +150,26 @@ async def test_many_brackets_are_not_depth() -> None:
     assert inner.bodies == [body]
 
 
-async def test_more_requests_than_can_be_in_hand_are_refused_at_once() -> None:
-    """They hear when to come again; health is told all the same; a free place is given."""
+async def test_requests_beyond_the_limit_are_refused_at_once() -> None:
+    """The refusal has Retry-After; health is still answered; a finished request frees its slot."""
     inner = Inner()
     inner.may.clear()
-    door = ConcurrencyLimit(inner, Limits(requests_max=1))
+    app = ConcurrencyLimit(inner, Limits(requests_max=1))
     async with asyncio.TaskGroup() as group:
         first = Answer()
-        group.create_task(door(scope(), sending([b""]), first))
+        group.create_task(app(scope(), sending([b""]), first))
         await inner.begun.wait()
         second, health = Answer(), Answer()
-        await door(scope(), sending([b""]), second)
+        await app(scope(), sending([b""]), second)
         assert (second.status, second.headers[b"retry-after"]) == (503, b"1")
         inner.may.set()
-        await door(scope("/health"), sending([b""]), health)
+        await app(scope("/health"), sending([b""]), health)
     third = Answer()
-    await door(scope(), sending([b""]), third)
+    await app(scope(), sending([b""]), third)
     assert [first.status, health.status, third.status] == [200] * 3
 
 
 async def never() -> Message:
-    """Send nothing, and do not go either."""
+    """Wait forever without sending or disconnecting."""
     await asyncio.Event().wait()
     raise AssertionError

@@ -1,4 +1,4 @@
-"""Policies: the built-in one is DOMAIN's table; versions, exceptions, and promises on the wire."""
+"""Policies: the built-in one equals DOMAIN's table; versions, exceptions, serialisation."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,23 +36,23 @@ MINIMAL: dict[str, Any] = {
 
 
 def asked(**changes: Any) -> RequestTraits:  # noqa: ANN401 - each field has its own type
-    """Ask as a super admin by email, in English."""
+    """Return the traits of a request by a super admin, by email, in English."""
     good = {"role": "super_admin", "channel": "email", "severity": "standard", "language": "en"}
     return RequestTraits(**{**good, "time_zone": "UTC", **changes})
 
 
 def price(policy: Policy, create_date: datetime = MONDAY_NOON, **changes: object) -> Pricing:
-    """Price a request made on Monday at noon."""
+    """Compute the promises of a request made on Monday at noon."""
     return policy.price(asked(**changes), create_date)
 
 
 def with_rules(*rules: dict[str, Any], **more: object) -> Policy:
-    """Put rules before the one for all."""
+    """Put rules before the rule that matches all."""
     return Policy.model_validate({**MINIMAL, "rules": [*rules, *MINIMAL["rules"]], **more})
 
 
 def refusing(match: dict[str, object]) -> dict[str, Any]:
-    """Make a rule of that match which promises nothing."""
+    """Make a rule with this match and no promises."""
     return {"name": "special", "match": match, "no_promise": "not sold", "source": "contract"}
 
 
@@ -78,7 +78,7 @@ def test_the_built_in_policy_is_the_table_of_the_domain(
     target_min: int,
     calendar: str,
 ) -> None:
-    """Who asks, how and how bad it is decide what is promised."""
+    """Role, channel and severity determine the promises."""
     pricing = price(default_policy(), role=role, channel=channel, severity=severity)
     (promise,) = pricing.promises
     assert (promise.kind, promise.promise_class) == (kind, promise_class)
@@ -86,8 +86,8 @@ def test_the_built_in_policy_is_the_table_of_the_domain(
     assert promise.rule == pricing.rule
 
 
-def test_every_built_in_rule_says_whence_it_is() -> None:
-    """A house default is marked as one; the rest names the vendor's guide."""
+def test_every_built_in_rule_names_its_source() -> None:
+    """Every rule names the vendor's guide as its source, or is marked as a house default."""
     assert all("guide" in r.source or "[H]" in r.source for r in default_policy().rules)
 
 
@@ -115,13 +115,13 @@ def test_a_business_day_ends_on_the_account_s_wall_clock() -> None:
 def test_the_first_rule_that_matches_counts(
     match: dict[str, object], changes: dict[str, object], *, fits: bool
 ) -> None:
-    """Each attribute is one of those named; a language is its base, a region holds its parts."""
+    """A language matches by its base language, a region includes its subdivisions."""
     pricing = with_rules(refusing(match)).price(asked(**changes), MONDAY_NOON)
     assert (pricing.rule == "special") is fits
 
 
 def test_no_promise_gives_its_reason() -> None:
-    """A request may be priced at nothing, and says why."""
+    """A rule without promises has a reason."""
     pricing = price(with_rules(refusing({"tier": "trial"})), tier="trial")
     assert (pricing.promises, pricing.no_promise) == ((), "not sold")
 
@@ -143,10 +143,10 @@ def test_the_clock_of_a_next_response_has_no_due_time_yet() -> None:
         (MONDAY_NOON + 60 * MINUTE, "guarantee", None),
     ],
 )
-def test_an_exception_makes_objectives_of_guarantees(
+def test_an_exception_turns_guarantees_into_objectives(
     create_date: datetime, promise_class: PromiseClass, exception: str | None
 ) -> None:
-    """For tickets created inside it, its end left out; the promise says which exception it was."""
+    """For tickets created in the window, its end excluded; the promise names the exception."""
     window = {
         "name": "move",
         "reason": "the data centre moves",
@@ -158,7 +158,7 @@ def test_an_exception_makes_objectives_of_guarantees(
 
 
 def test_an_exception_leaves_others_and_objectives_alone() -> None:
-    """It is for those it matches, and what was an objective anyway owes it nothing."""
+    """It affects only requests that it matches, and only guarantees."""
     window = {
         "name": "strike",
         "reason": "a strike in France",
@@ -185,7 +185,7 @@ policy_id: small
 
 
 def test_the_version_is_of_the_content(tmp_path: Path) -> None:
-    """Neither order of keys, nor comments, nor defaults written out give another version."""
+    """The order of keys, comments and explicit defaults do not change the version."""
     file = tmp_path / "small.yaml"
     file.write_text(COMMENTED)
     plain = Policy.model_validate(MINIMAL)
@@ -217,13 +217,13 @@ promises = st.builds(
 
 
 @given(promises)
-def test_a_promise_comes_off_the_wire_as_it_was(promise: Promise) -> None:
-    """With all it carries, its calendar included."""
+def test_a_promise_serialises_without_loss(promise: Promise) -> None:
+    """Serialisation keeps everything, including the calendar."""
     assert Promise.model_validate_json(promise.model_dump_json()) == promise
 
 
 def test_a_promise_counts_by_the_calendar_it_carries() -> None:
-    """Whoever reads it needs no policy to time it."""
+    """Its consumer needs no policy."""
     policy = with_rules(
         {
             **MINIMAL["rules"][0],
@@ -246,7 +246,7 @@ def test_a_promise_counts_by_the_calendar_it_carries() -> None:
 
 
 def test_a_promise_of_an_unknown_calendar_is_refused() -> None:
-    """Only the built-in calendars may be named without their content."""
+    """Only built-in calendars may be named without a specification."""
     with pytest.raises(ValueError, match="calendar_spec is missing"):
         price(default_policy()).promises[0].model_validate(
             {**price(default_policy()).promises[0].model_dump(), "calendar": "other"}
@@ -257,12 +257,12 @@ def test_a_promise_of_an_unknown_calendar_is_refused() -> None:
     ("point", "used_min"), [("50%", 30), ("80%", 48), ("15 min left", 45), ("90s left", 58.5)]
 )
 def test_a_warning_point_is_an_amount_used_up(point: str, used_min: float) -> None:
-    """A share of the target, or what is left of it."""
+    """A share of the target, or the time that is left."""
     assert warn_at(point, 60 * MINUTE) == used_min * MINUTE
 
 
 @pytest.mark.parametrize("point", ["0%", "100%", "1 h left", "0 min left", "-5 min left", "soon"])
-def test_a_warning_past_the_target_is_none(point: str) -> None:
-    """Nobody is warned of what has happened, or has not begun."""
+def test_a_warning_outside_the_target_is_refused(point: str) -> None:
+    """A warning must lie between the start and the due time."""
     with pytest.raises(ValueError, match=r"past the target|no warning point"):
         warn_at(point, 60 * MINUTE)

@@ -1,4 +1,4 @@
-"""A bad policy is refused whole: every fault with file, line, column, field and remedy."""
+"""A bad policy is refused with every fault: file, line, column, field and remedy."""
 
 import re
 from collections.abc import Callable
@@ -47,7 +47,7 @@ type Faults = Callable[[str], list[str]]
 
 @pytest.fixture
 def faults_of(tmp_path: Path) -> Faults:
-    """Load a policy that must be refused, and list its faults."""
+    """Load a policy that must be refused, and return its faults."""
 
     def refused(text: str) -> list[str]:
         file = tmp_path / "ours.yaml"
@@ -59,8 +59,8 @@ def faults_of(tmp_path: Path) -> Faults:
     return refused
 
 
-def test_the_good_one_is_good(tmp_path: Path) -> None:
-    """What the others spoil is without fault."""
+def test_the_unchanged_policy_has_no_fault(tmp_path: Path) -> None:
+    """The policy that the other tests change has no fault."""
     file = tmp_path / "ours.yaml"
     file.write_text(GOOD)
     assert load_policy(file).policy_id == "ours"
@@ -104,7 +104,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
             "  - name: rest\n    match: {channel: [phone, chat]}\n",
             (
                 "16:5: rules[2].match: never matches: 'calls', 'chats' before it take all; "
-                "put it first, or drop it"
+                "put it first, or delete it"
             ),
         ),
         (
@@ -113,7 +113,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
             (
                 "5:1: rules: no rule covers, for example, role super_admin, channel email, "
                 "severity standard, any other language; "
-                "add a rule, if need be one that says no_promise and why"
+                "add a rule, possibly one with no_promise and the reason"
             ),
         ),
         (
@@ -132,7 +132,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
             "[50%, 8 h left]",
             (
                 "17:94: rules[2].promises[0].warnings[1]: '8 h left' is past the target; "
-                "warn when less is left, but some"
+                "warn when less than the target is left"
             ),
         ),
         (
@@ -146,7 +146,7 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         (
             "[50%]",
             "[50%, 50%]",
-            "17:94: rules[2].promises[0].warnings[1]: '50%' stands here twice; keep one",
+            "17:94: rules[2].promises[0].warnings[1]: '50%' is listed twice; keep one",
         ),
         (
             "[50%]",
@@ -176,8 +176,8 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
                 "    starts_at: 2026-03-02T12:00:00Z\n    ends_at: 2026-03-02T13:00:00Z\n"
             ),
             (
-                "24:5: exceptions[1]: overlaps with 'again', which is for the same; "
-                "make one of the two"
+                "24:5: exceptions[1]: overlaps with 'again', which matches the same requests; "
+                "merge the two"
             ),
         ),
         (
@@ -239,30 +239,30 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         ("policy_id: ours", "policy_id: [ours", "2:10: is not YAML: "),
     ],
 )
-def test_a_fault_is_named_with_its_place(
+def test_a_fault_is_reported_with_its_position(
     faults_of: Faults, good: str, bad: str, fault: str
 ) -> None:
-    """File, line and column, the field, what is wrong, and what to do."""
+    """With file, line and column, field, fault and remedy."""
     assert good in GOOD
-    told = faults_of(GOOD.replace(good, bad, 1))
-    assert any(line.startswith(f"ours.yaml:{fault}") for line in told), told
+    lines = faults_of(GOOD.replace(good, bad, 1))
+    assert any(line.startswith(f"ours.yaml:{fault}") for line in lines), lines
 
 
-def test_every_fault_is_told_at_once_and_in_order(faults_of: Faults) -> None:
-    """Whoever mends a policy sees all there is to mend."""
+def test_all_faults_are_reported_in_order(faults_of: Faults) -> None:
+    """All faults are reported at once, so that one edit can correct them."""
     bad = GOOD.replace("5 min", "never").replace("class: guarantee", "class: garantee")
     bad = bad.replace("reason:", "raison:")
     assert [line.split(":")[1] for line in faults_of(bad)] == ["9", "17", "21"]
 
 
-def test_faults_of_the_whole_are_told_together(faults_of: Faults) -> None:
-    """Those that no single field has."""
+def test_faults_of_several_fields_are_reported_together(faults_of: Faults) -> None:
+    """Faults that involve several fields are reported together."""
     bad = GOOD.replace("calendar: day", "calendar: night").replace("name: chats", "name: calls")
     assert len(faults_of(bad)) == 2
 
 
 def test_a_calendar_takes_closed_dates_from_a_file(tmp_path: Path) -> None:
-    """The policy holds the dates themselves: it needs no file where it goes."""
+    """The published policy contains the dates, not the file's name."""
     (tmp_path / "closed.ics").write_bytes(
         b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\n"
         b"DTSTAMP:20260101T000000Z\r\nDTSTART;VALUE=DATE:20260706\r\nSUMMARY:outing\r\n"
@@ -276,8 +276,8 @@ def test_a_calendar_takes_closed_dates_from_a_file(tmp_path: Path) -> None:
     assert document["calendars"]["day"]["closed"] == ["2026-07-06", "2026-12-24"]
 
 
-def test_what_an_icalendar_does_not_close_is_said(tmp_path: Path) -> None:
-    """It is no fault; whoever checks the policy reads how many events have no effect."""
+def test_icalendar_events_without_effect_are_reported(tmp_path: Path) -> None:
+    """The number of events without effect is a warning, not a fault."""
     events = "\r\n".join(
         f"BEGIN:VEVENT\r\nUID:{n}\r\n{start}\r\nEND:VEVENT"
         for n, start in enumerate(("DTSTART;VALUE=DATE:20261224", "DTSTART:20261211T120000"))
@@ -294,7 +294,7 @@ def test_what_an_icalendar_does_not_close_is_said(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_icalendar_is_a_fault(tmp_path: Path, faults_of: Faults) -> None:
-    """It is told at the place that names it."""
+    """It is reported at the position of its name."""
     (tmp_path / "closed.ics").write_text("hello")
     (fault,) = faults_of(GOOD.replace("    hours:", "    ical: closed.ics\n    hours:", 1))
     assert fault.startswith("ours.yaml:4:5: calendars.day.ical: closed.ics: ")
@@ -325,10 +325,10 @@ EVERYBODY = [
 
 
 @given(st.lists(matches, min_size=1, max_size=6))
-def test_rules_without_a_turn_and_requests_without_a_rule_are_found(
+def test_unreachable_rules_and_uncovered_requests_are_found(
     rules: list[RequestMatch],
 ) -> None:
-    """What asking for everybody in turn shows, no more and no less."""
+    """The result equals that of trying every combination."""
     coverage = Coverage(rules)
     turns = {next((i for i, m in enumerate(rules) if m.fits(who)), None) for who in EVERYBODY}
     assert {i for i, taken in enumerate(coverage.taken) if taken} == turns - {None}
@@ -338,8 +338,8 @@ def test_rules_without_a_turn_and_requests_without_a_rule_are_found(
         assert not any(all(m.takes(k, v) for k, v in left.items()) for m in rules)
 
 
-def test_the_rules_that_take_all_are_named() -> None:
-    """Those before it that match what it matches, and no others."""
+def test_the_rules_that_hide_another_are_named() -> None:
+    """Exactly the earlier rules that match the same requests."""
     one, two, other = (
         RequestMatch(tier=("a",)),
         RequestMatch(tier=("b",)),
@@ -348,8 +348,8 @@ def test_the_rules_that_take_all_are_named() -> None:
     assert Coverage([one, other, two, RequestMatch(tier=("a", "b"))]).covering(3) == [0, 2]
 
 
-def test_a_policy_off_the_wire_is_checked_as_well() -> None:
-    """A policy with a fault cannot be, however it came."""
+def test_a_deserialised_policy_is_validated() -> None:
+    """A policy with a fault cannot be constructed, whatever its source."""
     document: dict[str, Any] = {"policy_id": "x", "rules": []}
     with pytest.raises(ValidationError, match=re.escape("no rule covers")):
         Policy.model_validate(document)

@@ -1,4 +1,4 @@
-"""The command line of a service: bad settings and servers that are away, said in one line."""
+"""The command line of a service: bad settings and unavailable servers give one line."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ PACKAGES = ["intake", "router", "sla_monitor", "notifier"]
 
 
 def run(package: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a service with these settings and no other environment."""
+    """Run a service with only these settings in its environment."""
     prefix = package.upper()
     return subprocess.run(
         [sys.executable, "-m", package, *arguments],
@@ -23,7 +23,7 @@ def run(package: str, *arguments: str, **settings: str) -> subprocess.CompletedP
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_bad_settings_are_one_line_and_exit_2(package: str) -> None:
-    """All that are missing or wrong are named, and no value is repeated."""
+    """It names all missing and wrong settings, and no values."""
     done = run(package, DSN="postgresql://nobody:secret@localhost/x", KAFKA_BOOTSTRAP="nowhere")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -33,13 +33,13 @@ def test_bad_settings_are_one_line_and_exit_2(package: str) -> None:
 
 
 def test_an_unknown_command_is_answered_with_the_usage() -> None:
-    """The way out is in the answer."""
+    """The message shows the valid commands."""
     done = run("intake", "dance")
     assert (done.returncode, done.stderr) == (2, "usage: python -m intake [migrate]\n")
 
 
 def test_migrating_without_a_server_is_one_line_and_exit_1() -> None:
-    """No traceback, and the server's name."""
+    """It names the server, without a traceback."""
     settings = {"DSN": "postgresql://nobody@127.0.0.1:1/x", "KAFKA_BOOTSTRAP": "127.0.0.1:1"}
     done = run("router", "migrate", HTTP_PORT="0", **settings)
     assert done.returncode == 1

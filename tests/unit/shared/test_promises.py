@@ -1,4 +1,4 @@
-"""Promises: DOMAIN's table, line by line, and business time at its edges."""
+"""Promises: DOMAIN's table, and business time at its edges."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ FRIDAY_16 = datetime(2026, 3, 6, 16, tzinfo=ZoneInfo("Europe/Berlin"))
 def test_the_table_of_promises(
     role: Role, channel: Channel, severity: Severity, kind: str, promise_class: str, target_min: int
 ) -> None:
-    """Who asks, how and how bad it is decide what is promised."""
+    """Role, channel and severity determine the promises."""
     (promise,) = promised(FRIDAY_16, role=role, channel=channel, severity=severity)
     assert (promise.kind, promise.promise_class) == (kind, promise_class)
     assert promise.target_s == target_min * 60
@@ -61,7 +61,7 @@ def test_adding_and_measuring_agree(moment: datetime, minutes: int, zone: str) -
 
 
 def test_a_pause_that_begins_before_the_start_counts_from_the_start() -> None:
-    """Time before the ticket was created is nobody's."""
+    """The part of a pause before the create date is ignored."""
     start = datetime(2026, 3, 2, 12, tzinfo=UTC)
     pause = Pause(start - timedelta(minutes=5), start + timedelta(minutes=5))
     due_at = due_after_pauses(always(), start, timedelta(minutes=60), [pause])

@@ -1,4 +1,4 @@
-"""Where a record stands is what any of Kafka's clients would say."""
+"""The partition of a key is the one that other Kafka clients compute."""
 
 from uuid import UUID
 
@@ -7,8 +7,8 @@ from aiokafka.partitioner import DefaultPartitioner
 from shared.platform.publisher import partition_of
 
 
-def test_a_key_stands_where_other_clients_would_put_it() -> None:
-    """Whoever writes a ticket's facts, they meet on one partition."""
+def test_a_keys_partition_is_that_of_other_clients() -> None:
+    """All facts of a ticket are on one partition, whichever client writes them."""
     theirs = DefaultPartitioner()
     places = list(range(12))
     keys = [str(UUID(int=number)).encode() for number in range(200)]

@@ -1,4 +1,4 @@
-"""Fetched batches: whatever their bytes are, their records are read or their place is passed."""
+"""Fetched batches: their records are read, or the batch is skipped, whatever its bytes."""
 
 import struct
 from random import Random
@@ -16,7 +16,7 @@ _LAST_DELTA_AT, _CRC_AT, _CRC_FROM, _ATTRIBUTES_AT, _RECORDS_AT = 23, 17, 21, 22
 
 
 def batch(codec: int = 0, *, first: int = 0) -> bytearray:
-    """Write a batch of records."""
+    """Build a batch of records."""
     builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 1 << 20)
     for number in range(COUNT):
         builder.append(number, 0, b"key", b"value" * 20, [("name", b"header")])
@@ -26,13 +26,13 @@ def batch(codec: int = 0, *, first: int = 0) -> bytearray:
 
 
 def sealed(written: bytearray) -> bytearray:
-    """Write the checksum that fits."""
+    """Set the right checksum."""
     struct.pack_into(">I", written, _CRC_AT, calc_crc32c(bytes(written[_CRC_FROM:])))
     return written
 
 
 def read(*batches: bytearray) -> list[tuple[int, object]]:
-    """Read as aiokafka's fetcher does: offsets and values."""
+    """Read offsets and values, as aiokafka's fetcher does."""
     records = _Records(b"".join(batches))
     found: list[tuple[int, object]] = []
     while records.has_next():
@@ -44,12 +44,12 @@ def read(*batches: bytearray) -> list[tuple[int, object]]:
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_each_codec_is_decoded(codec: str) -> None:
-    """Without loss, and in order."""
+    """All records, in order."""
     assert [offset for offset, _ in read(batch(CODECS[codec]))] == list(range(COUNT))
 
 
-def test_a_codec_that_does_not_exist_is_passed() -> None:
-    """The batches around it are read; its range and its bytes are kept."""
+def test_a_batch_with_an_unknown_codec_is_skipped() -> None:
+    """The other batches are read; the bad batch's offsets and bytes are kept."""
     bad = batch(first=COUNT)
     bad[_ATTRIBUTES_AT] |= 5
     found = read(batch(), sealed(bad), batch(first=2 * COUNT))
@@ -60,8 +60,8 @@ def test_a_codec_that_does_not_exist_is_passed() -> None:
 
 
 @pytest.mark.parametrize("last_delta", [COUNT - 1, -7, 2**31 - 1])
-def test_a_batch_that_was_damaged_is_passed(last_delta: int) -> None:
-    """Also when the damage hides where it ends: it never leads past the batch that follows."""
+def test_a_damaged_batch_is_skipped(last_delta: int) -> None:
+    """Even with a damaged end offset it never skips the following batch."""
     bad = batch()
     struct.pack_into(">i", bad, _LAST_DELTA_AT, last_delta)
     bad[-1] ^= 1
@@ -74,7 +74,7 @@ def test_a_batch_that_was_damaged_is_passed(last_delta: int) -> None:
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_no_bytes_stop_a_reader(codec: str, seed: int) -> None:
-    """Flipped at random behind the header, under a checksum that fits: read, or passed."""
+    """Random changes with a valid checksum: the batch is read or skipped."""
     random = Random(seed)  # noqa: S311 - reproducible
     for _ in range(500):
         spoiled = batch(CODECS[codec])

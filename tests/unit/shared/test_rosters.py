@@ -1,4 +1,4 @@
-"""Shifts of people: whatever clocks do, they are what the wall shows, less holidays and leave."""
+"""Shifts follow the wall clock of the specialist, except holidays and leave."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -42,13 +42,13 @@ MOMENTS: Final = st.integers(0, 20 * 365 * 1440).map(
 
 
 def berlin(**changes: object) -> Shifts:
-    """Work Monday to Friday, 09:00-17:00 in Berlin."""
+    """Make shifts from Monday to Friday, 09:00-17:00 in Berlin."""
     plain = {"zone": "Europe/Berlin", "hours": {"mon-fri": ["09:00-17:00"]}}
     return Shifts.model_validate({**plain, **changes})
 
 
 def at(text: str) -> datetime:
-    """Read a moment of Berlin's wall clock."""
+    """Parse wall time in Berlin."""
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Europe/Berlin"))
 
 
@@ -64,7 +64,7 @@ def at(text: str) -> datetime:
 def test_a_shift_is_what_the_wall_clock_shows(
     zone: str, block: str, moment: datetime, away: int
 ) -> None:
-    """Also when an hour is missing or comes twice; on leave, no block begins."""
+    """Also when an hour is skipped or repeated; no block begins on a day of leave."""
     info, (opens, closes) = ZoneInfo(zone), BLOCKS[block]
     off = moment.astimezone(info).date() + away * DAY
     shifts = Shifts.model_validate(
@@ -87,8 +87,8 @@ def test_a_shift_is_what_the_wall_clock_shows(
 
 
 @given(zone=st.sampled_from(ZONES), block=st.sampled_from(sorted(BLOCKS)), moment=MOMENTS)
-def test_nothing_changes_before_the_next_turn(zone: str, block: str, moment: datetime) -> None:
-    """Up to its last microsecond it is as it was, and then it is not."""
+def test_the_shift_status_holds_until_its_end(zone: str, block: str, moment: datetime) -> None:
+    """The status holds up to the last microsecond, and then changes."""
     shifts = Shifts.model_validate({"zone": zone, "hours": {"mon-sun": [block]}})
     found = shift_status(shifts, moment)
     assert found.on_shift == on_shift(shifts, moment) == on_shift(shifts, found.until - MICROSECOND)
@@ -98,15 +98,15 @@ def test_nothing_changes_before_the_next_turn(zone: str, block: str, moment: dat
 
 
 def test_two_blocks_that_meet_are_one_shift() -> None:
-    """Over midnight too; the pause between two is no shift."""
+    """Also over midnight; a gap between blocks ends a shift."""
     shifts = berlin(hours={"mon": ["09:00-12:00", "13:00-24:00"], "tue": ["00:00-02:00"]})
     assert shift_ends_at(shifts, at("2026-03-02T13:00")) == at("2026-03-03T02:00")
     assert shift_ends_at(shifts, at("2026-03-02T12:30")) is None
     assert next_shift_at(shifts, at("2026-03-02T12:00")) == at("2026-03-02T13:00")
 
 
-def test_leave_counts_in_whatever_version_holds() -> None:
-    """A new rota, and its half-days, change nothing about who is away."""
+def test_leave_applies_to_every_version() -> None:
+    """A new version with half-days does not cancel leave."""
     shifts = berlin(
         closed=["2026-03-02"],
         half_days={"2026-03-04": ["09:00-12:00"]},
@@ -122,8 +122,8 @@ def test_leave_counts_in_whatever_version_holds() -> None:
     assert next_shift_at(shifts, at("2026-03-01T00:00")) == at("2026-03-09T09:00")
 
 
-def test_leave_of_years_is_looked_at_again() -> None:
-    """Nothing begins within 400 days; that is when to ask anew."""
+def test_after_400_days_without_shifts_the_status_is_computed_again() -> None:
+    """If no shift begins within 400 days, the status holds for 400 days."""
     shifts = berlin(leave=[{"first": "2026-01-01", "last": "2028-12-31"}])
     moment = at("2026-03-02T12:00")
     assert next_shift_at(shifts, moment) is None
@@ -136,19 +136,19 @@ def test_holidays_of_the_region_are_free() -> None:
     assert not on_shift(shifts, at("2026-04-03T10:00"))
 
 
-def test_who_has_no_shifts_covers_any_instant() -> None:
-    """And of the others, it takes one who works."""
+def test_a_specialist_without_shifts_is_always_on_shift() -> None:
+    """A specialist without shifts always works; of others, one on shift is enough."""
     night = at("2026-03-02T23:00")
     assert not any_on_shift([berlin(), berlin(hours={"mon": ["06:00-14:00"]})], night)
     assert any_on_shift([berlin(), berlin(hours={"mon": ["22:00-06:00"]})], night)
     assert any_on_shift([berlin(), None], night)
 
 
-def test_twelve_hours_a_day_and_on_into_the_next_are_one_stretch() -> None:
-    """Also where Sunday's night meets Monday's morning; 16 hours are the most."""
+def test_adjacent_blocks_over_midnight_count_as_one_shift() -> None:
+    """Also from Sunday night to Monday morning; 16 hours are the maximum."""
     longest = {"sun": ["18:00-02:00"], "mon": ["02:00-10:00"]}
     assert on_shift(berlin(hours=longest), at("2026-03-02T09:59"))
-    with pytest.raises(ValidationError, match="begins on sun goes on for more than 16 hours"):
+    with pytest.raises(ValidationError, match="begins on sun is longer than 16 hours"):
         berlin(hours={**longest, "mon": ["02:00-10:01"]})
 
 
@@ -161,8 +161,8 @@ def test_twelve_hours_a_day_and_on_into_the_next_are_one_stretch() -> None:
         ("xx", "write a code such as en, de or pt-BR"),
     ],
 )
-def test_an_unknown_language_is_refused_with_what_was_meant(tag: str, hint: str) -> None:
-    """Regions may be whatever they are."""
+def test_an_unknown_language_is_refused_with_a_suggestion(tag: str, hint: str) -> None:
+    """Subtags are not checked."""
     assert known_language("pt-BR") == "pt-BR"
     with pytest.raises(ValueError, match="unknown language") as refused:
         known_language(tag)

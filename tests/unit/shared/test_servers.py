@@ -10,15 +10,15 @@ BOTH = {
 }
 
 
-def test_servers_that_are_named_come_first() -> None:
-    """Whoever names both servers gets them."""
+def test_named_servers_come_first() -> None:
+    """Servers named in the environment are used."""
     assert choose(BOTH).back_end == "env"
     assert from_environment(BOTH) == Servers(*BOTH.values())
 
 
 @pytest.mark.parametrize("back_end", ["env", "local"])
 def test_a_back_end_can_be_forced(back_end: str) -> None:
-    """PREMIUM_TEST_SERVERS decides over what else is there."""
+    """PREMIUM_TEST_SERVERS overrides other choices."""
     choice = choose({**BOTH, "PREMIUM_TEST_SERVERS": back_end})
     assert str(choice) == f"servers: {back_end} (PREMIUM_TEST_SERVERS)"
 
@@ -31,8 +31,8 @@ def test_a_back_end_can_be_forced(back_end: str) -> None:
         ({"PREMIUM_KAFKA_BOOTSTRAP": "kafka.example:9092"}, "PREMIUM_POSTGRES_DSN is missing"),
     ],
 )
-def test_what_cannot_be_had_is_refused_in_one_line(environ: dict[str, str], advice: str) -> None:
-    """The text says what to change."""
+def test_an_unusable_back_end_is_refused_in_one_line(environ: dict[str, str], advice: str) -> None:
+    """The message names the remedy."""
     with pytest.raises(UnusableServersError, match=advice) as refusal:
         choose(environ)
     assert "\n" not in str(refusal.value)

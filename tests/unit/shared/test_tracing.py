@@ -1,4 +1,4 @@
-"""Trace contexts: what is kept of the two headers, and how they are written again."""
+"""Trace contexts: parsing and serialising the two headers."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ PARENT: Final = f"00-{TRACE}-b7ad6b7169203331-01"
     "state", ["vendor=1", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "tenant@system=a:b/c d!"]
 )
 def test_a_context_is_written_as_it_came(state: str) -> None:
-    """Both headers, or one; its trace is known by its id."""
+    """One or both headers are kept; the trace id can be read."""
     both, parent = context_of(PARENT, state), context_of(PARENT)
     assert headers_of_context(both) == [("traceparent", PARENT), ("tracestate", state)]
     assert headers_of_context(parent) == [("traceparent", PARENT)]
@@ -34,14 +34,14 @@ def test_a_context_is_written_as_it_came(state: str) -> None:
         (f"a={'x' * 255},b={'x' * 255}", ""),
     ],
 )
-def test_a_state_that_is_none_is_left_out(state: str, kept: str) -> None:
-    """The trace goes on without it (Trace Context, 3.3.1)."""
+def test_a_malformed_state_is_dropped(state: str, kept: str) -> None:
+    """A malformed tracestate is dropped, the trace continues (Trace Context, 3.3.1)."""
     assert context_of(PARENT, state) == (f"{PARENT} {kept}" if kept else PARENT)
 
 
 @pytest.mark.parametrize("parent", [None, "", "00-1-2-01", PARENT.upper(), f"{PARENT}-x"])
-def test_a_state_without_a_trace_is_none(parent: str | None) -> None:
-    """What is no trace begins a new one at the door, and none elsewhere."""
+def test_a_malformed_trace_is_replaced_or_ignored(parent: str | None) -> None:
+    """A malformed traceparent starts a new trace for requests, and is ignored for events."""
     assert context_of(parent, "vendor=1") is None
     assert headers_of_context(None) == []
     new = context_or_new(parent, "vendor=1")

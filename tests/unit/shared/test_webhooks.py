@@ -1,4 +1,4 @@
-"""A file of connections is refused whole, each fault with its place and what to do."""
+"""A file of connections with faults is refused; each fault has its position and remedy."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ connections:
 
 
 def faults(old: str, new: str) -> list[str]:
-    """Read the file with one thing changed; its faults come back, a line each."""
+    """Load the file with one change; return its faults, a line each."""
     assert old in FILE
     with pytest.raises(Refused) as refused:
         connections_of(FILE.replace(old, new), "f")
@@ -39,12 +39,12 @@ def faults(old: str, new: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("kind: hubspot", "kind: hubpsot", "f:3:5: connections[0].kind: is 'hubpsot'; did you"),
         ("    url: https://example.com/hook\n", "", "f:2:5: connections[0]: HubSpot signs the U"),
         ("https://example.com/hook", "example.com", "f:4:5: connections[0].url: is no URL"),
-        ("[app]", "[app, app]", "f:5:5: connections[0].secrets: the same secret stands here"),
+        ("[app]", "[app, app]", "f:5:5: connections[0].secrets: the same secret is listed"),
         (
             "[app]",
             "[../app]",
@@ -53,7 +53,7 @@ def faults(old: str, new: str) -> list[str]:
         ("[app]", "[a, b, c]", "f:5:5: connections[0].secrets: 3 secrets; at most 2"),
         ("epoch_ms", "epoch", "occurred_at: 'epoch' is no form of time; did you mean 'epoch_s'?"),
         ('"{$.id}"', '"{$.[}"', "mapping.ticket: '$.[' is no JSONPath (expected a shorthand"),
-        ('"{$.id}"', '"{$.id"', "mapping.ticket: a brace stands alone; braces hold a JSONPath"),
+        ('"{$.id}"', '"{$.id"', "mapping.ticket: an unmatched brace; braces enclose a JSONPath"),
         ("$.type: made", "type: made", "'type' is no JSONPath"),
         ("channel: email", "channel: fax", "f:15:13: connections[0].mapping.rules[0].request"),
         ("channel: email", "channel: fax", "is 'fax'; known are chat, email, phone"),
@@ -64,23 +64,23 @@ def faults(old: str, new: str) -> list[str]:
         ("fact: {type: closed}", "fact: {type: closed}\n          erase: x", "has one of request"),
     ],
 )
-def test_a_fault_is_named_with_its_place(old: str, new: str, said: str) -> None:
-    """File, line and column, the field, the fault and the remedy."""
+def test_a_fault_is_reported_with_its_position(old: str, new: str, message: str) -> None:
+    """With file, line and column, field, fault and remedy."""
     found = faults(old, new)
     assert len(found) == 1
-    assert said in found[0]
+    assert message in found[0]
 
 
-def test_all_faults_are_named_at_once() -> None:
-    """Whoever mends a file mends it once."""
+def test_all_faults_are_reported_at_once() -> None:
+    """So that one edit can correct them."""
     assert (
         len(faults("[app]\n    mapping:\n      source: hub", "[]\n    mapping:\n      sorce: x"))
         == 2
     )
 
 
-def test_a_table_is_tried_before_it_is_used() -> None:
-    """A severity that there is not would be found out by the first ticket else."""
+def test_table_values_are_validated() -> None:
+    """An unknown severity in a table is found when the file is loaded."""
     found = faults(
         "channel: email", 'channel: email\n            severity: {from: "{$.p}", values: {P1: bad}}'
     )
@@ -88,15 +88,15 @@ def test_a_table_is_tried_before_it_is_used() -> None:
     assert found == [f"f:16:48: {path}: is 'bad'; known are business_critical, standard"]
 
 
-def test_a_name_is_taken_once() -> None:
-    """The second of a name is refused."""
+def test_names_are_unique() -> None:
+    """A second connection with the same name is refused."""
     twice = FILE + FILE.removeprefix("connections:\n")
     with pytest.raises(Refused, match="'hub' is taken; choose another"):
         connections_of(twice, "f")
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("webhooks-*.yaml")), ids=lambda f: f.stem)
-def test_the_examples_hold(file: Path) -> None:
-    """They have no fault, and read back from their plain data as they are."""
+def test_the_examples_are_valid(file: Path) -> None:
+    """They have no fault, and serialise without loss."""
     for connection in load_connections(file):
         assert WebhookConnection.model_validate(connection.document) == connection

@@ -1,4 +1,4 @@
-"""What the API's document shows is what the API answers."""
+"""The examples in the OpenAPI document are real responses."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,7 +19,7 @@ SOON: Final = timedelta(milliseconds=20)
 
 
 def learned(event: Event, at: datetime) -> Learned:
-    """Tell something, as intake does."""
+    """Make a fact, as intake publishes it."""
     fact = Envelope.caused_by(REQUEST.document_id, event, source="intake", time=at)
     return Learned(fact, at + SOON)
 
@@ -41,14 +41,14 @@ RESPONDED: Final = learned(TicketResponded(ticket_id=REQUEST.ticket_id), ANSWERE
 
 
 def test_the_clocks_shown_are_those_of_the_request_shown() -> None:
-    """As they stand ten minutes after somebody could not log in."""
+    """Ten minutes after the example request."""
     clocks = {clock.key: clock for clock in derive([ACCEPTED.fact])}
     answer = clocks_answer(REQUEST.ticket_id, [ACCEPTED], clocks, now=ASKED + timedelta(minutes=10))
     assert answer.model_dump(mode="json") == CLOCKS
 
 
 def test_the_timeline_shown_is_that_of_the_request_shown() -> None:
-    """Up to the answer."""
+    """Up to the response."""
     answer = timeline_answer(
         REQUEST.ticket_id, [ACCEPTED, RESPONDED], now=ANSWERED + timedelta(minutes=1)
     )

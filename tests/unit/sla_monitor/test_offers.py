@@ -1,4 +1,4 @@
-"""What router tells of offers and of specialists' findings, as clocks see it."""
+"""The effect of router's events on clocks: offers, responses and reclassifications."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -25,7 +25,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.testing.builders import NOON, a_ticket
-from sla_monitor.domain import Clock, Fact, derive, fold
+from sla_monitor.domain import Clock, Fact, derive, update_clock
 from sla_monitor.domain.breakdown import breakdown
 
 TICKET = ticket_id_of("test", "T1")
@@ -41,62 +41,62 @@ WORK: dict[str, Any] = {
 }
 
 
-def fact(kind: type[Event], after_s: float, who: str = "ann", **more: object) -> Fact:
-    """Tell what happened so long after noon."""
-    event = kind.model_validate({"ticket_id": TICKET, "specialist_id": who, **more})
+def fact(kind: type[Event], after_s: float, specialist_id: str = "ann", **more: object) -> Fact:
+    """Make an event that occurred so many minutes after noon."""
+    event = kind.model_validate({"ticket_id": TICKET, "specialist_id": specialist_id, **more})
     at = NOON + timedelta(seconds=after_s)
     return Envelope(uuid5(NAMESPACE, f"{event!r}{at}"), "router", at, event)
 
 
-def offered(after_s: float, who: str = "ann") -> Fact:
-    """Let it ring."""
-    return fact(TicketOffered, after_s, who, offer_id=OFFER, lease_ends_at=NOON, **WORK)
+def offered(after_s: float, specialist_id: str = "ann") -> Fact:
+    """Make an offer."""
+    return fact(TicketOffered, after_s, specialist_id, offer_id=OFFER, lease_ends_at=NOON, **WORK)
 
 
 def assigned(after_s: float, offer_id: UUID | None) -> Fact:
-    """Let somebody have it."""
+    """Make an assignment."""
     return fact(TicketAssigned, after_s, offer_id=offer_id, **WORK)
 
 
 def clock_after(*facts: Fact) -> Clock:
-    """Fold facts into the clock of a mail that came at noon."""
+    """Return the clock of an email ticket from noon, after these facts."""
     known: list[Fact] = []
     clock: Clock | None = None
     for one in (accepted(), *facts):
         known.append(one)
-        (truth,) = derive(known)
-        clock = fold(clock, truth, one, now=NOON).clock
+        (derived,) = derive(known)
+        clock = update_clock(clock, derived, one, now=NOON).clock
     assert clock is not None
     return clock
 
 
 def accepted() -> Fact:
-    """Take a request in, due in an hour."""
+    """Accept a request that is due in an hour."""
     request = a_ticket("T1")
     assert isinstance(request.event, TicketAccepted)
     return Envelope(request.id, "intake", request.time, request.event)
 
 
 def parts_s(*facts: Fact, until_s: float = 100) -> dict[Part, float]:
-    """Say in whose hands the time was."""
+    """Return the breakdown in seconds."""
     found = breakdown(clock_after(*facts), NOON + timedelta(seconds=until_s))
     return {part: ms / 1000 for part, ms in found.parts_ms.items()}
 
 
-def test_an_answer_at_our_desk_meets_the_promise() -> None:
-    """As one that upstream tells."""
+def test_a_response_in_the_inbox_meets_the_promise() -> None:
+    """Like a response that upstream reports."""
     clock = clock_after(fact(AssignmentResponded, 60))
     assert clock.state == "met"
 
 
-def test_what_a_specialist_finds_is_priced_anew() -> None:
+def test_a_specialists_reclassification_changes_the_target() -> None:
     """From the same create date."""
     clock = clock_after(fact(SeverityReclassified, 60, severity="business_critical"))
     assert clock.due_at == NOON + timedelta(minutes=30)
 
 
-def test_the_time_it_rings_is_a_part_of_its_own() -> None:
-    """Who accepted it knows: nobody waits for a mail."""
+def test_the_time_of_an_offer_is_a_part() -> None:
+    """After the acceptance no time is spent on notifying by mail."""
     accepted_at = [fact(OfferAccepted, 30, offer_id=OFFER), assigned(30, OFFER)]
     assert parts_s(offered(10), *accepted_at) == {"routing": 10, "offered": 20, "assigned": 70}
     sent = fact(
@@ -112,14 +112,14 @@ def test_the_time_it_rings_is_a_part_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_it_is_taken_from_one_before_it_rings_at_another(order: tuple[int, ...]) -> None:
-    """Though both happen at one instant, and whatever their ids."""
+def test_a_release_comes_before_an_offer_of_the_same_instant(order: tuple[int, ...]) -> None:
+    """At one instant the release comes first, whatever the event ids."""
     facts = (offered(0), fact(OfferExpired, 20, offer_id=OFFER), offered(20, "ben"))
     assert parts_s(*(facts[place] for place in order)) == {"offered": 100}
 
 
-def test_what_was_handed_back_is_on_its_way_again() -> None:
-    """And what rings no more, because the work has ended, is with nobody."""
+def test_a_ticket_that_was_handed_back_is_in_routing_again() -> None:
+    """An offer that was withdrawn because the work ended leaves the ticket unassigned."""
     back = fact(AssignmentHandedBack, 50, cause="offline")
     assert parts_s(assigned(0, OFFER), back) == {"assigned": 50, "routing": 50}
     ended = fact(OfferWithdrawn, 50, offer_id=OFFER, cause="resolved")

@@ -1,4 +1,4 @@
-"""A timeline tells offers that rang in vain together."""
+"""A timeline groups repeated expired offers."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -14,7 +14,7 @@ T1: Final = ticket_id_of("test", "T1")
 
 
 def rings(second: int) -> list[Event]:
-    """Let it ring once, and nobody answer."""
+    """Make an offer that expires."""
     offer_id = uuid5(NAMESPACE, f"offer{second}")
     offered: dict[str, Any] = {
         "account_id": "northwind",
@@ -34,16 +34,16 @@ def rings(second: int) -> list[Event]:
     ]
 
 
-def told_at(second: int, event: Event) -> Learned:
-    """Tell something, so long after noon."""
+def learned(second: int, event: Event) -> Learned:
+    """Make a fact, so many seconds after noon."""
     at = NOON + timedelta(seconds=second)
     return Learned(Envelope(uuid5(NAMESPACE, f"{event!r}{at}"), "router", at, event), at)
 
 
-def test_three_offers_that_rang_in_vain_are_one_entry() -> None:
-    """From the first to the last, with how often; the promise's own entries stand as ever."""
+def test_three_expired_offers_are_one_entry() -> None:
+    """It has the first and last time and the number; entries about clocks stay separate."""
     accepted = Learned(a_ticket("T1", channel="phone"), NOON)
-    facts = [told_at(10 * n + k, e) for n in range(1, 4) for k, e in enumerate(rings(n))]
+    facts = [learned(10 * n + k, e) for n in range(1, 4) for k, e in enumerate(rings(n))]
     answer = timeline_answer(T1, [accepted, *facts], now=NOON + timedelta(minutes=1))
     entries = [entry for entry in answer.entries if isinstance(entry, FactEntry)]
     assert [entry.times for entry in entries] == [1, 3]

@@ -1,1 +1,1 @@
-"""Watches every promise and says before and when it is broken."""
+"""Times every promise; publishes warnings before it is due, and breaches when it is broken."""

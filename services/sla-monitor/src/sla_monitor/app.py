@@ -1,4 +1,4 @@
-"""Sla-monitor, put together: the consumer, the sweep, the relay."""
+"""Builds the parts of sla-monitor: consumers, sweep, reevaluation, HTTP API."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,7 +13,7 @@ from sla_monitor import handlers
 from sla_monitor.api.app import make_app
 from sla_monitor.partitions import Partitions
 from sla_monitor.reevaluator import Reevaluator
-from sla_monitor.service import Folding
+from sla_monitor.service import ClockService
 from sla_monitor.settings import Settings
 from sla_monitor.store import clocks as clock_store
 from sla_monitor.store.access import accounts_of
@@ -22,25 +22,25 @@ from sla_monitor.telemetry import WATERMARK_AGE_S
 
 __all__ = ["assemble"]
 
-_PATIENCE_MS: Final = 200
+_LINGER_MS: Final = 200
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
-    """Wire the parts in the order in which they start."""
+    """Build the parts, in start order."""
     service = Service("sla-monitor", settings, db)
     partitions = Partitions(db, lambda: service.partitions(BreachFact.topic))
-    folding = Folding(partitions)
-    prompt = service.consumer(handlers.PROMPTLY, handlers.decode, folding.take)
-    patient = service.consumer(
-        handlers.PATIENTLY,
+    clock_service = ClockService(partitions)
+    primary = service.consumer(handlers.PRIMARY, handlers.decode, clock_service.handle)
+    secondary = service.consumer(
+        handlers.SECONDARY,
         handlers.decode,
-        folding.take,
-        purpose="hands",
-        linger_ms=_PATIENCE_MS,
+        clock_service.handle,
+        purpose="secondary",
+        linger_ms=_LINGER_MS,
     )
     access = Authenticator(db, accounts_of)
-    own = (partitions, Sweeper(db), Reevaluator(db, folding), patient, access)
+    own = (partitions, Sweeper(db), Reevaluator(db, clock_service), secondary, access)
     readings = [of_database(db, WATERMARK_AGE_S, clock_store.watermark_age_s)]
     return service.parts(
-        prompt, lambda routes: make_app(db, access, routes), *own, readings=readings
+        primary, lambda routes: make_app(db, access, routes), *own, readings=readings
     )

@@ -1,4 +1,4 @@
-"""The topics that sla-monitor reads and writes, and how their records are read."""
+"""The topics that sla-monitor consumes and publishes, and how it decodes records."""
 
 from dataclasses import replace
 from typing import Final
@@ -16,18 +16,18 @@ from shared.events import (
 )
 from shared.events.codec import Record, Skipped, read
 
-__all__ = ["CONSUMES", "EMITS", "PATIENTLY", "PROMPTLY", "decode"]
+__all__ = ["CONSUMES", "EMITS", "PRIMARY", "SECONDARY", "decode"]
 
-PROMPTLY: Final = (TicketFact.topic,)
-PATIENTLY: Final = (AssignmentFact.topic, NotificationFact.topic, PolicyPublished.topic)
-"""What seldom decides and comes in numbers: in whose hands time went, what a specialist said at
-our desk, what was declared. An answer that comes late disproves a breach, as any late fact does."""
-CONSUMES: Final = (*PROMPTLY, *PATIENTLY)
+PRIMARY: Final = (TicketFact.topic,)
+SECONDARY: Final = (AssignmentFact.topic, NotificationFact.topic, PolicyPublished.topic)
+"""Topics with many records that seldom affect a due time: assignments, notifications, exceptions.
+A response that is read here after the due time retracts the breach, as any late fact does."""
+CONSUMES: Final = (*PRIMARY, *SECONDARY)
 EMITS: Final = (ClockFact.topic, BreachFact.topic)
 
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
-    """Read a fact; by which number somebody is called is not kept here. Raises Poison."""
+    """Decode a fact, without the telephone number key, which is not stored here. Raises Poison."""
     found = read(record)
     if isinstance(found, Envelope) and isinstance(found.event, TicketAccepted):
         return replace(found, event=found.event.model_copy(update={"number_key": None}))

@@ -1,4 +1,4 @@
-"""Which partition a ticket's records stand on: what is swept and proven silent is a partition."""
+"""The Kafka partition of a ticket's events. Sweeps and watermarks work per partition."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -11,7 +11,7 @@ __all__ = ["Partitions"]
 
 
 class Partitions:
-    """The partitions of ``breaches.v1``; as a part, it learns their number before others start."""
+    """The partitions of ``breaches.v1``. A part that starts first, to read their number."""
 
     def __init__(self, db: Database, count: Callable[[], Awaitable[int]]) -> None:
         self._db = db
@@ -19,14 +19,14 @@ class Partitions:
         self._count = 0
 
     async def start(self) -> None:
-        """Ask the broker, and make what the sweep needs. Raises Transient while it is away."""
+        """Read their number from the broker and create the sweep's rows. Raises Transient."""
         self._count = await self._ask()
         async with self._db.transaction() as tx:
             await clock_store.ensure_partitions(tx, self._count)
 
     async def stop(self) -> None:
-        """Nothing was opened."""
+        """Do nothing."""
 
     def of(self, ticket_id: UUID) -> int:
-        """Find a ticket's partition, as the publisher does by a record's key."""
+        """Return a ticket's partition, computed as by the publisher."""
         return partition_of(str(ticket_id).encode(), self._count)

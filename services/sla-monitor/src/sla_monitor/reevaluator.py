@@ -1,4 +1,4 @@
-"""Judges the tickets of a change again, one chunk in each transaction, until none is left."""
+"""Evaluates tickets again after a change of declared exceptions, a chunk per transaction."""
 
 from typing import Final, override
 from uuid import uuid5
@@ -9,7 +9,7 @@ from shared.basics.clock import wait_at_most
 from shared.platform import outbox
 from shared.platform.background import Background
 from shared.platform.postgres import Database, Tx, now
-from sla_monitor.service import Folding
+from sla_monitor.service import ClockService
 from sla_monitor.store import reevaluation as reevaluation_store
 from sla_monitor.telemetry import REEVALUATED
 
@@ -17,15 +17,15 @@ __all__ = ["CHUNK_MAX", "Reevaluator", "reevaluate"]
 
 _LOG = structlog.get_logger()
 CHUNK_MAX: Final = 200
-"""Tickets in one transaction: it holds a lock on each, and what falls due waits for it."""
-_LOOK_S: Final = 0.25
-"""How often to look for a change: it may be saved by another instance."""
+"""Tickets in one transaction, which locks them all and so delays clocks of theirs that are due."""
+_POLL_S: Final = 0.25
+"""How often to look for a change, which another instance may have saved."""
 
 
-async def reevaluate(db: Database, folding: Folding, *, limit: int = CHUNK_MAX) -> bool:
-    """Judge the next tickets of the oldest change again; False when there is nothing to do.
+async def reevaluate(db: Database, clock_service: ClockService, *, limit: int = CHUNK_MAX) -> bool:
+    """Evaluate the next tickets of the oldest change; return False if there is nothing to do.
 
-    Each ticket has a cause of its own, as with facts: what is announced takes its id from it.
+    Each ticket gets a cause id of its own, from which the ids of announced events are derived.
     """
     async with db.transaction() as tx:
         work = await reevaluation_store.claim(tx)
@@ -37,7 +37,7 @@ async def reevaluate(db: Database, folding: Folding, *, limit: int = CHUNK_MAX) 
             for ticket_id in chunk.ticket_ids
         ]
         if causes:
-            await folding.refold(tx, causes, await now(tx))
+            await clock_service.reevaluate(tx, causes, await now(tx))
         finished = chunk.last is None
         await reevaluation_store.advance(tx, work, chunk, finished=finished)
     REEVALUATED.inc(len(causes))
@@ -47,12 +47,12 @@ async def reevaluate(db: Database, folding: Folding, *, limit: int = CHUNK_MAX) 
 
 
 class Reevaluator(Background):
-    """Works on changes while there are any, no faster than the relay publishes what they bring."""
+    """Works on changes in the background, no faster than the relay publishes their events."""
 
-    def __init__(self, db: Database, folding: Folding) -> None:
+    def __init__(self, db: Database, clock_service: ClockService) -> None:
         super().__init__("reevaluation")
         self._db = db
-        self._folding = folding
+        self._clock_service = clock_service
 
     @override
     async def _run(self) -> None:
@@ -60,9 +60,9 @@ class Reevaluator(Background):
             while not self._stop.is_set():
                 if await reevaluation_store.is_pending(session):
                     await self._finish(session)
-                await wait_at_most(self._stop.wait(), _LOOK_S)
+                await wait_at_most(self._stop.wait(), _POLL_S)
 
     async def _finish(self, session: Tx) -> None:
         while await outbox.wait_until_short(session, until=self._stop):
-            if not await reevaluate(self._db, self._folding):
+            if not await reevaluate(self._db, self._clock_service):
                 return

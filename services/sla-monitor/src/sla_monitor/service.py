@@ -1,4 +1,4 @@
-"""Facts about tickets move their clocks."""
+"""Updates the clocks of tickets when facts arrive or declared exceptions change."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,43 +27,44 @@ from sla_monitor.store import clocks as clock_store
 from sla_monitor.store import reevaluation as reevaluations
 from sla_monitor.telemetry import SKIPPED
 
-__all__ = ["Folding", "exception_of"]
+__all__ = ["ClockService", "exception_of"]
 
-_HANDS: Final = ("assignment", "callback")
+_WORK_ALERTS: Final = ("assignment", "callback")
 
 type _Cause = tuple[UUID, Cause]
-"""A ticket, and the news that may move its clocks."""
+"""A ticket, and the fact or change that may affect its clocks."""
 
 
-class Folding:
-    """Folds facts into the clocks of their tickets."""
+class ClockService:
+    """Derives the clocks of tickets from their facts, and saves and announces the changes."""
 
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
 
-    async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
-        """Fold fresh facts, one after another, so that no batch's edges show in what is said."""
+    async def handle(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
+        """Handle new facts one by one, so that the announcements do not depend on batch limits."""
         await _declare(tx, envelopes)
-        new = [e for e in envelopes if _matters(e.event)]
-        await self._fold(tx, [(_ticket_of(fact), fact) for fact in new], new, now)
+        new = [e for e in envelopes if _affects_clocks(e.event)]
+        await self._update(tx, [(_ticket_of(fact), fact) for fact in new], new, now)
 
-    async def refold(self, tx: Tx, causes: Sequence[_Cause], now: datetime) -> None:
-        """Judge tickets again, each for its cause: what is declared has changed."""
-        await self._fold(tx, causes, (), now)
+    async def reevaluate(self, tx: Tx, causes: Sequence[_Cause], now: datetime) -> None:
+        """Evaluate tickets again, after a change of declared exceptions."""
+        await self._update(tx, causes, (), now)
 
-    async def _fold(
+    async def _update(
         self, tx: Tx, causes: Sequence[_Cause], new: Sequence[Fact], now: datetime
     ) -> None:
         ticket_ids = sorted({ticket_id for ticket_id, _ in causes})
         await clock_store.lock(tx, ticket_ids)
         known = await clock_store.facts(tx, ticket_ids)
         before = await clock_store.clocks(tx, ticket_ids)
-        fold = _Fold(known, _by_ticket(before), exception_of(await reevaluations.windows(tx)), now)
+        declared = exception_of(await reevaluations.windows(tx))
+        batch = _Batch(known, _by_ticket(before), declared, now)
         for ticket_id, cause in causes:
-            fold.learn(ticket_id, cause)
+            batch.apply(ticket_id, cause)
         await clock_store.add_facts(tx, new, now=now)
-        await self._save(tx, before, fold.after())
-        await outbox.add(tx, fold.outgoing)
+        await self._save(tx, before, batch.after())
+        await outbox.add(tx, batch.outgoing)
 
     async def _save(self, tx: Tx, before: dict[Key, Clock], after: Iterable[Clock]) -> None:
         changed = [clock for clock in after if before.get(clock.key) != clock]
@@ -77,8 +78,8 @@ class Folding:
 
 
 @dataclass(slots=True)
-class _Fold:
-    """What one transaction folds: all that is known, and what comes of it."""
+class _Batch:
+    """The state of one transaction: known facts, current clocks, and events to announce."""
 
     known: dict[UUID, list[Fact]]
     clocks: dict[UUID, dict[Key, Clock]]
@@ -86,37 +87,37 @@ class _Fold:
     now: datetime
     announced: list[Announced] = field(default_factory=list)
 
-    def learn(self, ticket_id: UUID, cause: Cause) -> None:
-        """Bring a ticket's clocks to what is known since ``cause`` came."""
+    def apply(self, ticket_id: UUID, cause: Cause) -> None:
+        """Update a ticket's clocks for ``cause``: a new fact, or a change of exceptions."""
         if isinstance(cause, Envelope):
             self.known[ticket_id].append(cause)
         clocks = self.clocks[ticket_id]
-        truths = domain.derive(self.known[ticket_id], self.exception_of)
-        owed = {truth.key for truth in truths}
+        derived = domain.derive(self.known[ticket_id], self.exception_of)
+        owed = {new.key for new in derived}
         for gone in [clock for key, clock in clocks.items() if key not in owed]:
             self._keep(domain.withdraw(gone, cause))
-        for truth in truths:
-            old = clocks.get(truth.key)
-            self._keep(domain.fold(old, truth, cause, now=self.now))
+        for new in derived:
+            old = clocks.get(new.key)
+            self._keep(domain.update_clock(old, new, cause, now=self.now))
 
     @property
     def outgoing(self) -> list[Announced]:
-        """What is to be announced; of a clock that starts as accepted, that it does."""
+        """The events to announce; `ClockStarted` events get their ``as_accepted``."""
         return [_marked(one, self.known) for one in self.announced]
 
     def after(self) -> Iterator[Clock]:
-        """All clocks as they are now."""
+        """All clocks after the changes."""
         return (clock for clocks in self.clocks.values() for clock in clocks.values())
 
-    def _keep(self, outcome: domain.Outcome) -> None:
-        clock = outcome.clock
+    def _keep(self, update: domain.ClockUpdate) -> None:
+        clock = update.clock
         self.clocks[clock.ticket_id][clock.key] = clock
-        self.announced += outcome.announced
-        SKIPPED.inc(outcome.skipped)
+        self.announced += update.announced
+        SKIPPED.inc(update.skipped)
 
 
 def _marked(announced: Announced, known: Mapping[UUID, Iterable[Fact]]) -> Announced:
-    """Say of a clock's start whether it tells readers of the accepted fact anything new."""
+    """Set ``as_accepted`` of a `ClockStarted`: whether its due time is that of TicketAccepted."""
     event = announced.event
     if not isinstance(event, ClockStarted) or event.cycle is not None:
         return announced
@@ -127,15 +128,15 @@ def _marked(announced: Announced, known: Mapping[UUID, Iterable[Fact]]) -> Annou
     return replace(announced, event=event.model_copy(update={"as_accepted": as_accepted}))
 
 
-def _matters(event: Event) -> bool:
-    """Pick what clocks are made of: of what people are told, only that work has reached them."""
+def _affects_clocks(event: Event) -> bool:
+    """Return whether an event can affect a clock; of notifications, only those about work."""
     if isinstance(event, NotificationFact):
-        return event.alert in _HANDS
+        return event.alert in _WORK_ALERTS
     return isinstance(event, TicketFact | AssignmentFact)
 
 
 async def _declare(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> None:
-    """Keep declared exceptions; who may stand differently by them is judged again later."""
+    """Save declared exceptions, and queue the reevaluation of the tickets they may affect."""
     for envelope in envelopes:
         event = envelope.event
         if isinstance(event, PolicyPublished) and await reevaluations.put_in_force(
@@ -147,7 +148,7 @@ async def _declare(tx: Tx, envelopes: Iterable[Envelope[Event]]) -> None:
 
 
 def exception_of(windows: Sequence[ExceptionWindow]) -> ExceptionOf:
-    """Name the first of the declared exceptions that covers a ticket."""
+    """Make the function that returns the first declared exception that covers a ticket."""
 
     def name(accepted: TicketAccepted, create_date: datetime) -> str | None:
         asked = accepted.asked(accepted.severity)

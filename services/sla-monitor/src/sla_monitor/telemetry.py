@@ -1,4 +1,4 @@
-"""What sla-monitor counts for its operators."""
+"""The metrics of sla-monitor."""
 
 from typing import Final
 

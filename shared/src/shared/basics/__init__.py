@@ -1,1 +1,1 @@
-"""What every other package may use: errors, text, time, traces, places in files."""
+"""Helpers for every package: errors, text checks, waiting, trace contexts, YAML positions."""

@@ -1,4 +1,4 @@
-"""Waiting and measuring. What time it *is* comes from PostgreSQL (`postgres.now`)."""
+"""Wait and measure durations. For the time of day, ask PostgreSQL (`postgres.now`)."""
 
 import asyncio
 import time
@@ -9,12 +9,12 @@ __all__ = ["elapsed_s", "wait_at_most"]
 
 
 def elapsed_s(since: float = 0.0) -> float:
-    """Read a clock that never steps, in seconds; with ``since``, the time passed from there."""
+    """Read the monotonic clock, in seconds; with ``since``, the seconds elapsed since then."""
     return time.monotonic() - since
 
 
 async def wait_at_most(signal: Awaitable[object], wait_s: float) -> None:
-    """Wait for a signal, but not longer than ``wait_s``."""
+    """Wait for a signal, for at most ``wait_s`` seconds; return in both cases."""
     with suppress(TimeoutError):
         async with asyncio.timeout(wait_s):
             await signal

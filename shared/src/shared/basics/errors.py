@@ -1,13 +1,13 @@
-"""The two families of failure. Anything else that is raised is a bug and is treated as one."""
+"""The two kinds of expected failure. Every other exception is a bug and handled as one."""
 
 __all__ = ["Poison", "Transient"]
 
 
-class Poison(Exception):  # noqa: N818 - the domain's word; every raise reads as a sentence
-    """A record that can never be handled: parked with this reason, its neighbours go on.
+class Poison(Exception):  # noqa: N818 - the name that all docs use
+    """A record that can never be handled. It is parked; the records after it are handled.
 
-    ``reason`` is a short machine word (``bad_json``, ``unknown_version``…); ``detail`` names the
-    field, the fault and the remedy for the person who reads the dead letter.
+    ``reason`` is a short code (``bad_json``, ``unknown_version``…); ``detail`` names the field,
+    the fault and the remedy for the operator who reads the dead letter.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -17,4 +17,4 @@ class Poison(Exception):  # noqa: N818 - the domain's word; every raise reads as
 
 
 class Transient(Exception):  # noqa: N818 - see Poison
-    """Something of ours is away (database, broker): wait and try again, park nothing."""
+    """One of our servers (database, broker) is unavailable: wait and retry, park nothing."""

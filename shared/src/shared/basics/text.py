@@ -1,7 +1,7 @@
-"""Text from outside that cannot be kept: found where it enters, whatever the door.
+"""Find text that cannot be stored, in every kind of input.
 
-PostgreSQL keeps no NUL character, and nothing keeps half a character (a lone surrogate), though
-JSON has a way to write both.
+PostgreSQL stores no NUL character, and UTF-8 has no lone surrogates (half characters), but JSON
+can contain both as escapes.
 """
 
 from typing import Any, Final
@@ -18,7 +18,7 @@ _ESCAPED_BAD: Final = (b"\\u0000", b"\\ud", b"\\uD")
 
 
 def fault_of_text(text: str) -> str | None:
-    """Return what is wrong with a text, with the remedy; None when it can be kept."""
+    """Return the fault of a text, with the remedy; None when it can be stored."""
     if "\0" in text:
         return _NUL
     if text.isascii():
@@ -31,7 +31,7 @@ def fault_of_text(text: str) -> str | None:
 
 
 def fault_of_url_part(raw: bytes) -> str | None:
-    """Return what is wrong with a percent-encoded path or query; None when it can be kept."""
+    """Return the fault of a percent-encoded path or query; None when it can be stored."""
     if b"%" not in raw:
         return None
     try:
@@ -41,12 +41,12 @@ def fault_of_url_part(raw: bytes) -> str | None:
 
 
 def may_hide_bad_text(raw: bytes) -> bool:
-    """Return whether JSON may hold such a text at all: most holds none, and is not searched."""
+    """Return whether JSON contains an escape that could be a fault; most JSON does not."""
     return _ESCAPE in raw and any(escape in raw for escape in _ESCAPED_BAD)
 
 
 def fault_in_json(document: Any) -> tuple[tuple[str, ...], str] | None:  # noqa: ANN401 - JSON is any
-    """Find the first text that cannot be kept: its place and its fault; None when there is none."""
+    """Find the first text that cannot be stored; return its path and its fault, or None."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
     while waiting:
         place, node = waiting.pop()

@@ -1,8 +1,7 @@
-"""W3C Trace Context: a request that brings no trace starts one at the door.
+"""W3C Trace Context: a request without a trace context starts a new trace.
 
-A trace context is one text wherever we keep it: the ``traceparent``, then a space and the
-``tracestate`` if there is one. What is not well-formed is no trace, and harms nobody (Trace
-Context §3.2, §3.3).
+We store a trace context as one text: the ``traceparent``, then a space and the ``tracestate`` if
+there is one. A malformed header is ignored, as the standard requires (Trace Context §3.2, §3.3).
 """
 
 import re
@@ -20,7 +19,7 @@ _STATE_CHARACTERS_MAX: Final = 512
 
 
 def context_of(traceparent: str | None, tracestate: str | None = None) -> str | None:
-    """Keep a well-formed ``traceparent``, with its ``tracestate`` if that is well-formed, too."""
+    """Join ``traceparent`` and ``tracestate``, each if well-formed; None without a traceparent."""
     if not traceparent or not _TRACEPARENT.fullmatch(traceparent):
         return None
     state = _state_of(tracestate) if tracestate else ""
@@ -28,13 +27,13 @@ def context_of(traceparent: str | None, tracestate: str | None = None) -> str | 
 
 
 def context_or_new(traceparent: str | None, tracestate: str | None = None) -> str:
-    """Keep a well-formed trace context; else begin a new, sampled trace."""
+    """Return the trace context if it is well-formed, else that of a new, sampled trace."""
     new = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
     return context_of(traceparent, tracestate) or new
 
 
 def headers_of_context(context: str | None) -> list[tuple[str, str]]:
-    """Write a trace context as the headers it came in; none for no trace."""
+    """Return the headers of a trace context; an empty list for None."""
     if not context:
         return []
     traceparent, _, tracestate = context.partition(" ")
@@ -43,13 +42,13 @@ def headers_of_context(context: str | None) -> list[tuple[str, str]]:
 
 
 def trace_id_of(context: str | None) -> str | None:
-    """Take the trace's id out of a trace context."""
+    """Return the trace id of a trace context."""
     match = _TRACEPARENT.match(context or "")
     return match["trace"] if match else None
 
 
 def _state_of(tracestate: str) -> str:
-    """Keep a list of members whose keys differ; empty members are allowed, and left out."""
+    """Return the normalised ``tracestate``, without empty members; "" if it is malformed."""
     members = [member for part in tracestate.split(",") if (member := part.strip(" \t"))]
     keys = {member.partition("=")[0] for member in members}
     is_sound = len(keys) == len(members) <= _MEMBERS_MAX and all(map(_MEMBER.fullmatch, members))

@@ -1,6 +1,6 @@
-"""YAML with the place of every key and value, so that a fault can be shown where it was typed.
+"""Read YAML with the position of every key and value, so that errors can point at line and column.
 
-Every scalar is read as the text it is: a table of countries may say ``no`` and mean Norway.
+Every scalar is read as text: the country code ``no`` stays "no" and does not become false.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 type KeyPath = tuple[str | int, ...]
-"""Where a value sits in a document: keys and indexes from the top."""
+"""The path of a value in a document: keys and indexes from the top."""
 type Fault = tuple[KeyPath, str]
 
-_TOLD: Final = {
+_MESSAGES: Final = {
     "greater_than_equal": "is {input}; write {ge} or more",
     "int_parsing": "{input!r} is no whole number; write one",
     "bool_parsing": "is {input!r}; write true or false",
@@ -40,7 +40,7 @@ _TOLD: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position in a file; line and column count from 1."""
+    """A position in a file; lines and columns are counted from 1."""
 
     file: str
     line: int
@@ -48,12 +48,12 @@ class Place:
 
     @override
     def __str__(self) -> str:
-        """Write it as editors and compilers do."""
+        """Format it as editors and compilers do: ``file:line:column``."""
         return f"{self.file}:{self.line}:{self.column}"
 
 
-class Refused(Exception):  # noqa: N818 - the domain's word, as in Poison
-    """A file that cannot be used; the text has a line for each fault: place, fault, remedy."""
+class Refused(Exception):  # noqa: N818 - as for Poison
+    """A file that cannot be used. The message has one line per fault: place, fault, remedy."""
 
     def __init__(self, *faults: tuple[Place, str]) -> None:
         super().__init__("\n".join(f"{place}: {fault}" for place, fault in faults))
@@ -61,26 +61,26 @@ class Refused(Exception):  # noqa: N818 - the domain's word, as in Poison
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """Plain data, and where each part of it stands."""
+    """Plain data and the position of each part of it."""
 
     content: object
     places: dict[KeyPath, Place]
 
     def place_of(self, path: KeyPath) -> Place:
-        """Find the place of ``path``, or of the nearest thing that holds it."""
+        """Return the position of ``path``, or of its nearest parent that has one."""
         while path not in self.places:
             path = path[:-1]
         return self.places[path]
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Suggest the nearest of ``known``, else name them all."""
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """Suggest the most similar name in ``known``; list them all if none is similar."""
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
 
 
 def describe_error(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - pydantic's own record
-    """Say what pydantic found, and what to do; ``known`` are the keys that may stand there."""
+    """Describe a pydantic error and its remedy; ``known`` are the keys allowed at that place."""
     match fault["type"]:
         case "extra_forbidden":
             key = str(fault["loc"][-1])
@@ -92,8 +92,8 @@ def describe_error(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - p
             return f"is {fault['input']!r}; {did_you_mean(str(fault['input']), allowed)}"
         case "timezone_aware":
             return f"{fault['input']!r} has no zone; add one, such as +01:00"
-        case kind if kind in _TOLD:
-            return _TOLD[kind].format(input=fault["input"], **fault.get("ctx", {}))
+        case kind if kind in _MESSAGES:
+            return _MESSAGES[kind].format(input=fault["input"], **fault.get("ctx", {}))
         case _:
             return str(fault["msg"]).removeprefix("Value error, ")
 
@@ -101,7 +101,7 @@ def describe_error(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - p
 def faults_of(
     document: YamlDocument, model: type[BaseModel], error: ValidationError
 ) -> list[Fault]:
-    """Name what pydantic found; a key that is misspelt is not also said to be missing."""
+    """List pydantic's errors; a misspelt key is not reported as missing as well."""
     raw: list[Any] = error.errors(include_url=False)
     found: list[Fault] = []
     for fault in sorted(raw, key=lambda fault: fault["type"] == "missing"):
@@ -116,19 +116,19 @@ def faults_of(
 
 
 def refused(document: YamlDocument, faults: Iterable[Fault]) -> Refused:
-    """Place faults, in the order of the file."""
+    """Build the error for some faults, each with its position, in the order of the file."""
     placed = {(document.place_of(path), f"{_field(path)}: {text}") for path, text in faults}
     return Refused(*sorted(placed, key=lambda fault: (fault[0].line, fault[0].column, fault[1])))
 
 
 def _field(path: KeyPath) -> str:
-    """Write a path as connections[0].mapping.rules[2].request.channel."""
+    """Format a path as ``connections[0].mapping.rules[2].request.channel``."""
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return field.removeprefix(".") or "file"
 
 
 def _path_in(document: YamlDocument, loc: KeyPath) -> KeyPath:
-    """Leave out what pydantic adds to a place: the key of a table, the list around one value."""
+    """Drop the parts of ``loc`` that pydantic adds and the document does not have."""
     path: KeyPath = ()
     for part in loc:
         if (*path, part) in document.places:
@@ -137,7 +137,7 @@ def _path_in(document: YamlDocument, loc: KeyPath) -> KeyPath:
 
 
 def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """List the keys that a document of ``model`` may have beside the one at ``path``."""
+    """List the keys that ``model`` allows next to the one at ``path``."""
     inner = iter(path[:-1])
     for key in inner:
         annotation = _fields(model).get(str(key))
@@ -146,7 +146,7 @@ def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
             continue
         model = found
         if _is_table(annotation):
-            next(inner, None)  # a name of the writer's own choosing
+            next(inner, None)  # skip a key that the author chose freely
     return list(_fields(model))
 
 
@@ -169,7 +169,11 @@ def _is_table(annotation: object) -> bool:
 
 
 def read_yaml(file: Path) -> YamlDocument:
-    """Read a file; raises Refused on anything that is not one tidy document."""
+    """Read a file.
+
+    Raises:
+        Refused: the file cannot be read, is not UTF-8, or is not one valid YAML document.
+    """
     start = Place(file.name, 1, 1)
     try:
         return parse_yaml(file.read_text("utf-8-sig"), file.name)
@@ -180,7 +184,7 @@ def read_yaml(file: Path) -> YamlDocument:
 
 
 def parse_yaml(text: str, name: str) -> YamlDocument:
-    """Read the text of the file ``name``; raises Refused as `read_yaml` does."""
+    """Parse the text of the file ``name``. Raises Refused as `read_yaml` does."""
     start = Place(name, 1, 1)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -219,7 +223,7 @@ def _plain_mapping(
         if not isinstance(key, yaml.ScalarNode):
             raise Refused((place, "a key must be plain text"))
         if key.value in content:
-            raise Refused((place, f"key {key.value!r} stands here twice; keep one"))
+            raise Refused((place, f"key {key.value!r} is listed twice; keep one"))
         places[*path, key.value] = place
         content[key.value] = _plain(value, (*path, key.value), file, places)
     return content

@@ -1,4 +1,4 @@
-"""The vocabulary: every event there is, by its CloudEvents type."""
+"""All events, by their CloudEvents type."""
 
 from typing import Final
 
@@ -282,5 +282,5 @@ CATALOGUE: Final[dict[str, type[Event]]] = {event.type: event for event in _EVEN
 
 
 def dead_letter_topic(service: str) -> str:
-    """Name the topic where ``service`` parks what it can never handle."""
+    """Return the topic that reports the dead letters of ``service``."""
     return f"{service}.dead-letters.v1"

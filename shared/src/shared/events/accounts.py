@@ -1,4 +1,4 @@
-"""Entitlements: one record an account on the compacted topic ``accounts.v1``."""
+"""Accounts and their entitlement: one record per account on the compacted topic ``accounts.v1``."""
 
 from typing import Annotated, ClassVar, Literal, Self, override
 
@@ -30,16 +30,16 @@ EVERYONE: Literal["everyone"] = "everyone"
 
 
 type Zone = Annotated[str, AfterValidator(known_zone)]
-"""An IANA time zone; the names of Windows, by Unicode's CLDR, are read as such."""
+"""An IANA time zone; Windows names are translated by Unicode's CLDR."""
 type Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 """A BCP 47 tag."""
 type _Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 
 class Purchase(BaseModel):
-    """An interval in which the account has Premium Support; ``until`` is the first instant after.
+    """An interval in which the account has Premium Support.
 
-    Nothing ends where no ``until`` is said.
+    ``until`` is the first instant after it; without it the interval has no end.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -55,7 +55,7 @@ class Purchase(BaseModel):
 
 
 class AccountPart(BaseModel):
-    """Which of so many records of one listing this is, counted from 1."""
+    """The number of this record among the ``of`` records of one listing, counted from 1."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -70,13 +70,13 @@ class AccountPart(BaseModel):
 
 
 class AccountListed(Event):
-    """An account as billing has it from the envelope's time on.
+    """An account as billing records it, from the envelope's time on.
 
-    One that is too large for a record comes in parts, each with some of its people, all else and
-    the same time; it counts once all are there. The key of a part is the account's id, `PART_MARK`
-    and its number. Who is not among ``super_admins`` or ``seats`` has no paid seat; ``seats`` may
-    be "everyone".
-    A purchase counts whenever it is told; who somebody is counts from when it is told.
+    A listing too large for one record is sent in parts: each has some of the people, all other
+    fields, and the same time; the listing applies once all parts have arrived. The key of a part is
+    the account's id, `PART_MARK` and its number. A person in neither ``super_admins`` nor ``seats``
+    has no paid seat; ``seats`` may be "everyone". Purchases apply to requests of any date; roles
+    apply from the envelope's time on.
     """
 
     topic: ClassVar[str] = "accounts.v1"
@@ -95,21 +95,21 @@ class AccountListed(Event):
 
     @field_serializer("super_admins", "seats")
     def _in_order(self, people: frozenset[str] | str) -> list[str] | str:
-        """Write the same people in the same order."""
+        """Sort the people, so that equal listings are equal text."""
         return people if isinstance(people, str) else sorted(people)
 
     @property
     @override
     def subject(self) -> str:
-        """The account."""
+        """The account's id."""
         return self.account_id
 
 
 class AccountAnswered(Event):
-    """What became of a record of ``accounts.v1``, by its own id.
+    """The result of one record of ``accounts.v1``.
 
-    ``incomplete`` says that so many parts are yet to come. Of a listing in force its people are
-    counted, super admins apart; ``reason`` and ``remedy`` say why a record was refused.
+    ``incomplete``: ``parts_missing`` parts have not arrived yet. ``listed``: ``super_admins`` and
+    ``seats`` count the people. ``refused``: see ``reason`` and ``remedy``.
     """
 
     topic: ClassVar[str] = "account-receipts.v1"

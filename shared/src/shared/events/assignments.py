@@ -1,4 +1,4 @@
-"""Facts about who works on a ticket, written by router to ``assignments.v1``."""
+"""Events about the assignment of tickets, published by router on ``assignments.v1``."""
 
 from typing import ClassVar, Literal, override
 from uuid import UUID
@@ -32,21 +32,21 @@ __all__ = [
 type Release = Literal["responded", "reached", "resolved", "closed"]
 """What ends a specialist's work on a ticket."""
 type Absence = Literal["offline", "off_shift", "left"]
-"""Why somebody keeps nothing: not there, not at work, not on the roster any more."""
+"""Why a specialist loses their tickets: offline, off shift, or removed from the roster."""
 
 type QueueReason = Literal["no_skill", "no_capacity", "no_shift", "no_answer"]
-"""Why it waits: no specialist serves its channel and language; those who do are full, or absent;
-or all who are there let it ring or declined it."""
+"""Why a ticket waits: no specialist serves its channel and language; those who do are at capacity,
+or absent; or every eligible specialist declined or did not answer."""
 
 
 class AssignmentFact(TicketEvent):
-    """What became of a ticket at the specialists' side."""
+    """An event about the assignment of a ticket."""
 
     topic: ClassVar[str] = "assignments.v1"
 
 
 class TicketQueued(AssignmentFact):
-    """Nobody can take the ticket now, for ``reason``; it waits with its original age."""
+    """No specialist can take the ticket now, for ``reason``; it waits with its original age."""
 
     type: ClassVar[str] = "premium.ticket.queued.v1"
 
@@ -54,23 +54,23 @@ class TicketQueued(AssignmentFact):
 
 
 class SpecialistFact(AssignmentFact):
-    """What happened between a ticket and one specialist."""
+    """An event about a ticket and one specialist."""
 
     specialist_id: str
 
     @property
     @override
     def discriminator(self) -> str:
-        """The specialist: one cause may free one and give work to another."""
+        """The specialist: one cause may release one specialist and assign another."""
         return self.specialist_id
 
 
 class TicketAssigned(SpecialistFact):
-    """A specialist has the ticket. ``english_instead`` says that they do not speak its language.
+    """The ticket is assigned to a specialist.
 
-    ``promise`` is the kind of promise that is due at ``due_at``. While nothing is due, that is
-    None: the clock of ``promise`` is paused, or there is none. ``after_reply`` says that a reply of
-    the customer brought it back.
+    ``english_instead``: the specialist does not speak the ticket's language, but English.
+    ``promise`` is the kind of promise that is due at ``due_at``, which is None while nothing is
+    due: the clock is paused, or there is none. ``after_reply``: the customer's reply reopened it.
     """
 
     type: ClassVar[str] = "premium.ticket.assigned.v1"
@@ -88,9 +88,9 @@ class TicketAssigned(SpecialistFact):
 
 
 class TicketOffered(SpecialistFact):
-    """The ticket rings at a specialist, whose room it holds until ``lease_ends_at``.
+    """The ticket is offered to a specialist, and uses their capacity until ``lease_ends_at``.
 
-    What is due is said as in `TicketAssigned`.
+    For ``due_at`` and ``promise`` see `TicketAssigned`.
     """
 
     type: ClassVar[str] = "premium.ticket.offered.v1"
@@ -108,19 +108,19 @@ class TicketOffered(SpecialistFact):
 
 
 class OfferFact(SpecialistFact):
-    """What became of an offer; each has one end."""
+    """The end of an offer; each offer has exactly one."""
 
     offer_id: UUID
 
 
 class OfferAccepted(OfferFact):
-    """The specialist takes the ticket: that they have it is told next."""
+    """The specialist accepted the offer; `TicketAssigned` follows."""
 
     type: ClassVar[str] = "premium.offer.accepted.v1"
 
 
 class OfferDeclined(OfferFact):
-    """The specialist does not take the ticket; it goes on to others."""
+    """The specialist declined the offer; the ticket is offered to others."""
 
     type: ClassVar[str] = "premium.offer.declined.v1"
 
@@ -128,15 +128,15 @@ class OfferDeclined(OfferFact):
 
 
 class OfferExpired(OfferFact):
-    """The lease ended, and the specialist had said nothing."""
+    """The lease ended without an answer of the specialist."""
 
     type: ClassVar[str] = "premium.offer.expired.v1"
 
 
 class SpecialistSetAway(SpecialistFact):
-    """The specialist is away until they come back: ``unanswered`` offers in a row expired.
+    """The specialist was set away, after ``unanswered`` offers in a row expired.
 
-    The ticket is the one whose offer was the last of these.
+    The ticket is that of the last of these offers.
     """
 
     type: ClassVar[str] = "premium.specialist.set_away.v1"
@@ -145,7 +145,7 @@ class SpecialistSetAway(SpecialistFact):
 
 
 class OfferWithdrawn(OfferFact):
-    """The offer was taken back: the work ended, a lead decided, or the specialist went."""
+    """The offer was withdrawn: the work ended, a lead moved it, or the specialist is absent."""
 
     type: ClassVar[str] = "premium.offer.withdrawn.v1"
 
@@ -153,7 +153,7 @@ class OfferWithdrawn(OfferFact):
 
 
 class TicketDeclined(SpecialistFact):
-    """The specialist gave the ticket back; it waits again with its original age."""
+    """The specialist declined an assigned ticket; it waits again with its original age."""
 
     type: ClassVar[str] = "premium.assignment.declined.v1"
 
@@ -161,7 +161,7 @@ class TicketDeclined(SpecialistFact):
 
 
 class AssignmentReleased(SpecialistFact):
-    """The specialist's room is free again."""
+    """The ticket no longer uses the specialist's capacity."""
 
     type: ClassVar[str] = "premium.assignment.released.v1"
 
@@ -169,9 +169,9 @@ class AssignmentReleased(SpecialistFact):
 
 
 class AssignmentHandedBack(SpecialistFact):
-    """The ticket was taken from the specialist, and keeps its age.
+    """The ticket went from the specialist back to the queue, with its original age.
 
-    Where a person decided it, ``by`` says who, and ``reason`` why.
+    If a person handed it back, ``by`` is their id and ``reason`` is what they entered.
     """
 
     type: ClassVar[str] = "premium.assignment.handed_back.v1"
@@ -182,13 +182,13 @@ class AssignmentHandedBack(SpecialistFact):
 
 
 class AssignmentResponded(SpecialistFact):
-    """The specialist answered the customer, and says so at our desk."""
+    """The specialist answered the customer, and recorded it in the inbox or the API."""
 
     type: ClassVar[str] = "premium.assignment.responded.v1"
 
 
 class SeverityConfirmed(SpecialistFact):
-    """The specialist finds the ticket as severe as it says."""
+    """The specialist confirmed the ticket's severity."""
 
     type: ClassVar[str] = "premium.severity.confirmed.v1"
 
@@ -196,7 +196,7 @@ class SeverityConfirmed(SpecialistFact):
 
 
 class SeverityReclassified(SpecialistFact):
-    """The specialist finds another severity; promises are priced anew from the create date."""
+    """The specialist changed the severity; promises are computed again from the create date."""
 
     type: ClassVar[str] = "premium.severity.reclassified.v1"
 

@@ -1,7 +1,7 @@
-"""An event is a fact about one ticket; an envelope says when, whence and under which id.
+"""The base of all events, and the envelope with an event's id, source and time.
 
-Wire form: CloudEvents 1.0, Kafka binary mode (see `codec`). Ids are derived from their cause,
-so that handling the same cause twice announces the same event, and readers drop the second.
+Wire format: CloudEvents 1.0, Kafka binary mode (see `codec`). An event's id is derived from its
+cause: handling the same cause twice announces the same id, and consumers drop the second.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ __all__ = ["NAMESPACE", "Envelope", "Event", "Moment", "ticket_id_of"]
 NAMESPACE = UUID("6f1f0d6e-6a0e-5b0b-9d0a-2b1a5c9f7d11")
 
 type Moment = AwareDatetime
-"""An instant with a zone; written in UTC."""
+"""An instant with a time zone; serialised in UTC."""
 
 
 class Event(BaseModel):
-    """One kind of fact. Unknown fields are ignored, so that a newer writer harms nobody."""
+    """An event type. Unknown fields are ignored, so that old readers accept newer writers."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -29,30 +29,30 @@ class Event(BaseModel):
 
     @property
     def subject(self) -> str:
-        """What the fact is about; also the Kafka key, so that order per subject survives."""
+        """The id of what the event is about; also the Kafka key, which keeps order per subject."""
         raise NotImplementedError
 
     @property
     def discriminator(self) -> str:
-        """Tells apart two events of one type that one cause gives rise to."""
+        """Distinguishes events of one type with the same cause."""
         return ""
 
 
 class TicketEvent(Event):
-    """A fact about a ticket."""
+    """An event about a ticket."""
 
     ticket_id: UUID
 
     @property
     @override
     def subject(self) -> str:
-        """The ticket."""
+        """The ticket's id."""
         return str(self.ticket_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope[E: Event]:
-    """An event with its CloudEvents attributes. ``time`` is when it happened, in UTC.
+    """An event with its CloudEvents attributes. ``time`` is when the event occurred, in UTC.
 
     ``traceparent`` is a whole trace context (`shared.basics.tracing`).
     """
@@ -72,14 +72,14 @@ class Envelope[E: Event]:
         time: datetime,
         traceparent: str | None = None,
     ) -> "Envelope[T]":
-        """Wrap what ``cause`` (an event id, or a timer's) gave rise to, under a derived id."""
+        """Wrap an event that ``cause`` (the id of an event or timer) led to; derive its id."""
         name = f"{event.type}/{event.discriminator}" if event.discriminator else event.type
         return Envelope(uuid5(cause, name), source, time, event, traceparent)
 
 
 def ticket_id_of(source: str, external_id: str) -> UUID:
-    """Name the ticket of an upstream reference.
+    """Derive the ticket's id from an upstream reference.
 
-    Derived, not drawn: a reply that overtakes its request already knows its ticket.
+    So a reply that arrives before its request already refers to the right ticket.
     """
     return uuid5(NAMESPACE, f"{source}\x1f{external_id}")

@@ -1,4 +1,4 @@
-"""Facts about promised calls, written by router to ``assignments.v1``: the ledger of a callback."""
+"""Events about callbacks, published by router on ``assignments.v1``."""
 
 from typing import ClassVar, Literal, override
 from uuid import UUID
@@ -18,19 +18,20 @@ __all__ = [
 
 type AttemptOutcome = Literal["answered", "no_answer", "busy", "wrong_number"]
 type Contact = Literal["answered", "reached", "dialled"]
-"""How somebody spoke to the customer: we called, upstream told of it, or the customer called us."""
+"""How a specialist reached the customer: by our call, by a call that upstream reported, or because
+the customer called us."""
 
 
 class _CallbackFact(AssignmentFact):
     @property
     @override
     def discriminator(self) -> str:
-        """The ticket: one cause may concern several of one number."""
+        """The ticket: one cause may concern several tickets of one telephone number."""
         return str(self.ticket_id)
 
 
 class CallbackJoined(_CallbackFact):
-    """The customer of ``joined`` waits for a call at the same number: one call answers both."""
+    """The ticket ``joined`` waits for a call to the same number: one call is enough for both."""
 
     type: ClassVar[str] = "premium.callback.joined.v1"
 
@@ -38,7 +39,7 @@ class CallbackJoined(_CallbackFact):
 
 
 class CallbackAttempted(SpecialistFact):
-    """A specialist dialled, for the ``attempt``-th time in this call."""
+    """A specialist dialled the number: attempt number ``attempt`` of this callback."""
 
     type: ClassVar[str] = "premium.callback.attempted.v1"
 
@@ -47,7 +48,7 @@ class CallbackAttempted(SpecialistFact):
 
 
 class CallbackPlanned(_CallbackFact):
-    """The ``attempt``-th dial is to be at ``planned_at``, before ``due_at``."""
+    """Attempt number ``attempt`` is planned for ``planned_at``, before ``due_at``."""
 
     type: ClassVar[str] = "premium.callback.planned.v1"
 
@@ -57,7 +58,7 @@ class CallbackPlanned(_CallbackFact):
 
 
 class CallbackReminded(SpecialistFact):
-    """It is time for the planned dial: whoever has the ticket is told."""
+    """A planned attempt is due now; the assigned specialist is reminded."""
 
     type: ClassVar[str] = "premium.callback.reminded.v1"
 
@@ -67,9 +68,9 @@ class CallbackReminded(SpecialistFact):
 
 
 class CallbackSettled(_CallbackFact):
-    """The customer was spoken to, at the envelope's time and on the ticket ``on``: no call is owed.
+    """The customer was reached, at the envelope's time, on the ticket ``on``: no call is owed here.
 
-    It answers this ticket as well, and every other that waited for a call at that number.
+    The call counts for every ticket that waited for a call to the same number.
     """
 
     type: ClassVar[str] = "premium.callback.settled.v1"

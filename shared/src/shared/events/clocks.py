@@ -1,4 +1,4 @@
-"""Facts about promises being timed, written by sla-monitor to ``clocks.v1`` and ``breaches.v1``."""
+"""Events about clocks, published by sla-monitor on ``clocks.v1`` and ``breaches.v1``."""
 
 from typing import ClassVar, Literal, override
 from uuid import UUID
@@ -41,20 +41,20 @@ type Part = Literal[
     "unassigned",
     "paused",
 ]
-"""Where a ticket's time goes: on its way in, waiting for a specialist (and why), on its way to
-one, with one, given up by one, or not counted."""
+"""Where a ticket's time was spent: arriving, waiting for a specialist (by reason), offered, being
+notified, assigned, unassigned after an assignment, or paused."""
 
 type Cancellation = Literal["closed", "merged", "erased", "withdrawn"]
-"""Why nothing is owed any more; withdrawn: later facts show that it never was."""
+"""Why a clock was cancelled; withdrawn: later facts showed that it should never have started."""
 
 type Retraction = Literal["answered", "moved", "paused", "cancelled", "exception"]
-"""What a late fact showed: answered in time, due later, not due, not owed, no guarantee."""
+"""What a late fact showed: answered in time, due later, paused, cancelled, or an exception."""
 
 
 class Breakdown(BaseModel):
-    """How elapsed time adds up: ``parts_ms`` sum to ``total_ms`` exactly. Parts of 0 are left out.
+    """The wall time from the clock's start to the event, in milliseconds, by part.
 
-    Wall time from the clock's start to the event, in milliseconds.
+    ``parts_ms`` sum to ``total_ms`` exactly. Parts of 0 are left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -64,7 +64,7 @@ class Breakdown(BaseModel):
 
 
 class ClockFact(TicketEvent):
-    """What happened to one clock of a ticket; whose ticket it is goes along for the reader."""
+    """An event about one clock of a ticket, with the ticket's account, channel and severity."""
 
     topic: ClassVar[str] = "clocks.v1"
 
@@ -75,22 +75,22 @@ class ClockFact(TicketEvent):
     kind: PromiseKind
     promise_class: PromiseClass
     cycle: UUID | None = added(None)
-    """The fact that started it, where a kind recurs: each reply of the customer asks for one."""
+    """The event that started the clock, for a kind that recurs with each reply of the customer."""
     exception: str | None = added(None)
-    """The declared exception that made an objective of a guarantee."""
+    """The declared exception that turned a guarantee into an objective."""
 
     @property
     @override
     def discriminator(self) -> str:
-        """The promise: one fact may move several clocks."""
+        """The clock: one fact may change several clocks of a ticket."""
         return self.kind if self.cycle is None else f"{self.kind}/{self.cycle}"
 
 
 class ClockStarted(ClockFact):
-    """The promise is being timed. ``due_at`` is None for a ticket that waits already.
+    """The clock started. ``due_at`` is None if the ticket is already waiting.
 
-    ``as_accepted`` says that it is the due time of the accepted fact: readers of that fact learn
-    nothing from this one.
+    ``as_accepted``: the due time equals the one in `TicketAccepted`, so consumers of that event
+    can skip this one.
     """
 
     type: ClassVar[str] = "premium.clock.started.v1"
@@ -100,13 +100,13 @@ class ClockStarted(ClockFact):
 
 
 class ClockPaused(ClockFact):
-    """Nothing is due while the ticket waits for somebody outside."""
+    """The clock is paused while the ticket waits; nothing is due."""
 
     type: ClassVar[str] = "premium.clock.paused.v1"
 
 
 class ClockResumed(ClockFact):
-    """Time counts again; the due time moved by the wait."""
+    """The clock runs again; its due time moved by the pause."""
 
     type: ClassVar[str] = "premium.clock.resumed.v1"
 
@@ -123,9 +123,9 @@ class ClockRepriced(ClockFact):
 
 
 class ClockWarned(ClockFact):
-    """``percent`` of the target is used up and nobody has answered.
+    """``percent`` of the target is used up without an answer.
 
-    ``lateness_ms`` is how long after its time the warning was given.
+    ``lateness_ms`` is how long after its due time the warning was published.
     """
 
     type: ClassVar[str] = "premium.clock.warned.v1"
@@ -143,7 +143,7 @@ class ClockWarned(ClockFact):
 
 
 class ClockMet(ClockFact):
-    """Answered. ``in_time`` is false when the breach or miss had come first."""
+    """The promise was met. ``in_time`` is false after a breach or miss."""
 
     type: ClassVar[str] = "premium.clock.met.v1"
 
@@ -154,7 +154,7 @@ class ClockMet(ClockFact):
 
 
 class ClockCancelled(ClockFact):
-    """Nothing is owed any more, though nobody answered."""
+    """The clock ended without an answer, because nothing is owed any more."""
 
     type: ClassVar[str] = "premium.clock.cancelled.v1"
 
@@ -162,16 +162,16 @@ class ClockCancelled(ClockFact):
 
 
 class BreachFact(ClockFact):
-    """A promise that was broken, or was wrongly said to be."""
+    """An event about a broken promise: its breach or miss, or the retraction of one."""
 
     topic: ClassVar[str] = "breaches.v1"
 
 
 class PromiseBroken(BreachFact):
-    """No answer by ``due_at``. ``lateness_ms`` is how long after it this was announced.
+    """There was no answer by ``due_at``. It was published ``lateness_ms`` after that.
 
-    ``late`` says that a watermark may have passed ``due_at`` before: the promise is broken by a
-    fact that came late, ``fact_id``.
+    ``late``: a watermark may already have passed ``due_at``, because the fact ``fact_id``, which
+    broke the promise, arrived late.
     """
 
     due_at: Moment
@@ -182,19 +182,19 @@ class PromiseBroken(BreachFact):
 
 
 class PromiseBreached(PromiseBroken):
-    """A guarantee was not kept."""
+    """A guarantee was not met."""
 
     type: ClassVar[str] = "premium.promise.breached.v1"
 
 
 class PromiseMissed(PromiseBroken):
-    """An objective was not reached: reported, but no breach of contract."""
+    """An objective was not met: reported, but no breach of contract."""
 
     type: ClassVar[str] = "premium.promise.missed.v1"
 
 
 class PromiseRetracted(BreachFact):
-    """A late fact, ``fact_id``, shows that the promise was kept after all, and ``reason`` how."""
+    """A breach or miss was wrong: the late fact ``fact_id`` disproved it, for ``reason``."""
 
     type: ClassVar[str] = "premium.promise.retracted.v1"
 
@@ -205,11 +205,11 @@ class PromiseRetracted(BreachFact):
 
 
 class WatermarkAdvanced(Event):
-    """Proof of silence: on this partition every due time up to ``evaluated_to`` was judged.
+    """Every due time up to ``evaluated_to`` was evaluated on this partition.
 
-    No breach or miss due before that follows, but for those that say ``late``. ``open`` counts
-    the clocks that run or are paused; ``lag_ms_max`` is the longest that anything due had to wait
-    since the watermark before.
+    A later breach or miss with an earlier due time is marked ``late``. ``open`` counts the clocks
+    that run or are paused; ``lag_ms_max`` is the longest delay of an evaluation since the watermark
+    before.
     """
 
     topic: ClassVar[str] = "breaches.v1"
@@ -223,5 +223,5 @@ class WatermarkAdvanced(Event):
     @property
     @override
     def subject(self) -> str:
-        """The partition it speaks of, and stands on."""
+        """The partition, which is also the one that this event is on."""
         return f"partition-{self.partition}"

@@ -1,4 +1,4 @@
-"""What CloudEvents 1.0 says of every event, whatever the protocol: attributes, identity, data.
+"""The protocol-independent part of CloudEvents 1.0: attributes, identity, data.
 
 Sources: CloudEvents 1.0.2, its JSON format, and its extensions for distributed tracing and
 partitioning.
@@ -33,7 +33,7 @@ _SCHEMA: Final = f"{_OURS}schema:"
 
 
 class Attributes(NamedTuple):
-    """The attributes of an event that are read; ``time`` is optional, and as it was written."""
+    """The attributes that we read from an event; ``time`` is optional and not parsed yet."""
 
     id: str
     source: str
@@ -43,7 +43,7 @@ class Attributes(NamedTuple):
 
 
 class _Names(NamedTuple):
-    """The names that attributes go by."""
+    """The names of the attributes in one protocol binding."""
 
     specversion: str
     id: str
@@ -60,12 +60,12 @@ _NAMES: Final = {
 
 
 def read_attributes(given: Mapping[str, Any], prefix: str = "") -> Attributes:
-    """Read attributes whose names begin with ``prefix``. Raises Poison for a required one."""
+    """Read attributes whose names begin with ``prefix``. Raises Poison if a required one is bad."""
     names = _NAMES[prefix]
     version = given.get(names.specversion)
     if version != VERSION:
-        told = f"is not {VERSION!r}" if version else "is missing"
-        raise Poison("bad_attribute", f"{names.specversion} {told}; send CloudEvents {VERSION}")
+        fault = f"is not {VERSION!r}" if version else "is missing"
+        raise Poison("bad_attribute", f"{names.specversion} {fault}; send CloudEvents {VERSION}")
     return Attributes(
         _required(given, names.id),
         _required(given, names.source),
@@ -76,7 +76,7 @@ def read_attributes(given: Mapping[str, Any], prefix: str = "") -> Attributes:
 
 
 def identity_of(source: str, event_id: str) -> UUID:
-    """Name an event: its id is unique within its source alone. Ours is a UUID, and stays."""
+    """Derive a globally unique id: foreign ids are unique only per source. Ours are UUIDs."""
     if source.startswith(_OURS):
         try:
             return UUID(event_id)
@@ -86,24 +86,25 @@ def identity_of(source: str, event_id: str) -> UUID:
 
 
 def uri_of_source(name: str) -> str:
-    """Write one of our services as an absolute URI; a source that is a URI stays as it is."""
+    """Return a service's name as an absolute URI; a URI is returned unchanged."""
     return name if ":" in name or "/" in name else f"{_OURS}{name}"
 
 
 def name_of_source(uri: str) -> str:
-    """Read back what `uri_of_source` wrote."""
+    """Reverse `uri_of_source`."""
     return uri.removeprefix(_OURS)
 
 
 def schema_of(event_type: str) -> str:
-    """Name the schema that an event's data adheres to: the message of docs/api/asyncapi.yaml."""
+    """Return the schema id of an event's data, which names a message in docs/api/asyncapi.yaml."""
     return f"{_SCHEMA}{event_type}"
 
 
 def data_of(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON is any
-    """Take the data out of a structured event: JSON as it stands, or bytes from `data_base64`.
+    """Return the data of a structured event: JSON, or the bytes of ``data_base64``.
 
-    Raises Poison when there are both, or what should be base64 is not.
+    Raises:
+        Poison: both are present, or ``data_base64`` is not base64.
     """
     if "data_base64" not in event:
         return event.get("data")
@@ -133,7 +134,7 @@ def _optional(given: Mapping[str, Any], name: str) -> str | None:
 
 
 def _trace(given: Mapping[str, Any], names: _Names) -> str | None:
-    """Read the trace of the extension Distributed Tracing, or of the transport's own headers."""
+    """Read the trace context from the attributes of the extension Distributed Tracing."""
     parent, state = given.get(names.traceparent), given.get(names.tracestate)
     if not isinstance(parent, str):
         return None

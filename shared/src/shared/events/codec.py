@@ -1,7 +1,7 @@
-"""CloudEvents 1.0 on Kafka: binary mode out, binary and structured mode in.
+"""Encode and decode CloudEvents 1.0 on Kafka: writes binary mode, reads binary and structured mode.
 
-Source: CloudEvents Kafka protocol binding 1.0. Reading never raises anything but `Poison`: a
-record is whatever bytes somebody sent.
+Source: CloudEvents Kafka protocol binding 1.0. Records may hold any bytes; reading raises only
+`Poison`.
 """
 
 import re
@@ -67,7 +67,7 @@ _NAMES: Final = {name for name, _ in _MAJORS}
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A Kafka record as it came; ``topic`` is the catalogue's name, without a prefix."""
+    """A Kafka record as received; ``topic`` is the name without the prefix."""
 
     topic: str
     partition: int
@@ -76,19 +76,19 @@ class Record:
     value: bytes | None
     headers: Sequence[Header]
     timestamp: int = -1
-    """When it was written, in milliseconds since 1970; -1 where that is not known."""
+    """When it was written, in milliseconds since 1970; -1 if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A well-formed event that is passed over; counted if no version is known of its type."""
+    """A well-formed event that is not handled. Events of an unknown type are counted."""
 
     type: str
     is_known: bool = False
 
 
 def attributes_of(envelope: Envelope[Event]) -> list[tuple[str, str]]:
-    """Name the CloudEvents attributes, as Kafka headers carry them."""
+    """Return the CloudEvents attributes as Kafka headers, in text."""
     attributes = [
         ("content-type", "application/json"),
         ("ce_specversion", cloudevents.VERSION),
@@ -104,29 +104,31 @@ def attributes_of(envelope: Envelope[Event]) -> list[tuple[str, str]]:
 
 
 def headers_of(envelope: Envelope[Event]) -> list[Header]:
-    """Write the CloudEvents attributes as Kafka headers."""
+    """Return the CloudEvents attributes as Kafka headers, in bytes."""
     return [(name, text.encode()) for name, text in attributes_of(envelope)]
 
 
 def value_of(event: Event) -> bytes | None:
-    """Write the data; a removal is a tombstone, so that compaction forgets the key."""
+    """Encode the data as JSON; None, a tombstone, for a removal, so that compaction deletes it."""
     if isinstance(event, SpecialistRemoved):
         return None
     return event.__pydantic_serializer__.to_json(event)
 
 
 def time_of(moment: datetime) -> str:
-    """Write an instant as RFC 3339 in UTC."""
+    """Format an instant as RFC 3339 in UTC."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.isoformat()[: -len("+00:00")] + "Z"
 
 
 def read(record: Record) -> Envelope[Event] | Skipped:
-    """Read one record, in either CloudEvents mode; a tombstone removes a specialist.
+    """Decode one record, in either CloudEvents mode; a tombstone removes a specialist.
 
-    Raises Poison with a machine reason: ``tombstone``, ``empty``, ``too_large``, ``bad_header``,
-    ``bad_utf8``, ``bad_json``, ``too_deep``, ``bad_attribute``, ``unknown_version``, ``bad_data``.
+    Raises:
+        Poison: with the reason ``tombstone``, ``empty``, ``too_large``, ``bad_header``,
+            ``bad_utf8``, ``bad_json``, ``too_deep``, ``bad_attribute``, ``unknown_version``,
+            ``bad_key`` or ``bad_data``.
     """
     headers = read_headers(record.headers)
     if record.value is None and record.topic == SpecialistRemoved.topic:
@@ -137,10 +139,13 @@ def read(record: Record) -> Envelope[Event] | Skipped:
 
 
 def read_headers(headers: Sequence[Header], *needed: str) -> dict[str, str]:
-    """Read the headers of CloudEvents as text, and those that are ``needed`` besides.
+    """Decode the CloudEvents headers as text, and those named in ``needed``.
 
-    The last of equal names counts, names are caseless. What others put beside them harms nobody,
-    whatever it holds; nor does a trace that is none. Raises Poison for a header that is read.
+    Names ignore case; of equal names the last counts. Other headers may hold anything, and a
+    malformed trace context is ignored.
+
+    Raises:
+        Poison: a header that is read is null or cannot be stored as text.
     """
     found = {}
     for name, value in headers:
@@ -170,7 +175,11 @@ def _check_header(name: str, text: str) -> None:
 
 
 def read_json(value: bytes | None) -> Any:  # noqa: ANN401 - JSON is any
-    """Read a JSON document within our limits; NaN and Infinity are no JSON (RFC 8259 §6)."""
+    """Parse JSON within our limits on size and depth; NaN and Infinity are invalid (RFC 8259 §6).
+
+    Raises:
+        Poison: see `read`.
+    """
     _check_bytes(value)
     assert value is not None  # noqa: S101 - _check_bytes refuses it; mypy cannot know
     try:
@@ -185,10 +194,10 @@ def read_json(value: bytes | None) -> Any:  # noqa: ANN401 - JSON is any
 
 
 def describe(error: ValidationError) -> str:
-    """Name the bad fields with their faults, in one line and without what the sender put there.
+    """List the bad fields with their faults in one line, without the values that were sent.
 
-    At most so many and so long: a document of 30,000 unknown fields would else be answered by a
-    receipt that Kafka refuses (``max.message.bytes``), and every other would wait behind it.
+    The list is limited: the receipt for a document of 30,000 unknown fields would otherwise be
+    larger than Kafka accepts (``max.message.bytes``).
     """
     faults = []
     found = error.errors(include_url=False, include_input=False, include_context=False)
@@ -231,7 +240,7 @@ def _enveloped[E: Event](
 
 
 def _identity(attributes: Attributes, topic: str) -> UUID:
-    """Name an event: of our own topics by its id alone, for nobody else writes there."""
+    """Return the event's id; on topics that only we write, ``ce_id`` is a UUID already."""
     if topic in _OTHERS_WRITE:
         return cloudevents.identity_of(attributes.source, attributes.id)
     try:
@@ -293,7 +302,7 @@ def _media_type(headers: dict[str, str]) -> str:
 
 
 def _time(text: str | None, written_ms: int) -> datetime:
-    """Read when it happened; where an event does not say, when its record was written."""
+    """Return when the event occurred; without a ``time``, when its record was written."""
     if text is None:
         if written_ms < 0:
             raise Poison("bad_attribute", "time is missing, and the record has no timestamp")
@@ -306,7 +315,7 @@ def _time(text: str | None, written_ms: int) -> datetime:
 
 
 def _depth(document: Any) -> int:  # noqa: ANN401 - JSON is any
-    """Measure nesting level by level: recursion would fail on what it is to find."""
+    """Measure the nesting level by level: recursion would overflow on deep documents."""
     depth, level = 0, [document]
     while level:
         inner: list[Any] = []

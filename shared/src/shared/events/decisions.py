@@ -1,4 +1,4 @@
-"""Why a ticket went to whom it went, or waits: the record of one decision."""
+"""The decision record: why a ticket was assigned to a specialist, or waits."""
 
 from typing import ClassVar, Literal, override
 
@@ -24,7 +24,7 @@ __all__ = [
 type Rule = Literal[
     "channel", "certified", "language", "skill", "presence", "shift", "room", "set_aside", "pinned"
 ]
-"""What somebody must meet to take a ticket, in the order in which it is looked at."""
+"""The conditions for taking a ticket, in the order in which they are checked."""
 RULES: tuple[Rule, ...] = (
     "channel",
     "certified",
@@ -37,8 +37,8 @@ RULES: tuple[Rule, ...] = (
     "pinned",
 )
 type Decided = Literal["only", "step", "score", "idle_longest", "id"]
-"""What told the chosen from the next: they were alone, needed less relaxation, had the lower score,
-had waited longer for a ticket of the channel, or came first by id."""
+"""Why the chosen specialist came before the next: the only candidate, less relaxation, a lower
+score, a longer wait for a ticket of the channel, or the first id."""
 
 
 class _Part(BaseModel):
@@ -46,7 +46,7 @@ class _Part(BaseModel):
 
 
 class Need(_Part):
-    """What one step asks of a specialist; ``language`` None is any, ``level`` from 1 to 5."""
+    """What one relaxation step requires; ``language`` None means any, ``level`` is 1 to 5."""
 
     language: str | None
     level: int
@@ -54,7 +54,7 @@ class Need(_Part):
 
 
 class Weights(_Part):
-    """How much each part of a score counts; the lowest score gets the ticket."""
+    """The weight of each part of a score; the lowest score gets the ticket."""
 
     scarcity: int = Field(ge=0, le=1000)
     load: int = Field(ge=0, le=1000)
@@ -62,12 +62,12 @@ class Weights(_Part):
 
 
 class Wanted(_Part):
-    """What the ticket asked for: by ``needs``, the first of them as it was, one more each step.
+    """The requirements of a ticket: in ``needs`` the original ones, then one per relaxation step.
 
-    ``rank_at`` is its place in the order of work, the earliest first; ``due_at`` is None where
-    nothing is due. With ``all_set_aside``
-    everybody who qualifies, or is there, was set aside, so nobody is. ``pinned_to`` is whom a lead
-    keeps it for; or, when it ``returns`` by the customer's reply, who answered it.
+    ``rank_at`` orders the queue, the earliest first; ``due_at`` is None where nothing is due.
+    ``all_set_aside``: every qualified specialist was excluded after declining, so the exclusions
+    are ignored. ``pinned_to`` is the specialist for whom a lead reserved the ticket; or, if it
+    ``returns`` by the customer's reply, the one who answered it before.
     """
 
     account_id: str
@@ -83,15 +83,15 @@ class Wanted(_Part):
 
 
 class Candidate(_Part):
-    """A specialist as the decision saw them, then what it made of them.
+    """A specialist at the time of the decision, with the result for them.
 
-    ``capacity`` and ``load`` count tickets of the channel; ``held`` is the weight of all that they
-    hold and ``universal`` what they may hold, a ticket of the channel weighing ``weight``.
-    ``scarcity`` (thousandths) is how rare what they can do is among who is there. ``knows`` the
-    account: had it last, not long ago. ``last_at`` is when they were last given a ticket of the
-    channel. An ``unheard`` one never signed in, and the ticket would ring: they count as not
-    online, whatever the roster says. Either a rule ``failed``, or there is the ``step`` at which
-    they qualify and a score.
+    ``capacity`` and ``load`` count tickets of the channel; ``held`` is the total weight of their
+    tickets, ``universal`` its maximum, and a ticket of the channel weighs ``weight``. ``scarcity``
+    (thousandths) is how rare their abilities are among the specialists present. ``knows``: they
+    recently had the account's last ticket. ``last_at`` is when they last got a ticket of the
+    channel. ``unheard``: they never signed in, so an offer that rings cannot reach them, and they
+    count as not online. Either ``failed`` names the first condition they do not meet, or ``step``
+    is the relaxation step at which they qualify, with a score.
     """
 
     specialist_id: str
@@ -116,7 +116,7 @@ class Candidate(_Part):
 
     @property
     def room(self) -> int:
-        """Count the tickets they could take more; below zero when the roster shrank."""
+        """The number of further tickets they can take; negative if their capacity was reduced."""
         room = self.capacity - self.load
         if self.universal is None:
             return room
@@ -124,26 +124,25 @@ class Candidate(_Part):
 
 
 class Change(_Part):
-    """The smallest change of one fact about one specialist by which another would have it.
+    """The counterfactual: the smallest change to one specialist that changes the decision.
 
-    ``rule`` says which fact; for room, ``by`` is in tickets that they hold more (fewer, if below
-    zero); for a language in levels, for a skill in skills.
+    ``rule`` is the condition to change. ``by`` counts held tickets for room (negative: fewer),
+    levels for a language, skills for a skill.
     """
 
     specialist_id: str
     rule: Rule
     by: int = added(0)
     instead: str | None = added(None)
-    """Who would have had the ticket; None: it would have waited."""
+    """The specialist who would have got the ticket; None: it would have waited."""
 
 
 class AssignmentExplained(TicketEvent):
-    """One decision with all that it was made of: the same comes out of this record alone.
+    """One decision with all its inputs: the record alone suffices to reproduce the decision.
 
-    ``specialist_id`` is None for a ticket that waits, until ``again_at`` if nothing else happens.
-    ``candidates`` are in full up to a bound (docs/matching.md); of the ``others`` there is a count
-    for each rule that failed first, and of those who could have taken it too but come after
-    (``able``).
+    ``specialist_id`` is None for a ticket that waits, at most until ``again_at``, the next
+    relaxation. ``candidates`` are limited in number (docs/matching.md); ``others`` counts the rest
+    by the first condition they failed, or as ``able`` if they could have taken the ticket.
     """
 
     topic: ClassVar[str] = AssignmentFact.topic
@@ -162,5 +161,5 @@ class AssignmentExplained(TicketEvent):
     @property
     @override
     def discriminator(self) -> str:
-        """Who has it: one cause may take a ticket from one and give it to another."""
+        """The chosen specialist: one cause may lead to several decisions on a ticket."""
         return self.specialist_id or ""

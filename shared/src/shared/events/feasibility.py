@@ -1,4 +1,4 @@
-"""Facts about promises that nobody could keep, written by router to ``assignments.v1``."""
+"""Events about infeasible promises, published by router on ``assignments.v1``."""
 
 from typing import ClassVar, Literal
 
@@ -9,17 +9,18 @@ from shared.sla.promises import Channel
 __all__ = ["Constraint", "PromiseFeasible", "PromiseInfeasible", "Withdrawal"]
 
 type Constraint = Literal["no_skill", "no_shift"]
-"""Nobody serves the channel in the language, or in English; or nobody is on shift in time."""
+"""No specialist serves the channel in the language or in English; or none is on shift in time."""
 type Withdrawal = Literal["covered", "assigned", "repriced", "over", "past_due"]
-"""Somebody will be there in time, has it; it is due later, or over; or it is due and not met."""
+"""Why an announced infeasibility ends: a specialist will be on shift in time; one has the ticket;
+it is due later; it is over; or its due time has passed."""
 
 
 class PromiseInfeasible(AssignmentFact):
-    """Nobody will be there in time for a ticket that waits, whoever has room.
+    """No qualified specialist is on shift before a waiting ticket is due.
 
-    ``spoken`` is the language that is looked for: the ticket's, or English where nobody on the
-    roster speaks that. Who speaks it is on shift from ``opens_at`` on; None: nobody ever.
-    ``words`` says it to people.
+    ``spoken`` is the required language: the ticket's, or English if no specialist speaks that. The
+    next shift of a speaker begins at ``opens_at``; None if there is none. ``words`` is a sentence
+    for leads.
     """
 
     type: ClassVar[str] = "premium.promise.infeasible.v1"
@@ -35,7 +36,7 @@ class PromiseInfeasible(AssignmentFact):
 
 
 class PromiseFeasible(AssignmentFact):
-    """What was said to be infeasible is so no more, for ``reason``."""
+    """The announced infeasibility ended, for ``reason``."""
 
     type: ClassVar[str] = "premium.promise.feasible.v1"
 

@@ -1,4 +1,4 @@
-"""Facts about what people were told, written by notifier to ``notifications.v1``."""
+"""Events about notifications, published by notifier on ``notifications.v1``."""
 
 from typing import ClassVar, Literal
 from uuid import UUID
@@ -11,7 +11,7 @@ type AlertKind = Literal["assignment", "warning", "breach", "miss", "retraction"
 
 
 class NotificationFact(TicketEvent):
-    """One delivery to one recipient. The recipient is named, never by address."""
+    """One delivery to one recipient, identified by id, never by mail address."""
 
     topic: ClassVar[str] = "notifications.v1"
 
@@ -23,13 +23,13 @@ class NotificationFact(TicketEvent):
 
 
 class NotificationSent(NotificationFact):
-    """The mail server took it."""
+    """The mail server accepted the message."""
 
     type: ClassVar[str] = "premium.notification.sent.v1"
 
 
 class NotificationFailed(NotificationFact):
-    """It was refused for good, or tried until it was useless."""
+    """The message was refused permanently, or retried until it was no longer useful."""
 
     type: ClassVar[str] = "premium.notification.failed.v1"
 

@@ -1,4 +1,4 @@
-"""Policies, one record each on the compacted topic ``policies.v1``, written by the operator."""
+"""Policies: one record each on the compacted topic ``policies.v1``, published by the operator."""
 
 from typing import Any, ClassVar, Self, override
 
@@ -11,7 +11,7 @@ __all__ = ["PolicyPublished"]
 
 
 class PolicyPublished(Event):
-    """From here on requests are priced by this policy. It is read whole, or refused."""
+    """A new policy; it determines the promises of requests from now on."""
 
     topic: ClassVar[str] = "policies.v1"
     type: ClassVar[str] = "premium.policy.published.v1"
@@ -23,12 +23,12 @@ class PolicyPublished(Event):
     @property
     @override
     def subject(self) -> str:
-        """The policy."""
+        """The policy's id."""
         return self.policy_id
 
     @field_serializer("document")
     def _as_written(self, document: Policy) -> dict[str, Any]:
-        """Write the very text that the version is a hash of."""
+        """Serialise the form whose hash is the version."""
         return document.document
 
     @model_validator(mode="after")

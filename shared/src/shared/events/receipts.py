@@ -1,4 +1,4 @@
-"""Receipts, written by intake to ``receipts.v1``: what became of each document from upstream."""
+"""Receipts, published by intake on ``receipts.v1``: the result of each document from upstream."""
 
 from typing import ClassVar, Literal, override
 from uuid import UUID
@@ -26,12 +26,12 @@ __all__ = [
 ]
 
 type Outcome = Literal["accepted", "duplicate", "held", "rejected"]
-"""Held: its account is not known yet; it is rejected when none comes in time. A merge is held while
-its target is not known."""
+"""Held: the account is not known yet; without it the document is rejected in time. A merge is held
+while its target is not known."""
 type Refusal = Literal[
     "mobile_app", "unknown_account", "not_bought", "not_yet_valid", "expired", "no_seat"
 ]
-"""Why somebody may not ask, as of the create date."""
+"""Why the requester is not entitled, as of the create date."""
 type Reason = (
     Refusal
     | Literal[
@@ -52,9 +52,9 @@ class _Value(BaseModel):
 
 
 class LanguageDecision(_Value):
-    """In which language the customer is answered, and who said so.
+    """The language in which the customer is answered, and how it was determined.
 
-    ``confidence`` is between 0 and 1 where the text was read, else None.
+    ``confidence`` is between 0 and 1 if it was detected from the text, else None.
     """
 
     language: str
@@ -64,7 +64,7 @@ class LanguageDecision(_Value):
 
 
 class ReceiptSpan(_Value):
-    """Calendar time that counts, from ``since`` to ``until``."""
+    """A span of counted calendar time, from ``since`` to ``until``."""
 
     since: Moment
     until: Moment
@@ -74,14 +74,14 @@ type For = Literal["login_blocked", "outage", "content_access_lost", "data_loss_
 type Against = Literal[
     "one_user_or_small_group", "question", "minor_or_cosmetic", "information_or_configuration"
 ]
-"""Published criteria (the vendor's guide), for a business-critical claim and against one."""
+"""Criteria for and against a business-critical claim, from the vendor's published guide."""
 type Leaning = Literal["critical", "not_critical", "unclear"]
 
 
 class Evidence(_Value):
-    """A sentence that speaks of a criterion: ``start`` and ``end`` in subject, newline, body.
+    """A sentence that matches a criterion: character offsets in subject + newline + body.
 
-    A place and no copy, so that what is published or logged holds no free text.
+    Offsets instead of a copy, so that events and logs hold no text of the customer.
     """
 
     criterion: For | Against
@@ -90,7 +90,7 @@ class Evidence(_Value):
 
 
 class ClaimReading(_Value):
-    """What a claim's text says for and against it: advice to whoever confirms or reclassifies."""
+    """Evidence for and against a claim in its text: advice for the specialist who confirms it."""
 
     speaks_for: tuple[Evidence, ...]
     speaks_against: tuple[Evidence, ...]
@@ -98,9 +98,9 @@ class ClaimReading(_Value):
 
 
 class NumberReading(_Value):
-    """How a telephone number was read: it lies in ``country``, by its own code or the account's.
+    """The country of a telephone number, from its country code or from the account.
 
-    None of its digits: a receipt is published.
+    It holds none of the digits, because a receipt is published.
     """
 
     country: str | None
@@ -108,11 +108,11 @@ class NumberReading(_Value):
 
 
 class Promised(_Value):
-    """A promise as the customer may be told it. ``target_s`` counts in ``spans``, up to ``due_at``.
+    """A promise in a receipt. The ``target_s`` seconds are counted in ``spans``, up to ``due_at``.
 
-    ``due_at`` is None, and there are no spans, where the clock does not start with the create date.
-    A receipt that is read again says what is due by then, and whether the clock is ``paused``; once
-    that has moved there are no spans.
+    ``due_at`` is None, and ``spans`` is empty, if the clock does not start with the create date. A
+    receipt that is read later shows the current due time, and whether the clock is ``paused``; once
+    the due time has changed, ``spans`` is empty.
     """
 
     kind: PromiseKind
@@ -129,14 +129,14 @@ class Promised(_Value):
 
 
 class ReceiptIssued(Event):
-    """What became of one document. ``reason`` and ``remedy`` say why it was not simply accepted.
+    """The result of one document. ``reason`` and ``remedy`` explain one that was not accepted.
 
-    A duplicate carries what was said of the first, and its outcome. ``held_until`` is when a held
-    request is rejected, unless its account comes first. ``no_promise`` is the policy's reason where
-    an accepted request is promised nothing; ``missing`` what a business-critical claim lacks,
-    ``reading`` what its text says for and against it: advice, which decided nothing. ``number`` is
-    there where a telephone number was taken. ``counts_for`` is the request that a later fact counts
-    for, where it was merged; ``note`` says what else a later fact brings about.
+    A duplicate has the content of the first receipt, and its outcome. A held request is rejected at
+    ``held_until``, unless its account arrives first. ``no_promise`` is the policy's reason for an
+    accepted request without promises. ``missing`` is what a business-critical claim lacks;
+    ``reading`` is the evidence in its text, as advice only. ``number`` is set if a telephone number
+    was accepted. ``counts_for`` is the request into which the ticket of a later fact was merged;
+    ``note`` describes a further effect of a later fact.
     """
 
     topic: ClassVar[str] = "receipts.v1"
@@ -168,11 +168,11 @@ class ReceiptIssued(Event):
     @property
     @override
     def subject(self) -> str:
-        """The sender's own reference."""
+        """The sender's reference."""
         return f"{self.source}/{self.external_id}"
 
     @property
     @override
     def discriminator(self) -> str:
-        """A document that was held is answered again."""
+        """The outcome: a held document gets a second receipt."""
         return f"{self.outcome}/{self.reason or ''}"

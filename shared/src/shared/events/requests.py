@@ -1,7 +1,7 @@
-"""What upstream systems send: the same documents over HTTP and on ``inbound.v1``.
+"""The documents that upstream systems send, over HTTP and on ``inbound.v1``.
 
-A document without a ``type`` is a support request; one with a ``type`` tells a later fact about
-a request, named by the same ``source`` and ``external_id``.
+A document without a ``type`` is a support request. One with a ``type`` is a later fact about the
+request with the same ``source`` and ``external_id``.
 """
 
 from datetime import UTC, datetime
@@ -97,16 +97,16 @@ class _Document(BaseModel):
 
     @cached_property
     def ticket_id(self) -> UUID:
-        """The ticket this document speaks of."""
+        """The ticket that this document belongs to."""
         return ticket_id_of(self.source, self.external_id)
 
 
 class SupportRequest(_Document):
-    """A customer asks for help. ``occurred_at`` is the create date that promises run from.
+    """A customer asks for help. ``occurred_at`` is the create date from which promises run.
 
-    ``role`` is what the sender believes: the account decides, also on zone, tier and region where
-    it says them. Without ``language`` the text is read. ``phone_number`` is where the customer is
-    called; ``dialled`` says that they called us, and talk to somebody already.
+    ``role``, zone, tier and region are the sender's values; those of the account take precedence.
+    Without ``language`` it is detected from the text. ``phone_number`` is the number for callbacks;
+    ``dialled``: the customer called us and is already on the phone with a specialist.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_A_REQUEST]})
@@ -135,7 +135,7 @@ class SupportRequest(_Document):
 
     @cached_property
     def document_id(self) -> UUID:
-        """Equal for every copy of one request, however often and by whatever door it comes."""
+        """The same for every copy of one request, however often and by whichever API it comes."""
         return uuid5(self.ticket_id, "request")
 
 
@@ -143,7 +143,7 @@ _CONTENT: Final = {"type", "severity", "waiting_for", "into", "body"}
 
 
 class LaterFact(_Document):
-    """Something happened to a request that was, or will be, sent."""
+    """An event about a request that was sent before, or will be sent."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_A_REPLY, _A_WAIT]})
 
@@ -155,7 +155,7 @@ class LaterFact(_Document):
     into: Reference | None = None
     """The external id of the request that a duplicate was merged into."""
     body: Annotated[str, Field(max_length=100_000), AfterValidator(_printable)] = added("")
-    """What the customer wrote: kept, and erased, like a request's."""
+    """What the customer wrote; stored and erased like the body of a request."""
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:
@@ -171,18 +171,18 @@ class LaterFact(_Document):
 
     @cached_property
     def document_id(self) -> UUID:
-        """Equal for copies: by what is said to have happened and when, whatever its event id."""
+        """The same for all copies: derived from the content and time, not from ``event_id``."""
         content = self.model_dump(include=_CONTENT, exclude_defaults=True)
         at = self.occurred_at.astimezone(UTC).isoformat()
         return uuid5(self.ticket_id, "\x1f".join([at, *(f"{k}={v}" for k, v in content.items())]))
 
     @cached_property
     def claim_id(self) -> UUID | None:
-        """Equal where the sender's ``event_id`` is: it names one fact, whatever comes under it."""
+        """The same for equal ``event_id`` values of the sender; None without one."""
         return None if self.event_id is None else uuid5(self.ticket_id, f"event {self.event_id}")
 
 
-def _kind_of(document: Any) -> str:  # noqa: ANN401 - pydantic hands over whatever came in
+def _kind_of(document: Any) -> str:  # noqa: ANN401 - pydantic passes any input
     if isinstance(document, LaterFact):
         return "fact"
     return "fact" if isinstance(document, dict) and "type" in document else "request"
@@ -196,4 +196,4 @@ INBOUND: TypeAdapter[Inbound] = TypeAdapter(
         Discriminator(_kind_of),
     ]
 )
-"""Reads either document, and names every bad field."""
+"""Validates either document and reports every bad field."""

@@ -1,4 +1,4 @@
-"""The roster: one record a specialist on the compacted topic ``specialists.v1``."""
+"""The roster: one record per specialist on the compacted topic ``specialists.v1``."""
 
 from typing import Annotated, ClassVar, Literal, override
 
@@ -13,13 +13,13 @@ __all__ = ["Presence", "SpecialistListed", "SpecialistRemoved", "Universal"]
 type Presence = Literal["online", "away", "offline"]
 
 
-type _Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+type _Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 
 
 class Universal(BaseModel):
-    """What somebody can hold on all channels together, a ticket as heavy as its channel weighs.
+    """A specialist's capacity over all channels: the maximum total weight of their tickets.
 
-    A channel without a weight weighs 1.
+    ``weights`` gives the weight of a ticket by channel; the default is 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,11 +29,11 @@ class Universal(BaseModel):
 
 
 class SpecialistListed(Event):
-    """A specialist as the roster has them now. Capacity is in tickets held at once, a channel.
+    """A specialist on the roster. ``capacity`` is the number of tickets held at once, by channel.
 
-    Who has no entry in ``levels`` for a language speaks it as well as can be. Who has no shifts
-    works whenever online. Only who is ``certified`` takes premium tickets. With ``auto_ring``
-    offers ring also at a specialist who never signed in: a phone system accepts for them.
+    A language without an entry in ``levels`` has the highest level. A specialist without shifts
+    works whenever online. Only ``certified`` ones take premium tickets. ``auto_ring``: offers ring
+    even if the specialist never signed in, because a phone system accepts for them.
     """
 
     topic: ClassVar[str] = "specialists.v1"
@@ -47,8 +47,8 @@ class SpecialistListed(Event):
     presence: Presence = "online"
     levels: dict[str, Level] = added({})
     universal: Universal | None = added(None)
-    skills: tuple[_Word, ...] = added(())
-    team: _Word | None = added(None)
+    skills: tuple[_Name, ...] = added(())
+    team: _Name | None = added(None)
     shifts: Shifts | None = added(None)
     certified: bool = added(default=True)
     auto_ring: bool = added(default=False)
@@ -56,16 +56,16 @@ class SpecialistListed(Event):
     @property
     @override
     def subject(self) -> str:
-        """The specialist."""
+        """The specialist's id."""
         return self.specialist_id
 
     def level(self, language: str) -> int:
-        """Say how well they speak one of their languages, from 1 to 5."""
+        """Return the level of one of their languages, from 1 to 5."""
         return self.levels.get(language, HIGHEST)
 
 
 class SpecialistRemoved(Event):
-    """The specialist left the roster; on the wire a tombstone, as compaction wants it."""
+    """The specialist left the roster. On Kafka this is a tombstone, for compaction."""
 
     topic: ClassVar[str] = "specialists.v1"
     type: ClassVar[str] = "premium.specialist.removed.v1"
@@ -75,5 +75,5 @@ class SpecialistRemoved(Event):
     @property
     @override
     def subject(self) -> str:
-        """The specialist."""
+        """The specialist's id."""
         return self.specialist_id

@@ -1,4 +1,4 @@
-"""Facts about a ticket, written by intake to ``tickets.v1``."""
+"""Events about a ticket, published by intake on ``tickets.v1``."""
 
 from datetime import datetime
 from typing import ClassVar, override
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class TicketFact(TicketEvent):
-    """What happened to a ticket, as far as upstream systems tell."""
+    """An event about a ticket that an upstream system reported."""
 
     topic: ClassVar[str] = "tickets.v1"
 
@@ -36,12 +36,12 @@ class TicketFact(TicketEvent):
 class TicketAccepted(TicketFact):
     """A request became a ticket; its promises run from the envelope's time, the create date.
 
-    ``policy`` is the version that priced it, ``rule`` its rule, ``if_reclassified`` what another
-    severity would be promised: who reads this needs no policy. Old facts lack all of them.
-    ``requester_id`` was in old facts only: it is empty, for nobody but intake knows who asked.
-    ``number_key`` is equal for requests that brought one telephone number, and says nothing more of
-    it. Who ``dialled`` called us and is owed no call. For ``reopen_within_s`` after it was closed a
-    reply of the customer reopens the ticket.
+    ``policy`` and ``rule`` name the version and rule that determined the promises;
+    ``if_reclassified`` holds the promises at another severity, so that consumers need no policy.
+    Old events lack these three. ``requester_id`` is always empty, except in old events: only intake
+    knows the requester. ``number_key`` is equal for requests with the same telephone number, and
+    reveals nothing else. A customer who ``dialled`` called us and is owed no callback. A customer's
+    reply reopens the ticket until ``reopen_within_s`` seconds after it was closed.
     """
 
     type: ClassVar[str] = "premium.ticket.accepted.v1"
@@ -68,7 +68,7 @@ class TicketAccepted(TicketFact):
     reopen_within_s: int = added(default=2_592_000)
 
     def promised(self, severity: Severity, create_date: datetime) -> tuple[Promise, ...]:
-        """Say what the ticket is promised at a severity; an old fact is priced as it was then."""
+        """Return the promises at a severity; for an old event, by the default policy."""
         if severity == self.severity:
             return self.promises
         if severity in self.if_reclassified:
@@ -76,7 +76,7 @@ class TicketAccepted(TicketFact):
         return default_policy().price(self.asked(severity), create_date).promises
 
     def asked(self, severity: Severity) -> RequestTraits:
-        """Say what a policy goes by, at a severity."""
+        """Return the traits by which a policy chooses its rule, at a severity."""
         return RequestTraits(
             role=self.role,
             channel=self.channel,
@@ -89,13 +89,13 @@ class TicketAccepted(TicketFact):
 
 
 class TicketResponded(TicketFact):
-    """Somebody of ours answered the customer."""
+    """A specialist answered the customer."""
 
     type: ClassVar[str] = "premium.ticket.responded.v1"
 
 
 class CustomerReplied(TicketFact):
-    """The customer wrote again; ``written_on`` a duplicate that was merged into this ticket."""
+    """The customer wrote again; if to a merged duplicate, that is ``written_on``."""
 
     type: ClassVar[str] = "premium.customer.replied.v1"
 
@@ -103,13 +103,13 @@ class CustomerReplied(TicketFact):
 
 
 class CustomerReached(TicketFact):
-    """The customer was spoken to: a callback that is kept."""
+    """A specialist spoke with the customer, which meets a promised callback."""
 
     type: ClassVar[str] = "premium.customer.reached.v1"
 
 
 class TicketWaiting(TicketFact):
-    """The ticket waits for somebody outside; clocks pause."""
+    """The ticket waits for the customer, a vendor or others; clocks pause."""
 
     type: ClassVar[str] = "premium.ticket.waiting.v1"
 
@@ -123,7 +123,7 @@ class TicketResumed(TicketFact):
 
 
 class TicketReclassified(TicketFact):
-    """The severity was corrected; promises are priced anew from the create date."""
+    """The severity was corrected; promises are computed again from the create date."""
 
     type: ClassVar[str] = "premium.ticket.reclassified.v1"
 
@@ -149,13 +149,13 @@ class TicketClosed(TicketFact):
 
 
 class TicketNoted(TicketFact):
-    """Somebody of ours wrote a note that the customer does not see: it answers nothing."""
+    """A specialist wrote an internal note, which does not count as a response."""
 
     type: ClassVar[str] = "premium.ticket.noted.v1"
 
 
 class TicketMerged(TicketFact):
-    """The request was a duplicate: what is owed, is owed on the ticket ``into`` from here on."""
+    """The request was a duplicate: the ticket ``into`` takes over what is owed to the customer."""
 
     type: ClassVar[str] = "premium.ticket.merged.v1"
 
@@ -163,7 +163,7 @@ class TicketMerged(TicketFact):
 
 
 class TicketErased(TicketFact):
-    """What is personal about the ticket was erased; nothing is owed any more."""
+    """The personal data of the ticket was erased; nothing is owed any more."""
 
     type: ClassVar[str] = "premium.ticket.erased.v1"
 
@@ -171,9 +171,9 @@ class TicketErased(TicketFact):
 class TicketAbsorbed(TicketFact):
     """The duplicate ``absorbed`` was merged into this ticket.
 
-    A merge gives nobody more time: promises count from ``create_date``, the duplicate's, if that
-    was earlier. ``owed_since`` is its customer's first word that had no answer when it was merged:
-    it is owed one here. A duplicate that was not over ``reopens`` a ticket that is.
+    A merge must not extend a due time: promises count from the duplicate's ``create_date`` if that
+    is earlier. ``owed_since`` is the time of its customer's first message without a response, which
+    is owed on this ticket now. If the duplicate was not over, it ``reopens`` a ticket that is.
     """
 
     type: ClassVar[str] = "premium.ticket.absorbed.v1"
@@ -186,5 +186,5 @@ class TicketAbsorbed(TicketFact):
     @property
     @override
     def discriminator(self) -> str:
-        """The duplicate."""
+        """The duplicate's id."""
         return str(self.absorbed)

@@ -1,7 +1,8 @@
-"""What the HTTP doors of all services have in common: errors are problems, `/docs` explains.
+"""The common base of all HTTP APIs: problem documents, limits, the OpenAPI document, `/docs`.
 
-RFC 9457; a refused request has every bad field named. The OpenAPI document says so, too: what can
-befall any request is declared here, what is particular to a route is declared there by `problems`.
+Errors are problem documents (RFC 9457); one for an invalid request names every bad field. This
+module adds to the OpenAPI document the errors that any request can get; a route declares its own
+by `problems`.
 """
 
 import re
@@ -54,22 +55,22 @@ __all__ = [
 ]
 
 EXAMPLE_TICKET_ID: Final = str(ticket_id_of("app-form", "A-1001"))
-"""The ticket that examples speak of."""
+"""The ticket id in all examples."""
 _JSON: Final = "application/json"
 _MEDIA_TYPE: Final = "application/problem+json"
 _OURS: Final = "/v1/"
-_WORD: Final = re.compile(r"[/:]")
+_TAG_END: Final = re.compile(r"[/:]")
 _BODY: Final = "body"
 _SCHEMAS: Final = "#/components/schemas/"
 _FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
-_AWAY: Final = "nothing was taken; send the same request again"
+_AWAY: Final = "nothing was stored; send the same request again"
 _RETRY_AFTER_S: Final = 1
 _RETRY_AFTER: Final = {
     "description": "Seconds to wait.",
     "schema": {"type": "integer", "examples": [_RETRY_AFTER_S]},
 }
 _CHALLENGE: Final = {
-    "description": "How to show a key, and what is wrong with the one that was shown (RFC 6750).",
+    "description": "How to send a key, and what is wrong with the one that was sent (RFC 6750).",
     "schema": {"type": "string", "examples": ['Bearer realm="premium-support"']},
 }
 _RATE_LIMIT: Final = {
@@ -78,7 +79,7 @@ _RATE_LIMIT: Final = {
         "schema": {"type": "string", "examples": ['"key";q=200;w=2']},
     },
     "RateLimit": {
-        "description": "How many are left (`r`), and in how many seconds (`t`) there is one more.",
+        "description": "Requests left (`r`), and the seconds (`t`) until there is one more.",
         "schema": {"type": "string", "examples": ['"key";r=0;t=1']},
     },
 }
@@ -90,27 +91,29 @@ _HEADERS: Final = {
 }
 _UNKEYED: Final = {
     HTTPStatus.UNAUTHORIZED: "send a key that is in force as `Authorization: Bearer pk_…`",
-    HTTPStatus.FORBIDDEN: "this key lacks the scope that this needs",
-    HTTPStatus.TOO_MANY_REQUESTS: "this key may ask 100 times a second, 200 at once; wait 1 s",
+    HTTPStatus.FORBIDDEN: "this key lacks the scope that this request needs",
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        "this key may send 100 requests a second, 200 at once; wait 1 s"
+    ),
 }
 _UNREAD: Final = {
     HTTPStatus.REQUEST_TIMEOUT: "the body did not arrive within 10 s; send it again",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "a body has at most 256 KiB; leave out what nobody reads",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "a body has at most 256 KiB; leave out what is not needed",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send `content-type: application/json`, not text/plain",
 }
 _BAD_TARGET: Final = {HTTPStatus.BAD_REQUEST: "path: holds a NUL character; leave it out"}
-_NOWHERE: Final = "Not Found"
+_NOT_FOUND: Final = "Not Found"
 _DESCRIPTION: Final = (
-    "Answers are JSON, errors problem documents (RFC 9457). Instants are RFC 3339 in UTC. Below"
-    " `/v1/` every request shows a key, `Authorization: Bearer pk_…`, unless it is signed."
+    "Responses are JSON, errors are problem documents (RFC 9457). Instants are RFC 3339 in UTC."
+    " Requests below `/v1/` need a key, `Authorization: Bearer pk_…`, unless they are signed."
 )
 
 
 type TicketId = Annotated[
     UUID,
     Path(
-        description="As intake's answer and every event name it.",
-        openapi_examples={"of the examples": {"value": EXAMPLE_TICKET_ID}},
+        description="The ticket's id, as in intake's response and in every event.",
+        openapi_examples={"the ticket of all examples": {"value": EXAMPLE_TICKET_ID}},
     ),
 ]
 
@@ -119,14 +122,14 @@ async def _context(
     traceparent: Annotated[
         str | None,
         Header(
-            description="W3C Trace Context: goes along with all that comes of the request.",
+            description="W3C Trace Context: attached to all events that the request causes.",
             examples=["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
         ),
     ] = None,
     tracestate: Annotated[
         str | None,
         Header(
-            description="What vendors of tracing add to it; goes along.",
+            description="Vendor-specific part of the trace context; attached as well.",
             examples=["vendor=00f067aa0ba902b7"],
         ),
     ] = None,
@@ -135,33 +138,33 @@ async def _context(
 
 
 type TraceContext = Annotated[str, Depends(_context)]
-"""The trace context of a request; a new one where it brings none."""
+"""The trace context of a request; a new one if it has none."""
 
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 IDEMPOTENCY_KEY_PATTERN: Final = (
     r'^("(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255}"|[\x21\x23-\x7e]{1,255})$'
 )
-"""The IETF draft's: a String of structured fields (RFC 9651). Many send it without its quotes."""
+"""By the IETF draft a String of structured fields (RFC 9651); many clients omit the quotes."""
 
 
 class Problem(BaseModel):
-    """Why there is no other answer (RFC 9457)."""
+    """An error (RFC 9457)."""
 
-    title: str = Field(description="The status in words.")
+    title: str = Field(description="The name of the status.")
     status: int
-    detail: str = Field(description="What was wrong with this request, for people.")
+    detail: str = Field(description="What is wrong with this request, as a text for people.")
 
 
 class Fault(BaseModel):
-    """One bad field, by its path in the request, and what is wrong with it."""
+    """One bad field, by its path in the request, and its fault."""
 
     field: str
     fault: str
 
 
 class FaultyRequest(Problem):
-    """A problem with the request itself: every bad field is named."""
+    """An invalid request, with every bad field."""
 
     errors: list[Fault]
 
@@ -173,10 +176,10 @@ def make_api(
     limits: Limits = DEFAULT_LIMITS,
     deliveries: Sequence[str] = (),
 ) -> FastAPI:
-    """Build an app that has ``routes``, keeps to its limits, and shows itself at `/docs`.
+    """Build an app with ``routes``, request limits, problem documents and the page `/docs`.
 
-    Errors are problems; ``guards`` decide who is served before any of a body is read. At paths that
-    begin as ``deliveries`` do, senders of events are told that they are welcome.
+    ``guards`` authenticate a request before any of its body is read. ``deliveries`` are prefixes of
+    the paths that accept CloudEvents webhooks: see `http_methods`.
     """
     about = metadata(f"premium-support-{service}")
     app = _Api(
@@ -208,7 +211,7 @@ def make_api(
 
 
 def problems(details: Mapping[HTTPStatus, str]) -> dict[int | str, dict[str, Any]]:
-    """Declare the problems that a route answers with: their statuses, and what each would say."""
+    """Declare the errors of a route for OpenAPI: each status with an example of its detail."""
     return {
         status.value: _answer(
             Problem, Problem(title=title_of(status), status=status.value, detail=detail)
@@ -220,9 +223,9 @@ def problems(details: Mapping[HTTPStatus, str]) -> dict[int | str, dict[str, Any
 def example_response(
     example: object, status: HTTPStatus = HTTPStatus.OK
 ) -> dict[int | str, dict[str, Any]]:
-    """Show what a route answers with when all is well.
+    """Declare the example of a successful response for OpenAPI.
 
-    An example with nulls stands here: FastAPI leaves them out of those that a model brings.
+    FastAPI drops nulls from examples that a model declares, but keeps those that a route declares.
     """
     return {status.value: {"content": {_JSON: {"example": example}}}}
 
@@ -230,7 +233,7 @@ def example_response(
 class _Api(FastAPI):
     @override
     def openapi(self) -> dict[str, Any]:
-        """Declare, once, what FastAPI does not know of."""
+        """Complete FastAPI's document, once."""
         known = self.openapi_schema
         document = super().openapi()
         if document is not known:
@@ -246,14 +249,14 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _complete(document: dict[str, Any]) -> None:
-    """Put our problems where FastAPI's own are declared, which nobody gets to see."""
+    """Replace FastAPI's error schemas by ours, and add tags, common errors and security."""
     known = document.setdefault("components", {}).setdefault("schemas", {})
     paths = document["paths"]
-    document["paths"] = {path: paths[path] for path in sorted(paths, key=_is_everybodys)}
+    document["paths"] = {path: paths[path] for path in sorted(paths, key=_is_common)}
     for path, operations in paths.items():
         for operation in operations.values():
-            if not _is_everybodys(path):
-                operation.setdefault("tags", [_WORD.split(path.removeprefix(_OURS))[0]])
+            if not _is_common(path):
+                operation.setdefault("tags", [_TAG_END.split(path.removeprefix(_OURS))[0]])
                 _declare(operation, known)
             open_to_all(operation)
             _declare_all(operation["responses"], _BAD_TARGET)
@@ -270,17 +273,17 @@ def _complete(document: dict[str, Any]) -> None:
     document["components"]["schemas"] = used_schemas(document["paths"], schemas)
 
 
-def _is_everybodys(path: str) -> bool:
-    """Tell what a service is asked from what every service is asked, which comes last."""
+def _is_common(path: str) -> bool:
+    """Return whether every service has this path; such paths are listed last."""
     return not path.startswith(_OURS)
 
 
 def _declare(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
-    """Declare what can befall any request: it is refused, or the database is away."""
+    """Declare the errors that any request can get: it is refused, or the database is down."""
     responses = operation["responses"]
     _declare_all(responses, _UNKEYED if is_keyed(operation) else {})
-    if any(_may_lead_nowhere(parameter) for parameter in operation.get("parameters", ())):
-        _declare_all(responses, {HTTPStatus.NOT_FOUND: _NOWHERE})
+    if any(_may_not_match(parameter) for parameter in operation.get("parameters", ())):
+        _declare_all(responses, {HTTPStatus.NOT_FOUND: _NOT_FOUND})
     if "requestBody" in operation:
         _declare_all(responses, _UNREAD)
         unreadable = Fault(field=_BODY, fault="JSON decode error")
@@ -293,19 +296,19 @@ def _declare(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
 
 
 def _declare_all(responses: dict[str, Any], details: Mapping[HTTPStatus, str]) -> None:
-    """Declare problems, but for those of which the route says more itself."""
+    """Declare errors, except for statuses that the route declares itself."""
     for status, answer in problems(details).items():
         headers = _HEADERS.get(int(status))
         responses.setdefault(str(status), answer | ({"headers": headers} if headers else {}))
 
 
-def _may_lead_nowhere(parameter: Mapping[str, Any]) -> bool:
-    """Tell the part of a path that may be any text: with a line break, it is no path of ours."""
+def _may_not_match(parameter: Mapping[str, Any]) -> bool:
+    """Return whether a path parameter is any text: with a line break in it, no route matches."""
     return parameter["in"] == "path" and "format" not in parameter["schema"]
 
 
 def _bad_field(operation: dict[str, Any], schemas: Mapping[str, Any]) -> Fault:
-    """Pick a field of this request, to show how it would be named."""
+    """Return an example fault with a field that this request has."""
     content = operation.get("requestBody", {}).get("content", {}).get(_JSON, {})
     body = content.get("schema", {}).get("$ref", "").removeprefix(_SCHEMAS)
     for name in schemas.get(body, {}).get("required", ()):
@@ -317,7 +320,7 @@ def _bad_field(operation: dict[str, Any], schemas: Mapping[str, Any]) -> Fault:
 
 
 def _show_whole(document: dict[str, Any], route: APIRoute) -> None:
-    """Put examples back as they were given: FastAPI takes the nulls out of them."""
+    """Restore a route's examples, from which FastAPI has removed nulls."""
     if not route.include_in_schema:
         return
     for method in route.methods or ():
@@ -335,7 +338,7 @@ def _is_fastapis_own(response: dict[str, Any] | None) -> bool:
 
 
 def _refusal(status: HTTPStatus, fault: Fault) -> dict[str, Any]:
-    """Declare what `_refused` answers."""
+    """Declare the response of `_refused`."""
     return _answer(FaultyRequest, _faulty(status, [fault]))
 
 
@@ -353,20 +356,20 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
     unreadable = any(fault["type"] == "json_invalid" for fault in error.errors())
     status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
-    faults = [Fault(field=_place(fault), fault=_said(fault, error)) for fault in error.errors()]
+    faults = [Fault(field=_place(fault), fault=_message(fault, error)) for fault in error.errors()]
     faulty = _faulty(status, faults)
     return JSONResponse(faulty.model_dump(), status.value, media_type=_MEDIA_TYPE)
 
 
 def _place(fault: Mapping[str, Any]) -> str:
-    """Name the field; of what is no JSON, FastAPI names a position instead."""
+    """Return the path of the field; for invalid JSON, where FastAPI gives a position, "body"."""
     if fault["type"] == "json_invalid":
         return _BODY
     return ".".join(str(part) for part in fault["loc"][1:]) or _BODY
 
 
-def _said(fault: Mapping[str, Any], error: RequestValidationError) -> str:
-    """Say what is wrong; of what is no JSON, where it stops being so, as editors count."""
+def _message(fault: Mapping[str, Any], error: RequestValidationError) -> str:
+    """Describe a fault; for invalid JSON with line and column, counted from 1."""
     if fault["type"] != "json_invalid":
         return str(fault["msg"])
     before = str(error.body)[: fault["loc"][-1]]
@@ -378,7 +381,9 @@ def _said(fault: Mapping[str, Any], error: RequestValidationError) -> str:
 async def _failed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
     status = HTTPStatus(error.status_code)
-    unreadable = status is HTTPStatus.BAD_REQUEST  # FastAPI's own answer to what is no UTF-8
+    unreadable = (
+        status is HTTPStatus.BAD_REQUEST
+    )  # FastAPI's own response to a body that is not UTF-8
     answer = problem(status, error.detail, {_BODY: error.detail} if unreadable else None)
     answer.headers.update(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED:

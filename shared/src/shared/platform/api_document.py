@@ -1,4 +1,4 @@
-"""What stands around the operations of every OpenAPI document: its tags, security, schemas."""
+"""The parts of an OpenAPI document beside its operations: tags, security, schemas."""
 
 import json
 import re
@@ -21,23 +21,23 @@ SERVERS: Final = [{"url": "/", "description": "The service that serves this docu
 KEY_SCHEME: Final = "HTTPBearer"
 _REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 _TAGS: Final = {
-    "tickets": "Single tickets: what was asked and promised, and what is done with them.",
+    "tickets": "Single tickets: their content, promises, and actions on them.",
     "events": "Later facts about a request.",
     "cloudevents": "Requests and later facts as CloudEvents 1.0.",
-    "receipts": "What was answered to a request.",
-    "subjects": "People, who may be forgotten.",
+    "receipts": "The results of requests.",
+    "subjects": "People whose data can be erased.",
     "webhooks": "Signed events of other systems.",
     "queue": "Tickets that wait for a specialist.",
-    "specialists": "The roster: who is there, and how much each holds.",
-    "offers": "Tickets that ring at a specialist.",
-    "rules": "How offers ring, and when tickets are handed back.",
-    "callbacks": "Calls that are owed, and what came of attempts.",
-    "operations": "For those who run the service.",
+    "specialists": "The roster: presence, and the tickets that each specialist has.",
+    "offers": "Tickets that are offered to a specialist.",
+    "rules": "Rules for offers, and for handing tickets back.",
+    "callbacks": "Owed callbacks, and the outcomes of attempts.",
+    "operations": "For operators of the service.",
 }
 
 
 def describe_tags(document: dict[str, Any]) -> list[dict[str, str]]:
-    """List the tags that the operations have, each with what it is about."""
+    """List the tags that the operations use, each with its description."""
     used = {
         tag
         for operations in document["paths"].values()
@@ -48,14 +48,14 @@ def describe_tags(document: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def require_constants(schema: dict[str, Any]) -> None:
-    """Declare that what tells kinds of answers apart is always there, though it has a default."""
+    """Mark constant fields as required: they discriminate response types, despite a default."""
     constants = {name for name, part in schema.get("properties", {}).items() if "const" in part}
     if constants:
         schema["required"] = sorted(constants | set(schema.get("required", ())))
 
 
 def used_schemas(paths: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Keep the schemas to which a path leads, sorted by name."""
+    """Return the schemas that the paths refer to, also indirectly, sorted by name."""
     used: set[str] = set()
     new = _named_in(paths) & schemas.keys()
     while new:
@@ -69,10 +69,10 @@ def _named_in(part: object) -> set[str]:
 
 
 def is_keyed(operation: dict[str, Any]) -> bool:
-    """Return whether an operation wants a key."""
+    """Return whether an operation requires an API key."""
     return any(KEY_SCHEME in scheme for scheme in operation.get("security", ()))
 
 
 def open_to_all(operation: dict[str, Any]) -> None:
-    """Declare that an operation wants nothing, where it wants nothing."""
+    """Declare explicitly that an operation needs no authentication, unless it declares some."""
     operation.setdefault("security", [])

@@ -1,8 +1,8 @@
-"""The text of an API key: made once, checked for typing errors, kept as its SHA-256 alone.
+"""The format of an API key. Services store only the SHA-256 of a key.
 
-``pk_<prefix>_<secret>_<checksum>``, all of it letters and digits. The prefix names the key and is
-no secret; the secret has 256 bits; the checksum is the CRC-32 of what stands before it, which finds
-every change of a single character.
+``pk_<prefix>_<secret>_<checksum>``, each part letters and digits. The prefix identifies the key and
+is public; the secret has 256 bits; the checksum is the CRC-32 of the text before it, which detects
+every single-character typing error.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Final, Literal
 __all__ = ["EVERY", "SCOPES", "ApiKey", "Keyed", "Scope", "make_key", "read_key"]
 
 type Keyed = Literal["intake", "router", "sla-monitor"]
-"""A service whose door wants keys."""
+"""A service whose HTTP API requires keys."""
 type Scope = Literal[
     "tickets:write",
     "tickets:read",
@@ -28,61 +28,61 @@ type Scope = Literal[
     "desk:lead",
     "clocks:read",
 ]
-"""What a key may do."""
+"""A permission of a key."""
 
 SCOPES: Final[Mapping[Keyed, tuple[Scope, ...]]] = {
     "intake": ("tickets:write", "tickets:read", "details:read", "subjects:erase"),
     "router": ("desk:read", "desk:act", "desk:lead"),
     "sla-monitor": ("clocks:read",),
 }
-"""What there is to do at each door."""
+"""The scopes of each service's API."""
 EVERY: Final = "*"
-"""Every source that can be owned, every specialist, every account."""
+"""Ownership of every source, specialist or account."""
 
 _LETTERS: Final = string.digits + string.ascii_letters
 _PREFIX_LETTERS: Final = 8
 _SECRET_LETTERS: Final = 43  # the fewest that hold 32 bytes
 _CHECKSUM_LETTERS: Final = 6  # the fewest that hold a CRC-32
 _KEY: Final = re.compile(
-    rf"(?P<told>pk_(?P<prefix>[0-9A-Za-z]{{{_PREFIX_LETTERS}}})_[0-9A-Za-z]{{{_SECRET_LETTERS}}})"
+    rf"(?P<body>pk_(?P<prefix>[0-9A-Za-z]{{{_PREFIX_LETTERS}}})_[0-9A-Za-z]{{{_SECRET_LETTERS}}})"
     rf"_(?P<checksum>[0-9A-Za-z]{{{_CHECKSUM_LETTERS}}})"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A well-formed key. Its text is shown to nobody by accident."""
+    """A well-formed key. Its `repr` leaves out the secret text."""
 
     prefix: str
     text: str = field(repr=False)
 
     @property
     def digest(self) -> bytes:
-        """What is kept of it: a secret of 256 bits needs neither salt nor a slow hash."""
+        """The stored digest. A secret of 256 bits needs neither salt nor a slow hash."""
         return hashlib.sha256(self.text.encode()).digest()
 
 
 def make_key() -> ApiKey:
-    """Draw a new key by lot."""
-    prefix = _drawn(_PREFIX_LETTERS)
-    told = f"pk_{prefix}_{_drawn(_SECRET_LETTERS)}"
-    return ApiKey(prefix, f"{told}_{_checksum(told)}")
+    """Generate a random key."""
+    prefix = _random(_PREFIX_LETTERS)
+    body = f"pk_{prefix}_{_random(_SECRET_LETTERS)}"
+    return ApiKey(prefix, f"{body}_{_checksum(body)}")
 
 
 def read_key(text: str) -> ApiKey | None:
-    """Read a key; None for what was never made as one, such as a key with a typing error."""
+    """Parse a key; None if it is malformed or its checksum is wrong, as after a typing error."""
     match = _KEY.fullmatch(text)
-    if match is None or match["checksum"] != _checksum(match["told"]):
+    if match is None or match["checksum"] != _checksum(match["body"]):
         return None
     return ApiKey(match["prefix"], text)
 
 
-def _drawn(count: int) -> str:
+def _random(count: int) -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(count))
 
 
-def _checksum(told: str) -> str:
-    number, letters = zlib.crc32(told.encode()), ""
+def _checksum(body: str) -> str:
+    number, letters = zlib.crc32(body.encode()), ""
     for _ in range(_CHECKSUM_LETTERS):
         number, place = divmod(number, len(_LETTERS))
         letters += _LETTERS[place]

@@ -1,7 +1,7 @@
-"""The page `/docs`: Swagger UI over the service's own OpenAPI document, with nothing from afar.
+"""The page `/docs`: Swagger UI over the service's own OpenAPI document, without external assets.
 
-Its program and its looks come out of a package; no part of the page, nor of the policy that guards
-it, lets a script in that was not served from here.
+Scripts and styles come from a Python package. The content security policy allows only scripts that
+this service serves.
 """
 
 from importlib.resources import files
@@ -34,7 +34,7 @@ _HEADERS: Final = {
 
 
 def page_routes(service: str) -> list[BaseRoute]:
-    """Serve the page, and the files that it is made of."""
+    """Return the routes of the page and its files."""
     html = (_OURS / "page.html").read_text().replace("{service}", service)
 
     async def page(_: Request) -> Response:

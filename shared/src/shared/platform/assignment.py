@@ -1,8 +1,9 @@
-"""The partitions that a consumer was assigned: where it begins on each, and which it should hold.
+"""The partitions assigned to a consumer: the offset to start from, and which ones are missing.
 
-It begins behind the last record that its database knows, never where Kafka's group stands. That
-record is read once more: when it is another, or gone, the partition is read from its beginning,
-and what was handled before changes nothing.
+The consumer starts after the last record that its database has handled, not at Kafka's committed
+offset. It reads that last record once more to compare it: if it differs or is gone, the topic was
+created again, and the consumer reads the partition from its beginning. Records that were handled
+before are recognised by their id and change nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,14 +22,15 @@ __all__ = ["Assignment"]
 
 _LOG = structlog.get_logger()
 _BEGINNING: Final = 0
-"""Where retention has removed it, aiokafka goes on to the earliest record there is."""
+"""If retention has removed offset 0, aiokafka continues with the earliest record."""
 _UNASSIGNED: Final = "not assigned any partitions yet"
 _MEMBERS: Final = 5
-"""Behind error, group, state, type and protocol; a member's last field is what it holds."""
+"""The index of the members, after error, group, state, type and protocol. The last field of a
+member is its assignment."""
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    """Follows the rebalances of one member of a group."""
+    """Tracks the rebalances of one consumer in its group."""
 
     def __init__(self, bootstrap: str, group: str, db: Database) -> None:
         self._bootstrap = bootstrap
@@ -42,18 +44,18 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
     @override
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Note that a rebalance has begun: what comes until it ends is not handled."""
+        """Note that a rebalance has begun: records that arrive until it ends are not handled."""
         self._is_assigned = False
 
     @override
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Note that it has ended: each partition is placed before its records are handled."""
+        """Note that a rebalance has ended: seek each partition before handling its records."""
         self._rebalances += 1
         self._is_assigned = True
 
     @property
     def is_placed(self) -> bool:
-        """Whether the consumer stands where the database says on all that it holds."""
+        """Whether every assigned partition is at the offset that the database names."""
         return self._is_assigned and self._placed_at == self._rebalances
 
     async def accepted(
@@ -61,7 +63,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         consumer: AIOKafkaConsumer,
         found: Mapping[TopicPartition, Sequence[ConsumerRecord]],
     ) -> list[ConsumerRecord]:
-        """Return the records that are to be handled: none before the partitions are placed."""
+        """Return the records to handle: none until every partition was sought."""
         if not self._is_assigned:
             return []
         if self._placed_at != self._rebalances:
@@ -117,7 +119,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         return ()
 
     async def fault(self, consumer: AIOKafkaConsumer | None, topics: Collection[str]) -> str | None:
-        """Return which partitions are not read that should be, or None."""
+        """Describe the partitions that no consumer of the group reads; None if there are none."""
         if consumer is None or not self._rebalances:
             return _UNASSIGNED
         wanted: set[TopicPartition] = set()

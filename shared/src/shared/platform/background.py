@@ -1,4 +1,4 @@
-"""A part of the lifecycle that works in the background until it is told to stop."""
+"""A part of the service with a background task, which runs until the service stops."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -18,11 +18,11 @@ _AWAY_S: Final = 0.5
 
 
 class Background(ABC):
-    """Runs `_run`, which leaves when `_stop` is set; the lifecycle watches its task.
+    """Runs `_run`, which returns when `_stop` is set; the lifecycle watches its task.
 
-    While a server is away (`Transient`), `_run` is run again every half second. What it did not
-    foresee is logged and counted, and it runs again, too: it keeps nothing that a rollback does
-    not undo, and a failed statement of one part is no reason for the others to end.
+    On `Transient`, `_run` is started again after half a second. Any other exception is logged and
+    counted, and `_run` is started again after a second. This is safe because `_run` keeps no state
+    that a rollback does not undo, and a failure of one part must not end the others.
     """
 
     def __init__(self, name: str) -> None:
@@ -31,11 +31,11 @@ class Background(ABC):
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._live(), name=self._name)
+        """Start the background task."""
+        self._task = asyncio.create_task(self._run_and_restart(), name=self._name)
 
     async def stop(self) -> None:
-        """Let it finish what is in hand."""
+        """Signal the end and wait until the work in progress is finished."""
         self._stop.set()
         if self._task is not None:
             await self._task
@@ -45,14 +45,14 @@ class Background(ABC):
         """The background task, watched by the lifecycle."""
         return self._task
 
-    async def _live(self) -> None:
+    async def _run_and_restart(self) -> None:
         while True:
             try:
                 return await self._run()
             except Transient as e:
                 _LOG.warning("part_waits", part=self._name, reason=str(e))
                 await wait_at_most(self._stop.wait(), _AWAY_S)
-            except Exception as e:  # noqa: BLE001 - said, and tried again
+            except Exception as e:  # noqa: BLE001 - logged, and retried
                 telemetry.PART_FAILURES.labels(self._name).inc()
                 _LOG.error("part_failed", part=self._name, exc_info=e)
                 await wait_at_most(self._stop.wait(), _AGAIN_S)

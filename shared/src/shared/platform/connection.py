@@ -1,4 +1,4 @@
-"""Where a consumer's records come from, and as which member of which group it reads them."""
+"""How a consumer connects to Kafka: brokers, consumer group and member name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ __all__ = ["ConsumerConnection"]
 
 @dataclass(frozen=True, slots=True)
 class ConsumerConnection:
-    """Where the records come from. ``instance_id`` keeps partitions over a restart (KIP-345).
+    """How a consumer connects to Kafka.
 
-    ``purpose`` tells a second consumer of the service from its first. After a batch of few records
-    ``linger_ms`` are waited for more: fewer transactions, and the first is not delayed.
+    With ``instance_id`` it keeps its partitions over a restart (static membership, KIP-345).
+    ``purpose`` distinguishes a second consumer of the service from its first. After a small batch
+    the consumer waits ``linger_ms`` for more records: fewer transactions, no delay for the first.
     """
 
     bootstrap: str
@@ -24,15 +25,15 @@ class ConsumerConnection:
 
     @property
     def group(self) -> str:
-        """The consumer group."""
+        """The name of the consumer group."""
         name = f"{self.service}.{self.purpose}" if self.purpose else self.service
         return self.topic_prefix + name
 
     def member(self, topics: Sequence[str]) -> str | None:
-        """Name the member that keeps its partitions over a restart.
+        """Return the static member name, derived from ``topics``; None without an ``instance_id``.
 
-        One that comes back with other topics is another: Kafka gives a member that it knows by name
-        what it had, and would never assign a topic that an upgrade added.
+        Kafka returns to a known member the partitions it had before. With one fixed name it would
+        never assign a topic that an upgrade added.
         """
         if self.instance_id is None:
             return None

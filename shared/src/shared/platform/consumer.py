@@ -1,13 +1,13 @@
-"""The batch consumer: raw bytes in, one transaction a batch, its offsets included.
+"""The batch consumer: handles each batch of records in one transaction, with its offsets.
 
-FastStream declares the subscription and owns the group's member; the loop that reads it is ours.
-Its own loses or blocks records (ACK_FIRST commits before the handler, batch decoding fails good
-neighbours, odd headers are skipped in silence) and sleeps after an empty poll. What is ours:
+FastStream declares the subscription and owns the group member; the read loop is ours. FastStream's
+own loop can lose or block records (ACK_FIRST commits before the handler runs, one bad record fails
+its whole batch, unusual headers are skipped silently), and it sleeps after an empty poll. Here:
 
-- a batch is one transaction: claim, decision, state, outbox, dead letters, offsets;
-- `Transient`: the batch waits and is tried again, nothing is parked, nothing overtakes;
-- anything else: the batch is bisected until the bad record stands alone, which is then parked,
-  at once when it is `Poison`, after a few tries when it is a bug.
+- a batch is one transaction: claims, decisions, state, outbox, dead letters, offsets;
+- on `Transient` the batch waits and is retried: nothing is parked, later records do not overtake;
+- on any other error the batch is bisected until the bad record is alone; it is parked at once for
+  `Poison`, or after a few attempts for a bug.
 """
 
 import asyncio
@@ -47,37 +47,37 @@ _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 500
 _TRIES_MAX: Final = 3
 _POLL_MS: Final = 250
-"""How long an idle poll may take; records end it at once, a stop after this long."""
+"""How long a poll waits for records, and so how long a stop may take."""
 _LULL_MS: Final = 20
-"""After so long without a record, offsets are committed: whoever looks sees that all is read."""
+"""Offsets are committed to Kafka after this time without records, so that tools show no lag."""
 _FEW: Final = 25
 _AWAY_S: Final = 0.5
 _COMMIT_S: Final = 0.25
-"""How long offsets stay uncommitted in Kafka while records flow."""
+"""How long offsets stay uncommitted in Kafka while records arrive."""
 _UNSAVED_S: Final = 5.0
-"""How long offsets stay unsaved while nothing but skipped records comes."""
+"""How long offsets stay unsaved in the database while all records are skipped."""
 _METADATA_MS: Final = 5_000
-"""How soon a topic that was deleted and created again is found; by default in five minutes."""
+"""How soon a topic that was created again is noticed; aiokafka's default is five minutes."""
 
 
 class Claimable(Protocol):
-    """What a decoder makes of a record: handled once by its id."""
+    """A decoded record. Each id is handled once."""
 
     @property
     def id(self) -> UUID:
-        """The id that is claimed."""
+        """The id to claim."""
 
 
 type Decoder[T] = Callable[[Record], T | Skipped]
-"""Makes sense of one record; raises Poison for what can never make sense."""
+"""Decodes a record, or skips it. Raises Poison for a record that can never be decoded."""
 
 type Handler[T] = Callable[[Tx, Sequence[T], datetime], Awaitable[None]]
-"""Decides, saves and announces; gets the fresh items in order and the time."""
+"""Handles items that were not handled before, in order, at a business time, in a transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Item[T]:
-    """A record and what it means; what is skipped counts only for the offsets."""
+    """A record and what the decoder returned. ``id`` is None for skipped records."""
 
     raw: ConsumerRecord
     record: Record
@@ -85,12 +85,12 @@ class _Item[T]:
     id: UUID | None
 
     def parked(self, why: Poison) -> "_Item[T]":
-        """Make it one that is parked."""
+        """Return the same record as one to park."""
         return _Item(self.raw, self.record, why, dead_letters.id_of(self.record))
 
 
 class BatchConsumer[T: Claimable]:
-    """Consumes some topics for one service and hands fresh items to its handler."""
+    """Consumes topics for one service and passes items not handled before to its handler."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class BatchConsumer[T: Claimable]:
         self._connection = connection
         self._db = db
         self._topics = [connection.topic_prefix + topic for topic in topics]
-        self._patience_s = connection.linger_ms / 1000
+        self._linger_s = connection.linger_ms / 1000
         self._decode = decode
         self._handle = handle
         self._stop = asyncio.Event()
@@ -139,12 +139,12 @@ class BatchConsumer[T: Claimable]:
         )
 
     async def start(self) -> None:
-        """Join the group in the background, however long the broker is away."""
+        """Start joining the group in the background; this works while the broker is unavailable."""
         tolerate_bad_batches()
         self._task = asyncio.create_task(self._run(), name="consumer")
 
     async def stop(self) -> None:
-        """Finish and commit the batch in hand, then leave the group."""
+        """Finish and commit the current batch, then leave the group."""
         self._stop.set()
         if self._task is not None:
             if not self._in_hand:
@@ -164,11 +164,11 @@ class BatchConsumer[T: Claimable]:
         return self._task
 
     async def fault(self) -> str | None:
-        """Return why some partition is not read that this consumer should read, or None."""
+        """Describe the partitions that should be read but are not; None if there are none."""
         return await self._assignment.fault(self._consumer, self._topics)
 
     async def lag(self) -> dict[tuple[str, ...], float]:
-        """Count the records of each partition that are not handled yet, as Kafka has them now."""
+        """Count the unhandled records of each (topic, partition), by the current end offsets."""
         consumer = self._consumer
         if consumer is None or not self._assignment.is_placed:
             return {}
@@ -196,8 +196,8 @@ class BatchConsumer[T: Claimable]:
                 self._in_hand = _firsts(records)
                 await self._on_batch(records)
                 self._in_hand = {}
-                if self._patience_s and 0 < len(records) < _FEW:
-                    await wait_at_most(self._stop.wait(), self._patience_s)
+                if self._linger_s and 0 < len(records) < _FEW:
+                    await wait_at_most(self._stop.wait(), self._linger_s)
             except RetryError:
                 return
             except Transient as e:
@@ -256,14 +256,14 @@ class BatchConsumer[T: Claimable]:
         return _Item(raw, record, outcome, outcome.id)
 
     async def _settle(self, items: list[_Item[T]]) -> None:
-        """Handle items, or park those that cannot be. Raises RetryError when told to stop."""
+        """Handle items, or park those that cannot be handled. Raises RetryError on a stop."""
         if all(item.id is None for item in items):
-            return await self._pass_over(items)
+            return await self._note_skipped(items)
         try:
             await self._persist(items)
         except RetryError:
             raise
-        except Exception as e:  # noqa: BLE001 - bisected until it is clear whose fault it is
+        except Exception as e:  # noqa: BLE001 - bisected until one record is left
             if len(items) > 1:
                 middle = len(items) // 2
                 await self._settle(items[:middle])
@@ -271,8 +271,8 @@ class BatchConsumer[T: Claimable]:
             else:
                 await self._give_up(items[0], e)
 
-    async def _pass_over(self, items: list[_Item[T]]) -> None:
-        """Save the offsets of what is skipped with the next transaction, or after a while."""
+    async def _note_skipped(self, items: list[_Item[T]]) -> None:
+        """Save the offsets of skipped records with the next transaction, or after _UNSAVED_S."""
         self._unsaved |= offsets.last_of(item.raw for item in items)
         if elapsed_s(self._saved_at) > _UNSAVED_S:
             await self._persist([])
@@ -294,12 +294,12 @@ class BatchConsumer[T: Claimable]:
         return None
 
     async def _persist(self, items: list[_Item[T]], attempts: int = 1) -> None:
-        """Run the transaction; while a server of ours is away, wait and run it again."""
+        """Run the transaction; on Transient wait and run it again."""
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Transient),
             wait=wait_random_exponential(multiplier=0.05, max=2),
             stop=stop_when_event_set(self._stop),  # type: ignore[arg-type] # asks is_set() only
-            before_sleep=_say_waiting,
+            before_sleep=_report_waiting,
         ):
             with attempt:
                 await self._transact(items, attempts)
@@ -331,9 +331,9 @@ class BatchConsumer[T: Claimable]:
         _LOG.warning("record_parked", reason=why.reason, detail=why.detail, **_place(record))
 
     async def _commit_handled(self) -> None:
-        """Commit what was handled to Kafka, where other tools look for it; it decides nothing.
+        """Commit the handled offsets to Kafka, for other tools; the consumer does not use them.
 
-        In the next lull, or while batches are on their way.
+        Waits for the next pause in the records, at most _COMMIT_S.
         """
         while self._handled:
             await wait_at_most(self._lull.wait(), _COMMIT_S)
@@ -363,18 +363,18 @@ def _undecodable(raw: ConsumerRecord) -> Poison | None:
     return Poison(
         dead_letters.UNDECODABLE,
         f"offsets {batch.first} to {batch.last}: the batch cannot be decoded: {batch.fault};"
-        " its bytes are kept as they are",
+        " its bytes are kept unchanged",
     )
 
 
 def _bug(error: Exception) -> Poison:
-    return Poison("bug", f"{type(error).__name__}: {error}; mend the service, then redrive")
+    return Poison("bug", f"{type(error).__name__}: {error}; fix the service, then redrive")
 
 
 def _place(record: Record) -> dict[str, object]:
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset}
 
 
-def _say_waiting(state: Any) -> None:  # noqa: ANN401 - tenacity's RetryCallState
+def _report_waiting(state: Any) -> None:  # noqa: ANN401 - tenacity's RetryCallState
     telemetry.WAITS.inc()
     _LOG.warning("batch_waits", tries=state.attempt_number, reason=str(state.outcome.exception()))

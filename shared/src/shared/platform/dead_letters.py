@@ -1,8 +1,8 @@
-"""Dead letters: what can never be handled, or sent, is parked, byte for byte, with its reason.
+"""Dead letters: records that can never be handled, or sent, are parked with a reason.
 
-The record as it was lies in the service's own database, where an erasure finds it and a redrive
-takes it up again. ``<service>.dead-letters.v1`` says where it came from and why it lies aside, in
-``dl-*`` headers, and holds nothing of what was in it.
+The record is stored unchanged in the service's own database, where an erasure finds it and a
+redrive sends it again. The topic ``<service>.dead-letters.v1`` reports the record's origin and the
+reason in ``dl-*`` headers, and nothing of its content.
 """
 
 from collections.abc import Sequence
@@ -37,23 +37,23 @@ __all__ = [
 ]
 
 UNDECODABLE: Final = "undecodable_batch"
-"""The reason of what is no record: a batch that cannot be decoded, which is never redriven."""
+"""The reason of a batch that cannot be decoded. It holds no usable record: never redriven."""
 _DETAIL_MAX: Final = 2000
 
 PARK: Final = """
     INSERT INTO dead_letter (topic, partition, record_offset, reason, detail, key, value, headers)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id
 """
-LYING: Final = "SELECT * FROM dead_letter ORDER BY id"
-NAMING: Final = """
+ALL_PARKED: Final = "SELECT * FROM dead_letter ORDER BY id"
+CONTAINING: Final = """
     SELECT * FROM dead_letter
     WHERE EXISTS (SELECT FROM unnest($1::bytea[]) AS sought
                   WHERE position(sought IN value) > 0 OR position(sought IN key) > 0)
        OR EXISTS (SELECT FROM unnest($2::text[]) AS sought WHERE position(sought IN headers) > 0)
     ORDER BY id FOR UPDATE
 """
-DROP: Final = "DELETE FROM dead_letter WHERE id = ANY($1::bigint[]) RETURNING id"
-FORGET: Final = """
+DELETE: Final = "DELETE FROM dead_letter WHERE id = ANY($1::bigint[]) RETURNING id"
+PRUNE: Final = """
     DELETE FROM dead_letter WHERE id IN (
         SELECT id FROM dead_letter WHERE parked_at < now() - $1::interval LIMIT $2
     )
@@ -62,9 +62,10 @@ FORGET: Final = """
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A parked record as it was, with the place it came from and the reason.
+    """A parked record, unchanged, with its origin and the reason.
 
-    One of ours that the broker refused has no offset, and a partition only if it needs that one.
+    An outgoing record that the broker refused has no offset, and a partition only if the outbox
+    named one.
     """
 
     id: int
@@ -79,9 +80,10 @@ class DeadLetter:
 
 
 def id_of(record: Record) -> UUID:
-    """Name a record by its place and its content: read again, it is known.
+    """Derive a record's id from its position and its content: a second read gives the same id.
 
-    Not by its place alone: when a topic is created again, other records stand at the same places.
+    The position alone is not enough: a topic that is deleted and created again has other records
+    at the same offsets.
     """
     content = blake2b(record.value or b"", digest_size=16)
     content.update(repr((record.value is None, record.key, tuple(record.headers))).encode())
@@ -90,29 +92,29 @@ def id_of(record: Record) -> UUID:
 
 
 async def park(tx: Tx, record: Record, why: Poison, *, service: str, attempts: int) -> None:
-    """Put a record aside with the transaction, and say so."""
-    letter = await _keep(tx, record, why)
-    marks = headers_of(letter, record, why, service=service, attempts=attempts)
-    await _say(tx, letter, marks, service)
+    """Park a record in the transaction and report it on the topic of dead letters."""
+    number = await _keep(tx, record, why)
+    headers = headers_of(number, record, why, service=service, attempts=attempts)
+    await _report(tx, number, headers, service)
     telemetry.DEAD_LETTERS.labels(why.reason).inc()
 
 
 async def park_refused(
     tx: Tx, refused: Outgoing, why: Poison, *, service: str, attempts: int
 ) -> None:
-    """Put aside a record of ours that the broker does not take, and say so.
+    """Park an outgoing record that the broker refuses, and report it.
 
-    Of one that was to say of another that it lies aside, nothing more is said.
+    A refused report of another dead letter is parked, too, but not reported: no endless loop.
     """
-    letter = await _keep(tx, refused, why)
+    number = await _keep(tx, refused, why)
     telemetry.DEAD_LETTERS.labels(why.reason).inc()
     if refused.topic != dead_letter_topic(service):
-        marks = headers_of(letter, refused, why, service=service, attempts=attempts)
-        await _say(tx, letter, marks, service)
+        headers = headers_of(number, refused, why, service=service, attempts=attempts)
+        await _report(tx, number, headers, service)
 
 
 async def _keep(tx: Tx, record: Record | Outgoing, why: Poison) -> int:
-    letter: int = await tx.fetchval(
+    number: int = await tx.fetchval(
         PARK,
         record.topic,
         record.partition,
@@ -123,12 +125,12 @@ async def _keep(tx: Tx, record: Record | Outgoing, why: Poison) -> int:
         record.value,
         outbox.packed(record.headers),
     )
-    return letter
+    return number
 
 
-async def _say(tx: Tx, letter: int, marks: list[Header], service: str) -> None:
+async def _report(tx: Tx, number: int, headers: list[Header], service: str) -> None:
     await outbox.add_raw(
-        tx, topic=dead_letter_topic(service), key=str(letter).encode(), value=None, headers=marks
+        tx, topic=dead_letter_topic(service), key=str(number).encode(), value=None, headers=headers
     )
 
 
@@ -137,14 +139,14 @@ def _offset_of(record: Record | Outgoing) -> int | None:
 
 
 def headers_of(
-    letter: int, record: Record | Outgoing, why: Poison, *, service: str, attempts: int
+    number: int, record: Record | Outgoing, why: Poison, *, service: str, attempts: int
 ) -> list[Header]:
-    """Say whence a record came, why it lies aside, and under which number.
+    """Build the headers that report a dead letter: its number, the record's origin, the reason.
 
-    One of ours that was refused came from nowhere: its topic is where it was to go.
+    For an outgoing record, the topic is the one it was meant for.
     """
-    marks = {
-        "id": letter,
+    values = {
+        "id": number,
         "topic": record.topic,
         "partition": record.partition,
         "offset": _offset_of(record),
@@ -153,33 +155,33 @@ def headers_of(
         "detail": _detail(why),
         "attempts": attempts,
     }
-    return [(f"dl-{name}", str(mark).encode()) for name, mark in marks.items() if mark is not None]
+    return [(f"dl-{name}", str(one).encode()) for name, one in values.items() if one is not None]
 
 
 def reason_of(headers: Sequence[Header]) -> str:
-    """Read why a record was parked, from what was said of it."""
+    """Read the reason from the headers of a reported dead letter."""
     return (dict(headers).get("dl-reason") or b"unknown").decode(errors="replace")
 
 
 async def all_parked(tx: Tx) -> list[DeadLetter]:
-    """Read all that lie aside, in the order in which they were parked."""
-    return [_letter(row) for row in await tx.fetch(LYING)]
+    """Read all dead letters, in the order in which they were parked."""
+    return [_dead_letter(row) for row in await tx.fetch(ALL_PARKED)]
 
 
 async def containing(tx: Tx, sought: Sequence[bytes]) -> list[DeadLetter]:
-    """Read and lock those in which one of some byte strings occurs."""
+    """Read and lock the dead letters that contain one of some byte strings."""
     in_headers = [one.decode("latin-1") for one in sought if 0 not in one]
-    return [_letter(row) for row in await tx.fetch(NAMING, sought, in_headers)]
+    return [_dead_letter(row) for row in await tx.fetch(CONTAINING, sought, in_headers)]
 
 
 async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    """Send those that still lie aside to where they came from, or were to go, byte for byte.
+    """Send the letters that are still parked to their topic again, unchanged; return those sent.
 
-    A batch that could not be decoded stays: it is no record that could be sent.
+    An undecodable batch stays parked: it holds no record that could be sent.
     """
     records = [letter for letter in letters if letter.reason != UNDECODABLE]
-    there = await delete(tx, records)
-    sent = [letter for letter in records if letter.id in there]
+    deleted = await delete(tx, records)
+    sent = [letter for letter in records if letter.id in deleted]
     for letter in sent:
         await outbox.add_raw(
             tx,
@@ -193,26 +195,26 @@ async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
 
 
 async def delete(tx: Tx, letters: Sequence[DeadLetter]) -> set[int]:
-    """Forget some for good; the numbers of those that still lay aside come back."""
-    return {row["id"] for row in await tx.fetch(DROP, [letter.id for letter in letters])}
+    """Delete dead letters; return the numbers of those that were still there."""
+    return {row["id"] for row in await tx.fetch(DELETE, [letter.id for letter in letters])}
 
 
 def prune_after(kept: timedelta) -> Prune:
-    """Say how to drop what has lain aside for so long."""
-    return partial(_forget, kept=kept)
+    """Make the function that deletes dead letters parked longer ago than ``kept``."""
+    return partial(_prune, kept=kept)
 
 
-async def _forget(tx: Tx, *, limit: int, kept: timedelta) -> int:
-    return int((await tx.execute(FORGET, kept, limit)).removeprefix("DELETE "))
+async def _prune(tx: Tx, *, limit: int, kept: timedelta) -> int:
+    return int((await tx.execute(PRUNE, kept, limit)).removeprefix("DELETE "))
 
 
 def _detail(why: Poison) -> str:
-    """Leave out what PostgreSQL keeps in no text: NUL, and halves of characters."""
+    """Drop what PostgreSQL cannot store in a text: NUL and lone surrogates."""
     whole = why.detail.replace("\0", "").encode(errors="replace")
     return whole[:_DETAIL_MAX].decode(errors="ignore")
 
 
-def _letter(row: Any) -> DeadLetter:  # noqa: ANN401 - a row
+def _dead_letter(row: Any) -> DeadLetter:  # noqa: ANN401 - a row
     return DeadLetter(
         id=row["id"],
         topic=row["topic"],

@@ -1,6 +1,6 @@
-"""Bounds what is sent around a body: the parser takes a head of any size, for as long as it lasts.
+"""Limits the size and the arrival time of request headers; uvicorn's parser limits neither.
 
-A body is bounded where it is read (`limits`); what is left of one that nobody read, here.
+Bodies are limited where they are read (`limits`). The unread rest of a body is limited here.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ HEADER_BYTES_MAX: Final = 64 * 1024
 
 
 class HeaderLimits(HttpToolsProtocol):
-    """Closes a connection on which a head is too large, or does not arrive.
+    """Closes a connection whose headers are too large or take too long to arrive.
 
-    The same for the rest of a body that was answered before it had come.
+    The time limit also applies to the rest of a body whose request was already answered.
     """
 
     wait_s_max: ClassVar[float] = 10.0
-    _head_bytes: int | None = 0
-    """How much of a head has come; None while a body does."""
-    _patience: asyncio.TimerHandle | None = None
+    _header_bytes: int | None = 0
+    """Bytes of headers received so far; None while a body arrives."""
+    _timer: asyncio.TimerHandle | None = None
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
@@ -36,10 +36,10 @@ class HeaderLimits(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self._head_bytes is not None:
-            self._head_bytes += len(data)
+        if self._header_bytes is not None:
+            self._header_bytes += len(data)
         super().data_received(data)
-        if (self._head_bytes or 0) > HEADER_BYTES_MAX and not self.transport.is_closing():
+        if (self._header_bytes or 0) > HEADER_BYTES_MAX and not self.transport.is_closing():
             self.send_400_response("The request line and headers are too large.")
 
     @override
@@ -49,27 +49,27 @@ class HeaderLimits(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
-        self._head_bytes = None
+        self._header_bytes = None
         self._wait_no_more()
         super().on_headers_complete()
 
     @override
     def on_message_complete(self) -> None:
-        self._head_bytes = 0
+        self._header_bytes = 0
         self._wait_no_more()
         super().on_message_complete()
 
     @override
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._head_bytes is None:
+        if self._header_bytes is None:
             self._wait()
 
     def _wait(self) -> None:
         self._wait_no_more()
-        self._patience = self.loop.call_later(self.wait_s_max, self.transport.close)
+        self._timer = self.loop.call_later(self.wait_s_max, self.transport.close)
 
     def _wait_no_more(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,4 +1,4 @@
-"""The small HTTP server of every service: /health, /ready, /metrics, and what it adds."""
+"""The HTTP server of every service, its /health, /ready and /metrics, and problem documents."""
 
 import asyncio
 import contextlib
@@ -38,11 +38,11 @@ _RENAMED: Final = {
 }
 
 type Check = Callable[[], Awaitable[str | None]]
-"""Says what is wrong, in words for the operator, or None."""
+"""Returns the fault as a text for the operator, or None when all is well."""
 
 
 class Health(BaseModel):
-    """The process answers: more is not asked."""
+    """The process answers requests; dependencies are not checked."""
 
     status: Literal["alive"] = "alive"
 
@@ -54,7 +54,7 @@ class Readiness(BaseModel):
         description="Degraded: it takes requests, and what they cause is delayed."
     )
     faults: dict[str, str] = Field(
-        description="What is wrong, by the part that says so; empty when ready.",
+        description="Faults, by the part that reports them; empty when ready.",
         examples=[{}, {"relay": "silent for 25 s"}],
     )
 
@@ -71,11 +71,11 @@ def ops_routes(
     """
 
     async def check_health() -> Health:
-        """Say that the process answers. A supervisor that gets no answer starts it anew."""
+        """Confirm that the process is running. A supervisor restarts it if this fails."""
         return Health()
 
     async def check_readiness(response: Response) -> Readiness:
-        """Ask the database, the consumer and the relay how they are."""
+        """Check the database, the consumer and the relay."""
         faults = {name: fault for name, check in checks.items() if (fault := await _ask(check))}
         if not faults:
             return Readiness(status="ready", faults=faults)
@@ -85,16 +85,16 @@ def ops_routes(
         return Readiness(status="not ready", faults=faults)
 
     async def read_metrics() -> Response:
-        """Count and measure, in Prometheus' text format; gauges are read from their source."""
+        """Return the metrics in Prometheus' text format; gauges are read from their source now."""
         await read_all(readings)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    unready = {"model": Readiness, "description": "Something that the service leans on is away."}
+    unready = {"model": Readiness, "description": "A dependency is unavailable."}
     return [
-        _ops_route("/health", check_health, "Does the process live?"),
-        _ops_route("/ready", check_readiness, "Can it work?", responses={503: unready}),
+        _ops_route("/health", check_health, "Is the process alive?"),
+        _ops_route("/ready", check_readiness, "Can the service work?", responses={503: unready}),
         _ops_route(
-            "/metrics", read_metrics, "Figures for Prometheus", response_class=PlainTextResponse
+            "/metrics", read_metrics, "Metrics for Prometheus", response_class=PlainTextResponse
         ),
     ]
 
@@ -119,14 +119,14 @@ def _ops_route(
 
 
 def title_of(status: HTTPStatus) -> str:
-    """Say a status in words; as RFC 9110 has them, not as this or that Python."""
+    """Return the reason phrase of a status as in RFC 9110; Python's phrases vary by version."""
     return _RENAMED.get(status) or status.phrase
 
 
 def problem(
     status: HTTPStatus, detail: str, faults: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """Answer with a problem document (RFC 9457); ``faults`` are told by their fields."""
+    """Make a problem document (RFC 9457); ``faults`` are keyed by field."""
     content: dict[str, object] = {
         "title": title_of(status),
         "status": status.value,
@@ -159,12 +159,12 @@ async def _ask(check: Check) -> str | None:
     try:
         async with asyncio.timeout(_CHECK_S_MAX):
             return await check()
-    except Exception as e:  # noqa: BLE001 - whatever it is, it is why we are not ready
+    except Exception as e:  # noqa: BLE001 - any error means: not ready
         return f"{type(e).__name__}: {e}"
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals alone: the lifecycle has them."""
+    """Does not handle signals: the lifecycle does."""
 
     @override
     @contextlib.contextmanager
@@ -197,14 +197,14 @@ class HttpServer:
         """Listen. Raises OSError when the port is taken."""
         config = self._server.config
         self.listening = await asyncio.to_thread(config.bind_socket)
-        # Connections inherit it. asyncio sets it on sockets made for TCP by name, which uvicorn's
-        # are not; without it each answer's body waits 40 ms for the client to acknowledge the head.
+        # Accepted connections inherit TCP_NODELAY. asyncio sets it only on sockets with an explicit
+        # protocol, unlike uvicorn's; without it each response body waits 40 ms for an ACK.
         self.listening.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
-        self.listening.listen(config.backlog)  # who comes before the server looks waits for it
+        self.listening.listen(config.backlog)  # early clients wait in the backlog
         self._task = asyncio.create_task(self._server.serve([self.listening]), name="http")
 
     async def stop(self) -> None:
-        """Take no more requests, finish those in hand."""
+        """Accept no more requests and finish those in progress."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task

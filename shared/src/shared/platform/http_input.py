@@ -1,4 +1,4 @@
-"""What is checked of every HTTP request before a route reads it: target, media type, coding, text.
+"""Checks of every HTTP request before its route reads it: URL, media type, encoding, text.
 
 A refusal is a problem document that names the part of the request, its fault and the remedy.
 """
@@ -30,7 +30,7 @@ type _Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class TargetCheck:
-    """Refuses a path or query with text that cannot be kept, before any route is looked for."""
+    """Refuses a path or query with text that cannot be stored, before routing."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -46,7 +46,7 @@ class TargetCheck:
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, if it has one, is JSON of texts that can be kept."""
+    """A route whose body, if it has one, is JSON with text that can be stored."""
 
     @override
     def get_route_handler(self) -> _Handle:
@@ -64,19 +64,19 @@ class JsonRoute(APIRoute):
 
 
 def media_type_of(headers: Headers) -> tuple[str, str]:
-    """Read a body's media type and its charset, both in small letters, empty where not named."""
+    """Return a body's media type and charset, in lower case; "" for what is not given."""
     kind, *parameters = headers.get("content-type", "").lower().split(";")
     named = dict(p.strip().partition("=")[::2] for p in parameters)
     return kind.strip(), named.get("charset", "").strip('" ')
 
 
 def check_media_type(headers: Headers, *taken: str) -> None:
-    """Raise HTTPException: 415 for a body of another media type, or in another charset."""
+    """Check the media type of a body. Raises HTTPException 415 for another type or charset."""
     kind, charset = media_type_of(headers)
     known = kind in taken or (JSON in taken and kind.endswith("+json"))
     if known and charset in _UTF8:
         return
-    sent = f"not {kind}" if kind else "this has none"
+    sent = f"not {kind}" if kind else "the header is missing"
     fault = f"in UTF-8, not {charset}" if known else sent
     raise HTTPException(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -86,10 +86,10 @@ def check_media_type(headers: Headers, *taken: str) -> None:
 
 
 def fault_of_body(headers: Headers, body: bytes) -> JSONResponse | None:
-    """Refuse a compressed body, and a form with a text that cannot be kept."""
+    """Return a refusal for a compressed body, or a form with a NUL character; else None."""
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding not in {"", "identity"}:
-        detail = f"content-encoding: {coding} is not taken; send the body as it is"
+        detail = f"content-encoding: {coding} is not supported; send the body uncompressed"
         answer = refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
         answer.headers["accept-encoding"] = "identity"
         return answer
@@ -104,13 +104,13 @@ def _faults_of_target(scope: Scope) -> dict[str, str]:
 
 
 def _check_text(body: bytes) -> None:
-    """Raise RequestValidationError for the first text that cannot be kept."""
+    """Raise RequestValidationError for the first text that cannot be stored."""
     if not may_hide_bad_text(body):
         return
     try:
         document = json.loads(body)
     except ValueError:
-        return  # what is no JSON is answered as that
+        return  # FastAPI reports invalid JSON
     if (found := fault_in_json(document)) is not None:
         place, fault = found
         error = {"type": "value_error", "loc": ("body", *place), "msg": fault}

@@ -1,7 +1,7 @@
-"""HEAD wherever there is GET, and OPTIONS wherever there is anything (RFC 9110, 9.3.2 and 9.3.7).
+"""HEAD for every route with GET, and OPTIONS for every route (RFC 9110, 9.3.2 and 9.3.7).
 
-A sender of events asks by OPTIONS whether they are welcome before it delivers any (CloudEvents HTTP
-Webhooks 1.0, "Abuse protection"): the answer grants it, for whoever delivers shows a key or signs.
+Before a sender delivers events it asks for permission by OPTIONS (CloudEvents HTTP Webhooks 1.0,
+"Abuse protection"). The response always grants it: deliveries need a key or a signature anyway.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +19,9 @@ _UNLIMITED: Final = "*"
 
 
 class Methods:
-    """Answers OPTIONS, and HEAD as GET without its content.
+    """Answers OPTIONS, and answers HEAD as GET without content.
 
-    ``deliveries`` are the beginnings of paths at which events are taken.
+    ``deliveries`` are prefixes of the paths that accept events.
     """
 
     def __init__(self, app: ASGIApp, deliveries: Sequence[str] = ()) -> None:
@@ -29,7 +29,7 @@ class Methods:
         self._deliveries = tuple(deliveries)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve; what is at no path goes on, to be answered as that."""
+        """Serve; a request to an unknown path is passed on, and answered with 404."""
         match scope.get("method"):
             case "HEAD":
                 await _without_content(self._app, scope, receive, send)
@@ -47,7 +47,7 @@ class Methods:
 
 
 def methods_at(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
-    """Name all methods of a path (RFC 9110, 10.2.1); Starlette names those of its first route."""
+    """Return all methods of a path (RFC 9110, 10.2.1); Starlette returns only its first route's."""
     there = (route for route in _flat(routes) if route.matches(scope)[0] is not Match.NONE)
     methods = {method for route in there for method in route.methods or ()}
     if "GET" in methods:
@@ -56,7 +56,7 @@ def methods_at(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
 
 
 def _flat(routes: Iterable[BaseRoute]) -> Iterator[Route]:
-    """Give every route, those of included routers as well, which FastAPI keeps apart."""
+    """Yield every route, including those of included routers, which FastAPI nests."""
     for route in routes:
         if isinstance(route, Route):
             yield route
@@ -65,7 +65,7 @@ def _flat(routes: Iterable[BaseRoute]) -> Iterator[Route]:
 
 
 async def _without_content(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Ask for what GET answers, and keep its content back; an endless one ends at its head."""
+    """Serve GET but drop the content; a stream ends after its headers."""
     is_begun = False
 
     async def head_only(message: Message) -> None:

@@ -1,7 +1,7 @@
-"""The life of a service: parts start in order, a signal ends it, parts drain in reverse.
+"""Runs a service: parts start in order, a signal stops it, parts drain in reverse order.
 
-A part whose background task dies takes the service down with exit 1: a process that half works
-is worse than one that its supervisor starts anew.
+If the background task of a part ends, the service exits with 1: a supervisor restarts it, which is
+better than a process that only half works.
 """
 
 import asyncio
@@ -22,26 +22,26 @@ _DRAIN_S_MAX: Final = 9
 
 
 class Part(Protocol):
-    """Something with a beginning and an end; `stop` drains. `start` may raise Transient."""
+    """A component that starts and stops with the service. `start` may raise Transient."""
 
     async def start(self) -> None:
-        """Begin; the next part starts when this returns."""
+        """Start; the next part starts when this returns."""
 
     async def stop(self) -> None:
-        """Drain and end."""
+        """Finish the work in progress and end."""
 
 
 @runtime_checkable
 class Loop(Protocol):
-    """A part that works in the background."""
+    """A part with a background task."""
 
     @property
     def task(self) -> asyncio.Task[None] | None:
-        """The work; when it ends, the service does."""
+        """The task; the service ends when it does."""
 
 
 async def run(parts: Sequence[Part]) -> int:
-    """Live from the first start to the last stop; the exit code comes back."""
+    """Start the parts, run until a signal or a failure, stop the parts; return the exit code."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,7 +56,7 @@ async def run(parts: Sequence[Part]) -> int:
             return 0
         await starting
         _LOG.info("service_ready")
-        return await _live(parts, waiting)
+        return await _run_until_end(parts, waiting)
     except (Poison, Transient, OSError) as e:
         _LOG.error("start_failed", reason=str(e))
         return 1
@@ -78,7 +78,7 @@ async def _start(parts: Sequence[Part], started: list[Part]) -> None:
         started.append(part)
 
 
-async def _live(parts: Sequence[Part], waiting: asyncio.Task[bool]) -> int:
+async def _run_until_end(parts: Sequence[Part], waiting: asyncio.Task[bool]) -> int:
     tasks = {part.task for part in parts if isinstance(part, Loop) and part.task is not None}
     done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     if waiting in done:
@@ -89,13 +89,13 @@ async def _live(parts: Sequence[Part], waiting: asyncio.Task[bool]) -> int:
 
 
 async def _drain(started: Sequence[Part]) -> None:
-    """Stop in reverse; one part that hangs or fails must not keep the others from draining."""
+    """Stop the parts in reverse order; one that hangs or fails does not prevent the others."""
     _LOG.info("service_drains")
     deadline = asyncio.get_running_loop().time() + _DRAIN_S_MAX
     for part in reversed(started):
         try:
             async with asyncio.timeout_at(deadline):
                 await part.stop()
-        except Exception as e:  # noqa: BLE001 - said, and the others go on
+        except Exception as e:  # noqa: BLE001 - logged, and the others are stopped
             _LOG.error("part_did_not_drain", part=type(part).__name__, reason=repr(e))
     _LOG.info("service_stopped")

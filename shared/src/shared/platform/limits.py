@@ -1,6 +1,6 @@
-"""What an HTTP door bears: so many requests in hand, bodies so large, so deep and so slow.
+"""Limits of every HTTP API: concurrent requests, and the size, nesting and arrival time of bodies.
 
-Pure ASGI, so that a refused request costs next to nothing; what is refused is a problem document.
+Pure ASGI, so that a refused request costs next to nothing. A refusal is a problem document.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ __all__ = ["DEFAULT_LIMITS", "BodyLimits", "ConcurrencyLimit", "Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many requests may be in hand, and how long a body may take to arrive.
+    """How many requests may run at once, and how long a body may take to arrive.
 
-    ``uncounted`` paths are always answered; who adds one bounds it in another way.
+    ``uncounted`` paths are always answered: limit such a path in another way.
     """
 
     requests_max: int = 256
@@ -34,13 +34,13 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
-"""For who is told no others."""
+"""The limits of a service that sets none of its own."""
 
 
 class ConcurrencyLimit:
-    """Refuses at once what would only wait: memory is bounded, and who is served is served fast.
+    """Refuses requests beyond the limit at once, which bounds memory and keeps the others fast.
 
-    Health, readiness and figures are always answered: somebody has to see the load.
+    Health, readiness and metrics are always answered, so that operators can see the load.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -54,7 +54,7 @@ class ConcurrencyLimit:
         if scope["type"] != "http" or scope["path"] in self._uncounted:
             await self._app(scope, receive, send)
         elif self._requests >= self._requests_max:
-            detail = "too many requests are in hand; send it again in a second"
+            detail = "too many requests at once; send it again in a second"
             answer = refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after_s=1)
             await answer(scope, receive, send)
         else:
@@ -70,14 +70,14 @@ class ConcurrencyLimit:
 
 
 class BodyLimits:
-    """Reads a body whole before anything parses it, and no more of it than may be."""
+    """Reads the whole body, up to the limits, before anything parses it."""
 
     def __init__(self, app: ASGIApp, wait_s_max: float = DEFAULT_LIMITS.body_s_max) -> None:
         self._app = app
         self._wait_s_max = wait_s_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the body on; refuse with 413, 408, 415 or 400."""
+        """Pass the body on, or refuse with 413, 408, 415 or 400."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -88,7 +88,7 @@ class BodyLimits:
             await self._app(scope, _once(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | JSONResponse | None:
-        """Read the body or say why not; None when the client has gone."""
+        """Return the body or the refusal; None when the client has disconnected."""
         if _announced_bytes(scope) > VALUE_BYTES_MAX:
             return _too_large()
         try:
@@ -110,7 +110,7 @@ def _announced_bytes(scope: Scope) -> int:
 
 
 async def _collected(receive: Receive) -> bytes | None:
-    """Collect the body, or its beginning once it is too large; None when the client has gone."""
+    """Read the body, up to the size limit; None when the client has disconnected."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -124,7 +124,7 @@ async def _collected(receive: Receive) -> bytes | None:
 
 
 def _shallow(body: bytes) -> bytes | JSONResponse:
-    """Refuse what is nested too deep. Few brackets cannot be, and need no parser to say so."""
+    """Refuse a body that is nested too deep; one with few brackets needs no parsing to pass."""
     if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
         return body
     try:
@@ -135,7 +135,7 @@ def _shallow(body: bytes) -> bytes | JSONResponse:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """Hand over a body that was read; what comes afterwards comes from the server."""
+    """Make a `receive` that returns the body first, and then what the server sends."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def next_message() -> Message:
@@ -145,5 +145,5 @@ def _once(body: bytes, receive: Receive) -> Receive:
 
 
 def _too_large() -> JSONResponse:
-    detail = f"a body has at most {VALUE_BYTES_MAX // 1024} KiB; leave out what nobody reads"
+    detail = f"a body has at most {VALUE_BYTES_MAX // 1024} KiB; leave out what is not needed"
     return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, close=True)

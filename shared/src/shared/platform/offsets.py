@@ -1,8 +1,8 @@
-"""How far a consumer has come, kept in the transaction that handles the records.
+"""The offsets of a consumer, stored in the transaction that handles the records.
 
-The offset kept is that of the last record handled, not of the next one: between them may stand
-control records of transactions, and records that compaction removed. The digest of that record
-tells the topic from another of the same name.
+The stored offset is that of the last record handled, not of the next one: control records and
+compacted records may lie between the two. The record's digest distinguishes the topic from a later
+one with the same name.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,32 +28,32 @@ SAVE: Final = """
     ON CONFLICT (consumer_group, topic, partition) DO UPDATE
     SET record_offset = excluded.record_offset, record_digest = excluded.record_digest
 """
-"""Goes into the statement that claims events: its own round trip would cost as much."""
+"""Part of the statement that claims events, which saves a round trip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """The last record that was handled of a partition."""
+    """The last handled record of a partition: its offset and its digest."""
 
     record: int
     digest: bytes
 
     @classmethod
     def of(cls, raw: ConsumerRecord) -> "Offset":
-        """Describe a record; its headers, and so its ``ce_id``, are part of the digest."""
+        """Return the offset of a record. The digest covers its headers, and so its ``ce_id``."""
         digest = blake2b(raw.value or b"", digest_size=_DIGEST_BYTES)
         digest.update(repr((raw.value is None, raw.timestamp, raw.key, raw.headers)).encode())
         return cls(raw.offset, digest.digest())
 
 
 def last_of(records: Iterable[ConsumerRecord]) -> dict[TopicPartition, Offset]:
-    """Describe the last record of each partition."""
+    """Return the offset of the last record of each partition."""
     last = {TopicPartition(raw.topic, raw.partition): raw for raw in records}
     return {place: Offset.of(raw) for place, raw in last.items()}
 
 
 async def load(tx: Tx, group: str) -> dict[TopicPartition, Offset]:
-    """Read how far a consumer has come."""
+    """Read the stored offsets of a consumer group."""
     return {
         TopicPartition(row["topic"], row["partition"]): Offset(
             row["record_offset"], row["record_digest"]
@@ -63,7 +63,7 @@ async def load(tx: Tx, group: str) -> dict[TopicPartition, Offset]:
 
 
 class Progress(NamedTuple):
-    """How far a consumer has come, as `SAVE` takes it."""
+    """The offsets of a consumer as columns, the parameters of `SAVE`."""
 
     group: str = ""
     topics: Sequence[str] = ()
@@ -73,7 +73,7 @@ class Progress(NamedTuple):
 
     @classmethod
     def of(cls, group: str, offsets: Mapping[TopicPartition, Offset]) -> "Progress":
-        """Put rows in order, so that two members of the group never deadlock."""
+        """Sort the rows, so that two members of the group never deadlock."""
         places = sorted(offsets)
         return cls(
             group,

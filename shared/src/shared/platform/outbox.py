@@ -1,4 +1,4 @@
-"""The outbox: what a transaction announces is in it, until the relay has published it."""
+"""The outbox: the table of events that transactions announce, until the relay publishes them."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -31,9 +31,9 @@ type _Row = tuple[str, bytes | None, bytes | None, str, int | None]
 async def add(
     tx: Tx, envelopes: Iterable[Envelope[Event]], *, partitions: Iterable[int] | None = None
 ) -> None:
-    """Announce events with the transaction: both or neither, in this order.
+    """Add events to the outbox in the transaction, in this order.
 
-    Their keys say on which partitions they will stand; whoever knows that already names them.
+    ``partitions`` names the partition of each event; by default its key determines it.
     """
     places = repeat(None) if partitions is None else partitions
     rows: list[_Row] = [
@@ -49,7 +49,7 @@ async def add(
     await _insert(tx, rows)
 
 
-async def add_raw(  # noqa: PLR0913 - a record has so many parts
+async def add_raw(  # noqa: PLR0913 - the parts of a record
     tx: Tx,
     *,
     topic: str,
@@ -58,20 +58,20 @@ async def add_raw(  # noqa: PLR0913 - a record has so many parts
     headers: Iterable[Header],
     partition: int | None = None,
 ) -> None:
-    """Announce a record as it is, byte for byte: what is said of dead letters, and a redrive."""
+    """Add a raw record to the outbox: a report of a dead letter, or a record that is redriven."""
     await _insert(tx, [(topic, key, value, packed(headers), partition)])
 
 
 async def unsent(tx: Tx) -> int:
-    """Measure how far the relay is behind, in rows: at most so many wait."""
+    """Return an upper bound of the number of unpublished rows, from the ids."""
     rows: int = await tx.fetchval(UNSENT)
     return rows
 
 
 async def wait_until_short(session: Tx, *, until: asyncio.Event) -> bool:
-    """Wait until the relay has little left to publish; False once ``until`` is set.
+    """Wait until the outbox is short; return False once ``until`` is set.
 
-    Bulk work waits for this: what becomes urgent meanwhile queues behind it.
+    Bulk work calls this between its steps: urgent events would have to queue behind its rows.
     """
     while not until.is_set():
         if await unsent(session) <= _SHORT:
@@ -81,7 +81,7 @@ async def wait_until_short(session: Tx, *, until: asyncio.Event) -> bool:
 
 
 async def age_s(tx: Tx) -> float:
-    """Measure how long the oldest row has waited for the relay, in seconds."""
+    """Return the age of the oldest unpublished row, in seconds."""
     age: float = await tx.fetchval(AGE)
     return age
 
@@ -93,7 +93,7 @@ async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
 
 
 def packed(headers: Iterable[Header]) -> str:
-    """Write headers as JSON; their bytes are read as Latin-1, which has a letter for each."""
+    """Encode headers as JSON. Their bytes are decoded as Latin-1, which maps every byte."""
     return _json([(name, None if raw is None else raw.decode("latin-1")) for name, raw in headers])
 
 
@@ -110,6 +110,6 @@ def _attributes(envelope: Envelope[Event]) -> str:
 
 
 def unpacked(text: str) -> list[Header]:
-    """Read back what `packed` wrote."""
+    """Decode headers that `packed` encoded."""
     pairs = from_json(text)
     return [(name, None if value is None else value.encode("latin-1")) for name, value in pairs]

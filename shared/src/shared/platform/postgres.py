@@ -1,8 +1,8 @@
-"""PostgreSQL: a pool, transactions that know whether they announce something, and the time.
+"""PostgreSQL: a connection pool, transactions, and the time.
 
-A pooler such as PgBouncer may stand before it. In session mode it makes no difference. In
-transaction mode only the statements of one transaction reach the same server: nothing is prepared
-for later, single statements have a transaction each, and what needs a session goes past the pooler.
+The DSN may belong to a pooler such as PgBouncer. In session mode nothing changes. In transaction
+mode only the statements of one transaction reach the same server: statements are not prepared,
+single statements get a transaction each, and locks that need a session bypass the pooler.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -24,21 +24,21 @@ UNAVAILABLE: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that was cut just before it was used
-    asyncpg.InvalidCachedStatementError,  # a migration changed a table that a plan was made for
-    asyncpg.InvalidSQLStatementNameError,  # a pooler gave us a server that has not prepared it
-    asyncpg.DuplicatePreparedStatementError,  # or one on which another has
+    asyncpg.InternalClientError,  # the connection was lost just before its use
+    asyncpg.InvalidCachedStatementError,  # a migration changed a table of a cached plan
+    asyncpg.InvalidSQLStatementNameError,  # a pooler switched to a server without the statement
+    asyncpg.DuplicatePreparedStatementError,  # a pooler switched to a server that has it already
     OSError,
     TimeoutError,
 )
-"""What says that the server is away, or that something stood in the way."""
+"""Errors that mean: the server is unavailable, or another transaction blocked this one. Retry."""
 _COMMAND_TIMEOUT_S: Final = 30
 _CONNECT_S: Final = 5
 _STATEMENTS_KEPT: Final = 100
 
 
 class Tx:
-    """A transaction. Statements go through here, so that nobody commits by accident."""
+    """A transaction. It runs statements but cannot commit: the context manager does."""
 
     __slots__ = ("_connection", "after_commit", "announces")
 
@@ -47,12 +47,12 @@ class Tx:
     ) -> None:
         self._connection = connection
         self.announces = False
-        """Set by the outbox: the relay is woken after the commit."""
+        """Set by the outbox: wake the relay after the commit."""
         self.after_commit: set[Callable[[], None]] = set()
-        """What else to wake then."""
+        """Other functions to call after the commit."""
 
     async def execute(self, query: str, *args: object) -> str:
-        """Run a statement; the status line comes back."""
+        """Run a statement; return PostgreSQL's status, such as ``DELETE 3``."""
         status: str = await self._connection.execute(query, *args)
         return status
 
@@ -81,9 +81,10 @@ class Tx:
 
 
 class _EachAlone:
-    """A connection on which each statement is a transaction of its own.
+    """A connection on which each statement runs in a transaction of its own.
 
-    asyncpg sends a statement and its values apart: between the two, a pooler may change the server.
+    asyncpg sends a statement and its values separately; outside a transaction a pooler could route
+    them to two servers.
     """
 
     def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
@@ -98,9 +99,9 @@ class _EachAlone:
 
 
 class Database:
-    """One service's database. ``on_announce`` is called after a commit that filled the outbox.
+    """One service's database. ``on_announce`` is called after a commit that added outbox rows.
 
-    ``pooled`` says that a pooler in transaction mode stands before it.
+    ``pooled`` means that the DSN belongs to a pooler in transaction mode.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Database:
         self.on_announce: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
-        """Open the pool. Raises Transient while the server is away."""
+        """Open the pool. Raises Transient while the server is unavailable."""
         with transient_if_unavailable("PostgreSQL"):
             self._pool = await asyncpg.create_pool(
                 self._dsn,
@@ -128,13 +129,13 @@ class Database:
             )
 
     async def stop(self) -> None:
-        """Close the pool; what still runs is cut off, its transaction rolls back."""
+        """Close the pool at once; running transactions roll back."""
         if self._pool is not None:
             self._pool.terminate()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
-        """Do all or nothing. Raises Transient when the server or a lock stood in the way."""
+        """Run a transaction. Raises Transient: the server is unavailable, or a lock timed out."""
         with transient_if_unavailable("PostgreSQL"):
             async with self._acquired() as connection:
                 async with connection.transaction():
@@ -147,9 +148,9 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Tx]:
-        """Hold one connection without a transaction: for single statements.
+        """Hold one connection without a transaction, for single statements.
 
-        Also for what belongs to a session, as locks do, if the database is not ``pooled``.
+        Session-level state, such as advisory locks, works only if the database is not ``pooled``.
         """
         with transient_if_unavailable("PostgreSQL"):
             async with self._acquired() as connection:
@@ -162,13 +163,18 @@ class Database:
                     await connection.reset()
 
     async def check_sessions(self) -> None:
-        """Raise Poison when sessions are shared and nothing says so, Transient as `start`."""
+        """Check that the DSN is not that of an undeclared pooler in transaction mode.
+
+        Raises:
+            Poison: sessions are shared, but DIRECT_DSN is not set.
+            Transient: the server is unavailable.
+        """
         with transient_if_unavailable("PostgreSQL"):
             if not self._pooled and await _shares_sessions(self._dsn):
                 raise Poison(
                     "pooler",
-                    "a pooler in transaction mode stands at DSN, where statements get mixed up and "
-                    "locks get lost; set DIRECT_DSN to the database itself",
+                    "DSN is a pooler in transaction mode, which mixes up statements and loses "
+                    "locks; set DIRECT_DSN to the database itself",
                 )
 
     @asynccontextmanager
@@ -185,10 +191,11 @@ SERVER: Final = "SELECT pg_backend_pid()"
 
 
 async def _shares_sessions(dsn: str) -> bool:
-    """See whether a second connection gets the server that the first one had, or the first another.
+    """Return whether a pooler gives one server process to several connections.
 
-    Only where the server's number is not the one that was given at the door: no pooler is right
-    about it.
+    A direct connection's process id equals the one announced at connect; a pooler announces its
+    own. Only then compare: the second connection gets the first one's server, or the first one
+    gets a new server.
     """
     async with _connected(dsn) as ours:
         had = await _server_of(ours)
@@ -197,7 +204,7 @@ async def _shares_sessions(dsn: str) -> bool:
         async with _connected(dsn) as other:
             try:
                 return had == await _server_of(other) or had != await _server_of(ours)
-            except TimeoutError:  # in session mode, and no server is left
+            except TimeoutError:  # session mode, and all servers are in use
                 return False
 
 
@@ -219,11 +226,11 @@ async def _server_of(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
 
 
 async def _leave_as_it_is(_: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
-    """Save the round trip of asyncpg's reset: a transaction leaves nothing behind."""
+    """Skip asyncpg's reset, which costs a round trip: a transaction leaves no session state."""
 
 
-class transient_if_unavailable:  # noqa: N801 - reads as a phrase: `with away("PostgreSQL")`
-    """Turn what means "the server is away, or stood in the way" into Transient."""
+class transient_if_unavailable:  # noqa: N801 - used as a function
+    """Raise Transient for errors that mean: ``what`` is unavailable, or a lock was in the way."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -242,6 +249,6 @@ NOW: Final = "SELECT premium_now()"
 
 
 async def now(tx: Tx) -> datetime:
-    """Ask PostgreSQL for the time by which promises are judged."""
+    """Return the business time by which promises are judged, from PostgreSQL."""
     moment: datetime = await tx.fetchval(NOW)
     return moment

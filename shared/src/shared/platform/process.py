@@ -26,16 +26,16 @@ def command_line[S: ServiceSettings](
 ) -> None:
     """Run a service, or migrate its database. Exits with 2 for a bad setting, 1 for a failure.
 
-    On asyncio's own loop: on uvloop a write to a connection that has just closed raises
-    RuntimeError, aiokafka's metadata task dies of it, and its consumer waits for ever.
+    Uses asyncio's own event loop: on uvloop a write to a connection that was just closed raises
+    RuntimeError, which ends aiokafka's metadata task, and the consumer never continues.
     """
     match sys.argv[1:]:
         case []:
             settings = load(settings_type)
             sys.exit(asyncio.run(_serve(package, settings, assemble)))
         case ["migrate"]:
-            place = load(DatabaseSettings, settings_type.model_config.get("env_prefix"))
-            sys.exit(asyncio.run(_migrate(package, place)))
+            database = load(DatabaseSettings, settings_type.model_config.get("env_prefix"))
+            sys.exit(asyncio.run(_migrate(package, database)))
         case _:
             sys.stderr.write(_USAGE.format(package=package))
             sys.exit(EXIT_USAGE)
@@ -52,35 +52,35 @@ async def _serve[S: ServiceSettings](
     telemetry.configure(service=package, level=settings.log_level)
     _collect_less()
     db = _database(package, settings)
-    return await run([db, _Fit(db, package), *assemble(settings, db)])
+    return await run([db, _DatabaseCheck(db, package), *assemble(settings, db)])
 
 
 def _collect_less() -> None:
-    """Leave what was imported alone, and look for cycles among many new objects at a time.
+    """Exclude imported objects from garbage collection, and collect less often.
 
-    A batch makes thousands of objects and no cycles: at the usual pace the search for them takes
-    a tenth of the time of a sweep.
+    A batch creates thousands of objects but no cycles; with the default threshold the collector
+    takes a tenth of a sweep's time.
     """
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, 20, 100)
 
 
-async def _migrate(package: str, place: DatabaseSettings) -> int:
+async def _migrate(package: str, database: DatabaseSettings) -> int:
     try:
-        await migrations.apply(place.own_dsn, package, _say)
+        await migrations.apply(database.own_dsn, package, _print_line)
     except (Poison, Transient) as e:
         sys.stderr.write(f"{package}: {e}\n")
         return 1
     return 0
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-class _Fit:
-    """The part that refuses to serve on a database that lacks migrations, or whose sessions end."""
+class _DatabaseCheck:
+    """Refuses to start on a database that lacks migrations, or behind an undeclared pooler."""
 
     def __init__(self, db: Database, package: str) -> None:
         self._db = db

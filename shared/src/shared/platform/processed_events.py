@@ -14,7 +14,7 @@ from shared.platform.postgres import Database, Tx
 __all__ = ["RETENTION", "Pruner", "claim", "prune", "release"]
 
 RETENTION: Final = timedelta(days=8)
-"""Longer than a consumer is away. What is read again later changes nothing: see decision 50."""
+"""Longer than a consumer may be down. Events read again later change nothing: see decision 50."""
 _NONE: Final = Progress()
 _EVERY_S: Final = 3600
 _FORGET_MAX: Final = 10_000
@@ -37,10 +37,10 @@ FORGET: Final = """
 async def claim(
     tx: Tx, event_ids: Iterable[UUID], progress: Progress = _NONE
 ) -> tuple[set[UUID], datetime]:
-    """Claim events; the fresh ones and the time come back in one round trip.
+    """Claim events; return the ids not claimed before, and the business time, in one round trip.
 
-    ``progress`` says how far the consumer comes with them, and is saved in the same.
-    Ids are claimed in order, so that two claimants wait for each other instead of deadlocking.
+    ``progress`` holds the consumer's offsets after them, stored by the same statement. Ids are
+    claimed in order, so that two transactions wait for each other instead of deadlocking.
     """
     row = await tx.fetchrow(CLAIM, sorted(set(event_ids)), *progress)
     assert row is not None  # noqa: S101 - an aggregate has one row
@@ -48,21 +48,21 @@ async def claim(
 
 
 async def release(tx: Tx, event_ids: Iterable[UUID]) -> None:
-    """Give back what this transaction claimed and does not take: it may come again."""
+    """Release ids that this transaction claimed but does not handle: they may be sent again."""
     await tx.execute(RELEASE, list(event_ids))
 
 
 async def prune(tx: Tx, *, limit: int) -> int:
-    """Drop claims older than RETENTION; the number dropped comes back."""
+    """Delete claims older than RETENTION; return their number."""
     return int((await tx.execute(FORGET, RETENTION, limit)).removeprefix("DELETE "))
 
 
 type Prune = Callable[..., Awaitable[int]]
-"""Drops at most ``limit`` old rows of a transaction's database; their number comes back."""
+"""Deletes at most ``limit`` old rows; returns their number."""
 
 
 class Pruner(Background):
-    """Forgets what is old in the background, a little at a time: claims, if not told otherwise."""
+    """Deletes old rows in the background, in small batches: by default, claims."""
 
     def __init__(self, db: Database, name: str = "claim pruner", prune: Prune = prune) -> None:
         super().__init__(name)

@@ -1,9 +1,9 @@
-"""One supervised Kafka producer a service: rebuilt when it is wedged.
+"""The Kafka producer of a service. It is replaced after every failure.
 
-After a broker blip the idempotent producer may answer OutOfOrderSequence until it is replaced
-(aio-libs/aiokafka#1017), and a send may never come back. Whatever goes wrong, the caller keeps its
-rows and sends them again through a fresh producer; readers drop doubles. The error says what is at
-fault: the record (Poison), its topic (TopicUnavailable), or the broker (Transient).
+After a short broker failure the idempotent producer may fail with OutOfOrderSequence until it is
+replaced (aio-libs/aiokafka#1017), and a send may never return. After any error the caller keeps its
+rows and sends them again through a new producer; consumers drop duplicates. The exception names the
+cause: the record (Poison), its topic (TopicUnavailable), or the broker (Transient).
 """
 
 import asyncio
@@ -46,22 +46,22 @@ _POSITIVE: Final = 0x7FFFFFFF
 _TOPIC_NAME: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 _TOPIC_FAULTS: Final = (
-    InvalidTimestampError,  # records bear our clock: another record would be refused as well
+    InvalidTimestampError,  # all records carry our clock's time: the next would be refused, too
     PolicyViolationError,
     TopicAuthorizationFailedError,
     UnsupportedForMessageFormatError,
 )
 _UNCLEAR_FAULTS: Final = (CorruptRecordException, UnknownError)
-"""A newer code, such as INVALID_RECORD, comes as UnknownError; so does the broker's own fault."""
+"""aiokafka maps newer error codes, such as INVALID_RECORD, and broker failures to UnknownError."""
 UNCLEAR: Final = "refused"
-"""The reason of a Poison that may go away when the record is sent again."""
+"""The reason of a Poison that may disappear when the record is sent again."""
 _hash: Final[Callable[[bytes], int]] = lru_cache(maxsize=10_000)(murmur2)
-"""A ticket's facts come soon after each other, and the hash is written in Python."""
+"""Cached: the hash is pure Python, and the events of one ticket come close together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to be published, byte for byte; its key finds a partition, if none is named."""
+    """A record to publish, as bytes. Without a ``partition`` the key determines it."""
 
     topic: str
     key: bytes | None
@@ -71,12 +71,12 @@ class Outgoing:
 
 
 def partition_of(key: bytes | None, count: int) -> int:
-    """Find a key's partition among so many, as Kafka's clients do; dead letters may have none."""
+    """Return the partition (of ``count``) that Kafka's clients choose for a key; 0 for no key."""
     return 0 if key is None else (_hash(key) & _POSITIVE) % count
 
 
 class Publisher:
-    """Publishes batches in order. ``topic_prefix`` is put before every topic's name."""
+    """Publishes batches of records in order. ``topic_prefix`` precedes every topic's name."""
 
     def __init__(self, bootstrap: str, *, service: str, topic_prefix: str = "") -> None:
         self._bootstrap = bootstrap
@@ -85,7 +85,7 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect. Raises Transient while the broker is away."""
+        """Connect. Raises Transient while the broker is unavailable."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             client_id=self._service,
@@ -112,20 +112,28 @@ class Publisher:
 
     @property
     def service(self) -> str:
-        """The service that publishes."""
+        """The name of the publishing service."""
         return self._service
 
     async def partitions(self, topic: str) -> int:
-        """Count a topic's partitions. Raises Transient while the broker, or the topic, is away."""
+        """Count a topic's partitions.
+
+        Raises:
+            Transient: the broker or the topic is unavailable.
+        """
         if self._producer is None:
             await self.start()
         return await self._counted(topic)
 
     async def publish(self, records: Iterable[Outgoing]) -> None:
-        """Publish all, acknowledged by all replicas, each partition in order.
+        """Publish all records, in order within each partition, acknowledged by all replicas.
 
-        Raises Transient, TopicUnavailable, or Poison, whose reason says what is wrong with one of
-        the records: then send all again, in the same order, for some may be there already.
+        After an error send all of them again, in the same order: some may already be published.
+
+        Raises:
+            Transient: the broker is unavailable.
+            TopicUnavailable: a topic accepts no records.
+            Poison: the broker refuses one of the records.
         """
         if self._producer is None:
             await self.start()
@@ -137,35 +145,41 @@ class Publisher:
             raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
 
     async def _replace(self, why: Exception) -> None:
-        """Drop the producer: after a refusal, the numbers it gives its records have a gap."""
+        """Drop the producer: after a failure its sequence numbers have a gap."""
         telemetry.PRODUCER_REBUILT.inc()
         _LOG.warning("producer_rebuilt", reason=f"{type(why).__name__}: {why}")
         await self.stop()
 
     async def _counted(self, topic: str) -> int:
-        """Count partitions without waiting for a topic that is not there: others go on."""
+        """Count partitions without waiting for a missing topic, which would delay other topics."""
         assert self._producer is not None  # noqa: S101 - the caller made it
         name, client = self._prefix + topic, self._producer.client
         if not _TOPIC_NAME.fullmatch(name):
-            raise Poison("bad_topic", f"{name!r} is no topic's name; mend who wrote the record")
+            raise Poison(
+                "bad_topic",
+                f"{name!r} is not a valid topic name; fix the code that wrote the record",
+            )
         if (known := client.cluster.partitions_for_topic(name)) is None:
             client.add_topic(name)
             known = await self._asked_for(name) or await self._asked_for(name)
         if known is None:
-            raise TopicUnavailable(topic, "is not there, or not ours to see; create or allow it")
+            raise TopicUnavailable(topic, "is missing or not authorised; create it or allow access")
         return len(known)
 
     async def _asked_for(self, name: str) -> set[int] | None:
-        """Ask the broker for a topic; the first answer may be to a question asked before it."""
+        """Ask the broker for a topic's partitions.
+
+        The first response may belong to an earlier request, so the caller asks twice.
+        """
         assert self._producer is not None  # noqa: S101 - as above
         client = self._producer.client
         if not await client.force_metadata_update():
-            raise Transient("Kafka: does not say which topics there are")
+            raise Transient("Kafka: does not return its topics")
         known: set[int] | None = client.cluster.partitions_for_topic(name)
         return known
 
     async def _placed(self, records: Iterable[Outgoing]) -> dict[TopicPartition, list[Outgoing]]:
-        """Find each record's partition; nothing is sent before all have one."""
+        """Group the records by partition, before any of them is sent."""
         counts: dict[str, int] = {}
         placed: dict[TopicPartition, list[Outgoing]] = {}
         for record in records:
@@ -185,7 +199,7 @@ class Publisher:
         return placed
 
     async def _send(self, placed: dict[TopicPartition, list[Outgoing]]) -> None:
-        """Send whole batches: a promise for each, instead of one a record."""
+        """Send whole batches, which needs one future per batch instead of one per record."""
         assert self._producer is not None  # noqa: S101 - publish() made it
         work = [_send_to(self._producer, place, those) for place, those in placed.items()]
         results = await asyncio.gather(*work, return_exceptions=True)
@@ -200,7 +214,7 @@ class Publisher:
 
 
 class TopicUnavailable(Transient):
-    """A topic takes nothing as things are, whatever the record; other topics do."""
+    """A topic accepts no record at the moment; other topics do."""
 
     def __init__(self, topic: str, why: str) -> None:
         super().__init__(f"{topic}: {why}")
@@ -208,30 +222,30 @@ class TopicUnavailable(Transient):
 
 
 def _refusal(topic: str, error: KafkaError) -> Poison | TopicUnavailable | None:
-    """Say whether the broker refuses a record, or its topic all records; None for neither."""
+    """Classify an error: the record is refused, the topic accepts nothing, or neither (None)."""
     if isinstance(error, _TOO_LARGE):
         return Poison(
-            "too_large", f"more than {topic} takes; raise max.message.bytes, then redrive"
+            "too_large", f"larger than {topic} accepts; raise max.message.bytes, then redrive"
         )
     if isinstance(error, InvalidTopicError):
         return Poison("bad_topic", f"{topic} cannot be written to")
     if isinstance(error, _TOPIC_FAULTS):
         return TopicUnavailable(topic, f"refuses records: {error}")
     if isinstance(error, _UNCLEAR_FAULTS):
-        return Poison(UNCLEAR, f"{topic} does not take it: {error}; see the broker's log")
+        return Poison(UNCLEAR, f"{topic} does not accept it: {error}; see the broker's log")
     return None
 
 
 async def _send_to(
     producer: AIOKafkaProducer, place: TopicPartition, records: Sequence[Outgoing]
 ) -> None:
-    """Send one batch after another: what comes behind a refused one would overtake it."""
+    """Send one batch after another: in parallel, a batch could overtake a refused one."""
     for batch in _batches(producer, records):
         await (await producer.send_batch(batch, place.topic, partition=place.partition))
 
 
 def _batches(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> Iterator[BatchBuilder]:
-    """Fill one batch after another; the first record always fits, up to a request's size."""
+    """Split records into batches. Raises Poison for a record larger than a request may be."""
     batch = producer.create_batch()
     for record in records:
         if not _fits(batch, record):
@@ -249,7 +263,7 @@ def _fits(batch: BatchBuilder, r: Outgoing) -> bool:
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
-    """Close without waiting for what a wedged producer still holds: the outbox has it."""
+    """Close without waiting for unsent records: the outbox still has them."""
     with suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(_CLOSE_S_MAX):
             await producer.stop()

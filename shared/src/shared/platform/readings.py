@@ -1,4 +1,4 @@
-"""Gauges that are read from their source at each scrape: none shows what was true before."""
+"""Gauges that are read from their source at each scrape, so that none shows an old value."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,19 +17,19 @@ _LOG = structlog.get_logger()
 _READ_S_MAX: Final = 2
 
 type Values = Mapping[tuple[str, ...], float]
-"""A value for each set of labels; one without labels is under ``()``."""
+"""A value for each tuple of label values; ``()`` for a gauge without labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A gauge, and how to ask its source."""
+    """A gauge and the function that reads its values."""
 
     gauge: Gauge
     read: Callable[[], Awaitable[Values]]
 
 
 def of_database(db: Database, gauge: Gauge, ask: Callable[[Tx], Awaitable[float]]) -> Reading:
-    """Read a gauge without labels from the database."""
+    """Make the reading of a gauge without labels from the database."""
 
     async def read() -> Values:
         async with db.session() as session:
@@ -39,17 +39,17 @@ def of_database(db: Database, gauge: Gauge, ask: Callable[[Tx], Awaitable[float]
 
 
 async def read_all(readings: Sequence[Reading]) -> None:
-    """Ask all sources at once. What cannot be asked has no value, rather than an old one."""
+    """Read all sources concurrently; a source that fails has no value rather than an old one."""
     await asyncio.gather(*map(_read, readings))
 
 
 async def _read(reading: Reading) -> None:
-    unlabelled = not reading.gauge._labelnames  # noqa: SLF001 - it has no other way to ask
+    unlabelled = not reading.gauge._labelnames  # noqa: SLF001 - there is no public way
     values: Values = {(): nan} if unlabelled else {}
     try:
         async with asyncio.timeout(_READ_S_MAX):
             values = await reading.read()
-    except Exception as e:  # noqa: BLE001 - a scrape shows what can be known
+    except Exception as e:  # noqa: BLE001 - the scrape shows the other values
         _LOG.warning("gauge_unread", gauge=reading.gauge._name, reason=repr(e))  # noqa: SLF001
     if not unlabelled:
         reading.gauge.clear()

@@ -1,12 +1,11 @@
-r"""Fetched record batches, decoded so that no batch stops its consumer.
+r"""Decode fetched record batches so that no bad batch stops its consumer.
 
-aiokafka raises where a batch cannot be decoded, and again each time that the batch is fetched: its
-consumer would never get past it. Here every batch yields records:
+aiokafka raises when a batch cannot be decoded, and again each time it is fetched: the consumer
+would never get past it. Here every batch yields records:
 
-- a header name that is no UTF-8 is shown with its bytes as ``\xff``, and its record is as good as
-  any;
-- a batch that cannot be decoded at all (an unknown codec, damaged bytes) yields one record in its
-  place, whose value is an `UndecodableBatch`.
+- bytes of a header name that are not UTF-8 become ``\xff`` escapes, and the record is usable;
+- a batch that cannot be decoded at all (unknown codec, damaged bytes) yields one record instead,
+  whose value is an `UndecodableBatch`.
 """
 
 import struct
@@ -23,18 +22,18 @@ from aiokafka.record.util import decode_varint_py
 __all__ = ["UndecodableBatch", "reader", "tolerate_bad_batches"]
 
 _LENGTH: Final = struct.Struct(">i")
-_LENGTH_AT: Final = 8  # behind the base offset; it counts what follows it
+_LENGTH_AT: Final = 8  # after the base offset; it counts the bytes that follow it
 _MAGIC_AT: Final = 16
 _MAGIC: Final = 2  # the only format with headers
 _RECORDS_MAX: Final = 1_000_000
-"""No batch holds as many: a damaged one may say so."""
+"""More than any batch holds; a damaged batch may claim more."""
 
 
 class UndecodableBatch(bytes):
-    """The bytes of a batch that cannot be decoded; stands as the value of one record for all."""
+    """The bytes of a batch that cannot be decoded: the value of one record that replaces all."""
 
     def __new__(cls, raw: bytes, *, first: int, last: int, fault: str) -> Self:
-        """Keep the offsets of the first and the last record, and why it cannot be decoded."""
+        """Store the offsets of the first and the last record, and the decoding fault."""
         made = super().__new__(cls, raw)
         made.first, made.last, made.fault = first, last, fault
         return made
@@ -45,12 +44,12 @@ class UndecodableBatch(bytes):
 
 
 def tolerate_bad_batches() -> None:
-    """Make all consumers of this process read every batch."""
+    """Replace aiokafka's decoder in this process, for all consumers."""
     fetcher.MemoryRecords = _Records
 
 
 def reader(bootstrap: str, *topics: str, **settings: Any) -> AIOKafkaConsumer:  # noqa: ANN401
-    """Make a consumer outside of any group that reads every batch, from the beginning."""
+    """Make a consumer without a group that reads topics from their beginning."""
     tolerate_bad_batches()
     earliest = {"auto_offset_reset": "earliest", **settings}
     return AIOKafkaConsumer(
@@ -82,7 +81,7 @@ class _Records:
 
 @dataclass(frozen=True, slots=True)
 class _StandIn:
-    """One record for all of an undecodable batch, at the last offset: a seek may skip others."""
+    """The one record of an undecodable batch, at its last offset: a seek may skip earlier ones."""
 
     value: UndecodableBatch
     offset: int
@@ -94,7 +93,7 @@ class _StandIn:
 
 
 class _Batch:
-    """A batch as aiokafka's fetcher reads it: decoded once, when its records are asked for."""
+    """A batch with the interface that aiokafka's fetcher expects; decoded once, on first use."""
 
     def __init__(self, strict: Any, raw: memoryview) -> None:  # noqa: ANN401
         self._strict = strict
@@ -110,7 +109,7 @@ class _Batch:
             self.next_offset = self.base_offset + 1
 
     def validate_crc(self) -> bool:
-        """Say yes: aiokafka would fetch a damaged batch again and again."""
+        """Return True even for a damaged batch, which aiokafka would fetch again endlessly."""
         return True
 
     def __iter__(self) -> Iterator[Any]:
@@ -134,7 +133,7 @@ class _Batch:
     def _leniently_decoded(self) -> list[Any]:
         try:
             return list(_Lenient(self._raw))
-        except Exception as e:  # noqa: BLE001 - damage behind a name that is no UTF-8
+        except Exception as e:  # noqa: BLE001 - more damage beside the bad name
             return [self._stand_in(f"{type(e).__name__}: {e}")]
 
     def _stand_in(self, fault: str) -> _StandIn:
@@ -143,14 +142,14 @@ class _Batch:
         return _StandIn(value, last, self._strict.max_timestamp, self._strict.timestamp_type)
 
 
-class _Lenient(_DefaultRecordBatchPy):  # type: ignore[misc] # final, but there is no other door
-    """A batch whose records are taken apart whatever the names of their headers."""
+class _Lenient(_DefaultRecordBatchPy):  # type: ignore[misc] # final, but there is no other way
+    """A batch whose records are decoded even if header names are not UTF-8."""
 
     _buffer: bytearray
 
     @override
     def _read_msg(self, decode_varint: Any = decode_varint_py) -> Any:
-        """Decode numbers by Python: the compiled decoder reads past the end of damaged bytes."""
+        """Decode numbers in Python: the compiled decoder reads past the end of damaged bytes."""
         return super()._read_msg(decode_varint)
 
     @override
@@ -161,7 +160,7 @@ class _Lenient(_DefaultRecordBatchPy):  # type: ignore[misc] # final, but there 
 
 
 class _Bytes(bytearray):
-    """Bytes whose parts decode to text whatever they are."""
+    """Bytes that always decode to text: invalid UTF-8 becomes backslash escapes."""
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> int: ...

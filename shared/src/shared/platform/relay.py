@@ -1,11 +1,12 @@
-"""The relay publishes the outbox in order, and no row keeps it from the others.
+"""The relay publishes the rows of the outbox in order; no bad row blocks the others.
 
-One active relay per service, under a session-level advisory lock on the very connection that
-reads and deletes the rows: who lost the lock can no longer delete. Oldest first, keyed; rows are
-deleted once the broker has them. Never "id greater than the last one": ids commit out of order.
+One relay per service is active. It holds a session-level advisory lock on the connection that
+reads and deletes the rows, so a relay that lost the lock cannot delete. It reads the oldest rows
+and deletes them once the broker has them. It never reads "id greater than the last one": ids do not
+commit in order.
 
-A row that the broker will never take is parked as a dead letter, and what comes after it goes on;
-rows of a topic that takes nothing stay where they are, in order, until it does.
+A row that the broker refuses is parked as a dead letter, and the next rows go on. Rows of a topic
+that accepts nothing wait in the outbox, in order, until it does.
 """
 
 import asyncio
@@ -38,18 +39,18 @@ OLDEST: Final = """
     SELECT id, topic, key, value, headers, partition
     FROM outbox WHERE topic <> ALL($2::text[]) ORDER BY id LIMIT $1
 """
-HURRY: Final = "SET synchronous_commit = off"
-"""A deletion that a crash forgets is a repeat on the wire, which readers drop."""
+COMMIT_ASYNCHRONOUSLY: Final = "SET synchronous_commit = off"
+"""A delete that is lost in a crash only means a resend; consumers deduplicate."""
 DELETE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 TAKE: Final = "DELETE FROM outbox WHERE id = $1 RETURNING id"
 
 
 class Relay(Background):
-    """Publishes the outbox. Several may run: one leads, the others wait for its lock.
+    """Publishes the outbox. Several may run: one is active, the others wait for its lock.
 
-    After few rows it waits ``linger_ms`` for more: fewer rounds, which cost as much for one row
-    as for many, and what comes after a lull is not delayed. Its lock needs a session of its own:
-    ``sessions`` gives it one where ``db`` is pooled.
+    After a small batch it waits ``linger_ms`` for more rows: a round costs as much for one row as
+    for many. Rows that arrive after a pause are not delayed. The lock needs a session of its own:
+    ``sessions`` provides it where ``db`` is pooled.
     """
 
     def __init__(
@@ -64,21 +65,21 @@ class Relay(Background):
         self._db = db
         self._sessions = sessions or db
         self._publisher = publisher
-        self._patience_s = linger_ms / 1000
+        self._linger_s = linger_ms / 1000
         self._wake = asyncio.Event()
         self._looked_at = elapsed_s()
         self._unavailable: dict[str, float] = {}
-        """Topics that take nothing, and when they were last tried."""
+        """Topics that accept nothing, with the time of the last attempt."""
         db.on_announce = self._wake.set
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the relay last did, or found nothing to do: its health."""
+        """Seconds since the relay's last round, even one without rows: its health."""
         return elapsed_s(self._looked_at)
 
     @override
     async def stop(self) -> None:
-        """Publish what is there, then leave."""
+        """Publish the remaining rows, then end."""
         self._stop.set()
         self._wake.set()
         await super().stop()
@@ -94,7 +95,7 @@ class Relay(Background):
                 await wait_at_most(self._stop.wait(), _RETRY_S)
 
     async def _relay(self, session: Tx) -> None:
-        await session.execute(HURRY)
+        await session.execute(COMMIT_ASYNCHRONOUSLY)
         while not await session.fetchval(LEAD):
             self._looked_at = elapsed_s()
             await wait_at_most(self._wake.wait(), _RETRY_S)
@@ -109,12 +110,12 @@ class Relay(Background):
                 continue
             if self._stop.is_set():
                 return
-            if self._patience_s and 0 < published < _FEW:
-                await wait_at_most(self._stop.wait(), self._patience_s)
+            if self._linger_s and 0 < published < _FEW:
+                await wait_at_most(self._stop.wait(), self._linger_s)
             await wait_at_most(self._wake.wait(), _IDLE_S)
 
     async def _publish_oldest(self, session: Tx) -> int | None:
-        """Publish and delete the oldest; their number, or None when a topic has to wait."""
+        """Publish and delete the oldest rows; return their number, or None if a topic must wait."""
         waiting = [t for t, at in self._unavailable.items() if elapsed_s(at) < _RETRY_S]
         rows = await session.fetch(OLDEST, _BATCH_MAX, waiting)
         try:
@@ -122,11 +123,11 @@ class Relay(Background):
         except TopicUnavailable as e:
             self._hold_back(e)
             return None
-        self._take_up_again(self._unavailable.keys() - set(waiting))
+        self._resume(self._unavailable.keys() - set(waiting))
         return len(rows)
 
     async def _publish(self, session: Tx, rows: Sequence[asyncpg.Record], tries: int = 1) -> None:
-        """Publish rows and delete them; park the one that the broker refuses, once it is alone."""
+        """Publish and delete rows. On refusal halve the batch until one row is left; park that."""
         if not rows:
             return
         try:
@@ -139,7 +140,7 @@ class Relay(Background):
             elif e.reason == UNCLEAR and tries < _TRIES_MAX:
                 await wait_at_most(self._stop.wait(), _RETRY_S)
                 if self._stop.is_set():
-                    raise Transient("leaves before it is clear whether a row can be sent") from e
+                    raise Transient("stopped before it was clear whether a row can be sent") from e
                 await self._publish(session, rows, tries + 1)
             else:
                 await self._park(rows[0], e, tries)
@@ -149,7 +150,7 @@ class Relay(Background):
         telemetry.RELAYED.inc(len(rows))
 
     async def _park(self, row: asyncpg.Record, why: Poison, tries: int) -> None:
-        """Put a row aside, unless another relay was quicker."""
+        """Park a row, unless another relay has already removed it."""
         service = self._publisher.service
         async with self._db.transaction() as tx:
             if await tx.fetchval(TAKE, row["id"]) is None:
@@ -164,7 +165,7 @@ class Relay(Background):
         self._unavailable[e.topic] = elapsed_s()
         telemetry.TOPIC_UNAVAILABLE.labels(e.topic).set(1)
 
-    def _take_up_again(self, topics: Iterable[str]) -> None:
+    def _resume(self, topics: Iterable[str]) -> None:
         for topic in topics:
             del self._unavailable[topic]
             telemetry.TOPIC_UNAVAILABLE.labels(topic).set(0)
@@ -175,12 +176,12 @@ def _outgoing(row: asyncpg.Record) -> Outgoing:
     try:
         headers = unpacked(row["headers"])
     except (ValueError, TypeError) as e:
-        raise Poison(_BAD_HEADERS, f"{row['headers']}: {e}; mend the service") from e
+        raise Poison(_BAD_HEADERS, f"{row['headers']}: {e}; fix the service") from e
     return Outgoing(row["topic"], row["key"], row["value"], headers, row["partition"])
 
 
 def _refused(row: asyncpg.Record, why: Poison) -> Outgoing:
-    """Keep of a row what can be kept: headers that cannot be read stand in the reason."""
+    """Build the record to park; unreadable headers are only in the reason."""
     if why.reason == _BAD_HEADERS:
         return Outgoing(row["topic"], row["key"], row["value"], [], row["partition"])
     return _outgoing(row)

@@ -1,4 +1,4 @@
-"""What every service is made of, put together once: relay, publisher, consumer, ops pages."""
+"""Builds the parts that every service has: relay, publisher, consumer, pruners, HTTP server."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -30,10 +30,10 @@ type MakeApp = Callable[[list[BaseRoute]], Starlette]
 
 
 class Service:
-    """The parts that no service may write a second time.
+    """The common parts of one service.
 
-    ``relay_linger_ms`` is for who announces a little at a time, and often. ``dead_letters_kept`` is
-    how long a dead letter can be redriven.
+    ``relay_linger_ms`` is for a service that publishes often, a few events at a time: see `Relay`.
+    Dead letters can be redriven for ``dead_letters_kept``.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Service:
         self._direct = (
             [Database(direct.get_secret_value(), service=name, connections_max=1)] if direct else []
         )
-        """Past the pooler, for the relay: its lock lives as long as its session."""
+        """A connection that bypasses the pooler: the relay's lock needs a session of its own."""
         self._relay = Relay(
             db,
             self._publisher,
@@ -70,7 +70,7 @@ class Service:
         self._lags: list[Callable[[], Awaitable[dict[tuple[str, ...], float]]]] = []
 
     async def partitions(self, topic: str) -> int:
-        """Count a topic's partitions. Raises Transient while the broker is away."""
+        """Count a topic's partitions. Raises Transient while the broker is unavailable."""
         return await self._publisher.partitions(topic)
 
     def consumer[T: Claimable](
@@ -82,7 +82,7 @@ class Service:
         purpose: str = "",
         linger_ms: int = 0,
     ) -> BatchConsumer[T]:
-        """Make a consumer; its group is named as the service, and its purpose if it is a second."""
+        """Make a consumer; for a second one, ``purpose`` becomes part of the group's name."""
         connection = ConsumerConnection(
             bootstrap=self._settings.kafka_bootstrap,
             service=self._name,
@@ -104,9 +104,9 @@ class Service:
         readings: Sequence[Reading] = (),
         tolerated: Collection[str] = (),
     ) -> Sequence[Part]:
-        """Order the parts: what is announced can be published before anything is announced.
+        """Return the parts in start order: the relay runs before anything can be announced.
 
-        ``readings`` are the service's own gauges; what is ``tolerated`` is in `ops_routes`.
+        ``readings`` are the service's own gauges; for ``tolerated`` see `ops_routes`.
         """
         checks = {"database": self._database_fault, **self._checks, "relay": self._relay_fault}
         read = [
@@ -137,7 +137,7 @@ class Service:
 
 
 class _Connected:
-    """The publisher as a part: while the broker is away, it connects when it first publishes."""
+    """The publisher as a part. If the broker is unavailable now, the first publish connects."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher

@@ -1,4 +1,4 @@
-"""Settings come from the environment, once, and are passed on: importing reads nothing."""
+"""Settings are read from the environment once, at the start; importing a module reads nothing."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ SECRETS: Final = Path("/run/secrets")
 
 
 class DatabaseSettings(BaseSettings):
-    """Where a service's database is. A secret may also be a file in /run/secrets of its name.
+    """The database of a service. A secret may also be a file in /run/secrets with its name.
 
     The docstring of each setting is its description in docs/reference/settings.md.
     """
@@ -29,7 +29,7 @@ class DatabaseSettings(BaseSettings):
 
     @property
     def own_dsn(self) -> str:
-        """The database itself: for sessions, and for migrations."""
+        """The DSN of the database itself, bypassing a pooler: for sessions and migrations."""
         return (self.direct_dsn or self.dsn).get_secret_value()
 
 
@@ -39,9 +39,9 @@ class ServiceSettings(DatabaseSettings):
     kafka_bootstrap: str = Field(pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
     """Kafka's brokers: `host:port`, several of them separated by commas."""
     http_host: str = "127.0.0.1"
-    """The address at which the service listens for HTTP; `0.0.0.0` is all of the machine's."""
+    """The address at which the service listens for HTTP; `0.0.0.0` means all addresses."""
     http_port: int = Field(ge=0, le=65535)
-    """The TCP port for HTTP; 0 takes a free one."""
+    """The TCP port for HTTP; 0 picks a free one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log lines that are written."""
     instance_id: str | None = None
@@ -52,7 +52,7 @@ class ServiceSettings(DatabaseSettings):
 
 
 def load[S: BaseSettings](settings_type: type[S], prefix: str | None = None) -> S:
-    """Read the settings, or say in one line which are wrong and leave with EXIT_USAGE."""
+    """Read the settings. If some are wrong, print them in one line and exit with EXIT_USAGE."""
     if prefix is None:
         prefix = settings_type.model_config.get("env_prefix", "")
     try:

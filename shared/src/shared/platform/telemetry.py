@@ -1,4 +1,4 @@
-"""Logs as JSON lines with bound context, and the figures that every service shows."""
+"""Structured logs (JSON lines with bound context), and the metrics of every service."""
 
 import logging
 import sys
@@ -61,7 +61,7 @@ _NOISY: Final = ("aiokafka", "kafka", "faststream", "mail.log", "uvicorn")
 
 
 class _Limit(logging.Filter):
-    """Lets a message through once in ten seconds: a lost broker logs hundreds a second."""
+    """Passes each message at most once in ten seconds: a lost broker logs hundreds a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class _Limit(logging.Filter):
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         key = f"{record.name}{record.msg}"[:200]
-        if elapsed_s(self._seen.get(key, -10.0)) < 10:  # noqa: PLR2004 - seconds, as said above
+        if elapsed_s(self._seen.get(key, -10.0)) < 10:  # noqa: PLR2004 - seconds, as above
             return False
         if len(self._seen) > 1000:  # noqa: PLR2004 - a bound, not a figure
             self._seen.clear()
@@ -79,7 +79,7 @@ class _Limit(logging.Filter):
 
 
 def configure(*, service: str, level: str) -> None:
-    """Log JSON lines to stdout: ours, and those of the libraries, held back and from WARNING up."""
+    """Log JSON lines to stdout; libraries only from WARNING on, and rate-limited."""
     steps: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -1,4 +1,4 @@
-"""Who works when, and how well they speak what: what a roster says, as pure functions."""
+"""Shifts and language levels of specialists, as pure functions."""
 
 from shared.rosters.languages import HIGHEST, Level, known_language
 from shared.rosters.shifts import (

@@ -1,4 +1,4 @@
-"""Languages that a specialist may speak, and how well."""
+"""Language codes and levels on the roster."""
 
 import re
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ __all__ = ["HIGHEST", "Level", "known_language"]
 
 HIGHEST: Final = 5
 _CEFR: Final = {"A1": 1, "A2": 2, "B1": 3, "B2": 4, "C1": 5, "C2": 5}
-"""Who has C1 works in a language as who was born to it does: a ticket never needs more."""
+"""C1 and C2 are both the highest level: no ticket needs more than C1."""
 _TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _LONG_NAMES: Final = {
     "english": "en",
@@ -29,9 +29,9 @@ _LONG_NAMES: Final = {
     "gr": "el",
     "kr": "ko",
 }
-"""What people write when they mean a code: a language's name, or a country's code."""
-_CODES: Final = frozenset(  # a list of 190 strings would say no more
-    # ISO 639-1, and what support desks speak beyond it.
+"""Common wrong inputs and the code they mean: a language's name, or a country's code."""
+_CODES: Final = frozenset(  # one string is easier to read than a list of 190
+    # ISO 639-1, and further languages that support teams speak.
     """
     aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de
     dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia
@@ -44,27 +44,27 @@ _CODES: Final = frozenset(  # a list of 190 strings would say no more
 )
 
 
-def _level(told: object) -> object:
-    if not isinstance(told, str):
-        return told
-    level = _CEFR.get(told.upper(), told)
+def _level(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    level = _CEFR.get(given.upper(), given)
     if level not in {*_CEFR.values(), *map(str, range(1, HIGHEST + 1))}:
-        raise ValueError(f"{told!r} is no level; write A1 to C2, or 1 to {HIGHEST}")
+        raise ValueError(f"{given!r} is no level; write A1 to C2, or 1 to {HIGHEST}")
     return level
 
 
 type Level = Annotated[int, BeforeValidator(_level), Field(ge=1, le=HIGHEST)]
-"""How well somebody speaks a language, from 1 to 5; CEFR's A1 to C2 are read as such."""
+"""A specialist's level in a language, from 1 to 5; CEFR levels A1 to C2 are converted."""
 
 
 def known_language(tag: str) -> str:
-    """Pass a BCP 47 tag on; ValueError says which was probably meant."""
+    """Return a valid BCP 47 tag. Raises ValueError, with a suggestion, for an unknown language."""
     code = tag.partition("-")[0]
     if _TAG.fullmatch(tag) and code in _CODES:
         return tag
-    word = code.lower()
-    meant = _LONG_NAMES.get(word) or (word if word in _CODES else None)
+    name = code.lower()
+    meant = _LONG_NAMES.get(name) or (name if name in _CODES else None)
     if meant is None:
-        meant = next((_LONG_NAMES[n] for n in get_close_matches(word, _LONG_NAMES, n=1)), None)
+        meant = next((_LONG_NAMES[n] for n in get_close_matches(name, _LONG_NAMES, n=1)), None)
     hint = f"did you mean {meant!r}?" if meant else "write a code such as en, de or pt-BR"
     raise ValueError(f"unknown language {tag!r}; {hint}")

@@ -1,7 +1,7 @@
-"""Shifts of one person: weekly blocks in their own zone, less holidays and leave.
+"""The shifts of a specialist: weekly blocks in their own time zone, except holidays and leave.
 
-A shift is a stretch without a gap: two blocks that meet are one. A holiday or a day of leave keeps
-blocks from beginning on it; a night shift that began before is worked to its end.
+A shift has no gap: two adjacent blocks are one shift. No block begins on a holiday or a day of
+leave; a night shift that began the day before is worked to its end.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,12 +39,12 @@ _LEAVE_DAYS_MAX: Final = 3660
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SHIFT_MAX: Final = 4 * _DAY
-"""No shift is as long, where one rota gives way to another neither."""
+"""Longer than any shift, even where the weekly blocks change."""
 _LOOK_AHEAD: Final = (8 * _DAY, 64 * _DAY, 400 * _DAY)
 
 
 class Leave(BaseModel):
-    """Whole days off, the first and the last included, by the calendar of the person's zone."""
+    """Whole days off, the first and the last included, in the specialist's time zone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,11 +58,11 @@ class Leave(BaseModel):
         if last < first:
             raise ValueError(f"{last} lies before the first day, {first}; exchange the two")
         if last - first > _LEAVE_DAYS_MAX * _DAY:
-            raise ValueError(f"{last} lies more than ten years after {first}; list them no more")
+            raise ValueError(f"{last} is more than ten years after {first}; remove the specialist")
         return last
 
     def days(self) -> Iterator[date]:
-        """List its days."""
+        """Iterate over the days."""
         return (self.first + n * _DAY for n in range((self.last - self.first) // _DAY + 1))
 
 
@@ -71,12 +71,12 @@ def _apart(leave: tuple[Leave, ...]) -> tuple[Leave, ...]:
     for earlier, later in pairwise(ordered):
         if later.first <= earlier.last:
             both = f"leave until {earlier.last} and leave from {later.first}"
-            raise ValueError(f"{both} overlap; make them one or part them")
+            raise ValueError(f"{both} overlap; merge them or separate them")
     return ordered
 
 
 class Shifts(CalendarSpec):
-    """When somebody works; who is there at any hour has no shifts at all."""
+    """The working hours of a specialist; one who works at any hour has no shifts at all."""
 
     zone: Annotated[str, AfterValidator(known_zone)] = Field()
     leave: Annotated[tuple[Leave, ...], AfterValidator(_apart)] = Field(
@@ -89,52 +89,52 @@ class Shifts(CalendarSpec):
 
     @field_validator("hours")
     @classmethod
-    def _somebody_could_work_them(cls, hours: Hours) -> Hours:
-        _refuse_superhuman(hours)
+    def _hours_are_humanly_possible(cls, hours: Hours) -> Hours:
+        _refuse_impossible(hours)
         return hours
 
     @field_validator("versions")
     @classmethod
-    def _somebody_could_work_each(
+    def _versions_are_humanly_possible(
         cls, versions: tuple[CalendarVersion, ...]
     ) -> tuple[CalendarVersion, ...]:
         for version in versions:
             if version.hours is not None:
-                _refuse_superhuman(version.hours)
+                _refuse_impossible(version.hours)
             _refuse_account(version.holidays or ())
         return versions
 
     @field_validator("holidays")
     @classmethod
-    def _holidays_are_of_a_place(cls, holidays: Regions) -> Regions:
+    def _holidays_are_of_a_region(cls, holidays: Regions) -> Regions:
         _refuse_account(holidays)
         return holidays
 
     def calendar(self) -> Calendar:
-        """Make it count, leave taken out."""
+        """Build the calendar of these shifts, without leave."""
         return _calendar(self)
 
 
 class ShiftStatus(NamedTuple):
-    """Whether somebody is on shift, and until when that is sure to hold."""
+    """Whether a specialist is on shift, and until when this does not change."""
 
     on_shift: bool
     until: datetime
 
 
 def on_shift(shifts: Shifts | None, at: datetime) -> bool:
-    """Tell whether somebody works at an instant; without shifts they always do."""
+    """Return whether a specialist is on shift at an instant; without shifts they always are."""
     return shifts is None or bool(shifts.calendar().business_between(at, at + _MICROSECOND))
 
 
 def shift_ends_at(shifts: Shifts, at: datetime) -> datetime | None:
-    """Find when the shift worked at ``at`` ends, in UTC; None if none is."""
+    """Return when the shift that includes ``at`` ends, in UTC; None if off shift."""
     span = next(iter(shifts.calendar().spans(at, at + _SHIFT_MAX)), None)
     return span.closes if span is not None and span.opens == at else None
 
 
 def next_shift_at(shifts: Shifts, at: datetime) -> datetime | None:
-    """Find when a shift begins next after ``at``, in UTC; None if none does within 400 days."""
+    """Return when the next shift after ``at`` begins, in UTC; None if none does in 400 days."""
     for ahead in _LOOK_AHEAD:
         spans: tuple[Span, ...] = shifts.calendar().spans(at, at + ahead)
         if later := [span.opens for span in spans if span.opens > at]:
@@ -143,32 +143,32 @@ def next_shift_at(shifts: Shifts, at: datetime) -> datetime | None:
 
 
 def shift_status(shifts: Shifts, at: datetime) -> ShiftStatus:
-    """Tell whether somebody works at ``at``, and when to ask again."""
+    """Return whether a specialist is on shift at ``at``, and until when this does not change."""
     if (end := shift_ends_at(shifts, at)) is not None:
         return ShiftStatus(on_shift=True, until=end)
     return ShiftStatus(on_shift=False, until=next_shift_at(shifts, at) or at + _LOOK_AHEAD[-1])
 
 
 def any_on_shift(people: Iterable[Shifts | None], at: datetime) -> bool:
-    """Tell whether any of these people works at an instant."""
+    """Return whether any of these specialists is on shift at an instant."""
     return any(on_shift(shifts, at) for shifts in people)
 
 
-def _refuse_superhuman(hours: Hours) -> None:
-    """Refuse what nobody could work: no end, or no pause, beyond what a law may allow."""
+def _refuse_impossible(hours: Hours) -> None:
+    """Raise ValueError for shifts without an end, or longer than _SHIFT_H_MAX hours."""
     if isinstance(hours, str):
         remedy = 'leave shifts out, or write "mon-fri": [09:00-17:00]'
-        raise ValueError(f"nobody works always; {remedy}")  # noqa: TRY004 - as pydantic takes it
+        raise ValueError(f"shifts cannot be always; {remedy}")  # noqa: TRY004 - for pydantic
     first, span_min = _longest(read_week(hours))
     if span_min > _SHIFT_H_MAX * 60:
         raise ValueError(
-            f"the shift that begins on {WEEKDAYS[first % 7]} goes on for more than {_SHIFT_H_MAX} "
-            "hours, which nobody could work; end it sooner, or leave shifts out"
+            f"the shift that begins on {WEEKDAYS[first % 7]} is longer than {_SHIFT_H_MAX} hours; "
+            "end it sooner, or leave shifts out"
         )
 
 
 def _longest(week: tuple[Blocks, ...]) -> tuple[int, int]:
-    """Find the day on which the longest stretch begins, and its minutes; Sunday meets Monday."""
+    """Return the day on which the longest shift begins, and its minutes; Monday follows Sunday."""
     longest, begin, end = (0, 0), 0, -1
     for day in range(2 * len(week)):
         for opens, closes in week[day % 7]:
@@ -197,7 +197,7 @@ def _calendar(shifts: Shifts) -> Calendar:
 
 
 def _without(version: CalendarVersion, away: frozenset[date]) -> CalendarVersion:
-    """Keep leave out of what a version says anew; what it leaves as it was has it out already."""
+    """Remove leave from the fields that a version sets; inherited fields lack it already."""
     closed, half_days = version.closed, version.half_days
     later = [day for day in away if day >= version.effective_from]
     return CalendarVersion(

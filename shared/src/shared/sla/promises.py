@@ -1,6 +1,6 @@
-"""What was promised on a ticket: a value that holds all that is needed to time it.
+"""A promise on a ticket, with everything that is needed to compute its due time.
 
-Which promise a request gets is a matter of policy: see `shared.sla.policies`.
+Policies decide which promises a request gets: see `shared.sla.policies`.
 """
 
 import re
@@ -42,20 +42,20 @@ type Severity = Literal["standard", "business_critical"]
 type PromiseKind = Literal["first_response", "next_response", "resolution", "callback", "join"]
 type PromiseClass = Literal["guarantee", "objective"]
 type Cause = Literal["customer", "vendor", "other"]
-"""Whom a ticket waits for."""
+"""For whom a ticket waits."""
 
 WARNING_POINTS = (50, 80)
-"""Percent of a target used up at which a warning is due."""
+"""The default warnings, in percent of the target used up."""
 WARNINGS: Final = ("50%", "80%")
-"""The same, as a promise says it that says nothing else."""
+"""The default warnings, as a promise writes them."""
 CAUSES: Final[tuple[Cause, ...]] = ("customer", "vendor", "other")
 ALWAYS: Final = "always"
-"""The calendar that every policy has: each second counts."""
+"""The built-in calendar in which every second counts."""
 BUILT_IN: Final = {
     ALWAYS: CalendarSpec(zone="UTC", hours="always"),
     "business_week": CalendarSpec(zone="account", hours={"mon-fri": ("09:00-17:00",)}),
 }
-"""The calendars that a promise may name without bringing their content."""
+"""The calendars that a promise may name without a ``calendar_spec``."""
 
 _DURATION: Final = re.compile(r"(-?\d{1,9}) ?([a-z]+)")
 _UNITS: Final[Mapping[str, timedelta]] = {
@@ -64,23 +64,26 @@ _UNITS: Final[Mapping[str, timedelta]] = {
     "h": timedelta(hours=1),
 }
 WALL_UNITS: Final[Mapping[str, timedelta]] = {**_UNITS, "d": timedelta(days=1)}
-"""Of a time by the clock on the wall; by a calendar a day may have any number of hours."""
+"""Units of wall time. Business time has no days, because a day's hours depend on the calendar."""
 _PERCENT: Final = re.compile(r"(\d{1,3})%")
 _PERCENT_MAX: Final = 100
 _LEFT: Final = " left"
 
 
 def added(default: object) -> Any:  # noqa: ANN401 - a field's default is any, as pydantic's own
-    """Declare a field that came later: left out where it says nothing, so old facts stay as old."""
-    says_nothing = partial(is_, None) if default is None else partial(eq, default)
-    return Field(default, exclude_if=says_nothing)
+    """Declare an optional field that was added later; its default is not serialised.
+
+    So the serialised form of old events does not change.
+    """
+    is_default = partial(is_, None) if default is None else partial(eq, default)
+    return Field(default, exclude_if=is_default)
 
 
 class Promise(BaseModel):
     """One promise on one ticket. ``target_s`` is in seconds of ``calendar`` time.
 
-    ``due_at`` is None where the clock does not start with the create date. ``exception`` names
-    the window that made an objective of a guarantee.
+    ``due_at`` is None if the clock does not start with the create date. ``exception`` names the
+    exception window that turned a guarantee into an objective.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -112,11 +115,11 @@ class Promise(BaseModel):
 
     @property
     def warnings_used_s(self) -> tuple[int, ...]:
-        """Say how many seconds of the target are used up at each warning, in order."""
+        """The seconds of the target that are used up at each warning, in order."""
         return _used_s(self.warnings, self.target_s)
 
     def bound_calendar(self) -> Calendar:
-        """Find the calendar that this promise counts by, as it was when it was made."""
+        """Return the calendar of this promise, as it was when the promise was made."""
         if self.calendar_spec is None:
             return _built_in(self.calendar, self.time_zone, self.region)
         return self.calendar_spec.bound(zone=self.time_zone, region=self.region)
@@ -135,14 +138,18 @@ def _used_s(warnings: tuple[str, ...], target_s: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A span in which no time counts; ``until`` is None while it lasts."""
+    """A span in which no time counts; ``until`` is None while the pause lasts."""
 
     since: datetime
     until: datetime | None
 
 
 def duration_of(text: str, *, units: Mapping[str, timedelta] = _UNITS) -> timedelta:
-    """Read "90 s", "30 min" or "8 h". Raises ValueError; zero is read, and so is less."""
+    """Parse "90 s", "30 min" or "8 h"; zero and negative values are allowed.
+
+    Raises:
+        ValueError: the text is no duration.
+    """
     match = _DURATION.fullmatch(text)
     if match is None or match[2] not in units:
         *names, last = units
@@ -152,9 +159,10 @@ def duration_of(text: str, *, units: Mapping[str, timedelta] = _UNITS) -> timede
 
 
 def warn_at(point: str, target: timedelta) -> timedelta:
-    """Say how much of ``target`` is used up at a warning point: "50%", or "15 min left".
+    """Return how much of ``target`` is used up at a warning point: "50%", or "15 min left".
 
-    Raises ValueError for what is no such point, or lies outside the target.
+    Raises:
+        ValueError: the text is no warning point, or it lies outside the target.
     """
     if match := _PERCENT.fullmatch(point):
         if not 0 < int(match[1]) < _PERCENT_MAX:
@@ -164,16 +172,16 @@ def warn_at(point: str, target: timedelta) -> timedelta:
         raise ValueError(f"{point!r} is no warning point; write '50%' or '15 min left'")
     left = duration_of(point.removesuffix(_LEFT))
     if not timedelta(0) < left < target:
-        raise ValueError(f"{point!r} is past the target; warn when less is left, but some")
+        raise ValueError(f"{point!r} is past the target; warn when less than the target is left")
     return target - left
 
 
 def due_after_pauses(
     calendar: Calendar, start: datetime, target: timedelta, pauses: Sequence[Pause]
 ) -> datetime | None:
-    """Say when ``target`` of calendar time is used up, leaving out the pauses.
+    """Return when ``target`` of calendar time is used up, without the pauses.
 
-    ``pauses`` are in order and do not overlap. None while a pause lasts: nothing is due then.
+    ``pauses`` are in order and do not overlap. Returns None while a pause lasts: nothing is due.
     """
     left, at = target, start
     for pause in pauses:

@@ -1,1 +1,1 @@
-"""What tests share: a clock to turn by hand, builders, and real servers."""
+"""Test helpers: builders of events, and fixtures with real servers."""

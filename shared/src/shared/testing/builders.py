@@ -1,4 +1,4 @@
-"""Builds events as tests need them: a test names what matters to it, the rest is ordinary."""
+"""Builds events for tests: a test names only the fields that matter to it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -45,7 +45,7 @@ _EVERYTHING: Final[dict[Channel, int]] = {"email": 1, "phone": 1, "chat": 1}
 
 
 def an_account(**changes: object) -> AccountListed:
-    """List the account northwind: bought for good, ada its super admin, bob with a seat."""
+    """List the account northwind, with a purchase, the super admin ada, and bob with a seat."""
     plain: dict[str, object] = {
         "account_id": "northwind",
         "purchases": [Purchase(since=datetime(2020, 1, 1, tzinfo=UTC))],
@@ -56,7 +56,7 @@ def an_account(**changes: object) -> AccountListed:
 
 
 def minutes(count: float) -> timedelta:
-    """Shorten the tests."""
+    """Return a duration in minutes."""
     return timedelta(minutes=count)
 
 
@@ -68,7 +68,7 @@ def promised(
     severity: Severity = "standard",
     time_zone: str = "UTC",
 ) -> tuple[Promise, ...]:
-    """Say what the built-in policy promises."""
+    """Return the promises of the built-in policy."""
     asked = RequestTraits(role, channel, severity, language="en", time_zone=time_zone)
     return default_policy().price(asked, create_date).promises
 
@@ -84,9 +84,9 @@ def a_ticket(  # noqa: PLR0913 - each has a default
     after_min: float = 0,
     otherwise: tuple[Promise, ...] | None = None,
 ) -> Envelope[Event]:
-    """Accept a ticket; its create date is so long after noon.
+    """Accept a ticket, with a create date ``after_min`` minutes after noon.
 
-    ``otherwise`` is what the other severity is promised; left out as in facts of before.
+    ``otherwise`` are the promises at the other severity; without it the event is like an old one.
     """
     create_date = NOON + minutes(after_min)
     event = TicketAccepted(
@@ -109,7 +109,7 @@ def a_ticket(  # noqa: PLR0913 - each has a default
 
 
 def a_fact(fact: type[TicketFact], name: str, *, after_min: float = 0) -> Envelope[Event]:
-    """Tell a later fact of the ticket of that name, one that needs no more than the ticket."""
+    """Make a later fact of the ticket ``name``, for types that have no other fields."""
     return _happened(fact(ticket_id=ticket_id_of("test", name)), after_min)
 
 
@@ -121,7 +121,7 @@ def a_clock(
     after_min: float = 0,
     **more: object,
 ) -> Envelope[Event]:
-    """Let sla-monitor say of the ticket of that name, at a moment, when a promise is due."""
+    """Make an event of a clock of the ticket ``name``, as sla-monitor publishes it."""
     plain: dict[str, object] = {
         "ticket_id": ticket_id_of("test", name),
         "account_id": "northwind",
@@ -135,7 +135,7 @@ def a_clock(
 
 
 def reclassified(name: str, severity: Severity, *, after_min: float = 0) -> Envelope[Event]:
-    """Correct the severity of the ticket of that name."""
+    """Correct the severity of the ticket ``name``."""
     event = TicketReclassified(ticket_id=ticket_id_of("test", name), severity=severity)
     return _happened(event, after_min)
 
@@ -149,7 +149,7 @@ def a_specialist(
     after_min: float = 0,
     **more: object,
 ) -> Envelope[Event]:
-    """List a specialist who takes one ticket a channel at a time, signed in or not."""
+    """List a specialist with capacity for one ticket per channel, who need not sign in."""
     plain: dict[str, object] = {
         "specialist_id": name,
         "name": name.title(),
@@ -163,7 +163,7 @@ def a_specialist(
 
 
 def removed(name: str, *, after_min: float = 0) -> Envelope[Event]:
-    """Take a specialist off the roster."""
+    """Remove a specialist from the roster."""
     return _happened(SpecialistRemoved(specialist_id=name), after_min)
 
 

@@ -23,19 +23,19 @@ _DEFAULTS: Final = {
 _ANSWER_S_MAX: Final = 5
 _START_S_MAX: Final = 180
 _PORT: Final = 9092
-_STARTER: Final = "/tmp/start"  # noqa: S108 - inside the container, which is ours alone
+_STARTER: Final = "/tmp/start"  # noqa: S108 - inside our own container
 
 
 def images(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """Name the images of PostgreSQL and of Kafka."""
+    """Return the images of PostgreSQL and Kafka."""
     postgres, kafka = (environ.get(name) or default for name, default in _DEFAULTS.items())
     return postgres, kafka
 
 
 def why_unusable(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Say in one line why containers cannot be used, if so."""
+    """Return in one line why containers cannot be used, or None."""
     with warnings.catch_warnings():
-        # The client leaves the socket open by which it reached no daemon.
+        # After a failed connection the Docker client leaves its socket open.
         warnings.simplefilter("ignore", ResourceWarning)
         found = _obstacle(environ)
         gc.collect()
@@ -61,7 +61,7 @@ def _obstacle(environ: Mapping[str, str]) -> str | None:
 
 @contextmanager
 def started(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]]:
-    """Run both while the context lasts; PostgreSQL's DSN and Kafka's bootstrap come out."""
+    """Run both servers while the context lasts; yield PostgreSQL's DSN and Kafka's bootstrap."""
     postgres_image, kafka_image = images(environ)
     with (
         PostgresContainer(postgres_image, driver=None) as postgres,
@@ -71,10 +71,10 @@ def started(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]
 
 
 class KafkaContainer(DockerContainer):
-    """One broker in KRaft mode, from the image apache/kafka or one of its manners.
+    """One broker in KRaft mode, from the image apache/kafka or a compatible one.
 
-    A broker tells clients where to find it, and that port is known only once the container
-    runs: so the container first waits for a script, which is copied in when it is.
+    A broker advertises its address to clients, but the port is known only once the container runs.
+    So the container first waits for a start script, which is copied in once the port is known.
     """
 
     def __init__(self, image: str) -> None:
@@ -102,7 +102,7 @@ class KafkaContainer(DockerContainer):
 
     @property
     def bootstrap(self) -> str:
-        """Where clients outside the container connect to."""
+        """The address for clients outside the container."""
         return f"{self.get_container_host_ip()}:{self.get_exposed_port(_PORT)}"
 
     @override

@@ -1,4 +1,4 @@
-"""A fresh database a test, cloned in some 25 ms from a template that has the migrations."""
+"""A new database for each test, cloned in about 25 ms from a migrated template."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -27,7 +27,7 @@ WAITS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class FreshDatabase:
-    """A database as a service meets it: ``dsn`` owns nothing, ``owner_dsn`` owns the tables."""
+    """A database with its roles: ``dsn`` is the service's, ``owner_dsn`` owns the tables."""
 
     dsn: str
     owner_dsn: str
@@ -43,7 +43,7 @@ class FreshDatabase:
         return urlsplit(self.dsn).username or "", urlsplit(self.owner_dsn).username or ""
 
     def renamed(self, name: str) -> "FreshDatabase":
-        """Speak of another database with the same roles."""
+        """Return another database with the same roles."""
         dsns = (
             urlsplit(dsn)._replace(path=f"/{name}").geturl() for dsn in (self.dsn, self.owner_dsn)
         )
@@ -51,14 +51,14 @@ class FreshDatabase:
 
 
 type Provision = Callable[[str, str], Awaitable[FreshDatabase]]
-"""Makes the database of a name, on the server of an administrator's DSN, with its two roles."""
+"""Creates a database with its two roles; takes an administrator's DSN and the name."""
 
 type MakeDatabase = Callable[[str], Awaitable[FreshDatabase]]
-"""Gives a test a fresh database of a service, named as its package."""
+"""Makes a new database of a service; takes the name of its package."""
 
 
 class Databases:
-    """Clones databases from templates, one for each service, made when first asked for."""
+    """Clones databases from one template per service, which is created on first use."""
 
     def __init__(self, admin_dsn: str, provision: Provision) -> None:
         self._admin_dsn = admin_dsn
@@ -68,7 +68,7 @@ class Databases:
         self._numbers = count(1)
 
     async def clone(self, package: str) -> FreshDatabase:
-        """Give a service an empty database with its tables."""
+        """Make an empty database with the tables of a service."""
         template = self._templates.get(package) or await self._make_template(package)
         fresh = template.renamed(f"{template.name}_{next(self._numbers)}")
         await self._execute(
@@ -77,7 +77,7 @@ class Databases:
         return fresh
 
     async def drop(self, databases: Iterable[FreshDatabase]) -> None:
-        """Drop databases, whoever is still connected to them."""
+        """Drop databases, even with open connections."""
         await self._execute(*(DROP.format(name=one.name) for one in databases))
 
     async def close(self) -> None:
@@ -102,7 +102,7 @@ class Databases:
 
 
 async def waits_for_a_lock(db: Database) -> bool:
-    """See a transaction wait for another."""
+    """Wait until a transaction of this database waits for a lock."""
     async with asyncio.timeout(10), db.session() as session:
         while not await session.fetchval(WAITS):
             pass

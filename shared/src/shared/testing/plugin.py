@@ -1,8 +1,8 @@
-"""Pytest fixtures: real servers, a fresh database a test, and topics of its own.
+"""Pytest fixtures: real servers, and a new database and new topics for each test.
 
-Two fixtures are given by the project's conftest, since what they need is no part of `shared`:
-``local_servers`` (the local stack) and ``provision`` (a database with its two roles, made the
-way the operator's command makes it).
+The project's conftest defines two fixtures that need code outside of `shared`: ``local_servers``
+(the local stack) and ``provision`` (creates a database with its two roles, as the operator's
+command does).
 """
 
 import asyncio
@@ -40,10 +40,10 @@ _CHOICE: Final = pytest.StashKey[Choice]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep each run's files apart, and show logs with plain tracebacks.
+    """Use a separate folder for each run's files, and plain tracebacks in logs.
 
-    Runs of one user share a folder by default, and each that begins closes it to the server's
-    user. Drawing every local variable of a traceback takes seconds a piece.
+    By default, runs of one user share a folder, and each new run removes the permissions of the
+    database server's user. Tracebacks with local variables take seconds to render.
     """
     if not config.option.basetemp:
         own = Path(tempfile.mkdtemp(prefix="premium-tests-", dir=_folder_in_memory()))
@@ -67,7 +67,7 @@ def _folder_in_memory() -> str | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Choose the servers before the first test, if any test asks for them."""
+    """Choose the servers before the first test, if any test needs them."""
     if any("servers" in getattr(item, "fixturenames", ()) for item in session.items):
         try:
             session.config.stash[_CHOICE] = choose()
@@ -76,14 +76,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
-    """Say which servers were chosen."""
+    """Report which servers were chosen."""
     choice = config.stash.get(_CHOICE, None)
     return "servers: none needed" if choice is None else str(choice)
 
 
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
-    """Run, or find, a PostgreSQL and a Kafka. That there is none is a failure, never a skip."""
+    """Start or find PostgreSQL and Kafka. Without them tests fail; they are never skipped."""
     match request.config.stash[_CHOICE].back_end:
         case "env":
             yield from_environment()
@@ -96,19 +96,19 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def local_servers() -> Servers:
-    """Start the local stack; the project's conftest says how."""
+    """Start the local stack; defined by the project's conftest."""
     raise NotImplementedError
 
 
 @pytest.fixture(scope="session")
 def provision() -> Provision:
-    """Make a database with its roles; the project's conftest says how."""
+    """Create a database with its roles; defined by the project's conftest."""
     raise NotImplementedError
 
 
 @pytest.fixture(scope="session")
 def databases(servers: Servers, provision: Provision) -> Iterator[Databases]:
-    """Keep a migrated template for each service."""
+    """Manage a migrated template for each service."""
     made = Databases(servers.postgres_dsn, provision)
     yield made
     asyncio.run(made.close())
@@ -118,7 +118,7 @@ def databases(servers: Servers, provision: Provision) -> Iterator[Databases]:
 async def database(
     databases: Databases,
 ) -> AsyncIterator[MakeDatabase]:
-    """Make fresh databases: called with "intake", one that has intake's tables, empty."""
+    """Make new databases: called with "intake", an empty one with intake's tables."""
     made: list[FreshDatabase] = []
 
     async def make(package: str) -> FreshDatabase:
@@ -131,7 +131,7 @@ async def database(
 
 @pytest.fixture
 async def topics(servers: Servers) -> AsyncIterator[Topics]:
-    """Give topics of the test's own; services and tests use them by the same prefix."""
+    """Make topics for one test; services and the test use the same prefix."""
     made = Topics(servers.kafka_bootstrap, prefix=f"test-{uuid4().hex[:8]}.")
     yield made
     await made.close()

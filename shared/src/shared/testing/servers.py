@@ -1,8 +1,8 @@
-"""Where tests get a real PostgreSQL and a real Kafka from: given, containers, or the local stack.
+"""Chooses the PostgreSQL and Kafka for tests: given servers, containers, or the local stack.
 
-PREMIUM_TEST_SERVERS forces one. Otherwise what PREMIUM_POSTGRES_DSN and PREMIUM_KAFKA_BOOTSTRAP
-name is used; else containers, when a Docker daemon answers and has the images or can get them;
-else the local stack, which needs neither.
+PREMIUM_TEST_SERVERS forces a choice. Otherwise the servers in PREMIUM_POSTGRES_DSN and
+PREMIUM_KAFKA_BOOTSTRAP are used; else containers, if a Docker daemon is running and has the images
+or can pull them; else the local stack.
 """
 
 import os
@@ -21,12 +21,12 @@ _GIVEN: Final = ("PREMIUM_POSTGRES_DSN", "PREMIUM_KAFKA_BOOTSTRAP")
 
 
 class UnusableServersError(Exception):
-    """What the environment asks for cannot be had; the text says what to change."""
+    """The environment asks for servers that cannot be used; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Running servers. ``postgres_dsn`` is an administrator's: tests make databases and roles."""
+    """Running servers. ``postgres_dsn`` is an administrator's: tests create databases and roles."""
 
     postgres_dsn: str
     kafka_bootstrap: str
@@ -34,21 +34,22 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The back end, and why it was chosen."""
+    """The chosen back end, and the reason."""
 
     back_end: BackEnd
     why: str
 
     @override
     def __str__(self) -> str:
-        """Read as pytest's header shows it."""
+        """Format it for pytest's header."""
         return f"servers: {self.back_end} ({self.why})"
 
 
 def choose(environ: Mapping[str, str] = os.environ) -> Choice:
-    """Choose a back end. Takes a few seconds at most when no image can be had.
+    """Choose a back end. Takes a few seconds at most, if no image can be pulled.
 
-    Raises UnusableServersError when a back end is forced that cannot be.
+    Raises:
+        UnusableServersError: the forced back end cannot be used.
     """
     forced = environ.get("PREMIUM_TEST_SERVERS")
     if forced is not None:
@@ -64,7 +65,7 @@ def choose(environ: Mapping[str, str] = os.environ) -> Choice:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Servers:
-    """Take the servers that the environment names."""
+    """Return the servers that the environment names."""
     return Servers(*(environ[name] for name in _GIVEN))
 
 

@@ -1,4 +1,4 @@
-"""Topics of one test on a broker that others use too, told apart by a prefix."""
+"""Topics of one test, with a prefix of their own on a broker that is shared."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -15,11 +15,11 @@ from shared.platform.publisher import Outgoing, Publisher
 __all__ = ["Topics"]
 
 _WAIT_S_MAX: Final = 60
-_ROOMY: Final = {"max.message.bytes": str(8 * 1024 * 1024)}  # some tests send what is large
+_ROOMY: Final = {"max.message.bytes": str(8 * 1024 * 1024)}  # some tests send large records
 
 
 class Topics:
-    """Makes topics, writes to them and reads them; names are given without the ``prefix``."""
+    """Creates, writes and reads topics; names are without the ``prefix``."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.bootstrap = bootstrap
@@ -27,7 +27,7 @@ class Topics:
         self._publisher = Publisher(bootstrap, service="test", topic_prefix=prefix)
 
     async def create(self, *names: str, partitions: int = 3, **settings: str) -> None:
-        """Make topics; they are there when this returns. Settings have _ for each dot."""
+        """Create topics, and wait until they exist. In the names of settings, _ means a dot."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
@@ -63,7 +63,7 @@ class Topics:
             await admin.close()
 
     async def set(self, name: str, **settings: str) -> None:
-        """Give a topic other settings; the rest of them is the broker's own again."""
+        """Replace a topic's settings; those not named return to the broker's defaults."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         topic = ConfigResource(ConfigResourceType.TOPIC, self.prefix + name, _dotted(settings))
@@ -73,24 +73,25 @@ class Topics:
             await admin.close()
 
     async def send(self, records: Iterable[Outgoing]) -> None:
-        """Write records; they are acknowledged when this returns."""
+        """Write records and wait until they are acknowledged."""
         await self._publisher.publish(records)
 
     async def read(self, name: str) -> list[ConsumerRecord]:
-        """Read what the topic holds now, partition by partition."""
+        """Read all current records of a topic, partition by partition."""
         async with _Reader(self.bootstrap, self.prefix + name) as reader:
             return await reader.read(await reader.held())
 
     async def wait_for(self, name: str, count: int) -> list[ConsumerRecord]:
-        """Read the topic until it holds ``count`` records, in order within each partition.
+        """Read the first ``count`` records of a topic, in order within each partition.
 
-        Raises TimeoutError if they do not come within a minute.
+        Raises:
+            TimeoutError: they do not arrive within a minute.
         """
         async with _Reader(self.bootstrap, self.prefix + name) as reader:
             return await reader.read(count)
 
     async def lag(self, group: str, *names: str) -> int:
-        """Count the records that a group has yet to commit."""
+        """Count the records that a group has not committed yet."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
@@ -135,14 +136,14 @@ class _Reader:
         await self._consumer.stop()
 
     async def held(self) -> int:
-        """Count the records there are; in a test none expire."""
+        """Count the records of the topic; in a test none expire."""
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(
             list(self._consumer.assignment())
         )
         return sum(ends.values())
 
     async def read(self, count: int) -> list[ConsumerRecord]:
-        """Read until ``count`` records are there."""
+        """Read until ``count`` records have arrived."""
         records: list[ConsumerRecord] = []
         async with asyncio.timeout(_WAIT_S_MAX):
             while len(records) < count:

@@ -1,4 +1,4 @@
-"""The rules of promises that all services share: the life of a ticket."""
+"""What all services derive from a ticket's events in the same way: its status and due times."""
 
 from shared.tickets.lifecycle import (
     AHEAD_MAX,

@@ -1,4 +1,4 @@
-"""Why a ticket went to whom it went, or waits: the record of a decision, told in words."""
+"""Explains a decision record in sentences: why a ticket was assigned as it was, or waits."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -18,14 +18,14 @@ _FAILS: Final[dict[Rule, tuple[str, str]]] = {
     "skill": ("lacks a skill", "lack a skill"),
     "presence": ("is not online", "are not online"),
     "shift": ("is off shift", "are off shift"),
-    "room": ("has no room", "have no room"),
-    "set_aside": ("did not take it before", "did not take it before"),
-    "pinned": ("is not whom it is kept for", "are not whom it is kept for"),
+    "room": ("is at capacity", "are at capacity"),
+    "set_aside": ("declined or missed it before", "declined or missed it before"),
+    "pinned": ("is not the one it is reserved for", "are not the one it is reserved for"),
 }
-_UNHEARD: Final = ("has never signed in", "have never signed in")
+_NEVER_SIGNED_IN: Final = ("has never signed in", "have never signed in")
 _BEEN: Final = ("been online", "signed in")
 _DECIDED: Final = {
-    "only": "nobody else could take it",
+    "only": "no other specialist could take it",
     "step": "others would need the rules relaxed further",
     "score": "the lowest score",
     "idle_longest": "equal scores: they waited longest for a ticket",
@@ -36,26 +36,26 @@ _RETURNS: Final = "the customer replied to them"
 
 
 class Line(NamedTuple):
-    """A line of what is told, and what it is about."""
+    """A line of the explanation, and its topic."""
 
     kind: LineKind
     text: str
 
 
 def summary(record: AssignmentExplained) -> str:
-    """Say in a few words what told the chosen from the others, or what would help."""
+    """Explain in one short phrase why this specialist was chosen, or what would help."""
     if record.wanted.returns:
         return _RETURNS
     if record.decided_by is not None:
         return _DECIDED[record.decided_by]
     change = record.smallest_change
-    return "nobody could take it" if change is None else _otherwise(change, record)
+    return "no specialist could take it" if change is None else _otherwise(change, record)
 
 
 def explain(record: AssignmentExplained, moment: Callable[[datetime], str]) -> Iterator[Line]:
-    """Tell of a decision; ``moment`` writes an instant."""
+    """Explain a decision line by line; ``moment`` formats an instant."""
     who = record.specialist_id
-    outcome = f"it goes to {who}" if who is not None else "it waits: nobody could take it"
+    outcome = f"assigned to {who}" if who is not None else "it waits: no specialist could take it"
     yield Line("outcome", f"{moment(record.decided_at)}: {outcome}")
     yield Line("asked", f"asked for: {_asked(record)}")
     able = sorted(
@@ -81,14 +81,14 @@ def _asked(record: AssignmentExplained) -> str:
     if wanted.returns:
         return f"{asked}; back to {wanted.pinned_to}, who answered it before"
     if wanted.pinned_to is not None:
-        return f"{asked}; kept for {wanted.pinned_to}"
-    anybody = "; all who could did not take it before, so any of them"
-    return asked + anybody if wanted.all_set_aside else asked
+        return f"{asked}; reserved for {wanted.pinned_to}"
+    retried = "; every eligible specialist declined or missed it, so all are asked again"
+    return asked + retried if wanted.all_set_aside else asked
 
 
 def _need(need: Need) -> str:
     if need.language is None:
-        return "anybody certified"
+        return "any certified specialist"
     skills = f" with {', '.join(need.skills)}" if need.skills else ""
     return f"{need.language} at level {need.level}{skills}"
 
@@ -106,7 +106,7 @@ def _scored(one: Candidate, record: AssignmentExplained) -> str:
 
 
 def _failed(record: AssignmentExplained) -> Iterator[str]:
-    """Name those in full, by the rule that they fail first, and count the others."""
+    """List candidates by the first condition that they fail, and count the others."""
     for rule in RULES:
         failed = [one for one in record.candidates if one.failed == rule]
         unheard = [one.specialist_id for one in failed if _only_unheard(one)]
@@ -114,7 +114,7 @@ def _failed(record: AssignmentExplained) -> Iterator[str]:
         if names:
             yield f"{', '.join(names)} {_FAILS[rule][len(names) > 1]}"
         if unheard:
-            yield f"{', '.join(unheard)} {_UNHEARD[len(unheard) > 1]}"
+            yield f"{', '.join(unheard)} {_NEVER_SIGNED_IN[len(unheard) > 1]}"
     for why, count in record.others.items():
         fails = "could take it, too" if why == "able" else _FAILS[why][count > 1]
         yield f"{count} others {fails}" if count > 1 else f"1 other {fails}"
@@ -134,7 +134,7 @@ def _had(change: Change, record: AssignmentExplained) -> str:
     chosen = who == record.specialist_id
     unheard = any(one.specialist_id == who and _only_unheard(one) for one in record.candidates)
     tickets = f"{by} ticket" if by == 1 else f"{by} tickets"
-    said: dict[Rule, str] = {
+    conditions: dict[Rule, str] = {
         "channel": f"{who} served the channel",
         "certified": f"{who} been certified",
         "language": f"{who} spoken it better by {by}",
@@ -142,7 +142,7 @@ def _had(change: Change, record: AssignmentExplained) -> str:
         "presence": f"{who} {'not been' if chosen else _BEEN[unheard]}",
         "shift": f"{who} been on shift",
         "room": f"{who} held {tickets} {'more' if change.by > 0 else 'fewer'}",
-        "set_aside": f"{who} not passed it on",
-        "pinned": f"{who} been whom it is kept for",
+        "set_aside": f"{who} not declined or missed it",
+        "pinned": f"{who} been the one it is reserved for",
     }
-    return said[change.rule]
+    return conditions[change.rule]

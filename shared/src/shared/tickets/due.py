@@ -1,8 +1,8 @@
-"""When a ticket's promises are due: as accepted, until sla-monitor's records say otherwise.
+"""The due times of a ticket, for services other than sla-monitor, which alone computes them.
 
-sla-monitor alone computes due times. Its records of one clock are written in order, under the
-ticket's lock, to one partition, and each is handled once: so the record read last counts. Their
-event times are no order, because a fact that comes late dates its record back.
+They start as in the accepted event and change with sla-monitor's clock events. The events of one
+clock are written in order, under the ticket's lock, to one partition, and each is handled once: the
+last event read applies. Do not order them by event time: after a late fact it lies in the past.
 """
 
 from collections.abc import Iterable
@@ -38,18 +38,18 @@ __all__ = [
 ]
 
 type ClockState = Literal["later", "running", "paused", "over"]
-"""``later``: promised, and started by what is still to come, as by a reply of the customer."""
+"""``later``: promised, but started only by a later event, such as a reply of the customer."""
 
 DUE_TIME_CHANGES: Final = (ClockStarted, ClockPaused, ClockResumed, ClockRepriced, ClockCancelled)
-"""The records after which something else may be due. That a promise is met shows in the facts."""
+"""The events that can change a due time. `ClockMet` is not needed: the response event shows it."""
 
 
 _AS_ACCEPTED: Final = b'"as_accepted":true'
-"""As sla-monitor writes it; in no text, for a quotation mark in one is escaped."""
+"""As sla-monitor writes it. No text field can contain it, because JSON escapes quotation marks."""
 
 
 class ClockView(NamedTuple):
-    """A clock as its readers know it. ``due_at`` is None while nothing is due."""
+    """A clock as its events describe it. ``due_at`` is None while nothing is due."""
 
     kind: PromiseKind
     promise_class: PromiseClass
@@ -60,13 +60,13 @@ class ClockView(NamedTuple):
 
 
 CLOCKS_ADAPTER: Final[TypeAdapter[dict[str, ClockView]]] = TypeAdapter(dict[str, ClockView])
-"""How the clocks of a ticket are written down, by what tells them apart."""
+"""Serialises the clocks of a ticket, by promise kind or recurring cycle."""
 
 
 def skip_redundant_start(record: Record) -> Skipped | None:
-    """Skip the start of a clock that says what the accepted fact said; None for any other record.
+    """Skip the start of a clock with the due time of the accepted event; None for other records.
 
-    It is known by its bytes: there are more of these than of all others together.
+    This searches the raw bytes: most clock events are of this kind, and decoding them costs time.
     """
     if record.topic == ClockFact.topic and _AS_ACCEPTED in (record.value or b""):
         return Skipped(ClockStarted.type, is_known=True)
@@ -74,7 +74,7 @@ def skip_redundant_start(record: Record) -> Skipped | None:
 
 
 def changes_due_time(event: Event) -> bool:
-    """Tell whether a record says of a due time what the accepted fact does not."""
+    """Return whether an event changes a due time that the accepted event announced."""
     if isinstance(event, ClockStarted):
         return not event.as_accepted
     return isinstance(event, DUE_TIME_CHANGES)
@@ -92,7 +92,7 @@ def clocks_as_accepted(event: TicketAccepted, create_date: datetime) -> dict[str
 
 
 def update_clock(known: ClockView | None, event: ClockFact, at: datetime) -> ClockView:
-    """Bring a clock to what its next record, of an event at ``at``, says."""
+    """Apply a clock's next event, which occurred at ``at``; ``known`` is None for a new clock."""
     clock = known or ClockView(event.kind, event.promise_class, None, None, None)
     clock = clock._replace(promise_class=event.promise_class)
     match event:
@@ -111,7 +111,7 @@ def update_clock(known: ClockView | None, event: ClockFact, at: datetime) -> Clo
 
 
 def earliest_due(clocks: Iterable[ClockView]) -> ClockView | None:
-    """Find the clock that is due first; where none is due, one that is paused."""
+    """Return the clock that is due first; if none is due, a paused one; else None."""
     going = [clock for clock in clocks if clock.state in ("running", "paused")]
     due = [(clock.due_at, clock) for clock in going if clock.due_at is not None]
     if due:

@@ -1,8 +1,7 @@
-"""The life of a ticket: one pure function from the set of its facts, for all services.
+"""The lifecycle of a ticket: a pure function from its facts to its status, for all services.
 
-A ticket owes an answer when the customer's last word is newer than our last response. A
-customer's reply brings it back, whatever its state; from closed, while the policy's
-``reopen_within`` lasts.
+An answer is owed while the customer's last message is newer than our last response. A customer's
+reply reopens the ticket in every status; a closed one only within the policy's ``reopen_within``.
 """
 
 from collections import deque
@@ -63,11 +62,11 @@ type FactKind = Literal[
     "erased",
     "other",
 ]
-"""What a fact is to the life of a ticket, whoever sends it; ``other`` changes nothing of it."""
+"""The effect of a fact on the lifecycle, whichever system sent it; ``other`` has none."""
 type Status = Literal["open", "waiting", "answered", "resolved", "closed", "merged", "erased"]
 
 AHEAD_MAX: Final = timedelta(minutes=15)
-"""By how much clocks of two systems may differ: a create date may lie so far ahead of ours."""
+"""The tolerated clock difference between two systems: how far a create date may lie ahead."""
 
 _KINDS: Final[dict[type[Event], FactKind]] = {
     TicketAccepted: "accepted",
@@ -92,16 +91,16 @@ _RELEASES: Final[dict[Channel, frozenset[FactKind]]] = {
     "phone": frozenset({"reached", "responded", "resolved", "closed"}),
     "chat": frozenset({"resolved", "closed"}),
 }
-"""What ends a specialist's work on a ticket (ARCHITECTURE, "Capacity is held")."""
+"""What ends a specialist's work on a ticket, by channel (ARCHITECTURE, "Capacity is held")."""
 
 
 @dataclass(frozen=True, slots=True)
 class LifecycleFact:
-    """What the life of a ticket needs of a fact. Copies of one fact have one ``id``.
+    """The part of a fact that the lifecycle needs. Copies of one fact have the same ``id``.
 
-    ``waiting_for`` goes with waiting; ``channel`` and ``reopen_within`` with accepted;
-    ``owed_since`` and ``reopens`` with absorbed: since when the customer of the duplicate waits
-    for an answer, and whether the duplicate was still open.
+    ``waiting_for`` is set for waiting; ``channel`` and ``reopen_within`` for accepted;
+    ``owed_since`` and ``reopens`` for absorbed: since when the customer of the duplicate waits for
+    an answer, and whether the duplicate was not over yet.
     """
 
     kind: FactKind
@@ -115,11 +114,12 @@ class LifecycleFact:
 
 
 class TicketLife(NamedTuple):
-    """A ticket as its facts up to some moment leave it.
+    """The state of a ticket after some of its facts.
 
-    ``unanswered_since`` is the first word of the customer that is not answered yet. ``resolved``,
-    ``closed`` and ``ended`` are the facts that stand: the first of their kind since the ticket
-    was last open.
+    ``since`` is when the status last changed. ``unanswered_since`` is the time of the first
+    customer message without a response. ``released``: no specialist is needed.
+    ``reopened_unanswered``: reopened, and no response since. ``resolved`` and ``closed`` are the
+    first facts of their kind since the ticket was last open; ``ended`` is a merge or an erasure.
     """
 
     opened: LifecycleFact
@@ -135,7 +135,7 @@ class TicketLife(NamedTuple):
 
     @property
     def status(self) -> Status:
-        """How it stands, ``since`` then."""
+        """The status, which holds from ``since`` on."""
         if self.ended is not None:
             return "erased" if self.ended.kind == "erased" else "merged"
         if self.closed is not None:
@@ -150,37 +150,37 @@ class TicketLife(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Nothing more is to be done, unless it is brought back."""
+        """Whether nothing more is to be done, unless the ticket is reopened."""
         return self.status in ("resolved", "closed", "merged", "erased")
 
     @property
     def owed_since(self) -> datetime | None:
-        """Since which word of the customer an answer is owed; None where none is."""
+        """The time of the customer message since which an answer is owed; None if none is."""
         return None if self.is_over else self.unanswered_since
 
     @property
     def needs_specialist(self) -> bool:
-        """Whether a specialist must own it: what ends their work depends on the channel."""
+        """Whether a specialist must have the ticket; what ends this depends on the channel."""
         return not self.released
 
     @property
     def reopens_until(self) -> datetime | None:
-        """Up to when a reply reopens what is closed; None where no such limit applies."""
+        """Until when a reply reopens a closed ticket; None if the ticket is not closed."""
         within = self.opened.reopen_within
         if self.closed is None or within is None:
             return None
         return self.closed.at + within
 
     def accepts_reply(self, at: datetime) -> bool:
-        """Whether a reply of the customer at that instant counts for this ticket."""
+        """Whether a reply of the customer at that instant belongs to this ticket."""
         until = self.reopens_until
         return self.ended is None and (until is None or at <= until)
 
 
 def kind_of(event: Event) -> FactKind:
-    """Name what an event is to the life of its ticket.
+    """Return an event's effect on the lifecycle of its ticket.
 
-    That a customer was reached is not news where router repeats what upstream said of that ticket.
+    A `CallbackSettled` in which router repeats an upstream event of the same ticket has none.
     """
     kind = _KINDS.get(type(event), "other")
     if kind == "reached" and isinstance(event, CallbackSettled):
@@ -189,7 +189,7 @@ def kind_of(event: Event) -> FactKind:
 
 
 def fact_of(envelope: Envelope[Event]) -> LifecycleFact:
-    """Keep what the life of a ticket needs of an event."""
+    """Extract from an event the part that the lifecycle needs."""
     kind, at, name = kind_of(envelope.event), envelope.time, identity_of(envelope)
     if kind not in _DETAILED:
         return LifecycleFact(kind, at, name)
@@ -206,9 +206,9 @@ def fact_of(envelope: Envelope[Event]) -> LifecycleFact:
 
 
 def identity_of(envelope: Envelope[Event]) -> UUID:
-    """Name a fact by what it says: two that are equal in all but their event id are one.
+    """Derive a fact's id from its content: facts that differ only in their event id are one.
 
-    Only what upstream systems say can come twice under two ids; other ids are derived already.
+    Only facts from upstream can arrive twice under two ids; other ids are derived already.
     """
     event = envelope.event
     if not isinstance(event, TicketFact) or isinstance(event, TicketAccepted | TicketAbsorbed):
@@ -219,16 +219,16 @@ def identity_of(envelope: Envelope[Event]) -> UUID:
 
 
 def lifecycle(facts: Iterable[LifecycleFact]) -> TicketLife | None:
-    """Say how a ticket stands by the set of its facts; None before it is accepted."""
+    """Return a ticket's state after all its facts, in any order; None before it is accepted."""
     return next(iter(deque(lifecycle_steps(ordered_facts(facts)), maxlen=1)), None)
 
 
 def ordered_facts(facts: Iterable[LifecycleFact]) -> list[LifecycleFact]:
-    """Put facts in order of time and id, the request first; empty before it is accepted.
+    """Sort facts by time and id, the request first; return [] before the ticket is accepted.
 
-    What is dated up to AHEAD_MAX before the request is taken to be at its instant, for clocks
-    differ. What is dated earlier answers nothing of it: only an erasure still counts, and a
-    duplicate that was merged into it.
+    Clocks of systems differ: a fact up to AHEAD_MAX before the request is moved to the request's
+    time. Earlier facts cannot be about this request and are dropped, except an erasure and a merged
+    duplicate.
     """
     ordered = sorted({fact.id: fact for fact in facts}.values(), key=_PLACE)
     opened = next((fact for fact in ordered if fact.kind == "accepted"), None)
@@ -243,7 +243,7 @@ def ordered_facts(facts: Iterable[LifecycleFact]) -> list[LifecycleFact]:
 
 
 def lifecycle_steps(ordered: Iterable[LifecycleFact]) -> Iterator[TicketLife]:
-    """Say how a ticket stands after each of its facts, which are in order."""
+    """Yield a ticket's state after each of its facts, which must be in order."""
     life: TicketLife | None = None
     for fact in ordered:
         if life is None:
@@ -267,7 +267,7 @@ def _after(life: TicketLife, fact: LifecycleFact) -> TicketLife:
         case "waiting" | "resumed":
             life = life._replace(waiting_for=fact.waiting_for)
         case "replied" | "reopened" | "absorbed":
-            life = _called_back(life, fact)
+            life = _maybe_reopened(life, fact)
         case "accepted" | "other":
             pass
         case _:
@@ -287,8 +287,8 @@ def _answered(life: TicketLife, fact: LifecycleFact) -> TicketLife:
     )
 
 
-def _called_back(life: TicketLife, fact: LifecycleFact) -> TicketLife:
-    """Let the customer, a duplicate's customer, or one of us bring the ticket back."""
+def _maybe_reopened(life: TicketLife, fact: LifecycleFact) -> TicketLife:
+    """Apply a fact that may reopen the ticket: a reply, a merged duplicate, or a reopening."""
     if fact.kind == "replied" and life.accepts_reply(fact.at):
         return _asked(life, fact.at)
     if fact.kind == "absorbed" and fact.owed_since is not None:
@@ -298,7 +298,7 @@ def _called_back(life: TicketLife, fact: LifecycleFact) -> TicketLife:
 
 
 def _asked(life: TicketLife, at: datetime) -> TicketLife:
-    """Let the customer's word bring the ticket back; of several the first is owed an answer."""
+    """Reopen the ticket after a customer message; the first unanswered one counts."""
     first = at if life.unanswered_since is None else min(life.unanswered_since, at)
     return _brought_back(life)._replace(unanswered_since=first)
 

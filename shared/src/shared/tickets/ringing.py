@@ -1,4 +1,4 @@
-"""Offers that rang in vain, told of together: a ticket's story is not as long as it rang."""
+"""Group offers that expired, so that a history that shows them stays short."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
@@ -12,10 +12,10 @@ _RINGING: Final = frozenset({TicketOffered.type, OfferExpired.type, TicketQueued
 
 
 def group_expired_offers[T](items: Iterable[T], kind: Callable[[T], str]) -> Iterator[list[T]]:
-    """Group what happened, in its order: one by one, but for two and more offers that expired.
+    """Group items in their order: two or more expired offers in one list, others in one each.
 
-    ``kind`` is the type of the event. Of what rings still, or was answered, the offer stands
-    alone, after those before it.
+    ``kind`` returns the event type of an item. An offer that has not expired gets its own list,
+    after the expired ones before it.
     """
     for ringing, items_of in groupby(items, key=lambda item: kind(item) in _RINGING):
         run = [*items_of]

@@ -1,1 +1,1 @@
-"""What the pages of every service are made of: layout, sign-in, sessions, and a live stream."""
+"""The common parts of web pages: layout, sign-in, sessions, and the live stream."""

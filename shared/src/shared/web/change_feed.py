@@ -1,8 +1,8 @@
-"""The live stream of the pages: what changed, at once, and how old it is, every second.
+"""The live stream of the pages: changes at once, and the age of the data every second.
 
-One look at the database serves every open page of a process: it says whose page has changed since
-the last, by what time nothing else had, and how fast business time runs. A page that hears
-nothing knows that it is out of date.
+One database query serves all open pages of a process. It returns whose pages have changed since the
+last query, up to which business time that is complete, and how fast business time runs. A page that
+receives no event for some seconds shows that it is out of date.
 """
 
 import asyncio
@@ -26,124 +26,124 @@ from shared.web.pages import HEADERS
 __all__ = ["ChangeFeed", "Changes", "FindChanges", "LivePage", "stream"]
 
 _LOG = structlog.get_logger()
-_LOOK_S: Final = 0.25
-_BEAT_S: Final = 1.0
-_STAY_S: Final = 5.0
+_POLL_S: Final = 0.25
+_HEARTBEAT_S: Final = 1.0
+_RENEW_S: Final = 5.0
 _PAGES_MAX: Final = 1_000
-_STAYS: Final = 2
-"""A word that holds so many times as long as until it is said again may come late once."""
+_RENEWALS: Final = 2
+"""A lease of at least this many renewal intervals survives one late renewal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a look found: whose pages changed since ``since``, up to ``as_of`` (business time)."""
+    """The people whose pages changed since the last query, up to ``as_of`` (business time)."""
 
     as_of: datetime
     changed: frozenset[str]
     since: str
-    """Where the next look begins."""
+    """The position from which the next query starts."""
     real_at: datetime
-    """When it was, by the clock that business time is a function of."""
+    """The real time of the query; business time is a function of it."""
 
 
 type FindChanges = Callable[[Tx, str | None], Awaitable[Changes]]
-"""Looks; None at first, then where the last look said that the next begins."""
+"""Queries changes; the argument is None at first, then ``since`` of the last result."""
 
 
 @dataclass(slots=True, eq=False)
-class _Ear:
-    """An open page. ``about`` is whose; None is a page about everybody."""
+class _Subscription:
+    """An open page. ``about`` is the person it shows; None for a page about the whole team."""
 
     about: str | None
     changed: bool = True
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def hears(self) -> None:
-        """Wait for the next beat, or a change."""
-        await self.heard.wait()
-        self.heard.clear()
+    async def wait(self) -> None:
+        """Wait for the next heartbeat or change."""
+        await self.woken.wait()
+        self.woken.clear()
 
 
 class ChangeFeed(Background):
-    """Looks several times a second, while anybody listens."""
+    """Polls for changes while a page is open."""
 
-    def __init__(self, db: Database, look: FindChanges) -> None:
-        super().__init__("pulse")
+    def __init__(self, db: Database, find_changes: FindChanges) -> None:
+        super().__init__("change feed")
         self._db = db
-        self._look = look
-        self._ears: set[_Ear] = set()
+        self._find_changes = find_changes
+        self._subscriptions: set[_Subscription] = set()
         self._since: str | None = None
-        self._beat: Changes | None = None
-        self._beat_at_s = 0.0
+        self._heartbeat: Changes | None = None
+        self._heartbeat_at_s = 0.0
         self.as_of: datetime | None = None
-        """Up to when nothing is unsaid."""
+        """The business time up to which all changes are known."""
         self.rate = 1.0
-        """How many seconds of business time pass in one."""
+        """Seconds of business time per real second."""
 
     def renews_within(self, lease: timedelta) -> bool:
-        """Tell whether what an open page says, and says again, holds meanwhile.
+        """Return whether an open page renews a lease of this length before it ends.
 
-        Where business time runs fast, a lease ends before anybody can have said it again.
+        When business time runs fast, as in a demo, a lease can end before the next renewal.
         """
-        return lease.total_seconds() >= _STAYS * _STAY_S * self.rate
+        return lease.total_seconds() >= _RENEWALS * _RENEW_S * self.rate
 
     @property
     def is_stopping(self) -> bool:
-        """The service is leaving: streams end, pages find another."""
+        """Whether the service is stopping: streams end, and pages reconnect elsewhere."""
         return self._stop.is_set()
 
     @property
     def is_full(self) -> bool:
-        """As many pages are open as a process bears."""
-        return len(self._ears) >= _PAGES_MAX
+        """Whether the process has as many open pages as it allows."""
+        return len(self._subscriptions) >= _PAGES_MAX
 
     @contextmanager
-    def subscribed(self, about: str | None) -> Iterator[_Ear]:
-        """Be told of changes while the block lasts."""
-        ear = _Ear(about)
-        self._ears.add(ear)
+    def subscribed(self, about: str | None) -> Iterator[_Subscription]:
+        """Subscribe a page to changes while the block runs."""
+        subscription = _Subscription(about)
+        self._subscriptions.add(subscription)
         try:
-            yield ear
+            yield subscription
         finally:
-            self._ears.discard(ear)
+            self._subscriptions.discard(subscription)
 
     @override
     async def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                if self._ears:
-                    await self._once()
+                if self._subscriptions:
+                    await self._poll()
                 else:
-                    self._since = self._beat = self.as_of = None
+                    self._since = self._heartbeat = self.as_of = None
             except Transient as e:
-                _LOG.warning("pulse_waits", reason=str(e))
-            await wait_at_most(self._stop.wait(), _LOOK_S)
-        for ear in self._ears:
-            ear.heard.set()
+                _LOG.warning("change_feed_waits", reason=str(e))
+            await wait_at_most(self._stop.wait(), _POLL_S)
+        for subscription in self._subscriptions:
+            subscription.woken.set()
 
-    async def _once(self) -> None:
-        began = self._beat is None
-        if self._beat is None:  # two looks: nobody is told anything before the rate is known
-            self._beat = await self._looked()
-        look = await self._looked()
-        self.as_of = look.as_of
-        beats = began or elapsed_s(self._beat_at_s) >= _BEAT_S
+    async def _poll(self) -> None:
+        began = self._heartbeat is None
+        if self._heartbeat is None:  # two queries: the rate must be known before the first event
+            self._heartbeat = await self._query()
+        changes = await self._query()
+        self.as_of = changes.as_of
+        beats = began or elapsed_s(self._heartbeat_at_s) >= _HEARTBEAT_S
         if beats:
-            self._measure(self._beat, look)
-            self._beat, self._beat_at_s = look, elapsed_s()
-        for ear in self._ears:
-            ear.changed |= began or ear.about in look.changed or (beats and ear.about is None)
-            if beats or ear.changed:
-                ear.heard.set()
+            self._measure(self._heartbeat, changes)
+            self._heartbeat, self._heartbeat_at_s = changes, elapsed_s()
+        for one in self._subscriptions:
+            one.changed |= began or one.about in changes.changed or (beats and one.about is None)
+            if beats or one.changed:
+                one.woken.set()
 
-    async def _looked(self) -> Changes:
+    async def _query(self) -> Changes:
         async with self._db.transaction() as tx:
-            look = await self._look(tx, self._since)
-        self._since = look.since
-        return look
+            changes = await self._find_changes(tx, self._since)
+        self._since = changes.since
+        return changes
 
     def _measure(self, before: Changes, after: Changes) -> None:
-        """Measure how fast business time runs, whatever time the looks took."""
+        """Measure the rate of business time; the duration of the queries does not matter."""
         passed = after.real_at - before.real_at
         if passed > timedelta():
             self.rate = max(0.0, (after.as_of - before.as_of) / passed)
@@ -151,10 +151,11 @@ class ChangeFeed(Background):
 
 @dataclass(frozen=True, slots=True)
 class LivePage[View]:
-    """An open page: ``about`` is whose, None is everybody's.
+    """An open page: ``about`` is the person it shows, None for the whole team.
 
-    ``read`` gives what is to be seen, without the time, and ``write`` its HTML. ``stay`` is asked
-    every few seconds whether the page may stay open.
+    ``read`` returns the content, without the time, and ``write`` renders its HTML. ``stay`` is
+    called every few seconds and returns whether the page may stay open. ``release`` identifies the
+    page's files.
     """
 
     about: str | None
@@ -164,38 +165,39 @@ class LivePage[View]:
     release: str
 
 
-def stream[View](feed: ChangeFeed, shown: LivePage[View]) -> Response:
-    """Send a page what changed on it as `view`, a `beat` every second, and `ended` at the end.
+def stream[View](feed: ChangeFeed, page: LivePage[View]) -> Response:
+    """Stream server-sent events to a page: `view` on changes, `beat` every second, `ended` last.
 
-    A page too many is refused: it says that it is out of date, and tries again.
+    Beyond the maximum of open pages the response is 503: the page shows that it is out of date and
+    reconnects later.
     """
     if feed.is_full:
         return Response(status_code=503, headers=HEADERS)
-    events = _events(feed, shown)
+    events = _events(feed, page)
     return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _events[View](feed: ChangeFeed, shown: LivePage[View]) -> AsyncIterator[bytes]:
+async def _events[View](feed: ChangeFeed, page: LivePage[View]) -> AsyncIterator[bytes]:
     sent: View | None = None
-    asked_at_s: float | None = None
-    with feed.subscribed(shown.about) as ear:
+    renewed_at_s: float | None = None
+    with feed.subscribed(page.about) as subscription:
         while not feed.is_stopping:
-            await ear.hears()
+            await subscription.wait()
             try:
-                if asked_at_s is None or elapsed_s(asked_at_s) >= _STAY_S:
-                    if not await shown.stay():
+                if renewed_at_s is None or elapsed_s(renewed_at_s) >= _RENEW_S:
+                    if not await page.stay():
                         yield format_sse_event(event="ended", data_str="")
                         return
-                    asked_at_s = elapsed_s()
-                    ear.changed = True  # what no look tells of: the roster, somebody's presence
-                if ear.changed:
-                    ear.changed = False
-                    view = await shown.read()
+                    renewed_at_s = elapsed_s()
+                    subscription.changed = True  # the query does not cover roster and presence
+                if subscription.changed:
+                    subscription.changed = False
+                    view = await page.read()
                     if view != sent:
-                        yield format_sse_event(event="view", data_str=shown.write(view))
+                        yield format_sse_event(event="view", data_str=page.write(view))
                         sent = view
             except Transient:
-                ear.changed = True  # the page hears nothing meanwhile, and says so
+                subscription.changed = True  # without events the page shows that it is out of date
                 continue
-            beat = {"as_of": feed.as_of, "rate": feed.rate, "release": shown.release}
+            beat = {"as_of": feed.as_of, "rate": feed.rate, "release": page.release}
             yield format_sse_event(event="beat", data_str=to_json(beat).decode())

@@ -1,4 +1,4 @@
-"""Times in words that a tired person understands. `live.js` says the same as they pass."""
+"""Formats times and durations for pages. `live.js` formats them equally while a page is open."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,13 +14,13 @@ _SOON: Final = 0.2
 
 
 def left(due_at: datetime, now: datetime) -> str:
-    """Say how long it is until then, or since: `12 min left`, `4 min over`."""
+    """Format the time until ``due_at``, or since then: `12 min left`, `4 min over`."""
     seconds = int((due_at - now).total_seconds())
     return f"{span(seconds)} left" if seconds >= 0 else f"{span(-seconds)} over"
 
 
 def span(seconds: float) -> str:
-    """Say how long, in the two units that matter, rounded down: `2 h 5 min`."""
+    """Format a duration in at most two units, rounded down: `2 h 5 min`."""
     whole = int(seconds)
     if whole < _MINUTE_S:
         return f"{whole} s"
@@ -32,14 +32,14 @@ def span(seconds: float) -> str:
 
 
 def state(due_at: datetime, since: datetime, now: datetime) -> str:
-    """Say how urgent: fine, soon (the last fifth of the time from ``since``), over."""
+    """Return the urgency: fine, soon (the last fifth of the time from ``since``), or over."""
     if now >= due_at:
         return "over"
     return "soon" if due_at - now <= (due_at - since) * _SOON else "fine"
 
 
 def clock_time(moment: datetime, zone: str, now: datetime) -> str:
-    """Say when, by the reader's clock, with the zone; the day, too, when it is another."""
+    """Format an instant in the reader's time zone, with the date if it is not today."""
     there = moment.astimezone(ZoneInfo(zone))
     today = there.date() == now.astimezone(ZoneInfo(zone)).date()
     near = abs(moment - now) < timedelta(days=300)

@@ -1,4 +1,4 @@
-"""OpenID Connect: authorization code with PKCE; authlib speaks it and checks what comes back."""
+"""OpenID Connect sign-in: authorization code flow with PKCE, implemented by authlib."""
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -22,20 +22,20 @@ __all__ = ["Oidc", "OidcError", "OidcSettings"]
 _TRY_S_MAX: Final = 600
 _WAIT_S_MAX: Final = 10
 _LEADS: Final = "groups"
-_SILENT: Final = "it does not answer as it should"
+_NO_VALID_ANSWER: Final = "it does not answer as it should"
 _FAILURES: Final = (OAuthError, JoseError, httpx2.HTTPError, KeyError, TypeError, ValueError)
 
 
 class OidcError(Exception):
-    """The issuer is away, refuses, or says what cannot be trusted; the text says which."""
+    """The issuer is unavailable, refuses, or sends invalid data; the message says which."""
 
 
 class OidcSettings(BaseModel):
-    """The company's issuer, and what it says of people.
+    """The company's OpenID Connect issuer, and how its claims identify people.
 
-    Which claims come depends on ``scopes``; what the ID token does not say, UserInfo is asked for.
-    ``name_claim`` holds their id on the roster: choose one that people cannot edit themselves. Who
-    has ``lead_group`` among the claim ``groups`` is a lead.
+    The claims depend on ``scopes``; those missing in the ID token are read from UserInfo.
+    ``name_claim`` holds the id on the roster: choose a claim that people cannot edit themselves. A
+    person with ``lead_group`` in the claim ``groups`` is a lead.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,13 +49,13 @@ class OidcSettings(BaseModel):
 
 
 class Oidc:
-    """One issuer. What is between going and coming back is in a signed cookie of ten minutes."""
+    """One issuer. A sign-in in progress is stored in a signed cookie, valid for ten minutes."""
 
     def __init__(self, settings: OidcSettings) -> None:
         self._settings = settings
         secret = settings.client_secret.get_secret_value()
         signed_with = sha256(f"sign-in/{secret}".encode()).hexdigest()
-        self._between = Middleware(
+        self._cookie = Middleware(
             SessionMiddleware,
             secret_key=signed_with,
             session_cookie="sign-in",
@@ -77,38 +77,42 @@ class Oidc:
         )
 
     def routes(
-        self, away: str, go: Callable[..., object], back: str, come: Callable[..., object]
+        self,
+        redirect_path: str,
+        redirect: Callable[..., object],
+        callback_path: str,
+        callback: Callable[..., object],
     ) -> tuple[Route, Route]:
-        """Serve going and coming back; both see the cookie, nothing else does."""
+        """Make the routes to the issuer and back; only these two see the cookie."""
         return (
-            Route(away, go, middleware=[self._between]),
-            Route(back, come, middleware=[self._between]),
+            Route(redirect_path, redirect, middleware=[self._cookie]),
+            Route(callback_path, callback, middleware=[self._cookie]),
         )
 
     async def send(self, request: Request, back: str) -> Response:
-        """Send somebody to the issuer, who sends them to ``back``. Raises OidcError."""
+        """Redirect a person to the issuer, which redirects to ``back``. Raises OidcError."""
         try:
             answer: Response = await self._client.authorize_redirect(request, back)
         except _FAILURES as e:
-            raise OidcError(_SILENT) from e
+            raise OidcError(_NO_VALID_ANSWER) from e
         return answer
 
     async def receive(self, request: Request) -> tuple[Person, str]:
-        """Find out who came back; with the ID token that says so. Raises OidcError."""
+        """Return the person who signed in at the issuer, and the ID token. Raises OidcError."""
         try:
             token = await self._client.authorize_access_token(request)
             return self._person(await self._claims(token)), token["id_token"]
         except OAuthError as e:
             raise OidcError(e.description or e.error or "it refused") from e
         except httpx2.HTTPError as e:
-            raise OidcError(_SILENT) from e
+            raise OidcError(_NO_VALID_ANSWER) from e
         except _FAILURES as e:
             raise OidcError("what it said cannot be trusted") from e
 
     async def leave(self, id_token: str, back: str) -> str | None:
-        """Say where the issuer ends its own session, and then sends them to ``back``.
+        """Return the URL at which the issuer ends its own session and redirects to ``back``.
 
-        None where it cannot. Raises OidcError.
+        None if the issuer does not support it. Raises OidcError.
         """
         try:
             if "end_session_endpoint" not in await self._client.load_server_metadata():
@@ -117,24 +121,24 @@ class Oidc:
                 back, id_token, client_id=self._settings.client_id
             )
         except _FAILURES as e:
-            raise OidcError(_SILENT) from e
+            raise OidcError(_NO_VALID_ANSWER) from e
         return str(to["url"])
 
     async def _claims(self, token: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Read the ID token; what it does not say, UserInfo may, if it speaks of the same person.
+        """Return the claims of the ID token, completed by UserInfo if it has the same ``sub``.
 
-        By the standard an ID token need say no more than ``sub`` where UserInfo can be asked.
+        By the standard an ID token may contain only ``sub`` if the issuer has UserInfo.
         """
-        said: Mapping[str, Any] = token["userinfo"]
+        claims: Mapping[str, Any] = token["userinfo"]
         metadata = await self._client.load_server_metadata()
-        if {self._settings.name_claim, _LEADS} <= said.keys():
-            return said
+        if {self._settings.name_claim, _LEADS} <= claims.keys():
+            return claims
         if "userinfo_endpoint" not in metadata:
-            return said
+            return claims
         more = await self._client.userinfo(token=token)
-        if more.get("sub") != said["sub"]:
+        if more.get("sub") != claims["sub"]:
             raise OidcError("its UserInfo speaks of another person (sub)")
-        return {**more, **said}
+        return {**more, **claims}
 
     def _person(self, claims: Mapping[str, Any]) -> Person:
         name = claims.get(self._settings.name_claim)

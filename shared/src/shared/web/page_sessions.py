@@ -1,4 +1,4 @@
-"""The door of the pages: nobody gets in without a session, nothing is done without its token."""
+"""Sessions of the pages: every page needs a session, every POST also the session's CSRF token."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -22,19 +22,19 @@ _CSRF_HEADER: Final = "x-csrf-token"
 _CSRF_FIELD: Final = "csrf"
 
 type IsAllowed = Callable[[Tx, Person], Awaitable[bool]]
-"""Tells whether somebody still belongs here: asked at every request."""
+"""Returns whether a person may use the pages; called at every request."""
 
 type OnSignOut = Callable[[Tx, Person], Awaitable[None]]
-"""What else happens when somebody signs out."""
+"""Called when a person signs out."""
 
 type OnExtend = Callable[[Tx, Person], Awaitable[None]]
-"""What else happens every few seconds while a page is open."""
+"""Called every few seconds while a page is open."""
 
 type Handle = Callable[[Request, Visitor], Awaitable[Response]]
 
 
 class PageSessions:
-    """Lets visitors through to pages, and turns what stands in their way into pages, too."""
+    """Serves pages to signed-in people, and error pages for what they may not see."""
 
     def __init__(self, db: Database, pages: Pages, admits: IsAllowed, leaves: OnSignOut) -> None:
         self._db = db
@@ -42,10 +42,10 @@ class PageSessions:
         self._leaves = leaves
         self.pages = pages
         self.cookie = f"{pages.service}-session"
-        """Cookies know no ports: two services on one host keep theirs apart."""
+        """Named after the service: cookies ignore ports, and one host may run two services."""
 
     def route(self, path: str, handle: Handle, *, method: str = "GET") -> Route:
-        """Serve ``handle`` to who is signed in."""
+        """Make a route that serves ``handle`` to signed-in people."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -66,7 +66,7 @@ class PageSessions:
         return route(path, endpoint, method=method)
 
     async def visitor(self, request: Request) -> Visitor:
-        """Find out who asks. Raises SignedOut."""
+        """Return the signed-in person of a request. Raises SignedOut."""
         secret = request.cookies.get(self.cookie, "")
         async with self._db.transaction() as tx:
             person = await store.resume(tx, secret)
@@ -75,9 +75,9 @@ class PageSessions:
         return Visitor(person, csrf_token(secret), secret)
 
     async def extend(self, visitor: Visitor, also: OnExtend) -> bool:
-        """Return whether a visitor's session still counts, prolong it, and do ``also``.
+        """Extend a session and call ``also``; return False if the session has ended.
 
-        In one transaction: a session that is ended meanwhile ends after it, or before.
+        One transaction: a sign-out at the same time happens before or after it.
         """
         async with self._db.transaction() as tx:
             person = await store.resume(tx, visitor.secret)
@@ -89,7 +89,7 @@ class PageSessions:
     async def begin(
         self, request: Request, tx: Tx, person: Person, to: str, id_token: str | None = None
     ) -> Response:
-        """Begin a session and send its owner on. Raises Denied."""
+        """Begin a session for a person and redirect them to ``to``. Raises Denied."""
         if not await self._admits(tx, person):
             raise Denied(f"{person.name} is not on the roster. Ask your team lead.")
         answer = RedirectResponse(to, 303, headers=HEADERS)
@@ -103,7 +103,7 @@ class PageSessions:
         return answer
 
     async def end(self, visitor: Visitor) -> str | None:
-        """End the session, wherever it is open; the ID token it began with comes back."""
+        """End the session for all its open pages; return the ID token with which it began."""
         async with self._db.transaction() as tx:
             id_token = await store.end(tx, visitor.secret)
             await self._leaves(tx, visitor.person)
@@ -111,18 +111,18 @@ class PageSessions:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """Read the fields of a form; of a field that comes twice, the last."""
+    """Return the fields of a form; of a repeated field, the last value."""
     return dict(parse_qsl((await request.body()).decode(errors="replace")))
 
 
 async def _check_csrf(request: Request, visitor: Visitor) -> None:
-    told = request.headers.get(_CSRF_HEADER) or (await form_of(request)).get(_CSRF_FIELD, "")
-    if not hmac.compare_digest(told.encode(), visitor.csrf.encode()):
+    sent = request.headers.get(_CSRF_HEADER) or (await form_of(request)).get(_CSRF_FIELD, "")
+    if not hmac.compare_digest(sent.encode(), visitor.csrf.encode()):
         raise Denied("This did not come from a page of this session. Reload the page, try again.")
 
 
 def _to_sign_in(request: Request) -> Response:
-    """Send who is signed out to sign in, and from there back to where they were."""
+    """Redirect to sign-in, and from there back to the requested page."""
     if is_fragment(request):
         return Response(status_code=401, headers={**HEADERS, "hx-redirect": f"{SIGN_IN}?why=ended"})
     was = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -1,7 +1,7 @@
-"""Pages out of templates, and the files they are made of: all served from here, nothing from afar.
+"""Renders pages from templates, and serves their scripts and styles; no external assets.
 
-htmx and its extension for live streams come out of a package. The policy that guards a page lets
-in no script and no style that stands in the page itself.
+htmx and its server-sent-events extension come from a Python package. The content security policy
+allows no inline script or style.
 """
 
 from collections.abc import Callable
@@ -40,20 +40,20 @@ HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
-"""Of every page, and of every part of one."""
-_FOR_EVER: Final = "public, max-age=31536000, immutable"
+"""The headers of every page and page fragment."""
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _COMPRESSED: Final = (Middleware(GZipMiddleware, minimum_size=500),)
 
 
 class Pages:
-    """Renders a service's templates, which may build on those that all services share."""
+    """Renders a service's templates, which may extend the shared ones."""
 
     def __init__(self, service: str, package: str) -> None:
-        """Find the templates of ``package``, such as ``router.pages``."""
+        """Load the templates of ``package``, such as ``router.pages``."""
         self._assets = {name: (path.read_bytes(), kind) for name, (path, kind) in _ASSETS.items()}
         contents = b"".join(content for content, _ in self._assets.values())
         self.release = sha256(contents).hexdigest()[:12]
-        """Names what the pages' files are: a page that was made of others says it is old."""
+        """A digest of the pages' files; a page with another digest shows that it is outdated."""
         self.service = service
         self._env = Environment(
             loader=ChoiceLoader([PackageLoader(package), PackageLoader("shared.web")]),
@@ -71,37 +71,37 @@ class Pages:
         self._env.tests["due"] = formatting.state
 
     def render(self, template: str, **values: object) -> str:
-        """Fill a template. Raises jinja2's errors for what is missing in it."""
+        """Render a template. Raises jinja2's errors for missing templates and values."""
         return self._env.get_template(template).render(**values)
 
     def answer(self, template: str, status: int = 200, **values: object) -> Response:
-        """Answer with a page or a part of one."""
+        """Respond with a page or a page fragment."""
         return HTMLResponse(self.render(template, **values), status, headers=HEADERS)
 
     def notice(self, request: Request, status: int, title: str, *lines: str) -> Response:
-        """Say in words why there is no page and what to do next; short, where a part was asked."""
+        """Respond with an error page: the reason and the next step; short for a fragment."""
         template = "notice_part.html" if is_fragment(request) else "notice.html"
         return self.answer(template, status, title=title, lines=lines)
 
     def assets(self) -> Route:
-        """Serve the files, under a path that changes when they do."""
+        """Return the route of the files, whose path contains their digest."""
 
         async def asset(request: Request) -> Response:
             name = request.path_params["name"]
             if name not in self._assets:
                 return PlainTextResponse(f"the pages have no {name}", 404)
             content, kind = self._assets[name]
-            headers = {"cache-control": _FOR_EVER, "x-content-type-options": "nosniff"}
+            headers = {"cache-control": _IMMUTABLE, "x-content-type-options": "nosniff"}
             return Response(content, media_type=kind, headers=headers)
 
         return route("/static/{release}/{name}", asset)
 
 
 def route(path: str, endpoint: Callable[..., object], *, method: str = "GET") -> Route:
-    """Serve compressed what is worth it."""
+    """Make a route whose larger responses are compressed."""
     return Route(path, endpoint, methods=[method], middleware=_COMPRESSED)
 
 
 def is_fragment(request: Request) -> bool:
-    """Tell htmx, which asks for a part of a page, from somebody who opens one."""
+    """Return whether htmx requests a page fragment, instead of a browser a whole page."""
     return "hx-request" in request.headers

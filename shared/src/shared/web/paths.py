@@ -1,4 +1,4 @@
-"""Where people sign in, for who makes links as well as for who serves them."""
+"""The paths of sign-in, shared by the pages and by the command that makes links."""
 
 from typing import Final
 
@@ -6,4 +6,4 @@ __all__ = ["LINK", "SIGN_IN"]
 
 SIGN_IN: Final = "/sign-in"
 LINK: Final = f"{SIGN_IN}/link"
-"""The path of a personal link, up to its secret."""
+"""The path of a sign-in link, without its secret."""

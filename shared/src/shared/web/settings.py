@@ -1,4 +1,4 @@
-"""The settings of a service with pages: where people sign in with the company's account."""
+"""The settings of a service with pages: sign-in with the company's account."""
 
 from typing import Self
 
@@ -11,7 +11,7 @@ __all__ = ["WebSettings"]
 
 
 class WebSettings(ServiceSettings):
-    """The settings of every service, and those of its pages. Without an issuer, links let in."""
+    """The settings of every service, and those of its pages. Without an issuer, use links."""
 
     oidc_issuer: AnyHttpUrl | None = None
     """The OpenID Connect issuer at which people sign in; without it, by sign-in links only. Set
@@ -31,7 +31,7 @@ class WebSettings(ServiceSettings):
 
     @property
     def oidc(self) -> OidcSettings | None:
-        """The issuer, if there is one."""
+        """The settings of the issuer, if there is one."""
         if not self.oidc_issuer or not self.oidc_client_id or not self.oidc_client_secret:
             return None
         return OidcSettings(
@@ -44,9 +44,9 @@ class WebSettings(ServiceSettings):
         )
 
     @model_validator(mode="after")
-    def _an_issuer_is_told_whole(self) -> Self:
-        told = [self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret]
-        if any(told) and not all(told):
+    def _issuer_is_complete(self) -> Self:
+        given = [self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret]
+        if any(given) and not all(given):
             raise ValueError("oidc_issuer, oidc_client_id, oidc_client_secret: set all or none")
         if "openid" not in self.oidc_scopes.split():
             raise ValueError(

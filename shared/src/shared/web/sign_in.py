@@ -1,4 +1,4 @@
-"""Signing in: by a personal link, or with the company's own account (OpenID Connect)."""
+"""Sign-in by a personal link, or with the company's own account (OpenID Connect); sign-out."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -35,23 +35,22 @@ _SPENT: Final = (
 def sign_in_routes(
     db: Database, sessions: PageSessions, oidc: Oidc | None, home: str
 ) -> Sequence[BaseRoute]:
-    """Serve sign-in and sign-out; who gets in goes to ``home``, or where they came from."""
-    desk = _Desk(db, sessions, oidc, home)
+    """Make the routes; after sign-in a person gets to ``home``, or the page they came from."""
+    handlers = _Handlers(db, sessions, oidc, home)
     routes: list[BaseRoute] = [
-        route(SIGN_IN, desk.page),
-        route(f"{LINK}/{{secret}}", desk.ask),
-        route(f"{LINK}/{{secret}}", desk.by_link, method="POST"),
-        route(_OUT, desk.out),
-        sessions.route("/sign-out", desk.sign_out, method="POST"),
+        route(SIGN_IN, handlers.page),
+        route(f"{LINK}/{{secret}}", handlers.confirm),
+        route(f"{LINK}/{{secret}}", handlers.by_link, method="POST"),
+        route(_OUT, handlers.out),
+        sessions.route("/sign-out", handlers.sign_out, method="POST"),
     ]
     if oidc is not None:
-        away, back = oidc.routes(_COMPANY, desk.to_company, _BACK, desk.from_company)
-        routes += [away, back]
+        routes += oidc.routes(_COMPANY, handlers.to_company, _BACK, handlers.from_company)
     return routes
 
 
-class _Desk:
-    """Sees who comes, and lets them in."""
+class _Handlers:
+    """The handlers of the routes."""
 
     def __init__(self, db: Database, sessions: PageSessions, oidc: Oidc | None, home: str) -> None:
         self._db = db
@@ -61,24 +60,24 @@ class _Desk:
         self._home = home
 
     async def page(self, request: Request) -> Response:
-        """Say how to get in."""
+        """Show the sign-in page."""
         company = None
         if self._oidc is not None:
             company = f"{_COMPANY}?{request.url.query}"
         why = _WHY.get(request.query_params.get("why", ""))
         return self._pages.answer("sign_in.html", why=why, company=company)
 
-    async def ask(self, request: Request) -> Response:
-        """Show whom the link lets in; only a press of the button uses it up."""
+    async def confirm(self, request: Request) -> Response:
+        """Show whose link it is; only the button on this page uses it up."""
         try:
             async with self._db.transaction() as tx:
                 person = await store.link(tx, request.path_params["secret"])
         except Transient:
-            return self._away(request)
+            return self._unavailable(request)
         return self._spent(request) if person is None else self._confirm(person)
 
     async def by_link(self, request: Request) -> Response:
-        """Use the link."""
+        """Use the link up and begin a session."""
         try:
             async with self._db.transaction() as tx:
                 person = await store.use_link(tx, request.path_params["secret"])
@@ -87,11 +86,11 @@ class _Desk:
         except Denied as e:
             return self._pages.notice(request, 403, "Not for you", str(e))
         except Transient:
-            return self._away(request)
+            return self._unavailable(request)
         return self._spent(request)
 
     async def to_company(self, request: Request) -> Response:
-        """Send them to the company's own sign-in."""
+        """Redirect to the company's sign-in."""
         assert self._oidc is not None  # noqa: S101 - the route is there only with it
         request.session["next"] = _local(request.query_params.get("next", ""), self._home)
         try:
@@ -100,7 +99,7 @@ class _Desk:
             return self._failed(request, str(e))
 
     async def from_company(self, request: Request) -> Response:
-        """Take who comes back from there."""
+        """Begin a session after the company's sign-in."""
         assert self._oidc is not None  # noqa: S101 - as above
         to = _local(request.session.get("next", ""), self._home)
         try:
@@ -112,10 +111,10 @@ class _Desk:
         except Denied as e:
             return self._pages.notice(request, 403, "Not for you", str(e))
         except Transient:
-            return self._away(request)
+            return self._unavailable(request)
 
     async def sign_out(self, request: Request, visitor: Visitor) -> Response:
-        """End the session here, and then the company's, if it began there."""
+        """End the session here, and then the company's if it began there."""
         id_token = await self._sessions.end(visitor)
         if self._oidc is None or id_token is None:
             answer = _to_page("out")
@@ -125,11 +124,11 @@ class _Desk:
         return answer
 
     async def out(self, _: Request) -> Response:
-        """Take who comes back from signing out at the company's."""
+        """Show the sign-in page after signing out of the company's account."""
         return _to_page("out")
 
     async def _leave(self, request: Request, oidc: Oidc, id_token: str) -> Response:
-        """Send them on from a page: what answers a form may not send to another site."""
+        """Respond with a page that redirects: a form's response may not lead to another site."""
         try:
             to = await oidc.leave(id_token, str(request.url.replace(path=_OUT, query="")))
         except OidcError:
@@ -146,7 +145,7 @@ class _Desk:
         lines = (f"The company's sign-in did not let you in: {reason}.", f"Try again: {SIGN_IN}")
         return self._pages.notice(request, 403, "Not signed in", *lines)
 
-    def _away(self, request: Request) -> Response:
+    def _unavailable(self, request: Request) -> Response:
         lines = ("The database does not answer.", "Try again shortly: the link still works.")
         return self._pages.notice(request, 503, "Out of reach", *lines)
 
@@ -156,6 +155,6 @@ def _to_page(why: str) -> Response:
 
 
 def _local(path: str, otherwise: str) -> str:
-    """Never send anybody to another site, whatever a link says."""
+    """Return ``path`` only if it is a path of this site, else ``otherwise``."""
     ours = path.startswith("/") and not path.startswith(("//", "/\\"))
     return path if ours else otherwise

@@ -1,8 +1,8 @@
-"""Sessions and sign-in links: secrets of 256 bits, of which only a SHA-256 is kept.
+"""The SQL of sessions and sign-in links. Of their secrets (256 bits) only the SHA-256 is stored.
 
-A session that began at the company's issuer has the ID token with which it ends there, too, sealed
-with the secret. They run by PostgreSQL's own clock: business time may be made to run faster, a
-working day not.
+A session that began at the company's issuer stores the ID token, which is needed to end the
+issuer's session; it is encrypted with the secret. Lifetimes use PostgreSQL's real clock, not
+business time, which may run faster.
 """
 
 import secrets
@@ -20,7 +20,7 @@ __all__ = ["LINK_VALID", "begin", "end", "link", "make_link", "resume", "use_lin
 
 LINK_VALID: Final = timedelta(minutes=15)
 IDLE_MAX: Final = timedelta(hours=1)
-"""An open page counts as use: its stream is seen."""
+"""An open page counts as use: its stream updates ``seen_at``."""
 SESSION_MAX: Final = timedelta(hours=12)
 _SEEN_AGAIN: Final = timedelta(minutes=1)
 _SEAL: Final = {"alg": "dir", "enc": "A256GCM"}
@@ -37,7 +37,7 @@ FORGET_LINKS: Final = "DELETE FROM web_link WHERE expires_at <= now()"
 BEGIN: Final = """
     INSERT INTO web_session (digest, person, lead, id_token) VALUES ($1, $2, $3, $4)
 """
-# It does not end while the transaction lasts.
+# The row lock keeps the session from ending during the transaction.
 RESUME: Final = """
     SELECT person, lead, seen_at < now() - $4::interval AS long_ago FROM web_session
     WHERE digest = $1 AND seen_at > now() - $2::interval AND began_at > now() - $3::interval
@@ -52,9 +52,9 @@ FORGET_SESSIONS: Final = """
 
 
 async def make_link(tx: Tx, person: Person, secret: str | None = None) -> str:
-    """Make the secret of a link that lets somebody in once, within LINK_VALID.
+    """Create a link with which a person can sign in once, within LINK_VALID; return its secret.
 
-    Made again from its ``secret``, it lets them in once more.
+    With the ``secret`` of a used link, that link can be used once more.
     """
     await tx.execute(FORGET_LINKS)
     secret = secret or secrets.token_urlsafe(32)
@@ -63,19 +63,19 @@ async def make_link(tx: Tx, person: Person, secret: str | None = None) -> str:
 
 
 async def link(tx: Tx, secret: str) -> Person | None:
-    """Say whom a link lets in, if it still does. Looking does not use it up: mail scanners look."""
+    """Return a link's person if it is still valid; does not use it up, as mail scanners open it."""
     row = await tx.fetchrow(LINK, _digest(secret))
     return None if row is None else Person(row["person"], lead=row["lead"])
 
 
 async def use_link(tx: Tx, secret: str) -> Person | None:
-    """Use a link up; of two who try at once, one gets in."""
+    """Use a link up and return its person; of two concurrent uses, one succeeds."""
     row = await tx.fetchrow(USE_LINK, _digest(secret))
     return None if row is None else Person(row["person"], lead=row["lead"])
 
 
 async def begin(tx: Tx, person: Person, id_token: str | None = None) -> str:
-    """Begin a session; what its cookie holds comes back."""
+    """Begin a session; return its secret, the value of the cookie."""
     await tx.execute(FORGET_SESSIONS, IDLE_MAX, SESSION_MAX)
     secret = secrets.token_urlsafe(32)
     sealed = None if id_token is None else jwe.encrypt_compact(_SEAL, id_token, _key(secret))
@@ -84,7 +84,7 @@ async def begin(tx: Tx, person: Person, id_token: str | None = None) -> str:
 
 
 async def resume(tx: Tx, secret: str) -> Person | None:
-    """Find out whose session it is, if it has not ended."""
+    """Return the person of a session that has not ended, and record its use."""
     digest = _digest(secret)
     row = await tx.fetchrow(RESUME, digest, IDLE_MAX, SESSION_MAX, _SEEN_AGAIN)
     if row is None:
@@ -95,7 +95,7 @@ async def resume(tx: Tx, secret: str) -> Person | None:
 
 
 async def end(tx: Tx, secret: str) -> str | None:
-    """End a session, for every page that is open in it; the ID token it began with comes back."""
+    """End a session for all its open pages; return the ID token with which it began."""
     sealed = await tx.fetchval(END, _digest(secret))
     if sealed is None:
         return None

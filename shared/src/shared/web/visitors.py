@@ -1,4 +1,4 @@
-"""Who looks at a page, and what may be said to those who may not."""
+"""The person who uses a page, and the exceptions for what they may not see."""
 
 import hmac
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ __all__ = ["Denied", "Missing", "Person", "SignedOut", "Visitor", "csrf_token"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody by their id on the roster; a lead may see and touch what is others'."""
+    """A person by their id on the roster (``name``); a lead may act on other people's tickets."""
 
     name: str
     lead: bool
@@ -17,7 +17,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A person in a session. ``csrf`` goes with each act: another site's page does not know it."""
+    """A person with a session. Every POST needs ``csrf``, which pages of other sites lack."""
 
     person: Person
     csrf: str = field(repr=False)
@@ -25,27 +25,27 @@ class Visitor:
 
     @property
     def name(self) -> str:
-        """Whose session it is."""
+        """The person's id on the roster."""
         return self.person.name
 
     @property
     def lead(self) -> bool:
-        """Whether they may see and touch what is others'."""
+        """Whether they may see and act on other people's tickets."""
         return self.person.lead
 
 
 class SignedOut(Exception):  # noqa: N818 - an answer to a person, not a fault
-    """Nobody is signed in (any more)."""
+    """The request has no valid session."""
 
 
 class Denied(Exception):  # noqa: N818 - as above
-    """They may not; the text says why and whom to ask."""
+    """The person has no permission; the message says why and whom to ask."""
 
 
 class Missing(Exception):  # noqa: N818 - as above
-    """There is no such thing; the text says what there is not."""
+    """The requested object does not exist; the message names it."""
 
 
 def csrf_token(secret: str) -> str:
-    """Derive a session's token, so that it need not be kept."""
+    """Derive a session's CSRF token from its secret; it is not stored."""
     return hmac.new(secret.encode(), b"csrf", sha256).hexdigest()

@@ -1,7 +1,8 @@
-"""Connections to systems that send webhooks, as an operator writes them: who signs, what it means.
+"""Webhook connections, as an operator writes them: signatures, and the mapping of events.
 
-A mapping is data: rules in order, of which the first that matches says which document of ours an
-event is. Text in braces is a JSONPath (RFC 9535) into the event; all other text stands for itself.
+A mapping is a list of rules; the first one that matches determines the document (a request or a
+later fact) into which an event is converted. Text in braces is a JSONPath (RFC 9535) into the
+event; other text is literal.
 """
 
 from shared.webhooks.connection import (

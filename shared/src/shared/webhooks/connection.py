@@ -1,4 +1,4 @@
-"""What a connection is: its name, who signs with which secrets, and what its events mean."""
+"""A webhook connection: its name, its signing secrets, and the mapping of its events."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _SAMPLE: Final = {
     "subject": "",
     "occurred_at": "2020-01-01T00:00:00Z",
 }
-"""A request without fault, to try single attributes in."""
+"""A valid request, into which single attributes are put to validate them."""
 
 
 def _several(value: object) -> object:
@@ -52,7 +52,7 @@ def _several(value: object) -> object:
 def _a_target(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.fragment:
-        raise ValueError("is no URL to post to; write it as it stands at the sender: https://…")
+        raise ValueError("is no URL to post to; copy it from the sender's settings: https://…")
     return url
 
 
@@ -71,20 +71,20 @@ def _a_file_name(name: str) -> str:
 type Name = Annotated[str, AfterValidator(_a_name)]
 type SecretName = Annotated[str, AfterValidator(_a_file_name)]
 type Condition = dict[JsonPath, Annotated[tuple[str, ...], BeforeValidator(_several)]]
-"""Paths, each with the values that satisfy it; all must be satisfied."""
+"""JSONPaths, each with the values that satisfy it; all must be satisfied."""
 
 
 class _Document(Part):
     @property
     def given(self) -> Iterator[tuple[str, Value]]:
-        """The fields that are read from an event."""
+        """The given fields, with their values."""
         for name, value in self:
             if isinstance(value, Value):
                 yield name, value
 
 
 class RequestMapping(_Document):
-    """An event that is a support request; ``occurred_at`` goes before that of the mapping."""
+    """How an event becomes a support request; ``occurred_at`` overrides that of the mapping."""
 
     account_id: ValueOf
     requester_id: ValueOf
@@ -104,7 +104,7 @@ class RequestMapping(_Document):
 
 
 class FactMapping(_Document):
-    """An event that tells a later fact."""
+    """How an event becomes a later fact."""
 
     type: FactType
     severity: ValueOf | None = None
@@ -114,7 +114,7 @@ class FactMapping(_Document):
 
 
 class MappingRule(Part):
-    """What an event that satisfies ``when`` is: a request, a later fact, or whom to erase."""
+    """What an event that satisfies ``when`` becomes: a request, a later fact, or an erasure."""
 
     when: Annotated[Condition, AfterValidator(not_empty)]
     request: RequestMapping | None = None
@@ -122,18 +122,18 @@ class MappingRule(Part):
     erase: ValueOf | None = None
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        said = [x for x in (self.request, self.fact, self.erase) if x is not None]
-        if len(said) != 1:
+    def _has_one_target(self) -> Self:
+        given = [x for x in (self.request, self.fact, self.erase) if x is not None]
+        if len(given) != 1:
             raise ValueError("a rule has one of request, fact and erase; write a rule for each")
         return self
 
 
 class Mapping(Part):
-    """What events mean. ``ticket`` is the sender's number of it; what no rule takes is ignored.
+    """How events are converted. ``ticket`` is the sender's id of the ticket.
 
-    ``event_id`` tells copies of a later fact apart from others, where the kind of the connection
-    does not: see docs/webhooks.md.
+    Events that match no rule are ignored. ``event_id`` identifies copies of a later fact, if the
+    connection's kind does not: see docs/webhooks.md.
     """
 
     source: Reference
@@ -144,7 +144,7 @@ class Mapping(Part):
 
 
 class WebhookConnection(Part):
-    """A system that sends webhooks. ``secrets`` are names: two while one replaces the other."""
+    """A system that sends webhooks. ``secrets`` are names; during a rotation there are two."""
 
     name: Name
     kind: ConnectionKind
@@ -156,25 +156,25 @@ class WebhookConnection(Part):
     @classmethod
     def _are_two_secrets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
-            raise ValueError("the same secret stands here twice; keep one")
+            raise ValueError("the same secret is listed twice; keep one")
         if len(names) > _LIVE_MAX:
-            raise ValueError(f"{len(names)} secrets; at most {_LIVE_MAX} are live at a time")
+            raise ValueError(f"{len(names)} secrets; at most {_LIVE_MAX} are allowed at a time")
         return names
 
     @model_validator(mode="after")
     def _has_what_it_signs(self) -> Self:
         if self.kind == "hubspot" and self.url is None:
-            raise ValueError("HubSpot signs the URL, too; add url, as it stands in the app")
+            raise ValueError("HubSpot signs the URL, too; add url, as in the app's settings")
         return self
 
     @property
     def document(self) -> dict[str, Any]:
-        """The connection as plain data, which reads as the same connection."""
+        """The connection as plain data, from which it can be parsed again."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @property
     def faults(self) -> Iterator[Fault]:
-        """Try everything that is written on the rules of the documents it will become."""
+        """Validate all constants in the mapping against the documents that they become part of."""
         for index, rule in enumerate(self.mapping.rules):
             path: KeyPath = ("mapping", "rules", index)
             if rule.request is not None:
@@ -189,11 +189,11 @@ def _of_request(path: KeyPath, request: RequestMapping) -> Iterator[Fault]:
             try:
                 SupportRequest.model_validate(_SAMPLE | {name: text})
             except ValidationError as e:
-                yield from _told((*path, name, *at), e, text)
+                yield from _faults((*path, name, *at), e, text)
 
 
 def _of_fact(path: KeyPath, fact: FactMapping) -> Iterator[Fault]:
-    """Try the fields that the type asks for, and the constants in each."""
+    """Check that the type has its required fields, and validate the constants in each."""
     fields = {name: list(value.constants) for name, value in fact.given}
     fit = {"severity": "standard", "waiting_for": "customer", "into": "2"}
     base = {name: _SAMPLE[name] for name in ("source", "external_id", "occurred_at")}
@@ -201,16 +201,16 @@ def _of_fact(path: KeyPath, fact: FactMapping) -> Iterator[Fault]:
     try:
         LaterFact.model_validate(sample)
     except ValidationError as e:
-        yield from _told(path, e, fact.type)
+        yield from _faults(path, e, fact.type)
         return
     for name, constants in fields.items():
         for at, text in constants:
             try:
                 LaterFact.model_validate(sample | {name: text})
             except ValidationError as e:
-                yield from _told((*path, name, *at), e, text)
+                yield from _faults((*path, name, *at), e, text)
 
 
-def _told(path: KeyPath, error: ValidationError, text: str) -> Iterator[Fault]:
+def _faults(path: KeyPath, error: ValidationError, text: str) -> Iterator[Fault]:
     for fault in error.errors(include_url=False):
         yield path, describe_error({**fault, "input": text}, ())

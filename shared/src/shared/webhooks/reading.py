@@ -1,4 +1,4 @@
-"""Reads a file of connections: the values, or every fault with its place and its remedy."""
+"""Reads a file of webhook connections, or reports every fault with its position and remedy."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,12 +17,12 @@ class _File(Part):
 
 
 def load_connections(file: Path) -> tuple[WebhookConnection, ...]:
-    """Read and check connections; raises Refused with all their faults."""
+    """Read and validate connections. Raises Refused with all faults."""
     return _made(read_yaml(file))
 
 
 def connections_of(text: str, name: str) -> tuple[WebhookConnection, ...]:
-    """Read the text of the file ``name``, as `load_connections` does."""
+    """Parse the text of the file ``name``. Raises Refused as `load_connections` does."""
     return _made(parse_yaml(text, name))
 
 

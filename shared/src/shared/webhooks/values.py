@@ -1,4 +1,4 @@
-"""A value of ours as an event gives it: text with JSONPaths, a table of values, a form of time."""
+"""Values read from an event: text with JSONPaths, tables of values, formats of time."""
 
 import re
 from collections.abc import Iterator, Sized
@@ -37,12 +37,12 @@ _PATHS_KEPT: Final = 1_000
 _DIGITS_MAX: Final = 16
 
 
-class MissingValue(Exception):  # noqa: N818 - the fault in a word
-    """The event has nothing at the path, which the text names."""
+class MissingValue(Exception):  # noqa: N818 - names the fault
+    """The event has no value at the path, which is the message."""
 
 
-class UnusableValue(Exception):  # noqa: N818 - the fault in a word
-    """What the event has cannot be used; the text says why, without what was sent."""
+class UnusableValue(Exception):  # noqa: N818 - names the fault
+    """The event's value cannot be used; the message says why, without the value itself."""
 
 
 @lru_cache(_PATHS_KEPT)
@@ -51,7 +51,7 @@ def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
 
 
 def not_empty[T: Sized](several: T) -> T:
-    """Refuse what is empty, once what is in it has been read."""
+    """Raise ValueError for an empty collection, after its items were validated."""
     if not several:
         raise ValueError("is empty; add one")
     return several
@@ -70,7 +70,7 @@ def _a_text(text: str) -> str:
     for path in _PIECES.findall(text):
         _a_path(path)
     if set(_PIECES.sub("", text)) & set("{}"):
-        raise ValueError("a brace stands alone; braces hold a JSONPath, as in {$.ticket.id}")
+        raise ValueError("an unmatched brace; braces enclose a JSONPath, as in {$.ticket.id}")
     return text
 
 
@@ -79,7 +79,7 @@ type Text = Annotated[str, AfterValidator(_a_text)]
 
 
 def texts_at(path: str, event: dict[str, Any]) -> list[str]:
-    """Read the plain values at a path as texts. Raises Unfit where there is another value."""
+    """Return the plain values at a path as texts. Raises UnusableValue for objects and arrays."""
     return [_text(path, value) for value in _compiled(path).findall(event) if value is not None]
 
 
@@ -104,16 +104,16 @@ def _one_text(path: str, event: dict[str, Any]) -> str:
 
 
 class Part(BaseModel):
-    """Anything in a file of connections."""
+    """A part of a file of connections."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
 
 
 class Value(Part):
-    """Text ``from`` the event, translated by the table ``values``, or read as a ``time``.
+    """Text ``from`` the event, translated by the table ``values``, or parsed as a ``time``.
 
-    ``default`` stands in for what is missing or not in the table. ``time`` is iso, epoch_s,
-    epoch_ms or strptime's format; ``zone`` is for times that have none.
+    ``default`` replaces a value that is missing or not in the table. ``time`` is iso, epoch_s,
+    epoch_ms or a format of strptime; ``zone`` applies to times without one.
     """
 
     text: Text = Field(alias="from")
@@ -139,7 +139,7 @@ class Value(Part):
 
     @property
     def constants(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Everything it can say that does not stand in the event, with where it is written."""
+        """The values that do not come from the event, each with its path in the mapping."""
         if self.values is None and not _PIECES.search(self.text):
             yield ("from",), self.text
         if self.default is not None:
@@ -148,7 +148,7 @@ class Value(Part):
             yield ("values", sent), ours
 
     def read(self, event: dict[str, Any]) -> str | datetime:
-        """Read it from an event. Raises Missing or Unfit."""
+        """Return the value from an event. Raises MissingValue or UnusableValue."""
         try:
             text = _PIECES.sub(lambda piece: _one_text(piece[1], event), self.text)
         except MissingValue:
@@ -171,7 +171,7 @@ def _short(value: object) -> object:
 
 
 type ValueOf = Annotated[Value, BeforeValidator(_short)]
-"""A value, or in short only its text."""
+"""A value, or as a short form only its text."""
 
 
 def _moment(text: str, form: str, zone: str | None) -> datetime:

@@ -24,7 +24,9 @@ STAGES: Final = (
     Stage("router", "router", ("tickets.v1", "specialists.v1")),
     Stage("sla-monitor", "sla_monitor", ("tickets.v1",)),
     Stage(
-        "sla-monitor.hands", "sla_monitor", ("assignments.v1", "notifications.v1", "policies.v1")
+        "sla-monitor.secondary",
+        "sla_monitor",
+        ("assignments.v1", "notifications.v1", "policies.v1"),
     ),
     Stage("notifier", "notifier", ("assignments.v1", "clocks.v1", "breaches.v1", "specialists.v1")),
 )

@@ -1,1 +1,1 @@
-"""Over HTTP: how clocks stand, and the timeline of a ticket."""
+"""The HTTP API: the clocks and the timeline of a ticket."""

@@ -1,4 +1,4 @@
-"""Sla-monitor's door over HTTP: how a ticket's clocks stand, and how it came to that."""
+"""The HTTP API of sla-monitor: a ticket's clocks, and its timeline."""
 
 from asyncio import to_thread
 from http import HTTPStatus
@@ -23,44 +23,42 @@ from sla_monitor.store import reevaluation as reevaluations
 
 __all__ = ["make_app"]
 
-_UNKNOWN: Final = problems(
-    {HTTPStatus.NOT_FOUND: f"no fact of ticket {EXAMPLE_TICKET_ID} has come here"}
-)
+_UNKNOWN: Final = problems({HTTPStatus.NOT_FOUND: f"ticket {EXAMPLE_TICKET_ID} is not known here"})
 
 
 def make_app(db: Database, access: Authenticator, routes: list[BaseRoute]) -> FastAPI:
-    """Build the app; ``routes`` are those that every service has, and open to all."""
+    """Build the app; ``routes`` are those of every service, which need no key."""
     app = make_api("sla-monitor", routes, [Middleware(Guard, access=access)])
 
     @app.get(
         "/v1/tickets/{ticket_id}/clocks",
-        summary="How a ticket's clocks stand",
+        summary="A ticket's clocks",
         responses=example_response(CLOCKS) | _UNKNOWN,
         tags=["tickets"],
     )
     async def read_clocks(ticket_id: TicketId, key: Reader) -> Clocks:
-        """Every clock of the ticket: what was promised, why it is due then, what is left."""
+        """Return every clock of the ticket: its promise, its due time and why, the time left."""
         async with db.transaction() as tx:
-            as_they_are = await clock_store.clocks_as_they_are(tx, ticket_id)
+            clocks = await clock_store.clocks_unlocked(tx, ticket_id)
             learned = _known(ticket_id, await clock_store.learned(tx, ticket_id))
             at = await now(tx)
-        answer = clocks_answer(ticket_id, learned, as_they_are, now=at)
+        answer = clocks_answer(ticket_id, learned, clocks, now=at)
         _check_account(key, ticket_id, answer.ticket)
         return answer
 
     @app.get(
         "/v1/tickets/{ticket_id}/timeline",
-        summary="How it came to that",
+        summary="A ticket's timeline",
         responses=example_response(TIMELINE) | _UNKNOWN,
         tags=["tickets"],
     )
     async def read_timeline(ticket_id: TicketId, key: Reader) -> Timeline:
-        """Each fact in order of what happened, what it changed and why, and what time brought."""
+        """Return each fact in order, what it changed and why, and warnings and breaches between."""
         async with db.transaction() as tx:
             learned = _known(ticket_id, await clock_store.learned(tx, ticket_id))
             declared = exception_of(await reevaluations.windows(tx))
             at = await now(tx)
-        answer = await to_thread(  # a long story takes a while, and breaches do not wait for it
+        answer = await to_thread(  # in a thread: a long timeline must not delay breaches
             timeline_answer, ticket_id, learned, now=at, exception_of=declared
         )
         _check_account(key, ticket_id, answer.ticket)
@@ -76,10 +74,10 @@ def _known(ticket_id: UUID, learned: list[Learned]) -> list[Learned]:
 
 
 def _check_account(key: Key, ticket_id: UUID, ticket: TicketAnswer | None) -> None:
-    """Refuse a ticket of an account that the key does not reach as one that never was."""
+    """Answer 404, as for an unknown ticket, if the key may not read the ticket's account."""
     if not sees(key, None if ticket is None else ticket.account_id):
         raise _unknown(ticket_id)
 
 
 def _unknown(ticket_id: UUID) -> HTTPException:
-    return HTTPException(HTTPStatus.NOT_FOUND, f"no fact of ticket {ticket_id} has come here")
+    return HTTPException(HTTPStatus.NOT_FOUND, f"ticket {ticket_id} is not known here")

@@ -1,4 +1,4 @@
-"""What an endpoint asks of the key that it is shown."""
+"""The permissions that endpoints require of a key."""
 
 from typing import Annotated
 
@@ -10,9 +10,9 @@ from shared.platform.api_keys import EVERY
 __all__ = ["Reader", "sees"]
 
 Reader = Annotated[Key, Depends(require_scopes("clocks:read"))]
-"""The key of who may read how promises stand."""
+"""The caller's key, with the scope to read clocks."""
 
 
 def sees(key: Key, account_id: str | None) -> bool:
-    """Return whether a key reaches an account; one that is not known yet, only without limits."""
+    """Return whether a key may read an account; an unknown one needs a key without limits."""
     return key.owns(EVERY if account_id is None else account_id)

@@ -1,4 +1,4 @@
-"""A ticket as the API's document shows it: ten minutes after it came, and when it was answered."""
+"""The example responses of the OpenAPI document: a ticket's clocks, and its timeline."""
 
 from typing import Any, Final
 

@@ -1,6 +1,6 @@
-"""What the read API answers: clocks as they stand, and the timeline of a ticket.
+"""The responses of the API: the clocks and the timeline of a ticket.
 
-Instants are RFC 3339 in UTC, durations whole milliseconds.
+Instants are RFC 3339 in UTC, durations are whole milliseconds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,12 +15,18 @@ from shared.sla.promises import Channel, Promise, PromiseClass, PromiseKind, Sev
 from shared.tickets.ringing import group_expired_offers
 from sla_monitor.domain.change import Change, Passing
 from sla_monitor.domain.clock import Broken, Clock, Key, State
-from sla_monitor.domain.clock_status import PausedSpan, Reckoning, Standing, WarningPoint, standings
+from sla_monitor.domain.clock_status import (
+    ClockStatus,
+    PausedSpan,
+    TimeUsage,
+    WarningPoint,
+    clock_statuses,
+)
 from sla_monitor.domain.derive import ExceptionOf, no_exception
 from sla_monitor.domain.explanations import why
 from sla_monitor.domain.replay import Learned
-from sla_monitor.domain.ticket_facts import Story, read
-from sla_monitor.domain.timeline import Entry, Happened, Passed, timeline
+from sla_monitor.domain.ticket_facts import TicketFacts, read
+from sla_monitor.domain.timeline import Entry, FactApplied, TimePassed, timeline
 
 __all__ = [
     "ClockAnswer",
@@ -38,44 +44,44 @@ class _Answer(BaseModel):
 
 
 class TicketAnswer(_Answer):
-    """Whose ticket it is, and the policy that priced it."""
+    """The ticket's account, and the policy that determined its promises."""
 
     source: str
     external_id: str
     account_id: str
     channel: Channel
     severity: Severity
-    time_zone: str = Field(description="The account's, for people's clocks.")
+    time_zone: str = Field(description="The account's time zone.")
     created_at: datetime = Field(
-        description="The create date; a clock says by `started_at` what it runs from."
+        description="The create date. The start of a clock is its `started_at`."
     )
-    policy: str = Field(description="The version that priced the request.")
+    policy: str = Field(description="The policy version that determined the promises.")
 
 
 class CalendarAnswer(_Answer):
-    """What time counts for a promise."""
+    """The calendar of a promise."""
 
     name: str
-    version: str = Field(description="Of its content, tzdata and holidays included.")
+    version: str = Field(description="A digest of its content, including tzdata and holidays.")
     zone: str
 
 
 class RemainingAnswer(_Answer):
-    """What is left as of `as_of`, negative when over."""
+    """The time left at `as_of`, negative when overdue."""
 
-    business_ms: int = Field(description="By the promise's calendar, without the pauses.")
-    wall_ms: int | None = Field(description="Up to `due_at`; null while nothing is due.")
+    business_ms: int = Field(description="In calendar time, without pauses.")
+    wall_ms: int | None = Field(description="Wall time to `due_at`; null while nothing is due.")
 
 
 class PausedAnswer(_Answer):
-    """All that does not count, though the calendar would."""
+    """The pauses of the clock."""
 
     spans: list[PausedSpan]
-    total_ms: int = Field(description="Wall time; where causes overlap, each instant once.")
+    total_ms: int = Field(description="Wall time; overlapping pauses are counted once.")
 
 
 class SpanAnswer(_Answer):
-    """A span of calendar time that counts, whole."""
+    """A span of calendar time that counts."""
 
     since: datetime
     until: datetime
@@ -83,21 +89,23 @@ class SpanAnswer(_Answer):
 
 
 class BrokenAnswer(_Answer):
-    """The promise is broken, and nobody has taken that back."""
+    """The promise is broken, and this was not retracted."""
 
     called: Broken
     since: datetime | None
-    event_id: UUID | None = Field(description="Of the breach or miss on `breaches.v1`.")
+    event_id: UUID | None = Field(description="The id of the breach or miss on `breaches.v1`.")
 
 
 class ClockAnswer(_Answer):
-    """A promise being timed, as of `as_of`: when it was settled, else now."""
+    """A clock at `as_of`: when it was settled, else now."""
 
     kind: PromiseKind
-    started_by: UUID = Field(description="The fact that started it; tells apart what recurs.")
+    started_by: UUID = Field(
+        description="The fact that started it; distinguishes recurring clocks."
+    )
     promise_class: PromiseClass
     exception: str | None = Field(
-        description="The declared exception that made an objective of a guarantee."
+        description="The declared exception that turned a guarantee into an objective."
     )
     severity: Severity
     state: State
@@ -111,16 +119,16 @@ class ClockAnswer(_Answer):
     settled_at: datetime | None
     as_of: datetime
     remaining: RemainingAnswer | None
-    used_ms: int | None = Field(description="Of `target_ms`, in calendar time.")
+    used_ms: int | None = Field(description="The part of `target_ms` used up, in calendar time.")
     paused: PausedAnswer | None
     spans: list[SpanAnswer] = Field(
-        description="The calendar's spans, pauses left out, that add up to the due time;"
+        description="The calendar's spans without pauses, up to the due time;"
         " while nothing is due, those used up so far."
     )
     warnings: list[WarningPoint]
     broken: BrokenAnswer | None
-    retractions: int = Field(description="How often a breach or miss was taken back.")
-    breakdown: Breakdown = Field(description="Where the wall time went, up to `as_of`.")
+    retractions: int = Field(description="How often a breach or miss was retracted.")
+    breakdown: Breakdown = Field(description="The wall time up to `as_of`, by part.")
 
 
 class Clocks(_Answer):
@@ -133,25 +141,25 @@ class Clocks(_Answer):
 
 
 class FactEntry(_Answer):
-    """Somebody told something. `late`: what happened after it was already known."""
+    """A fact. `late`: a fact that occurred after it arrived before it."""
 
     entry: Literal["fact"] = "fact"
-    at: datetime = Field(description="When it happened.")
-    learned_at: datetime = Field(description="When it became known here.")
+    at: datetime = Field(description="When it occurred.")
+    learned_at: datetime = Field(description="When it arrived here.")
     late: bool
     times: int = Field(
-        default=1, description="How many times: offers that no one answered are told together."
+        default=1, description="How many times: repeated expired offers share one entry."
     )
-    until: datetime | None = Field(default=None, description="When it happened last, of several.")
+    until: datetime | None = Field(default=None, description="The last time, of several.")
     type: str = Field(examples=["premium.ticket.waiting.v1"])
     fact_id: UUID
-    source: str = Field(description="Who told.")
-    why: str = Field(description="The rule that applied, in words.")
+    source: str = Field(description="The service or system that reported it.")
+    why: str = Field(description="The rule that applied, as a sentence.")
     changes: list[Change]
 
 
 class TimeEntry(_Answer):
-    """Time passed a warning point or a due time. `late`: that could be known only afterwards."""
+    """A warning point or a due time passed. `late`: this was known only afterwards."""
 
     entry: Literal["time"] = "time"
     at: datetime
@@ -161,7 +169,7 @@ class TimeEntry(_Answer):
 
 
 class Timeline(_Answer):
-    """A ticket's story up to `now`, in order of what happened."""
+    """The entries of a ticket up to `now`, in order of time."""
 
     ticket_id: UUID
     ticket: TicketAnswer | None
@@ -172,13 +180,13 @@ class Timeline(_Answer):
 def clocks_answer(
     ticket_id: UUID, learned: Iterable[Learned], clocks: Mapping[Key, Clock], *, now: datetime
 ) -> Clocks:
-    """Say how a ticket's clocks stand."""
-    story = read(one.fact for one in learned)
-    if story is None:
+    """Build the response for a ticket's clocks."""
+    ticket = read(one.fact for one in learned)
+    if ticket is None:
         return Clocks(ticket_id=ticket_id, ticket=None, now=now, clocks=[])
-    policy = story.accepted.policy
-    stand = [clock_answer(each, policy) for each in standings(story, clocks, now=now)]
-    return Clocks(ticket_id=ticket_id, ticket=_ticket(story), now=now, clocks=stand)
+    policy = ticket.accepted.policy
+    stand = [clock_answer(each, policy) for each in clock_statuses(ticket, clocks, now=now)]
+    return Clocks(ticket_id=ticket_id, ticket=_ticket(ticket), now=now, clocks=stand)
 
 
 def timeline_answer(
@@ -188,35 +196,35 @@ def timeline_answer(
     now: datetime,
     exception_of: ExceptionOf = no_exception,
 ) -> Timeline:
-    """Tell a ticket's story."""
+    """Build the response for a ticket's timeline."""
     known = list(learned)
-    story = read(one.fact for one in known)
+    ticket = read(one.fact for one in known)
     return Timeline(
         ticket_id=ticket_id,
-        ticket=None if story is None else _ticket(story),
+        ticket=None if ticket is None else _ticket(ticket),
         now=now,
         entries=[*_entries(timeline(known, now=now, exception_of=exception_of))],
     )
 
 
-def _ticket(story: Story) -> TicketAnswer:
-    """Say whose ticket it is."""
-    accepted = story.accepted
+def _ticket(ticket: TicketFacts) -> TicketAnswer:
+    """Build the ticket's part of a response."""
+    accepted = ticket.accepted
     return TicketAnswer(
         source=accepted.source,
         external_id=accepted.external_id,
         account_id=accepted.account_id,
         channel=accepted.channel,
-        severity=story.severity,
+        severity=ticket.severity,
         time_zone=accepted.time_zone,
-        created_at=story.opened.time,
+        created_at=ticket.opened.time,
         policy=accepted.policy,
     )
 
 
-def clock_answer(standing: Standing, policy: str) -> ClockAnswer:
-    """Say how a clock stands."""
-    clock, promise, sums = standing.clock, standing.promise, standing.reckoning
+def clock_answer(status: ClockStatus, policy: str) -> ClockAnswer:
+    """Build the response for one clock."""
+    clock, promise, sums = status.clock, status.promise, status.time_usage
     return ClockAnswer(
         kind=clock.kind,
         started_by=clock.started_by,
@@ -232,7 +240,7 @@ def clock_answer(standing: Standing, policy: str) -> ClockAnswer:
         started_at=clock.started_at,
         due_at=clock.due_at,
         settled_at=clock.settled_at,
-        as_of=standing.as_of,
+        as_of=status.as_of,
         remaining=sums and _remaining(sums),
         used_ms=sums and _ms(sums.used),
         paused=sums and _paused(sums),
@@ -240,39 +248,39 @@ def clock_answer(standing: Standing, policy: str) -> ClockAnswer:
         warnings=list(sums.warnings) if sums else [],
         broken=_broken(clock),
         retractions=clock.retractions,
-        breakdown=standing.breakdown,
+        breakdown=status.breakdown,
     )
 
 
 def _entries(entries: Iterable[Entry]) -> Iterator[FactEntry | TimeEntry]:
-    """Say what entries tell; offers that rang in vain, together."""
+    """Convert entries; repeated expired offers become one entry."""
     for group in group_expired_offers(entries, _kind):
-        first, told = group[0], _entry(group[-1])
-        silent = [one for one in group if _kind(one) == OfferExpired.type]
-        if len(group) > 1 and isinstance(told, FactEntry):
-            why = f"it rang {len(silent)} times, and no one answered: clocks run on"
-            yield told.model_copy(
+        first, last = group[0], _entry(group[-1])
+        expired = [one for one in group if _kind(one) == OfferExpired.type]
+        if len(group) > 1 and isinstance(last, FactEntry):
+            why = f"it rang {len(expired)} times, and no one answered: clocks run on"
+            yield last.model_copy(
                 update={
                     "at": first.at,
-                    "until": told.at,
+                    "until": last.at,
                     "type": OfferExpired.type,
-                    "times": len(silent),
+                    "times": len(expired),
                     "why": why,
                 }
             )
         else:
-            yield told
+            yield last
 
 
 def _kind(entry: Entry) -> str:
-    """Name the type of a fact that changed nothing."""
-    return entry.fact.event.type if isinstance(entry, Happened) and not entry.changes else ""
+    """Return the type of a fact that changed nothing; "" for other entries."""
+    return entry.fact.event.type if isinstance(entry, FactApplied) and not entry.changes else ""
 
 
 def _entry(entry: Entry) -> FactEntry | TimeEntry:
-    """Say what an entry tells."""
+    """Convert one entry."""
     match entry:
-        case Happened():
+        case FactApplied():
             return FactEntry(
                 at=entry.at,
                 learned_at=entry.learned_at,
@@ -283,7 +291,7 @@ def _entry(entry: Entry) -> FactEntry | TimeEntry:
                 why=why(entry),
                 changes=list(entry.changes),
             )
-        case Passed():
+        case TimePassed():
             return TimeEntry(
                 at=entry.at,
                 learned_at=entry.learned_at,
@@ -304,20 +312,20 @@ def _calendar(promise: Promise) -> CalendarAnswer:
 
 
 def _ms(span: timedelta) -> int:
-    """Round towards zero: half a millisecond over is not over by one."""
+    """Return milliseconds, rounded towards zero: half a millisecond overdue becomes 0."""
     return int(span / timedelta(milliseconds=1))
 
 
-def _remaining(sums: Reckoning) -> RemainingAnswer:
+def _remaining(sums: TimeUsage) -> RemainingAnswer:
     wall_ms = None if sums.left_wall is None else _ms(sums.left_wall)
     return RemainingAnswer(business_ms=_ms(sums.left), wall_ms=wall_ms)
 
 
-def _paused(sums: Reckoning) -> PausedAnswer:
+def _paused(sums: TimeUsage) -> PausedAnswer:
     return PausedAnswer(spans=list(sums.pauses), total_ms=_ms(sums.paused))
 
 
-def _spans(sums: Reckoning) -> list[SpanAnswer]:
+def _spans(sums: TimeUsage) -> list[SpanAnswer]:
     return [
         SpanAnswer(since=opens, until=closes, counts_ms=_ms(closes - opens))
         for opens, closes in sums.spans

@@ -1,10 +1,17 @@
-"""The clock engine: facts in any order come to clocks; what changes is announced.
+"""The clock engine: derives clocks from facts in any order, and announces the changes.
 
-`derive` reads the set of facts and says what each promise comes to, `fold` announces the
-difference to what was known, `fall_due` what time alone brings.
+`derive` computes all clocks from the set of facts. `update_clock` announces the difference to the
+known clock. `announce_due` announces warnings and breaches that are due.
 """
 
-from sla_monitor.domain.announce import SOURCE, Announced, Outcome, fall_due, fold, withdraw
+from sla_monitor.domain.announce import (
+    SOURCE,
+    Announced,
+    ClockUpdate,
+    announce_due,
+    update_clock,
+    withdraw,
+)
 from sla_monitor.domain.breakdown import breakdown
 from sla_monitor.domain.clock import Cause, Clock, Fact, Key
 from sla_monitor.domain.derive import ExceptionOf, derive, no_exception
@@ -14,14 +21,14 @@ __all__ = [
     "Announced",
     "Cause",
     "Clock",
+    "ClockUpdate",
     "ExceptionOf",
     "Fact",
     "Key",
-    "Outcome",
+    "announce_due",
     "breakdown",
     "derive",
-    "fall_due",
-    "fold",
     "no_exception",
+    "update_clock",
     "withdraw",
 ]

@@ -1,8 +1,8 @@
-"""What is announced: the difference between a clock as it was and as it is, and what time brings.
+"""The announcements about a clock: changes by facts, warnings and breaches.
 
-`fold` brings a clock to what the facts now say and announces what changed. `fall_due` announces
-what time alone brings: warnings and the breach. Nothing is announced before its time, and what
-a late fact disproves is retracted.
+`update_clock` compares a clock with its newly derived state and announces what changed.
+`announce_due` announces a warning or the breach when it is due, never earlier. A breach that a late
+fact disproves is retracted.
 """
 
 from collections.abc import Iterable
@@ -28,17 +28,17 @@ from shared.events import (
 from sla_monitor.domain.breakdown import breakdown
 from sla_monitor.domain.clock import Cause, Clock
 
-__all__ = ["SOURCE", "Announced", "Outcome", "fall_due", "fold", "withdraw"]
+__all__ = ["SOURCE", "Announced", "ClockUpdate", "announce_due", "update_clock", "withdraw"]
 
 SOURCE: Final = "sla-monitor"
 
 type Announced = Envelope[ClockFact]
 
 
-class Outcome(NamedTuple):
-    """A clock and what is to be announced of it.
+class ClockUpdate(NamedTuple):
+    """A clock after a change, and the events to announce.
 
-    ``skipped`` counts the warnings whose time had passed when something greater was due.
+    ``skipped`` counts warnings left out because a later warning or the breach was due as well.
     """
 
     clock: Clock
@@ -46,20 +46,20 @@ class Outcome(NamedTuple):
     skipped: int = 0
 
 
-def fold(old: Clock | None, truth: Clock, cause: Cause, *, now: datetime) -> Outcome:
-    """Bring a clock to what the facts say since ``cause`` came, and announce what changed."""
-    clock, changes = _follow(old, truth, cause)
+def update_clock(old: Clock | None, derived: Clock, cause: Cause, *, now: datetime) -> ClockUpdate:
+    """Replace a clock by its newly derived state, and announce what ``cause`` changed."""
+    clock, changes = _changed(old, derived, cause)
     clock, taken_back = _reconsider(clock, now, cause)
     was_due = old is not None and old.broken is None and old.is_late(now)
     expected = was_due and old is not None and old.due_at == clock.due_at
-    due = fall_due(
+    due = announce_due(
         clock, now=now, late=None if expected else cause.id, traceparent=cause.traceparent
     )
-    return Outcome(due.clock, [*changes, *taken_back, *due.announced], due.skipped)
+    return ClockUpdate(due.clock, [*changes, *taken_back, *due.announced], due.skipped)
 
 
-def withdraw(old: Clock, cause: Cause) -> Outcome:
-    """Take back a clock that the facts, since ``cause`` came, say was never owed."""
+def withdraw(old: Clock, cause: Cause) -> ClockUpdate:
+    """Cancel a clock that, with the fact ``cause``, should never have started."""
     over = old._replace(
         state="cancelled",
         settled_at=old.settled_at or cause.time,
@@ -68,33 +68,33 @@ def withdraw(old: Clock, cause: Cause) -> Outcome:
     )
     gone, taken_back = _retract(over, "cancelled", cause) if old.broken else (over, [])
     if old.state == "cancelled":
-        return Outcome(gone, taken_back)
+        return ClockUpdate(gone, taken_back)
     event = ClockCancelled.model_validate({**_whose(old), "reason": "withdrawn"})
-    return Outcome(gone, [_because(cause, event, cause.time), *taken_back])
+    return ClockUpdate(gone, [_because(cause, event, cause.time), *taken_back])
 
 
-def fall_due(
+def announce_due(
     clock: Clock,
     *,
     now: datetime,
     late: UUID | None = None,
     watermark: datetime | None = None,
     traceparent: str | None = None,
-) -> Outcome:
-    """Announce what has fallen due by ``now``, as a part of a trace.
+) -> ClockUpdate:
+    """Announce the warning or breach that is due by ``now``.
 
-    A warning whose breach has passed, or that a later one has overtaken, is skipped. A breach
-    is said to be late when a fact (``late``) brings it after its time, or when the published
-    ``watermark`` has passed it; then the fact that started the clock is named.
+    A warning is skipped if a later warning or the breach is due as well. A breach is marked late if
+    the fact ``late`` caused it after its due time, or if the published ``watermark`` had already
+    passed it; then it names the fact that started the clock.
     """
     passed = [used_s for used_s, at in clock.warnings_left() if at <= now]
     if clock.broken is None and clock.is_late(now):
         if late is None and watermark is not None and _due(clock) <= watermark:
             late = clock.started_by
         broken, announced = _break(clock, now, late, traceparent)
-        return Outcome(broken, [announced], len(passed))
+        return ClockUpdate(broken, [announced], len(passed))
     if not passed:
-        return Outcome(clock, [])
+        return ClockUpdate(clock, [])
     used_s = max(passed)
     at = clock.warn_at[clock.warn_used_s.index(used_s)]
     assert at is not None  # noqa: S101 - warnings_left() gave it
@@ -108,27 +108,27 @@ def fall_due(
         }
     )
     warning = _by_timer(clock, event, at, traceparent)
-    return Outcome(clock._replace(warned_s=used_s), [warning], len(passed) - 1)
+    return ClockUpdate(clock._replace(warned_s=used_s), [warning], len(passed) - 1)
 
 
-def _follow(old: Clock | None, truth: Clock, cause: Cause) -> tuple[Clock, list[Announced]]:
+def _changed(old: Clock | None, derived: Clock, cause: Cause) -> tuple[Clock, list[Announced]]:
     if old is None:
-        started = truth._replace(state="running", settled_at=None, cancelled_for=None)
+        started = derived._replace(state="running", settled_at=None, cancelled_for=None)
         event = ClockStarted.model_validate({**_whose(started), "due_at": started.due_at})
-        clock, events = _follow(started, truth, cause)
+        clock, events = _changed(started, derived, cause)
         return clock, [_because(cause, event, started.started_at), *events]
-    repriced = truth.target_s != old.target_s
-    clock = truth._replace(
+    repriced = derived.target_s != old.target_s
+    clock = derived._replace(
         warned_s=0 if repriced else old.warned_s,
         broken=old.broken,
         broken_id=old.broken_id,
         retractions=old.retractions + repriced,
     )
-    return clock, [_because(cause, event, time) for event, time in _changes(old, truth, cause)]
+    return clock, [_because(cause, event, time) for event, time in _changes(old, derived, cause)]
 
 
 def _changes(old: Clock, new: Clock, cause: Cause) -> Iterable[tuple[ClockFact, datetime]]:
-    """List what to announce between two states, each with the time it happened."""
+    """Yield the events to announce between two states, each with its time."""
     whose = _whose(new)
     if _terms(old) != _terms(new):
         priced = {**whose, "target_s": new.target_s, "due_at": new.due_at}
@@ -161,23 +161,23 @@ def _met(clock: Clock, met_at: datetime) -> ClockMet:
 
 
 def _terms(clock: Clock) -> tuple[object, ...]:
-    """Name what was promised."""
+    """Return the terms of the promise."""
     return clock.severity, clock.target_s, clock.promise_class, clock.exception
 
 
 def _settled(clock: Clock) -> tuple[object, ...]:
-    """Name how it ended: what is told again when a late fact shows it otherwise."""
+    """Return how the clock ended; it is announced again when a late fact changes it."""
     in_time = clock.is_in_time if clock.state == "met" else None
     return clock.state, clock.settled_at, clock.cancelled_for, in_time
 
 
 def _moved(old: Clock, new: Clock) -> bool:
-    """Tell whether a whole pause was learned of after it ended."""
+    """Return whether the due time moved although the target did not, as by a late pause."""
     return old.due_at != new.due_at and old.target_s == new.target_s
 
 
 def _reconsider(clock: Clock, now: datetime, cause: Cause) -> tuple[Clock, list[Announced]]:
-    """Take back a breach that was none, or that is called something else now."""
+    """Retract a breach that is disproved, or that is now a miss, or the reverse."""
     if clock.broken is None or (clock.is_late(now) and clock.broken == clock.breaks_as):
         return clock, []
     return _retract(clock, _why_not(clock, now), cause)
@@ -220,7 +220,7 @@ def _break(
     clock: Clock, now: datetime, late: UUID | None, traceparent: str | None
 ) -> tuple[Clock, Announced]:
     due_at = _due(clock)
-    told = {
+    fields = {
         **_whose(clock),
         "due_at": due_at,
         "lateness_ms": _ms(now - due_at),
@@ -228,12 +228,12 @@ def _break(
         **({} if late is None else {"late": True, "fact_id": late}),
     }
     event_type = PromiseBreached if clock.breaks_as == "breached" else PromiseMissed
-    announced = _by_timer(clock, event_type.model_validate(told), due_at, traceparent)
+    announced = _by_timer(clock, event_type.model_validate(fields), due_at, traceparent)
     return clock._replace(broken=clock.breaks_as, broken_id=announced.id), announced
 
 
 def _due(clock: Clock) -> datetime:
-    assert clock.due_at is not None  # noqa: S101 - asked for only where something is due
+    assert clock.due_at is not None  # noqa: S101 - only called for clocks with a due time
     return clock.due_at
 
 
@@ -264,9 +264,9 @@ def _because(cause: Cause, event: ClockFact, time: datetime) -> Announced:
 
 
 def _by_timer(clock: Clock, event: ClockFact, at: datetime, traceparent: str | None) -> Announced:
-    """Derive the id from the timer: the clock and the instant it was set for.
+    """Make an event whose id is derived from its timer: the clock and the due instant.
 
-    The clock is named by what started it, too: an earlier acceptance may come to light.
+    The clock's starting fact is part of the id, because an earlier request may arrive later.
     """
     which = f"{event.type}/{event.discriminator}/{clock.started_by}"
     timer = uuid5(clock.ticket_id, f"{which}/{at.isoformat()}/{clock.retractions}")

@@ -1,4 +1,4 @@
-"""Where a ticket's time went: parts that add up to the whole, exactly."""
+"""The breakdown of a ticket's time into parts that sum exactly to the total."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -22,15 +22,15 @@ from shared.events import (
 )
 from shared.sla.promises import Pause
 from sla_monitor.domain.clock import Clock, Phase
-from sla_monitor.domain.ticket_facts import Story
+from sla_monitor.domain.ticket_facts import TicketFacts
 
 __all__ = ["breakdown", "phases_of"]
 
 _MILLISECOND = timedelta(milliseconds=1)
-_GIVEN = (TicketOffered, OfferAccepted, TicketAssigned)
-"""Of what router says at one instant, these come last: first it is taken from somebody."""
+_ASSIGNING = (TicketOffered, OfferAccepted, TicketAssigned)
+"""Sorted after other events of one instant: router releases a ticket before it assigns it again."""
 
-_HAND_AFTER: Final[dict[type[Event], Part]] = {
+_PART_AFTER: Final[dict[type[Event], Part]] = {
     TicketOffered: "offered",
     OfferAccepted: "assigned",
     OfferDeclined: "routing",
@@ -43,15 +43,16 @@ _HAND_AFTER: Final[dict[type[Event], Part]] = {
 
 
 def phases_of(
-    story: Story, since: datetime, until: datetime | None, pauses: Sequence[Pause]
+    ticket: TicketFacts, since: datetime, until: datetime | None, pauses: Sequence[Pause]
 ) -> tuple[Phase, ...]:
-    """Say in which hands the time was from ``since`` on, and when it did not count."""
+    """Return the phases from ``since`` to ``until``: which part each instant belongs to."""
     changes = sorted(
-        [*_hands(story), *_pausing(pauses)], key=lambda change: (change[0], change[1] is None)
+        [*_part_changes(ticket), *_pausing(pauses)],
+        key=lambda change: (change[0], change[1] is None),
     )
-    hand: Part = "intake"
+    current: Part = "intake"
     paused = False
-    phases: list[Phase] = [(hand, 0)]
+    phases: list[Phase] = [(current, 0)]
     for at, part in changes:
         if until is not None and at >= until:
             break
@@ -59,8 +60,8 @@ def phases_of(
             case None:
                 paused = not paused
             case _:
-                hand = part
-        now: Part = "paused" if paused else hand
+                current = part
+        now: Part = "paused" if paused else current
         if at <= since:
             phases = [(now, 0)]
         elif phases[-1][0] != now:
@@ -69,9 +70,9 @@ def phases_of(
 
 
 def breakdown(clock: Clock, at: datetime) -> Breakdown:
-    """Add up the parts from the clock's start to ``at``.
+    """Sum up the parts from the clock's start to ``at``.
 
-    Phases begin at whole milliseconds from the start, so nothing is lost to rounding.
+    Phases begin at whole milliseconds after the start, so the sum has no rounding error.
     """
     total_ms = max(0, _ms(clock.started_at, at))
     parts_ms: dict[Part, int] = {}
@@ -88,7 +89,7 @@ def _ms(start: datetime, end: datetime) -> int:
 
 
 def _add(phases: list[Phase], part: Part, at_ms: int) -> None:
-    """Begin a phase; one that lasted no time is forgotten."""
+    """Begin a phase, and drop the last one if it lasted no time."""
     if phases[-1][1] == at_ms:
         phases.pop()
     if not phases or phases[-1][0] != part:
@@ -96,34 +97,34 @@ def _add(phases: list[Phase], part: Part, at_ms: int) -> None:
 
 
 def _pausing(pauses: Iterable[Pause]) -> Iterator[tuple[datetime, None]]:
-    """Each end of a pause turns the counting on or off."""
+    """Yield the start and the end of each pause; both toggle the pausing."""
     for pause in pauses:
         yield pause.since, None
         if pause.until is not None:
             yield pause.until, None
 
 
-def _hands(story: Story) -> Iterator[tuple[datetime, Part]]:
-    accepted_at = story.accepted.accepted_at
-    hand: Part = "routing"
-    yield accepted_at or story.opened.time, hand
-    in_order = sorted(story.facts, key=lambda f: (f.time, isinstance(f.event, _GIVEN)))
+def _part_changes(ticket: TicketFacts) -> Iterator[tuple[datetime, Part]]:
+    accepted_at = ticket.accepted.accepted_at
+    part: Part = "routing"
+    yield accepted_at or ticket.opened.time, part
+    in_order = sorted(ticket.facts, key=lambda f: (f.time, isinstance(f.event, _ASSIGNING)))
     for fact in in_order:
-        taken = _hand_after(hand, fact.event)
-        if taken != hand:
-            hand = taken
-            yield fact.time, hand
+        after = _part_after(part, fact.event)
+        if after != part:
+            part = after
+            yield fact.time, part
 
 
-def _hand_after(hand: Part, event: Event) -> Part:
+def _part_after(part: Part, event: Event) -> Part:
     match event:
         case TicketQueued(reason=reason):
             return reason
         case TicketAssigned(offer_id=offer_id):
-            return "notifier" if offer_id is None else "assigned"  # who accepted it knows
-        case NotificationSent(alert="assignment" | "callback") if hand == "notifier":
+            return "notifier" if offer_id is None else "assigned"  # accepted: no mail needed
+        case NotificationSent(alert="assignment" | "callback") if part == "notifier":
             return "assigned"
         case OfferWithdrawn(cause="responded" | "reached" | "resolved" | "closed"):
             return "unassigned"
         case _:
-            return _HAND_AFTER.get(type(event), hand)
+            return _PART_AFTER.get(type(event), part)

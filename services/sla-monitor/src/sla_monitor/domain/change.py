@@ -1,4 +1,4 @@
-"""What may become of a clock: by a fact, or by time alone."""
+"""The changes of a clock in a timeline: by a fact, or when a time passes."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -30,24 +30,26 @@ class _OfClock(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: PromiseKind
-    started_by: UUID = Field(description="The fact that started it; tells apart what recurs.")
+    started_by: UUID = Field(
+        description="The fact that started it; distinguishes recurring clocks."
+    )
 
 
 class _Timed(_OfClock):
-    """`due_at` holds from here on; it is null while nothing is due."""
+    """`due_at` is the new due time; null while nothing is due."""
 
     due_at: Moment | None
 
 
 class Started(_Timed):
-    """The promise is timed from here."""
+    """The clock started."""
 
     change: Literal["started"] = "started"
     target_ms: int
 
 
 class Repriced(_Timed):
-    """Something else is promised, from the same start."""
+    """Another target applies, from the same start."""
 
     change: Literal["repriced"] = "repriced"
     due_before: Moment | None
@@ -56,14 +58,14 @@ class Repriced(_Timed):
 
 
 class Moved(_Timed):
-    """Time stopped or went on counting; or the due time moved while it did."""
+    """The clock was paused or resumed, or its due time moved."""
 
     change: Literal["paused", "resumed", "moved"]
     due_before: Moment | None
 
 
 class Met(_Timed):
-    """What was promised was done."""
+    """The promise was met."""
 
     change: Literal["met"] = "met"
     in_time: bool
@@ -77,7 +79,7 @@ class Cancelled(_Timed):
 
 
 class Retracted(_OfClock):
-    """A breach or miss that had been announced was taken back; it was said due at `said_due_at`."""
+    """A published breach or miss was retracted; `said_due_at` is the due time it named."""
 
     change: Literal["retracted"] = "retracted"
     said_due_at: Moment
@@ -86,7 +88,7 @@ class Retracted(_OfClock):
 
 
 class Warned(_OfClock):
-    """So much of the target was used up."""
+    """A warning: `percent` of the target was used up."""
 
     change: Literal["warned"] = "warned"
     due_at: Moment
@@ -94,7 +96,7 @@ class Warned(_OfClock):
 
 
 class Broke(_OfClock):
-    """The promise was broken. `taken_back`: a fact that was learned later disproved it."""
+    """The promise was broken. `taken_back`: a fact that arrived later disproved it."""
 
     change: Literal["broken"] = "broken"
     due_at: Moment
@@ -105,6 +107,6 @@ class Broke(_OfClock):
 type Change = Annotated[
     Started | Repriced | Moved | Met | Cancelled | Retracted, Field(discriminator="change")
 ]
-"""What a fact does to a clock."""
+"""A change by a fact."""
 type Passing = Annotated[Warned | Broke, Field(discriminator="change")]
-"""What time alone does to a clock."""
+"""A change because a time passed."""

@@ -1,4 +1,4 @@
-"""A clock: one promise being timed, and what has been announced of it."""
+"""A clock: one promise being timed, and what was announced about it."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -10,39 +10,39 @@ from shared.sla.promises import Channel, PromiseClass, PromiseKind, Severity
 __all__ = ["Broken", "Cause", "Clock", "Fact", "Key", "Phase", "State"]
 
 type Fact = Envelope[Event]
-"""What happened to a ticket, whoever tells: upstream, the router, the notifier."""
+"""An event about a ticket, from intake, router or notifier."""
 type State = Literal["running", "paused", "met", "cancelled"]
 type Broken = Literal["breached", "missed"]
 type Phase = tuple[Part, int]
-"""Where the time went, from so many milliseconds after the start on."""
+"""A part of the breakdown, and its beginning in milliseconds after the clock's start."""
 type Key = tuple[UUID, PromiseKind, UUID]
-"""Ticket, kind, and the fact that started it: a kind may recur."""
+"""Ticket, kind, and the id of the fact that started the clock, because a kind may recur."""
 
 
 class Cause(Protocol):
-    """Why clocks are judged anew: a fact, or a change of what is declared."""
+    """Why clocks are evaluated: a fact, or a change of declared exceptions."""
 
     @property
     def id(self) -> UUID:
-        """From this the ids of what is announced are derived."""
+        """The id from which the ids of announced events are derived."""
 
     @property
     def time(self) -> datetime:
-        """When it happened."""
+        """When it occurred."""
 
     @property
     def traceparent(self) -> str | None:
-        """The trace it belongs to."""
+        """Its trace context."""
 
 
 class Clock(NamedTuple):
-    """``derive`` fills in what the facts come to, the last four say what has been announced.
+    """A clock as derived from the facts. The last four fields record what was announced.
 
-    ``due_at`` is None while nothing is due (paused before it was used up). ``warn_at`` says when
-    each of ``warn_used_s``, seconds of the target, is used up. What ``recurs`` was not started by
-    the request: there may be several of its kind. ``warned_s`` is the greatest of the warnings
-    announced; ``retractions`` tells what is announced anew, after a breach was taken back or
-    another target set, from what was announced before.
+    ``due_at`` is None while nothing is due (paused before the target was used up). ``warn_at``
+    holds when each of ``warn_used_s``, seconds of the target, is used up. A clock that ``recurs``
+    was not started by the request; a ticket may have several of its kind. ``warned_s`` is the
+    largest warning announced. ``retractions`` counts retracted breaches and changed targets; it
+    makes the ids of repeated announcements differ.
     """
 
     ticket_id: UUID
@@ -70,32 +70,32 @@ class Clock(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What names it."""
+        """The key of the clock."""
         return self.ticket_id, self.kind, self.started_by
 
     @property
     def is_open(self) -> bool:
-        """Somebody still has to answer."""
+        """Whether an answer is still owed."""
         return self.state in ("running", "paused")
 
     @property
     def is_in_time(self) -> bool:
-        """It was settled before anything was due."""
+        """Whether it was settled before it was due."""
         if self.settled_at is None:
             return False
         return self.due_at is None or self.settled_at <= self.due_at
 
     @property
     def breaks_as(self) -> Broken:
-        """What it is called when it is broken: only a guarantee is breached."""
+        """How it counts when broken: "breached" for a guarantee, "missed" for an objective."""
         return "breached" if self.promise_class == "guarantee" else "missed"
 
     def is_late(self, now: datetime) -> bool:
-        """Tell whether the promise is broken by ``now``: due, and not settled in time."""
+        """Return whether the promise is broken by ``now``: due, and not settled in time."""
         return self.due_at is not None and self.due_at <= now and not self.is_in_time
 
     def warnings_left(self) -> list[tuple[int, datetime]]:
-        """List the warnings still to come: none for a clock that is settled or paused."""
+        """Return warnings not announced yet, as (seconds used, time); none if not running."""
         if self.state != "running" or self.broken is not None:
             return []
         return [
@@ -105,7 +105,7 @@ class Clock(NamedTuple):
         ]
 
     def next_at(self) -> datetime | None:
-        """Say when there will next be something to announce, if no further fact comes."""
+        """Return when the next warning or breach is due, unless further facts arrive."""
         if self.broken is not None:
             return None
         instants = [at for _, at in self.warnings_left()]

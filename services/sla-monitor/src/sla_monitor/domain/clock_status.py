@@ -1,4 +1,4 @@
-"""How each clock stands: what was promised, what is used up, what is left, and why it is so."""
+"""The status of each clock: its promise, the time used and left, pauses, warnings, breakdown."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from sla_monitor.domain.breakdown import breakdown
 from sla_monitor.domain.clock import Clock, Key
 from sla_monitor.domain.counted_time import counted, counted_time
 from sla_monitor.domain.derive import pauses_of
-from sla_monitor.domain.ticket_facts import Story, union
+from sla_monitor.domain.ticket_facts import TicketFacts, union
 
-__all__ = ["PauseCause", "PausedSpan", "Reckoning", "Standing", "WarningPoint", "standings"]
+__all__ = ["ClockStatus", "PauseCause", "PausedSpan", "TimeUsage", "WarningPoint", "clock_statuses"]
 
 type PauseCause = Cause | Literal["closed", "resolved"]
-"""Whom the ticket waited for, or that it was over until it was reopened."""
+"""For whom the ticket waited, or that it was closed or resolved until it was reopened."""
 
 
 class PausedSpan(BaseModel):
-    """A span in which no time counted, and why. `until` is null while it lasts."""
+    """A span in which no time counted, and the cause. `until` is null while it lasts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,7 +33,7 @@ class PausedSpan(BaseModel):
 
 
 class WarningPoint(BaseModel):
-    """A warning. `announced` also holds for one that a later one overtook."""
+    """A warning. `announced` is also true for one that a later warning replaced."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,11 +43,12 @@ class WarningPoint(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Reckoning:
-    """The sum as of the judgement. ``used`` and ``left`` are calendar time without the pauses.
+class TimeUsage:
+    """The time used and left at ``as_of``, in calendar time without pauses.
 
-    ``left`` is negative when more was used than was promised. ``left_wall`` is None while
-    nothing is due. ``spans`` reach up to the due time; while nothing is due, up to the pause.
+    ``left`` is negative when more than the target was used. ``left_wall`` is the wall time to the
+    due time, None while nothing is due. ``spans`` end at the due time; while nothing is due, at the
+    pause.
     """
 
     used: timedelta
@@ -55,85 +56,87 @@ class Reckoning:
     left_wall: timedelta | None
     pauses: tuple[PausedSpan, ...]
     paused: timedelta
-    """Wall time, each instant once, though two causes may overlap."""
+    """Wall time in pauses; overlapping pauses are counted once."""
     spans: tuple[Span, ...]
     warnings: tuple[WarningPoint, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A clock as of ``as_of``: the moment it was settled, else now.
+class ClockStatus:
+    """A clock at ``as_of``: when it was settled, else now.
 
-    ``promise`` and ``reckoning`` are None for a clock of a promise that nobody knows any more.
+    ``promise`` and ``time_usage`` are None if later facts removed the promise.
     """
 
     clock: Clock
     as_of: datetime
     promise: Promise | None
-    reckoning: Reckoning | None
+    time_usage: TimeUsage | None
     breakdown: Breakdown
 
 
-def standings(story: Story, clocks: Mapping[Key, Clock], *, now: datetime) -> list[Standing]:
-    """Say how clocks stand, in the order in which they started."""
+def clock_statuses(
+    ticket: TicketFacts, clocks: Mapping[Key, Clock], *, now: datetime
+) -> list[ClockStatus]:
+    """Return the status of clocks, in the order in which they started."""
     ordered = sorted(clocks.values(), key=lambda clock: (clock.started_at, clock.kind))
-    return [_standing(story, clock, now) for clock in ordered]
+    return [_clock_status(ticket, clock, now) for clock in ordered]
 
 
-def _standing(story: Story, clock: Clock, now: datetime) -> Standing:
+def _clock_status(ticket: TicketFacts, clock: Clock, now: datetime) -> ClockStatus:
     as_of = max(clock.settled_at or now, clock.started_at)
-    promise = _promise_of(story, clock)
-    return Standing(
+    promise = _promise_of(ticket, clock)
+    return ClockStatus(
         clock=clock,
         as_of=as_of,
         promise=promise,
-        reckoning=None if promise is None else _reckoning(story, clock, promise, as_of),
+        time_usage=None if promise is None else _reckoning(ticket, clock, promise, as_of),
         breakdown=breakdown(clock, as_of),
     )
 
 
-def _promise_of(story: Story, clock: Clock) -> Promise | None:
-    """Find the promise that is timed; at the severity that the clock was priced by."""
-    owed = story.accepted.promised(clock.severity, story.opened.time)
+def _promise_of(ticket: TicketFacts, clock: Clock) -> Promise | None:
+    """Return the clock's promise, at the clock's severity."""
+    owed = ticket.accepted.promised(clock.severity, ticket.opened.time)
     return next((promise for promise in owed if promise.kind == clock.kind), None)
 
 
-def _reckoning(story: Story, clock: Clock, promise: Promise, as_of: datetime) -> Reckoning:
+def _reckoning(ticket: TicketFacts, clock: Clock, promise: Promise, as_of: datetime) -> TimeUsage:
     calendar = promise.bound_calendar()
-    spans = list(_cut(_causes(story, promise), clock.started_at, clock.settled_at))
-    pauses = _seen(pauses_of(story, promise), clock.settled_at)
+    spans = list(_cut(_causes(ticket, promise), clock.started_at, clock.settled_at))
+    pauses = _seen(pauses_of(ticket, promise), clock.settled_at)
     used = counted_time(calendar, clock.started_at, as_of, pauses)
-    stands_at = clock.due_at or as_of
-    return Reckoning(
+    ends_at = clock.due_at or as_of
+    return TimeUsage(
         used=used,
         left=timedelta(seconds=clock.target_s) - used,
         left_wall=None if clock.due_at is None else clock.due_at - as_of,
         pauses=tuple(spans),
         paused=_length(spans, as_of),
-        spans=counted(calendar, clock.started_at, stands_at, pauses),
+        spans=counted(calendar, clock.started_at, ends_at, pauses),
         warnings=tuple(_warnings(clock, promise)),
     )
 
 
-def _causes(story: Story, promise: Promise) -> Iterator[PausedSpan]:
-    for wait in story.waits:
+def _causes(ticket: TicketFacts, promise: Promise) -> Iterator[PausedSpan]:
+    for wait in ticket.waits:
         if wait.waits_for in promise.pause_on:
             yield PausedSpan(since=wait.span.since, until=wait.span.until, cause=wait.waits_for)
     is_resolution = promise.kind == "resolution"
     cause: PauseCause = "resolved" if is_resolution else "closed"
-    for gap in story.solutions if is_resolution else story.closures:
+    for gap in ticket.solutions if is_resolution else ticket.closures:
         yield PausedSpan(since=gap.since, until=gap.until, cause=cause)
 
 
 def _seen(pauses: Iterable[Pause], settled_at: datetime | None) -> Sequence[Pause]:
-    """Leave out the pauses that began when nothing was timed any more."""
+    """Drop pauses that began after the clock was settled."""
     return [p for p in pauses if settled_at is None or p.since < settled_at]
 
 
 def _cut(
     spans: Iterable[PausedSpan], started_at: datetime, settled_at: datetime | None
 ) -> Iterator[PausedSpan]:
-    """Show of each pause what lies in the clock's life."""
+    """Cut each pause to the time from the clock's start to its settlement."""
     for span in sorted(spans, key=lambda span: span.since):
         ends = [at for at in (span.until, settled_at) if at is not None]
         since, until = max(span.since, started_at), min(ends, default=None)
@@ -148,7 +151,7 @@ def _length(spans: Iterable[PausedSpan], as_of: datetime) -> timedelta:
 
 
 def _warnings(clock: Clock, promise: Promise) -> Iterator[WarningPoint]:
-    """Match points and instants: both are in order of what is used up."""
+    """Pair warning points with their times; both are sorted by the time used."""
     points = sorted(promise.warnings, key=lambda point: warn_at(point, promise.target))
     for point, used_s, at in zip(points, clock.warn_used_s, clock.warn_at, strict=False):
         yield WarningPoint(point=point, at=at, announced=used_s <= clock.warned_s)

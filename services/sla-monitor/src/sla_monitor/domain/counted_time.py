@@ -1,4 +1,4 @@
-"""The spans of calendar time that a clock counts: what "why is it due then" is answered with."""
+"""The spans of calendar time that a clock counts, which explain its due time."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ __all__ = ["counted", "counted_time"]
 def counted(
     calendar: Calendar, since: datetime, until: datetime, pauses: Iterable[Pause]
 ) -> tuple[Span, ...]:
-    """List the calendar's spans from ``since`` to ``until``, the pauses left out.
+    """Return the calendar's open spans from ``since`` to ``until``, without the pauses.
 
     ``pauses`` are in order and do not overlap.
     """
@@ -23,7 +23,7 @@ def counted(
 def counted_time(
     calendar: Calendar, since: datetime, until: datetime, pauses: Iterable[Pause]
 ) -> timedelta:
-    """Add up what `counted` lists, without listing it."""
+    """Return the total length of the spans of `counted`."""
     gaps = _between(since, until, pauses)
     return sum((calendar.business_between(*gap) for gap in gaps), timedelta(0))
 

@@ -1,4 +1,4 @@
-"""What the facts come to, as if nothing had been announced: a pure function of their set."""
+"""Derives the clocks of a ticket from the set of its facts, ignoring what was announced before."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,14 +15,14 @@ from shared.sla.promises import (
 )
 from sla_monitor.domain.breakdown import phases_of
 from sla_monitor.domain.clock import Clock, Fact, State
-from sla_monitor.domain.ticket_facts import Asks, Demand, Story, read, union
+from sla_monitor.domain.ticket_facts import Demand, DemandKind, TicketFacts, read, union
 
 __all__ = ["ExceptionOf", "derive", "no_exception", "pauses_of"]
 
 type ExceptionOf = Callable[[TicketAccepted, datetime], str | None]
-"""Names the declared exception that covers a ticket created then, if one does."""
+"""Returns the name of the declared exception that covers a ticket, by its create date; or None."""
 
-_KINDS: Final[Mapping[Asks, frozenset[PromiseKind]]] = {
+_KINDS: Final[Mapping[DemandKind, frozenset[PromiseKind]]] = {
     "first": frozenset({"first_response", "callback", "join"}),
     "next": frozenset({"next_response"}),
     "solution": frozenset({"resolution"}),
@@ -31,7 +31,7 @@ _WHY: Final[Mapping[type[Event], Cancellation]] = {TicketMerged: "merged", Ticke
 
 
 class _Settlement(NamedTuple):
-    """How a clock stands, and since when and why if it is settled."""
+    """The state of a clock; for a settled one also since when and why."""
 
     state: State
     at: datetime | None = None
@@ -39,45 +39,51 @@ class _Settlement(NamedTuple):
 
 
 def no_exception(_: TicketAccepted, __: datetime) -> None:
-    """Nothing is declared."""
+    """Return None: no exception is declared."""
 
 
 def derive(facts: Iterable[Fact], exception_of: ExceptionOf = no_exception) -> list[Clock]:
-    """Say what each promise comes to; no clock before acceptance."""
-    story = read(facts)
-    if story is None:
+    """Return the clock of each promise; no clocks before the request was accepted."""
+    ticket = read(facts)
+    if ticket is None:
         return []
     return [
-        _clock(story, promise, exception_of, demand, severity)
-        for demand in story.demands
-        for severity in [story.severity_before(story.end_of(demand))]
-        for promise in story.accepted.promised(severity, story.opened.time)
+        _clock(ticket, promise, exception_of, demand, severity)
+        for demand in ticket.demands
+        for severity in [ticket.severity_before(ticket.end_of(demand))]
+        for promise in ticket.accepted.promised(severity, ticket.opened.time)
         if promise.kind in _KINDS[demand.asks]
     ]
 
 
-def pauses_of(story: Story, promise: Promise, *, before: datetime | None = None) -> list[Pause]:
-    """List the spans in which a promise's time does not count, those begun ``before`` then."""
-    waits = (wait.span for wait in story.waits if wait.waits_for in promise.pause_on)
-    gaps = story.solutions if promise.kind == "resolution" else story.closures
+def pauses_of(
+    ticket: TicketFacts, promise: Promise, *, before: datetime | None = None
+) -> list[Pause]:
+    """Return the spans in which a promise's clock is paused; optionally those begun ``before``."""
+    waits = (wait.span for wait in ticket.waits if wait.waits_for in promise.pause_on)
+    gaps = ticket.solutions if promise.kind == "resolution" else ticket.closures
     return union(pause for pause in [*waits, *gaps] if before is None or pause.since < before)
 
 
 def _clock(
-    story: Story, promise: Promise, exception_of: ExceptionOf, demand: Demand, severity: Severity
+    ticket: TicketFacts,
+    promise: Promise,
+    exception_of: ExceptionOf,
+    demand: Demand,
+    severity: Severity,
 ) -> Clock:
-    """Time a promise, as it was made at the severity before it was settled, or as it is now."""
-    pauses = pauses_of(story, promise)
-    settled = _settlement(story, pauses, demand)
+    """Build the clock of a promise, at the severity when it was settled, or at the current one."""
+    pauses = pauses_of(ticket, promise)
+    settled = _settlement(ticket, pauses, demand)
     if settled.at is not None:
-        pauses = pauses_of(story, promise, before=settled.at)
+        pauses = pauses_of(ticket, promise, before=settled.at)
     calendar, warnings = promise.bound_calendar(), promise.warnings_used_s
 
     def used_up(used_s: int) -> datetime | None:
         return due_after_pauses(calendar, demand.at, timedelta(seconds=used_s), pauses)
 
-    accepted = story.accepted
-    promise_class, exception = _class_of(story, promise, exception_of)
+    accepted = ticket.accepted
+    promise_class, exception = _class_of(ticket, promise, exception_of)
     return Clock(
         ticket_id=accepted.ticket_id,
         kind=promise.kind,
@@ -95,23 +101,23 @@ def _clock(
         state=settled.state,
         settled_at=settled.at,
         cancelled_for=settled.why,
-        phases=phases_of(story, demand.at, settled.at, pauses),
+        phases=phases_of(ticket, demand.at, settled.at, pauses),
         recurs=demand.recurs,
     )
 
 
 def _class_of(
-    story: Story, promise: Promise, exception_of: ExceptionOf
+    ticket: TicketFacts, promise: Promise, exception_of: ExceptionOf
 ) -> tuple[PromiseClass, str | None]:
-    """Inside a declared exception a guarantee is an objective (DOMAIN, "Response times")."""
+    """Return the class: in a declared exception guarantees are objectives (DOMAIN)."""
     if promise.promise_class == "objective" and promise.exception is None:
         return "objective", None
-    name = exception_of(story.accepted, story.opened.time) or promise.exception
+    name = exception_of(ticket.accepted, ticket.opened.time) or promise.exception
     return ("guarantee", None) if name is None else ("objective", name)
 
 
-def _settlement(story: Story, pauses: Sequence[Pause], demand: Demand) -> _Settlement:
-    end = story.end_of(demand)
+def _settlement(ticket: TicketFacts, pauses: Sequence[Pause], demand: Demand) -> _Settlement:
+    end = ticket.end_of(demand)
     if end is None:
         paused = bool(pauses) and pauses[-1].until is None
         return _Settlement("paused" if paused else "running")

@@ -1,4 +1,4 @@
-"""Why a fact changed what it changed, in words: the rule of the story that applied."""
+"""Explains in a sentence why a fact changed a ticket's clocks, or why it did not."""
 
 from typing import Final
 
@@ -44,7 +44,7 @@ from shared.events import (
     TicketWaiting,
 )
 from sla_monitor.domain.change import Started
-from sla_monitor.domain.timeline import Happened
+from sla_monitor.domain.timeline import FactApplied
 
 __all__ = ["why"]
 
@@ -52,7 +52,7 @@ _ANSWERED: Final = (
     "an answer settles every promise of a response",
     "no promise was waiting for an answer",
 )
-_TOLD: Final = "{recipient} was told: clocks run on until the answer"
+_NOTIFIED: Final = "{recipient} was notified: clocks run on until the answer"
 _PRICED: Final = (
     "{severity}: what is open is priced again, from the same create date",
     "{severity}: nothing that is open is promised otherwise",
@@ -66,7 +66,7 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
     AssignmentResponded: _ANSWERED,
     CustomerReached: _ANSWERED,
     CallbackSettled: (
-        "the customer was spoken to ({how}): that answers every ticket that waited for the call",
+        "the customer was reached ({how}): that answers every ticket that waited for the call",
         "no promise was waiting for a call",
     ),
     TicketResolved: (
@@ -74,7 +74,7 @@ _WHY: Final[dict[type[Event], tuple[str, str]]] = {
         "no promise was waiting for a solution",
     ),
     CustomerReplied: (
-        "the reply brings the ticket back: the due time moves by the time that did not count",
+        "the reply reopens the ticket: the due time moves by the time that did not count",
         "no answer is owed for it beyond what is owed already",
     ),
     TicketWaiting: (
@@ -119,41 +119,41 @@ _CODED: Final[dict[type[Event], str]] = {
     AssignmentHandedBack: "cause",
     CallbackAttempted: "outcome",
 }
-"""Which field of an event is a code, to be said in words."""
+"""Fields of events that hold a code, which is shown as words."""
 _MOVES_NONE: Final[dict[type[Event], str]] = {
-    TicketNoted: "the customer does not see a note: it answers nothing",
+    TicketNoted: "a note is internal: it is no answer",
     TicketQueued: "waits for a specialist ({reason}): clocks run on",
     TicketAssigned: "{specialist_id} has it: clocks run on until the answer",
-    TicketDeclined: "{specialist_id} gave it back ({reason}): clocks run on",
-    TicketOffered: "it rings at {specialist_id}: clocks run on",
-    OfferAccepted: "{specialist_id} takes it: clocks run on until the answer",
-    OfferDeclined: "{specialist_id} does not take it ({reason}): clocks run on",
-    OfferExpired: "{specialist_id} said nothing: clocks run on",
+    TicketDeclined: "{specialist_id} declined it ({reason}): clocks run on",
+    TicketOffered: "it is offered to {specialist_id}: clocks run on",
+    OfferAccepted: "{specialist_id} accepted it: clocks run on until the answer",
+    OfferDeclined: "{specialist_id} declined it ({reason}): clocks run on",
+    OfferExpired: "{specialist_id} did not answer the offer: clocks run on",
     SpecialistSetAway: "{specialist_id} is away after {unanswered} unanswered offers in a row",
-    OfferWithdrawn: "it rings at {specialist_id} no more ({cause})",
-    AssignmentHandedBack: "it was taken from {specialist_id} ({cause}): clocks run on",
-    SeverityConfirmed: "{specialist_id} finds it {severity}, as it stands",
+    OfferWithdrawn: "the offer to {specialist_id} was withdrawn ({cause})",
+    AssignmentHandedBack: "it went back from {specialist_id} to the queue ({cause}): clocks run on",
+    SeverityConfirmed: "{specialist_id} confirmed the severity: {severity}",
     AssignmentReleased: "{specialist_id} is done with it ({cause})",
     CallbackJoined: "waits for the call of ticket {joined}, at the same number: clocks run on",
     CallbackAttempted: "{specialist_id} dialled ({outcome}): clocks run on until the answer",
-    CallbackPlanned: "is to be dialled again at {planned_at}: clocks run on",
+    CallbackPlanned: "the next call is planned for {planned_at}: clocks run on",
     CallbackReminded: "{specialist_id} was reminded to dial again: clocks run on",
-    PromiseInfeasible: "nobody will be there in time: {words}; clocks run on",
-    PromiseFeasible: "infeasible no more ({reason}): clocks run on",
-    NotificationSent: _TOLD,
-    NotificationFailed: "{recipient} could not be told ({reason}): clocks run on",
+    PromiseInfeasible: "no specialist is on shift in time: {words}; clocks run on",
+    PromiseFeasible: "no longer infeasible ({reason}): clocks run on",
+    NotificationSent: _NOTIFIED,
+    NotificationFailed: "{recipient} could not be notified ({reason}): clocks run on",
 }
-_WHOM: Final = {"customer": "the customer", "vendor": "the vendor", "other": "somebody else"}
+_WHOM: Final = {"customer": "the customer", "vendor": "the vendor", "other": "someone else"}
 
-_SPOKEN: Final[dict[Contact, str]] = {
+_CONTACTS: Final[dict[Contact, str]] = {
     "answered": "we called",
-    "reached": "upstream told of it",
+    "reached": "reported by upstream",
     "dialled": "they called us",
 }
 
 
-def why(entry: Happened) -> str:
-    """Name the rule; where nothing changed, why nothing did."""
+def why(entry: FactApplied) -> str:
+    """Return the rule that applied; if nothing changed, the reason for that."""
     event, kind = entry.fact.event, type(entry.fact.event)
     if kind in _WHY:
         changed, unchanged = _WHY[kind]
@@ -162,22 +162,22 @@ def why(entry: Happened) -> str:
         text = _MOVES_NONE.get(kind, "moves no clock")
     if kind is CustomerReplied and any(isinstance(c, Started) for c in entry.changes):
         text = _ASKS_AGAIN
-    return text.format_map(_words(event))
+    return text.format_map(_fields(event))
 
 
-def _words(event: Event) -> dict[str, object]:
-    """Give what the event says, the codes as words."""
-    words: dict[str, object] = event.model_dump(mode="json")
+def _fields(event: Event) -> dict[str, object]:
+    """Return the event's fields for the sentence, with codes as words."""
+    fields: dict[str, object] = event.model_dump(mode="json")
     coded = _CODED.get(type(event))
     if coded is not None:
-        return {**words, coded: _plain(str(words[coded]))}
+        return {**fields, coded: _plain(str(fields[coded]))}
     match event:
         case TicketWaiting(waiting_for=whom):
-            return {**words, "waiting_for": _WHOM[whom]}
+            return {**fields, "waiting_for": _WHOM[whom]}
         case CallbackSettled(how=how):
-            return {**words, "how": _SPOKEN[how]}
+            return {**fields, "how": _CONTACTS[how]}
         case _:
-            return words
+            return fields
 
 
 def _plain(code: str) -> str:

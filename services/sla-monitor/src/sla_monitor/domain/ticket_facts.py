@@ -1,4 +1,4 @@
-"""A ticket's story: the set of its facts, put in order and read once."""
+"""The facts of a ticket in order, with its state after each, and what its customer is owed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,10 +20,10 @@ from shared.tickets import (
 )
 from sla_monitor.domain.clock import Fact
 
-__all__ = ["Asks", "Demand", "Moment", "Story", "Wait", "read", "union"]
+__all__ = ["Demand", "DemandKind", "FactStep", "TicketFacts", "Wait", "read", "union"]
 
-type Asks = Literal["first", "next", "solution"]
-"""What the customer wants: a first answer to a request, the next one, or the problem solved."""
+type DemandKind = Literal["first", "next", "solution"]
+"""What the customer is owed: a first response, a next response, or the resolution."""
 
 _CORRECTIONS: Final = frozenset({TicketReclassified, SeverityReclassified, TicketAbsorbed})
 _ANSWERS: Final = frozenset[FactKind]({"responded", "reached", "resolved"})
@@ -31,28 +31,28 @@ _ANSWERS: Final = frozenset[FactKind]({"responded", "reached", "resolved"})
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A span in which the ticket waits for somebody outside."""
+    """A span in which the ticket waits for the customer, a vendor or others."""
 
     waits_for: Cause
     span: Pause
 
 
-class Moment(NamedTuple):
-    """A fact, what the ticket's life takes of it, and how the ticket stands after it."""
+class FactStep(NamedTuple):
+    """A fact, its effect on the lifecycle, and the ticket's state after it."""
 
     fact: Fact
-    said: LifecycleFact
+    effect: LifecycleFact
     life: TicketLife
 
 
 class Demand(NamedTuple):
-    """What the customer is owed: since the fact of that id, and what settled it, if it is.
+    """Something the customer is owed since the fact ``by``, and the fact that answered it, if any.
 
-    A fact is named by what it says, so that a copy of it changes nothing. What does not ``recur``
-    is asked for by the request.
+    ``by`` is derived from the fact's content, so that a copy of the fact changes nothing. A demand
+    that ``recurs`` was not made by the request itself.
     """
 
-    asks: Asks
+    asks: DemandKind
     by: UUID
     at: datetime
     answer: Fact | None
@@ -60,19 +60,19 @@ class Demand(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Story:
-    """``moments`` are in order of time, those of one instant by id, and end with the ticket."""
+class TicketFacts:
+    """A ticket's facts. ``steps`` are sorted by time and id, up to the merge or erasure."""
 
     accepted: TicketAccepted
     opened: Fact
-    moments: Sequence[Moment]
+    steps: Sequence[FactStep]
     ended: Fact | None
-    """The merge or the erasure after which nothing counts."""
+    """The merge or erasure; later facts are ignored."""
 
     @property
     def facts(self) -> Iterator[Fact]:
-        """The facts that count."""
-        return (moment.fact for moment in self.moments)
+        """The facts in order, up to the merge or erasure."""
+        return (step.fact for step in self.steps)
 
     @property
     def severity(self) -> Severity:
@@ -81,47 +81,47 @@ class Story:
 
     @cached_property
     def closed_by(self) -> Fact | None:
-        """The closing after which it was not brought back."""
-        return self._that_says(self.moments[-1].life.closed)
+        """The closing after which the ticket was not reopened."""
+        return self._fact_with(self.steps[-1].life.closed)
 
     @cached_property
     def resolved_by(self) -> Fact | None:
-        """The solution after which it was not brought back."""
-        return self._that_says(self.moments[-1].life.resolved)
+        """The resolution after which the ticket was not reopened."""
+        return self._fact_with(self.steps[-1].life.resolved)
 
     @cached_property
     def closures(self) -> list[Pause]:
-        """The spans from a closing until it was brought back."""
+        """The spans from a closing to the reopening."""
         return self._spans(lambda life: life.closed is not None)
 
     @cached_property
     def solutions(self) -> list[Pause]:
-        """The spans from a solution or a closing until it was brought back."""
+        """The spans from a resolution or closing to the reopening."""
         return self._spans(lambda life: life.closed is not None or life.resolved is not None)
 
     @cached_property
     def waits(self) -> list[Wait]:
-        """The spans in which it waits for each."""
-        causes = {m.life.waiting_for for m in self.moments}
+        """The spans in which the ticket waits, by cause."""
+        causes = {s.life.waiting_for for s in self.steps}
         return [
             Wait(cause, span) for cause in CAUSES if cause in causes for span in self._waits(cause)
         ]
 
     @cached_property
     def demands(self) -> list[Demand]:
-        """What the customer ever was owed, and what settled it."""
-        first, *later = _exchanges(self.moments)
+        """Everything the customer was or is owed, with the answers."""
+        first, *later = _exchanges(self.steps)
         solved = Demand("solution", first.by, first.at, self.resolved_by)
         return [self._dated(first), *later, self._dated(solved)]
 
     def end_of(self, demand: Demand) -> Fact | None:
-        """Find what settled it: an answer; without one, what is over is owed nothing more."""
+        """Return the fact that settled a demand: its answer, or else the end of the ticket."""
         return demand.answer or self.ended or self.closed_by
 
     def severity_before(self, settled: Fact | None) -> Severity:
-        """Say how severe it was before a fact settled something: later corrections come too late.
+        """Return the severity before the fact ``settled``: later corrections do not apply.
 
-        Without one, how severe it is.
+        With None, return the current severity.
         """
         severity = self.accepted.severity
         for fact in self._before(settled) if self._is_corrected else ():
@@ -131,13 +131,13 @@ class Story:
 
     @cached_property
     def _is_corrected(self) -> bool:
-        """Whether anything ever changed what is promised."""
+        """Whether a fact ever changed the promises."""
         return any(type(fact.event) in _CORRECTIONS for fact in self.facts)
 
     def _dated(self, demand: Demand) -> Demand:
-        """Let what the request asks for run from the create date of a duplicate that is older.
+        """Move a demand of the request back to the create date of an older merged duplicate.
 
-        As with the severity, only of one that was merged while it was owed.
+        Only duplicates count that were merged before the demand was settled.
         """
         if not self._is_corrected:
             return demand
@@ -151,14 +151,14 @@ class Story:
     def _waits(self, cause: Cause) -> list[Pause]:
         return self._spans(lambda life: life.waiting_for == cause)
 
-    def _that_says(self, said: LifecycleFact | None) -> Fact | None:
-        return next((m.fact for m in self.moments if m.said is said), None)
+    def _fact_with(self, effect: LifecycleFact | None) -> Fact | None:
+        return next((s.fact for s in self.steps if s.effect is effect), None)
 
     def _spans(self, lasts: Callable[[TicketLife], bool]) -> list[Pause]:
-        """List the spans in which something holds of the ticket."""
+        """Return the spans in which ``lasts`` is true of the ticket's state."""
         spans: list[Pause] = []
         since: datetime | None = None
-        for fact, _, life in self.moments:
+        for fact, _, life in self.steps:
             if lasts(life):
                 since = since or fact.time
             elif since is not None:
@@ -167,24 +167,24 @@ class Story:
         return spans if since is None else [*spans, Pause(since, None)]
 
 
-def read(facts: Iterable[Fact]) -> Story | None:
-    """Read the facts in order; None before the request is accepted."""
-    said_by = [(fact_of(fact), fact) for fact in facts]
-    by_id = {said.id: fact for said, fact in said_by}
-    ordered = ordered_facts(said for said, _ in said_by)
+def read(facts: Iterable[Fact]) -> TicketFacts | None:
+    """Order the facts and compute the states; None before the request is accepted."""
+    effects = [(fact_of(fact), fact) for fact in facts]
+    by_id = {effect.id: fact for effect, fact in effects}
+    ordered = ordered_facts(effect for effect, _ in effects)
     if not ordered:
         return None
-    told = [_dated(by_id[said.id], said.at) for said in ordered]
-    moments = list(map(Moment, told, ordered, lifecycle_steps(ordered)))
-    counted = list(takewhile(lambda moment: moment.life.ended is None, moments))
-    opened = told[0]
-    assert isinstance(opened.event, TicketAccepted)  # noqa: S101 - in_order puts it first
-    ended = told[len(counted)] if len(counted) < len(told) else None
-    return Story(opened.event, opened, counted, ended)
+    dated = [_dated(by_id[effect.id], effect.at) for effect in ordered]
+    steps = list(map(FactStep, dated, ordered, lifecycle_steps(ordered)))
+    counted = list(takewhile(lambda step: step.life.ended is None, steps))
+    opened = dated[0]
+    assert isinstance(opened.event, TicketAccepted)  # noqa: S101 - ordered_facts puts it first
+    ended = dated[len(counted)] if len(counted) < len(dated) else None
+    return TicketFacts(opened.event, opened, counted, ended)
 
 
 def union(pauses: Iterable[Pause]) -> list[Pause]:
-    """Put spans in order and merge those that meet."""
+    """Sort spans and merge those that overlap or touch."""
     merged: list[Pause] = []
     for pause in sorted(pauses, key=lambda pause: pause.since):
         last = merged[-1] if merged else None
@@ -200,24 +200,26 @@ def _dated(fact: Fact, at: datetime) -> Fact:
     return fact if fact.time == at else replace(fact, time=at)
 
 
-def _exchanges(moments: Sequence[Moment]) -> Iterator[Demand]:
-    """Pair words with answers: what is added before one is covered by what is owed already.
+def _exchanges(steps: Sequence[FactStep]) -> Iterator[Demand]:
+    """Pair customer messages with responses. Messages before a response share one demand.
 
-    A duplicate's word reaches the ticket when it is merged: only what is said after that answers
-    it. Its request is owed a first response still, whatever was answered here.
+    The message of a merged duplicate counts from the merge on: only a later response answers it.
+    Its request is still owed a first response, even if this ticket was answered before.
     """
-    opened = moments[0].said
-    owed: dict[Asks, Demand] = {"first": Demand("first", opened.id, opened.at, None)}
+    opened = steps[0].effect
+    owed: dict[DemandKind, Demand] = {"first": Demand("first", opened.id, opened.at, None)}
     answered = False
-    for fact, said, life in moments[1:]:
-        if said.kind in _ANSWERS:
+    for fact, effect, life in steps[1:]:
+        if effect.kind in _ANSWERS:
             yield from (one._replace(answer=fact) for one in owed.values())
             owed, answered = {}, True
-        elif said.kind == "replied" and life.closed is None and not owed:
-            owed = {"next": Demand("next", said.id, said.at, None, recurs=True)}
+        elif effect.kind == "replied" and life.closed is None and not owed:
+            owed = {"next": Demand("next", effect.id, effect.at, None, recurs=True)}
         elif isinstance(fact.event, TicketAbsorbed) and fact.event.owed_since and answered:
-            asks: Asks = "first" if fact.event.owed_since == fact.event.create_date else "next"
+            asks: DemandKind = (
+                "first" if fact.event.owed_since == fact.event.create_date else "next"
+            )
             at = min(fact.event.owed_since, fact.time)
-            before = owed.get(asks, Demand(asks, said.id, at, None, recurs=True))
+            before = owed.get(asks, Demand(asks, effect.id, at, None, recurs=True))
             owed[asks] = before._replace(at=min(at, before.at))
     yield from owed.values()

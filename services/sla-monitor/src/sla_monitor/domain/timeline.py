@@ -1,7 +1,7 @@
-"""A ticket's history: what each fact changed, and what time brought between them.
+"""The timeline of a ticket: what each fact changed, and which warnings and breaches came between.
 
-What a fact changed is told in order of what happened, as if all had been told at once. What time
-brought, and what was taken back, is told in order of what was learned: so it was announced.
+The changes by facts are computed in the order in which the facts occurred, as if all had arrived in
+time. Warnings, breaches and retractions are replayed in the order of arrival, as announced.
 """
 
 from collections import defaultdict
@@ -27,16 +27,16 @@ from sla_monitor.domain.change import (
 )
 from sla_monitor.domain.clock import Clock, Fact, Key
 from sla_monitor.domain.derive import ExceptionOf, derive, no_exception
-from sla_monitor.domain.replay import Learned, Said, said
+from sla_monitor.domain.replay import Learned, Replayed, replay
 
-__all__ = ["Entry", "Happened", "Passed", "timeline"]
+__all__ = ["Entry", "FactApplied", "TimePassed", "timeline"]
 
 _SECOND_MS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
-    """A fact. ``late``: something that happened after it was known before it."""
+class FactApplied:
+    """A fact and its changes. ``late``: a fact that occurred after it arrived before it."""
 
     at: datetime
     learned_at: datetime
@@ -46,8 +46,8 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
-    """Time passed. ``late``: it could be known only later, when a fact was learned."""
+class TimePassed:
+    """A time passed. ``late``: this was known only later, when a fact arrived."""
 
     at: datetime
     learned_at: datetime
@@ -55,25 +55,25 @@ class Passed:
     change: Passing
 
 
-type Entry = Happened | Passed
+type Entry = FactApplied | TimePassed
 
 
 def timeline(
     learned: Iterable[Learned], *, now: datetime, exception_of: ExceptionOf = no_exception
 ) -> list[Entry]:
-    """Tell the story in order of what happened; at one instant the facts come first."""
+    """Return the entries in order of time; at one instant the facts come first."""
     known = sorted(learned, key=lambda one: (one.fact.time, one.fact.id))
-    told = list(said(known, now=now, exception_of=exception_of))
-    happened = _happened(known, _retracted(told), exception_of)
-    return sorted([*happened, *_passed(told)], key=attrgetter("at"))
+    replayed = list(replay(known, now=now, exception_of=exception_of))
+    applied = _applied(known, _retracted(replayed), exception_of)
+    return sorted([*applied, *_passed(replayed)], key=attrgetter("at"))
 
 
-def _happened(
+def _applied(
     known: Sequence[Learned],
     retracted: Mapping[UUID, Iterable[Retracted]],
     exception_of: ExceptionOf,
-) -> Iterator[Happened]:
-    """Compare what each prefix of the facts comes to with what the one before came to."""
+) -> Iterator[FactApplied]:
+    """Compare the clocks derived from each prefix of the facts with those of the one before."""
     before: dict[Key, Clock] = {}
     for number, one in enumerate(known, start=1):
         facts = (each.fact for each in known[:number])
@@ -83,7 +83,7 @@ def _happened(
             other.learned_at < one.learned_at and other.fact.time > one.fact.time
             for other in known[number:]
         )
-        yield Happened(one.fact.time, one.learned_at, late, one.fact, changes)
+        yield FactApplied(one.fact.time, one.learned_at, late, one.fact, changes)
         before = after
 
 
@@ -107,7 +107,7 @@ def _changes(before: Mapping[Key, Clock], after: Mapping[Key, Clock]) -> Iterato
 
 
 def _moved(old: Clock | None, new: Clock) -> Change | None:
-    """Tell what became of one clock, but for its price; one that starts was running."""
+    """Return how a clock's state or due time changed; a clock that starts counts as running."""
     state = old.state if old else "running"
     due_before = old.due_at if old else new.due_at
     whose = _whose(new)
@@ -134,16 +134,16 @@ def _terms(clock: Clock) -> tuple[object, ...]:
     return clock.severity, clock.target_s, clock.promise_class, clock.exception
 
 
-def _passed(told: Sequence[Said]) -> Iterator[Passed]:
-    events = (one.announced.event for one in told)
+def _passed(replayed: Sequence[Replayed]) -> Iterator[TimePassed]:
+    events = (one.announced.event for one in replayed)
     taken_back = {e.retracted_id for e in events if isinstance(e, PromiseRetracted)}
-    for one in told:
+    for one in replayed:
         if change := _passing(one, taken_back):
             at = one.announced.time
-            yield Passed(at, one.learned_at, at < one.learned_at, change)
+            yield TimePassed(at, one.learned_at, at < one.learned_at, change)
 
 
-def _passing(one: Said, taken_back: set[UUID]) -> Passing | None:
+def _passing(one: Replayed, taken_back: set[UUID]) -> Passing | None:
     _, kind, started_by = one.key
     match one.announced.event:
         case ClockWarned(due_at=due_at, percent=percent):
@@ -160,19 +160,19 @@ def _passing(one: Said, taken_back: set[UUID]) -> Passing | None:
             return None
 
 
-def _retracted(told: Iterable[Said]) -> dict[UUID, list[Retracted]]:
-    """Tell what each fact took back, by the fact's id."""
-    said_due: dict[UUID, datetime] = {}
+def _retracted(replayed: Iterable[Replayed]) -> dict[UUID, list[Retracted]]:
+    """Return the retractions by the id of the fact that caused them."""
+    due_at_of: dict[UUID, datetime] = {}
     retracted: dict[UUID, list[Retracted]] = defaultdict(list)
-    for (_, kind, started_by), announced, _ in told:
+    for (_, kind, started_by), announced, _ in replayed:
         match announced.event:
             case PromiseBreached(due_at=due_at) | PromiseMissed(due_at=due_at):
-                said_due[announced.id] = due_at
+                due_at_of[announced.id] = due_at
             case PromiseRetracted(fact_id=UUID() as fact_id) as event:
                 taken = Retracted(
                     kind=kind,
                     started_by=started_by,
-                    said_due_at=said_due[event.retracted_id],
+                    said_due_at=due_at_of[event.retracted_id],
                     retracted=event.retracted,
                     reason=event.reason,
                 )

@@ -1,4 +1,4 @@
-"""The SQL statement about the accounts that a key is limited to."""
+"""The SQL that reads the accounts to which a key is limited."""
 
 from typing import Final
 
@@ -11,6 +11,6 @@ ACCOUNTS: Final = "SELECT accounts FROM access_key WHERE prefix = $1"
 
 
 async def accounts_of(tx: Tx, _tenant: str, prefix: str) -> frozenset[str]:
-    """Read which accounts a key reaches: all, unless it is limited."""
+    """Return the accounts that a key may read: all, unless it is limited."""
     accounts: list[str] | None = await tx.fetchval(ACCOUNTS, prefix)
     return frozenset({EVERY} if accounts is None else accounts)

@@ -1,4 +1,4 @@
-"""Every SQL statement of sla-monitor."""
+"""The SQL of facts, clocks and watermarks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -20,21 +20,21 @@ __all__ = [
     "Partition",
     "Share",
     "add_facts",
+    "claim_partitions",
     "clocks",
-    "clocks_as_they_are",
+    "clocks_unlocked",
     "count_open",
-    "due_first",
-    "due_last",
     "ensure_partitions",
     "facts",
-    "firsts",
+    "first_due",
     "learned",
     "lock",
+    "longest_due",
     "mark",
-    "own",
+    "newest_due",
     "save_clocks",
+    "save_watermarks",
     "seconds_to_next",
-    "tell",
     "watermark_age_s",
 ]
 
@@ -44,12 +44,12 @@ _PLAIN: Final = tuple(name for name in _COLUMNS if name not in _PACKED)
 _VALUES: Final = attrgetter(*_PLAIN)
 _STARTED_AT: Final = _PLAIN.index("started_at")
 _DERIVED: Final = _PLAIN.index("recurs")
-"""From there on stands what comes behind the packed columns."""
+"""The index of the first column after the packed columns."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CLOCK: Final = ", ".join((*_PLAIN, "warnings", "phases"))
 
-# Whoever folds a ticket also holds the declared exceptions as they are until what came of them is
-# committed, so that a change of them finds every ticket it concerns.
+# The shared lock keeps declared exceptions from changing until the updated clocks are committed, so
+# that the reevaluation after a change finds every ticket it concerns.
 LOCK: Final = """
     SELECT pg_advisory_xact_lock_shared(hashtext('exception windows'))
     UNION ALL
@@ -93,17 +93,17 @@ COUNT_OPEN: Final = """
     FROM (SELECT * FROM unnest($1::smallint[], $2::bigint[])) AS more (partition, open)
     WHERE open_clocks.partition = more.partition
 """
-# Whoever sweeps a partition holds its lock until the sweep is committed: a second instance finds
-# it taken, and one that was stopped meanwhile loses it with its session, and cannot commit.
-# A CASE, for of two conditions PostgreSQL tries the cheaper first, and so locks what is not asked.
-OWN: Final = """
+# A sweep holds the locks of its partitions until it is committed: a second instance fails to get
+# them, and an instance that was suspended loses them with its session and cannot commit.
+# CASE fixes the order: otherwise PostgreSQL may evaluate the lock first, for all partitions.
+CLAIM_PARTITIONS: Final = """
     SELECT partition, premium_now() AS now, evaluated_to,
-           told_at IS NULL OR told_at <= now() - $1::interval AS owes_word
+           told_at IS NULL OR told_at <= now() - $1::interval AS watermark_due
     FROM watermark
     WHERE CASE WHEN partition % $2 = $3
                THEN pg_try_advisory_xact_lock(hashtext('sweep'), partition) END
 """
-# The fact that started a clock is the one nearest to its start.
+# The trace of the fact that is nearest to the clock's start: the one that started it.
 _TRACE: Final = """
     SELECT traceparent FROM fact
     WHERE fact.ticket_id = clock.ticket_id AND traceparent IS NOT NULL
@@ -119,7 +119,7 @@ DUE: Final = {
     """
     for order in ("ASC", "DESC")
 }
-# A row that was claimed stays in its place until it is marked: no index need find it again.
+# A claimed row is locked, so its ctid stays valid until it is marked: no index lookup is needed.
 MARK: Final = """
     UPDATE clock SET warned_s = new.warned_s, broken = new.broken, broken_id = new.broken_id,
                      next_at = new.next_at
@@ -132,14 +132,14 @@ _FIRST: Final = """
      WHERE clock.partition = watermark.partition AND next_at IS NOT NULL
      ORDER BY next_at LIMIT 1)
 """
-FIRSTS: Final = f"""
+FIRST_DUE: Final = f"""
     SELECT partition, {_FIRST} AS next_at, open
     FROM watermark JOIN open_clocks USING (partition) WHERE partition = ANY($1)
 """
 TO_NEXT: Final = f"""
     SELECT extract(epoch FROM min({_FIRST}) - premium_now())::float8 FROM watermark
 """
-TELL: Final = """
+SAVE_WATERMARKS: Final = """
     UPDATE watermark SET evaluated_to = new.evaluated_to, told_at = now()
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
     WHERE watermark.partition = new.partition
@@ -150,28 +150,28 @@ WATERMARK_AGE: Final = """
 LEARNED: Final = """
     SELECT learned_at, fact_id, source, occurred_at, type, data FROM fact WHERE ticket_id = $1
 """
-CLOCKS_AS_THEY_ARE: Final = f"""
+CLOCKS_UNLOCKED: Final = f"""
     SELECT {_CLOCK} FROM clock WHERE ticket_id = $1
 """
 
 
 class Share(NamedTuple):
-    """One of several equal shares of the partitions."""
+    """Share ``number`` of ``of`` equal shares of the partitions."""
 
     number: int = 0
     of: int = 1
 
 
 class Partition(NamedTuple):
-    """A partition this transaction sweeps: what was said of it, and whether a word is due."""
+    """A partition swept by this transaction; ``evaluated_to`` is its last watermark."""
 
     number: int
     evaluated_to: datetime | None
-    owes_word: bool
+    watermark_due: bool
 
 
 class Due(NamedTuple):
-    """A clock with something to announce: where it is in Kafka and in its table, and its trace."""
+    """A clock with something to announce; ``place`` is its row's ctid."""
 
     partition: int
     was_due_at: datetime
@@ -181,15 +181,15 @@ class Due(NamedTuple):
 
 
 async def lock(tx: Tx, ticket_ids: Sequence[UUID]) -> None:
-    """Let one transaction at a time work on a ticket, by exceptions that stay as they are.
+    """Lock tickets, and keep declared exceptions from changing, until the transaction ends.
 
-    Ids come sorted, so that none deadlock.
+    ``ticket_ids`` must be sorted, so that transactions do not deadlock.
     """
     await tx.execute(LOCK, ticket_ids)
 
 
 async def add_facts(tx: Tx, new: Sequence[Fact], *, now: datetime) -> None:
-    """Add to the set of facts."""
+    """Save facts."""
     await tx.execute(
         ADD_FACTS,
         [UUID(fact.event.subject) for fact in new],
@@ -204,7 +204,7 @@ async def add_facts(tx: Tx, new: Sequence[Fact], *, now: datetime) -> None:
 
 
 async def facts(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Fact]]:
-    """Read all that is known about some tickets."""
+    """Read all facts of some tickets."""
     found: dict[UUID, list[Fact]] = {ticket_id: [] for ticket_id in ticket_ids}
     for row in await tx.fetch(FACTS, ticket_ids):
         found[row["ticket_id"]].append(_fact(row))
@@ -218,7 +218,7 @@ async def clocks(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[Key, Clock]:
 
 
 async def save_clocks(tx: Tx, changed: Iterable[tuple[Clock, int]]) -> None:
-    """Save clocks, each with its partition, and the time they next want attention."""
+    """Save clocks, each with its partition and its next due announcement."""
     rows = [
         (*_VALUES(clock), _warnings(clock), _packed(clock.phases), clock.next_at(), partition)
         for clock, partition in changed
@@ -227,77 +227,77 @@ async def save_clocks(tx: Tx, changed: Iterable[tuple[Clock, int]]) -> None:
 
 
 async def ensure_partitions(tx: Tx, count: int) -> None:
-    """Make a row for each partition that lacks one."""
+    """Create the missing rows of partitions."""
     await tx.execute(ENSURE, count)
 
 
 async def watermark_age_s(tx: Tx) -> float:
-    """Measure how far behind the oldest watermark is; not a number before there is one."""
+    """Return the age of the oldest watermark, in seconds; NaN before there is one."""
     age: float | None = await tx.fetchval(WATERMARK_AGE)
     return nan if age is None else age
 
 
 async def count_open(tx: Tx, more: Mapping[int, int]) -> None:
-    """Count how many more clocks are open in each partition."""
+    """Add to the number of open clocks, by partition."""
     if more:
         await tx.execute(COUNT_OPEN, [*more], [*more.values()])
 
 
-async def own(
-    tx: Tx, share: Share, *, told_every: timedelta
+async def claim_partitions(
+    tx: Tx, share: Share, *, watermark_every: timedelta
 ) -> tuple[list[Partition], datetime | None]:
-    """Take the partitions of a share that nobody else is sweeping, and read the time."""
-    rows = await tx.fetch(OWN, told_every, share.of, share.number)
-    mine = [Partition(row["partition"], row["evaluated_to"], row["owes_word"]) for row in rows]
+    """Lock the partitions of a share that no other instance is sweeping, and read the time."""
+    rows = await tx.fetch(CLAIM_PARTITIONS, watermark_every, share.of, share.number)
+    mine = [Partition(row["partition"], row["evaluated_to"], row["watermark_due"]) for row in rows]
     return mine, rows[0]["now"] if rows else None
 
 
-async def due_first(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due]:
-    """Claim what has been due longest, so many a partition.
+async def longest_due(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due]:
+    """Claim the clocks that are due longest, at most ``limit`` per partition.
 
-    Rows that another transaction holds are left to it.
+    Skips rows that another transaction has locked.
     """
     return await _due(tx, "ASC", partitions, limit)
 
 
-async def due_last(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due]:
-    """Claim what has just fallen due, so many a partition: for the sake of who is not late yet."""
+async def newest_due(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due]:
+    """Claim the clocks that became due last, at most ``limit`` per partition."""
     return await _due(tx, "DESC", partitions, limit)
 
 
 async def mark(tx: Tx, swept: Iterable[tuple[str, Clock]]) -> None:
-    """Save what has been announced of claimed clocks, and when they next want attention."""
+    """Save what was announced about claimed clocks, and their next due announcement."""
     rows = [(place, c.warned_s, c.broken, c.broken_id, c.next_at()) for place, c in swept]
     if rows:
         await tx.execute(MARK, *zip(*rows, strict=True))
 
 
-async def firsts(tx: Tx, partitions: Sequence[int]) -> dict[int, tuple[datetime | None, int]]:
-    """Read for each partition when the first of its clocks is due, and how many are open."""
-    rows = await tx.fetch(FIRSTS, partitions)
+async def first_due(tx: Tx, partitions: Sequence[int]) -> dict[int, tuple[datetime | None, int]]:
+    """Read for each partition its first due announcement, and its number of open clocks."""
+    rows = await tx.fetch(FIRST_DUE, partitions)
     return {row["partition"]: (row["next_at"], row["open"]) for row in rows}
 
 
 async def seconds_to_next(tx: Tx) -> float | None:
-    """Measure how long nothing will be due; negative when something already is."""
+    """Return the seconds to the next due announcement, negative if overdue; None if none is."""
     wait_s: float | None = await tx.fetchval(TO_NEXT)
     return wait_s
 
 
-async def tell(tx: Tx, evaluated_to: Mapping[int, datetime]) -> None:
-    """Keep what is said of partitions."""
-    await tx.execute(TELL, [*evaluated_to], [*evaluated_to.values()])
+async def save_watermarks(tx: Tx, evaluated_to: Mapping[int, datetime]) -> None:
+    """Save the watermarks of partitions."""
+    await tx.execute(SAVE_WATERMARKS, [*evaluated_to], [*evaluated_to.values()])
 
 
 async def learned(tx: Tx, ticket_id: UUID) -> list[Learned]:
-    """Read all that is known about a ticket, and since when it is known."""
+    """Read all facts of a ticket, with their time of arrival."""
     rows = await tx.fetch(LEARNED, ticket_id)
     return [Learned(_fact(row), row["learned_at"]) for row in rows]
 
 
-async def clocks_as_they_are(tx: Tx, ticket_id: UUID) -> dict[Key, Clock]:
-    """Read the clocks of a ticket without locking them: for who only looks."""
-    found = (_clock(row) for row in await tx.fetch(CLOCKS_AS_THEY_ARE, ticket_id))
+async def clocks_unlocked(tx: Tx, ticket_id: UUID) -> dict[Key, Clock]:
+    """Read the clocks of a ticket without locking them."""
+    found = (_clock(row) for row in await tx.fetch(CLOCKS_UNLOCKED, ticket_id))
     return {clock.key: clock for clock in found}
 
 
@@ -321,7 +321,7 @@ def _fact(row: Any) -> Fact:  # noqa: ANN401 - asyncpg has no types
 
 
 def _clock(row: Any, begins: int = 0) -> Clock:  # noqa: ANN401 - asyncpg has no types
-    """Read a clock whose columns begin there, in the order of _CLOCK: by place, for speed."""
+    """Build a clock from the columns from index ``begins`` on, in the order of _CLOCK."""
     *plain, warnings, phases = row[begins:]
     before, after = plain[:_DERIVED], plain[_DERIVED:]
     started_at = before[_STARTED_AT]
@@ -332,7 +332,7 @@ def _clock(row: Any, begins: int = 0) -> Clock:  # noqa: ANN401 - asyncpg has no
 
 @lru_cache(maxsize=1024)
 def _read_warnings(packed: str) -> tuple[tuple[int, ...], tuple[timedelta | None, ...]]:
-    """Read seconds of the target, and when they are used up: alike for promises of one kind."""
+    """Parse warnings: seconds of the target, and offsets from the start. Many clocks are equal."""
     pairs = from_json(packed)
     spans = (None if offset is None else offset * _MICROSECOND for _, offset in pairs)
     return tuple(used_s for used_s, _ in pairs), tuple(spans)

@@ -1,4 +1,4 @@
-"""Every SQL statement about declared exceptions, and the work that a change of them leaves."""
+"""The SQL of declared exceptions, and of the reevaluation after they change."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 type Span = tuple[datetime, datetime]
-"""The create dates that an exception covers: from, and up to but without."""
+"""The create dates that an exception covers: from, until (excluded)."""
 
 _BEFORE_ALL: Final = UUID(int=0)
 
@@ -39,7 +39,7 @@ PUT_IN_FORCE: Final = """
 """
 CHANGE_WINDOWS: Final = "SELECT pg_advisory_xact_lock(hashtext('exception windows'))"
 WINDOWS: Final = "SELECT content FROM exception_window ORDER BY policy_id, name"
-# What is replaced goes with what replaces it: tickets of both may stand differently.
+# Returns the spans of removed and of new windows: the tickets of both must be evaluated again.
 REPLACE_WINDOWS: Final = """
     WITH new AS (
         SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
@@ -71,7 +71,7 @@ CLAIM: Final = """
     FROM reevaluation WHERE finished_at IS NULL
     ORDER BY reevaluation_id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
-# A chunk is cut before it is filtered, so that a span without a guarantee costs as little a step.
+# LIMIT applies before the filter, so that a step over tickets without a guarantee is as cheap.
 CHUNK: Final = """
     SELECT occurred_at, ticket_id, EXISTS (
         SELECT FROM clock WHERE clock.ticket_id = created.ticket_id
@@ -97,7 +97,7 @@ IS_PENDING: Final = "SELECT EXISTS (SELECT FROM reevaluation WHERE finished_at I
 
 
 class Change(NamedTuple):
-    """The policy that changed what is declared: the cause of what is announced by it."""
+    """The policy event that changed declared exceptions, as the cause of announcements."""
 
     id: UUID
     time: datetime
@@ -105,7 +105,7 @@ class Change(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What is left of a change: tickets created after ``done_to_at``, and before ``ends_at``."""
+    """The remaining work: tickets created after ``done_to_at`` and before ``ends_at``."""
 
     number: int
     policy_id: str
@@ -117,14 +117,14 @@ class Work(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """The tickets to judge next, and the last one looked at; None where none was left."""
+    """The tickets to evaluate next, and the last one read; None if none was left."""
 
     ticket_ids: list[UUID]
     last: tuple[datetime, UUID] | None
 
 
 class Pending(NamedTuple):
-    """How far an unfinished change has come."""
+    """The progress of an unfinished reevaluation."""
 
     policy_id: str
     starts_at: datetime
@@ -140,12 +140,12 @@ async def windows(tx: Tx) -> list[ExceptionWindow]:
 
 
 async def put_in_force(tx: Tx, policy_id: str, published_at: datetime) -> bool:
-    """Note when a policy was published; return False for one older than what is in force."""
+    """Save when a policy was published; return False if a newer version is in force."""
     return await tx.fetchval(PUT_IN_FORCE, policy_id, published_at) is not None
 
 
 async def replace_windows(tx: Tx, policy: Policy) -> list[Span]:
-    """Keep the exceptions that a policy declares now; the spans of those that changed come back."""
+    """Save the exceptions that a policy declares now; return the spans of changed ones."""
     await tx.execute(CHANGE_WINDOWS)
     rows = [(x.name, x.starts_at, x.ends_at, x.model_dump_json()) for x in policy.exceptions]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
@@ -154,7 +154,7 @@ async def replace_windows(tx: Tx, policy: Policy) -> list[Span]:
 
 
 async def add(tx: Tx, cause: Cause, policy_id: str, spans: Iterable[Span]) -> None:
-    """Leave the tickets of some spans to be judged again, as a policy changed what it declares."""
+    """Queue the tickets of some spans for reevaluation."""
     starts, ends = zip(*spans, strict=True)
     await tx.execute(
         ADD,
@@ -169,7 +169,7 @@ async def add(tx: Tx, cause: Cause, policy_id: str, spans: Iterable[Span]) -> No
 
 
 async def claim(tx: Tx) -> Work | None:
-    """Take the oldest change that is not finished and that no other instance works on."""
+    """Lock the oldest unfinished change, unless another instance works on it."""
     row = await tx.fetchrow(CLAIM)
     if row is None:
         return None
@@ -186,25 +186,25 @@ async def claim(tx: Tx) -> Work | None:
 
 
 async def chunk(tx: Tx, work: Work, *, limit: int) -> Chunk:
-    """Read the next tickets of a change, in order of their create dates."""
+    """Read the next tickets of a change, in order of create date."""
     rows = await tx.fetch(CHUNK, work.done_to_at, work.done_to_id, work.ends_at, limit)
     concerned = [row["ticket_id"] for row in rows if row["concerned"]]
     return Chunk(concerned, (rows[-1]["occurred_at"], rows[-1]["ticket_id"]) if rows else None)
 
 
 async def advance(tx: Tx, work: Work, done: Chunk, *, finished: bool) -> None:
-    """Save how far a change has come."""
+    """Save the progress of a change."""
     at, ticket_id = done.last or (work.done_to_at, work.done_to_id)
     await tx.execute(ADVANCE, work.number, at, ticket_id, len(done.ticket_ids), finished)
 
 
 async def pending(tx: Tx) -> list[Pending]:
-    """Read how far unfinished changes have come, the oldest first."""
+    """Read the progress of unfinished changes, the oldest first."""
     return [Pending(*row) for row in await tx.fetch(PENDING)]
 
 
 async def is_pending(tx: Tx) -> bool:
-    """Whether a change is unfinished."""
+    """Return whether a change is unfinished."""
     found: bool = await tx.fetchval(IS_PENDING)
     return found
 

@@ -1,7 +1,7 @@
-"""Who may use a service's HTTP door, for what, and how fast. What there is to do, it says itself.
+"""API keys: authentication, scopes and rate limits of a service's HTTP API.
 
-The keys are kept in the service's table `access_key`; for what of its own a tenant speaks, the
-service reads by a statement of its own.
+The keys are stored in the service's table `access_key`. What a tenant owns (sources, specialists,
+accounts) each service reads by its own SQL.
 """
 
 from shared.platform.access.authenticator import Authenticator

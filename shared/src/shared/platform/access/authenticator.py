@@ -1,4 +1,4 @@
-"""Tells who asks and whether they may now: keys from memory, a bucket for each, uses noted."""
+"""Authenticates API keys from a cache, applies each key's rate limit, and records its last use."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple, override
@@ -19,16 +19,16 @@ _NOTE_EVERY_S: Final = 60
 
 
 class Admission(NamedTuple):
-    """Who asks, and whether they do not ask too fast."""
+    """The caller's key, and the result of its rate limit."""
 
     key: Key
     draw: Draw
 
 
 class Authenticator(Background):
-    """A part of the service: it writes down in the background which keys were used.
+    """Authenticates keys, and stores in the background which were used.
 
-    ``clock`` counts seconds and never steps.
+    ``clock`` is monotonic and returns seconds.
     """
 
     def __init__(
@@ -38,17 +38,18 @@ class Authenticator(Background):
         self._db = db
         self._owned_by = owned_by
         self._clock = clock
-        self._ring = KeyCache(self._ask, clock)
+        self._keys = KeyCache(self._ask, clock)
         self._buckets: Recent[Bucket] = Recent()
         self._used: set[str] = set()
 
-    async def authenticate(self, shown: ApiKey) -> Admission | None:
-        """Know the holder of a key, and take a token of theirs; None if it is not in force.
+    async def authenticate(self, presented: ApiKey) -> Admission | None:
+        """Find a key and take a token from its bucket; None if the key is not in force.
 
-        Raises Transient when that cannot be told now.
+        Raises:
+            Transient: the key cannot be looked up now.
         """
-        key = await self._ring.find(shown.prefix)
-        if key is None or not key.is_that_of(shown):
+        key = await self._keys.find(presented.prefix)
+        if key is None or not key.matches(presented):
             return None
         self._used.add(key.prefix)
         return Admission(key, self._bucket(key).draw(self._clock()))
@@ -70,7 +71,7 @@ class Authenticator(Background):
             await self.note()
 
     async def note(self) -> None:
-        """Write down which keys were used; while the store is away, remember them."""
+        """Store which keys were used; keep them for later while the database is unavailable."""
         used, self._used = self._used, set()
         try:
             if used:

@@ -1,6 +1,6 @@
-"""Stands before a service's door: no key, no entry; with one, so many requests a second.
+"""ASGI middleware that requires an API key and applies its rate limit.
 
-Pure ASGI, before any of the body is read. What a key may do, the endpoints ask by `require_scopes`.
+It runs before any of the body is read. Endpoints check a key's scopes by `require_scopes`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,23 +23,26 @@ from shared.platform.http import refusal
 __all__ = ["Guard", "check_scope", "forbidden", "require_scopes"]
 
 _KEYED: Final = "/v1/"
-"""What else a service has is open, or knows its visitors otherwise."""
-_CROWDED: Final = "too many webhooks are in hand; send it again in a second"
+"""Only these paths need a key. Others are public, or have sessions of their own."""
+_TOO_MANY: Final = "too many webhooks at once; send it again in a second"
 _NOT_IN_FORCE: Final = "send a key that is in force as `Authorization: Bearer pk_…`"
-_MALFORMED: Final = "this is no key: a typing error, or a part is missing; copy it again"
-_UNTOLD: Final = "the key cannot be looked up now; nothing was taken, send the same request again"
+_MALFORMED: Final = "malformed API key: copy it again in full"
+_UNAVAILABLE: Final = (
+    "the key cannot be looked up now; nothing was stored, send the same request again"
+)
 _CHALLENGE: Final = 'Bearer realm="premium-support"'
 _INVALID: Final = f'{_CHALLENGE}, error="invalid_token"'
-"""RFC 6750, 3.1: a key was shown, and does not count. To who shows none, no error is told."""
-_SHOWN: Final = HTTPBearer(auto_error=False, bearerFormat="pk_…")
-"""For the API's description; the guard has read it before."""
+"""RFC 6750, 3.1: the presented key is not valid. A request without a key gets no error code."""
+_BEARER: Final = HTTPBearer(auto_error=False, bearerFormat="pk_…")
+"""Declares the scheme in the OpenAPI document; the guard has read the header before."""
 
 
 class Guard:
-    """Lets requests through that have a key, unless they come too fast.
+    """Passes on requests with a valid key, up to the key's rate limit.
 
-    Who posts below ``signed`` signs instead; until a body has come, anybody may. Of these only
-    ``unauthenticated_max`` are let in at once, so that slow ones leave room for others.
+    Requests to paths below ``signed`` carry a signature instead, which can only be checked once
+    the body has arrived. Only ``unauthenticated_max`` of them run at once, so that slow ones do
+    not block the others.
     """
 
     def __init__(
@@ -52,8 +55,8 @@ class Guard:
         self._app = app
         self._access = access
         self._signed = signed
-        self._strangers_max = unauthenticated_max
-        self._strangers = 0
+        self._unauthenticated_max = unauthenticated_max
+        self._unauthenticated = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or refuse with 401, 429, or 503 when the key cannot be looked up."""
@@ -61,44 +64,45 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if self._signed is not None and scope["path"].startswith(self._signed):
-            await self._let_stranger_in(scope, receive, send)
+            await self._pass_unauthenticated(scope, receive, send)
             return
         admission = await self._admission(Headers(scope=scope).get("authorization"))
         if isinstance(admission, JSONResponse):
             await admission(scope, receive, send)
             return
-        telling = _telling(admission, send)
+        send = _with_rate_limit(admission, send)
         if admission.draw.allowed:
             scope.setdefault("state", {})["key"] = admission.key
-            await self._app(scope, receive, telling)
+            await self._app(scope, receive, send)
         else:
-            await _too_fast(admission)(scope, receive, telling)
+            await _too_fast(admission)(scope, receive, send)
 
-    async def _let_stranger_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._strangers >= self._strangers_max:
-            crowded = refusal(HTTPStatus.SERVICE_UNAVAILABLE, _CROWDED, retry_after_s=1)
-            await crowded(scope, receive, send)
+    async def _pass_unauthenticated(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._unauthenticated >= self._unauthenticated_max:
+            too_many = refusal(HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MANY, retry_after_s=1)
+            await too_many(scope, receive, send)
             return
-        self._strangers += 1
+        self._unauthenticated += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._strangers -= 1
+            self._unauthenticated -= 1
 
     async def _admission(self, authorization: str | None) -> Admission | JSONResponse:
         token = bearer_of(authorization)
         if token is None:
-            return _stranger(_NOT_IN_FORCE, _CHALLENGE)
-        shown = keys.read_key(token)
-        if shown is None:
-            return _stranger(_MALFORMED, _INVALID)
+            return _unauthorized(_NOT_IN_FORCE, _CHALLENGE)
+        presented = keys.read_key(token)
+        if presented is None:
+            return _unauthorized(_MALFORMED, _INVALID)
         try:
-            return await self._access.authenticate(shown) or _stranger(_NOT_IN_FORCE, _INVALID)
+            admission = await self._access.authenticate(presented)
         except Transient:
-            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, _UNTOLD, retry_after_s=1)
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, _UNAVAILABLE, retry_after_s=1)
+        return admission or _unauthorized(_NOT_IN_FORCE, _INVALID)
 
 
-def _stranger(detail: str, challenge: str) -> JSONResponse:
+def _unauthorized(detail: str, challenge: str) -> JSONResponse:
     answer = refusal(HTTPStatus.UNAUTHORIZED, detail)
     answer.headers["www-authenticate"] = challenge
     return answer
@@ -106,15 +110,17 @@ def _stranger(detail: str, challenge: str) -> JSONResponse:
 
 def _too_fast(admission: Admission) -> JSONResponse:
     rate, wait_s = admission.key.rate, admission.draw.next_in_s
-    detail = f"this key may ask {rate.per_s} times a second, {rate.burst} at once; wait {wait_s} s"
+    detail = (
+        f"this key may send {rate.per_s} requests a second, {rate.burst} at once; wait {wait_s} s"
+    )
     return refusal(HTTPStatus.TOO_MANY_REQUESTS, detail, retry_after_s=wait_s)
 
 
-def _telling(admission: Admission, send: Send) -> Send:
-    """Tell with each answer how many requests are left, so that a client can pace itself.
+def _with_rate_limit(admission: Admission, send: Send) -> Send:
+    """Add the RateLimit header fields to a response (IETF draft 10), so that clients can slow down.
 
-    RateLimit header fields of the IETF's draft 10. The rate is a bucket: ``w`` is how long an empty
-    one takes to fill, ``t`` when there is one request more, which is what Retry-After says.
+    ``w`` is how many seconds an empty bucket takes to fill, ``t`` in how many seconds one more
+    request is allowed (the same as Retry-After).
     """
     rate, draw = admission.key.rate, admission.draw
     headers = [
@@ -122,20 +128,20 @@ def _telling(admission: Admission, send: Send) -> Send:
         (b"ratelimit", b'"key";r=%d;t=%d' % (draw.remaining, draw.next_in_s)),
     ]
 
-    async def told(message: Message) -> None:
+    async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *headers]
         await send(message)
 
-    return told
+    return with_headers
 
 
 def require_scopes(*scopes: keys.Scope) -> Callable[..., Awaitable[Key]]:
-    """Make what an endpoint depends on: the key of who asks, which has all these scopes."""
+    """Make a FastAPI dependency that returns the caller's key and requires all these scopes."""
 
     async def holder(
         request: Request,
-        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_SHOWN)],
+        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> Key:
         key: Key = request.state.key
         for scope in scopes:
@@ -146,14 +152,14 @@ def require_scopes(*scopes: keys.Scope) -> Callable[..., Awaitable[Key]]:
 
 
 def check_scope(key: Key, scope: keys.Scope) -> None:
-    """Refuse with 403 what the key was not made for."""
+    """Raise HTTPException 403 if the key lacks a scope."""
     if not key.may(scope):
         detail = f"this key lacks the scope {scope}; have one made with `--scope {scope}`"
         raise forbidden(detail, scope)
 
 
 def forbidden(detail: str, scope: keys.Scope | None = None) -> HTTPException:
-    """Make a refusal with 403: the key does not reach so far."""
+    """Make the exception for 403: the key has no access to this."""
     lacking = f', scope="{scope}"' if scope else ""
     challenge = f'{_CHALLENGE}, error="insufficient_scope"{lacking}'
     return HTTPException(HTTPStatus.FORBIDDEN, detail, {"www-authenticate": challenge})

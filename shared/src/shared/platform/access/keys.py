@@ -1,4 +1,4 @@
-"""What a key lets its holder do."""
+"""An API key in force: its owner, scopes and rate limit."""
 
 import hmac
 import re
@@ -16,7 +16,7 @@ _ESCAPED = re.compile(r"\\(.)")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key in force, and what it reaches: sources at intake, specialists at router, accounts."""
+    """A key in force. ``owned`` are sources at intake, specialists at router, else accounts."""
 
     prefix: str
     digest: bytes
@@ -26,22 +26,22 @@ class Key:
     owned: frozenset[str]
     rate: Rate
 
-    def is_that_of(self, shown: ApiKey) -> bool:
-        """Compare in constant time, so that nobody learns a digest by its first bytes."""
-        return hmac.compare_digest(self.digest, shown.digest)
+    def matches(self, presented: ApiKey) -> bool:
+        """Compare in constant time, so that response times do not reveal the digest."""
+        return hmac.compare_digest(self.digest, presented.digest)
 
     def may(self, scope: Scope) -> bool:
-        """Say whether it was made for this."""
+        """Return whether the key has a scope."""
         return scope in self.scopes
 
     def owns(self, what: str) -> bool:
-        """Say whether the tenant speaks for it."""
+        """Return whether the tenant owns a source, specialist or account."""
         return what in self.owned or EVERY in self.owned
 
     def idempotency_key_hash(self, idempotency_key: str) -> str:
-        """Keep a digest of an Idempotency-Key: a sender may make it of a person's name.
+        """Hash an Idempotency-Key with the tenant: a sender may derive the key from personal data.
 
-        In quotes it is a String of structured fields (RFC 9651), and the same without them.
+        A quoted key is a String of structured fields (RFC 9651): it equals the same key unquoted.
         """
         text = idempotency_key
         if text.startswith('"'):
@@ -50,6 +50,6 @@ class Key:
 
 
 def bearer_of(authorization: str | None) -> str | None:
-    """Take the token out of an Authorization header (RFC 6750); None if there is none."""
+    """Return the bearer token of an Authorization header (RFC 6750); None if there is none."""
     scheme, _, token = (authorization or "").partition(" ")
     return token.strip() or None if scheme.lower() == _SCHEME else None

@@ -1,4 +1,4 @@
-"""How fast a key may ask: a bucket of tokens that fills steadily and is drawn from."""
+"""The rate limit of a key, as a token bucket."""
 
 import math
 from dataclasses import dataclass
@@ -9,30 +9,30 @@ __all__ = ["Bucket", "Draw", "Rate"]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests a second, and so many at once after a quiet while."""
+    """Requests allowed per second, and at once after a pause (``burst``)."""
 
     per_s: int
     burst: int
 
     @property
     def window_s(self) -> int:
-        """In how many seconds an empty bucket fills."""
+        """The seconds in which an empty bucket fills."""
         return math.ceil(self.burst / self.per_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What became of a request for a token. The figures are those of the RateLimit field."""
+    """The result of taking a token, with the values of the RateLimit header field."""
 
     allowed: bool
     remaining: int
     next_in_s: int
-    """When there will be one token more: what Retry-After says, too, 1 at least."""
+    """Seconds until the next token, at least 1; also the value of Retry-After."""
 
 
 @dataclass(slots=True)
 class Bucket:
-    """The tokens there were at a moment of a clock that never steps."""
+    """The tokens available at ``at_s``, on a monotonic clock in seconds."""
 
     rate: Rate
     tokens: float
@@ -40,11 +40,11 @@ class Bucket:
 
     @classmethod
     def full(cls, rate: Rate, now_s: float) -> Self:
-        """Begin with all that may be had at once."""
+        """Make a full bucket."""
         return cls(rate, rate.burst, now_s)
 
     def draw(self, now_s: float) -> Draw:
-        """Take a token if there is one; who finds none loses nothing by asking."""
+        """Take a token if there is one; a refused attempt costs nothing."""
         gained = max(now_s - self.at_s, 0.0) * self.rate.per_s
         self.tokens = min(self.tokens + gained, self.rate.burst)
         self.at_s = now_s

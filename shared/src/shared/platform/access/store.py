@@ -1,7 +1,7 @@
-"""Every SQL statement about the keys to a service's door.
+"""The SQL about API keys.
 
-By the server's own clock, not by `premium_now()`: a day that is played in a minute must not let
-keys expire.
+It uses the server's clock, not `premium_now()`: keys must not expire early in a demo that runs a
+business day in a minute.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -14,7 +14,7 @@ from shared.platform.postgres import Tx
 __all__ = ["OwnedBy", "key_in_force", "note_use"]
 
 type OwnedBy = Callable[[Tx, str, str], Awaitable[frozenset[str]]]
-"""Reads, by a service's own statement, what a tenant speaks for by the key of a prefix."""
+"""Reads what a tenant owns, for the key with a prefix: each service has its own statement."""
 
 IN_FORCE: Final = """
     SELECT prefix, digest, tenant, name, scopes, rate_per_s, burst
@@ -29,7 +29,7 @@ NOTE_USE: Final = """
 
 
 async def key_in_force(tx: Tx, prefix: str, owned_by: OwnedBy) -> Key | None:
-    """Read a key by its prefix; None when it never was, is revoked, or is expired."""
+    """Read a key by its prefix; None if it does not exist, is revoked or expired."""
     row = await tx.fetchrow(IN_FORCE, prefix)
     if row is None:
         return None
@@ -45,5 +45,5 @@ async def key_in_force(tx: Tx, prefix: str, owned_by: OwnedBy) -> Key | None:
 
 
 async def note_use(tx: Tx, prefixes: Collection[str]) -> None:
-    """Note that these keys were used, of each at most once a minute."""
+    """Record that keys were used, at most once a minute for each."""
     await tx.execute(NOTE_USE, sorted(prefixes))

@@ -1,8 +1,8 @@
-"""Plain SQL files, applied in the order of their names, each once, by the database's owner.
+"""Applies SQL files in the order of their names, each once, as the database's owner.
 
-Each file is a transaction with the record of it, without a time limit. One whose first line is
-``-- no transaction`` holds a single statement that PostgreSQL takes in none, such as CREATE INDEX
-CONCURRENTLY IF NOT EXISTS, and may be run again after it broke off.
+Each file runs in one transaction, together with the row that records it, without a time limit. A
+file whose first line is ``-- no transaction`` holds a single statement that cannot run in one, such
+as CREATE INDEX CONCURRENTLY IF NOT EXISTS, and that can be run again after an interruption.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ __all__ = ["apply", "check"]
 _SHARED: Final = "shared.platform"
 _CONNECT_S: Final = 5
 _TURN_S: Final = 0.5
-_APART: Final = "-- no transaction"
+_NO_TRANSACTION: Final = "-- no transaction"
 _INDEX: Final = re.compile(
     r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(\w+)"
 )
@@ -44,7 +44,8 @@ TABLE: Final = """
     )
 """
 LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('migrations'))"
-"""Asked again and again: who waited in it would have a snapshot, for whose end an index waits."""
+"""Polled: a session that waits inside a lock call holds a snapshot, which blocks CREATE INDEX
+CONCURRENTLY until it ends."""
 APPLIED: Final = "SELECT name, sha256 FROM migration"
 RECORD: Final = "INSERT INTO migration (name, sha256) VALUES ($1, $2)"
 EXISTS: Final = "SELECT to_regclass('migration') IS NOT NULL"
@@ -54,31 +55,33 @@ UNFINISHED: Final = """
 DROP_INDEX: Final = 'DROP INDEX CONCURRENTLY "{name}"'
 
 type Report = Callable[[str], None]
-"""Takes a line of what is being done."""
+"""Receives progress messages, a line each."""
 
 
-async def apply(dsn: str, package: str, say: Report = lambda _: None) -> list[str]:
-    """Apply what is missing, one file after another; the names applied come back.
+async def apply(dsn: str, package: str, report: Report = lambda _: None) -> list[str]:
+    """Apply the missing files, one after another; return their names.
 
-    Another that migrates the same database is waited for. Raises Poison for a file that fails, or
-    that was applied as another text; what came before it is done. Raises Transient while the
-    server is away.
+    Waits while another process migrates the same database. Files before a failing one stay applied.
+
+    Raises:
+        Poison: a file fails, or an applied file has changed since.
+        Transient: the server is unavailable.
     """
     with transient_if_unavailable("PostgreSQL"):
-        async with _alone(dsn, say) as connection:
+        async with _alone(dsn, report) as connection:
             await connection.execute(TABLE)
             missing = _missing(await connection.fetch(APPLIED), package)
             for number, (name, sql) in enumerate(missing.items(), 1):
-                say(f"[{number}/{len(missing)}] {name}")
+                report(f"[{number}/{len(missing)}] {name}")
                 began = elapsed_s()
-                async with watched(dsn, connection.get_server_pid(), say):
+                async with watched(dsn, connection.get_server_pid(), report):
                     await _apply(connection, name, sql)
-                say(f"[{number}/{len(missing)}] {name} took {elapsed_s(began):.1f} s")
+                report(f"[{number}/{len(missing)}] {name} took {elapsed_s(began):.1f} s")
     return list(missing)
 
 
 async def check(db: Database, package: str) -> list[str]:
-    """Name the migrations that a service would run without."""
+    """Return the names of the migrations that are not applied."""
     async with db.transaction() as tx:
         if not await tx.fetchval(EXISTS):
             return list(_files(package))
@@ -86,13 +89,13 @@ async def check(db: Database, package: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _alone(dsn: str, say: Report) -> "AsyncIterator[Connection[asyncpg.Record]]":
-    """Connect without a time limit, and be the only one who migrates."""
+async def _alone(dsn: str, report: Report) -> "AsyncIterator[Connection[asyncpg.Record]]":
+    """Connect without a time limit, and hold the lock of migrations."""
     connection = await asyncpg.connect(dsn, timeout=_CONNECT_S, statement_cache_size=0)
     try:
         await connection.execute(UNLIMITED)
         if not await connection.fetchval(LOCK):
-            say("another migration runs here: waiting for it")
+            report("another migration runs here: waiting for it")
             while not await connection.fetchval(LOCK):
                 await wait_at_most(asyncio.Event().wait(), _TURN_S)
         yield connection
@@ -102,7 +105,7 @@ async def _alone(dsn: str, say: Report) -> "AsyncIterator[Connection[asyncpg.Rec
 
 async def _apply(connection: "Connection[asyncpg.Record]", name: str, sql: str) -> None:
     try:
-        if sql.startswith(_APART):
+        if sql.startswith(_NO_TRANSACTION):
             await _drop_unfinished(connection, sql)
             await connection.execute(sql)
             await connection.execute(RECORD, name, _sha256(sql))
@@ -117,7 +120,7 @@ async def _apply(connection: "Connection[asyncpg.Record]", name: str, sql: str) 
 
 
 async def _drop_unfinished(connection: "Connection[asyncpg.Record]", sql: str) -> None:
-    """Drop the index that a try that broke off has left: it counts as there, and is of no use."""
+    """Drop an invalid index that an interrupted attempt left: IF NOT EXISTS would accept it."""
     for index in _INDEX.findall(sql):
         if await connection.fetchval(UNFINISHED, index):
             await connection.execute(DROP_INDEX.format(name=index))
@@ -130,7 +133,9 @@ def _missing(rows: list[Any], package: str) -> dict[str, str]:
         if name not in applied:
             missing[name] = sql
         elif applied[name] != _sha256(sql):
-            raise Poison("changed_migration", f"{name} was applied as another text; add a new file")
+            raise Poison(
+                "changed_migration", f"{name} was changed after it was applied; add a file"
+            )
     return missing
 
 

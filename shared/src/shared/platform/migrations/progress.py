@@ -1,4 +1,4 @@
-"""Says every few seconds what a migration does: how far an index is, or whom it waits for."""
+"""Reports the progress of a migration every few seconds: index phase, or blocking sessions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,10 +23,10 @@ PROGRESS: Final = """
 
 
 @asynccontextmanager
-async def watched(dsn: str, pid: int, say: Callable[[str], None]) -> AsyncIterator[None]:
-    """Say of a server's process what it does, while the block lasts."""
+async def watched(dsn: str, pid: int, report: Callable[[str], None]) -> AsyncIterator[None]:
+    """Report what a server process does, while the block runs."""
     done = asyncio.Event()
-    watching = asyncio.create_task(_watch(dsn, pid, say, done), name="progress")
+    watching = asyncio.create_task(_watch(dsn, pid, report, done), name="progress")
     try:
         yield
     finally:
@@ -34,16 +34,16 @@ async def watched(dsn: str, pid: int, say: Callable[[str], None]) -> AsyncIterat
         await watching
 
 
-async def _watch(dsn: str, pid: int, say: Callable[[str], None], done: asyncio.Event) -> None:
+async def _watch(dsn: str, pid: int, report: Callable[[str], None], done: asyncio.Event) -> None:
     began = elapsed_s()
     await wait_at_most(done.wait(), _EVERY_S)
     while not done.is_set():
-        say(f"    {elapsed_s(began):.0f} s{await _doing(dsn, pid)}")
+        report(f"    {elapsed_s(began):.0f} s{await _doing(dsn, pid)}")
         await wait_at_most(done.wait(), _EVERY_S)
 
 
 async def _doing(dsn: str, pid: int) -> str:
-    """Ask by a connection of its own; that it cannot be asked is no fault of the migration."""
+    """Query a server process over a separate connection; ignore failures of this query."""
     with suppress(*UNAVAILABLE):
         connection = await asyncpg.connect(dsn, timeout=_EVERY_S, command_timeout=_EVERY_S)
         try:

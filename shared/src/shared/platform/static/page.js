@@ -1,4 +1,4 @@
-// Shows the document of the service that serves this page; nothing is asked of anybody else.
+// Shows the OpenAPI document of the service that serves this page; it sends no other requests.
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#api",

@@ -1,4 +1,4 @@
-"""Business time: what a calendar says, and pure arithmetic over it."""
+"""Business time: calendars, and arithmetic with them."""
 
 from shared.sla.calendars.arithmetic import Calendar, Holiday, Span
 from shared.sla.calendars.ical import ClosedDates, closed_dates_from_ical

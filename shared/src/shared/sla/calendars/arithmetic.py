@@ -1,7 +1,7 @@
-"""Business time as arithmetic on whole microseconds: what is open, how much, and until when.
+"""Business time as arithmetic on whole microseconds.
 
-A block is what the wall clock shows: within a stretch of equal offset it is one subtraction away
-from UTC, so each stretch is cut out by itself and nothing is lost or invented between them.
+Blocks are in wall time. Where a zone's UTC offset is constant, wall time minus the offset is UTC.
+So each span of constant offset is computed separately, which is exact also when clocks change.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,7 +20,7 @@ from shared.sla.calendars.zones import EPOCH, segments, tzdata_version
 __all__ = ["Calendar", "Era", "Holiday", "Span"]
 
 _DAYS_MAX = 3660
-"""A target that ten years of a calendar cannot hold is a mistake, not a wait."""
+"""A target that needs more than ten years of a calendar is a mistake."""
 _MINUTE_US = 60_000_000
 _DAY_US = DAY_MIN * _MINUTE_US
 _SHEET_US = 32 * _DAY_US
@@ -30,7 +30,7 @@ _WHOLE_DAY: Blocks = ((0, DAY_MIN),)
 
 
 class Span(NamedTuple):
-    """Open from ``opens`` until just before ``closes``, in UTC."""
+    """An open span: from ``opens`` until just before ``closes``, in UTC."""
 
     opens: datetime
     closes: datetime
@@ -45,7 +45,7 @@ class Holiday(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """What holds for blocks that begin at ``effective_from`` or later; without a week: always."""
+    """The rules for blocks that begin on ``effective_from`` or later. No ``week``: always open."""
 
     effective_from: date
     week: tuple[Blocks, ...] | None
@@ -54,7 +54,7 @@ class Era:
     half_days: Mapping[date, Blocks] = field(default_factory=dict)
 
     def blocks(self, day: date) -> Blocks:
-        """List what begins on a date: a half-day before a holiday before the week."""
+        """Return the blocks of a date: half-days override holidays, holidays override the week."""
         if self.week is None:
             return _WHOLE_DAY
         if (half := self.half_days.get(day)) is not None:
@@ -62,7 +62,7 @@ class Era:
         return () if self.holiday(day) else self.week[day.weekday()]
 
     def holiday(self, day: date) -> str | None:
-        """Name what closes a date, if anything does."""
+        """Return the name of the holiday on a date, "closed", or None."""
         if self.week is None or day in self.half_days:
             return None
         for region in self.regions:
@@ -73,12 +73,12 @@ class Era:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Eras in order, the first from the beginning of time, on the wall clock of ``zone``."""
+    """A calendar in the time zone ``zone``: its eras in order, the first without a beginning."""
 
     zone: str
     eras: tuple[Era, ...]
     version: str = field(init=False, repr=False)
-    """Changes when anything changes that could move a due time, software's data included."""
+    """A digest of everything that can change a due time, including zone and holiday data."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "version", "always" if self.is_always else _digest(self))
@@ -93,10 +93,12 @@ class Calendar:
         return all(era.week is None for era in self.eras)
 
     def add_business(self, start: datetime, duration: timedelta) -> datetime:
-        """Find the earliest instant by which ``duration`` is used up, in UTC.
+        """Return the earliest instant, in UTC, at which ``duration`` of open time has passed.
 
-        Used up exactly when a block ends means that end, not the next opening. ValueError if ten
-        years cannot hold it.
+        If it is used up exactly when a block ends, that is the end, not the next opening.
+
+        Raises:
+            ValueError: the duration is negative, or more than ten years of the calendar.
         """
         begin, left = _us(start), duration // _MICROSECOND
         if left < 0:
@@ -109,7 +111,7 @@ class Calendar:
         return _instant(end)
 
     def business_between(self, start: datetime, end: datetime) -> timedelta:
-        """Measure the open time from ``start`` to ``end``; none if they are the other way round."""
+        """Return the open time from ``start`` to ``end``; 0 if ``end`` is before ``start``."""
         begin, stop = _us(start), _us(end)
         if stop <= begin:
             return timedelta(0)
@@ -121,7 +123,7 @@ class Calendar:
         return open_us * _MICROSECOND
 
     def spans(self, start: datetime, end: datetime) -> tuple[Span, ...]:
-        """List what is open from ``start`` to ``end``, cut to them, adjacent ones joined."""
+        """Return the open spans between ``start`` and ``end``; adjacent spans are joined."""
         begin, stop = _us(start), _us(end)
         if self.version == "always":
             found = [(begin, stop)]
@@ -132,11 +134,11 @@ class Calendar:
         return tuple(Span(_instant(opens), _instant(closes)) for opens, closes in joined)
 
     def blocks(self, day: date) -> Blocks:
-        """List the blocks that begin on a date, in minutes of its wall clock."""
+        """Return the blocks that begin on a date, in minutes of wall time."""
         return self._era(day).blocks(day)
 
     def holidays_between(self, first: date, last: date) -> tuple[Holiday, ...]:
-        """List the dates from ``first`` to ``last``, both included, that a holiday closes."""
+        """Return the holidays from ``first`` to ``last``, both included."""
         days = (date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1))
         named = ((day, self._era(day).holiday(day)) for day in days)
         return tuple(Holiday(day, name) for day, name in named if name)
@@ -162,7 +164,7 @@ class Calendar:
 
 
 class _Sheet(NamedTuple):
-    """The open spans of 32 days; ``used`` is the open time up to the end of each."""
+    """The open spans of 32 days; ``used`` holds the open time up to the end of each."""
 
     opens: list[int]
     closes: list[int]
@@ -170,17 +172,17 @@ class _Sheet(NamedTuple):
     total: int
 
     def before(self, at: int) -> int:
-        """Sum up what is open before an instant of the sheet."""
+        """Return the open time before an instant of the sheet."""
         found = bisect_right(self.opens, at) - 1
         return self.used[found] - max(self.closes[found] - at, 0) if found >= 0 else 0
 
     def reached(self, used: int) -> int:
-        """Find when so much is used up; it is more than nothing and at most the total."""
+        """Return when ``used`` of open time has passed; 0 < ``used`` <= total."""
         found = bisect_left(self.used, used)
         return self.closes[found] - (self.used[found] - used)
 
     def pairs(self) -> Iterator[tuple[int, int]]:
-        """Give back opening and closing side by side."""
+        """Iterate over pairs of opening and closing."""
         return zip(self.opens, self.closes, strict=True)
 
 
@@ -235,5 +237,5 @@ def _digest(calendar: Calendar) -> str:
         (e.effective_from, e.week, e.regions, sorted(e.closed), sorted(e.half_days.items()))
         for e in calendar.eras
     ]
-    told = repr((calendar.zone, content, tzdata_version(), holidays_version()))
-    return sha256(told.encode()).hexdigest()[:16]
+    text = repr((calendar.zone, content, tzdata_version(), holidays_version()))
+    return sha256(text.encode()).hexdigest()[:16]

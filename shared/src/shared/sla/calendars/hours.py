@@ -1,4 +1,4 @@
-"""What an author writes for hours, read into minutes: weekdays, blocks, and how they may lie."""
+"""Parses hours of a calendar: weekdays and blocks, into minutes."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 type Block = tuple[int, int]
-"""Minutes of wall clock from 00:00 of the date it begins on; past 24:00 it is the next date."""
+"""Start and end in minutes of wall time from 00:00 of its date; past 24:00 on the next date."""
 type Blocks = tuple[Block, ...]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -27,7 +27,7 @@ _BLOCK = pattern(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(
 
 
 def read_block(text: str) -> Block:
-    """Read 09:00-17:00; 22:00-02:00 goes past midnight, 00:00-24:00 is a whole day."""
+    """Parse 09:00-17:00; 22:00-02:00 ends on the next day, 00:00-24:00 is a whole day."""
     if not (found := _BLOCK.fullmatch(text)):
         raise ValueError(f"'{text}' is no block; write it like 09:00-17:00, in 24 hours")
     numbers = [int(number) for number in found.groups() if number is not None]
@@ -38,17 +38,17 @@ def read_block(text: str) -> Block:
 
 
 def read_day(texts: Iterable[str]) -> Blocks:
-    """Read the blocks that begin on one day, in order; ValueError where two overlap."""
+    """Parse the blocks of one day, in order. Raises ValueError if two overlap."""
     blocks = sorted(map(read_block, texts))
     for earlier, later in pairwise(blocks):
         if earlier[1] > later[0]:
             both = f"{_written(earlier)} and {_written(later)}"
-            raise ValueError(f"blocks {both} overlap; make them one or part them")
+            raise ValueError(f"blocks {both} overlap; merge them or separate them")
     return tuple(blocks)
 
 
 def days_of(key: str) -> tuple[int, ...]:
-    """Read mon, mon-fri or sat,sun into numbers, 0 for Monday; fri-mon goes over the weekend."""
+    """Parse mon, mon-fri or sat,sun into numbers, 0 for Monday; fri-mon includes the weekend."""
     days: list[int] = []
     for part in key.split(","):
         first, _, last = part.partition("-")
@@ -58,7 +58,7 @@ def days_of(key: str) -> tuple[int, ...]:
 
 
 def read_week(hours: Mapping[str, Iterable[str]]) -> tuple[Blocks, ...]:
-    """Read a week from Monday on; ValueError names the day that is wrong, and what to do."""
+    """Parse a week, from Monday on. Raises ValueError with the day, the fault and the remedy."""
     week: dict[int, Blocks] = {}
     for key, texts in hours.items():
         for day in days_of(key):

@@ -1,4 +1,4 @@
-"""Closed dates out of an iCalendar file, such as an authority or a works council publishes."""
+"""Reads closed dates from an iCalendar file, such as one of public holidays."""
 
 from collections.abc import Container, Iterator
 from datetime import date, datetime, time
@@ -16,7 +16,7 @@ _OUTLOOKS_MARK: Final = "X-MICROSOFT-CDO-ALLDAYEVENT"
 
 
 class ClosedDates(NamedTuple):
-    """The dates that a file closes, how many events it holds, and how many of them close none."""
+    """The closed dates of a file, its number of events, and how many of them close no date."""
 
     dates: tuple[date, ...]
     events: int
@@ -24,11 +24,13 @@ class ClosedDates(NamedTuple):
 
 
 def closed_dates_from_ical(text: str, *, years: range) -> ClosedDates:
-    """List the dates in ``years`` that all-day events cover, repetitions included.
+    """Return the dates in ``years`` that all-day events cover, repetitions included.
 
-    All-day is what has a date alone, and what lasts from midnight to midnight, as Outlook writes
-    it. Events with a time of day close nothing, nor do cancelled ones. ValueError in one line if
-    the file cannot be read, or holds no all-day event at all.
+    An all-day event has only dates, or lasts from midnight to midnight, as Outlook writes it.
+    Cancelled events and events with a time of day close nothing.
+
+    Raises:
+        ValueError: the file cannot be read, or has no all-day event; the message is one line.
     """
     events = [event for event in _file(text).walk("VEVENT") if isinstance(event, Event)]
     whole = [event for event in events if _is_whole_day(event)]
@@ -45,7 +47,7 @@ def closed_dates_from_ical(text: str, *, years: range) -> ClosedDates:
 
 
 def _closed_by(event: Event, years: range, moved: Container[tuple[object, date]]) -> set[date]:
-    if _word(event, "STATUS") == "CANCELLED":
+    if _keyword(event, "STATUS") == "CANCELLED":
         return set()
     days = (
         date.fromordinal(begin.toordinal() + step)
@@ -76,11 +78,11 @@ def _is_whole_day(event: Event) -> bool:
         return True
     if (start.time(), end.time()) != (_MIDNIGHT, _MIDNIGHT):
         return False
-    return start.date() < end.date() or _word(event, _OUTLOOKS_MARK) == "TRUE"
+    return start.date() < end.date() or _keyword(event, _OUTLOOKS_MARK) == "TRUE"
 
 
-def _word(event: Event, name: str) -> str:
-    """Read a value out of a list of words, which may be written small."""
+def _keyword(event: Event, name: str) -> str:
+    """Return a property's keyword in upper case; iCalendar keywords ignore case."""
     return str(event.get(name, "")).strip().upper()
 
 
@@ -89,12 +91,12 @@ def _is_moved(event: Event) -> bool:
 
 
 def _days(event: Event) -> int:
-    """Measure an event in days; what ends before it begins is taken for one day."""
+    """Return an event's length in days; at least 1, even if it ends before it begins."""
     return max((_day(event.end) - _day(event.start)).days, 1)
 
 
 def _begins(event: Event, years: range) -> set[date]:
-    """Collect the days on which an event begins, and may then last into ``years``."""
+    """Return the dates on which an event begins, up to the end of ``years``."""
     first = _day(event.start)
     added = {_day(moment[0] if isinstance(moment, tuple) else moment) for moment in event.rdates}
     removed = {_day(moment) for moment in event.exdates}

@@ -14,13 +14,13 @@ __all__ = ["holidays_version", "known_region", "public_holidays"]
 
 @cache
 def holidays_version() -> str:
-    """Name the edition of the library, for what it says of a year may change."""
+    """Return the version of the library; its dates for a year can change between versions."""
     return version("holidays")
 
 
 @lru_cache(maxsize=4096)
 def public_holidays(region: str, year: int) -> Mapping[date, str]:
-    """Name the days on which a region such as DE or DE-BY is at home, in its own language."""
+    """Return the public holidays of a region such as DE or DE-BY, named in its own language."""
     country, _, subdivision = region.partition("-")
     found = country_holidays(country, subdiv=subdivision or None, years=year, expand=False)
     return dict(found.items())
@@ -28,7 +28,7 @@ def public_holidays(region: str, year: int) -> Mapping[date, str]:
 
 @lru_cache(maxsize=4096)
 def known_region(region: str) -> str:
-    """Pass a region's code on; ValueError says which was probably meant."""
+    """Return a valid region code. Raises ValueError, with a suggestion, for an unknown one."""
     country, _, subdivision = region.partition("-")
     if country not in _codes().values():
         raise ValueError(f"unknown country '{country}'; {_country_hint(country)}")
@@ -40,12 +40,12 @@ def known_region(region: str) -> str:
 
 @cache
 def _codes() -> Mapping[str, str]:
-    """Map what people write for a country (DEU, GERMANY) to what is wanted (DE)."""
+    """Map common spellings of a country (DEU, GERMANY) to its code (DE)."""
     entries = [(module, names[:3]) for module, names in COUNTRIES.items()]
     return {
-        word.upper(): short
+        spelling.upper(): short
         for module, (name, short, long) in entries
-        for word in (module.replace("_", " "), name, short, long)
+        for spelling in (module.replace("_", " "), name, short, long)
     }
 
 

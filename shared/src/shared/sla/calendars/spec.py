@@ -1,4 +1,4 @@
-"""A calendar as its author writes it, and as events carry it; bound to an account it can count."""
+"""A calendar's specification, as written in a policy and carried by events."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -24,7 +24,7 @@ from shared.sla.calendars.zones import known_zone
 __all__ = ["CalendarSpec", "CalendarVersion", "Hours", "always", "business_week"]
 
 ACCOUNT = "account"
-"""Stands for the zone or the region of the account that a ticket belongs to."""
+"""A placeholder for the zone or the region of the ticket's account."""
 
 
 def _block(text: str) -> str:
@@ -38,7 +38,7 @@ def _day(blocks: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _week(hours: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Put days in order, so that equal weeks are equal text."""
+    """Sort the days, so that equal weeks are equal text."""
     read_week(hours)
     return dict(sorted(hours.items(), key=lambda item: days_of(item[0])))
 
@@ -75,7 +75,7 @@ type HalfDays = Annotated[dict[date, DayText], AfterValidator(_half_days)]
 
 
 class CalendarVersion(BaseModel):
-    """Other rules from a date on. What is left out stays as it was before."""
+    """Changed rules from a date on. Fields that are left out keep their previous value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,12 +89,14 @@ class CalendarVersion(BaseModel):
     def _dates_are_its_own(self) -> Self:
         for day in (*(self.closed or ()), *(self.half_days or ())):
             if day < self.effective_from:
-                raise ValueError(f"{day} lies before effective_from; list it in what holds then")
+                raise ValueError(
+                    f"{day} lies before effective_from; list it in the rules before that date"
+                )
         return self
 
 
 class CalendarSpec(BaseModel):
-    """When business time counts. Equal specs are equal text; defaults are left out of it."""
+    """When business time counts. Equal specs serialise to equal text, without defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -116,9 +118,11 @@ class CalendarSpec(BaseModel):
         dates = [version.effective_from for version in self.versions]
         for earlier, later in pairwise(dates):
             if earlier == later:
-                raise ValueError(f"two versions are effective from {later}; make them one")
+                raise ValueError(f"two versions are effective from {later}; merge them")
             if earlier > later:
-                raise ValueError(f"version {later} stands after {earlier}; put the earlier first")
+                raise ValueError(
+                    f"version {later} is listed after {earlier}; put the earlier first"
+                )
         return self
 
     @model_validator(mode="after")
@@ -132,9 +136,10 @@ class CalendarSpec(BaseModel):
         return self
 
     def bound(self, *, zone: str, region: str | None = None) -> Calendar:
-        """Make it count on an account's wall clock; an account without a region has no holidays.
+        """Build the calendar for an account; one without a region has no regional holidays.
 
-        ValueError if zone or region are unknown.
+        Raises:
+            ValueError: the zone or the region is unknown.
         """
         own_zone = zone if self.zone == ACCOUNT else self.zone
         return _bound(self.model_dump_json(), own_zone, region)
@@ -142,19 +147,19 @@ class CalendarSpec(BaseModel):
 
 @lru_cache(maxsize=1)
 def always() -> Calendar:
-    """Count every second."""
+    """Return the calendar in which every second counts."""
     return CalendarSpec(hours="always").bound(zone="UTC")
 
 
 @lru_cache(maxsize=1024)
 def business_week(zone: str) -> Calendar:
-    """Count Monday to Friday, 09:00-17:00 in ``zone``: the house default for a business day."""
+    """Return the default business week: Monday to Friday, 09:00-17:00 in ``zone``."""
     return CalendarSpec(hours={"mon-fri": ("09:00-17:00",)}).bound(zone=zone)
 
 
 @lru_cache(maxsize=1024)
 def _bound(spec: str, zone: str, region: str | None) -> Calendar:
-    """Keyed by text, so that a calendar out of every event is the same one, its days at hand."""
+    """Build a calendar. The cache key is text, so events with equal specs share one calendar."""
     eras = tuple(_eras(CalendarSpec.model_validate_json(spec), region))
     if all(era.week is None for era in eras):
         return Calendar("UTC", (Era(date.min, None),))

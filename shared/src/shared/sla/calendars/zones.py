@@ -1,4 +1,4 @@
-"""Time zones out of the package tzdata, pinned: two machines never disagree on an hour."""
+"""Time zones from the pinned package tzdata, so that all machines compute the same times."""
 
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -28,11 +28,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PACKAGE = files("tzdata")
 _SECOND_US = 1_000_000
 _PROBE_S = 86_400
-"""No zone of tzdata changes its offset twice within six days; a test watches over that."""
+"""The search step. No zone of tzdata changes its offset twice within six days; a test checks it."""
 
 
 class OffsetChange(NamedTuple):
-    """From ``at`` on, in UTC, clocks of a zone show another distance from UTC than before."""
+    """A change of a zone's UTC offset at ``at``, such as the start of daylight saving time."""
 
     at: datetime
     before: timedelta
@@ -40,7 +40,7 @@ class OffsetChange(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A span in which a zone's offset does not change; all in microseconds, of UTC."""
+    """A span of constant UTC offset; all fields in microseconds, ``since`` and ``until`` of UTC."""
 
     since: int
     until: int
@@ -48,18 +48,22 @@ class Segment(NamedTuple):
 
 
 def tzdata_version() -> str:
-    """Name the edition of the zone data, for example 2026a."""
+    """Return the version of the zone data, for example 2026a."""
     return str(tzdata.IANA_VERSION)
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """List every IANA name that the package knows."""
+    """Return all IANA names of the package."""
     return frozenset((_PACKAGE / "zones").read_text("ascii").split())
 
 
 def known_zone(name: str) -> str:
-    """Name a zone as IANA does, also by its name in Windows; ValueError says which was meant."""
+    """Return the IANA name of a zone, also for a Windows name.
+
+    Raises:
+        ValueError: the zone is unknown; the message suggests the one probably meant.
+    """
     if name in zone_names():
         return name
     if name in win_tz:
@@ -71,8 +75,8 @@ def known_zone(name: str) -> str:
 
 @cache
 def country_of(zone: str) -> str | None:
-    """Name the country (ISO 3166) that a zone lies in, also by a name of old; None for UTC."""
-    return _countries().get(zone) or _countries().get(_names_of_now().get(zone, zone))
+    """Return the country (ISO 3166) of a zone, also for an old zone name; None for UTC."""
+    return _countries().get(zone) or _countries().get(_current_names().get(zone, zone))
 
 
 @cache
@@ -83,8 +87,8 @@ def _countries() -> dict[str, str]:
 
 
 @cache
-def _names_of_now() -> dict[str, str]:
-    """Map what a zone was called, as Asia/Calcutta, to what it is called."""
+def _current_names() -> dict[str, str]:
+    """Map old zone names, such as Asia/Calcutta, to the current ones."""
     lines = (_PACKAGE / "zoneinfo" / "tzdata.zi").read_text("ascii").splitlines()
     links = (line.split() for line in lines if line.startswith("L "))
     return {old: now for _, now, old in links}
@@ -92,13 +96,13 @@ def _names_of_now() -> dict[str, str]:
 
 @cache
 def zone_info(name: str) -> ZoneInfo:
-    """Read a zone from the package, never from the system's own data."""
+    """Load a zone from the package, never from the system's data."""
     with _PACKAGE.joinpath("zoneinfo", *known_zone(name).split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
 
 
 def offset_changes(zone: str, start: datetime, end: datetime) -> tuple[OffsetChange, ...]:
-    """List the changes of a zone's offset at ``start`` or later, and before ``end``."""
+    """Return the changes of a zone's offset at ``start`` or later, and before ``end``."""
     second = timedelta(seconds=1)
     first, last = -((EPOCH - start) // second), -((EPOCH - end) // second)
     return tuple(
@@ -109,7 +113,10 @@ def offset_changes(zone: str, start: datetime, end: datetime) -> tuple[OffsetCha
 
 @lru_cache(maxsize=4096)
 def segments(zone: str, begin: int, end: int) -> tuple[Segment, ...]:
-    """Cut a span, in microseconds from the epoch and on whole seconds, where the offset changes."""
+    """Split a span where the offset changes; ``begin`` and ``end`` in microseconds since 1970.
+
+    Both must be whole seconds.
+    """
     since, found = begin, []
     offset = _offset_s(zone_info(zone), begin // _SECOND_US)
     for at, before, after in _changes(zone, begin // _SECOND_US, end // _SECOND_US - 1):
@@ -119,7 +126,7 @@ def segments(zone: str, begin: int, end: int) -> tuple[Segment, ...]:
 
 
 def _changes(zone: str, first: int, last: int) -> list[tuple[int, int, int]]:
-    """Find (second of change, offset before, offset after) in first < at <= last."""
+    """Return (second of change, offset before, offset after) for first < second <= last."""
     info, found = zone_info(zone), []
     at, offset = first, _offset_s(info, first)
     while at < last:

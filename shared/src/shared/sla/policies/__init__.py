@@ -1,4 +1,4 @@
-"""Policies as data: who is promised what, by which rule, and whence the rule is."""
+"""Policies: the rules that determine the promises of a request."""
 
 from shared.sla.policies.faults import Fault
 from shared.sla.policies.parts import (

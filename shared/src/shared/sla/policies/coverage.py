@@ -1,7 +1,7 @@
-"""Which requests a list of rules covers: every combination of what the rules tell apart.
+"""Which requests a list of rules covers, over all combinations of attribute values.
 
-A set of combinations is an integer with a bit for each; that of a rule is the product of what it
-takes of each attribute, so that a policy with many values is still looked through at once.
+A set of combinations is an integer with one bit per combination. The set of a rule is the product
+of its values per attribute, which is fast even for a policy with many values.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ _OPEN: Final = ("language", "tier", "region")
 
 @dataclass(frozen=True)
 class Coverage:
-    """The rules' matches, in order. None stands for any value that no rule mentions."""
+    """The coverage of rules, in order. The value None means any value that no rule mentions."""
 
     matches: Sequence[RequestMatch]
 
     @cached_property
     def values(self) -> dict[str, tuple[str | None, ...]]:
-        """What has to be told apart, an attribute."""
+        """The values to distinguish, by attribute."""
         mentioned = {
             attribute: {value for m in self.matches for value in getattr(m, attribute) or ()}
             for attribute in _OPEN
@@ -39,7 +39,7 @@ class Coverage:
 
     @cached_property
     def taken(self) -> list[int]:
-        """What each rule gets: its own set, less what earlier rules take."""
+        """The set that applies to each rule: its own set without those of earlier rules."""
         left = (1 << self._width) - 1
         found = []
         for match in self.matches:
@@ -48,12 +48,12 @@ class Coverage:
         return found
 
     def covering(self, index: int) -> list[int]:
-        """Name the earlier rules that take what rule ``index`` matches."""
+        """Return the indexes of earlier rules that take requests of rule ``index``."""
         own = self._set_of(self.matches[index])
         return [earlier for earlier in range(index) if self.taken[earlier] & own]
 
     def uncovered(self) -> dict[str, str | None] | None:
-        """Give the first combination that no rule takes."""
+        """Return the first combination that no rule covers; None if all are covered."""
         left = (1 << self._width) - 1
         for taken in self.taken:
             left &= ~taken

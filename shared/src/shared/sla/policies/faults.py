@@ -1,4 +1,4 @@
-"""What makes a policy one that cannot be: every fault, with where it stands in the document."""
+"""Finds the faults of a policy that no single field shows, each with its path in the document."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -13,7 +13,7 @@ __all__ = ["Fault", "faults_of"]
 
 type Fault = tuple[KeyPath, str]
 
-_UNLESS: Final = "add a rule, if need be one that says no_promise and why"
+_REMEDY: Final = "add a rule, possibly one with no_promise and the reason"
 
 
 def faults_of(
@@ -21,7 +21,7 @@ def faults_of(
     rules: Sequence[PolicyRule],
     exceptions: Sequence[ExceptionWindow],
 ) -> list[Fault]:
-    """Find every fault that the parts of a policy have together."""
+    """Return all faults of a policy's parts taken together."""
     found = [*_names("rules", rules), *_names("exceptions", exceptions)]
     if ALWAYS in calendars:
         found.append((("calendars", ALWAYS), f"{ALWAYS!r} is built in; choose another name"))
@@ -61,26 +61,26 @@ def _of_warnings(path: KeyPath, terms: Terms) -> Iterator[Fault]:
         except ValueError as e:
             yield (*path, index), str(e)
         if point in terms.warnings[:index]:
-            yield (*path, index), f"{point!r} stands here twice; keep one"
+            yield (*path, index), f"{point!r} is listed twice; keep one"
 
 
 def _of_order(rules: Sequence[PolicyRule]) -> Iterator[Fault]:
-    """Find rules that never have their turn, and requests that no rule takes."""
+    """Find rules that never apply, and requests that no rule covers."""
     coverage = Coverage([rule.match for rule in rules])
     for index, taken in enumerate(coverage.taken):
         if not taken:
             earlier = ", ".join(repr(rules[i].name) for i in coverage.covering(index))
             yield (
                 ("rules", index, "match"),
-                f"never matches: {earlier} before it take all; put it first, or drop it",
+                f"never matches: {earlier} before it take all; put it first, or delete it",
             )
     if (left := coverage.uncovered()) is not None:
-        words = [
+        example = [
             f"{attribute} {value}" if value else f"any other {attribute}"
             for attribute, value in left.items()
             if value or len(coverage.values[attribute]) > 1
         ]
-        yield ("rules",), f"no rule covers, for example, {', '.join(words)}; {_UNLESS}"
+        yield ("rules",), f"no rule covers, for example, {', '.join(example)}; {_REMEDY}"
 
 
 def _of_exceptions(exceptions: Sequence[ExceptionWindow]) -> Iterator[Fault]:
@@ -92,5 +92,5 @@ def _of_exceptions(exceptions: Sequence[ExceptionWindow]) -> Iterator[Fault]:
         if not apart and first.match == second.match:
             yield (
                 ("exceptions", index),
-                f"overlaps with {first.name!r}, which is for the same; make one of the two",
+                f"overlaps with {first.name!r}, which matches the same requests; merge the two",
             )

@@ -1,4 +1,4 @@
-"""Reads a policy from a file, with the iCalendar files that it names."""
+"""Reads a policy from a file, including the iCalendar files that it names."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,21 +14,21 @@ __all__ = ["load_policy"]
 
 _ICAL: Final = "ical"
 _ICAL_YEARS: Final = range(2020, 2040)
-"""Fixed, so that one file gives one policy, whenever it is read."""
+"""Fixed, so that a file always gives the same policy, whenever it is read."""
 
 
 def load_policy(file: Path, *, note: Callable[[str], object] = lambda _: None) -> Policy:
-    """Read and check a policy; raises Refused with all its faults.
+    """Read and validate a policy. Raises Refused with all its faults.
 
-    A calendar's ``ical`` names a file, seen from this one, whose days become closed dates. What may
-    not be meant, though it is no fault, is handed to ``note``.
+    A calendar's ``ical`` is the path of a file, relative to this one, whose days become closed
+    dates. ``note`` is called with warnings.
     """
     document = read_yaml(file)
     return policy_of(document, list(_resolve_icals(document.content, file.parent, note)))
 
 
 def _resolve_icals(content: object, folder: Path, note: Callable[[str], object]) -> Iterator[Fault]:
-    """Replace each calendar's ``ical`` by the dates on which it is closed."""
+    """Replace each calendar's ``ical`` by closed dates, in ``content`` itself; yield faults."""
     calendars = content.get("calendars") if isinstance(content, dict) else None
     for name, calendar in (calendars if isinstance(calendars, dict) else {}).items():
         if not isinstance(calendar, dict) or _ICAL not in calendar:

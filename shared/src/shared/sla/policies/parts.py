@@ -1,4 +1,4 @@
-"""What a policy is made of: rules, whom they are for, what they promise, and exceptions."""
+"""The parts of a policy: rules, their matches, terms, and exception windows."""
 
 import re
 from dataclasses import dataclass
@@ -47,12 +47,12 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 
 
 def base_language(tag: str) -> str:
-    """Reduce a tag to the language spoken: a rule for German is one for Austrians, too."""
+    """Return the base language of a tag: a rule for de also applies to de-AT."""
     return tag.partition("-")[0].lower()
 
 
 def lies_in(region: str | None, wanted: str) -> bool:
-    """Tell whether ``region`` is ``wanted`` or a part of it: DE-BY lies in DE."""
+    """Return whether ``region`` is ``wanted`` or a part of it: DE-BY lies in DE."""
     return region is not None and (region == wanted or region.startswith(f"{wanted}-"))
 
 
@@ -79,9 +79,9 @@ def _positive(text: str) -> str:
 type Region = Annotated[
     str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), AfterValidator(known_region)
 ]
-"""A country or a part of one, after ISO 3166: DE, DE-BY."""
+"""A country or a subdivision, by ISO 3166: DE, DE-BY."""
 type Tier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,50}$")]
-"""The name of what an account bought."""
+"""The name of the product tier that an account bought."""
 type _Language = Annotated[str, AfterValidator(_language)]
 type Name = Annotated[str, StringConstraints(pattern=r"^\S(.{0,98}\S)?$")]
 type _Sentence = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -92,7 +92,7 @@ type _Several[T] = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class RequestTraits:
-    """What of a request decides on its promises."""
+    """The attributes of a request that determine its promises."""
 
     role: Role
     channel: Channel
@@ -104,13 +104,13 @@ class RequestTraits:
 
 
 class Part(BaseModel):
-    """A value that says nothing it does not know."""
+    """A part of a policy; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RequestMatch(Part):
-    """Whom a rule is for; what is absent may be anything."""
+    """The requests that a rule applies to; an attribute that is None matches every value."""
 
     role: _Several[Role] | None = None
     channel: _Several[Channel] | None = None
@@ -120,7 +120,7 @@ class RequestMatch(Part):
     region: _Several[Region] | None = None
 
     def takes(self, attribute: str, value: str | None) -> bool:
-        """Tell whether one attribute fits; None fits only what may be anything."""
+        """Return whether a value matches; the value None matches only if every value does."""
         wanted: tuple[str, ...] | None = getattr(self, attribute)
         if wanted is None:
             return True
@@ -129,7 +129,7 @@ class RequestMatch(Part):
         return value in wanted
 
     def fits(self, asked: RequestTraits) -> bool:
-        """Tell whether the rule is for this request."""
+        """Return whether the rule applies to a request."""
         return (
             self.takes("role", asked.role)
             and self.takes("channel", asked.channel)
@@ -141,7 +141,7 @@ class RequestMatch(Part):
 
 
 class Terms(Part):
-    """One promise of a rule. ``target`` is counted in ``calendar`` time."""
+    """One promise of a rule. ``target`` is a duration in ``calendar`` time."""
 
     kind: PromiseKind
     promise_class: PromiseClass = Field(alias="class")
@@ -152,7 +152,7 @@ class Terms(Part):
 
 
 class PolicyRule(Part):
-    """Promises for those who match, or the reason why there is none."""
+    """The promises for matching requests, or the reason why there are none."""
 
     name: Name
     match: RequestMatch = RequestMatch()
@@ -162,7 +162,7 @@ class PolicyRule(Part):
 
 
 class ExceptionWindow(Part):
-    """A declared time in which guarantees are objectives, for tickets created inside it."""
+    """A declared period; guarantees of tickets created in it are objectives."""
 
     name: Name
     reason: _Sentence
@@ -171,5 +171,5 @@ class ExceptionWindow(Part):
     match: RequestMatch = RequestMatch()
 
     def holds(self, asked: RequestTraits, create_date: datetime) -> bool:
-        """Tell whether it applies; the end itself lies outside."""
+        """Return whether the window applies to a request; ``ends_at`` itself is outside."""
         return self.starts_at <= create_date < self.ends_at and self.match.fits(asked)

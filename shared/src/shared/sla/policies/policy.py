@@ -1,4 +1,4 @@
-"""A policy is a value: which request gets which promises, by which rule, and from where that is."""
+"""A policy: determines the promises of a request, and the rule that applies."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _KINDS_MAX: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """What a policy says to a request. ``no_promise`` is the reason where nothing is promised."""
+    """The result for a request. ``no_promise`` is the reason if there are no promises."""
 
     rule: str
     promises: tuple[Promise, ...]
@@ -34,43 +34,45 @@ class Pricing:
 
 def _lasting(text: str) -> str:
     if duration_of(text, units=WALL_UNITS) < timedelta(0):
-        raise ValueError(f"{text!r} is negative; '0 s' lets no reply reopen what is closed")
+        raise ValueError(
+            f"{text!r} is negative; '0 s' means that replies never reopen closed tickets"
+        )
     return text
 
 
 class Policy(Part):
-    """Rules in order, of which the first that matches counts. A policy with a fault cannot be."""
+    """A list of rules, of which the first that matches applies. Always valid once constructed."""
 
     policy_id: Name
     calendars: dict[Name, CalendarSpec] = Field(default_factory=dict)
     rules: tuple[PolicyRule, ...]
     exceptions: tuple[ExceptionWindow, ...] = ()
     reopen_within: Annotated[str, AfterValidator(_lasting)] = "30 d"
-    """For how long after it was closed a ticket is reopened by a reply of its customer."""
+    """How long after its closing a ticket is reopened by a customer's reply."""
 
     @model_validator(mode="after")
     def _is_without_fault(self) -> Self:
         found = faults_of(self.calendars, self.rules, self.exceptions)
         if found:
-            told = "; ".join(text for _, text in found)
-            raise PydanticCustomError("policy", "{told}", {"told": told, "faults": found})
+            message = "; ".join(text for _, text in found)
+            raise PydanticCustomError("policy", "{message}", {"message": message, "faults": found})
         return self
 
     @property
     def document(self) -> dict[str, Any]:
-        """The policy as plain data, without what it leaves to defaults."""
+        """The policy as plain data, without default values."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @cached_property
     def version(self) -> str:
-        """The content's hash: what says the same has the same version."""
+        """A hash of the content: equal policies have equal versions."""
         canonical = json.dumps(
             self.document, sort_keys=True, separators=(",", ":"), ensure_ascii=False
         )
         return sha256(canonical.encode()).hexdigest()[:_VERSION_CHARACTERS]
 
     def price(self, asked: RequestTraits, create_date: datetime) -> Pricing:
-        """Say what a request is promised from its create date, and by which rule."""
+        """Return the promises of a request from its create date on, and the rule."""
         offer = self._offers(asked)
         exception = next((x for x in self.exceptions if x.holds(asked, create_date)), None)
         excepted_by = exception.name if exception else None
@@ -80,7 +82,7 @@ class Policy(Part):
 
     @cached_property
     def _offers(self) -> Callable[[RequestTraits], "_Offer"]:
-        """Look up once what a kind of request is promised: thousands are of one kind."""
+        """`_offer`, cached: many requests have the same traits."""
         return lru_cache(maxsize=_KINDS_MAX)(self._offer)
 
     def _offer(self, asked: RequestTraits) -> "_Offer":
@@ -111,24 +113,24 @@ class Policy(Part):
 
 
 class _Undated(NamedTuple):
-    """A promise before it is known when the ticket was created."""
+    """A promise without a due time, until the create date is known."""
 
     promise: Promise
     calendar: Calendar
 
     def dated(self, create_date: datetime, excepted_by: str | None) -> Promise:
-        """Let it run from a create date; an exception makes a guarantee an objective."""
+        """Set the due time from a create date; an exception turns a guarantee into an objective."""
         promise = self.promise
-        told: dict[str, object] = {}
+        changes: dict[str, object] = {}
         if promise.kind != "next_response":
-            told["due_at"] = self.calendar.add_business(create_date, promise.target)
+            changes["due_at"] = self.calendar.add_business(create_date, promise.target)
         if excepted_by is not None and promise.promise_class == "guarantee":
-            told |= {"promise_class": "objective", "exception": excepted_by}
-        return promise.model_copy(update=told)
+            changes |= {"promise_class": "objective", "exception": excepted_by}
+        return promise.model_copy(update=changes)
 
 
 class _Offer(NamedTuple):
-    """The rule for a kind of request, and what it promises."""
+    """The rule for some request traits, and its promises."""
 
     rule: PolicyRule
     promises: tuple[_Undated, ...]

@@ -1,4 +1,5 @@
-// The keyboard: a letter presses the button that shows it, J and K walk the rows, ? says which.
+// Keyboard shortcuts: a letter presses the button with this label, J and K move between rows, and
+// ? lists the shortcuts.
 "use strict";
 (() => {
   const KEPT = "letters-act";
@@ -16,7 +17,7 @@
     all[Math.max(0, Math.min(all.length - 1, next))].focus();
   }
 
-  // The row in focus is asked first, then the opened ticket, then the page.
+  // Look for the button in the focused row first, then in the open ticket, then on the page.
   function press(key) {
     const selector = `[data-key="${CSS.escape(key)}"]`;
     const row = document.activeElement.closest("[data-row]");

@@ -1,5 +1,5 @@
-// A live page: countdowns tick by themselves, parts are replaced as the stream brings them,
-// nothing moves under the hand, and what is out of date says so.
+// A live page: countdowns run locally, the event stream replaces parts of the page, rows keep their
+// place while one has the focus, and a page without recent events shows that it is out of date.
 "use strict";
 (() => {
   const STALE_MS = 4000;
@@ -7,7 +7,7 @@
   const body = document.body;
   const byId = (id) => document.getElementById(id);
 
-  // Time: business time as of the last beat, and how fast it runs.
+  // Time: business time at the last `beat` event, and its rate.
   let anchor = { asOf: Date.parse(body.dataset.asOf), at: performance.now(), rate: 1 };
   let heardAt = performance.now();
   const now = () => anchor.asOf + (performance.now() - anchor.at) * anchor.rate;
@@ -54,7 +54,7 @@
       "The connection is lost. What you see is out of date; it is being tried again.";
   }
 
-  function hear(beat) {
+  function applyBeat(beat) {
     heardAt = performance.now();
     anchor = { asOf: Date.parse(beat.as_of), at: heardAt, rate: beat.rate };
     if (body.dataset.live === "stale") {
@@ -70,11 +70,11 @@
     tick();
   }
 
-  // Parts: replaced whole, but for the list that has the focus.
+  // Parts are replaced as a whole, except a list that has the focus.
   let held = null;
-  let expected = false; // what comes next is what an act has brought about: it need not wait
+  let expected = false; // the next view is the result of the user's own action: show it at once
   let acting = 0;
-  let meanwhile = null; // what came while an act was on its way: its answer comes first
+  let meanwhile = null; // a view that arrived during an action: show it after the action's response
 
   const rowsOf = (part) =>
     new Map([...part.querySelectorAll("[data-row]")].map((row) => [row.id, row]));
@@ -113,8 +113,8 @@
     return row && shown.contains(row) ? `#${CSS.escape(row.id)} > a` : null;
   }
 
-  // A row under the hand stays where it is: what it says is renewed, what has gone is struck out,
-  // what is new waits to be asked for.
+  // Rows stay in place while one has the focus: their content is updated, removed rows are struck
+  // out, and new rows are added only on request.
   function hold(shown, part) {
     const before = rowsOf(shown);
     const after = rowsOf(part);
@@ -158,7 +158,7 @@
     if (shown) place(shown, part);
   }
 
-  // After any change of what is shown: the chosen row is marked, an old pane says that it is.
+  // After any change: mark the selected row, and mark an outdated ticket view.
   function afterwards() {
     const opened = document.querySelector("#pane [data-ticket]");
     const id = opened ? `t-${opened.dataset.ticket.replaceAll("-", "")}` : "";
@@ -174,22 +174,22 @@
     tickAll(body);
   }
 
-  // What was not answered is said where it was asked.
+  // Show a failed request next to the element that sent it.
   function place_of(element) {
     const pane = element.closest("#pane");
     if (!pane) return byId("said");
     return pane.querySelector(".answer") || pane;
   }
 
-  function say(element, text) {
-    const said = document.createElement("p");
-    said.className = "said bad";
-    said.role = "alert";
-    said.textContent = text;
-    place_of(element).replaceChildren(said);
+  function showError(element, text) {
+    const message = document.createElement("p");
+    message.className = "said bad";
+    message.role = "alert";
+    message.textContent = text;
+    place_of(element).replaceChildren(message);
   }
 
-  // Who signs out is on their way: that the session has ended does not turn them round.
+  // During sign-out ignore that the session has ended: the sign-out response redirects.
   let leaving = false;
   document.addEventListener("submit", (event) => {
     leaving = event.target.matches("[action='/sign-out']");
@@ -198,7 +198,7 @@
     event.preventDefault();
     const id = event.target.id;
     if (id === "view") receive(event.detail.data);
-    if (id === "beat") hear(JSON.parse(event.detail.data));
+    if (id === "beat") applyBeat(JSON.parse(event.detail.data));
     if (id === "ended" && !leaving) location.assign("/sign-in?why=ended");
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -210,11 +210,11 @@
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, (event) =>
-      say(event.detail.elt, "No answer came. Press again: nothing is done twice."));
+      showError(event.detail.elt, "No answer came. Press again: nothing is done twice."));
   }
   const isAct = (event) => event.detail.requestConfig?.verb === "post";
-  // By the request itself: what had asked may be gone from the page when the answer comes, and
-  // then no event of its reaches us.
+  // Listen on the request itself: its element may be gone from the page when the response arrives,
+  // and then its events do not reach us.
   document.addEventListener("htmx:beforeSend", (event) => {
     if (!isAct(event)) return;
     acting += 1;
@@ -231,8 +231,8 @@
   document.addEventListener("htmx:afterSwap", (event) => {
     afterwards();
     const target = event.detail.target;
-    const said = target.querySelector(".said:not([hidden])");
-    if (said) said.focus();
+    const message = target.querySelector(".said:not([hidden])");
+    if (message) message.focus();
     else if (target.id === "pane") target.focus({ preventScroll: true });
   });
   document.addEventListener("focusout", (event) => {

@@ -1,4 +1,4 @@
-"""Folding on a real PostgreSQL: declared exceptions and merges reach the clocks they concern."""
+"""Handling facts on a real PostgreSQL: exceptions and merges affect the right clocks."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from shared.testing.builders import NOON, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase, waits_for_a_lock
 from sla_monitor.partitions import Partitions
 from sla_monitor.reevaluator import reevaluate
-from sla_monitor.service import Folding
+from sla_monitor.service import ClockService
 
 ANNOUNCED: Final = """
     SELECT headers, convert_from(value, 'UTF8') AS fact FROM outbox ORDER BY id
@@ -27,8 +27,8 @@ STAND: Final = """
 """
 
 
-class Fold(Protocol):
-    """Folds a batch, so long after noon."""
+class Apply(Protocol):
+    """Applies a batch, so many minutes after noon."""
 
     async def __call__(self, *facts: Envelope[Event], after_min: float) -> None:
         """Fold."""
@@ -36,7 +36,7 @@ class Fold(Protocol):
 
 @pytest.fixture
 async def fresh(database: MakeDatabase) -> FreshDatabase:
-    """Make a database of sla-monitor's."""
+    """Make a database of sla-monitor."""
     return await database("sla_monitor")
 
 
@@ -50,21 +50,23 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 
 
 async def four() -> int:
-    """Count the partitions."""
+    """Return the number of partitions."""
     return 4
 
 
 @pytest.fixture
-async def folding(db: Database) -> Folding:
-    """Know the partitions."""
+async def clock_service(db: Database) -> ClockService:
+    """Make the service with its partitions."""
     partitions = Partitions(db, four)
     await partitions.start()
-    return Folding(partitions)
+    return ClockService(partitions)
 
 
 @pytest.fixture
-async def fold(fresh: FreshDatabase, db: Database, folding: Folding) -> AsyncIterator[Fold]:
-    """Fold a batch so long after noon, and finish what a change of exceptions leaves to be done."""
+async def apply(
+    fresh: FreshDatabase, db: Database, clock_service: ClockService
+) -> AsyncIterator[Apply]:
+    """Apply a batch so many minutes after noon, and finish the reevaluations."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await owner.start()
 
@@ -73,16 +75,16 @@ async def fold(fresh: FreshDatabase, db: Database, folding: Folding) -> AsyncIte
         async with owner.session() as session:
             await session.execute(STAND.format(at.isoformat()))
         async with db.transaction() as tx:
-            await folding.take(tx, facts, at)
-        while await reevaluate(db, folding):
+            await clock_service.handle(tx, facts, at)
+        while await reevaluate(db, clock_service):
             pass
 
     yield folded
     await owner.stop()
 
 
-async def said(db: Database) -> Sequence[tuple[str, dict[str, Any]]]:
-    """Read the types of what was announced, and the data."""
+async def announced(db: Database) -> Sequence[tuple[str, dict[str, Any]]]:
+    """Read the types and data of the announced events."""
     async with db.session() as session:
         rows = await session.fetch(ANNOUNCED)
     return [(_short(row["headers"]), json.loads(row["fact"])) for row in rows]
@@ -108,68 +110,74 @@ def declared(*exceptions: tuple[str, datetime, datetime], after_min: float) -> E
 STORM: Final = ("storm", NOON - minutes(30), NOON + minutes(30))
 
 
-async def test_an_exception_declared_later_reaches_open_tickets(db: Database, fold: Fold) -> None:
-    """The guarantee of a ticket created inside it is an objective from there on, and says so."""
-    await fold(a_ticket("in"), a_ticket("out", after_min=45), after_min=46)
-    await fold(declared(STORM, after_min=47), after_min=47)
-    repriced = [fact for kind, fact in await said(db) if kind == "clock.repriced"]
+async def test_an_exception_declared_later_reaches_open_tickets(db: Database, apply: Apply) -> None:
+    """A guarantee becomes an objective; the event names the exception."""
+    await apply(a_ticket("in"), a_ticket("out", after_min=45), after_min=46)
+    await apply(declared(STORM, after_min=47), after_min=47)
+    repriced = [fact for kind, fact in await announced(db) if kind == "clock.repriced"]
     assert [(f["ticket_id"], f["promise_class"], f["exception"]) for f in repriced] == [
         (str(ticket_id_of("test", "in")), "objective", "storm")
     ]
 
 
-async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database, fold: Fold) -> None:
-    """What was announced before the declaration is taken back, and told as what it is."""
-    await fold(a_ticket("in"), after_min=61)
-    await fold(declared(STORM, after_min=70), after_min=70)
-    kinds = [kind for kind, _ in await said(db)]
+async def test_a_breach_inside_an_exception_becomes_a_miss(db: Database, apply: Apply) -> None:
+    """The breach is retracted, and a miss is announced."""
+    await apply(a_ticket("in"), after_min=61)
+    await apply(declared(STORM, after_min=70), after_min=70)
+    kinds = [kind for kind, _ in await announced(db)]
     assert kinds == [
         *("clock.started", "promise.breached"),
         *("clock.repriced", "promise.retracted", "promise.missed"),
     ]
-    assert (await said(db))[3][1]["reason"] == "exception"
+    assert (await announced(db))[3][1]["reason"] == "exception"
 
 
-async def test_a_policy_that_is_read_again_changes_nothing(db: Database, fold: Fold) -> None:
-    """One that another has replaced stays replaced, however long ago that was."""
-    await fold(declared(STORM, after_min=0), after_min=0)
-    await fold(declared(after_min=2), a_ticket("one"), after_min=2)
-    before = await said(db)
-    await fold(declared(STORM, after_min=0), after_min=5)
-    assert await said(db) == before
+async def test_a_policy_that_is_read_again_changes_nothing(db: Database, apply: Apply) -> None:
+    """An older version does not replace a newer one."""
+    await apply(declared(STORM, after_min=0), after_min=0)
+    await apply(declared(after_min=2), a_ticket("one"), after_min=2)
+    before = await announced(db)
+    await apply(declared(STORM, after_min=0), after_min=5)
+    assert await announced(db) == before
 
 
-async def test_an_exception_withdrawn_gives_the_guarantee_back(db: Database, fold: Fold) -> None:
-    """A policy without it replaces the one with it; two tickets have two causes."""
-    await fold(declared(STORM, after_min=0), after_min=0)
-    await fold(a_ticket("one"), a_ticket("two"), after_min=1)
-    await fold(declared(after_min=2), after_min=2)
-    started = [fact["promise_class"] for kind, fact in await said(db) if kind == "clock.started"]
-    repriced = [fact["promise_class"] for kind, fact in await said(db) if kind == "clock.repriced"]
+async def test_a_withdrawn_exception_restores_the_guarantee(db: Database, apply: Apply) -> None:
+    """A policy without the exception replaces it; each ticket gets its own cause id."""
+    await apply(declared(STORM, after_min=0), after_min=0)
+    await apply(a_ticket("one"), a_ticket("two"), after_min=1)
+    await apply(declared(after_min=2), after_min=2)
+    started = [
+        fact["promise_class"] for kind, fact in await announced(db) if kind == "clock.started"
+    ]
+    repriced = [
+        fact["promise_class"] for kind, fact in await announced(db) if kind == "clock.repriced"
+    ]
     assert started == ["objective", "objective"]
     assert repriced == ["guarantee", "guarantee"]
 
 
-async def test_a_merge_gives_nobody_more_time(db: Database, fold: Fold) -> None:
-    """The ticket that stays is due from the duplicate's create date, which was earlier."""
-    await fold(a_ticket("stays", after_min=20), after_min=20)
+async def test_a_merge_does_not_extend_a_due_time(db: Database, apply: Apply) -> None:
+    """The remaining ticket is due from the duplicate's earlier create date."""
+    await apply(a_ticket("stays", after_min=20), after_min=20)
     event = TicketAbsorbed(
         ticket_id=ticket_id_of("test", "stays"),
         absorbed=ticket_id_of("test", "gone"),
         create_date=NOON,
     )
-    await fold(Envelope(uuid5(NAMESPACE, "merge"), "test", NOON + minutes(25), event), after_min=25)
-    due = [fact["due_at"] for kind, fact in await said(db) if kind == "clock.resumed"]
+    await apply(
+        Envelope(uuid5(NAMESPACE, "merge"), "test", NOON + minutes(25), event), after_min=25
+    )
+    due = [fact["due_at"] for kind, fact in await announced(db) if kind == "clock.resumed"]
     assert due == ["2026-03-02T13:00:00Z"]
 
 
-async def test_a_ticket_folded_meanwhile_is_found_by_a_declaration(
-    db: Database, folding: Folding, fold: Fold
+async def test_a_declaration_finds_a_ticket_of_a_running_transaction(
+    db: Database, clock_service: ClockService, apply: Apply
 ) -> None:
-    """The declaration waits for the fold in hand, and so concerns the ticket it opens."""
+    """The declaration waits for the running transaction, and so finds its new ticket."""
     async with asyncio.TaskGroup() as group, db.transaction() as tx:
-        await folding.take(tx, [a_ticket("in")], NOON + minutes(1))
-        declaring = group.create_task(fold(declared(STORM, after_min=2), after_min=2))
+        await clock_service.handle(tx, [a_ticket("in")], NOON + minutes(1))
+        declaring = group.create_task(apply(declared(STORM, after_min=2), after_min=2))
         assert await waits_for_a_lock(db)
         assert not declaring.done()
-    assert [kind for kind, _ in await said(db)] == ["clock.started", "clock.repriced"]
+    assert [kind for kind, _ in await announced(db)] == ["clock.started", "clock.repriced"]
