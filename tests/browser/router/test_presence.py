@@ -6,7 +6,7 @@ from typing import Any, Final
 from playwright.async_api import Browser, Page, Route, expect
 from tests.browser.inbox_server import Desk
 
-from router.domain.commands import Say
+from router.domain.commands import PresenceReport
 from router.domain.offers.rules import Backoff, OfferRules, Ring
 from router.store.offers import save_rules
 from router.sweep import Sweeper
@@ -38,7 +38,7 @@ QUICKLY: Final = OfferRules(
 async def say(desk: Desk, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
     """Send a heartbeat as another desk does."""
     async with desk.db.transaction() as tx:
-        await desk.routing.report_presence(tx, Say(name, presence), await now(tx))
+        await desk.routing.report_presence(tx, PresenceReport(name, presence), await now(tx))
 
 
 def presence(page: Page) -> Any:  # noqa: ANN401 - a locator

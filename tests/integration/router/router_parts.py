@@ -37,7 +37,7 @@ class InProcess:
             async with self.db.transaction() as tx:
                 fresh, at = await processed_events.claim(tx, [envelope.id])
                 if fresh:
-                    await self.db.routing.take(tx, [envelope], at)
+                    await self.db.routing.apply_events(tx, [envelope], at)
 
         await self._until_done(envelope.event.type, once)
 

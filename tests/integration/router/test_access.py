@@ -69,7 +69,7 @@ async def door(fresh: FreshDatabase) -> AsyncIterator[Door]:
     await db.start()
     async with db.transaction() as tx:
         told = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
-        await db.routing.take(tx, told, await now(tx))
+        await db.routing.apply_events(tx, told, await now(tx))
     hand = Hand()
     access = Access(db, specialists_of, hand)
     transport = ASGITransport(make_app(db, db.routing, access, []))

@@ -69,7 +69,7 @@ class Desk:
     async def take(self, *envelopes: Envelope[Event]) -> None:
         """Hand a batch in, at noon."""
         async with self.db.transaction() as tx:
-            await self.routing.take(tx, envelopes, NOON)
+            await self.routing.apply_events(tx, envelopes, NOON)
 
     async def dial(self, told: str, **more: str) -> Any:  # noqa: ANN401 - an answer
         """Say what came of a call."""

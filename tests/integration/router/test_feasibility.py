@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from tests.integration.router.conftest import at_the_door
 
-from router.domain.coverage import Pool, outlooks
+from router.domain.coverage import LanguageQueue, coverage_of
 from router.domain.matching import default_rules
 from router.service.routing import RoutingService
 from router.store.roster import load_roster
@@ -53,7 +53,7 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
     """Hand a batch in."""
     async with db.transaction() as tx:
-        await RoutingService(default_rules()).take(tx, envelopes, at)
+        await RoutingService(default_rules()).apply_events(tx, envelopes, at)
 
 
 async def look(db: Database, at: datetime) -> None:
@@ -241,10 +241,10 @@ async def infeasible(db: Database, at: datetime) -> set[UUID]:
     async with db.transaction() as tx:
         people = await load_roster(tx)
         waiting = await tx.fetch(WAITING)
-    pools = {Pool(row["channel"], row["base_language"]) for row in waiting}
-    found = outlooks(people, pools)
+    queues = {LanguageQueue(row["channel"], row["base_language"]) for row in waiting}
+    found = coverage_of(people, queues)
     return {
         row["ticket_id"]
         for row in waiting
-        if at < row["due_at"] <= found[Pool(row["channel"], row["base_language"])].opens_at
+        if at < row["due_at"] <= found[LanguageQueue(row["channel"], row["base_language"])].opens_at
     }

@@ -43,7 +43,7 @@ async def client(fresh: FreshDatabase, db: Database) -> AsyncIterator[AsyncClien
 async def given(db: Database, *envelopes: Envelope[Event], after_min: float = 1) -> None:
     """Let events have had their effect, so long after noon."""
     async with db.transaction() as tx:
-        await RoutingService(default_rules()).take(tx, envelopes, NOON + minutes(after_min))
+        await RoutingService(default_rules()).apply_events(tx, envelopes, NOON + minutes(after_min))
 
 
 def wish(specialist_id: str) -> dict[str, str]:

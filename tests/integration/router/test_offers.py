@@ -67,7 +67,7 @@ async def client(fresh: FreshDatabase, db: Router) -> AsyncIterator[AsyncClient]
 async def given(db: Router, *envelopes: Envelope[Event]) -> None:
     """Let events have had their effect, now."""
     async with db.transaction() as tx:
-        await db.routing.take(tx, envelopes, await now(tx))
+        await db.routing.apply_events(tx, envelopes, await now(tx))
 
 
 async def read(db: Database, query: str) -> list[Any]:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.domain.matching import default_rules
-from router.pages.details import Details, Words
-from router.pages.views import read_desk, read_pane
+from router.pages.details import Details, LaterMessage
+from router.pages.views import read_specialist_view, read_ticket_view
 from router.service.routing import RoutingService
 from shared.events import (
     ClockPaused,
@@ -38,12 +38,12 @@ class Router(Database):
         """Take records in, each in a transaction of its own."""
         for envelope in envelopes:
             async with self.transaction() as tx:
-                await self.routing.take(tx, [envelope], envelope.time)
+                await self.routing.apply_events(tx, [envelope], envelope.time)
 
     async def lists(self, name: str, now: datetime) -> tuple[Sequence[str], Sequence[str]]:
         """Read whose tickets are somebody's, and for whose customers they wait."""
         async with self.transaction() as tx:
-            desk = await read_desk(tx, name, now)
+            desk = await read_specialist_view(tx, name, now)
         return [row.account for row in desk.mine], [row.account for row in desk.waiting]
 
 
@@ -71,7 +71,7 @@ async def test_a_reply_shows_it_as_open_again(router: Router) -> None:
     await router.given(told(CustomerReplied, "T1", after_min=20))
     assert await router.lists("ana", TOMORROW) == (["acme"], [])
     async with router.transaction() as tx:
-        pane = await read_pane(tx, router.routing, T1, "ana", NOON)
+        pane = await read_ticket_view(tx, router.routing, T1, "ana", NOON)
     assert (pane.row.state, pane.row.replied, pane.row.due_at) == ("", True, None)
     assert pane.because == "the customer replied to them"
 
@@ -90,15 +90,15 @@ async def test_what_is_paused_is_shown_last_and_as_paused(router: Router) -> Non
         a_clock(ClockPaused, "T2", after_min=40),
     )
     async with router.transaction() as tx:
-        rows = (await read_desk(tx, "ana", NOON)).mine
+        rows = (await read_specialist_view(tx, "ana", NOON)).mine
     assert [(row.account, row.paused) for row in rows] == [("runs", False), ("waits", True)]
 
 
 def test_the_customers_later_words_are_shown() -> None:
     """In order, with when they were written, and on which ticket."""
     words = (
-        Words(occurred_at=NOON, body="Still broken"),
-        Words(occurred_at=NOON + timedelta(hours=1), body="Any news?", written_on=T1),
+        LaterMessage(occurred_at=NOON, body="Still broken"),
+        LaterMessage(occurred_at=NOON + timedelta(hours=1), body="Any news?", written_on=T1),
     )
     details = Details(requester_id="ada", subject="Export fails", body="It stops.", words=words)
     page = Pages("router", "router.pages").render(

@@ -42,7 +42,7 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
     """Hand a batch in."""
     async with db.transaction() as tx:
-        await RoutingService(default_rules()).take(tx, envelopes, at)
+        await RoutingService(default_rules()).apply_events(tx, envelopes, at)
 
 
 async def turn(db: Database, at: datetime) -> None:

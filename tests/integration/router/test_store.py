@@ -14,7 +14,7 @@ from tests.integration.router.generated_morning import a_morning, channel_of, di
 from tests.integration.router.storm import a_moment
 
 from router.domain.matching import Pool, default_rules
-from router.domain.roster import Waits
+from router.domain.roster import WaitReason
 from router.pages import presence
 from router.service.routing import RoutingService
 from shared.basics.errors import Transient
@@ -88,7 +88,7 @@ async def take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
 async def _take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
     async with db.transaction() as tx:
         fresh, _ = await processed_events.claim(tx, (envelope.id for envelope in envelopes))
-        await db.routing.take(tx, [e for e in envelopes if e.id in fresh], NOW)
+        await db.routing.apply_events(tx, [e for e in envelopes if e.id in fresh], NOW)
 
 
 async def announced(db: Database) -> list[dict[str, Any]]:
@@ -222,10 +222,10 @@ async def test_a_commit_whose_answer_was_lost_is_found_out(db: Router) -> None:
     await take(db, [a_specialist("ann"), a_specialist("bo")])
     with pytest.raises(LostError):
         async with db.transaction() as tx:
-            await db.routing.take(tx, [a_ticket("T1")], NOW)
+            await db.routing.apply_events(tx, [a_ticket("T1")], NOW)
             raise LostError
     async with db.transaction() as tx:
-        await db.routing.take(tx, [a_ticket("T2")], NOW)
+        await db.routing.apply_events(tx, [a_ticket("T2")], NOW)
         tx.after_commit.clear()
     await take(db, [a_ticket("T3"), a_ticket("T4")])
     facts = [(fact["specialist_id"], "due_at" in fact) for fact in await announced(db)]
@@ -252,7 +252,7 @@ async def test_why_somebody_waits_is_said_as_it_is_now(db: Router) -> None:
     """Not as it was when they began to; and who looks takes nothing from who decides just then."""
     pool = Pool("chat", "ja", 0, ())
 
-    async def why() -> Waits:
+    async def why() -> WaitReason:
         async with db.transaction() as tx:
             return (await db.routing.why_waiting(tx, [pool]))[pool]
 
@@ -261,7 +261,7 @@ async def test_why_somebody_waits_is_said_as_it_is_now(db: Router) -> None:
     assert await why() == "no_shift"
     async with db.transaction() as tx:
         there = a_specialist("yui", languages=("ja",), capacity={"chat": 1}, after_min=1)
-        await db.routing.take(tx, [there], NOW)
+        await db.routing.apply_events(tx, [there], NOW)
         assert await why() == "no_shift"
     assert await why() == "no_capacity"
     await take(db, [told(TicketClosed, "T1")])

@@ -8,7 +8,16 @@ from uuid import UUID
 
 from router.domain.assignment.session import AssignmentSession
 from router.domain.command_handlers import execute, report_presence
-from router.domain.commands import Accept, Act, DeclineOffer, Leave, Outcome, Return, Say, Word
+from router.domain.commands import (
+    Accept,
+    Command,
+    CommandOutcome,
+    DeclineOffer,
+    EndAway,
+    PresenceCommand,
+    PresenceReport,
+    SetAway,
+)
 from router.domain.matching_request import AccountAffinity
 from router.domain.offers.offer import Offer
 from router.domain.offers.rules import OfferRules
@@ -18,7 +27,7 @@ from router.domain.ticket import Ticket
 from shared.events import Envelope, Event, SpecialistFact, ticket_id_of
 from shared.testing.builders import NOON
 
-type Step = Envelope[Event] | Act | Word
+type Step = Envelope[Event] | Command | PresenceCommand
 
 
 def ticket_id(name: str) -> UUID:
@@ -49,14 +58,14 @@ class InMemoryRouter:
         """Let time pass; what it brings about shows with the next step."""
         self.now += timedelta(seconds=seconds)
 
-    def play(self, *steps: Step) -> list[Outcome]:
+    def play(self, *steps: Step) -> list[CommandOutcome]:
         """Take each step in a transaction of its own; a step that raises has no effect."""
         outcomes = []
         for step in steps:
             try:
                 outcomes.append(self._play(step))
             except Exception:
-                self.roster.restore()
+                self.roster.roll_back()
                 raise
         return [outcome for outcome in outcomes if outcome is not None]
 
@@ -81,10 +90,10 @@ class InMemoryRouter:
         wanted = [e for e in events if not kinds or isinstance(e, kinds)]
         return [f"{e.type[len('premium.') : -len('.v1')]} {e.specialist_id}" for e in wanted]
 
-    def _play(self, step: Step) -> Outcome | None:
+    def _play(self, step: Step) -> CommandOutcome | None:
         session = self._begin()
         outcome = None
-        if isinstance(step, Say | Leave | Return):
+        if isinstance(step, PresenceReport | SetAway | EndAway):
             report_presence(session, step)
         elif isinstance(step, Envelope):
             session.apply(step)
@@ -96,7 +105,7 @@ class InMemoryRouter:
         return outcome
 
     def _begin(self) -> AssignmentSession:
-        self.roster.restore()
+        self.roster.roll_back()
         session = AssignmentSession(self.roster, deepcopy(self._rows()), self.now, self.rules)
         session.state.affinities = {**self.affinities}
         session.dispatcher.add_waiting((), dict.fromkeys(self.roster.pools, 1))
@@ -107,7 +116,7 @@ class InMemoryRouter:
         return sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
 
     def _keep(self, session: AssignmentSession) -> None:
-        self.roster.settle()
+        self.roster.commit()
         state = session.state
         self.names.update(state.listed)
         self.affinities = state.affinities

@@ -10,9 +10,9 @@ from router.domain.commands import (
     Move,
     NotTheirs,
     Pin,
+    PresenceReport,
     Reclassify,
     Respond,
-    Say,
     Unknown,
 )
 from router.domain.offers.rules import OfferRules
@@ -126,7 +126,7 @@ def test_nobody_is_moved_a_ticket_beyond_their_capacity() -> None:
 def test_nobody_is_moved_a_ticket_who_is_not_there() -> None:
     """It would stay with somebody who is offline."""
     router = a_router_with("a", "b")
-    router.play(Say("b", "offline"))
+    router.play(PresenceReport("b", "offline"))
     with pytest.raises(Conflict, match="b is offline"):
         router.play(Move(T1, "b", "lea", "knows them"))
     with pytest.raises(Unknown, match="no specialist c"):

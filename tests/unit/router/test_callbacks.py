@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from router.domain.assignment.session import AssignmentSession
 from router.domain.callbacks import (
-    HOUSE_RULE,
-    Book,
+    REDIAL_RULE,
+    AlreadySettled,
     Call,
-    Dial,
+    CallbackEvent,
+    CallbackRequest,
+    CallReport,
+    LedgerSession,
     NoCallback,
-    Settled,
-    Told,
-    Wish,
+    apply_event,
     calls_of,
-    dial,
-    follow,
+    record_attempt,
 )
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -51,35 +51,35 @@ from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
 from shared.tickets import Kind
 
-type Step = Envelope[Event] | Dial
+type Step = Envelope[Event] | CallReport
 
 NUMBER: Final = "0123456789abcdef"
 NAMES: Final = {ticket_id_of("test", f"T{n}"): f"T{n}" for n in range(10)}
 OUTCOMES: Final[tuple[AttemptOutcome, ...]] = ("answered", "no_answer", "busy", "wrong_number")
 
 
-def wish(
+def request(
     name: str,
     *,
     after_min: float = 0,
     channel: Channel = "phone",
-    dialled: bool = False,
+    report: bool = False,
     number_key: str | None = NUMBER,
 ) -> Envelope[Event]:
     """Accept a ticket at the number."""
     envelope = a_ticket(name, channel=channel, after_min=after_min)
     assert isinstance(envelope.event, TicketAccepted)
-    promises = () if dialled else envelope.event.promises
-    changes = {"number_key": number_key, "dialled": dialled, "promises": promises}
+    promises = () if report else envelope.event.promises
+    changes = {"number_key": number_key, "dialled": report, "promises": promises}
     return Envelope(envelope.id, "test", envelope.time, envelope.event.model_copy(update=changes))
 
 
 def dials(
     name: str, outcome: AttemptOutcome, *, after_min: float, by: str = "ann", now: bool = False
-) -> Dial:
+) -> CallReport:
     """Dial for a ticket."""
     at = None if now else NOON + minutes(after_min)
-    return Dial(ticket_id_of("test", name), by, outcome, at, None)
+    return CallReport(ticket_id_of("test", name), by, outcome, at, None)
 
 
 class Room:
@@ -88,30 +88,30 @@ class Room:
     def __init__(self, *steps: Step, at: float = 60) -> None:
         self.now = NOON + minutes(at)
         self.session = AssignmentSession(Roster([]), [], self.now, OfferRules(rings={}))
-        self.book = Book((), ())
+        self.ledgers = LedgerSession((), ())
         for step in (a_specialist("ann"), a_specialist("ben"), *steps):
             self.play(step)
 
     def play(self, step: Step) -> None:
         """Let one thing happen."""
-        if isinstance(step, Dial):
-            dial(self.session, self.book, step, self.now)
+        if isinstance(step, CallReport):
+            record_attempt(self.session, self.ledgers, step, self.now)
         else:
-            follow(self.session, self.book, step)
+            apply_event(self.session, self.ledgers, step)
 
     def said[E: Event](self, kind: type[E]) -> list[E]:
         """Pick what was announced."""
-        told = (*self.book.announced, *self.session.state.announced)
+        told = (*self.ledgers.announced, *self.session.state.announced)
         return [e.event for e in told if isinstance(e.event, kind)]
 
     def calls(self, name: str = "T1") -> list[Call]:
         """Read a ledger."""
-        return self.book.calls(ticket_id_of("test", name))
+        return self.ledgers.calls(ticket_id_of("test", name))
 
     def settled(self) -> dict[str, tuple[Contact, float]]:
         """Say how, and after how many minutes, tickets were settled: by what was announced last."""
         found = {}
-        for envelope in self.book.announced:
+        for envelope in self.ledgers.announced:
             if isinstance(envelope.event, CallbackSettled):
                 after_min = (envelope.time - NOON) / minutes(1)
                 found[NAMES[envelope.event.ticket_id]] = (envelope.event.how, after_min)
@@ -124,7 +124,7 @@ class Room:
 
 def test_two_requests_for_one_number_are_one_call() -> None:
     """The second is given to nobody; the answered call settles both and frees the specialist."""
-    room = Room(wish("T1"), wish("T2", after_min=1), dials("T1", "answered", after_min=2))
+    room = Room(request("T1"), request("T2", after_min=1), dials("T1", "answered", after_min=2))
     assert room.given() == ["T1"]
     assert [(NAMES[e.ticket_id], NAMES[e.joined]) for e in room.said(CallbackJoined)] == [
         ("T2", "T1")
@@ -136,21 +136,21 @@ def test_two_requests_for_one_number_are_one_call() -> None:
 
 def test_other_numbers_are_other_calls() -> None:
     """So are requests without a number."""
-    room = Room(wish("T1"), wish("T2", number_key="another"), wish("T3", number_key=None))
+    room = Room(request("T1"), request("T2", number_key="another"), request("T3", number_key=None))
     assert len(room.given()) == 2
     assert room.said(CallbackJoined) == []
 
 
 def test_who_waited_along_is_found_somebody_when_the_first_gives_up() -> None:
     """The first is closed without a call: the second is still owed one."""
-    room = Room(wish("T1"), wish("T2", after_min=1), told(TicketClosed, "T1", after_min=2))
+    room = Room(request("T1"), request("T2", after_min=1), told(TicketClosed, "T1", after_min=2))
     assert room.given() == ["T1", "T2"]
     assert room.settled() == {}
 
 
 def test_a_request_that_overtook_an_earlier_one_keeps_its_specialist() -> None:
     """Whoever has it calls; the earlier one waits for that call."""
-    room = Room(wish("T2", after_min=1), wish("T1"), dials("T2", "answered", after_min=2))
+    room = Room(request("T2", after_min=1), request("T1"), dials("T2", "answered", after_min=2))
     assert room.given() == ["T2"]
     assert set(room.settled()) == {"T1", "T2"}
 
@@ -158,10 +158,10 @@ def test_a_request_that_overtook_an_earlier_one_keeps_its_specialist() -> None:
 @pytest.mark.parametrize(
     ("contact", "how"),
     [
-        ((wish("T2", after_min=2, dialled=True),), "dialled"),
+        ((request("T2", after_min=2, report=True),), "dialled"),
         ((told(CustomerReached, "T1", after_min=2),), "reached"),
         (
-            (wish("T2", channel="chat", after_min=1), told(CustomerReached, "T2", after_min=2)),
+            (request("T2", channel="chat", after_min=1), told(CustomerReached, "T2", after_min=2)),
             "reached",
         ),
     ],
@@ -170,18 +170,18 @@ def test_a_customer_who_was_spoken_to_is_not_called(
     contact: Sequence[Envelope[Event]], how: str
 ) -> None:
     """They dialled in, or were reached on any channel: nobody dials, and nobody is asked to."""
-    room = Room(wish("T1"), *contact)
+    room = Room(request("T1"), *contact)
     assert room.settled()["T1"] == (how, 2)
     assert room.calls()[0].planned_at is None
     assert room.said(AssignmentReleased)[0].ticket_id == ticket_id_of("test", "T1")
-    with pytest.raises(Settled):
+    with pytest.raises(AlreadySettled):
         room.play(dials("T1", "no_answer", after_min=3))
 
 
 @pytest.mark.parametrize("over", [TicketResponded, TicketResolved, TicketErased])
 def test_a_ticket_that_is_over_is_not_called(over: type[TicketFact]) -> None:
     """Answered otherwise, solved or erased: that settles this ticket, and no other."""
-    room = Room(wish("T1"), told(over, "T1", after_min=1))
+    room = Room(request("T1"), told(over, "T1", after_min=1))
     assert room.calls()[0].open == ()
     assert room.settled() == {}
     assert not any(ticket.waits for ticket in room.session.state.tickets.values())
@@ -190,7 +190,7 @@ def test_a_ticket_that_is_over_is_not_called(over: type[TicketFact]) -> None:
 def test_a_merged_duplicate_is_not_called() -> None:
     """What is owed, is owed on the other."""
     merged = TicketMerged(ticket_id=ticket_id_of("test", "T1"), into=ticket_id_of("test", "T2"))
-    room = Room(wish("T1"), Envelope(UUID(int=1), "test", NOON, merged))
+    room = Room(request("T1"), Envelope(UUID(int=1), "test", NOON, merged))
     assert room.calls()[0].open == ()
 
 
@@ -199,7 +199,7 @@ def test_a_failed_attempt_is_planned_again_inside_the_window(
     outcome: AttemptOutcome, again_min: float
 ) -> None:
     """After a share of the time that is left: 4 minutes are, of 5."""
-    room = Room(wish("T1"), dials("T1", outcome, after_min=1))
+    room = Room(request("T1"), dials("T1", outcome, after_min=1))
     (planned,) = room.said(CallbackPlanned)
     assert planned.planned_at == NOON + minutes(again_min)
     assert (planned.attempt, planned.due_at) == (2, NOON + minutes(5))
@@ -213,16 +213,16 @@ def test_a_failed_attempt_is_planned_again_inside_the_window(
         (dials("T1", "no_answer", after_min=6),),
     ],
 )
-def test_nobody_is_to_dial_again_where_it_makes_no_sense(attempts: Sequence[Dial]) -> None:
+def test_nobody_is_to_dial_again_where_it_makes_no_sense(attempts: Sequence[CallReport]) -> None:
     """A wrong number, three attempts, or no time left; the call is owed still."""
-    call = Room(wish("T1"), *attempts).calls()[0]
+    call = Room(request("T1"), *attempts).calls()[0]
     assert call.planned_at is None
     assert call.open
 
 
 def test_who_asks_again_is_called_at_once() -> None:
     """They are at the telephone now, and gave the number once more."""
-    room = Room(wish("T1"), dials("T1", "wrong_number", after_min=1), wish("T2", after_min=2))
+    room = Room(request("T1"), dials("T1", "wrong_number", after_min=1), request("T2", after_min=2))
     (call,) = room.calls()
     assert call.planned_at == NOON + minutes(2)
 
@@ -230,9 +230,9 @@ def test_who_asks_again_is_called_at_once() -> None:
 def test_an_attempt_is_told_twice_and_counts_once() -> None:
     """By its moment, or within twenty seconds where none is said."""
     for twice in (dials("T1", "busy", after_min=2), dials("T1", "busy", after_min=0, now=True)):
-        room = Room(wish("T1"), twice, twice)
+        room = Room(request("T1"), twice, twice)
         assert len(room.said(CallbackAttempted)) == 1
-    room = Room(wish("T1"), dials("T1", "busy", after_min=0, now=True), at=2)
+    room = Room(request("T1"), dials("T1", "busy", after_min=0, now=True), at=2)
     room.now += timedelta(seconds=21)
     room.play(dials("T1", "busy", after_min=0, now=True))
     assert [e.attempt for e in room.said(CallbackAttempted)] == [1, 2]
@@ -241,14 +241,15 @@ def test_an_attempt_is_told_twice_and_counts_once() -> None:
 def test_an_answered_call_may_be_told_again_at_any_time() -> None:
     """A lost connection may come back late."""
     again = dials("T1", "answered", after_min=0, now=True)
-    room = Room(wish("T1"), again)
+    room = Room(request("T1"), again)
     room.now += minutes(10)
     room.play(again)
     assert len(room.said(CallbackAttempted)) == 1
 
 
 @pytest.mark.parametrize(
-    "ticket", [wish("T1", channel="email"), wish("T1", dialled=True), wish("T1", after_min=9)]
+    "ticket",
+    [request("T1", channel="email"), request("T1", report=True), request("T1", after_min=9)],
 )
 def test_nobody_dials_where_no_call_was_asked_for(ticket: Envelope[Event]) -> None:
     """A mail, somebody who called us, or a request that was made later."""
@@ -258,17 +259,19 @@ def test_nobody_dials_where_no_call_was_asked_for(ticket: Envelope[Event]) -> No
 
 def test_an_erased_ticket_is_found_by_its_number_no_more() -> None:
     """The key goes; the others of the ledger keep what they share."""
-    room = Room(wish("T1"), wish("T2"), told(TicketErased, "T1", after_min=1), wish("T3"))
-    assert room.book.entries[ticket_id_of("test", "T1")].number_key is None
-    assert [NAMES[w.ticket_id] for w in room.calls("T3")[-1].wishes if w.ticket_id in NAMES]
+    room = Room(request("T1"), request("T2"), told(TicketErased, "T1", after_min=1), request("T3"))
+    assert room.ledgers.entries[ticket_id_of("test", "T1")].number_key is None
+    assert [NAMES[w.ticket_id] for w in room.calls("T3")[-1].requests if w.ticket_id in NAMES]
     assert room.calls("T2") == room.calls("T3")
 
 
 moments = st.integers(0, 12)
 names = st.sampled_from([f"T{n}" for n in range(4)])
 steps = st.one_of(
-    st.builds(wish, names, after_min=moments, channel=st.sampled_from(["phone", "phone", "chat"])),
-    st.builds(wish, st.sampled_from(["T8", "T9"]), after_min=moments, dialled=st.just(True)),  # noqa: FBT003
+    st.builds(
+        request, names, after_min=moments, channel=st.sampled_from(["phone", "phone", "chat"])
+    ),
+    st.builds(request, st.sampled_from(["T8", "T9"]), after_min=moments, report=st.just(True)),  # noqa: FBT003
     st.builds(
         told,
         st.sampled_from(
@@ -304,14 +307,14 @@ def played(first: Sequence[Step], then: Sequence[Step]) -> Room:
     for step in then:
         try:
             room.play(step)
-        except (NoCallback, Settled):
+        except (NoCallback, AlreadySettled):
             continue
     return room
 
 
 def states(room: Room) -> dict[UUID, list[Call]]:
     """Read all ledgers."""
-    return {ticket_id: room.book.calls(ticket_id) for ticket_id in room.book.entries}
+    return {ticket_id: room.ledgers.calls(ticket_id) for ticket_id in room.ledgers.entries}
 
 
 @given(histories)
@@ -367,18 +370,18 @@ def test_a_call_has_one_specialist_at_most(
 
 def latest(call: Call) -> datetime:
     """Find the last wish."""
-    return max(w.at for w in call.wishes)
+    return max(w.at for w in call.requests)
 
 
 def ledger(*told: tuple[Kind, float]) -> Call:
     """Read the ledger of one call that is owed since noon, by further facts of its ticket."""
     ticket_id = ticket_id_of("test", "T1")
-    owed = Wish(ticket_id, NOON, NOON + minutes(5), owed=True, reopen_within_s=3600)
+    owed = CallbackRequest(ticket_id, NOON, NOON + minutes(5), owed=True, reopen_within_s=3600)
     facts = [
-        Told(UUID(int=n), ticket_id, NOON + minutes(after_min), kind)
+        CallbackEvent(UUID(int=n), ticket_id, NOON + minutes(after_min), kind)
         for n, (kind, after_min) in enumerate(told)
     ]
-    (call,) = calls_of([owed, *facts], HOUSE_RULE)
+    (call,) = calls_of([owed, *facts], REDIAL_RULE)
     return call
 
 

@@ -113,8 +113,8 @@ class World:
                 pool: limits.get(pool, 0) + spare
                 for pool in session.dispatcher.insufficiently_loaded
             }
-            self.roster.restore()
-        self.roster.settle()
+            self.roster.roll_back()
+        self.roster.commit()
         self.tickets.update(session.state.tickets)
         self.affinities = session.state.affinities
         self.announced += session.state.announced
@@ -181,9 +181,9 @@ def _takers(roster: Roster, ticket: Ticket) -> Iterator[Specialist]:
     """Walk through everybody, as no router could."""
     assert ticket.pool is not None
     needs = roster.needs(ticket.pool)
-    qualified = [one for one in roster.everybody.values() if _qualifies(one, ticket, needs)]
-    aside = {*ticket.set_aside}
-    if {one.specialist_id for one in qualified if one.there} <= aside:
+    qualified = [one for one in roster.specialists.values() if _qualifies(one, ticket, needs)]
+    aside = {*ticket.excluded_until}
+    if {one.specialist_id for one in qualified if one.available} <= aside:
         aside = {*ticket.declined_by}
     if {one.specialist_id for one in qualified} <= aside:
         aside = set()
@@ -239,7 +239,7 @@ def test_what_is_given_up_leaves_no_trace(sequence: list[Record]) -> None:
     for record in sequence:
         world.take([record], spare=100)
         other._decide([record], {})
-        other.roster.restore()
+        other.roster.roll_back()
         other.take([record], spare=100)
     assert other.announced == world.announced
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from router.domain.assignment.session import AssignmentSession
 from router.domain.command_handlers import execute
-from router.domain.commands import Accept, Act, Conflict, Decline
+from router.domain.commands import Accept, Command, Conflict, Decline
 from router.domain.matching import redecide
-from router.domain.matching.counterfactual import changed
+from router.domain.matching.counterfactual import apply_change
 from router.domain.offers.offer import Offer
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -57,7 +57,7 @@ def test_every_decision_of_a_day_follows_from_its_record() -> None:
         assert again == record.specialist_id
         if (change := record.smallest_change) is not None:
             otherwise = (
-                changed(one, change, record.wanted.needs)
+                apply_change(one, change, record.wanted.needs)
                 if one.specialist_id == change.specialist_id
                 else one
                 for one in record.candidates
@@ -88,15 +88,15 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
         for act, offer in [*_acts(session, dice)]:
             with suppress(Conflict):
                 execute(session, act, offer)
-        roster.settle()
+        roster.commit()
         tickets, known = session.state.tickets, session.state.affinities
         yield from session.state.announced
 
 
-def _acts(session: AssignmentSession, dice: Random) -> Iterator[tuple[Act, Offer | None]]:
+def _acts(session: AssignmentSession, dice: Random) -> Iterator[tuple[Command, Offer | None]]:
     """Let most accept what rings, some let it ring, and some give back what they have."""
     for ticket in session.state.tickets.values():
-        who, offer = ticket.with_whom, ticket.offer
+        who, offer = ticket.current_specialist_id, ticket.offer
         if who is not None and offer is not None and dice.random() < 0.7:
             yield Accept(offer.offer_id, who), offer
         elif who is not None and dice.random() < 0.01:

@@ -51,7 +51,7 @@ def the_ticket(*records: Envelope[Event]) -> Ticket:
     """Fold records into a ticket, in their order."""
     ticket = Ticket(T1)
     for record in records:
-        ticket.learn(record)
+        ticket.apply(record)
     return ticket
 
 

@@ -7,24 +7,31 @@ from typing import Any, Final
 import pytest
 
 from router.domain.assignment.session import AssignmentSession
-from router.domain.coverage import NEVER, OPEN, Outlook, Pool, outlooks, words
+from router.domain.coverage import (
+    COVERED_NOW,
+    NEVER,
+    Coverage,
+    LanguageQueue,
+    coverage_of,
+    describe,
+)
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event
 from shared.testing.builders import NOON, a_specialist, gone
 
-JA: Final = Pool("phone", "ja")
+JA: Final = LanguageQueue("phone", "ja")
 EVENING: Final = {"zone": "UTC", "hours": {"mon-fri": ["18:00-22:00"]}}
 NIGHT: Final = {"zone": "UTC", "hours": {"mon-fri": ["20:00-23:00"]}}
 AT_SIX: Final = NOON + timedelta(hours=6)
 
 
-def outlook(*listed: Envelope[Event], at: datetime = NOON, pool: Pool = JA) -> Outlook:
+def outlook(*listed: Envelope[Event], at: datetime = NOON, queue: LanguageQueue = JA) -> Coverage:
     """Look out for a pool, with people as they were listed."""
     session = AssignmentSession(Roster([]), [], at, OfferRules())
     for envelope in listed:
         session.apply(envelope)
-    return outlooks(session.state.roster.everybody.values(), [pool])[pool]
+    return coverage_of(session.state.roster.specialists.values(), [queue])[queue]
 
 
 def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 - what a roster says
@@ -35,24 +42,24 @@ def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 
 @pytest.mark.parametrize(
     ("listed", "expected"),
     [
-        ([speaker()], Outlook(OPEN, "ja")),
-        ([speaker(presence="offline")], Outlook(OPEN, "ja")),
-        ([speaker(shifts=EVENING)], Outlook(AT_SIX, "ja")),
-        ([speaker(shifts=EVENING), speaker("rin", shifts=NIGHT)], Outlook(AT_SIX, "ja")),
-        ([speaker(shifts=EVENING), speaker("rin")], Outlook(OPEN, "ja")),
-        ([speaker(shifts=EVENING), a_specialist("ann")], Outlook(AT_SIX, "ja")),
-        ([a_specialist("ann", shifts=EVENING)], Outlook(AT_SIX, "en")),
-        ([a_specialist("ann")], Outlook(OPEN, "en")),
-        ([], Outlook(NEVER, "ja")),
-        ([speaker(capacity={"email": 1})], Outlook(NEVER, "ja")),
-        ([speaker(capacity={"phone": 0})], Outlook(NEVER, "ja")),
-        ([speaker(universal={"capacity": 2, "weights": {"phone": 3}})], Outlook(NEVER, "ja")),
-        ([speaker(certified=False)], Outlook(NEVER, "ja")),
-        ([speaker(), gone("yui", after_min=1)], Outlook(NEVER, "ja")),
+        ([speaker()], Coverage(COVERED_NOW, "ja")),
+        ([speaker(presence="offline")], Coverage(COVERED_NOW, "ja")),
+        ([speaker(shifts=EVENING)], Coverage(AT_SIX, "ja")),
+        ([speaker(shifts=EVENING), speaker("rin", shifts=NIGHT)], Coverage(AT_SIX, "ja")),
+        ([speaker(shifts=EVENING), speaker("rin")], Coverage(COVERED_NOW, "ja")),
+        ([speaker(shifts=EVENING), a_specialist("ann")], Coverage(AT_SIX, "ja")),
+        ([a_specialist("ann", shifts=EVENING)], Coverage(AT_SIX, "en")),
+        ([a_specialist("ann")], Coverage(COVERED_NOW, "en")),
+        ([], Coverage(NEVER, "ja")),
+        ([speaker(capacity={"email": 1})], Coverage(NEVER, "ja")),
+        ([speaker(capacity={"phone": 0})], Coverage(NEVER, "ja")),
+        ([speaker(universal={"capacity": 2, "weights": {"phone": 3}})], Coverage(NEVER, "ja")),
+        ([speaker(certified=False)], Coverage(NEVER, "ja")),
+        ([speaker(), gone("yui", after_min=1)], Coverage(NEVER, "ja")),
     ],
 )
 def test_somebody_is_there_who_serves_it_on_shift(
-    listed: Sequence[Envelope[Event]], expected: Outlook
+    listed: Sequence[Envelope[Event]], expected: Coverage
 ) -> None:
     """Channel, language, shift, room at all, certified; English where nobody speaks its own."""
     assert outlook(*listed) == expected
@@ -76,15 +83,15 @@ def test_nobody_comes_on_leave() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (Outlook(AT_SIX, "ja"), "no `ja` phone on shift before 18:00Z"),
+        (Coverage(AT_SIX, "ja"), "no `ja` phone on shift before 18:00Z"),
         (
-            Outlook(AT_SIX + timedelta(days=1), "ja"),
+            Coverage(AT_SIX + timedelta(days=1), "ja"),
             "no `ja` phone on shift before 2026-03-03 18:00Z",
         ),
-        (Outlook(NEVER, "ja"), "nobody on the roster takes phone in `ja`, nor in English"),
-        (Outlook(NEVER, "en"), "nobody on the roster takes phone in `en`"),
+        (Coverage(NEVER, "ja"), "nobody on the roster takes phone in `ja`, nor in English"),
+        (Coverage(NEVER, "en"), "nobody on the roster takes phone in `en`"),
     ],
 )
-def test_people_are_told_what_stands_in_the_way(found: Outlook, said: str) -> None:
+def test_people_are_told_what_stands_in_the_way(found: Coverage, said: str) -> None:
     """The language, the channel, and from when on; with its day if that is another."""
-    assert words("phone", found, NOON) == said
+    assert describe("phone", found, NOON) == said

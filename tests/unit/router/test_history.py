@@ -3,7 +3,7 @@
 import json
 from datetime import datetime, timedelta
 
-from router.pages.history import history, why_so
+from router.pages.history import assignment_reason, history
 from shared.events import (
     CATALOGUE,
     AssignmentExplained,
@@ -85,9 +85,9 @@ def test_every_fact_about_a_ticket_has_a_sentence() -> None:
 def test_it_is_told_who_has_it_and_why() -> None:
     """By the rule that gave it; or by who moved it."""
     assert [line.text for line in history([GIVEN], [])] == ["Ann has it, after 1 min"]
-    assert why_so(DECIDED, [], "ann") == "nobody else could take it"
-    assert why_so(None, [MOVED], "ann") == "Lea moved it to Ann: knows the account"
-    assert why_so(DECIDED, [], "ben") == ""
+    assert assignment_reason(DECIDED, [], "ann") == "nobody else could take it"
+    assert assignment_reason(None, [MOVED], "ann") == "Lea moved it to Ann: knows the account"
+    assert assignment_reason(DECIDED, [], "ben") == ""
 
 
 def test_offers_that_rang_in_vain_are_one_line() -> None:

@@ -12,19 +12,19 @@ from tests.unit.router.assignments import InMemoryRouter, Step, ticket_id
 
 from router.domain.commands import (
     Accept,
-    Act,
+    Command,
     Confirm,
     Conflict,
     Decline,
     DeclineOffer,
+    EndAway,
     HandBack,
-    Leave,
     Move,
     Pin,
+    PresenceReport,
     Reclassify,
     Respond,
-    Return,
-    Say,
+    SetAway,
     Unknown,
 )
 from router.domain.roster import Roster
@@ -58,14 +58,14 @@ def takers(roster: Roster, ticket: Ticket) -> list[Specialist]:
     """Walk through everybody who could take a ticket; of a pinned one it is one person."""
     assert ticket.pool is not None
     pool = ticket.pool
-    people = roster.everybody.values()
+    people = roster.specialists.values()
     qualified = [one for one in people if roster.qualifies(one.specialist_id, pool)]
     only = [one for one in qualified if one.specialist_id == ticket.pinned_to]
-    aside = {*ticket.set_aside}
+    aside = {*ticket.excluded_until}
     if ticket.rings_at is not None:
         able = [one for one in only or qualified if one.can_take(pool.channel)]
         return [one for one in able if one.specialist_id not in aside]
-    if {one.specialist_id for one in qualified if one.there} <= aside:
+    if {one.specialist_id for one in qualified if one.available} <= aside:
         aside = {*ticket.declined_by}
     if only or {one.specialist_id for one in qualified} <= aside:
         aside = set()
@@ -133,12 +133,12 @@ class Histories(RuleBasedStateMachine):
     @rule(who=people, presence=st.sampled_from(["online", "away", "offline"]), back=st.booleans())
     def say(self, who: str, presence: str, back: bool) -> None:
         """Let somebody come or go."""
-        self.play(Say(who, presence, hand_back=back))  # type: ignore[arg-type]
+        self.play(PresenceReport(who, presence, hand_back=back))  # type: ignore[arg-type]
 
     @rule(who=people, back=st.booleans())
     def go(self, who: str, back: bool) -> None:
         """Let somebody go away until they come back, or come back."""
-        self.play(Return(who) if back else Leave(who))
+        self.play(EndAway(who) if back else SetAway(who))
 
     @rule(seconds=st.sampled_from([1, 4, 10, 30, 120, 600, 1200]))
     def wait(self, seconds: float) -> None:
@@ -154,14 +154,14 @@ class Histories(RuleBasedStateMachine):
         ticket = self.router.tickets.get(ticket_id(name))
         if ticket is not None and ticket.offer is not None:
             offer_id, who = ticket.offer.offer_id, ticket.offer.specialist_id
-            act: Act = DeclineOffer(offer_id, who, "busy")
+            act: Command = DeclineOffer(offer_id, who, "busy")
             self.play(Accept(offer_id, who) if accepts else act)
 
     @rule(name=tickets, who=people, to=people, which=st.integers(0, 6))
     def act(self, name: str, who: str, to: str, which: int) -> None:
         """Let anybody try anything with a ticket."""
         one = ticket_id(name)
-        acts: tuple[Act, ...] = (
+        acts: tuple[Command, ...] = (
             Decline(one, who, "busy"),
             HandBack(one, who, "lea", "busy"),
             Respond(one, who),
@@ -184,9 +184,9 @@ class Histories(RuleBasedStateMachine):
     def no_capacity_is_exceeded(self) -> None:
         """No load rises above what somebody can take; and it is what they have and are offered."""
         held = Counter(
-            (ticket.with_whom, ticket.terms.channel)
+            (ticket.current_specialist_id, ticket.terms.channel)
             for ticket in self.router.tickets.values()
-            if ticket.with_whom
+            if ticket.current_specialist_id
         )
         for person in self.router.people.values():
             for channel in CHANNELS:
@@ -213,17 +213,17 @@ class Histories(RuleBasedStateMachine):
             if ticket.waits:
                 assert takers(roster, ticket) == []
             if not ticket.needs_specialist:
-                assert ticket.with_whom is None
+                assert ticket.current_specialist_id is None
 
     @invariant()
     def nobody_keeps_what_they_cannot_answer(self) -> None:
         """Nothing rings at who is not there; of who has gone, it is known when it is taken."""
         for ticket in self.router.tickets.values():
-            if ticket.with_whom is None:
+            if ticket.current_specialist_id is None:
                 continue
-            person = self.router.people[ticket.with_whom]
+            person = self.router.people[ticket.current_specialist_id]
             if ticket.offer is not None:
-                assert person.there
+                assert person.available
             else:
                 assert (ticket.hand_back_at is None) == (person.absence is None)
 
@@ -250,7 +250,7 @@ class Histories(RuleBasedStateMachine):
                     pass
         known = self.router.tickets.values()
         assert has == {str(t.ticket_id): t.specialist_id for t in known if t.specialist_id}
-        assert rings == {str(t.ticket_id): t.with_whom for t in known if t.offer}
+        assert rings == {str(t.ticket_id): t.current_specialist_id for t in known if t.offer}
 
 
 TestHistories = Histories.TestCase

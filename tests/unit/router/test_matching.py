@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.assignment.session import AssignmentSession
-from router.domain.matching import FULL_MAX, Question, Rules, default_rules, redecide
-from router.domain.matching.counterfactual import changed
+from router.domain.matching import FULL_MAX, MatchingRequest, MatchingRules, default_rules, redecide
+from router.domain.matching.counterfactual import apply_change
 from router.domain.matching.rules import SkillRule
-from router.domain.matching.scoring import chosen, judged
+from router.domain.matching.scoring import evaluate, rank_candidates
 from router.domain.matching_request import AccountAffinity
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -66,7 +66,7 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
 def after(
     *records: Envelope[Event],
     after_min: float = 0,
-    rules: Rules | None = None,
+    rules: MatchingRules | None = None,
     **known: AccountAffinity,
 ) -> AssignmentSession:
     """Apply records to an empty session, so long after noon."""
@@ -79,7 +79,7 @@ def after(
 
 def later(session: AssignmentSession, after_min: float) -> AssignmentSession:
     """Let time pass, and only time."""
-    session.state.roster.settle()
+    session.state.roster.commit()
     then = AssignmentSession(
         session.state.roster, session.state.tickets.values(), NOON + minutes(after_min), DIRECTLY
     )
@@ -109,8 +109,8 @@ def test_the_first_rule_that_fails_is_told(number: int, rule: str) -> None:
     faults: dict[str, Any] = {}
     for fault in reversed(FAULTS[number:]):
         faults |= fault
-    assert judged(ABLE.model_copy(update=faults), WANTED, weights).failed == rule
-    assert judged(ABLE, WANTED, weights).failed is None
+    assert evaluate(ABLE.model_copy(update=faults), WANTED, weights).failed == rule
+    assert evaluate(ABLE, WANTED, weights).failed is None
 
 
 def test_a_language_is_needed_at_a_level() -> None:
@@ -237,15 +237,17 @@ def test_a_record_counts_everybody_and_finds_the_best(
     session = after(*team, after_min=after_min, rules=NEEDS_CRM)
     for ticket in {one.id: one for one in coming}.values():
         known = session.state.affinities.get(ticket.event.account_id)  # type: ignore[attr-defined]
-        before = {name: one.copy() for name, one in session.state.roster.everybody.items()}
+        before = {name: one.copy() for name, one in session.state.roster.specialists.items()}
         told_before = len(session.state.decisions)
         crowd = Roster(before.values(), NEEDS_CRM)
         session.apply(ticket)
         for record in records(session)[told_before:]:
-            question = Question(record.ticket_id, record.wanted, (), known and known[0], None)
-            everybody = (crowd.sketch(name, question) for name in before)
-            verdicts = [judged(one, record.wanted, record.weights) for one in everybody]
-            best = next(iter(chosen(verdicts)), None)
+            matching_request = MatchingRequest(
+                record.ticket_id, record.wanted, (), known and known[0], None
+            )
+            specialists = (crowd.candidate(name, matching_request) for name in before)
+            verdicts = [evaluate(one, record.wanted, record.weights) for one in specialists]
+            best = next(iter(rank_candidates(verdicts)), None)
             assert record.specialist_id == (best and best.specialist_id)
             assert redecide(record.wanted, record.weights, record.candidates) == (
                 record.specialist_id
@@ -269,7 +271,7 @@ def test_the_smallest_change_would_have_changed_the_outcome(
             assert change is not None
         if change is not None:
             otherwise = [
-                changed(one, change, record.wanted.needs)
+                apply_change(one, change, record.wanted.needs)
                 if one.specialist_id == change.specialist_id
                 else one
                 for one in record.candidates
@@ -307,7 +309,7 @@ def test_a_ticket_of_before_is_placed_by_the_sweep() -> None:
     (ticket,) = session.state.tickets.values()
     ticket.pool = ticket.rank_at = None
     ticket.again_at = NOON
-    session.state.roster.settle()
+    session.state.roster.commit()
     then = AssignmentSession(session.state.roster, [ticket], NOON, DIRECTLY)
     then.wake({})
     then.dispatcher.add_waiting([ticket], dict.fromkeys(then.state.roster.pools, 9))

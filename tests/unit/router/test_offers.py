@@ -6,7 +6,7 @@ import pytest
 from tests.unit.router.assignments import InMemoryRouter, ticket_id
 
 from router.domain.commands import Accept, Conflict, Decline, DeclineOffer, Unknown
-from router.domain.offers.rules import Backoff, OfferRules, Ring, SetAside
+from router.domain.offers.rules import Backoff, Exclusions, OfferRules, Ring
 from shared.events import (
     OfferAccepted,
     OfferDeclined,
@@ -139,7 +139,7 @@ def test_a_decliner_is_left_alone_for_a_time_while_others_could_come() -> None:
 
 def test_a_setting_aside_that_ended_while_it_rang_is_forgotten() -> None:
     """When the next lease ends, who was silent long ago is asked again before nobody is."""
-    rules = OfferRules(set_aside_s=SetAside(silent=20), no_answer_s=Backoff(first=20))
+    rules = OfferRules(set_aside_s=Exclusions(silent=20), no_answer_s=Backoff(first=20))
     router = InMemoryRouter(rules=rules)
     router.play(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
     first = router.offer_of("T1").specialist_id
@@ -148,7 +148,7 @@ def test_a_setting_aside_that_ended_while_it_rang_is_forgotten() -> None:
         router.wake()
     ticket = router.tickets[ticket_id("T1")]
     assert router.offer_of("T1").specialist_id == first
-    assert first not in ticket.set_aside
+    assert first not in ticket.excluded_until
 
 
 def test_all_are_rung_before_anybody_is_rung_twice() -> None:

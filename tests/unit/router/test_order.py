@@ -25,7 +25,7 @@ def after(*records: Envelope[Event]) -> AssignmentSession:
 
 def later(session: AssignmentSession, after_min: float) -> AssignmentSession:
     """Let time pass, and only time."""
-    session.state.roster.settle()
+    session.state.roster.commit()
     then = AssignmentSession(
         session.state.roster, session.state.tickets.values(), NOON + minutes(after_min), DIRECTLY
     )
@@ -79,9 +79,9 @@ def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
         holding = order[-1].event.external_id if got else ""  # type: ignore[attr-defined]
         now_min = now_min if got else max(now_min, 3000)
     place = {ticket.id: number for number, ticket in enumerate(order)}
-    ranks = {t.id: session.state.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
+    index = {t.id: session.state.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
     for one in coming:
-        late = [other for other in coming if other.time > ranks[one.id]]
+        late = [other for other in coming if other.time > index[one.id]]
         assert all(place[one.id] < place[other.id] for other in late)
 
 

@@ -39,7 +39,7 @@ def test_a_newcomer_does_not_overtake_those_who_were_not_loaded() -> None:
 
 def with_part(before: AssignmentSession, limit: int) -> AssignmentSession:
     """Go on with the earliest of those who wait."""
-    before.state.roster.settle()
+    before.state.roster.commit()
     session = AssignmentSession(before.state.roster, [], NOON, OfferRules(rings={}))
     session.dispatcher.add_waiting(
         before.state.tickets.values(), dict.fromkeys(before.state.roster.pools, limit)

@@ -5,7 +5,15 @@ from datetime import timedelta
 import pytest
 from tests.unit.router.assignments import InMemoryRouter, ticket_id
 
-from router.domain.commands import Decline, DeclineOffer, Leave, Move, Pin, Return, Say
+from router.domain.commands import (
+    Decline,
+    DeclineOffer,
+    EndAway,
+    Move,
+    Pin,
+    PresenceReport,
+    SetAway,
+)
 from router.domain.matching.scoring import redecide
 from router.domain.offers.rules import Backoff, OfferRules, Ring
 from router.domain.ticket import Ticket
@@ -44,7 +52,7 @@ def the(router: InMemoryRouter, name: str = "T1") -> Ticket:
 
 def seen(router: InMemoryRouter) -> str:
     """Say whether a is there."""
-    return router.people["a"].seen
+    return router.people["a"].effective_presence
 
 
 def reasons(router: InMemoryRouter) -> list[str]:
@@ -113,14 +121,19 @@ def test_offers_of_several_tickets_count_together() -> None:
 def test_no_heartbeat_ends_being_away() -> None:
     """Neither an open page nor a router that says online every few seconds; coming back does."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), Say("a", "online"), Leave("a"), Say("a", "online"))
+    router.play(
+        a_specialist("a"),
+        PresenceReport("a", "online"),
+        SetAway("a"),
+        PresenceReport("a", "online"),
+    )
     assert seen(router) == "away"
     router.later(seconds=60)
     router.wake()
     assert seen(router) == "offline"
-    router.play(Say("a", "online"), a_specialist("a", after_min=1))
+    router.play(PresenceReport("a", "online"), a_specialist("a", after_min=1))
     assert seen(router) == "away"
-    router.play(Return("a"))
+    router.play(EndAway("a"))
     assert seen(router) == "online"
 
 
@@ -132,7 +145,7 @@ def test_who_comes_back_is_rung_at_once_and_counted_from_nought() -> None:
         let_ring(router)
         wait(router)
     let_ring(router)
-    router.play(Return("a"))
+    router.play(EndAway("a"))
     assert router.offer_of("T1").specialist_id == "a"
     let_ring(router)
     assert seen(router) == "online"
@@ -141,12 +154,16 @@ def test_who_comes_back_is_rung_at_once_and_counted_from_nought() -> None:
 def test_who_was_offline_and_is_back_is_rung_at_once() -> None:
     """But for what they declined."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), Say("a", "online"))
+    router.play(a_specialist("a"), PresenceReport("a", "online"))
     router.play(a_ticket("T1", channel="phone"), a_ticket("T2", channel="chat"))
-    router.play(Decline(ticket_id("T2"), "a", "busy"), Say("a", "offline"), Say("a", "online"))
+    router.play(
+        Decline(ticket_id("T2"), "a", "busy"),
+        PresenceReport("a", "offline"),
+        PresenceReport("a", "online"),
+    )
     assert the(router, "T2").waits
     let_ring(router)
-    router.play(Say("a", "offline"), Say("a", "online"))
+    router.play(PresenceReport("a", "offline"), PresenceReport("a", "online"))
     assert router.offer_of("T1").specialist_id == "a"
 
 
@@ -252,18 +269,18 @@ def test_nothing_rings_at_who_never_signed_in(channel: Channel) -> None:
     assert the(router).waits
     assert reasons(router) == ["no_shift"]
     assert the(router, "T2").specialist_id == "a"
-    router.play(Say("a", "online"))
+    router.play(PresenceReport("a", "online"))
     assert router.offer_of("T1").specialist_id == "a"
 
 
 def test_who_signed_in_once_is_rung_whenever_they_are_there() -> None:
     """And not when they left."""
     router = InMemoryRouter()
-    router.play(a_specialist("a", auto_ring=False), Say("a", "online"))
+    router.play(a_specialist("a", auto_ring=False), PresenceReport("a", "online"))
     router.later(seconds=60)
     router.play(a_ticket("T1", channel="chat", after_min=1))
     assert the(router).waits
-    router.play(Say("a", "online"))
+    router.play(PresenceReport("a", "online"))
     assert router.offer_of("T1").specialist_id == "a"
 
 
@@ -297,5 +314,5 @@ def test_who_leaves_the_roster_and_returns_is_not_away() -> None:
     router = InMemoryRouter()
     router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
     let_ring(router)
-    router.play(Leave("a"), gone("a", after_min=1), a_specialist("a", after_min=2))
+    router.play(SetAway("a"), gone("a", after_min=1), a_specialist("a", after_min=2))
     assert (seen(router), router.people["a"].unanswered) == ("online", 0)

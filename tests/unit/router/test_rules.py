@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from router.domain.matching import Pool, Rules, default_rules
+from router.domain.matching import MatchingRules, Pool, default_rules
 from router.settings import Settings
 from shared.platform.settings import load
 from shared.sla.promises import PromiseClass
@@ -40,7 +40,7 @@ def test_a_fault_is_named(change: dict[str, Any], says: str) -> None:
     """With its field, and the remedy."""
     plain = default_rules().model_dump()
     with pytest.raises(ValidationError) as refused:
-        Rules.model_validate({**plain, **change})
+        MatchingRules.model_validate({**plain, **change})
     assert says in str(refused.value)
 
 

@@ -48,7 +48,7 @@ def test_who_is_on_shift_and_away_gets_nothing() -> None:
 def test_a_shift_that_begins_takes_who_waits() -> None:
     """Nothing else need happen; and it is known when the next turn is due."""
     session = after(a_specialist("a", shifts=AFTERNOON), a_ticket("T1"))
-    session.state.roster.settle()
+    session.state.roster.commit()
     then = AssignmentSession(
         session.state.roster, session.state.tickets.values(), NOON + minutes(30), DIRECTLY
     )
@@ -66,7 +66,7 @@ def test_a_shift_that_begins_takes_who_waits() -> None:
 def test_a_shift_that_ends_gives_nothing_more() -> None:
     """What is held stays where it is."""
     session = after(a_specialist("d", shifts=DAY, capacity=ROOMY), a_ticket("T1"))
-    session.state.roster.settle()
+    session.state.roster.commit()
     then = AssignmentSession(
         session.state.roster, session.state.tickets.values(), NOON + timedelta(hours=5), DIRECTLY
     )

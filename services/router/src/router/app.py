@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from router import handlers
 from router.api.app import make_app
-from router.pages.details import Intake
+from router.pages.details import IntakeClient
 from router.pages.routes import inbox_routes
-from router.service.roster_cache import spare_the_collector
+from router.service.roster_cache import collect_garbage_less_often
 from router.service.routing import RoutingService
 from router.settings import Settings
-from router.store import pages as inbox
+from router.store import pages as page_store
 from router.store import tickets as ticket_store
 from router.store.access import specialists_of
 from router.sweep import Sweeper
@@ -26,12 +26,12 @@ __all__ = ["assemble"]
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     """Wire the parts in the order in which they start; open pages are let go of first."""
-    spare_the_collector()
+    collect_garbage_less_often()
     service = Service("router", settings, db)
     routing = RoutingService(settings.rules)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, routing.take)
-    pulse = Pulse(db, inbox.look)
-    intake = Intake(settings.intake_url, settings.intake_key)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, routing.apply_events)
+    pulse = Pulse(db, page_store.poll_changes)
+    intake = IntakeClient(settings.intake_url, settings.intake_key)
     oidc = Oidc(settings.oidc) if settings.oidc else None
     pages = inbox_routes(db, routing, pulse, intake, oidc)
     access = Access(db, specialists_of)

@@ -7,7 +7,7 @@ import yaml
 from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, WithJsonSchema
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from router.domain.matching import Rules, default_rules
+from router.domain.matching import MatchingRules, default_rules
 from shared.web.settings import WebSettings
 
 __all__ = ["Settings"]
@@ -29,7 +29,7 @@ class Settings(WebSettings):
     model_config = SettingsConfigDict(env_prefix="ROUTER_")
 
     rules: Annotated[
-        Rules,
+        MatchingRules,
         NoDecode,
         BeforeValidator(_read),
         WithJsonSchema({"type": "string", "format": "path"}),

@@ -18,7 +18,7 @@ from resource import RUSAGE_SELF, getpagesize, getrusage
 from typing import Final, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from router.service.roster_cache import spare_the_collector
+from router.service.roster_cache import collect_garbage_less_often
 from router.service.routing import RoutingService
 from router.settings import Settings
 from shared.basics.clock import elapsed_s
@@ -31,7 +31,7 @@ _BATCH: Final = 500
 _STATM: Final = Path("/proc/self/statm")
 
 
-class Asked(NamedTuple):
+class Counts(NamedTuple):
     """How many transactions: of one answer each, of 500, and of a specialist who comes online."""
 
     singles: int
@@ -39,8 +39,8 @@ class Asked(NamedTuple):
     newcomers: int
 
 
-async def _main(asked: Asked) -> None:
-    spare_the_collector()
+async def _main(counts: Counts) -> None:
+    collect_garbage_less_often()
     settings = load(Settings)
     db = Database(settings.dsn.get_secret_value(), service="router timing", connections_max=2)
     await db.start()
@@ -51,14 +51,14 @@ async def _main(asked: Asked) -> None:
     timings: dict[str, list[float]] = {"load": [await _taken(db, routing, [])]}
     await _taken(db, routing, [*islice(answers, _BATCH)])  # plans and caches
     began_bytes = _resident()
-    timings["single"] = [await _taken(db, routing, [next(answers)]) for _ in range(asked.singles)]
+    timings["single"] = [await _taken(db, routing, [next(answers)]) for _ in range(counts.singles)]
     began_busy_s = _busy_s()
     timings["batch"] = [
-        await _taken(db, routing, [*islice(answers, _BATCH)]) for _ in range(asked.batches)
+        await _taken(db, routing, [*islice(answers, _BATCH)]) for _ in range(counts.batches)
     ]
-    busy_s = (_busy_s() - began_busy_s) / (asked.batches * _BATCH)
+    busy_s = (_busy_s() - began_busy_s) / (counts.batches * _BATCH)
     timings["newcomer"] = [
-        await _taken(db, routing, [_newcomer(number, at)]) for number in range(asked.newcomers)
+        await _taken(db, routing, [_newcomer(number, at)]) for number in range(counts.newcomers)
     ]
     grown_bytes = _resident() - began_bytes
     found = {**timings, "busy_s": busy_s, "grown_bytes": grown_bytes, "batch_size": _BATCH}
@@ -73,7 +73,7 @@ async def _taken(
     began_s = elapsed_s()
     async with db.transaction() as tx:
         _, at = await processed_events.claim(tx, (envelope.id for envelope in envelopes))
-        await routing.take(tx, envelopes, at)
+        await routing.apply_events(tx, envelopes, at)
     return elapsed_s(began_s)
 
 
@@ -106,4 +106,4 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Asked(**json.loads(sys.argv[1]))))
+    asyncio.run(_main(Counts(**json.loads(sys.argv[1]))))

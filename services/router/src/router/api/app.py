@@ -11,10 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from router.api import callbacks
-from router.api import coverage as feasibility
-from router.api.auth import Reader
-from router.api.offers import add_desk
+from router.api import callbacks, coverage
+from router.api.auth import ReadKey
+from router.api.offers import add_commands
 from router.domain.specialist import Away
 from router.pages.routes import STREAM
 from router.service.routing import RoutingService
@@ -27,7 +26,7 @@ from shared.platform.limits import Limits
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel
 
-__all__ = ["Holder", "Pool", "TicketDecisions", "make_app"]
+__all__ = ["QueueSummary", "SpecialistLoad", "TicketDecisions", "make_app"]
 
 
 class TicketDecisions(BaseModel):
@@ -37,7 +36,7 @@ class TicketDecisions(BaseModel):
     decisions: list[AssignmentExplained]
 
 
-class Pool(BaseModel):
+class QueueSummary(BaseModel):
     """The tickets of one channel and language that wait for a specialist."""
 
     model_config = ConfigDict(
@@ -61,14 +60,14 @@ class Pool(BaseModel):
     earliest_due_at: datetime | None = Field(description="Null where nothing is due.")
 
 
-class Room(BaseModel):
+class ChannelLoad(BaseModel):
     """How many tickets somebody can hold on a channel, and holds."""
 
     capacity: int
     load: int
 
 
-class Holder(BaseModel):
+class SpecialistLoad(BaseModel):
     """A specialist on the roster, and how much they hold of what they can."""
 
     model_config = ConfigDict(
@@ -105,12 +104,12 @@ class Holder(BaseModel):
     team: str | None
     certified: bool = Field(description="Takes premium tickets.")
     on_shift: bool = Field(description="True for who has no shifts.")
-    channels: dict[Channel, Room]
+    channels: dict[Channel, ChannelLoad]
 
 
 _LIMITS: Final = Limits(uncounted=OPS_PATHS | {STREAM})
-_POOLS: Final = TypeAdapter(list[Pool])
-_HOLDERS: Final = TypeAdapter(list[Holder])
+_QUEUES: Final = TypeAdapter(list[QueueSummary])
+_SPECIALISTS: Final = TypeAdapter(list[SpecialistLoad])
 _DECISION_FAILS: Final = problems(
     {HTTPStatus.NOT_FOUND: f"no decision on ticket {A_TICKET} is on record"}
 )
@@ -123,21 +122,21 @@ def make_app(
     app = make_api("router", routes, [Middleware(Guard, access=access)], _LIMITS)
 
     @app.get("/v1/queue", summary="Who waits", tags=["queue"])
-    async def read_queue(_: Reader) -> list[Pool]:
+    async def read_queue(_: ReadKey) -> list[QueueSummary]:
         """Count the tickets that wait, by channel and language."""
         async with db.transaction() as tx:
-            return _POOLS.validate_python(await ticket_store.queue(tx, now=await now(tx)))
+            return _QUEUES.validate_python(await ticket_store.queue(tx, now=await now(tx)))
 
     @app.get("/v1/specialists", summary="Who holds how much", tags=["specialists"])
-    async def list_specialists(_: Reader) -> list[Holder]:
+    async def list_specialists(_: ReadKey) -> list[SpecialistLoad]:
         """List everybody on the roster, present or not."""
         async with db.transaction() as tx:
-            return _HOLDERS.validate_python(await ticket_store.roster_load(tx))
+            return _SPECIALISTS.validate_python(await ticket_store.roster_load(tx))
 
-    add_desk(app, db, routing)
+    add_commands(app, db, routing)
     _add_decision(app, db)
     app.include_router(callbacks.routes(db, routing))
-    app.include_router(feasibility.routes(db))
+    app.include_router(coverage.routes(db))
     return app
 
 
@@ -148,7 +147,7 @@ def _add_decision(app: FastAPI, db: Database) -> None:
         tags=["tickets"],
         responses=_DECISION_FAILS,
     )
-    async def read_decision(ticket_id: TicketId, _: Reader) -> TicketDecisions:
+    async def read_decision(ticket_id: TicketId, _: ReadKey) -> TicketDecisions:
         """Tell of each decision on a ticket why it went to whom it went, or waits; the last counts.
 
         Records are kept for 14 days.

@@ -6,15 +6,15 @@ from fastapi import Depends
 
 from shared.platform.access import Key, forbidden, needing
 
-__all__ = ["Actor", "Holder", "Lead", "Reader", "check_specialist"]
+__all__ = ["ActKey", "AnyKey", "LeadKey", "ReadKey", "check_specialist"]
 
-Reader = Annotated[Key, Depends(needing("desk:read"))]
+ReadKey = Annotated[Key, Depends(needing("desk:read"))]
 """The key of who may see how the desk stands."""
-Actor = Annotated[Key, Depends(needing("desk:act"))]
+ActKey = Annotated[Key, Depends(needing("desk:act"))]
 """The key of who may act as the specialists that the tenant speaks for."""
-Lead = Annotated[Key, Depends(needing("desk:lead"))]
+LeadKey = Annotated[Key, Depends(needing("desk:lead"))]
 """The key of who may decide for others."""
-Holder = Annotated[Key, Depends(needing())]
+AnyKey = Annotated[Key, Depends(needing())]
 """Any key in force: what is asked for decides which scope that needs."""
 
 

@@ -11,9 +11,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from router.api.auth import Actor, Reader, check_specialist
+from router.api.auth import ActKey, ReadKey, check_specialist
 from router.domain.callbacks.ledger import Call
-from router.domain.callbacks.ledger_session import Dial, NoCallback, Settled, Stranger
+from router.domain.callbacks.ledger_session import (
+    AlreadySettled,
+    CallReport,
+    NoCallback,
+    UnknownSpecialist,
+)
 from router.service.routing import RoutingService
 from router.store import callbacks as callback_store
 from shared.events import AttemptOutcome
@@ -21,7 +26,7 @@ from shared.platform.api import A_TICKET, TicketId, TraceContext, problems
 from shared.platform.http_input import JsonRoute
 from shared.platform.postgres import Database, now
 
-__all__ = ["Attempted", "Callback", "Tried", "routes"]
+__all__ = ["Attempt", "AttemptReport", "Callback", "routes"]
 
 type State = Literal["waiting", "kept", "late", "missed", "ended"]
 
@@ -33,7 +38,7 @@ _FAILS: Final = problems(
 )
 
 
-class Attempted(BaseModel):
+class AttemptReport(BaseModel):
     """Who dialled, and what came of it. Without `at` it was just now."""
 
     model_config = ConfigDict(
@@ -46,7 +51,7 @@ class Attempted(BaseModel):
     at: AwareDatetime | None = None
 
 
-class Tried(BaseModel):
+class Attempt(BaseModel):
     """A dial."""
 
     ticket_id: UUID
@@ -89,7 +94,7 @@ class Callback(BaseModel):
     )
     requested_at: datetime
     due_at: datetime | None = Field(description="Null where nothing is promised, or owed.")
-    attempts: list[Tried]
+    attempts: list[Attempt]
     planned_at: datetime | None = Field(description="When to dial next. Null: nobody should.")
 
 
@@ -101,37 +106,39 @@ def routes(db: Database, routing: RoutingService) -> APIRouter:
         "/v1/tickets/{ticket_id}/attempts", summary="Say what came of a call", responses=_FAILS
     )
     async def record_attempt(
-        ticket_id: TicketId, told: Attempted, key: Actor, context: TraceContext
+        ticket_id: TicketId, body: AttemptReport, key: ActKey, context: TraceContext
     ) -> Callback:
         """Take down an attempt; the answer says when to dial next, if anybody should.
 
         The same sent twice is one attempt: of one moment; or, without a moment, within 20 seconds.
         """
-        check_specialist(key, told.specialist_id)
-        dialled = Dial(ticket_id, told.specialist_id, told.outcome, told.at, context)
+        check_specialist(key, body.specialist_id)
+        report = CallReport(ticket_id, body.specialist_id, body.outcome, body.at, context)
         try:
             async with db.transaction() as tx:
                 at = await now(tx)
-                if told.at is not None and told.at > at:
+                if body.at is not None and body.at > at:
                     raise _bad("at", "lies ahead of our time; leave it out if it was just now")
-                return _shown(await routing.dial(tx, dialled, at), at)
-        except Stranger as e:
+                return _shown(await routing.record_attempt(tx, report, at), at)
+        except UnknownSpecialist as e:
             raise _bad("specialist_id", "was never on the roster; list them first") from e
         except NoCallback as e:
             detail = f"nobody waits for a call on ticket {ticket_id}"
             raise HTTPException(HTTPStatus.NOT_FOUND, detail) from e
-        except Settled as e:
+        except AlreadySettled as e:
             detail = "the customer was spoken to already, or the ticket is over: do not dial"
             raise HTTPException(HTTPStatus.CONFLICT, detail) from e
 
     @router.get("/v1/callbacks", summary="What calls are owed, and were")
-    async def list_callbacks(_: Reader, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
+    async def list_callbacks(_: ReadKey, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
         """List calls, at most 500 tickets' worth: the latest; `open` ones from the oldest."""
         async with db.transaction() as tx:
             at = await now(tx)
-            ids, book = await callback_store.recent(tx, only_open=open)
+            ids, ledgers = await callback_store.recent(tx, only_open=open)
         return [
-            _shown(call, at) for call in _once(book.calls(i) for i in ids) if call.open or not open
+            _shown(call, at)
+            for call in _once(ledgers.calls(i) for i in ids)
+            if call.open or not open
         ]
 
     return router
@@ -141,7 +148,7 @@ def _once(ledgers: Iterator[list[Call]]) -> Iterator[Call]:
     """Give each call once, though several of its tickets lead to it."""
     seen: set[UUID] = set()
     for call in (call for ledger in ledgers for call in ledger):
-        first = call.wishes[0].ticket_id
+        first = call.requests[0].ticket_id
         if first not in seen:
             seen.add(first)
             yield call
@@ -149,12 +156,12 @@ def _once(ledgers: Iterator[list[Call]]) -> Iterator[Call]:
 
 def _shown(call: Call, at: datetime) -> Callback:
     return Callback(
-        tickets=[wish.ticket_id for wish in call.wishes],
+        tickets=[request.ticket_id for request in call.requests],
         waiting=list(call.open),
         state=_state(call, at),
-        requested_at=call.wishes[0].at,
+        requested_at=call.requests[0].at,
         due_at=call.due_at,
-        attempts=[Tried(**a._asdict()) for a in call.attempts],
+        attempts=[Attempt(**a._asdict()) for a in call.attempts],
         planned_at=call.planned_at,
     )
 
@@ -164,7 +171,7 @@ def _state(call: Call, at: datetime) -> State:
         return "waiting" if call.due_at is None or at < call.due_at else "missed"
     if not call.settled:
         return "ended"
-    dues = {wish.ticket_id: wish.due_at for wish in call.wishes}
+    dues = {request.ticket_id: request.due_at for request in call.requests}
     return "kept" if all(_in_time(s.at, dues[i]) for i, s in call.settled.items()) else "late"
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from router.api.auth import Reader
-from router.domain.coverage import Outlook, words
+from router.api.auth import ReadKey
+from router.domain.coverage import Coverage, describe
 from router.store import coverage as coverage_store
 from shared.events import Constraint
 from shared.platform.api import A_TICKET
@@ -54,25 +54,25 @@ def routes(db: Database) -> APIRouter:
     router = APIRouter(tags=["queue"])
 
     @router.get("/v1/infeasible", summary="What nobody can meet")
-    async def list_infeasible_tickets(_: Reader) -> list[Infeasible]:
+    async def list_infeasible_tickets(_: ReadKey) -> list[Infeasible]:
         """List tickets that nobody will be there for in time: at most 500, the earliest due first.
 
         What is past due is listed no more: that promise is broken.
         """
         async with db.transaction() as tx:
-            rows = await coverage_store.listed(tx, await now(tx))
-        return [_shown(Outlook(row.pop("opens_at"), row.pop("spoken")), row) for row in rows]
+            rows = await coverage_store.infeasible_tickets(tx, await now(tx))
+        return [_shown(Coverage(row.pop("opens_at"), row.pop("spoken")), row) for row in rows]
 
     return router
 
 
-def _shown(outlook: Outlook, row: dict[str, object]) -> Infeasible:
+def _shown(coverage: Coverage, row: dict[str, object]) -> Infeasible:
     """Say why, by how the roster stands now."""
-    no_shift = outlook.constraint == "no_shift"
+    no_shift = coverage.constraint == "no_shift"
     told = {
-        "constraint": outlook.constraint,
-        "spoken": outlook.spoken,
-        "opens_at": outlook.opens_at if no_shift else None,
+        "constraint": coverage.constraint,
+        "spoken": coverage.spoken,
+        "opens_at": coverage.opens_at if no_shift else None,
     }
     shown = Infeasible.model_validate({**row, **told, "words": ""})
-    return shown.model_copy(update={"words": words(shown.channel, outlook, shown.due_at)})
+    return shown.model_copy(update={"words": describe(shown.channel, coverage, shown.due_at)})

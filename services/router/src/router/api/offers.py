@@ -11,10 +11,10 @@ from fastapi import Depends, FastAPI, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.exceptions import HTTPException
 
-from router.api.auth import Actor, Holder, Lead, check_specialist
+from router.api.auth import ActKey, AnyKey, LeadKey, check_specialist
 from router.api.rules import add_rules
 from router.domain import commands
-from router.domain.commands import Conflict, OtherAct, Standing, Unknown
+from router.domain.commands import Conflict, IdempotencyKeyReused, TicketStatus, Unknown
 from router.service.routing import RoutingService
 from router.store import offers as offer_store
 from shared.events import Presence
@@ -31,7 +31,7 @@ from shared.platform.api import (
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel, Severity
 
-__all__ = ["add_desk"]
+__all__ = ["add_commands"]
 
 _AN_OFFER: Final = "2b0c2d3e-9d1f-5c55-8a5f-0a7f4d5b6c7d"
 
@@ -60,25 +60,25 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Who(_Body):
+class SpecialistBody(_Body):
     """Which specialist does it."""
 
     specialist_id: Annotated[_Id, Field(examples=["mara"])]
 
 
-class Wish(Who):
+class ReasonBody(SpecialistBody):
     """Which specialist does it, and why."""
 
     reason: Annotated[_Reason, Field(examples=["not my field"])]
 
 
-class HandingBack(Wish):
+class HandBackBody(ReasonBody):
     """From whom, why, and which lead decides it: ``by`` left out, it is their own choice."""
 
     by: Annotated[_Id | None, Field(examples=["lea"])] = None
 
 
-class Moving(_Body):
+class MoveBody(_Body):
     """To whom, who decides it, and why."""
 
     to: Annotated[_Id, Field(examples=["jonas"])]
@@ -86,7 +86,7 @@ class Moving(_Body):
     reason: Annotated[_Reason, Field(examples=["knows the account"])]
 
 
-class Pinning(_Body):
+class PinBody(_Body):
     """To whom (null: to nobody any more), who decides it, and why."""
 
     to: Annotated[_Id | None, Field(examples=["jonas"])]
@@ -94,7 +94,7 @@ class Pinning(_Body):
     reason: Annotated[_Reason, Field(examples=["knows the account"])]
 
 
-class Finding(Who):
+class SeverityBody(SpecialistBody):
     """Which specialist finds which severity."""
 
     severity: Annotated[Severity, Field(examples=["standard"])]
@@ -110,15 +110,15 @@ class Heartbeat(_Body):
     hand_back: bool = False
 
 
-class After(BaseModel):
+class CommandResult(BaseModel):
     """How the ticket stands after the act; done again, the same act has the same answer."""
 
-    outcome: Standing
+    outcome: TicketStatus
     ticket_id: UUID
     specialist_id: str | None = Field(description="Who has it, or at whom it rings.")
 
 
-class Ringing(BaseModel):
+class OpenOffer(BaseModel):
     """A ticket that rings at a specialist."""
 
     offer_id: UUID
@@ -133,8 +133,8 @@ class Ringing(BaseModel):
     due_at: datetime | None = Field(description="Null while nothing is due.")
 
 
-_RINGING: Final = TypeAdapter(list[Ringing])
-_AFTER: Final = answered_by(
+_OPEN_OFFERS: Final = TypeAdapter(list[OpenOffer])
+_RESULT: Final = answered_by(
     {"outcome": "assigned", "ticket_id": A_TICKET, "specialist_id": "jonas"}
 )
 _FAILS: Final = problems(
@@ -149,18 +149,18 @@ _OFFER_FAILS: Final = problems(
         HTTPStatus.CONFLICT: "the lease of this offer has ended: the ticket went on to others",
     }
 )
-_NOBODY: Final = problems({HTTPStatus.NOT_FOUND: "there is no specialist mara"})
+_NO_SPECIALIST: Final = problems({HTTPStatus.NOT_FOUND: "there is no specialist mara"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _Context:
     """Within which trace an act is asked for, and under which name it may be asked for again."""
 
     traceparent: str
     idempotency_key: str | None
 
 
-async def _call(
+async def _context(
     context: TraceContext,
     idempotency_key: Annotated[
         str | None,
@@ -170,176 +170,194 @@ async def _call(
             description="Under the same key an act is done once, and answered alike.",
         ),
     ] = None,
-) -> _Call:
-    return _Call(context, idempotency_key)
+) -> _Context:
+    return _Context(context, idempotency_key)
 
 
-type Called = Annotated[_Call, Depends(_call)]
+type RequestContext = Annotated[_Context, Depends(_context)]
 
 
-class _Desk:
+class _CommandRunner:
     """Lets people act, and says what came of it."""
 
     def __init__(self, db: Database, routing: RoutingService) -> None:
         self._db = db
         self._routing = routing
 
-    async def act(self, key: Key, make: Callable[[str], commands.Act], call: _Call) -> After:
-        wanted = make(call.traceparent)
-        word = None if call.idempotency_key is None else key.word(call.idempotency_key)
+    async def run(
+        self, key: Key, make: Callable[[str], commands.Command], context: _Context
+    ) -> CommandResult:
+        wanted = make(context.traceparent)
+        key_hash = None if context.idempotency_key is None else key.word(context.idempotency_key)
         try:
             async with self._db.transaction() as tx:
-                outcome = await self._routing.execute(tx, wanted, await now(tx), word)
-        except OtherAct as e:
+                outcome = await self._routing.execute(tx, wanted, await now(tx), key_hash)
+        except IdempotencyKeyReused as e:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(e)) from e
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
         except Conflict as e:
             raise HTTPException(HTTPStatus.CONFLICT, str(e)) from e
-        return After(
+        return CommandResult(
             outcome=outcome.outcome,
             ticket_id=outcome.ticket_id,
             specialist_id=outcome.specialist_id,
         )
 
-    async def act_as(
-        self, key: Key, who: Who, make: Callable[[str], commands.Act], call: _Call
-    ) -> After:
-        check_specialist(key, who.specialist_id)
-        return await self.act(key, make, call)
+    async def run_as(
+        self,
+        key: Key,
+        body: SpecialistBody,
+        make: Callable[[str], commands.Command],
+        context: _Context,
+    ) -> CommandResult:
+        check_specialist(key, body.specialist_id)
+        return await self.run(key, make, context)
 
 
-def add_desk(app: FastAPI, db: Database, routing: RoutingService) -> None:
+def add_commands(app: FastAPI, db: Database, routing: RoutingService) -> None:
     """Add the routes by which specialists and leads work."""
-    desk = _Desk(db, routing)
-    _add_offers(app, db, desk)
-    _add_work(app, desk)
-    _add_leads(app, desk)
+    runner = _CommandRunner(db, routing)
+    _add_offers(app, db, runner)
+    _add_work(app, runner)
+    _add_leads(app, runner)
     _add_presence(app, db, routing)
     add_rules(app, db)
 
 
-def _add_offers(app: FastAPI, db: Database, desk: _Desk) -> None:
+def _add_offers(app: FastAPI, db: Database, runner: _CommandRunner) -> None:
     @app.get("/v1/offers", summary="What rings at me")
     async def list_offers(
-        specialist_id: Annotated[_Id, Query(examples=["mara"])], key: Actor
-    ) -> list[Ringing]:
+        specialist_id: Annotated[_Id, Query(examples=["mara"])], key: ActKey
+    ) -> list[OpenOffer]:
         """List a specialist's open offers, the lease that ends first at the top."""
         check_specialist(key, specialist_id)
         async with db.transaction() as tx:
-            return _RINGING.validate_python(await offer_store.offers(tx, specialist_id))
+            return _OPEN_OFFERS.validate_python(await offer_store.offers(tx, specialist_id))
 
     @app.post(
         "/v1/offers/{offer_id}/accept",
         summary="Take a ticket",
-        responses=_AFTER | _OFFER_FAILS,
+        responses=_RESULT | _OFFER_FAILS,
     )
-    async def accept_offer(offer_id: OfferId, who: Who, key: Actor, call: Called) -> After:
+    async def accept_offer(
+        offer_id: OfferId, body: SpecialistBody, key: ActKey, context: RequestContext
+    ) -> CommandResult:
         """Have the ticket that is offered: the lease must not have ended."""
-        return await desk.act_as(
-            key, who, lambda trace: commands.Accept(offer_id, who.specialist_id, trace), call
+        return await runner.run_as(
+            key, body, lambda trace: commands.Accept(offer_id, body.specialist_id, trace), context
         )
 
     @app.post(
         "/v1/offers/{offer_id}/decline",
         summary="Let a ticket go on",
-        responses=_AFTER | _OFFER_FAILS,
+        responses=_RESULT | _OFFER_FAILS,
     )
-    async def decline_offer(offer_id: OfferId, wish: Wish, key: Actor, call: Called) -> After:
+    async def decline_offer(
+        offer_id: OfferId, body: ReasonBody, key: ActKey, context: RequestContext
+    ) -> CommandResult:
         """Let the ticket ring at somebody else; it comes back when nobody else takes it."""
-        return await desk.act_as(
+        return await runner.run_as(
             key,
-            wish,
-            lambda trace: commands.DeclineOffer(offer_id, wish.specialist_id, wish.reason, trace),
-            call,
+            body,
+            lambda trace: commands.DeclineOffer(offer_id, body.specialist_id, body.reason, trace),
+            context,
         )
 
 
-def _add_work(app: FastAPI, desk: _Desk) -> None:
-    ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
+def _add_work(app: FastAPI, runner: _CommandRunner) -> None:
+    ticket = {"responses": _RESULT | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/decline", summary="Not me", **ticket)  # type: ignore[arg-type]
-    async def decline_ticket(ticket_id: TicketId, wish: Wish, key: Actor, call: Called) -> After:
+    async def decline_ticket(
+        ticket_id: TicketId, body: ReasonBody, key: ActKey, context: RequestContext
+    ) -> CommandResult:
         """Give a ticket to another specialist than who has it; if nobody has room, it waits.
 
         It keeps its age, and is not offered again to who declined it while others could take it.
         """
-        return await desk.act_as(
+        return await runner.run_as(
             key,
-            wish,
-            lambda trace: commands.Decline(ticket_id, wish.specialist_id, wish.reason, trace),
-            call,
+            body,
+            lambda trace: commands.Decline(ticket_id, body.specialist_id, body.reason, trace),
+            context,
         )
 
     @app.post("/v1/tickets/{ticket_id}/responded", summary="I have answered", **ticket)  # type: ignore[arg-type]
-    async def record_response(ticket_id: TicketId, who: Who, key: Actor, call: Called) -> After:
+    async def record_response(
+        ticket_id: TicketId, body: SpecialistBody, key: ActKey, context: RequestContext
+    ) -> CommandResult:
         """Say that the customer has an answer: clocks of a response are met."""
-        return await desk.act_as(
-            key, who, lambda trace: commands.Respond(ticket_id, who.specialist_id, trace), call
+        return await runner.run_as(
+            key, body, lambda trace: commands.Respond(ticket_id, body.specialist_id, trace), context
         )
 
     @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="It is as severe", **ticket)  # type: ignore[arg-type]
-    async def confirm_severity(ticket_id: TicketId, who: Who, key: Actor, call: Called) -> After:
+    async def confirm_severity(
+        ticket_id: TicketId, body: SpecialistBody, key: ActKey, context: RequestContext
+    ) -> CommandResult:
         """Find the severity right, as it stands."""
-        return await desk.act_as(
-            key, who, lambda trace: commands.Confirm(ticket_id, who.specialist_id, trace), call
+        return await runner.run_as(
+            key, body, lambda trace: commands.Confirm(ticket_id, body.specialist_id, trace), context
         )
 
     @app.post("/v1/tickets/{ticket_id}/reclassify", summary="It is not as severe", **ticket)  # type: ignore[arg-type]
     async def reclassify_ticket(
-        ticket_id: TicketId, finding: Finding, key: Actor, call: Called
-    ) -> After:
+        ticket_id: TicketId, body: SeverityBody, key: ActKey, context: RequestContext
+    ) -> CommandResult:
         """Find another severity: its promises are priced anew from the create date."""
-        return await desk.act_as(
+        return await runner.run_as(
             key,
-            finding,
-            lambda trace: commands.Reclassify(
-                ticket_id, finding.specialist_id, finding.severity, trace
-            ),
-            call,
+            body,
+            lambda trace: commands.Reclassify(ticket_id, body.specialist_id, body.severity, trace),
+            context,
         )
 
 
-def _add_leads(app: FastAPI, desk: _Desk) -> None:
-    ticket = {"responses": _AFTER | _FAILS, "tags": ["tickets"]}
+def _add_leads(app: FastAPI, runner: _CommandRunner) -> None:
+    ticket = {"responses": _RESULT | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Let it wait again", **ticket)  # type: ignore[arg-type]
     async def hand_back_ticket(
-        ticket_id: TicketId, wish: HandingBack, key: Holder, call: Called
-    ) -> After:
+        ticket_id: TicketId, body: HandBackBody, key: AnyKey, context: RequestContext
+    ) -> CommandResult:
         """Take a ticket from who has it: their own choice, or a lead's. It keeps its age."""
-        by = _decider(key, wish)
-        return await desk.act(
+        by = _decider(key, body)
+        return await runner.run(
             key,
-            lambda trace: commands.HandBack(ticket_id, wish.specialist_id, by, wish.reason, trace),
-            call,
+            lambda trace: commands.HandBack(ticket_id, body.specialist_id, by, body.reason, trace),
+            context,
         )
 
     @app.post("/v1/tickets/{ticket_id}/move", summary="Give it to somebody", **ticket)  # type: ignore[arg-type]
-    async def move_ticket(ticket_id: TicketId, wish: Moving, key: Lead, call: Called) -> After:
+    async def move_ticket(
+        ticket_id: TicketId, body: MoveBody, key: LeadKey, context: RequestContext
+    ) -> CommandResult:
         """Let a lead give a ticket to who is there and has room, whoever has it now; on record."""
-        by = _lead(key, wish.by)
-        return await desk.act(
-            key, lambda trace: commands.Move(ticket_id, wish.to, by, wish.reason, trace), call
+        by = _lead(key, body.by)
+        return await runner.run(
+            key, lambda trace: commands.Move(ticket_id, body.to, by, body.reason, trace), context
         )
 
     @app.post("/v1/tickets/{ticket_id}/pin", summary="Keep it for somebody", **ticket)  # type: ignore[arg-type]
-    async def pin_ticket(ticket_id: TicketId, wish: Pinning, key: Lead, call: Called) -> After:
+    async def pin_ticket(
+        ticket_id: TicketId, body: PinBody, key: LeadKey, context: RequestContext
+    ) -> CommandResult:
         """Let a lead keep a ticket for one person, or for nobody any more; on record."""
-        by = _lead(key, wish.by)
-        return await desk.act(
-            key, lambda trace: commands.Pin(ticket_id, wish.to, by, wish.reason, trace), call
+        by = _lead(key, body.by)
+        return await runner.run(
+            key, lambda trace: commands.Pin(ticket_id, body.to, by, body.reason, trace), context
         )
 
 
-def _decider(key: Key, wish: HandingBack) -> str:
+def _decider(key: Key, body: HandBackBody) -> str:
     """Name who takes a ticket from its holder, if the key may: the holder, or a lead."""
-    if wish.by in {None, wish.specialist_id}:
+    if body.by in {None, body.specialist_id}:
         check_scope(key, "desk:act")
-        check_specialist(key, wish.specialist_id)
-        return wish.specialist_id
+        check_specialist(key, body.specialist_id)
+        return body.specialist_id
     check_scope(key, "desk:lead")
-    return _lead(key, wish.by)
+    return _lead(key, body.by)
 
 
 def _lead(key: Key, name: str) -> str:
@@ -352,12 +370,12 @@ def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
         "/v1/specialists/{specialist_id}/presence",
         summary="I am there",
         status_code=HTTPStatus.NO_CONTENT,
-        responses=_NOBODY,
+        responses=_NO_SPECIALIST,
     )
     async def report_presence(
         specialist_id: Annotated[_Id, Path(examples=["mara"])],
-        word: Heartbeat,
-        key: Actor,
+        body: Heartbeat,
+        key: ActKey,
     ) -> None:
         """Say whether somebody is there: a heartbeat.
 
@@ -365,22 +383,22 @@ def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
         what they have, by the rules. A heartbeat does not end what is ended by `back`.
         """
         check_specialist(key, specialist_id)
-        await _say(commands.Say(specialist_id, word.presence, word.hand_back))
+        await _report(commands.PresenceReport(specialist_id, body.presence, body.hand_back))
 
     @app.post(
         "/v1/specialists/{specialist_id}/back",
         summary="I am back",
         status_code=HTTPStatus.NO_CONTENT,
-        responses=_NOBODY,
+        responses=_NO_SPECIALIST,
     )
-    async def end_away(specialist_id: Annotated[_Id, Path(examples=["mara"])], key: Actor) -> None:
+    async def end_away(specialist_id: Annotated[_Id, Path(examples=["mara"])], key: ActKey) -> None:
         """End being away: by their own act in the inbox, or after too many unanswered offers."""
         check_specialist(key, specialist_id)
-        await _say(commands.Return(specialist_id))
+        await _report(commands.EndAway(specialist_id))
 
-    async def _say(word: commands.Word) -> None:
+    async def _report(body: commands.PresenceCommand) -> None:
         try:
             async with db.transaction() as tx:
-                await routing.report_presence(tx, word, await now(tx))
+                await routing.report_presence(tx, body, await now(tx))
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e

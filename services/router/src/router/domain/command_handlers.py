@@ -8,26 +8,26 @@ from uuid import uuid5
 from router.domain.assignment.session import AssignmentSession
 from router.domain.commands import (
     Accept,
-    Act,
+    Command,
+    CommandOutcome,
     Confirm,
     Conflict,
     Decline,
     DeclineOffer,
-    Done,
+    EndAway,
+    ExecutedCommand,
     HandBack,
-    Leave,
     Move,
     NotTheirs,
-    Outcome,
     Pin,
+    PresenceCommand,
+    PresenceReport,
     Reclassify,
     Respond,
-    Return,
-    Say,
-    Standing,
+    SetAway,
+    TicketStatus,
     Unknown,
-    Word,
-    deed_of,
+    identity_of,
 )
 from router.domain.offers.offer import Offer
 from router.domain.specialist import Specialist
@@ -38,7 +38,7 @@ from shared.sla.promises import Severity
 __all__ = ["execute", "report_presence"]
 
 
-def execute(session: AssignmentSession, act: Act, offer: Offer | None) -> Done:
+def execute(session: AssignmentSession, act: Command, offer: Offer | None) -> ExecutedCommand:
     """Execute a command; ``offer`` is the one it is about, if any.
 
     Raises:
@@ -53,17 +53,17 @@ def execute(session: AssignmentSession, act: Act, offer: Offer | None) -> Done:
         if known is None:
             raise Unknown(f"there is no ticket {act.ticket_id}")
         session.state.continue_trace(act.ticket_id, act.traceparent)
-        ticket, had_it = known, known.with_whom
+        ticket, had_it = known, known.current_specialist_id
         _ON_TICKETS[type(act)](session, ticket, act)
-    deed = deed_of(act)
-    return Done(
-        deed=deed if deed.from_id else deed._replace(from_id=had_it),
+    identity = identity_of(act)
+    return ExecutedCommand(
+        identity=identity if identity.from_id else identity._replace(from_id=had_it),
         reason=getattr(act, "reason", None),
-        outcome=Outcome(ticket.ticket_id, _status(ticket), ticket.with_whom),
+        outcome=CommandOutcome(ticket.ticket_id, _status(ticket), ticket.current_specialist_id),
     )
 
 
-def report_presence(session: AssignmentSession, word: Word) -> Specialist:
+def report_presence(session: AssignmentSession, word: PresenceCommand) -> Specialist:
     """Apply what a specialist reports about their presence; return the specialist after it.
 
     Raises:
@@ -71,21 +71,21 @@ def report_presence(session: AssignmentSession, word: Word) -> Specialist:
     """
     known = _person(session, word.specialist_id)
     match word:
-        case Say():
+        case PresenceReport():
             specialist = _set_presence(session, word)
-        case Leave():
+        case SetAway():
             specialist = session.set_away(known.specialist_id, away="said")
-        case Return():
+        case EndAway():
             specialist = session.set_away(known.specialist_id, away=None)
-            if specialist.said == "away":
-                specialist = _set_presence(session, Say(known.specialist_id, "online"))
-    if specialist.there and (not known.there or isinstance(word, Return)):
+            if specialist.reported_presence == "away":
+                specialist = _set_presence(session, PresenceReport(known.specialist_id, "online"))
+    if specialist.available and (not known.available or isinstance(word, EndAway)):
         session.end_exclusions(specialist.specialist_id)
     session.reassign_after_availability_change(specialist)
     return specialist
 
 
-def _set_presence(session: AssignmentSession, act: Say) -> Specialist:
+def _set_presence(session: AssignmentSession, act: PresenceReport) -> Specialist:
     lease = timedelta(seconds=session.state.rules.presence_lease_s)
     until = None if act.presence == "offline" else session.state.now + lease
     specialist = session.set_presence(act.specialist_id, act.presence, until)
@@ -97,7 +97,7 @@ def _set_presence(session: AssignmentSession, act: Say) -> Specialist:
     return specialist
 
 
-def _status(ticket: Ticket) -> Standing:
+def _status(ticket: Ticket) -> TicketStatus:
     if ticket.specialist_id is not None:
         return "assigned"
     if ticket.offer is not None:
@@ -123,7 +123,7 @@ def _on_offer(
 
 
 def _decline(session: AssignmentSession, ticket: Ticket, act: Decline) -> None:
-    if ticket.with_whom != act.specialist_id:
+    if ticket.current_specialist_id != act.specialist_id:
         raise NotTheirs(_not_theirs(act.specialist_id))
     session.reassign([session.assignments.decline(ticket, act.reason)])
 
@@ -168,7 +168,7 @@ def _move(session: AssignmentSession, ticket: Ticket, act: Move) -> None:
     to = _person(session, act.to)
     if ticket.specialist_id == act.to:
         raise Conflict(f"{act.to} has it already")
-    if not to.there:
+    if not to.available:
         raise Conflict(f"{act.to} is {_where(to)}: choose somebody who is there")
     freed = []
     if ticket.offer is not None:
@@ -188,7 +188,7 @@ def _pin(session: AssignmentSession, ticket: Ticket, act: Pin) -> None:
         raise Conflict(f"it is pinned to {act.to} already" if act.to else "it is not pinned")
     if act.to is not None:
         _person(session, act.to)
-        pool = ticket.pool or ticket.place(
+        pool = ticket.pool or ticket.update_queue_place(
             session.state.roster.rules, session.state.now
         )  # it may not wait yet
         if not session.state.roster.qualifies(act.to, pool):
@@ -197,7 +197,10 @@ def _pin(session: AssignmentSession, ticket: Ticket, act: Pin) -> None:
             raise Conflict(f"{ticket.specialist_id} has it: move it instead")
     ticket.pinned_to = act.to
     session.state.touched.add(ticket.ticket_id)
-    rings_elsewhere = ticket.offer is not None and act.to not in {None, ticket.with_whom}
+    rings_elsewhere = ticket.offer is not None and act.to not in {
+        None,
+        ticket.current_specialist_id,
+    }
     session.reassign([session.assignments.withdraw(ticket, "pinned")] if rings_elsewhere else [])
     session.dispatcher.enqueue_and_match(ticket)
 
@@ -229,7 +232,9 @@ def _announce[E: AssignmentResponded | SeverityConfirmed | SeverityReclassified]
 
 
 def _where(specialist: Specialist) -> str:
-    return "off shift" if specialist.seen == "online" else specialist.seen
+    return (
+        "off shift" if specialist.effective_presence == "online" else specialist.effective_presence
+    )
 
 
 def _not_theirs(specialist_id: str) -> str:

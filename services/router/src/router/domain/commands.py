@@ -15,28 +15,28 @@ from shared.sla.promises import Severity
 __all__ = [
     "REPEATED_WITHIN",
     "Accept",
-    "Act",
+    "Command",
+    "CommandIdentity",
+    "CommandOutcome",
     "Confirm",
     "Conflict",
     "Decline",
     "DeclineOffer",
-    "Deed",
-    "Done",
+    "EndAway",
+    "ExecutedCommand",
     "HandBack",
-    "Leave",
+    "IdempotencyKeyReused",
     "Move",
     "NotTheirs",
-    "OtherAct",
-    "Outcome",
     "Pin",
+    "PresenceCommand",
+    "PresenceReport",
     "Reclassify",
     "Respond",
-    "Return",
-    "Say",
-    "Standing",
+    "SetAway",
+    "TicketStatus",
     "Unknown",
-    "Word",
-    "deed_of",
+    "identity_of",
 ]
 
 REPEATED_WITHIN: Final = timedelta(minutes=10)
@@ -55,7 +55,7 @@ class NotTheirs(Conflict):
     """The specialist does not have the ticket (any more)."""
 
 
-class OtherAct(Exception):  # noqa: N818 - as above
+class IdempotencyKeyReused(Exception):  # noqa: N818 - as above
     """The name under which an act is asked for was another's; the text says what to do."""
 
 
@@ -150,7 +150,7 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
+class PresenceReport:
     """A specialist, or the system they work at, says whether they are there: a heartbeat.
 
     ``hand_back`` gives back at once all they have, whatever grace there is.
@@ -162,14 +162,14 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class SetAway:
     """A specialist goes away until they come back, whatever heartbeats say meanwhile."""
 
     specialist_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class EndAway:
     """A specialist is back: from being away, also if they were set away."""
 
     specialist_id: str
@@ -187,22 +187,24 @@ _KINDS: Final[dict[type, str]] = {
     Pin: "pin",
 }
 
-type Act = Accept | DeclineOffer | Decline | HandBack | Respond | Confirm | Reclassify | Move | Pin
-type Word = Say | Leave | Return
+type Command = (
+    Accept | DeclineOffer | Decline | HandBack | Respond | Confirm | Reclassify | Move | Pin
+)
+type PresenceCommand = PresenceReport | SetAway | EndAway
 """What a specialist says of themselves."""
-type Standing = Literal["offered", "assigned", "waiting", "settled"]
+type TicketStatus = Literal["offered", "assigned", "waiting", "settled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandOutcome:
     """How a ticket stood after an act, and with whom."""
 
     ticket_id: UUID
-    outcome: Standing
+    outcome: TicketStatus
     specialist_id: str | None
 
 
-class Deed(NamedTuple):
+class CommandIdentity(NamedTuple):
     """What an act is known by: done again, it has the same."""
 
     kind: str
@@ -214,31 +216,33 @@ class Deed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ExecutedCommand:
     """An act as it is kept, with what came of it."""
 
-    deed: Deed
+    identity: CommandIdentity
     reason: str | None
-    outcome: Outcome
+    outcome: CommandOutcome
     word: str | None = None
     """By which it is known when it is asked for again."""
 
 
-def deed_of(act: Act) -> Deed:
+def identity_of(act: Command) -> CommandIdentity:
     """Name what an act is known by."""
     match act:
         case Accept() | DeclineOffer():
-            return Deed(_KINDS[type(act)], act.offer_id, act.specialist_id)
+            return CommandIdentity(_KINDS[type(act)], act.offer_id, act.specialist_id)
         case Decline() | Respond() | Confirm():
-            return Deed(_KINDS[type(act)], act.ticket_id, act.specialist_id)
+            return CommandIdentity(_KINDS[type(act)], act.ticket_id, act.specialist_id)
         case Reclassify():
-            return Deed("reclassify", act.ticket_id, act.specialist_id, to_id=act.severity)
+            return CommandIdentity(
+                "reclassify", act.ticket_id, act.specialist_id, to_id=act.severity
+            )
         case HandBack():
-            return Deed("hand_back", act.ticket_id, act.by, from_id=act.specialist_id)
+            return CommandIdentity("hand_back", act.ticket_id, act.by, from_id=act.specialist_id)
         case Move():
-            return Deed("move", act.ticket_id, act.by, to_id=act.to)
+            return CommandIdentity("move", act.ticket_id, act.by, to_id=act.to)
         case Pin():
             kind = "pin" if act.to else "unpin"
-            return Deed(kind, act.ticket_id, act.by, to_id=act.to)
+            return CommandIdentity(kind, act.ticket_id, act.by, to_id=act.to)
         case _:
             assert_never(act)

@@ -11,17 +11,17 @@ from typing import Final, Literal
 
 from sortedcontainers import SortedList
 
-from router.domain.matching import Pool, Question, Rules, default_rules
-from router.domain.matching.candidate_index import Ranks
+from router.domain.matching import MatchingRequest, MatchingRules, Pool, default_rules
+from router.domain.matching.candidate_index import CandidateIndex
 from router.domain.specialist import Specialist
 from shared.events import Candidate, Need, QueueReason, Wanted
 from shared.sla.promises import Channel
 
-__all__ = ["Roster", "Waits"]
+__all__ = ["Roster", "WaitReason"]
 
 _TURNING_ROOM_MAX: Final = 500
 
-type Waits = QueueReason | Literal["pinned", "set_aside"]
+type WaitReason = QueueReason | Literal["pinned", "set_aside"]
 """Why a ticket waits; `set_aside`: who could take it declined it, or let it ring, but not all."""
 type _Due = tuple[datetime, str]
 type _Signature = tuple[frozenset[Channel], tuple[tuple[str, int], ...], tuple[str, ...]]
@@ -30,9 +30,11 @@ type _Signature = tuple[frozenset[Channel], tuple[tuple[str, int], ...], tuple[s
 class Roster:
     """Everybody, found by id, by what they serve, and by when time changes how they stand."""
 
-    def __init__(self, specialists: Iterable[Specialist], rules: Rules | None = None) -> None:
+    def __init__(
+        self, specialists: Iterable[Specialist], rules: MatchingRules | None = None
+    ) -> None:
         self.rules = rules or default_rules()
-        self.ranks = Ranks(self.rules.weights)
+        self.index = CandidateIndex(self.rules.weights)
         self._by_id: dict[str, Specialist] = {}
         self._here: dict[str, Specialist] = {}
         self._due: SortedList[_Due] = SortedList()
@@ -47,7 +49,7 @@ class Roster:
             self._put(specialist)
 
     @property
-    def everybody(self) -> Mapping[str, Specialist]:
+    def specialists(self) -> Mapping[str, Specialist]:
         """All who are on the roster, by id."""
         return self._here
 
@@ -58,26 +60,26 @@ class Roster:
     def can_take(self, specialist_id: str, channel: Channel) -> bool:
         """Tell whether somebody may be given a ticket: there, with room, and to be heard of."""
         one = self._by_id[specialist_id]
-        return one.can_take(channel) and self.ranks.hears(one, channel)
+        return one.can_take(channel) and self.index.is_reachable(one, channel)
 
     def due(self, now: datetime) -> list[Specialist]:
         """Find those whose shift has begun or ended by now, or whose word has lapsed."""
         due = self._due.irange(None, (now, chr(0x10FFFF)))
         return [self._by_id[specialist_id] for _, specialist_id in due]
 
-    def turning(self, now: datetime) -> list[Specialist]:
+    def due_batch(self, now: datetime) -> list[Specialist]:
         """Find those of them whose turn it is in one transaction: a morning may begin for all.
 
         The others stand as before until the sweep looks again, which it does at once.
         """
-        turning: list[Specialist] = []
+        due_batch: list[Specialist] = []
         room = 0
         for specialist in self.due(now):
             if room >= _TURNING_ROOM_MAX:
                 break
-            turning.append(specialist)
+            due_batch.append(specialist)
             room += sum(specialist.capacity.values())
-        return turning
+        return due_batch
 
     def put(self, specialist: Specialist) -> None:
         """Add somebody, or replace what was known of them."""
@@ -93,17 +95,17 @@ class Roster:
 
     def rank(self, specialist: Specialist) -> None:
         """Put somebody in the place that their load gives them now."""
-        self.ranks.rank(specialist.specialist_id)
+        self.index.rank(specialist.specialist_id)
 
-    def prolong(self, said_until: Mapping[str, datetime]) -> None:
+    def extend_presence(self, presence_until: Mapping[str, datetime]) -> None:
         """Take in until when words hold that were said again: that disturbs nobody, so untold."""
-        for specialist_id, until in said_until.items():
+        for specialist_id, until in presence_until.items():
             specialist = self._by_id[specialist_id]
             self._forget_due(specialist)
-            specialist.said_until = until
+            specialist.presence_until = until
             self._note_due(specialist)
 
-    def restore(self) -> None:
+    def roll_back(self) -> None:
         """Put back what was touched since it was last settled."""
         before, self._before = self._before, {}
         if self._new_pools:
@@ -115,9 +117,9 @@ class Roster:
                 self._put(specialist)
             else:
                 self._forget(specialist_id)
-                self.ranks.remove(specialist_id)
+                self.index.remove(specialist_id)
 
-    def settle(self) -> None:
+    def commit(self) -> None:
         """Take what was touched for what is."""
         self._before = {}
         self._new_pools = set()
@@ -127,7 +129,7 @@ class Roster:
         for specialist in specialists:
             self._put(specialist)
 
-    def know_pools(self, pools: Iterable[Pool]) -> None:
+    def add_pools(self, pools: Iterable[Pool]) -> None:
         """Remember where somebody waits, by what others say."""
         for pool in {*pools} - self._pools:
             self._pools.add(pool)
@@ -137,7 +139,7 @@ class Roster:
         """Tell whether nobody was ever known to wait there before what is not settled yet."""
         if pool in self._pools:
             return pool in self._new_pools
-        self.know_pools((pool,))
+        self.add_pools((pool,))
         self._new_pools.add(pool)
         return True
 
@@ -183,34 +185,34 @@ class Roster:
         if needs is None:
             every = self.rules.all_needs(pool.channel, pool.language, pool.skills)
             named = [step for step, need in enumerate(every) if need.language is not None]
-            met = (step for step in named if self.ranks.meets(pool.channel, every[step]))
+            met = (step for step in named if self.index.meets(pool.channel, every[step]))
             step = max(pool.step, next(met, 0))
             needs = self._needs[pool] = every[: step + 1]
         return needs
 
     def qualifies(self, specialist_id: str, pool: Pool) -> bool:
         """Tell whether somebody, present or not, is good enough for a pool."""
-        return self.ranks.qualifies(specialist_id, pool.channel, self.needs(pool))
+        return self.index.qualifies(specialist_id, pool.channel, self.needs(pool))
 
     def uncertified(self, wanted: Wanted) -> int:
         """Count who serves the channel and takes no premium tickets."""
         return self._uncertified[wanted.channel]
 
-    def why_nobody(self, pool: Pool) -> QueueReason:
+    def why_unassignable(self, pool: Pool) -> QueueReason:
         """Say what stands in the way of a ticket that nobody can take now."""
-        counts = self.ranks.counts(pool.channel, self.needs(pool))
+        counts = self.index.counts(pool.channel, self.needs(pool))
         if not counts.qualified:
             return "no_skill"
-        return "no_capacity" if counts.there else "no_shift"
+        return "no_capacity" if counts.available else "no_shift"
 
-    def why_waiting(self, pool: Pool) -> Waits:
+    def why_waiting(self, pool: Pool) -> WaitReason:
         """Say what stands in the way of those who wait, as it is now."""
-        able = self.ranks.counts(pool.channel, self.needs(pool)).able
-        return "set_aside" if able else self.why_nobody(pool)
+        able = self.index.counts(pool.channel, self.needs(pool)).able
+        return "set_aside" if able else self.why_unassignable(pool)
 
-    def sketch(self, specialist_id: str, question: Question) -> Candidate:
+    def candidate(self, specialist_id: str, matching_request: MatchingRequest) -> Candidate:
         """Say what is to be known of somebody, for what is asked."""
-        person, wanted = self._by_id[specialist_id], question.wanted
+        person, wanted = self._by_id[specialist_id], matching_request.wanted
         channel = wanted.channel
         speaks = person.speaks
         languages = {need.language for need in wanted.needs} | {wanted.language}
@@ -220,18 +222,18 @@ class Roster:
             specialist_id=specialist_id,
             capacity=person.capacity.get(channel, 0),
             load=person.load.get(channel, 0),
-            scarcity=self.ranks.scarcity(specialist_id),
+            scarcity=self.index.scarcity(specialist_id),
             levels={one: level for one, level in speaks.items() if one in languages},
             skills=tuple(sorted(asked & {*person.skills})),
             certified=person.certified,
-            presence=person.seen,
-            unheard=not self.ranks.hears(person, channel),
+            presence=person.effective_presence,
+            unheard=not self.index.is_reachable(person, channel),
             on_shift=person.on_shift,
             universal=person.universal,
             held=person.held if shared else 0,
             weight=person.weights.get(channel, 1) if shared else 1,
-            knows=specialist_id == question.known_by,
-            set_aside=specialist_id in question.aside,
+            knows=specialist_id == matching_request.known_by,
+            set_aside=specialist_id in matching_request.excluded,
             last_at=person.last_at.get(channel),
         )
 
@@ -244,9 +246,9 @@ class Roster:
             if not specialist.certified:
                 self._uncertified.update(_served(specialist))
         if specialist.removed or not specialist.certified:
-            self.ranks.remove(specialist.specialist_id)
+            self.index.remove(specialist.specialist_id)
         else:
-            self.ranks.put(specialist)
+            self.index.put(specialist)
 
     def _forget(self, specialist_id: str) -> None:
         known = self._by_id.pop(specialist_id, None)
@@ -265,8 +267,8 @@ class Roster:
             self._due.remove((specialist.wakes_at, specialist.specialist_id))
 
     def _notice_turns(self) -> None:
-        if self._seen_turns != self.ranks.turns:
-            self._seen_turns = self.ranks.turns
+        if self._seen_turns != self.index.turns:
+            self._seen_turns = self.index.turns
             self._needs.clear()
             self._pools_of.clear()
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
-from router.domain.matching import Standing
+from router.domain.matching import Rank
 from router.domain.matching.scoring import idle_since, load_share, score
-from router.domain.ticket import base
+from router.domain.ticket import base_language
 from shared.events import Absence, Presence, SpecialistListed, Weights
 from shared.rosters import HIGHEST, Shifts, turn
 from shared.sla.promises import Channel
@@ -47,9 +47,9 @@ class Specialist:
     on_shift: bool = True
     turns_at: datetime | None = None
     """Until then ``on_shift`` holds; None for who works whenever online."""
-    said: Presence | None = None
+    reported_presence: Presence | None = None
     """Their own word, where they give it: by heartbeats."""
-    said_until: datetime | None = None
+    presence_until: datetime | None = None
     """Unless it is said again by then, it means offline."""
     away: Away | None = None
     """Set and ended by what they do; no heartbeat changes it."""
@@ -65,26 +65,26 @@ class Specialist:
         self.speaks = {}
         for tag in self.languages:
             level = self.levels.get(tag, HIGHEST)
-            self.speaks[base(tag)] = max(level, self.speaks.get(base(tag), 0))
+            self.speaks[base_language(tag)] = max(level, self.speaks.get(base_language(tag), 0))
 
     @property
-    def seen(self) -> Presence:
+    def effective_presence(self) -> Presence:
         """What holds of the roster's word and their own: the more absent."""
         own: Presence = "away" if self.away else "online"
-        return max(self.presence, self.said or "online", own, key=_ABSENT.index)
+        return max(self.presence, self.reported_presence or "online", own, key=_ABSENT.index)
 
     @property
-    def hears(self) -> bool:
+    def is_reachable(self) -> bool:
         """An offer would be heard: they have signed in once, or need not."""
-        return self.said is not None or self.auto_ring
+        return self.reported_presence is not None or self.auto_ring
 
     @property
     def online(self) -> bool:
         """Present, on shift or not."""
-        return self.seen == "online"
+        return self.effective_presence == "online"
 
     @property
-    def there(self) -> bool:
+    def available(self) -> bool:
         """Online, and on shift."""
         return self.online and self.on_shift
 
@@ -93,14 +93,14 @@ class Specialist:
         """Say why they are to keep nothing; who is only away keeps what they have."""
         if self.removed:
             return "left"
-        if self.seen == "offline":
+        if self.effective_presence == "offline":
             return "offline"
         return None if self.on_shift else "off_shift"
 
     @property
     def wakes_at(self) -> datetime | None:
         """Say when time alone changes how they stand: their shift turns, or their word lapses."""
-        ends = [at for at in (self.turns_at, self.said_until) if at is not None]
+        ends = [at for at in (self.turns_at, self.presence_until) if at is not None]
         return min(ends, default=None)
 
     @property
@@ -124,9 +124,9 @@ class Specialist:
 
     def can_take(self, channel: Channel) -> bool:
         """There, with room."""
-        return self.there and self.room(channel) > 0
+        return self.available and self.room(channel) > 0
 
-    def standing(self, channel: Channel, scarcity: int, weights: Weights) -> Standing:
+    def rank(self, channel: Channel, scarcity: int, weights: Weights) -> Rank:
         """Rank on a channel, the lowest first, but for whom they know."""
         share = load_share(
             capacity=self.capacity.get(channel, 0),
@@ -135,7 +135,7 @@ class Specialist:
             held=0 if self.universal is None else self.held,
         )
         total = score(scarcity=scarcity, load=share, knows=False, weights=weights)
-        return Standing(total, idle_since(self.last_at.get(channel)), self.specialist_id)
+        return Rank(total, idle_since(self.last_at.get(channel)), self.specialist_id)
 
     def turn(self, now: datetime) -> None:
         """Find out whether they are on shift, and until when."""

@@ -6,9 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from router.domain.matching import Pool, Rules
+from router.domain.matching import MatchingRules, Pool
 from router.domain.offers.offer import Offer
-from router.domain.ticket_status import UNKNOWN, State, Status, status_after
+from router.domain.ticket_status import (
+    UNKNOWN,
+    LifecycleState,
+    LifecycleStatus,
+    lifecycle_status_after,
+)
 from shared.events import (
     CallbackSettled,
     ClockFact,
@@ -40,9 +45,9 @@ __all__ = [
     "Reclassified",
     "Request",
     "Ticket",
-    "base",
-    "release_by",
-    "timed_first",
+    "base_language",
+    "first_due_clock",
+    "release_cause",
 ]
 
 type Key = tuple[datetime, UUID]
@@ -95,7 +100,7 @@ class Reclassified(NamedTuple):
     severity: Severity
 
 
-def base(language: str) -> str:
+def base_language(language: str) -> str:
     """Reduce a tag to the language spoken: an Austrian and a German understand each other."""
     return language.partition("-")[0].lower()
 
@@ -110,7 +115,7 @@ class Ticket:
     """As accepted, or as sla-monitor's records say; by what tells these apart."""
     due_at: datetime | None = None
     """When the first of the open ones is due; None while nothing is."""
-    status: Status = UNKNOWN
+    status: LifecycleStatus = UNKNOWN
     reclassified: Reclassified | None = None
     traceparent: str | None = None
     """Of the request: what time or somebody's coming brings goes on with it."""
@@ -125,7 +130,7 @@ class Ticket:
     offer: Offer | None = None
     """The open one: it rings at somebody, and nobody has it."""
     offered_count: int = 0
-    set_aside: dict[str, datetime] = field(default_factory=dict)
+    excluded_until: dict[str, datetime] = field(default_factory=dict)
     """Who is passed over, and until when: they declined it, or let it ring."""
     declined_by: frozenset[str] = frozenset()
     """Those of them who said no, or gave it back."""
@@ -143,7 +148,7 @@ class Ticket:
     """Who had it when it was answered last: a reply of the customer brings it back to them."""
     held_until: datetime | None = None
     """It came back, and is given out once sla-monitor says when it is due, or by then."""
-    rides_with: UUID | None = None
+    joined_to: UUID | None = None
     """The ticket whose call answers this one as well: nobody need be found for it."""
 
     @property
@@ -159,14 +164,14 @@ class Ticket:
         return self.rank_at, self.ticket_id
 
     @property
-    def timed(self) -> Timed | None:
+    def next_clock(self) -> Timed | None:
         """The open clock that is due first; where none is due, one that is paused."""
-        return timed_first(self.clocks.values(), self.status.state, self.status.answered_at)
+        return first_due_clock(self.clocks.values(), self.status.state, self.status.answered_at)
 
     @property
     def promise(self) -> PromiseKind | None:
         """What is due first, or paused; None where nothing is promised."""
-        clock = self.timed
+        clock = self.next_clock
         return None if clock is None else clock.kind
 
     @property
@@ -183,18 +188,20 @@ class Ticket:
     @property
     def promise_class(self) -> PromiseClass:
         """The class of what is due first."""
-        clock = self.timed
+        clock = self.next_clock
         return "objective" if clock is None else clock.promise_class
 
     @property
     def needs_specialist(self) -> bool:
         """Accepted, on its own, and nothing ended the work since it last came back."""
-        return self.request is not None and self.rides_with is None and not self.status.released
+        return self.request is not None and self.joined_to is None and not self.status.released
 
     @property
     def waits(self) -> bool:
         """Needs a specialist, has none and rings at none."""
-        return self.with_whom is None and self.needs_specialist and self.held_until is None
+        return (
+            self.current_specialist_id is None and self.needs_specialist and self.held_until is None
+        )
 
     @property
     def awaits_clock(self) -> bool:
@@ -211,7 +218,7 @@ class Ticket:
         return clock.kind == "next_response" and is_later
 
     @property
-    def with_whom(self) -> str | None:
+    def current_specialist_id(self) -> str | None:
         """Name who has it, or at whom it rings."""
         return self.specialist_id if self.offer is None else self.offer.specialist_id
 
@@ -224,24 +231,26 @@ class Ticket:
             return self.hand_back_at
         if not self.needs_specialist:
             return None
-        ends = [*self.set_aside.values(), self.again_at, self.held_until, self.rings_at]
+        ends = [*self.excluded_until.values(), self.again_at, self.held_until, self.rings_at]
         return min((at for at in ends if at is not None), default=None)
 
-    def forget_asides(self, now: datetime) -> None:
+    def drop_expired_exclusions(self, now: datetime) -> None:
         """Pass nobody over any more whose time is up."""
-        self.set_aside = {who: until for who, until in self.set_aside.items() if until > now}
-        self.declined_by &= self.set_aside.keys()
+        self.excluded_until = {
+            who: until for who, until in self.excluded_until.items() if until > now
+        }
+        self.declined_by &= self.excluded_until.keys()
         if self.rings_at is not None and self.rings_at <= now:
             self.rings_at, self.rounds = None, self.rounds + 1
 
     def begin_round(self, specialist_id: str) -> None:
         """Let it ring anew at who was set aside: at those who were silent; if need be, at all."""
         if specialist_id in self.declined_by:
-            self.set_aside, self.declined_by = {}, frozenset()
-        elif specialist_id in self.set_aside:
-            self.set_aside = {who: self.set_aside[who] for who in self.declined_by}
+            self.excluded_until, self.declined_by = {}, frozenset()
+        elif specialist_id in self.excluded_until:
+            self.excluded_until = {who: self.excluded_until[who] for who in self.declined_by}
 
-    def place(self, rules: Rules, now: datetime) -> Pool:
+    def update_queue_place(self, rules: MatchingRules, now: datetime) -> Pool:
         """Find its place in the order of work, its pool, and when it will have another."""
         terms = self.terms
         skills = rules.skills_for(
@@ -252,7 +261,7 @@ class Ticket:
         )
         since, due = self._span
         step = rules.step(since, due, now)
-        self.pool = Pool(terms.channel, base(terms.language), step, skills)
+        self.pool = Pool(terms.channel, base_language(terms.language), step, skills)
         self.rank_at = rules.rank_at(since, due, self.promise_class, now)
         self.again_at = rules.again_at(since, due, now)
         return self.pool
@@ -260,14 +269,14 @@ class Ticket:
     @property
     def _span(self) -> tuple[datetime, datetime]:
         """The time that work on it has, by which it takes its turn."""
-        clock = self.timed
+        clock = self.next_clock
         if clock is None:
             since = self.terms.create_date
             return since, since + _UNPROMISED_AFTER
         since = clock.started_at or self.terms.create_date
         return since, clock.due_at or since + _PAUSED_AFTER
 
-    def learn(self, envelope: Envelope[Event]) -> None:
+    def apply(self, envelope: Envelope[Event]) -> None:
         """Fold one fact in."""
         match envelope.event:
             case TicketAccepted() as event:
@@ -282,8 +291,8 @@ class Ticket:
             case _:
                 pass
         if (fact := fact_of(envelope)).kind != "other":
-            self.status = status_after(self.status, fact)
-        clock = self.timed
+            self.status = lifecycle_status_after(self.status, fact)
+        clock = self.next_clock
         self.due_at = None if clock is None else clock.due_at
 
     def _accept(self, event: TicketAccepted, create_date: datetime) -> None:
@@ -306,8 +315,8 @@ class Ticket:
             self.clocks[key] = known._replace(started_at=started_at, target_s=target_s)
 
 
-def timed_first(
-    clocks: Iterable[Timed], state: State, answered_at: datetime | None
+def first_due_clock(
+    clocks: Iterable[Timed], state: LifecycleState, answered_at: datetime | None
 ) -> Timed | None:
     """Find the open clock that is due first; where none is due, one that is paused.
 
@@ -322,7 +331,7 @@ def timed_first(
     return due_first(clock for clock in clocks if not is_met(clock))
 
 
-def release_by(fact: Kind) -> Release:
+def release_cause(fact: Kind) -> Release:
     """Name what ended the work."""
     match fact:
         case "responded" | "reached" | "resolved":

@@ -9,16 +9,16 @@ from pydantic import TypeAdapter
 
 from shared.tickets import Kind, LifecycleFact, TicketLife, in_order, lives
 
-__all__ = ["UNKNOWN", "State", "Status", "status_after"]
+__all__ = ["UNKNOWN", "LifecycleState", "LifecycleStatus", "lifecycle_status_after"]
 
-type State = Literal["", "joined", "answered", "reached", "resolved", "closed"]
+type LifecycleState = Literal["", "joined", "answered", "reached", "resolved", "closed"]
 """How a ticket stands, where it is not simply to be answered."""
 
 _FACTS: Final[TypeAdapter[list[LifecycleFact]]] = TypeAdapter(list[LifecycleFact])
 _ANSWERS: Final[frozenset[Kind]] = frozenset({"responded", "reached", "resolved"})
 
 
-class Status(NamedTuple):
+class LifecycleStatus(NamedTuple):
     """How a ticket stands by its ``facts``, which are read only when another is learned.
 
     ``asked_at`` is the customer's first word that is not answered yet.
@@ -26,7 +26,7 @@ class Status(NamedTuple):
 
     facts: str = "[]"
     released: bool = False
-    state: State = ""
+    state: LifecycleState = ""
     answered_at: datetime | None = None
     asked_at: datetime | None = None
 
@@ -36,11 +36,11 @@ class Status(NamedTuple):
         return self.answered_at is not None and self.asked_at is not None
 
 
-UNKNOWN: Final = Status()
+UNKNOWN: Final = LifecycleStatus()
 """How a ticket stands of which no fact came."""
 
 
-def status_after(before: Status, fact: LifecycleFact) -> Status:
+def lifecycle_status_after(before: LifecycleStatus, fact: LifecycleFact) -> LifecycleStatus:
     """Say how a ticket stands by the set of its facts, to which one is added."""
     facts = sorted({*_FACTS.validate_json(before.facts), fact}, key=attrgetter("at", "id"))
     written = _FACTS.dump_json(facts, exclude_defaults=True).decode()
@@ -49,7 +49,7 @@ def status_after(before: Status, fact: LifecycleFact) -> Status:
     life = next(iter(deque(lives(ordered), maxlen=1)), None)
     if life is None:
         return before._replace(facts=written)
-    return Status(
+    return LifecycleStatus(
         facts=written,
         released=not life.needs_specialist,
         state=_state(life, answers),
@@ -58,7 +58,7 @@ def status_after(before: Status, fact: LifecycleFact) -> Status:
     )
 
 
-def _state(life: TicketLife, answers: list[LifecycleFact]) -> State:
+def _state(life: TicketLife, answers: list[LifecycleFact]) -> LifecycleState:
     match life.status:
         case "resolved":
             return "resolved"

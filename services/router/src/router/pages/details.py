@@ -8,12 +8,12 @@ from uuid import UUID
 import httpx2
 from pydantic import AnyHttpUrl, BaseModel, SecretStr, ValidationError
 
-__all__ = ["Details", "Intake", "Nothing", "Words"]
+__all__ = ["Details", "DetailsUnavailable", "IntakeClient", "LaterMessage"]
 
 _WAIT_S_MAX: Final = 3.0
 
 
-class Words(BaseModel):
+class LaterMessage(BaseModel):
     """What the customer wrote later; ``written_on`` a ticket that was merged into this one."""
 
     occurred_at: datetime
@@ -28,34 +28,40 @@ class Details(BaseModel):
     subject: str
     body: str
     phone_number: str | None = None
-    words: tuple[Words, ...] = ()
+    words: tuple[LaterMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
+class DetailsUnavailable:
     """Why there is nothing to show, in words."""
 
     why: str
 
 
-class Intake:
+class IntakeClient:
     """Intake's door, as far as the inbox needs it."""
 
     def __init__(self, url: AnyHttpUrl | None, key: SecretStr | None) -> None:
         self._url = "" if url is None else str(url).rstrip("/")
         self._key = key
 
-    async def details(self, ticket_id: UUID) -> Details | Nothing:
+    async def details(self, ticket_id: UUID) -> Details | DetailsUnavailable:
         """Ask for a ticket's details; intake keeps who looked."""
         if not self._url or self._key is None:
-            return Nothing("The inbox has no key to intake: set ROUTER_INTAKE_URL and _KEY.")
+            return DetailsUnavailable(
+                "The inbox has no key to intake: set ROUTER_INTAKE_URL and _KEY."
+            )
         headers = {"authorization": f"Bearer {self._key.get_secret_value()}"}
         try:
             async with httpx2.AsyncClient(timeout=_WAIT_S_MAX, headers=headers) as client:
                 answer = await client.get(f"{self._url}/v1/tickets/{ticket_id}/details")
             if answer.status_code == httpx2.codes.NOT_FOUND:
-                return Nothing("Intake knows nothing of this ticket, or it is not ours to read.")
+                return DetailsUnavailable(
+                    "Intake knows nothing of this ticket, or it is not ours to read."
+                )
             answer.raise_for_status()
             return Details.model_validate_json(answer.content)
         except (httpx2.HTTPError, ValidationError):
-            return Nothing("Intake does not answer. The promise runs on: act on what you know.")
+            return DetailsUnavailable(
+                "Intake does not answer. The promise runs on: act on what you know."
+            )

@@ -12,7 +12,7 @@ from shared.tickets.decisions import in_short
 from shared.tickets.ringing import rung_in_vain
 from shared.web.formatting import span
 
-__all__ = ["Line", "history", "why_it_waits", "why_so"]
+__all__ = ["Line", "assignment_reason", "history", "why_it_waits"]
 
 _LINES_MAX: Final = 200
 type _Say = Callable[[str, Mapping[str, Any]], str]
@@ -115,16 +115,18 @@ def why_it_waits(reason: str) -> str:
     return _REASONS.get(reason, "")
 
 
-def why_so(
-    record: AssignmentExplained | None, acts: Sequence[Mapping[str, Any]], with_whom: str | None
+def assignment_reason(
+    record: AssignmentExplained | None,
+    acts: Sequence[Mapping[str, Any]],
+    current_specialist_id: str | None,
 ) -> str:
     """Say in short why a ticket is with whom it is, or waits; nothing where that is not known.
 
     What a lead moved was not decided: that is said instead.
     """
-    if record is not None and record.specialist_id == with_whom:
+    if record is not None and record.specialist_id == current_specialist_id:
         return in_short(record)
-    moved = [act for act in acts if act["kind"] == "move" and act["to_id"] == with_whom]
+    moved = [act for act in acts if act["kind"] == "move" and act["to_id"] == current_specialist_id]
     return _deed(moved[-1]) if moved else ""
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from router.domain.commands import Leave, Return, Say
+from router.domain.commands import EndAway, PresenceReport, SetAway
 from router.service.routing import RoutingService
 from router.store import offers as kept
 from shared.events import Presence
@@ -25,7 +25,7 @@ async def holds(tx: Tx, pulse: Pulse) -> bool:
 async def keep(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:
     """Say that a page of theirs is open; whether they are away, only they change."""
     if not await routing.renew_presence(tx, name, now):
-        await routing.report_presence(tx, Say(name, "online"), now)
+        await routing.report_presence(tx, PresenceReport(name, "online"), now)
 
 
 async def switch(
@@ -33,11 +33,11 @@ async def switch(
 ) -> Presence:
     """Let somebody go away or come back; what is neither counts as coming back."""
     chosen: Presence = "away" if presence == "away" else "online"
-    await routing.report_presence(tx, Leave(name) if chosen == "away" else Return(name), now)
+    await routing.report_presence(tx, SetAway(name) if chosen == "away" else EndAway(name), now)
     return chosen
 
 
 async def leave(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:
     """Let somebody go for the day; whoever signs in again is not away any more."""
-    await routing.report_presence(tx, Say(name, "offline"), now)
-    await routing.report_presence(tx, Return(name), now)
+    await routing.report_presence(tx, PresenceReport(name, "offline"), now)
+    await routing.report_presence(tx, EndAway(name), now)

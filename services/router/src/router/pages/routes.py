@@ -14,10 +14,17 @@ from starlette.routing import BaseRoute
 
 from router.domain.specialist import CHANNELS
 from router.pages import presence
-from router.pages.actions import OUTCOMES, REASONS, Said, Wish, perform
-from router.pages.details import Intake
+from router.pages.actions import OUTCOMES, REASONS, Message, PageAction, perform
+from router.pages.details import IntakeClient
 from router.pages.history import why_it_waits
-from router.pages.views import Desk, Floor, Pane, read_desk, read_floor, read_pane
+from router.pages.views import (
+    LeadView,
+    SpecialistView,
+    TicketView,
+    read_lead_view,
+    read_specialist_view,
+    read_ticket_view,
+)
 from router.service.routing import RoutingService
 from router.store import pages as page_store
 from shared.platform.postgres import Database, Tx, now
@@ -69,7 +76,7 @@ _FLOOR: Final = (
 
 
 def inbox_routes(
-    db: Database, routing: RoutingService, pulse: Pulse, intake: Intake, oidc: Oidc | None
+    db: Database, routing: RoutingService, pulse: Pulse, intake: IntakeClient, oidc: Oidc | None
 ) -> Sequence[BaseRoute]:
     """Serve sign-in and the pages."""
     pages = Pages("router", "router.pages")
@@ -104,7 +111,7 @@ class _Place:
 
     whose: str
     lead: bool
-    asked: page_store.Asked
+    asked: page_store.QueueFilter
     team: str | None
     ticket_id: UUID | None
 
@@ -151,7 +158,7 @@ class _Inbox:
     """The pages, and what is done on them."""
 
     def __init__(
-        self, db: Database, door: Door, routing: RoutingService, pulse: Pulse, intake: Intake
+        self, db: Database, door: Door, routing: RoutingService, pulse: Pulse, intake: IntakeClient
     ) -> None:
         self._db = db
         self._routing = routing
@@ -164,7 +171,7 @@ class _Inbox:
         """Show a specialist's page."""
         place = _place(request, visitor, lead=False)
         async with self._db.transaction() as tx:
-            desk = await read_desk(tx, place.whose, await now(tx))
+            desk = await read_specialist_view(tx, place.whose, await now(tx))
             pane = await self._opened(tx, visitor, place)
             return self._page("desk.html", visitor, place, await now(tx), pane, desk=desk)
 
@@ -185,17 +192,17 @@ class _Inbox:
         """Send a page what changes on it."""
         place = _place(request, visitor, lead=request.query_params.get("on") == "lead")
 
-        async def read() -> Desk | Floor:
+        async def read() -> SpecialistView | LeadView:
             async with self._db.transaction() as tx:
                 if place.lead:
                     return await self._floor(tx, visitor, place)
-                return await read_desk(tx, place.whose, await now(tx))
+                return await read_specialist_view(tx, place.whose, await now(tx))
 
         async def is_there(tx: Tx, person: Person) -> None:
             if await presence.holds(tx, self._pulse):
                 await presence.keep(self._routing, tx, person.name, await now(tx))
 
-        shown: Shown[Desk | Floor] = Shown(
+        shown: Shown[SpecialistView | LeadView] = Shown(
             about=None if place.lead else place.whose,
             read=read,
             write=lambda view: self._parts(view, visitor, place),
@@ -223,9 +230,9 @@ class _Inbox:
         """Do something, and show what came of it where it was done."""
         form = await form_of(request)
         ticket_id = request.path_params["ticket_id"]
-        wish = Wish(request.path_params["act"], ticket_id, form.get("turn", ""), form)
+        action = PageAction(request.path_params["act"], ticket_id, form.get("turn", ""), form)
         async with self._db.transaction() as tx:
-            said = await perform(self._routing, tx, visitor, wish, await now(tx))
+            said = await perform(self._routing, tx, visitor, action, await now(tx))
         if "from_list" in form:
             return self._pages.answer("said.html", said=said)
         async with self._db.transaction() as tx:
@@ -244,10 +251,10 @@ class _Inbox:
         chosen = (await form_of(request)).get("presence", "")
         async with self._db.transaction() as tx:
             if not await presence.holds(tx, self._pulse):
-                return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
+                return self._pages.answer("said.html", said=Message(_PLAYED, bad=True))
             at = await now(tx)
             there = await presence.switch(self._routing, tx, visitor.name, chosen, at)
-        return self._pages.answer("said.html", said=Said(_AWAY if there == "away" else _ONLINE))
+        return self._pages.answer("said.html", said=Message(_AWAY if there == "away" else _ONLINE))
 
     async def _opened(self, tx: Tx, visitor: Visitor, place: _Place) -> Mapping[str, Any] | None:
         if place.ticket_id is None:
@@ -255,21 +262,21 @@ class _Inbox:
         try:
             pane = await self._pane(tx, visitor, place.ticket_id)
         except (Denied, Missing) as e:
-            return {"said": Said(str(e), bad=True)}
+            return {"said": Message(str(e), bad=True)}
         return self._of_pane(pane, await now(tx), visitor)
 
-    async def _floor(self, tx: Tx, visitor: Visitor, place: _Place) -> Floor:
-        return await read_floor(tx, self._routing, visitor.name, place.asked, place.team)
+    async def _floor(self, tx: Tx, visitor: Visitor, place: _Place) -> LeadView:
+        return await read_lead_view(tx, self._routing, visitor.name, place.asked, place.team)
 
-    async def _pane(self, tx: Tx, visitor: Visitor, ticket_id: UUID) -> Pane:
+    async def _pane(self, tx: Tx, visitor: Visitor, ticket_id: UUID) -> TicketView:
         """Read a ticket that the visitor may see. Raises Denied, Missing."""
-        pane = await read_pane(tx, self._routing, ticket_id, visitor.name, await now(tx))
-        if not visitor.lead and not await page_store.concerns(tx, ticket_id, visitor.name):
+        pane = await read_ticket_view(tx, self._routing, ticket_id, visitor.name, await now(tx))
+        if not visitor.lead and not await page_store.may_see(tx, ticket_id, visitor.name):
             raise Denied("This ticket is another's.")
         return pane
 
     def _of_pane(
-        self, pane: Pane, at: datetime, visitor: Visitor, said: Said | None = None
+        self, pane: TicketView, at: datetime, visitor: Visitor, said: Message | None = None
     ) -> Mapping[str, Any]:
         return {
             "pane": pane,
@@ -311,8 +318,8 @@ class _Inbox:
             **view,
         )
 
-    def _parts(self, view: Desk | Floor, visitor: Visitor, place: _Place) -> str:
-        lead = isinstance(view, Floor)
+    def _parts(self, view: SpecialistView | LeadView, visitor: Visitor, place: _Place) -> str:
+        lead = isinstance(view, LeadView)
         seen = {
             "now": self._pulse.as_of,
             "base": place.base(visitor.name),
@@ -322,7 +329,7 @@ class _Inbox:
             "mine": place.whose == visitor.name,
             "floor" if lead else "desk": view,
         }
-        if isinstance(view, Floor):
+        if isinstance(view, LeadView):
             seen["turns"] = place.turns(visitor.name, view.fitting)
         return "".join(self._pages.render(part, **seen) for part in (_FLOOR if lead else _DESK))
 
@@ -341,7 +348,7 @@ def _place(request: Request, visitor: Visitor, *, lead: bool) -> _Place:
     if page > page_store.PAGE_MAX:
         raise Missing(_NO_PAGE)
     channel = asked.get("channel")
-    part = page_store.Asked(
+    part = page_store.QueueFilter(
         channel=next((one for one in CHANNELS if one == channel), None),
         language=asked.get("language") or None,
         oldest_first=asked.get("sort") == "age",

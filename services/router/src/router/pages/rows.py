@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from router.domain.matching import Pool
-from router.domain.roster import Waits
-from router.domain.ticket import base, timed_first
-from router.domain.ticket_status import State
+from router.domain.roster import WaitReason
+from router.domain.ticket import base_language, first_due_clock
+from router.domain.ticket_status import LifecycleState
 from shared.events import TicketAccepted
 from shared.sla.promises import Channel, Promise, PromiseClass, Role, Severity
 from shared.tickets.due import CLOCKS, Timed
@@ -77,9 +77,9 @@ class Row:
     """The customer wrote again after our answer."""
     turn: int
     version: int
-    state: State
+    state: LifecycleState
     """How it stands in a word; empty while it is simply to be answered."""
-    waits: Waits | None = None
+    waits: WaitReason | None = None
     """Why it waits, as far as that is known."""
     rings_at: datetime | None = None
     """When it rings again at those who did not take it."""
@@ -110,18 +110,18 @@ def pool_of(read: Mapping[str, Any]) -> Pool | None:
     return Pool.named(read["pool"]) if read["waiting"] and read["pool"] else None
 
 
-def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -> Row:
+def row_of(read: Mapping[str, Any], waits: Mapping[Pool, WaitReason] | None = None) -> Row:
     """Make a row of what the store reads; ``waits`` says why those of its pool do."""
     accepted = read["accepted"]
     fact = None if accepted is None else TicketAccepted.model_validate_json(accepted)
     severity: Severity = read["severity"]
     clocks = CLOCKS.validate_json(read["clocks"]).values()
-    timed = timed_first(clocks, read["state"], read["answered_at"])
+    timed = first_due_clock(clocks, read["state"], read["answered_at"])
     return Row(
         ticket_id=read["ticket_id"],
         account=read["account_id"],
         channel=read["channel"],
-        language=base(read["language"]),
+        language=base_language(read["language"]),
         severity=severity,
         claimed=fact is not None and fact.claimed_severity == "business_critical",
         confirmed=bool(read["confirmed"]),
@@ -145,7 +145,7 @@ def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -
     )
 
 
-def _waits(read: Mapping[str, Any], waits: Mapping[Pool, Waits]) -> Waits | None:
+def _waits(read: Mapping[str, Any], waits: Mapping[Pool, WaitReason]) -> WaitReason | None:
     pool = pool_of(read)
     if pool is None:
         return None

@@ -9,12 +9,12 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from router.domain.coverage import Outlook, words
-from router.pages.history import Line, history, why_so
+from router.domain.coverage import Coverage, describe
+from router.pages.history import Line, assignment_reason, history
 from router.pages.rows import Row, pool_of, row_of
 from router.service.routing import RoutingService
 from router.store import pages as page_store
-from router.store.coverage import listed
+from router.store.coverage import infeasible_tickets
 from router.store.tickets import decisions_on
 from shared.events import AssignmentExplained, Presence
 from shared.platform.postgres import Tx
@@ -25,15 +25,15 @@ from shared.web.formatting import clock_time
 from shared.web.visitors import Missing
 
 __all__ = [
-    "Desk",
-    "Floor",
+    "InfeasibleRow",
+    "LeadView",
     "Owner",
-    "Pane",
-    "Stuck",
-    "Worker",
-    "read_desk",
-    "read_floor",
-    "read_pane",
+    "SpecialistRow",
+    "SpecialistView",
+    "TicketView",
+    "read_lead_view",
+    "read_specialist_view",
+    "read_ticket_view",
 ]
 
 _ENDED: Final = ("resolved", "closed", "reached")
@@ -55,7 +55,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class SpecialistView:
     """A specialist's page: what is theirs, in the order of what is due."""
 
     owner: Owner
@@ -74,7 +74,7 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Pane:
+class TicketView:
     """A ticket, opened."""
 
     row: Row
@@ -91,7 +91,7 @@ class Pane:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class SpecialistRow:
     """A person, and how much they hold: ``room`` by channel is what they hold of what they can."""
 
     name: str
@@ -105,7 +105,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Stuck:
+class InfeasibleRow:
     """A ticket whose promise nobody can keep, and what binds."""
 
     ticket_id: UUID
@@ -117,7 +117,7 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class LeadView:
     """The lead's page: who waits and why, who holds how much."""
 
     owner: Owner
@@ -127,8 +127,8 @@ class Floor:
     fitting: int
     """How many wait of whom the queue shows a page."""
     pools: tuple[tuple[Channel, str, int], ...]
-    people: tuple[Worker, ...]
-    infeasible: tuple[Stuck, ...]
+    people: tuple[SpecialistRow, ...]
+    infeasible: tuple[InfeasibleRow, ...]
     zone: str
 
     @property
@@ -137,13 +137,13 @@ class Floor:
         return sum(count for _, _, count in self.pools)
 
 
-async def read_desk(tx: Tx, name: str, now: datetime) -> Desk:
+async def read_specialist_view(tx: Tx, name: str, now: datetime) -> SpecialistView:
     """Read a specialist's page. Raises Missing."""
     owner = await _owner(tx, name)
     there = now.astimezone(ZoneInfo(owner.zone))
     midnight = there.replace(hour=0, minute=0, second=0, microsecond=0)
     past = [row_of(read) for read in await page_store.done(tx, name, midnight)]
-    return Desk(
+    return SpecialistView(
         owner=owner,
         offers=tuple(row_of(read) for read in await page_store.offered(tx, name)),
         mine=tuple(row_of(read) for read in await page_store.held(tx, name)),
@@ -152,9 +152,9 @@ async def read_desk(tx: Tx, name: str, now: datetime) -> Desk:
     )
 
 
-async def read_pane(
+async def read_ticket_view(
     tx: Tx, routing: RoutingService, ticket_id: UUID, reader: str, now: datetime
-) -> Pane:
+) -> TicketView:
     """Read a ticket, for somebody's eyes. Raises Missing."""
     read = await page_store.ticket(tx, ticket_id)
     owner = await _owner(tx, reader)
@@ -162,40 +162,40 @@ async def read_pane(
         raise Missing("There is no such ticket.")
     [row] = await _rows(tx, routing, [read])
     facts, acts = await page_store.timeline(tx, ticket_id)
-    with_whom = row.holder or row.offered_to
+    current_specialist_id = row.holder or row.offered_to
     records = await decisions_on(tx, ticket_id)
     decision = AssignmentExplained.model_validate_json(records[-1]) if records else None
-    if row.done or (decision is not None and decision.specialist_id != with_whom):
+    if row.done or (decision is not None and decision.specialist_id != current_specialist_id):
         decision = None
     people = [name for name in (row.holder, row.offered_to, row.pinned_to) if name]
     called = await page_store.names(tx, people)
-    takers = await page_store.takers(tx, row.channel)
-    return Pane(
+    takers = await page_store.specialists_for(tx, row.channel)
+    return TicketView(
         row=row,
         called=called,
         takers=tuple((taker["specialist_id"], taker["name"]) for taker in takers),
         lines=tuple(history(facts, acts)),
-        because=why_so(decision, acts, with_whom),
+        because=assignment_reason(decision, acts, current_specialist_id),
         decision=() if decision is None else _told(decision, owner.zone, now),
         zone=owner.zone,
     )
 
 
-async def read_floor(
-    tx: Tx, routing: RoutingService, name: str, asked: page_store.Asked, team: str | None
-) -> Floor:
+async def read_lead_view(
+    tx: Tx, routing: RoutingService, name: str, asked: page_store.QueueFilter, team: str | None
+) -> LeadView:
     """Read the lead's page. Raises Missing."""
     owner = await _owner(tx, name)
     pools = await page_store.queue_sizes(tx)
     rang = await _rows(tx, routing, await page_store.unanswered(tx))
-    return Floor(
+    return LeadView(
         owner=owner,
         unanswered=tuple(row for row in rang if row.waits == "no_answer"),
         queue=await _rows(tx, routing, await page_store.queue(tx, asked)),
         fitting=sum(pool["waiting"] for pool in pools if asked.shows(pool)),
         pools=tuple((pool["channel"], pool["language"], pool["waiting"]) for pool in pools),
         people=tuple(_worker(read) for read in await page_store.people(tx, team, by_load=True)),
-        infeasible=tuple(_stuck(read) for read in await listed(tx, await time(tx))),
+        infeasible=tuple(_stuck(read) for read in await infeasible_tickets(tx, await time(tx))),
         zone=owner.zone,
     )
 
@@ -235,21 +235,21 @@ def _seen(read: Any) -> Presence:  # noqa: ANN401 - a record is any
     return presence
 
 
-def _stuck(read: Mapping[str, Any]) -> Stuck:
-    outlook = Outlook(read["opens_at"], read["spoken"])
-    return Stuck(
+def _stuck(read: Mapping[str, Any]) -> InfeasibleRow:
+    coverage = Coverage(read["opens_at"], read["spoken"])
+    return InfeasibleRow(
         ticket_id=read["ticket_id"],
         account=read["account_id"],
         channel=read["channel"],
         language=read["language"],
         due_at=read["due_at"],
-        words=words(read["channel"], outlook, read["due_at"]),
+        words=describe(read["channel"], coverage, read["due_at"]),
     )
 
 
-def _worker(read: Any) -> Worker:  # noqa: ANN401 - a record is any
+def _worker(read: Any) -> SpecialistRow:  # noqa: ANN401 - a record is any
     room: dict[str, list[int]] = json.loads(read["room"])
-    return Worker(
+    return SpecialistRow(
         name=read["specialist_id"],
         called=read["name"],
         presence=_seen(read),

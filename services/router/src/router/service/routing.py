@@ -10,27 +10,27 @@ from uuid import UUID
 
 from router.domain import callbacks
 from router.domain.assignment.session import AssignmentSession
-from router.domain.callbacks import Book, Call, Dial
+from router.domain.callbacks import Call, CallReport, LedgerSession
 from router.domain.command_handlers import execute, report_presence
 from router.domain.commands import (
     REPEATED_WITHIN,
     Accept,
-    Act,
+    Command,
+    CommandOutcome,
     Conflict,
     DeclineOffer,
-    Done,
-    Outcome,
-    Say,
-    Word,
-    deed_of,
+    ExecutedCommand,
+    PresenceCommand,
+    PresenceReport,
+    identity_of,
 )
-from router.domain.matching import Pool, Rules
-from router.domain.roster import Waits
+from router.domain.matching import MatchingRules, Pool
+from router.domain.roster import WaitReason
 from router.domain.ticket import FACTS
 from router.service import coverage
-from router.service.roster_cache import Memory, Remembered
-from router.store import callbacks as ledgers
-from router.store import offers as kept
+from router.service.roster_cache import HeldRoster, RosterCache
+from router.store import callbacks as callback_store
+from router.store import offers as offer_store
 from router.store import ticket_history
 from router.store import tickets as ticket_store
 from router.store.roster import load_shifts
@@ -56,12 +56,12 @@ _DUE_MAX: Final = 500
 """Tickets that time wakes, in one transaction; the sweep asks again at once."""
 
 
-class _Concern(NamedTuple):
+class _DecisionInput(NamedTuple):
     """What a decision is about, apart from who waits."""
 
     envelopes: Sequence[Envelope[Event]] = ()
     tickets: Collection[UUID] = ()
-    people: Collection[str] = ()
+    specialists: Collection[str] = ()
     due: Collection[UUID] = ()
     """Tickets that time wakes."""
 
@@ -69,24 +69,28 @@ class _Concern(NamedTuple):
 class RoutingService:
     """Runs one transaction at a time, on a cached roster: load, decide, save, announce."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._memory = Memory(rules)
+    def __init__(self, rules: MatchingRules) -> None:
+        self._cache = RosterCache(rules)
 
-    def alone(self, tx: Tx) -> AbstractAsyncContextManager[None]:
+    def matching_lock(self, tx: Tx) -> AbstractAsyncContextManager[None]:
         """Hold the matching lock until ``tx`` ends, so that what is read stays true."""
-        return self._memory.alone(tx)
+        return self._cache.matching_lock(tx)
 
-    async def take(self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime) -> None:
+    async def apply_events(
+        self, tx: Tx, envelopes: Sequence[Envelope[Event]], now: datetime
+    ) -> None:
         """Apply new events, match, save, and announce assignments with their reasons."""
 
-        def apply_all(session: AssignmentSession, book: Book) -> None:
+        def apply_all(session: AssignmentSession, ledgers: LedgerSession) -> None:
             for envelope in envelopes:
-                callbacks.follow(session, book, envelope)
+                callbacks.apply_event(session, ledgers, envelope)
 
-        async with self._memory.lent(tx) as remembered:
-            await _decide(tx, remembered, _Concern(envelopes), now, apply_all)
+        async with self._cache.hold_roster(tx) as held:
+            await _decide(tx, held, _DecisionInput(envelopes), now, apply_all)
 
-    async def execute(self, tx: Tx, wanted: Act, now: datetime, word: str | None = None) -> Outcome:
+    async def execute(
+        self, tx: Tx, wanted: Command, now: datetime, word: str | None = None
+    ) -> CommandOutcome:
         """Execute a command once; a repeated one has the same outcome and no effect.
 
         A command is repeated if it comes under the same idempotency key (``word``), or if it
@@ -97,34 +101,36 @@ class RoutingService:
             Conflict: the command is not possible as things are.
             OtherAct: the key came with another command.
         """
-        async with self.alone(tx):
-            before = word and await kept.asked_before(tx, word, deed_of(wanted))
+        async with self.matching_lock(tx):
+            before = word and await offer_store.outcome_of_key(tx, word, identity_of(wanted))
             if before:
                 return before
             try:
-                async with self._memory.lent(tx) as remembered:
-                    done = await _act(tx, remembered, wanted, now)
+                async with self._cache.hold_roster(tx) as held:
+                    done = await _act(tx, held, wanted, now)
             except Conflict:
-                before = await kept.done_before(tx, deed_of(wanted), since=now - REPEATED_WITHIN)
+                before = await offer_store.outcome_of_repeated(
+                    tx, identity_of(wanted), since=now - REPEATED_WITHIN
+                )
                 if before is None:
                     raise
                 return before
-            await kept.add_act(tx, replace(done, word=word), at=now)
+            await offer_store.record_command(tx, replace(done, word=word), at=now)
             return done.outcome
 
-    async def report_presence(self, tx: Tx, word: Word, now: datetime) -> None:
+    async def report_presence(self, tx: Tx, word: PresenceCommand, now: datetime) -> None:
         """Apply a presence report; a heartbeat that changes nothing only renews it, without a lock.
 
         Raises:
             Unknown: the specialist does not exist.
         """
         name = word.specialist_id
-        beat = word if isinstance(word, Say) and not word.hand_back else None
+        beat = word if isinstance(word, PresenceReport) and not word.hand_back else None
         if beat is None or not await self.renew_presence(tx, name, now, beat.presence):
-            async with self._memory.lent(tx) as remembered:
-                concern = _Concern(people={name})
+            async with self._cache.hold_roster(tx) as held:
+                given = _DecisionInput(specialists={name})
                 await _decide(
-                    tx, remembered, concern, now, lambda session, _: report_presence(session, word)
+                    tx, held, given, now, lambda session, _: report_presence(session, word)
                 )
 
     async def renew_presence(
@@ -134,109 +140,113 @@ class RoutingService:
 
         With ``presence``, only a report of that presence counts.
         """
-        rules = await kept.load_rules(tx)
+        rules = await offer_store.load_rules(tx)
         until = now + timedelta(seconds=rules.presence_lease_s)
-        return await kept.say_again(tx, name, presence, now=now, until=until)
+        return await offer_store.renew_presence(tx, name, presence, now=now, until=until)
 
-    async def dial(self, tx: Tx, dialled: Dial, now: datetime) -> Call:
+    async def record_attempt(self, tx: Tx, report: CallReport, now: datetime) -> Call:
         """Record the result of a call. Raises NoCallback, Settled, Stranger."""
-        act = partial(callbacks.dial, dialled=dialled, now=now)
-        async with self._memory.lent(tx) as remembered:
-            return await _decide(tx, remembered, _Concern(tickets={dialled.ticket_id}), now, act)
+        act = partial(callbacks.record_attempt, report=report, now=now)
+        async with self._cache.hold_roster(tx) as held:
+            return await _decide(tx, held, _DecisionInput(tickets={report.ticket_id}), now, act)
 
-    async def why_waiting(self, tx: Tx, pools: Iterable[Pool]) -> dict[Pool, Waits]:
+    async def why_waiting(self, tx: Tx, pools: Iterable[Pool]) -> dict[Pool, WaitReason]:
         """Return why tickets of some pools wait, by the roster as it is now."""
-        async with self._memory.looked_at(tx) as roster:
+        async with self._cache.read_roster(tx) as roster:
             return {pool: roster.why_waiting(pool) for pool in pools}
 
     async def wake(self, tx: Tx, now: datetime) -> None:
         """Apply what is due: ends of shifts, presence, leases and graces, and planned calls."""
-        act = partial(callbacks.remind, now=now)
-        async with self._memory.lent(tx) as remembered:
+        act = partial(callbacks.announce_reminders, now=now)
+        async with self._cache.hold_roster(tx) as held:
             due = await ticket_store.due(tx, now, limit=_DUE_MAX)
-            concern = _Concern(tickets=await ledgers.due(tx), due=due)
-            await _decide(tx, remembered, concern, now, act)
+            given = _DecisionInput(tickets=await callback_store.due(tx), due=due)
+            await _decide(tx, held, given, now, act)
 
 
-async def _act(tx: Tx, remembered: Remembered, wanted: Act, now: datetime) -> Done:
+async def _act(tx: Tx, held: HeldRoster, wanted: Command, now: datetime) -> ExecutedCommand:
     offer = None
     if isinstance(wanted, Accept | DeclineOffer):
-        offer = await kept.find_offer(tx, wanted.offer_id)
+        offer = await offer_store.find_offer(tx, wanted.offer_id)
         tickets = {offer.ticket_id} if offer else set()
     else:
         tickets = {wanted.ticket_id}
 
-    def act(session: AssignmentSession, book: Book) -> Done:
+    def act(session: AssignmentSession, ledgers: LedgerSession) -> ExecutedCommand:
         done = execute(session, wanted, offer)
-        callbacks.hear(session, book)
+        callbacks.apply_responses(session, ledgers)
         return done
 
-    return await _decide(tx, remembered, _Concern(tickets=tickets), now, act)
+    return await _decide(tx, held, _DecisionInput(tickets=tickets), now, act)
 
 
 async def _decide[T](
     tx: Tx,
-    remembered: Remembered,
-    concern: _Concern,
+    held: HeldRoster,
+    given: _DecisionInput,
     now: datetime,
-    act: Callable[[AssignmentSession, Book], T],
+    act: Callable[[AssignmentSession, LedgerSession], T],
 ) -> T:
     """Load, decide, save, announce; when it took more of a queue than was loaded, load more."""
-    roster, rules = remembered.roster, remembered.offering
-    changing = _changing(concern)
+    roster, rules = held.roster, held.offer_rules
+    changing = _changing(given)
     stale = {one.specialist_id for one in roster.due(now)}
-    roster.prolong(await kept.load_words(tx, changing | stale))
-    turning = {one.specialist_id for one in roster.turning(now)}
+    roster.extend_presence(await offer_store.load_presence_until(tx, changing | stale))
+    turning = {one.specialist_id for one in roster.due_batch(now)}
     shifts = await load_shifts(tx, turning)
-    pages = await ledgers.load(tx, concern.envelopes, _tickets(concern))
-    ids = _tickets(concern) | pages.ticket_ids
-    newly_known = await ticket_store.load_affinities(tx, _new_accounts(concern))
+    loaded = await callback_store.load(tx, given.envelopes, _tickets(given))
+    ids = _tickets(given) | loaded.ticket_ids
+    newly_known = await ticket_store.load_affinities(tx, _new_accounts(given))
     limits: dict[Pool, int] = {}
     while True:
         tickets, known = await ticket_store.load_tickets(tx, ids, changing | turning)
-        session, book = AssignmentSession(roster, tickets, now, rules), pages.open()
+        session, ledgers = AssignmentSession(roster, tickets, now, rules), loaded.open()
         state = session.state
-        limits = limits or _limits(session, concern)
+        limits = limits or _limits(session, given)
         waiting, known_too = await ticket_store.load_waiting(tx, limits)
         session.dispatcher.add_waiting(waiting, limits)
         state.affinities |= known | known_too | newly_known
-        session.wake(shifts, concern.due)
-        outcome = act(session, book)
+        session.wake(shifts, given.due)
+        outcome = act(session, ledgers)
         short = session.dispatcher.insufficiently_loaded
         if not short:
             break
         limits |= {pool: limits.get(pool, _SPARE) * _WIDER for pool in short}
-        roster.restore()
-    remembered.version = await ticket_store.save(tx, state)
-    await ledgers.save(tx, book, state, _accepted(concern))
-    announced = [*book.announced, *state.announced, *await coverage.keep(tx, state, now)]
+        roster.roll_back()
+    held.version = await ticket_store.save(tx, state)
+    await callback_store.save(tx, ledgers, state, _accepted(given))
+    announced = [
+        *ledgers.announced,
+        *state.announced,
+        *await coverage.update_infeasible(tx, state, now),
+    ]
     await outbox.add(tx, announced)
-    await ticket_history.record(tx, [*concern.envelopes, *announced], state.tickets)
+    await ticket_history.record(tx, [*given.envelopes, *announced], state.tickets)
     return outcome
 
 
-def _changing(concern: _Concern) -> set[str]:
+def _changing(given: _DecisionInput) -> set[str]:
     """Name those of whom tickets may be taken: they leave, or come and go."""
-    events = [envelope.event for envelope in concern.envelopes]
+    events = [envelope.event for envelope in given.envelopes]
     changes = [e for e in events if isinstance(e, SpecialistListed | SpecialistRemoved)]
-    return {change.specialist_id for change in changes}.union(concern.people)
+    return {change.specialist_id for change in changes}.union(given.specialists)
 
 
-def _tickets(concern: _Concern) -> set[UUID]:
-    told_of = {e.event.ticket_id for e in concern.envelopes if isinstance(e.event, FACTS)}
-    return told_of.union(concern.tickets, concern.due)
+def _tickets(given: _DecisionInput) -> set[UUID]:
+    told_of = {e.event.ticket_id for e in given.envelopes if isinstance(e.event, FACTS)}
+    return told_of.union(given.tickets, given.due)
 
 
-def _limits(session: AssignmentSession, concern: _Concern) -> dict[Pool, int]:
-    coming = session.estimate_allocations(concern.envelopes, concern.people)
+def _limits(session: AssignmentSession, given: _DecisionInput) -> dict[Pool, int]:
+    coming = session.estimate_allocations(given.envelopes, given.specialists)
     return {pool: min(_SPARE + max(0, room), _LOADED_MAX) for pool, room in coming.items()}
 
 
-def _accepted(concern: _Concern) -> list[UUID]:
-    events = [envelope.event for envelope in concern.envelopes]
+def _accepted(given: _DecisionInput) -> list[UUID]:
+    events = [envelope.event for envelope in given.envelopes]
     return [event.ticket_id for event in events if isinstance(event, TicketAccepted)]
 
 
-def _new_accounts(concern: _Concern) -> set[str]:
-    events = [envelope.event for envelope in concern.envelopes]
+def _new_accounts(given: _DecisionInput) -> set[str]:
+    events = [envelope.event for envelope in given.envelopes]
     return {event.account_id for event in events if isinstance(event, TicketAccepted)}

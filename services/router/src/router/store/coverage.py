@@ -5,20 +5,20 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from router.domain.coverage import Outlook, Pool
-from router.domain.ticket import Ticket, base
+from router.domain.coverage import Coverage, LanguageQueue
+from router.domain.ticket import Ticket, base_language
 from shared.platform.postgres import Tx
 
 __all__ = [
-    "Kept",
-    "Row",
-    "listed",
-    "lower",
+    "InfeasibleTicket",
+    "PublishedCoverage",
+    "infeasible_tickets",
+    "load",
     "mark",
-    "raise_",
+    "mark_next",
     "save",
-    "seen",
     "unmark",
+    "unmark_next",
 ]
 
 STEP_MAX: Final = 1_000
@@ -27,7 +27,7 @@ _LISTED_MAX: Final = 500
 _INSTANT: Final = timedelta(microseconds=1)
 
 # In one round trip, which every decision makes.
-SEEN: Final = """
+LOAD: Final = """
     SELECT channel, base_language, opens_at, spoken, told_until,
            NULL::uuid AS ticket_id, NULL::timestamptz AS due_at
     FROM outlook
@@ -42,7 +42,7 @@ SAVE: Final = """
         opens_at = excluded.opens_at, spoken = excluded.spoken, told_until = excluded.told_until
 """
 # What lies between what was told and what is: one range of an index, however many wait.
-RAISE: Final = """
+MARK_NEXT: Final = """
     WITH found AS (
         SELECT ticket_id, account_id, language, due_at FROM ticket
         WHERE waiting AND channel = $1 AND base_language = $2 AND due_at > $3 AND due_at <= $4
@@ -53,7 +53,7 @@ RAISE: Final = """
     )
     SELECT * FROM found
 """
-LOWER: Final = """
+UNMARK_NEXT: Final = """
     DELETE FROM infeasible WHERE ticket_id IN (
         SELECT ticket_id FROM infeasible
         WHERE channel = $1 AND base_language = $2 AND due_at > $3
@@ -73,14 +73,14 @@ LISTED: Final = """
 """
 
 
-class Kept(NamedTuple):
+class PublishedCoverage(NamedTuple):
     """An outlook, and up to which due time its pool's tickets were told to be infeasible."""
 
-    outlook: Outlook
-    told_until: datetime
+    coverage: Coverage
+    published_until: datetime
 
 
-class Row(NamedTuple):
+class InfeasibleTicket(NamedTuple):
     """A ticket, as far as it is told that it is infeasible."""
 
     ticket_id: UUID
@@ -89,50 +89,56 @@ class Row(NamedTuple):
     due_at: datetime
 
 
-async def seen(
+async def load(
     tx: Tx, ticket_ids: Collection[UUID]
-) -> tuple[dict[Pool, Kept], dict[UUID, datetime]]:
+) -> tuple[dict[LanguageQueue, PublishedCoverage], dict[UUID, datetime]]:
     """Read the outlook of every pool in which anybody ever waited, and which tickets are marked.
 
     Of those with when they were due then.
     """
-    rows = await tx.fetch(SEEN, ticket_ids)
-    outlooks = {
-        Pool(row["channel"], row["base_language"]): Kept(
-            Outlook(row["opens_at"], row["spoken"]), row["told_until"]
+    rows = await tx.fetch(LOAD, ticket_ids)
+    coverage_of = {
+        LanguageQueue(row["channel"], row["base_language"]): PublishedCoverage(
+            Coverage(row["opens_at"], row["spoken"]), row["told_until"]
         )
         for row in rows
         if row["ticket_id"] is None
     }
     marked = {row["ticket_id"]: row["due_at"] for row in rows if row["ticket_id"] is not None}
-    return outlooks, marked
+    return coverage_of, marked
 
 
-async def save(tx: Tx, kept: Mapping[Pool, Kept]) -> None:
+async def save(tx: Tx, published: Mapping[LanguageQueue, PublishedCoverage]) -> None:
     """Write outlooks."""
-    rows = [(*pool, *one.outlook, one.told_until) for pool, one in kept.items()]
+    rows = [(*queue, *one.coverage, one.published_until) for queue, one in published.items()]
     if rows:
         await tx.executemany(SAVE, rows)
 
 
-async def raise_(tx: Tx, pool: Pool, kept: Kept, now: datetime) -> tuple[list[Row], datetime]:
+async def mark_next(
+    tx: Tx, queue: LanguageQueue, published: PublishedCoverage, now: datetime
+) -> tuple[list[InfeasibleTicket], datetime]:
     """Mark the earliest due of those that became infeasible; up to when all are told comes back."""
-    until, since = kept.outlook.opens_at, max(kept.told_until, now)
-    rows = [Row(*row) for row in await tx.fetch(RAISE, *pool, since, until, STEP_MAX)]
+    until, since = published.coverage.opens_at, max(published.published_until, now)
+    rows = [
+        InfeasibleTicket(*row) for row in await tx.fetch(MARK_NEXT, *queue, since, until, STEP_MAX)
+    ]
     return rows, until if len(rows) < STEP_MAX else rows[-1].due_at
 
 
-async def lower(tx: Tx, pool: Pool, kept: Kept) -> tuple[dict[UUID, datetime], datetime]:
+async def unmark_next(
+    tx: Tx, queue: LanguageQueue, published: PublishedCoverage
+) -> tuple[dict[UUID, datetime], datetime]:
     """Take marks from the latest due of those that are infeasible no more; as above."""
-    until = kept.outlook.opens_at
-    found = {row[0]: row[1] for row in await tx.fetch(LOWER, *pool, until, STEP_MAX)}
+    until = published.coverage.opens_at
+    found = {row[0]: row[1] for row in await tx.fetch(UNMARK_NEXT, *queue, until, STEP_MAX)}
     return found, until if len(found) < STEP_MAX else min(found.values()) - _INSTANT
 
 
 async def mark(tx: Tx, tickets: Iterable[Ticket]) -> None:
     """Mark tickets."""
     terms = ((ticket, ticket.terms) for ticket in tickets)
-    rows = [(t.ticket_id, x.channel, base(x.language), t.due_at) for t, x in terms]
+    rows = [(t.ticket_id, x.channel, base_language(x.language), t.due_at) for t, x in terms]
     await tx.executemany(MARK, rows)
 
 
@@ -141,6 +147,6 @@ async def unmark(tx: Tx, ticket_ids: Collection[UUID]) -> None:
     await tx.execute(UNMARK, ticket_ids)
 
 
-async def listed(tx: Tx, now: datetime) -> list[dict[str, Any]]:
+async def infeasible_tickets(tx: Tx, now: datetime) -> list[dict[str, Any]]:
     """Read what nobody can meet, at most 500, the earliest due first; what is past due is not."""
     return [dict(row) for row in await tx.fetch(LISTED, now, _LISTED_MAX)]

@@ -13,21 +13,21 @@ from shared.web.visitors import Person
 
 __all__ = [
     "QUEUE_PAGE",
-    "Asked",
+    "QueueFilter",
     "answered",
-    "concerns",
     "dialled",
     "done",
     "held",
     "is_listed",
-    "look",
+    "may_see",
     "names",
     "offered",
     "people",
     "person",
+    "poll_changes",
     "queue",
     "queue_sizes",
-    "takers",
+    "specialists_for",
     "ticket",
     "timeline",
     "unanswered",
@@ -51,7 +51,7 @@ _ROW: Final = """
 """
 # Where the next look begins: the oldest transaction that runs, and the last change of people, which
 # become visible in order.
-SINCE: Final = """
+POLL_CHANGES: Final = """
     SELECT premium_now() AS as_of, now() AS real_at,
            pg_snapshot_xmin(pg_current_snapshot())::text || '/'
                || coalesce((SELECT max(version) FROM roster_change), 0) AS since,
@@ -82,7 +82,7 @@ TICKET: Final = f"""
     WHERE t.ticket_id = $1
 """
 # Whose a ticket is, and whose it was when the work on it ended: nobody else may see it.
-CONCERNS: Final = """
+MAY_SEE: Final = """
     SELECT EXISTS (SELECT FROM ticket WHERE ticket_id = $1 AND specialist_id = $2)
         OR EXISTS (SELECT FROM offer
                    WHERE ticket_id = $1 AND specialist_id = $2 AND state = 'open')
@@ -113,7 +113,7 @@ TIMELINE: Final = """
         WHERE ticket_id = $1 ORDER BY at DESC, tx DESC, type DESC LIMIT 2000) AS latest
     ORDER BY at, tx, type
 """
-ACTS: Final = """
+LEAD_COMMANDS: Final = """
     SELECT at, kind, actor, a.name AS actor_name, to_id, t.name AS to_name, reason
     FROM act LEFT JOIN specialist AS a ON a.specialist_id = actor
     LEFT JOIN specialist AS t ON t.specialist_id = to_id
@@ -144,7 +144,7 @@ PEOPLE: Final = """
     GROUP BY s.specialist_id, said
     ORDER BY CASE WHEN $2 THEN -sum(load) ELSE 0 END, name LIMIT $3
 """
-TAKERS: Final = """
+SPECIALISTS_FOR: Final = """
     SELECT specialist_id, name, capacity - load AS room
     FROM specialist JOIN capacity USING (specialist_id)
     LEFT JOIN presence USING (specialist_id)
@@ -161,7 +161,7 @@ type Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueueFilter:
     """Which part of the queue a lead looks at; None is all."""
 
     channel: Channel | None = None
@@ -177,9 +177,9 @@ class Asked:
         )
 
 
-async def look(tx: Tx, since: str | None) -> Look:
+async def poll_changes(tx: Tx, since: str | None) -> Look:
     """Say whose tickets something happened to since the last look; nobody's at the first."""
-    row = await tx.fetchrow(SINCE, since)
+    row = await tx.fetchrow(POLL_CHANGES, since)
     assert row is not None  # noqa: S101 - it reads no table
     return Look(row["as_of"], frozenset(row["changed"]), row["since"], row["real_at"])
 
@@ -224,17 +224,17 @@ async def ticket(tx: Tx, ticket_id: UUID) -> Row | None:
     return await tx.fetchrow(TICKET, ticket_id)
 
 
-async def concerns(tx: Tx, ticket_id: UUID, name: str) -> bool:
+async def may_see(tx: Tx, ticket_id: UUID, name: str) -> bool:
     """Tell whether somebody may see a ticket without being a lead."""
-    return bool(await tx.fetchval(CONCERNS, ticket_id, name))
+    return bool(await tx.fetchval(MAY_SEE, ticket_id, name))
 
 
 async def timeline(tx: Tx, ticket_id: UUID) -> tuple[Sequence[Row], Sequence[Row]]:
     """Read what happened to a ticket, and what was done to it from these pages."""
-    return await tx.fetch(TIMELINE, ticket_id), await tx.fetch(ACTS, ticket_id)
+    return await tx.fetch(TIMELINE, ticket_id), await tx.fetch(LEAD_COMMANDS, ticket_id)
 
 
-async def queue(tx: Tx, asked: Asked) -> Sequence[Row]:
+async def queue(tx: Tx, asked: QueueFilter) -> Sequence[Row]:
     """Read one page of those who wait."""
     offset = (asked.page - 1) * QUEUE_PAGE
     where = (asked.channel, asked.language, asked.oldest_first)
@@ -256,9 +256,9 @@ async def people(tx: Tx, team: str | None, *, by_load: bool) -> Sequence[Row]:
     return await tx.fetch(PEOPLE, team, by_load, 200)
 
 
-async def takers(tx: Tx, channel: Channel) -> Sequence[Row]:
+async def specialists_for(tx: Tx, channel: Channel) -> Sequence[Row]:
     """Read who serves a channel, those first who could take something now."""
-    return await tx.fetch(TAKERS, channel)
+    return await tx.fetch(SPECIALISTS_FOR, channel)
 
 
 async def dialled(tx: Tx, ticket_id: UUID, name: str) -> bool:

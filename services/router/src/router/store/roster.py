@@ -12,16 +12,16 @@ from shared.platform.postgres import Tx
 from shared.rosters import Shifts
 
 __all__ = [
-    "News",
-    "Outdated",
+    "OutdatedCache",
+    "RosterChanges",
+    "latest_version",
+    "load_changes",
     "load_pools",
     "load_roster",
     "load_shifts",
     "load_specialists",
     "lock",
-    "newest",
-    "news",
-    "tell",
+    "record_change",
 ]
 
 CHANGES_KEPT: Final = 10_000
@@ -42,15 +42,17 @@ SHIFTS: Final = """
     WHERE specialist_id = ANY($1) AND shifts IS NOT NULL
 """
 # With the rules in force, which every decision needs: a row at least.
-NEWS: Final = """
+CHANGES: Final = """
     SELECT version, specialist_ids, pools, document AS rules
     FROM (SELECT (SELECT document FROM rules)) AS rules (document)
     LEFT JOIN roster_change ON version > $1 ORDER BY version
 """
-NEWEST: Final = """
+LATEST_VERSION: Final = """
     SELECT coalesce(max(version), 0), (SELECT document FROM rules) FROM roster_change
 """
-TELL: Final = "INSERT INTO roster_change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
+RECORD_CHANGE: Final = (
+    "INSERT INTO roster_change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
+)
 FORGET_CHANGES: Final = "DELETE FROM roster_change WHERE version <= $1"
 # The pools are found by leaping along the index: the cost is theirs, however many wait.
 POOLS: Final = """
@@ -64,7 +66,7 @@ POOLS: Final = """
 """
 
 
-class Outdated(Transient):
+class OutdatedCache(Transient):
     """What is remembered of the roster is not what is written; read it anew, and decide again."""
 
 
@@ -98,7 +100,7 @@ async def load_shifts(tx: Tx, specialist_ids: Collection[str]) -> dict[str, Shif
     return {row["specialist_id"]: Shifts.model_validate_json(row["shifts"]) for row in rows}
 
 
-class News(NamedTuple):
+class RosterChanges(NamedTuple):
     """What has changed since a version: up to ``version``, who, and where somebody waits anew."""
 
     version: int
@@ -107,34 +109,34 @@ class News(NamedTuple):
     rules: OfferRules
 
 
-async def newest(tx: Tx) -> tuple[int, OfferRules]:
+async def latest_version(tx: Tx) -> tuple[int, OfferRules]:
     """Read the version of the last change, and the rules in force."""
-    row = await tx.fetchrow(NEWEST)
+    row = await tx.fetchrow(LATEST_VERSION)
     assert row is not None  # noqa: S101 - an aggregate has one row
     version, document = row
     return version, rules_of(document)
 
 
-async def news(tx: Tx, since: int) -> News | None:
+async def load_changes(tx: Tx, since: int) -> RosterChanges | None:
     """Read what others changed after a version; None when that is not remembered so far back."""
-    found = await tx.fetch(NEWS, since)
+    found = await tx.fetch(CHANGES, since)
     rows = [row for row in found if row["version"] is not None]
     version: int = rows[-1]["version"] if rows else since
     if version - since > CHANGES_KEPT:
         return None
     who = {one for row in rows for one in row["specialist_ids"]}
     pools = {Pool.named(one) for row in rows for one in row["pools"]}
-    return News(version, who, pools, rules_of(found[0]["rules"]))
+    return RosterChanges(version, who, pools, rules_of(found[0]["rules"]))
 
 
-async def tell(tx: Tx, specialist_ids: Iterable[str], pools: Iterable[Pool] = ()) -> int:
+async def record_change(tx: Tx, specialist_ids: Iterable[str], pools: Iterable[Pool] = ()) -> int:
     """Tell all routers of a change to rows of specialists; its version comes back.
 
     Whoever writes to `specialist`, `capacity` or `presence` holds the lock and tells, or is not
     heeded; only a word said again, which changes nothing, is not told.
     """
     names = [pool.name for pool in pools]
-    version: int = await tx.fetchval(TELL, sorted(specialist_ids), sorted(names))
+    version: int = await tx.fetchval(RECORD_CHANGE, sorted(specialist_ids), sorted(names))
     if version % CHANGES_PRUNED_EVERY == 0:
         await tx.execute(FORGET_CHANGES, version - CHANGES_KEPT)
     return version
@@ -169,8 +171,8 @@ def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
         weights=json.loads(row["weights"]),
         on_shift=row["on_shift"],
         turns_at=row["turns_at"],
-        said=row["said"],
-        said_until=row["presence_until"],
+        reported_presence=row["said"],
+        presence_until=row["presence_until"],
         away=row["away"],
         unanswered=row["unanswered"],
         auto_ring=row["auto_ring"],

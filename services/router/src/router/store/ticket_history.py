@@ -36,7 +36,7 @@ async def record(
             whose: str | None = event.specialist_id
         elif isinstance(event, TicketEvent):
             ticket = tickets.get(event.ticket_id)
-            whose = None if ticket is None else ticket.with_whom
+            whose = None if ticket is None else ticket.current_specialist_id
         else:
             continue
         what = (event.type, whose, event.model_dump_json())

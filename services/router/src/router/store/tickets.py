@@ -13,10 +13,10 @@ from router.domain.matching import Pool
 from router.domain.matching_request import AccountAffinity
 from router.domain.offers.offer import Offer
 from router.domain.specialist import CHANNELS, Specialist
-from router.domain.ticket import Reclassified, Request, Ticket, base
-from router.domain.ticket_status import Status
+from router.domain.ticket import Reclassified, Request, Ticket, base_language
+from router.domain.ticket_status import LifecycleStatus
 from router.store import offers as kept
-from router.store.roster import Outdated, tell
+from router.store.roster import OutdatedCache, record_change
 from shared.platform.postgres import Tx
 from shared.tickets.due import CLOCKS
 
@@ -231,7 +231,7 @@ async def save(tx: Tx, state: AssignmentState) -> int | None:
         await _save_decided(tx, state)
     changed = state.changed_specialists
     pools = state.roster.new_pools
-    return await tell(tx, changed, pools) if changed or pools else None
+    return await record_change(tx, changed, pools) if changed or pools else None
 
 
 async def seconds_to_wake(tx: Tx) -> float | None:
@@ -286,7 +286,7 @@ async def _save_decided(tx: Tx, state: AssignmentState) -> None:
     ]
     columns = (*_columns(loads, 7), *_columns(met, 3), *_columns(decisions, 4))
     if await tx.fetchval(SAVE_DECIDED, *columns) != len(loads):
-        raise Outdated("somebody else changed what specialists hold; decide again")
+        raise OutdatedCache("somebody else changed what specialists hold; decide again")
 
 
 def _columns(rows: Collection[Sequence[object]], count: int) -> list[Sequence[object]]:
@@ -325,7 +325,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         request=request,
         due_at=row["due_at"],
         clocks=CLOCKS.validate_json(row["clocks"]),
-        status=Status(*(row[name] for name in Status._fields)),
+        status=LifecycleStatus(*(row[name] for name in LifecycleStatus._fields)),
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
         assigned_count=row["assigned_count"],
@@ -334,10 +334,10 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         pool=row["pool"] and Pool.named(row["pool"]),
         rank_at=row["rank_at"],
         again_at=row["again_at"],
-        rides_with=row["joined_to"],
+        joined_to=row["joined_to"],
         offer=_open_offer(row),
         offered_count=row["offered_count"],
-        set_aside=_UNTIL.validate_json(row["excluded_until"]),
+        excluded_until=_UNTIL.validate_json(row["excluded_until"]),
         hand_back_at=row["hand_back_at"],
         pinned_to=row["pinned_to"],
         confirmed=row["confirmed"],
@@ -376,11 +376,11 @@ def _row(ticket: Ticket) -> Iterable[object]:
         json.dumps(sorted(ticket.declined_by)),
         ticket.waiting_since,
         ticket.waits,
-        None if ticket.request is None else base(ticket.request.language),
+        None if ticket.request is None else base_language(ticket.request.language),
         ticket.pool and ticket.pool.name,
         ticket.rank_at,
         ticket.again_at,
-        _UNTIL.dump_json(ticket.set_aside).decode(),
+        _UNTIL.dump_json(ticket.excluded_until).decode(),
         ticket.offered_count,
         ticket.hand_back_at,
         ticket.pinned_to,

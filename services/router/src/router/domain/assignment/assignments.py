@@ -11,9 +11,9 @@ from uuid import UUID, uuid5
 
 from router.domain.assignment.state import AssignmentState
 from router.domain.matching_request import AccountAffinity
-from router.domain.offers.offer import Offer, State
+from router.domain.offers.offer import Offer, OfferState
 from router.domain.specialist import Specialist
-from router.domain.ticket import Ticket, base
+from router.domain.ticket import Ticket, base_language
 from shared.events import (
     Absence,
     AssignmentHandedBack,
@@ -113,7 +113,7 @@ class Assignments:
 
     def decline(self, ticket: Ticket, reason: str) -> FreedTicket:
         """End the assignment or open offer of a ticket, because the specialist refuses it."""
-        name = ticket.with_whom
+        name = ticket.current_specialist_id
         assert name is not None  # noqa: S101 - called only for tickets assigned or offered
         self._exclude(ticket, name, self._rules.set_aside_s.declined, refused=True)
         if ticket.offer is None:
@@ -211,7 +211,7 @@ class Assignments:
         state.announce(offer.offer_id, event)
         return offer.offer_id
 
-    def _end_offer(self, ticket: Ticket, end: State) -> tuple[Offer, Specialist]:
+    def _end_offer(self, ticket: Ticket, end: OfferState) -> tuple[Offer, Specialist]:
         """End the open offer; unless it was accepted, it no longer counts in the load."""
         assert ticket.offer is not None  # noqa: S101 - called only for offered tickets
         offer = replace(ticket.offer, state=end, settled_at=self._now)
@@ -277,7 +277,7 @@ class Assignments:
                 last_chance=None if due_at is None else due_at - shortest,
             )
             until = max(until, ticket.rings_at)
-        ticket.set_aside = {**ticket.set_aside, specialist_id: until}
+        ticket.excluded_until = {**ticket.excluded_until, specialist_id: until}
         if refused:
             ticket.declined_by |= {specialist_id}
 
@@ -295,4 +295,4 @@ class Assignments:
 
 
 def _english_instead(ticket: Ticket, specialist: Specialist) -> bool:
-    return base(ticket.terms.language) not in specialist.speaks
+    return base_language(ticket.terms.language) not in specialist.speaks

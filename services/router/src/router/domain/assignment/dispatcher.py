@@ -8,8 +8,8 @@ from router.domain.assignment.state import AssignmentState
 from router.domain.matching import Pool, decide
 from router.domain.matching_request import (
     excluded_specialists,
+    matching_request,
     pinned_to,
-    question,
     why_it_waits,
 )
 from router.domain.ticket import Ticket
@@ -49,8 +49,8 @@ class Dispatcher:
 
     def enqueue(self, ticket: Ticket) -> None:
         """Put a waiting ticket into the queue of its pool, at its place as of now."""
-        ticket.forget_asides(self._state.now)
-        ticket.place(self._roster.rules, self._state.now)
+        ticket.drop_expired_exclusions(self._state.now)
+        ticket.update_queue_place(self._roster.rules, self._state.now)
         self._queues.push(ticket)
 
     def enqueue_and_match(self, ticket: Ticket) -> None:
@@ -81,7 +81,7 @@ class Dispatcher:
                 return only == specialist_id and self._is_assignable(ticket)
             return specialist_id not in excluded_specialists(roster, ticket)
 
-        while specialist is not None and specialist.there:
+        while specialist is not None and specialist.available:
             open_to = (p for p in pools if roster.can_take(specialist_id, p.channel))
             if not self._allocate_earliest(open_to, is_for_them):
                 return
@@ -116,7 +116,7 @@ class Dispatcher:
         return self._has_candidate(pool, excluded)
 
     def _has_candidate(self, pool: Pool, excluded: Collection[str]) -> bool:
-        able = self._roster.ranks.able(pool.channel, self._roster.needs(pool), excluded)
+        able = self._roster.index.able(pool.channel, self._roster.needs(pool), excluded)
         return next(able, None) is not None
 
     def _allocate(self, ticket: Ticket) -> None:
@@ -130,5 +130,5 @@ class Dispatcher:
     def _decide(self, ticket: Ticket) -> AssignmentExplained:
         state, roster = self._state, self._roster
         affinity = state.affinities.get(ticket.terms.account_id)
-        asked = question(roster, ticket, affinity, state.now)
+        asked = matching_request(roster, ticket, affinity, state.now)
         return decide(asked, roster, roster.rules.weights, state.now)

@@ -17,7 +17,7 @@ from router.domain.matching import Pool
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from router.domain.specialist import CHANNELS, Away, Specialist, left, listed
-from router.domain.ticket import FACTS, Ticket, release_by
+from router.domain.ticket import FACTS, Ticket, release_cause
 from shared.events import (
     ClockCancelled,
     ClockFact,
@@ -49,7 +49,7 @@ class AssignmentSession:
         self.state = AssignmentState(roster, rules, now)
         self.assignments = Assignments(self.state)
         self.dispatcher = Dispatcher(self.state, self.assignments)
-        roster.ranks.ring_on(frozenset(rules.rings))
+        roster.index.ring_on(frozenset(rules.rings))
         for ticket in tickets:
             self.dispatcher.add(ticket)
 
@@ -63,10 +63,12 @@ class AssignmentSession:
         roster, now = self.state.roster, self.state.now
         estimate: Counter[Pool] = Counter()
         for ticket in self.state.tickets.values():
-            holder = roster.get(ticket.with_whom) if ticket.with_whom else None
+            holder = (
+                roster.get(ticket.current_specialist_id) if ticket.current_specialist_id else None
+            )
             estimate.update(roster.pools_of(holder) if holder else ())
         reporting = [one for name in specialist_ids if (one := roster.get(name)) is not None]
-        for specialist in (*roster.turning(now), *reporting):
+        for specialist in (*roster.due_batch(now), *reporting):
             estimate.update(
                 {pool: specialist.room(pool.channel) for pool in roster.pools_of(specialist)}
             )
@@ -85,11 +87,11 @@ class AssignmentSession:
         state, tickets = self.state, self.state.tickets
         freed: list[FreedTicket] = []
         changed = [
-            self._wake_specialist(known, shifts) for known in state.roster.turning(state.now)
+            self._wake_specialist(known, shifts) for known in state.roster.due_batch(state.now)
         ]
         held: defaultdict[str | None, list[Ticket]] = defaultdict(list)
         for ticket in tickets.values():
-            held[ticket.with_whom].append(ticket)
+            held[ticket.current_specialist_id].append(ticket)
         for specialist in changed:
             freed += self._free_unavailable(specialist, held[specialist.specialist_id])
         state.touched.update(tickets.keys() & due)
@@ -123,7 +125,7 @@ class AssignmentSession:
         ticket = self._touch(ticket_id)
         self.state.continue_trace(ticket_id, envelope.traceparent)
         needed, is_new = ticket.needs_specialist, ticket.request is None
-        ticket.learn(envelope)
+        ticket.apply(envelope)
         if ticket.needs_specialist:
             if not needed:
                 ticket.waiting_since = envelope.time
@@ -132,14 +134,14 @@ class AssignmentSession:
             self.dispatcher.enqueue_and_match(ticket)
             if not needed:
                 self.dispatcher.announce_waiting(ticket, envelope.id)
-        elif ticket.with_whom is not None:
-            cause = release_by(kind_of(envelope.event))
+        elif ticket.current_specialist_id is not None:
+            cause = release_cause(kind_of(envelope.event))
             self.reassign([self.assignments.release(ticket, cause, envelope.id)])
 
     def set_joined(self, ticket_id: UUID, leader: UUID | None) -> None:
         """Join a ticket to another, whose call answers both; None: it needs its own specialist."""
         ticket = self._touch(ticket_id)
-        ticket.rides_with = leader
+        ticket.joined_to = leader
         if ticket.waits:
             ticket.waiting_since = self.state.now
             self.dispatcher.enqueue_and_match(ticket)
@@ -188,9 +190,11 @@ class AssignmentSession:
     def end_exclusions(self, specialist_id: str) -> None:
         """Allow offers again of tickets that a specialist, now back, did not answer."""
         for ticket in self.state.tickets.values():
-            unanswered = ticket.set_aside.keys() - ticket.declined_by
+            unanswered = ticket.excluded_until.keys() - ticket.declined_by
             if ticket.waits and specialist_id in unanswered:
-                ticket.set_aside = {w: t for w, t in ticket.set_aside.items() if w != specialist_id}
+                ticket.excluded_until = {
+                    w: t for w, t in ticket.excluded_until.items() if w != specialist_id
+                }
                 self.state.touched.add(ticket.ticket_id)
 
     def reassign_after_availability_change(
@@ -210,7 +214,7 @@ class AssignmentSession:
         return self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
 
     def _tickets_with(self, specialist_id: str) -> list[Ticket]:
-        return [t for t in self.state.tickets.values() if t.with_whom == specialist_id]
+        return [t for t in self.state.tickets.values() if t.current_specialist_id == specialist_id]
 
     def _apply_clock(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
         """Apply a change of what is due: the ticket may get another place in its queue.
@@ -219,13 +223,13 @@ class AssignmentSession:
         """
         ticket = self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.state.continue_trace(ticket_id, envelope.traceparent)
-        clocks, timed, held_until = {**ticket.clocks}, ticket.timed, ticket.held_until
-        ticket.learn(envelope)
+        clocks, next_clock, held_until = {**ticket.clocks}, ticket.next_clock, ticket.held_until
+        ticket.apply(envelope)
         if ticket.clocks != clocks:
             self.state.touched.add(ticket_id)
         if held_until is not None and _is_awaited(ticket, envelope.event):
             self._end_hold(ticket, envelope.id)
-        elif ticket.timed != timed:
+        elif ticket.next_clock != next_clock:
             self.dispatcher.enqueue_and_match(ticket)
 
     def _end_hold(self, ticket: Ticket, cause: UUID) -> None:
@@ -246,7 +250,7 @@ class AssignmentSession:
         for ticket in sorted(held, key=lambda ticket: ticket.key):
             if ticket.offer is None:
                 freed += self._hand_back_after_grace(ticket, specialist)
-            elif not specialist.there:
+            elif not specialist.available:
                 cause = specialist.absence or "away"
                 freed.append(self.assignments.withdraw(ticket, cause))
         return freed
@@ -267,8 +271,8 @@ class AssignmentSession:
 
     def _wake_specialist(self, known: Specialist, shifts: Mapping[str, Shifts]) -> Specialist:
         state = self.state
-        if known.said_until is not None and known.said_until <= state.now:
-            state.presence_lapsed[known.specialist_id] = known.said_until
+        if known.presence_until is not None and known.presence_until <= state.now:
+            state.presence_lapsed[known.specialist_id] = known.presence_until
             known = self._put_presence(known.specialist_id, "offline", None)
         if known.turns_at is None or known.turns_at > state.now:
             return known
@@ -292,7 +296,7 @@ class AssignmentSession:
         self, specialist_id: str, presence: Presence | None, until: datetime | None
     ) -> Specialist:
         specialist = self.state.specialist(specialist_id).copy()
-        specialist.said, specialist.said_until = presence, until
+        specialist.reported_presence, specialist.presence_until = presence, until
         self.state.roster.put(specialist)
         return specialist
 
@@ -312,15 +316,20 @@ class AssignmentSession:
         served = roster.pools_of(known) if known is not None else ()
         if known is not None:
             specialist.load, specialist.last_at = {**known.load}, {**known.last_at}
-            specialist.said, specialist.said_until = known.said, known.said_until
+            specialist.reported_presence, specialist.presence_until = (
+                known.reported_presence,
+                known.presence_until,
+            )
             specialist.away, specialist.unanswered = known.away, known.unanswered
-        groups = roster.ranks.turns
+        groups = roster.index.turns
         roster.put(specialist)
-        if specialist.removed and (specialist.said or specialist.away or specialist.unanswered):
+        if specialist.removed and (
+            specialist.reported_presence or specialist.away or specialist.unanswered
+        ):
             self.set_away(specialist.specialist_id, away=None)
             specialist = self.set_presence(specialist.specialist_id, None, None)
         state.listed[specialist.specialist_id] = specialist
-        regrouped = roster.ranks.turns != groups
+        regrouped = roster.index.turns != groups
         self.reassign_after_availability_change(specialist, roster.pools if regrouped else served)
 
 

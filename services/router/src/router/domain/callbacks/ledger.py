@@ -14,19 +14,19 @@ from shared.events import AttemptOutcome, Contact
 from shared.tickets import Kind, LifecycleFact, in_order, lives
 
 __all__ = [
-    "HOUSE_RULE",
+    "REDIAL_RULE",
     "Attempt",
     "Call",
-    "Rule",
+    "CallbackEvent",
+    "CallbackRequest",
+    "RedialRule",
     "Settlement",
-    "Told",
-    "Wish",
     "calls_of",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RedialRule:
     """When to dial again: after what share of the time that is left, and how often at most.
 
     A wrong number is not dialled again. Who asks again is called at once, and counts anew.
@@ -36,10 +36,10 @@ class Rule:
     again_after: Mapping[AttemptOutcome, float]
 
 
-HOUSE_RULE: Final = Rule(attempts_max=3, again_after={"no_answer": 0.4, "busy": 0.2})
+REDIAL_RULE: Final = RedialRule(attempts_max=3, again_after={"no_answer": 0.4, "busy": 0.2})
 
 
-class Wish(NamedTuple):
+class CallbackRequest(NamedTuple):
     """A ticket at a number. It is owed a call, or it only tells of the customer there.
 
     ``due_at`` is None where nothing is promised. Who ``dialled`` was spoken to at ``at``.
@@ -59,7 +59,7 @@ class Wish(NamedTuple):
         return LifecycleFact("accepted", self.at, self.ticket_id, reopen_within=within)
 
 
-class Told(NamedTuple):
+class CallbackEvent(NamedTuple):
     """A fact about a ticket; ``id`` tells copies apart."""
 
     id: UUID
@@ -68,7 +68,7 @@ class Told(NamedTuple):
     kind: Kind
 
     @property
-    def of_life(self) -> LifecycleFact:
+    def lifecycle_fact(self) -> LifecycleFact:
         """What it is to the life of the ticket."""
         return LifecycleFact(self.kind, self.at, self.id)
 
@@ -101,7 +101,7 @@ class Call:
     should by themselves.
     """
 
-    wishes: tuple[Wish, ...]
+    requests: tuple[CallbackRequest, ...]
     attempts: tuple[Attempt, ...]
     open: tuple[UUID, ...]
     settled: Mapping[UUID, Settlement]
@@ -116,21 +116,23 @@ class Call:
         return len(self.attempts) + 1
 
 
-def calls_of(facts: Iterable[Wish | Told | Attempt], rule: Rule) -> list[Call]:
+def calls_of(
+    facts: Iterable[CallbackRequest | CallbackEvent | Attempt], rule: RedialRule
+) -> list[Call]:
     """Read the ledger of a number, from the first call to the latest."""
     facts = set(facts)
-    wishes = sorted(f for f in facts if isinstance(f, Wish))
-    told = [f for f in facts if isinstance(f, Told)]
+    requests = sorted(f for f in facts if isinstance(f, CallbackRequest))
+    told = [f for f in facts if isinstance(f, CallbackEvent)]
     attempts = sorted((f for f in facts if isinstance(f, Attempt)), key=lambda a: (a.at, a.id))
-    contacts = sorted([*_spoken(wishes), *_reached(told), *_answered(attempts)])
-    owed = sorted((w for w in wishes if w.owed), key=lambda w: (w.at, w.ticket_id))
+    contacts = sorted([*_spoken(requests), *_reached(told), *_answered(attempts)])
+    owed = sorted((w for w in requests if w.owed), key=lambda w: (w.at, w.ticket_id))
     over = {w.ticket_id: _over_at(w, contacts, told) for w in owed}
-    groups: list[list[Wish]] = []
-    for wish in owed:
-        if groups and any(_is_open(over[m.ticket_id], wish.at) for m in groups[-1]):
-            groups[-1].append(wish)
+    groups: list[list[CallbackRequest]] = []
+    for request in owed:
+        if groups and any(_is_open(over[m.ticket_id], request.at) for m in groups[-1]):
+            groups[-1].append(request)
         else:
-            groups.append([wish])
+            groups.append([request])
     ends = [group[0].at for group in groups[1:]]
     return [
         _call(group, [a for a in attempts if _within(a.at, group, end)], contacts, over, rule)
@@ -138,11 +140,11 @@ def calls_of(facts: Iterable[Wish | Told | Attempt], rule: Rule) -> list[Call]:
     ]
 
 
-def _spoken(wishes: Iterable[Wish]) -> Iterable[Settlement]:
-    return (Settlement(w.at, w.ticket_id, w.ticket_id, "dialled") for w in wishes if w.dialled)
+def _spoken(requests: Iterable[CallbackRequest]) -> Iterable[Settlement]:
+    return (Settlement(w.at, w.ticket_id, w.ticket_id, "dialled") for w in requests if w.dialled)
 
 
-def _reached(told: Iterable[Told]) -> Iterable[Settlement]:
+def _reached(told: Iterable[CallbackEvent]) -> Iterable[Settlement]:
     return (Settlement(t.at, t.id, t.ticket_id, "reached") for t in told if t.kind == "reached")
 
 
@@ -151,10 +153,14 @@ def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
     return (Settlement(a.at, a.id, a.ticket_id, "answered") for a in answered)
 
 
-def _over_at(wish: Wish, contacts: Sequence[Settlement], told: Iterable[Told]) -> datetime | None:
+def _over_at(
+    request: CallbackRequest, contacts: Sequence[Settlement], told: Iterable[CallbackEvent]
+) -> datetime | None:
     """Find when a wish was owed nothing more: spoken to, answered otherwise, or given up."""
-    settled = [c.at for c in contacts if c.at >= wish.at][:1]
-    ordered = in_order([wish.opening, *(t.of_life for t in told if t.ticket_id == wish.ticket_id)])
+    settled = [c.at for c in contacts if c.at >= request.at][:1]
+    ordered = in_order(
+        [request.opening, *(t.lifecycle_fact for t in told if t.ticket_id == request.ticket_id)]
+    )
     after = list(lives(ordered))
     answered = [f.at for f, life in zip(ordered, after, strict=True) if life.answered][:1]
     ends = [end.at for end in (after[-1].closed, after[-1].ended) if end is not None]
@@ -165,29 +171,29 @@ def _is_open(over_at: datetime | None, at: datetime) -> bool:
     return over_at is None or over_at > at
 
 
-def _within(at: datetime, group: Sequence[Wish], end: datetime | None) -> bool:
+def _within(at: datetime, group: Sequence[CallbackRequest], end: datetime | None) -> bool:
     return group[0].at <= at and (end is None or at < end)
 
 
 def _call(
-    wishes: Sequence[Wish],
+    requests: Sequence[CallbackRequest],
     attempts: Sequence[Attempt],
     contacts: Sequence[Settlement],
     over: Mapping[UUID, datetime | None],
-    rule: Rule,
+    rule: RedialRule,
 ) -> Call:
-    ends = [over[wish.ticket_id] for wish in wishes]
-    waiting = [wish for wish in wishes if over[wish.ticket_id] is None]
+    ends = [over[request.ticket_id] for request in requests]
+    waiting = [request for request in requests if over[request.ticket_id] is None]
     settled = {}
-    for wish in wishes:
-        first = next((c for c in contacts if c.at >= wish.at), None)
-        if first is not None and first.at == over[wish.ticket_id]:
-            settled[wish.ticket_id] = first
+    for request in requests:
+        first = next((c for c in contacts if c.at >= request.at), None)
+        if first is not None and first.at == over[request.ticket_id]:
+            settled[request.ticket_id] = first
     due_at, planned_at = _plan(waiting, attempts, rule)
     return Call(
-        wishes=tuple(wishes),
+        requests=tuple(requests),
         attempts=tuple(attempts),
-        open=tuple(wish.ticket_id for wish in waiting),
+        open=tuple(request.ticket_id for request in waiting),
         settled=settled,
         due_at=due_at,
         planned_at=planned_at,
@@ -196,15 +202,15 @@ def _call(
 
 
 def _plan(
-    waiting: Sequence[Wish], attempts: Sequence[Attempt], rule: Rule
+    waiting: Sequence[CallbackRequest], attempts: Sequence[Attempt], rule: RedialRule
 ) -> tuple[datetime | None, datetime | None]:
     """Say when the call is due, and when to dial next: inside the window that is left."""
     if not waiting:
         return None, None
-    asked_at = max(wish.at for wish in waiting)
+    asked_at = max(request.at for request in waiting)
     tried = [attempt for attempt in attempts if attempt.at >= asked_at]
     since = tried[-1].at if tried else asked_at
-    dues = [wish.due_at for wish in waiting if wish.due_at is not None]
+    dues = [request.due_at for request in waiting if request.due_at is not None]
     due_at = min((due for due in dues if due > since), default=max(dues, default=None))
     if not tried:
         return due_at, asked_at

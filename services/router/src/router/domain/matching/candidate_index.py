@@ -18,7 +18,7 @@ from shared.events import Need, Weights
 from shared.rosters import HIGHEST
 from shared.sla.promises import Channel
 
-__all__ = ["Counts", "Member", "Ranks", "Standing"]
+__all__ = ["CandidateIndex", "Counts", "Member", "Rank"]
 
 _ANY: Final = ""
 _RARE_MAX: Final = 64
@@ -29,7 +29,7 @@ type Ability = tuple[str, str]
 """A channel and a language, or a skill."""
 
 
-class Standing(NamedTuple):
+class Rank(NamedTuple):
     """How somebody ranks on a channel, the lowest first: the score but for affinity, and ties."""
 
     score: int
@@ -45,7 +45,7 @@ class Member(Protocol):
         """Who."""
 
     @property
-    def hears(self) -> bool:
+    def is_reachable(self) -> bool:
         """An offer would be heard."""
 
     @property
@@ -53,7 +53,7 @@ class Member(Protocol):
         """Present."""
 
     @property
-    def there(self) -> bool:
+    def available(self) -> bool:
         """Present, and on shift."""
 
     @property
@@ -71,14 +71,14 @@ class Member(Protocol):
     def can_take(self, channel: Channel) -> bool:
         """There, with room."""
 
-    def standing(self, channel: Channel, scarcity: int, weights: Weights) -> Standing:
+    def rank(self, channel: Channel, scarcity: int, weights: Weights) -> Rank:
         """Rank on a channel."""
 
 
 class _Group:
     """Those of one channel, language, level and skills."""
 
-    __slots__ = ("able", "language", "level", "listed", "online", "skills", "there")
+    __slots__ = ("able", "available", "language", "level", "listed", "online", "skills")
 
     def __init__(self, language: str, level: int, skills: frozenset[str]) -> None:
         self.language = language
@@ -86,8 +86,8 @@ class _Group:
         self.skills = skills
         self.listed: set[str] = set()
         self.online = 0
-        self.there = 0
-        self.able: SortedList[Standing] = SortedList()
+        self.available = 0
+        self.able: SortedList[Rank] = SortedList()
 
 
 class Counts(NamedTuple):
@@ -97,7 +97,7 @@ class Counts(NamedTuple):
     speaking: int
     qualified: int
     online: int
-    there: int
+    available: int
     able: int
 
 
@@ -108,12 +108,12 @@ class _Place:
     groups: Mapping[Channel, Sequence[_Group]]
     abilities: Sequence[Ability]
     online: frozenset[Channel] = frozenset()
-    there: frozenset[Channel] = frozenset()
+    available: frozenset[Channel] = frozenset()
     """The channels on which they count as present; and as on shift, too."""
-    standings: dict[Channel, Standing] = field(default_factory=dict)
+    standings: dict[Channel, Rank] = field(default_factory=dict)
 
 
-class Ranks:
+class CandidateIndex:
     """Everybody who may get tickets, ranked a channel."""
 
     def __init__(self, weights: Weights) -> None:
@@ -140,9 +140,9 @@ class Ranks:
             for member in (*self._members.values(),):
                 self.put(member)
 
-    def hears(self, member: Member, channel: Channel) -> bool:
+    def is_reachable(self, member: Member, channel: Channel) -> bool:
         """Tell whether somebody who is present counts as present on a channel."""
-        return member.hears or channel not in self._rings
+        return member.is_reachable or channel not in self._rings
 
     def put(self, member: Member) -> None:
         """Add somebody, or rank them anew."""
@@ -156,10 +156,13 @@ class Ranks:
                 self.turns += not group.listed
                 group.listed.add(specialist_id)
         self._members[specialist_id] = member
-        here = frozenset(channel for channel in groups if self.hears(member, channel))
+        here = frozenset(channel for channel in groups if self.is_reachable(member, channel))
         nowhere = frozenset[Channel]()
-        online, there = here if member.online else nowhere, here if member.there else nowhere
-        self._show(specialist_id, place, online=online, there=there)
+        online, available = (
+            here if member.online else nowhere,
+            here if member.available else nowhere,
+        )
+        self._show(specialist_id, place, online=online, available=available)
         self.rank(specialist_id)
 
     def remove(self, specialist_id: str) -> None:
@@ -173,7 +176,7 @@ class Ranks:
         for group in _all(place):
             group.listed.discard(specialist_id)
             self.turns += not group.listed
-        self._show(specialist_id, place, online=frozenset(), there=frozenset())
+        self._show(specialist_id, place, online=frozenset(), available=frozenset())
 
     def rank(self, specialist_id: str) -> None:
         """Put somebody into the place that their load gives them now."""
@@ -183,8 +186,8 @@ class Ranks:
         scarcity = self.scarcity(specialist_id)
         for channel, groups in place.groups.items():
             new = (
-                member.standing(channel, scarcity, self._weights)
-                if member.can_take(channel) and self.hears(member, channel)
+                member.rank(channel, scarcity, self._weights)
+                if member.can_take(channel) and self.is_reachable(member, channel)
                 else None
             )
             if new == place.standings.get(channel):
@@ -205,16 +208,16 @@ class Ranks:
         return sum(_rarity(len(self._there_with[one])) for one in place.abilities) if place else 0
 
     def able(
-        self, channel: Channel, needs: Iterable[Need], aside: Collection[str]
-    ) -> Iterator[tuple[int, Standing]]:
+        self, channel: Channel, needs: Iterable[Need], excluded: Collection[str]
+    ) -> Iterator[tuple[int, Rank]]:
         """Walk through those who could take a ticket, best first, with the step they qualify at."""
         seen: set[str] = set()
         for step, need in enumerate(needs):
             ranked = [group.able for group in self._meeting(channel, need) if group.able]
-            for standing in merge(*ranked) if len(ranked) > 1 else iter(*ranked or [()]):
-                if standing.specialist_id not in seen and standing.specialist_id not in aside:
-                    seen.add(standing.specialist_id)
-                    yield step, standing
+            for rank in merge(*ranked) if len(ranked) > 1 else iter(*ranked or [()]):
+                if rank.specialist_id not in seen and rank.specialist_id not in excluded:
+                    seen.add(rank.specialist_id)
+                    yield step, rank
 
     def few(self, channel: Channel, needs: tuple[Need, ...], most: int) -> set[str] | None:
         """Find all who qualify, present or not; None when they are more than ``most``."""
@@ -230,20 +233,22 @@ class Ranks:
         groups = self._union(channel, needs) if able else ()
         return sum(any(one in group.listed for group in groups) for one in able)
 
-    def all_in(self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]) -> bool:
+    def all_qualified_in(
+        self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]
+    ) -> bool:
         """Tell whether nobody qualifies but some, who are few."""
         groups = self._union(channel, needs)
         if any(len(group.listed) > len(some) for group in groups):
             return False
         return all(group.listed.issubset(some) for group in groups)
 
-    def all_there_in(
+    def all_available_in(
         self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]
     ) -> bool:
         """Tell whether of those who qualify nobody is there but some."""
-        there = self._there[channel].intersection(some)
+        available = self._there[channel].intersection(some)
         return all(
-            group.there == len(group.listed.intersection(there))
+            group.available == len(group.listed.intersection(available))
             for group in self._union(channel, needs)
         )
 
@@ -263,12 +268,14 @@ class Ranks:
         if _apart(groups):
             listed = sum(len(group.listed) for group in groups)
             online = sum(group.online for group in groups)
-            there = sum(group.there for group in groups)
+            available = sum(group.available for group in groups)
             able = sum(len(group.able) for group in groups)
-            return Counts(serving, speaking, listed, online, there, able)
+            return Counts(serving, speaking, listed, online, available, able)
         ids = set[str]().union(*(group.listed for group in groups))
-        online, there = len(ids & self._online[channel]), len(ids & self._there[channel])
-        return Counts(serving, speaking, len(ids), online, there, len(ids & self._able[channel]))
+        online, available = len(ids & self._online[channel]), len(ids & self._there[channel])
+        return Counts(
+            serving, speaking, len(ids), online, available, len(ids & self._able[channel])
+        )
 
     def _meeting(self, channel: Channel, need: Need) -> tuple[_Group, ...]:
         """Find the groups that are good enough; each new group makes the answer forgotten."""
@@ -309,11 +316,11 @@ class Ranks:
         return group
 
     def _take_out(self, specialist_id: str, channel: Channel, place: _Place) -> None:
-        standing = place.standings.pop(channel, None)
-        if standing is not None:
+        rank = place.standings.pop(channel, None)
+        if rank is not None:
             self._able[channel].discard(specialist_id)
             for group in place.groups[channel]:
-                group.able.remove(standing)
+                group.able.remove(rank)
 
     def _show(
         self,
@@ -321,17 +328,17 @@ class Ranks:
         place: _Place,
         *,
         online: frozenset[Channel],
-        there: frozenset[Channel],
+        available: frozenset[Channel],
     ) -> None:
         """Count somebody as who they are now, a channel."""
         for channel, groups in place.groups.items():
             for group in groups:
                 group.online += (channel in online) - (channel in place.online)
-                group.there += (channel in there) - (channel in place.there)
-            for here, some in ((online, self._online), (there, self._there)):
+                group.available += (channel in available) - (channel in place.available)
+            for here, some in ((online, self._online), (available, self._there)):
                 (some[channel].add if channel in here else some[channel].discard)(specialist_id)
-        came_or_went = there != place.there
-        place.online, place.there = online, there
+        came_or_went = available != place.available
+        place.online, place.available = online, available
         if came_or_went:
             self._count(specialist_id, place)
 
@@ -341,7 +348,7 @@ class Ranks:
             on, _ = ability
             others = self._there_with[ability]
             before = _rarity(len(others))
-            if on in place.there if on else place.there:
+            if on in place.available if on else place.available:
                 others.add(specialist_id)
             else:
                 others.discard(specialist_id)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from router.domain.matching.scoring import Order, judged, order, order_with
+from router.domain.matching.scoring import Order, evaluate, order, order_with
 from shared.events import RULES, Candidate, Change, Need, Rule, Wanted, Weights
 
-__all__ = ["changed", "smallest_change"]
+__all__ = ["apply_change", "smallest_change"]
 
 _FIRST: Final[tuple[Rule, ...]] = ("room", "set_aside", "presence", "shift", *RULES)
 """Of two changes of one size: a ticket more or less is less than that somebody comes or goes."""
@@ -29,7 +29,7 @@ def smallest_change(
     return best and best[1]
 
 
-def changed(candidate: Candidate, change: Change, needs: Sequence[Need]) -> Candidate:
+def apply_change(candidate: Candidate, change: Change, needs: Sequence[Need]) -> Candidate:
     """Make it so."""
     facts: dict[str, Any]
     match change.rule:
@@ -74,23 +74,25 @@ def _changes(
     with_load = partial(order_with, candidate, wanted=wanted, weights=weights)
     if is_first:
         instead = second and second.specialist_id
-        told = partial(Change, specialist_id=candidate.specialist_id, instead=instead)
+        make_change = partial(Change, specialist_id=candidate.specialist_id, instead=instead)
         more = bisect_left(
             range(1, candidate.room), 1, key=lambda n: not _ahead(with_load(n), rival)
         )
-        yield told(rule="room", by=more + 1)
-        yield told(rule="presence")
+        yield make_change(rule="room", by=more + 1)
+        yield make_change(rule="presence")
         return
-    told = partial(Change, specialist_id=candidate.specialist_id, instead=candidate.specialist_id)
+    make_change = partial(
+        Change, specialist_id=candidate.specialist_id, instead=candidate.specialist_id
+    )
     if candidate.failed in {None, "room"}:
         tickets = range(1, candidate.load + 1)
         fewer = bisect_left(tickets, 1, key=lambda n: _ahead(with_load(-n), rival))
         if fewer < len(tickets):
-            yield told(rule="room", by=-tickets[fewer])
+            yield make_change(rule="room", by=-tickets[fewer])
     if (rule := candidate.failed) not in {None, "room", "pinned"}:
         for by in _sizes(candidate, rule, wanted.needs):
-            change = told(rule=rule, by=by)
-            now = order(judged(changed(candidate, change, wanted.needs), wanted, weights))
+            change = make_change(rule=rule, by=by)
+            now = order(evaluate(apply_change(candidate, change, wanted.needs), wanted, weights))
             if _ahead(now, rival):
                 yield change
 

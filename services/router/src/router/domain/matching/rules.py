@@ -14,7 +14,7 @@ from shared.events import Need, Weights
 from shared.rosters import HIGHEST
 from shared.sla.promises import Channel, PromiseClass, Role, Severity
 
-__all__ = ["ENGLISH", "Pool", "Rules", "SkillRule", "Step", "default_rules"]
+__all__ = ["ENGLISH", "MatchingRules", "Pool", "SkillRule", "Step", "default_rules"]
 
 ENGLISH: Final = "en"
 _LOWEST: Final = 1
@@ -76,7 +76,7 @@ class SkillRule(_Data):
     account_id: str | None = None
 
 
-class Rules(_Data):
+class MatchingRules(_Data):
     """See docs/matching.md. ``levels`` are from 1 to 5; ``class_weights`` stretch a budget."""
 
     levels: dict[Channel, _Level]
@@ -166,7 +166,7 @@ def _comes_at(step: Step, create_date: datetime, due_at: datetime) -> datetime:
 
 @lru_cache(maxsize=4096)
 def _all_needs(
-    rules: Rules, channel: Channel, language: str, skills: tuple[str, ...]
+    rules: MatchingRules, channel: Channel, language: str, skills: tuple[str, ...]
 ) -> tuple[Need, ...]:
     level = rules.levels[channel]
     needs = [Need(language=language, level=level, skills=skills)]
@@ -182,7 +182,7 @@ def _all_needs(
 
 
 @lru_cache(maxsize=1)
-def default_rules() -> Rules:
+def default_rules() -> MatchingRules:
     """Read the rules that come with the package."""
     text = (files("router.domain.matching") / "default.yaml").read_text("utf-8")
-    return Rules.model_validate(yaml.safe_load(text))
+    return MatchingRules.model_validate(yaml.safe_load(text))

@@ -12,13 +12,13 @@ from shared.events import Candidate, Decided, Need, Rule, Wanted, Weights
 
 __all__ = [
     "Order",
-    "chosen",
     "decided_by",
+    "evaluate",
     "idle_since",
-    "judged",
     "load_share",
     "order",
     "order_with",
+    "rank_candidates",
     "redecide",
     "score",
 ]
@@ -59,7 +59,7 @@ def idle_since(last_at: datetime | None) -> float:
     return last_at.timestamp() if last_at is not None else 0.0
 
 
-def judged(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
+def evaluate(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
     """Say which rule a candidate fails first, or at which step they qualify with which score."""
     step, short_of = _qualifies(candidate, wanted.needs)
     failed = _failed(candidate, short_of, wanted)
@@ -76,7 +76,7 @@ def order_with(
 
     None for who would fail a rule.
     """
-    passed_over = _is_aside(candidate, wanted) or _is_not_pinned(candidate, wanted)
+    passed_over = _is_excluded(candidate, wanted) or _is_not_pinned(candidate, wanted)
     if candidate.failed not in {None, "room"} or passed_over or candidate.room <= more:
         return None
     step = candidate.step
@@ -107,7 +107,7 @@ def _qualifies(candidate: Candidate, needs: Sequence[Need]) -> tuple[int, Rule |
     return 0, short_of
 
 
-def _is_aside(candidate: Candidate, wanted: Wanted) -> bool:
+def _is_excluded(candidate: Candidate, wanted: Wanted) -> bool:
     return candidate.set_aside and not wanted.all_set_aside
 
 
@@ -123,7 +123,7 @@ def _failed(candidate: Candidate, short_of: Rule | None, wanted: Wanted) -> Rule
         (candidate.presence != "online" or candidate.unheard, "presence"),
         (not candidate.on_shift, "shift"),
         (candidate.room <= 0, "room"),
-        (_is_aside(candidate, wanted), "set_aside"),
+        (_is_excluded(candidate, wanted), "set_aside"),
         (_is_not_pinned(candidate, wanted), "pinned"),
     )
     return next((rule for fails, rule in rules if fails), None)
@@ -141,7 +141,7 @@ def order(candidate: Candidate) -> Order | None:
     )
 
 
-def chosen(candidates: Iterable[Candidate]) -> tuple[Order, ...]:
+def rank_candidates(candidates: Iterable[Candidate]) -> tuple[Order, ...]:
     """Rank all who were judged able, the first gets the ticket."""
     return tuple(sorted(one for c in candidates if (one := order(c)) is not None))
 
@@ -160,5 +160,5 @@ def decided_by(ranked: Sequence[Order]) -> Decided | None:
 
 def redecide(wanted: Wanted, weights: Weights, candidates: Iterable[Candidate]) -> str | None:
     """Decide anew, by what the candidates are and not by what was made of them."""
-    ranked = chosen(judged(one, wanted, weights) for one in candidates)
+    ranked = rank_candidates(evaluate(one, wanted, weights) for one in candidates)
     return ranked[0].specialist_id if ranked else None

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-__all__ = ["Offer", "State"]
+__all__ = ["Offer", "OfferState"]
 
-type State = Literal["open", "accepted", "declined", "expired", "withdrawn"]
+type OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +19,5 @@ class Offer:
     specialist_id: str
     offered_at: datetime
     lease_ends_at: datetime
-    state: State = "open"
+    state: OfferState = "open"
     settled_at: datetime | None = None

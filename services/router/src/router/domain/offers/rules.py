@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from shared.events import Absence
 from shared.sla.promises import Channel
 
-__all__ = ["Backoff", "Grace", "OfferRules", "Ring", "SetAside", "rules_of"]
+__all__ = ["Backoff", "Exclusions", "Grace", "OfferRules", "Ring", "rules_of"]
 
 _ROUNDS_MAX: Final = 30
 _Seconds = Annotated[FiniteFloat, Field(ge=0, le=86_400)]
@@ -36,7 +36,7 @@ class Ring(_Part):
         return timedelta(seconds=max(self.minimum_s, min(self.cap_s, left_s * self.share)))
 
 
-class SetAside(_Part):
+class Exclusions(_Part):
     """For how long a ticket passes over who declined it, let it ring, or handed it back."""
 
     declined: _Seconds = 600
@@ -77,7 +77,7 @@ class OfferRules(_Part):
     """
 
     rings: dict[Channel, Ring] = {"phone": Ring(cap_s=30), "chat": Ring(cap_s=20)}
-    set_aside_s: SetAside = SetAside()
+    set_aside_s: Exclusions = Exclusions()
     no_answer_s: Backoff = Backoff()
     away_after: Annotated[int, Field(ge=1, le=100)] | None = 3
     presence_lease_s: _SomeSeconds = 15

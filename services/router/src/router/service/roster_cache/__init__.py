@@ -6,40 +6,40 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from router.domain.matching import Rules
+from router.domain.matching import MatchingRules
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from router.store.roster import (
-    Outdated,
+    OutdatedCache,
+    latest_version,
+    load_changes,
     load_pools,
     load_roster,
     load_specialists,
     lock,
-    newest,
-    news,
 )
 from shared.platform.postgres import Tx
 
-__all__ = ["Memory", "Remembered", "spare_the_collector"]
+__all__ = ["HeldRoster", "RosterCache", "collect_garbage_less_often"]
 
 
-def spare_the_collector() -> None:
+def collect_garbage_less_often() -> None:
     """Let Python look for cycles less often: a roster is a million objects, and all live on."""
     gc.set_threshold(50_000, 20, 100)
 
 
-class Remembered:
+class HeldRoster:
     """The roster in one transaction's hands."""
 
-    def __init__(self, roster: Roster, offering: OfferRules) -> None:
+    def __init__(self, roster: Roster, offer_rules: OfferRules) -> None:
         self.roster = roster
-        self.offering = offering
+        self.offer_rules = offer_rules
         """The rules by which it rings."""
         self.version: int | None = None
         """Of what this transaction changed, once it is saved."""
 
 
-class Memory:
+class RosterCache:
     """Lends the roster to one transaction at a time, as it is in the database.
 
     A transaction takes the database's lock, then reads the changes after the last that is known.
@@ -47,79 +47,79 @@ class Memory:
     it is undone before the next begins, which reads what became of it from the database.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: MatchingRules) -> None:
         self._rules = rules
         self._roster: Roster | None = None
         self._version = 0
-        self._in_hand: Remembered | None = None
-        self._one_at_a_time = asyncio.Lock()
-        self._alone: Tx | None = None
+        self._held: HeldRoster | None = None
+        self._process_lock = asyncio.Lock()
+        self._lock_holder: Tx | None = None
 
     @asynccontextmanager
-    async def alone(self, tx: Tx) -> AsyncIterator[None]:
+    async def matching_lock(self, tx: Tx) -> AsyncIterator[None]:
         """Become the only one who matches until ``tx`` ends; who is that already goes on.
 
         Whoever of this process waits for the database's lock, waits here first: else somebody
         could hold the one and wait for the other.
         """
-        if self._alone is tx:
+        if self._lock_holder is tx:
             yield
             return
-        async with self._one_at_a_time:
-            self._alone = tx
+        async with self._process_lock:
+            self._lock_holder = tx
             try:
                 await lock(tx)
                 yield
             finally:
-                self._alone = None
+                self._lock_holder = None
 
     @asynccontextmanager
-    async def lent(self, tx: Tx) -> AsyncIterator[Remembered]:
+    async def hold_roster(self, tx: Tx) -> AsyncIterator[HeldRoster]:
         """Become the only one who matches until ``tx`` ends, and get the roster."""
-        async with self.alone(tx):
-            roster, offering = await self._up_to_date(tx)
-            self._in_hand = Remembered(roster, offering)
-            tx.after_commit.add(partial(self._settle, self._in_hand))
+        async with self.matching_lock(tx):
+            roster, offer_rules = await self._up_to_date(tx)
+            self._held = HeldRoster(roster, offer_rules)
+            tx.after_commit.add(partial(self._keep_changes, self._held))
             try:
-                yield self._in_hand
-            except Outdated:
+                yield self._held
+            except OutdatedCache:
                 self._roster = None
                 raise
             except Exception:
-                roster.restore()  # the transaction may still be committed, with an answer
+                roster.roll_back()  # the transaction may still be committed, with an answer
                 raise
 
     @asynccontextmanager
-    async def looked_at(self, tx: Tx) -> AsyncIterator[Roster]:
+    async def read_roster(self, tx: Tx) -> AsyncIterator[Roster]:
         """Get the roster as it is committed, to look at it only: nobody waits for that.
 
         Not in a transaction that is `alone`: it would wait for who waits for it.
         What is decided and not committed yet is read from the database once it is.
         """
-        async with self._one_at_a_time:
-            self._in_hand = None
+        async with self._process_lock:
+            self._held = None
             roster, _ = await self._up_to_date(tx)
             yield roster
 
-    def _settle(self, remembered: Remembered) -> None:
+    def _keep_changes(self, held: HeldRoster) -> None:
         """Believe what a transaction did, unless another has begun and read what became of it."""
-        if self._in_hand is remembered and self._roster is remembered.roster:
-            remembered.roster.settle()
-            self._version = remembered.version or self._version
+        if self._held is held and self._roster is held.roster:
+            held.roster.commit()
+            self._version = held.version or self._version
 
     async def _up_to_date(self, tx: Tx) -> tuple[Roster, OfferRules]:
         roster = self._roster
         if roster is not None:
-            roster.restore()
-            told = await news(tx, self._version)
-            if told is not None:
-                if told.specialist_ids:
-                    roster.refresh(await load_specialists(tx, told.specialist_ids))
-                roster.know_pools(told.pools)
-                self._version = told.version
-                return roster, told.rules
-        version, offering = await newest(tx)
+            roster.roll_back()
+            changes = await load_changes(tx, self._version)
+            if changes is not None:
+                if changes.specialist_ids:
+                    roster.refresh(await load_specialists(tx, changes.specialist_ids))
+                roster.add_pools(changes.pools)
+                self._version = changes.version
+                return roster, changes.rules
+        version, offer_rules = await latest_version(tx)
         roster = Roster(await load_roster(tx), self._rules)
-        roster.know_pools(await load_pools(tx))
+        roster.add_pools(await load_pools(tx))
         self._roster, self._version = roster, version
-        return roster, offering
+        return roster, offer_rules
