@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from router.domain.matching import MatchingRules, default_rules
-from router.domain.specialist import Specialist, listed
+from router.domain.specialist import Specialist, listed_specialist
 from router.domain.ticket import Ticket
 from shared.events import Envelope, Event, Need, SpecialistListed
 from shared.sla.promises import Channel
@@ -33,7 +33,11 @@ class Case:
     def people(self) -> list[Specialist]:
         """The team as the roster knows it."""
         events = (envelope.event for envelope in self.team)
-        return [listed(event, NOON) for event in events if isinstance(event, SpecialistListed)]
+        return [
+            listed_specialist(event, NOON)
+            for event in events
+            if isinstance(event, SpecialistListed)
+        ]
 
 
 def draw(seed: int) -> Case:

@@ -23,13 +23,13 @@ ENVIRONMENT: Final = {
     "ROUTER_HTTP_PORT": "0",
 }
 FAULTS: Final[tuple[tuple[dict[str, Any], str], ...]] = (
-    ({"levels": {"email": 3}}, "levels: say one for each of email, phone, chat"),
-    ({"class_weights": {"guarantee": 1}}, "say one for each of guarantee, objective"),
+    ({"levels": {"email": 3}}, "levels: give one for each of email, phone, chat"),
+    ({"class_weights": {"guarantee": 1}}, "give one for each of guarantee, objective"),
     (
         {"relax": [{"left": 50, "english": True}, {"left": 60, "anybody": True}]},
         "each step comes later than the one before",
     ),
-    ({"relax": [{"left": 50}]}, "a step says one of level_less, english, anybody"),
+    ({"relax": [{"left": 50}]}, "a step has one of level_less, english, anybody"),
     ({"skills": [{"severity": "standard", "needs": []}]}, "skills.0.needs"),
     ({"wieghts": {}}, "wieghts"),
 )

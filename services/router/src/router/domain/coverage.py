@@ -1,4 +1,4 @@
-"""From when on anybody will be there for a pool: what is due by then, nobody can meet."""
+"""Coverage: when a qualified specialist is next on shift. Promises due before are infeasible."""
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
@@ -22,23 +22,23 @@ __all__ = [
 ]
 
 COVERED_NOW: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Somebody is on shift; nothing is due as early."""
+"""Coverage while a specialist is on shift: no ticket is due that early."""
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _ENGLISH: Final = "en"
 
 
 class LanguageQueue(NamedTuple):
-    """Tickets of one channel and language, without its region."""
+    """The tickets of one channel and language, without its region."""
 
     channel: Channel
     language: str
 
 
 class Coverage(NamedTuple):
-    """When the next qualified specialist is on shift, and which language they speak.
+    """When a qualified specialist is on shift next, and which language they speak.
 
-    `OPEN` while one is, `NEVER` where nobody is qualified. Presence does not count: who is on
-    shift and away may come back, and says nothing of when.
+    `COVERED_NOW` if one is on shift, `NEVER` if none is qualified. Presence does not count: a
+    specialist who is on shift but away may return at any time.
     """
 
     opens_at: datetime
@@ -46,44 +46,44 @@ class Coverage(NamedTuple):
 
     @property
     def constraint(self) -> Constraint:
-        """Name what stands in the way."""
+        """The reason why there is no coverage."""
         return "no_skill" if self.opens_at == NEVER else "no_shift"
 
 
 def language_queue_of(ticket: Ticket) -> LanguageQueue:
-    """Find the pool of an accepted ticket."""
+    """Return the queue of an accepted ticket."""
     return LanguageQueue(ticket.terms.channel, base_language(ticket.terms.language))
 
 
 def coverage_of(
-    people: Iterable[Specialist], queues: Collection[LanguageQueue]
+    specialists: Iterable[Specialist], queues: Collection[LanguageQueue]
 ) -> dict[LanguageQueue, Coverage]:
-    """Look at everybody once, and at nobody more when somebody is there for every pool.
+    """Return the coverage of some queues; stop early once a specialist is on shift for each.
 
-    Where nobody on the roster speaks a language, English speakers stand in (`Roster.needs`).
+    If no listed specialist speaks a language, English speakers count (as in `Roster.needs`).
     """
     wanted = {*queues, *(LanguageQueue(queue.channel, _ENGLISH) for queue in queues)}
     opens: dict[LanguageQueue, datetime] = {}
     closed = set(wanted)
-    for person in people:
+    for specialist in specialists:
         if not closed:
             break
-        at = _on_shift_at(person)
-        for queue in _served(person):
+        at = _on_shift_at(specialist)
+        for queue in _served(specialist):
             if queue in wanted:
                 opens[queue] = min(at, opens.get(queue, NEVER))
                 if at == COVERED_NOW:
                     closed.discard(queue)
-    return {queue: _outlook(queue, opens) for queue in queues}
+    return {queue: _coverage(queue, opens) for queue in queues}
 
 
 def is_infeasible(ticket: Ticket, until: datetime, now: datetime) -> bool:
-    """Tell whether a ticket waits, and is due before anybody is there, though not yet due."""
+    """Return whether a waiting ticket, not yet due, is due by ``until``, when coverage begins."""
     return ticket.waits and ticket.due_at is not None and now < ticket.due_at <= until
 
 
 def withdrawal_reason(ticket: Ticket, now: datetime) -> Withdrawal:
-    """Say why a ticket that was infeasible is not, by what became of it."""
+    """Return why an infeasible ticket no longer is, by its present state."""
     if not ticket.needs_specialist:
         return "over"
     if not ticket.waits:
@@ -92,7 +92,7 @@ def withdrawal_reason(ticket: Ticket, now: datetime) -> Withdrawal:
 
 
 def describe(channel: Channel, coverage: Coverage, due_at: datetime) -> str:
-    """Say to people what stands in the way."""
+    """Describe the lack of coverage to a person."""
     if coverage.constraint == "no_skill":
         in_english = "" if coverage.spoken == _ENGLISH else ", nor in English"
         return f"nobody on the roster takes {channel} in `{coverage.spoken}`{in_english}"
@@ -101,24 +101,24 @@ def describe(channel: Channel, coverage: Coverage, due_at: datetime) -> str:
     return f"no `{coverage.spoken}` {channel} on shift before {day}{opens_at:%H:%M}Z"
 
 
-def _outlook(queue: LanguageQueue, opens: dict[LanguageQueue, datetime]) -> Coverage:
+def _coverage(queue: LanguageQueue, opens: dict[LanguageQueue, datetime]) -> Coverage:
     english = LanguageQueue(queue.channel, _ENGLISH)
     qualified = queue if queue in opens or english not in opens else english
     return Coverage(opens.get(qualified, NEVER), qualified.language)
 
 
-def _on_shift_at(person: Specialist) -> datetime:
-    if person.on_shift:
+def _on_shift_at(specialist: Specialist) -> datetime:
+    if specialist.on_shift:
         return COVERED_NOW
-    return person.turns_at or NEVER
+    return specialist.turns_at or NEVER
 
 
-def _served(person: Specialist) -> Iterator[LanguageQueue]:
-    if person.removed or not person.certified:
+def _served(specialist: Specialist) -> Iterator[LanguageQueue]:
+    if specialist.removed or not specialist.certified:
         return
-    languages = {base_language(language) for language in person.languages}
-    for channel, capacity in person.capacity.items():
-        most = capacity if person.universal is None else person.universal
-        if min(capacity, most // person.weights.get(channel, 1)) > 0:
+    languages = {base_language(language) for language in specialist.languages}
+    for channel, capacity in specialist.capacity.items():
+        most = capacity if specialist.universal is None else specialist.universal
+        if min(capacity, most // specialist.weights.get(channel, 1)) > 0:
             for language in languages:
                 yield LanguageQueue(channel, language)

@@ -1,4 +1,4 @@
-"""Builds the matching request of a ticket: what it needs of the roster, and who is excluded."""
+"""Builds the matching request of a ticket: its needs, and who is excluded from it."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,7 +15,7 @@ __all__ = [
     "excluded_specialists",
     "matching_request",
     "pinned_to",
-    "why_it_waits",
+    "waiting_reason",
 ]
 
 
@@ -27,7 +27,7 @@ class AccountAffinity(NamedTuple):
 
 
 def pinned_to(roster: Roster, ticket: Ticket) -> str | None:
-    """Return the specialist whom a ticket is pinned to, if they qualify; else None."""
+    """Return the specialist to whom a ticket is pinned, if they qualify; else None."""
     specialist_id = ticket.pinned_to
     if specialist_id is None or not roster.qualifies(specialist_id, pool_of(ticket)):
         return None
@@ -35,7 +35,7 @@ def pinned_to(roster: Roster, ticket: Ticket) -> str | None:
 
 
 def _returning_to(roster: Roster, ticket: Ticket) -> str | None:
-    """Return the specialist who answered a ticket that came back, if they can take it now."""
+    """Return the specialist who answered before the customer's reply, if they can take it now."""
     last = None if ticket.answered_by is None else roster.get(ticket.answered_by)
     if last is None or last.specialist_id in ticket.excluded_until:
         return None
@@ -47,8 +47,8 @@ def _returning_to(roster: Roster, ticket: Ticket) -> str | None:
 def excluded_specialists(roster: Roster, ticket: Ticket) -> Collection[str]:
     """Return the specialists who are not offered a ticket now.
 
-    Specialists who did not answer are included again when no other is there, those who declined
-    when all who qualify did; both not before the next offer round of the ticket.
+    Specialists who did not answer are included again when no other is available, those who
+    declined when every qualified specialist is excluded; both not before its next offer round.
     """
     excluded: Collection[str] = ticket.excluded_until.keys()
     if not excluded or ticket.rings_at is not None:
@@ -65,7 +65,7 @@ def excluded_specialists(roster: Roster, ticket: Ticket) -> Collection[str]:
 def matching_request(
     roster: Roster, ticket: Ticket, affinity: AccountAffinity | None, now: datetime
 ) -> MatchingRequest:
-    """Build the request of a ticket; an ``affinity`` that is too old does not count."""
+    """Build the request of a ticket; an expired ``affinity`` does not count."""
     pool, terms, excluded = pool_of(ticket), ticket.terms, excluded_specialists(roster, ticket)
     only = pinned_to(roster, ticket)
     back_to = _returning_to(roster, ticket) if only is None else None
@@ -81,7 +81,7 @@ def matching_request(
         pinned_to=only or back_to,
         returns=back_to is not None,
     )
-    knows = affinity is not None and now - affinity.at <= roster.rules.knows
+    knows = affinity is not None and now - affinity.at <= roster.rules.affinity_duration
     return MatchingRequest(
         ticket.ticket_id,
         wanted,
@@ -91,8 +91,8 @@ def matching_request(
     )
 
 
-def why_it_waits(roster: Roster, ticket: Ticket) -> QueueReason:
-    """Return the reason why a waiting ticket has no specialist."""
+def waiting_reason(roster: Roster, ticket: Ticket) -> QueueReason:
+    """Return why a waiting ticket has no specialist."""
     pool = pool_of(ticket)
     unanswered = ticket.rings_at is not None
     if unanswered and roster.index.all_available_in(

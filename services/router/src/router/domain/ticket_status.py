@@ -1,4 +1,4 @@
-"""What the life of a ticket means to router: whether it needs a specialist, and how it stands."""
+"""Reduces the lifecycle of a ticket to what router needs to know of it."""
 
 from collections import deque
 from datetime import datetime
@@ -12,16 +12,16 @@ from shared.tickets import Kind, LifecycleFact, TicketLife, in_order, lives
 __all__ = ["UNKNOWN", "LifecycleState", "LifecycleStatus", "lifecycle_status_after"]
 
 type LifecycleState = Literal["", "joined", "answered", "reached", "resolved", "closed"]
-"""How a ticket stands, where it is not simply to be answered."""
+"""Where a ticket is in its life; empty while it waits for an answer."""
 
 _FACTS: Final[TypeAdapter[list[LifecycleFact]]] = TypeAdapter(list[LifecycleFact])
 _ANSWERS: Final[frozenset[Kind]] = frozenset({"responded", "reached", "resolved"})
 
 
 class LifecycleStatus(NamedTuple):
-    """How a ticket stands by its ``facts``, which are read only when another is learned.
+    """The status of a ticket by its ``facts``, which are parsed only when another fact arrives.
 
-    ``asked_at`` is the customer's first word that is not answered yet.
+    ``asked_at`` is the time of the customer's first message that is not answered yet.
     """
 
     facts: str = "[]"
@@ -32,16 +32,16 @@ class LifecycleStatus(NamedTuple):
 
     @property
     def came_back(self) -> bool:
-        """The customer replied to what was answered, and waits for another answer."""
+        """The customer replied to an answer and waits for another one."""
         return self.answered_at is not None and self.asked_at is not None
 
 
 UNKNOWN: Final = LifecycleStatus()
-"""How a ticket stands of which no fact came."""
+"""The status of a ticket before its first fact."""
 
 
 def lifecycle_status_after(before: LifecycleStatus, fact: LifecycleFact) -> LifecycleStatus:
-    """Say how a ticket stands by the set of its facts, to which one is added."""
+    """Return the status of a ticket after adding a fact; the order of arrival does not matter."""
     facts = sorted({*_FACTS.validate_json(before.facts), fact}, key=attrgetter("at", "id"))
     written = _FACTS.dump_json(facts, exclude_defaults=True).decode()
     ordered = in_order(facts)

@@ -177,7 +177,7 @@ async def record_command(tx: Tx, done: ExecutedCommand, *, at: datetime) -> None
             identity.to_id,
             done.reason,
         ),
-        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id, done.word),
+        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id, done.idempotency_key_hash),
     )
 
 

@@ -1,4 +1,4 @@
-"""Chooses for waiting tickets: which ticket is next, who gets it, and why it waits if none can."""
+"""Matches waiting tickets and specialists: which ticket is next, who gets it, or why it waits."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from uuid import UUID
@@ -10,7 +10,7 @@ from router.domain.matching_request import (
     excluded_specialists,
     matching_request,
     pinned_to,
-    why_it_waits,
+    waiting_reason,
 )
 from router.domain.ticket import Ticket
 from router.domain.waiting_queue import WaitingQueues, pool_of
@@ -20,7 +20,7 @@ __all__ = ["Dispatcher"]
 
 
 class Dispatcher:
-    """Applies the matching rules to the waiting queues and the roster, in one transaction."""
+    """Applies the matching rules to the queues and the roster, in one transaction."""
 
     def __init__(self, state: AssignmentState, assignments: Assignments) -> None:
         self._state = state
@@ -34,13 +34,13 @@ class Dispatcher:
         return self._queues.insufficiently_loaded
 
     def add(self, ticket: Ticket) -> None:
-        """Take in a loaded ticket; if it waits, with the place in its queue that it had."""
+        """Add a loaded ticket; a waiting one keeps its place in its queue."""
         self._state.tickets[ticket.ticket_id] = ticket
         if ticket.waits and ticket.pool is not None:
             self._queues.push(ticket)
 
     def add_waiting(self, tickets: Iterable[Ticket], limits: Mapping[Pool, int]) -> None:
-        """Take in the earliest waiting tickets, of each pool at most as many as its limit."""
+        """Add the earliest waiting tickets, of each pool at most as many as its limit."""
         waiting = [*tickets]
         for ticket in waiting:
             if ticket.ticket_id not in self._state.tickets:
@@ -48,7 +48,7 @@ class Dispatcher:
         self._queues.mark_loaded(waiting, limits)
 
     def enqueue(self, ticket: Ticket) -> None:
-        """Put a waiting ticket into the queue of its pool, at its place as of now."""
+        """Put a waiting ticket into the queue of its pool, at its present place."""
         ticket.drop_expired_exclusions(self._state.now)
         ticket.update_queue_place(self._roster.rules, self._state.now)
         self._queues.push(ticket)
@@ -56,7 +56,7 @@ class Dispatcher:
     def enqueue_and_match(self, ticket: Ticket) -> None:
         """Queue a ticket and allocate it if possible.
 
-        No other waiting ticket need be tried: the free room was of no use to any of them.
+        Other waiting tickets need no attempt: the free room did not suit any of them before.
         """
         if ticket.waits:
             self.enqueue(ticket)
@@ -68,10 +68,7 @@ class Dispatcher:
             self._allocate(ticket)
 
     def match_specialist(self, specialist_id: str) -> None:
-        """Allocate the earliest tickets to a specialist who may have room now.
-
-        The others have no new room.
-        """
+        """Allocate the earliest suitable tickets to a specialist who may have room now."""
         roster = self._roster
         specialist = roster.get(specialist_id)
         pools = roster.pools_of(specialist) if specialist is not None else ()
@@ -87,16 +84,16 @@ class Dispatcher:
                 return
 
     def match_pools(self, pools: Collection[Pool]) -> None:
-        """Allocate the earliest tickets of some pools, as long as any specialist can take one."""
+        """Allocate the earliest tickets of some pools while any specialist can take one."""
         while self._allocate_earliest(
             (pool for pool in pools if self._has_candidate(pool, ())), self._is_assignable
         ):
             pass
 
     def announce_waiting(self, ticket: Ticket, cause: UUID) -> None:
-        """Announce that a ticket waits, and why; does nothing for one that does not."""
+        """Announce that a ticket waits, and the reason; do nothing if it does not wait."""
         if ticket.waits:
-            reason = why_it_waits(self._roster, ticket)
+            reason = waiting_reason(self._roster, ticket)
             self._state.announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
             self._state.announce(cause, self._decide(ticket))
 

@@ -1,7 +1,7 @@
-"""Applies events, time and changes of availability to tickets and roster, one after another.
+"""Applies events, timers and changes of availability to tickets and roster, one after another.
 
-After each of them no ticket waits that a specialist could take. Since events are applied one by
-one, in memory, what is announced does not depend on how they were cut into batches.
+After each of them, no ticket waits that a specialist could take. Because events are applied one
+by one, the announced events do not depend on the size of the batches.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +16,13 @@ from router.domain.assignment.state import AssignmentState
 from router.domain.matching import Pool
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
-from router.domain.specialist import CHANNELS, Away, Specialist, left, listed
+from router.domain.specialist import (
+    CHANNELS,
+    Away,
+    Specialist,
+    listed_specialist,
+    removed_specialist,
+)
 from router.domain.ticket import FACTS, Ticket, release_cause
 from shared.events import (
     ClockCancelled,
@@ -33,15 +39,15 @@ from shared.tickets import kind_of
 __all__ = ["AssignmentSession"]
 
 _ALLOCATED_MAX: Final = 500
-"""After so many allocations in one transaction, the shifts of specialists who are listed begin in
-the next one: no decision takes so long that the router stops answering or loses its partitions."""
+"""After this many allocations in one transaction, the shifts of newly listed specialists start in
+the next one, so that a transaction stays short enough to keep the router's partitions."""
 
 _CLOCK_WITHIN: Final = timedelta(seconds=5)
-"""How long a ticket that came back is held for its due time: sla-monitor may be unavailable."""
+"""How long a ticket is held for its new due time after a reply: sla-monitor may be down."""
 
 
 class AssignmentSession:
-    """The decisions of one transaction: what it knows, who has which ticket, who is next."""
+    """The decisions of one transaction."""
 
     def __init__(
         self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: OfferRules
@@ -56,9 +62,9 @@ class AssignmentSession:
     def estimate_allocations(
         self, envelopes: Sequence[Envelope[Event]], specialist_ids: Iterable[str] = ()
     ) -> Counter[Pool]:
-        """Estimate how many waiting tickets of each pool these events can make room for.
+        """Estimate for how many waiting tickets of each pool these events may free room.
 
-        ``specialist_ids`` are those whose presence changes.
+        ``specialist_ids`` are the specialists whose presence changes.
         """
         roster, now = self.state.roster, self.state.now
         estimate: Counter[Pool] = Counter()
@@ -74,15 +80,16 @@ class AssignmentSession:
             )
         for event in (envelope.event for envelope in envelopes):
             if isinstance(event, SpecialistListed):
-                new = listed(event, now)
+                new = listed_specialist(event, now)
                 estimate.update({p: new.serves[p.channel] for p in roster.pools_of(new)})
         return estimate
 
     def wake(self, shifts: Mapping[str, Shifts], due: Collection[UUID] = ()) -> None:
-        """Apply what is due by now: ends of shifts, presence reports, leases, graces and steps.
+        """Apply all timers that are due: shifts, presence, leases, graces, holds and relaxations.
 
-        ``shifts`` are those of the specialists whose shift begins or ends, ``due`` the tickets
-        that are known to wake by now.
+        Args:
+            shifts: shifts of the specialists whose shift begins or ends.
+            due: tickets whose timer is known to be due.
         """
         state, tickets = self.state, self.state.tickets
         freed: list[FreedTicket] = []
@@ -107,12 +114,12 @@ class AssignmentSession:
             self._end_hold(ticket, uuid5(ticket.ticket_id, f"clock/{state.now.isoformat()}"))
 
     def apply(self, envelope: Envelope[Event]) -> None:
-        """Apply one event, then allocate waiting tickets to the room it made."""
+        """Apply one event, then allocate waiting tickets to the free room."""
         match envelope.event:
             case SpecialistListed() as event:
-                self._replace_specialist(listed(event, envelope.time))
+                self._replace_specialist(listed_specialist(event, envelope.time))
             case SpecialistRemoved() as event:
-                self._replace_specialist(left(event.specialist_id, envelope.time))
+                self._replace_specialist(removed_specialist(event.specialist_id, envelope.time))
             case ClockFact() as event:
                 self._apply_clock(event.ticket_id, envelope)
             case event if isinstance(event, FACTS):
@@ -121,7 +128,7 @@ class AssignmentSession:
                 pass
 
     def apply_fact(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
-        """Apply a fact to a ticket, which may need a specialist from now on, or no longer."""
+        """Apply a fact to a ticket, and queue or release the ticket if its need has changed."""
         ticket = self._touch(ticket_id)
         self.state.continue_trace(ticket_id, envelope.traceparent)
         needed, is_new = ticket.needs_specialist, ticket.request is None
@@ -139,7 +146,7 @@ class AssignmentSession:
             self.reassign([self.assignments.release(ticket, cause, envelope.id)])
 
     def set_joined(self, ticket_id: UUID, leader: UUID | None) -> None:
-        """Join a ticket to another, whose call answers both; None: it needs its own specialist."""
+        """Join a ticket to the ``leader`` whose call answers both, or (None) separate it again."""
         ticket = self._touch(ticket_id)
         ticket.joined_to = leader
         if ticket.waits:
@@ -156,8 +163,10 @@ class AssignmentSession:
     ) -> None:
         """Queue the freed tickets that still need a specialist, and allocate the freed room.
 
-        ``pools`` are those in which more has changed than that, ``woken`` the tickets that may be
-        allocated from now on.
+        Args:
+            freed: tickets that a specialist no longer has.
+            pools: pools in which further changes may allow allocations.
+            woken: tickets whose timer may allow allocations.
         """
         dispatcher = self.dispatcher
         freed_tickets = (one.ticket for one in freed)
@@ -175,12 +184,12 @@ class AssignmentSession:
     def set_presence(
         self, specialist_id: str, presence: Presence | None, until: datetime | None
     ) -> Specialist:
-        """Record the presence that a specialist reports, valid until then; return the result."""
+        """Record the presence that a specialist reports; return the specialist."""
         self.state.presence_reported.add(specialist_id)
         return self._put_presence(specialist_id, presence, until)
 
     def set_away(self, specialist_id: str, *, away: Away | None) -> Specialist:
-        """Set a specialist away until they return, or end that; unanswered offers count from 0."""
+        """Set or end being away and reset the unanswered offers; return the specialist."""
         specialist = self.state.specialist(specialist_id).copy()
         specialist.away, specialist.unanswered = away, 0
         self.state.roster.put(specialist)
@@ -188,7 +197,7 @@ class AssignmentSession:
         return specialist
 
     def end_exclusions(self, specialist_id: str) -> None:
-        """Allow offers again of tickets that a specialist, now back, did not answer."""
+        """End the exclusions of a returned specialist that come from unanswered offers."""
         for ticket in self.state.tickets.values():
             unanswered = ticket.excluded_until.keys() - ticket.declined_by
             if ticket.waits and specialist_id in unanswered:
@@ -202,14 +211,14 @@ class AssignmentSession:
     ) -> None:
         """Free the tickets that a specialist cannot keep, and allocate waiting ones to them.
 
-        ``pools`` are further ones in which tickets may be allocated now.
+        ``pools`` are further pools in which tickets may be allocated now.
         """
         held = self._tickets_with(specialist.specialist_id)
         freed = self._free_unavailable(specialist, held)
         self.reassign(freed, {*self.state.roster.pools_of(specialist), *pools})
 
     def _touch(self, ticket_id: UUID) -> Ticket:
-        """Find or create a ticket that is to be saved."""
+        """Return a ticket, created if unknown, and mark it to be saved."""
         self.state.touched.add(ticket_id)
         return self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
 
@@ -217,9 +226,9 @@ class AssignmentSession:
         return [t for t in self.state.tickets.values() if t.current_specialist_id == specialist_id]
 
     def _apply_clock(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
-        """Apply a change of what is due: the ticket may get another place in its queue.
+        """Apply a clock's event: the ticket may get another place in its queue.
 
-        A ticket that came back and was held for this record is allocated.
+        A ticket that was held for this event after a reply is allocated.
         """
         ticket = self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.state.continue_trace(ticket_id, envelope.traceparent)
@@ -241,9 +250,9 @@ class AssignmentSession:
     def _free_unavailable(
         self, specialist: Specialist, held: Iterable[Ticket]
     ) -> list[FreedTicket]:
-        """Free the held tickets that a specialist cannot keep.
+        """Free those tickets that a specialist cannot keep.
 
-        Offers are withdrawn at once unless the specialist is there; assigned tickets are handed
+        Offers are withdrawn at once unless the specialist is available; assigned tickets are handed
         back after the grace of their channel.
         """
         freed = []
@@ -256,7 +265,7 @@ class AssignmentSession:
         return freed
 
     def _hand_back_after_grace(self, ticket: Ticket, specialist: Specialist) -> list[FreedTicket]:
-        """Hand a ticket back if its grace has ended; otherwise note on it when that will be."""
+        """Hand a ticket back if its grace has ended, else set its timer to the end of the grace."""
         state, absence, at = self.state, specialist.absence, None
         if absence is not None:
             grace = state.rules.grace(absence, ticket.terms.channel)
@@ -278,7 +287,7 @@ class AssignmentSession:
             return known
         specialist = known.copy()
         specialist.shifts = shifts.get(specialist.specialist_id, specialist.shifts)
-        specialist.turn(state.now)
+        specialist.update_shift(state.now)
         state.roster.put(specialist)
         state.shift_changed[specialist.specialist_id] = specialist
         return specialist
@@ -301,13 +310,13 @@ class AssignmentSession:
         return specialist
 
     def _replace_specialist(self, specialist: Specialist) -> None:
-        """Put a specialist's new roster entry in place of the old; an older one has no effect."""
+        """Replace a specialist's roster entry, unless the known one is newer."""
         state, roster = self.state, self.state.roster
         known = roster.get(specialist.specialist_id)
         if known is not None and known.listed_at > specialist.listed_at:
             return
         if state.allocated < _ALLOCATED_MAX:
-            specialist.turn(state.now)
+            specialist.update_shift(state.now)
         else:
             specialist.on_shift = known is not None and known.on_shift
             specialist.turns_at = state.now
@@ -321,7 +330,7 @@ class AssignmentSession:
                 known.presence_until,
             )
             specialist.away, specialist.unanswered = known.away, known.unanswered
-        groups = roster.index.turns
+        groups = roster.index.version
         roster.put(specialist)
         if specialist.removed and (
             specialist.reported_presence or specialist.away or specialist.unanswered
@@ -329,12 +338,12 @@ class AssignmentSession:
             self.set_away(specialist.specialist_id, away=None)
             specialist = self.set_presence(specialist.specialist_id, None, None)
         state.listed[specialist.specialist_id] = specialist
-        regrouped = roster.index.turns != groups
+        regrouped = roster.index.version != groups
         self.reassign_after_availability_change(specialist, roster.pools if regrouped else served)
 
 
 def _is_awaited(ticket: Ticket, event: Event) -> bool:
-    """Return whether a record is what a ticket that came back is held for."""
+    """Return whether this is the event for which a ticket is held after a reply."""
     if isinstance(event, ClockCancelled) or not isinstance(event, ClockFact):
         return False
     if ticket.status.came_back and "next_response" in ticket.clocks:

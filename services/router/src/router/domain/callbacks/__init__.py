@@ -1,4 +1,4 @@
-"""Promised calls: a ledger for each number, from the wish to the call that answers it."""
+"""Callbacks: a ledger for each number, from the request to the call that settles it."""
 
 from router.domain.callbacks.ledger import (
     REDIAL_RULE,

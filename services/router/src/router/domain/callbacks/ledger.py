@@ -1,6 +1,7 @@
-"""A callback's ledger: what was wished and told at one number, in whatever order, and what is owed.
+"""The ledger of a number: requests, events and attempts, and the calls that follow from them.
 
-Everything is a function of the set of facts. At one number at most one call is owed at a time.
+The calls are a function of the set of facts, in whatever order these arrive. At most one call is
+owed to a number at a time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,9 +28,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RedialRule:
-    """When to dial again: after what share of the time that is left, and how often at most.
+    """When to dial again: after a share of the time that is left, at most ``attempts_max`` times.
 
-    A wrong number is not dialled again. Who asks again is called at once, and counts anew.
+    A wrong number is not dialled again. A new request is called at once and counts from one again.
     """
 
     attempts_max: int
@@ -40,9 +41,10 @@ REDIAL_RULE: Final = RedialRule(attempts_max=3, again_after={"no_answer": 0.4, "
 
 
 class CallbackRequest(NamedTuple):
-    """A ticket at a number. It is owed a call, or it only tells of the customer there.
+    """A ticket at a number. If ``owed``, it asks for a call; else it only belongs to the customer.
 
-    ``due_at`` is None where nothing is promised. Who ``dialled`` was spoken to at ``at``.
+    ``due_at`` is None if nothing is promised. ``dialled``: the customer called at ``at`` and was
+    spoken to.
     """
 
     ticket_id: UUID
@@ -54,13 +56,13 @@ class CallbackRequest(NamedTuple):
 
     @property
     def opening(self) -> LifecycleFact:
-        """What begins the life of the ticket."""
+        """The fact that begins the ticket's lifecycle."""
         within = timedelta(seconds=self.reopen_within_s)
         return LifecycleFact("accepted", self.at, self.ticket_id, reopen_within=within)
 
 
 class CallbackEvent(NamedTuple):
-    """A fact about a ticket; ``id`` tells copies apart."""
+    """An event about a ticket; copies of it have the same ``id``."""
 
     id: UUID
     ticket_id: UUID
@@ -69,12 +71,12 @@ class CallbackEvent(NamedTuple):
 
     @property
     def lifecycle_fact(self) -> LifecycleFact:
-        """What it is to the life of the ticket."""
+        """The event as a fact of the ticket's lifecycle."""
         return LifecycleFact(self.kind, self.at, self.id)
 
 
 class Attempt(NamedTuple):
-    """Somebody dialled."""
+    """One dial of a number by a specialist, and its outcome."""
 
     id: UUID
     ticket_id: UUID
@@ -84,7 +86,7 @@ class Attempt(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """The customer was spoken to; ``id`` is that of the fact which says so."""
+    """A conversation with the customer; ``id`` is the id of the fact that reports it."""
 
     at: datetime
     id: UUID
@@ -94,11 +96,11 @@ class Settlement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Wishes that one call answers, earliest first, and what was tried.
+    """The requests that one call answers, earliest first, and the attempts.
 
-    ``open`` are the tickets still owed it; ``settled`` says how others were answered, those that
-    are in neither ended by themselves. ``planned_at`` is when to dial next: None where nobody
-    should by themselves.
+    ``open`` are the tickets that wait for it; ``settled`` has the conversation that answered each
+    other ticket. Tickets in neither were answered or closed in another way. ``planned_at`` is
+    when to dial next, None if no dial is planned.
     """
 
     requests: tuple[CallbackRequest, ...]
@@ -108,25 +110,25 @@ class Call:
     due_at: datetime | None
     planned_at: datetime | None
     over_at: datetime | None
-    """Since when nothing is owed; None while something is."""
+    """When the last ticket stopped to wait for it; None while any waits."""
 
     @property
     def next_attempt(self) -> int:
-        """Number the dial that comes next, from 1."""
+        """The number of the next attempt, from 1."""
         return len(self.attempts) + 1
 
 
 def calls_of(
     facts: Iterable[CallbackRequest | CallbackEvent | Attempt], rule: RedialRule
 ) -> list[Call]:
-    """Read the ledger of a number, from the first call to the latest."""
+    """Return the calls of a number's ledger, from the first to the latest."""
     facts = set(facts)
     requests = sorted(f for f in facts if isinstance(f, CallbackRequest))
-    told = [f for f in facts if isinstance(f, CallbackEvent)]
+    events = [f for f in facts if isinstance(f, CallbackEvent)]
     attempts = sorted((f for f in facts if isinstance(f, Attempt)), key=lambda a: (a.at, a.id))
-    contacts = sorted([*_spoken(requests), *_reached(told), *_answered(attempts)])
+    contacts = sorted([*_spoken(requests), *_reached(events), *_answered(attempts)])
     owed = sorted((w for w in requests if w.owed), key=lambda w: (w.at, w.ticket_id))
-    over = {w.ticket_id: _over_at(w, contacts, told) for w in owed}
+    over = {w.ticket_id: _over_at(w, contacts, events) for w in owed}
     groups: list[list[CallbackRequest]] = []
     for request in owed:
         if groups and any(_is_open(over[m.ticket_id], request.at) for m in groups[-1]):
@@ -144,8 +146,8 @@ def _spoken(requests: Iterable[CallbackRequest]) -> Iterable[Settlement]:
     return (Settlement(w.at, w.ticket_id, w.ticket_id, "dialled") for w in requests if w.dialled)
 
 
-def _reached(told: Iterable[CallbackEvent]) -> Iterable[Settlement]:
-    return (Settlement(t.at, t.id, t.ticket_id, "reached") for t in told if t.kind == "reached")
+def _reached(events: Iterable[CallbackEvent]) -> Iterable[Settlement]:
+    return (Settlement(t.at, t.id, t.ticket_id, "reached") for t in events if t.kind == "reached")
 
 
 def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
@@ -154,12 +156,12 @@ def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
 
 
 def _over_at(
-    request: CallbackRequest, contacts: Sequence[Settlement], told: Iterable[CallbackEvent]
+    request: CallbackRequest, contacts: Sequence[Settlement], events: Iterable[CallbackEvent]
 ) -> datetime | None:
-    """Find when a wish was owed nothing more: spoken to, answered otherwise, or given up."""
+    """Return when a request stopped to be owed a call: settled, answered otherwise, or closed."""
     settled = [c.at for c in contacts if c.at >= request.at][:1]
     ordered = in_order(
-        [request.opening, *(t.lifecycle_fact for t in told if t.ticket_id == request.ticket_id)]
+        [request.opening, *(t.lifecycle_fact for t in events if t.ticket_id == request.ticket_id)]
     )
     after = list(lives(ordered))
     answered = [f.at for f, life in zip(ordered, after, strict=True) if life.answered][:1]
@@ -204,7 +206,7 @@ def _call(
 def _plan(
     waiting: Sequence[CallbackRequest], attempts: Sequence[Attempt], rule: RedialRule
 ) -> tuple[datetime | None, datetime | None]:
-    """Say when the call is due, and when to dial next: inside the window that is left."""
+    """Return when the call is due, and when to dial next within the time that is left."""
     if not waiting:
         return None, None
     asked_at = max(request.at for request in waiting)

@@ -1,4 +1,4 @@
-"""The ledgers that one transaction writes in: what is learned, and what is to be told of it."""
+"""The ledgers of one transaction: what it adds to them, and the events that it announces."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,27 +43,27 @@ __all__ = [
 
 _SOURCE: Final = "router"
 _RINGS: Final = timedelta(seconds=20)
-"""Who hears so long that nobody answers has hardly dialled a second time."""
+"""Shorter than ringing without an answer and dialling again: a second report is a repetition."""
 _RELEVANT_KINDS: Final = frozenset[Kind](
     {"reached", "responded", "resolved", "closed", "reopened", "replied", "merged", "erased"}
 )
 
 
 class NoCallback(Exception):  # noqa: N818 - an answer to a person, not a fault
-    """Nobody waits for a call on this ticket, or did then."""
+    """No call is owed on this ticket, or none was at that time."""
 
 
 class AlreadySettled(Exception):  # noqa: N818 - as above
-    """The customer was spoken to already: nobody is to dial."""
+    """The customer was already spoken to: no call is owed any more."""
 
 
 class UnknownSpecialist(Exception):  # noqa: N818 - as above
-    """Nobody of that name was ever on the roster."""
+    """The specialist was never on the roster."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """A specialist says what came of a call; without ``at``, just now."""
+    """A specialist's report of a call; without ``at`` it has just ended."""
 
     ticket_id: UUID
     specialist_id: str
@@ -74,17 +74,17 @@ class CallReport:
 
 @dataclass(slots=True)
 class LedgerEntry:
-    """A wish, in which ledger, and by which key others find it. An erased one has none."""
+    """A request, its ledger, and the key of its number; None after an erasure."""
 
     request: CallbackRequest
     ledger: UUID
     number_key: str | None
     remind_at: datetime | None = None
-    """When whoever has the ticket is told that it is time to dial; None once told."""
+    """When to remind the ticket's specialist of the planned dial; None if done or not planned."""
 
 
 class LedgerSession:
-    """All ledgers that a transaction concerns. What is to be saved and announced is left on it."""
+    """All ledgers that a transaction concerns, with the changes to save and events to publish."""
 
     def __init__(
         self, entries: Iterable[LedgerEntry], facts: Iterable[CallbackEvent | Attempt]
@@ -98,7 +98,7 @@ class LedgerSession:
             self._facts.setdefault(fact.ticket_id, []).append(fact)
 
     def calls(self, ticket_id: UUID) -> list[Call]:
-        """Read the ledger that a ticket is in; none for one that has no part in any."""
+        """Return the calls of the ledger that a ticket belongs to, if any."""
         entry = self.entries.get(ticket_id)
         if entry is None:
             return []
@@ -107,11 +107,11 @@ class LedgerSession:
         return calls_of([*others, *facts], REDIAL_RULE)
 
     def has_facts(self, ticket_id: UUID) -> bool:
-        """Tell whether facts about a ticket are kept."""
+        """Return whether facts about a ticket are stored."""
         return ticket_id in self._facts
 
     def record(self, envelope: Envelope[Event], *, unknown: bool) -> None:
-        """Write one fact down; what is told of an ``unknown`` ticket waits until it is accepted."""
+        """Add one event; for an ``unknown`` ticket it is kept until the ticket is accepted."""
         match envelope.event:
             case TicketAccepted() as event if event.ticket_id not in self.entries:
                 if event.channel == "phone" or event.number_key is not None:
@@ -129,17 +129,21 @@ class LedgerSession:
                 pass
 
     def set_due(self, ticket_id: UUID, due_at: datetime | None) -> None:
-        """Note when a call is due now: None while nothing is, or where nothing is promised."""
+        """Set when a call is due; None if nothing is due or promised."""
         entry = self.entries.get(ticket_id)
         if entry is not None and entry.request.owed and due_at != entry.request.due_at:
             entry.request = entry.request._replace(due_at=due_at)
             self.touched.add(ticket_id)
 
     def record_attempt(self, report: CallReport, now: datetime) -> Envelope[Event] | None:
-        """Write down what came of a call, and announce it; None where that was said before.
+        """Add an attempt and announce it; return None for a repeated report.
 
-        The same said twice is one attempt: of one moment, or, without a moment, within so little
-        time that nobody can have dialled again. Raises NoCallback, Settled.
+        A report is repeated if it has the same time, or, without a time, comes too soon after the
+        first for another dial.
+
+        Raises:
+            NoCallback: no call was owed on the ticket then.
+            AlreadySettled: the customer was spoken to before.
         """
         at = report.at or now
         call = self.call_at(report.ticket_id, at)
@@ -167,7 +171,7 @@ class LedgerSession:
     def announce_settled(
         self, before: Sequence[Call], after: Sequence[Call], cause: Envelope[Event]
     ) -> Iterator[Envelope[Event]]:
-        """Announce who was spoken to, where that is news."""
+        """Announce the conversations that are new in ``after``."""
         was = {ticket: s for call in before for ticket, s in call.settled.items()}
         for call in after:
             for ticket_id, settled in call.settled.items():
@@ -178,9 +182,9 @@ class LedgerSession:
     def announce_plan(
         self, before: Sequence[Call], call: Call, leader: UUID | None, cause: Envelope[Event]
     ) -> None:
-        """Announce when to dial again; the first needs no plan: who gets the ticket calls at once.
+        """Announce when to dial again, on the ticket that leads the call.
 
-        The plan stands on the ticket that leads the call.
+        The first dial needs no plan: the specialist who gets the ticket calls at once.
         """
         was = {ticket: call.planned_at for call in before for ticket in call.open}
         again = call.planned_at if call.attempts and leader is not None else None
@@ -197,12 +201,12 @@ class LedgerSession:
             self._announce(cause.id, event, cause.time, cause.traceparent)
 
     def announce_join(self, ticket_id: UUID, leader: UUID, cause: Envelope[Event]) -> None:
-        """Announce that one call answers both."""
+        """Announce that one call answers both tickets."""
         event = CallbackJoined(ticket_id=ticket_id, joined=leader)
         self._announce(cause.id, event, cause.time, cause.traceparent)
 
     def announce_reminder(self, call: Call, ticket: Ticket, now: datetime) -> None:
-        """Say to whoever has the ticket that it is time to dial."""
+        """Announce a reminder of the planned dial to the ticket's specialist."""
         if ticket.specialist_id is None or call.due_at is None:
             return
         event = CallbackReminded(
@@ -215,12 +219,12 @@ class LedgerSession:
         self._announce(uuid5(ticket.ticket_id, f"reminded/{call.planned_at}"), event, now, None)
 
     def due(self, now: datetime) -> list[UUID]:
-        """Find the tickets whose planned dial is due."""
+        """Return the tickets whose planned dial is due."""
         entries = self.entries.items()
         return [i for i, e in entries if e.remind_at is not None and e.remind_at <= now]
 
     def clear_reminder(self, ticket_id: UUID) -> None:
-        """Wake no more for this one: it was said."""
+        """Clear a ticket's reminder, which was announced."""
         self.entries[ticket_id].remind_at = None
         self.touched.add(ticket_id)
 
@@ -238,7 +242,11 @@ class LedgerSession:
         self.touched.add(event.ticket_id)
 
     def call_at(self, ticket_id: UUID, at: datetime) -> Call:
-        """Find the call that a ticket waited for at a moment. Raises NoCallback."""
+        """Return the call that a ticket waited for at a time.
+
+        Raises:
+            NoCallback: it waited for none.
+        """
         for call in reversed(self.calls(ticket_id)):
             request = next((w for w in call.requests if w.ticket_id == ticket_id), None)
             if request is not None and request.at <= at:
@@ -272,12 +280,12 @@ class LedgerSession:
 
 
 def may_concern_ledger(event: Event) -> bool:
-    """Tell whether a fact may concern a ledger."""
+    """Return whether an event may concern a ledger."""
     return isinstance(event, TicketAccepted) or _relevant_kind(event) is not None
 
 
 def _relevant_kind(event: Event) -> Kind | None:
-    """Name what a ledger learns of an event; a duplicate that brings its ticket back reopens it."""
+    """Return the kind of event for a ledger, or None; a duplicate may reopen its ticket."""
     kind = kind_of(event)
     if isinstance(event, TicketAbsorbed):
         return "reopened" if event.reopens or event.owed_since is not None else None

@@ -45,7 +45,7 @@ def _retime(
 
 
 def apply_responses(session: AssignmentSession, ledgers: LedgerSession) -> None:
-    """Apply the answers that specialists reported in this session to the ledgers."""
+    """Record the responses of this session in the ledgers."""
     announced = session.state.announced
     for envelope in [e for e in announced if isinstance(e.event, AssignmentResponded)]:
         ticket_id = UUID(envelope.event.subject)
@@ -57,9 +57,12 @@ def apply_responses(session: AssignmentSession, ledgers: LedgerSession) -> None:
 def record_attempt(
     session: AssignmentSession, ledgers: LedgerSession, report: CallReport, now: datetime
 ) -> Call:
-    """Record the result of a call; a customer who was reached needs no other.
+    """Record a report of a call; if the customer was reached, release the tickets of the call.
 
-    Raises NoCallback, Settled, Stranger.
+    Raises:
+        UnknownSpecialist: the specialist was never on the roster.
+        NoCallback: no call was owed on the ticket then.
+        AlreadySettled: the customer was spoken to before.
     """
     if session.state.roster.get(report.specialist_id) is None:
         raise UnknownSpecialist
@@ -71,7 +74,7 @@ def record_attempt(
 
 
 def announce_reminders(session: AssignmentSession, ledgers: LedgerSession, now: datetime) -> None:
-    """Announce reminders of the calls that are due, to the specialists who have their tickets."""
+    """Announce the reminders that are due to the specialists who have the tickets."""
     for ticket_id in sorted(ledgers.due(now)):
         for call in ledgers.calls(ticket_id):
             if ticket_id in call.open:
@@ -100,7 +103,7 @@ def _join(
     calls: Iterable[Call],
     cause: Envelope[Event],
 ) -> None:
-    """Join the open tickets of a call to its leader, before any of them is allocated."""
+    """Join the open tickets of a call to the leader, before any of them is allocated."""
     for call in calls:
         for ticket_id in call.open:
             leader = _leader(session, call)
@@ -115,7 +118,7 @@ def _join(
 
 
 def _separate(session: AssignmentSession, call: Call) -> None:
-    """Separate the leader, and tickets that wait for no call any more, from those they joined."""
+    """Separate the leader, and the tickets that no longer wait for a call, from their leader."""
     leads = {_leader(session, call)} if call.open else set()
     for request in call.requests:
         ticket = session.state.tickets[request.ticket_id]
@@ -126,7 +129,7 @@ def _separate(session: AssignmentSession, call: Call) -> None:
 
 
 def _leader(session: AssignmentSession, call: Call) -> UUID:
-    """Choose the ticket that leads: with a specialist, else joined by others, else the first."""
+    """Return the leader of a call: an assigned ticket, else one joined by others, else the first."""
     known = session.state.tickets
     tickets = [known[i] for i in call.open if i in known]
     held = [t.ticket_id for t in tickets if t.current_specialist_id is not None]

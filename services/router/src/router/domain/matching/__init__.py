@@ -1,4 +1,4 @@
-"""Who gets which ticket, by rules that are data, with a record that says why (docs/matching.md)."""
+"""Matching: chooses the specialist for a ticket and records the reasons (docs/matching.md)."""
 
 from router.domain.matching.candidate_index import CandidateIndex, Rank
 from router.domain.matching.decision import FULL_MAX, MatchingRequest, RosterView, decide

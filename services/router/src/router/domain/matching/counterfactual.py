@@ -1,4 +1,4 @@
-"""The smallest change of one fact about one specialist by which another would have the ticket."""
+"""The smallest change of one fact about a specialist by which another would get the ticket."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -11,16 +11,16 @@ from shared.events import RULES, Candidate, Change, Need, Rule, Wanted, Weights
 __all__ = ["apply_change", "smallest_change"]
 
 _FIRST: Final[tuple[Rule, ...]] = ("room", "set_aside", "presence", "shift", *RULES)
-"""Of two changes of one size: a ticket more or less is less than that somebody comes or goes."""
+"""Order of changes of equal size: one ticket more or less counts as smaller than the others."""
 
 
 def smallest_change(
     wanted: Wanted, weights: Weights, candidates: Sequence[Candidate], ranked: Sequence[Order]
 ) -> Change | None:
-    """Find it among the candidates; None where no single fact would make a difference."""
+    """Return the smallest decisive change among the candidates; None if no single one decides."""
     best: tuple[tuple[int, int, str], Change] | None = None
     for candidate in sorted(candidates, key=lambda one: one.specialist_id):
-        for change in _changes(candidate, wanted, weights, ranked):
+        for change in _decisive_changes(candidate, wanted, weights, ranked):
             size = (abs(change.by) or 1, _FIRST.index(change.rule), candidate.specialist_id)
             if best is None or size < best[0]:
                 best = size, change
@@ -30,7 +30,7 @@ def smallest_change(
 
 
 def apply_change(candidate: Candidate, change: Change, needs: Sequence[Need]) -> Candidate:
-    """Make it so."""
+    """Return the candidate with the changed fact."""
     facts: dict[str, Any]
     match change.rule:
         case "room":
@@ -59,14 +59,14 @@ def apply_change(candidate: Candidate, change: Change, needs: Sequence[Need]) ->
         case "skill":
             facts = {"skills": next(n.skills for n in needs if _lacks(candidate, n) == change.by)}
         case "pinned":
-            facts = {}  # of the ticket, not of anybody
+            facts = {}  # a pin is a fact about the ticket
     return candidate.model_copy(update=facts)
 
 
-def _changes(
+def _decisive_changes(
     candidate: Candidate, wanted: Wanted, weights: Weights, ranked: Sequence[Order]
 ) -> Iterator[Change]:
-    """Say what of one candidate would make a difference, and to whom."""
+    """Yield the changes of one candidate that change who gets the ticket."""
     first, second = (*ranked, None, None)[:2]
     is_first = first is not None and candidate.specialist_id == first.specialist_id
     rival = second if is_first else first
@@ -90,7 +90,7 @@ def _changes(
         if fewer < len(tickets):
             yield make_change(rule="room", by=-tickets[fewer])
     if (rule := candidate.failed) not in {None, "room", "pinned"}:
-        for by in _sizes(candidate, rule, wanted.needs):
+        for by in _missing_amounts(candidate, rule, wanted.needs):
             change = make_change(rule=rule, by=by)
             now = order(evaluate(apply_change(candidate, change, wanted.needs), wanted, weights))
             if _ahead(now, rival):
@@ -101,8 +101,8 @@ def _ahead(one: Order | None, rival: Order | None) -> bool:
     return one is not None and (rival is None or one < rival)
 
 
-def _sizes(candidate: Candidate, rule: Rule, needs: Sequence[Need]) -> Sequence[int]:
-    """Say by how much more of a language or a skill they would qualify at some step."""
+def _missing_amounts(candidate: Candidate, rule: Rule, needs: Sequence[Need]) -> Sequence[int]:
+    """Return the missing levels, or numbers of missing skills, that would meet a need."""
     if rule == "language":
         known = candidate.levels
         gaps = (n.level - known.get(n.language, 0) for n in needs if n.language is not None)

@@ -1,4 +1,4 @@
-"""One decision with its record: the best few and the known in full, of all others a count."""
+"""Makes one decision and its record, with the most relevant candidates in full."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -15,13 +15,13 @@ from shared.events import AssignmentExplained, Candidate, Rule, Wanted, Weights
 __all__ = ["FULL_MAX", "MatchingRequest", "RosterView", "decide"]
 
 FULL_MAX: Final = 20
-"""So many qualified specialists, or so small a roster, are told of in full."""
+"""Up to this many qualified specialists, or listed ones, are recorded in full."""
 _BEST: Final = 5
 _SET_ASIDE_MAX: Final = 10
 
 
 class MatchingRequest(NamedTuple):
-    """A ticket that looks for somebody; ``aside`` are those whom it is not given to for now."""
+    """A ticket that needs a specialist; ``excluded`` are those who are not offered it now."""
 
     ticket_id: UUID
     wanted: Wanted
@@ -31,27 +31,27 @@ class MatchingRequest(NamedTuple):
 
 
 class RosterView(Protocol):
-    """The roster, as far as a decision asks."""
+    """What a decision needs to know of the roster."""
 
     @property
     def index(self) -> CandidateIndex:
-        """Who may get tickets, in order."""
+        """The listed and certified specialists, sorted by rank."""
 
     @property
     def specialists(self) -> Mapping[str, object]:
-        """All on the roster, by id."""
+        """All listed specialists, by id."""
 
     def uncertified(self, wanted: Wanted) -> int:
-        """Count who serves the channel and takes no premium tickets."""
+        """Count the specialists who serve the channel but are not certified."""
 
     def candidate(self, specialist_id: str, matching_request: MatchingRequest) -> Candidate:
-        """Say what is to be known of somebody, for what is asked."""
+        """Return the facts about a specialist that matter for a request."""
 
 
 def decide(
     matching_request: MatchingRequest, roster: RosterView, weights: Weights, now: datetime
 ) -> AssignmentExplained:
-    """Choose, and say why."""
+    """Choose the specialist for a request, and record why."""
     wanted = matching_request.wanted
     sketched = (
         roster.candidate(one, matching_request) for one in _in_full(matching_request, roster)
@@ -73,20 +73,20 @@ def decide(
 
 
 def _in_full(matching_request: MatchingRequest, roster: RosterView) -> Collection[str]:
-    """Name those to tell of in full; the best is among them, for none beyond can be better.
+    """Return the ids of the candidates to record in full, the best one among them.
 
-    Affinity alone could lift somebody above the best few, and who knows the account is named.
+    Only affinity can lift a specialist above the best ranks, so the affinity is always included.
     """
     if len(roster.specialists) <= FULL_MAX:
         return sorted(roster.specialists)
     channel, needs = matching_request.wanted.channel, matching_request.wanted.needs
     qualified = roster.index.few(channel, needs, FULL_MAX)
     return dict.fromkeys(
-        _some(matching_request, roster) if qualified is None else sorted(qualified)
+        _most_relevant(matching_request, roster) if qualified is None else sorted(qualified)
     )
 
 
-def _some(matching_request: MatchingRequest, roster: RosterView) -> Iterator[str]:
+def _most_relevant(matching_request: MatchingRequest, roster: RosterView) -> Iterator[str]:
     wanted, excluded = matching_request.wanted, matching_request.excluded
     if wanted.pinned_to is not None:
         yield wanted.pinned_to
@@ -101,22 +101,22 @@ def _some(matching_request: MatchingRequest, roster: RosterView) -> Iterator[str
 def _others(
     matching_request: MatchingRequest, roster: RosterView, candidates: Collection[Candidate]
 ) -> dict[Rule | Literal["able"], int]:
-    """Count those who are not told of, by the rule that they fail first."""
+    """Count the specialists who are not recorded in full, by the first rule that they fail."""
     if len(candidates) == len(roster.specialists):
         return {}
     wanted = matching_request.wanted
-    crowd = roster.index.counts(wanted.channel, wanted.needs)
+    total = roster.index.counts(wanted.channel, wanted.needs)
     uncertified = roster.uncertified(wanted)
     counts: Counter[Rule | Literal["able"]] = Counter(
         {
-            "channel": len(roster.specialists) - crowd.serving - uncertified,
+            "channel": len(roster.specialists) - total.serving - uncertified,
             "certified": uncertified,
-            "language": crowd.serving - crowd.speaking,
-            "skill": crowd.speaking - crowd.qualified,
-            "presence": crowd.qualified - crowd.online,
-            "shift": crowd.online - crowd.available,
-            "room": crowd.available - crowd.able,
-            "able": crowd.able,
+            "language": total.serving - total.speaking,
+            "skill": total.speaking - total.qualified,
+            "presence": total.qualified - total.online,
+            "shift": total.online - total.available,
+            "room": total.available - total.able,
+            "able": total.able,
         }
     )
     if not wanted.all_set_aside:

@@ -1,4 +1,4 @@
-"""An offer: a ticket rings at a specialist until it is settled, once."""
+"""An offer: a ticket rings at one specialist until the offer is settled."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ type OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """While it is open it holds room, as if the specialist had the ticket."""
+    """An offer of a ticket to a specialist; while open it counts in their load."""
 
     offer_id: UUID
     ticket_id: UUID
