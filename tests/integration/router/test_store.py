@@ -276,7 +276,7 @@ async def test_who_goes_away_as_a_page_opens_stays_away(
     """The page says that it is open, and nothing of them, whatever it knew when it asked."""
     await take(db, [a_specialist("ann")])
     async with db.transaction() as tx:
-        await presence.switch(db.routing, tx, "ann", chosen, NOW)
+        await presence.set_presence(db.routing, tx, "ann", chosen, NOW)
         opens = asyncio.create_task(open_a_page(db, "ann"))
         async with db.session() as session:
             while not opens.done() and not await session.fetchval(LOCKED_OUT):
@@ -296,18 +296,18 @@ async def test_a_heartbeat_and_a_click_at_one_moment_are_both_heeded(
 
     async def click() -> None:
         async with db.transaction() as tx:
-            await presence.switch(db.routing, tx, "ann", "away", NOW)
+            await presence.set_presence(db.routing, tx, "ann", "away", NOW)
 
     async def beat() -> None:
         async with db.transaction() as tx:
-            await presence.keep(db.routing, tx, "ann", NOW + timedelta(seconds=5))
+            await presence.renew(db.routing, tx, "ann", NOW + timedelta(seconds=5))
 
     async with db.transaction() as tx:
         if first == "heartbeat":
-            await presence.keep(db.routing, tx, "ann", NOW + timedelta(seconds=5))
+            await presence.renew(db.routing, tx, "ann", NOW + timedelta(seconds=5))
             await click()
         else:
-            await presence.switch(db.routing, tx, "ann", "away", NOW)
+            await presence.set_presence(db.routing, tx, "ann", "away", NOW)
             await beat()
     async with db.session() as session:
         assert tuple(*await session.fetch(SAID)) == ("online", "said")
@@ -317,7 +317,7 @@ async def test_a_heartbeat_and_a_click_at_one_moment_are_both_heeded(
 async def open_a_page(db: Router, name: str) -> None:
     """Let an open page say that its owner is there."""
     async with db.transaction() as tx:
-        await presence.keep(db.routing, tx, name, NOW)
+        await presence.renew(db.routing, tx, name, NOW)
 
 
 async def test_batches_make_no_difference(database: MakeDatabase) -> None:

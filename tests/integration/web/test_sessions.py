@@ -101,7 +101,7 @@ async def test_a_heartbeat_on_its_way_does_not_outlive_a_sign_out(
         out = asyncio.create_task(browser.post("/sign-out", data={"csrf": token}))
         while not out.done() and not (await read(desk.db, LOCKED_OUT))[0][0]:
             await a_moment()
-        await presence.keep(desk.routing, tx, "ann", await now(tx))
+        await presence.renew(desk.routing, tx, "ann", await now(tx))
     await out
     assert await read(desk.db, SAID) == [("offline",)]
 

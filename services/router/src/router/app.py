@@ -1,4 +1,4 @@
-"""Router, put together: the consumer, the sweep, the relay, the specialists' door and pages."""
+"""Assembles router: consumer, sweep, relay, pruner, HTTP API and inbox."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ __all__ = ["assemble"]
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
-    """Wire the parts in the order in which they start; open pages are let go of first."""
+    """Return the parts in the order in which they start; they stop in reverse order."""
     collect_garbage_less_often()
     service = Service("router", settings, db)
     routing = RoutingService(settings.rules)

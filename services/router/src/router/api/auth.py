@@ -1,4 +1,4 @@
-"""What an endpoint asks of the key that it is shown."""
+"""The API keys and scopes that endpoints require."""
 
 from typing import Annotated
 
@@ -9,20 +9,20 @@ from shared.platform.access import Key, forbidden, needing
 __all__ = ["ActKey", "AnyKey", "LeadKey", "ReadKey", "check_specialist"]
 
 ReadKey = Annotated[Key, Depends(needing("desk:read"))]
-"""The key of who may see how the desk stands."""
+"""A key that may read queue, load and decisions."""
 ActKey = Annotated[Key, Depends(needing("desk:act"))]
-"""The key of who may act as the specialists that the tenant speaks for."""
+"""A key that may act as the specialists assigned to its tenant."""
 LeadKey = Annotated[Key, Depends(needing("desk:lead"))]
-"""The key of who may decide for others."""
+"""A key that may act as a lead."""
 AnyKey = Annotated[Key, Depends(needing())]
-"""Any key in force: what is asked for decides which scope that needs."""
+"""Any valid key; the endpoint itself checks the scope that the request needs."""
 
 
 def check_specialist(key: Key, specialist_id: str) -> None:
-    """Refuse with 403 an act as somebody for whom the tenant does not speak."""
+    """Refuse with 403 a request for a specialist as whom the tenant may not act."""
     if not key.owns(specialist_id):
         raise forbidden(
-            f"{key.tenant} does not speak for the specialist {specialist_id!r}; act as one for whom"
-            f" it does, or have it allowed with `premium keys create {key.tenant} NAME"
+            f"{key.tenant} may not act as the specialist {specialist_id!r}; use one of its own"
+            f" specialists, or allow it with `premium keys create {key.tenant} NAME"
             " --service router --scope desk:act --specialist SPECIALIST`",
         )

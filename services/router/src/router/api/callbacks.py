@@ -1,4 +1,4 @@
-"""The door to the ledgers: a specialist says what came of a call, anybody sees what is owed."""
+"""HTTP endpoints of callbacks: report attempts, list owed calls."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -32,14 +32,14 @@ type State = Literal["waiting", "kept", "late", "missed", "ended"]
 
 _FAILS: Final = problems(
     {
-        HTTPStatus.NOT_FOUND: f"nobody waits for a call on ticket {A_TICKET}",
+        HTTPStatus.NOT_FOUND: f"no call is owed on ticket {A_TICKET}",
         HTTPStatus.CONFLICT: "the customer was spoken to already: do not dial",
     }
 )
 
 
 class AttemptReport(BaseModel):
-    """Who dialled, and what came of it. Without `at` it was just now."""
+    """Who dialled, and the outcome; without `at` the call has just ended."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -52,7 +52,7 @@ class AttemptReport(BaseModel):
 
 
 class Attempt(BaseModel):
-    """A dial."""
+    """One dial of a number, and its outcome."""
 
     ticket_id: UUID
     specialist_id: str
@@ -61,7 +61,7 @@ class Attempt(BaseModel):
 
 
 class Callback(BaseModel):
-    """One call: the tickets that it answers, what was tried, and what is owed still."""
+    """One call: the tickets that it answers, the attempts, and what is still owed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -86,16 +86,16 @@ class Callback(BaseModel):
         }
     )
 
-    tickets: list[UUID] = Field(description="All that asked for it, the earliest first.")
-    waiting: list[UUID] = Field(description="Those that are owed it still.")
+    tickets: list[UUID] = Field(description="All tickets that requested it, the earliest first.")
+    waiting: list[UUID] = Field(description="The tickets that still wait for it.")
     state: State = Field(
-        description="`waiting`: owed, its window lasts; `missed`: owed, its window is over; "
+        description="`waiting`: owed and not yet due; `missed`: owed and past due; "
         "`kept` and `late`: the customer was spoken to; `ended`: answered or closed otherwise."
     )
     requested_at: datetime
-    due_at: datetime | None = Field(description="Null where nothing is promised, or owed.")
+    due_at: datetime | None = Field(description="Null if nothing is promised or owed.")
     attempts: list[Attempt]
-    planned_at: datetime | None = Field(description="When to dial next. Null: nobody should.")
+    planned_at: datetime | None = Field(description="When to dial next; null: no dial is planned.")
 
 
 def routes(db: Database, routing: RoutingService) -> APIRouter:
@@ -103,14 +103,14 @@ def routes(db: Database, routing: RoutingService) -> APIRouter:
     router = APIRouter(tags=["callbacks"], route_class=JsonRoute)
 
     @router.post(
-        "/v1/tickets/{ticket_id}/attempts", summary="Say what came of a call", responses=_FAILS
+        "/v1/tickets/{ticket_id}/attempts", summary="Report a call attempt", responses=_FAILS
     )
     async def record_attempt(
         ticket_id: TicketId, body: AttemptReport, key: ActKey, context: TraceContext
     ) -> Callback:
-        """Take down an attempt; the answer says when to dial next, if anybody should.
+        """Record an attempt; the response has the time of the next dial, if one is planned.
 
-        The same sent twice is one attempt: of one moment; or, without a moment, within 20 seconds.
+        A repeated report is one attempt: with the same `at`, or, without `at`, within 20 seconds.
         """
         check_specialist(key, body.specialist_id)
         report = CallReport(ticket_id, body.specialist_id, body.outcome, body.at, context)
@@ -118,34 +118,36 @@ def routes(db: Database, routing: RoutingService) -> APIRouter:
             async with db.transaction() as tx:
                 at = await now(tx)
                 if body.at is not None and body.at > at:
-                    raise _bad("at", "lies ahead of our time; leave it out if it was just now")
-                return _shown(await routing.record_attempt(tx, report, at), at)
+                    raise _invalid(
+                        "at", "is in the future; leave it out if the call has just ended"
+                    )
+                return _callback(await routing.record_attempt(tx, report, at), at)
         except UnknownSpecialist as e:
-            raise _bad("specialist_id", "was never on the roster; list them first") from e
+            raise _invalid("specialist_id", "was never on the roster; check the id") from e
         except NoCallback as e:
-            detail = f"nobody waits for a call on ticket {ticket_id}"
+            detail = f"no call is owed on ticket {ticket_id}"
             raise HTTPException(HTTPStatus.NOT_FOUND, detail) from e
         except AlreadySettled as e:
             detail = "the customer was spoken to already, or the ticket is over: do not dial"
             raise HTTPException(HTTPStatus.CONFLICT, detail) from e
 
-    @router.get("/v1/callbacks", summary="What calls are owed, and were")
+    @router.get("/v1/callbacks", summary="List callbacks")
     async def list_callbacks(_: ReadKey, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
-        """List calls, at most 500 tickets' worth: the latest; `open` ones from the oldest."""
+        """List calls of at most 500 tickets: the latest, or with `open` the oldest open ones."""
         async with db.transaction() as tx:
             at = await now(tx)
             ids, ledgers = await callback_store.recent(tx, only_open=open)
         return [
-            _shown(call, at)
-            for call in _once(ledgers.calls(i) for i in ids)
+            _callback(call, at)
+            for call in _unique(ledgers.calls(i) for i in ids)
             if call.open or not open
         ]
 
     return router
 
 
-def _once(ledgers: Iterator[list[Call]]) -> Iterator[Call]:
-    """Give each call once, though several of its tickets lead to it."""
+def _unique(ledgers: Iterator[list[Call]]) -> Iterator[Call]:
+    """Yield each call once, though several tickets may lead to it."""
     seen: set[UUID] = set()
     for call in (call for ledger in ledgers for call in ledger):
         first = call.requests[0].ticket_id
@@ -154,7 +156,7 @@ def _once(ledgers: Iterator[list[Call]]) -> Iterator[Call]:
             yield call
 
 
-def _shown(call: Call, at: datetime) -> Callback:
+def _callback(call: Call, at: datetime) -> Callback:
     return Callback(
         tickets=[request.ticket_id for request in call.requests],
         waiting=list(call.open),
@@ -179,5 +181,5 @@ def _in_time(at: datetime, due_at: datetime | None) -> bool:
     return due_at is None or at <= due_at
 
 
-def _bad(field: str, fault: str) -> RequestValidationError:
+def _invalid(field: str, fault: str) -> RequestValidationError:
     return RequestValidationError([{"type": "value_error", "loc": ("body", field), "msg": fault}])

@@ -1,4 +1,4 @@
-"""The door of the desk: what rings, and what people do with it and with their tickets."""
+"""HTTP endpoints of offers and of the commands of specialists and leads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,13 +44,13 @@ _Reason = Annotated[
         min_length=1,
         max_length=100,
         pattern=_PLAIN,
-        description="Is published: a few plain words.",
+        description="A few words; they are published.",
     ),
 ]
 type OfferId = Annotated[
     UUID,
     Path(
-        description="As `GET /v1/offers` and the event name it.",
+        description="As given by `GET /v1/offers` and the event.",
         openapi_examples={"of the examples": {"value": _AN_OFFER}},
     ),
 ]
@@ -61,25 +61,25 @@ class _Body(BaseModel):
 
 
 class SpecialistBody(_Body):
-    """Which specialist does it."""
+    """The specialist who gives the command."""
 
     specialist_id: Annotated[_Id, Field(examples=["mara"])]
 
 
 class ReasonBody(SpecialistBody):
-    """Which specialist does it, and why."""
+    """The specialist who gives the command, and why."""
 
     reason: Annotated[_Reason, Field(examples=["not my field"])]
 
 
 class HandBackBody(ReasonBody):
-    """From whom, why, and which lead decides it: ``by`` left out, it is their own choice."""
+    """The ticket's specialist, the reason, and the lead who decides; without ``by``, themselves."""
 
     by: Annotated[_Id | None, Field(examples=["lea"])] = None
 
 
 class MoveBody(_Body):
-    """To whom, who decides it, and why."""
+    """The new specialist, the lead who decides, and why."""
 
     to: Annotated[_Id, Field(examples=["jonas"])]
     by: Annotated[_Id, Field(examples=["lea"])]
@@ -87,7 +87,7 @@ class MoveBody(_Body):
 
 
 class PinBody(_Body):
-    """To whom (null: to nobody any more), who decides it, and why."""
+    """The specialist (null: none any more), the lead who decides, and why."""
 
     to: Annotated[_Id | None, Field(examples=["jonas"])]
     by: Annotated[_Id, Field(examples=["lea"])]
@@ -95,15 +95,15 @@ class PinBody(_Body):
 
 
 class SeverityBody(SpecialistBody):
-    """Which specialist finds which severity."""
+    """The specialist who gives the command, and the severity."""
 
     severity: Annotated[Severity, Field(examples=["standard"])]
 
 
 class Heartbeat(_Body):
-    """Whether somebody is there; to be said again before its lease ends.
+    """The presence of a specialist; to be repeated before its lease ends.
 
-    ``hand_back`` gives back at once all that they have accepted.
+    ``hand_back`` hands back at once all accepted tickets.
     """
 
     presence: Annotated[Presence, Field(examples=["online"])]
@@ -111,11 +111,11 @@ class Heartbeat(_Body):
 
 
 class CommandResult(BaseModel):
-    """How the ticket stands after the act; done again, the same act has the same answer."""
+    """The status of the ticket after the command; a repeated command has the same result."""
 
     outcome: TicketStatus
     ticket_id: UUID
-    specialist_id: str | None = Field(description="Who has it, or at whom it rings.")
+    specialist_id: str | None = Field(description="The specialist who has it or is offered it.")
 
 
 class OpenOffer(BaseModel):
@@ -125,12 +125,12 @@ class OpenOffer(BaseModel):
     ticket_id: UUID
     specialist_id: str
     offered_at: datetime
-    lease_ends_at: datetime = Field(description="Until then they may accept it.")
+    lease_ends_at: datetime = Field(description="When the offer expires.")
     account_id: str
     channel: Channel
     language: str
     severity: Severity
-    due_at: datetime | None = Field(description="Null while nothing is due.")
+    due_at: datetime | None = Field(description="Null if nothing is due.")
 
 
 _OPEN_OFFERS: Final = TypeAdapter(list[OpenOffer])
@@ -154,7 +154,7 @@ _NO_SPECIALIST: Final = problems({HTTPStatus.NOT_FOUND: "there is no specialist 
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """Within which trace an act is asked for, and under which name it may be asked for again."""
+    """The trace and the idempotency key of a request."""
 
     traceparent: str
     idempotency_key: str | None
@@ -167,7 +167,7 @@ async def _context(
         Header(
             alias=IDEMPOTENCY_KEY,
             pattern=IDEMPOTENCY_KEY_PATTERN,
-            description="Under the same key an act is done once, and answered alike.",
+            description="A command is executed once for each key; the response is the same.",
         ),
     ] = None,
 ) -> _Context:
@@ -178,7 +178,7 @@ type RequestContext = Annotated[_Context, Depends(_context)]
 
 
 class _CommandRunner:
-    """Lets people act, and says what came of it."""
+    """Runs commands and translates their outcome into HTTP."""
 
     def __init__(self, db: Database, routing: RoutingService) -> None:
         self._db = db
@@ -216,7 +216,7 @@ class _CommandRunner:
 
 
 def add_commands(app: FastAPI, db: Database, routing: RoutingService) -> None:
-    """Add the routes by which specialists and leads work."""
+    """Add the endpoints for specialists and leads."""
     runner = _CommandRunner(db, routing)
     _add_offers(app, db, runner)
     _add_work(app, runner)
@@ -226,37 +226,37 @@ def add_commands(app: FastAPI, db: Database, routing: RoutingService) -> None:
 
 
 def _add_offers(app: FastAPI, db: Database, runner: _CommandRunner) -> None:
-    @app.get("/v1/offers", summary="What rings at me")
+    @app.get("/v1/offers", summary="List open offers")
     async def list_offers(
         specialist_id: Annotated[_Id, Query(examples=["mara"])], key: ActKey
     ) -> list[OpenOffer]:
-        """List a specialist's open offers, the lease that ends first at the top."""
+        """List a specialist's open offers, the earliest end of a lease first."""
         check_specialist(key, specialist_id)
         async with db.transaction() as tx:
             return _OPEN_OFFERS.validate_python(await offer_store.offers(tx, specialist_id))
 
     @app.post(
         "/v1/offers/{offer_id}/accept",
-        summary="Take a ticket",
+        summary="Accept an offer",
         responses=_RESULT | _OFFER_FAILS,
     )
     async def accept_offer(
         offer_id: OfferId, body: SpecialistBody, key: ActKey, context: RequestContext
     ) -> CommandResult:
-        """Have the ticket that is offered: the lease must not have ended."""
+        """Accept an offer; its lease must not have ended."""
         return await runner.run_as(
             key, body, lambda trace: commands.Accept(offer_id, body.specialist_id, trace), context
         )
 
     @app.post(
         "/v1/offers/{offer_id}/decline",
-        summary="Let a ticket go on",
+        summary="Decline an offer",
         responses=_RESULT | _OFFER_FAILS,
     )
     async def decline_offer(
         offer_id: OfferId, body: ReasonBody, key: ActKey, context: RequestContext
     ) -> CommandResult:
-        """Let the ticket ring at somebody else; it comes back when nobody else takes it."""
+        """Decline an offer; the ticket is offered to others, and again if none takes it."""
         return await runner.run_as(
             key,
             body,
@@ -268,13 +268,13 @@ def _add_offers(app: FastAPI, db: Database, runner: _CommandRunner) -> None:
 def _add_work(app: FastAPI, runner: _CommandRunner) -> None:
     ticket = {"responses": _RESULT | _FAILS, "tags": ["tickets"]}
 
-    @app.post("/v1/tickets/{ticket_id}/decline", summary="Not me", **ticket)  # type: ignore[arg-type]
+    @app.post("/v1/tickets/{ticket_id}/decline", summary="Decline a ticket", **ticket)  # type: ignore[arg-type]
     async def decline_ticket(
         ticket_id: TicketId, body: ReasonBody, key: ActKey, context: RequestContext
     ) -> CommandResult:
-        """Give a ticket to another specialist than who has it; if nobody has room, it waits.
+        """Decline a ticket; another specialist gets it, or it waits, with its age.
 
-        It keeps its age, and is not offered again to who declined it while others could take it.
+        It is not offered to the same specialist again while another can take it.
         """
         return await runner.run_as(
             key,
@@ -283,29 +283,29 @@ def _add_work(app: FastAPI, runner: _CommandRunner) -> None:
             context,
         )
 
-    @app.post("/v1/tickets/{ticket_id}/responded", summary="I have answered", **ticket)  # type: ignore[arg-type]
+    @app.post("/v1/tickets/{ticket_id}/responded", summary="Report a response", **ticket)  # type: ignore[arg-type]
     async def record_response(
         ticket_id: TicketId, body: SpecialistBody, key: ActKey, context: RequestContext
     ) -> CommandResult:
-        """Say that the customer has an answer: clocks of a response are met."""
+        """Report that the customer was answered; response clocks are met."""
         return await runner.run_as(
             key, body, lambda trace: commands.Respond(ticket_id, body.specialist_id, trace), context
         )
 
-    @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="It is as severe", **ticket)  # type: ignore[arg-type]
+    @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="Confirm the severity", **ticket)  # type: ignore[arg-type]
     async def confirm_severity(
         ticket_id: TicketId, body: SpecialistBody, key: ActKey, context: RequestContext
     ) -> CommandResult:
-        """Find the severity right, as it stands."""
+        """Confirm the present severity."""
         return await runner.run_as(
             key, body, lambda trace: commands.Confirm(ticket_id, body.specialist_id, trace), context
         )
 
-    @app.post("/v1/tickets/{ticket_id}/reclassify", summary="It is not as severe", **ticket)  # type: ignore[arg-type]
+    @app.post("/v1/tickets/{ticket_id}/reclassify", summary="Change the severity", **ticket)  # type: ignore[arg-type]
     async def reclassify_ticket(
         ticket_id: TicketId, body: SeverityBody, key: ActKey, context: RequestContext
     ) -> CommandResult:
-        """Find another severity: its promises are priced anew from the create date."""
+        """Change the severity; the targets change and still run from the create date."""
         return await runner.run_as(
             key,
             body,
@@ -317,11 +317,11 @@ def _add_work(app: FastAPI, runner: _CommandRunner) -> None:
 def _add_leads(app: FastAPI, runner: _CommandRunner) -> None:
     ticket = {"responses": _RESULT | _FAILS, "tags": ["tickets"]}
 
-    @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Let it wait again", **ticket)  # type: ignore[arg-type]
+    @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Hand a ticket back", **ticket)  # type: ignore[arg-type]
     async def hand_back_ticket(
         ticket_id: TicketId, body: HandBackBody, key: AnyKey, context: RequestContext
     ) -> CommandResult:
-        """Take a ticket from who has it: their own choice, or a lead's. It keeps its age."""
+        """Return a ticket to the queue, by its specialist or a lead; it keeps its age."""
         by = _decider(key, body)
         return await runner.run(
             key,
@@ -329,21 +329,21 @@ def _add_leads(app: FastAPI, runner: _CommandRunner) -> None:
             context,
         )
 
-    @app.post("/v1/tickets/{ticket_id}/move", summary="Give it to somebody", **ticket)  # type: ignore[arg-type]
+    @app.post("/v1/tickets/{ticket_id}/move", summary="Move a ticket", **ticket)  # type: ignore[arg-type]
     async def move_ticket(
         ticket_id: TicketId, body: MoveBody, key: LeadKey, context: RequestContext
     ) -> CommandResult:
-        """Let a lead give a ticket to who is there and has room, whoever has it now; on record."""
+        """Assign a ticket to an available specialist with room, wherever it is now. Leads only."""
         by = _lead(key, body.by)
         return await runner.run(
             key, lambda trace: commands.Move(ticket_id, body.to, by, body.reason, trace), context
         )
 
-    @app.post("/v1/tickets/{ticket_id}/pin", summary="Keep it for somebody", **ticket)  # type: ignore[arg-type]
+    @app.post("/v1/tickets/{ticket_id}/pin", summary="Pin a ticket", **ticket)  # type: ignore[arg-type]
     async def pin_ticket(
         ticket_id: TicketId, body: PinBody, key: LeadKey, context: RequestContext
     ) -> CommandResult:
-        """Let a lead keep a ticket for one person, or for nobody any more; on record."""
+        """Reserve a ticket for one specialist, or end that. Leads only; the command is recorded."""
         by = _lead(key, body.by)
         return await runner.run(
             key, lambda trace: commands.Pin(ticket_id, body.to, by, body.reason, trace), context
@@ -351,7 +351,7 @@ def _add_leads(app: FastAPI, runner: _CommandRunner) -> None:
 
 
 def _decider(key: Key, body: HandBackBody) -> str:
-    """Name who takes a ticket from its holder, if the key may: the holder, or a lead."""
+    """Return who decides to hand back, the specialist or a lead, after checking the key."""
     if body.by in {None, body.specialist_id}:
         check_scope(key, "desk:act")
         check_specialist(key, body.specialist_id)
@@ -361,14 +361,14 @@ def _decider(key: Key, body: HandBackBody) -> str:
 
 
 def _lead(key: Key, name: str) -> str:
-    """Name a lead on record: whom the key's holder says it was, and whose word that is."""
+    """Return a lead's name for the record, with the key that vouches for it."""
     return f"{name} ({key.tenant}/{key.name})"
 
 
 def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
     @app.post(
         "/v1/specialists/{specialist_id}/presence",
-        summary="I am there",
+        summary="Report presence",
         status_code=HTTPStatus.NO_CONTENT,
         responses=_NO_SPECIALIST,
     )
@@ -377,22 +377,23 @@ def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
         body: Heartbeat,
         key: ActKey,
     ) -> None:
-        """Say whether somebody is there: a heartbeat.
+        """Report the presence of a specialist: a heartbeat.
 
-        Unless it is said again within its lease, they count as offline. Who is offline hands back
-        what they have, by the rules. A heartbeat does not end what is ended by `back`.
+        Without another one before the lease ends, the specialist counts as offline. The tickets
+        of an offline specialist are handed back by the rules. A heartbeat does not end being
+        away: use `back`.
         """
         check_specialist(key, specialist_id)
         await _report(commands.PresenceReport(specialist_id, body.presence, body.hand_back))
 
     @app.post(
         "/v1/specialists/{specialist_id}/back",
-        summary="I am back",
+        summary="End being away",
         status_code=HTTPStatus.NO_CONTENT,
         responses=_NO_SPECIALIST,
     )
     async def end_away(specialist_id: Annotated[_Id, Path(examples=["mara"])], key: ActKey) -> None:
-        """End being away: by their own act in the inbox, or after too many unanswered offers."""
+        """End being away, whether it was set in the inbox or by unanswered offers."""
         check_specialist(key, specialist_id)
         await _report(commands.EndAway(specialist_id))
 

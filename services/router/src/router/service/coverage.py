@@ -1,4 +1,4 @@
-"""After each decision: which promises nobody can keep now, and which somebody can."""
+"""Publishes, after each decision, which promises have become infeasible or feasible again."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -26,29 +26,29 @@ __all__ = ["update_infeasible"]
 
 
 async def update_infeasible(tx: Tx, state: AssignmentState, now: datetime) -> list[Envelope[Event]]:
-    """Bring marks to what roster and tickets are since the decision; what to tell comes back.
+    """Update the infeasible tickets after a decision; return the events to publish.
 
-    A change of the roster moves, for each pool, the instant up to which promises are infeasible:
-    who lies between the old one and the new is found by a range of an index.
+    A change of the roster moves the time up to which promises of a queue are infeasible. The
+    tickets between the old and the new time are found by an index range.
     """
     touched = [ticket for i in sorted(state.touched) if (ticket := state.tickets[i]).request]
     known, marked = await coverage_store.load(tx, [ticket.ticket_id for ticket in touched])
-    published = known | _looked_out(state, touched, known)
-    told: list[Envelope[Event]] = []
-    for queue, one in published.items():
-        if one.published_until != one.coverage.opens_at:
-            facts, published[queue] = await _step(tx, queue, one, marked, now)
-            told += facts
+    published = known | _recomputed(state, touched, known)
+    announced: list[Envelope[Event]] = []
+    for queue, current in published.items():
+        if current.published_until != current.coverage.opens_at:
+            facts, published[queue] = await _publish_step(tx, queue, current, marked, now)
+            announced += facts
     await coverage_store.save(
-        tx, {queue: one for queue, one in published.items() if known.get(queue) != one}
+        tx, {queue: current for queue, current in published.items() if known.get(queue) != current}
     )
-    return told + await _follow(tx, touched, published, marked, now)
+    return announced + await _update_touched(tx, touched, published, marked, now)
 
 
-def _looked_out(
+def _recomputed(
     state: AssignmentState, touched: Iterable[Ticket], known: dict[LanguageQueue, PublishedCoverage]
 ) -> dict[LanguageQueue, PublishedCoverage]:
-    """Look out anew for whom the roster may have changed, and for pools nobody waited in before."""
+    """Compute coverage anew: of all queues if the roster has changed, else of new queues only."""
     new = {language_queue_of(ticket) for ticket in touched if ticket.waits} - known.keys()
     roster_changed = state.listed or state.shift_changed
     asked = new.union(known) if roster_changed else new
@@ -63,14 +63,14 @@ def _looked_out(
     }
 
 
-async def _step(
+async def _publish_step(
     tx: Tx,
     queue: LanguageQueue,
     published: PublishedCoverage,
     marked: dict[UUID, datetime],
     now: datetime,
 ) -> tuple[list[Envelope[Event]], PublishedCoverage]:
-    """Tell of a thousand of those who lie between what was told and what is; marks follow."""
+    """Publish changes for up to STEP_MAX tickets between the old and the new coverage."""
     if published.published_until < published.coverage.opens_at:
         rows, until = await coverage_store.mark_next(tx, queue, published, now)
         for row in rows:
@@ -87,29 +87,31 @@ async def _step(
     return facts, published._replace(published_until=until)
 
 
-async def _follow(
+async def _update_touched(
     tx: Tx,
     touched: list[Ticket],
     published: dict[LanguageQueue, PublishedCoverage],
     marked: dict[UUID, datetime],
     now: datetime,
 ) -> list[Envelope[Event]]:
-    """Mark the tickets that came to wait, and unmark those that wait no more or are due later."""
+    """Mark touched tickets that have become infeasible, and unmark those that no longer are."""
     news = [
-        t for t in touched if _is_stuck(t, published, now) and marked.get(t.ticket_id) != t.due_at
+        t
+        for t in touched
+        if _is_infeasible(t, published, now) and marked.get(t.ticket_id) != t.due_at
     ]
-    freed = [t for t in touched if t.ticket_id in marked and not _is_stuck(t, published, now)]
+    freed = [t for t in touched if t.ticket_id in marked and not _is_infeasible(t, published, now)]
     if news:
         await coverage_store.mark(tx, news)
     if freed:
         await coverage_store.unmark(tx, [ticket.ticket_id for ticket in freed])
     return [
-        *_told(news, published, now),
+        *_infeasible_events(news, published, now),
         *(_feasible(t.ticket_id, withdrawal_reason(t, now), now) for t in freed),
     ]
 
 
-def _is_stuck(
+def _is_infeasible(
     ticket: Ticket, published: dict[LanguageQueue, PublishedCoverage], now: datetime
 ) -> bool:
     return ticket.waits and is_infeasible(
@@ -117,7 +119,7 @@ def _is_stuck(
     )
 
 
-def _told(
+def _infeasible_events(
     tickets: Iterable[Ticket], published: dict[LanguageQueue, PublishedCoverage], now: datetime
 ) -> Iterator[Envelope[Event]]:
     for ticket in tickets:
@@ -142,13 +144,13 @@ def _infeasible(
         opens_at=coverage.opens_at if no_shift else None,
         words=describe(queue.channel, coverage, row.due_at),
     )
-    return _said(event, now)
+    return _envelope(event, now)
 
 
 def _feasible(ticket_id: UUID, reason: Withdrawal, now: datetime) -> Envelope[Event]:
-    return _said(PromiseFeasible(ticket_id=ticket_id, reason=reason), now)
+    return _envelope(PromiseFeasible(ticket_id=ticket_id, reason=reason), now)
 
 
-def _said(event: AssignmentFact, now: datetime) -> Envelope[Event]:
+def _envelope(event: AssignmentFact, now: datetime) -> Envelope[Event]:
     cause = uuid5(event.ticket_id, f"feasibility/{now.isoformat()}")
     return Envelope.caused_by(cause, event, source="router", time=now)

@@ -1,4 +1,4 @@
-"""Every SQL statement about the ledgers of promised calls."""
+"""SQL of the callback ledgers."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
@@ -17,16 +17,16 @@ _COLUMNS: Final = (
     "ticket_id, ledger, number_key, at, due_at, owed, dialled, reopen_within_s, remind_at"
 )
 
-# In one round trip, for most tickets have no ledger: an entry stands in a row for each fact of it.
+# One round trip, since most tickets have no ledger. An entry is repeated for each of its facts.
 LEDGERS: Final = f"""
     WITH entry AS (
         SELECT {_COLUMNS} FROM callback_wish WHERE ledger IN (
             SELECT ledger FROM callback_wish WHERE ticket_id = ANY($1) OR number_key = ANY($2))
-    ), told AS (
-        SELECT fact_id, ticket_id, at AS told_at, kind, specialist_id, outcome FROM callback_fact
+    ), fact AS (
+        SELECT fact_id, ticket_id, at AS fact_at, kind, specialist_id, outcome FROM callback_fact
         WHERE ticket_id IN (SELECT unnest($1::uuid[]) UNION SELECT ticket_id FROM entry)
     )
-    SELECT * FROM entry FULL JOIN told USING (ticket_id) ORDER BY at, ticket_id, told_at, fact_id
+    SELECT * FROM entry FULL JOIN fact USING (ticket_id) ORDER BY at, ticket_id, fact_at, fact_id
 """
 DUE: Final = "SELECT ticket_id FROM callback_wish WHERE remind_at <= premium_now()"
 OPEN: Final = "SELECT ticket_id FROM callback_wish WHERE open ORDER BY at LIMIT $1"
@@ -53,7 +53,7 @@ SAVE_JOINED: Final = """
 
 
 class LoadedLedgers:
-    """The rows of some ledgers, of which a book can be opened as often as it takes."""
+    """The rows of some ledgers, from which any number of sessions can start."""
 
     def __init__(self, rows: Sequence[Any] = ()) -> None:
         self._entries = {row["ticket_id"]: row for row in rows if row["ledger"] is not None}
@@ -65,14 +65,14 @@ class LoadedLedgers:
         return {*self._entries}
 
     def open(self) -> LedgerSession:
-        """Open the book as it was loaded."""
+        """Start a session with the ledgers as loaded."""
         return LedgerSession(map(_entry, self._entries.values()), self._facts)
 
 
 async def load(
     tx: Tx, envelopes: Iterable[Envelope[Event]], ticket_ids: Collection[UUID]
 ) -> LoadedLedgers:
-    """Read the ledgers of tickets, and of the numbers that new ones bring."""
+    """Load the ledgers of tickets, and those of the numbers of newly accepted tickets."""
     accepted = [e.event for e in envelopes if isinstance(e.event, TicketAccepted)]
     keys = [event.number_key for event in accepted if event.number_key is not None]
     if not keys and not ticket_ids:
@@ -83,7 +83,7 @@ async def load(
 async def save(
     tx: Tx, ledgers: LedgerSession, state: AssignmentState, accepted: Collection[UUID]
 ) -> None:
-    """Write what was learned; facts of those ``accepted`` that turn out to have no part go."""
+    """Save changes; delete facts about ``accepted`` tickets that belong to no ledger."""
     ledger_ids = {ledgers.entries[ticket_id].ledger for ticket_id in ledgers.touched}
     changed = [e for e in ledgers.entries.values() if e.ledger in ledger_ids]
     if changed:
@@ -100,12 +100,12 @@ async def save(
 
 
 async def due(tx: Tx) -> list[UUID]:
-    """Find the tickets whose planned dial is due."""
+    """Return the tickets whose planned dial is due."""
     return [row["ticket_id"] for row in await tx.fetch(DUE)]
 
 
 async def recent(tx: Tx, *, only_open: bool) -> tuple[list[UUID], LedgerSession]:
-    """Read tickets that are or were owed a call, at most 500: open ones from the oldest."""
+    """Load tickets that are or were owed a call, the latest 500, or the oldest 500 open ones."""
     ids = [row["ticket_id"] for row in await tx.fetch(OPEN if only_open else RECENT, _LISTED_MAX)]
     return ids, (await load(tx, (), ids)).open()
 
@@ -116,7 +116,7 @@ def _entry(row: Any) -> LedgerEntry:  # noqa: ANN401 - a record is any
 
 
 def _fact(row: Any) -> CallbackEvent | Attempt:  # noqa: ANN401 - as above
-    fact = row["fact_id"], row["ticket_id"], row["told_at"]
+    fact = row["fact_id"], row["ticket_id"], row["fact_at"]
     if row["kind"] == "attempted":
         return Attempt(*fact, row["specialist_id"], row["outcome"])
     return CallbackEvent(*fact, row["kind"])

@@ -1,4 +1,4 @@
-"""Every SQL statement about infeasible promises."""
+"""SQL of infeasible promises."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 STEP_MAX: Final = 1_000
-"""Tickets told of in one transaction: the sweep goes on at once where there are more."""
+"""Limit of tickets to publish in one transaction; the sweep continues at once."""
 _LISTED_MAX: Final = 500
 _INSTANT: Final = timedelta(microseconds=1)
 
-# In one round trip, which every decision makes.
+# One round trip, because every decision makes it.
 LOAD: Final = """
     SELECT channel, base_language, opens_at, spoken, told_until,
            NULL::uuid AS ticket_id, NULL::timestamptz AS due_at
@@ -41,7 +41,7 @@ SAVE: Final = """
     ON CONFLICT (channel, base_language) DO UPDATE SET
         opens_at = excluded.opens_at, spoken = excluded.spoken, told_until = excluded.told_until
 """
-# What lies between what was told and what is: one range of an index, however many wait.
+# The tickets between the published and the new coverage: one index range, however many wait.
 MARK_NEXT: Final = """
     WITH found AS (
         SELECT ticket_id, account_id, language, due_at FROM ticket
@@ -74,14 +74,14 @@ LISTED: Final = """
 
 
 class PublishedCoverage(NamedTuple):
-    """An outlook, and up to which due time its pool's tickets were told to be infeasible."""
+    """The coverage of a queue, and the due time up to which infeasible tickets were published."""
 
     coverage: Coverage
     published_until: datetime
 
 
 class InfeasibleTicket(NamedTuple):
-    """A ticket, as far as it is told that it is infeasible."""
+    """A waiting ticket that is due before there is coverage."""
 
     ticket_id: UUID
     account_id: str
@@ -92,10 +92,7 @@ class InfeasibleTicket(NamedTuple):
 async def load(
     tx: Tx, ticket_ids: Collection[UUID]
 ) -> tuple[dict[LanguageQueue, PublishedCoverage], dict[UUID, datetime]]:
-    """Read the outlook of every pool in which anybody ever waited, and which tickets are marked.
-
-    Of those with when they were due then.
-    """
+    """Load the coverage of all known queues, and the due times of the marked tickets."""
     rows = await tx.fetch(LOAD, ticket_ids)
     coverage_of = {
         LanguageQueue(row["channel"], row["base_language"]): PublishedCoverage(
@@ -109,7 +106,7 @@ async def load(
 
 
 async def save(tx: Tx, published: Mapping[LanguageQueue, PublishedCoverage]) -> None:
-    """Write outlooks."""
+    """Save coverage."""
     rows = [(*queue, *one.coverage, one.published_until) for queue, one in published.items()]
     if rows:
         await tx.executemany(SAVE, rows)
@@ -118,7 +115,7 @@ async def save(tx: Tx, published: Mapping[LanguageQueue, PublishedCoverage]) -> 
 async def mark_next(
     tx: Tx, queue: LanguageQueue, published: PublishedCoverage, now: datetime
 ) -> tuple[list[InfeasibleTicket], datetime]:
-    """Mark the earliest due of those that became infeasible; up to when all are told comes back."""
+    """Mark tickets that have become infeasible, earliest first; return how far they are marked."""
     until, since = published.coverage.opens_at, max(published.published_until, now)
     rows = [
         InfeasibleTicket(*row) for row in await tx.fetch(MARK_NEXT, *queue, since, until, STEP_MAX)
@@ -129,24 +126,24 @@ async def mark_next(
 async def unmark_next(
     tx: Tx, queue: LanguageQueue, published: PublishedCoverage
 ) -> tuple[dict[UUID, datetime], datetime]:
-    """Take marks from the latest due of those that are infeasible no more; as above."""
+    """Unmark tickets that have become feasible, latest first; return how far they are marked."""
     until = published.coverage.opens_at
     found = {row[0]: row[1] for row in await tx.fetch(UNMARK_NEXT, *queue, until, STEP_MAX)}
     return found, until if len(found) < STEP_MAX else min(found.values()) - _INSTANT
 
 
 async def mark(tx: Tx, tickets: Iterable[Ticket]) -> None:
-    """Mark tickets."""
+    """Mark tickets as infeasible."""
     terms = ((ticket, ticket.terms) for ticket in tickets)
     rows = [(t.ticket_id, x.channel, base_language(x.language), t.due_at) for t, x in terms]
     await tx.executemany(MARK, rows)
 
 
 async def unmark(tx: Tx, ticket_ids: Collection[UUID]) -> None:
-    """Take marks away."""
+    """Unmark tickets."""
     await tx.execute(UNMARK, ticket_ids)
 
 
 async def infeasible_tickets(tx: Tx, now: datetime) -> list[dict[str, Any]]:
-    """Read what nobody can meet, at most 500, the earliest due first; what is past due is not."""
+    """Return the infeasible tickets that are not past due, earliest first, at most 500."""
     return [dict(row) for row in await tx.fetch(LISTED, now, _LISTED_MAX)]

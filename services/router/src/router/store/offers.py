@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 OFFER: Final = "SELECT * FROM offer WHERE offer_id = $1"
-# The settled ones first: a ticket has one open offer.
+# Settled offers first, because the table allows one open offer for each ticket.
 SAVE_OFFERS: Final = """
     INSERT INTO offer (
         offer_id, ticket_id, specialist_id, offered_at, lease_ends_at, state, settled_at)
@@ -46,13 +46,13 @@ SAVE_PRESENCE: Final = """
     ON CONFLICT (specialist_id) DO UPDATE
     SET said = excluded.said, presence_until = excluded.presence_until
 """
-# Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
+# Only if nothing has renewed the presence since it was loaded.
 SAVE_LAPSED: Final = """
     UPDATE presence AS p SET said = 'offline', presence_until = NULL
     FROM unnest($1::text[], $2::timestamptz[]) AS lapsed (specialist_id, presence_until)
     WHERE (p.specialist_id, p.presence_until) = (lapsed.specialist_id, lapsed.presence_until)
 """
-# In no row that a heartbeat writes: what somebody does is not undone by an open page.
+# Not in `presence`, which heartbeats write: an open page must not undo a specialist's command.
 SAVE_AVAILABILITY: Final = """
     UPDATE specialist AS s
     SET away = new.away, unanswered = new.unanswered, turns_at = new.turns_at
@@ -98,21 +98,22 @@ OFFERS: Final = """
 
 
 async def find_offer(tx: Tx, offer_id: UUID) -> Offer | None:
-    """Read an offer, settled or not."""
+    """Return an offer, open or settled."""
     row = await tx.fetchrow(OFFER, offer_id)
     return None if row is None else Offer(**row)
 
 
 async def save_offers(tx: Tx, changed: Iterable[Offer]) -> None:
-    """Write offers as they stand."""
+    """Save offers."""
     settled_first = sorted(changed, key=lambda offer: offer.state == "open")
     await tx.executemany(SAVE_OFFERS, [astuple(offer) for offer in settled_first])
 
 
 async def save_presence(tx: Tx, state: AssignmentState) -> None:
-    """Write whose word changed or lapsed, and who answers offers or is away.
+    """Save reported and lapsed presences, and who is away.
 
-    Raises Transient when somebody said again meanwhile what would lapse.
+    Raises:
+        Transient: a heartbeat has renewed a presence that was about to lapse.
     """
     if words := [state.specialist(name) for name in sorted(state.presence_reported)]:
         columns = zip(
@@ -124,7 +125,7 @@ async def save_presence(tx: Tx, state: AssignmentState) -> None:
             SAVE_LAPSED, lapsed, [state.presence_lapsed[name] for name in lapsed]
         )
         if done != f"UPDATE {len(lapsed)}":
-            raise Transient("somebody has just said again that they are there; decide again")
+            raise Transient("a specialist has just renewed their presence; decide again")
     if changed := [state.specialist(name) for name in sorted(state.availability_changed)]:
         rows = ((p.specialist_id, p.away, p.unanswered, p.turns_at) for p in changed)
         await tx.execute(SAVE_AVAILABILITY, *zip(*rows, strict=True))
@@ -138,9 +139,9 @@ async def renew_presence(
     now: datetime,
     until: datetime,
 ) -> bool:
-    """Prolong what somebody says already; False when it is news, or its lease has ended.
+    """Renew a presence; return False if it is another one or has lapsed.
 
-    None says again whatever was said last.
+    With ``reported_presence`` None, any presence is renewed.
     """
     return (
         await tx.execute(RENEW_PRESENCE, specialist_id, reported_presence, now, until) == "UPDATE 1"
@@ -148,13 +149,13 @@ async def renew_presence(
 
 
 async def load_presence_until(tx: Tx, specialist_ids: Collection[str]) -> dict[str, datetime]:
-    """Read until when the words of some hold: they may have said them again since."""
+    """Return when the presences of some specialists lapse, as renewed by heartbeats."""
     rows = await tx.fetch(PRESENCE_UNTIL, specialist_ids) if specialist_ids else ()
     return {row["specialist_id"]: row["presence_until"] for row in rows}
 
 
 async def load_rules(tx: Tx) -> OfferRules:
-    """Read the rules in force."""
+    """Return the rules in force."""
     return rules_of(await tx.fetchval(RULES))
 
 
@@ -164,7 +165,7 @@ async def save_rules(tx: Tx, rules: OfferRules) -> None:
 
 
 async def record_command(tx: Tx, done: ExecutedCommand, *, at: datetime) -> None:
-    """Keep what somebody did."""
+    """Store an executed command."""
     identity, outcome = done.identity, done.outcome
     await tx.execute(
         RECORD_COMMAND,
@@ -184,20 +185,24 @@ async def record_command(tx: Tx, done: ExecutedCommand, *, at: datetime) -> None
 async def outcome_of_key(
     tx: Tx, idempotency_key_hash: str, identity: CommandIdentity
 ) -> CommandOutcome | None:
-    """Find what came of what was asked for under a name. Raises OtherAct when that was not this."""
+    """Return the outcome of the command with this idempotency key, if there was one.
+
+    Raises:
+        IdempotencyKeyReused: it was another command.
+    """
     row = await tx.fetchrow(OUTCOME_OF_KEY, idempotency_key_hash)
     if row is None:
         return None
     kind, subject, actor, *outcome = row
     if (kind, subject, actor) != identity[:3]:
-        raise IdempotencyKeyReused("this Idempotency-Key came with another act; send a new key")
+        raise IdempotencyKeyReused("this Idempotency-Key was used before; send a new key")
     return CommandOutcome(*outcome)
 
 
 async def outcome_of_repeated(
     tx: Tx, identity: CommandIdentity, *, since: datetime
 ) -> CommandOutcome | None:
-    """Find what came of an act when the same person did it before."""
+    """Return the outcome of the same command by the same person, if there was one."""
     row = await tx.fetchrow(
         OUTCOME_OF_REPEATED,
         identity.subject,
@@ -211,5 +216,5 @@ async def outcome_of_repeated(
 
 
 async def offers(tx: Tx, specialist_id: str) -> list[dict[str, Any]]:
-    """Read what rings at somebody, the lease that ends first at the top."""
+    """Return a specialist's open offers, the earliest end of a lease first."""
     return [dict(row) for row in await tx.fetch(OFFERS, specialist_id)]

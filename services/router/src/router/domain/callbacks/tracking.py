@@ -129,7 +129,7 @@ def _separate(session: AssignmentSession, call: Call) -> None:
 
 
 def _leader(session: AssignmentSession, call: Call) -> UUID:
-    """Return the leader of a call: an assigned ticket, else one joined by others, else the first."""
+    """Return a call's leader: an assigned ticket, else one joined by others, else the first."""
     known = session.state.tickets
     tickets = [known[i] for i in call.open if i in known]
     held = [t.ticket_id for t in tickets if t.current_specialist_id is not None]

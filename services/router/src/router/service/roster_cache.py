@@ -1,4 +1,4 @@
-"""The roster in memory between transactions: read once, then only what other routers changed."""
+"""Caches the roster between transactions: loads it once, then what other routers changed."""
 
 import asyncio
 import gc
@@ -24,27 +24,26 @@ __all__ = ["HeldRoster", "RosterCache", "collect_garbage_less_often"]
 
 
 def collect_garbage_less_often() -> None:
-    """Let Python look for cycles less often: a roster is a million objects, and all live on."""
+    """Collect cyclic garbage less often: a roster has a million objects, and none is garbage."""
     gc.set_threshold(50_000, 20, 100)
 
 
 class HeldRoster:
-    """The roster in one transaction's hands."""
+    """The roster as one transaction holds it."""
 
     def __init__(self, roster: Roster, offer_rules: OfferRules) -> None:
         self.roster = roster
         self.offer_rules = offer_rules
-        """The rules by which it rings."""
         self.version: int | None = None
-        """Of what this transaction changed, once it is saved."""
+        """The version of this transaction's changes, once they are saved."""
 
 
 class RosterCache:
-    """Lends the roster to one transaction at a time, as it is in the database.
+    """Gives the roster to one transaction at a time, in the state of the database.
 
-    A transaction takes the database's lock, then reads the changes after the last that is known.
-    What it does to the roster counts once it is committed. Given up, or not known to be either,
-    it is undone before the next begins, which reads what became of it from the database.
+    A transaction takes the matching lock in the database, then reads the changes after the cached
+    version. Its own changes are kept after its commit. If it fails, or its commit is uncertain,
+    they are rolled back before the next transaction, which reads the committed ones.
     """
 
     def __init__(self, rules: MatchingRules) -> None:
@@ -57,10 +56,10 @@ class RosterCache:
 
     @asynccontextmanager
     async def matching_lock(self, tx: Tx) -> AsyncIterator[None]:
-        """Become the only one who matches until ``tx`` ends; who is that already goes on.
+        """Hold the matching lock until ``tx`` ends; reentrant for the same transaction.
 
-        Whoever of this process waits for the database's lock, waits here first: else somebody
-        could hold the one and wait for the other.
+        Transactions of this process wait for a local lock first. Otherwise one could hold the
+        database's lock and wait for the local one, and another the reverse.
         """
         if self._lock_holder is tx:
             yield
@@ -75,7 +74,7 @@ class RosterCache:
 
     @asynccontextmanager
     async def hold_roster(self, tx: Tx) -> AsyncIterator[HeldRoster]:
-        """Become the only one who matches until ``tx`` ends, and get the roster."""
+        """Hold the matching lock until ``tx`` ends, and yield the current roster."""
         async with self.matching_lock(tx):
             roster, offer_rules = await self._up_to_date(tx)
             self._held = HeldRoster(roster, offer_rules)
@@ -91,10 +90,9 @@ class RosterCache:
 
     @asynccontextmanager
     async def read_roster(self, tx: Tx) -> AsyncIterator[Roster]:
-        """Get the roster as it is committed, to look at it only: nobody waits for that.
+        """Yield the committed roster for reading, without the database's lock.
 
-        Not in a transaction that is `alone`: it would wait for who waits for it.
-        What is decided and not committed yet is read from the database once it is.
+        Not to be used in a transaction with the matching lock, which would wait for itself.
         """
         async with self._process_lock:
             self._held = None
@@ -102,7 +100,7 @@ class RosterCache:
             yield roster
 
     def _keep_changes(self, held: HeldRoster) -> None:
-        """Believe what a transaction did, unless another has begun and read what became of it."""
+        """Keep the cached changes after commit, unless a newer transaction has begun."""
         if self._held is held and self._roster is held.roster:
             held.roster.commit()
             self._version = held.version or self._version
