@@ -101,10 +101,7 @@ class SeverityBody(SpecialistBody):
 
 
 class Heartbeat(_Body):
-    """The presence of a specialist; to be repeated before its lease ends.
-
-    ``hand_back`` hands back at once all accepted tickets.
-    """
+    """A presence, to be renewed before it lapses; ``hand_back`` frees all tickets at once."""
 
     presence: Annotated[Presence, Field(examples=["online"])]
     hand_back: bool = False
@@ -219,8 +216,8 @@ def add_commands(app: FastAPI, db: Database, routing: RoutingService) -> None:
     """Add the endpoints for specialists and leads."""
     runner = _CommandRunner(db, routing)
     _add_offers(app, db, runner)
-    _add_work(app, runner)
-    _add_leads(app, runner)
+    _add_ticket_commands(app, runner)
+    _add_lead_commands(app, runner)
     _add_presence(app, db, routing)
     add_rules(app, db)
 
@@ -236,9 +233,7 @@ def _add_offers(app: FastAPI, db: Database, runner: _CommandRunner) -> None:
             return _OPEN_OFFERS.validate_python(await offer_store.offers(tx, specialist_id))
 
     @app.post(
-        "/v1/offers/{offer_id}/accept",
-        summary="Accept an offer",
-        responses=_RESULT | _OFFER_FAILS,
+        "/v1/offers/{offer_id}/accept", summary="Accept an offer", responses=_RESULT | _OFFER_FAILS
     )
     async def accept_offer(
         offer_id: OfferId, body: SpecialistBody, key: ActKey, context: RequestContext
@@ -265,7 +260,7 @@ def _add_offers(app: FastAPI, db: Database, runner: _CommandRunner) -> None:
         )
 
 
-def _add_work(app: FastAPI, runner: _CommandRunner) -> None:
+def _add_ticket_commands(app: FastAPI, runner: _CommandRunner) -> None:
     ticket = {"responses": _RESULT | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/decline", summary="Decline a ticket", **ticket)  # type: ignore[arg-type]
@@ -314,7 +309,7 @@ def _add_work(app: FastAPI, runner: _CommandRunner) -> None:
         )
 
 
-def _add_leads(app: FastAPI, runner: _CommandRunner) -> None:
+def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
     ticket = {"responses": _RESULT | _FAILS, "tags": ["tickets"]}
 
     @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Hand a ticket back", **ticket)  # type: ignore[arg-type]
