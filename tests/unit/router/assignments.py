@@ -1,4 +1,4 @@
-"""A router without a database: each step is a session of its own, and memory keeps the results."""
+"""A router without a database: each step is a session of its own, with results kept in memory."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -31,7 +31,7 @@ type Step = Envelope[Event] | Command | PresenceCommand
 
 
 def ticket_id(name: str) -> UUID:
-    """Find the id of the ticket of that name."""
+    """Return the id of the ticket of that name."""
     return ticket_id_of("test", name)
 
 
@@ -49,17 +49,17 @@ class InMemoryRouter:
     announced: list[Envelope[Event]] = field(default_factory=list)
 
     @property
-    def people(self) -> dict[str, Specialist]:
-        """Find everybody who ever was on the roster."""
+    def specialists(self) -> dict[str, Specialist]:
+        """Return all specialists who ever were on the roster."""
         known = ((name, self.roster.get(name)) for name in sorted(self.names))
         return {name: one for name, one in known if one is not None}
 
     def later(self, *, seconds: float) -> None:
-        """Let time pass; what it brings about shows with the next step."""
+        """Let time pass; timers apply with the next step."""
         self.now += timedelta(seconds=seconds)
 
     def play(self, *steps: Step) -> list[CommandOutcome]:
-        """Take each step in a transaction of its own; a step that raises has no effect."""
+        """Apply each step in a transaction of its own; a step that raises has no effect."""
         outcomes = []
         for step in steps:
             try:
@@ -70,22 +70,22 @@ class InMemoryRouter:
         return [outcome for outcome in outcomes if outcome is not None]
 
     def wake(self) -> None:
-        """Let nothing happen but time."""
+        """Apply timers only."""
         self._keep(self._begin())
 
     def offer_of(self, name: str) -> Offer:
-        """Find the open offer of a ticket."""
+        """Return the open offer of a ticket."""
         offer = self.tickets[ticket_id(name)].offer
         assert offer is not None
         return offer
 
     def accept(self, name: str) -> Accept:
-        """Make who is offered a ticket accept it."""
+        """Build the acceptance of a ticket's open offer."""
         offer = self.offer_of(name)
         return Accept(offer.offer_id, offer.specialist_id)
 
-    def told(self, *kinds: type[SpecialistFact]) -> list[str]:
-        """Read what was announced of specialists, of these kinds."""
+    def events_about_specialists(self, *kinds: type[SpecialistFact]) -> list[str]:
+        """Return the announced events about specialists, of the given types."""
         events = [e.event for e in self.announced if isinstance(e.event, SpecialistFact)]
         wanted = [e for e in events if not kinds or isinstance(e, kinds)]
         return [f"{e.type[len('premium.') : -len('.v1')]} {e.specialist_id}" for e in wanted]

@@ -1,4 +1,4 @@
-"""A whole generated day: each decision is told, and follows from its record alone."""
+"""A generated working day: each decision has a record that explains it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ SHIFTS: Final[tuple[Any, ...]] = (
 
 
 def test_every_decision_of_a_day_follows_from_its_record() -> None:
-    """Read back as it was published; and the change that it names would have made a difference."""
+    """The published record leads to the same choice, and its smallest change to another."""
     announced = [envelope.event for envelope in _a_day(Random(7))]  # noqa: S311 - the same each run
     records = [
         AssignmentExplained.model_validate_json(event.model_dump_json())
@@ -70,7 +70,7 @@ def test_every_decision_of_a_day_follows_from_its_record() -> None:
 
 
 def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
-    """Tell what router tells from minute to minute."""
+    """Yield the events of a day in order of time."""
     roster = Roster([])
     tickets: dict[Any, Ticket] = {}
     known: dict[str, Any] = {}
@@ -94,7 +94,7 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
 
 
 def _acts(session: AssignmentSession, dice: Random) -> Iterator[tuple[Command, Offer | None]]:
-    """Let most accept what rings, some let it ring, and some give back what they have."""
+    """Yield commands: most offers are accepted, some expire, some tickets are handed back."""
     for ticket in session.state.tickets.values():
         who, offer = ticket.current_specialist_id, ticket.offer
         if who is not None and offer is not None and dice.random() < 0.7:
@@ -105,10 +105,10 @@ def _acts(session: AssignmentSession, dice: Random) -> Iterator[tuple[Command, O
 
 def _requests(dice: Random) -> Iterator[tuple[int, Envelope[Event]]]:
     for n in range(PEOPLE):
-        yield 0, _somebody(f"s{n:02}", dice, after_min=0)
+        yield 0, _specialist(f"s{n:02}", dice, after_min=0)
     for n in range(PEOPLE):
         minute = dice.randrange(24 * 60)
-        yield minute, _somebody(f"s{n:02}", dice, after_min=minute)
+        yield minute, _specialist(f"s{n:02}", dice, after_min=minute)
     for n in range(TICKETS):
         minute = dice.randrange(23 * 60)
         yield (
@@ -127,7 +127,7 @@ def _requests(dice: Random) -> Iterator[tuple[int, Envelope[Event]]]:
         yield end, told(TicketClosed, f"T{n}", after_min=end)
 
 
-def _somebody(name: str, dice: Random, *, after_min: int) -> Envelope[Event]:
+def _specialist(name: str, dice: Random, *, after_min: int) -> Envelope[Event]:
     spoken = sorted({*dice.choices(LANGUAGES, k=2)})
     return a_specialist(
         name,

@@ -1,4 +1,4 @@
-"""From when on somebody will be there: one rule a test."""
+"""Coverage: when a qualified specialist is next on shift, one rule in each test."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ AT_SIX: Final = NOON + timedelta(hours=6)
 
 
 def outlook(*listed: Envelope[Event], at: datetime = NOON, queue: LanguageQueue = JA) -> Coverage:
-    """Look out for a pool, with people as they were listed."""
+    """Return the coverage of a queue by the listed specialists."""
     session = AssignmentSession(Roster([]), [], at, OfferRules())
     for envelope in listed:
         session.apply(envelope)
@@ -35,7 +35,7 @@ def outlook(*listed: Envelope[Event], at: datetime = NOON, queue: LanguageQueue 
 
 
 def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 - what a roster says
-    """List somebody who speaks Japanese."""
+    """List a specialist who speaks Japanese."""
     return a_specialist(name, **{"languages": ("ja-JP",), **more})
 
 
@@ -58,23 +58,23 @@ def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 
         ([speaker(), gone("yui", after_min=1)], Coverage(NEVER, "ja")),
     ],
 )
-def test_somebody_is_there_who_serves_it_on_shift(
+def test_coverage_needs_a_qualified_specialist_on_shift(
     listed: Sequence[Envelope[Event]], expected: Coverage
 ) -> None:
-    """Channel, language, shift, room at all, certified; English where nobody speaks its own."""
+    """Channel, language, shift, capacity and certification count; English if it has no speaker."""
     assert outlook(*listed) == expected
 
 
-def test_a_shift_begins_by_the_wall_clock() -> None:
-    """On the night before clocks go forward in Berlin, 09:00 comes an hour sooner."""
+def test_a_shift_begins_at_local_time() -> None:
+    """On the night before the clocks go forward in Berlin, 09:00 comes an hour earlier."""
     morning = {"zone": "Europe/Berlin", "hours": {"sun": ["09:00-17:00"]}}
     saturday = datetime.fromisoformat("2026-03-28T12:00:00+00:00")
     found = outlook(speaker(shifts=morning), at=saturday)
     assert found.opens_at == datetime.fromisoformat("2026-03-29T07:00:00+00:00")
 
 
-def test_nobody_comes_on_leave() -> None:
-    """The shift after it is the next."""
+def test_leave_is_no_coverage() -> None:
+    """Coverage begins with the shift after the leave."""
     leave = [{"first": "2026-03-02", "last": "2026-03-03"}]
     found = outlook(speaker(shifts={**EVENING, "leave": leave}))
     assert found.opens_at == AT_SIX + timedelta(days=2)
@@ -92,6 +92,6 @@ def test_nobody_comes_on_leave() -> None:
         (Coverage(NEVER, "en"), "nobody on the roster takes phone in `en`"),
     ],
 )
-def test_people_are_told_what_stands_in_the_way(found: Coverage, said: str) -> None:
-    """The language, the channel, and from when on; with its day if that is another."""
+def test_the_lack_of_coverage_is_described(found: Coverage, said: str) -> None:
+    """With language, channel and the beginning of coverage, and its date if that is another day."""
     assert describe("phone", found, NOON) == said

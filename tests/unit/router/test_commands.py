@@ -1,4 +1,4 @@
-"""What specialists and leads do with tickets, one rule a test."""
+"""The commands of specialists and leads, one rule in each test."""
 
 import pytest
 from tests.unit.router.assignments import InMemoryRouter, ticket_id
@@ -31,91 +31,91 @@ DIRECTLY = OfferRules(rings={})
 
 
 def a_router_with(*names: str, rules: OfferRules = DIRECTLY) -> InMemoryRouter:
-    """Let these be there, and the first have a ticket."""
+    """Build a router with available specialists, of whom the first has ticket T1."""
     router = InMemoryRouter(rules=rules)
     first, *others = (a_specialist(name) for name in names)
     router.play(first, a_ticket("T1"), *others)
     return router
 
 
-def test_an_answer_of_a_mail_ends_the_work() -> None:
-    """Its room is free, and somebody else's ticket takes it."""
+def test_a_response_to_an_email_frees_the_specialist() -> None:
+    """The room is free again, and a waiting ticket gets it."""
     router = a_router_with("a")
     router.play(a_ticket("T2"))
     [outcome] = router.play(Respond(T1, "a"))
     assert (outcome.outcome, outcome.specialist_id) == ("settled", None)
-    assert router.told() == [
+    assert router.events_about_specialists() == [
         *("ticket.assigned a", "assignment.responded a"),
         *("assignment.released a", "ticket.assigned a"),
     ]
 
 
-def test_an_answer_in_a_chat_goes_on() -> None:
+def test_a_response_in_a_chat_keeps_the_specialist() -> None:
     """A chat is held until it is closed."""
     router = InMemoryRouter(rules=DIRECTLY)
     router.play(a_specialist("a"), a_ticket("T1", channel="chat"), Respond(T1, "a"))
-    assert router.told(AssignmentReleased) == []
+    assert router.events_about_specialists(AssignmentReleased) == []
 
 
-def test_only_who_has_a_ticket_answers_it() -> None:
-    """Somebody was faster."""
+def test_only_the_assigned_specialist_can_respond() -> None:
+    """A response by another specialist is refused."""
     router = a_router_with("a", "b")
     with pytest.raises(NotTheirs, match="b does not have this ticket"):
         router.play(Respond(T1, "b"))
 
 
-def test_a_ticket_reclassified_by_its_specialist_is_another_at_once() -> None:
-    """Its due time stays until sla-monitor says another."""
+def test_a_reclassified_ticket_changes_at_once() -> None:
+    """Its due time changes only when sla-monitor publishes another."""
     router = InMemoryRouter()
     router.play(a_specialist("a"), a_ticket("T1", severity="business_critical"))
     create_date = router.tickets[T1].terms.create_date
     router.play(Reclassify(T1, "a", "standard"))
     assert router.tickets[T1].severity == "standard"
     assert router.tickets[T1].due_at == create_date + minutes(30)
-    assert router.told(SeverityReclassified) == ["severity.reclassified a"]
+    assert router.events_about_specialists(SeverityReclassified) == ["severity.reclassified a"]
     with pytest.raises(Conflict, match="it is standard already"):
         router.play(Reclassify(T1, "a", "standard"))
 
 
 def test_a_severity_is_confirmed_once() -> None:
-    """Who confirms it again is told so; after a correction there is something new to confirm."""
+    """A second confirmation is refused; after a correction, another one is possible."""
     router = InMemoryRouter()
     router.play(a_specialist("a"), a_ticket("T1", severity="business_critical"))
     router.play(Confirm(T1, "a"))
     with pytest.raises(Conflict, match="business critical is confirmed"):
         router.play(Confirm(T1, "a"))
-    assert router.told(SeverityConfirmed) == ["severity.confirmed a"]
+    assert router.events_about_specialists(SeverityConfirmed) == ["severity.confirmed a"]
 
 
-def test_a_ticket_handed_back_goes_to_somebody_else() -> None:
-    """Who handed it back is passed over; who decided it is told."""
+def test_a_ticket_handed_back_goes_to_another_specialist() -> None:
+    """Its former specialist is excluded; the event names who decided."""
     router = a_router_with("a", "b")
     router.play(HandBack(T1, "a", "lea", "a is overloaded"))
     assert router.tickets[T1].specialist_id == "b"
-    [told] = [e.event for e in router.announced if isinstance(e.event, AssignmentHandedBack)]
-    assert (told.by, told.reason, told.cause) == ("lea", "a is overloaded", "by_hand")
+    [event] = [e.event for e in router.announced if isinstance(e.event, AssignmentHandedBack)]
+    assert (event.by, event.reason, event.cause) == ("lea", "a is overloaded", "by_hand")
 
 
 def test_a_lead_moves_a_ticket() -> None:
-    """The one loses it, the other has it; room is counted at both."""
+    """It leaves one specialist for the other; both loads change."""
     router = a_router_with("a", "b")
     [outcome] = router.play(Move(T1, "b", "lea", "knows them"))
     assert (outcome.outcome, outcome.specialist_id) == ("assigned", "b")
-    assert [router.people[name].load["email"] for name in "ab"] == [0, 1]
-    assert router.told(TicketAssigned)[-1] == "ticket.assigned b"
+    assert [router.specialists[name].load["email"] for name in "ab"] == [0, 1]
+    assert router.events_about_specialists(TicketAssigned)[-1] == "ticket.assigned b"
 
 
-def test_a_lead_moves_what_rings() -> None:
+def test_a_lead_moves_an_offered_ticket() -> None:
     """The offer is withdrawn."""
     router = InMemoryRouter()
     router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_specialist("b"))
     router.play(Move(T1, "b", "lea", "knows them"))
-    assert router.told(OfferWithdrawn) == ["offer.withdrawn a"]
+    assert router.events_about_specialists(OfferWithdrawn) == ["offer.withdrawn a"]
     assert router.tickets[T1].specialist_id == "b"
 
 
-def test_nobody_is_moved_a_ticket_beyond_their_capacity() -> None:
-    """Not by a lead either."""
+def test_a_lead_cannot_move_a_ticket_beyond_a_capacity() -> None:
+    """A lead is refused, too."""
     router = a_router_with("a", "b")
     router.play(a_ticket("T2"))
     with pytest.raises(Conflict, match="b has no room for email"):
@@ -123,8 +123,8 @@ def test_nobody_is_moved_a_ticket_beyond_their_capacity() -> None:
     assert router.tickets[T1].specialist_id == "a"
 
 
-def test_nobody_is_moved_a_ticket_who_is_not_there() -> None:
-    """It would stay with somebody who is offline."""
+def test_a_lead_cannot_move_a_ticket_to_an_absent_specialist() -> None:
+    """The ticket would stay with a specialist who is offline."""
     router = a_router_with("a", "b")
     router.play(PresenceReport("b", "offline"))
     with pytest.raises(Conflict, match="b is offline"):
@@ -133,8 +133,8 @@ def test_nobody_is_moved_a_ticket_who_is_not_there() -> None:
         router.play(Move(T1, "c", "lea", "knows them"))
 
 
-def test_a_pinned_ticket_waits_for_one_person() -> None:
-    """Though somebody else has room; unpinned, it goes."""
+def test_a_pinned_ticket_waits_for_one_specialist() -> None:
+    """It waits although another has room; once unpinned, it is assigned."""
     router = InMemoryRouter(rules=DIRECTLY)
     router.play(
         a_specialist("a", presence="away"), a_ticket("T1"), Pin(T1, "a", "lea", "knows them")
@@ -145,16 +145,16 @@ def test_a_pinned_ticket_waits_for_one_person() -> None:
     assert router.tickets[T1].specialist_id == "b"
 
 
-def test_a_pinned_ticket_goes_to_its_person() -> None:
-    """It is taken from where it rings."""
+def test_a_pinned_ticket_goes_to_its_specialist() -> None:
+    """Its offer to another specialist is withdrawn."""
     router = InMemoryRouter()
     router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_specialist("b"))
     router.play(Pin(T1, "b", "lea", "knows them"))
     assert router.offer_of("T1").specialist_id == "b"
 
 
-def test_a_ticket_is_pinned_only_to_who_could_have_it() -> None:
-    """Who does not serve it, or another has it: it is moved, or nothing."""
+def test_a_ticket_is_pinned_only_to_a_specialist_who_may_have_it() -> None:
+    """A pin is refused if the specialist does not qualify or another has the ticket."""
     router = a_router_with("a", "b")
     router.play(a_specialist("j", languages=("ja",)))
     with pytest.raises(Conflict, match="j does not serve"):
