@@ -75,12 +75,12 @@ async def test_sign_out_includes_the_provider(desk: Desk, page: Page) -> None:
 
 async def test_the_end_of_a_session_does_not_interrupt_the_sign_out(page: Page) -> None:
     """The stream may report the end before the page knows where to sign out at the provider."""
-    heard = asyncio.Event()
+    seen = asyncio.Event()
 
     async def slow(route: Route) -> None:
         answer = await route.fetch()
         await page.wait_for_event("console", lambda message: message.text == "ended")
-        heard.set()
+        seen.set()
         await route.fulfill(response=answer)
 
     await page.add_init_script(
@@ -93,5 +93,5 @@ async def test_the_end_of_a_session_does_not_interrupt_the_sign_out(page: Page) 
     await page.route("**/sign-out", slow)
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("button", name="Yes, sign me out").click()
-    assert heard.is_set()
+    assert seen.is_set()
     await expect(page.get_by_role("status")).to_have_text("You are signed out.")

@@ -118,11 +118,11 @@ async def test_a_move_in_progress_cannot_be_sent_again(desk: Desk, chromium: Bro
     lead = await desk.page_of(chromium, "ann", lead=True)
     errors: list[str] = []
     lead.on("console", lambda entry: errors.append(entry.text))
-    sent, looked = asyncio.Event(), asyncio.Event()
+    sent, opened = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
         sent.set()
-        await looked.wait()
+        await opened.wait()
         await route.continue_()
 
     await lead.route("**/move", hold)
@@ -134,7 +134,7 @@ async def test_a_move_in_progress_cannot_be_sent_again(desk: Desk, chromium: Bro
     await move.click()
     await sent.wait()
     await expect(move).to_be_disabled()
-    looked.set()
+    opened.set()
     await expect(lead.locator("#pane .answer")).to_contain_text("Moved; Ben has it.")
     assert errors == []
 
@@ -149,11 +149,11 @@ async def test_opening_another_ticket_during_a_command_keeps_the_page_live(
         a_ticket("T2", account_id="globex", after_min=2),
     )
     page = await desk.page_of(chromium, "ann")
-    sent, looked = asyncio.Event(), asyncio.Event()
+    sent, opened = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
         sent.set()
-        await looked.wait()
+        await opened.wait()
         await route.continue_()
 
     await page.route("**/responded", hold)
@@ -164,7 +164,7 @@ async def test_opening_another_ticket_during_a_command_keeps_the_page_live(
     await row(page, "globex").locator("a").click()
     await expect(page.locator("#pane header")).to_contain_text("globex")
     async with page.expect_response("**/responded"):
-        looked.set()
+        opened.set()
     await desk.given(a_ticket("T3", account_id="initech", after_min=3))
     await page.locator("main").click(position={"x": 1, "y": 1})
     await expect(row(page, "initech")).to_be_visible()

@@ -35,7 +35,7 @@ QUICKLY: Final = OfferRules(
 )
 
 
-async def say(desk: Desk, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
+async def send_heartbeat(desk: Desk, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
     """Send a heartbeat as another system does."""
     async with desk.db.transaction() as tx:
         await desk.routing.report_presence(tx, PresenceReport(name, presence), await now(tx))
@@ -108,8 +108,8 @@ async def test_away_outlasts_pages_and_heartbeats(desk: Desk, chromium: Browser)
     await page.keyboard.press("w")
     await expect(presence(page)).to_have_text("◐ away")
     await page.goto("about:blank")
-    await say(desk, "ann", "offline")
-    await say(desk, "ann", "online")
+    await send_heartbeat(desk, "ann", "offline")
+    await send_heartbeat(desk, "ann", "online")
     await page.goto(f"{desk.address}/inbox")
     await page.wait_for_selector("body[data-live=live]")
     await expect(presence(page)).to_have_text("◐ away")
@@ -123,7 +123,7 @@ async def test_a_heartbeat_of_another_system_shows_at_once(desk: Desk, chromium:
     await desk.given(a_specialist("ann"))
     page = await desk.page_of(chromium, "ann")
     await expect(presence(page)).to_have_text("● online")
-    await say(desk, "ann", "away")
+    await send_heartbeat(desk, "ann", "away")
     await expect(presence(page)).to_have_text("◐ away")
 
 

@@ -295,12 +295,14 @@ def _generate(seed: int, length: int) -> Sequence[Step]:
         elif kind < 0.52:
             script.append(CommandOnOffer("accept", which, who))
         elif kind < 0.66:
-            whats = ("accept too late", "give up", "hand back", "answer", "move")
-            script.append(CommandOnOffer(random.choice(whats), which, who))
+            kinds = ("accept too late", "give up", "hand back", "answer", "move")
+            script.append(CommandOnOffer(random.choice(kinds), which, who))
         elif kind < 0.72:
-            word = random.choice(WORDS)
+            presence = random.choice(WORDS)
             script.append(
-                ReportedPresence(who, word, hand_back=word == "away" and random.random() < 0.5)
+                ReportedPresence(
+                    who, presence, hand_back=presence == "away" and random.random() < 0.5
+                )
             )
         elif kind < 0.74:
             script.append(UpstreamEvent(gone(who, after_min=at_s / 60)))

@@ -68,8 +68,8 @@ async def api(fresh: FreshDatabase) -> AsyncIterator[Door]:
     db = Router(fresh.dsn)
     await db.start()
     async with db.transaction() as tx:
-        told = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
-        await db.routing.apply_events(tx, told, await now(tx))
+        events = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
+        await db.routing.apply_events(tx, events, await now(tx))
     hand = Hand()
     access = Access(db, specialists_of, hand)
     transport = ASGITransport(make_app(db, db.routing, access, []))
@@ -115,10 +115,10 @@ async def test_a_specialist_acts_for_themselves(api: Door) -> None:
 
 async def test_a_key_for_all_specialists_acts_as_any(api: Door) -> None:
     """The front end of a team needs one key only."""
-    desk = await api.key("desk", ["desk:act"], [EVERY])
+    key = await api.key("desk", ["desk:act"], [EVERY])
     for who in ("ann", "ben"):
-        said = ("POST", f"specialists/{who}/presence", {"presence": "online"})
-        assert (await request(api, desk, said)).status_code == 204
+        heartbeat = ("POST", f"specialists/{who}/presence", {"presence": "online"})
+        assert (await request(api, key, heartbeat)).status_code == 204
 
 
 async def test_a_leads_command_is_recorded_with_its_key(api: Door) -> None:

@@ -75,7 +75,7 @@ async def history(db: Database) -> list[str]:
     return ["!" if kind == "infeasible" else f"-{f['reason']}" for kind, f in await events(db)]
 
 
-def yui(**more: Any) -> Envelope[Event]:  # noqa: ANN401 - what a roster says
+def yui(**more: Any) -> Envelope[Event]:  # noqa: ANN401 - fields of a roster entry
     """List a specialist who speaks Japanese."""
     return a_specialist("yui", **{"languages": ("ja",), "capacity": TALK, **more})
 
@@ -209,7 +209,7 @@ async def test_the_marked_tickets_are_those_that_a_full_search_finds(
 def _random_events(dice: Random, number: int, after_min: float) -> list[Envelope[Event]]:
     channels: tuple[Channel, ...] = ("email", "phone")
     shifts = dice.choice([None, AT_TWO, FROM_TEN])
-    person = a_specialist(
+    specialist = a_specialist(
         dice.choice(["ann", "ben", "yui"]),
         languages=dice.choice([("en",), ("ja", "en"), ("ja",), ("de",)]),
         capacity=dice.choice(ROOMS),
@@ -229,7 +229,7 @@ def _random_events(dice: Random, number: int, after_min: float) -> list[Envelope
     ]
     ended = told(TicketResponded, f"T{dice.randrange(number + 1)}-1", after_min=after_min)
     left = gone(dice.choice(["ann", "ben", "yui"]), after_min=after_min)
-    return dice.sample([person, *tickets, ended, left], k=dice.randrange(1, 7))
+    return dice.sample([specialist, *tickets, ended, left], k=dice.randrange(1, 7))
 
 
 async def marked(db: Database, at: datetime) -> set[UUID]:
@@ -243,10 +243,10 @@ async def marked(db: Database, at: datetime) -> set[UUID]:
 async def infeasible(db: Database, at: datetime) -> set[UUID]:
     """Search all tickets for those that are infeasible."""
     async with db.transaction() as tx:
-        people = await load_roster(tx)
+        specialists = await load_roster(tx)
         waiting = await tx.fetch(WAITING)
     queues = {LanguageQueue(row["channel"], row["base_language"]) for row in waiting}
-    found = coverage_of(people, queues)
+    found = coverage_of(specialists, queues)
     return {
         row["ticket_id"]
         for row in waiting

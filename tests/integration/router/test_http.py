@@ -101,9 +101,9 @@ async def test_a_bad_decline_names_every_bad_field(client: AsyncClient) -> None:
 async def test_specialists_are_listed_with_their_load(db: Database, client: AsyncClient) -> None:
     """One entry for each specialist on the roster."""
     await apply(db, a_specialist("ann", capacity={"email": 3}), a_ticket("T1"))
-    [person] = (await client.get("/v1/specialists")).json()
-    assert person["specialist_id"] == "ann"
-    assert person["channels"]["email"] == {"capacity": 3, "load": 1}
+    [specialist] = (await client.get("/v1/specialists")).json()
+    assert specialist["specialist_id"] == "ann"
+    assert specialist["channels"]["email"] == {"capacity": 3, "load": 1}
 
 
 async def test_a_decision_can_be_read_and_follows_from_its_record(
@@ -133,6 +133,6 @@ async def test_old_decision_records_are_deleted(db: Database, client: AsyncClien
     async with db.transaction() as tx:
         await tx.execute(AGED, T1, timedelta(days=15))
         await tx.execute(AGED, T2, timedelta(days=13))
-        assert await ticket_store.forget_decisions(tx, limit=10) == 1
+        assert await ticket_store.delete_old_decisions(tx, limit=10) == 1
     assert (await client.get(f"/v1/tickets/{T1}/decision")).status_code == 404
     assert (await client.get(f"/v1/tickets/{T2}/decision")).status_code == 200

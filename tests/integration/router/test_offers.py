@@ -182,7 +182,7 @@ async def test_a_leads_commands_are_recorded(db: Router, client: AsyncClient) ->
 
 
 @pytest.mark.parametrize(
-    ("what", "more", "told"),
+    ("what", "more", "event_type"),
     [
         ("responded", {}, "premium.assignment.responded.v1"),
         ("confirm-severity", {}, "premium.severity.confirmed.v1"),
@@ -190,14 +190,14 @@ async def test_a_leads_commands_are_recorded(db: Router, client: AsyncClient) ->
     ],
 )
 async def test_confirmed_and_changed_severities_are_announced(
-    db: Router, client: AsyncClient, what: str, more: dict[str, str], told: str
+    db: Router, client: AsyncClient, what: str, more: dict[str, str], event_type: str
 ) -> None:
     """Once, even if the request is repeated."""
     await apply(db, a_specialist("ann"), a_ticket("T1", severity="business_critical"))
     for _ in range(2):
         answer = await post(client, f"/tickets/{T1}/{what}", specialist_id="ann", **more)
         assert answer.status_code == 200
-    assert (await read(db, TYPES)).count(told) == 1
+    assert (await read(db, TYPES)).count(event_type) == 1
 
 
 async def test_a_heartbeat_renews_presence_and_its_absence_hands_back(

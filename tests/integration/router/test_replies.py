@@ -43,8 +43,8 @@ class Router(Database):
     async def lists(self, name: str, now: datetime) -> tuple[Sequence[str], Sequence[str]]:
         """Return the tickets that a specialist has, and those that wait for the customer."""
         async with self.transaction() as tx:
-            desk = await read_specialist_view(tx, name, now)
-        return [row.account for row in desk.mine], [row.account for row in desk.waiting]
+            view = await read_specialist_view(tx, name, now)
+        return [row.account for row in view.mine], [row.account for row in view.waiting]
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ async def set_time(fresh: FreshDatabase, moment: datetime) -> None:
 
 async def test_a_roster_entry_is_stored(db: Database) -> None:
     """All of it; shifts are loaded only when they change."""
-    said: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "levels": {"de": "B2"},
         "skills": ["crm", "billing"],
         "team": "emea",
@@ -76,7 +76,7 @@ async def test_a_roster_entry_is_stored(db: Database) -> None:
         "universal": {"capacity": 5, "weights": {"phone": 3}},
         "shifts": {**AFTERNOON, "leave": [{"first": "2026-08-03", "last": "2026-08-21"}]},
     }
-    await apply(db, a_specialist("ann", languages=("en", "de"), **said))
+    await apply(db, a_specialist("ann", languages=("en", "de"), **entry))
     async with db.transaction() as tx:
         (ann,) = await load_roster(tx)
         shifts = await load_shifts(tx, ["ann"])
@@ -84,7 +84,7 @@ async def test_a_roster_entry_is_stored(db: Database) -> None:
     assert (ann.levels, ann.skills, ann.team) == ({"en": 5, "de": 4}, ("crm", "billing"), "emea")
     assert (ann.certified, ann.universal, ann.weights) == (True, 5, {"phone": 3})
     assert (ann.on_shift, ann.turns_at, ann.shifts) == (False, NOON + minutes(30), None)
-    assert shifts == {"ann": Shifts.model_validate(said["shifts"])}
+    assert shifts == {"ann": Shifts.model_validate(entry["shifts"])}
     assert (shown["levels"], shown["on_shift"]) == ({"en": 5, "de": 4}, False)
 
 

@@ -128,8 +128,8 @@ async def test_a_long_queue_is_assigned_in_several_transactions(db: Router) -> N
         await apply_batch(db, batch)
     assert await waiting(db) == len(tickets)
     room: dict[Channel, int] = {"email": 15, "phone": 10, "chat": 10}
-    people = [a_specialist(f"s{n}", languages=("en", "de"), capacity=room) for n in range(400)]
-    await apply_batch(db, people)
+    specialists = [a_specialist(f"s{n}", languages=("en", "de"), capacity=room) for n in range(400)]
+    await apply_batch(db, specialists)
     left = [len(tickets), await waiting(db)]
     while left[-1]:
         async with db.transaction() as tx:
@@ -201,18 +201,18 @@ async def test_a_load_changed_without_a_record_is_not_overwritten(routers: list[
 
 
 @pytest.mark.parametrize(
-    ("more", "load", "says"),
+    ("more", "load", "error"),
     [
         ({"capacity": {"email": 1}}, 2, "ann would hold 2 on email and can hold 1"),
         ({"universal": {"capacity": 5, "weights": {"email": 3}}}, 2, "hold 6 across channels"),
     ],
 )
 async def test_postgresql_refuses_what_exceeds_a_capacity(
-    db: Router, more: dict[str, Any], load: int, says: str
+    db: Router, more: dict[str, Any], load: int, error: str
 ) -> None:
     """Whatever a router has cached."""
     await apply_batch(db, [a_specialist("ann", **{"capacity": {"email": 2}, **more})])
-    with pytest.raises(CheckViolationError, match=says):
+    with pytest.raises(CheckViolationError, match=error):
         async with db.transaction() as tx:
             await tx.execute(OVERLOAD, load)
 

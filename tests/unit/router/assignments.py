@@ -58,12 +58,12 @@ class InMemoryRouter:
         """Let time pass; timers apply with the next step."""
         self.now += timedelta(seconds=seconds)
 
-    def play(self, *steps: Step) -> list[CommandOutcome]:
+    def apply(self, *steps: Step) -> list[CommandOutcome]:
         """Apply each step in a transaction of its own; a step that raises has no effect."""
         outcomes = []
         for step in steps:
             try:
-                outcomes.append(self._play(step))
+                outcomes.append(self._apply(step))
             except Exception:
                 self.roster.roll_back()
                 raise
@@ -90,7 +90,7 @@ class InMemoryRouter:
         wanted = [e for e in events if not kinds or isinstance(e, kinds)]
         return [f"{e.type[len('premium.') : -len('.v1')]} {e.specialist_id}" for e in wanted]
 
-    def _play(self, step: Step) -> CommandOutcome | None:
+    def _apply(self, step: Step) -> CommandOutcome | None:
         session = self._begin()
         outcome = None
         if isinstance(step, PresenceReport | SetAway | EndAway):

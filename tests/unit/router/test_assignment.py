@@ -175,11 +175,11 @@ def test_an_account_keeps_its_specialist() -> None:
     """It does while the specialist has room; another account goes to another specialist."""
     team = [a_specialist(f"s{number}", capacity={"email": 20}) for number in range(5)]
     tickets = [a_ticket(f"T{n}", account_id=f"account-{n % 4}") for n in range(20)]
-    people: dict[str, set[str]] = {}
+    specialists: dict[str, set[str]] = {}
     for event in assigned(after(*team, *tickets)):
-        people.setdefault(event.account_id, set()).add(event.specialist_id)
-    assert {len(names) for names in people.values()} == {1}
-    assert len(set[str]().union(*people.values())) > 1
+        specialists.setdefault(event.account_id, set()).add(event.specialist_id)
+    assert {len(names) for names in specialists.values()} == {1}
+    assert len(set[str]().union(*specialists.values())) > 1
 
 
 def test_the_choice_depends_on_the_roster_not_on_its_order() -> None:

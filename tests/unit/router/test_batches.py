@@ -53,12 +53,12 @@ FACTS = (
     CustomerReplied,
 )
 
-people = st.sampled_from(PEOPLE)
+specialists = st.sampled_from(PEOPLE)
 tickets = st.sampled_from(TICKETS)
 moments = st.integers(0, 30)
 listings = st.builds(
     a_specialist,
-    people,
+    specialists,
     languages=st.lists(st.sampled_from(LANGUAGES), min_size=1, max_size=2).map(tuple),
     capacity=st.fixed_dictionaries({"email": st.integers(0, 3)}, optional={"chat": st.just(1)}),
     presence=st.sampled_from(["online", "online", "online", "away"]),
@@ -73,7 +73,7 @@ requests = st.builds(
     role=st.sampled_from(["super_admin", "seat"]),
 )
 declines = st.builds(
-    lambda name, who: Decline(ticket_id_of("test", name), who, "busy"), tickets, people
+    lambda name, who: Decline(ticket_id_of("test", name), who, "busy"), tickets, specialists
 )
 records = st.one_of(
     requests,
@@ -85,7 +85,7 @@ records = st.one_of(
         st.sampled_from(["standard", "business_critical"]),
         after_min=moments,
     ),
-    st.builds(gone, people, after_min=moments),
+    st.builds(gone, specialists, after_min=moments),
     declines,
 )
 sequences = st.builds(
@@ -105,12 +105,12 @@ class Batches:
     affinities: dict[str, AccountAffinity] = field(default_factory=dict)
     announced: list[Envelope[Event]] = field(default_factory=list)
 
-    def decide_batch(self, batch: Sequence[Record], spare: int) -> AssignmentSession:
+    def decide_batch(self, batch: Sequence[Record], extra: int) -> AssignmentSession:
         """Decide on a batch with the earliest tickets of each pool; load more if necessary."""
         limits: dict[Pool, int] = {}
         while (session := self._decide(batch, limits)).dispatcher.insufficiently_loaded:
             limits |= {
-                pool: limits.get(pool, 0) + spare
+                pool: limits.get(pool, 0) + extra
                 for pool in session.dispatcher.insufficiently_loaded
             }
             self.roster.roll_back()
@@ -128,7 +128,7 @@ class Batches:
         session.state.affinities = {**self.affinities}
         session.dispatcher.add_waiting(deepcopy([*self.earliest(limits)]), limits)
         for record in batch:
-            _play(session, record)
+            _apply(session, record)
         return session
 
     def earliest(self, limits: dict[Pool, int]) -> Iterator[Ticket]:
@@ -148,7 +148,7 @@ def _ticket_id(record: Record) -> UUID | None:
     return ticket_id
 
 
-def _play(session: AssignmentSession, record: Record) -> None:
+def _apply(session: AssignmentSession, record: Record) -> None:
     if isinstance(record, Decline):
         with suppress(NotTheirs, Unknown):
             execute(session, record, None)
@@ -157,13 +157,13 @@ def _play(session: AssignmentSession, record: Record) -> None:
 
 
 @given(sequences, st.sets(st.integers(0, 60)), st.integers(1, 3))
-def test_batches_make_no_difference(sequence: list[Record], cuts: set[int], spare: int) -> None:
+def test_batches_make_no_difference(sequence: list[Record], cuts: set[int], extra: int) -> None:
     """The size of batches and the number of loaded tickets do not change the events."""
     whole, cut = Batches(), Batches()
-    whole.decide_batch(sequence, spare=100)
+    whole.decide_batch(sequence, extra=100)
     edges = [0, *sorted(cuts), len(sequence)]
     for start, end in pairwise(edges):
-        cut.decide_batch(sequence[start:end], spare)
+        cut.decide_batch(sequence[start:end], extra)
     assert cut.announced == whole.announced
 
 
@@ -172,7 +172,7 @@ def test_no_ticket_waits_that_a_specialist_could_take(sequence: list[Record]) ->
     """Checked after every event for each specialist."""
     world = Batches()
     for record in sequence:
-        world.decide_batch([record], spare=100)
+        world.decide_batch([record], extra=100)
         waiting = [ticket for ticket in world.tickets.values() if ticket.waits]
         assert [one for ticket in waiting for one in _able_specialists(world.roster, ticket)] == []
 
@@ -182,13 +182,13 @@ def _able_specialists(roster: Roster, ticket: Ticket) -> Iterator[Specialist]:
     assert ticket.pool is not None
     needs = roster.needs(ticket.pool)
     qualified = [one for one in roster.specialists.values() if _qualifies(one, ticket, needs)]
-    aside = {*ticket.excluded_until}
-    if {one.specialist_id for one in qualified if one.available} <= aside:
-        aside = {*ticket.declined_by}
-    if {one.specialist_id for one in qualified} <= aside:
-        aside = set()
+    excluded = {*ticket.excluded_until}
+    if {one.specialist_id for one in qualified if one.available} <= excluded:
+        excluded = {*ticket.declined_by}
+    if {one.specialist_id for one in qualified} <= excluded:
+        excluded = set()
     for one in qualified:
-        if one.can_take(ticket.terms.channel) and one.specialist_id not in aside:
+        if one.can_take(ticket.terms.channel) and one.specialist_id not in excluded:
             yield one
 
 
@@ -203,19 +203,19 @@ def test_no_specialist_gets_more_than_their_capacity(sequence: list[Record]) -> 
     """After an assignment a specialist holds no more than they can."""
     world = Batches()
     for record in sequence:
-        session = world.decide_batch([record], spare=100)
+        session = world.decide_batch([record], extra=100)
         for envelope in session.state.announced:
             if isinstance(envelope.event, TicketAssigned):
-                person = world.roster.get(envelope.event.specialist_id)
-                assert person is not None
-                assert person.room(envelope.event.channel) >= 0
+                specialist = world.roster.get(envelope.event.specialist_id)
+                assert specialist is not None
+                assert specialist.room(envelope.event.channel) >= 0
 
 
 @given(sequences)
 def test_the_load_is_the_number_of_held_tickets(sequence: list[Record]) -> None:
     """No ticket is counted twice or missed."""
     world = Batches()
-    world.decide_batch(sequence, spare=100)
+    world.decide_batch(sequence, extra=100)
     held = Counter(
         (ticket.specialist_id, ticket.terms.channel)
         for ticket in world.tickets.values()
@@ -225,8 +225,8 @@ def test_the_load_is_the_number_of_held_tickets(sequence: list[Record]) -> None:
         {
             (name, channel): count
             for name in PEOPLE
-            if (person := world.roster.get(name)) is not None
-            for channel, count in person.load.items()
+            if (specialist := world.roster.get(name)) is not None
+            for channel, count in specialist.load.items()
         }
     )
     assert +load == held
@@ -237,10 +237,10 @@ def test_a_rolled_back_transaction_leaves_no_trace(sequence: list[Record]) -> No
     """After a rollback the roster decides as if the transaction had not run."""
     world, other = Batches(), Batches()
     for record in sequence:
-        world.decide_batch([record], spare=100)
+        world.decide_batch([record], extra=100)
         other._decide([record], {})
         other.roster.roll_back()
-        other.decide_batch([record], spare=100)
+        other.decide_batch([record], extra=100)
     assert other.announced == world.announced
 
 
@@ -248,7 +248,7 @@ def test_a_rolled_back_transaction_leaves_no_trace(sequence: list[Record]) -> No
 def test_each_decision_follows_from_its_record(sequence: list[Record]) -> None:
     """The record alone leads to the same specialist."""
     world = Batches()
-    world.decide_batch(sequence, spare=100)
+    world.decide_batch(sequence, extra=100)
     for envelope in world.announced:
         if isinstance(record := envelope.event, AssignmentExplained):
             again = AssignmentExplained.model_validate_json(record.model_dump_json())

@@ -90,9 +90,9 @@ class Session:
         self.session = AssignmentSession(Roster([]), [], self.now, OfferRules(rings={}))
         self.ledgers = LedgerSession((), ())
         for step in (a_specialist("ann"), a_specialist("ben"), *steps):
-            self.play(step)
+            self.apply(step)
 
-    def play(self, step: Step) -> None:
+    def apply(self, step: Step) -> None:
         """Apply one event or report."""
         if isinstance(step, CallReport):
             record_attempt(self.session, self.ledgers, step, self.now)
@@ -183,7 +183,7 @@ def test_a_customer_who_was_spoken_to_is_not_called(
     assert session.calls()[0].planned_at is None
     assert session.announced(AssignmentReleased)[0].ticket_id == ticket_id_of("test", "T1")
     with pytest.raises(AlreadySettled):
-        session.play(dials("T1", "no_answer", after_min=3))
+        session.apply(dials("T1", "no_answer", after_min=3))
 
 
 @pytest.mark.parametrize("over", [TicketResponded, TicketResolved, TicketErased])
@@ -244,7 +244,7 @@ def test_an_attempt_that_is_reported_twice_counts_once() -> None:
         assert len(session.announced(CallbackAttempted)) == 1
     session = Session(request("T1"), dials("T1", "busy", after_min=0, now=True), at=2)
     session.now += timedelta(seconds=21)
-    session.play(dials("T1", "busy", after_min=0, now=True))
+    session.apply(dials("T1", "busy", after_min=0, now=True))
     assert [e.attempt for e in session.announced(CallbackAttempted)] == [1, 2]
 
 
@@ -253,7 +253,7 @@ def test_an_answered_call_may_be_reported_again_at_any_time() -> None:
     again = dials("T1", "answered", after_min=0, now=True)
     session = Session(request("T1"), again)
     session.now += minutes(10)
-    session.play(again)
+    session.apply(again)
     assert len(session.announced(CallbackAttempted)) == 1
 
 
@@ -318,7 +318,7 @@ def session_after(first: Sequence[Step], then: Sequence[Step]) -> Session:
     session = Session(*first)
     for step in then:
         try:
-            session.play(step)
+            session.apply(step)
         except (NoCallback, AlreadySettled):
             continue
     return session

@@ -26,7 +26,7 @@ NIGHT: Final = {"zone": "UTC", "hours": {"mon-fri": ["20:00-23:00"]}}
 AT_SIX: Final = NOON + timedelta(hours=6)
 
 
-def outlook(*listed: Envelope[Event], at: datetime = NOON, queue: LanguageQueue = JA) -> Coverage:
+def coverage(*listed: Envelope[Event], at: datetime = NOON, queue: LanguageQueue = JA) -> Coverage:
     """Return the coverage of a queue by the listed specialists."""
     session = AssignmentSession(Roster([]), [], at, OfferRules())
     for envelope in listed:
@@ -34,7 +34,7 @@ def outlook(*listed: Envelope[Event], at: datetime = NOON, queue: LanguageQueue 
     return coverage_of(session.state.roster.specialists.values(), [queue])[queue]
 
 
-def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 - what a roster says
+def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 - fields of a roster entry
     """List a specialist who speaks Japanese."""
     return a_specialist(name, **{"languages": ("ja-JP",), **more})
 
@@ -62,26 +62,26 @@ def test_coverage_needs_a_qualified_specialist_on_shift(
     listed: Sequence[Envelope[Event]], expected: Coverage
 ) -> None:
     """Channel, language, shift, capacity and certification count; English if it has no speaker."""
-    assert outlook(*listed) == expected
+    assert coverage(*listed) == expected
 
 
 def test_a_shift_begins_at_local_time() -> None:
     """On the night before the clocks go forward in Berlin, 09:00 comes an hour earlier."""
     morning = {"zone": "Europe/Berlin", "hours": {"sun": ["09:00-17:00"]}}
     saturday = datetime.fromisoformat("2026-03-28T12:00:00+00:00")
-    found = outlook(speaker(shifts=morning), at=saturday)
+    found = coverage(speaker(shifts=morning), at=saturday)
     assert found.opens_at == datetime.fromisoformat("2026-03-29T07:00:00+00:00")
 
 
 def test_leave_is_no_coverage() -> None:
     """Coverage begins with the shift after the leave."""
     leave = [{"first": "2026-03-02", "last": "2026-03-03"}]
-    found = outlook(speaker(shifts={**EVENING, "leave": leave}))
+    found = coverage(speaker(shifts={**EVENING, "leave": leave}))
     assert found.opens_at == AT_SIX + timedelta(days=2)
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "text"),
     [
         (Coverage(AT_SIX, "ja"), "no `ja` phone on shift before 18:00Z"),
         (
@@ -92,6 +92,6 @@ def test_leave_is_no_coverage() -> None:
         (Coverage(NEVER, "en"), "nobody on the roster takes phone in `en`"),
     ],
 )
-def test_the_lack_of_coverage_is_described(found: Coverage, said: str) -> None:
+def test_the_lack_of_coverage_is_described(found: Coverage, text: str) -> None:
     """With language, channel and the beginning of coverage, and its date if that is another day."""
-    assert describe("phone", found, NOON) == said
+    assert describe("phone", found, NOON) == text

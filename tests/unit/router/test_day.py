@@ -45,8 +45,8 @@ def test_every_decision_of_a_day_follows_from_its_record() -> None:
         for event in announced
         if isinstance(event, AssignmentExplained)
     ]
-    told_of = Counter((record.ticket_id, record.specialist_id) for record in records)
-    assert told_of == Counter(
+    recorded = Counter((record.ticket_id, record.specialist_id) for record in records)
+    assert recorded == Counter(
         (event.ticket_id, None if isinstance(event, TicketQueued) else event.specialist_id)
         for event in announced
         if isinstance(event, TicketOffered | TicketQueued)
@@ -85,7 +85,7 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
         session.wake({})
         for _, event in (one for one in coming if one[0] == minute):
             session.apply(event)
-        for act, offer in [*_acts(session, dice)]:
+        for act, offer in [*_commands(session, dice)]:
             with suppress(Conflict):
                 execute(session, act, offer)
         roster.commit()
@@ -93,7 +93,7 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
         yield from session.state.announced
 
 
-def _acts(session: AssignmentSession, dice: Random) -> Iterator[tuple[Command, Offer | None]]:
+def _commands(session: AssignmentSession, dice: Random) -> Iterator[tuple[Command, Offer | None]]:
     """Yield commands: most offers are accepted, some expire, some tickets are handed back."""
     for ticket in session.state.tickets.values():
         who, offer = ticket.current_specialist_id, ticket.offer

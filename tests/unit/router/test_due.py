@@ -119,7 +119,7 @@ def test_a_known_answer_meets_the_clock() -> None:
 def test_a_paused_ticket_comes_last() -> None:
     """Its promise is named, and it has no due time."""
     router = InMemoryRouter()
-    router.play(
+    router.apply(
         a_ticket("T1"),
         a_ticket("T2", after_min=20),
         a_ticket("T3", after_min=40, role="seat"),
@@ -135,7 +135,7 @@ def test_a_paused_ticket_comes_last() -> None:
 def test_a_ticket_that_is_due_again_gets_its_place_in_the_order() -> None:
     """A resumed clock moves the ticket forward."""
     router = InMemoryRouter()
-    router.play(
+    router.apply(
         a_ticket("T1"),
         a_ticket("T2", after_min=20),
         a_clock(ClockPaused, "T1"),

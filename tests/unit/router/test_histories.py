@@ -50,7 +50,7 @@ TICKETS: Final = tuple(f"T{number}" for number in range(8))
 FACTS: Final = (TicketResponded, CustomerReached, TicketClosed, TicketReopened)
 SHIFTS: Final = {"zone": "UTC", "hours": {"mon-fri": ["12:00-12:10", "12:20-12:40"]}}
 
-people = st.sampled_from(PEOPLE)
+specialists = st.sampled_from(PEOPLE)
 tickets = st.sampled_from(TICKETS)
 
 
@@ -58,19 +58,19 @@ def able_specialists(roster: Roster, ticket: Ticket) -> list[Specialist]:
     """Return all specialists who could take a ticket; of a pinned one, only that specialist."""
     assert ticket.pool is not None
     pool = ticket.pool
-    people = roster.specialists.values()
-    qualified = [one for one in people if roster.qualifies(one.specialist_id, pool)]
+    specialists = roster.specialists.values()
+    qualified = [one for one in specialists if roster.qualifies(one.specialist_id, pool)]
     only = [one for one in qualified if one.specialist_id == ticket.pinned_to]
-    aside = {*ticket.excluded_until}
+    excluded = {*ticket.excluded_until}
     if ticket.rings_at is not None:
         able = [one for one in only or qualified if one.can_take(pool.channel)]
-        return [one for one in able if one.specialist_id not in aside]
-    if {one.specialist_id for one in qualified if one.available} <= aside:
-        aside = {*ticket.declined_by}
-    if only or {one.specialist_id for one in qualified} <= aside:
-        aside = set()
+        return [one for one in able if one.specialist_id not in excluded]
+    if {one.specialist_id for one in qualified if one.available} <= excluded:
+        excluded = {*ticket.declined_by}
+    if only or {one.specialist_id for one in qualified} <= excluded:
+        excluded = set()
     able = [one for one in only or qualified if one.can_take(pool.channel)]
-    return [one for one in able if one.specialist_id not in aside]
+    return [one for one in able if one.specialist_id not in excluded]
 
 
 class Histories(RuleBasedStateMachine):
@@ -90,21 +90,21 @@ class Histories(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """List two available specialists at the start."""
-        self.play(a_specialist("ann"), a_specialist("ben"))
+        self.apply(a_specialist("ann"), a_specialist("ben"))
 
-    def play(self, *steps: Step) -> None:
+    def apply(self, *steps: Step) -> None:
         """Apply steps; keep the loads from before, to compare capacities with."""
         for step in steps:
-            people = self.router.specialists.values()
+            specialists = self.router.specialists.values()
             self.loads = Counter(
-                {(p.specialist_id, c): n for p in people for c, n in p.load.items()}
+                {(p.specialist_id, c): n for p in specialists for c, n in p.load.items()}
             )
             with suppress(Conflict, Unknown):
-                self.router.play(step)
+                self.router.apply(step)
             self.done.append(step)
 
     @rule(
-        who=people,
+        who=specialists,
         room=st.integers(0, 2),
         presence=st.sampled_from(["online", "online", "away", "offline"]),
         extras=st.sampled_from([{}, {"shifts": SHIFTS}, {"universal": {"capacity": 2}}]),
@@ -115,39 +115,43 @@ class Histories(RuleBasedStateMachine):
         """Change a roster entry."""
         capacity = dict.fromkeys(CHANNELS, room)
         more = {"capacity": capacity, "presence": presence, **extras}
-        self.play(a_specialist(who, after_min=self.minute, **more))  # type: ignore[arg-type]
+        self.apply(a_specialist(who, after_min=self.minute, **more))  # type: ignore[arg-type]
 
-    @rule(who=people)
+    @rule(who=specialists)
     def remove(self, who: str) -> None:
         """Remove a specialist from the roster."""
-        self.play(gone(who, after_min=self.minute))
+        self.apply(gone(who, after_min=self.minute))
 
     @rule(name=tickets, channel=st.sampled_from(CHANNELS))
     def accept_request(self, name: str, channel: str) -> None:
         """Accept a request."""
-        self.play(a_ticket(name, channel=channel, after_min=self.minute))  # type: ignore[arg-type]
+        self.apply(a_ticket(name, channel=channel, after_min=self.minute))  # type: ignore[arg-type]
 
     @rule(name=tickets, fact=st.sampled_from(FACTS))
     def apply_fact(self, name: str, fact: type) -> None:
         """Apply an upstream fact."""
-        self.play(told(fact, name, after_min=self.minute))
+        self.apply(told(fact, name, after_min=self.minute))
 
-    @rule(who=people, presence=st.sampled_from(["online", "away", "offline"]), back=st.booleans())
+    @rule(
+        who=specialists, presence=st.sampled_from(["online", "away", "offline"]), back=st.booleans()
+    )
     def report_presence(self, who: str, presence: str, back: bool) -> None:
         """Report a presence."""
-        self.play(PresenceReport(who, presence, hand_back=back))  # type: ignore[arg-type]
+        self.apply(PresenceReport(who, presence, hand_back=back))  # type: ignore[arg-type]
 
-    @rule(who=people, back=st.booleans())
+    @rule(who=specialists, back=st.booleans())
     def set_away(self, who: str, back: bool) -> None:
         """Set a specialist away, or end that."""
-        self.play(EndAway(who) if back else SetAway(who))
+        self.apply(EndAway(who) if back else SetAway(who))
 
     @rule(seconds=st.sampled_from([1, 4, 10, 30, 120, 600, 1200]))
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.router.later(seconds=seconds)
-        people = self.router.specialists.values()
-        self.loads = Counter({(p.specialist_id, c): n for p in people for c, n in p.load.items()})
+        specialists = self.router.specialists.values()
+        self.loads = Counter(
+            {(p.specialist_id, c): n for p in specialists for c, n in p.load.items()}
+        )
         self.router.wake()
 
     @rule(name=tickets, accepts=st.booleans())
@@ -157,9 +161,9 @@ class Histories(RuleBasedStateMachine):
         if ticket is not None and ticket.offer is not None:
             offer_id, who = ticket.offer.offer_id, ticket.offer.specialist_id
             decline: Command = DeclineOffer(offer_id, who, "busy")
-            self.play(Accept(offer_id, who) if accepts else decline)
+            self.apply(Accept(offer_id, who) if accepts else decline)
 
-    @rule(name=tickets, who=people, to=people, which=st.integers(0, 6))
+    @rule(name=tickets, who=specialists, to=specialists, which=st.integers(0, 6))
     def give_command(self, name: str, who: str, to: str, which: int) -> None:
         """Give any command of any specialist or lead on a ticket."""
         one = ticket_id(name)
@@ -172,7 +176,7 @@ class Histories(RuleBasedStateMachine):
             Move(one, to, "lea", "knows them"),
             Pin(one, to if who != to else None, "lea", "knows them"),
         )
-        self.play(acts[which])
+        self.apply(acts[which])
 
     @rule(which=st.integers(0, 1000))
     def click_twice(self, which: int) -> None:
@@ -180,7 +184,7 @@ class Histories(RuleBasedStateMachine):
         if self.done:
             step = self.done[which % len(self.done)]
             if not isinstance(step, Envelope):
-                self.play(step)
+                self.apply(step)
 
     @invariant()
     def no_capacity_is_exceeded(self) -> None:
@@ -190,12 +194,12 @@ class Histories(RuleBasedStateMachine):
             for ticket in self.router.tickets.values()
             if ticket.current_specialist_id
         )
-        for person in self.router.specialists.values():
+        for specialist in self.router.specialists.values():
             for channel in CHANNELS:
-                key = (person.specialist_id, channel)
-                load = person.load.get(channel, 0)
+                key = (specialist.specialist_id, channel)
+                load = specialist.load.get(channel, 0)
                 assert load == held[key]
-                assert load <= max(person.capacity[channel], self.loads[key])
+                assert load <= max(specialist.capacity[channel], self.loads[key])
 
     @invariant()
     def no_ticket_has_two_specialists(self) -> None:
@@ -223,11 +227,11 @@ class Histories(RuleBasedStateMachine):
         for ticket in self.router.tickets.values():
             if ticket.current_specialist_id is None:
                 continue
-            person = self.router.specialists[ticket.current_specialist_id]
+            specialist = self.router.specialists[ticket.current_specialist_id]
             if ticket.offer is not None:
-                assert person.available
+                assert specialist.available
             else:
-                assert (ticket.hand_back_at is None) == (person.absence is None)
+                assert (ticket.hand_back_at is None) == (specialist.absence is None)
 
     @invariant()
     def published_events_agree_with_the_state(self) -> None:

@@ -202,7 +202,7 @@ def test_among_equals_the_longest_without_a_ticket_is_next() -> None:
     assert [record.decided_by for record in records(session)] == ["id", "idle_longest"]
 
 
-people = st.builds(
+specialists = st.builds(
     a_specialist,
     st.integers(0, 60).map("s{:02}".format),
     languages=st.sampled_from([("en",), ("de",), ("de", "en"), ("ja", "en"), ("fr-CA",)]),
@@ -225,7 +225,7 @@ tickets = st.builds(
 NEEDS_CRM: Final = default_rules().model_copy(
     update={"skills": (SkillRule(needs=("crm",), severity="business_critical"),)}
 )
-mornings = st.tuples(st.lists(people, max_size=60), st.lists(tickets, max_size=12))
+mornings = st.tuples(st.lists(specialists, max_size=60), st.lists(tickets, max_size=12))
 
 
 @given(mornings, st.integers(0, 70))
@@ -238,10 +238,10 @@ def test_a_record_counts_all_specialists_and_names_the_best(
     for ticket in {one.id: one for one in coming}.values():
         known = session.state.affinities.get(ticket.event.account_id)  # type: ignore[attr-defined]
         before = {name: one.copy() for name, one in session.state.roster.specialists.items()}
-        told_before = len(session.state.decisions)
+        recorded = len(session.state.decisions)
         crowd = Roster(before.values(), NEEDS_CRM)
         session.apply(ticket)
-        for record in records(session)[told_before:]:
+        for record in records(session)[recorded:]:
             matching_request = MatchingRequest(
                 record.ticket_id, record.wanted, (), known and known[0], None
             )

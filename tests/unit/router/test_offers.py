@@ -41,7 +41,7 @@ def test_three_unanswered_offers_leave_more_than_half_of_the_time(share: float) 
 def test_a_chat_rings_and_an_email_is_assigned() -> None:
     """Unless the rules differ."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
     assert router.events_about_specialists() == ["ticket.offered a", "ticket.assigned a"]
     assert router.tickets[ticket_id("T1")].specialist_id is None
 
@@ -49,7 +49,7 @@ def test_a_chat_rings_and_an_email_is_assigned() -> None:
 def test_an_open_offer_counts_in_the_load() -> None:
     """A second chat is not offered to a specialist with room for one."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2", channel="chat"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2", channel="chat"))
     assert router.events_about_specialists() == ["ticket.offered a"]
     assert router.specialists["a"].load["chat"] == 1
 
@@ -57,8 +57,8 @@ def test_an_open_offer_counts_in_the_load() -> None:
 def test_an_accepted_offer_becomes_an_assignment() -> None:
     """The load stays the same; the assignment names its offer."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
-    [outcome] = router.play(router.accept("T1"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"))
+    [outcome] = router.apply(router.accept("T1"))
     assert router.events_about_specialists() == [
         "ticket.offered a",
         "offer.accepted a",
@@ -73,9 +73,9 @@ def test_an_accepted_offer_becomes_an_assignment() -> None:
 def test_a_declined_offer_goes_to_another_specialist() -> None:
     """Who declined is excluded; the event has the reason."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
     first = router.offer_of("T1")
-    [outcome] = router.play(DeclineOffer(first.offer_id, first.specialist_id, "in a call"))
+    [outcome] = router.apply(DeclineOffer(first.offer_id, first.specialist_id, "in a call"))
     assert outcome.outcome == "offered"
     assert outcome.specialist_id not in {None, first.specialist_id}
     assert router.events_about_specialists(OfferDeclined) == [
@@ -87,7 +87,7 @@ def test_a_declined_offer_goes_to_another_specialist() -> None:
 def test_an_expired_offer_goes_to_another_specialist() -> None:
     """At that instant, not before."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
     first = router.offer_of("T1")
     router.now = first.lease_ends_at - timedelta(microseconds=1)
     router.wake()
@@ -101,33 +101,33 @@ def test_an_expired_offer_goes_to_another_specialist() -> None:
 def test_an_expired_offer_cannot_be_accepted() -> None:
     """The refusal states that the ticket went on to others."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
     late = router.accept("T1")
     router.later(seconds=60)
     with pytest.raises(Conflict, match="lease of this offer has ended"):
-        router.play(late)
+        router.apply(late)
 
 
 def test_an_offer_to_another_specialist_cannot_be_accepted() -> None:
     """As if the offer did not exist."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"))
     with pytest.raises(Unknown, match="b has no offer"):
-        router.play(Accept(router.offer_of("T1").offer_id, "b"))
+        router.apply(Accept(router.offer_of("T1").offer_id, "b"))
 
 
 def test_a_directly_assigned_ticket_returns_to_the_only_specialist() -> None:
     """On a channel that does not ring, the only qualified specialist gets it again at once."""
     router = InMemoryRouter(rules=OfferRules(rings={}))
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
-    router.play(Decline(ticket_id("T1"), "a", "busy"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router.apply(Decline(ticket_id("T1"), "a", "busy"))
     assert router.tickets[ticket_id("T1")].specialist_id == "a"
 
 
 def test_who_declined_is_excluded_for_some_time() -> None:
     """If others may come; after that it is offered again by a timer."""
     router = InMemoryRouter()
-    router.play(
+    router.apply(
         a_specialist("a"),
         a_ticket("T1", channel="chat"),
         a_specialist("b", presence="away"),
@@ -147,7 +147,7 @@ def test_an_exclusion_that_ends_during_an_offer_is_dropped() -> None:
     """When the next lease ends, the formerly excluded specialist is offered it again."""
     rules = OfferRules(set_aside_s=Exclusions(silent=20), no_answer_s=Backoff(first=20))
     router = InMemoryRouter(rules=rules)
-    router.play(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
+    router.apply(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
     first = router.offer_of("T1").specialist_id
     for _ in range(2):
         router.now = router.offer_of("T1").lease_ends_at
@@ -160,7 +160,7 @@ def test_an_exclusion_that_ends_during_an_offer_is_dropped() -> None:
 def test_every_specialist_is_offered_it_before_any_is_offered_it_twice() -> None:
     """The specialist with the oldest offer comes first."""
     router = InMemoryRouter()
-    router.play(*(a_specialist(name) for name in "abc"), a_ticket("T1", channel="phone"))
+    router.apply(*(a_specialist(name) for name in "abc"), a_ticket("T1", channel="phone"))
     for _ in range(6):
         router.now = router.tickets[ticket_id("T1")].wakes_at or router.now
         router.wake()
@@ -172,8 +172,8 @@ def test_every_specialist_is_offered_it_before_any_is_offered_it_twice() -> None
 def test_a_ticket_due_in_30_minutes_survives_three_unanswered_offers() -> None:
     """At least half of the time is left at the fourth offer."""
     router = InMemoryRouter(rules=MAILS_RING)
-    people = [a_specialist(name) for name in "abcd"]
-    router.play(*people, a_ticket("T1", severity="business_critical"))
+    specialists = [a_specialist(name) for name in "abcd"]
+    router.apply(*specialists, a_ticket("T1", severity="business_critical"))
     for _ in range(3):
         router.now = router.offer_of("T1").lease_ends_at
         router.wake()
@@ -186,22 +186,22 @@ def test_a_ticket_due_in_30_minutes_survives_three_unanswered_offers() -> None:
 def test_an_offer_is_withdrawn_when_the_work_ends() -> None:
     """The room is free; a reopened ticket is offered again."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), told(TicketResolved, "T1"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"), told(TicketResolved, "T1"))
     assert router.events_about_specialists(OfferWithdrawn) == ["offer.withdrawn a"]
     assert router.specialists["a"].load["chat"] == 0
-    router.play(told(TicketReopened, "T1", after_min=1))
+    router.apply(told(TicketReopened, "T1", after_min=1))
     assert router.offer_of("T1").specialist_id == "a"
 
 
 def test_each_offer_has_one_end_and_an_id_of_its_own() -> None:
     """The ids of its events differ, too."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"))
     router.later(seconds=10)
     router.wake()
     router.later(seconds=30)
     router.wake()
-    router.play(router.accept("T1"))
+    router.apply(router.accept("T1"))
     ids = [envelope.id for envelope in router.announced]
     assert len(ids) == len(set(ids))
     assert router.events_about_specialists(OfferAccepted, OfferExpired) == [

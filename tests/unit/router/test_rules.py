@@ -35,13 +35,13 @@ FAULTS: Final[tuple[tuple[dict[str, Any], str], ...]] = (
 )
 
 
-@pytest.mark.parametrize(("change", "says"), FAULTS)
-def test_a_fault_is_named(change: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(("change", "error"), FAULTS)
+def test_a_fault_is_named(change: dict[str, Any], error: str) -> None:
     """The error has the field and the remedy."""
     plain = default_rules().model_dump()
     with pytest.raises(ValidationError) as refused:
         MatchingRules.model_validate({**plain, **change})
-    assert says in str(refused.value)
+    assert error in str(refused.value)
 
 
 def test_a_rules_file_is_loaded(

@@ -28,8 +28,8 @@ def after(*records: Envelope[Event]) -> AssignmentSession:
 def announced(session: AssignmentSession) -> list[str]:
     """Return which specialists got tickets, and why others wait."""
     events = [envelope.event for envelope in session.state.announced]
-    told_of = [e for e in events if isinstance(e, TicketAssigned | TicketQueued)]
-    return [e.specialist_id if isinstance(e, TicketAssigned) else e.reason for e in told_of]
+    recorded = [e for e in events if isinstance(e, TicketAssigned | TicketQueued)]
+    return [e.specialist_id if isinstance(e, TicketAssigned) else e.reason for e in recorded]
 
 
 def test_a_specialist_who_is_not_on_shift_gets_no_ticket() -> None:

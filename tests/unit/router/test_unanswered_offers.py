@@ -63,7 +63,7 @@ def reasons(router: InMemoryRouter) -> list[str]:
 def test_three_unanswered_offers_in_a_row_set_a_specialist_away() -> None:
     """The event has their number; the specialist gets no more offers."""
     router = InMemoryRouter()
-    router.play(a_specialist("a", after_min=-1), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a", after_min=-1), a_ticket("T1", channel="phone"))
     for _ in range(2):
         expire_offer(router)
         wait(router)
@@ -80,7 +80,7 @@ def test_three_unanswered_offers_in_a_row_set_a_specialist_away() -> None:
 def test_two_specialists_without_answers_get_six_offers_at_most() -> None:
     """However long the ticket waits, so that its history stays short."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
     end = router.now + timedelta(minutes=30)
     while (at := the(router).wakes_at) is not None and at < end:
         router.now = at
@@ -95,12 +95,12 @@ def test_two_specialists_without_answers_get_six_offers_at_most() -> None:
 def test_an_answer_resets_the_count(answer: str) -> None:
     """Only offers without an answer between them count."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
     for _ in range(2):
         expire_offer(router)
         wait(router)
     offer = router.offer_of("T1")
-    router.play(
+    router.apply(
         router.accept("T1") if answer == "accept" else DeclineOffer(offer.offer_id, "a", "no")
     )
     assert router.specialists["a"].unanswered == 0
@@ -109,8 +109,8 @@ def test_an_answer_resets_the_count(answer: str) -> None:
 def test_offers_of_several_tickets_count_together() -> None:
     """The other open offers of the specialist are then withdrawn."""
     router = InMemoryRouter()
-    router.play(a_specialist("a", capacity={"chat": 4}))
-    router.play(*(a_ticket(f"T{n}", channel="chat") for n in range(4)))
+    router.apply(a_specialist("a", capacity={"chat": 4}))
+    router.apply(*(a_ticket(f"T{n}", channel="chat") for n in range(4)))
     rules = router.rules.rings["chat"]
     router.later(seconds=rules.cap_s)
     router.wake()
@@ -123,7 +123,7 @@ def test_offers_of_several_tickets_count_together() -> None:
 def test_a_heartbeat_does_not_end_being_away() -> None:
     """Neither an open page nor a phone system that reports online; only the return command does."""
     router = InMemoryRouter()
-    router.play(
+    router.apply(
         a_specialist("a"),
         PresenceReport("a", "online"),
         SetAway("a"),
@@ -133,21 +133,21 @@ def test_a_heartbeat_does_not_end_being_away() -> None:
     router.later(seconds=60)
     router.wake()
     assert presence_of_a(router) == "offline"
-    router.play(PresenceReport("a", "online"), a_specialist("a", after_min=1))
+    router.apply(PresenceReport("a", "online"), a_specialist("a", after_min=1))
     assert presence_of_a(router) == "away"
-    router.play(EndAway("a"))
+    router.apply(EndAway("a"))
     assert presence_of_a(router) == "online"
 
 
 def test_a_returned_specialist_gets_offers_at_once_and_counts_from_zero() -> None:
     """Even of tickets that they did not answer before."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
     for _ in range(2):
         expire_offer(router)
         wait(router)
     expire_offer(router)
-    router.play(EndAway("a"))
+    router.apply(EndAway("a"))
     assert router.offer_of("T1").specialist_id == "a"
     expire_offer(router)
     assert presence_of_a(router) == "online"
@@ -156,23 +156,23 @@ def test_a_returned_specialist_gets_offers_at_once_and_counts_from_zero() -> Non
 def test_a_specialist_back_from_offline_gets_offers_at_once() -> None:
     """Except of tickets that they declined."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), PresenceReport("a", "online"))
-    router.play(a_ticket("T1", channel="phone"), a_ticket("T2", channel="chat"))
-    router.play(
+    router.apply(a_specialist("a"), PresenceReport("a", "online"))
+    router.apply(a_ticket("T1", channel="phone"), a_ticket("T2", channel="chat"))
+    router.apply(
         Decline(ticket_id("T2"), "a", "busy"),
         PresenceReport("a", "offline"),
         PresenceReport("a", "online"),
     )
     assert the(router, "T2").waits
     expire_offer(router)
-    router.play(PresenceReport("a", "offline"), PresenceReport("a", "online"))
+    router.apply(PresenceReport("a", "offline"), PresenceReport("a", "online"))
     assert router.offer_of("T1").specialist_id == "a"
 
 
 def test_a_ticket_that_no_specialist_answers_waits() -> None:
     """It is offered again after 30 s, then after twice as long, up to 5 min; it keeps its age."""
     router = InMemoryRouter(rules=OfferRules(rings={"email": Ring(cap_s=20)}, away_after=None))
-    router.play(a_specialist("a"), a_ticket("T1"))
+    router.apply(a_specialist("a"), a_ticket("T1"))
     waits = []
     for _ in range(6):
         expire_offer(router)
@@ -187,7 +187,7 @@ def test_the_back_off_follows_the_rules() -> None:
     """It doubles each time, up to a maximum."""
     rules = OfferRules(away_after=None, no_answer_s=Backoff(first=5, most=8))
     router = InMemoryRouter(rules=rules)
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
     waits = []
     for _ in range(3):
         expire_offer(router)
@@ -198,9 +198,9 @@ def test_the_back_off_follows_the_rules() -> None:
 def test_a_ticket_that_one_declined_and_one_did_not_answer_waits() -> None:
     """After the back-off, only the specialist who did not answer is offered it again."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="phone"))
     first = router.offer_of("T1")
-    router.play(DeclineOffer(first.offer_id, first.specialist_id, "busy"))
+    router.apply(DeclineOffer(first.offer_id, first.specialist_id, "busy"))
     silent = router.offer_of("T1").specialist_id
     expire_offer(router)
     assert reasons(router) == ["no_answer"]
@@ -211,8 +211,8 @@ def test_a_ticket_that_one_declined_and_one_did_not_answer_waits() -> None:
 def test_the_only_specialist_is_offered_a_declined_ticket_after_the_back_off() -> None:
     """It does not ring again at once."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
-    router.play(Decline(ticket_id("T1"), "a", "busy"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
+    router.apply(Decline(ticket_id("T1"), "a", "busy"))
     assert the(router).waits
     assert wait(router) == 30
     assert router.offer_of("T1").specialist_id == "a"
@@ -221,39 +221,39 @@ def test_the_only_specialist_is_offered_a_declined_ticket_after_the_back_off() -
 def test_a_pinned_ticket_has_a_back_off_too() -> None:
     """Once unpinned, others are offered it at once."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"), a_specialist("b"))
-    router.play(Pin(ticket_id("T1"), "a", "lea", "knows the account"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"), a_specialist("b"))
+    router.apply(Pin(ticket_id("T1"), "a", "lea", "knows the account"))
     expire_offer(router)
     assert the(router).waits
     wait(router)
     assert router.offer_of("T1").specialist_id == "a"
     expire_offer(router)
-    router.play(Pin(ticket_id("T1"), None, "lea", "knows the account"))
+    router.apply(Pin(ticket_id("T1"), None, "lea", "knows the account"))
     assert router.offer_of("T1").specialist_id == "b"
 
 
 def test_a_specialist_who_is_not_excluded_is_offered_it_during_the_back_off() -> None:
     """Such a specialist comes online, or has room again."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
     expire_offer(router)
-    router.play(a_specialist("b"))
+    router.apply(a_specialist("b"))
     assert router.offer_of("T1").specialist_id == "b"
 
 
 def test_a_lead_moves_a_ticket_during_its_back_off() -> None:
     """To an available specialist; the next back-off is 30 s again."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
     expire_offer(router)
-    router.play(Move(ticket_id("T1"), "a", "lea", "calls them herself"))
+    router.apply(Move(ticket_id("T1"), "a", "lea", "calls them herself"))
     assert (the(router).specialist_id, the(router).rounds, the(router).rings_at) == ("a", 0, None)
 
 
 def test_a_ticket_is_offered_once_more_before_it_is_due() -> None:
     """At the latest one minimum lease before the due time, whatever the back-off."""
     router = InMemoryRouter(rules=OfferRules(away_after=None, no_answer_s=Backoff(first=300)))
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
     due_at = the(router).due_at or NOON
     expire_offer(router)
     wait(router)
@@ -267,36 +267,38 @@ def test_a_ticket_is_offered_once_more_before_it_is_due() -> None:
 def test_a_specialist_who_never_signed_in_gets_no_offer(channel: Channel) -> None:
     """A presence from the roster is not enough; the first heartbeat is."""
     router = InMemoryRouter()
-    router.play(a_specialist("a", auto_ring=False), a_ticket("T1", channel=channel), a_ticket("T2"))
+    router.apply(
+        a_specialist("a", auto_ring=False), a_ticket("T1", channel=channel), a_ticket("T2")
+    )
     assert the(router).waits
     assert reasons(router) == ["no_shift"]
     assert the(router, "T2").specialist_id == "a"
-    router.play(PresenceReport("a", "online"))
+    router.apply(PresenceReport("a", "online"))
     assert router.offer_of("T1").specialist_id == "a"
 
 
 def test_a_specialist_who_signed_in_once_gets_offers_while_online() -> None:
     """Not after they were removed from the roster."""
     router = InMemoryRouter()
-    router.play(a_specialist("a", auto_ring=False), PresenceReport("a", "online"))
+    router.apply(a_specialist("a", auto_ring=False), PresenceReport("a", "online"))
     router.later(seconds=60)
-    router.play(a_ticket("T1", channel="chat", after_min=1))
+    router.apply(a_ticket("T1", channel="chat", after_min=1))
     assert the(router).waits
-    router.play(PresenceReport("a", "online"))
+    router.apply(PresenceReport("a", "online"))
     assert router.offer_of("T1").specialist_id == "a"
 
 
 def test_direct_assignment_needs_no_sign_in() -> None:
     """On a channel that does not ring, presence is enough."""
     router = InMemoryRouter(rules=OfferRules(rings={}))
-    router.play(a_specialist("a", auto_ring=False), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a", auto_ring=False), a_ticket("T1", channel="chat"))
     assert the(router).specialist_id == "a"
 
 
 def test_a_record_names_those_who_never_signed_in() -> None:
     """It leads to the same choice without roster and rules."""
     router = InMemoryRouter()
-    router.play(
+    router.apply(
         a_specialist("a", auto_ring=False), a_specialist("b"), a_ticket("T1", channel="chat")
     )
     expire_offer(router)
@@ -314,7 +316,7 @@ def test_a_record_names_those_who_never_signed_in() -> None:
 def test_a_relisted_specialist_is_not_away() -> None:
     """Earlier unanswered offers and presence reports are deleted."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="phone"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
     expire_offer(router)
-    router.play(SetAway("a"), gone("a", after_min=1), a_specialist("a", after_min=2))
+    router.apply(SetAway("a"), gone("a", after_min=1), a_specialist("a", after_min=2))
     assert (presence_of_a(router), router.specialists["a"].unanswered) == ("online", 0)

@@ -37,7 +37,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     access = Access(db, specialists_of)
     own = (
         Sweeper(db, routing),
-        Pruner(db, "decision pruner", ticket_store.forget_decisions),
+        Pruner(db, "decision pruner", ticket_store.delete_old_decisions),
         access,
     )
     parts = service.parts(

@@ -73,7 +73,7 @@ class ReasonBody(SpecialistBody):
 
 
 class HandBackBody(ReasonBody):
-    """The ticket's specialist, the reason, and the lead who decides; without ``by``, themselves."""
+    """The ticket's specialist, the reason, and a lead; without ``by``, the specialist decides."""
 
     by: Annotated[_Id | None, Field(examples=["lea"])] = None
 

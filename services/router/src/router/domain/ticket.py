@@ -77,7 +77,7 @@ FACTS: Final = (
     CallbackSettled,
     *MOVES_DUE,
 )
-"""The events that a ticket learns from; the others free or need no specialist."""
+"""The events that matter here; no other changes whether a ticket needs a specialist."""
 
 
 class Request(NamedTuple):

@@ -42,7 +42,7 @@ _NOT_YOURS: Final = "This ticket is not yours, or not any more: someone was fast
 
 @dataclass(frozen=True, slots=True)
 class PageAction:
-    """A submitted form. ``turn`` is the ticket's turn when the page was rendered."""
+    """A submitted form; ``turn`` counts assignments and offers as of when it was rendered."""
 
     kind: str
     ticket_id: UUID

@@ -109,7 +109,7 @@ async def _home(_: Request) -> Response:
 class _PageUrl:
     """What the URL of a page states: whose page, which part of the queue, which ticket."""
 
-    whose: str
+    owner: str
     lead: bool
     asked: page_store.QueueFilter
     team: str | None
@@ -123,7 +123,7 @@ class _PageUrl:
     def query(self, me: str) -> dict[str, str]:
         """Return the query of the URL, without the ticket."""
         query = {
-            "of": "" if self.whose == me or self.lead else self.whose,
+            "of": "" if self.owner == me or self.lead else self.owner,
             "channel": self.asked.channel or "",
             "language": self.asked.language or "",
             "sort": "age" if self.asked.oldest_first else "",
@@ -171,20 +171,22 @@ class _Inbox:
         """Show a specialist's page."""
         url = _parse_url(request, visitor, lead=False)
         async with self._db.transaction() as tx:
-            desk = await read_specialist_view(tx, url.whose, await now(tx))
-            pane = await self._opened_ticket(tx, visitor, url)
-            return self._page("desk.html", visitor, url, await now(tx), pane, desk=desk)
+            desk = await read_specialist_view(tx, url.owner, await now(tx))
+            ticket = await self._opened_ticket(tx, visitor, url)
+            return self._page("desk.html", visitor, url, await now(tx), ticket, desk=desk)
 
     async def lead_page(self, request: Request, visitor: Visitor) -> Response:
         """Show the lead's page."""
         url = _parse_url(request, visitor, lead=True)
         async with self._db.transaction() as tx:
             floor = await self._lead_view(tx, visitor, url)
-            pane = await self._opened_ticket(tx, visitor, url)
+            ticket = await self._opened_ticket(tx, visitor, url)
             languages = sorted({language for _, language, _ in floor.pools})
             turns = url.pagination(visitor.name, floor.fitting)
             more = {"asked": url.asked, "languages": languages, "turns": turns}
-            return self._page("floor.html", visitor, url, await now(tx), pane, floor=floor, **more)
+            return self._page(
+                "floor.html", visitor, url, await now(tx), ticket, floor=floor, **more
+            )
 
     async def stream(self, request: Request, visitor: Visitor) -> Response:
         """Stream the parts of a page that change."""
@@ -194,14 +196,14 @@ class _Inbox:
             async with self._db.transaction() as tx:
                 if url.lead:
                     return await self._lead_view(tx, visitor, url)
-                return await read_specialist_view(tx, url.whose, await now(tx))
+                return await read_specialist_view(tx, url.owner, await now(tx))
 
         async def renew_presence(tx: Tx, person: Person) -> None:
             if await presence.outlasts_polling(tx, self._pulse):
                 await presence.renew(self._routing, tx, person.name, await now(tx))
 
         shown: Shown[SpecialistView | LeadView] = Shown(
-            about=None if url.lead else url.whose,
+            about=None if url.lead else url.owner,
             read=read,
             write=lambda view: self._parts(view, visitor, url),
             stay=lambda: self._door.stays(visitor, renew_presence),
@@ -212,17 +214,17 @@ class _Inbox:
     async def ticket_page(self, request: Request, visitor: Visitor) -> Response:
         """Show one ticket."""
         async with self._db.transaction() as tx:
-            pane = await self._ticket_view(tx, visitor, request.path_params["ticket_id"])
+            ticket = await self._ticket_view(tx, visitor, request.path_params["ticket_id"])
             return self._pages.answer(
-                "pane.html", **self._ticket_context(pane, await now(tx), visitor)
+                "pane.html", **self._ticket_context(ticket, await now(tx), visitor)
             )
 
     async def details(self, request: Request, visitor: Visitor) -> Response:
         """Show what the customer wrote."""
         ticket_id = request.path_params["ticket_id"]
         async with self._db.transaction() as tx:
-            pane = await self._ticket_view(tx, visitor, ticket_id)
-            seen: dict[str, Any] = {"now": await now(tx), "zone": pane.zone}
+            ticket = await self._ticket_view(tx, visitor, ticket_id)
+            seen: dict[str, Any] = {"now": await now(tx), "zone": ticket.zone}
         details = await self._intake.details(ticket_id)
         return self._pages.answer("details.html", details=details, ticket_id=ticket_id, **seen)
 
@@ -238,11 +240,11 @@ class _Inbox:
         async with self._db.transaction() as tx:
             at = await now(tx)
             try:
-                pane = await self._ticket_view(tx, visitor, ticket_id)
+                ticket = await self._ticket_view(tx, visitor, ticket_id)
             except Denied:
                 return self._pages.answer("said.html", said=message)
             return self._pages.answer(
-                "pane.html", **self._ticket_context(pane, at, visitor, message)
+                "pane.html", **self._ticket_context(ticket, at, visitor, message)
             )
 
     async def presence(self, request: Request, visitor: Visitor) -> Response:
@@ -264,10 +266,10 @@ class _Inbox:
         if url.ticket_id is None:
             return None
         try:
-            pane = await self._ticket_view(tx, visitor, url.ticket_id)
+            ticket = await self._ticket_view(tx, visitor, url.ticket_id)
         except (Denied, Missing) as e:
             return {"said": Message(str(e), bad=True)}
-        return self._ticket_context(pane, await now(tx), visitor)
+        return self._ticket_context(ticket, await now(tx), visitor)
 
     async def _lead_view(self, tx: Tx, visitor: Visitor, url: _PageUrl) -> LeadView:
         return await read_lead_view(tx, self._routing, visitor.name, url.asked, url.team)
@@ -279,20 +281,20 @@ class _Inbox:
             Denied: it is not theirs.
             Missing: it does not exist.
         """
-        pane = await read_ticket_view(tx, self._routing, ticket_id, visitor.name, await now(tx))
+        ticket = await read_ticket_view(tx, self._routing, ticket_id, visitor.name, await now(tx))
         if not visitor.lead and not await page_store.may_see(tx, ticket_id, visitor.name):
             raise Denied("This ticket is another's.")
-        return pane
+        return ticket
 
     def _ticket_context(
-        self, pane: TicketView, at: datetime, visitor: Visitor, message: Message | None = None
+        self, ticket: TicketView, at: datetime, visitor: Visitor, message: Message | None = None
     ) -> Mapping[str, Any]:
         return {
-            "pane": pane,
+            "pane": ticket,
             "now": at,
             "said": message,
             "visitor": visitor,
-            "why": why_it_waits(pane.row.waits or ""),
+            "why": why_it_waits(ticket.row.waits or ""),
             "reasons": REASONS,
             "outcomes": OUTCOMES,
         }
@@ -303,11 +305,13 @@ class _Inbox:
         visitor: Visitor,
         url: _PageUrl,
         at: datetime,
-        pane: Mapping[str, Any] | None,
+        ticket: Mapping[str, Any] | None,
         **view: Any,  # noqa: ANN401 - whatever the template shows
     ) -> Response:
-        opened = "no_pane.html" if pane is None else "pane.html" if "pane" in pane else "said.html"
-        pane_html = self._pages.render(opened, **(pane or {}))
+        opened = (
+            "no_pane.html" if ticket is None else "pane.html" if "pane" in ticket else "said.html"
+        )
+        pane_html = self._pages.render(opened, **(ticket or {}))
         query = {**url.query(visitor.name), **({"on": "lead"} if url.lead else {})}
         return self._pages.answer(
             template,
@@ -323,7 +327,7 @@ class _Inbox:
             filtered=bool(url.query(visitor.name)),
             why_it_waits=why_it_waits,
             reasons=REASONS,
-            mine=url.whose == visitor.name,
+            mine=url.owner == visitor.name,
             **view,
         )
 
@@ -335,7 +339,7 @@ class _Inbox:
             "filtered": bool(url.query(visitor.name)),
             "why_it_waits": why_it_waits,
             "reasons": REASONS,
-            "mine": url.whose == visitor.name,
+            "mine": url.owner == visitor.name,
             "floor" if lead else "desk": view,
         }
         if isinstance(view, LeadView):
@@ -354,8 +358,8 @@ def _parse_url(request: Request, visitor: Visitor, *, lead: bool) -> _PageUrl:
         Missing: a value is malformed.
     """
     asked = request.query_params
-    whose = asked.get("of") or visitor.name
-    if not visitor.lead and (lead or whose != visitor.name):
+    owner = asked.get("of") or visitor.name
+    if not visitor.lead and (lead or owner != visitor.name):
         raise Denied("This page is for leads. Ask for a link with the lead role.")
     try:
         ticket_id = UUID(asked["ticket"]) if asked.get("ticket") else None
@@ -371,4 +375,4 @@ def _parse_url(request: Request, visitor: Visitor, *, lead: bool) -> _PageUrl:
         oldest_first=asked.get("sort") == "age",
         page=page,
     )
-    return _PageUrl(whose, lead, part, asked.get("team") or None, ticket_id)
+    return _PageUrl(owner, lead, part, asked.get("team") or None, ticket_id)

@@ -56,7 +56,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class SpecialistView:
-    """A specialist's page, each list in the order of due times."""
+    """A specialist's page: offers, open tickets, answered ones and those finished today."""
 
     owner: Owner
     offers: tuple[Row, ...]
@@ -161,7 +161,7 @@ async def read_ticket_view(
     if record is None or record["account_id"] is None:
         raise Missing("There is no such ticket.")
     [row] = await _rows(tx, routing, [record])
-    facts, acts = await page_store.timeline(tx, ticket_id)
+    facts, commands = await page_store.timeline(tx, ticket_id)
     current_specialist_id = row.holder or row.offered_to
     records = await decisions_on(tx, ticket_id)
     decision = AssignmentExplained.model_validate_json(records[-1]) if records else None
@@ -174,8 +174,8 @@ async def read_ticket_view(
         row=row,
         called=called,
         takers=tuple((taker["specialist_id"], taker["name"]) for taker in takers),
-        lines=tuple(history(facts, acts)),
-        because=assignment_reason(decision, acts, current_specialist_id),
+        lines=tuple(history(facts, commands)),
+        because=assignment_reason(decision, commands, current_specialist_id),
         decision=() if decision is None else _sentences(decision, owner.zone, now),
         zone=owner.zone,
     )
@@ -195,7 +195,8 @@ async def read_lead_view(
         fitting=sum(pool["waiting"] for pool in pools if asked.shows(pool)),
         pools=tuple((pool["channel"], pool["language"], pool["waiting"]) for pool in pools),
         people=tuple(
-            _specialist_row(record) for record in await page_store.people(tx, team, by_load=True)
+            _specialist_row(record)
+            for record in await page_store.specialists(tx, team, by_load=True)
         ),
         infeasible=tuple(
             _infeasible_row(record) for record in await infeasible_tickets(tx, await time(tx))

@@ -95,18 +95,18 @@ async def _update_touched(
     now: datetime,
 ) -> list[Envelope[Event]]:
     """Mark touched tickets that have become infeasible, and unmark those that no longer are."""
-    news = [
+    newly_infeasible = [
         t
         for t in touched
         if _is_infeasible(t, published, now) and marked.get(t.ticket_id) != t.due_at
     ]
     freed = [t for t in touched if t.ticket_id in marked and not _is_infeasible(t, published, now)]
-    if news:
-        await coverage_store.mark(tx, news)
+    if newly_infeasible:
+        await coverage_store.mark(tx, newly_infeasible)
     if freed:
         await coverage_store.unmark(tx, [ticket.ticket_id for ticket in freed])
     return [
-        *_infeasible_events(news, published, now),
+        *_infeasible_events(newly_infeasible, published, now),
         *(_feasible(t.ticket_id, withdrawal_reason(t, now), now) for t in freed),
     ]
 

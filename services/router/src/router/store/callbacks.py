@@ -41,7 +41,7 @@ SAVE_FACTS: Final = """
     INSERT INTO callback_fact (fact_id, ticket_id, at, kind, specialist_id, outcome)
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
 """
-FORGET_FACTS: Final = """
+DELETE_FACTS: Final = """
     DELETE FROM callback_fact AS f WHERE ticket_id = ANY($1)
         AND NOT EXISTS (SELECT FROM callback_wish AS w WHERE w.ticket_id = f.ticket_id)
 """
@@ -96,7 +96,7 @@ async def save(
     if ledgers.new_facts:
         await tx.executemany(SAVE_FACTS, map(_fact_row, ledgers.new_facts))
     if unneeded := [i for i in accepted if i not in ledgers.entries and ledgers.has_facts(i)]:
-        await tx.execute(FORGET_FACTS, unneeded)
+        await tx.execute(DELETE_FACTS, unneeded)
 
 
 async def due(tx: Tx) -> list[UUID]:

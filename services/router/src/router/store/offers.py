@@ -115,9 +115,10 @@ async def save_presence(tx: Tx, state: AssignmentState) -> None:
     Raises:
         Transient: a heartbeat has renewed a presence that was about to lapse.
     """
-    if words := [state.specialist(name) for name in sorted(state.presence_reported)]:
+    if reported := [state.specialist(name) for name in sorted(state.presence_reported)]:
         columns = zip(
-            *((p.specialist_id, p.reported_presence, p.presence_until) for p in words), strict=True
+            *((p.specialist_id, p.reported_presence, p.presence_until) for p in reported),
+            strict=True,
         )
         await tx.execute(SAVE_PRESENCE, *columns)
     if lapsed := sorted(state.presence_lapsed.keys() - state.presence_reported):

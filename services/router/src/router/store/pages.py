@@ -22,11 +22,11 @@ __all__ = [
     "may_see",
     "names",
     "offered",
-    "people",
     "person",
     "poll_changes",
     "queue",
     "queue_sizes",
+    "specialists",
     "specialists_for",
     "ticket",
     "timeline",
@@ -134,7 +134,7 @@ QUEUE_SIZES: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting
     FROM ticket WHERE waiting GROUP BY 1, 2 ORDER BY 1, 2
 """
-PEOPLE: Final = """
+SPECIALISTS: Final = """
     SELECT s.specialist_id, name, presence, said, away, on_shift, turns_at, languages, team,
            jsonb_object_agg(channel, jsonb_build_array(load, capacity)) AS room,
            sum(load) AS load
@@ -251,9 +251,9 @@ async def queue_sizes(tx: Tx) -> Sequence[Row]:
     return await tx.fetch(QUEUE_SIZES)
 
 
-async def people(tx: Tx, team: str | None, *, by_load: bool) -> Sequence[Row]:
+async def specialists(tx: Tx, team: str | None, *, by_load: bool) -> Sequence[Row]:
     """Return the load and availability of the specialists of a team."""
-    return await tx.fetch(PEOPLE, team, by_load, 200)
+    return await tx.fetch(SPECIALISTS, team, by_load, 200)
 
 
 async def specialists_for(tx: Tx, channel: Channel) -> Sequence[Row]:

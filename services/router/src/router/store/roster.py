@@ -53,7 +53,7 @@ LATEST_VERSION: Final = """
 RECORD_CHANGE: Final = (
     "INSERT INTO roster_change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
 )
-FORGET_CHANGES: Final = "DELETE FROM roster_change WHERE version <= $1"
+DELETE_CHANGES: Final = "DELETE FROM roster_change WHERE version <= $1"
 # A loose index scan: its cost depends on the number of pools, not of waiting tickets.
 POOLS: Final = """
     WITH RECURSIVE found AS (
@@ -139,7 +139,7 @@ async def record_change(tx: Tx, specialist_ids: Iterable[str], pools: Iterable[P
     names = [pool.name for pool in pools]
     version: int = await tx.fetchval(RECORD_CHANGE, sorted(specialist_ids), sorted(names))
     if version % CHANGES_PRUNED_EVERY == 0:
-        await tx.execute(FORGET_CHANGES, version - CHANGES_KEPT)
+        await tx.execute(DELETE_CHANGES, version - CHANGES_KEPT)
     return version
 
 

@@ -33,13 +33,13 @@ async def record(
         if isinstance(event, AssignmentExplained):
             continue  # decision records have their own table
         if isinstance(event, SpecialistFact):
-            whose: str | None = event.specialist_id
+            specialist_id: str | None = event.specialist_id
         elif isinstance(event, TicketEvent):
             ticket = tickets.get(event.ticket_id)
-            whose = None if ticket is None else ticket.current_specialist_id
+            specialist_id = None if ticket is None else ticket.current_specialist_id
         else:
             continue
-        what = (event.type, whose, event.model_dump_json())
+        what = (event.type, specialist_id, event.model_dump_json())
         rows.append((envelope.id, event.ticket_id, envelope.time, *what))
     if rows:
         await tx.execute(RECORD, *map(list, zip(*rows, strict=True)))

@@ -22,8 +22,8 @@ from shared.tickets.due import CLOCKS
 
 __all__ = [
     "decisions_on",
+    "delete_old_decisions",
     "due",
-    "forget_decisions",
     "load_affinities",
     "load_tickets",
     "load_waiting",
@@ -77,7 +77,7 @@ AFFINITIES: Final = """
 DECISIONS: Final = """
     SELECT record FROM decision WHERE ticket_id = $1 ORDER BY decided_at, decision_id
 """
-FORGET_DECISIONS: Final = """
+DELETE_OLD_DECISIONS: Final = """
     DELETE FROM decision WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM decision WHERE decided_at < premium_now() - $1::interval LIMIT $2))
 """
@@ -204,9 +204,9 @@ async def decisions_on(tx: Tx, ticket_id: UUID) -> list[str]:
     return [row["record"] for row in await tx.fetch(DECISIONS, ticket_id)]
 
 
-async def forget_decisions(tx: Tx, *, limit: int) -> int:
+async def delete_old_decisions(tx: Tx, *, limit: int) -> int:
     """Delete decision records older than DECISIONS_KEPT; return how many were deleted."""
-    status = await tx.execute(FORGET_DECISIONS, DECISIONS_KEPT, limit)
+    status = await tx.execute(DELETE_OLD_DECISIONS, DECISIONS_KEPT, limit)
     return int(status.removeprefix("DELETE "))
 
 

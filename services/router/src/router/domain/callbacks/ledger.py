@@ -110,7 +110,7 @@ class Call:
     due_at: datetime | None
     planned_at: datetime | None
     over_at: datetime | None
-    """When the last ticket stopped to wait for it; None while any waits."""
+    """When the last ticket stopped waiting for it; None while any waits."""
 
     @property
     def next_attempt(self) -> int:
@@ -158,7 +158,7 @@ def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
 def _over_at(
     request: CallbackRequest, contacts: Sequence[Settlement], events: Iterable[CallbackEvent]
 ) -> datetime | None:
-    """Return when a request stopped to be owed a call: settled, answered otherwise, or closed."""
+    """Return when a call was no longer owed: settled, answered otherwise, or closed."""
     settled = [c.at for c in contacts if c.at >= request.at][:1]
     ordered = in_order(
         [request.opening, *(t.lifecycle_fact for t in events if t.ticket_id == request.ticket_id)]

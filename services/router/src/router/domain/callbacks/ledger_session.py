@@ -42,8 +42,8 @@ __all__ = [
 ]
 
 _SOURCE: Final = "router"
-_RINGS: Final = timedelta(seconds=20)
-"""Shorter than ringing without an answer and dialling again: a second report is a repetition."""
+_REDIAL_MIN: Final = timedelta(seconds=20)
+"""Dialling again takes at least this long: an earlier second report repeats the first."""
 _RELEVANT_KINDS: Final = frozenset[Kind](
     {"reached", "responded", "resolved", "closed", "reopened", "replied", "merged", "erased"}
 )
@@ -295,7 +295,7 @@ def _relevant_kind(event: Event) -> Kind | None:
 def _is_repeated(call: Call, report: CallReport, now: datetime) -> bool:
     return any(
         attempt.at == report.at
-        or (report.at is None and (now - attempt.at < _RINGS or attempt.outcome == "answered"))
+        or (report.at is None and (now - attempt.at < _REDIAL_MIN or attempt.outcome == "answered"))
         for attempt in call.attempts
         if (attempt.specialist_id, attempt.outcome) == (report.specialist_id, report.outcome)
     )

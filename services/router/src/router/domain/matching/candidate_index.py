@@ -141,7 +141,7 @@ class CandidateIndex:
                 self.put(member)
 
     def is_reachable(self, member: Member, channel: Channel) -> bool:
-        """Return whether tickets of a channel reach a specialist: only an offer may fail to."""
+        """Return whether a specialist can get tickets of a channel: offers need a sign-in first."""
         return member.is_reachable or channel not in self._rings
 
     def put(self, member: Member) -> None:

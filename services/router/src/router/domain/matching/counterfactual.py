@@ -11,7 +11,7 @@ from shared.events import RULES, Candidate, Change, Need, Rule, Wanted, Weights
 __all__ = ["apply_change", "smallest_change"]
 
 _FIRST: Final[tuple[Rule, ...]] = ("room", "set_aside", "presence", "shift", *RULES)
-"""Order of changes of equal size: one ticket more or less counts as smaller than the others."""
+"""The rules in order of preference: of two changes of equal size, the earlier rule counts."""
 
 
 def smallest_change(
