@@ -71,7 +71,7 @@ class CallbackRouter:
         async with self.db.transaction() as tx:
             await self.routing.apply_events(tx, envelopes, NOON)
 
-    async def report_attempt(self, outcome: str, **more: str) -> Any:  # noqa: ANN401 - an answer
+    async def report_attempt(self, outcome: str, /, **more: str) -> Any:  # noqa: ANN401 - an answer
         """Report the outcome of a call."""
         body = {"specialist_id": "ann", "outcome": outcome, **more}
         return await self.client.post(f"/v1/tickets/{T1}/attempts", json=body)
