@@ -29,7 +29,7 @@ from shared.events import (
     dead_letter_topic,
 )
 from shared.events.codec import Header, Record, attributes_of, read, read_json, value_of
-from shared.platform.dead_letters import marks_of
+from shared.platform.dead_letters import headers_of
 
 __all__ = ["document"]
 
@@ -76,7 +76,7 @@ def document() -> Json:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Premium Support",
-            "version": version("shared"),
+            "version": version("premium-support-shared"),
             "description": _joined(_ABOUT),
             "license": {"name": "Apache-2.0"},
         },
@@ -230,7 +230,7 @@ def _marks_of_what_is_no_json(record: Record) -> list[Header]:
     try:
         read_json(record.value)
     except Poison as e:
-        return marks_of(71, record, e, service="intake", attempts=1)
+        return headers_of(71, record, e, service="intake", attempts=1)
     raise AssertionError("the example is JSON")
 
 

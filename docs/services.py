@@ -20,7 +20,7 @@ from intake.webhooks import Secrets
 from router.domain.matching import default_rules
 from router.service.routing import RoutingService
 from router.store.access import specialists_of
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api import make_api
 from shared.platform.http import ops_routes
 from shared.platform.postgres import Database
@@ -46,10 +46,10 @@ def app_of(service: str) -> FastAPI:
     if service == "intake":
         keys = NumberKeys("")
         reception = make_reception(database, keys)
-        parts = Parts(database, Access(database, sources_of), Secrets(None), reception, keys)
+        parts = Parts(database, Authenticator(database, sources_of), Secrets(None), reception, keys)
         return intake.api.app.make_app(parts, routes)
     if service == "router":
-        access = Access(database, specialists_of)
+        access = Authenticator(database, specialists_of)
         return router.api.app.make_app(database, RoutingService(default_rules()), access, routes)
-    access = Access(database, accounts_of)
+    access = Authenticator(database, accounts_of)
     return sla_monitor.api.app.make_app(database, access, routes)

@@ -1,7 +1,11 @@
 """Loads shared fixtures and Chromium, lends them the local stack, and takes `--seeds`."""
 
 import asyncio
+import fcntl
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -31,11 +35,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Run the two servers of a local stack of its own."""
-    stack = Stack(tmp_path_factory.mktemp("stack"))
-    addresses = asyncio.run(stack.up(services=False))
+    """Run the two servers of a local stack of its own; the workers of one run share them."""
+    folder = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = folder.parent
+    stack = Stack(folder / "servers")
+    with _count_users(folder / "servers.users", change=1):
+        addresses = asyncio.run(stack.up(services=False))
     yield Servers(addresses.admin_dsn, addresses.kafka_bootstrap)
-    asyncio.run(stack.down(wipe=True))
+    with _count_users(folder / "servers.users", change=-1) as users:
+        if users == 0:
+            asyncio.run(stack.down(wipe=True))
+
+
+@contextmanager
+def _count_users(file: Path, *, change: int) -> Iterator[int]:
+    """Change the number of workers that use the servers, alone among them; yield it."""
+    with file.open("a+") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        opened.seek(0)
+        users = int(opened.read() or 0) + change
+        yield users
+        opened.truncate(0)
+        opened.write(str(users))
 
 
 @pytest.fixture(scope="session")

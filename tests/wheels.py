@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-__all__ = ["NEEDS", "installed", "run"]
+__all__ = ["NEEDS", "distribution", "installed", "run"]
 
 ROOT: Final = Path(__file__).parents[1]
 NEEDS: Final = {"devstack": {"premium"}, "lab": {"devstack", "premium"}}
@@ -16,12 +16,19 @@ def installed(name: str, folder: Path) -> Path:
     """Install a package by itself; the folder of its programs comes back."""
     ours = ("shared", name, *NEEDS.get(name, ()))
     run(
-        *("uv", "sync", "--frozen", "--no-editable", "--no-dev", "--package", name),
-        *(word for one in ours for word in ("--reinstall-package", one)),  # never cached
+        *("uv", "sync", "--frozen", "--no-editable", "--no-dev", "--package", distribution(name)),
+        *(
+            word for one in ours for word in ("--reinstall-package", distribution(one))
+        ),  # not cached
         cwd=ROOT,
         environment=folder / "venv",
     )
     return folder / "venv" / "bin"
+
+
+def distribution(name: str) -> str:
+    """Return the name of a package on an index, where `router` or `shared` would be strangers'."""
+    return f"premium-support-{'cli' if name == 'premium' else name}"
 
 
 def run(*command: str, cwd: Path, environment: Path | None = None) -> str:

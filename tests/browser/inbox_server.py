@@ -18,13 +18,13 @@ from router.service.routing import RoutingService
 from router.store import pages as page_store
 from router.store.access import specialists_of
 from shared.events import Envelope, Event
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.http import HttpServer
 from shared.platform.postgres import Database, now
 from shared.testing.builders import NOON
 from shared.testing.databases import FreshDatabase
 from shared.web import store as web
-from shared.web.change_feed import Pulse
+from shared.web.change_feed import ChangeFeed
 from shared.web.oidc import Oidc, OidcSettings
 from shared.web.paths import LINK
 from shared.web.visitors import Person
@@ -51,7 +51,7 @@ class Desk:
 
     async def serve(self, port: int = 0) -> None:
         """Listen; a port of the system's choosing unless one is named."""
-        access = Access(self.db, specialists_of)
+        access = Authenticator(self.db, specialists_of)
         app = make_app(self.db, self.routing, access, [*self.routes])
         self.server = HttpServer(app, host="127.0.0.1", port=port)
         await self.server.start()
@@ -120,15 +120,15 @@ async def opened(
         if intake
         else IntakeClient(None, None)
     )
-    pulse = Pulse(db, page_store.poll_changes)
+    feed = ChangeFeed(db, page_store.poll_changes)
     routing = RoutingService(default_rules())
-    pages = inbox_routes(db, routing, pulse, door, Oidc(oidc) if oidc else None)
+    pages = inbox_routes(db, routing, feed, door, Oidc(oidc) if oidc else None)
     desk = Desk(db, fresh, routing, pages)
     async with AsyncExitStack() as stack:
         await db.start()
         stack.push_async_callback(db.stop)
         await desk.serve()
         stack.push_async_callback(desk.cut)
-        await pulse.start()
-        stack.push_async_callback(pulse.stop)
+        await feed.start()
+        stack.push_async_callback(feed.stop)
         yield desk

@@ -37,7 +37,7 @@ from shared.events import (
 )
 from shared.platform import processed_events
 from shared.platform.postgres import Database, Tx, now
-from shared.testing.builders import NOON, a_specialist, a_ticket, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket
 
 __all__ = ["Router", "act_once", "set_up"]
 
@@ -115,7 +115,7 @@ def _news(random: Random, at: datetime) -> Envelope[Event]:
     name, after_min = f"T{random.randrange(TICKETS)}", (at - NOON) / timedelta(minutes=1)
     if random.random() < 0.5:
         return a_ticket(name, channel=random.choice(CHANNELS), after_min=after_min)
-    return told(random.choice(ENDS), name, after_min=after_min)
+    return a_fact(random.choice(ENDS), name, after_min=after_min)
 
 
 async def _draw(tx: Tx, random: Random) -> Command | None:

@@ -23,7 +23,7 @@ from tests.chaos.random_actions import Router, act_once, set_up
 
 from devstack.stack import Stack
 from router.sweep import Sweeper
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 
 BREATH_S: Final = (1, 4)
 LOOK_EVERY: Final = 2
@@ -56,7 +56,7 @@ async def play(routers: int, seconds: float, seed: int) -> list[str]:
         working = [await _start(dsn, random) for _ in range(routers)]
         wrong: list[str] = []
         while elapsed_s(began) < seconds and not wrong:
-            await or_after(asyncio.Event().wait(), random.uniform(*BREATH_S))
+            await wait_at_most(asyncio.Event().wait(), random.uniform(*BREATH_S))
             victim = working.pop(0)  # the one that has been at work for longest
             await _kill(victim)
             working.append(await _start(dsn, random))

@@ -21,7 +21,7 @@ from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Tables
 from lab.proof.wire import FACT_TOPICS, read_wire
 from premium.broker import Broker
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 
 SECONDS_MAX: Final = 60
 LOOK_S: Final = 0.05
@@ -81,7 +81,7 @@ async def signed_in(link: str) -> int:
         origin = {"origin": link.partition("/sign-in")[0], "sec-fetch-site": "same-origin"}
         async with httpx.AsyncClient(timeout=SECONDS_MAX) as browser:
             status = (await browser.post(link, headers=origin)).status_code
-        await or_after(asyncio.Event().wait(), LOOK_S)
+        await wait_at_most(asyncio.Event().wait(), LOOK_S)
     return status
 
 
@@ -109,7 +109,7 @@ async def fingerprint(stack: Stack) -> dict[str, str]:
     await tables.start()
     try:
         while await Pipeline(broker, tables).unrest() is not None:
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
         found = {}
         for name, database in tables.databases.items():
             async with database.session() as session:

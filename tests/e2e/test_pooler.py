@@ -81,7 +81,7 @@ async def parked(stack: Stack) -> list[str]:
         db = Database(stack.addresses.dsn(database(service)), service="test")
         await db.start()
         async with db.session() as session:
-            reasons += [letter.detail for letter in await dead_letters.lying(session)]
+            reasons += [letter.detail for letter in await dead_letters.all_parked(session)]
         await db.stop()
     return reasons
 

@@ -117,7 +117,7 @@ async def by_kafka(stack: Stack, *contents: Any) -> None:  # noqa: ANN401 - JSON
 async def parked(stack: Stack) -> list[bytes | None]:
     """Read what intake's dead letters hold."""
     async with connected(stack) as db, db.session() as session:
-        return [letter.value for letter in await dead_letters.lying(session)]
+        return [letter.value for letter in await dead_letters.all_parked(session)]
 
 
 def secrets(stack: Stack) -> list[str]:

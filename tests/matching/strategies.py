@@ -16,7 +16,7 @@ from router.domain.specialist import Specialist
 from router.domain.ticket import Ticket
 from shared.events import TicketAssigned, TicketClosed
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, minutes, told
+from shared.testing.builders import NOON, a_fact, minutes
 
 __all__ = ["least_loaded", "optimum", "ours", "round_robin"]
 
@@ -65,7 +65,7 @@ def ours(case: Case) -> int:
         done = [e for e in case.tickets if _holds(tickets, e.event.ticket_id)]  # type: ignore[attr-defined]
         for envelope in done:
             name = envelope.event.external_id  # type: ignore[attr-defined]
-            session.apply(told(TicketClosed, name, after_min=period * PERIOD_MIN))
+            session.apply(a_fact(TicketClosed, name, after_min=period * PERIOD_MIN))
         given = (e.event for e in session.state.announced if isinstance(e.event, TicketAssigned))
         kept += sum(event.due_at is not None and event.due_at >= now for event in given)
         roster.commit()

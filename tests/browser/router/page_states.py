@@ -8,7 +8,7 @@ from tests.browser.inbox_server import Desk
 
 from shared.events import ClockPaused, CustomerReplied, TicketResolved, TicketResponded
 from shared.sla.promises import Channel
-from shared.testing.builders import a_clock, a_specialist, a_ticket, told
+from shared.testing.builders import a_clock, a_fact, a_specialist, a_ticket
 
 __all__ = ["STATES", "a_busy_day"]
 
@@ -28,9 +28,9 @@ async def a_busy_day(desk: Desk) -> None:
         a_ticket("answered", account_id="initech", after_min=-25),
     )
     await desk.given(
-        told(TicketResponded, "done", after_min=-12),
-        told(TicketResolved, "done", after_min=-8),
-        told(TicketResponded, "answered", after_min=-4),
+        a_fact(TicketResponded, "done", after_min=-12),
+        a_fact(TicketResolved, "done", after_min=-8),
+        a_fact(TicketResponded, "answered", after_min=-4),
     )
     await desk.given(
         a_ticket("over", account_id="umbrella", after_min=-64),
@@ -87,8 +87,8 @@ async def _replied(desk: Desk, browser: Browser) -> Page:
     """One answered ticket is back after a reply, and another waits for the customer."""
     page = await _busy(desk, browser)
     await desk.given(
-        told(TicketResponded, "seat", after_min=1),
-        told(CustomerReplied, "answered", after_min=1),
+        a_fact(TicketResponded, "seat", after_min=1),
+        a_fact(CustomerReplied, "answered", after_min=1),
         a_clock(ClockPaused, "plain", after_min=1),
     )
     await page.get_by_text("paused: nothing is due").first.wait_for()
@@ -128,7 +128,7 @@ async def _new_rows(desk: Desk, browser: Browser) -> Page:
     page = await _busy(desk, browser)
     await page.keyboard.press("j")
     await page.keyboard.press("j")
-    await desk.given(told(TicketResponded, "seat", after_min=2))
+    await desk.given(a_fact(TicketResponded, "seat", after_min=2))
     await desk.given(a_ticket("new", account_id="tyrell", after_min=1))
     await page.get_by_role("button", name="1 new").wait_for()
     return page

@@ -8,7 +8,7 @@ from tests.browser.inbox_server import Desk
 from tests.browser.router.page_states import a_busy_day
 
 from shared.events import TicketResponded
-from shared.testing.builders import a_specialist, a_ticket, told
+from shared.testing.builders import a_fact, a_specialist, a_ticket
 
 HELD: Final = "SELECT count(*) FROM ticket WHERE specialist_id = $1"
 COMMANDS: Final = "SELECT kind, actor FROM act ORDER BY act_id"
@@ -236,7 +236,7 @@ async def test_a_focused_list_does_not_move(desk: Desk, chromium: Browser) -> No
     )
     page = await desk.page_of(chromium, "ann")
     await press(page, "j")
-    await desk.given(a_ticket("T0", account_id="stark"), told(TicketResponded, "T2", after_min=3))
+    await desk.given(a_ticket("T0", account_id="stark"), a_fact(TicketResponded, "T2", after_min=3))
     await expect(page.get_by_role("button", name="1 new")).to_be_visible()
     await expect(row(page, "acme").locator("a")).to_be_focused()
     mine = page.locator("section:has(#mine) [data-row] .account")
@@ -252,7 +252,7 @@ async def test_an_open_ticket_shows_that_it_has_changed(desk: Desk, chromium: Br
     page = await desk.page_of(chromium, "ann")
     await row(page, "acme").locator("a").click()
     await expect(page.locator("#pane header")).to_be_visible()
-    await desk.given(told(TicketResponded, "T1", after_min=1))
+    await desk.given(a_fact(TicketResponded, "T1", after_min=1))
     await expect(page.locator("#pane-old")).to_be_visible()
     await press(page, "u")
     await expect(page.locator("#pane")).to_contain_text("nothing is owed now")
@@ -343,5 +343,5 @@ async def test_a_long_queue_has_several_pages(desk: Desk, chromium: Browser) -> 
     await expect(turns.get_by_role("link", name="After")).to_have_count(0)
     await turns.get_by_role("link", name="Before").click()
     await expect(turns).to_contain_text("101 to 200 of 203")
-    await desk.given(told(TicketResponded, "T0"))
+    await desk.given(a_fact(TicketResponded, "T0"))
     await expect(turns).to_contain_text("101 to 200 of 202")

@@ -7,7 +7,7 @@ from typing import Any
 from httpx import AsyncClient, Response
 
 from premium.keys.store import Grant, connected, create, revoke, rotate
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import SCOPES, ApiKey, Keyed, Scope
 
 __all__ = ["Door", "Hand", "shown"]
@@ -30,7 +30,7 @@ class Door:
 
     service: Keyed
     http: AsyncClient
-    access: Access
+    access: Authenticator
     hand: Hand
     owner_dsn: str
     path: str = ""

@@ -22,7 +22,7 @@ from router.domain.matching import default_rules
 from router.service.routing import RoutingService
 from router.store.access import specialists_of
 from shared.events import ticket_id_of
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import SCOPES, ApiKey, Keyed, make_key
 from shared.platform.http import ops_routes
 from shared.platform.postgres import Database
@@ -62,20 +62,20 @@ async def door(service: Keyed, database: MakeDatabase) -> AsyncIterator[Door]:
     await db.start()
     hand = Hand()
     if service == "intake":
-        access, path, answer = Access(db, sources_of, hand), NO_TICKET, 404
+        access, path, answer = Authenticator(db, sources_of, hand), NO_TICKET, 404
         app = intake_behind(db, access)
     elif service == "sla-monitor":
-        access, path, answer = Access(db, accounts_of, hand), f"{NO_TICKET}/clocks", 404
+        access, path, answer = Authenticator(db, accounts_of, hand), f"{NO_TICKET}/clocks", 404
         app = sla_monitor.api.app.make_app(db, access, ops_routes({}))
     else:
-        access, path, answer = Access(db, specialists_of, hand), "/v1/queue", 200
+        access, path, answer = Authenticator(db, specialists_of, hand), "/v1/queue", 200
         app = router.api.app.make_app(db, RoutingService(default_rules()), access, ops_routes({}))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as http:
         yield Door(service, http, access, hand, fresh.owner_dsn, path, answer)
     await db.stop()
 
 
-def intake_behind(db: Database, access: Access) -> FastAPI:
+def intake_behind(db: Database, access: Authenticator) -> FastAPI:
     """Build intake, which nobody sends anything here."""
     keys = NumberKeys("a secret of the tests")
     parts = intake.api.app.Parts(db, access, Secrets(None), make_reception(db, keys), keys)

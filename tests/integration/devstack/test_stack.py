@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from devstack.reporting import Silent
 from devstack.stack import Stack, State
 from premium.profile import SERVICES
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.testing.servers import Servers
 
 UP: Final = (sys.executable, "-m", "premium", "up")
@@ -251,7 +251,7 @@ async def appears(path: Path, process: Process) -> None:
     """Wait for a file that the process will make."""
     while not path.exists():  # noqa: ASYNC240 - on a local disk
         assert process.returncode is None
-        await or_after(process.wait(), LOOK_S)
+        await wait_at_most(process.wait(), LOOK_S)
 
 
 async def complains(process: Process, what: str) -> None:

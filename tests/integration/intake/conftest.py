@@ -19,7 +19,7 @@ from intake.webhooks import Secrets
 from premium.keys.store import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event
 from shared.events.codec import Record, Skipped, headers_of, value_of
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import EVERY, SCOPES
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON, an_account
@@ -136,7 +136,7 @@ async def stranger(
     async with connected(fresh.owner_dsn) as owning:
         key = await create(owning, Grant("northwind", "test", SCOPES["intake"], [EVERY]))
     transport = ASGITransport(
-        make_app(Parts(db, Access(db, sources_of), Secrets(None), reception, KEYS), [])
+        make_app(Parts(db, Authenticator(db, sources_of), Secrets(None), reception, KEYS), [])
     )
     headers = {"authorization": f"Bearer {key.text}"}
     async with AsyncClient(

@@ -14,12 +14,12 @@ from intake.api.app import Parts, make_app
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from premium.keys.store import Grant, connected, create
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import EVERY, SCOPES
-from shared.platform.consumer import BatchConsumer, Connection
+from shared.platform.consumer import BatchConsumer, ConsumerConnection
 from shared.platform.http import HttpServer, ops_routes
 from shared.platform.lifecycle import Part
-from shared.platform.limits import LIMITS, Limits
+from shared.platform.limits import DEFAULT_LIMITS, Limits
 from shared.platform.postgres import Database
 from shared.platform.publisher import Publisher
 from shared.platform.relay import Relay
@@ -35,7 +35,11 @@ _BURST: Final = 100_000
 
 @asynccontextmanager
 async def serving(
-    intake: Intake, fresh: FreshDatabase, *, limits: Limits = LIMITS, secrets: Path | None = None
+    intake: Intake,
+    fresh: FreshDatabase,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    secrets: Path | None = None,
 ) -> AsyncIterator[AsyncClient]:
     """Serve on a port of the loopback; the client has a key that may ask as fast as it can."""
     async with connected(fresh.owner_dsn) as owner:
@@ -45,7 +49,7 @@ async def serving(
         key = await create(owner, grant)
     routes = ops_routes({})
     parts = Parts(
-        intake.db, Access(intake.db, sources_of), Secrets(secrets), intake.reception, KEYS
+        intake.db, Authenticator(intake.db, sources_of), Secrets(secrets), intake.reception, KEYS
     )
     app = make_app(parts, routes, limits)
     server = HttpServer(app, host="127.0.0.1", port=0)
@@ -64,7 +68,9 @@ async def serving(
 async def consuming(db: Database, topics: Topics, purpose: str = "") -> AsyncIterator[None]:
     """Run the consumer and the relay; another purpose is a group that begins at the beginning."""
     publisher = Publisher(topics.bootstrap, service="intake", topic_prefix=topics.prefix)
-    connection = Connection(topics.bootstrap, "intake", topic_prefix=topics.prefix, purpose=purpose)
+    connection = ConsumerConnection(
+        topics.bootstrap, "intake", topic_prefix=topics.prefix, purpose=purpose
+    )
     consumer: BatchConsumer[handlers.Item] = BatchConsumer(
         connection,
         db,

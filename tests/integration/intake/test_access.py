@@ -13,7 +13,7 @@ from intake.api.app import Parts, make_app
 from intake.idempotency import Reception
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import ApiKey
 from shared.platform.http import ops_routes
 from shared.platform.postgres import Database
@@ -45,7 +45,7 @@ async def door(fresh: FreshDatabase, db: Database, reception: Reception) -> Asyn
     async with db.transaction() as tx:
         await handlers.take(tx, [as_read(listed())], NOON, keys=KEYS)
     hand = Hand()
-    access = Access(db, sources_of, hand)
+    access = Authenticator(db, sources_of, hand)
     parts = Parts(db, access, Secrets(None), reception, KEYS)
     transport = ASGITransport(make_app(parts, ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:

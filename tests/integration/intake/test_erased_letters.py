@@ -49,7 +49,7 @@ NOT_ABOUT: Final = {
 async def lying(intake: Intake) -> list[DeadLetter]:
     """Read what lies aside."""
     async with intake.db.session() as session:
-        return await dead_letters.lying(session)
+        return await dead_letters.all_parked(session)
 
 
 async def test_what_could_not_be_read_is_dropped(stranger: Intake) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from tests.integration.intake.conftest import Intake
 
 from intake.store import tickets as ticket_store
-from shared.testing.builders import a_specialist, gone
+from shared.testing.builders import a_specialist, removed
 
 
 async def served(intake: Intake) -> frozenset[str]:
@@ -39,7 +39,7 @@ async def test_the_languages_are_those_of_who_takes_premium_tickets_now(intake: 
     assert await served(intake) == {"pt", "it", "en"}
     await intake.take(
         a_specialist("eva", languages=("es",), after_min=1),
-        gone("ivo", after_min=1),
+        removed("ivo", after_min=1),
         a_specialist("uma", languages=("fi",), after_min=1),
     )
     assert await served(intake) == {"pt", "fi"}

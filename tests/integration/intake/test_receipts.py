@@ -130,7 +130,7 @@ async def test_a_bad_document_that_says_whose_it_is_is_answered(intake: Intake) 
     assert (receipt["outcome"], receipt["reason"]) == ("rejected", "bad_data")
     assert "channel" in receipt["remedy"]
     async with intake.db.session() as session:
-        (letter,) = await dead_letters.lying(session)
+        (letter,) = await dead_letters.all_parked(session)
     assert (letter.value, letter.offset) == (item.record.value, 7)
 
 

@@ -112,7 +112,7 @@ def marks(letter: ConsumerRecord) -> dict[str, str]:
 async def parked(intake: Intake) -> DeadLetter:
     """Read the one record that lies aside."""
     async with intake.db.session() as session:
-        (letter,) = await dead_letters.lying(session)
+        (letter,) = await dead_letters.all_parked(session)
     return letter
 
 

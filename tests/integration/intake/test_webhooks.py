@@ -25,7 +25,7 @@ from shared.platform.api import make_api
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON
 from shared.testing.databases import MakeDatabase
-from shared.webhooks import Connection, connections_of, load_connections
+from shared.webhooks import WebhookConnection, connections_of, load_connections
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 HUBSPOT_PATH = "/v1/webhooks/hubspot/hubspot-tickets"
@@ -134,7 +134,7 @@ async def doors(database: MakeDatabase, tmp_path: Path) -> AsyncIterator[Doors]:
         await one.stop()
 
 
-def examples() -> tuple[Connection, ...]:
+def examples() -> tuple[WebhookConnection, ...]:
     """Read both of the examples' connections."""
     files = ("webhooks-hubspot.yaml", "webhooks-helpdesk.yaml")
     return tuple(one for file in files for one in load_connections(EXAMPLES / file))
@@ -301,7 +301,7 @@ async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> Non
     unread = created(9, objectId=[])
     assert outcomes(await doors.hubspot([created(1), unread])) == ["accepted", "refused"]
     async with doors.db.session() as session:
-        (letter,) = await dead_letters.lying(session)
+        (letter,) = await dead_letters.all_parked(session)
     assert (letter.topic, json.loads(letter.value or b"")) == ("inbound.v1", unread)
     assert "external_id" in letter.detail
     item = handlers.decode(Record(letter.topic, 0, 7, letter.key, letter.value, letter.headers))
@@ -311,7 +311,7 @@ async def test_what_cannot_be_read_is_parked_and_read_again(doors: Doors) -> Non
         async with doors.db.transaction() as tx:
             await apply_connections(tx, connections)
             await handlers.take(tx, [item], NOON, keys=KEYS)
-            assert len(await dead_letters.lying(tx)) == parked
+            assert len(await dead_letters.all_parked(tx)) == parked
     async with doors.db.session() as session:
         receipt = await queries.receipt(session, "hubspot", "1")
     assert json.loads(receipt or "{}")["outcome"] == "held"

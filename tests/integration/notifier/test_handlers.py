@@ -27,7 +27,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_clock, a_specialist, gone, minutes
+from shared.testing.builders import NOON, a_clock, a_specialist, minutes, removed
 from shared.testing.databases import FreshDatabase
 
 TICKET = UUID("11111111-1111-5111-8111-111111111111")
@@ -195,13 +195,13 @@ async def test_of_two_changes_at_one_instant_the_later_told_counts(db: Database)
 async def test_an_older_listing_changes_nothing(db: Database) -> None:
     """The newest record counts, in a batch and over batches."""
     new, old = a_specialist("mara", after_min=5), a_specialist("mara", after_min=-5)
-    await take(db, [new, gone("mara", after_min=0)], [old])
+    await take(db, [new, removed("mara", after_min=0)], [old])
     assert await address(db) == "mara@support.example"
 
 
 async def test_who_left_does_not_come_back_by_an_older_record(db: Database) -> None:
     """A removal is remembered, without the name and the address."""
-    await take(db, [gone("mara", after_min=5)], [a_specialist("mara", after_min=0)])
+    await take(db, [removed("mara", after_min=5)], [a_specialist("mara", after_min=0)])
     assert await address(db) is None
 
 

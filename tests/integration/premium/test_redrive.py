@@ -66,7 +66,7 @@ async def test_listing_sends_nothing(db: Database) -> None:
 async def test_what_is_redriven_by_another_is_not_sent_twice(db: Database) -> None:
     """Two who saw the same letters: one sends them."""
     async with db.session() as session:
-        seen = await dead_letters.lying(session)
+        seen = await dead_letters.all_parked(session)
     assert len(await redriven(db)) == 2
     async with db.transaction() as tx:
         assert await dead_letters.redrive(tx, seen) == []

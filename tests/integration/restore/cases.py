@@ -46,13 +46,13 @@ from shared.platform.publisher import Outgoing
 from shared.sla.policies import Policy, default_policy
 from shared.testing.builders import (
     NOON,
+    a_fact,
     a_specialist,
     a_ticket,
     an_account,
-    gone,
     minutes,
     reclassified,
-    told,
+    removed,
 )
 from sla_monitor.settings import Settings as SlaMonitorSettings
 
@@ -212,15 +212,15 @@ ROUTER: Final = Case(
     [
         *written(*(a_specialist(who, capacity={"email": 2}) for who in ("ann", "ben", "cy"))),
         *written(*(a_ticket(f"T{n}", after_min=n) for n in range(5))),
-        *written(told(TicketResponded, "T0", after_min=6)),
+        *written(a_fact(TicketResponded, "T0", after_min=6)),
     ],
     [
         *written(*(a_ticket(f"T{n}", after_min=n) for n in range(5, 9))),
-        *written(told(TicketResponded, "T1", after_min=10), gone("cy", after_min=11)),
-        *written(told(TicketReopened, "T0", after_min=12)),
+        *written(a_fact(TicketResponded, "T1", after_min=10), removed("cy", after_min=11)),
+        *written(a_fact(TicketReopened, "T0", after_min=12)),
         *written(reclassified("T2", "business_critical", after_min=13)),
         *written(a_specialist("dee", capacity={"email": 1}, after_min=14)),
-        *written(told(TicketResolved, "T3", after_min=15)),
+        *written(a_fact(TicketResolved, "T3", after_min=15)),
     ],
     (
         *ROUTER_DECIDED,
@@ -282,7 +282,7 @@ NOTIFIER: Final = Case(
         *written(happened(assigned("T0", "ann"), 1), happened(warned("T0"), 2)),
     ],
     [
-        *written(happened(assigned("T1", "ben"), 3), gone("ann", after_min=3)),
+        *written(happened(assigned("T1", "ben"), 3), removed("ann", after_min=3)),
         *written(happened(of(TicketDeclined, "T1", specialist_id="ben", reason="busy"), 4)),
         *written(happened(assigned("T1", "ann"), 5), happened(warned("T1"), 6)),
         *written(happened(warned("T0", 75), 7)),

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from tests.integration.restore.cases import CASES, Case
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.events import WatermarkAdvanced, dead_letter_topic
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON, minutes
@@ -74,7 +74,7 @@ async def read_all(case: Case, fresh: FreshDatabase, topics: Topics) -> End:
                 or await owner.fetchval(case.left)
                 or await owner.fetchval(UNSENT)
             ):
-                await or_after(asyncio.Event().wait(), 0.05)
+                await wait_at_most(asyncio.Event().wait(), 0.05)
         rows = {
             query: [row[0] for row in await owner.fetch(ROWS.format(query=query))]
             for query in case.tables

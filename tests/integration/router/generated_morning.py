@@ -14,7 +14,7 @@ from shared.events import (
     TicketResponded,
 )
 from shared.sla.promises import Channel, Role
-from shared.testing.builders import a_specialist, a_ticket, gone, reclassified, told
+from shared.testing.builders import a_fact, a_specialist, a_ticket, reclassified, removed
 
 __all__ = ["a_morning", "channel_of", "dice_of"]
 
@@ -53,18 +53,18 @@ def _requests(dice: Random) -> Iterator[tuple[float, Envelope[Event]]]:
             ),
         )
         end = dice.choice([TicketResponded, CustomerReached, TicketClosed])
-        yield n + dice.randrange(60), told(end, f"T{n}", after_min=n + 60)
+        yield n + dice.randrange(60), a_fact(end, f"T{n}", after_min=n + 60)
         if n % 9 == 0:
             yield n + 5, reclassified(f"T{n}", "business_critical", after_min=n + 1)
         if n % 11 == 0:
-            yield n + 70, told(TicketReopened, f"T{n}", after_min=n + 90)
+            yield n + 70, a_fact(TicketReopened, f"T{n}", after_min=n + 90)
 
 
 def _shifts(dice: Random) -> Iterator[tuple[float, Envelope[Event]]]:
     for n in range(0, 200, 4):
         who = f"s{n % 6}"
         if dice.random() < 0.1:
-            yield n, gone(who, after_min=n)
+            yield n, removed(who, after_min=n)
             continue
         yield (
             n,

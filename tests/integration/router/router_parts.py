@@ -13,7 +13,7 @@ from router.sweep import sweep
 from shared.basics.errors import Transient
 from shared.events import Envelope, Event
 from shared.platform import processed_events
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 
 __all__ = ["InProcess", "in_process"]
 
@@ -81,7 +81,7 @@ async def in_process(dsn: str, observer: Observer) -> AsyncIterator[InProcess]:
     db = Router(dsn, connections_max=2)
     await db.start()
     # Access keys are loaded past the proxy, because their loading is not part of any step.
-    keys = Access(observer.owner, specialists_of)
+    keys = Authenticator(observer.owner, specialists_of)
     transport = ASGITransport(make_app(db, db.routing, keys, []))
     try:
         async with AsyncClient(transport=transport, base_url="http://router/v1") as client:

@@ -16,7 +16,7 @@ from uuid import UUID
 from tests.chaos.invariants import Fact, found_wrong, told_wrong
 from tests.integration.router.keys import key_for_all_specialists
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
 from shared.events import (
     Envelope,
@@ -28,7 +28,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, removed
 from shared.testing.databases import FreshDatabase
 
 __all__ = [
@@ -213,7 +213,7 @@ class Observer:
 
 async def short_pause() -> None:
     """Wait for a short time, to poll again."""
-    await or_after(asyncio.Event().wait(), PAUSE_S)
+    await wait_at_most(asyncio.Event().wait(), PAUSE_S)
 
 
 @asynccontextmanager
@@ -289,7 +289,7 @@ def _generate(seed: int, length: int) -> Sequence[Step]:
             script.append(UpstreamEvent(a_ticket(name, channel=channel, after_min=at_s / 60)))
         elif kind < 0.2:
             fact = random.choice(ENDS)
-            script.append(UpstreamEvent(told(fact, f"T{which % length}", after_min=at_s / 60)))
+            script.append(UpstreamEvent(a_fact(fact, f"T{which % length}", after_min=at_s / 60)))
         elif kind < 0.4:
             script.append(CommandOnOffer("decline", which, who))
         elif kind < 0.52:
@@ -305,7 +305,7 @@ def _generate(seed: int, length: int) -> Sequence[Step]:
                 )
             )
         elif kind < 0.74:
-            script.append(UpstreamEvent(gone(who, after_min=at_s / 60)))
+            script.append(UpstreamEvent(removed(who, after_min=at_s / 60)))
             at_s += 1
             script.append(Later(NOON + timedelta(seconds=at_s)))
             script.append(UpstreamEvent(a_specialist(who, capacity=ROOM, after_min=at_s / 60)))

@@ -12,7 +12,7 @@ from router.api.app import make_app
 from router.domain.offers.rules import OfferRules
 from router.store.access import specialists_of
 from shared.events import ticket_id_of
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import EVERY, ApiKey, Scope
 from shared.platform.postgres import now
 from shared.testing.builders import a_specialist, a_ticket
@@ -71,7 +71,7 @@ async def api(fresh: FreshDatabase) -> AsyncIterator[Door]:
         events = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
         await db.routing.apply_events(tx, events, await now(tx))
     hand = Hand()
-    access = Access(db, specialists_of, hand)
+    access = Authenticator(db, specialists_of, hand)
     transport = ASGITransport(make_app(db, db.routing, access, []))
     async with AsyncClient(transport=transport, base_url="http://router") as http:
         yield Door("router", http, access, hand, fresh.owner_dsn)
@@ -110,7 +110,7 @@ async def test_a_specialist_acts_for_themselves(api: Door) -> None:
         assert refused.headers["content-type"] == "application/problem+json"
         assert "'ann'" in refused.json()["detail"]
         assert "premium keys create bens-tool NAME --service router" in refused.json()["detail"]
-    assert await api.told(ACTS) is None
+    assert await api.a_fact(ACTS) is None
 
 
 async def test_a_key_for_all_specialists_acts_as_any(api: Door) -> None:
@@ -128,8 +128,8 @@ async def test_a_leads_command_is_recorded_with_its_key(api: Door) -> None:
     for call in (back, back, pin):
         assert (await request(api, key, call)).status_code == 200
     lea = "lea (desk/test)"
-    assert await api.told(ACTS) == f"hand_back by {lea}, pin by {lea}"
-    assert await api.told(TOLD_BY) == lea
+    assert await api.a_fact(ACTS) == f"hand_back by {lea}, pin by {lea}"
+    assert await api.a_fact(TOLD_BY) == lea
 
 
 async def test_the_pages_need_no_key(api: Door) -> None:

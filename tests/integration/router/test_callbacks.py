@@ -15,7 +15,7 @@ from router.domain.offers.rules import OfferRules
 from router.service.routing import RoutingService
 from router.store.offers import save_rules
 from router.sweep import Sweeper
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.events import (
     CallbackReminded,
     CustomerReached,
@@ -29,7 +29,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, minutes
 from shared.testing.databases import FreshDatabase
 
 NUMBER: Final = "0123456789abcdef"
@@ -140,7 +140,7 @@ async def test_a_joined_request_is_assigned_in_a_later_batch(router: CallbackRou
     """The first is closed: a call is still owed on the second."""
     await router.apply(call_request("T1"))
     await router.apply(call_request("T2", after_min=1))
-    await router.apply(told(TicketClosed, "T1", after_min=2))
+    await router.apply(a_fact(TicketClosed, "T1", after_min=2))
     assigned = [f["ticket_id"] for f in await router.events_with("waited_ms")]
     assert assigned == [str(T1), str(T2)]
 
@@ -169,7 +169,7 @@ async def test_the_sweep_announces_a_reminder_when_a_dial_is_due(router: Callbac
         while not (
             reminded := [f for f in await router.events_with("attempt") if "account_id" in f]
         ):
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
     async with router.db.transaction() as tx:
         await router.routing.wake(tx, NOON + minutes(3))
@@ -184,7 +184,7 @@ async def test_a_settled_call_has_no_reminder(router: CallbackRouter) -> None:
     await router.apply(call_request("T1"))
     await router.set_time(1)
     await router.report_attempt("no_answer")
-    await router.apply(told(CustomerReached, "T1", after_min=2))
+    await router.apply(a_fact(CustomerReached, "T1", after_min=2))
     await router.set_time(3)
     async with router.db.transaction() as tx:
         await router.routing.wake(tx, NOON + minutes(3))
@@ -194,7 +194,7 @@ async def test_a_settled_call_has_no_reminder(router: CallbackRouter) -> None:
 
 async def test_an_event_before_its_request_counts(router: CallbackRouter) -> None:
     """The answer arrived before the request; events about an e-mail are deleted."""
-    await router.apply(told(TicketResponded, "T1", after_min=2), told(TicketResponded, "T2"))
+    await router.apply(a_fact(TicketResponded, "T1", after_min=2), a_fact(TicketResponded, "T2"))
     assert await router.read(FACTS) == 2
     await router.apply(call_request("T1"), a_ticket("T2"))
     assert await router.read(FACTS) == 1
@@ -205,7 +205,7 @@ async def test_an_erased_number_is_deleted(router: CallbackRouter) -> None:
     """The ticket cannot be found by its key any more."""
     await router.apply(call_request("T1"))
     assert await router.read(KEYS) == 1
-    await router.apply(told(TicketErased, "T1", after_min=1))
+    await router.apply(a_fact(TicketErased, "T1", after_min=1))
     assert await router.read(KEYS) == 0
 
 

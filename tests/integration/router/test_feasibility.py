@@ -25,7 +25,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, gone, minutes, told
+from shared.testing.builders import NOON, a_clock, a_fact, a_specialist, a_ticket, minutes, removed
 from shared.testing.databases import FreshDatabase
 
 T1: Final = ticket_id_of("test", "T1")
@@ -103,7 +103,7 @@ async def test_infeasibility_ends_when_a_shift_begins_earlier(db: Database) -> N
     await apply(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
     await apply(db, yui(shifts=FROM_TEN, presence="away", after_min=1))
     assert await history(db) == ["!", "-covered"]
-    await apply(db, gone("yui", after_min=2))
+    await apply(db, removed("yui", after_min=2))
     assert await history(db) == ["!", "-covered", "!"]
     assert (await events(db))[-1][1]["constraint"] == "no_skill"
     await apply(db, a_specialist("ann", presence="away", after_min=3))
@@ -120,7 +120,7 @@ async def test_infeasibility_ends_when_the_ticket_is_assigned(db: Database) -> N
 async def test_infeasibility_ends_when_the_ticket_is_over(db: Database) -> None:
     """The ticket is answered elsewhere, or closed."""
     await apply(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
-    await apply(db, told(TicketClosed, "T1", after_min=1))
+    await apply(db, a_fact(TicketClosed, "T1", after_min=1))
     assert await history(db) == ["!", "-over"]
 
 
@@ -161,7 +161,7 @@ async def test_many_promises_are_published_in_steps(db: Database) -> None:
         db, away, *(a_ticket(f"T{n}", language="ja", after_min=n / 100) for n in range(1500))
     )
     assert await events(db) == []
-    await apply(db, gone("yui", after_min=1))
+    await apply(db, removed("yui", after_min=1))
     found = [datetime.fromisoformat(fact["due_at"]) for _, fact in await events(db)]
     assert len(found) == 1000
     assert found == sorted(found)
@@ -227,8 +227,8 @@ def _random_events(dice: Random, number: int, after_min: float) -> list[Envelope
         )
         for n in range(4)
     ]
-    ended = told(TicketResponded, f"T{dice.randrange(number + 1)}-1", after_min=after_min)
-    left = gone(dice.choice(["ann", "ben", "yui"]), after_min=after_min)
+    ended = a_fact(TicketResponded, f"T{dice.randrange(number + 1)}-1", after_min=after_min)
+    left = removed(dice.choice(["ann", "ben", "yui"]), after_min=after_min)
     return dice.sample([specialist, *tickets, ended, left], k=dice.randrange(1, 7))
 
 

@@ -15,7 +15,7 @@ from tests.chaos.random_actions import Router, act_once, set_up
 from tests.integration.router.conftest import api_client
 
 from router.sweep import Sweeper
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.events import Envelope, Event, ticket_id_of
 from shared.platform.postgres import Database, now
 from shared.testing.builders import a_specialist, a_ticket
@@ -350,4 +350,4 @@ async def until(db: Database, event_type: str) -> None:
     """Wait until an event is announced."""
     async with asyncio.timeout(WAIT_S_MAX):
         while event_type not in await read(db, TYPES):
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)

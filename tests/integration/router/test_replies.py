@@ -19,7 +19,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.platform.postgres import Database
-from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, told
+from shared.testing.builders import NOON, a_clock, a_fact, a_specialist, a_ticket
 from shared.testing.databases import MakeDatabase
 from shared.web.pages import Pages
 
@@ -55,7 +55,7 @@ async def router(database: MakeDatabase) -> AsyncIterator[Router]:
     await made.apply(
         a_specialist("ana", capacity={"email": 2}),
         a_ticket("T1", account_id="acme"),
-        told(TicketResponded, "T1", after_min=10),
+        a_fact(TicketResponded, "T1", after_min=10),
     )
     yield made
     await made.stop()
@@ -68,7 +68,7 @@ async def test_an_answered_ticket_stays_in_view_over_night(router: Router) -> No
 
 async def test_a_reply_shows_it_as_open_again(router: Router) -> None:
     """It is listed among the open tickets, and marked as a reply."""
-    await router.apply(told(CustomerReplied, "T1", after_min=20))
+    await router.apply(a_fact(CustomerReplied, "T1", after_min=20))
     assert await router.lists("ana", TOMORROW) == (["acme"], [])
     async with router.transaction() as tx:
         pane = await read_ticket_view(tx, router.routing, T1, "ana", NOON)
@@ -78,7 +78,7 @@ async def test_a_reply_shows_it_as_open_again(router: Router) -> None:
 
 async def test_a_closed_ticket_leaves_the_view(router: Router) -> None:
     """No reply is expected."""
-    await router.apply(told(TicketClosed, "T1", after_min=20))
+    await router.apply(a_fact(TicketClosed, "T1", after_min=20))
     assert await router.lists("ana", TOMORROW) == ([], [])
 
 

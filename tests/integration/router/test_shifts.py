@@ -12,11 +12,11 @@ from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from router.store.roster import load_roster, load_shifts
 from router.sweep import Sweeper
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.events import Envelope, Event
 from shared.platform.postgres import Database, now
 from shared.rosters import Shifts
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, minutes
+from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, removed
 from shared.testing.databases import FreshDatabase
 
 AFTERNOON: Final = {"zone": "UTC", "hours": {"mon-fri": ["12:30-18:00"]}}
@@ -91,7 +91,7 @@ async def test_a_roster_entry_is_stored(db: Database) -> None:
 async def test_a_specialist_removed_or_listed_without_shifts_has_none(db: Database) -> None:
     """Then no timer is set."""
     await apply(db, a_specialist("ann", shifts=AFTERNOON), a_specialist("bo", shifts=AFTERNOON))
-    await apply(db, gone("ann", after_min=1), a_specialist("bo", after_min=1))
+    await apply(db, removed("ann", after_min=1), a_specialist("bo", after_min=1))
     assert await read(db, ALL_SHIFTS) == [None, None]
     async with db.session() as session:
         assert await ticket_store.seconds_to_wake(session) is None
@@ -133,7 +133,7 @@ async def test_the_sweep_applies_the_beginning_of_a_shift(
     await set_time(fresh, NOON + minutes(30))
     async with asyncio.timeout(WAIT_S_MAX):
         while await read(db, HELD) != ["ann"]:
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
 
 
@@ -150,7 +150,7 @@ async def test_the_sweep_applies_a_due_relaxation(db: Database, fresh: FreshData
     await set_time(fresh, NOON + minutes(18))
     async with asyncio.timeout(WAIT_S_MAX):
         while await read(db, HELD) != [None, "ann"]:
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
     async with db.session() as session:
         assert await ticket_store.due(session, NOON + minutes(26), limit=9) == []

@@ -22,7 +22,7 @@ from shared.events import ClockPaused, ClockResumed, Envelope, Event, TicketClos
 from shared.platform import processed_events
 from shared.platform.postgres import Database
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_clock, a_fact, a_specialist, a_ticket, minutes
 from shared.testing.databases import MakeDatabase
 
 NOW: Final = NOON + timedelta(minutes=45)
@@ -163,7 +163,7 @@ async def test_routers_together_never_exceed_a_capacity(routers: list[Router]) -
         """Consume the router's own partitions."""
         names = [f"R{number}-{n}" for n in range(60)]
         records = [a_ticket(name) for name in names]
-        records += [told(TicketResponded, name, after_min=1) for name in names[:40]]
+        records += [a_fact(TicketResponded, name, after_min=1) for name in names[:40]]
         for batch in batched(records, 5):
             await apply_batch(routers[number], batch)
 
@@ -244,7 +244,7 @@ async def test_a_router_learns_what_another_changed(routers: list[Router]) -> No
     await apply_batch(other, [a_ticket("T3", role="seat", language="ko")])
     assert await waiting(mine) == 2
     await apply_batch(mine, [a_specialist("min", languages=("ko",))])
-    await apply_batch(other, [told(TicketResponded, "T1", after_min=1)])
+    await apply_batch(other, [a_fact(TicketResponded, "T1", after_min=1)])
     who = [fact["specialist_id"] for fact in await announced(mine)]
     assert who == ["yui", "min", "yui", "yui"]
     assert await waiting(mine) == 0
@@ -266,7 +266,7 @@ async def test_the_reason_for_waiting_is_current(db: Router) -> None:
         await db.routing.apply_events(tx, [there], NOW)
         assert await why() == "no_shift"
     assert await why() == "no_capacity"
-    await apply_batch(db, [told(TicketClosed, "T1")])
+    await apply_batch(db, [a_fact(TicketClosed, "T1")])
     await apply_batch(db, [a_ticket("T2", language="ja", channel="chat")])
     assert [fact["specialist_id"] for fact in await announced(db)] == ["yui"] * 3
 

@@ -56,10 +56,10 @@ async def test_a_batch_that_cannot_be_decoded_is_parked_by_its_offsets_and_passe
         await topics.send([spoiled(b"")])
         told = await topics.wait_for(DEAD_LETTERS, 2)
         async with db.session() as session:
-            parked = await dead_letters.lying(session)
+            parked = await dead_letters.all_parked(session)
         sent = await redriven(db)
         async with db.session() as session:
-            (still,) = await dead_letters.lying(session)
+            (still,) = await dead_letters.all_parked(session)
     assert seen.tickets == ids
     assert [dict(notice.headers)["dl-reason"] for notice in told] == [
         b"undecodable_batch",

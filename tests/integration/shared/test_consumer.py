@@ -12,7 +12,7 @@ from shared.basics.errors import Poison, Transient
 from shared.events import Envelope, Event, TicketResponded
 from shared.events.codec import Header, headers_of, read, value_of
 from shared.platform import dead_letters, outbox
-from shared.platform.consumer import BatchConsumer, Connection
+from shared.platform.consumer import BatchConsumer, ConsumerConnection
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database, Tx
 from shared.platform.publisher import Outgoing, Publisher
@@ -65,7 +65,7 @@ def consumer_of(
     topics: Topics, db: Database, handle: Handle, *, reads: Sequence[str] = ("tickets.v1",)
 ) -> BatchConsumer[Envelope[Event]]:
     """Make a consumer."""
-    connection = Connection(topics.bootstrap, SERVICE, topic_prefix=topics.prefix)
+    connection = ConsumerConnection(topics.bootstrap, SERVICE, topic_prefix=topics.prefix)
     return BatchConsumer(connection, db, topics=reads, decode=read, handle=handle)
 
 
@@ -123,7 +123,7 @@ async def test_bad_records_are_parked_and_their_neighbours_handled(
     async with consuming(topics, await database("intake"), seen) as db:
         told = await topics.wait_for(DEAD_LETTERS, len(BAD))
         async with db.session() as session:
-            parked = await dead_letters.lying(session)
+            parked = await dead_letters.all_parked(session)
     assert seen.tickets == ids
     for letter, notice, bad in zip(parked, told, BAD.values(), strict=True):
         assert (letter.key, letter.value, letter.headers) == (bad.key, bad.value, bad.headers)

@@ -12,7 +12,7 @@ from tests.integration.shared.test_consumer import SERVICE, MakeDatabase, consum
 from tests.integration.shared.test_recreated import until
 
 from devstack.ports import free_port
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
 from shared.events import Envelope, Event, dead_letter_topic
 from shared.platform.http import HttpServer
@@ -53,7 +53,7 @@ async def test_lag_grows_while_a_batch_waits(topics: Topics, database: MakeDatab
         stuck = False
         async with asyncio.timeout(30):
             while await consumer.lag() != {("tickets.v1", "0"): 0}:
-                await or_after(asyncio.Event().wait(), 0.05)
+                await wait_at_most(asyncio.Event().wait(), 0.05)
         await until(consumer, None)
     finally:
         await consumer.stop()
@@ -88,7 +88,7 @@ async def ready(client: AsyncClient, status: str) -> dict[str, str]:
     """Wait until the service says that it is so; its faults come back."""
     async with asyncio.timeout(60):
         while (answer := await client.get("/ready")).json()["status"] != status:
-            await or_after(asyncio.Event().wait(), 0.05)
+            await wait_at_most(asyncio.Event().wait(), 0.05)
     assert answer.status_code == (503 if status == "not ready" else 200)
     faults: dict[str, str] = answer.json()["faults"]
     return faults
@@ -176,7 +176,7 @@ async def test_the_age_of_a_delivery_grows_while_it_backs_off(
         await topics.send(NOTIFIER.before)
         async with asyncio.timeout(30):
             while not await ask(fresh, TRIED):
-                await or_after(asyncio.Event().wait(), 0.05)
+                await wait_at_most(asyncio.Event().wait(), 0.05)
         await run(fresh, STAND.format((NOON + minutes(7)).isoformat()))
         assert await figure(client, "premium_delivery_age_seconds") == "420.0"
 
@@ -192,7 +192,7 @@ async def test_only_unknown_types_are_counted_as_skipped(
         await topics.send([unknown, unknown])
         async with asyncio.timeout(30):
             while await topics.lag("router", "tickets.v1"):
-                await or_after(asyncio.Event().wait(), 0.05)
+                await wait_at_most(asyncio.Event().wait(), 0.05)
         after = float(await figure(client, 'premium_skipped_total{topic="tickets.v1"}') or 0)
         assert after - before == 2
         assert "praised" not in (await client.get("/metrics")).text

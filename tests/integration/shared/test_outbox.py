@@ -11,7 +11,7 @@ import pytest
 from shared.basics.errors import Transient
 from shared.events import Envelope, Event, TicketResolved, TicketResponded
 from shared.platform import outbox
-from shared.platform.postgres import Database, away
+from shared.platform.postgres import Database, transient_if_unavailable
 from shared.platform.publisher import Outgoing, Publisher
 from shared.platform.relay import Relay
 from shared.testing.databases import FreshDatabase
@@ -151,7 +151,7 @@ async def cut_connections(fresh: FreshDatabase) -> None:
     """End every session of the service, as an administrator or a failover would."""
     owner = Database(fresh.dsn, service="cutter")
     await owner.start()
-    with away("PostgreSQL"):
+    with transient_if_unavailable("PostgreSQL"):
         async with owner.session() as session:
             await session.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

@@ -71,7 +71,7 @@ async def test_many_at_once_get_their_own_answers(pooler: str, mode: Mode) -> No
         await asyncio.gather(*(work(d, n) for n, d in enumerate([db, other] * CLIENTS)))
         async with db.transaction() as tx:
             assert await tx.fetchval("SELECT count(*) FROM outbox") == 2 * CLIENTS * ROUNDS
-            assert await processed_events.forget(tx, limit=1) == 0
+            assert await processed_events.prune(tx, limit=1) == 0
 
 
 async def test_the_relay_goes_past_the_pooler(

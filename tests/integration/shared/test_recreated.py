@@ -17,7 +17,7 @@ from tests.integration.shared.test_consumer import (
 )
 from tests.integration.shared.test_offsets import create_again
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.events import Envelope, Event
 from shared.platform.consumer import BatchConsumer
 from shared.platform.postgres import Database, Tx
@@ -31,7 +31,7 @@ async def until(consumer: BatchConsumer[Envelope[Event]], fault: str | None) -> 
     async with asyncio.timeout(HEALED_S):
         while (said := await consumer.fault()) != fault:
             assert said is None or "tickets.v1" in said or "yet" in said
-            await or_after(asyncio.Event().wait(), 0.05)
+            await wait_at_most(asyncio.Event().wait(), 0.05)
 
 
 async def test_a_topic_created_again_is_read_within_half_a_minute(

@@ -70,7 +70,7 @@ class Running:
     async def parked(self) -> list[DeadLetter]:
         """Read what lies aside."""
         async with self.db.transaction() as tx:
-            return await dead_letters.lying(tx)
+            return await dead_letters.all_parked(tx)
 
     async def unsent(self) -> int:
         """Count the rows that wait."""

@@ -8,11 +8,11 @@ from tests.integration.hostile import faults, spoiled_targets
 
 from premium.keys.store import Grant, connected, create
 from shared.events import Envelope, Event, TicketNoted, TicketResponded, TicketResumed, ticket_id_of
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.api_keys import SCOPES
 from shared.platform.http import HttpServer
 from shared.platform.postgres import Database
-from shared.testing.builders import NOON, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from sla_monitor.api.app import make_app
 from sla_monitor.partitions import Partitions
@@ -42,7 +42,7 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 @pytest.fixture
 async def client(db: Database, fresh: FreshDatabase) -> AsyncIterator[AsyncClient]:
     """Knock at the door, with a key that reaches all accounts."""
-    transport = ASGITransport(make_app(db, Access(db, accounts_of), []))
+    transport = ASGITransport(make_app(db, Authenticator(db, accounts_of), []))
     headers = await shown(fresh, "all")
     async with AsyncClient(
         transport=transport, base_url="http://sla-monitor", headers=headers
@@ -109,8 +109,8 @@ async def test_a_broken_promise_names_its_event(db: Database, client: AsyncClien
 async def test_a_late_answer_shows_in_both_resources(db: Database, client: AsyncClient) -> None:
     """The clock is met and counts a retraction; the timeline says late, and what it took back."""
     await learn(db, a_ticket("T1"), after_min=61)
-    await learn(db, told(TicketNoted, "T1", after_min=62), after_min=62)
-    await learn(db, told(TicketResponded, "T1", after_min=20), after_min=90)
+    await learn(db, a_fact(TicketNoted, "T1", after_min=62), after_min=62)
+    await learn(db, a_fact(TicketResponded, "T1", after_min=20), after_min=90)
     [clock] = (await client.get(CLOCKS)).json()["clocks"]
     assert (clock["state"], clock["broken"], clock["retractions"]) == ("met", None, 1)
     assert clock["remaining"]["business_ms"] == 40 * 60_000
@@ -131,7 +131,7 @@ async def test_a_fact_without_its_request_is_known_but_times_nothing(
     db: Database, client: AsyncClient
 ) -> None:
     """A reply that overtook its request: no clock, one entry, nobody's ticket yet."""
-    await learn(db, told(TicketResumed, "T1"), after_min=1)
+    await learn(db, a_fact(TicketResumed, "T1"), after_min=1)
     clocks, timeline = (await client.get(CLOCKS)).json(), (await client.get(TIMELINE)).json()
     assert (clocks["ticket"], clocks["clocks"]) == (None, [])
     assert [entry["type"] for entry in timeline["entries"]] == ["premium.ticket.resumed.v1"]
@@ -152,7 +152,7 @@ async def test_a_key_reaches_the_accounts_that_it_is_limited_to(
 ) -> None:
     """Another's ticket, and one of nobody's yet, is not told from one that never was."""
     await learn(db, a_ticket("T1", account_id="northwind"), after_min=1)
-    await learn(db, told(TicketResumed, "T2"), after_min=1)
+    await learn(db, a_fact(TicketResumed, "T2"), after_min=1)
     mine = await shown(fresh, "mine", "northwind", "eastwind")
     other = await shown(fresh, "other", "southwind")
     assert (await client.get(place, headers=mine)).status_code == 200
@@ -173,7 +173,7 @@ async def test_whatever_comes_to_the_door_is_no_fault_of_ours(
 ) -> None:
     """Paths, queries and headers: a problem with the request is answered as one."""
     await learn(db, a_ticket("T1"), after_min=1)
-    server = HttpServer(make_app(db, Access(db, accounts_of), []), host="127.0.0.1", port=0)
+    server = HttpServer(make_app(db, Authenticator(db, accounts_of), []), host="127.0.0.1", port=0)
     await server.start()
     assert server.listening is not None
     address = "http://{}:{}".format(*server.listening.getsockname())

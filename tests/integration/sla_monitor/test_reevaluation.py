@@ -22,7 +22,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database
 from shared.sla.policies import Policy, default_policy
-from shared.testing.builders import NOON, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.testing.databases import MakeDatabase
 from sla_monitor.partitions import Partitions
 from sla_monitor.reevaluator import CHUNK_MAX, Reevaluator, reevaluate
@@ -187,8 +187,8 @@ def a_reply_later() -> list[Envelope[Event]]:
     event = ticket.event.model_copy(update={"promises": promises})
     return [
         replace(ticket, event=event),
-        told(TicketResponded, "in", after_min=1),
-        told(CustomerReplied, "in", after_min=45),
+        a_fact(TicketResponded, "in", after_min=1),
+        a_fact(CustomerReplied, "in", after_min=45),
     ]
 
 

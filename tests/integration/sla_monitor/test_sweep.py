@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import pytest
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
 from shared.events import ClockWarned, Envelope, Event, PromiseBreached, TicketResponded
 from shared.platform import processed_events
 from shared.platform.postgres import Database
-from shared.testing.builders import NOON, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase
 from sla_monitor.partitions import Partitions
 from sla_monitor.service import Folding
@@ -168,7 +168,7 @@ async def test_two_sweepers_announce_each_breach_once(monitor: Monitor) -> None:
 
 async def test_what_time_brings_goes_on_with_the_trace_of_its_request(monitor: Monitor) -> None:
     """Warning and breach name the trace of the fact that started the clock, state and all."""
-    others = replace(told(TicketResponded, "T", after_min=-30), traceparent=OTHER)
+    others = replace(a_fact(TicketResponded, "T", after_min=-30), traceparent=OTHER)
     await monitor.fold(replace(a_ticket("T"), traceparent=CONTEXT), others)
     for minute in (49, 61):
         await monitor.stand_at(NOON + minutes(minute))
@@ -189,7 +189,7 @@ async def test_two_instances_work_off_a_backlog_together(monitor: Monitor) -> No
     async with sweeping(monitor.db), sweeping(monitor.other), asyncio.timeout(WAIT_S_MAX):
         while await monitor.rows(DUE):
             breached.update(fact["ticket_id"] for fact in await monitor.relayed("broken"))
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
     breached.update(fact["ticket_id"] for fact in await monitor.said("broken"))
     assert len(breached) == BACKLOG
     assert set(breached.values()) == {1}
@@ -201,7 +201,7 @@ async def test_a_backlog_does_not_outrun_the_relay(monitor: Monitor) -> None:
     before, looks = -1, 0
     async with sweeping(monitor.db), asyncio.timeout(WAIT_S_MAX):
         while looks < LOOKS:
-            await or_after(asyncio.Event().wait(), LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), LOOK_S)
             now = len(await monitor.said("broken"))
             looks = looks + 1 if now == before > 0 else 0
             before = now
@@ -264,7 +264,7 @@ async def test_a_breach_found_on_time_is_not_late(monitor: Monitor) -> None:
 async def test_a_watermark_counts_what_is_open(monitor: Monitor) -> None:
     """By facts, as they come: no table is counted."""
     await monitor.fold(*many(TICKETS))
-    await monitor.fold(*(told(TicketResponded, f"T{n}", after_min=5) for n in range(100)))
+    await monitor.fold(*(a_fact(TicketResponded, f"T{n}", after_min=5) for n in range(100)))
     await sweep(monitor.db, Swept())
     counted = {row["partition"]: row["open"] for row in await monitor.rows(COUNTED)}
     said = {word["partition"]: word["open"] for word in await monitor.said("word")}

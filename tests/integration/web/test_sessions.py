@@ -14,7 +14,7 @@ from tests.integration.router.scenario import short_pause
 from router.pages import presence
 from shared.events import ticket_id_of
 from shared.platform.postgres import Database, now
-from shared.testing.builders import a_specialist, a_ticket, gone
+from shared.testing.builders import a_specialist, a_ticket, removed
 from shared.testing.databases import MakeDatabase
 from shared.web import store as web
 
@@ -240,5 +240,5 @@ async def test_a_page_that_is_out_of_date_says_so(browser: httpx.AsyncClient, de
 async def test_who_leaves_the_roster_is_out_at_once(browser: httpx.AsyncClient, desk: Desk) -> None:
     """Their session is worth nothing any more."""
     await sign_in(browser, desk, "ben")
-    await desk.given(gone("ben", after_min=5))
+    await desk.given(removed("ben", after_min=5))
     assert (await browser.get("/inbox")).url.path == "/sign-in"

@@ -7,7 +7,7 @@ from typing import Any
 from intake.domain.webhook_mapping import Erasure, Ignored, Meaning, Refusal, Taken, meaning_of
 from intake.webhooks import hubspot
 from shared.events import LaterFact, SupportRequest
-from shared.webhooks import Connection, connections_of, load_connections
+from shared.webhooks import WebhookConnection, connections_of, load_connections
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 (HUBSPOT,) = load_connections(EXAMPLES / "webhooks-hubspot.yaml")
@@ -51,7 +51,7 @@ def moved(**changes: object) -> LaterFact:
     return meaning.content
 
 
-def of_helpdesk(event: Any, connection: Connection = HELPDESK) -> Meaning:  # noqa: ANN401
+def of_helpdesk(event: Any, connection: WebhookConnection = HELPDESK) -> Meaning:  # noqa: ANN401
     """Read an event of the help desk's."""
     return meaning_of(connection.mapping, event, "msg_1")
 
@@ -182,7 +182,7 @@ def test_a_time_that_is_none_is_refused() -> None:
         assert meaning.fault.startswith("occurred_at: ")
 
 
-def with_time(form: str) -> Connection:
+def with_time(form: str) -> WebhookConnection:
     """Make a connection whose time is of a form."""
     text = f"""
 connections:

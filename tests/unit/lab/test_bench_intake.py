@@ -14,7 +14,7 @@ from lab.bench.intake.order import Sent
 from lab.bench.intake.pace import at_rate, saturated
 from lab.bench.intake.trial import Backlog, Trial
 from lab.bench.load import requests
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WANTED = requests("run", [NOON] * 5, "en")
@@ -43,7 +43,7 @@ class Slow:
         """Take one at a time, or fail."""
         assert not self.in_hand
         self.in_hand += 1
-        await or_after(asyncio.Event().wait(), 0)
+        await wait_at_most(asyncio.Event().wait(), 0)
         self.asked.append(what)
         self.in_hand -= 1
 
@@ -51,7 +51,7 @@ class Slow:
 async def asked(line: HttpLine) -> asyncio.Task[None]:
     """Let a line ask, up to where it waits."""
     asking = asyncio.create_task(line.ask(b"GET"))
-    await or_after(asyncio.Event().wait(), 0)
+    await wait_at_most(asyncio.Event().wait(), 0)
     return asking
 
 

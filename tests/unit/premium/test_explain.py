@@ -25,7 +25,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.sla.promises import Role
-from shared.testing.builders import NOON, minutes, promised, told
+from shared.testing.builders import NOON, a_fact, minutes, promised
 from sla_monitor.api.schemas import clocks_answer, timeline_answer
 from sla_monitor.domain import Fact, derive, fall_due
 from sla_monitor.domain.replay import Learned
@@ -85,7 +85,7 @@ def at_once(*facts: Fact) -> list[Learned]:
 
 def test_the_document_shows_what_is_printed() -> None:
     """The example in docs/explain.md is the output for these facts, to the letter."""
-    facts = at_once(accepted(), waiting(10), told(TicketResumed, "T1", after_min=30))
+    facts = at_once(accepted(), waiting(10), a_fact(TicketResumed, "T1", after_min=30))
     assert shown(*facts, after_min=65) in DOCUMENT.read_text()
 
 
@@ -105,7 +105,7 @@ def test_utc_and_the_accounts_clock_stand_side_by_side() -> None:
 
 def test_pauses_are_left_out_of_the_sum_by_name() -> None:
     """Ten minutes, a wait that does not count, and fifty more."""
-    facts = at_once(accepted(), waiting(10), told(TicketResumed, "T1", after_min=30))
+    facts = at_once(accepted(), waiting(10), a_fact(TicketResumed, "T1", after_min=30))
     sums = shown(*facts, after_min=31).split("Why is it due then")[1]
     counts = [" ".join(line.split()[:2]) for line in sums.splitlines()[3:]]
     assert counts == ["10 min", "0 min", "50 min", "= 1"]
@@ -140,8 +140,8 @@ def test_a_broken_promise_is_still_owed() -> None:
 
 def test_an_answer_told_late_tells_the_whole_story() -> None:
     """Kept after all: the breach that was announced, and that it was taken back, and why."""
-    note = told(TicketNoted, "T1", after_min=62)
-    answer = Learned(told(TicketResponded, "T1", after_min=20), NOON + minutes(90))
+    note = a_fact(TicketNoted, "T1", after_min=62)
+    answer = Learned(a_fact(TicketResponded, "T1", after_min=20), NOON + minutes(90))
     page = shown(*at_once(accepted(), note), answer, after_min=91)
     assert "First response: kept, with 40 min to spare" in page
     assert "breached (due Mon 2 Mar 13:00:00) taken back: answered" in page
@@ -151,7 +151,7 @@ def test_an_answer_told_late_tells_the_whole_story() -> None:
 
 def test_a_request_that_has_not_come_is_said_to_be_missing() -> None:
     """A fact that overtook it is shown all the same."""
-    page = shown(*at_once(told(TicketResumed, "T1")), after_min=1)
+    page = shown(*at_once(a_fact(TicketResumed, "T1")), after_min=1)
     assert "its request has not come yet" in page
     assert "ticket resumed" in page
 

@@ -36,12 +36,12 @@ from shared.sla.promises import Channel
 from shared.testing.builders import (
     NOON,
     a_clock,
+    a_fact,
     a_specialist,
     a_ticket,
-    gone,
     minutes,
     reclassified,
-    told,
+    removed,
 )
 
 DIRECTLY = OfferRules(rings={})
@@ -124,14 +124,16 @@ def test_english_is_enough_once_the_last_speaker_is_removed() -> None:
     """A ticket that waited for the speaker is assigned at once."""
     away = a_specialist("j", languages=("ja",), presence="away")
     ticket = a_ticket("T1", language="ja")
-    assert announced(after(a_specialist("e"), away, ticket, gone("j", after_min=1))) == ["T1+e"]
+    assert announced(after(a_specialist("e"), away, ticket, removed("j", after_min=1))) == ["T1+e"]
 
 
 def test_a_specialist_gets_no_more_than_their_capacity() -> None:
     """The second ticket waits until the first is answered, and is then assigned at once."""
     session = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
     assert announced(session) == ["T1+a"]
-    session = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"), told(TicketResponded, "T1"))
+    session = after(
+        a_specialist("a"), a_ticket("T1"), a_ticket("T2"), a_fact(TicketResponded, "T1")
+    )
     assert announced(session) == ["T1+a", "T1-a", "T2+a"]
 
 
@@ -142,7 +144,7 @@ def test_the_earliest_due_goes_first() -> None:
         a_ticket("T1"),
         a_ticket("T2", role="seat"),
         a_ticket("T3", after_min=1),
-        told(TicketResponded, "T1", after_min=2),
+        a_fact(TicketResponded, "T1", after_min=2),
     )
     assert announced(session) == ["T1+a", "T1-a", "T3+a"]
 
@@ -151,7 +153,7 @@ def test_languages_share_one_order() -> None:
     """A specialist gets the earliest due ticket of all their languages."""
     both = a_specialist("b", languages=("de", "en"))
     late, early = a_ticket("T2", after_min=9), a_ticket("T3", language="de", after_min=5)
-    session = after(both, a_ticket("T1"), late, early, told(TicketResponded, "T1", after_min=9))
+    session = after(both, a_ticket("T1"), late, early, a_fact(TicketResponded, "T1", after_min=9))
     assert announced(session)[-1] == "T3+b"
 
 
@@ -164,7 +166,7 @@ def test_a_reclassified_ticket_takes_its_new_place() -> None:
         a_ticket("T3", after_min=10),
         reclassified("T3", "business_critical", after_min=11),
         a_clock(ClockRepriced, "T3", due_min=40, target_s=1800, after_min=11),
-        told(TicketResponded, "T1", after_min=12),
+        a_fact(TicketResponded, "T1", after_min=12),
     )
     assert announced(session)[-1] == "T3+a"
     assert assigned(session)[-1].due_at == NOON + minutes(40)
@@ -216,7 +218,7 @@ def test_more_capacity_takes_effect_at_once() -> None:
     tickets = (a_ticket(f"T{n}") for n in (1, 2, 3))
     session = after(a_specialist("a", capacity={"email": 2}), *tickets)
     session.apply(a_specialist("a", capacity={"email": 1}, after_min=1))
-    session.apply(told(TicketResponded, announced(session)[0][:2], after_min=2))
+    session.apply(a_fact(TicketResponded, announced(session)[0][:2], after_min=2))
     assert len(assigned(session)) == 2
     session.apply(a_specialist("a", capacity={"email": 2}, after_min=3))
     assert len(assigned(session)) == 3
@@ -227,12 +229,12 @@ def test_an_older_roster_entry_changes_nothing() -> None:
     newer, older = a_specialist("a", presence="away", after_min=1), a_specialist("a")
     session = after(newer, older, a_ticket("T1"))
     assert announced(session) == []
-    assert announced(after(gone("a", after_min=1), a_specialist("a"), a_ticket("T1"))) == []
+    assert announced(after(removed("a", after_min=1), a_specialist("a"), a_ticket("T1"))) == []
 
 
 def test_the_tickets_of_a_removed_specialist_are_handed_back() -> None:
     """They keep their age."""
-    session = after(a_specialist("a"), a_ticket("T1"), gone("a", after_min=1))
+    session = after(a_specialist("a"), a_ticket("T1"), removed("a", after_min=1))
     assert announced(session) == ["T1+a", "T1<a"]
     session.apply(a_specialist("b", after_min=2))
     assert announced(session)[-1] == "T1+b"
@@ -253,7 +255,7 @@ def test_the_tickets_of_a_removed_specialist_are_handed_back() -> None:
 )
 def test_the_end_of_work_frees_room(channel: Channel, fact: type[TicketFact], cause: str) -> None:
     """The fact that ends the work depends on the channel; the event has it as the cause."""
-    end = told(fact, "T1", after_min=1)
+    end = a_fact(fact, "T1", after_min=1)
     session = after(a_specialist("a"), a_ticket("T1", channel=channel), end)
     assert announced(session) == ["T1+a", "T1-a"]
     released = session.state.announced[-1]
@@ -267,26 +269,26 @@ def test_the_end_of_work_frees_room(channel: Channel, fact: type[TicketFact], ca
 )
 def test_other_facts_free_no_room(channel: Channel, fact: type[TicketFact]) -> None:
     """A chat is held until it is closed; a phone call to an e-mail's customer does not end it."""
-    session = after(a_specialist("a"), a_ticket("T1", channel=channel), told(fact, "T1"))
+    session = after(a_specialist("a"), a_ticket("T1", channel=channel), a_fact(fact, "T1"))
     assert announced(session) == ["T1+a"]
 
 
 def test_a_ticket_that_is_over_is_not_assigned() -> None:
     """Facts may arrive before their request."""
-    session = after(a_specialist("a"), told(TicketResponded, "T1", after_min=1), a_ticket("T1"))
+    session = after(a_specialist("a"), a_fact(TicketResponded, "T1", after_min=1), a_ticket("T1"))
     assert announced(session) == []
     assert not the_ticket(session).waits
 
 
 def test_a_ticket_answered_elsewhere_leaves_the_queue() -> None:
     """It is not assigned afterwards."""
-    session = after(a_ticket("T1"), told(TicketResponded, "T1", after_min=1), a_specialist("a"))
+    session = after(a_ticket("T1"), a_fact(TicketResponded, "T1", after_min=1), a_specialist("a"))
     assert announced(session) == []
 
 
 def test_a_reopened_ticket_is_assigned_again() -> None:
     """It goes to the account's specialist, as a second assignment with an id of its own."""
-    end, again = told(TicketClosed, "T1", after_min=1), told(TicketReopened, "T1", after_min=2)
+    end, again = a_fact(TicketClosed, "T1", after_min=1), a_fact(TicketReopened, "T1", after_min=2)
     due = a_clock(ClockResumed, "T1", due_min=61, after_min=2)
     session = after(a_specialist("a"), a_ticket("T1"), end, again, due, after_min=5)
     assert announced(session) == ["T1+a", "T1-a", "T1+a"]
@@ -297,7 +299,7 @@ def test_a_reopened_ticket_is_assigned_again() -> None:
 
 def test_a_late_reopening_before_the_end_changes_nothing() -> None:
     """Facts count in the order in which they happened."""
-    end, before = told(TicketClosed, "T1", after_min=2), told(TicketReopened, "T1", after_min=1)
+    end, before = a_fact(TicketClosed, "T1", after_min=2), a_fact(TicketReopened, "T1", after_min=1)
     assert announced(after(a_specialist("a"), a_ticket("T1"), end, before)) == ["T1+a", "T1-a"]
 
 
@@ -369,7 +371,7 @@ def test_waiting_is_measured_from_the_create_date() -> None:
 
 def test_events_continue_the_trace_of_their_ticket() -> None:
     """The event that frees room has another trace; the waiting ticket keeps its own."""
-    answer = told(TicketResponded, "T1", after_min=1)
+    answer = a_fact(TicketResponded, "T1", after_min=1)
     session = after(
         a_specialist("a"),
         replace(a_ticket("T1"), traceparent="00-first"),
@@ -394,7 +396,7 @@ def test_ids_are_derived() -> None:
         a_specialist("a"),
         a_ticket("T1"),
         decline("T1", "a"),
-        told(TicketClosed, "T1"),
+        a_fact(TicketClosed, "T1"),
     ]
     first, second = (after(*records, after_min=n) for n in range(2))
     ids = [envelope.id for envelope in first.state.announced]

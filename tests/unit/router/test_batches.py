@@ -35,7 +35,7 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, reclassified, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, reclassified, removed
 
 DIRECTLY = OfferRules(rings={})
 type Record = Envelope[Event] | Decline
@@ -78,14 +78,14 @@ declines = st.builds(
 records = st.one_of(
     requests,
     listings,
-    st.builds(told, st.sampled_from(FACTS), tickets, after_min=moments),
+    st.builds(a_fact, st.sampled_from(FACTS), tickets, after_min=moments),
     st.builds(
         reclassified,
         tickets,
         st.sampled_from(["standard", "business_critical"]),
         after_min=moments,
     ),
-    st.builds(gone, specialists, after_min=moments),
+    st.builds(removed, specialists, after_min=moments),
     declines,
 )
 sequences = st.builds(

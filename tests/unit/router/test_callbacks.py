@@ -48,8 +48,8 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
-from shared.tickets import Kind
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, minutes
+from shared.tickets import FactKind
 
 type Step = Envelope[Event] | CallReport
 
@@ -148,7 +148,7 @@ def test_requests_for_different_numbers_are_different_calls() -> None:
 def test_a_joined_request_is_assigned_when_the_first_is_closed() -> None:
     """The first is closed without a call: a call is still owed on the second."""
     session = Session(
-        request("T1"), request("T2", after_min=1), told(TicketClosed, "T1", after_min=2)
+        request("T1"), request("T2", after_min=1), a_fact(TicketClosed, "T1", after_min=2)
     )
     assert session.assigned() == ["T1", "T2"]
     assert session.settled() == {}
@@ -167,9 +167,12 @@ def test_a_request_that_overtook_an_earlier_one_keeps_its_specialist() -> None:
     ("contact", "how"),
     [
         ((request("T2", after_min=2, dialled=True),), "dialled"),
-        ((told(CustomerReached, "T1", after_min=2),), "reached"),
+        ((a_fact(CustomerReached, "T1", after_min=2),), "reached"),
         (
-            (request("T2", channel="chat", after_min=1), told(CustomerReached, "T2", after_min=2)),
+            (
+                request("T2", channel="chat", after_min=1),
+                a_fact(CustomerReached, "T2", after_min=2),
+            ),
             "reached",
         ),
     ],
@@ -189,7 +192,7 @@ def test_a_customer_who_was_spoken_to_is_not_called(
 @pytest.mark.parametrize("over", [TicketResponded, TicketResolved, TicketErased])
 def test_no_call_is_owed_on_a_finished_ticket(over: type[TicketFact]) -> None:
     """A response, a resolution or an erasure settles this ticket only."""
-    session = Session(request("T1"), told(over, "T1", after_min=1))
+    session = Session(request("T1"), a_fact(over, "T1", after_min=1))
     assert session.calls()[0].open == ()
     assert session.settled() == {}
     assert not any(ticket.waits for ticket in session.session.state.tickets.values())
@@ -270,7 +273,7 @@ def test_an_attempt_needs_a_requested_call(ticket: Envelope[Event]) -> None:
 def test_an_erased_ticket_has_no_number() -> None:
     """Its key is deleted; the other tickets of the ledger keep theirs."""
     session = Session(
-        request("T1"), request("T2"), told(TicketErased, "T1", after_min=1), request("T3")
+        request("T1"), request("T2"), a_fact(TicketErased, "T1", after_min=1), request("T3")
     )
     assert session.ledgers.entries[ticket_id_of("test", "T1")].number_key is None
     assert [NAMES[w.ticket_id] for w in session.calls("T3")[-1].requests if w.ticket_id in NAMES]
@@ -285,7 +288,7 @@ steps = st.one_of(
     ),
     st.builds(request, st.sampled_from(["T8", "T9"]), after_min=moments, dialled=st.just(True)),  # noqa: FBT003
     st.builds(
-        told,
+        a_fact,
         st.sampled_from(
             [CustomerReached, TicketResponded, TicketResolved, TicketClosed, TicketReopened]
         ),
@@ -385,7 +388,7 @@ def latest(call: Call) -> datetime:
     return max(w.at for w in call.requests)
 
 
-def ledger(*events: tuple[Kind, float]) -> Call:
+def ledger(*events: tuple[FactKind, float]) -> Call:
     """Return the call owed since noon after further facts of its ticket."""
     ticket_id = ticket_id_of("test", "T1")
     owed = CallbackRequest(ticket_id, NOON, NOON + minutes(5), owed=True, reopen_within_s=3600)

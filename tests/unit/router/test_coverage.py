@@ -18,7 +18,7 @@ from router.domain.coverage import (
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event
-from shared.testing.builders import NOON, a_specialist, gone
+from shared.testing.builders import NOON, a_specialist, removed
 
 JA: Final = LanguageQueue("phone", "ja")
 EVENING: Final = {"zone": "UTC", "hours": {"mon-fri": ["18:00-22:00"]}}
@@ -55,7 +55,7 @@ def speaker(name: str = "yui", **more: Any) -> Envelope[Event]:  # noqa: ANN401 
         ([speaker(capacity={"phone": 0})], Coverage(NEVER, "ja")),
         ([speaker(universal={"capacity": 2, "weights": {"phone": 3}})], Coverage(NEVER, "ja")),
         ([speaker(certified=False)], Coverage(NEVER, "ja")),
-        ([speaker(), gone("yui", after_min=1)], Coverage(NEVER, "ja")),
+        ([speaker(), removed("yui", after_min=1)], Coverage(NEVER, "ja")),
     ],
 )
 def test_coverage_needs_a_qualified_specialist_on_shift(

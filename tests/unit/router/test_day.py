@@ -24,7 +24,7 @@ from shared.events import (
     TicketOffered,
     TicketQueued,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, minutes
 
 PEOPLE: Final = 45
 TICKETS: Final = 600
@@ -124,7 +124,7 @@ def _requests(dice: Random) -> Iterator[tuple[int, Envelope[Event]]]:
             ),
         )
         end = minute + dice.randrange(10, 400)
-        yield end, told(TicketClosed, f"T{n}", after_min=end)
+        yield end, a_fact(TicketClosed, f"T{n}", after_min=end)
 
 
 def _specialist(name: str, dice: Random, *, after_min: int) -> Envelope[Event]:

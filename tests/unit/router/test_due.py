@@ -31,11 +31,11 @@ from shared.events.codec import Record, Skipped, headers_of, value_of
 from shared.testing.builders import (
     NOON,
     a_clock,
+    a_fact,
     a_specialist,
     a_ticket,
     minutes,
     reclassified,
-    told,
 )
 
 T1 = ticket_id_of("test", "T1")
@@ -108,11 +108,11 @@ def test_the_first_of_several_open_clocks_is_due() -> None:
 
 def test_a_known_answer_meets_the_clock() -> None:
     """A specialist's response counts even while sla-monitor is down."""
-    answered = told(TicketResponded, "T1", after_min=20)
+    answered = a_fact(TicketResponded, "T1", after_min=20)
     again = a_clock(ClockStarted, "T1", due_min=90, kind="next_response", cycle=REPLY, after_min=30)
     assert due_after(a_ticket("T1"), answered) is None
     assert due_after(a_ticket("T1"), answered, again) == NOON + minutes(90)
-    twice = told(TicketResponded, "T1", after_min=40)
+    twice = a_fact(TicketResponded, "T1", after_min=40)
     assert due_after(a_ticket("T1"), answered, again, twice) is None
 
 

@@ -43,7 +43,7 @@ from shared.events import (
     TicketReopened,
     TicketResponded,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, removed
 
 PEOPLE: Final = ("ann", "ben", "cy")
 TICKETS: Final = tuple(f"T{number}" for number in range(8))
@@ -120,7 +120,7 @@ class Histories(RuleBasedStateMachine):
     @rule(who=specialists)
     def remove(self, who: str) -> None:
         """Remove a specialist from the roster."""
-        self.apply(gone(who, after_min=self.minute))
+        self.apply(removed(who, after_min=self.minute))
 
     @rule(name=tickets, channel=st.sampled_from(CHANNELS))
     def accept_request(self, name: str, channel: str) -> None:
@@ -130,7 +130,7 @@ class Histories(RuleBasedStateMachine):
     @rule(name=tickets, fact=st.sampled_from(FACTS))
     def apply_fact(self, name: str, fact: type) -> None:
         """Apply an upstream fact."""
-        self.apply(told(fact, name, after_min=self.minute))
+        self.apply(a_fact(fact, name, after_min=self.minute))
 
     @rule(
         who=specialists, presence=st.sampled_from(["online", "away", "offline"]), back=st.booleans()

@@ -29,13 +29,13 @@ from shared.events import (
 )
 from shared.testing.builders import (
     NOON,
+    a_fact,
     a_specialist,
     a_ticket,
-    gone,
     minutes,
     promised,
     reclassified,
-    told,
+    removed,
 )
 
 DIRECTLY: Final = OfferRules(rings={})
@@ -196,7 +196,7 @@ def test_affinity_outweighs_half_of_the_load() -> None:
 def test_among_equals_the_longest_without_a_ticket_is_next() -> None:
     """Otherwise the first by id would get all tickets while the load is low."""
     session = after(a_specialist("a"), a_specialist("b"), a_ticket("T1", account_id="x"))
-    session.apply(told(TicketResponded, "T1", after_min=1))
+    session.apply(a_fact(TicketResponded, "T1", after_min=1))
     session.apply(a_ticket("T2", account_id="y", after_min=2))
     assert assigned_to(session) == ["a", "b"]
     assert [record.decided_by for record in records(session)] == ["id", "idle_longest"]
@@ -284,7 +284,7 @@ def test_english_is_enough_once_no_speaker_is_listed() -> None:
     """A need that no listed specialist can meet is skipped, but the last step still has to wait."""
     away = a_specialist("j", languages=("ja",), presence="away")
     session = after(away, a_specialist("f", languages=("fr",)), a_ticket("T1", language="ja"))
-    session.apply(gone("j", after_min=1))
+    session.apply(removed("j", after_min=1))
     assert assigned_to(session) == []
     session.apply(a_specialist("e", after_min=2))
     assert assigned_to(session) == ["e"]
@@ -297,7 +297,7 @@ def test_a_ticket_that_comes_to_need_a_skill_waits_for_it() -> None:
     session = after(a_specialist("plain"), a_ticket("T0"), rules=rules)
     session.apply(a_ticket("T1", otherwise=promised(NOON)))
     session.apply(reclassified("T1", "business_critical", after_min=1))
-    session.apply(told(TicketResponded, "T0", after_min=2))
+    session.apply(a_fact(TicketResponded, "T0", after_min=2))
     assert assigned_to(session) == ["plain"]
     session.apply(a_specialist("able", skills=("crm",)))
     assert assigned_to(session) == ["plain", "able"]

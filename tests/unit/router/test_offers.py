@@ -17,7 +17,7 @@ from shared.events import (
     TicketReopened,
     TicketResolved,
 )
-from shared.testing.builders import NOON, a_specialist, a_ticket, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket
 
 MAILS_RING = OfferRules(rings={"email": Ring(cap_s=300)})
 
@@ -186,10 +186,10 @@ def test_a_ticket_due_in_30_minutes_survives_three_unanswered_offers() -> None:
 def test_an_offer_is_withdrawn_when_the_work_ends() -> None:
     """The room is free; a reopened ticket is offered again."""
     router = InMemoryRouter()
-    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"), told(TicketResolved, "T1"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"), a_fact(TicketResolved, "T1"))
     assert router.events_about_specialists(OfferWithdrawn) == ["offer.withdrawn a"]
     assert router.specialists["a"].load["chat"] == 0
-    router.apply(told(TicketReopened, "T1", after_min=1))
+    router.apply(a_fact(TicketReopened, "T1", after_min=1))
     assert router.offer_of("T1").specialist_id == "a"
 
 

@@ -10,7 +10,7 @@ from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketResponded, ticket_id_of
-from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, minutes
 
 DIRECTLY = OfferRules(rings={})
 
@@ -73,7 +73,7 @@ def test_every_ticket_gets_its_turn(arrivals: list[tuple[int, Any]], work_min: i
             if ticket.event.ticket_id not in session.state.tickets:  # type: ignore[attr-defined]
                 session.apply(ticket)
         if holding:
-            session.apply(told(TicketResponded, holding, after_min=now_min))
+            session.apply(a_fact(TicketResponded, holding, after_min=now_min))
         got = [e.event for e in session.state.announced if isinstance(e.event, TicketAssigned)]
         order += [names[event.ticket_id] for event in got]
         holding = order[-1].event.external_id if got else ""  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from router.domain.commands import PresenceReport
 from router.domain.offers.rules import Grace, OfferRules
 from shared.events import AssignmentHandedBack, OfferWithdrawn
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone
+from shared.testing.builders import NOON, a_specialist, a_ticket, removed
 
 DIRECTLY = OfferRules(rings={})
 DAY = {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}
@@ -70,7 +70,7 @@ def test_a_relisted_specialist_has_no_reported_presence() -> None:
     """The report from before the removal is deleted."""
     router = InMemoryRouter()
     router.apply(a_specialist("a"), PresenceReport("a", "offline"))
-    router.apply(gone("a", after_min=1), a_specialist("a", after_min=2), a_ticket("T1"))
+    router.apply(removed("a", after_min=1), a_specialist("a", after_min=2), a_ticket("T1"))
     assert current_specialist_id(router) == "a"
 
 

@@ -25,13 +25,13 @@ from shared.events import (
     TicketWaiting,
     ticket_id_of,
 )
-from shared.testing.builders import NOON, a_clock, a_specialist, a_ticket, minutes, told
-from shared.tickets.decisions import in_short
+from shared.testing.builders import NOON, a_clock, a_fact, a_specialist, a_ticket, minutes
+from shared.tickets.decisions import summary
 
 T1 = ticket_id_of("test", "T1")
 REPLY = UUID(int=7)
-ANSWERED = told(TicketResponded, "T1", after_min=10)
-REPLIED = told(CustomerReplied, "T1", after_min=20)
+ANSWERED = a_fact(TicketResponded, "T1", after_min=10)
+REPLIED = a_fact(CustomerReplied, "T1", after_min=20)
 WAITS = Envelope(
     UUID(int=8), "test", NOON + minutes(12), TicketWaiting(ticket_id=T1, waiting_for="customer")
 )
@@ -66,9 +66,9 @@ def given(router: InMemoryRouter) -> list[TicketAssigned]:
     [
         [ANSWERED],
         [ANSWERED, WAITS],
-        [told(TicketResolved, "T1", after_min=10)],
-        [ANSWERED, told(TicketResolved, "T1", after_min=12)],
-        [ANSWERED, told(TicketClosed, "T1", after_min=12)],
+        [a_fact(TicketResolved, "T1", after_min=10)],
+        [ANSWERED, a_fact(TicketResolved, "T1", after_min=12)],
+        [ANSWERED, a_fact(TicketClosed, "T1", after_min=12)],
     ],
 )
 def test_a_reply_returns_the_ticket_to_the_specialist_who_answered(
@@ -80,7 +80,7 @@ def test_a_reply_returns_the_ticket_to_the_specialist_who_answered(
     assert [one.specialist_id for one in given(router)] == ["ana", "ana"]
     assert (given(router)[-1].after_reply, given(router)[0].after_reply) == (True, False)
     record = [e.event for e in router.announced if isinstance(e.event, AssignmentExplained)][-1]
-    assert in_short(record) == "the customer replied to them"
+    assert summary(record) == "the customer replied to them"
 
 
 def test_a_replied_ticket_goes_elsewhere_if_its_specialist_has_no_room() -> None:
@@ -98,7 +98,7 @@ def test_a_replied_ticket_waits_if_no_specialist_has_room() -> None:
     router.apply(a_ticket("T2", after_min=11), REPLIED)
     assert isinstance(router.announced[-2].event, TicketQueued)
     assert (router.tickets[T1].waits, router.tickets[T1].waiting_since) == (True, REPLIED.time)
-    router.apply(told(TicketResponded, "T2", after_min=30))
+    router.apply(a_fact(TicketResponded, "T2", after_min=30))
     assert given(router)[-1].ticket_id == T1
 
 
@@ -144,8 +144,8 @@ def test_a_replied_ticket_is_assigned_without_a_due_time_if_no_clock_comes() -> 
 
 def test_a_reopened_ticket_is_assigned_with_its_new_due_time() -> None:
     """The due time from before it was closed has passed."""
-    router = a_router(a_ticket("T1"), told(TicketClosed, "T1", after_min=10))
-    router.apply(told(TicketReopened, "T1", after_min=120))
+    router = a_router(a_ticket("T1"), a_fact(TicketClosed, "T1", after_min=10))
+    router.apply(a_fact(TicketReopened, "T1", after_min=120))
     router.apply(a_clock(ClockResumed, "T1", due_min=170, after_min=120))
     assert given(router)[-1].due_at == NOON + minutes(170)
 
@@ -173,10 +173,10 @@ def test_a_reply_to_a_merged_ticket_reopens_its_target() -> None:
         create_date=NOON,
         owed_since=NOON + minutes(20),
     )
-    router = a_router(a_ticket("T2"), told(TicketResponded, "T2", after_min=10), a_ticket("T1"))
+    router = a_router(a_ticket("T2"), a_fact(TicketResponded, "T2", after_min=10), a_ticket("T1"))
     at = NOON + minutes(30)
     router.apply(
-        Envelope(UUID(int=1), "test", at, merged), told(CustomerReplied, "T1", after_min=40)
+        Envelope(UUID(int=1), "test", at, merged), a_fact(CustomerReplied, "T1", after_min=40)
     )
     assert not router.tickets[T1].needs_specialist
     router.apply(Envelope(UUID(int=2), "test", at, absorbed))
@@ -188,14 +188,14 @@ def test_a_reply_to_a_merged_ticket_reopens_its_target() -> None:
 
 def test_a_late_reply_to_a_closed_ticket_changes_nothing() -> None:
     """After the policy's time to reopen, the customer is asked for a new request."""
-    router = a_router(a_ticket("T1"), ANSWERED, told(TicketClosed, "T1", after_min=12))
-    router.apply(told(CustomerReplied, "T1", after_min=12 + 31 * 24 * 60))
+    router = a_router(a_ticket("T1"), ANSWERED, a_fact(TicketClosed, "T1", after_min=12))
+    router.apply(a_fact(CustomerReplied, "T1", after_min=12 + 31 * 24 * 60))
     assert len(given(router)) == 1
 
 
 def test_the_order_of_arrival_does_not_change_whether_a_ticket_comes_back() -> None:
     """It depends on the set of facts alone."""
-    answered_again = told(TicketResponded, "T1", after_min=30)
+    answered_again = a_fact(TicketResponded, "T1", after_min=30)
     for facts in ([REPLIED, ANSWERED], [answered_again, REPLIED, ANSWERED]):
         router = a_router(a_ticket("T1"), *facts)
         assert router.tickets[T1].needs_specialist == (answered_again not in facts)

@@ -8,7 +8,7 @@ from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event, TicketAssigned, TicketQueued, TicketResponded
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, minutes
 
 DIRECTLY = OfferRules(rings={})
 MORNING: Final = {"zone": "UTC", "hours": {"mon-fri": ["06:00-12:00"]}}
@@ -93,6 +93,6 @@ def test_room_that_one_channel_frees_serves_another() -> None:
     """The earliest due ticket of all channels is assigned."""
     one = a_specialist("w", capacity=ROOMY, universal={"capacity": 1})
     chat, mail = a_ticket("T2", channel="chat", after_min=1), a_ticket("T3", after_min=0)
-    session = after(one, a_ticket("T1"), mail, chat, told(TicketResponded, "T1", after_min=2))
+    session = after(one, a_ticket("T1"), mail, chat, a_fact(TicketResponded, "T1", after_min=2))
     assert announced(session) == ["w", "no_capacity", "no_capacity", "w"]
     assert [t.terms.channel for t in session.state.tickets.values() if t.specialist_id] == ["chat"]

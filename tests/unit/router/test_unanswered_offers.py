@@ -26,7 +26,7 @@ from shared.events import (
     TicketQueued,
 )
 from shared.sla.promises import Channel
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone
+from shared.testing.builders import NOON, a_specialist, a_ticket, removed
 
 
 def expire_offer(router: InMemoryRouter, name: str = "T1") -> None:
@@ -318,5 +318,5 @@ def test_a_relisted_specialist_is_not_away() -> None:
     router = InMemoryRouter()
     router.apply(a_specialist("a"), a_ticket("T1", channel="phone"))
     expire_offer(router)
-    router.apply(SetAway("a"), gone("a", after_min=1), a_specialist("a", after_min=2))
+    router.apply(SetAway("a"), removed("a", after_min=1), a_specialist("a", after_min=2))
     assert (presence_of_a(router), router.specialists["a"].unanswered) == ("online", 0)

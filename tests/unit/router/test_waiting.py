@@ -4,7 +4,7 @@ from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
 from shared.events import Envelope, Event, TicketQueued
-from shared.testing.builders import NOON, a_specialist, a_ticket, gone
+from shared.testing.builders import NOON, a_specialist, a_ticket, removed
 
 DIRECTLY = OfferRules(rings={})
 
@@ -40,5 +40,5 @@ def test_a_ticket_waits_for_room() -> None:
 
 def test_a_ticket_handed_back_has_a_reason_for_waiting() -> None:
     """After the last qualified specialist is removed, the reason is the missing skill."""
-    session = after(a_specialist("a"), a_ticket("T1"), gone("a"))
+    session = after(a_specialist("a"), a_ticket("T1"), removed("a"))
     assert why_it_waits(session) == ["no_skill"]

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from holidays import country_holidays
 
-from shared.sla.calendars import Calendar, CalendarSpec, shifts, zone_names
+from shared.sla.calendars import Calendar, CalendarSpec, offset_changes, zone_names
 
 CALENDARS_A_SEED: Final = 30
 CASES_A_CALENDAR: Final = 500
@@ -212,7 +212,7 @@ def draw_place(random: Random) -> tuple[str, datetime]:
         return zone, datetime(year, month, day, tzinfo=UTC)
     zone = random.choice(sorted(zone_names()))
     start = datetime(random.randrange(1973, 2070), 1, 1, tzinfo=UTC)
-    changes = shifts(zone, start, start + 366 * DAY)
+    changes = offset_changes(zone, start, start + 366 * DAY)
     if changes and random.random() < 0.8:
         return zone, random.choice(changes).at.replace(hour=0, minute=0)
     return zone, start + random.randrange(366) * DAY

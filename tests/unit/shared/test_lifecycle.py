@@ -19,10 +19,10 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.sla.promises import CAUSES, Channel
-from shared.testing.builders import NOON, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.tickets import (
     AHEAD_MAX,
-    Kind,
+    FactKind,
     LifecycleFact,
     Status,
     TicketLife,
@@ -36,7 +36,7 @@ TICKET = ticket_id_of("test", "t")
 DAY_MIN = 24 * 60
 
 
-def a(kind: Kind, after_min: float, **more: object) -> LifecycleFact:
+def a(kind: FactKind, after_min: float, **more: object) -> LifecycleFact:
     """Make a fact that is dated so long after noon."""
     name = uuid5(NAMESPACE, f"{kind}{after_min}{more}")
     return LifecycleFact(kind, NOON + minutes(after_min), name, **more)  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def test_a_ticket_begins_when_it_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("answer", ["responded", "reached", "resolved"])
-def test_an_answer_is_owed_no_more_once_it_was_given(answer: Kind) -> None:
+def test_an_answer_is_owed_no_more_once_it_was_given(answer: FactKind) -> None:
     """Whatever answers the customer settles what was owed."""
     assert life(a(answer, 5)).owed_since is None
 
@@ -117,7 +117,7 @@ def test_a_closed_ticket_is_reopened_within_the_policys_limit(days: float, statu
     closed = life(a("responded", 5), a("closed", 10))
     reply = a("replied", 10 + days * DAY_MIN)
     assert closed.reopens_until == NOON + minutes(10) + timedelta(days=30)
-    assert closed.takes_reply(reply.at) == (status == "open")
+    assert closed.accepts_reply(reply.at) == (status == "open")
     assert life(a("responded", 5), a("closed", 10), reply).status == status
 
 
@@ -136,11 +136,11 @@ def test_what_was_closed_unanswered_is_owed_again_when_it_is_reopened() -> None:
 
 
 @pytest.mark.parametrize("end", ["merged", "erased"])
-def test_nothing_counts_after_the_end(end: Kind) -> None:
+def test_nothing_counts_after_the_end(end: FactKind) -> None:
     """A reply to a merged or erased ticket does not bring that one back."""
     over = life(a(end, 5), a("replied", 10), a("reopened", 20))
     assert (over.status, over.owed_since, over.needs_specialist) == (end, None, False)
-    assert not over.takes_reply(NOON + minutes(10))
+    assert not over.accepts_reply(NOON + minutes(10))
 
 
 def test_an_erasure_is_the_last_word() -> None:
@@ -157,16 +157,16 @@ def test_an_erasure_is_the_last_word() -> None:
     ],
 )
 def test_what_ends_a_specialists_work_depends_on_the_channel(
-    channel: Channel, releasing: set[Kind]
+    channel: Channel, releasing: set[FactKind]
 ) -> None:
     """An answered email leaves the load, a chat stays until it is over."""
-    kinds: set[Kind] = {"responded", "reached", "resolved", "closed", "waiting", "resumed"}
+    kinds: set[FactKind] = {"responded", "reached", "resolved", "closed", "waiting", "resumed"}
     freed = {kind for kind in kinds if not life(a(kind, 5), channel=channel).needs_specialist}
     assert freed == releasing
 
 
 @pytest.mark.parametrize("state", ["responded", "resolved", "closed"])
-def test_a_duplicate_that_waits_for_an_answer_brings_its_target_back(state: Kind) -> None:
+def test_a_duplicate_that_waits_for_an_answer_brings_its_target_back(state: FactKind) -> None:
     """Its customer's word is owed an answer on the target, since it was said."""
     waits = NOON - minutes(30)
     again = life(a(state, 5), a("absorbed", 10, owed_since=waits, reopens=True))
@@ -213,10 +213,10 @@ def test_the_set_of_facts_decides_whatever_their_order_and_number() -> None:
 
 def test_the_same_said_under_two_ids_is_one_fact() -> None:
     """Equal in type, instant and content: one. Another instant, or content: another."""
-    first = told(CustomerReplied, "t", after_min=9)
+    first = a_fact(CustomerReplied, "t", after_min=9)
     copy = Envelope(UUID(int=7), "other-door", first.time, first.event)
     assert fact_of(first) == fact_of(copy)
-    assert fact_of(first) != fact_of(told(CustomerReplied, "t", after_min=10))
+    assert fact_of(first) != fact_of(a_fact(CustomerReplied, "t", after_min=10))
     waits = {identity_of(wrap(TicketWaiting(ticket_id=TICKET, waiting_for=c))) for c in CAUSES}
     assert len(waits) == len(CAUSES)
 
@@ -241,14 +241,14 @@ def wrap(event: Event) -> Envelope[Event]:
     return Envelope(UUID(int=1), "intake", NOON, event)
 
 
-_KINDS: list[Kind] = [
+_KINDS: list[FactKind] = [
     *("responded", "reached", "replied", "waiting", "resumed", "resolved"),
     *("reopened", "closed", "merged", "absorbed", "erased", "other"),
 ]
 
 
 @given(st.lists(st.tuples(st.sampled_from(_KINDS), st.integers(-30, 90)), max_size=8))
-def test_nothing_a_customer_says_is_without_an_owner(said: list[tuple[Kind, int]]) -> None:
+def test_nothing_a_customer_says_is_without_an_owner(said: list[tuple[FactKind, int]]) -> None:
     """While an answer is owed, the ticket is not over; a ticket that nobody need own owes none."""
     found = life(*(made(kind, at) for kind, at in said), channel="email")
     assert found.since >= NOON
@@ -259,7 +259,7 @@ def test_nothing_a_customer_says_is_without_an_owner(said: list[tuple[Kind, int]
         assert found.owed_since is None
 
 
-def made(kind: Kind, after_min: int) -> LifecycleFact:
+def made(kind: FactKind, after_min: int) -> LifecycleFact:
     """Make a fact of a kind with what goes with it."""
     match kind:
         case "waiting":

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.events.codec import DEPTH_MAX, VALUE_BYTES_MAX
-from shared.platform.limits import Bodies, InHand, Limits
+from shared.platform.limits import BodyLimits, ConcurrencyLimit, Limits
 
 type Receiver = Callable[[], Awaitable[Message]]
 
@@ -81,7 +81,7 @@ async def test_a_body_in_parts_is_handed_on_whole() -> None:
     """However it came, up to the limit."""
     inner, answer = Inner(), Answer()
     half = b"x" * (VALUE_BYTES_MAX // 2)
-    await Bodies(inner)(scope(), sending([half, half]), answer)
+    await BodyLimits(inner)(scope(), sending([half, half]), answer)
     assert answer.status == 200
     assert inner.bodies == [half * 2]
 
@@ -89,7 +89,7 @@ async def test_a_body_in_parts_is_handed_on_whole() -> None:
 async def test_a_body_that_announces_too_much_is_not_read() -> None:
     """The answer closes the connection: what would follow is of no interest."""
     inner, answer = Inner(), Answer()
-    await Bodies(inner)(scope(content_length=str(VALUE_BYTES_MAX + 1)), never, answer)
+    await BodyLimits(inner)(scope(content_length=str(VALUE_BYTES_MAX + 1)), never, answer)
     assert answer.status == 413
     assert answer.headers[b"connection"] == b"close"
     assert answer.problem["detail"].startswith("a body has at most 256 KiB")
@@ -100,7 +100,7 @@ async def test_a_body_of_unknown_length_is_cut_off() -> None:
     """No part is asked for after the one that goes over the limit."""
     inner, answer = Inner(), Answer()
     receive = sending([b"x" * VALUE_BYTES_MAX, b"x", b"left over"])
-    await Bodies(inner)(scope(transfer_encoding="chunked"), receive, answer)
+    await BodyLimits(inner)(scope(transfer_encoding="chunked"), receive, answer)
     assert answer.status == 413
     assert (await receive())["body"] == b"left over"
     assert inner.bodies == []
@@ -115,7 +115,7 @@ async def test_a_body_that_does_not_arrive_is_given_up() -> None:
     async def receive() -> Message:
         return await (parts.pop()() if parts else never())
 
-    await Bodies(inner, wait_s_max=0.01)(scope(content_length="10"), receive, answer)
+    await BodyLimits(inner, wait_s_max=0.01)(scope(content_length="10"), receive, answer)
     assert answer.status == 408
     assert answer.headers[b"connection"] == b"close"
     assert inner.bodies == []
@@ -127,7 +127,7 @@ async def test_a_client_that_has_gone_gets_no_answer() -> None:
     receive = sending([b"{", b""])
     await receive()
     await receive()
-    await Bodies(inner)(scope(), receive, answer)
+    await BodyLimits(inner)(scope(), receive, answer)
     assert (inner.bodies, answer.messages) == ([], [])
 
 
@@ -136,7 +136,7 @@ async def test_a_deep_body_is_refused_before_it_is_parsed(encoding: str) -> None
     """Whatever it is written in."""
     inner, answer = Inner(), Answer()
     deep = ("[" * (DEPTH_MAX + 1) + "]" * (DEPTH_MAX + 1)).encode(encoding)
-    await Bodies(inner)(scope(), sending([deep]), answer)
+    await BodyLimits(inner)(scope(), sending([deep]), answer)
     assert answer.status == 400
     assert inner.bodies == []
 
@@ -145,7 +145,7 @@ async def test_many_brackets_are_not_depth() -> None:
     """Neither side by side nor in a text."""
     inner, answer = Inner(), Answer()
     body = json.dumps({"wide": [[]] * 1000, "text": "[" * 1000}).encode()
-    await Bodies(inner)(scope(), sending([body]), answer)
+    await BodyLimits(inner)(scope(), sending([body]), answer)
     assert answer.status == 200
     assert inner.bodies == [body]
 
@@ -154,7 +154,7 @@ async def test_more_requests_than_can_be_in_hand_are_refused_at_once() -> None:
     """They hear when to come again; health is told all the same; a free place is given."""
     inner = Inner()
     inner.may.clear()
-    door = InHand(inner, Limits(requests_max=1))
+    door = ConcurrencyLimit(inner, Limits(requests_max=1))
     async with asyncio.TaskGroup() as group:
         first = Answer()
         group.create_task(door(scope(), sending([b""]), first))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.sla.calendars import CalendarSpec
-from shared.sla.policies import Asked, Policy, Pricing, default_policy
+from shared.sla.policies import Policy, Pricing, RequestTraits, default_policy
 from shared.sla.policies.files import load_policy
 from shared.sla.promises import Channel, Promise, PromiseClass, Role, Severity, warn_at
 
@@ -35,10 +35,10 @@ MINIMAL: dict[str, Any] = {
 }
 
 
-def asked(**changes: Any) -> Asked:  # noqa: ANN401 - each field has its own type
+def asked(**changes: Any) -> RequestTraits:  # noqa: ANN401 - each field has its own type
     """Ask as a super admin by email, in English."""
     good = {"role": "super_admin", "channel": "email", "severity": "standard", "language": "en"}
-    return Asked(**{**good, "time_zone": "UTC", **changes})
+    return RequestTraits(**{**good, "time_zone": "UTC", **changes})
 
 
 def price(policy: Policy, create_date: datetime = MONDAY_NOON, **changes: object) -> Pricing:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.basics.yaml_source import Refused
-from shared.sla.policies import Asked, Match, Policy
+from shared.sla.policies import Policy, RequestMatch, RequestTraits
 from shared.sla.policies.coverage import Coverage
 from shared.sla.policies.files import load_policy
 
@@ -302,7 +302,7 @@ def test_a_file_that_is_no_icalendar_is_a_fault(tmp_path: Path, faults_of: Fault
 
 some = st.none() | st.lists(st.sampled_from(["de", "fr"]), min_size=1).map(tuple)
 matches = st.builds(
-    Match,
+    RequestMatch,
     role=st.none() | st.sampled_from([("seat",), ("super_admin",)]),
     channel=st.none() | st.sampled_from([("email", "phone"), ("chat",), ("phone",)]),
     severity=st.none() | st.sampled_from([("standard",), ("business_critical",)]),
@@ -317,7 +317,7 @@ LANGUAGES = ("de-AT", "fr", "en")
 TIERS = ("gold", "bronze", None)
 REGIONS = ("DE", "DE-BY", "DE-NW", "FR", "US", None)
 EVERYBODY = [
-    Asked(*(role, channel, severity, language, "UTC", tier, region))  # type: ignore[arg-type]
+    RequestTraits(*(role, channel, severity, language, "UTC", tier, region))  # type: ignore[arg-type]
     for role, channel, severity, language, tier, region in product(
         ROLES, CHANNELS, SEVERITIES, LANGUAGES, TIERS, REGIONS
     )
@@ -325,7 +325,9 @@ EVERYBODY = [
 
 
 @given(st.lists(matches, min_size=1, max_size=6))
-def test_rules_without_a_turn_and_requests_without_a_rule_are_found(rules: list[Match]) -> None:
+def test_rules_without_a_turn_and_requests_without_a_rule_are_found(
+    rules: list[RequestMatch],
+) -> None:
     """What asking for everybody in turn shows, no more and no less."""
     coverage = Coverage(rules)
     turns = {next((i for i, m in enumerate(rules) if m.fits(who)), None) for who in EVERYBODY}
@@ -338,8 +340,12 @@ def test_rules_without_a_turn_and_requests_without_a_rule_are_found(rules: list[
 
 def test_the_rules_that_take_all_are_named() -> None:
     """Those before it that match what it matches, and no others."""
-    one, two, other = Match(tier=("a",)), Match(tier=("b",)), Match(channel=("chat",), tier=("c",))
-    assert Coverage([one, other, two, Match(tier=("a", "b"))]).covering(3) == [0, 2]
+    one, two, other = (
+        RequestMatch(tier=("a",)),
+        RequestMatch(tier=("b",)),
+        RequestMatch(channel=("chat",), tier=("c",)),
+    )
+    assert Coverage([one, other, two, RequestMatch(tier=("a", "b"))]).covering(3) == [0, 2]
 
 
 def test_a_policy_off_the_wire_is_checked_as_well() -> None:

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from shared.rosters import (
     Shifts,
-    covered,
+    any_on_shift,
     known_language,
     next_shift_at,
     on_shift,
     shift_ends_at,
-    turn,
+    shift_status,
 )
 
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -90,7 +90,7 @@ def test_a_shift_is_what_the_wall_clock_shows(
 def test_nothing_changes_before_the_next_turn(zone: str, block: str, moment: datetime) -> None:
     """Up to its last microsecond it is as it was, and then it is not."""
     shifts = Shifts.model_validate({"zone": zone, "hours": {"mon-sun": [block]}})
-    found = turn(shifts, moment)
+    found = shift_status(shifts, moment)
     assert found.on_shift == on_shift(shifts, moment) == on_shift(shifts, found.until - MICROSECOND)
     assert on_shift(shifts, found.until) != found.on_shift
     ends = shift_ends_at(shifts, moment)
@@ -127,7 +127,7 @@ def test_leave_of_years_is_looked_at_again() -> None:
     shifts = berlin(leave=[{"first": "2026-01-01", "last": "2028-12-31"}])
     moment = at("2026-03-02T12:00")
     assert next_shift_at(shifts, moment) is None
-    assert turn(shifts, moment) == (False, moment + 400 * DAY)
+    assert shift_status(shifts, moment) == (False, moment + 400 * DAY)
 
 
 def test_holidays_of_the_region_are_free() -> None:
@@ -139,9 +139,9 @@ def test_holidays_of_the_region_are_free() -> None:
 def test_who_has_no_shifts_covers_any_instant() -> None:
     """And of the others, it takes one who works."""
     night = at("2026-03-02T23:00")
-    assert not covered([berlin(), berlin(hours={"mon": ["06:00-14:00"]})], night)
-    assert covered([berlin(), berlin(hours={"mon": ["22:00-06:00"]})], night)
-    assert covered([berlin(), None], night)
+    assert not any_on_shift([berlin(), berlin(hours={"mon": ["06:00-14:00"]})], night)
+    assert any_on_shift([berlin(), berlin(hours={"mon": ["22:00-06:00"]})], night)
+    assert any_on_shift([berlin(), None], night)
 
 
 def test_twelve_hours_a_day_and_on_into_the_next_are_one_stretch() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.testing.servers import Servers, UnusableServersError, choose, given
+from shared.testing.servers import Servers, UnusableServersError, choose, from_environment
 
 BOTH = {
     "PREMIUM_POSTGRES_DSN": "postgresql://admin@db.example/postgres",
@@ -13,7 +13,7 @@ BOTH = {
 def test_servers_that_are_named_come_first() -> None:
     """Whoever names both servers gets them."""
     assert choose(BOTH).back_end == "env"
-    assert given(BOTH) == Servers(*BOTH.values())
+    assert from_environment(BOTH) == Servers(*BOTH.values())
 
 
 @pytest.mark.parametrize("back_end", ["env", "local"])

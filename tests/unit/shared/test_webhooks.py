@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.basics.yaml_source import Refused
-from shared.webhooks import Connection, connections_of, load_connections
+from shared.webhooks import WebhookConnection, connections_of, load_connections
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 FILE = """\
@@ -99,4 +99,4 @@ def test_a_name_is_taken_once() -> None:
 def test_the_examples_hold(file: Path) -> None:
     """They have no fault, and read back from their plain data as they are."""
     for connection in load_connections(file):
-        assert Connection.model_validate(connection.document) == connection
+        assert WebhookConnection.model_validate(connection.document) == connection

@@ -11,10 +11,10 @@ from tzlocal.windows_tz import win_tz
 
 from shared.sla.calendars import (
     CalendarSpec,
-    Shift,
+    OffsetChange,
     country_of,
     known_zone,
-    shifts,
+    offset_changes,
     tzdata_version,
     zone_info,
     zone_names,
@@ -67,7 +67,7 @@ def test_no_zone_changes_twice_within_days(zone: str) -> None:
 @pytest.mark.parametrize("zone", ["Asia/Gaza", "Africa/El_Aaiun", "America/Juneau"])
 def test_every_change_is_found(zone: str) -> None:
     """What the zone's file lists is what shifts lists, to the second."""
-    found = [shift.at for shift in shifts(zone, YEAR_1800, YEAR_2000)]
+    found = [shift.at for shift in offset_changes(zone, YEAR_1800, YEAR_2000)]
     written = [EPOCH + timedelta(seconds=at) for at in changes_of(zone)]
     assert found == [at for at in written if at < YEAR_2000]
 
@@ -75,11 +75,11 @@ def test_every_change_is_found(zone: str) -> None:
 def test_shifts_are_exact_and_half_open() -> None:
     """A change counts at its very instant, and no more at the end of what is asked for."""
     at = datetime(2026, 3, 29, 1, tzinfo=UTC)
-    change = Shift(at, timedelta(hours=1), timedelta(hours=2))
+    change = OffsetChange(at, timedelta(hours=1), timedelta(hours=2))
     moment = timedelta(microseconds=1)
-    assert shifts("Europe/Berlin", at, at + moment) == (change,)
-    assert shifts("Europe/Berlin", at - moment, at) == ()
-    assert shifts("Europe/Berlin", at + moment, at + timedelta(days=90)) == ()
+    assert offset_changes("Europe/Berlin", at, at + moment) == (change,)
+    assert offset_changes("Europe/Berlin", at - moment, at) == ()
+    assert offset_changes("Europe/Berlin", at + moment, at + timedelta(days=90)) == ()
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from shared.events import (
 )
 from shared.events.codec import Record, headers_of, value_of
 from shared.sla.promises import Severity
-from shared.testing.builders import NOON, a_ticket, minutes, reclassified, told
+from shared.testing.builders import NOON, a_fact, a_ticket, minutes, reclassified
 from sla_monitor.domain import Fact, Key, derive
 from sla_monitor.domain.change import (
     Broke,
@@ -104,7 +104,7 @@ def test_time_brings_warnings_and_the_breach_up_to_now() -> None:
 
 def test_a_wait_takes_the_due_time_away_and_gives_it_back_later() -> None:
     """Paused, nothing is due; resumed, it is due by the wait later."""
-    facts = at_once(ACCEPTED, waiting(10), told(TicketResumed, "T1", after_min=30))
+    facts = at_once(ACCEPTED, waiting(10), a_fact(TicketResumed, "T1", after_min=30))
     _, pause, resume = happened(timeline(facts, now=at(31)))
     [paused], [resumed] = pause.changes, resume.changes
     assert isinstance(paused, Moved)
@@ -129,7 +129,7 @@ def test_a_reclassified_ticket_shows_both_prices() -> None:
 
 def test_what_changes_nothing_says_why() -> None:
     """A note is in the history, with the reason that it moved no clock."""
-    facts = at_once(ACCEPTED, told(TicketNoted, "T1", after_min=5))
+    facts = at_once(ACCEPTED, a_fact(TicketNoted, "T1", after_min=5))
     _, entry = happened(timeline(facts, now=at(6)))
     assert entry.changes == ()
     assert why(entry) == "the customer does not see a note: it answers nothing"
@@ -137,7 +137,7 @@ def test_what_changes_nothing_says_why() -> None:
 
 def test_an_answer_told_late_takes_the_breach_back() -> None:
     """The breach stays in the history, marked; the answer says what it took back, and why."""
-    answer = told(TicketResponded, "T1", after_min=20)
+    answer = a_fact(TicketResponded, "T1", after_min=20)
     entries = timeline([*at_once(ACCEPTED), Learned(answer, at(90))], now=at(91))
     met, retracted = happened(entries)[1].changes
     assert isinstance(met, Met)
@@ -150,8 +150,8 @@ def test_an_answer_told_late_takes_the_breach_back() -> None:
 
 def test_late_is_what_came_after_something_later_was_known() -> None:
     """An answer from before a note that was known first is late; the note is not."""
-    note = told(TicketNoted, "T1", after_min=30)
-    answer = Learned(told(TicketResponded, "T1", after_min=20), at(40))
+    note = a_fact(TicketNoted, "T1", after_min=30)
+    answer = Learned(a_fact(TicketResponded, "T1", after_min=20), at(40))
     entries = happened(timeline([*at_once(ACCEPTED, note), answer], now=at(41)))
     assert [entry.late for entry in entries] == [False, True, False]
 
@@ -165,7 +165,7 @@ def test_a_breach_that_only_a_late_fact_reveals_says_so() -> None:
 
 def test_closed_unanswered_is_cancelled_and_owed_again_when_reopened() -> None:
     """The due time moves by the time it was closed."""
-    close, reopen = (told(kind, "T1", after_min=m) for kind, m in CLOSED_AND_REOPENED)
+    close, reopen = (a_fact(kind, "T1", after_min=m) for kind, m in CLOSED_AND_REOPENED)
     _, closed, reopened = happened(timeline(at_once(ACCEPTED, close, reopen), now=at(31)))
     [cancelled], [resumed] = closed.changes, reopened.changes
     assert isinstance(cancelled, Cancelled)
@@ -197,8 +197,8 @@ SEVERITY: st.SearchStrategy[Severity] = st.sampled_from(["standard", "business_c
 FACT = st.one_of(
     st.builds(absorbed, MINUTE, st.integers(-60, 60)),
     st.builds(waiting, MINUTE),
-    st.builds(lambda kind, m: told(kind, "T1", after_min=m), st.sampled_from(PLAIN), MINUTE),
-    st.builds(lambda m: told(CustomerReplied, "T1", after_min=m), MINUTE),
+    st.builds(lambda kind, m: a_fact(kind, "T1", after_min=m), st.sampled_from(PLAIN), MINUTE),
+    st.builds(lambda m: a_fact(CustomerReplied, "T1", after_min=m), MINUTE),
     st.builds(lambda s, m: reclassified("T1", s, after_min=m), SEVERITY, MINUTE),
 )
 LEARNED = st.builds(

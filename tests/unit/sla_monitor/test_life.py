@@ -22,7 +22,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.sla.promises import CAUSES, Cause, Promise, PromiseKind, Severity
-from shared.testing.builders import NOON, a_ticket, minutes, promised, reclassified, told
+from shared.testing.builders import NOON, a_fact, a_ticket, minutes, promised, reclassified
 from sla_monitor.domain import Announced, Clock, Fact, Key, derive, fall_due, fold, withdraw
 
 TICKET = ticket_id_of("test", "t")
@@ -53,7 +53,7 @@ def request(*, standard_min: int = 60, critical_min: int = 30) -> Fact:
 
 def said(event: type[TicketFact], after_min: float) -> Fact:
     """Tell what needs no more than the ticket."""
-    return told(event, "t", after_min=after_min)
+    return a_fact(event, "t", after_min=after_min)
 
 
 def waits(after_min: float, whom: Cause) -> Fact:

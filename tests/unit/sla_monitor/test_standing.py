@@ -17,7 +17,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.sla.promises import Cause
-from shared.testing.builders import NOON, a_ticket, minutes, told
+from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from sla_monitor.api.schemas import clock_answer
 from sla_monitor.domain import Fact, derive
 from sla_monitor.domain.clock_status import Reckoning, Standing, standings
@@ -75,8 +75,8 @@ def test_what_is_over_is_negative() -> None:
 
 def test_pauses_are_left_out_of_the_spans_and_named_by_cause() -> None:
     """The spans add up to the target; each pause says why; both together are the wall time."""
-    facts = (a_ticket("T1"), waiting(10), told(TicketResumed, "T1", after_min=30))
-    closed = told(TicketClosed, "T1", after_min=40), told(TicketReopened, "T1", after_min=45)
+    facts = (a_ticket("T1"), waiting(10), a_fact(TicketResumed, "T1", after_min=30))
+    closed = a_fact(TicketClosed, "T1", after_min=40), a_fact(TicketReopened, "T1", after_min=45)
     sums = reckoned(*facts, *closed, now=NOON + minutes(50))
     assert sum((closes - opens for opens, closes in sums.spans), timedelta(0)) == HOUR
     assert [pause.cause for pause in sums.pauses] == ["customer", "closed"]
@@ -93,7 +93,7 @@ def test_while_it_is_paused_nothing_is_due_and_the_rest_is_known() -> None:
 
 def test_a_settled_clock_stands_as_it_was_settled() -> None:
     """What was left at the answer does not change afterwards."""
-    answer = told(TicketResponded, "T1", after_min=20)
+    answer = a_fact(TicketResponded, "T1", after_min=20)
     one = standing(a_ticket("T1"), answer, now=NOON + minutes(500))
     assert one.as_of == answer.time
     assert one.reckoning is not None

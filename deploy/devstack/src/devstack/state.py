@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 from devstack.reporting import Reporter
 from premium.errors import CommandError
 from premium.profile import PROFILE_NAME
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.platform.api_keys import Keyed
 
 __all__ = ["Home", "Memory", "locked", "speaking_of", "write_atomically"]
@@ -200,7 +200,7 @@ async def _lock(path: Path, report: Reporter) -> int:
                 report.say(f"Waiting: another command is at work in {path.parent}")
             waited = True
         os.close(descriptor)
-        await or_after(asyncio.Event().wait(), _LOCK_LOOK_S)
+        await wait_at_most(asyncio.Event().wait(), _LOCK_LOOK_S)
 
 
 def _is_current(descriptor: int, path: Path) -> bool:

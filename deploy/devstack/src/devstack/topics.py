@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from pydantic import BaseModel, ByteSize, ConfigDict, TypeAdapter
 
 from premium.errors import CommandError
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 
 __all__ = ["Topic", "admin", "ensure_topics", "topics"]
 
@@ -117,7 +117,7 @@ async def _until_led(client: AIOKafkaAdminClient) -> None:
             if led == wanted:
                 return
             _refuse_other_counts(found, wanted)
-            await or_after(asyncio.Event().wait(), _LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), _LOOK_S)
 
 
 def _refuse_other_counts(found: list[dict[str, Any]], wanted: Mapping[str, int]) -> None:

@@ -53,7 +53,7 @@ async def _redriven(dsn: str, *, list_only: bool) -> list[DeadLetter]:
 async def redriven(db: Database, *, list_only: bool = False) -> list[DeadLetter]:
     """Redrive what lies aside now, a few in each transaction; the dead letters come back."""
     async with db.session() as session:
-        lying = await dead_letters.lying(session)
+        lying = await dead_letters.all_parked(session)
     if list_only:
         return lying
     sent: list[DeadLetter] = []

@@ -13,7 +13,7 @@ from intake.maintenance import Keeper
 from intake.settings import Settings
 from intake.store.access import sources_of
 from intake.webhooks import Secrets
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.consumer import BatchConsumer
 from shared.platform.lifecycle import Part
 from shared.platform.limits import Limits
@@ -36,14 +36,14 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         "intake",
         settings,
         db,
-        relay_patience_ms=_RELAY_PATIENCE_MS,
-        letters_kept=_LETTERS_KEPT,
+        relay_linger_ms=_RELAY_PATIENCE_MS,
+        dead_letters_kept=_LETTERS_KEPT,
     )
     consumer: BatchConsumer[handlers.Item] = service.consumer(
         handlers.CONSUMES, handlers.decode, partial(handlers.take, keys=keys)
     )
     secrets = Secrets(settings.webhook_secrets_dir)
-    behind = Parts(db, Access(db, sources_of), secrets, make_reception(db, keys), keys)
+    behind = Parts(db, Authenticator(db, sources_of), secrets, make_reception(db, keys), keys)
     limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,

@@ -31,7 +31,7 @@ from shared.events import (
 from shared.events.codec import Record, Skipped, describe, read, read_headers, read_json
 from shared.platform import dead_letters, outbox
 from shared.platform.postgres import Tx
-from shared.tickets.due import moves_due, skipped_unread
+from shared.tickets.due import changes_due_time, skip_redundant_start
 
 __all__ = ["CONSUMES", "EMITS", "Item", "decode", "take"]
 
@@ -108,8 +108,8 @@ def decode(record: Record) -> Item | Skipped:
 
 def _clock(record: Record) -> Envelope[Event] | Skipped:
     """Read of clocks what moves a due time: the rest was said when the ticket was accepted."""
-    found = skipped_unread(record) or read(record)
-    if isinstance(found, Envelope) and not moves_due(found.event):
+    found = skip_redundant_start(record) or read(record)
+    if isinstance(found, Envelope) and not changes_due_time(found.event):
         return Skipped(found.event.type, is_known=True)
     return found
 

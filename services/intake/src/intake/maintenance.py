@@ -6,7 +6,7 @@ from typing import Final, override
 
 from intake import idempotency, service
 from intake.domain import NumberKeys, language
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.platform import postgres
 from shared.platform.background import Background
 from shared.platform.postgres import Database
@@ -36,7 +36,7 @@ class Keeper(Background):
     async def _run(self) -> None:
         while not self._stop.is_set():
             if not await self._look():
-                await or_after(self._stop.wait(), _LOOK_S)
+                await wait_at_most(self._stop.wait(), _LOOK_S)
 
     async def _look(self) -> bool:
         """Do some of what is to be done; whether more may be left."""

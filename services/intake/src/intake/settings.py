@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.platform.limits import LIMITS
+from shared.platform.limits import DEFAULT_LIMITS
 from shared.platform.settings import ServiceSettings
 
 __all__ = ["Settings"]
@@ -22,7 +22,7 @@ class Settings(ServiceSettings):
     webhook_secrets_dir: Path | None = None
     """A folder with one file for each secret of a webhook connection. Without it connections that
     need a secret refuse what is sent."""
-    requests_max: int = Field(LIMITS.requests_max, ge=1)
+    requests_max: int = Field(DEFAULT_LIMITS.requests_max, ge=1)
     """How many HTTP requests are answered at once; those beyond are refused with 503."""
-    body_s_max: float = Field(LIMITS.body_s_max, gt=0)
+    body_s_max: float = Field(DEFAULT_LIMITS.body_s_max, gt=0)
     """How many seconds a request's body may take to arrive; then it is refused with 408."""

@@ -23,8 +23,6 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     service = Service("notifier", settings, db)
     sender = Sender(db, settings)
     handle = partial(take, wake=sender.wake)
-    consumer = service.consumer(
-        handlers.CONSUMES, handlers.decode, handle, patience_ms=_PATIENCE_MS
-    )
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, linger_ms=_PATIENCE_MS)
     readings = [of_database(db, PENDING_AGE_S, store.pending_age_s)]
     return service.parts(consumer, None, sender, readings=readings)

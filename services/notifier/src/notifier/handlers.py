@@ -14,7 +14,7 @@ from shared.events import (
     WatermarkAdvanced,
 )
 from shared.events.codec import Record, Skipped, read
-from shared.tickets.due import moves_due, skipped_unread
+from shared.tickets.due import changes_due_time, skip_redundant_start
 
 __all__ = ["CONSUMES", "EMITS", "decode"]
 
@@ -29,7 +29,7 @@ EMITS: Final = (NotificationFact.topic,)
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
     """Read a fact; what proves silence each second is for nobody's eyes. Raises Poison."""
-    found = skipped_unread(record) or read(record)
+    found = skip_redundant_start(record) or read(record)
     if isinstance(found, Envelope) and _is_unread(found.event):
         return Skipped(found.event.type, is_known=True)
     return found
@@ -38,5 +38,5 @@ def decode(record: Record) -> Envelope[Event] | Skipped:
 def _is_unread(event: Event) -> bool:
     """Tell of clocks what is neither mailed nor moves what a mail says."""
     if isinstance(event, ClockFact) and not isinstance(event, ClockWarned | BreachFact):
-        return not moves_due(event)
+        return not changes_due_time(event)
     return isinstance(event, WatermarkAdvanced)

@@ -20,7 +20,7 @@ from notifier.mail import Letter
 from notifier.settings import Settings
 from notifier.smtp import MailServer
 from notifier.store import Due
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
 from shared.basics.tracing import trace_id_of
 from shared.events import Envelope, Event
@@ -90,10 +90,10 @@ class Sender(Background):
             self._woken.clear()
             try:
                 if await self.send_due() < _BATCH_MAX:
-                    await or_after(self._woken.wait(), _POLL_S)
+                    await wait_at_most(self._woken.wait(), _POLL_S)
             except Transient as e:
                 _LOG.warning("sender_waits", reason=str(e))
-                await or_after(self._stop.wait(), _AWAY_S)
+                await wait_at_most(self._stop.wait(), _AWAY_S)
 
     async def _send(self, due: Sequence[Due]) -> dict[UUID, Outcome]:
         letters: list[Letter] = []

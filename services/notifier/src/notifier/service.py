@@ -22,7 +22,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Tx
 from shared.sla.promises import PromiseKind
-from shared.tickets.due import follow, moves_due
+from shared.tickets.due import changes_due_time, update_clock
 
 __all__ = ["take"]
 
@@ -68,9 +68,9 @@ def _moved(
 ) -> dict[tuple[UUID, PromiseKind], datetime | None]:
     """Say when promises are due now; of two records of a clock the one read last counts."""
     return {
-        (e.event.ticket_id, e.event.kind): follow(None, e.event, e.time).due_at
+        (e.event.ticket_id, e.event.kind): update_clock(None, e.event, e.time).due_at
         for e in envelopes
-        if isinstance(e.event, ClockFact) and moves_due(e.event)
+        if isinstance(e.event, ClockFact) and changes_due_time(e.event)
     }
 
 

@@ -13,12 +13,12 @@ from router.store import pages as page_store
 from router.store import tickets as ticket_store
 from router.store.access import specialists_of
 from router.sweep import Sweeper
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database
 from shared.platform.processed_events import Pruner
 from shared.platform.service import Service
-from shared.web.change_feed import Pulse
+from shared.web.change_feed import ChangeFeed
 from shared.web.oidc import Oidc
 
 __all__ = ["assemble"]
@@ -30,11 +30,11 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     service = Service("router", settings, db)
     routing = RoutingService(settings.rules)
     consumer = service.consumer(handlers.CONSUMES, handlers.decode, routing.apply_events)
-    pulse = Pulse(db, page_store.poll_changes)
+    feed = ChangeFeed(db, page_store.poll_changes)
     intake = IntakeClient(settings.intake_url, settings.intake_key)
     oidc = Oidc(settings.oidc) if settings.oidc else None
-    pages = inbox_routes(db, routing, pulse, intake, oidc)
-    access = Access(db, specialists_of)
+    pages = inbox_routes(db, routing, feed, intake, oidc)
+    access = Authenticator(db, specialists_of)
     own = (
         Sweeper(db, routing),
         Pruner(db, "decision pruner", ticket_store.delete_old_decisions),
@@ -43,4 +43,4 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     parts = service.parts(
         consumer, lambda routes: make_app(db, routing, access, [*routes, *pages]), *own
     )
-    return [*parts, pulse]
+    return [*parts, feed]

@@ -5,7 +5,7 @@ from typing import Final
 from shared.events import ClockFact, Envelope, Event, SpecialistListed, TicketFact
 from shared.events.assignments import AssignmentFact
 from shared.events.codec import Record, Skipped, read
-from shared.tickets.due import moves_due, skipped_unread
+from shared.tickets.due import changes_due_time, skip_redundant_start
 
 __all__ = ["CONSUMES", "EMITS", "decode"]
 
@@ -19,7 +19,7 @@ def decode(record: Record) -> Envelope[Event] | Skipped:
     Raises:
         Poison: the record is malformed.
     """
-    found = skipped_unread(record) or read(record)
+    found = skip_redundant_start(record) or read(record)
     if isinstance(found, Envelope) and isinstance(found.event, ClockFact):
-        return found if moves_due(found.event) else Skipped(found.event.type, is_known=True)
+        return found if changes_due_time(found.event) else Skipped(found.event.type, is_known=True)
     return found

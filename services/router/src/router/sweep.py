@@ -4,7 +4,7 @@ from typing import Final, override
 
 from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.platform.background import Background
 from shared.platform.postgres import Database, now
 
@@ -34,6 +34,6 @@ class Sweeper(Background):
             while not self._stop.is_set():
                 wait_s = await ticket_store.seconds_to_wake(session)
                 if wait_s is None or wait_s > 0:
-                    await or_after(self._stop.wait(), min(wait_s or _POLL_S, _POLL_S))
+                    await wait_at_most(self._stop.wait(), min(wait_s or _POLL_S, _POLL_S))
                 else:
                     await sweep(self._db, self._routing)

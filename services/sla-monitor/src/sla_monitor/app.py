@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.events import BreachFact
-from shared.platform.access import Access
+from shared.platform.access import Authenticator
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database
 from shared.platform.readings import of_database
@@ -36,9 +36,9 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         handlers.decode,
         folding.take,
         purpose="hands",
-        patience_ms=_PATIENCE_MS,
+        linger_ms=_PATIENCE_MS,
     )
-    access = Access(db, accounts_of)
+    access = Authenticator(db, accounts_of)
     own = (partitions, Sweeper(db), Reevaluator(db, folding), patient, access)
     readings = [of_database(db, WATERMARK_AGE_S, clock_store.watermark_age_s)]
     return service.parts(

@@ -5,7 +5,7 @@ from uuid import uuid5
 
 import structlog
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.platform import outbox
 from shared.platform.background import Background
 from shared.platform.postgres import Database, Tx, now
@@ -60,7 +60,7 @@ class Reevaluator(Background):
             while not self._stop.is_set():
                 if await reevaluation_store.is_pending(session):
                     await self._finish(session)
-                await or_after(self._stop.wait(), _LOOK_S)
+                await wait_at_most(self._stop.wait(), _LOOK_S)
 
     async def _finish(self, session: Tx) -> None:
         while await outbox.wait_until_short(session, until=self._stop):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, override
 from uuid import NAMESPACE_OID, uuid5
 
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.events import Envelope, WatermarkAdvanced
 from shared.platform import outbox
 from shared.platform.background import Background
@@ -154,13 +154,13 @@ class Sweeper(Background):
                 wait_s = await clock_store.seconds_to_next(session)
                 owes_word = elapsed_s(told_at) >= word_s
                 if not owes_word and (wait_s is None or wait_s > 0):
-                    await or_after(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
+                    await wait_at_most(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
                     if wait_s is None or wait_s > _LOOK_S:
                         continue
                 told_at = elapsed_s() if owes_word else told_at
                 claimed = await sweep(self._db, self._swept)
                 if claimed is None:
-                    await or_after(self._stop.wait(), _TAKEN_S)
+                    await wait_at_most(self._stop.wait(), _TAKEN_S)
                 elif claimed >= _BATCH_MAX:
                     await asyncio.gather(*map(self._catch_up, range(_WORKERS)))
 

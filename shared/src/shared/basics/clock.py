@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable
 from contextlib import suppress
 
-__all__ = ["elapsed_s", "or_after"]
+__all__ = ["elapsed_s", "wait_at_most"]
 
 
 def elapsed_s(since: float = 0.0) -> float:
@@ -13,7 +13,7 @@ def elapsed_s(since: float = 0.0) -> float:
     return time.monotonic() - since
 
 
-async def or_after(signal: Awaitable[object], wait_s: float) -> None:
+async def wait_at_most(signal: Awaitable[object], wait_s: float) -> None:
     """Wait for a signal, but not longer than ``wait_s``."""
     with suppress(TimeoutError):
         async with asyncio.timeout(wait_s):

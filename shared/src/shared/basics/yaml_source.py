@@ -18,13 +18,13 @@ __all__ = [
     "Place",
     "Refused",
     "YamlDocument",
+    "describe_error",
     "did_you_mean",
     "faults_of",
     "keys_at",
     "parse_yaml",
     "read_yaml",
     "refused",
-    "what_is_wrong",
 ]
 
 type KeyPath = tuple[str | int, ...]
@@ -79,7 +79,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
 
 
-def what_is_wrong(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - pydantic's own record
+def describe_error(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - pydantic's own record
     """Say what pydantic found, and what to do; ``known`` are the keys that may stand there."""
     match fault["type"]:
         case "extra_forbidden":
@@ -111,7 +111,7 @@ def faults_of(
             at[:-1] == path and text.endswith(slip) for at, text in found
         ):
             continue
-        found.append((path, what_is_wrong(fault, keys_at(model, path))))
+        found.append((path, describe_error(fault, keys_at(model, path))))
     return found
 
 

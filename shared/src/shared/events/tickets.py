@@ -5,7 +5,7 @@ from typing import ClassVar, override
 from uuid import UUID
 
 from shared.events.base import Moment, TicketEvent
-from shared.sla.policies import Asked, default_policy
+from shared.sla.policies import RequestTraits, default_policy
 from shared.sla.promises import Cause, Channel, Promise, Role, Severity, added
 
 __all__ = [
@@ -75,9 +75,9 @@ class TicketAccepted(TicketFact):
             return self.if_reclassified[severity]
         return default_policy().price(self.asked(severity), create_date).promises
 
-    def asked(self, severity: Severity) -> Asked:
+    def asked(self, severity: Severity) -> RequestTraits:
         """Say what a policy goes by, at a severity."""
-        return Asked(
+        return RequestTraits(
             role=self.role,
             channel=self.channel,
             severity=severity,

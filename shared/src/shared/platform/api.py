@@ -36,24 +36,24 @@ from shared.platform.api_document import (
 )
 from shared.platform.api_page import page_routes
 from shared.platform.http import problem, title_of
-from shared.platform.http_input import JsonRoute, Targets
+from shared.platform.http_input import JsonRoute, TargetCheck
 from shared.platform.http_methods import Methods, methods_at
-from shared.platform.limits import LIMITS, Bodies, InHand, Limits
+from shared.platform.limits import DEFAULT_LIMITS, BodyLimits, ConcurrencyLimit, Limits
 
 __all__ = [
-    "A_TICKET",
+    "EXAMPLE_TICKET_ID",
     "IDEMPOTENCY_KEY",
     "IDEMPOTENCY_KEY_PATTERN",
     "FaultyRequest",
     "Problem",
     "TicketId",
     "TraceContext",
-    "answered_by",
+    "example_response",
     "make_api",
     "problems",
 ]
 
-A_TICKET: Final = str(ticket_id_of("app-form", "A-1001"))
+EXAMPLE_TICKET_ID: Final = str(ticket_id_of("app-form", "A-1001"))
 """The ticket that examples speak of."""
 _JSON: Final = "application/json"
 _MEDIA_TYPE: Final = "application/problem+json"
@@ -110,7 +110,7 @@ type TicketId = Annotated[
     UUID,
     Path(
         description="As intake's answer and every event name it.",
-        openapi_examples={"of the examples": {"value": A_TICKET}},
+        openapi_examples={"of the examples": {"value": EXAMPLE_TICKET_ID}},
     ),
 ]
 
@@ -170,7 +170,7 @@ def make_api(
     service: str,
     routes: list[BaseRoute],
     guards: Sequence[Middleware] = (),
-    limits: Limits = LIMITS,
+    limits: Limits = DEFAULT_LIMITS,
     deliveries: Sequence[str] = (),
 ) -> FastAPI:
     """Build an app that has ``routes``, keeps to its limits, and shows itself at `/docs`.
@@ -178,7 +178,7 @@ def make_api(
     Errors are problems; ``guards`` decide who is served before any of a body is read. At paths that
     begin as ``deliveries`` do, senders of events are told that they are welcome.
     """
-    about = metadata(service)
+    about = metadata(f"premium-support-{service}")
     app = _Api(
         title=service,
         version=about["Version"],
@@ -192,11 +192,11 @@ def make_api(
         redirect_slashes=False,
         routes=[*routes, *page_routes(service)],
         middleware=[
-            Middleware(Targets),
+            Middleware(TargetCheck),
             Middleware(Methods, deliveries=deliveries),
-            Middleware(InHand, limits=limits),
+            Middleware(ConcurrencyLimit, limits=limits),
             *guards,
-            Middleware(Bodies, wait_s_max=limits.body_s_max),
+            Middleware(BodyLimits, wait_s_max=limits.body_s_max),
         ],
         generate_unique_id_function=_operation_id,
     )
@@ -217,7 +217,7 @@ def problems(details: Mapping[HTTPStatus, str]) -> dict[int | str, dict[str, Any
     }
 
 
-def answered_by(
+def example_response(
     example: object, status: HTTPStatus = HTTPStatus.OK
 ) -> dict[int | str, dict[str, Any]]:
     """Show what a route answers with when all is well.

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
 from shared.platform import telemetry
 
@@ -51,11 +51,11 @@ class Background(ABC):
                 return await self._run()
             except Transient as e:
                 _LOG.warning("part_waits", part=self._name, reason=str(e))
-                await or_after(self._stop.wait(), _AWAY_S)
+                await wait_at_most(self._stop.wait(), _AWAY_S)
             except Exception as e:  # noqa: BLE001 - said, and tried again
                 telemetry.PART_FAILURES.labels(self._name).inc()
                 _LOG.error("part_failed", part=self._name, exc_info=e)
-                await or_after(self._stop.wait(), _AGAIN_S)
+                await wait_at_most(self._stop.wait(), _AGAIN_S)
 
     @abstractmethod
     async def _run(self) -> None:

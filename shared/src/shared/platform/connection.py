@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-__all__ = ["Connection"]
+__all__ = ["ConsumerConnection"]
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ConsumerConnection:
     """Where the records come from. ``instance_id`` keeps partitions over a restart (KIP-345).
 
     ``purpose`` tells a second consumer of the service from its first. After a batch of few records
-    ``patience_ms`` are waited for more: fewer transactions, and the first is not delayed.
+    ``linger_ms`` are waited for more: fewer transactions, and the first is not delayed.
     """
 
     bootstrap: str
@@ -20,7 +20,7 @@ class Connection:
     instance_id: str | None = None
     topic_prefix: str = ""
     purpose: str = ""
-    patience_ms: int = 0
+    linger_ms: int = 0
 
     @property
     def group(self) -> str:

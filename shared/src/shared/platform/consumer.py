@@ -31,17 +31,17 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Poison, Transient
 from shared.events.codec import Record, Skipped
 from shared.platform import dead_letters, offsets, processed_events, telemetry
 from shared.platform.assignment import Assignment
-from shared.platform.connection import Connection
+from shared.platform.connection import ConsumerConnection
 from shared.platform.offsets import Offset, Progress
 from shared.platform.postgres import Database, Tx
-from shared.platform.record_batches import UndecodableBatch, accept_any
+from shared.platform.record_batches import UndecodableBatch, tolerate_bad_batches
 
-__all__ = ["BatchConsumer", "Claimable", "Connection", "Decoder", "Handler"]
+__all__ = ["BatchConsumer", "Claimable", "ConsumerConnection", "Decoder", "Handler"]
 
 _LOG = structlog.get_logger()
 _BATCH_MAX: Final = 500
@@ -94,7 +94,7 @@ class BatchConsumer[T: Claimable]:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ConsumerConnection,
         db: Database,
         *,
         topics: Sequence[str],
@@ -104,7 +104,7 @@ class BatchConsumer[T: Claimable]:
         self._connection = connection
         self._db = db
         self._topics = [connection.topic_prefix + topic for topic in topics]
-        self._patience_s = connection.patience_ms / 1000
+        self._patience_s = connection.linger_ms / 1000
         self._decode = decode
         self._handle = handle
         self._stop = asyncio.Event()
@@ -140,7 +140,7 @@ class BatchConsumer[T: Claimable]:
 
     async def start(self) -> None:
         """Join the group in the background, however long the broker is away."""
-        accept_any()
+        tolerate_bad_batches()
         self._task = asyncio.create_task(self._run(), name="consumer")
 
     async def stop(self) -> None:
@@ -197,7 +197,7 @@ class BatchConsumer[T: Claimable]:
                 await self._on_batch(records)
                 self._in_hand = {}
                 if self._patience_s and 0 < len(records) < _FEW:
-                    await or_after(self._stop.wait(), self._patience_s)
+                    await wait_at_most(self._stop.wait(), self._patience_s)
             except RetryError:
                 return
             except Transient as e:
@@ -220,7 +220,7 @@ class BatchConsumer[T: Claimable]:
 
     async def _wait(self, reason: str) -> None:
         _LOG.warning("consumer_waits", reason=reason)
-        await or_after(self._stop.wait(), _AWAY_S)
+        await wait_at_most(self._stop.wait(), _AWAY_S)
 
     async def _on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         if not records:
@@ -336,7 +336,7 @@ class BatchConsumer[T: Claimable]:
         In the next lull, or while batches are on their way.
         """
         while self._handled:
-            await or_after(self._lull.wait(), _COMMIT_S)
+            await wait_at_most(self._lull.wait(), _COMMIT_S)
             handled, self._handled = self._handled, {}
             await self._commit(handled)
 

@@ -18,20 +18,20 @@ from shared.events import NAMESPACE, dead_letter_topic
 from shared.events.codec import Header, Record
 from shared.platform import outbox, telemetry
 from shared.platform.postgres import Tx
-from shared.platform.processed_events import Forget
+from shared.platform.processed_events import Prune
 from shared.platform.publisher import Outgoing
 
 __all__ = [
     "UNDECODABLE",
     "DeadLetter",
-    "drop",
-    "forgetting",
+    "all_parked",
+    "containing",
+    "delete",
+    "headers_of",
     "id_of",
-    "lying",
-    "marks_of",
-    "naming",
     "park",
     "park_refused",
+    "prune_after",
     "reason_of",
     "redrive",
 ]
@@ -92,7 +92,7 @@ def id_of(record: Record) -> UUID:
 async def park(tx: Tx, record: Record, why: Poison, *, service: str, attempts: int) -> None:
     """Put a record aside with the transaction, and say so."""
     letter = await _keep(tx, record, why)
-    marks = marks_of(letter, record, why, service=service, attempts=attempts)
+    marks = headers_of(letter, record, why, service=service, attempts=attempts)
     await _say(tx, letter, marks, service)
     telemetry.DEAD_LETTERS.labels(why.reason).inc()
 
@@ -107,7 +107,7 @@ async def park_refused(
     letter = await _keep(tx, refused, why)
     telemetry.DEAD_LETTERS.labels(why.reason).inc()
     if refused.topic != dead_letter_topic(service):
-        marks = marks_of(letter, refused, why, service=service, attempts=attempts)
+        marks = headers_of(letter, refused, why, service=service, attempts=attempts)
         await _say(tx, letter, marks, service)
 
 
@@ -136,7 +136,7 @@ def _offset_of(record: Record | Outgoing) -> int | None:
     return record.offset if isinstance(record, Record) else None
 
 
-def marks_of(
+def headers_of(
     letter: int, record: Record | Outgoing, why: Poison, *, service: str, attempts: int
 ) -> list[Header]:
     """Say whence a record came, why it lies aside, and under which number.
@@ -161,12 +161,12 @@ def reason_of(headers: Sequence[Header]) -> str:
     return (dict(headers).get("dl-reason") or b"unknown").decode(errors="replace")
 
 
-async def lying(tx: Tx) -> list[DeadLetter]:
+async def all_parked(tx: Tx) -> list[DeadLetter]:
     """Read all that lie aside, in the order in which they were parked."""
     return [_letter(row) for row in await tx.fetch(LYING)]
 
 
-async def naming(tx: Tx, sought: Sequence[bytes]) -> list[DeadLetter]:
+async def containing(tx: Tx, sought: Sequence[bytes]) -> list[DeadLetter]:
     """Read and lock those in which one of some byte strings occurs."""
     in_headers = [one.decode("latin-1") for one in sought if 0 not in one]
     return [_letter(row) for row in await tx.fetch(NAMING, sought, in_headers)]
@@ -178,7 +178,7 @@ async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     A batch that could not be decoded stays: it is no record that could be sent.
     """
     records = [letter for letter in letters if letter.reason != UNDECODABLE]
-    there = await drop(tx, records)
+    there = await delete(tx, records)
     sent = [letter for letter in records if letter.id in there]
     for letter in sent:
         await outbox.add_raw(
@@ -192,12 +192,12 @@ async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     return sent
 
 
-async def drop(tx: Tx, letters: Sequence[DeadLetter]) -> set[int]:
+async def delete(tx: Tx, letters: Sequence[DeadLetter]) -> set[int]:
     """Forget some for good; the numbers of those that still lay aside come back."""
     return {row["id"] for row in await tx.fetch(DROP, [letter.id for letter in letters])}
 
 
-def forgetting(kept: timedelta) -> Forget:
+def prune_after(kept: timedelta) -> Prune:
     """Say how to drop what has lain aside for so long."""
     return partial(_forget, kept=kept)
 

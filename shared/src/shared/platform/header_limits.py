@@ -8,12 +8,12 @@ from typing import ClassVar, Final, override
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["HEAD_BYTES_MAX", "BoundedHeads"]
+__all__ = ["HEADER_BYTES_MAX", "HeaderLimits"]
 
-HEAD_BYTES_MAX: Final = 64 * 1024
+HEADER_BYTES_MAX: Final = 64 * 1024
 
 
-class BoundedHeads(HttpToolsProtocol):
+class HeaderLimits(HttpToolsProtocol):
     """Closes a connection on which a head is too large, or does not arrive.
 
     The same for the rest of a body that was answered before it had come.
@@ -39,7 +39,7 @@ class BoundedHeads(HttpToolsProtocol):
         if self._head_bytes is not None:
             self._head_bytes += len(data)
         super().data_received(data)
-        if (self._head_bytes or 0) > HEAD_BYTES_MAX and not self.transport.is_closing():
+        if (self._head_bytes or 0) > HEADER_BYTES_MAX and not self.transport.is_closing():
             self.send_400_response("The request line and headers are too large.")
 
     @override

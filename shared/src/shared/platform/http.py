@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from shared.platform.header_limits import BoundedHeads
+from shared.platform.header_limits import HeaderLimits
 from shared.platform.readings import Reading, read_all
 from shared.platform.telemetry import REFUSED
 
@@ -184,7 +184,7 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
-                http=BoundedHeads,
+                http=HeaderLimits,
                 server_header=False,
                 timeout_keep_alive=60,
                 timeout_graceful_shutdown=_CLOSE_S_MAX,

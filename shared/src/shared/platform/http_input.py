@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.basics.text import fault_in_json, fault_of_url_part, may_hide_bad_text
 from shared.platform.http import refusal
 
-__all__ = ["JSON", "JsonRoute", "Targets", "check_media_type", "fault_of_body", "media_type_of"]
+__all__ = ["JSON", "JsonRoute", "TargetCheck", "check_media_type", "fault_of_body", "media_type_of"]
 
 JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -29,7 +29,7 @@ _FORM_NUL: Final = "the form holds a NUL character; leave it out"
 type _Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Targets:
+class TargetCheck:
     """Refuses a path or query with text that cannot be kept, before any route is looked for."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -16,9 +16,9 @@ from shared.basics.errors import Poison
 from shared.events.codec import DEPTH_MAX, VALUE_BYTES_MAX, read_json
 from shared.platform.http import OPS_PATHS, refusal
 from shared.platform.http_input import fault_of_body
-from shared.platform.telemetry import IN_HAND
+from shared.platform.telemetry import REQUESTS_IN_PROGRESS
 
-__all__ = ["LIMITS", "Bodies", "InHand", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "BodyLimits", "ConcurrencyLimit", "Limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class Limits:
     uncounted: frozenset[str] = OPS_PATHS
 
 
-LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = Limits()
 """For who is told no others."""
 
 
-class InHand:
+class ConcurrencyLimit:
     """Refuses at once what would only wait: memory is bounded, and who is served is served fast.
 
     Health, readiness and figures are always answered: somebody has to see the load.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits = LIMITS) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> None:
         self._app = app
         self._requests_max = limits.requests_max
         self._uncounted = limits.uncounted
@@ -66,13 +66,13 @@ class InHand:
 
     def _count(self, more: int) -> None:
         self._requests += more
-        IN_HAND.set(self._requests)
+        REQUESTS_IN_PROGRESS.set(self._requests)
 
 
-class Bodies:
+class BodyLimits:
     """Reads a body whole before anything parses it, and no more of it than may be."""
 
-    def __init__(self, app: ASGIApp, wait_s_max: float = LIMITS.body_s_max) -> None:
+    def __init__(self, app: ASGIApp, wait_s_max: float = DEFAULT_LIMITS.body_s_max) -> None:
         self._app = app
         self._wait_s_max = wait_s_max
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic_core import from_json, to_json
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.events import Envelope, Event
 from shared.events.codec import Header, attributes_of, value_of
 from shared.platform.postgres import Tx
@@ -76,7 +76,7 @@ async def wait_until_short(session: Tx, *, until: asyncio.Event) -> bool:
     while not until.is_set():
         if await unsent(session) <= _SHORT:
             return True
-        await or_after(until.wait(), _SHORT_LOOK_S)
+        await wait_at_most(until.wait(), _SHORT_LOOK_S)
     return False
 
 

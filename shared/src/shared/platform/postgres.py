@@ -14,9 +14,9 @@ import asyncpg
 
 from shared.basics.errors import Poison, Transient
 
-__all__ = ["AWAY", "Database", "Tx", "away", "now"]
+__all__ = ["UNAVAILABLE", "Database", "Tx", "now", "transient_if_unavailable"]
 
-AWAY: Final = (
+UNAVAILABLE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
@@ -115,7 +115,7 @@ class Database:
 
     async def start(self) -> None:
         """Open the pool. Raises Transient while the server is away."""
-        with away("PostgreSQL"):
+        with transient_if_unavailable("PostgreSQL"):
             self._pool = await asyncpg.create_pool(
                 self._dsn,
                 min_size=1,
@@ -135,7 +135,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """Do all or nothing. Raises Transient when the server or a lock stood in the way."""
-        with away("PostgreSQL"):
+        with transient_if_unavailable("PostgreSQL"):
             async with self._acquired() as connection:
                 async with connection.transaction():
                     tx = Tx(connection)
@@ -151,7 +151,7 @@ class Database:
 
         Also for what belongs to a session, as locks do, if the database is not ``pooled``.
         """
-        with away("PostgreSQL"):
+        with transient_if_unavailable("PostgreSQL"):
             async with self._acquired() as connection:
                 if self._pooled:
                     yield Tx(_EachAlone(connection))
@@ -163,7 +163,7 @@ class Database:
 
     async def check_sessions(self) -> None:
         """Raise Poison when sessions are shared and nothing says so, Transient as `start`."""
-        with away("PostgreSQL"):
+        with transient_if_unavailable("PostgreSQL"):
             if not self._pooled and await _shares_sessions(self._dsn):
                 raise Poison(
                     "pooler",
@@ -222,7 +222,7 @@ async def _leave_as_it_is(_: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]")
     """Save the round trip of asyncpg's reset: a transaction leaves nothing behind."""
 
 
-class away:  # noqa: N801 - reads as a phrase: `with away("PostgreSQL")`
+class transient_if_unavailable:  # noqa: N801 - reads as a phrase: `with away("PostgreSQL")`
     """Turn what means "the server is away, or stood in the way" into Transient."""
 
     def __init__(self, what: str) -> None:
@@ -234,7 +234,7 @@ class away:  # noqa: N801 - reads as a phrase: `with away("PostgreSQL")`
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
-        if isinstance(error, AWAY):
+        if isinstance(error, UNAVAILABLE):
             raise Transient(f"{self._what}: {type(error).__name__}: {error}") from error
 
 

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Final, override
 from uuid import UUID
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.platform import offsets
 from shared.platform.background import Background
 from shared.platform.offsets import Progress
 from shared.platform.postgres import Database, Tx
 
-__all__ = ["RETENTION", "Pruner", "claim", "forget", "release"]
+__all__ = ["RETENTION", "Pruner", "claim", "prune", "release"]
 
 RETENTION: Final = timedelta(days=8)
 """Longer than a consumer is away. What is read again later changes nothing: see decision 50."""
@@ -52,22 +52,22 @@ async def release(tx: Tx, event_ids: Iterable[UUID]) -> None:
     await tx.execute(RELEASE, list(event_ids))
 
 
-async def forget(tx: Tx, *, limit: int) -> int:
+async def prune(tx: Tx, *, limit: int) -> int:
     """Drop claims older than RETENTION; the number dropped comes back."""
     return int((await tx.execute(FORGET, RETENTION, limit)).removeprefix("DELETE "))
 
 
-type Forget = Callable[..., Awaitable[int]]
+type Prune = Callable[..., Awaitable[int]]
 """Drops at most ``limit`` old rows of a transaction's database; their number comes back."""
 
 
 class Pruner(Background):
     """Forgets what is old in the background, a little at a time: claims, if not told otherwise."""
 
-    def __init__(self, db: Database, name: str = "claim pruner", forget: Forget = forget) -> None:
+    def __init__(self, db: Database, name: str = "claim pruner", prune: Prune = prune) -> None:
         super().__init__(name)
         self._db = db
-        self._forget = forget
+        self._forget = prune
 
     @override
     async def _run(self) -> None:
@@ -75,4 +75,4 @@ class Pruner(Background):
             async with self._db.transaction() as tx:
                 forgotten = await self._forget(tx, limit=_FORGET_MAX)
             if forgotten < _FORGET_MAX:
-                await or_after(self._stop.wait(), _EVERY_S)
+                await wait_at_most(self._stop.wait(), _EVERY_S)

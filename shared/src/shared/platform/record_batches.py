@@ -20,7 +20,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint_py
 
-__all__ = ["UndecodableBatch", "accept_any", "reader"]
+__all__ = ["UndecodableBatch", "reader", "tolerate_bad_batches"]
 
 _LENGTH: Final = struct.Struct(">i")
 _LENGTH_AT: Final = 8  # behind the base offset; it counts what follows it
@@ -44,14 +44,14 @@ class UndecodableBatch(bytes):
     fault: str
 
 
-def accept_any() -> None:
+def tolerate_bad_batches() -> None:
     """Make all consumers of this process read every batch."""
     fetcher.MemoryRecords = _Records
 
 
 def reader(bootstrap: str, *topics: str, **settings: Any) -> AIOKafkaConsumer:  # noqa: ANN401
     """Make a consumer outside of any group that reads every batch, from the beginning."""
-    accept_any()
+    tolerate_bad_batches()
     earliest = {"auto_offset_reset": "earliest", **settings}
     return AIOKafkaConsumer(
         *topics, bootstrap_servers=bootstrap, enable_auto_commit=False, **earliest

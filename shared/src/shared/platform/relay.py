@@ -15,7 +15,7 @@ from typing import Final, override
 import asyncpg
 import structlog
 
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Poison, Transient
 from shared.platform import dead_letters, telemetry
 from shared.platform.background import Background
@@ -47,7 +47,7 @@ TAKE: Final = "DELETE FROM outbox WHERE id = $1 RETURNING id"
 class Relay(Background):
     """Publishes the outbox. Several may run: one leads, the others wait for its lock.
 
-    After few rows it waits ``patience_ms`` for more: fewer rounds, which cost as much for one row
+    After few rows it waits ``linger_ms`` for more: fewer rounds, which cost as much for one row
     as for many, and what comes after a lull is not delayed. Its lock needs a session of its own:
     ``sessions`` gives it one where ``db`` is pooled.
     """
@@ -57,14 +57,14 @@ class Relay(Background):
         db: Database,
         publisher: Publisher,
         *,
-        patience_ms: int = 0,
+        linger_ms: int = 0,
         sessions: Database | None = None,
     ) -> None:
         super().__init__("relay")
         self._db = db
         self._sessions = sessions or db
         self._publisher = publisher
-        self._patience_s = patience_ms / 1000
+        self._patience_s = linger_ms / 1000
         self._wake = asyncio.Event()
         self._looked_at = elapsed_s()
         self._unavailable: dict[str, float] = {}
@@ -91,13 +91,13 @@ class Relay(Background):
                     await self._relay(session)
             except Transient as e:
                 _LOG.warning("relay_waits", reason=str(e))
-                await or_after(self._stop.wait(), _RETRY_S)
+                await wait_at_most(self._stop.wait(), _RETRY_S)
 
     async def _relay(self, session: Tx) -> None:
         await session.execute(HURRY)
         while not await session.fetchval(LEAD):
             self._looked_at = elapsed_s()
-            await or_after(self._wake.wait(), _RETRY_S)
+            await wait_at_most(self._wake.wait(), _RETRY_S)
             self._wake.clear()
             if self._stop.is_set():
                 return
@@ -110,8 +110,8 @@ class Relay(Background):
             if self._stop.is_set():
                 return
             if self._patience_s and 0 < published < _FEW:
-                await or_after(self._stop.wait(), self._patience_s)
-            await or_after(self._wake.wait(), _IDLE_S)
+                await wait_at_most(self._stop.wait(), self._patience_s)
+            await wait_at_most(self._wake.wait(), _IDLE_S)
 
     async def _publish_oldest(self, session: Tx) -> int | None:
         """Publish and delete the oldest; their number, or None when a topic has to wait."""
@@ -137,7 +137,7 @@ class Relay(Background):
                 await self._publish(session, rows[:middle])
                 await self._publish(session, rows[middle:])
             elif e.reason == UNCLEAR and tries < _TRIES_MAX:
-                await or_after(self._stop.wait(), _RETRY_S)
+                await wait_at_most(self._stop.wait(), _RETRY_S)
                 if self._stop.is_set():
                     raise Transient("leaves before it is clear whether a row can be sent") from e
                 await self._publish(session, rows, tries + 1)

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from shared.basics.errors import Transient
 from shared.platform import dead_letters, outbox, telemetry
 from shared.platform.api import make_api
-from shared.platform.consumer import BatchConsumer, Claimable, Connection, Decoder, Handler
+from shared.platform.consumer import BatchConsumer, Claimable, ConsumerConnection, Decoder, Handler
 from shared.platform.http import Check, HttpServer, ops_routes
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database, now
@@ -32,7 +32,7 @@ type MakeApp = Callable[[list[BaseRoute]], Starlette]
 class Service:
     """The parts that no service may write a second time.
 
-    ``relay_patience_ms`` is for who announces a little at a time, and often. ``letters_kept`` is
+    ``relay_linger_ms`` is for who announces a little at a time, and often. ``dead_letters_kept`` is
     how long a dead letter can be redriven.
     """
 
@@ -42,8 +42,8 @@ class Service:
         settings: ServiceSettings,
         db: Database,
         *,
-        relay_patience_ms: int = 0,
-        letters_kept: timedelta = _LETTERS_KEPT,
+        relay_linger_ms: int = 0,
+        dead_letters_kept: timedelta = _LETTERS_KEPT,
     ) -> None:
         self._name = name
         self._settings = settings
@@ -53,7 +53,7 @@ class Service:
         )
         self._pruners = (
             Pruner(db),
-            Pruner(db, "dead letter pruner", dead_letters.forgetting(letters_kept)),
+            Pruner(db, "dead letter pruner", dead_letters.prune_after(dead_letters_kept)),
         )
         direct = settings.direct_dsn
         self._direct = (
@@ -63,7 +63,7 @@ class Service:
         self._relay = Relay(
             db,
             self._publisher,
-            patience_ms=relay_patience_ms,
+            linger_ms=relay_linger_ms,
             sessions=next(iter(self._direct), db),
         )
         self._checks: dict[str, Check] = {}
@@ -80,16 +80,16 @@ class Service:
         handle: Handler[T],
         *,
         purpose: str = "",
-        patience_ms: int = 0,
+        linger_ms: int = 0,
     ) -> BatchConsumer[T]:
         """Make a consumer; its group is named as the service, and its purpose if it is a second."""
-        connection = Connection(
+        connection = ConsumerConnection(
             bootstrap=self._settings.kafka_bootstrap,
             service=self._name,
             instance_id=self._settings.instance_id,
             topic_prefix=self._settings.topic_prefix,
             purpose=purpose,
-            patience_ms=patience_ms,
+            linger_ms=linger_ms,
         )
         made = BatchConsumer(connection, self._db, topics=topics, decode=decode, handle=handle)
         self._checks[f"{purpose} partitions" if purpose else "partitions"] = made.fault

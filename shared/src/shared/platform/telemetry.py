@@ -13,7 +13,6 @@ __all__ = [
     "BATCH_S",
     "CONSUMED",
     "DEAD_LETTERS",
-    "IN_HAND",
     "LAG",
     "OUTBOX_AGE_S",
     "PART_FAILURES",
@@ -21,6 +20,7 @@ __all__ = [
     "READ_AGAIN",
     "REFUSED",
     "RELAYED",
+    "REQUESTS_IN_PROGRESS",
     "SKIPPED",
     "TOPIC_UNAVAILABLE",
     "WAITS",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 CONSUMED: Final = Counter("premium_consumed", "Records handled", ["topic"])
-IN_HAND: Final = Gauge("premium_requests_in_hand", "Requests being answered")
+REQUESTS_IN_PROGRESS: Final = Gauge("premium_requests_in_hand", "Requests being answered")
 REFUSED: Final = Counter("premium_refused", "Requests refused before they were read", ["status"])
 SKIPPED: Final = Counter(
     "premium_skipped", "Events passed over, for their type is unknown", ["topic"]

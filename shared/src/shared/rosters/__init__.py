@@ -4,24 +4,24 @@ from shared.rosters.languages import HIGHEST, Level, known_language
 from shared.rosters.shifts import (
     Leave,
     Shifts,
-    Turn,
-    covered,
+    ShiftStatus,
+    any_on_shift,
     next_shift_at,
     on_shift,
     shift_ends_at,
-    turn,
+    shift_status,
 )
 
 __all__ = [
     "HIGHEST",
     "Leave",
     "Level",
+    "ShiftStatus",
     "Shifts",
-    "Turn",
-    "covered",
+    "any_on_shift",
     "known_language",
     "next_shift_at",
     "on_shift",
     "shift_ends_at",
-    "turn",
+    "shift_status",
 ]

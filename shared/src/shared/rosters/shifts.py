@@ -25,13 +25,13 @@ from shared.sla.calendars.spec import ACCOUNT, Hours, Regions
 
 __all__ = [
     "Leave",
+    "ShiftStatus",
     "Shifts",
-    "Turn",
-    "covered",
+    "any_on_shift",
     "next_shift_at",
     "on_shift",
     "shift_ends_at",
-    "turn",
+    "shift_status",
 ]
 
 _SHIFT_H_MAX: Final = 16
@@ -115,7 +115,7 @@ class Shifts(CalendarSpec):
         return _calendar(self)
 
 
-class Turn(NamedTuple):
+class ShiftStatus(NamedTuple):
     """Whether somebody is on shift, and until when that is sure to hold."""
 
     on_shift: bool
@@ -142,14 +142,14 @@ def next_shift_at(shifts: Shifts, at: datetime) -> datetime | None:
     return None
 
 
-def turn(shifts: Shifts, at: datetime) -> Turn:
+def shift_status(shifts: Shifts, at: datetime) -> ShiftStatus:
     """Tell whether somebody works at ``at``, and when to ask again."""
     if (end := shift_ends_at(shifts, at)) is not None:
-        return Turn(on_shift=True, until=end)
-    return Turn(on_shift=False, until=next_shift_at(shifts, at) or at + _LOOK_AHEAD[-1])
+        return ShiftStatus(on_shift=True, until=end)
+    return ShiftStatus(on_shift=False, until=next_shift_at(shifts, at) or at + _LOOK_AHEAD[-1])
 
 
-def covered(people: Iterable[Shifts | None], at: datetime) -> bool:
+def any_on_shift(people: Iterable[Shifts | None], at: datetime) -> bool:
     """Tell whether any of these people works at an instant."""
     return any(on_shift(shifts, at) for shifts in people)
 

@@ -19,20 +19,20 @@ from shared.events import (
     TicketReclassified,
     ticket_id_of,
 )
-from shared.sla.policies import Asked, default_policy
+from shared.sla.policies import RequestTraits, default_policy
 from shared.sla.promises import Channel, Promise, Role, Severity
 
 __all__ = [
     "NOON",
     "a_clock",
+    "a_fact",
     "a_specialist",
     "a_ticket",
     "an_account",
-    "gone",
     "minutes",
     "promised",
     "reclassified",
-    "told",
+    "removed",
 ]
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -69,7 +69,7 @@ def promised(
     time_zone: str = "UTC",
 ) -> tuple[Promise, ...]:
     """Say what the built-in policy promises."""
-    asked = Asked(role, channel, severity, language="en", time_zone=time_zone)
+    asked = RequestTraits(role, channel, severity, language="en", time_zone=time_zone)
     return default_policy().price(asked, create_date).promises
 
 
@@ -108,7 +108,7 @@ def a_ticket(  # noqa: PLR0913 - each has a default
     return _happened(event, after_min)
 
 
-def told(fact: type[TicketFact], name: str, *, after_min: float = 0) -> Envelope[Event]:
+def a_fact(fact: type[TicketFact], name: str, *, after_min: float = 0) -> Envelope[Event]:
     """Tell a later fact of the ticket of that name, one that needs no more than the ticket."""
     return _happened(fact(ticket_id=ticket_id_of("test", name)), after_min)
 
@@ -162,7 +162,7 @@ def a_specialist(
     return _happened(SpecialistListed.model_validate({**plain, **more}), after_min)
 
 
-def gone(name: str, *, after_min: float = 0) -> Envelope[Event]:
+def removed(name: str, *, after_min: float = 0) -> Envelope[Event]:
     """Take a specialist off the roster."""
     return _happened(SpecialistRemoved(specialist_id=name), after_min)
 

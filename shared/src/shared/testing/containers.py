@@ -14,7 +14,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-__all__ = ["images", "obstacle", "started"]
+__all__ = ["images", "started", "why_unusable"]
 
 _DEFAULTS: Final = {
     "PREMIUM_TEST_POSTGRES_IMAGE": "postgres:18",
@@ -32,7 +32,7 @@ def images(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
     return postgres, kafka
 
 
-def obstacle(environ: Mapping[str, str] = os.environ) -> str | None:
+def why_unusable(environ: Mapping[str, str] = os.environ) -> str | None:
     """Say in one line why containers cannot be used, if so."""
     with warnings.catch_warnings():
         # The client leaves the socket open by which it reached no daemon.

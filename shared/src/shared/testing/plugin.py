@@ -18,7 +18,7 @@ import structlog
 
 from shared.testing import containers
 from shared.testing.databases import Databases, FreshDatabase, MakeDatabase, Provision
-from shared.testing.servers import Choice, Servers, UnusableServersError, choose, given
+from shared.testing.servers import Choice, Servers, UnusableServersError, choose, from_environment
 from shared.testing.topics import Topics
 
 __all__ = [
@@ -74,7 +74,7 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """Run, or find, a PostgreSQL and a Kafka. That there is none is a failure, never a skip."""
     match request.config.stash[_CHOICE].back_end:
         case "env":
-            yield given()
+            yield from_environment()
         case "containers":
             with containers.started() as servers:
                 yield Servers(*servers)

@@ -12,7 +12,7 @@ from typing import Final, Literal, cast, get_args, override
 
 from shared.testing import containers
 
-__all__ = ["Choice", "Servers", "UnusableServersError", "choose", "given"]
+__all__ = ["Choice", "Servers", "UnusableServersError", "choose", "from_environment"]
 
 type BackEnd = Literal["env", "containers", "local"]
 
@@ -57,13 +57,13 @@ def choose(environ: Mapping[str, str] = os.environ) -> Choice:
         return Choice("env", " and ".join(_GIVEN))
     if len(missing) < len(_GIVEN):
         raise UnusableServersError(f"{missing[0]} is missing; set it too, or unset the other")
-    obstacle = containers.obstacle(environ)
+    obstacle = containers.why_unusable(environ)
     if obstacle is None:
         return Choice("containers", " and ".join(containers.images(environ)))
     return Choice("local", f"no containers: {obstacle}")
 
 
-def given(environ: Mapping[str, str] = os.environ) -> Servers:
+def from_environment(environ: Mapping[str, str] = os.environ) -> Servers:
     """Take the servers that the environment names."""
     return Servers(*(environ[name] for name in _GIVEN))
 
@@ -75,7 +75,7 @@ def _forced(back_end: str, environ: Mapping[str, str]) -> Choice:
         )
     if back_end == "env" and (missing := _missing(environ)):
         raise UnusableServersError(f"PREMIUM_TEST_SERVERS=env: set {' and '.join(missing)}")
-    if back_end == "containers" and (obstacle := containers.obstacle(environ)):
+    if back_end == "containers" and (obstacle := containers.why_unusable(environ)):
         raise UnusableServersError(f"PREMIUM_TEST_SERVERS=containers: {obstacle}")
     return Choice(cast("BackEnd", back_end), "PREMIUM_TEST_SERVERS")
 

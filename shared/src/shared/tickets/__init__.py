@@ -2,28 +2,28 @@
 
 from shared.tickets.lifecycle import (
     AHEAD_MAX,
-    Kind,
+    FactKind,
     LifecycleFact,
     Status,
     TicketLife,
     fact_of,
     identity_of,
-    in_order,
     kind_of,
     lifecycle,
-    lives,
+    lifecycle_steps,
+    ordered_facts,
 )
 
 __all__ = [
     "AHEAD_MAX",
-    "Kind",
+    "FactKind",
     "LifecycleFact",
     "Status",
     "TicketLife",
     "fact_of",
     "identity_of",
-    "in_order",
     "kind_of",
     "lifecycle",
-    "lives",
+    "lifecycle_steps",
+    "ordered_facts",
 ]

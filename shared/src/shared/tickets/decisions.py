@@ -6,9 +6,9 @@ from typing import Final, Literal, NamedTuple
 
 from shared.events import RULES, AssignmentExplained, Candidate, Change, Need, Rule
 
-__all__ = ["Kind", "Line", "in_short", "told"]
+__all__ = ["Line", "LineKind", "explain", "summary"]
 
-type Kind = Literal["outcome", "asked", "chosen", "able", "failed", "why"]
+type LineKind = Literal["outcome", "asked", "chosen", "able", "failed", "why"]
 
 _THOUSAND: Final = 1000
 _FAILS: Final[dict[Rule, tuple[str, str]]] = {
@@ -38,11 +38,11 @@ _RETURNS: Final = "the customer replied to them"
 class Line(NamedTuple):
     """A line of what is told, and what it is about."""
 
-    kind: Kind
+    kind: LineKind
     text: str
 
 
-def in_short(record: AssignmentExplained) -> str:
+def summary(record: AssignmentExplained) -> str:
     """Say in a few words what told the chosen from the others, or what would help."""
     if record.wanted.returns:
         return _RETURNS
@@ -52,7 +52,7 @@ def in_short(record: AssignmentExplained) -> str:
     return "nobody could take it" if change is None else _otherwise(change, record)
 
 
-def told(record: AssignmentExplained, moment: Callable[[datetime], str]) -> Iterator[Line]:
+def explain(record: AssignmentExplained, moment: Callable[[datetime], str]) -> Iterator[Line]:
     """Tell of a decision; ``moment`` writes an instant."""
     who = record.specialist_id
     outcome = f"it goes to {who}" if who is not None else "it waits: nobody could take it"
@@ -67,7 +67,7 @@ def told(record: AssignmentExplained, moment: Callable[[datetime], str]) -> Iter
     for line in _failed(record):
         yield Line("failed", line)
     if record.decided_by is not None:
-        yield Line("why", f"decided by: {in_short(record)}")
+        yield Line("why", f"decided by: {summary(record)}")
     if record.smallest_change is not None:
         yield Line("why", _otherwise(record.smallest_change, record))
     if record.again_at is not None:

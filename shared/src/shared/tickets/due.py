@@ -26,21 +26,21 @@ from shared.events.codec import Record, Skipped
 from shared.sla.promises import PromiseClass, PromiseKind
 
 __all__ = [
-    "CLOCKS",
-    "MOVES_DUE",
+    "CLOCKS_ADAPTER",
+    "DUE_TIME_CHANGES",
     "ClockState",
-    "Timed",
-    "as_accepted",
-    "due_first",
-    "follow",
-    "moves_due",
-    "skipped_unread",
+    "ClockView",
+    "changes_due_time",
+    "clocks_as_accepted",
+    "earliest_due",
+    "skip_redundant_start",
+    "update_clock",
 ]
 
 type ClockState = Literal["later", "running", "paused", "over"]
 """``later``: promised, and started by what is still to come, as by a reply of the customer."""
 
-MOVES_DUE: Final = (ClockStarted, ClockPaused, ClockResumed, ClockRepriced, ClockCancelled)
+DUE_TIME_CHANGES: Final = (ClockStarted, ClockPaused, ClockResumed, ClockRepriced, ClockCancelled)
 """The records after which something else may be due. That a promise is met shows in the facts."""
 
 
@@ -48,7 +48,7 @@ _AS_ACCEPTED: Final = b'"as_accepted":true'
 """As sla-monitor writes it; in no text, for a quotation mark in one is escaped."""
 
 
-class Timed(NamedTuple):
+class ClockView(NamedTuple):
     """A clock as its readers know it. ``due_at`` is None while nothing is due."""
 
     kind: PromiseKind
@@ -59,11 +59,11 @@ class Timed(NamedTuple):
     state: ClockState = "running"
 
 
-CLOCKS: Final[TypeAdapter[dict[str, Timed]]] = TypeAdapter(dict[str, Timed])
+CLOCKS_ADAPTER: Final[TypeAdapter[dict[str, ClockView]]] = TypeAdapter(dict[str, ClockView])
 """How the clocks of a ticket are written down, by what tells them apart."""
 
 
-def skipped_unread(record: Record) -> Skipped | None:
+def skip_redundant_start(record: Record) -> Skipped | None:
     """Skip the start of a clock that says what the accepted fact said; None for any other record.
 
     It is known by its bytes: there are more of these than of all others together.
@@ -73,27 +73,27 @@ def skipped_unread(record: Record) -> Skipped | None:
     return None
 
 
-def moves_due(event: Event) -> bool:
+def changes_due_time(event: Event) -> bool:
     """Tell whether a record says of a due time what the accepted fact does not."""
     if isinstance(event, ClockStarted):
         return not event.as_accepted
-    return isinstance(event, MOVES_DUE)
+    return isinstance(event, DUE_TIME_CHANGES)
 
 
-def as_accepted(event: TicketAccepted, create_date: datetime) -> dict[str, Timed]:
-    """Read what is promised, by what `follow` knows the clocks by that start with the ticket."""
+def clocks_as_accepted(event: TicketAccepted, create_date: datetime) -> dict[str, ClockView]:
+    """Build the clocks that start with a ticket from its accepted event, by promise kind."""
     clocks = (
-        Timed(p.kind, p.promise_class, create_date, p.due_at, p.target_s)
+        ClockView(p.kind, p.promise_class, create_date, p.due_at, p.target_s)
         if p.due_at is not None
-        else Timed(p.kind, p.promise_class, None, None, p.target_s, "later")
+        else ClockView(p.kind, p.promise_class, None, None, p.target_s, "later")
         for p in event.promises
     )
     return {clock.kind: clock for clock in clocks}
 
 
-def follow(known: Timed | None, event: ClockFact, at: datetime) -> Timed:
+def update_clock(known: ClockView | None, event: ClockFact, at: datetime) -> ClockView:
     """Bring a clock to what its next record, of an event at ``at``, says."""
-    clock = known or Timed(event.kind, event.promise_class, None, None, None)
+    clock = known or ClockView(event.kind, event.promise_class, None, None, None)
     clock = clock._replace(promise_class=event.promise_class)
     match event:
         case ClockStarted():
@@ -110,7 +110,7 @@ def follow(known: Timed | None, event: ClockFact, at: datetime) -> Timed:
             return clock
 
 
-def due_first(clocks: Iterable[Timed]) -> Timed | None:
+def earliest_due(clocks: Iterable[ClockView]) -> ClockView | None:
     """Find the clock that is due first; where none is due, one that is paused."""
     going = [clock for clock in clocks if clock.state in ("running", "paused")]
     due = [(clock.due_at, clock) for clock in going if clock.due_at is not None]

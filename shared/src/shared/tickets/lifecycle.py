@@ -36,19 +36,19 @@ from shared.sla.promises import Cause, Channel
 
 __all__ = [
     "AHEAD_MAX",
-    "Kind",
+    "FactKind",
     "LifecycleFact",
     "Status",
     "TicketLife",
     "fact_of",
     "identity_of",
-    "in_order",
     "kind_of",
     "lifecycle",
-    "lives",
+    "lifecycle_steps",
+    "ordered_facts",
 ]
 
-type Kind = Literal[
+type FactKind = Literal[
     "accepted",
     "responded",
     "reached",
@@ -69,7 +69,7 @@ type Status = Literal["open", "waiting", "answered", "resolved", "closed", "merg
 AHEAD_MAX: Final = timedelta(minutes=15)
 """By how much clocks of two systems may differ: a create date may lie so far ahead of ours."""
 
-_KINDS: Final[dict[type[Event], Kind]] = {
+_KINDS: Final[dict[type[Event], FactKind]] = {
     TicketAccepted: "accepted",
     TicketResponded: "responded",
     AssignmentResponded: "responded",
@@ -85,9 +85,9 @@ _KINDS: Final[dict[type[Event], Kind]] = {
     TicketAbsorbed: "absorbed",
     TicketErased: "erased",
 }
-_DETAILED: Final = frozenset[Kind]({"accepted", "waiting", "absorbed"})
+_DETAILED: Final = frozenset[FactKind]({"accepted", "waiting", "absorbed"})
 _PLACE: Final = attrgetter("at", "id")
-_RELEASES: Final[dict[Channel, frozenset[Kind]]] = {
+_RELEASES: Final[dict[Channel, frozenset[FactKind]]] = {
     "email": frozenset({"responded", "resolved", "closed"}),
     "phone": frozenset({"reached", "responded", "resolved", "closed"}),
     "chat": frozenset({"resolved", "closed"}),
@@ -104,7 +104,7 @@ class LifecycleFact:
     for an answer, and whether the duplicate was still open.
     """
 
-    kind: Kind
+    kind: FactKind
     at: datetime
     id: UUID
     waiting_for: Cause | None = None
@@ -117,17 +117,17 @@ class LifecycleFact:
 class TicketLife(NamedTuple):
     """A ticket as its facts up to some moment leave it.
 
-    ``word_at`` is the first word of the customer that is not answered yet. ``resolved``,
+    ``unanswered_since`` is the first word of the customer that is not answered yet. ``resolved``,
     ``closed`` and ``ended`` are the facts that stand: the first of their kind since the ticket
     was last open.
     """
 
     opened: LifecycleFact
     since: datetime
-    word_at: datetime | None
+    unanswered_since: datetime | None
     released: bool = False
     answered: bool = False
-    brought_back: bool = False
+    reopened_unanswered: bool = False
     waiting_for: Cause | None = None
     resolved: LifecycleFact | None = None
     closed: LifecycleFact | None = None
@@ -144,7 +144,9 @@ class TicketLife(NamedTuple):
             return "resolved"
         if self.waiting_for is not None:
             return "waiting"
-        return "open" if self.word_at is not None or self.brought_back else "answered"
+        return (
+            "open" if self.unanswered_since is not None or self.reopened_unanswered else "answered"
+        )
 
     @property
     def is_over(self) -> bool:
@@ -154,7 +156,7 @@ class TicketLife(NamedTuple):
     @property
     def owed_since(self) -> datetime | None:
         """Since which word of the customer an answer is owed; None where none is."""
-        return None if self.is_over else self.word_at
+        return None if self.is_over else self.unanswered_since
 
     @property
     def needs_specialist(self) -> bool:
@@ -169,13 +171,13 @@ class TicketLife(NamedTuple):
             return None
         return self.closed.at + within
 
-    def takes_reply(self, at: datetime) -> bool:
+    def accepts_reply(self, at: datetime) -> bool:
         """Whether a reply of the customer at that instant counts for this ticket."""
         until = self.reopens_until
         return self.ended is None and (until is None or at <= until)
 
 
-def kind_of(event: Event) -> Kind:
+def kind_of(event: Event) -> FactKind:
     """Name what an event is to the life of its ticket.
 
     That a customer was reached is not news where router repeats what upstream said of that ticket.
@@ -218,10 +220,10 @@ def identity_of(envelope: Envelope[Event]) -> UUID:
 
 def lifecycle(facts: Iterable[LifecycleFact]) -> TicketLife | None:
     """Say how a ticket stands by the set of its facts; None before it is accepted."""
-    return next(iter(deque(lives(in_order(facts)), maxlen=1)), None)
+    return next(iter(deque(lifecycle_steps(ordered_facts(facts)), maxlen=1)), None)
 
 
-def in_order(facts: Iterable[LifecycleFact]) -> list[LifecycleFact]:
+def ordered_facts(facts: Iterable[LifecycleFact]) -> list[LifecycleFact]:
     """Put facts in order of time and id, the request first; empty before it is accepted.
 
     What is dated up to AHEAD_MAX before the request is taken to be at its instant, for clocks
@@ -240,12 +242,12 @@ def in_order(facts: Iterable[LifecycleFact]) -> list[LifecycleFact]:
     return [opened, *(fact for fact in dated if fact is not opened)]
 
 
-def lives(ordered: Iterable[LifecycleFact]) -> Iterator[TicketLife]:
+def lifecycle_steps(ordered: Iterable[LifecycleFact]) -> Iterator[TicketLife]:
     """Say how a ticket stands after each of its facts, which are in order."""
     life: TicketLife | None = None
     for fact in ordered:
         if life is None:
-            life = TicketLife(opened=fact, since=fact.at, word_at=fact.at)
+            life = TicketLife(opened=fact, since=fact.at, unanswered_since=fact.at)
         elif fact.kind != "other":
             after = _after(life, fact)
             life = after if after.status == life.status else after._replace(since=fact.at)
@@ -277,9 +279,9 @@ def _answered(life: TicketLife, fact: LifecycleFact) -> TicketLife:
     channel = life.opened.channel
     releases = channel is not None and fact.kind in _RELEASES[channel]
     return life._replace(
-        word_at=None,
+        unanswered_since=None,
         answered=True,
-        brought_back=False,
+        reopened_unanswered=False,
         released=life.released or releases,
         resolved=life.resolved or (fact if fact.kind == "resolved" else None),
     )
@@ -287,7 +289,7 @@ def _answered(life: TicketLife, fact: LifecycleFact) -> TicketLife:
 
 def _called_back(life: TicketLife, fact: LifecycleFact) -> TicketLife:
     """Let the customer, a duplicate's customer, or one of us bring the ticket back."""
-    if fact.kind == "replied" and life.takes_reply(fact.at):
+    if fact.kind == "replied" and life.accepts_reply(fact.at):
         return _asked(life, fact.at)
     if fact.kind == "absorbed" and fact.owed_since is not None:
         return _asked(life, fact.owed_since)
@@ -297,11 +299,11 @@ def _called_back(life: TicketLife, fact: LifecycleFact) -> TicketLife:
 
 def _asked(life: TicketLife, at: datetime) -> TicketLife:
     """Let the customer's word bring the ticket back; of several the first is owed an answer."""
-    first = at if life.word_at is None else min(life.word_at, at)
-    return _brought_back(life)._replace(word_at=first)
+    first = at if life.unanswered_since is None else min(life.unanswered_since, at)
+    return _brought_back(life)._replace(unanswered_since=first)
 
 
 def _brought_back(life: TicketLife) -> TicketLife:
     return life._replace(
-        brought_back=True, released=False, waiting_for=None, resolved=None, closed=None
+        reopened_unanswered=True, released=False, waiting_for=None, resolved=None, closed=None
     )

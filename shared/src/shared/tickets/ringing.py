@@ -6,12 +6,12 @@ from typing import Final
 
 from shared.events import OfferExpired, TicketOffered, TicketQueued
 
-__all__ = ["rung_in_vain"]
+__all__ = ["group_expired_offers"]
 
 _RINGING: Final = frozenset({TicketOffered.type, OfferExpired.type, TicketQueued.type})
 
 
-def rung_in_vain[T](items: Iterable[T], kind: Callable[[T], str]) -> Iterator[list[T]]:
+def group_expired_offers[T](items: Iterable[T], kind: Callable[[T], str]) -> Iterator[list[T]]:
     """Group what happened, in its order: one by one, but for two and more offers that expired.
 
     ``kind`` is the type of the event. Of what rings still, or was answered, the offer stands

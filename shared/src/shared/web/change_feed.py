@@ -17,13 +17,13 @@ from fastapi.sse import format_sse_event
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.platform.background import Background
 from shared.platform.postgres import Database, Tx
 from shared.web.pages import HEADERS
 
-__all__ = ["Look", "Looker", "Pulse", "Shown", "stream"]
+__all__ = ["ChangeFeed", "Changes", "FindChanges", "LivePage", "stream"]
 
 _LOG = structlog.get_logger()
 _LOOK_S: Final = 0.25
@@ -35,7 +35,7 @@ _STAYS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Changes:
     """What a look found: whose pages changed since ``since``, up to ``as_of`` (business time)."""
 
     as_of: datetime
@@ -46,7 +46,7 @@ class Look:
     """When it was, by the clock that business time is a function of."""
 
 
-type Looker = Callable[[Tx, str | None], Awaitable[Look]]
+type FindChanges = Callable[[Tx, str | None], Awaitable[Changes]]
 """Looks; None at first, then where the last look said that the next begins."""
 
 
@@ -64,23 +64,23 @@ class _Ear:
         self.heard.clear()
 
 
-class Pulse(Background):
+class ChangeFeed(Background):
     """Looks several times a second, while anybody listens."""
 
-    def __init__(self, db: Database, look: Looker) -> None:
+    def __init__(self, db: Database, look: FindChanges) -> None:
         super().__init__("pulse")
         self._db = db
         self._look = look
         self._ears: set[_Ear] = set()
         self._since: str | None = None
-        self._beat: Look | None = None
+        self._beat: Changes | None = None
         self._beat_at_s = 0.0
         self.as_of: datetime | None = None
         """Up to when nothing is unsaid."""
         self.rate = 1.0
         """How many seconds of business time pass in one."""
 
-    def outlasts(self, lease: timedelta) -> bool:
+    def renews_within(self, lease: timedelta) -> bool:
         """Tell whether what an open page says, and says again, holds meanwhile.
 
         Where business time runs fast, a lease ends before anybody can have said it again.
@@ -88,17 +88,17 @@ class Pulse(Background):
         return lease.total_seconds() >= _STAYS * _STAY_S * self.rate
 
     @property
-    def over(self) -> bool:
+    def is_stopping(self) -> bool:
         """The service is leaving: streams end, pages find another."""
         return self._stop.is_set()
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """As many pages are open as a process bears."""
         return len(self._ears) >= _PAGES_MAX
 
     @contextmanager
-    def listening(self, about: str | None) -> Iterator[_Ear]:
+    def subscribed(self, about: str | None) -> Iterator[_Ear]:
         """Be told of changes while the block lasts."""
         ear = _Ear(about)
         self._ears.add(ear)
@@ -117,7 +117,7 @@ class Pulse(Background):
                     self._since = self._beat = self.as_of = None
             except Transient as e:
                 _LOG.warning("pulse_waits", reason=str(e))
-            await or_after(self._stop.wait(), _LOOK_S)
+            await wait_at_most(self._stop.wait(), _LOOK_S)
         for ear in self._ears:
             ear.heard.set()
 
@@ -136,13 +136,13 @@ class Pulse(Background):
             if beats or ear.changed:
                 ear.heard.set()
 
-    async def _looked(self) -> Look:
+    async def _looked(self) -> Changes:
         async with self._db.transaction() as tx:
             look = await self._look(tx, self._since)
         self._since = look.since
         return look
 
-    def _measure(self, before: Look, after: Look) -> None:
+    def _measure(self, before: Changes, after: Changes) -> None:
         """Measure how fast business time runs, whatever time the looks took."""
         passed = after.real_at - before.real_at
         if passed > timedelta():
@@ -150,7 +150,7 @@ class Pulse(Background):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown[View]:
+class LivePage[View]:
     """An open page: ``about`` is whose, None is everybody's.
 
     ``read`` gives what is to be seen, without the time, and ``write`` its HTML. ``stay`` is asked
@@ -164,22 +164,22 @@ class Shown[View]:
     release: str
 
 
-def stream[View](pulse: Pulse, shown: Shown[View]) -> Response:
+def stream[View](feed: ChangeFeed, shown: LivePage[View]) -> Response:
     """Send a page what changed on it as `view`, a `beat` every second, and `ended` at the end.
 
     A page too many is refused: it says that it is out of date, and tries again.
     """
-    if pulse.full:
+    if feed.is_full:
         return Response(status_code=503, headers=HEADERS)
-    events = _events(pulse, shown)
+    events = _events(feed, shown)
     return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _events[View](pulse: Pulse, shown: Shown[View]) -> AsyncIterator[bytes]:
+async def _events[View](feed: ChangeFeed, shown: LivePage[View]) -> AsyncIterator[bytes]:
     sent: View | None = None
     asked_at_s: float | None = None
-    with pulse.listening(shown.about) as ear:
-        while not pulse.over:
+    with feed.subscribed(shown.about) as ear:
+        while not feed.is_stopping:
             await ear.hears()
             try:
                 if asked_at_s is None or elapsed_s(asked_at_s) >= _STAY_S:
@@ -197,5 +197,5 @@ async def _events[View](pulse: Pulse, shown: Shown[View]) -> AsyncIterator[bytes
             except Transient:
                 ear.changed = True  # the page hears nothing meanwhile, and says so
                 continue
-            beat = {"as_of": pulse.as_of, "rate": pulse.rate, "release": shown.release}
+            beat = {"as_of": feed.as_of, "rate": feed.rate, "release": shown.release}
             yield format_sse_event(event="beat", data_str=to_json(beat).decode())

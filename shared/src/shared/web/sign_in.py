@@ -10,8 +10,8 @@ from starlette.routing import BaseRoute
 from shared.basics.errors import Transient
 from shared.platform.postgres import Database
 from shared.web import store
-from shared.web.door import Door
 from shared.web.oidc import Oidc, OidcError
+from shared.web.page_sessions import PageSessions
 from shared.web.pages import HEADERS, route
 from shared.web.paths import LINK, SIGN_IN
 from shared.web.visitors import Denied, Person, Visitor
@@ -32,15 +32,17 @@ _SPENT: Final = (
 )
 
 
-def sign_in_routes(db: Database, door: Door, oidc: Oidc | None, home: str) -> Sequence[BaseRoute]:
+def sign_in_routes(
+    db: Database, sessions: PageSessions, oidc: Oidc | None, home: str
+) -> Sequence[BaseRoute]:
     """Serve sign-in and sign-out; who gets in goes to ``home``, or where they came from."""
-    desk = _Desk(db, door, oidc, home)
+    desk = _Desk(db, sessions, oidc, home)
     routes: list[BaseRoute] = [
         route(SIGN_IN, desk.page),
         route(f"{LINK}/{{secret}}", desk.ask),
         route(f"{LINK}/{{secret}}", desk.by_link, method="POST"),
         route(_OUT, desk.out),
-        door.route("/sign-out", desk.sign_out, method="POST"),
+        sessions.route("/sign-out", desk.sign_out, method="POST"),
     ]
     if oidc is not None:
         away, back = oidc.routes(_COMPANY, desk.to_company, _BACK, desk.from_company)
@@ -51,10 +53,10 @@ def sign_in_routes(db: Database, door: Door, oidc: Oidc | None, home: str) -> Se
 class _Desk:
     """Sees who comes, and lets them in."""
 
-    def __init__(self, db: Database, door: Door, oidc: Oidc | None, home: str) -> None:
+    def __init__(self, db: Database, sessions: PageSessions, oidc: Oidc | None, home: str) -> None:
         self._db = db
-        self._door = door
-        self._pages = door.pages
+        self._sessions = sessions
+        self._pages = sessions.pages
         self._oidc = oidc
         self._home = home
 
@@ -81,7 +83,7 @@ class _Desk:
             async with self._db.transaction() as tx:
                 person = await store.use_link(tx, request.path_params["secret"])
                 if person is not None:
-                    return await self._door.let_in(request, tx, person, self._home)
+                    return await self._sessions.begin(request, tx, person, self._home)
         except Denied as e:
             return self._pages.notice(request, 403, "Not for you", str(e))
         except Transient:
@@ -104,7 +106,7 @@ class _Desk:
         try:
             person, id_token = await self._oidc.receive(request)
             async with self._db.transaction() as tx:
-                return await self._door.let_in(request, tx, person, to, id_token)
+                return await self._sessions.begin(request, tx, person, to, id_token)
         except OidcError as e:
             return self._failed(request, str(e))
         except Denied as e:
@@ -114,12 +116,12 @@ class _Desk:
 
     async def sign_out(self, request: Request, visitor: Visitor) -> Response:
         """End the session here, and then the company's, if it began there."""
-        id_token = await self._door.let_out(visitor)
+        id_token = await self._sessions.end(visitor)
         if self._oidc is None or id_token is None:
             answer = _to_page("out")
         else:
             answer = await self._leave(request, self._oidc, id_token)
-        answer.delete_cookie(self._door.cookie)
+        answer.delete_cookie(self._sessions.cookie)
         return answer
 
     async def out(self, _: Request) -> Response:

@@ -4,20 +4,27 @@ A mapping is data: rules in order, of which the first that matches says which do
 event is. Text in braces is a JSONPath (RFC 9535) into the event; all other text stands for itself.
 """
 
-from shared.webhooks.connection import Connection, Fact, Kind, Mapping, Request, Rule
+from shared.webhooks.connection import (
+    ConnectionKind,
+    FactMapping,
+    Mapping,
+    MappingRule,
+    RequestMapping,
+    WebhookConnection,
+)
 from shared.webhooks.reading import connections_of, load_connections
-from shared.webhooks.values import Missing, Unfit, Value, texts_at
+from shared.webhooks.values import MissingValue, UnusableValue, Value, texts_at
 
 __all__ = [
-    "Connection",
-    "Fact",
-    "Kind",
+    "ConnectionKind",
+    "FactMapping",
     "Mapping",
-    "Missing",
-    "Request",
-    "Rule",
-    "Unfit",
+    "MappingRule",
+    "MissingValue",
+    "RequestMapping",
+    "UnusableValue",
     "Value",
+    "WebhookConnection",
     "connections_of",
     "load_connections",
     "texts_at",

@@ -13,13 +13,21 @@ from pydantic import (
     model_validator,
 )
 
-from shared.basics.yaml_source import KeyPath, what_is_wrong
+from shared.basics.yaml_source import KeyPath, describe_error
 from shared.events.requests import FactType, LaterFact, Reference, SupportRequest
 from shared.webhooks.values import JsonPath, Part, Value, ValueOf, not_empty
 
-__all__ = ["Connection", "Fact", "Fault", "Kind", "Mapping", "Request", "Rule"]
+__all__ = [
+    "ConnectionKind",
+    "FactMapping",
+    "Fault",
+    "Mapping",
+    "MappingRule",
+    "RequestMapping",
+    "WebhookConnection",
+]
 
-type Kind = Literal["hubspot", "signed"]
+type ConnectionKind = Literal["hubspot", "signed"]
 type Fault = tuple[KeyPath, str]
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -75,7 +83,7 @@ class _Document(Part):
                 yield name, value
 
 
-class Request(_Document):
+class RequestMapping(_Document):
     """An event that is a support request; ``occurred_at`` goes before that of the mapping."""
 
     account_id: ValueOf
@@ -95,7 +103,7 @@ class Request(_Document):
     occurred_at: ValueOf | None = None
 
 
-class Fact(_Document):
+class FactMapping(_Document):
     """An event that tells a later fact."""
 
     type: FactType
@@ -105,12 +113,12 @@ class Fact(_Document):
     occurred_at: ValueOf | None = None
 
 
-class Rule(Part):
+class MappingRule(Part):
     """What an event that satisfies ``when`` is: a request, a later fact, or whom to erase."""
 
     when: Annotated[Condition, AfterValidator(not_empty)]
-    request: Request | None = None
-    fact: Fact | None = None
+    request: RequestMapping | None = None
+    fact: FactMapping | None = None
     erase: ValueOf | None = None
 
     @model_validator(mode="after")
@@ -132,14 +140,14 @@ class Mapping(Part):
     ticket: ValueOf
     occurred_at: ValueOf
     event_id: ValueOf | None = None
-    rules: Annotated[tuple[Rule, ...], AfterValidator(not_empty)]
+    rules: Annotated[tuple[MappingRule, ...], AfterValidator(not_empty)]
 
 
-class Connection(Part):
+class WebhookConnection(Part):
     """A system that sends webhooks. ``secrets`` are names: two while one replaces the other."""
 
     name: Name
-    kind: Kind
+    kind: ConnectionKind
     url: Annotated[str, AfterValidator(_a_target)] | None = None
     secrets: Annotated[tuple[SecretName, ...], AfterValidator(not_empty)]
     mapping: Mapping
@@ -175,7 +183,7 @@ class Connection(Part):
                 yield from _of_fact((*path, "fact"), rule.fact)
 
 
-def _of_request(path: KeyPath, request: Request) -> Iterator[Fault]:
+def _of_request(path: KeyPath, request: RequestMapping) -> Iterator[Fault]:
     for name, value in request.given:
         for at, text in value.constants:
             try:
@@ -184,7 +192,7 @@ def _of_request(path: KeyPath, request: Request) -> Iterator[Fault]:
                 yield from _told((*path, name, *at), e, text)
 
 
-def _of_fact(path: KeyPath, fact: Fact) -> Iterator[Fault]:
+def _of_fact(path: KeyPath, fact: FactMapping) -> Iterator[Fault]:
     """Try the fields that the type asks for, and the constants in each."""
     fields = {name: list(value.constants) for name, value in fact.given}
     fit = {"severity": "standard", "waiting_for": "customer", "into": "2"}
@@ -205,4 +213,4 @@ def _of_fact(path: KeyPath, fact: Fact) -> Iterator[Fault]:
 
 def _told(path: KeyPath, error: ValidationError, text: str) -> Iterator[Fault]:
     for fault in error.errors(include_url=False):
-        yield path, what_is_wrong({**fault, "input": text}, ())
+        yield path, describe_error({**fault, "input": text}, ())

@@ -6,27 +6,27 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationError
 
 from shared.basics.yaml_source import YamlDocument, faults_of, parse_yaml, read_yaml, refused
-from shared.webhooks.connection import Connection
+from shared.webhooks.connection import WebhookConnection
 from shared.webhooks.values import Part, not_empty
 
 __all__ = ["connections_of", "load_connections"]
 
 
 class _File(Part):
-    connections: Annotated[tuple[Connection, ...], AfterValidator(not_empty)]
+    connections: Annotated[tuple[WebhookConnection, ...], AfterValidator(not_empty)]
 
 
-def load_connections(file: Path) -> tuple[Connection, ...]:
+def load_connections(file: Path) -> tuple[WebhookConnection, ...]:
     """Read and check connections; raises Refused with all their faults."""
     return _made(read_yaml(file))
 
 
-def connections_of(text: str, name: str) -> tuple[Connection, ...]:
+def connections_of(text: str, name: str) -> tuple[WebhookConnection, ...]:
     """Read the text of the file ``name``, as `load_connections` does."""
     return _made(parse_yaml(text, name))
 
 
-def _made(document: YamlDocument) -> tuple[Connection, ...]:
+def _made(document: YamlDocument) -> tuple[WebhookConnection, ...]:
     try:
         made = _File.model_validate(document.content).connections
     except ValidationError as e:

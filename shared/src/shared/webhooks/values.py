@@ -20,7 +20,16 @@ from pydantic import (
 from shared.basics.yaml_source import did_you_mean
 from shared.events.accounts import Zone
 
-__all__ = ["JsonPath", "Missing", "Part", "Unfit", "Value", "ValueOf", "not_empty", "texts_at"]
+__all__ = [
+    "JsonPath",
+    "MissingValue",
+    "Part",
+    "UnusableValue",
+    "Value",
+    "ValueOf",
+    "not_empty",
+    "texts_at",
+]
 
 _TIMES: Final = ("iso", "epoch_s", "epoch_ms")
 _PIECES: Final = re.compile(r"\{([^{}]*)\}")
@@ -28,11 +37,11 @@ _PATHS_KEPT: Final = 1_000
 _DIGITS_MAX: Final = 16
 
 
-class Missing(Exception):  # noqa: N818 - the fault in a word
+class MissingValue(Exception):  # noqa: N818 - the fault in a word
     """The event has nothing at the path, which the text names."""
 
 
-class Unfit(Exception):  # noqa: N818 - the fault in a word
+class UnusableValue(Exception):  # noqa: N818 - the fault in a word
     """What the event has cannot be used; the text says why, without what was sent."""
 
 
@@ -81,17 +90,17 @@ def _text(path: str, value: object) -> str:
         case str() | int() | float():
             return str(value)
         case _:
-            raise Unfit(f"{path} is no plain value")
+            raise UnusableValue(f"{path} is no plain value")
 
 
 def _one_text(path: str, event: dict[str, Any]) -> str:
     match texts_at(path, event):
         case []:
-            raise Missing(path)
+            raise MissingValue(path)
         case [text]:
             return text
         case several:
-            raise Unfit(f"{path} has {len(several)} values; make the path lead to one")
+            raise UnusableValue(f"{path} has {len(several)} values; make the path lead to one")
 
 
 class Part(BaseModel):
@@ -142,7 +151,7 @@ class Value(Part):
         """Read it from an event. Raises Missing or Unfit."""
         try:
             text = _PIECES.sub(lambda piece: _one_text(piece[1], event), self.text)
-        except Missing:
+        except MissingValue:
             if self.default is None:
                 raise
             return self.default
@@ -154,7 +163,7 @@ class Value(Part):
             return self.values[text]
         if self.default is not None:
             return self.default
-        raise Unfit(f"{self.text} is not in its table, which has {', '.join(self.values)}")
+        raise UnusableValue(f"{self.text} is not in its table, which has {', '.join(self.values)}")
 
 
 def _short(value: object) -> object:
@@ -169,9 +178,9 @@ def _moment(text: str, form: str, zone: str | None) -> datetime:
     try:
         match form:
             case "epoch_s" | "epoch_ms" if not (text.isascii() and text.isdecimal()):
-                raise Unfit(f"is no {form}: not a whole number")
+                raise UnusableValue(f"is no {form}: not a whole number")
             case "epoch_s" | "epoch_ms" if len(text) > _DIGITS_MAX:
-                raise Unfit(f"is no {form}: too many digits")
+                raise UnusableValue(f"is no {form}: too many digits")
             case "epoch_s":
                 return datetime.fromtimestamp(int(text), UTC)
             case "epoch_ms":
@@ -182,7 +191,7 @@ def _moment(text: str, form: str, zone: str | None) -> datetime:
             case _:
                 moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added below
     except (ValueError, OverflowError, OSError) as e:
-        raise Unfit(f"is no time of the form {form}") from e
+        raise UnusableValue(f"is no time of the form {form}") from e
     if moment.tzinfo is None and zone is None:
-        raise Unfit("is a time without a zone; add zone to the mapping")
+        raise UnusableValue("is a time without a zone; add zone to the mapping")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(str(zone)))

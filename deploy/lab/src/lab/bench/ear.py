@@ -10,7 +10,7 @@ from math import inf
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from premium.broker import Broker
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.platform.record_batches import reader
 
 __all__ = ["Arrival", "Ear", "listening", "wall_ahead_s"]
@@ -59,7 +59,7 @@ class Ear:
         while left > len(self._wanted) > 0 and elapsed_s(since_s) < within_s:
             left = len(self._wanted)
             self._news.clear()
-            await or_after(self._news.wait(), silent_s)
+            await wait_at_most(self._news.wait(), silent_s)
         return {key: self.arrivals[key] for key in wanted & self.arrivals.keys()}
 
     def note(self, record: "ConsumerRecord[bytes, bytes]", heard_s: float) -> None:

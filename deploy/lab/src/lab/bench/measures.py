@@ -14,7 +14,7 @@ from lab.bench.ear import Arrival, Ear, listening, wall_ahead_s
 from lab.bench.load import requests
 from premium.broker import Broker
 from premium.errors import CommandError
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.events import SupportRequest
 
@@ -203,7 +203,7 @@ async def _hear(ear: Ear, wanted: Sequence[SupportRequest]) -> list[Arrival]:
 async def pause(wait_s: float) -> None:
     """Let time pass; none if it has passed."""
     if wait_s > 0:
-        await or_after(asyncio.Event().wait(), wait_s)
+        await wait_at_most(asyncio.Event().wait(), wait_s)
 
 
 def cpu_s(process: psutil.Process) -> float:

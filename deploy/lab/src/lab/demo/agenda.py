@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 
 __all__ = ["Agenda", "Task"]
 
@@ -48,7 +48,7 @@ class Agenda:
                 hands.create_task(self._work())
             while True:
                 self._hand_out()
-                await or_after(asyncio.Event().wait(), _TICK_S)
+                await wait_at_most(asyncio.Event().wait(), _TICK_S)
 
     def _hand_out(self) -> None:
         while self._plan and self.seconds_to(self._plan[0][0]) <= 0:

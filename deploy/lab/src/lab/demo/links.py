@@ -8,7 +8,7 @@ from typing import Final
 
 from premium.inbox.store import link_address, link_database
 from premium.profile import Profile
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
 from shared.platform.postgres import Database
 from shared.web import store
@@ -46,7 +46,7 @@ async def kept_links(
 
 async def _keep(db: Database, links: Mapping[str, Person]) -> None:
     while True:
-        await or_after(asyncio.Event().wait(), _RENEW_S)
+        await wait_at_most(asyncio.Event().wait(), _RENEW_S)
         with suppress(Transient):
             await _renew(db, links)
 

@@ -25,7 +25,7 @@ from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Books, Tables
 from lab.proof.wire import DEAD_LETTER_TOPICS, FACT_TOPICS, read_wire
 from premium.broker import Broker, Offsets
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.events import SpecialistListed
 from shared.platform.publisher import Publisher
@@ -125,13 +125,13 @@ class Theatre:
             tasks += [group.create_task(work) for work in works]
             await self._until(lambda: self._is_over(drive, feed, plan))
             if self.stop.is_set():
-                await or_after(self._until(lambda: self._is_tidy(drive, feed)), _TIDY_S_MAX)
+                await wait_at_most(self._until(lambda: self._is_tidy(drive, feed)), _TIDY_S_MAX)
             for task in tasks:
                 task.cancel()
 
     async def _until(self, is_so: Callable[[], Awaitable[bool]]) -> None:
         while not await is_so():
-            await or_after(asyncio.Event().wait(), _LOOK_S)
+            await wait_at_most(asyncio.Event().wait(), _LOOK_S)
 
     async def _is_read(self, feed: Feed, topics: Sequence[str]) -> bool:
         return feed.has_read(await patiently(lambda: self.broker.ends(topics)))
@@ -167,14 +167,14 @@ class Theatre:
         while True:
             with suppress(Transient):
                 self._behind = await self._pipeline.behind()
-            await or_after(asyncio.Event().wait(), _LAG_EVERY_S)
+            await wait_at_most(asyncio.Event().wait(), _LAG_EVERY_S)
 
     async def _show(self, drive: Drive, screen: Screen) -> None:
         with screen.lit():
             while True:
                 self._heard.append((elapsed_s(), drive.heard))
                 screen.show(drive.board, self._pulse(drive))
-                await or_after(asyncio.Event().wait(), _FRAME_S)
+                await wait_at_most(asyncio.Event().wait(), _FRAME_S)
 
     def _pulse(self, drive: Drive) -> Pulse:
         (first_s, first), (last_s, last) = self._heard[0], self._heard[-1]

@@ -218,7 +218,7 @@ class Tables:
 
     async def _parked(self, name: str) -> list[DeadLetter]:
         async with self.databases[name].session() as session:
-            return await dead_letters.lying(session)
+            return await dead_letters.all_parked(session)
 
     async def _rows(self, name: str, query: str) -> list[Any]:
         async with self.databases[name].session() as session:

@@ -29,10 +29,10 @@ from shared.basics.yaml_source import (
     Place,
     Refused,
     YamlDocument,
+    describe_error,
     did_you_mean,
     keys_at,
     read_yaml,
-    what_is_wrong,
 )
 from shared.events import LaterFact, SupportRequest
 from shared.events.requests import FactType
@@ -307,7 +307,7 @@ def _path_of(loc: KeyPath) -> KeyPath:
 
 def _describe(fault: Any, path: KeyPath) -> str:  # noqa: ANN401 - pydantic's own record
     key = str(path[-1]) if path else "the mapping"
-    told = what_is_wrong({**fault, "loc": path}, keys_at(Mapping, path))
+    told = describe_error({**fault, "loc": path}, keys_at(Mapping, path))
     match fault["type"]:
         case "extra_forbidden" | "missing":
             return told

@@ -11,7 +11,7 @@ import psutil
 from devstack.processes import find
 from lab.replay.report import Memory
 from premium.profile import SERVICES
-from shared.basics.clock import or_after
+from shared.basics.clock import wait_at_most
 
 __all__ = ["MemoryWatch"]
 
@@ -50,7 +50,7 @@ class MemoryWatch:
     async def _watch(self) -> None:
         while not self._over.is_set():
             self._look()
-            await or_after(self._over.wait(), _EVERY_S)
+            await wait_at_most(self._over.wait(), _EVERY_S)
         self._look()
 
     def _look(self) -> None:

@@ -20,7 +20,7 @@ from lab.proof.pipeline import Pipeline
 from lab.proof.tables import Tables
 from lab.replay.pick_up import Specialists
 from lab.replay.rows import Told
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.events import INBOUND_TOPIC
 from shared.platform.publisher import Outgoing, Publisher
@@ -138,7 +138,7 @@ class Player:
 
 async def _pause(wait_s: float) -> None:
     """Let the servers work: none of them signals that it has nothing left to do."""
-    await or_after(asyncio.Event().wait(), wait_s)
+    await wait_at_most(asyncio.Event().wait(), wait_s)
 
 
 def moments(pieces: Sequence[Sequence[Told]]) -> list[datetime]:

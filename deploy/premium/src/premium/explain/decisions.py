@@ -10,12 +10,12 @@ from rich.text import Text
 
 from premium.moments import Local
 from shared.events import AssignmentExplained
-from shared.tickets.decisions import Kind, told
+from shared.tickets.decisions import LineKind, explain
 
 __all__ = ["Decisions", "decided"]
 
 _HEAD: Final = "bold"
-_STYLES: Final[dict[Kind, str]] = {"chosen": "green", "failed": "dim"}
+_STYLES: Final[dict[LineKind, str]] = {"chosen": "green", "failed": "dim"}
 
 
 class Decisions(BaseModel):
@@ -36,6 +36,6 @@ def decided(decisions: Sequence[AssignmentExplained], local: Local) -> Renderabl
 
 
 def _lines(record: AssignmentExplained, local: Local) -> Iterator[Text]:
-    for line in told(record, local.both):
+    for line in explain(record, local.both):
         indent = "  " if line.kind == "outcome" else "      "
         yield Text(indent + line.text, style=_STYLES.get(line.kind, ""))

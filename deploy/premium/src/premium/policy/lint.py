@@ -6,15 +6,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from typing import Final
 
-from shared.sla.calendars import Calendar, CalendarSpec, shifts, zone_info
-from shared.sla.policies import Policy, Rule, Terms
+from shared.sla.calendars import Calendar, CalendarSpec, offset_changes, zone_info
+from shared.sla.policies import Policy, PolicyRule, Terms
 from shared.sla.promises import ALWAYS, BUILT_IN, duration_of
 
 __all__ = ["lint"]
 
 type Wall = datetime
 """What a clock on the wall shows: a moment without a zone."""
-type _Counted = tuple[Rule, Terms]
+type _Counted = tuple[PolicyRule, Terms]
 """A promise, and the rule that makes it."""
 
 _ACCOUNT: Final = "account"
@@ -99,7 +99,7 @@ def _of_wall(
 def _shifts(zone: str, span: tuple[date, date]) -> Iterator[tuple[date, str, tuple[Wall, ...]]]:
     """List the shifts of a zone, each with a time on the wall shortly before it."""
     begin, end = (datetime.combine(day, time(), zone_info(zone)) for day in span)
-    for shift in shifts(zone, begin, end):
+    for shift in offset_changes(zone, begin, end):
         before, after = (shift.at.replace(tzinfo=None) + d for d in (shift.before, shift.after))
         offsets = f"{_offset(shift.before)} to {_offset(shift.after)}"
         told = f"{before:%a %Y-%m-%d %H:%M} clocks go to {after:%H:%M}, from {offsets}"

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from shared.webhooks import Connection
+from shared.webhooks import WebhookConnection
 
 __all__ = ["changes", "title"]
 
 
-def changes(before: Mapping[str, Connection], after: Iterable[Connection]) -> Iterator[str]:
+def changes(
+    before: Mapping[str, WebhookConnection], after: Iterable[WebhookConnection]
+) -> Iterator[str]:
     """Name what is new and what is other than it was; nothing of what stays."""
     for connection in after:
         old = before.get(connection.name)
@@ -18,7 +20,7 @@ def changes(before: Mapping[str, Connection], after: Iterable[Connection]) -> It
             yield f"~ {title(connection)}: {', '.join(parts)}"
 
 
-def title(connection: Connection) -> str:
+def title(connection: WebhookConnection) -> str:
     """Say where a connection is posted to, and which secrets it takes."""
     where = f"/v1/webhooks/{connection.kind}/{connection.name}"
     return f"{where} (secrets {', '.join(connection.secrets)})"

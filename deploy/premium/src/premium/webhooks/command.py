@@ -14,7 +14,7 @@ from premium.webhooks import store
 from premium.webhooks.changes import changes, title
 from shared.basics.errors import Transient
 from shared.platform.postgres import Database, Tx
-from shared.webhooks import Connection, load_connections
+from shared.webhooks import WebhookConnection, load_connections
 
 __all__ = ["apply_connections", "webhooks"]
 
@@ -52,7 +52,7 @@ def remove(name: Annotated[str, typer.Argument(help="a connection")]) -> None:
 
 
 async def apply_connections(
-    tx: Tx, found: tuple[Connection, ...], *, dry_run: bool = False
+    tx: Tx, found: tuple[WebhookConnection, ...], *, dry_run: bool = False
 ) -> list[str]:
     """Save what differs, unless only asked; a line for each comes back, and one for all."""
     before = await store.connections(tx)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from shared.platform.postgres import Tx
-from shared.webhooks import Connection
+from shared.webhooks import WebhookConnection
 
 __all__ = ["connections", "remove", "save"]
 
@@ -22,16 +22,17 @@ SAVE: Final = """
 REMOVE: Final = "DELETE FROM webhook_connection WHERE name = $1 RETURNING name"
 
 
-async def connections(tx: Tx) -> dict[str, Connection]:
+async def connections(tx: Tx) -> dict[str, WebhookConnection]:
     """Read all connections, by name."""
     rows = await tx.fetch(CONNECTIONS)
     found = (
-        Connection.model_validate({**row, "mapping": json.loads(row["mapping"])}) for row in rows
+        WebhookConnection.model_validate({**row, "mapping": json.loads(row["mapping"])})
+        for row in rows
     )
     return {connection.name: connection for connection in found}
 
 
-async def save(tx: Tx, changed: Iterable[Connection]) -> None:
+async def save(tx: Tx, changed: Iterable[WebhookConnection]) -> None:
     """Put connections in force."""
     rows = [
         (c.name, c.kind, c.url, list(c.secrets), json.dumps(c.document["mapping"])) for c in changed

@@ -39,10 +39,10 @@ from shared.basics.tracing import context_or_new
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
 from shared.events.codec import describe
 from shared.platform import postgres
-from shared.platform.access import Access, Guard
+from shared.platform.access import Authenticator, Guard
 from shared.platform.api import IDEMPOTENCY_KEY, TicketId, make_api, problems
 from shared.platform.http import problem
-from shared.platform.limits import LIMITS, Limits
+from shared.platform.limits import DEFAULT_LIMITS, Limits
 from shared.platform.postgres import Database
 
 __all__ = ["Parts", "make_app"]
@@ -83,16 +83,18 @@ class Parts:
     """What the doors lead to."""
 
     db: Database
-    access: Access
+    access: Authenticator
     secrets: Secrets
     reception: Reception
     keys: NumberKeys
 
 
-def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = LIMITS) -> FastAPI:
+def make_app(parts: Parts, routes: list[BaseRoute], limits: Limits = DEFAULT_LIMITS) -> FastAPI:
     """Build the app; ``routes`` are those that every service has, and open to all."""
-    strangers_max = max(1, limits.requests_max // _STRANGERS_SHARE)
-    guard = Middleware(Guard, access=parts.access, signed=_SIGNED, strangers_max=strangers_max)
+    unauthenticated_max = max(1, limits.requests_max // _STRANGERS_SHARE)
+    guard = Middleware(
+        Guard, access=parts.access, signed=_SIGNED, unauthenticated_max=unauthenticated_max
+    )
     app = make_api("intake", routes, [guard], limits, (_EVENTS, _SIGNED))
     door = _Door(parts.db, parts.reception, parts.keys)
     _add_requests(app, door)
@@ -247,7 +249,8 @@ class _Door:
             await erasure.erase(tx, source, subject_id, await postgres.now(tx))
 
     async def _answer(self, documents: Sequence[Document], asker: Asker, write: Write) -> Response:
-        keyed = None if asker.word is None else Keyed(asker.word, asker.fingerprint, write)
+        digest = asker.idempotency_key_hash
+        keyed = None if digest is None else Keyed(digest, asker.fingerprint, write)
         match await self._reception.ask(Asking(documents, keyed)):
             case "in_hand":
                 busy = problem(HTTPStatus.CONFLICT, _IN_HAND)

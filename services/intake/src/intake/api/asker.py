@@ -34,7 +34,7 @@ class Asker:
 
     key: Key
     traceparent: str
-    word: str | None
+    idempotency_key_hash: str | None
     fingerprint: bytes
 
 
@@ -48,7 +48,7 @@ async def _asker(
     return Asker(
         key,
         context,
-        None if idempotency_key is None else key.word(idempotency_key),
+        None if idempotency_key is None else key.idempotency_key_hash(idempotency_key),
         b"" if idempotency_key is None else await _fingerprint(request),
     )
 

@@ -4,17 +4,17 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from shared.platform.access import Key, forbidden, needing
+from shared.platform.access import Key, forbidden, require_scopes
 
 __all__ = ["Confidant", "Eraser", "Reader", "Writer", "check_source"]
 
-Writer = Annotated[Key, Depends(needing("tickets:write"))]
+Writer = Annotated[Key, Depends(require_scopes("tickets:write"))]
 """The key of who may send requests and later facts."""
-Reader = Annotated[Key, Depends(needing("tickets:read"))]
+Reader = Annotated[Key, Depends(require_scopes("tickets:read"))]
 """The key of who may read tickets."""
-Confidant = Annotated[Key, Depends(needing("details:read"))]
+Confidant = Annotated[Key, Depends(require_scopes("details:read"))]
 """The key of who may read what customers wrote."""
-Eraser = Annotated[Key, Depends(needing("subjects:erase"))]
+Eraser = Annotated[Key, Depends(require_scopes("subjects:erase"))]
 """The key of who may have a person forgotten."""
 
 

@@ -25,7 +25,7 @@ from shared.platform import postgres
 from shared.platform.api import problems
 from shared.platform.http import problem
 from shared.platform.postgres import Database
-from shared.webhooks import Connection, Kind
+from shared.webhooks import ConnectionKind, WebhookConnection
 
 __all__ = ["Erase", "Outcome", "Submit", "routes"]
 
@@ -148,7 +148,7 @@ class _Door:
         self._submit = submit
         self._erase = erase
 
-    async def take(self, request: Request, name: str, kind: Kind) -> Response:
+    async def take(self, request: Request, name: str, kind: ConnectionKind) -> Response:
         """Verify, read, submit, answer."""
         try:
             async with asyncio.timeout(_ANSWER_S_MAX):
@@ -166,7 +166,9 @@ class _Door:
             answer.headers["retry-after"] = "1"
             return answer
 
-    async def _connection(self, name: str, kind: Kind) -> tuple[Connection, datetime]:
+    async def _connection(
+        self, name: str, kind: ConnectionKind
+    ) -> tuple[WebhookConnection, datetime]:
         async with self._db.transaction() as tx:
             found = await webhook_store.connection(tx, name)
             now = await postgres.now(tx)
@@ -174,7 +176,9 @@ class _Door:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {kind} connection {name!r}")
         return found, now
 
-    def _verify(self, connection: Connection, request: Request, body: bytes, now: datetime) -> None:
+    def _verify(
+        self, connection: WebhookConnection, request: Request, body: bytes, now: datetime
+    ) -> None:
         keys = [key for name in connection.secrets if (key := self._key(connection, name))]
         if connection.kind == "hubspot":
             fault = hubspot.fault_of(keys, connection.url or "", request.headers, body, now)
@@ -188,7 +192,7 @@ class _Door:
         _LOG.warning("webhook_not_signed", connection=connection.name, fault=fault)
         raise HTTPException(HTTPStatus.UNAUTHORIZED, fault)
 
-    def _key(self, connection: Connection, name: str) -> bytes | None:
+    def _key(self, connection: WebhookConnection, name: str) -> bytes | None:
         secret = self._secrets.named(name)
         if secret is None:
             return None
@@ -196,7 +200,7 @@ class _Door:
         return text.encode() if connection.kind == "hubspot" else standard.key_of(text)
 
     async def _park(
-        self, connection: Connection, events: Sequence[Any], meanings: Sequence[Meaning]
+        self, connection: WebhookConnection, events: Sequence[Any], meanings: Sequence[Meaning]
     ) -> None:
         """Keep what HubSpot sent and we cannot read: it takes our answer for the end of it."""
         bad = [
@@ -210,7 +214,7 @@ class _Door:
             for event, fault in bad:
                 await reading.park(tx, connection.name, event, fault)
 
-    async def _answer(self, connection: Connection, meanings: Sequence[Meaning]) -> Response:
+    async def _answer(self, connection: WebhookConnection, meanings: Sequence[Meaning]) -> Response:
         contents = [one.content for one in meanings if isinstance(one, Taken)]
         outcomes = iter(await self._submit(contents) if contents else ())
         for subject_id in sorted({x.subject_id for x in meanings if isinstance(x, Erasure)}):
@@ -246,7 +250,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _events(kind: Kind, body: bytes) -> Sequence[Any]:
+def _events(kind: ConnectionKind, body: bytes) -> Sequence[Any]:
     try:
         content = read_json(body)
     except Poison as e:

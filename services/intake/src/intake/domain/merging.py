@@ -61,8 +61,8 @@ def absorbed(
         ticket_id=stays,
         absorbed=duplicate.ticket_id,
         create_date=min([duplicate.create_date, *older]),
-        owed_since=life.word_at,
-        reopens=life.word_at is not None or not life.is_over,
+        owed_since=life.unanswered_since,
+        reopens=life.unanswered_since is not None or not life.is_over,
     )
 
 

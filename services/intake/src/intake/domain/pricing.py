@@ -30,7 +30,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.events.requests import FactType
-from shared.sla.policies import Asked, Policy, Pricing
+from shared.sla.policies import Policy, Pricing, RequestTraits
 from shared.sla.promises import Severity
 
 __all__ = ["Acceptance", "accept", "fact_of", "into_of", "missing_in"]
@@ -84,7 +84,7 @@ def accept(  # noqa: PLR0913 - each decides on what is promised, or how to call
     missing = missing_in(request)
     severity: Severity = "standard" if missing else request.severity
     account = entitled.account
-    asked = Asked(
+    asked = RequestTraits(
         role=entitled.role,
         channel=request.channel,
         severity=severity,
@@ -122,7 +122,7 @@ def accept(  # noqa: PLR0913 - each decides on what is promised, or how to call
     return Acceptance(event, entitled.purchase, language, missing, pricing.no_promise, number)
 
 
-def _price(request: SupportRequest, policy: Policy, asked: Asked) -> Pricing:
+def _price(request: SupportRequest, policy: Policy, asked: RequestTraits) -> Pricing:
     """Price a request; who dialled talks to somebody already (DOMAIN, "Channels")."""
     pricing = policy.price(asked, request.occurred_at)
     if not request.dialled:

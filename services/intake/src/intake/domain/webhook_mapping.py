@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from shared.basics.text import fault_of_text
 from shared.events import Inbound, LaterFact, SupportRequest
-from shared.webhooks import Mapping, Missing, Rule, Unfit, Value, texts_at
+from shared.webhooks import Mapping, MappingRule, MissingValue, UnusableValue, Value, texts_at
 
 __all__ = ["Erasure", "Ignored", "Meaning", "Refusal", "Taken", "erasure_of", "meaning_of"]
 
@@ -62,14 +62,14 @@ def meaning_of(mapping: Mapping, event: Any, event_id: str | None) -> Meaning:  
     return _document(LaterFact, constants, named | dict(rule.fact.given), event)
 
 
-def _matches(rule: Rule, event: dict[str, Any]) -> bool:
+def _matches(rule: MappingRule, event: dict[str, Any]) -> bool:
     return all(_satisfies(event, path, values) for path, values in rule.when.items())
 
 
 def _satisfies(event: dict[str, Any], path: str, values: tuple[str, ...]) -> bool:
     try:
         return any(text in values for text in texts_at(path, event))
-    except Unfit:
+    except UnusableValue:
         return False
 
 
@@ -82,9 +82,9 @@ def erasure_of(subject_id: str, field: str) -> Erasure | Refusal:
 def _erasure(subject: Value, event: dict[str, Any]) -> Meaning:
     try:
         return erasure_of(str(subject.read(event)), "erase")
-    except Missing as e:
+    except MissingValue as e:
         return Refusal(f"erase: {e} is missing")
-    except Unfit as e:
+    except UnusableValue as e:
         return Refusal(f"erase: {e}")
 
 
@@ -100,10 +100,10 @@ def _document(
     for name, value in values.items():
         try:
             content[name] = value.read(event)
-        except Missing as e:
+        except MissingValue as e:
             if model.model_fields[name].is_required():
                 faults[name] = f"{e} is missing"
-        except Unfit as e:
+        except UnusableValue as e:
             faults[name] = str(e)
     try:
         made = model.model_validate(content)

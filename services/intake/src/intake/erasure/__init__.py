@@ -47,10 +47,10 @@ async def _drop_letters(tx: Tx, source: str, requester_id: str) -> None:
     sought = letters.written(requester_id)
     about = [
         letter
-        for letter in await dead_letters.naming(tx, sought)
+        for letter in await dead_letters.containing(tx, sought)
         if letters.has_word(letter, sought) and await _source_of(tx, letter) in (source, None)
     ]
-    await dead_letters.drop(tx, about)
+    await dead_letters.delete(tx, about)
 
 
 async def _source_of(tx: Tx, letter: DeadLetter) -> str | None:

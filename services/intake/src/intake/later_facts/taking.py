@@ -120,7 +120,7 @@ def _is_owed(one: Told, merge: Merge, tickets: _Tickets, facts: _Facts) -> bool:
     said = [*facts[duplicate], _as_fact(_saved(one, domain.reply_to(duplicate, duplicate)))]
     before = [each for each in said if each.id != merge.document_id]
     life = domain.life_of(tickets[duplicate], before, before=merge.occurred_at)
-    return life.word_at is not None
+    return life.unanswered_since is not None
 
 
 def _reply(one: Told, counts_for: UUID, tickets: _Tickets, facts: _Facts) -> _Taken:
@@ -131,7 +131,7 @@ def _reply(one: Told, counts_for: UUID, tickets: _Tickets, facts: _Facts) -> _Ta
     if ticket.is_erased or tickets[fact.ticket_id].is_erased:
         return saved, receipts.counts_for_nothing(fact, "erased")
     life = domain.life_of(ticket, facts[counts_for], before=fact.occurred_at)
-    if life.closed is not None and not life.takes_reply(fact.occurred_at):
+    if life.closed is not None and not life.accepts_reply(fact.occurred_at):
         return saved, receipts.counts_for_nothing(fact, "closed")
     if counts_for == fact.ticket_id:
         return saved, receipts.noted(fact)

@@ -9,7 +9,7 @@ from uuid import UUID
 from intake.domain.due_times import receipt_now, with_due
 from shared.events import ClockFact, Envelope, Event, ReceiptIssued, ticket_id_of
 from shared.platform.postgres import Tx
-from shared.tickets.due import CLOCKS, Timed, follow
+from shared.tickets.due import CLOCKS_ADAPTER, ClockView, update_clock
 
 __all__ = ["details", "note_reading", "receipt", "save_clocks", "ticket"]
 
@@ -46,7 +46,7 @@ async def ticket(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
     if row is None:
         return None
     found = dict(row)
-    clocks = CLOCKS.validate_json(found.pop("clocks"))
+    clocks = CLOCKS_ADAPTER.validate_json(found.pop("clocks"))
     return {**found, "promises": with_due(json.loads(row["promises"]), clocks)}
 
 
@@ -59,20 +59,20 @@ async def receipt(tx: Tx, source: str, external_id: str) -> str | None:
     if row is None:
         return None
     answered: str = row["receipt"]
-    if not (clocks := CLOCKS.validate_json(row["clocks"])):
+    if not (clocks := CLOCKS_ADAPTER.validate_json(row["clocks"])):
         return answered
     return receipt_now(ReceiptIssued.model_validate_json(answered), clocks).model_dump_json()
 
 
 async def save_clocks(tx: Tx, told: Iterable[Envelope[Event]]) -> None:
     """Keep what sla-monitor says of due times; of two records of a clock, what is read last."""
-    found: defaultdict[UUID, dict[str, Timed]] = defaultdict(dict)
+    found: defaultdict[UUID, dict[str, ClockView]] = defaultdict(dict)
     for envelope in told:
         if isinstance(event := envelope.event, ClockFact):
             clocks = found[event.ticket_id]
-            clocks[event.discriminator] = follow(None, event, envelope.time)
+            clocks[event.discriminator] = update_clock(None, event, envelope.time)
     if found:
-        written = [CLOCKS.dump_json(clocks).decode() for clocks in found.values()]
+        written = [CLOCKS_ADAPTER.dump_json(clocks).decode() for clocks in found.values()]
         await tx.execute(SAVE_CLOCKS, [*found], written)
 
 

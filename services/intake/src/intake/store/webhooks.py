@@ -6,7 +6,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from shared.platform.postgres import Tx
-from shared.webhooks import Connection
+from shared.webhooks import WebhookConnection
 
 __all__ = ["connection"]
 
@@ -16,7 +16,7 @@ CONNECTION: Final = """
 _READ_KEPT: Final = 100
 
 
-async def connection(tx: Tx, name: str) -> Connection | None:
+async def connection(tx: Tx, name: str) -> WebhookConnection | None:
     """Read a connection as it is now."""
     row = await tx.fetchrow(CONNECTION, name)
     if row is None:
@@ -27,8 +27,8 @@ async def connection(tx: Tx, name: str) -> Connection | None:
 @lru_cache(_READ_KEPT)
 def _read(
     name: str, kind: str, url: str | None, secrets: tuple[str, ...], mapping: str
-) -> Connection:
+) -> WebhookConnection:
     """Read a mapping once, not for every webhook."""
-    return Connection.model_validate(
+    return WebhookConnection.model_validate(
         {"name": name, "kind": kind, "url": url, "secrets": secrets, "mapping": from_json(mapping)}
     )

@@ -15,7 +15,7 @@ from shared.events import INBOUND_TOPIC
 from shared.events.codec import Record
 from shared.platform import dead_letters
 from shared.platform.postgres import Tx
-from shared.webhooks import Connection
+from shared.webhooks import WebhookConnection
 
 __all__ = ["CONNECTION", "meaning", "park"]
 
@@ -24,7 +24,7 @@ CONNECTION: Final = "webhook-connection"
 _NOWHERE: Final = -1
 
 
-def meaning(connection: Connection, event: Any, told: str | None) -> Meaning:  # noqa: ANN401
+def meaning(connection: WebhookConnection, event: Any, told: str | None) -> Meaning:  # noqa: ANN401
     """Read an event by its connection's mapping; ``told`` is the sender's id of a signed one."""
     match connection.kind:
         case "hubspot":

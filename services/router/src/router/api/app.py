@@ -19,8 +19,8 @@ from router.pages.routes import STREAM
 from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from shared.events import AssignmentExplained, Presence
-from shared.platform.access import Access, Guard
-from shared.platform.api import A_TICKET, TicketId, make_api, problems
+from shared.platform.access import Authenticator, Guard
+from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, make_api, problems
 from shared.platform.http import OPS_PATHS
 from shared.platform.limits import Limits
 from shared.platform.postgres import Database, now
@@ -113,12 +113,12 @@ _LIMITS: Final = Limits(uncounted=OPS_PATHS | {STREAM})
 _QUEUES: Final = TypeAdapter(list[QueueSummary])
 _SPECIALISTS: Final = TypeAdapter(list[SpecialistLoad])
 _DECISION_FAILS: Final = problems(
-    {HTTPStatus.NOT_FOUND: f"no decision on ticket {A_TICKET} is on record"}
+    {HTTPStatus.NOT_FOUND: f"no decision on ticket {EXAMPLE_TICKET_ID} is on record"}
 )
 
 
 def make_app(
-    db: Database, routing: RoutingService, access: Access, routes: list[BaseRoute]
+    db: Database, routing: RoutingService, access: Authenticator, routes: list[BaseRoute]
 ) -> FastAPI:
     """Build the app; ``routes`` are served without a key, such as the pages."""
     app = make_api("router", routes, [Middleware(Guard, access=access)], _LIMITS)

@@ -4,17 +4,17 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from shared.platform.access import Key, forbidden, needing
+from shared.platform.access import Key, forbidden, require_scopes
 
 __all__ = ["ActKey", "AnyKey", "LeadKey", "ReadKey", "check_specialist"]
 
-ReadKey = Annotated[Key, Depends(needing("desk:read"))]
+ReadKey = Annotated[Key, Depends(require_scopes("desk:read"))]
 """A key that may read queue, load and decisions."""
-ActKey = Annotated[Key, Depends(needing("desk:act"))]
+ActKey = Annotated[Key, Depends(require_scopes("desk:act"))]
 """A key that may act as the specialists assigned to its tenant."""
-LeadKey = Annotated[Key, Depends(needing("desk:lead"))]
+LeadKey = Annotated[Key, Depends(require_scopes("desk:lead"))]
 """A key that may act as a lead."""
-AnyKey = Annotated[Key, Depends(needing())]
+AnyKey = Annotated[Key, Depends(require_scopes())]
 """Any valid key; the endpoint itself checks the scope that the request needs."""
 
 

@@ -22,7 +22,7 @@ from router.domain.callbacks.ledger_session import (
 from router.service.routing import RoutingService
 from router.store import callbacks as callback_store
 from shared.events import AttemptOutcome
-from shared.platform.api import A_TICKET, TicketId, TraceContext, problems
+from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, TraceContext, problems
 from shared.platform.http_input import JsonRoute
 from shared.platform.postgres import Database, now
 
@@ -32,7 +32,7 @@ type State = Literal["waiting", "kept", "late", "missed", "ended"]
 
 _FAILS: Final = problems(
     {
-        HTTPStatus.NOT_FOUND: f"no call is owed on ticket {A_TICKET}",
+        HTTPStatus.NOT_FOUND: f"no call is owed on ticket {EXAMPLE_TICKET_ID}",
         HTTPStatus.CONFLICT: "the customer was spoken to already: do not dial",
     }
 )
@@ -67,14 +67,14 @@ class Callback(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "tickets": [A_TICKET],
-                    "waiting": [A_TICKET],
+                    "tickets": [EXAMPLE_TICKET_ID],
+                    "waiting": [EXAMPLE_TICKET_ID],
                     "state": "waiting",
                     "requested_at": "2026-03-02T12:00:00Z",
                     "due_at": "2026-03-02T12:05:00Z",
                     "attempts": [
                         {
-                            "ticket_id": A_TICKET,
+                            "ticket_id": EXAMPLE_TICKET_ID,
                             "specialist_id": "mara",
                             "at": "2026-03-02T12:01:00Z",
                             "outcome": "no_answer",

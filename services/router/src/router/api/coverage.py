@@ -10,7 +10,7 @@ from router.api.auth import ReadKey
 from router.domain.coverage import Coverage, describe
 from router.store import coverage as coverage_store
 from shared.events import Constraint
-from shared.platform.api import A_TICKET
+from shared.platform.api import EXAMPLE_TICKET_ID
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel
 
@@ -24,7 +24,7 @@ class Infeasible(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "ticket_id": A_TICKET,
+                    "ticket_id": EXAMPLE_TICKET_ID,
                     "account_id": "northwind",
                     "channel": "phone",
                     "language": "ja",

@@ -20,12 +20,12 @@ from router.store import offers as offer_store
 from shared.events import Presence
 from shared.platform.access import Key, check_scope
 from shared.platform.api import (
-    A_TICKET,
+    EXAMPLE_TICKET_ID,
     IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY_PATTERN,
     TicketId,
     TraceContext,
-    answered_by,
+    example_response,
     problems,
 )
 from shared.platform.postgres import Database, now
@@ -131,12 +131,12 @@ class OpenOffer(BaseModel):
 
 
 _OPEN_OFFERS: Final = TypeAdapter(list[OpenOffer])
-_RESULT: Final = answered_by(
-    {"outcome": "assigned", "ticket_id": A_TICKET, "specialist_id": "jonas"}
+_RESULT: Final = example_response(
+    {"outcome": "assigned", "ticket_id": EXAMPLE_TICKET_ID, "specialist_id": "jonas"}
 )
 _FAILS: Final = problems(
     {
-        HTTPStatus.NOT_FOUND: f"there is no ticket {A_TICKET}",
+        HTTPStatus.NOT_FOUND: f"there is no ticket {EXAMPLE_TICKET_ID}",
         HTTPStatus.CONFLICT: "mara does not have this ticket: someone was faster",
     }
 )
@@ -185,7 +185,11 @@ class _CommandRunner:
         self, key: Key, make: Callable[[str], commands.Command], context: _Context
     ) -> CommandResult:
         wanted = make(context.traceparent)
-        key_hash = None if context.idempotency_key is None else key.word(context.idempotency_key)
+        key_hash = (
+            None
+            if context.idempotency_key is None
+            else key.idempotency_key_hash(context.idempotency_key)
+        )
         try:
             async with self._db.transaction() as tx:
                 outcome = await self._routing.execute(tx, wanted, await now(tx), key_hash)

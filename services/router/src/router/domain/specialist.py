@@ -9,7 +9,7 @@ from router.domain.matching import Rank
 from router.domain.matching.scoring import idle_since, load_share, score
 from router.domain.ticket import base_language
 from shared.events import Absence, Presence, SpecialistListed, Weights
-from shared.rosters import HIGHEST, Shifts, turn
+from shared.rosters import HIGHEST, Shifts, shift_status
 from shared.sla.promises import Channel
 
 __all__ = ["CHANNELS", "Away", "Specialist", "listed_specialist", "removed_specialist"]
@@ -140,7 +140,9 @@ class Specialist:
     def update_shift(self, now: datetime) -> None:
         """Set ``on_shift`` and ``turns_at`` as of now."""
         none = True, None
-        self.on_shift, self.turns_at = none if self.shifts is None else turn(self.shifts, now)
+        self.on_shift, self.turns_at = (
+            none if self.shifts is None else shift_status(self.shifts, now)
+        )
 
     def copy(self) -> "Specialist":
         """Return a copy whose loads can change independently."""

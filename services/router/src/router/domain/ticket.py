@@ -36,8 +36,14 @@ from shared.events import (
     TicketWaiting,
 )
 from shared.sla.promises import Channel, PromiseClass, PromiseKind, Role, Severity
-from shared.tickets import Kind, fact_of
-from shared.tickets.due import MOVES_DUE, Timed, as_accepted, due_first, follow
+from shared.tickets import FactKind, fact_of
+from shared.tickets.due import (
+    DUE_TIME_CHANGES,
+    ClockView,
+    clocks_as_accepted,
+    earliest_due,
+    update_clock,
+)
 
 __all__ = [
     "FACTS",
@@ -75,7 +81,7 @@ FACTS: Final = (
     TicketErased,
     TicketReopened,
     CallbackSettled,
-    *MOVES_DUE,
+    *DUE_TIME_CHANGES,
 )
 """The events that matter here; no other changes whether a ticket needs a specialist."""
 
@@ -111,7 +117,7 @@ class Ticket:
 
     ticket_id: UUID
     request: Request | None = None
-    clocks: dict[str, Timed] = field(default_factory=dict)
+    clocks: dict[str, ClockView] = field(default_factory=dict)
     """Open and closed clocks by discriminator, as accepted or as sla-monitor last reported them."""
     due_at: datetime | None = None
     """The earliest due time of the open clocks; None while no clock has one."""
@@ -164,7 +170,7 @@ class Ticket:
         return self.rank_at, self.ticket_id
 
     @property
-    def next_clock(self) -> Timed | None:
+    def next_clock(self) -> ClockView | None:
         """The open clock that is due first; if none has a due time, a paused one."""
         return first_due_clock(self.clocks.values(), self.status.state, self.status.answered_at)
 
@@ -212,7 +218,7 @@ class Ticket:
             return "resolution" in self.clocks
         return not any(self._is_of_reply(clock) for clock in self.clocks.values())
 
-    def _is_of_reply(self, clock: Timed) -> bool:
+    def _is_of_reply(self, clock: ClockView) -> bool:
         asked_at, started_at = self.status.asked_at, clock.started_at
         is_later = asked_at is not None and started_at is not None and asked_at <= started_at
         return clock.kind == "next_response" and is_later
@@ -290,7 +296,7 @@ class Ticket:
                 self.reclassified = max(self.reclassified or correction, correction)
             case ClockFact() as event:
                 key = event.discriminator
-                self.clocks[key] = follow(self.clocks.get(key), event, envelope.time)
+                self.clocks[key] = update_clock(self.clocks.get(key), event, envelope.time)
             case _:
                 pass
         if (fact := fact_of(envelope)).kind != "other":
@@ -311,7 +317,7 @@ class Ticket:
             time_zone=event.time_zone,
             create_date=create_date,
         )
-        for key, clock in as_accepted(event, create_date).items():
+        for key, clock in clocks_as_accepted(event, create_date).items():
             known = self.clocks.get(key, clock)
             target_s = known.target_s or clock.target_s
             started_at = known.started_at or clock.started_at
@@ -319,22 +325,22 @@ class Ticket:
 
 
 def first_due_clock(
-    clocks: Iterable[Timed], state: LifecycleState, answered_at: datetime | None
-) -> Timed | None:
+    clocks: Iterable[ClockView], state: LifecycleState, answered_at: datetime | None
+) -> ClockView | None:
     """Return the open clock that is due first; if none has a due time, a paused one.
 
     A clock that the ticket's facts show to be met is skipped, even before sla-monitor reports it.
     """
 
-    def is_met(clock: Timed) -> bool:
+    def is_met(clock: ClockView) -> bool:
         if clock.kind == "resolution":
             return state in ("resolved", "closed")
         return answered_at is not None and (clock.started_at or answered_at) <= answered_at
 
-    return due_first(clock for clock in clocks if not is_met(clock))
+    return earliest_due(clock for clock in clocks if not is_met(clock))
 
 
-def release_cause(fact: Kind) -> Release:
+def release_cause(fact: FactKind) -> Release:
     """Return why the work on a ticket ended, given the fact that ended it."""
     match fact:
         case "responded" | "reached" | "resolved":

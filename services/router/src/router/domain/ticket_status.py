@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
-from shared.tickets import Kind, LifecycleFact, TicketLife, in_order, lives
+from shared.tickets import FactKind, LifecycleFact, TicketLife, lifecycle_steps, ordered_facts
 
 __all__ = ["UNKNOWN", "LifecycleState", "LifecycleStatus", "lifecycle_status_after"]
 
@@ -15,7 +15,7 @@ type LifecycleState = Literal["", "joined", "answered", "reached", "resolved", "
 """Where a ticket is in its life; empty while it waits for an answer."""
 
 _FACTS: Final[TypeAdapter[list[LifecycleFact]]] = TypeAdapter(list[LifecycleFact])
-_ANSWERS: Final[frozenset[Kind]] = frozenset({"responded", "reached", "resolved"})
+_ANSWERS: Final[frozenset[FactKind]] = frozenset({"responded", "reached", "resolved"})
 
 
 class LifecycleStatus(NamedTuple):
@@ -44,9 +44,9 @@ def lifecycle_status_after(before: LifecycleStatus, fact: LifecycleFact) -> Life
     """Return the status of a ticket after adding a fact; the order of arrival does not matter."""
     facts = sorted({*_FACTS.validate_json(before.facts), fact}, key=attrgetter("at", "id"))
     written = _FACTS.dump_json(facts, exclude_defaults=True).decode()
-    ordered = in_order(facts)
+    ordered = ordered_facts(facts)
     answers = [one for one in ordered if one.kind in _ANSWERS]
-    life = next(iter(deque(lives(ordered), maxlen=1)), None)
+    life = next(iter(deque(lifecycle_steps(ordered), maxlen=1)), None)
     if life is None:
         return before._replace(facts=written)
     return LifecycleStatus(
@@ -65,7 +65,7 @@ def _state(life: TicketLife, answers: list[LifecycleFact]) -> LifecycleState:
         case "closed" | "merged" | "erased":
             return "closed"
         case _ if life.needs_specialist:
-            is_open = life.word_at is not None or life.brought_back
+            is_open = life.unanswered_since is not None or life.reopened_unanswered
             return "" if is_open else "joined"
         case _:
             return "reached" if answers and answers[-1].kind == "reached" else "answered"

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.events import AssignmentExplained, OfferExpired
-from shared.tickets.decisions import in_short
-from shared.tickets.ringing import rung_in_vain
+from shared.tickets.decisions import summary
+from shared.tickets.ringing import group_expired_offers
 from shared.web.formatting import span
 
 __all__ = ["Line", "assignment_reason", "history", "why_it_waits"]
@@ -107,7 +107,7 @@ def history(
 
     Offers without an answer share one line. An unknown type of event is shown as its name.
     """
-    lines = [_line(group) for group in rung_in_vain(facts, lambda fact: fact["type"])]
+    lines = [_line(group) for group in group_expired_offers(facts, lambda fact: fact["type"])]
     lines += [Line(command["at"], _lead_command(command)) for command in commands]
     return sorted(lines, key=lambda line: line.at)[-_LINES_MAX:]
 
@@ -127,7 +127,7 @@ def assignment_reason(
     If a lead moved the ticket, no decision explains it: describe the move.
     """
     if record is not None and record.specialist_id == current_specialist_id:
-        return in_short(record)
+        return summary(record)
     moved = [
         command
         for command in commands

@@ -7,19 +7,19 @@ from router.service.routing import RoutingService
 from router.store import offers as offer_store
 from shared.events import Presence
 from shared.platform.postgres import Tx
-from shared.web.change_feed import Pulse
+from shared.web.change_feed import ChangeFeed
 
 __all__ = ["outlasts_polling", "renew", "set_presence", "sign_out"]
 
 
-async def outlasts_polling(tx: Tx, pulse: Pulse) -> bool:
+async def outlasts_polling(tx: Tx, feed: ChangeFeed) -> bool:
     """Return whether a presence lasts until an open page renews it.
 
     It does not if business time runs much faster than real time: the presence would lapse at once,
     and its owner would count as offline beside an open page.
     """
     rules = await offer_store.load_rules(tx)
-    return pulse.outlasts(timedelta(seconds=rules.presence_lease_s))
+    return feed.renews_within(timedelta(seconds=rules.presence_lease_s))
 
 
 async def renew(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from markupsafe import Markup
+from shared.web.sessions import PageSessions, form_of
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
@@ -28,8 +29,7 @@ from router.pages.views import (
 from router.service.routing import RoutingService
 from router.store import pages as page_store
 from shared.platform.postgres import Database, Tx, now
-from shared.web.change_feed import Pulse, Shown, stream
-from shared.web.door import Door, form_of
+from shared.web.change_feed import ChangeFeed, LivePage, stream
 from shared.web.oidc import Oidc
 from shared.web.pages import HEADERS, Pages, route
 from shared.web.sign_in import sign_in_routes
@@ -76,28 +76,28 @@ _LEAD_PARTS: Final = (
 
 
 def inbox_routes(
-    db: Database, routing: RoutingService, pulse: Pulse, intake: IntakeClient, oidc: Oidc | None
+    db: Database, routing: RoutingService, feed: ChangeFeed, intake: IntakeClient, oidc: Oidc | None
 ) -> Sequence[BaseRoute]:
     """Return the routes of sign-in and pages."""
     pages = Pages("router", "router.pages")
 
     async def report_sign_out(tx: Tx, person: Person) -> None:
-        if await presence.outlasts_polling(tx, pulse):
+        if await presence.outlasts_polling(tx, feed):
             await presence.sign_out(routing, tx, person.name, await now(tx))
 
-    door = Door(db, pages, page_store.is_listed, report_sign_out)
-    inbox = _Inbox(db, door, routing, pulse, intake)
+    sessions = PageSessions(db, pages, page_store.is_listed, report_sign_out)
+    inbox = _Inbox(db, sessions, routing, feed, intake)
     return [
         pages.assets(),
-        *sign_in_routes(db, door, oidc, HOME),
+        *sign_in_routes(db, sessions, oidc, HOME),
         route("/", _home),
-        door.route(HOME, inbox.specialist_page),
-        door.route(LEAD, inbox.lead_page),
-        door.route(STREAM, inbox.stream),
-        door.route("/inbox/presence", inbox.presence, method="POST"),
-        door.route("/inbox/tickets/{ticket_id:uuid}", inbox.ticket_page),
-        door.route("/inbox/tickets/{ticket_id:uuid}/details", inbox.details),
-        door.route("/inbox/tickets/{ticket_id:uuid}/{act}", inbox.submit, method="POST"),
+        sessions.route(HOME, inbox.specialist_page),
+        sessions.route(LEAD, inbox.lead_page),
+        sessions.route(STREAM, inbox.stream),
+        sessions.route("/inbox/presence", inbox.presence, method="POST"),
+        sessions.route("/inbox/tickets/{ticket_id:uuid}", inbox.ticket_page),
+        sessions.route("/inbox/tickets/{ticket_id:uuid}/details", inbox.details),
+        sessions.route("/inbox/tickets/{ticket_id:uuid}/{act}", inbox.submit, method="POST"),
     ]
 
 
@@ -158,13 +158,18 @@ class _Inbox:
     """The handlers of the pages."""
 
     def __init__(
-        self, db: Database, door: Door, routing: RoutingService, pulse: Pulse, intake: IntakeClient
+        self,
+        db: Database,
+        sessions: PageSessions,
+        routing: RoutingService,
+        feed: ChangeFeed,
+        intake: IntakeClient,
     ) -> None:
         self._db = db
         self._routing = routing
-        self._door = door
-        self._pages = door.pages
-        self._pulse = pulse
+        self._sessions = sessions
+        self._pages = sessions.pages
+        self._feed = feed
         self._intake = intake
 
     async def specialist_page(self, request: Request, visitor: Visitor) -> Response:
@@ -199,17 +204,17 @@ class _Inbox:
                 return await read_specialist_view(tx, url.owner, await now(tx))
 
         async def renew_presence(tx: Tx, person: Person) -> None:
-            if await presence.outlasts_polling(tx, self._pulse):
+            if await presence.outlasts_polling(tx, self._feed):
                 await presence.renew(self._routing, tx, person.name, await now(tx))
 
-        shown: Shown[SpecialistView | LeadView] = Shown(
+        shown: LivePage[SpecialistView | LeadView] = LivePage(
             about=None if url.lead else url.owner,
             read=read,
             write=lambda view: self._parts(view, visitor, url),
-            stay=lambda: self._door.stays(visitor, renew_presence),
+            stay=lambda: self._sessions.extend(visitor, renew_presence),
             release=self._pages.release,
         )
-        return stream(self._pulse, shown)
+        return stream(self._feed, shown)
 
     async def ticket_page(self, request: Request, visitor: Visitor) -> Response:
         """Show one ticket."""
@@ -254,7 +259,7 @@ class _Inbox:
         """
         chosen = (await form_of(request)).get("presence", "")
         async with self._db.transaction() as tx:
-            if not await presence.outlasts_polling(tx, self._pulse):
+            if not await presence.outlasts_polling(tx, self._feed):
                 return self._pages.answer("said.html", said=Message(_TIME_IS_SCALED, bad=True))
             at = await now(tx)
             there = await presence.set_presence(self._routing, tx, visitor.name, chosen, at)
@@ -334,7 +339,7 @@ class _Inbox:
     def _parts(self, view: SpecialistView | LeadView, visitor: Visitor, url: _PageUrl) -> str:
         lead = isinstance(view, LeadView)
         seen = {
-            "now": self._pulse.as_of,
+            "now": self._feed.as_of,
             "base": url.base(visitor.name),
             "filtered": bool(url.query(visitor.name)),
             "why_it_waits": why_it_waits,

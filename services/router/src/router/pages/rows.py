@@ -12,7 +12,7 @@ from router.domain.ticket import base_language, first_due_clock
 from router.domain.ticket_status import LifecycleState
 from shared.events import TicketAccepted
 from shared.sla.promises import Channel, Promise, PromiseClass, Role, Severity
-from shared.tickets.due import CLOCKS, Timed
+from shared.tickets.due import CLOCKS_ADAPTER, ClockView
 from shared.web.formatting import span
 
 __all__ = ["Promised", "Ringing", "Row", "pool_of", "row_of"]
@@ -115,7 +115,7 @@ def row_of(record: Mapping[str, Any], waits: Mapping[Pool, WaitReason] | None = 
     accepted = record["accepted"]
     fact = None if accepted is None else TicketAccepted.model_validate_json(accepted)
     severity: Severity = record["severity"]
-    clocks = CLOCKS.validate_json(record["clocks"]).values()
+    clocks = CLOCKS_ADAPTER.validate_json(record["clocks"]).values()
     timed = first_due_clock(clocks, record["state"], record["answered_at"])
     return Row(
         ticket_id=record["ticket_id"],
@@ -161,7 +161,7 @@ def _ringing(record: Mapping[str, Any]) -> Ringing | None:
 
 
 def _promises(
-    fact: TicketAccepted | None, severity: Severity, clocks: Collection[Timed]
+    fact: TicketAccepted | None, severity: Severity, clocks: Collection[ClockView]
 ) -> Iterator[Promised]:
     """Yield the promises whose clocks exist, timed or not."""
     promised = {} if fact is None else {p.kind: p for p in _agreed(fact, severity)}

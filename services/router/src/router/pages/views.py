@@ -20,7 +20,7 @@ from shared.events import AssignmentExplained, Presence
 from shared.platform.postgres import Tx
 from shared.platform.postgres import now as time
 from shared.sla.promises import Channel
-from shared.tickets.decisions import told
+from shared.tickets.decisions import explain
 from shared.web.formatting import clock_time
 from shared.web.visitors import Missing
 
@@ -230,7 +230,7 @@ async def _owner(tx: Tx, name: str) -> Owner:
 
 
 def _sentences(record: AssignmentExplained, zone: str, now: datetime) -> tuple[str, ...]:
-    return tuple(line.text for line in told(record, lambda at: clock_time(at, zone, now)))
+    return tuple(line.text for line in explain(record, lambda at: clock_time(at, zone, now)))
 
 
 def _effective_presence(record: Any) -> Presence:  # noqa: ANN401 - a record is any

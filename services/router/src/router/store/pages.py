@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.platform.postgres import Tx
 from shared.sla.promises import Channel
-from shared.web.change_feed import Look
+from shared.web.change_feed import Changes
 from shared.web.visitors import Person
 
 __all__ = [
@@ -177,11 +177,11 @@ class QueueFilter:
         )
 
 
-async def poll_changes(tx: Tx, since: str | None) -> Look:
+async def poll_changes(tx: Tx, since: str | None) -> Changes:
     """Return the specialists whose tickets or entry changed since the last poll; at first, none."""
     row = await tx.fetchrow(POLL_CHANGES, since)
     assert row is not None  # noqa: S101 - it reads no table
-    return Look(row["as_of"], frozenset(row["changed"]), row["since"], row["real_at"])
+    return Changes(row["as_of"], frozenset(row["changed"]), row["since"], row["real_at"])
 
 
 async def is_listed(tx: Tx, person: Person) -> bool:

@@ -18,7 +18,7 @@ from router.domain.ticket_status import LifecycleStatus
 from router.store import offers as offer_store
 from router.store.roster import OutdatedCache, record_change
 from shared.platform.postgres import Tx
-from shared.tickets.due import CLOCKS
+from shared.tickets.due import CLOCKS_ADAPTER
 
 __all__ = [
     "decisions_on",
@@ -327,7 +327,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         ticket_id=row["ticket_id"],
         request=request,
         due_at=row["due_at"],
-        clocks=CLOCKS.validate_json(row["clocks"]),
+        clocks=CLOCKS_ADAPTER.validate_json(row["clocks"]),
         status=LifecycleStatus(*(row[name] for name in LifecycleStatus._fields)),
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
@@ -369,7 +369,7 @@ def _row(ticket: Ticket) -> Iterable[object]:
         ticket.ticket_id,
         *(ticket.request or (None,) * len(Request._fields)),
         ticket.due_at,
-        CLOCKS.dump_json(ticket.clocks).decode(),
+        CLOCKS_ADAPTER.dump_json(ticket.clocks).decode(),
         *ticket.status,
         ticket.answered_by,
         ticket.held_until,

@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from shared.platform.access import Access, Guard, Key
-from shared.platform.api import A_TICKET, TicketId, answered_by, make_api, problems
+from shared.platform.access import Authenticator, Guard, Key
+from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, example_response, make_api, problems
 from shared.platform.postgres import Database, now
 from sla_monitor.api.auth import Reader, sees
 from sla_monitor.api.examples import CLOCKS, TIMELINE
@@ -23,17 +23,19 @@ from sla_monitor.store import reevaluation as reevaluations
 
 __all__ = ["make_app"]
 
-_UNKNOWN: Final = problems({HTTPStatus.NOT_FOUND: f"no fact of ticket {A_TICKET} has come here"})
+_UNKNOWN: Final = problems(
+    {HTTPStatus.NOT_FOUND: f"no fact of ticket {EXAMPLE_TICKET_ID} has come here"}
+)
 
 
-def make_app(db: Database, access: Access, routes: list[BaseRoute]) -> FastAPI:
+def make_app(db: Database, access: Authenticator, routes: list[BaseRoute]) -> FastAPI:
     """Build the app; ``routes`` are those that every service has, and open to all."""
     app = make_api("sla-monitor", routes, [Middleware(Guard, access=access)])
 
     @app.get(
         "/v1/tickets/{ticket_id}/clocks",
         summary="How a ticket's clocks stand",
-        responses=answered_by(CLOCKS) | _UNKNOWN,
+        responses=example_response(CLOCKS) | _UNKNOWN,
         tags=["tickets"],
     )
     async def read_clocks(ticket_id: TicketId, key: Reader) -> Clocks:
@@ -49,7 +51,7 @@ def make_app(db: Database, access: Access, routes: list[BaseRoute]) -> FastAPI:
     @app.get(
         "/v1/tickets/{ticket_id}/timeline",
         summary="How it came to that",
-        responses=answered_by(TIMELINE) | _UNKNOWN,
+        responses=example_response(TIMELINE) | _UNKNOWN,
         tags=["tickets"],
     )
     async def read_timeline(ticket_id: TicketId, key: Reader) -> Timeline:

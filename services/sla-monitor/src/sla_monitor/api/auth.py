@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from shared.platform.access import Key, needing
+from shared.platform.access import Key, require_scopes
 from shared.platform.api_keys import EVERY
 
 __all__ = ["Reader", "sees"]
 
-Reader = Annotated[Key, Depends(needing("clocks:read"))]
+Reader = Annotated[Key, Depends(require_scopes("clocks:read"))]
 """The key of who may read how promises stand."""
 
 

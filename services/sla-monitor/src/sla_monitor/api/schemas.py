@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import Breakdown, Cancellation, OfferExpired
 from shared.sla.promises import Channel, Promise, PromiseClass, PromiseKind, Severity
-from shared.tickets.ringing import rung_in_vain
+from shared.tickets.ringing import group_expired_offers
 from sla_monitor.domain.change import Change, Passing
 from sla_monitor.domain.clock import Broken, Clock, Key, State
 from sla_monitor.domain.clock_status import PausedSpan, Reckoning, Standing, WarningPoint, standings
@@ -246,7 +246,7 @@ def clock_answer(standing: Standing, policy: str) -> ClockAnswer:
 
 def _entries(entries: Iterable[Entry]) -> Iterator[FactEntry | TimeEntry]:
     """Say what entries tell; offers that rang in vain, together."""
-    for group in rung_in_vain(entries, _kind):
+    for group in group_expired_offers(entries, _kind):
         first, told = group[0], _entry(group[-1])
         silent = [one for one in group if _kind(one) == OfferExpired.type]
         if len(group) > 1 and isinstance(told, FactEntry):

@@ -10,7 +10,14 @@ from uuid import UUID
 
 from shared.events import SeverityReclassified, TicketAbsorbed, TicketAccepted, TicketReclassified
 from shared.sla.promises import CAUSES, Cause, Pause, Severity
-from shared.tickets import Kind, LifecycleFact, TicketLife, fact_of, in_order, lives
+from shared.tickets import (
+    FactKind,
+    LifecycleFact,
+    TicketLife,
+    fact_of,
+    lifecycle_steps,
+    ordered_facts,
+)
 from sla_monitor.domain.clock import Fact
 
 __all__ = ["Asks", "Demand", "Moment", "Story", "Wait", "read", "union"]
@@ -19,7 +26,7 @@ type Asks = Literal["first", "next", "solution"]
 """What the customer wants: a first answer to a request, the next one, or the problem solved."""
 
 _CORRECTIONS: Final = frozenset({TicketReclassified, SeverityReclassified, TicketAbsorbed})
-_ANSWERS: Final = frozenset[Kind]({"responded", "reached", "resolved"})
+_ANSWERS: Final = frozenset[FactKind]({"responded", "reached", "resolved"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +171,11 @@ def read(facts: Iterable[Fact]) -> Story | None:
     """Read the facts in order; None before the request is accepted."""
     said_by = [(fact_of(fact), fact) for fact in facts]
     by_id = {said.id: fact for said, fact in said_by}
-    ordered = in_order(said for said, _ in said_by)
+    ordered = ordered_facts(said for said, _ in said_by)
     if not ordered:
         return None
     told = [_dated(by_id[said.id], said.at) for said in ordered]
-    moments = list(map(Moment, told, ordered, lives(ordered)))
+    moments = list(map(Moment, told, ordered, lifecycle_steps(ordered)))
     counted = list(takewhile(lambda moment: moment.life.ended is None, moments))
     opened = told[0]
     assert isinstance(opened.event, TicketAccepted)  # noqa: S101 - in_order puts it first

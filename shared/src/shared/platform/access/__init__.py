@@ -4,8 +4,8 @@ The keys are kept in the service's table `access_key`; for what of its own a ten
 service reads by a statement of its own.
 """
 
-from shared.platform.access.desk import Access
-from shared.platform.access.guard import Guard, check_scope, forbidden, needing
+from shared.platform.access.authenticator import Authenticator
+from shared.platform.access.guard import Guard, check_scope, forbidden, require_scopes
 from shared.platform.access.keys import Key
 
-__all__ = ["Access", "Guard", "Key", "check_scope", "forbidden", "needing"]
+__all__ = ["Authenticator", "Guard", "Key", "check_scope", "forbidden", "require_scopes"]

@@ -1,6 +1,6 @@
 """Stands before a service's door: no key, no entry; with one, so many requests a second.
 
-Pure ASGI, before any of the body is read. What a key may do, the endpoints ask by `needing`.
+Pure ASGI, before any of the body is read. What a key may do, the endpoints ask by `require_scopes`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,11 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.basics.errors import Transient
 from shared.platform import api_keys as keys
-from shared.platform.access.desk import Access, Admission
+from shared.platform.access.authenticator import Admission, Authenticator
 from shared.platform.access.keys import Key, bearer_of
 from shared.platform.http import refusal
 
-__all__ = ["Guard", "check_scope", "forbidden", "needing"]
+__all__ = ["Guard", "check_scope", "forbidden", "require_scopes"]
 
 _KEYED: Final = "/v1/"
 """What else a service has is open, or knows its visitors otherwise."""
@@ -39,16 +39,20 @@ class Guard:
     """Lets requests through that have a key, unless they come too fast.
 
     Who posts below ``signed`` signs instead; until a body has come, anybody may. Of these only
-    ``strangers_max`` are let in at once, so that slow ones leave room for others.
+    ``unauthenticated_max`` are let in at once, so that slow ones leave room for others.
     """
 
     def __init__(
-        self, app: ASGIApp, access: Access, signed: str | None = None, strangers_max: int = 0
+        self,
+        app: ASGIApp,
+        access: Authenticator,
+        signed: str | None = None,
+        unauthenticated_max: int = 0,
     ) -> None:
         self._app = app
         self._access = access
         self._signed = signed
-        self._strangers_max = strangers_max
+        self._strangers_max = unauthenticated_max
         self._strangers = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,7 +93,7 @@ class Guard:
         if shown is None:
             return _stranger(_MALFORMED, _INVALID)
         try:
-            return await self._access.admit(shown) or _stranger(_NOT_IN_FORCE, _INVALID)
+            return await self._access.authenticate(shown) or _stranger(_NOT_IN_FORCE, _INVALID)
         except Transient:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, _UNTOLD, retry_after_s=1)
 
@@ -126,7 +130,7 @@ def _telling(admission: Admission, send: Send) -> Send:
     return told
 
 
-def needing(*scopes: keys.Scope) -> Callable[..., Awaitable[Key]]:
+def require_scopes(*scopes: keys.Scope) -> Callable[..., Awaitable[Key]]:
     """Make what an endpoint depends on: the key of who asks, which has all these scopes."""
 
     async def holder(

@@ -38,7 +38,7 @@ class Key:
         """Say whether the tenant speaks for it."""
         return what in self.owned or EVERY in self.owned
 
-    def word(self, idempotency_key: str) -> str:
+    def idempotency_key_hash(self, idempotency_key: str) -> str:
         """Keep a digest of an Idempotency-Key: a sender may make it of a person's name.
 
         In quotes it is a String of structured fields (RFC 9651), and the same without them.

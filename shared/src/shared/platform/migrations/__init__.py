@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Poison
 from shared.platform.migrations.progress import watched
-from shared.platform.postgres import AWAY, Database, away
+from shared.platform.postgres import UNAVAILABLE, Database, transient_if_unavailable
 
 if TYPE_CHECKING:
     from asyncpg.connection import Connection
@@ -53,18 +53,18 @@ UNFINISHED: Final = """
 """
 DROP_INDEX: Final = 'DROP INDEX CONCURRENTLY "{name}"'
 
-type Say = Callable[[str], None]
+type Report = Callable[[str], None]
 """Takes a line of what is being done."""
 
 
-async def apply(dsn: str, package: str, say: Say = lambda _: None) -> list[str]:
+async def apply(dsn: str, package: str, say: Report = lambda _: None) -> list[str]:
     """Apply what is missing, one file after another; the names applied come back.
 
     Another that migrates the same database is waited for. Raises Poison for a file that fails, or
     that was applied as another text; what came before it is done. Raises Transient while the
     server is away.
     """
-    with away("PostgreSQL"):
+    with transient_if_unavailable("PostgreSQL"):
         async with _alone(dsn, say) as connection:
             await connection.execute(TABLE)
             missing = _missing(await connection.fetch(APPLIED), package)
@@ -86,7 +86,7 @@ async def check(db: Database, package: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _alone(dsn: str, say: Say) -> "AsyncIterator[Connection[asyncpg.Record]]":
+async def _alone(dsn: str, say: Report) -> "AsyncIterator[Connection[asyncpg.Record]]":
     """Connect without a time limit, and be the only one who migrates."""
     connection = await asyncpg.connect(dsn, timeout=_CONNECT_S, statement_cache_size=0)
     try:
@@ -94,7 +94,7 @@ async def _alone(dsn: str, say: Say) -> "AsyncIterator[Connection[asyncpg.Record
         if not await connection.fetchval(LOCK):
             say("another migration runs here: waiting for it")
             while not await connection.fetchval(LOCK):
-                await or_after(asyncio.Event().wait(), _TURN_S)
+                await wait_at_most(asyncio.Event().wait(), _TURN_S)
         yield connection
     finally:
         connection.terminate()
@@ -111,7 +111,7 @@ async def _apply(connection: "Connection[asyncpg.Record]", name: str, sql: str) 
                 await connection.execute(sql)
                 await connection.execute(RECORD, name, _sha256(sql))
     except asyncpg.PostgresError as e:
-        if isinstance(e, AWAY):
+        if isinstance(e, UNAVAILABLE):
             raise
         raise Poison("failed_migration", f"{name}: {e}; nothing of it is in force") from e
 

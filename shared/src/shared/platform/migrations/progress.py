@@ -7,8 +7,8 @@ from typing import Final
 
 import asyncpg
 
-from shared.basics.clock import elapsed_s, or_after
-from shared.platform.postgres import AWAY
+from shared.basics.clock import elapsed_s, wait_at_most
+from shared.platform.postgres import UNAVAILABLE
 
 __all__ = ["watched"]
 
@@ -36,15 +36,15 @@ async def watched(dsn: str, pid: int, say: Callable[[str], None]) -> AsyncIterat
 
 async def _watch(dsn: str, pid: int, say: Callable[[str], None], done: asyncio.Event) -> None:
     began = elapsed_s()
-    await or_after(done.wait(), _EVERY_S)
+    await wait_at_most(done.wait(), _EVERY_S)
     while not done.is_set():
         say(f"    {elapsed_s(began):.0f} s{await _doing(dsn, pid)}")
-        await or_after(done.wait(), _EVERY_S)
+        await wait_at_most(done.wait(), _EVERY_S)
 
 
 async def _doing(dsn: str, pid: int) -> str:
     """Ask by a connection of its own; that it cannot be asked is no fault of the migration."""
-    with suppress(*AWAY):
+    with suppress(*UNAVAILABLE):
         connection = await asyncpg.connect(dsn, timeout=_EVERY_S, command_timeout=_EVERY_S)
         try:
             row = await connection.fetchrow(PROGRESS, pid)

@@ -5,10 +5,10 @@ from shared.sla.calendars.ical import ClosedDates, closed_dates_from_ical
 from shared.sla.calendars.regions import holidays_version, known_region
 from shared.sla.calendars.spec import CalendarSpec, CalendarVersion, always, business_week
 from shared.sla.calendars.zones import (
-    Shift,
+    OffsetChange,
     country_of,
     known_zone,
-    shifts,
+    offset_changes,
     tzdata_version,
     zone_info,
     zone_names,
@@ -20,7 +20,7 @@ __all__ = [
     "CalendarVersion",
     "ClosedDates",
     "Holiday",
-    "Shift",
+    "OffsetChange",
     "Span",
     "always",
     "business_week",
@@ -29,7 +29,7 @@ __all__ = [
     "holidays_version",
     "known_region",
     "known_zone",
-    "shifts",
+    "offset_changes",
     "tzdata_version",
     "zone_info",
     "zone_names",

@@ -12,12 +12,12 @@ from tzlocal.windows_tz import win_tz
 
 __all__ = [
     "EPOCH",
+    "OffsetChange",
     "Segment",
-    "Shift",
     "country_of",
     "known_zone",
+    "offset_changes",
     "segments",
-    "shifts",
     "tzdata_version",
     "zone_info",
     "zone_names",
@@ -31,7 +31,7 @@ _PROBE_S = 86_400
 """No zone of tzdata changes its offset twice within six days; a test watches over that."""
 
 
-class Shift(NamedTuple):
+class OffsetChange(NamedTuple):
     """From ``at`` on, in UTC, clocks of a zone show another distance from UTC than before."""
 
     at: datetime
@@ -97,12 +97,12 @@ def zone_info(name: str) -> ZoneInfo:
         return ZoneInfo.from_file(file, key=name)
 
 
-def shifts(zone: str, start: datetime, end: datetime) -> tuple[Shift, ...]:
+def offset_changes(zone: str, start: datetime, end: datetime) -> tuple[OffsetChange, ...]:
     """List the changes of a zone's offset at ``start`` or later, and before ``end``."""
     second = timedelta(seconds=1)
     first, last = -((EPOCH - start) // second), -((EPOCH - end) // second)
     return tuple(
-        Shift(EPOCH + at * second, before * second, after * second)
+        OffsetChange(EPOCH + at * second, before * second, after * second)
         for at, before, after in _changes(zone, first - 1, last - 1)
     )
 

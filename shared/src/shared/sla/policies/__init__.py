@@ -2,11 +2,11 @@
 
 from shared.sla.policies.faults import Fault
 from shared.sla.policies.parts import (
-    Asked,
     ExceptionWindow,
-    Match,
+    PolicyRule,
     Region,
-    Rule,
+    RequestMatch,
+    RequestTraits,
     Terms,
     Tier,
     base_language,
@@ -16,14 +16,14 @@ from shared.sla.policies.policy import Policy, Pricing
 from shared.sla.policies.reading import default_policy
 
 __all__ = [
-    "Asked",
     "ExceptionWindow",
     "Fault",
-    "Match",
     "Policy",
+    "PolicyRule",
     "Pricing",
     "Region",
-    "Rule",
+    "RequestMatch",
+    "RequestTraits",
     "Terms",
     "Tier",
     "base_language",

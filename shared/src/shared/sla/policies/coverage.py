@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, get_args
 
-from shared.sla.policies.parts import Match
+from shared.sla.policies.parts import RequestMatch
 from shared.sla.promises import Channel, Role, Severity
 
 __all__ = ["Coverage"]
@@ -26,7 +26,7 @@ _OPEN: Final = ("language", "tier", "region")
 class Coverage:
     """The rules' matches, in order. None stands for any value that no rule mentions."""
 
-    matches: Sequence[Match]
+    matches: Sequence[RequestMatch]
 
     @cached_property
     def values(self) -> dict[str, tuple[str | None, ...]]:
@@ -66,7 +66,7 @@ class Coverage:
             width *= len(values)
         return width
 
-    def _set_of(self, match: Match) -> int:
+    def _set_of(self, match: RequestMatch) -> int:
         found, width = 1, 1
         for attribute, values in self.values.items():
             taken = [i for i, value in enumerate(values) if match.takes(attribute, value)]

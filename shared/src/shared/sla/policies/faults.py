@@ -6,7 +6,7 @@ from typing import Final
 
 from shared.basics.yaml_source import KeyPath, did_you_mean
 from shared.sla.policies.coverage import Coverage
-from shared.sla.policies.parts import ExceptionWindow, Rule, Terms
+from shared.sla.policies.parts import ExceptionWindow, PolicyRule, Terms
 from shared.sla.promises import ALWAYS, duration_of, warn_at
 
 __all__ = ["Fault", "faults_of"]
@@ -17,7 +17,9 @@ _UNLESS: Final = "add a rule, if need be one that says no_promise and why"
 
 
 def faults_of(
-    calendars: Mapping[str, object], rules: Sequence[Rule], exceptions: Sequence[ExceptionWindow]
+    calendars: Mapping[str, object],
+    rules: Sequence[PolicyRule],
+    exceptions: Sequence[ExceptionWindow],
 ) -> list[Fault]:
     """Find every fault that the parts of a policy have together."""
     found = [*_names("rules", rules), *_names("exceptions", exceptions)]
@@ -28,14 +30,14 @@ def faults_of(
     return [*found, *_of_order(rules), *_of_exceptions(exceptions)]
 
 
-def _names(key: str, parts: Sequence[Rule] | Sequence[ExceptionWindow]) -> Iterator[Fault]:
+def _names(key: str, parts: Sequence[PolicyRule] | Sequence[ExceptionWindow]) -> Iterator[Fault]:
     names = [part.name for part in parts]
     for index, name in enumerate(names):
         if (first := names.index(name)) < index:
             yield (key, index, "name"), f"{name!r} is the name of {key}[{first}]; choose another"
 
 
-def _of_rule(path: KeyPath, rule: Rule, calendars: Sequence[str]) -> Iterator[Fault]:
+def _of_rule(path: KeyPath, rule: PolicyRule, calendars: Sequence[str]) -> Iterator[Fault]:
     if rule.promises and rule.no_promise is not None:
         yield (*path, "no_promise"), "the rule has promises, too; keep one of the two"
     if not rule.promises and rule.no_promise is None:
@@ -62,7 +64,7 @@ def _of_warnings(path: KeyPath, terms: Terms) -> Iterator[Fault]:
             yield (*path, index), f"{point!r} stands here twice; keep one"
 
 
-def _of_order(rules: Sequence[Rule]) -> Iterator[Fault]:
+def _of_order(rules: Sequence[PolicyRule]) -> Iterator[Fault]:
     """Find rules that never have their turn, and requests that no rule takes."""
     coverage = Coverage([rule.match for rule in rules])
     for index, taken in enumerate(coverage.taken):

@@ -29,13 +29,13 @@ from shared.sla.promises import (
 )
 
 __all__ = [
-    "Asked",
     "ExceptionWindow",
-    "Match",
     "Name",
     "Part",
+    "PolicyRule",
     "Region",
-    "Rule",
+    "RequestMatch",
+    "RequestTraits",
     "Terms",
     "Tier",
     "base_language",
@@ -91,7 +91,7 @@ type _Several[T] = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestTraits:
     """What of a request decides on its promises."""
 
     role: Role
@@ -109,7 +109,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Match(Part):
+class RequestMatch(Part):
     """Whom a rule is for; what is absent may be anything."""
 
     role: _Several[Role] | None = None
@@ -128,7 +128,7 @@ class Match(Part):
             return any(lies_in(value, region) for region in wanted)
         return value in wanted
 
-    def fits(self, asked: Asked) -> bool:
+    def fits(self, asked: RequestTraits) -> bool:
         """Tell whether the rule is for this request."""
         return (
             self.takes("role", asked.role)
@@ -151,11 +151,11 @@ class Terms(Part):
     pause_on: Annotated[tuple[Cause, ...], BeforeValidator(_several)] = CAUSES
 
 
-class Rule(Part):
+class PolicyRule(Part):
     """Promises for those who match, or the reason why there is none."""
 
     name: Name
-    match: Match = Match()
+    match: RequestMatch = RequestMatch()
     promises: tuple[Terms, ...] = ()
     no_promise: _Sentence | None = None
     source: _Sentence
@@ -168,8 +168,8 @@ class ExceptionWindow(Part):
     reason: _Sentence
     starts_at: AwareDatetime
     ends_at: AwareDatetime
-    match: Match = Match()
+    match: RequestMatch = RequestMatch()
 
-    def holds(self, asked: Asked, create_date: datetime) -> bool:
+    def holds(self, asked: RequestTraits, create_date: datetime) -> bool:
         """Tell whether it applies; the end itself lies outside."""
         return self.starts_at <= create_date < self.ends_at and self.match.fits(asked)

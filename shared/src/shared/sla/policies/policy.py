@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from shared.sla.calendars import Calendar, CalendarSpec
 from shared.sla.policies.faults import faults_of
-from shared.sla.policies.parts import Asked, ExceptionWindow, Name, Part, Rule, Terms
+from shared.sla.policies.parts import ExceptionWindow, Name, Part, PolicyRule, RequestTraits, Terms
 from shared.sla.promises import ALWAYS, BUILT_IN, WALL_UNITS, Promise, duration_of
 
 __all__ = ["Policy", "Pricing"]
@@ -43,7 +43,7 @@ class Policy(Part):
 
     policy_id: Name
     calendars: dict[Name, CalendarSpec] = Field(default_factory=dict)
-    rules: tuple[Rule, ...]
+    rules: tuple[PolicyRule, ...]
     exceptions: tuple[ExceptionWindow, ...] = ()
     reopen_within: Annotated[str, AfterValidator(_lasting)] = "30 d"
     """For how long after it was closed a ticket is reopened by a reply of its customer."""
@@ -69,7 +69,7 @@ class Policy(Part):
         )
         return sha256(canonical.encode()).hexdigest()[:_VERSION_CHARACTERS]
 
-    def price(self, asked: Asked, create_date: datetime) -> Pricing:
+    def price(self, asked: RequestTraits, create_date: datetime) -> Pricing:
         """Say what a request is promised from its create date, and by which rule."""
         offer = self._offers(asked)
         exception = next((x for x in self.exceptions if x.holds(asked, create_date)), None)
@@ -79,17 +79,17 @@ class Policy(Part):
         return Pricing(offer.rule.name, promises, offer.rule.no_promise, within)
 
     @cached_property
-    def _offers(self) -> Callable[[Asked], "_Offer"]:
+    def _offers(self) -> Callable[[RequestTraits], "_Offer"]:
         """Look up once what a kind of request is promised: thousands are of one kind."""
         return lru_cache(maxsize=_KINDS_MAX)(self._offer)
 
-    def _offer(self, asked: Asked) -> "_Offer":
+    def _offer(self, asked: RequestTraits) -> "_Offer":
         rule = next(rule for rule in self.rules if rule.match.fits(asked))
         return _Offer(
             rule, tuple(self._undated(terms, rule.name, asked) for terms in rule.promises)
         )
 
-    def _undated(self, terms: Terms, rule: str, asked: Asked) -> "_Undated":
+    def _undated(self, terms: Terms, rule: str, asked: RequestTraits) -> "_Undated":
         spec = self.calendars.get(terms.calendar)
         calendar = (spec or BUILT_IN[ALWAYS]).bound(zone=asked.time_zone, region=asked.region)
         target = duration_of(terms.target)
@@ -130,5 +130,5 @@ class _Undated(NamedTuple):
 class _Offer(NamedTuple):
     """The rule for a kind of request, and what it promises."""
 
-    rule: Rule
+    rule: PolicyRule
     promises: tuple[_Undated, ...]

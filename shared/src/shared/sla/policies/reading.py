@@ -11,10 +11,10 @@ from shared.basics.yaml_source import (
     KeyPath,
     Refused,
     YamlDocument,
+    describe_error,
     did_you_mean,
     keys_at,
     parse_yaml,
-    what_is_wrong,
 )
 from shared.sla.policies.faults import Fault
 from shared.sla.policies.policy import Policy
@@ -61,7 +61,7 @@ def _faults(document: YamlDocument, error: ValidationError) -> list[Fault]:
     found: list[Fault] = []
     for path, fault in sorted(placed, key=lambda x: (x[1]["type"] == "missing", -len(x[0]))):
         if not _is_told(found, path, fault):
-            found.append((path, what_is_wrong(fault, keys_at(Policy, path))))
+            found.append((path, describe_error(fault, keys_at(Policy, path))))
     return found
 
 

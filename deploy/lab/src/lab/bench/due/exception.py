@@ -16,7 +16,7 @@ from premium.policy.publication import record_of
 from shared.basics.clock import elapsed_s
 from shared.events import TicketAccepted
 from shared.platform.publisher import Publisher
-from shared.sla.policies import Asked, Policy, default_policy
+from shared.sla.policies import Policy, RequestTraits, default_policy
 
 __all__ = ["excepted"]
 
@@ -74,7 +74,7 @@ async def _declare(ours: Ours, create_date: datetime) -> None:
 
 
 def _accepted(create_date: datetime) -> TicketAccepted:
-    asked = Asked("super_admin", "email", "standard", language="en", time_zone="UTC")
+    asked = RequestTraits("super_admin", "email", "standard", language="en", time_zone="UTC")
     policy = default_policy()
     return TicketAccepted(
         ticket_id=uuid4(),

@@ -26,7 +26,7 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.platform.publisher import Publisher
-from shared.sla.policies import Asked, default_policy
+from shared.sla.policies import RequestTraits, default_policy
 
 __all__ = ["Ground", "Heard", "ground"]
 
@@ -132,7 +132,7 @@ def _tickets(run: str, at: datetime, count: int, language: str) -> Iterator[Enve
     """Accept tickets a millisecond apart: by email, from super admins, due an hour later."""
     for number in range(count):
         create_date = at + number * timedelta(milliseconds=1)
-        asked = Asked("super_admin", "email", "standard", language, "UTC")
+        asked = RequestTraits("super_admin", "email", "standard", language, "UTC")
         event = TicketAccepted(
             ticket_id=ticket_id_of("bench", f"{run}-{number}"),
             source="bench",

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from shared.events import AttemptOutcome, Contact
-from shared.tickets import Kind, LifecycleFact, in_order, lives
+from shared.tickets import FactKind, LifecycleFact, lifecycle_steps, ordered_facts
 
 __all__ = [
     "REDIAL_RULE",
@@ -67,7 +67,7 @@ class CallbackEvent(NamedTuple):
     id: UUID
     ticket_id: UUID
     at: datetime
-    kind: Kind
+    kind: FactKind
 
     @property
     def lifecycle_fact(self) -> LifecycleFact:
@@ -160,10 +160,10 @@ def _over_at(
 ) -> datetime | None:
     """Return when a call was no longer owed: settled, answered otherwise, or closed."""
     settled = [c.at for c in contacts if c.at >= request.at][:1]
-    ordered = in_order(
+    ordered = ordered_facts(
         [request.opening, *(t.lifecycle_fact for t in events if t.ticket_id == request.ticket_id)]
     )
-    after = list(lives(ordered))
+    after = list(lifecycle_steps(ordered))
     answered = [f.at for f, life in zip(ordered, after, strict=True) if life.answered][:1]
     ends = [end.at for end in (after[-1].closed, after[-1].ended) if end is not None]
     return min([*settled, *answered, *ends], default=None)

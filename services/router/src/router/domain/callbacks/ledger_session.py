@@ -29,7 +29,7 @@ from shared.events import (
     TicketErased,
 )
 from shared.events.assignments import AssignmentFact
-from shared.tickets import Kind, identity_of, kind_of
+from shared.tickets import FactKind, identity_of, kind_of
 
 __all__ = [
     "AlreadySettled",
@@ -44,7 +44,7 @@ __all__ = [
 _SOURCE: Final = "router"
 _REDIAL_MIN: Final = timedelta(seconds=20)
 """Dialling again takes at least this long: an earlier second report repeats the first."""
-_RELEVANT_KINDS: Final = frozenset[Kind](
+_RELEVANT_KINDS: Final = frozenset[FactKind](
     {"reached", "responded", "resolved", "closed", "reopened", "replied", "merged", "erased"}
 )
 
@@ -284,7 +284,7 @@ def may_concern_ledger(event: Event) -> bool:
     return isinstance(event, TicketAccepted) or _relevant_kind(event) is not None
 
 
-def _relevant_kind(event: Event) -> Kind | None:
+def _relevant_kind(event: Event) -> FactKind | None:
     """Return the kind of event for a ledger, or None; a duplicate may reopen its ticket."""
     kind = kind_of(event)
     if isinstance(event, TicketAbsorbed):

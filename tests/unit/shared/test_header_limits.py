@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
-from shared.platform.header_limits import HEAD_BYTES_MAX, BoundedHeads
+from shared.platform.header_limits import HEADER_BYTES_MAX, HeaderLimits
 
 GET = b"GET / HTTP/1.1\r\nhost: here\r\n"
 WAIT_S_MAX = 10
@@ -34,13 +34,13 @@ class Line(NamedTuple):
             return head + await self.reader.readexactly(2)
 
 
-class Hasty(BoundedHeads):
+class Hasty(HeaderLimits):
     """Waits for nobody."""
 
     wait_s_max = 0.2
 
 
-type Connect = Callable[[type[BoundedHeads]], Awaitable[Line]]
+type Connect = Callable[[type[HeaderLimits]], Awaitable[Line]]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def connect() -> AsyncIterator[Connect]:
     async def ok(_: Request) -> PlainTextResponse:
         return PlainTextResponse("ok")
 
-    async def connected(kind: type[BoundedHeads]) -> Line:
+    async def connected(kind: type[HeaderLimits]) -> Line:
         config = uvicorn.Config(Starlette(routes=[Route("/", ok)]), lifespan="off", log_config=None)
         config.load()
         state, loop = ServerState(), asyncio.get_running_loop()
@@ -72,16 +72,16 @@ async def connect() -> AsyncIterator[Connect]:
 
 async def test_head_after_head_is_served(connect: Connect) -> None:
     """Each has the whole room for itself."""
-    line = await connect(BoundedHeads)
-    request = GET + b"x: " + b"y" * (HEAD_BYTES_MAX // 2) + b"\r\n\r\n"
+    line = await connect(HeaderLimits)
+    request = GET + b"x: " + b"y" * (HEADER_BYTES_MAX // 2) + b"\r\n\r\n"
     for _ in range(4):
         assert (await line.answer(request)).endswith(b"ok")
 
 
 async def test_a_head_without_end_is_cut_off(connect: Connect) -> None:
     """It is not kept to see what becomes of it."""
-    line = await connect(BoundedHeads)
-    answer = await line.answer(GET + b"x: " + b"y" * HEAD_BYTES_MAX, closed=True)
+    line = await connect(HeaderLimits)
+    answer = await line.answer(GET + b"x: " + b"y" * HEADER_BYTES_MAX, closed=True)
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 

@@ -16,27 +16,27 @@ from shared.web.pages import HEADERS, Pages, is_fragment, route
 from shared.web.paths import SIGN_IN
 from shared.web.visitors import Denied, Missing, Person, SignedOut, Visitor, csrf_token
 
-__all__ = ["Admits", "Door", "Leaves", "form_of"]
+__all__ = ["IsAllowed", "OnSignOut", "PageSessions", "form_of"]
 
 _CSRF_HEADER: Final = "x-csrf-token"
 _CSRF_FIELD: Final = "csrf"
 
-type Admits = Callable[[Tx, Person], Awaitable[bool]]
+type IsAllowed = Callable[[Tx, Person], Awaitable[bool]]
 """Tells whether somebody still belongs here: asked at every request."""
 
-type Leaves = Callable[[Tx, Person], Awaitable[None]]
+type OnSignOut = Callable[[Tx, Person], Awaitable[None]]
 """What else happens when somebody signs out."""
 
-type Stays = Callable[[Tx, Person], Awaitable[None]]
+type OnExtend = Callable[[Tx, Person], Awaitable[None]]
 """What else happens every few seconds while a page is open."""
 
 type Handle = Callable[[Request, Visitor], Awaitable[Response]]
 
 
-class Door:
+class PageSessions:
     """Lets visitors through to pages, and turns what stands in their way into pages, too."""
 
-    def __init__(self, db: Database, pages: Pages, admits: Admits, leaves: Leaves) -> None:
+    def __init__(self, db: Database, pages: Pages, admits: IsAllowed, leaves: OnSignOut) -> None:
         self._db = db
         self._admits = admits
         self._leaves = leaves
@@ -74,7 +74,7 @@ class Door:
                 raise SignedOut
         return Visitor(person, csrf_token(secret), secret)
 
-    async def stays(self, visitor: Visitor, also: Stays) -> bool:
+    async def extend(self, visitor: Visitor, also: OnExtend) -> bool:
         """Return whether a visitor's session still counts, prolong it, and do ``also``.
 
         In one transaction: a session that is ended meanwhile ends after it, or before.
@@ -86,7 +86,7 @@ class Door:
             await also(tx, person)
             return True
 
-    async def let_in(
+    async def begin(
         self, request: Request, tx: Tx, person: Person, to: str, id_token: str | None = None
     ) -> Response:
         """Begin a session and send its owner on. Raises Denied."""
@@ -102,7 +102,7 @@ class Door:
         )
         return answer
 
-    async def let_out(self, visitor: Visitor) -> str | None:
+    async def end(self, visitor: Visitor) -> str | None:
         """End the session, wherever it is open; the ID token it began with comes back."""
         async with self._db.transaction() as tx:
             id_token = await store.end(tx, visitor.secret)

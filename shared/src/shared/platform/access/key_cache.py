@@ -9,7 +9,7 @@ from shared.basics.errors import Transient
 from shared.platform.access.keys import Key
 from shared.platform.access.limits import Bucket, Rate
 
-__all__ = ["KeyRing", "Recent"]
+__all__ = ["KeyCache", "Recent"]
 
 AGE_S_MAX: Final = 1.0
 """For so long a revoked key may still count."""
@@ -38,7 +38,7 @@ class _Known(NamedTuple):
     since_s: float
 
 
-class KeyRing:
+class KeyCache:
     """Answers from memory, and asks ahead, so that a key in steady use never waits for the store.
 
     Prefixes that nobody knows are asked for at a bounded pace: whoever tries keys out, at whatever

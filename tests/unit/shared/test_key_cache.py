@@ -6,9 +6,9 @@ from contextlib import suppress
 import pytest
 
 from shared.basics.errors import Transient
+from shared.platform.access.key_cache import KeyCache
 from shared.platform.access.keys import Key
 from shared.platform.access.limits import Rate
-from shared.platform.access.ring import KeyRing
 
 KEY = Key("known", b"", "northwind", "form", frozenset(), frozenset(), Rate(1, 1))
 
@@ -53,9 +53,9 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-async def ring(hand: Hand, shelf: Shelf) -> KeyRing:
+async def ring(hand: Hand, shelf: Shelf) -> KeyCache:
     """Know nothing yet."""
-    return KeyRing(shelf, hand)
+    return KeyCache(shelf, hand)
 
 
 async def rest() -> None:
@@ -64,7 +64,7 @@ async def rest() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def test_a_key_is_asked_for_once(ring: KeyRing, shelf: Shelf) -> None:
+async def test_a_key_is_asked_for_once(ring: KeyCache, shelf: Shelf) -> None:
     """Also by many who come at once."""
     found = await asyncio.gather(*(ring.find("known") for _ in range(10)))
     assert found == [KEY] * 10
@@ -73,7 +73,7 @@ async def test_a_key_is_asked_for_once(ring: KeyRing, shelf: Shelf) -> None:
 
 
 async def test_a_revoked_key_counts_for_less_than_a_second(
-    ring: KeyRing, shelf: Shelf, hand: Hand
+    ring: KeyCache, shelf: Shelf, hand: Hand
 ) -> None:
     """Counted from before it was asked for."""
     await ring.find("known")
@@ -84,7 +84,7 @@ async def test_a_revoked_key_counts_for_less_than_a_second(
     assert await ring.find("known") is None
 
 
-async def test_a_key_in_use_is_asked_for_ahead(ring: KeyRing, shelf: Shelf, hand: Hand) -> None:
+async def test_a_key_in_use_is_asked_for_ahead(ring: KeyCache, shelf: Shelf, hand: Hand) -> None:
     """Nobody waits for the answer: who asks next finds it."""
     await ring.find("known")
     hand.now_s += 0.6
@@ -97,7 +97,7 @@ async def test_a_key_in_use_is_asked_for_ahead(ring: KeyRing, shelf: Shelf, hand
 
 
 async def test_a_key_that_cannot_be_asked_for_does_not_count_longer(
-    ring: KeyRing, shelf: Shelf, hand: Hand
+    ring: KeyCache, shelf: Shelf, hand: Hand
 ) -> None:
     """Whoever cuts intake off from its database keeps no revoked key alive by it."""
     await ring.find("known")
@@ -113,7 +113,7 @@ async def test_a_key_that_cannot_be_asked_for_does_not_count_longer(
 
 
 async def test_unknown_keys_cost_the_database_little(
-    ring: KeyRing, shelf: Shelf, hand: Hand
+    ring: KeyCache, shelf: Shelf, hand: Hand
 ) -> None:
     """A thousand of them in a second are a hundred and fifty lookups; known keys go on."""
     await ring.find("known")
@@ -126,7 +126,7 @@ async def test_unknown_keys_cost_the_database_little(
 
 
 async def test_the_same_unknown_key_is_asked_for_once_a_second(
-    ring: KeyRing, shelf: Shelf, hand: Hand
+    ring: KeyCache, shelf: Shelf, hand: Hand
 ) -> None:
     """And once it is made, it counts a second later."""
     for _ in range(10):

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple, override
 
-from shared.basics.clock import elapsed_s, or_after
+from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.platform.access import store
+from shared.platform.access.key_cache import KeyCache, Recent
 from shared.platform.access.keys import Key
 from shared.platform.access.limits import Bucket, Draw
-from shared.platform.access.ring import KeyRing, Recent
 from shared.platform.api_keys import ApiKey
 from shared.platform.background import Background
 from shared.platform.postgres import Database
 
-__all__ = ["Access", "Admission"]
+__all__ = ["Admission", "Authenticator"]
 
 _NOTE_EVERY_S: Final = 60
 
@@ -25,7 +25,7 @@ class Admission(NamedTuple):
     draw: Draw
 
 
-class Access(Background):
+class Authenticator(Background):
     """A part of the service: it writes down in the background which keys were used.
 
     ``clock`` counts seconds and never steps.
@@ -38,11 +38,11 @@ class Access(Background):
         self._db = db
         self._owned_by = owned_by
         self._clock = clock
-        self._ring = KeyRing(self._ask, clock)
+        self._ring = KeyCache(self._ask, clock)
         self._buckets: Recent[Bucket] = Recent()
         self._used: set[str] = set()
 
-    async def admit(self, shown: ApiKey) -> Admission | None:
+    async def authenticate(self, shown: ApiKey) -> Admission | None:
         """Know the holder of a key, and take a token of theirs; None if it is not in force.
 
         Raises Transient when that cannot be told now.
@@ -66,7 +66,7 @@ class Access(Background):
     @override
     async def _run(self) -> None:
         while not self._stop.is_set():
-            await or_after(self._stop.wait(), _NOTE_EVERY_S)
+            await wait_at_most(self._stop.wait(), _NOTE_EVERY_S)
             await self.note()
 
     async def note(self) -> None:
