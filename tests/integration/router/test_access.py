@@ -110,7 +110,7 @@ async def test_a_specialist_acts_for_themselves(api: Door) -> None:
         assert refused.headers["content-type"] == "application/problem+json"
         assert "'ann'" in refused.json()["detail"]
         assert "premium keys create bens-tool NAME --service router" in refused.json()["detail"]
-    assert await api.a_fact(ACTS) is None
+    assert await api.told(ACTS) is None
 
 
 async def test_a_key_for_all_specialists_acts_as_any(api: Door) -> None:
@@ -128,8 +128,8 @@ async def test_a_leads_command_is_recorded_with_its_key(api: Door) -> None:
     for call in (back, back, pin):
         assert (await request(api, key, call)).status_code == 200
     lea = "lea (desk/test)"
-    assert await api.a_fact(ACTS) == f"hand_back by {lea}, pin by {lea}"
-    assert await api.a_fact(TOLD_BY) == lea
+    assert await api.told(ACTS) == f"hand_back by {lea}, pin by {lea}"
+    assert await api.told(TOLD_BY) == lea
 
 
 async def test_the_pages_need_no_key(api: Door) -> None:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from markupsafe import Markup
-from shared.web.sessions import PageSessions, form_of
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
@@ -31,6 +30,7 @@ from router.store import pages as page_store
 from shared.platform.postgres import Database, Tx, now
 from shared.web.change_feed import ChangeFeed, LivePage, stream
 from shared.web.oidc import Oidc
+from shared.web.page_sessions import PageSessions, form_of
 from shared.web.pages import HEADERS, Pages, route
 from shared.web.sign_in import sign_in_routes
 from shared.web.visitors import Denied, Missing, Person, Visitor

@@ -94,7 +94,7 @@ async def load(
 ) -> tuple[dict[LanguageQueue, PublishedCoverage], dict[UUID, datetime]]:
     """Load the coverage of all known queues, and the due times of the marked tickets."""
     rows = await tx.fetch(LOAD, ticket_ids)
-    coverage_of = {
+    published = {
         LanguageQueue(row["channel"], row["base_language"]): PublishedCoverage(
             Coverage(row["opens_at"], row["spoken"]), row["told_until"]
         )
@@ -102,7 +102,7 @@ async def load(
         if row["ticket_id"] is None
     }
     marked = {row["ticket_id"]: row["due_at"] for row in rows if row["ticket_id"] is not None}
-    return coverage_of, marked
+    return published, marked
 
 
 async def save(tx: Tx, published: Mapping[LanguageQueue, PublishedCoverage]) -> None:

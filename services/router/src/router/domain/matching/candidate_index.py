@@ -127,9 +127,9 @@ class CandidateIndex:
         self._unions: dict[tuple[Channel, tuple[Need, ...]], tuple[_Group, ...]] = {}
         self._able: defaultdict[Channel, set[str]] = defaultdict(set)
         self._online: defaultdict[Channel, set[str]] = defaultdict(set)
-        self._there: defaultdict[Channel, set[str]] = defaultdict(set)
+        self._available: defaultdict[Channel, set[str]] = defaultdict(set)
         self._rings: frozenset[Channel] = frozenset()
-        self._there_with: defaultdict[Ability, set[str]] = defaultdict(set)
+        self._available_with: defaultdict[Ability, set[str]] = defaultdict(set)
         self.version = 0
         """Grows when a group becomes empty or stops being so: other needs can be met then."""
 
@@ -206,7 +206,7 @@ class CandidateIndex:
         """
         membership = self._memberships.get(specialist_id)
         return (
-            sum(_rarity(len(self._there_with[one])) for one in membership.abilities)
+            sum(_rarity(len(self._available_with[one])) for one in membership.abilities)
             if membership
             else 0
         )
@@ -250,7 +250,7 @@ class CandidateIndex:
         self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]
     ) -> bool:
         """Return whether all who qualify and are available are in ``some``."""
-        available = self._there[channel].intersection(some)
+        available = self._available[channel].intersection(some)
         return all(
             group.available == len(group.listed.intersection(available))
             for group in self._groups_meeting_any(channel, needs)
@@ -278,7 +278,7 @@ class CandidateIndex:
             able = sum(len(group.able) for group in groups)
             return Counts(serving, speaking, listed, online, available, able)
         ids = set[str]().union(*(group.listed for group in groups))
-        online, available = len(ids & self._online[channel]), len(ids & self._there[channel])
+        online, available = len(ids & self._online[channel]), len(ids & self._available[channel])
         return Counts(
             serving, speaking, len(ids), online, available, len(ids & self._able[channel])
         )
@@ -341,7 +341,7 @@ class CandidateIndex:
             for group in groups:
                 group.online += (channel in online) - (channel in membership.online)
                 group.available += (channel in available) - (channel in membership.available)
-            for reachable, some in ((online, self._online), (available, self._there)):
+            for reachable, some in ((online, self._online), (available, self._available)):
                 (some[channel].add if channel in reachable else some[channel].discard)(
                     specialist_id
                 )
@@ -354,7 +354,7 @@ class CandidateIndex:
         """Update the scarcity of a specialist's abilities, and the ranks that it changes."""
         for ability in membership.abilities:
             on, _ = ability
-            others = self._there_with[ability]
+            others = self._available_with[ability]
             before = _rarity(len(others))
             if on in membership.available if on else membership.available:
                 others.add(specialist_id)
