@@ -46,10 +46,7 @@ from shared.testing.builders import (
 
 DIRECTLY = OfferRules(rings={})
 type Record = Envelope[Event] | Decline
-
 NAMES = {ticket_id_of("test", f"T{number}"): f"T{number}" for number in range(100)}
-
-
 MARKS: dict[type[Event], str] = {
     TicketAssigned: "+",
     AssignmentReleased: "-",
@@ -227,8 +224,7 @@ def test_more_capacity_takes_effect_at_once() -> None:
 def test_an_older_roster_entry_changes_nothing() -> None:
     """The entry with the latest event time counts, whenever it arrives."""
     newer, older = a_specialist("a", presence="away", after_min=1), a_specialist("a")
-    session = after(newer, older, a_ticket("T1"))
-    assert announced(session) == []
+    assert announced(after(newer, older, a_ticket("T1"))) == []
     assert announced(after(removed("a", after_min=1), a_specialist("a"), a_ticket("T1"))) == []
 
 

@@ -82,7 +82,7 @@ def dials(
     return CallReport(ticket_id_of("test", name), by, outcome, at, None)
 
 
-class Session:
+class Run:
     """A session and its ledgers, without a database."""
 
     def __init__(self, *steps: Step, at: float = 60) -> None:
@@ -124,43 +124,35 @@ class Session:
 
 def test_two_requests_for_one_number_are_one_call() -> None:
     """The second is not assigned; the answered call settles both and frees the specialist."""
-    session = Session(
-        request("T1"), request("T2", after_min=1), dials("T1", "answered", after_min=2)
-    )
-    assert session.assigned() == ["T1"]
-    assert [(NAMES[e.ticket_id], NAMES[e.joined]) for e in session.announced(CallbackJoined)] == [
+    run = Run(request("T1"), request("T2", after_min=1), dials("T1", "answered", after_min=2))
+    assert run.assigned() == ["T1"]
+    assert [(NAMES[e.ticket_id], NAMES[e.joined]) for e in run.announced(CallbackJoined)] == [
         ("T2", "T1")
     ]
-    assert session.settled() == {"T1": ("answered", 2), "T2": ("answered", 2)}
-    assert [e.cause for e in session.announced(AssignmentReleased)] == ["reached"]
-    assert not any(t.waits for t in session.session.state.tickets.values())
+    assert run.settled() == {"T1": ("answered", 2), "T2": ("answered", 2)}
+    assert [e.cause for e in run.announced(AssignmentReleased)] == ["reached"]
+    assert not any(t.waits for t in run.session.state.tickets.values())
 
 
 def test_requests_for_different_numbers_are_different_calls() -> None:
     """Requests without a number are never joined."""
-    session = Session(
-        request("T1"), request("T2", number_key="another"), request("T3", number_key=None)
-    )
-    assert len(session.assigned()) == 2
-    assert session.announced(CallbackJoined) == []
+    run = Run(request("T1"), request("T2", number_key="another"), request("T3", number_key=None))
+    assert len(run.assigned()) == 2
+    assert run.announced(CallbackJoined) == []
 
 
 def test_a_joined_request_is_assigned_when_the_first_is_closed() -> None:
     """The first is closed without a call: a call is still owed on the second."""
-    session = Session(
-        request("T1"), request("T2", after_min=1), a_fact(TicketClosed, "T1", after_min=2)
-    )
-    assert session.assigned() == ["T1", "T2"]
-    assert session.settled() == {}
+    run = Run(request("T1"), request("T2", after_min=1), a_fact(TicketClosed, "T1", after_min=2))
+    assert run.assigned() == ["T1", "T2"]
+    assert run.settled() == {}
 
 
 def test_a_request_that_overtook_an_earlier_one_keeps_its_specialist() -> None:
     """Its specialist calls; the earlier request joins it."""
-    session = Session(
-        request("T2", after_min=1), request("T1"), dials("T2", "answered", after_min=2)
-    )
-    assert session.assigned() == ["T2"]
-    assert set(session.settled()) == {"T1", "T2"}
+    run = Run(request("T2", after_min=1), request("T1"), dials("T2", "answered", after_min=2))
+    assert run.assigned() == ["T2"]
+    assert set(run.settled()) == {"T1", "T2"}
 
 
 @pytest.mark.parametrize(
@@ -181,28 +173,28 @@ def test_a_customer_who_was_spoken_to_is_not_called(
     contact: Sequence[Envelope[Event]], how: str
 ) -> None:
     """They dialled in, or were reached on any channel: no call is owed any more."""
-    session = Session(request("T1"), *contact)
-    assert session.settled()["T1"] == (how, 2)
-    assert session.calls()[0].planned_at is None
-    assert session.announced(AssignmentReleased)[0].ticket_id == ticket_id_of("test", "T1")
+    run = Run(request("T1"), *contact)
+    assert run.settled()["T1"] == (how, 2)
+    assert run.calls()[0].planned_at is None
+    assert run.announced(AssignmentReleased)[0].ticket_id == ticket_id_of("test", "T1")
     with pytest.raises(AlreadySettled):
-        session.apply(dials("T1", "no_answer", after_min=3))
+        run.apply(dials("T1", "no_answer", after_min=3))
 
 
 @pytest.mark.parametrize("over", [TicketResponded, TicketResolved, TicketErased])
 def test_no_call_is_owed_on_a_finished_ticket(over: type[TicketFact]) -> None:
     """A response, a resolution or an erasure settles this ticket only."""
-    session = Session(request("T1"), a_fact(over, "T1", after_min=1))
-    assert session.calls()[0].open == ()
-    assert session.settled() == {}
-    assert not any(ticket.waits for ticket in session.session.state.tickets.values())
+    run = Run(request("T1"), a_fact(over, "T1", after_min=1))
+    assert run.calls()[0].open == ()
+    assert run.settled() == {}
+    assert not any(ticket.waits for ticket in run.session.state.tickets.values())
 
 
 def test_no_call_is_owed_on_a_merged_duplicate() -> None:
     """The call is owed on the other ticket."""
     merged = TicketMerged(ticket_id=ticket_id_of("test", "T1"), into=ticket_id_of("test", "T2"))
-    session = Session(request("T1"), Envelope(UUID(int=1), "test", NOON, merged))
-    assert session.calls()[0].open == ()
+    run = Run(request("T1"), Envelope(UUID(int=1), "test", NOON, merged))
+    assert run.calls()[0].open == ()
 
 
 @pytest.mark.parametrize(("outcome", "again_min"), [("no_answer", 2.6), ("busy", 1.8)])
@@ -210,8 +202,8 @@ def test_a_failed_attempt_is_repeated_before_the_due_time(
     outcome: AttemptOutcome, again_min: float
 ) -> None:
     """The next dial follows after a share of the time left, here 4 of 5 minutes."""
-    session = Session(request("T1"), dials("T1", outcome, after_min=1))
-    (planned,) = session.announced(CallbackPlanned)
+    run = Run(request("T1"), dials("T1", outcome, after_min=1))
+    (planned,) = run.announced(CallbackPlanned)
     assert planned.planned_at == NOON + minutes(again_min)
     assert (planned.attempt, planned.due_at) == (2, NOON + minutes(5))
 
@@ -226,38 +218,36 @@ def test_a_failed_attempt_is_repeated_before_the_due_time(
 )
 def test_no_dial_is_planned_if_it_would_be_useless(attempts: Sequence[CallReport]) -> None:
     """After a wrong number, three attempts or the due time; the call is still owed."""
-    call = Session(request("T1"), *attempts).calls()[0]
+    call = Run(request("T1"), *attempts).calls()[0]
     assert call.planned_at is None
     assert call.open
 
 
 def test_a_repeated_request_is_called_at_once() -> None:
     """The customer is at the telephone now, and gave the number again."""
-    session = Session(
-        request("T1"), dials("T1", "wrong_number", after_min=1), request("T2", after_min=2)
-    )
-    (call,) = session.calls()
+    run = Run(request("T1"), dials("T1", "wrong_number", after_min=1), request("T2", after_min=2))
+    (call,) = run.calls()
     assert call.planned_at == NOON + minutes(2)
 
 
 def test_an_attempt_that_is_reported_twice_counts_once() -> None:
     """A repeated report has the same time, or comes within twenty seconds without one."""
     for twice in (dials("T1", "busy", after_min=2), dials("T1", "busy", after_min=0, now=True)):
-        session = Session(request("T1"), twice, twice)
-        assert len(session.announced(CallbackAttempted)) == 1
-    session = Session(request("T1"), dials("T1", "busy", after_min=0, now=True), at=2)
-    session.now += timedelta(seconds=21)
-    session.apply(dials("T1", "busy", after_min=0, now=True))
-    assert [e.attempt for e in session.announced(CallbackAttempted)] == [1, 2]
+        run = Run(request("T1"), twice, twice)
+        assert len(run.announced(CallbackAttempted)) == 1
+    run = Run(request("T1"), dials("T1", "busy", after_min=0, now=True), at=2)
+    run.now += timedelta(seconds=21)
+    run.apply(dials("T1", "busy", after_min=0, now=True))
+    assert [e.attempt for e in run.announced(CallbackAttempted)] == [1, 2]
 
 
 def test_an_answered_call_may_be_reported_again_at_any_time() -> None:
     """A client may repeat its report long after a lost connection."""
     again = dials("T1", "answered", after_min=0, now=True)
-    session = Session(request("T1"), again)
-    session.now += minutes(10)
-    session.apply(again)
-    assert len(session.announced(CallbackAttempted)) == 1
+    run = Run(request("T1"), again)
+    run.now += minutes(10)
+    run.apply(again)
+    assert len(run.announced(CallbackAttempted)) == 1
 
 
 @pytest.mark.parametrize(
@@ -267,17 +257,15 @@ def test_an_answered_call_may_be_reported_again_at_any_time() -> None:
 def test_an_attempt_needs_a_requested_call(ticket: Envelope[Event]) -> None:
     """An e-mail, a customer who called us, and a later request have no owed call."""
     with pytest.raises(NoCallback):
-        Session(ticket, dials("T1", "answered", after_min=5))
+        Run(ticket, dials("T1", "answered", after_min=5))
 
 
 def test_an_erased_ticket_has_no_number() -> None:
     """Its key is deleted; the other tickets of the ledger keep theirs."""
-    session = Session(
-        request("T1"), request("T2"), a_fact(TicketErased, "T1", after_min=1), request("T3")
-    )
-    assert session.ledgers.entries[ticket_id_of("test", "T1")].number_key is None
-    assert [NAMES[w.ticket_id] for w in session.calls("T3")[-1].requests if w.ticket_id in NAMES]
-    assert session.calls("T2") == session.calls("T3")
+    run = Run(request("T1"), request("T2"), a_fact(TicketErased, "T1", after_min=1), request("T3"))
+    assert run.ledgers.entries[ticket_id_of("test", "T1")].number_key is None
+    assert [NAMES[w.ticket_id] for w in run.calls("T3")[-1].requests if w.ticket_id in NAMES]
+    assert run.calls("T2") == run.calls("T3")
 
 
 moments = st.integers(0, 12)
@@ -316,20 +304,20 @@ histories = st.tuples(facts, st.lists(dialling, max_size=4)).flatmap(
 )
 
 
-def session_after(first: Sequence[Step], then: Sequence[Step]) -> Session:
+def session_after(first: Sequence[Step], then: Sequence[Step]) -> Run:
     """Apply facts in some order, then attempts."""
-    session = Session(*first)
+    run = Run(*first)
     for step in then:
         try:
-            session.apply(step)
+            run.apply(step)
         except (NoCallback, AlreadySettled):
             continue
-    return session
+    return run
 
 
-def states(session: Session) -> dict[UUID, list[Call]]:
+def states(run: Run) -> dict[UUID, list[Call]]:
     """Return the calls of all ledgers."""
-    return {ticket_id: session.ledgers.calls(ticket_id) for ticket_id in session.ledgers.entries}
+    return {ticket_id: run.ledgers.calls(ticket_id) for ticket_id in run.ledgers.entries}
 
 
 @given(histories)
@@ -347,9 +335,9 @@ def test_every_settlement_is_announced(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
     """The last event about it has the right time and way."""
-    session = session_after(history[0], history[2])
-    announced = session.settled()
-    for calls in states(session).values():
+    run = session_after(history[0], history[2])
+    announced = run.settled()
+    for calls in states(run).values():
         for ticket_id, settled in ((i, s) for call in calls for i, s in call.settled.items()):
             after_min = (settled.at - NOON) / minutes(1)
             assert announced[NAMES[ticket_id]] == (settled.how, after_min)
@@ -360,8 +348,8 @@ def test_no_dial_is_planned_for_a_settled_call(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
     """A number has at most one open call, and its plan lies before the open requests are due."""
-    session = session_after(history[0], history[2])
-    for calls in states(session).values():
+    run = session_after(history[0], history[2])
+    for calls in states(run).values():
         assert sum(bool(call.open) for call in calls) <= 1
         for call in calls:
             assert call.open or call.planned_at is None
@@ -375,9 +363,9 @@ def test_a_call_has_one_specialist_at_most(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
     """However many tickets wait for it; a ticket without an owed call is in no queue."""
-    session = session_after(history[0], history[2])
-    tickets = session.session.state.tickets
-    for calls in states(session).values():
+    run = session_after(history[0], history[2])
+    tickets = run.session.state.tickets
+    for calls in states(run).values():
         for call in calls:
             busy = [i for i in call.open if tickets[i].specialist_id or tickets[i].waits]
             assert len(busy) == bool(call.open)

@@ -199,11 +199,7 @@ class _CommandRunner:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
         except Conflict as e:
             raise HTTPException(HTTPStatus.CONFLICT, str(e)) from e
-        return CommandResult(
-            outcome=outcome.outcome,
-            ticket_id=outcome.ticket_id,
-            specialist_id=outcome.specialist_id,
-        )
+        return CommandResult.model_validate(outcome, from_attributes=True)
 
     async def run_as(
         self,
