@@ -12,10 +12,10 @@ from starlette.routing import BaseRoute
 
 from router.api.app import make_app
 from router.domain.matching import default_rules
-from router.pages.details import Intake
+from router.pages.details import IntakeClient
 from router.pages.routes import inbox_routes
 from router.service.routing import RoutingService
-from router.store import pages as inbox
+from router.store import pages as page_store
 from router.store.access import specialists_of
 from shared.events import Envelope, Event
 from shared.platform.access import Authenticator
@@ -69,7 +69,7 @@ class InboxServer:
     async def handle(self, *envelopes: Envelope[Event]) -> None:
         """Handle events as the consumer does."""
         async with self.db.transaction() as tx:
-            await self.routing.take(tx, envelopes, await now(tx))
+            await self.routing.apply_events(tx, envelopes, await now(tx))
 
     async def link(self, name: str, *, lead: bool = False) -> str:
         """Make a sign-in link."""
@@ -115,8 +115,12 @@ async def serving_inbox(
     """Serve during the block; ``intake`` is its URL and a key."""
     await run_from(fresh, NOON + timedelta(minutes=1))
     db = Database(fresh.dsn, service="router")
-    details = Intake(AnyHttpUrl(intake[0]), SecretStr(intake[1])) if intake else Intake(None, None)
-    feed = ChangeFeed(db, inbox.look)
+    details = (
+        IntakeClient(AnyHttpUrl(intake[0]), SecretStr(intake[1]))
+        if intake
+        else IntakeClient(None, None)
+    )
+    feed = ChangeFeed(db, page_store.poll_changes)
     routing = RoutingService(default_rules())
     pages = inbox_routes(db, routing, feed, details, Oidc(oidc) if oidc else None)
     desk = InboxServer(db, fresh, routing, pages)

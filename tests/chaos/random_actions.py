@@ -7,21 +7,21 @@ from typing import Final
 
 from router.domain.commands import (
     Accept,
-    Act,
+    Command,
     Conflict,
     Decline,
     DeclineOffer,
+    EndAway,
     HandBack,
-    Leave,
     Move,
     Pin,
+    PresenceReport,
     Respond,
-    Return,
-    Say,
+    SetAway,
     Unknown,
 )
 from router.domain.matching import default_rules
-from router.domain.offers.rules import Backoff, Grace, OfferRules, Ring, SetAside
+from router.domain.offers.rules import Backoff, Exclusions, Grace, OfferRules, Ring
 from router.domain.specialist import CHANNELS
 from router.service.routing import RoutingService
 from router.store import offers as kept
@@ -46,7 +46,7 @@ ROOM: Final = 3
 TICKETS: Final = 60
 RULES: Final = OfferRules(
     rings=dict.fromkeys(CHANNELS, Ring(cap_s=1, minimum_s=0.5)),
-    set_aside_s=SetAside(declined=0.5, silent=0.3, handed_back=0.5),
+    set_aside_s=Exclusions(declined=0.5, silent=0.3, handed_back=0.5),
     no_answer_s=Backoff(first=0.3, most=1),
     away_after=5,
     presence_lease_s=3,
@@ -74,7 +74,7 @@ async def prepare(db: Router) -> None:
         await kept.save_rules(tx, RULES)
         room = dict.fromkeys(CHANNELS, ROOM)
         people = [a_specialist(name, capacity=room) for name in PEOPLE]
-        await db.routing.take(tx, people, await now(tx))
+        await db.routing.apply_events(tx, people, await now(tx))
 
 
 async def execute_random_action(db: Router, random: Random) -> None:
@@ -84,26 +84,26 @@ async def execute_random_action(db: Router, random: Random) -> None:
             if (
                 random.random() < 0.5
             ):  # the state cannot change meanwhile; else other routers may be faster
-                await stack.enter_async_context(db.routing.alone(tx))
+                await stack.enter_async_context(db.routing.matching_lock(tx))
             action = await _apply_random_event(db, tx, random, await now(tx))
         if action is not None and random.random() < 0.2:
             async with db.transaction() as tx:
                 await db.routing.execute(tx, action, await now(tx))
 
 
-async def _apply_random_event(db: Router, tx: Tx, random: Random, at: datetime) -> Act | None:
+async def _apply_random_event(db: Router, tx: Tx, random: Random, at: datetime) -> Command | None:
     """Apply a random event; return the action, if it was one."""
     kind = random.random()
     if kind < 0.35:
         news = [_random_fact(random, at) for _ in range(random.randint(1, 5))]
         fresh, _ = await processed_events.claim(tx, [envelope.id for envelope in news])
-        await db.routing.take(tx, [e for e in news if e.id in fresh], at)
+        await db.routing.apply_events(tx, [e for e in news if e.id in fresh], at)
     elif kind < 0.5:
         presence = random.choice(("online", "online", "online", "away", "offline"))
-        report = Say(random.choice(PEOPLE), presence, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
+        report = PresenceReport(random.choice(PEOPLE), presence, hand_back=random.random() < 0.1)  # type: ignore[arg-type]
         away = [row["specialist_id"] for row in await tx.fetch(AWAY)]
-        back = Return(random.choice(away)) if away and random.random() < 0.7 else None
-        leave = Leave(report.specialist_id) if random.random() < 1 / 6 else None
+        back = EndAway(random.choice(away)) if away and random.random() < 0.7 else None
+        leave = SetAway(report.specialist_id) if random.random() < 1 / 6 else None
         await db.routing.report_presence(tx, back or leave or report, at)
     elif kind < 0.55:
         await db.routing.wake(tx, at)
@@ -120,7 +120,7 @@ def _random_fact(random: Random, at: datetime) -> Envelope[Event]:
     return a_fact(random.choice(ENDS), name, after_min=after_min)
 
 
-async def _random_action(tx: Tx, random: Random) -> Act | None:
+async def _random_action(tx: Tx, random: Random) -> Command | None:
     """Draw an action on an offer, an assigned ticket, or any ticket."""
     offers, held = await tx.fetch(OPEN_OFFERS), await tx.fetch(HELD)
     if offers and random.random() < 0.5:
@@ -131,7 +131,7 @@ async def _random_action(tx: Tx, random: Random) -> Act | None:
     any_id = ticket_id_of("test", f"T{random.randrange(TICKETS)}")
     ticket_id, who = random.choice(held) if held else (any_id, "s0")
     to = random.choice(PEOPLE)
-    actions: tuple[Act, ...] = (
+    actions: tuple[Command, ...] = (
         Decline(ticket_id, who, "busy"),
         HandBack(ticket_id, who, "lea", "busy"),
         Respond(ticket_id, who),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from router.domain.matching import Rules, default_rules
-from router.domain.specialist import Specialist, listed
+from router.domain.matching import MatchingRules, default_rules
+from router.domain.specialist import Specialist, listed_specialist
 from router.domain.ticket import Ticket
 from shared.events import Envelope, Event, Need, SpecialistListed
 from shared.sla.promises import Channel
@@ -17,7 +17,7 @@ __all__ = ["PERIOD_MIN", "RULES", "Case", "draw", "needs_of", "qualifies"]
 PERIOD_MIN: Final = 10
 """Whoever is given a ticket works on it until the next period begins."""
 PERIODS: Final = 12
-RULES: Final[Rules] = default_rules()
+RULES: Final[MatchingRules] = default_rules()
 _LANGUAGES: Final = ("en", "de", "fr", "ja")
 _CHANNELS: Final[tuple[Channel, ...]] = ("email", "email", "email", "phone", "chat")
 
@@ -33,7 +33,11 @@ class Case:
     def people(self) -> list[Specialist]:
         """The team as the roster knows it."""
         events = (envelope.event for envelope in self.team)
-        return [listed(event, NOON) for event in events if isinstance(event, SpecialistListed)]
+        return [
+            listed_specialist(event, NOON)
+            for event in events
+            if isinstance(event, SpecialistListed)
+        ]
 
 
 def draw(seed: int) -> Case:
@@ -51,7 +55,7 @@ def draw(seed: int) -> Case:
 
 def needs_of(ticket: Ticket, at_min: int, people: Sequence[Specialist]) -> tuple[Need, ...]:
     """Say what is enough for a ticket at a time, by the rules as docs/matching.md has them."""
-    pool = ticket.place(RULES, NOON + minutes(at_min))
+    pool = ticket.update_queue_place(RULES, NOON + minutes(at_min))
     every = RULES.all_needs(pool.channel, pool.language, pool.skills)
     step = pool.step
     while step < len(every) - 2 and not any(

@@ -68,7 +68,7 @@ def ours(case: Case) -> int:
             session.apply(a_fact(TicketClosed, name, after_min=period * PERIOD_MIN))
         given = (e.event for e in session.state.announced if isinstance(e.event, TicketAssigned))
         kept += sum(event.due_at is not None and event.due_at >= now for event in given)
-        roster.settle()
+        roster.commit()
         tickets = session.state.tickets
     return kept
 
@@ -122,8 +122,8 @@ def _learned(case: Case) -> list[Ticket]:
     tickets = []
     for envelope in case.tickets:
         ticket = Ticket(envelope.event.ticket_id)  # type: ignore[attr-defined]
-        ticket.learn(envelope)
-        ticket.place(RULES, envelope.time)
+        ticket.apply(envelope)
+        ticket.update_queue_place(RULES, envelope.time)
         tickets.append(ticket)
     return tickets
 

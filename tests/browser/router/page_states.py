@@ -1,4 +1,4 @@
-"""Every page of the inbox in every state that it was designed for, each made once."""
+"""Every page of the inbox in every state that it was designed for."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -20,7 +20,7 @@ MINE: Final = "#lists section:has(#mine) [data-row] > a"
 
 
 async def a_busy_day(desk: InboxServer) -> None:
-    """Let Mara have some of everything, Jonas be full, and one ticket wait."""
+    """Give mara some tickets of every kind, fill jonas, and let one ticket wait."""
     room: dict[Channel, int] = {"email": 4, "phone": 1, "chat": 1}
     await desk.handle(
         a_specialist("mara", capacity=room, shifts=BERLIN, team="emea"),
@@ -84,7 +84,7 @@ async def _done(desk: InboxServer, browser: Browser) -> Page:
 
 
 async def _replied(desk: InboxServer, browser: Browser) -> Page:
-    """One of those answered is back, and another waits for the customer."""
+    """One answered ticket is back after a reply, and another waits for the customer."""
     page = await _busy(desk, browser)
     await desk.handle(
         a_fact(TicketResponded, "seat", after_min=1),

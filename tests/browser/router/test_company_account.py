@@ -1,4 +1,4 @@
-"""Signing in and out with the company's account, at a certified provider with its defaults."""
+"""Sign-in and sign-out with the company's account, at a certified provider with its defaults."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ PEOPLE: Final = {
 
 @pytest.fixture
 async def desk(database: MakeDatabase) -> AsyncIterator[InboxServer]:
-    """Serve the pages; people sign in at the provider, which gives groups for their scope."""
+    """Serve the pages; the provider returns groups if their scope is requested."""
     async with running_provider() as provider:
         settings = provider.settings(scopes="openid profile groups")
         async with serving_inbox(await database("router"), oidc=settings) as desk:
@@ -31,7 +31,7 @@ async def desk(database: MakeDatabase) -> AsyncIterator[InboxServer]:
 
 @pytest.fixture
 async def page(chromium: Browser, desk: InboxServer) -> AsyncIterator[Page]:
-    """Open a window at the sign-in; what the provider's pages would fetch from afar is cut off."""
+    """Open a window at the sign-in, without requests to other hosts than ours."""
 
     async def near(route: Route) -> None:
         host = route.request.url.split("/")[2].partition(":")[0]
@@ -46,7 +46,7 @@ async def page(chromium: Browser, desk: InboxServer) -> AsyncIterator[Page]:
 
 
 async def at_the_provider(page: Page, login: str) -> None:
-    """Type a login, and consent to what the pages ask for."""
+    """Enter a login and consent to the requested scopes."""
     await page.get_by_role("link", name="Sign in with the company account").click()
     await page.get_by_placeholder("Enter any login").fill(login)
     await page.get_by_placeholder("and password").fill("any")
@@ -54,16 +54,16 @@ async def at_the_provider(page: Page, login: str) -> None:
     await page.get_by_role("button", name="Continue").click()
 
 
-async def test_what_the_id_token_does_not_say_is_asked_for(desk: InboxServer, page: Page) -> None:
-    """By default it says ``sub`` alone: the name and the groups come from UserInfo."""
+async def test_claims_that_the_id_token_lacks_are_requested(desk: InboxServer, page: Page) -> None:
+    """By default it has ``sub`` alone: the name and the groups come from UserInfo."""
     await at_the_provider(page, "u-17")
     await page.wait_for_url(f"{desk.address}/inbox")
     await page.get_by_role("link", name="Lead").click()
     await page.wait_for_url(f"{desk.address}/inbox/lead")
 
 
-async def test_who_signs_out_is_signed_out_at_the_provider(desk: InboxServer, page: Page) -> None:
-    """The next who sits down there is asked who they are, and gets in as nobody else."""
+async def test_sign_out_includes_the_provider(desk: InboxServer, page: Page) -> None:
+    """The next user of the browser has to sign in, and gets their own session."""
     await at_the_provider(page, "u-17")
     await page.wait_for_url(f"{desk.address}/inbox")
     await page.get_by_role("button", name="Sign out").click()
@@ -73,14 +73,14 @@ async def test_who_signs_out_is_signed_out_at_the_provider(desk: InboxServer, pa
     await expect(page).to_have_title("Inbox of Ben · Premium Support")
 
 
-async def test_that_the_session_has_ended_turns_nobody_round(page: Page) -> None:
-    """The page may hear of it before it hears where to sign out at the provider."""
-    heard = asyncio.Event()
+async def test_the_end_of_a_session_does_not_interrupt_the_sign_out(page: Page) -> None:
+    """The stream may report the end before the page knows where to sign out at the provider."""
+    seen = asyncio.Event()
 
     async def slow(route: Route) -> None:
         answer = await route.fetch()
         await page.wait_for_event("console", lambda message: message.text == "ended")
-        heard.set()
+        seen.set()
         await route.fulfill(response=answer)
 
     await page.add_init_script(
@@ -93,5 +93,5 @@ async def test_that_the_session_has_ended_turns_nobody_round(page: Page) -> None
     await page.route("**/sign-out", slow)
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("button", name="Yes, sign me out").click()
-    assert heard.is_set()
+    assert seen.is_set()
     await expect(page.get_by_role("status")).to_have_text("You are signed out.")

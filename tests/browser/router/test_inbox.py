@@ -1,4 +1,4 @@
-"""The inbox as people use it: with the keyboard alone, two at once, twice too often, cut off."""
+"""The inbox in real browsers: keyboard only, several users, repeated clicks, lost connections."""
 
 import asyncio
 from typing import Any, Final
@@ -11,19 +11,19 @@ from shared.events import TicketResponded
 from shared.testing.builders import a_fact, a_specialist, a_ticket
 
 HELD: Final = "SELECT count(*) FROM ticket WHERE specialist_id = $1"
-ACTS: Final = "SELECT kind, actor FROM act ORDER BY act_id"
-SAID: Final = "SELECT said FROM presence"
+COMMANDS: Final = "SELECT kind, actor FROM act ORDER BY act_id"
+REPORTED: Final = "SELECT said FROM presence"
 BYTES_MAX: Final = 150_000
 
 
 async def read(desk: InboxServer, statement: str, *args: object) -> list[tuple[Any, ...]]:
-    """Run a query."""
+    """Return the rows of a query."""
     async with desk.db.session() as session:
         return [tuple(row) for row in await session.fetch(statement, *args)]
 
 
 def row(page: Page, account: str) -> Any:  # noqa: ANN401 - a locator
-    """Find a row by its account."""
+    """Return the locator of an account's row."""
     return page.locator("[data-row]", has_text=account)
 
 
@@ -34,7 +34,7 @@ async def press(page: Page, *keys: str) -> None:
 
 
 async def test_a_day_needs_no_mouse(desk: InboxServer, chromium: Browser) -> None:
-    """Accept, open, confirm, answer, hand back, go away and come back: by keys alone."""
+    """Accept, open, confirm, respond, hand back, go away and come back with keys only."""
     await a_busy_day(desk)
     page = await desk.page_of(chromium, "mara")
     await press(page, "j", "a")
@@ -63,12 +63,12 @@ async def test_a_day_needs_no_mouse(desk: InboxServer, chromium: Browser) -> Non
     await expect(page.locator("#status .presence")).to_have_text("◐ away")
     await press(page, "w")
     await expect(page.locator("#said")).to_contain_text("You are online")
-    kinds = [kind for kind, _ in await read(desk, ACTS)]
+    kinds = [kind for kind, _ in await read(desk, COMMANDS)]
     assert kinds == ["accept", "confirm", "respond", "hand_back"]
 
 
-async def test_letters_act_only_where_they_are_wanted(desk: InboxServer, chromium: Browser) -> None:
-    """Whoever switches them off, because they dictate, say, is not surprised by them."""
+async def test_shortcuts_can_be_switched_off(desk: InboxServer, chromium: Browser) -> None:
+    """For instance by users who dictate: letters then have no effect."""
     await a_busy_day(desk)
     page = await desk.page_of(chromium, "mara")
     await press(page, "?")
@@ -78,13 +78,13 @@ async def test_letters_act_only_where_they_are_wanted(desk: InboxServer, chromiu
     await page.wait_for_selector("body[data-live=live]")
     await press(page, "j", "a")
     await expect(page.locator("#offers")).to_have_text("Offers (1)")
-    assert await read(desk, ACTS) == []
+    assert await read(desk, COMMANDS) == []
 
 
-async def test_two_specialists_and_a_lead_see_each_others_acts(
+async def test_two_specialists_and_a_lead_see_each_others_commands(
     desk: InboxServer, chromium: Browser
 ) -> None:
-    """At once: what one declines rings at the other; what the lead moves changes pages."""
+    """At once: a declined ticket rings at the other; the lead's move changes both pages."""
     await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
     ann = await desk.page_of(chromium, "ann")
     ben = await desk.page_of(chromium, "ben")
@@ -112,19 +112,19 @@ async def test_two_specialists_and_a_lead_see_each_others_acts(
     await expect(row(ben, "acme")).to_have_count(0)
 
 
-async def test_a_move_on_its_way_cannot_be_pressed_again(
+async def test_a_move_in_progress_cannot_be_sent_again(
     desk: InboxServer, chromium: Browser
 ) -> None:
-    """Until its answer is there, as with every other act; and the browser has no complaint."""
+    """Not before its response, like every other command; the browser logs no error."""
     await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
     lead = await desk.page_of(chromium, "ann", lead=True)
-    complaints: list[str] = []
-    lead.on("console", lambda said: complaints.append(said.text))
-    sent, looked = asyncio.Event(), asyncio.Event()
+    errors: list[str] = []
+    lead.on("console", lambda entry: errors.append(entry.text))
+    sent, opened = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
         sent.set()
-        await looked.wait()
+        await opened.wait()
         await route.continue_()
 
     await lead.route("**/move", hold)
@@ -136,26 +136,26 @@ async def test_a_move_on_its_way_cannot_be_pressed_again(
     await move.click()
     await sent.wait()
     await expect(move).to_be_disabled()
-    looked.set()
+    opened.set()
     await expect(lead.locator("#pane .answer")).to_contain_text("Moved; Ben has it.")
-    assert complaints == []
+    assert errors == []
 
 
-async def test_who_looks_at_another_ticket_meanwhile_misses_nothing(
+async def test_opening_another_ticket_during_a_command_keeps_the_page_live(
     desk: InboxServer, chromium: Browser
 ) -> None:
-    """What had sent the act is gone when its answer comes: the page goes on living."""
+    """The form is gone when its response arrives: the page still gets its updates."""
     await desk.handle(
         a_specialist("ann", capacity={"email": 3}),
         a_ticket("T1", account_id="acme", after_min=1),
         a_ticket("T2", account_id="globex", after_min=2),
     )
     page = await desk.page_of(chromium, "ann")
-    sent, looked = asyncio.Event(), asyncio.Event()
+    sent, opened = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
         sent.set()
-        await looked.wait()
+        await opened.wait()
         await route.continue_()
 
     await page.route("**/responded", hold)
@@ -166,7 +166,7 @@ async def test_who_looks_at_another_ticket_meanwhile_misses_nothing(
     await row(page, "globex").locator("a").click()
     await expect(page.locator("#pane header")).to_contain_text("globex")
     async with page.expect_response("**/responded"):
-        looked.set()
+        opened.set()
     await desk.handle(a_ticket("T3", account_id="initech", after_min=3))
     await page.locator("main").click(position={"x": 1, "y": 1})
     await expect(row(page, "initech")).to_be_visible()
@@ -174,7 +174,7 @@ async def test_who_looks_at_another_ticket_meanwhile_misses_nothing(
 
 
 async def test_someone_was_faster(desk: InboxServer, chromium: Browser) -> None:
-    """Who acts on what has gone meanwhile is told so where they acted, and nothing happens."""
+    """A command on a ticket that has gone is refused where it was given, without any effect."""
     await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"), a_specialist("ben"))
     ann = await desk.page_of(chromium, "ann")
     await row(ann, "acme").locator("a").click()
@@ -189,11 +189,11 @@ async def test_someone_was_faster(desk: InboxServer, chromium: Browser) -> None:
     await expect(lead.locator("#pane .answer")).to_contain_text("Moved; Ben has it.")
     await ann.locator("#pane").get_by_role("button", name="Responded").click()
     await expect(ann.locator("#pane .answer")).to_contain_text("someone was faster")
-    assert await read(desk, ACTS) == [("move", "ben")]
+    assert await read(desk, COMMANDS) == [("move", "ben")]
 
 
-async def test_a_double_click_acts_once(desk: InboxServer, chromium: Browser) -> None:
-    """Both clicks get the same answer."""
+async def test_a_double_click_is_one_command(desk: InboxServer, chromium: Browser) -> None:
+    """Both clicks get the same response."""
     await desk.handle(a_specialist("ann"), a_ticket("T1", channel="phone", account_id="hooli"))
     page = await desk.page_of(chromium, "ann")
     await page.evaluate("""
@@ -204,11 +204,11 @@ async def test_a_double_click_acts_once(desk: InboxServer, chromium: Browser) ->
     """)
     await expect(page.locator("#said")).to_contain_text("Accepted; Ann has it.")
     await expect(page.locator("#mine")).to_have_text("Mine (1)")
-    assert await read(desk, ACTS) == [("accept", "ann")]
+    assert await read(desk, COMMANDS) == [("accept", "ann")]
 
 
-async def test_an_answer_that_was_lost_does_no_harm(desk: InboxServer, chromium: Browser) -> None:
-    """The page says that none came, the act is pressed again, and is done once."""
+async def test_a_lost_response_does_no_harm(desk: InboxServer, chromium: Browser) -> None:
+    """The page shows that none came; the repeated command has one effect."""
     await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"))
     page = await desk.page_of(chromium, "ann")
     await row(page, "acme").locator("a").click()
@@ -226,11 +226,11 @@ async def test_an_answer_that_was_lost_does_no_harm(desk: InboxServer, chromium:
     await press(page, "r")
     await expect(page.locator("#pane")).to_contain_text("Noted: the customer is answered")
     assert len(lost) == 1
-    assert await read(desk, ACTS) == [("respond", "ann")]
+    assert await read(desk, COMMANDS) == [("respond", "ann")]
 
 
-async def test_nothing_moves_under_the_hand(desk: InboxServer, chromium: Browser) -> None:
-    """While a row has the focus, what is new waits, what has gone stays in its place, struck."""
+async def test_a_focused_list_does_not_move(desk: InboxServer, chromium: Browser) -> None:
+    """While a row has the focus, new rows wait, and removed ones stay in place, struck through."""
     await desk.handle(
         a_specialist("ann", capacity={"email": 3}),
         a_ticket("T1", account_id="acme", after_min=1),
@@ -250,10 +250,10 @@ async def test_nothing_moves_under_the_hand(desk: InboxServer, chromium: Browser
     await expect(page.locator("#waiting")).to_contain_text("globex")
 
 
-async def test_an_open_ticket_says_that_it_has_changed(
+async def test_an_open_ticket_shows_that_it_has_changed(
     desk: InboxServer, chromium: Browser
 ) -> None:
-    """The pane is not redrawn under the hand: it offers to be."""
+    """It offers to be updated instead of changing by itself."""
     await desk.handle(a_specialist("ann"), a_ticket("T1", account_id="acme"))
     page = await desk.page_of(chromium, "ann")
     await row(page, "acme").locator("a").click()
@@ -264,8 +264,8 @@ async def test_an_open_ticket_says_that_it_has_changed(
     await expect(page.locator("#pane")).to_contain_text("nothing is owed now")
 
 
-async def test_a_cut_stream_says_so_and_comes_back(desk: InboxServer, chromium: Browser) -> None:
-    """What happened meanwhile is there afterwards, without a reload; no countdown ticks unheard."""
+async def test_a_cut_stream_is_shown_and_reconnects(desk: InboxServer, chromium: Browser) -> None:
+    """Without a reload the page then shows all changes; stale countdowns are marked."""
     await desk.handle(a_specialist("ann", capacity={"email": 2}), a_ticket("T1", account_id="acme"))
     page = await desk.page_of(chromium, "ann")
     await desk.stop()
@@ -280,7 +280,7 @@ async def test_a_cut_stream_says_so_and_comes_back(desk: InboxServer, chromium: 
 
 
 async def test_countdowns_tick_without_a_network(desk: InboxServer, chromium: Browser) -> None:
-    """As long as the page counts as fresh, seconds pass on it; the clock stands for the beat."""
+    """While the page is fresh, they count seconds between two heartbeats of the stream."""
     await desk.handle(a_specialist("ann"), a_ticket("T1", channel="phone", account_id="hooli"))
     page = await desk.page_of(chromium, "ann")
     lease = row(page, "hooli").locator("time")
@@ -289,20 +289,20 @@ async def test_countdowns_tick_without_a_network(desk: InboxServer, chromium: Br
 
 
 async def test_a_session_that_has_ended_ends_the_page(desk: InboxServer, chromium: Browser) -> None:
-    """Signed out in one window, the others say so by themselves."""
+    """After a sign-out in one window, the others show it by themselves."""
     await desk.handle(a_specialist("ann"))
     page = await desk.page_of(chromium, "ann")
     other = await page.context.new_page()
     await other.goto(f"{desk.address}/inbox")
     await other.get_by_role("button", name="Sign out").click()
     await page.wait_for_url("**/sign-in?why=ended")
-    assert await read(desk, SAID) == [("offline",)]
+    assert await read(desk, REPORTED) == [("offline",)]
 
 
 async def test_filters_and_the_open_ticket_are_in_the_url(
     desk: InboxServer, chromium: Browser
 ) -> None:
-    """A link that a colleague sends shows the same."""
+    """A link opens the same view for a colleague."""
     await a_busy_day(desk)
     page = await desk.page_of(chromium, "lea", lead=True, path="/inbox/lead")
     await page.locator("select[name=language]").select_option("de")
@@ -319,7 +319,7 @@ async def test_filters_and_the_open_ticket_are_in_the_url(
 
 
 async def test_a_page_is_light(desk: InboxServer, chromium: Browser) -> None:
-    """All that a first visit brings over the wire is at most 150 KB."""
+    """A first visit transfers at most 150 KB."""
     await a_busy_day(desk)
     page = await desk.page_of(chromium, "mara")
     fresh = await page.context.new_page()
@@ -334,8 +334,8 @@ async def test_a_page_is_light(desk: InboxServer, chromium: Browser) -> None:
     assert 0 < sum(brought) <= BYTES_MAX
 
 
-async def test_a_long_queue_is_leafed_through(desk: InboxServer, chromium: Browser) -> None:
-    """A hundred a page, each ticket on one of them, within what is asked for."""
+async def test_a_long_queue_has_several_pages(desk: InboxServer, chromium: Browser) -> None:
+    """A hundred tickets on each page, each ticket on one page, within the filter."""
     waits = [a_ticket(f"T{n}", account_id=f"acme-{n:03}", language="de") for n in range(203)]
     await desk.handle(a_specialist("ann", capacity={"phone": 1}), *waits)
     lead = await desk.page_of(chromium, "ann", lead=True, path="/inbox/lead?language=de")

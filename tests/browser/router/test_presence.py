@@ -1,4 +1,4 @@
-"""Presence at the pages: an open page is presence, and whoever is away is until they come back."""
+"""Presence in the inbox: an open page renews it, and being away lasts until it is ended."""
 
 import asyncio
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from playwright.async_api import Browser, Page, Route, expect
 from tests.browser.inbox_server import InboxServer
 
-from router.domain.commands import Say
+from router.domain.commands import PresenceReport
 from router.domain.offers.rules import Backoff, OfferRules, Ring
 from router.store.offers import save_rules
 from router.sweep import Sweeper
@@ -14,7 +14,7 @@ from shared.platform.postgres import now
 from shared.testing.builders import a_specialist, a_ticket
 
 FORGET: Final = "DELETE FROM presence"
-SAID: Final = "SELECT said FROM presence"
+REPORTED: Final = "SELECT said FROM presence"
 SHOWN: Final = """
     window.shown = [];
     const note = () => {
@@ -24,32 +24,32 @@ SHOWN: Final = """
     note();
     new MutationObserver(note).observe(document.body, {childList: true, subtree: true});
 """
-"""Keep what a page shows of presence, each change once."""
+"""Record each change of the presence that a page shows."""
 NEXT_VIEW: Final = """() => {
     window.view = new Promise((resolve) => document.addEventListener(
         "htmx:sseBeforeMessage", (event) => { if (event.target.id === "view") resolve(); }));
 }"""
-"""Let `window.view` be done when the stream has brought the page its next change."""
+"""Resolve `window.view` when the stream has brought the page's next change."""
 QUICKLY: Final = OfferRules(
     rings={"phone": Ring(cap_s=0.2, minimum_s=0.2)}, no_answer_s=Backoff(first=600, most=600)
 )
 
 
-async def say(desk: InboxServer, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
-    """Send a heartbeat as another desk does."""
+async def send_heartbeat(desk: InboxServer, name: str, presence: Any) -> None:  # noqa: ANN401 - a word
+    """Send a heartbeat as another system does."""
     async with desk.db.transaction() as tx:
-        await desk.routing.report_presence(tx, Say(name, presence), await now(tx))
+        await desk.routing.report_presence(tx, PresenceReport(name, presence), await now(tx))
 
 
 def presence(page: Page) -> Any:  # noqa: ANN401 - a locator
-    """Find where a page says whether its owner is there."""
+    """Return the locator of the page owner's presence."""
     return page.locator("#status .presence")
 
 
 async def test_a_page_never_shows_an_older_presence_after_a_newer(
     desk: InboxServer, chromium: Browser
 ) -> None:
-    """A change that was read before the specialist went away comes before it, or not at all."""
+    """A change that was read before going away is shown before it, or not at all."""
     await desk.handle(a_specialist("ann", capacity={"email": 3}))
     page = await desk.page_of(chromium, "ann")
     await page.evaluate(SHOWN)
@@ -73,8 +73,8 @@ async def test_a_page_never_shows_an_older_presence_after_a_newer(
     assert await page.evaluate("window.shown") == ["online", "away"]
 
 
-async def test_the_leads_page_is_presence(desk: InboxServer, chromium: Browser) -> None:
-    """As any open page: whoever looks after others keeps what they have themselves."""
+async def test_the_leads_page_renews_presence(desk: InboxServer, chromium: Browser) -> None:
+    """Like any open page: a lead keeps their own tickets, too."""
     await desk.handle(a_specialist("lea"))
     page = await desk.page_of(chromium, "lea", lead=True)
     await page.goto("about:blank")
@@ -83,14 +83,14 @@ async def test_the_leads_page_is_presence(desk: InboxServer, chromium: Browser) 
     await page.goto(f"{desk.address}/inbox/lead")
     await page.wait_for_selector("body[data-live=live]")
     async with desk.db.session() as session:
-        assert await session.fetchval(SAID) == "online"
+        assert await session.fetchval(REPORTED) == "online"
     await expect(presence(page)).to_have_text("● online")
 
 
-async def test_another_ones_page_is_presence_of_who_looks(
+async def test_a_page_renews_the_presence_of_its_visitor(
     desk: InboxServer, chromium: Browser
 ) -> None:
-    """Not of whom they look at."""
+    """Not of the specialist whose page a lead has opened."""
     await desk.handle(a_specialist("lea"), a_specialist("ann"))
     page = await desk.page_of(chromium, "lea", lead=True)
     await page.goto("about:blank")
@@ -104,14 +104,14 @@ async def test_another_ones_page_is_presence_of_who_looks(
 
 
 async def test_away_outlasts_pages_and_heartbeats(desk: InboxServer, chromium: Browser) -> None:
-    """Neither a page that is opened again nor another desk's heartbeat ends it; a click does."""
+    """Neither a page opened again nor another system's heartbeat ends it; a click does."""
     await desk.handle(a_specialist("ann"))
     page = await desk.page_of(chromium, "ann")
     await page.keyboard.press("w")
     await expect(presence(page)).to_have_text("◐ away")
     await page.goto("about:blank")
-    await say(desk, "ann", "offline")
-    await say(desk, "ann", "online")
+    await send_heartbeat(desk, "ann", "offline")
+    await send_heartbeat(desk, "ann", "online")
     await page.goto(f"{desk.address}/inbox")
     await page.wait_for_selector("body[data-live=live]")
     await expect(presence(page)).to_have_text("◐ away")
@@ -120,19 +120,21 @@ async def test_away_outlasts_pages_and_heartbeats(desk: InboxServer, chromium: B
     await expect(presence(page)).to_have_text("● online")
 
 
-async def test_what_another_desk_says_shows_at_once(desk: InboxServer, chromium: Browser) -> None:
+async def test_a_heartbeat_of_another_system_shows_at_once(
+    desk: InboxServer, chromium: Browser
+) -> None:
     """On an open page, without a reload."""
     await desk.handle(a_specialist("ann"))
     page = await desk.page_of(chromium, "ann")
     await expect(presence(page)).to_have_text("● online")
-    await say(desk, "ann", "away")
+    await send_heartbeat(desk, "ann", "away")
     await expect(presence(page)).to_have_text("◐ away")
 
 
-async def test_who_lets_three_offers_ring_is_told_and_comes_back_by_a_click(
+async def test_three_unanswered_offers_show_on_the_page_until_a_click(
     desk: InboxServer, chromium: Browser
 ) -> None:
-    """Their page says why they are away; the lead's says that the ticket has no answer."""
+    """The specialist's page shows why they are away; the lead's, that the ticket has no answer."""
     await desk.handle(a_specialist("ann", auto_ring=False), a_specialist("lea", capacity={}))
     async with desk.db.transaction() as tx:
         await save_rules(tx, QUICKLY)

@@ -1,4 +1,4 @@
-"""Every state of every page: for everybody to use, in light and dark, on a phone and a wall."""
+"""Every state of every page is accessible: in light and dark, on a phone and a large screen."""
 
 from pathlib import Path
 from typing import Final
@@ -16,27 +16,27 @@ OVERFLOW: Final = "document.scrollingElement.scrollWidth - document.documentElem
 
 
 @pytest.mark.parametrize("name", STATES)
-async def test_states_are_for_everybody(
+async def test_every_state_is_accessible(
     desk: InboxServer, chromium: Browser, name: str, request: pytest.FixtureRequest
 ) -> None:
-    """No rule of axe is broken, nothing runs over the edge, no script or style is refused."""
+    """Axe finds no violation, nothing overflows, no script or style is refused."""
     page = await STATES[name](desk, chromium)
-    complaints: list[str] = []  # of a server that is away, too: in one state it is
-    page.on("console", lambda said: complaints.append(said.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    errors: list[str] = []  # includes failed requests: in one state the server is down
+    page.on("console", lambda entry: errors.append(entry.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
     folder: Path | None = request.config.getoption("--pictures")
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         for size in (NARROW, WIDE):
             await page.set_viewport_size(size)
             assert await page.evaluate(OVERFLOW) <= 0
-            await _is_for_everybody(page)
+            await _check_accessibility(page)
             if folder is not None:
                 await _picture(page, folder, f"{name}-{size['width']}-{scheme}")
-    assert [c for c in complaints if not c.startswith(AWAY)] == []
+    assert [c for c in errors if not c.startswith(AWAY)] == []
 
 
-async def _is_for_everybody(page: Page) -> None:
+async def _check_accessibility(page: Page) -> None:
     found = await Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 

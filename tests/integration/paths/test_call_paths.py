@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.browser.inbox_server import opened
+from tests.browser.inbox_server import serving_inbox
 from tests.integration.intake.conftest import REQUEST
 from tests.integration.notifier.mail_server import MailSink
 from tests.integration.paths.call_paths import CallPaths, recorded
@@ -22,7 +22,7 @@ from tests.integration.paths.call_paths import CallPaths, recorded
 import intake.app
 import notifier.app
 import router.app
-from intake.batcher import Together
+from intake.batcher import Batcher
 from intake.settings import Settings as IntakeSettings
 from notifier.settings import Settings as NotifierSettings
 from notifier.smtp import MailServer
@@ -115,10 +115,10 @@ async def address(
 async def test_an_accept_click_passes_few_files(database: MakeDatabase) -> None:
     """From the button to the row of the outbox."""
     async with (
-        opened(await database("router")) as desk,
+        serving_inbox(await database("router")) as desk,
         httpx.AsyncClient(base_url=desk.address, follow_redirects=True) as browser,
     ):
-        await desk.given(a_specialist("ann"), a_ticket("T1", channel="phone"))
+        await desk.handle(a_specialist("ann"), a_ticket("T1", channel="phone"))
         page = (await browser.post(await desk.link("ann"))).text
         [token] = re.findall(r'"x-csrf-token": "([0-9a-f]{64})"', page)
         [path] = set(re.findall(r'hx-post="(/inbox/[^"]+/accept)"', page))
@@ -134,10 +134,16 @@ async def test_a_ticket_passes_few_files_to_its_mail(
     address: tuple[str, dict[str, str]], mail_sink: MailSink
 ) -> None:
     """From HTTP to intake's outbox, and on through router and notifier to the mail."""
-    ends = (Together.ask, AssignmentState.announce, outbox.add, Publisher.publish, MailServer.send)
+    ends = (
+        Batcher.submit,
+        AssignmentState.announce,
+        outbox.add,
+        Publisher.publish,
+        MailServer.send,
+    )
     url, headers = address
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
-        with recorded(Together.ask, outbox.add) as paths:
+        with recorded(Batcher.submit, outbox.add) as paths:
             answer = await client.post("/v1/tickets", json=REQUEST)
         check(paths, TO_OUTBOX_MAX)
         with recorded(*ends) as paths:

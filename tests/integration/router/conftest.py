@@ -1,4 +1,4 @@
-"""Router for its tests: its door, what a storm comes to in a calm, and servers to be killed."""
+"""Fixtures of router's tests: an API client, the undisturbed result, and servers to kill."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 from httpx import ASGITransport, AsyncClient
 from tests.chaos.invariants import outbox_facts
-from tests.integration.router.keys import key_for_everybody
+from tests.integration.router.keys import key_for_all_specialists
 from tests.integration.router.router_parts import in_process
-from tests.integration.router.router_processes import Nursery, nursery
-from tests.integration.router.storm import STORM, End, keeping_books, play
+from tests.integration.router.router_processes import ProcessFactory, start_process_factory
+from tests.integration.router.scenario import SCENARIO, RunResult, observing, run_scenario
 
 from devstack.stack import Stack
 from router.api.app import make_app
@@ -24,16 +24,16 @@ from shared.testing.databases import Databases, FreshDatabase, MakeDatabase, Pro
 
 @pytest.fixture
 async def fresh(database: MakeDatabase) -> FreshDatabase:
-    """Make router's database."""
+    """Create router's database."""
     return await database("router")
 
 
 @asynccontextmanager
-async def at_the_door(
+async def api_client(
     fresh: FreshDatabase, db: Database, routing: RoutingService
 ) -> AsyncIterator[AsyncClient]:
-    """Knock as a desk for everybody, whose key is `desk/test`."""
-    key = await key_for_everybody(fresh)
+    """Yield an API client that may act as any specialist, with the key `desk/test`."""
+    key = await key_for_all_specialists(fresh)
     transport = ASGITransport(make_app(db, routing, Authenticator(db, specialists_of), []))
     headers = {"authorization": f"Bearer {key}"}
     async with AsyncClient(
@@ -43,40 +43,42 @@ async def at_the_door(
 
 
 @pytest.fixture(scope="session")
-def calm(databases: Databases) -> End:
-    """Play the storm on a router that nothing befalls."""
-    return asyncio.run(_calm(databases))
+def undisturbed(databases: Databases) -> RunResult:
+    """Run the scenario on a router without any fault, and return its result."""
+    return asyncio.run(_undisturbed(databases))
 
 
-async def _calm(databases: Databases) -> End:
+async def _undisturbed(databases: Databases) -> RunResult:
     fresh = await databases.clone("router")
-    async with keeping_books(fresh) as books, in_process(fresh.dsn, books) as desk:
-        answers = await play(STORM, desk, books)
-        end = await books.end(await outbox_facts(books.owner), answers)
-        assert await books.seen() >= {"accepted", "declined", "expired", "withdrawn"}
+    async with observing(fresh) as observer, in_process(fresh.dsn, observer) as router:
+        answers = await run_scenario(SCENARIO, router, observer)
+        end = await observer.end(await outbox_facts(observer.owner), answers)
+        assert await observer.kinds_seen() >= {"accepted", "declined", "expired", "withdrawn"}
     await databases.drop([fresh])
     return end
 
 
 @dataclass
-class Own:
-    """Servers of these tests' own: nobody else minds when they are killed."""
+class OwnServers:
+    """Servers of these tests only, so that they may be killed."""
 
     stack: Stack
     databases: Databases
 
 
 @pytest.fixture(scope="session")
-def own(tmp_path_factory: pytest.TempPathFactory, provision: Provision) -> Iterator[Own]:
-    """Run a PostgreSQL and a Kafka."""
+def own_servers(
+    tmp_path_factory: pytest.TempPathFactory, provision: Provision
+) -> Iterator[OwnServers]:
+    """Start a PostgreSQL and a Kafka."""
     stack = Stack(tmp_path_factory.mktemp("own"))
     addresses = asyncio.run(stack.up(services=False))
-    yield Own(stack, Databases(addresses.admin_dsn, provision))
+    yield OwnServers(stack, Databases(addresses.admin_dsn, provision))
     asyncio.run(stack.down(wipe=True))
 
 
 @pytest.fixture(scope="session")
-def cradle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    """Make routers as processes."""
-    with nursery(tmp_path_factory.mktemp("routers")) as made:
+def process_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessFactory]:
+    """Start a factory of router processes."""
+    with start_process_factory(tmp_path_factory.mktemp("routers")) as made:
         yield made

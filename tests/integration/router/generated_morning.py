@@ -1,4 +1,4 @@
-"""A morning by a seed: tickets, and a team that is too small for them."""
+"""A generated morning: tickets, and a team that is too small for them."""
 
 from collections.abc import Iterator
 from random import Random
@@ -14,13 +14,7 @@ from shared.events import (
     TicketResponded,
 )
 from shared.sla.promises import Channel, Role
-from shared.testing.builders import (
-    a_fact,
-    a_specialist,
-    a_ticket,
-    reclassified,
-    removed,
-)
+from shared.testing.builders import a_fact, a_specialist, a_ticket, reclassified, removed
 
 __all__ = ["a_morning", "channel_of", "dice_of"]
 
@@ -29,18 +23,18 @@ _PRESENCES: Final[tuple[Presence, ...]] = ("online", "online", "online", "away")
 
 
 def dice_of(seed: int) -> Random:
-    """Make dice that fall alike for a seed."""
+    """Return a random generator that repeats its numbers for a seed."""
     return Random(seed)  # noqa: S311 - the same for every run
 
 
 def channel_of(number: int) -> Channel:
-    """Take the channels in turn, half of them emails."""
+    """Return a channel in turn, half of them e-mail."""
     channels: tuple[Channel, ...] = ("email", "email", "phone", "chat")
     return channels[number % len(channels)]
 
 
 def a_morning(dice: Random) -> list[Envelope[Event]]:
-    """Tell of 200 tickets, and of a team of six who come and go, too small for them."""
+    """Return the events of 200 tickets and of six specialists who change all the time."""
     placed = [*_requests(dice), *_shifts(dice)]
     return [record for _, record in sorted(placed, key=lambda pair: pair[0])]
 

@@ -1,8 +1,8 @@
-"""Router as processes: one that has loaded all there is to load makes each in a moment.
+"""Starts router processes quickly: it imports router once and forks for each process.
 
     python -m tests.integration.router.process_factory
 
-reads an environment a line, as JSON, and writes the id of the process that serves by it.
+It reads one environment per line, as JSON, and writes the id of the process that it forked.
 """
 
 import json
@@ -27,7 +27,7 @@ def _serve(environment: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever is killed needs no burial
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombie processes
     while line := sys.stdin.buffer.readline():
         pid = os.fork()
         if pid == 0:

@@ -1,4 +1,4 @@
-"""A proxy between a router and PostgreSQL that strikes at one message, as a fault would."""
+"""A proxy between router and PostgreSQL that injects a fault at a chosen message."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-__all__ = ["Fate", "Message", "Proxy", "proxied"]
+__all__ = ["Fault", "Message", "Proxy", "run_proxy"]
 
 _STARTING: Final = frozenset((80877103, 80877102))
-"""A request for TLS, and one to cancel: each stands alone before a session, or instead of it."""
+"""Codes of a TLS request and of a cancel request, which come before or instead of a session."""
 _TLS: Final = 80877103
 _ROLLBACK: Final = b"Q" + (13).to_bytes(4) + b"ROLLBACK\0"
 _ENDS: Final = frozenset(b"HSQcf")
-"""What the server answers: Flush, Sync, a simple query, and the end of a COPY."""
+"""Kinds of messages that the server responds to: Flush, Sync, Query, and the end of a COPY."""
 
-type Fate = Literal["pass", "cut", "answer lost", "40P01", "40001"]
-"""What becomes of a message; a code of PostgreSQL's is an error that it has for an answer."""
+type Fault = Literal["pass", "cut", "answer lost", "40P01", "40001"]
+"""What happens to a message; a code is the PostgreSQL error that it gets as its response."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a router sends and awaits an answer to.
+    """A message from router that gets a response.
 
-    ``number`` counts those of its transaction from BEGIN, which is 1; it is 0 outside of any.
-    ``first`` is what came after BEGIN. What only prepares a statement is a message of its own.
+    ``number`` counts the messages of its transaction from BEGIN, which is 1; it is 0 outside of
+    transactions. ``first`` is the message after BEGIN. Preparing a statement is a message, too.
     """
 
     text: str
@@ -36,62 +36,62 @@ class Message:
 
     @property
     def is_commit(self) -> bool:
-        """Tell whether the transaction is committed with it."""
+        """Return whether it commits the transaction."""
         return self.text.startswith("COMMIT")
 
 
-type Judge = Callable[[Message], Fate]
+type ChooseFault = Callable[[Message], Fault]
 
 
-def _let_pass(_: Message) -> Fate:
+def _no_fault(_: Message) -> Fault:
     return "pass"
 
 
 @dataclass
 class _Session:
-    """What is known of one connection."""
+    """The state of one connection."""
 
     statements: dict[bytes, str] = field(default_factory=dict)
     number: int = 0
     first: str = ""
     text: str = ""
-    loses_answer: bool = False
-    instead: bytes = b""
-    """The answer to be heard in the place of the next."""
+    loses_response: bool = False
+    replacement: bytes = b""
+    """Sent to router in the place of the next response."""
 
 
 class Proxy:
-    """Forwards what routers and PostgreSQL say; ``judge`` decides on each message of a router."""
+    """Forwards messages between router and PostgreSQL, with the faults that are chosen."""
 
     def __init__(self, dsn: str) -> None:
         self._to = urlsplit(dsn)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
-        self.judge: Judge = _let_pass
+        self.choose_fault: ChooseFault = _no_fault
 
     @property
     def dsn(self) -> str:
-        """Where routers are to connect."""
+        """The address to which routers connect."""
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
         who = self._to.netloc.rpartition("@")[0]
         return self._to._replace(netloc=f"{who}@127.0.0.1:{port}").geturl()
 
     async def start(self) -> None:
-        """Listen."""
+        """Start to listen."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
 
     async def stop(self) -> None:
-        """Cut all."""
+        """Close all connections."""
         assert self._server is not None
         self._server.close()
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
-    def let_pass(self) -> None:
-        """Strike no more."""
-        self.judge = _let_pass
+    def stop_faults(self) -> None:
+        """Inject no more faults."""
+        self.choose_fault = _no_fault
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -114,56 +114,56 @@ class Proxy:
     ) -> None:
         session = _Session()
         ways = [
-            asyncio.ensure_future(self._ask(session, reader, writer, back)),
-            asyncio.ensure_future(_answer(session, to, writer)),
+            asyncio.ensure_future(self._send(session, reader, writer, back)),
+            asyncio.ensure_future(_forward_responses(session, to, writer)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            back.transport.abort()  # before anything is awaited: who stops may do so right now
+            back.transport.abort()  # before any await, which may be cancelled
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _ask(
+    async def _send(
         self,
         session: _Session,
         reader: asyncio.StreamReader,
         answers: asyncio.StreamWriter,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """Forward message by message, until one is struck or the router has gone."""
+        """Forward router's messages until a fault cuts the connection or router closes it."""
         with suppress(asyncio.IncompleteReadError, OSError):
-            await _begin(reader, writer)
+            await _forward_startup(reader, writer)
             held = b""
             while True:
                 kind, body, raw = await _message(reader)
                 held += raw
-                _note(session, kind, body)
+                _track_statement(session, kind, body)
                 if kind[0] not in _ENDS:
                     if kind in {b"p", b"X", b"d"}:
                         writer.write(held)
                         held = b""
                     continue
-                message = _judged(session, kind)
-                fate = self.judge(message)
-                if fate == "cut":
+                message = _next_message(session, kind)
+                fault = self.choose_fault(message)
+                if fault == "cut":
                     return
-                session.loses_answer = fate == "answer lost"
-                if fate in {"pass", "answer lost"}:
+                session.loses_response = fault == "answer lost"
+                if fault in {"pass", "answer lost"}:
                     writer.write(held)
-                elif message.is_commit:  # whose failure ends the transaction
-                    session.instead = _error(fate) + _ready(b"I")
+                elif message.is_commit:  # a failed COMMIT ends the transaction
+                    session.replacement = _error(fault) + _ready(b"I")
                     writer.write(_ROLLBACK)
-                elif kind == b"H":  # who hears of an error then asks whether all is ready
-                    answers.write(_error(fate))
+                elif kind == b"H":  # after an error, the client sends a Sync
+                    answers.write(_error(fault))
                 else:
-                    answers.write(_error(fate) + _ready(b"E" if message.number > 1 else b"I"))
+                    answers.write(_error(fault) + _ready(b"E" if message.number > 1 else b"I"))
                 held = b""
 
 
-async def _begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Forward what comes before a session's messages: it has no letter."""
+async def _forward_startup(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Forward the startup messages, which have no kind."""
     code = _TLS
     while code in _STARTING:
         size = await reader.readexactly(4)
@@ -178,8 +178,8 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes, bytes]:
     return head[:1], body, head + body
 
 
-def _note(session: _Session, kind: bytes, body: bytes) -> None:
-    """Know what is asked: a statement is named once, and run by its name."""
+def _track_statement(session: _Session, kind: bytes, body: bytes) -> None:
+    """Track which statement a message executes: it is named once and then run by name."""
     if kind == b"P":
         name, text, _ = body.split(b"\0", 2)
         session.text = session.statements[name] = text.decode().strip()
@@ -189,7 +189,7 @@ def _note(session: _Session, kind: bytes, body: bytes) -> None:
         session.text = body[:-1].decode().strip()
 
 
-def _judged(session: _Session, kind: bytes) -> Message:
+def _next_message(session: _Session, kind: bytes) -> Message:
     if session.text.startswith("BEGIN"):
         session.number = 0
     begun = session.number or session.text.startswith("BEGIN")
@@ -208,32 +208,32 @@ def _judged(session: _Session, kind: bytes) -> Message:
     return message
 
 
-async def _answer(
+async def _forward_responses(
     session: _Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Forward what PostgreSQL says, until an answer is to be lost."""
+    """Forward PostgreSQL's responses until one is to be lost."""
     with suppress(OSError):
         while data := await reader.read(65536):
-            if session.loses_answer:
+            if session.loses_response:
                 return
-            writer.write(session.instead or data)
-            session.instead = b""
+            writer.write(session.replacement or data)
+            session.replacement = b""
 
 
 def _error(code: str) -> bytes:
-    """Say that a statement failed."""
+    """Build an error response."""
     fields = f"SERROR\0VERROR\0C{code}\0Mstruck by a test\0\0".encode()
     return b"E" + (len(fields) + 4).to_bytes(4) + fields
 
 
 def _ready(state: bytes) -> bytes:
-    """Say that the next message may come; ``state`` is the transaction's."""
+    """Build a ReadyForQuery message; ``state`` is the state of the transaction."""
     return b"Z" + (5).to_bytes(4) + state
 
 
 @asynccontextmanager
-async def proxied(dsn: str) -> AsyncIterator[Proxy]:
-    """Stand in the way to a database."""
+async def run_proxy(dsn: str) -> AsyncIterator[Proxy]:
+    """Run a proxy to a database."""
     proxy = Proxy(dsn)
     await proxy.start()
     try:

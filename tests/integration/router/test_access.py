@@ -1,4 +1,4 @@
-"""Router's door on a real PostgreSQL: which key may see the desk, and act as whom."""
+"""Access to router's API on a real PostgreSQL: which key may read, act as whom, and lead."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -23,10 +23,10 @@ RULES: Final = OfferRules(rings={}).model_dump(mode="json")
 ANN: Final = {"specialist_id": "ann"}
 WHY: Final = {"reason": "other work first"}
 
-type Ask = tuple[str, str, dict[str, Any] | None]
-"""Verb, path, body."""
+type Call = tuple[str, str, dict[str, Any] | None]
+"""Method, path and body of a request."""
 
-ACTS_OF: Final[dict[Scope, list[Ask]]] = {
+ACTS_OF: Final[dict[Scope, list[Call]]] = {
     "desk:read": [
         ("GET", "queue", None),
         ("GET", "specialists", None),
@@ -64,12 +64,12 @@ TOLD_BY: Final = """
 
 @pytest.fixture
 async def api(fresh: FreshDatabase) -> AsyncIterator[KeyedApi]:
-    """Open the door; two people are there, and one of them has a ticket."""
+    """Serve the API; two specialists are online, and one of them has a ticket."""
     db = Router(fresh.dsn)
     await db.start()
     async with db.transaction() as tx:
-        stored = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
-        await db.routing.take(tx, stored, await now(tx))
+        events = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
+        await db.routing.apply_events(tx, events, await now(tx))
     clock = ManualClock()
     access = Authenticator(db, specialists_of, clock)
     transport = ASGITransport(make_app(db, db.routing, access, []))
@@ -78,60 +78,60 @@ async def api(fresh: FreshDatabase) -> AsyncIterator[KeyedApi]:
     await db.stop()
 
 
-async def asked(api: KeyedApi, key: ApiKey, ask: Ask) -> Response:
-    """Ask for something."""
-    verb, path, body = ask
+async def request(api: KeyedApi, key: ApiKey, call: Call) -> Response:
+    """Send a request with a key."""
+    verb, path, body = call
     return await api.http.request(verb, f"/v1/{path}", json=body, headers=bearer(key))
 
 
-def is_let_in(answer: Response) -> bool:
-    """Tell who was refused from who was heard, whatever came of it."""
+def is_accepted(answer: Response) -> bool:
+    """Return whether the key was accepted, whatever the outcome."""
     return answer.status_code not in {401, 403, 429}
 
 
 @pytest.mark.parametrize("scope", ACTS_OF)
-async def test_each_act_needs_its_scope(api: KeyedApi, scope: Scope) -> None:
-    """With all the others it is refused, and the answer names the one that is missing."""
+async def test_each_request_needs_its_scope(api: KeyedApi, scope: Scope) -> None:
+    """A key with all other scopes is refused; the error names the missing scope."""
     others = await api.key("a", [other for other in ACTS_OF if other != scope], [EVERY])
     key = await api.key("b", [scope], ["ann"])
-    for ask in ACTS_OF[scope]:
-        refused = await asked(api, others, ask)
-        assert refused.status_code == 403, ask
+    for call in ACTS_OF[scope]:
+        refused = await request(api, others, call)
+        assert refused.status_code == 403, call
         assert f"--scope {scope}" in refused.json()["detail"]
-        assert is_let_in(await asked(api, key, ask)), ask
+        assert is_accepted(await request(api, key, call)), call
 
 
 async def test_a_specialist_acts_for_themselves(api: KeyedApi) -> None:
-    """As somebody else a key does nothing."""
+    """As another specialist, the key has no effect."""
     bens = await api.key("bens-tool", ["desk:act"], ["ben"])
-    for ask in ACTS_OF["desk:act"]:
-        refused = await asked(api, bens, ask)
-        assert refused.status_code == 403, ask
+    for call in ACTS_OF["desk:act"]:
+        refused = await request(api, bens, call)
+        assert refused.status_code == 403, call
         assert refused.headers["content-type"] == "application/problem+json"
         assert "'ann'" in refused.json()["detail"]
         assert "premium keys create bens-tool NAME --service router" in refused.json()["detail"]
     assert await api.stored(ACTS) is None
 
 
-async def test_a_desk_acts_for_everybody(api: KeyedApi) -> None:
-    """Who is the front end of a team has one key for all."""
-    desk = await api.key("desk", ["desk:act"], [EVERY])
+async def test_a_key_for_all_specialists_acts_as_any(api: KeyedApi) -> None:
+    """The front end of a team needs one key only."""
+    key = await api.key("desk", ["desk:act"], [EVERY])
     for who in ("ann", "ben"):
-        said = ("POST", f"specialists/{who}/presence", {"presence": "online"})
-        assert (await asked(api, desk, said)).status_code == 204
+        heartbeat = ("POST", f"specialists/{who}/presence", {"presence": "online"})
+        assert (await request(api, key, heartbeat)).status_code == 204
 
 
-async def test_a_leads_act_is_on_record_with_the_key_it_came_by(api: KeyedApi) -> None:
-    """Whom the sender says it was, and whose word that is; the second click is the same act."""
+async def test_a_leads_command_is_recorded_with_its_key(api: KeyedApi) -> None:
+    """The record has the lead's name and the key; a repeated request is the same command."""
     key = await api.key("desk", ["desk:lead"])
     back, _, pin, _ = ACTS_OF["desk:lead"]
-    for ask in (back, back, pin):
-        assert (await asked(api, key, ask)).status_code == 200
+    for call in (back, back, pin):
+        assert (await request(api, key, call)).status_code == 200
     lea = "lea (desk/test)"
     assert await api.stored(ACTS) == f"hand_back by {lea}, pin by {lea}"
     assert await api.stored(TOLD_BY) == lea
 
 
-async def test_the_pages_want_no_key(api: KeyedApi) -> None:
-    """They know their visitors by session; where there are none, nothing is found."""
+async def test_the_pages_need_no_key(api: KeyedApi) -> None:
+    """They use sessions; without the pages, nothing is found."""
     assert (await api.http.get("/inbox")).status_code == 404

@@ -1,4 +1,4 @@
-"""Promised calls on a real PostgreSQL: what is kept between batches, and what wakes the router."""
+"""Callbacks on a real PostgreSQL: what is stored between batches, and what the sweep does."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 from httpx import AsyncClient
-from tests.integration.router.conftest import at_the_door
+from tests.integration.router.conftest import api_client
 
 from router.domain.matching import default_rules
 from router.domain.offers.rules import OfferRules
@@ -49,8 +49,8 @@ LOOK_S: Final = 0.01
 WAIT_S_MAX: Final = 30
 
 
-class Desk:
-    """Router on a database of its own, with its door, and a time that stands until it is set."""
+class CallbackRouter:
+    """Router with its API on a database of its own, at a fixed business time."""
 
     def __init__(
         self, db: Database, owner: Database, routing: RoutingService, client: AsyncClient
@@ -60,19 +60,19 @@ class Desk:
         self.client = client
         self._owner = owner
 
-    async def stand_at(self, after_min: float) -> None:
-        """Let it be so long after noon."""
+    async def set_time(self, after_min: float) -> None:
+        """Set the time, in minutes after noon."""
         moment: datetime = NOON + minutes(after_min)
         async with self._owner.session() as session:
             await session.execute(STAND.format(moment.isoformat()))
 
-    async def take(self, *envelopes: Envelope[Event]) -> None:
-        """Hand a batch in, at noon."""
+    async def apply(self, *envelopes: Envelope[Event]) -> None:
+        """Apply a batch at noon."""
         async with self.db.transaction() as tx:
-            await self.routing.take(tx, envelopes, NOON)
+            await self.routing.apply_events(tx, envelopes, NOON)
 
-    async def dial(self, outcome: str, **more: str) -> Any:  # noqa: ANN401 - an answer
-        """Say what came of a call."""
+    async def report_attempt(self, outcome: str, /, **more: str) -> Any:  # noqa: ANN401 - an answer
+        """Report the outcome of a call."""
         body = {"specialist_id": "ann", "outcome": outcome, **more}
         return await self.client.post(f"/v1/tickets/{T1}/attempts", json=body)
 
@@ -81,20 +81,20 @@ class Desk:
         return (await self.client.get(f"/v1/callbacks{query}")).json()
 
     async def read(self, statement: str) -> int:
-        """Count something."""
+        """Return a count."""
         async with self.db.session() as session:
             return int(await session.fetchval(statement))
 
-    async def said(self, field: str) -> list[dict[str, Any]]:
-        """Read the facts announced that have a field."""
+    async def events_with(self, field: str) -> list[dict[str, Any]]:
+        """Return the announced events that have a field."""
         async with self.db.session() as session:
             facts = [json.loads(row["fact"]) for row in await session.fetch(ANNOUNCED)]
         return [fact for fact in facts if field in fact]
 
 
 @pytest.fixture
-async def desk(fresh: FreshDatabase) -> AsyncIterator[Desk]:
-    """Run router, with two specialists, at noon."""
+async def router(fresh: FreshDatabase) -> AsyncIterator[CallbackRouter]:
+    """Run router with two specialists at noon."""
     db = Database(fresh.dsn, service="router")
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await db.start()
@@ -102,107 +102,111 @@ async def desk(fresh: FreshDatabase) -> AsyncIterator[Desk]:
     async with db.transaction() as tx:
         await save_rules(tx, OfferRules(rings={}))
     routing = RoutingService(default_rules())
-    async with at_the_door(fresh, db, routing) as client:
-        made = Desk(db, owner, routing, client)
-        await made.stand_at(0)
-        await made.take(a_specialist("ann"), a_specialist("ben"))
+    async with api_client(fresh, db, routing) as client:
+        made = CallbackRouter(db, owner, routing, client)
+        await made.set_time(0)
+        await made.apply(a_specialist("ann"), a_specialist("ben"))
         yield made
     await db.stop()
     await owner.stop()
 
 
-def wish(name: str, *, after_min: float = 0, channel: Channel = "phone") -> Envelope[Event]:
-    """Accept a ticket at the number."""
+def call_request(name: str, *, after_min: float = 0, channel: Channel = "phone") -> Envelope[Event]:
+    """Build a request for a call to the number."""
     envelope = a_ticket(name, channel=channel, after_min=after_min)
     assert isinstance(envelope.event, TicketAccepted)
     event = envelope.event.model_copy(update={"number_key": NUMBER})
     return Envelope(envelope.id, "test", envelope.time, event)
 
 
-async def test_a_second_request_joins_the_call_and_is_settled_with_it(desk: Desk) -> None:
-    """Across batches: it waits for nobody of its own, and both are answered by one call."""
-    await desk.take(wish("T1"))
-    await desk.take(wish("T2", after_min=1))
-    assert [fact["joined"] for fact in await desk.said("joined")] == [str(T1)]
-    assert await desk.read(WAITING) == 0
-    await desk.stand_at(2)
-    answer = await desk.dial("answered")
+async def test_a_second_request_joins_the_call_and_is_settled_with_it(
+    router: CallbackRouter,
+) -> None:
+    """Across batches: it needs no specialist of its own, and one call settles both."""
+    await router.apply(call_request("T1"))
+    await router.apply(call_request("T2", after_min=1))
+    assert [fact["joined"] for fact in await router.events_with("joined")] == [str(T1)]
+    assert await router.read(WAITING) == 0
+    await router.set_time(2)
+    answer = await router.report_attempt("answered")
     assert (answer.status_code, answer.json()["state"]) == (200, "kept")
-    assert {fact["ticket_id"] for fact in await desk.said("how")} == {str(T1), str(T2)}
-    assert await desk.calls("?open=true") == []
-    [call] = await desk.calls()
+    assert {fact["ticket_id"] for fact in await router.events_with("how")} == {str(T1), str(T2)}
+    assert await router.calls("?open=true") == []
+    [call] = await router.calls()
     assert call["tickets"] == [str(T1), str(T2)]
 
 
-async def test_who_rode_along_is_found_somebody_in_a_later_batch(desk: Desk) -> None:
-    """The first is closed: the second is owed a call of its own."""
-    await desk.take(wish("T1"))
-    await desk.take(wish("T2", after_min=1))
-    await desk.take(a_fact(TicketClosed, "T1", after_min=2))
-    assigned = [f["ticket_id"] for f in await desk.said("waited_ms")]
+async def test_a_joined_request_is_assigned_in_a_later_batch(router: CallbackRouter) -> None:
+    """The first is closed: a call is still owed on the second."""
+    await router.apply(call_request("T1"))
+    await router.apply(call_request("T2", after_min=1))
+    await router.apply(a_fact(TicketClosed, "T1", after_min=2))
+    assigned = [f["ticket_id"] for f in await router.events_with("waited_ms")]
     assert assigned == [str(T1), str(T2)]
 
 
-async def test_a_failed_attempt_is_answered_with_the_next(desk: Desk) -> None:
-    """And told again it is the same attempt."""
-    await desk.take(wish("T1"))
-    await desk.stand_at(1)
+async def test_a_failed_attempt_returns_the_time_of_the_next(router: CallbackRouter) -> None:
+    """A repeated report is the same attempt."""
+    await router.apply(call_request("T1"))
+    await router.set_time(1)
     for _ in range(2):
-        answer = await desk.dial("no_answer")
+        answer = await router.report_attempt("no_answer")
         assert answer.json()["planned_at"] == "2026-03-02T12:02:36Z"
         assert len(answer.json()["attempts"]) == 1
-    [call] = await desk.calls("?open=true")
+    [call] = await router.calls("?open=true")
     assert (call["state"], call["due_at"]) == ("waiting", "2026-03-02T12:05:00Z")
 
 
-async def test_the_sweep_reminds_when_it_is_time_to_dial(desk: Desk) -> None:
-    """Once, whoever has the ticket."""
-    await desk.take(wish("T1"))
-    await desk.stand_at(1)
-    await desk.dial("no_answer")
-    sweeper = Sweeper(desk.db, desk.routing)
+async def test_the_sweep_announces_a_reminder_when_a_dial_is_due(router: CallbackRouter) -> None:
+    """Once, to the ticket's specialist."""
+    await router.apply(call_request("T1"))
+    await router.set_time(1)
+    await router.report_attempt("no_answer")
+    sweeper = Sweeper(router.db, router.routing)
     await sweeper.start()
-    await desk.stand_at(2.6)
+    await router.set_time(2.6)
     async with asyncio.timeout(WAIT_S_MAX):
-        while not (reminded := [f for f in await desk.said("attempt") if "account_id" in f]):
+        while not (
+            reminded := [f for f in await router.events_with("attempt") if "account_id" in f]
+        ):
             await wait_at_most(asyncio.Event().wait(), LOOK_S)
     await sweeper.stop()
-    async with desk.db.transaction() as tx:
-        await desk.routing.wake(tx, NOON + minutes(3))
-    assert [f for f in await desk.said("attempt") if "account_id" in f] == reminded
+    async with router.db.transaction() as tx:
+        await router.routing.wake(tx, NOON + minutes(3))
+    assert [f for f in await router.events_with("attempt") if "account_id" in f] == reminded
     [fact] = reminded
     event = CallbackReminded.model_validate(fact)
     assert (event.ticket_id, event.specialist_id, event.attempt) == (T1, "ann", 2)
 
 
-async def test_nobody_is_reminded_of_a_call_that_was_settled(desk: Desk) -> None:
+async def test_a_settled_call_has_no_reminder(router: CallbackRouter) -> None:
     """The customer was reached before the planned dial."""
-    await desk.take(wish("T1"))
-    await desk.stand_at(1)
-    await desk.dial("no_answer")
-    await desk.take(a_fact(CustomerReached, "T1", after_min=2))
-    await desk.stand_at(3)
-    async with desk.db.transaction() as tx:
-        await desk.routing.wake(tx, NOON + minutes(3))
-    assert [f for f in await desk.said("attempt") if "account_id" in f] == []
-    assert (await desk.dial("no_answer")).status_code == 409
+    await router.apply(call_request("T1"))
+    await router.set_time(1)
+    await router.report_attempt("no_answer")
+    await router.apply(a_fact(CustomerReached, "T1", after_min=2))
+    await router.set_time(3)
+    async with router.db.transaction() as tx:
+        await router.routing.wake(tx, NOON + minutes(3))
+    assert [f for f in await router.events_with("attempt") if "account_id" in f] == []
+    assert (await router.report_attempt("no_answer")).status_code == 409
 
 
-async def test_what_came_before_the_request_counts(desk: Desk) -> None:
-    """Its answer overtook it; what overtook a mail is forgotten."""
-    await desk.take(a_fact(TicketResponded, "T1", after_min=2), a_fact(TicketResponded, "T2"))
-    assert await desk.read(FACTS) == 2
-    await desk.take(wish("T1"), a_ticket("T2"))
-    assert await desk.read(FACTS) == 1
-    assert (await desk.calls())[0]["state"] == "ended"
+async def test_an_event_before_its_request_counts(router: CallbackRouter) -> None:
+    """The answer arrived before the request; events about an e-mail are deleted."""
+    await router.apply(a_fact(TicketResponded, "T1", after_min=2), a_fact(TicketResponded, "T2"))
+    assert await router.read(FACTS) == 2
+    await router.apply(call_request("T1"), a_ticket("T2"))
+    assert await router.read(FACTS) == 1
+    assert (await router.calls())[0]["state"] == "ended"
 
 
-async def test_an_erased_number_is_forgotten(desk: Desk) -> None:
-    """By its key nobody finds the ticket any more."""
-    await desk.take(wish("T1"))
-    assert await desk.read(KEYS) == 1
-    await desk.take(a_fact(TicketErased, "T1", after_min=1))
-    assert await desk.read(KEYS) == 0
+async def test_an_erased_number_is_deleted(router: CallbackRouter) -> None:
+    """The ticket cannot be found by its key any more."""
+    await router.apply(call_request("T1"))
+    assert await router.read(KEYS) == 1
+    await router.apply(a_fact(TicketErased, "T1", after_min=1))
+    assert await router.read(KEYS) == 0
 
 
 @pytest.mark.parametrize(
@@ -213,27 +217,29 @@ async def test_an_erased_number_is_forgotten(desk: Desk) -> None:
         ({"specialist_id": "eve"}, 422),
     ],
 )
-async def test_a_bad_attempt_is_refused(desk: Desk, more: dict[str, str], status: int) -> None:
-    """The field is named."""
-    await desk.take(wish("T1"))
-    answer = await desk.dial("busy", **more)
+async def test_a_bad_attempt_is_refused(
+    router: CallbackRouter, more: dict[str, str], status: int
+) -> None:
+    """The error names the field."""
+    await router.apply(call_request("T1"))
+    answer = await router.report_attempt("busy", **more)
     assert answer.status_code == status
     assert [e["field"] for e in answer.json()["errors"]] == [*more]
 
 
-async def test_nobody_dials_for_a_mail(desk: Desk) -> None:
+async def test_an_email_has_no_call(router: CallbackRouter) -> None:
     """It is not found among the calls."""
-    await desk.take(a_ticket("T1"))
-    assert (await desk.dial("busy")).status_code == 404
+    await router.apply(a_ticket("T1"))
+    assert (await router.report_attempt("busy")).status_code == 404
 
 
-async def test_who_is_answered_at_the_desk_is_owed_no_call(desk: Desk) -> None:
-    """Who waited for that call as well is owed it still, and somebody is found for them."""
-    await desk.take(wish("T1"))
-    await desk.take(wish("T2", after_min=1))
-    await desk.stand_at(2)
-    answer = await desk.client.post(f"/v1/tickets/{T1}/responded", json={"specialist_id": "ann"})
+async def test_a_response_settles_the_call_of_its_ticket_only(router: CallbackRouter) -> None:
+    """A joined request is still owed the call and is assigned."""
+    await router.apply(call_request("T1"))
+    await router.apply(call_request("T2", after_min=1))
+    await router.set_time(2)
+    answer = await router.client.post(f"/v1/tickets/{T1}/responded", json={"specialist_id": "ann"})
     assert (answer.status_code, answer.json()["outcome"]) == (200, "settled")
-    [call] = await desk.calls("?open=true")
+    [call] = await router.calls("?open=true")
     assert call["waiting"] == [str(T2)]
-    assert [fact["ticket_id"] for fact in await desk.said("due_at")][-1] == str(T2)
+    assert [fact["ticket_id"] for fact in await router.events_with("due_at")][-1] == str(T2)

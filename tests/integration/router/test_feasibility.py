@@ -1,4 +1,4 @@
-"""Infeasible promises on a real PostgreSQL: told at once, taken back at once, and nobody missed."""
+"""Infeasible promises on a real PostgreSQL: published at once, withdrawn at once, none missed."""
 
 import json
 from collections.abc import AsyncIterator
@@ -8,9 +8,9 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from tests.integration.router.conftest import at_the_door
+from tests.integration.router.conftest import api_client
 
-from router.domain.coverage import Pool, outlooks
+from router.domain.coverage import LanguageQueue, coverage_of
 from router.domain.matching import default_rules
 from router.service.routing import RoutingService
 from router.store.roster import load_roster
@@ -25,15 +25,7 @@ from shared.events import (
 )
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel
-from shared.testing.builders import (
-    NOON,
-    a_clock,
-    a_fact,
-    a_specialist,
-    a_ticket,
-    minutes,
-    removed,
-)
+from shared.testing.builders import NOON, a_clock, a_fact, a_specialist, a_ticket, minutes, removed
 from shared.testing.databases import FreshDatabase
 
 T1: Final = ticket_id_of("test", "T1")
@@ -51,27 +43,27 @@ ROOMS: Final[tuple[dict[Channel, int], ...]] = (TALK, {"email": 1}, {"phone": 0}
 
 @pytest.fixture
 async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
-    """Connect as a router."""
+    """Connect as router."""
     made = Database(fresh.dsn, service="router")
     await made.start()
     yield made
     await made.stop()
 
 
-async def take(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
-    """Hand a batch in."""
+async def apply(db: Database, *envelopes: Envelope[Event], at: datetime = NOON) -> None:
+    """Apply a batch."""
     async with db.transaction() as tx:
-        await RoutingService(default_rules()).take(tx, envelopes, at)
+        await RoutingService(default_rules()).apply_events(tx, envelopes, at)
 
 
-async def look(db: Database, at: datetime) -> None:
-    """Let time have its effect."""
+async def sweep_at(db: Database, at: datetime) -> None:
+    """Apply the timers that are due."""
     async with db.transaction() as tx:
         await RoutingService(default_rules()).wake(tx, at)
 
 
-async def said(db: Database) -> list[tuple[str, dict[str, Any]]]:
-    """Read what was told of feasibility, in order."""
+async def events(db: Database) -> list[tuple[str, dict[str, Any]]]:
+    """Return the announced events about feasibility, in order."""
     async with db.session() as session:
         rows = await session.fetch(ANNOUNCED)
     facts = [(dict(json.loads(row["headers"]))["ce_type"], json.loads(row["fact"])) for row in rows]
@@ -79,141 +71,145 @@ async def said(db: Database) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def history(db: Database) -> list[str]:
-    """Say it in short: `!` infeasible, `-` and why not any more."""
-    return ["!" if kind == "infeasible" else f"-{f['reason']}" for kind, f in await said(db)]
+    """Return them in short: `!` infeasible, `-` feasible with the reason."""
+    return ["!" if kind == "infeasible" else f"-{f['reason']}" for kind, f in await events(db)]
 
 
-def yui(**more: Any) -> Envelope[Event]:  # noqa: ANN401 - what a roster says
-    """List somebody who speaks Japanese."""
+def yui(**more: Any) -> Envelope[Event]:  # noqa: ANN401 - fields of a roster entry
+    """List a specialist who speaks Japanese."""
     return a_specialist("yui", **{"languages": ("ja",), "capacity": TALK, **more})
 
 
 async def test_a_promise_is_infeasible_at_intake(db: Database) -> None:
-    """It is due at 13:00, and who speaks its language comes at two."""
-    await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja-JP"))
-    [(kind, fact)] = await said(db)
+    """It is due at 13:00, and the only speaker's shift begins at two."""
+    await apply(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja-JP"))
+    [(kind, fact)] = await events(db)
     assert kind == "infeasible"
     assert (fact["ticket_id"], fact["language"]) == (str(T1), "ja-JP")
     assert (fact["constraint"], fact["opens_at"]) == ("no_shift", "2026-03-02T14:00:00Z")
     assert fact["words"] == "no `ja` email on shift before 14:00Z"
 
 
-async def test_a_promise_that_somebody_can_keep_is_not(db: Database) -> None:
-    """Though nobody is present, or has room, at this moment."""
+async def test_a_promise_with_a_specialist_on_shift_is_feasible(db: Database) -> None:
+    """Even if no specialist is present or has room now."""
     busy = a_specialist("ann", capacity={"email": 1})
     away = yui(presence="away")
-    await take(db, busy, away, a_ticket("T1"), a_ticket("T2"), a_ticket("T3", language="ja"))
-    assert await said(db) == []
+    await apply(db, busy, away, a_ticket("T1"), a_ticket("T2"), a_ticket("T3", language="ja"))
+    assert await events(db) == []
 
 
-async def test_it_is_taken_back_when_somebody_comes_in_time(db: Database) -> None:
-    """A change of the roster is enough, and the other way round."""
-    await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
-    await take(db, yui(shifts=FROM_TEN, presence="away", after_min=1))
+async def test_infeasibility_ends_when_a_shift_begins_earlier(db: Database) -> None:
+    """A change of the roster is enough, in both directions."""
+    await apply(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
+    await apply(db, yui(shifts=FROM_TEN, presence="away", after_min=1))
     assert await history(db) == ["!", "-covered"]
-    await take(db, removed("yui", after_min=2))
+    await apply(db, removed("yui", after_min=2))
     assert await history(db) == ["!", "-covered", "!"]
-    assert (await said(db))[-1][1]["constraint"] == "no_skill"
-    await take(db, a_specialist("ann", presence="away", after_min=3))
+    assert (await events(db))[-1][1]["constraint"] == "no_skill"
+    await apply(db, a_specialist("ann", presence="away", after_min=3))
     assert (await history(db))[3:] == ["-covered"]
 
 
-async def test_it_is_taken_back_when_somebody_gets_it(db: Database) -> None:
-    """A speaker is listed who is there at once."""
-    await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
-    await take(db, a_specialist("rin", languages=("ja",)))
+async def test_infeasibility_ends_when_the_ticket_is_assigned(db: Database) -> None:
+    """A speaker is listed who is on shift."""
+    await apply(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
+    await apply(db, a_specialist("rin", languages=("ja",)))
     assert (await history(db))[1:] in (["-covered"], ["-assigned"])
 
 
-async def test_it_is_taken_back_when_the_ticket_is_over(db: Database) -> None:
-    """Answered by others, or closed."""
-    await take(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
-    await take(db, a_fact(TicketClosed, "T1", after_min=1))
+async def test_infeasibility_ends_when_the_ticket_is_over(db: Database) -> None:
+    """The ticket is answered elsewhere, or closed."""
+    await apply(db, yui(shifts=AT_TWO), a_ticket("T1", language="ja"))
+    await apply(db, a_fact(TicketClosed, "T1", after_min=1))
     assert await history(db) == ["!", "-over"]
 
 
-async def test_another_price_is_judged_anew(db: Database) -> None:
-    """Due within the hour it is infeasible; due tomorrow, or while nothing is, it is not."""
+async def test_infeasibility_follows_the_due_time(db: Database) -> None:
+    """Due within the hour it is infeasible; due tomorrow, or without a due time, it is not."""
     hour = a_ticket("T1", language="ja", severity="business_critical")
-    await take(db, yui(shifts=AT_TWO), hour)
-    await take(db, a_clock(ClockRepriced, "T1", due_min=24 * 60, target_s=28_800, after_min=1))
+    await apply(db, yui(shifts=AT_TWO), hour)
+    await apply(db, a_clock(ClockRepriced, "T1", due_min=24 * 60, target_s=28_800, after_min=1))
     assert await history(db) == ["!", "-repriced"]
-    await take(db, a_clock(ClockRepriced, "T1", due_min=30, target_s=1800, after_min=2))
+    await apply(db, a_clock(ClockRepriced, "T1", due_min=30, target_s=1800, after_min=2))
     assert await history(db) == ["!", "-repriced", "!"]
-    await take(db, a_clock(ClockPaused, "T1", after_min=3))
+    await apply(db, a_clock(ClockPaused, "T1", after_min=3))
     assert await history(db) == ["!", "-repriced", "!", "-repriced"]
 
 
 async def test_the_end_of_a_shift_makes_promises_infeasible(db: Database) -> None:
-    """Whoever is away until then does not meet what is due after it."""
+    """Promises that are due between this shift and the next become infeasible."""
     seat = a_ticket("T1", language="ja", role="seat")
     mondays = {"zone": "UTC", "hours": {"mon": ["10:00-14:30"]}}
-    await take(db, yui(shifts=mondays, presence="away"), seat, a_ticket("T2", language="ja"))
-    assert await said(db) == []
-    await look(db, NOON + minutes(150))
+    await apply(db, yui(shifts=mondays, presence="away"), seat, a_ticket("T2", language="ja"))
+    assert await events(db) == []
+    await sweep_at(db, NOON + minutes(150))
     assert await history(db) == ["!"]
-    assert (await said(db))[0][1]["words"] == "no `ja` email on shift before 2026-03-09 10:00Z"
+    assert (await events(db))[0][1]["words"] == "no `ja` email on shift before 2026-03-09 10:00Z"
 
 
-async def test_what_is_past_due_when_somebody_comes_is_said_to_be_so(db: Database) -> None:
-    """It was infeasible, and it is broken."""
-    await take(db, yui(shifts=AT_TWO, presence="away"), a_ticket("T1", language="ja"))
-    await look(db, NOON + minutes(120))
+async def test_a_promise_past_due_when_a_shift_begins_is_withdrawn_as_such(db: Database) -> None:
+    """It was infeasible, and is broken now."""
+    await apply(db, yui(shifts=AT_TWO, presence="away"), a_ticket("T1", language="ja"))
+    await sweep_at(db, NOON + minutes(120))
     assert await history(db) == ["!", "-past_due"]
 
 
-async def test_many_are_told_in_steps(db: Database) -> None:
-    """A thousand in one transaction, the earliest due first; the sweep goes on at once."""
+async def test_many_promises_are_published_in_steps(db: Database) -> None:
+    """A thousand in one transaction, the earliest due first; the sweep continues at once."""
     away = yui(presence="away")
-    await take(
+    await apply(
         db, away, *(a_ticket(f"T{n}", language="ja", after_min=n / 100) for n in range(1500))
     )
-    assert await said(db) == []
-    await take(db, removed("yui", after_min=1))
-    found = [datetime.fromisoformat(fact["due_at"]) for _, fact in await said(db)]
+    assert await events(db) == []
+    await apply(db, removed("yui", after_min=1))
+    found = [datetime.fromisoformat(fact["due_at"]) for _, fact in await events(db)]
     assert len(found) == 1000
     assert found == sorted(found)
     async with db.session() as session:
         assert await session.fetchval(BEHIND) == 1
-    await look(db, NOON)
-    assert len(await said(db)) == 1500
-    await take(db, yui(presence="away", after_min=2))
-    await look(db, NOON)
+    await sweep_at(db, NOON)
+    assert len(await events(db)) == 1500
+    await apply(db, yui(presence="away", after_min=2))
+    await sweep_at(db, NOON)
     assert (await history(db))[1500:] == ["-covered"] * 1500
     async with db.session() as session:
         assert await session.fetchval(BEHIND) == 0
 
 
-async def test_a_lead_sees_what_nobody_can_meet(fresh: FreshDatabase, db: Database) -> None:
-    """With what stands in the way as the roster is now; what is past due is left out."""
+async def test_infeasible_promises_are_listed_for_a_lead(
+    fresh: FreshDatabase, db: Database
+) -> None:
+    """With the present reason; promises that are past due are left out."""
     async with db.session() as session:
         at = await now(session)
     ahead_min = (at - NOON) / minutes(1)
     early, late = a_ticket("T1", language="ja"), a_ticket("T2", language="ja", after_min=ahead_min)
-    await take(db, early, late)
-    await take(db, a_ticket("T3", language="ja", after_min=ahead_min - 90))
-    async with at_the_door(fresh, db, RoutingService(default_rules())) as client:
+    await apply(db, early, late)
+    await apply(db, a_ticket("T3", language="ja", after_min=ahead_min - 90))
+    async with api_client(fresh, db, RoutingService(default_rules())) as client:
         rows = (await client.get("/v1/infeasible")).json()
     assert [row["ticket_id"] for row in rows] == [str(ticket_id_of("test", "T2"))]
     assert rows[0]["words"] == "nobody on the roster takes email in `ja`, nor in English"
     assert rows[0]["opens_at"] is None
 
 
-async def test_marks_are_what_a_look_at_every_ticket_finds(db: Database, seed: int) -> None:
-    """Whatever happens to roster and tickets, one batch after another."""
+async def test_the_marked_tickets_are_those_that_a_full_search_finds(
+    db: Database, seed: int
+) -> None:
+    """After any events about roster and tickets, in any number of batches."""
     dice = Random(seed)  # noqa: S311 - a seed repeats it
     at = NOON
     for number in range(25):
         at += minutes(dice.choice([0, 1, 20, 120]))
-        await take(db, *_happenings(dice, number, (at - NOON) / minutes(1)), at=at)
-        await look(db, at)
+        await apply(db, *_random_events(dice, number, (at - NOON) / minutes(1)), at=at)
+        await sweep_at(db, at)
         assert await marked(db, at) == await infeasible(db, at)
 
 
-def _happenings(dice: Random, number: int, after_min: float) -> list[Envelope[Event]]:
+def _random_events(dice: Random, number: int, after_min: float) -> list[Envelope[Event]]:
     channels: tuple[Channel, ...] = ("email", "phone")
     shifts = dice.choice([None, AT_TWO, FROM_TEN])
-    person = a_specialist(
+    specialist = a_specialist(
         dice.choice(["ann", "ben", "yui"]),
         languages=dice.choice([("en",), ("ja", "en"), ("ja",), ("de",)]),
         capacity=dice.choice(ROOMS),
@@ -233,11 +229,11 @@ def _happenings(dice: Random, number: int, after_min: float) -> list[Envelope[Ev
     ]
     ended = a_fact(TicketResponded, f"T{dice.randrange(number + 1)}-1", after_min=after_min)
     left = removed(dice.choice(["ann", "ben", "yui"]), after_min=after_min)
-    return dice.sample([person, *tickets, ended, left], k=dice.randrange(1, 7))
+    return dice.sample([specialist, *tickets, ended, left], k=dice.randrange(1, 7))
 
 
 async def marked(db: Database, at: datetime) -> set[UUID]:
-    """Read who is marked, and not past due."""
+    """Return the marked tickets that are not past due."""
     async with db.session() as session:
         marks = {row["ticket_id"] for row in await session.fetch(MARKED)}
         waiting = await session.fetch(WAITING)
@@ -245,14 +241,14 @@ async def marked(db: Database, at: datetime) -> set[UUID]:
 
 
 async def infeasible(db: Database, at: datetime) -> set[UUID]:
-    """Look at every ticket."""
+    """Search all tickets for those that are infeasible."""
     async with db.transaction() as tx:
-        people = await load_roster(tx)
+        specialists = await load_roster(tx)
         waiting = await tx.fetch(WAITING)
-    pools = {Pool(row["channel"], row["base_language"]) for row in waiting}
-    found = outlooks(people, pools)
+    queues = {LanguageQueue(row["channel"], row["base_language"]) for row in waiting}
+    found = coverage_of(specialists, queues)
     return {
         row["ticket_id"]
         for row in waiting
-        if at < row["due_at"] <= found[Pool(row["channel"], row["base_language"])].opens_at
+        if at < row["due_at"] <= found[LanguageQueue(row["channel"], row["base_language"])].opens_at
     }

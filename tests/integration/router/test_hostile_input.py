@@ -1,4 +1,4 @@
-"""Router's door and pages before input that no honest client sends: refused, never a fault."""
+"""Hostile input to router's API and pages: it is refused and never causes a fault."""
 
 import re
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.browser.inbox_server import InboxServer, serving_inbox
 from tests.integration.hostile import Spoiled, faults, spoiled_bodies, spoiled_targets
-from tests.integration.router.keys import key_for_everybody
+from tests.integration.router.keys import key_for_all_specialists
 
 from shared.events import ticket_id_of
 from shared.testing.builders import a_specialist, a_ticket
@@ -24,7 +24,7 @@ FIELDS: Final = ("turn", "reason", "to", "outcome", "severity", "offer", "from_l
 
 @pytest.fixture
 async def desk(fresh: FreshDatabase) -> AsyncIterator[InboxServer]:
-    """Serve door and pages; ann has a ticket."""
+    """Serve API and pages; ann has a ticket."""
     async with serving_inbox(fresh) as desk:
         await desk.handle(a_specialist("ann"), a_ticket("T1"))
         yield desk
@@ -32,24 +32,24 @@ async def desk(fresh: FreshDatabase) -> AsyncIterator[InboxServer]:
 
 @pytest.fixture
 async def client(desk: InboxServer, fresh: FreshDatabase) -> AsyncIterator[httpx.AsyncClient]:
-    """Knock as a desk that acts for everybody."""
-    headers = {"authorization": f"Bearer {await key_for_everybody(fresh)}"}
+    """Yield a client that may act as any specialist."""
+    headers = {"authorization": f"Bearer {await key_for_all_specialists(fresh)}"}
     async with httpx.AsyncClient(base_url=desk.address, headers=headers) as client:
         yield client
 
 
-async def test_whatever_comes_to_the_door_is_no_fault_of_ours(client: httpx.AsyncClient) -> None:
-    """Paths, queries, headers and bodies: a problem with the request is answered as one."""
+async def test_hostile_input_to_the_api_is_a_client_error(client: httpx.AsyncClient) -> None:
+    """In paths, queries, headers and bodies."""
     document = (await client.get("/openapi.json")).json()
     spoiled = [*spoiled_targets(document), *spoiled_bodies(document)]
     assert len(spoiled) > 500
     assert await faults(client, spoiled) == []
 
 
-async def test_whatever_comes_to_the_pages_is_no_fault_of_ours(
+async def test_hostile_input_to_the_pages_is_a_client_error(
     client: httpx.AsyncClient, desk: InboxServer
 ) -> None:
-    """Nor what stands in the URL of a page, in a form, or in a link."""
+    """In the URL of a page, in a form and in a sign-in link."""
     page = await client.post(await desk.link("ann", lead=True), follow_redirects=True)
     [token] = re.findall(r'"x-csrf-token": "([0-9a-f]{64})"', page.text)
     client.headers["x-csrf-token"] = token

@@ -1,11 +1,11 @@
-"""The specialists' door: what a decline comes to, and what a team lead sees."""
+"""Router's API: the effect of a decline, and what a lead can read."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 from httpx import AsyncClient
-from tests.integration.router.conftest import at_the_door
+from tests.integration.router.conftest import api_client
 
 from router.domain.matching import default_rules, redecide
 from router.service.routing import RoutingService
@@ -26,7 +26,7 @@ DECLINED = """
 
 @pytest.fixture
 async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
-    """Connect as a router."""
+    """Connect as router."""
     db = Database(fresh.dsn, service="router")
     await db.start()
     yield db
@@ -35,84 +35,84 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def client(fresh: FreshDatabase, db: Database) -> AsyncIterator[AsyncClient]:
-    """Knock at the door."""
-    async with at_the_door(fresh, db, RoutingService(default_rules())) as client:
+    """Yield an API client."""
+    async with api_client(fresh, db, RoutingService(default_rules())) as client:
         yield client
 
 
-async def given(db: Database, *envelopes: Envelope[Event], after_min: float = 1) -> None:
-    """Let events have had their effect, so long after noon."""
+async def apply(db: Database, *envelopes: Envelope[Event], after_min: float = 1) -> None:
+    """Apply events, some minutes after noon."""
     async with db.transaction() as tx:
-        await RoutingService(default_rules()).take(tx, envelopes, NOON + minutes(after_min))
+        await RoutingService(default_rules()).apply_events(tx, envelopes, NOON + minutes(after_min))
 
 
-def wish(specialist_id: str) -> dict[str, str]:
-    """Decline for some reason."""
+def reason_body(specialist_id: str) -> dict[str, str]:
+    """Build the body of a decline."""
     return {"specialist_id": specialist_id, "reason": "not my field"}
 
 
-async def test_a_declined_ticket_goes_on_in_the_same_breath(
+async def test_a_declined_ticket_is_assigned_in_the_same_transaction(
     db: Database, client: AsyncClient
 ) -> None:
-    """The answer says who has it now; the reason is announced."""
-    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
-    answer = await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
+    """The response names the new specialist; the reason is announced."""
+    await apply(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json=reason_body("ann"))
     assert answer.status_code == 200
     assert answer.json() == {"outcome": "assigned", "ticket_id": str(T1), "specialist_id": "ben"}
     async with db.session() as session:
         assert await session.fetchval(DECLINED) == "not my field"
 
 
-async def test_a_declined_ticket_waits_when_nobody_else_has_room(
+async def test_a_declined_ticket_waits_if_no_other_specialist_has_room(
     db: Database, client: AsyncClient
 ) -> None:
     """It is in the queue again, with its age."""
-    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben", presence="away"))
-    answer = await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
+    await apply(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben", presence="away"))
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json=reason_body("ann"))
     assert answer.json() == {"outcome": "waiting", "ticket_id": str(T1), "specialist_id": None}
     [pool] = (await client.get("/v1/queue")).json()
     assert (pool["channel"], pool["language"], pool["waiting"]) == ("email", "en", 1)
     assert pool["oldest_s"] > 0
 
 
-async def test_only_who_has_a_ticket_can_decline_it(db: Database, client: AsyncClient) -> None:
-    """Somebody was faster: that is said, and nothing changes."""
-    await given(db, a_specialist("ann"), a_ticket("T1"))
-    answer = await client.post(f"/v1/tickets/{T1}/decline", json=wish("ben"))
+async def test_only_the_assigned_specialist_can_decline(db: Database, client: AsyncClient) -> None:
+    """Others get 409 with the reason, and nothing changes."""
+    await apply(db, a_specialist("ann"), a_ticket("T1"))
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json=reason_body("ben"))
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
     assert "someone was faster" in answer.json()["detail"]
 
 
 async def test_an_unknown_ticket_is_not_found(client: AsyncClient) -> None:
-    """There is nothing to decline."""
-    answer = await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
+    """It cannot be declined."""
+    answer = await client.post(f"/v1/tickets/{T1}/decline", json=reason_body("ann"))
     assert answer.status_code == 404
 
 
 async def test_a_bad_decline_names_every_bad_field(client: AsyncClient) -> None:
-    """As at every door of ours."""
+    """As every API of the project does."""
     answer = await client.post(f"/v1/tickets/{T1}/decline", json={"reason": "a\nb", "why": "?"})
     assert answer.status_code == 422
     fields = [error["field"] for error in answer.json()["errors"]]
     assert sorted(fields) == ["reason", "specialist_id", "why"]
 
 
-async def test_a_team_lead_sees_who_holds_how_much(db: Database, client: AsyncClient) -> None:
-    """A line for each person on the roster."""
-    await given(db, a_specialist("ann", capacity={"email": 3}), a_ticket("T1"))
-    [person] = (await client.get("/v1/specialists")).json()
-    assert person["specialist_id"] == "ann"
-    assert person["channels"]["email"] == {"capacity": 3, "load": 1}
+async def test_specialists_are_listed_with_their_load(db: Database, client: AsyncClient) -> None:
+    """One entry for each specialist on the roster."""
+    await apply(db, a_specialist("ann", capacity={"email": 3}), a_ticket("T1"))
+    [specialist] = (await client.get("/v1/specialists")).json()
+    assert specialist["specialist_id"] == "ann"
+    assert specialist["channels"]["email"] == {"capacity": 3, "load": 1}
 
 
 async def test_a_decision_can_be_read_and_follows_from_its_record(
     db: Database, client: AsyncClient
 ) -> None:
-    """Each of a ticket, the oldest first: it waited, somebody came, somebody declined."""
-    await given(db, a_ticket("T1"))
-    await given(db, a_specialist("ann"), a_specialist("ben", presence="away"), after_min=2)
-    await client.post(f"/v1/tickets/{T1}/decline", json=wish("ann"))
+    """All of a ticket, the oldest first: it waited, was assigned, was declined."""
+    await apply(db, a_ticket("T1"))
+    await apply(db, a_specialist("ann"), a_specialist("ben", presence="away"), after_min=2)
+    await client.post(f"/v1/tickets/{T1}/decline", json=reason_body("ann"))
     answer = (await client.get(f"/v1/tickets/{T1}/decision")).json()
     records = [AssignmentExplained.model_validate(one) for one in answer["decisions"]]
     assert [record.specialist_id for record in records] == [None, "ann", None]
@@ -122,17 +122,17 @@ async def test_a_decision_can_be_read_and_follows_from_its_record(
     assert [one.failed for one in records[2].candidates] == ["set_aside", "presence"]
 
 
-async def test_what_was_never_decided_is_not_found(client: AsyncClient) -> None:
-    """There is nothing to explain."""
+async def test_a_ticket_without_a_decision_is_not_found(client: AsyncClient) -> None:
+    """There is no record to return."""
     assert (await client.get(f"/v1/tickets/{T1}/decision")).status_code == 404
 
 
-async def test_old_decisions_are_forgotten(db: Database, client: AsyncClient) -> None:
+async def test_old_decision_records_are_deleted(db: Database, client: AsyncClient) -> None:
     """After 14 days, and not before."""
-    await given(db, a_ticket("T1"), a_ticket("T2"))
+    await apply(db, a_ticket("T1"), a_ticket("T2"))
     async with db.transaction() as tx:
         await tx.execute(AGED, T1, timedelta(days=15))
         await tx.execute(AGED, T2, timedelta(days=13))
-        assert await ticket_store.forget_decisions(tx, limit=10) == 1
+        assert await ticket_store.delete_old_decisions(tx, limit=10) == 1
     assert (await client.get(f"/v1/tickets/{T1}/decision")).status_code == 404
     assert (await client.get(f"/v1/tickets/{T2}/decision")).status_code == 200

@@ -1,4 +1,4 @@
-"""Family B, Kafka: the broker dies, members come and go, all comes again; a storm ends the same."""
+"""Kafka faults: the broker dies, consumers come and go, offsets are reset; the result is equal."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,10 +9,15 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from tests.integration.router.conftest import Own
-from tests.integration.router.proxy import Fate, Message, proxied
-from tests.integration.router.router_processes import GROUP, Living, Nursery, living
-from tests.integration.router.storm import End, keeping_books
+from tests.integration.router.conftest import OwnServers
+from tests.integration.router.proxy import Fault, Message, run_proxy
+from tests.integration.router.router_processes import (
+    GROUP,
+    ProcessFactory,
+    RouterProcesses,
+    router_processes,
+)
+from tests.integration.router.scenario import RunResult, observing
 
 from router.handlers import CONSUMES
 from shared.events import Envelope, Event
@@ -27,59 +32,63 @@ RESET: Final = "DELETE FROM consumer_offset"
 
 
 @pytest.fixture
-async def router(database: MakeDatabase, topics: Topics, cradle: Nursery) -> AsyncIterator[Living]:
+async def router(
+    database: MakeDatabase, topics: Topics, process_factory: ProcessFactory
+) -> AsyncIterator[RouterProcesses]:
     """Run a router."""
     fresh = await database("router")
     async with (
-        keeping_books(fresh) as books,
-        living(cradle, [fresh.dsn], topics, books) as router,
+        observing(fresh) as observer,
+        router_processes(process_factory, [fresh.dsn], topics, observer) as router,
     ):
         yield router
 
 
-async def test_the_broker_is_away_while_people_act(own: Own, calm: End, cradle: Nursery) -> None:
-    """Killed as a batch is on its way to it: acts are taken, all is told once it is back.
+async def test_the_broker_is_down_while_commands_are_executed(
+    own_servers: OwnServers, undisturbed: RunResult, process_factory: ProcessFactory
+) -> None:
+    """It is killed during the sending of a batch: commands succeed, events are published later.
 
-    Whether the broker kept what it did not acknowledge is its affair: what comes twice is equal.
+    It may have stored the batch that it did not acknowledge: repeated records are equal.
     """
-    fresh = await own.databases.clone("router")
-    bootstrap = own.stack.addresses.kafka_bootstrap
+    fresh = await own_servers.databases.clone("router")
+    bootstrap = own_servers.stack.addresses.kafka_bootstrap
     topics = Topics(bootstrap, prefix=f"test-{uuid4().hex[:8]}.")
     async with (
-        keeping_books(fresh) as books,
-        proxied(fresh.dsn) as proxy,
-        living(cradle, [proxy.dsn], topics, books) as router,
+        observing(fresh) as observer,
+        run_proxy(fresh.dsn) as proxy,
+        router_processes(process_factory, [proxy.dsn], topics, observer) as router,
     ):
         outages = 0
         is_away = False
 
-        def kill(message: Message) -> Fate:
-            """Strike between a COMMIT and what the relay does next: it has read, and sends."""
+        def kill(message: Message) -> Fault:
+            """Kill the broker after a COMMIT, when the relay has read the outbox and sends."""
             nonlocal outages, is_away
             if message.is_commit and message.first.startswith("SELECT premium_now()"):
-                proxy.let_pass()
+                proxy.stop_faults()
                 outages += 1
                 is_away = True
-                own.stack.kill("kafka")
+                own_servers.stack.kill("kafka")
             return "pass"
 
         async def come_back(_: Envelope[Event]) -> None:
             nonlocal is_away
             if is_away:
-                await own.stack.start("kafka")
+                await own_servers.stack.start("kafka")
                 await router.until_ready()
                 is_away = False
             if outages < OUTAGES:
-                proxy.judge = kill
+                proxy.choose_fault = kill
 
-        router.before_take = come_back
-        assert await router.play() == calm
+        router.before_apply = come_back
+        assert await router.run() == undisturbed
         assert outages == OUTAGES
         await topics.close()
 
 
-async def test_members_join_and_leave(router: Living, calm: End) -> None:
-    """Partitions are taken from router and given back, records and commits on their way."""
+async def test_members_join_and_leave(router: RouterProcesses, undisturbed: RunResult) -> None:
+    """Partitions are revoked and assigned again while events and commits are in progress."""
     takes, visits = 0, list[asyncio.Task[None]]()
 
     async def visit() -> None:
@@ -95,14 +104,16 @@ async def test_members_join_and_leave(router: Living, calm: End) -> None:
                 await asyncio.gather(*visits)
                 visits.append(group.create_task(visit()))
 
-        router.before_take = begin_visit
-        end = await router.play()
-    assert end == calm
+        router.before_apply = begin_visit
+        end = await router.run()
+    assert end == undisturbed
     assert len(visits) >= VISITS_MIN
 
 
-async def test_offsets_are_reset_to_the_beginning(router: Living, calm: End) -> None:
-    """All comes again in the midst of the storm, in one batch with what is new: nothing happens."""
+async def test_offsets_are_reset_to_the_beginning(
+    router: RouterProcesses, undisturbed: RunResult
+) -> None:
+    """All records are read again, in batches with new ones: they have no effect."""
     takes, resets = 0, 0
 
     async def reset(_: Envelope[Event]) -> None:
@@ -111,19 +122,19 @@ async def test_offsets_are_reset_to_the_beginning(router: Living, calm: End) -> 
         if takes % EVERY == 0 and resets < RESETS:
             resets += 1
             router.signal(SIGTERM)
-            await router.ended()
-            await router.books.do(RESET)
-            await router.again()
+            await router.wait_ended()
+            await router.observer.execute(RESET)
+            await router.restart()
             await router.until_read()
 
-    router.before_take = reset
-    assert await router.play() == calm
+    router.before_apply = reset
+    assert await router.run() == undisturbed
     assert resets == RESETS
 
 
 @asynccontextmanager
 async def member(topics: Topics) -> AsyncIterator[AIOKafkaConsumer]:
-    """Be one more of router's group, who reads nothing."""
+    """Join router's consumer group without reading."""
     consumer = AIOKafkaConsumer(
         *(topics.prefix + name for name in CONSUMES),
         bootstrap_servers=topics.bootstrap,
@@ -138,6 +149,6 @@ async def member(topics: Topics) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def assigned(consumer: AIOKafkaConsumer, count: int) -> None:
-    """Wait until it has so many partitions."""
+    """Wait until the consumer has this number of partitions."""
     while len(consumer.assignment()) < count:
         await consumer.getmany(timeout_ms=100, max_records=1)

@@ -1,4 +1,4 @@
-"""The desk over HTTP and on a real PostgreSQL: acts, heartbeats, leases that end by themselves."""
+"""Offers over HTTP and on a real PostgreSQL: commands, heartbeats, expiring leases."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ import pytest
 from httpx import AsyncClient, Response
 from tests.chaos.invariants import violations_in_facts, violations_in_tables
 from tests.chaos.random_actions import Router, execute_random_action, prepare
-from tests.integration.router.conftest import at_the_door
+from tests.integration.router.conftest import api_client
 
 from router.sweep import Sweeper
 from shared.basics.clock import wait_at_most
@@ -49,7 +49,7 @@ CUT = """
 
 @pytest.fixture
 async def db(fresh: FreshDatabase) -> AsyncIterator[Router]:
-    """Connect as a router."""
+    """Connect as router."""
     db = Router(fresh.dsn)
     await db.start()
     yield db
@@ -58,26 +58,26 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Router]:
 
 @pytest.fixture
 async def client(fresh: FreshDatabase, db: Router) -> AsyncIterator[AsyncClient]:
-    """Knock at the door."""
-    async with at_the_door(fresh, db, db.routing) as client:
+    """Yield an API client."""
+    async with api_client(fresh, db, db.routing) as client:
         client.base_url = client.base_url.join("/v1")
         yield client
 
 
-async def given(db: Router, *envelopes: Envelope[Event]) -> None:
-    """Let events have had their effect, now."""
+async def apply(db: Router, *envelopes: Envelope[Event]) -> None:
+    """Apply events now."""
     async with db.transaction() as tx:
-        await db.routing.take(tx, envelopes, await now(tx))
+        await db.routing.apply_events(tx, envelopes, await now(tx))
 
 
 async def read(db: Database, query: str) -> list[Any]:
-    """Read the one column of a query."""
+    """Return the only column of a query."""
     async with db.session() as session:
         return [row[0] for row in await session.fetch(query)]
 
 
 async def ringing(client: AsyncClient, who: str) -> list[dict[str, Any]]:
-    """Read what rings at somebody."""
+    """Return a specialist's open offers."""
     found: list[dict[str, Any]] = (
         await client.get("/offers", params={"specialist_id": who})
     ).json()
@@ -85,13 +85,13 @@ async def ringing(client: AsyncClient, who: str) -> list[dict[str, Any]]:
 
 
 async def post(client: AsyncClient, path: str, **body: object) -> Response:
-    """Act."""
+    """Send a command."""
     return await client.post(path, json=body)
 
 
 async def test_an_offer_is_listed_and_accepted(db: Router, client: AsyncClient) -> None:
-    """Twice in a row, with one effect and one answer."""
-    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    """Accepted twice, it has one effect and the same response."""
+    await apply(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
     [offer] = await ringing(client, "ann")
     assert (offer["ticket_id"], offer["channel"]) == (str(T1), "chat")
     accept = f"/offers/{offer['offer_id']}/accept"
@@ -112,9 +112,9 @@ async def test_an_offer_is_listed_and_accepted(db: Router, client: AsyncClient) 
     ]
 
 
-async def test_two_clicks_at_one_moment_are_one_act(db: Router, client: AsyncClient) -> None:
-    """Whichever comes first, both have its answer."""
-    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+async def test_simultaneous_clicks_are_one_command(db: Router, client: AsyncClient) -> None:
+    """Both get the response of the first."""
+    await apply(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
     back = {"specialist_id": "ann", "reason": "leaves"}
     answers = await asyncio.gather(
         *(post(client, f"/tickets/{T1}/hand-back", **back) for _ in range(4))
@@ -125,12 +125,10 @@ async def test_two_clicks_at_one_moment_are_one_act(db: Router, client: AsyncCli
     assert (await read(db, TYPES)).count("premium.assignment.handed_back.v1") == 1
 
 
-async def test_an_act_under_a_key_is_done_once_whatever_came_meanwhile(
-    db: Router, client: AsyncClient
-) -> None:
-    """A decline whose answer was lost, asked for again when the ticket is there anew."""
+async def test_an_idempotency_key_executes_a_command_once(db: Router, client: AsyncClient) -> None:
+    """A decline is repeated after a lost response, when the ticket is assigned to them again."""
     await client.put("/rules", json={"rings": {}})
-    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    await apply(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
     decline = {"specialist_id": "ann", "reason": "busy"}
     key = {"idempotency-key": "declines-1"}
     answers = [
@@ -147,11 +145,11 @@ async def test_an_act_under_a_key_is_done_once_whatever_came_meanwhile(
     assert "send a new key" in other.json()["detail"]
 
 
-async def test_of_an_act_too_late_it_is_said_why(db: Router, client: AsyncClient) -> None:
-    """Not theirs: 404; declined before, or someone was faster: 409, in words."""
-    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+async def test_a_late_command_is_refused_with_the_reason(db: Router, client: AsyncClient) -> None:
+    """Another's offer: 404; declined before, or no longer theirs: 409."""
+    await apply(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
     [offer] = await ringing(client, "ann")
-    await given(db, a_specialist("ben"))
+    await apply(db, a_specialist("ben"))
     offers = f"/offers/{offer['offer_id']}"
     theirs = await post(client, f"{offers}/accept", specialist_id="ben")
     assert (theirs.status_code, theirs.json()["detail"]) == (
@@ -169,9 +167,9 @@ async def test_of_an_act_too_late_it_is_said_why(db: Router, client: AsyncClient
     assert "someone was faster" in responded.json()["detail"]
 
 
-async def test_what_a_lead_does_is_on_record(db: Router, client: AsyncClient) -> None:
-    """Who, when, from whom, to whom, why."""
-    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+async def test_a_leads_commands_are_recorded(db: Router, client: AsyncClient) -> None:
+    """With lead, time, both specialists and reason."""
+    await apply(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
     move = {"to": "ben", "by": "lea", "reason": "knows them"}
     assert (await post(client, f"/tickets/{T1}/move", **move)).status_code == 200
     pin = {"to": "ben", "by": "lea", "reason": "stays there"}
@@ -184,30 +182,30 @@ async def test_what_a_lead_does_is_on_record(db: Router, client: AsyncClient) ->
 
 
 @pytest.mark.parametrize(
-    ("what", "more", "told"),
+    ("what", "more", "event_type"),
     [
         ("responded", {}, "premium.assignment.responded.v1"),
         ("confirm-severity", {}, "premium.severity.confirmed.v1"),
         ("reclassify", {"severity": "standard"}, "premium.severity.reclassified.v1"),
     ],
 )
-async def test_what_a_specialist_finds_is_told(
-    db: Router, client: AsyncClient, what: str, more: dict[str, str], told: str
+async def test_confirmed_and_changed_severities_are_announced(
+    db: Router, client: AsyncClient, what: str, more: dict[str, str], event_type: str
 ) -> None:
-    """Once, though it be said twice."""
-    await given(db, a_specialist("ann"), a_ticket("T1", severity="business_critical"))
+    """Once, even if the request is repeated."""
+    await apply(db, a_specialist("ann"), a_ticket("T1", severity="business_critical"))
     for _ in range(2):
         answer = await post(client, f"/tickets/{T1}/{what}", specialist_id="ann", **more)
         assert answer.status_code == 200
-    assert (await read(db, TYPES)).count(told) == 1
+    assert (await read(db, TYPES)).count(event_type) == 1
 
 
-async def test_a_heartbeat_prolongs_and_its_lack_hands_back(
+async def test_a_heartbeat_renews_presence_and_its_absence_hands_back(
     db: Router, client: AsyncClient
 ) -> None:
-    """The lease of presence is in the database; the sweep wakes when it ends."""
+    """The presence lapses in the database; the sweep applies it."""
     await client.put("/rules", json={"rings": {}, "presence_lease_s": 0.3})
-    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    await apply(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
     leases = []
     for _ in range(2):
         answer = await post(client, "/specialists/ann/presence", presence="online")
@@ -222,9 +220,11 @@ async def test_a_heartbeat_prolongs_and_its_lack_hands_back(
     assert (ann["said"], ann["channels"]["chat"]["load"]) == ("offline", 0)
 
 
-async def test_all_is_handed_back_by_who_says_so(db: Router, client: AsyncClient) -> None:
-    """Though they say nothing else than before."""
-    await given(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
+async def test_a_heartbeat_with_hand_back_frees_all_tickets(
+    db: Router, client: AsyncClient
+) -> None:
+    """Even if the presence is the same as before."""
+    await apply(db, a_specialist("ann"), a_ticket("T1"), a_specialist("ben"))
     for back in (False, True):
         body = {"presence": "away", "hand_back": back}
         await post(client, "/specialists/ann/presence", **body)
@@ -242,34 +242,34 @@ async def test_all_is_handed_back_by_who_says_so(db: Router, client: AsyncClient
 async def test_a_name_that_postgresql_cannot_hold_is_refused(
     client: AsyncClient, verb: str, path: str
 ) -> None:
-    """Before it gets there."""
+    """The API refuses it before PostgreSQL does."""
     answer = await client.request(verb, path, json={"presence": "online"})
     assert answer.status_code == 400
 
 
-async def test_nobody_unknown_is_there(client: AsyncClient) -> None:
-    """A heartbeat of who is not on the roster is refused."""
+async def test_a_heartbeat_of_an_unknown_specialist_is_refused(client: AsyncClient) -> None:
+    """The specialist is not on the roster."""
     answer = await post(client, "/specialists/zoe/presence", presence="online")
     assert (answer.status_code, answer.json()["detail"]) == (404, "there is no specialist zoe")
 
 
-async def test_the_sweep_wakes_when_a_lease_ends(db: Router, client: AsyncClient) -> None:
-    """Nothing else need happen."""
+async def test_the_sweep_applies_the_end_of_a_lease(db: Router, client: AsyncClient) -> None:
+    """No event is needed."""
     await client.put("/rules", json={"rings": {"chat": {"cap_s": 0.2, "minimum_s": 0.2}}})
-    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    await apply(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
     sweeper = Sweeper(db, db.routing)
     await sweeper.start()
     await until(db, "premium.offer.expired.v1")
     await sweeper.stop()
 
 
-async def test_what_time_brings_goes_on_with_the_trace_of_the_request(
+async def test_events_of_timers_continue_the_trace_of_the_request(
     db: Router, client: AsyncClient
 ) -> None:
-    """It rings at somebody else, long after the record that brought the ticket."""
+    """The next offer comes long after the request's record."""
     await client.put("/rules", json={"rings": {"chat": {"cap_s": 0.2, "minimum_s": 0.2}}})
-    await given(db, replace(a_ticket("T1", channel="chat"), traceparent=TRACE))
-    await given(db, a_specialist("ann"), a_specialist("ben"))
+    await apply(db, replace(a_ticket("T1", channel="chat"), traceparent=TRACE))
+    await apply(db, a_specialist("ann"), a_specialist("ben"))
     sweeper = Sweeper(db, db.routing)
     await sweeper.start()
     await until(db, "premium.offer.expired.v1")
@@ -278,7 +278,7 @@ async def test_what_time_brings_goes_on_with_the_trace_of_the_request(
 
 
 async def test_bad_rules_name_every_bad_field(client: AsyncClient) -> None:
-    """And change nothing."""
+    """They change nothing."""
     before = (await client.get("/rules")).json()
     bad = {"rings": {"chat": {"cap_s": 0, "share": 2}}, "colour": "red"}
     answer = await client.put("/rules", json=bad)
@@ -288,15 +288,15 @@ async def test_bad_rules_name_every_bad_field(client: AsyncClient) -> None:
     assert (await client.get("/rules")).json() == before
 
 
-async def test_who_let_too_many_offers_ring_is_back_by_a_request(
+async def test_being_away_after_unanswered_offers_ends_by_a_request(
     db: Router, client: AsyncClient
 ) -> None:
-    """No heartbeat does that; who is away, and why, is shown."""
+    """Heartbeats do not end it; the list of specialists has the reason."""
     sweeper = Sweeper(db, db.routing)
     await sweeper.start()
     quickly = {"phone": {"cap_s": 0.1, "minimum_s": 0.1}}
     await client.put("/rules", json={"rings": quickly, "away_after": 1})
-    await given(db, a_specialist("ann"), a_ticket("T1", channel="phone"))
+    await apply(db, a_specialist("ann"), a_ticket("T1", channel="phone"))
     await until(db, "premium.specialist.set_away.v1")
     await sweeper.stop()
     for path, body, away in (
@@ -311,16 +311,16 @@ async def test_who_let_too_many_offers_ring_is_back_by_a_request(
 
 
 @pytest.mark.parametrize("statement", [OVERLOAD, RING_TWICE])
-async def test_postgresql_refuses_what_must_never_be(db: Router, statement: str) -> None:
-    """Whatever went wrong before: nobody holds too much, no ticket rings at two."""
-    await given(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+async def test_postgresql_refuses_invalid_states(db: Router, statement: str) -> None:
+    """Whatever failed before: no load exceeds a capacity, no ticket has two open offers."""
+    await apply(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         async with db.transaction() as tx:
             await tx.execute(statement)
 
 
-async def test_several_routers_break_nothing(database: MakeDatabase) -> None:
-    """Three at once, acts at random, connections cut in the middle: looked for by queries."""
+async def test_several_routers_violate_no_invariant(database: MakeDatabase) -> None:
+    """Three at once, with random commands and cut connections; queries check the invariants."""
     dsn = (await database("router")).dsn
     routers = [Router(dsn, connections_max=2) for _ in range(3)]
     onlooker = Database(dsn, service="onlooker")
@@ -347,7 +347,7 @@ async def test_several_routers_break_nothing(database: MakeDatabase) -> None:
 
 
 async def until(db: Database, event_type: str) -> None:
-    """Wait until something is told."""
+    """Wait until an event is announced."""
     async with asyncio.timeout(WAIT_S_MAX):
         while event_type not in await read(db, TYPES):
             await wait_at_most(asyncio.Event().wait(), LOOK_S)

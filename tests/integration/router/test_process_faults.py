@@ -1,4 +1,4 @@
-"""Family A, processes: killed, stopped, told to end, or two at once; a storm ends the same."""
+"""Process faults: routers are killed, suspended, stopped, or run in pairs; the result is equal."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,9 +7,13 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from typing import Final
 
 import pytest
-from tests.integration.router.proxy import Fate, Message, Proxy, proxied
-from tests.integration.router.router_processes import Living, Nursery, living
-from tests.integration.router.storm import End, keeping_books
+from tests.integration.router.proxy import Fault, Message, Proxy, run_proxy
+from tests.integration.router.router_processes import (
+    ProcessFactory,
+    RouterProcesses,
+    router_processes,
+)
+from tests.integration.router.scenario import RunResult, observing
 
 from premium.keys.store import connected
 from shared.events import Envelope, Event, TicketAccepted
@@ -20,7 +24,7 @@ from shared.testing.topics import Topics
 CLAIM: Final = "INSERT INTO processed_event"
 OLDEST: Final = "SELECT id, topic, key"
 DELETE: Final = "DELETE FROM outbox"
-AMID: Final = 12
+MESSAGE_NUMBER: Final = 12
 TERMS: Final = 5
 MESSAGES_MIN: Final = 10
 KILL_EVERY: Final = 5
@@ -29,7 +33,7 @@ RECORDS_MEANWHILE: Final = 5
 CLAIM_BEGINS: Final = "WITH come"
 TIME: Final = "SELECT premium_now()"
 
-# As the operator's command has it, in a hurry.
+# The operator's settings, with shorter times.
 IDLE: Final = """
     ALTER ROLE {0} SET idle_in_transaction_session_timeout = '2s';
     DO $$ BEGIN
@@ -39,77 +43,88 @@ IDLE: Final = """
     END $$;
 """
 
-type Stage = Callable[[int], AbstractAsyncContextManager[tuple[Living, list[Proxy]]]]
+type StartRouters = Callable[
+    [int], AbstractAsyncContextManager[tuple[RouterProcesses, list[Proxy]]]
+]
 
 
 @pytest.fixture
-def stage(servers: Servers, database: MakeDatabase, topics: Topics, cradle: Nursery) -> Stage:
-    """Run so many routers, each behind a proxy of its own."""
+def start_routers(
+    servers: Servers, database: MakeDatabase, topics: Topics, process_factory: ProcessFactory
+) -> StartRouters:
+    """Return a function that starts routers, each behind a proxy of its own."""
 
     @asynccontextmanager
-    async def run(routers: int) -> AsyncIterator[tuple[Living, list[Proxy]]]:
+    async def run(routers: int) -> AsyncIterator[tuple[RouterProcesses, list[Proxy]]]:
         fresh = await database("router")
         async with connected(servers.postgres_dsn) as admin:
             await admin.execute(IDLE.format(fresh.roles[0]))
         async with AsyncExitStack() as stack:
-            books = await stack.enter_async_context(keeping_books(fresh))
-            proxies = [await stack.enter_async_context(proxied(fresh.dsn)) for _ in range(routers)]
+            observer = await stack.enter_async_context(observing(fresh))
+            proxies = [
+                await stack.enter_async_context(run_proxy(fresh.dsn)) for _ in range(routers)
+            ]
             dsns = [proxy.dsn for proxy in proxies]
-            yield await stack.enter_async_context(living(cradle, dsns, topics, books)), proxies
+            yield (
+                await stack.enter_async_context(
+                    router_processes(process_factory, dsns, topics, observer)
+                ),
+                proxies,
+            )
 
     return run
 
 
-class Striker:
-    """Sends a router a signal at one place after another, and starts it anew when it has ended."""
+class FaultInjector:
+    """Sends a router a signal at one point after another, and restarts it when it has ended."""
 
-    def __init__(self, router: Living, proxy: Proxy, by: Signals) -> None:
+    def __init__(self, router: RouterProcesses, proxy: Proxy, by: Signals) -> None:
         self._router = router
         self._proxy = proxy
         self._by = by
-        self._struck = asyncio.Event()
-        self.strikes = 0
+        self._injected = asyncio.Event()
+        self.injected = 0
 
-    def strike(self) -> None:
-        """Send it, and aim no more until another is there."""
-        self._proxy.let_pass()
-        self.strikes += 1
+    def inject(self) -> None:
+        """Send the signal, and pause until another router runs."""
+        self._proxy.stop_faults()
+        self.injected += 1
         self._router.signal(self._by)
-        self._struck.set()
+        self._injected.set()
 
-    async def keep(self, judge: Callable[[Message], Fate]) -> None:
-        """Let there be a router, whatever befalls it."""
+    async def restart_forever(self, choose_fault: Callable[[Message], Fault]) -> None:
+        """Restart the router whenever it ends."""
         while True:
-            self._proxy.judge = judge
-            await self._struck.wait()
-            self._struck.clear()
-            await self._router.again()
+            self._proxy.choose_fault = choose_fault
+            await self._injected.wait()
+            self._injected.clear()
+            await self._router.restart()
 
-    async def play(self, judge: Callable[[Message], Fate]) -> End:
-        """Play the storm with a router that ``judge`` may strike."""
-        keeping = asyncio.create_task(self.keep(judge))
+    async def run(self, choose_fault: Callable[[Message], Fault]) -> RunResult:
+        """Run the scenario with a router that ``judge`` may signal."""
+        restarting = asyncio.create_task(self.restart_forever(choose_fault))
         try:
-            return await self._router.play()
+            return await self._router.run()
         finally:
-            keeping.cancel()
+            restarting.cancel()
 
 
-class Places:
-    """All places between receiving a record and committing its offset, one after another.
+class AllPoints:
+    """All points between receiving a record and committing its offset, one after another.
 
-    First each statement of a record's transaction, until it is committed; then the others, at
-    whatever comes there next.
+    First each statement of a record's transaction, until it is committed; then the others, each at
+    its next occurrence.
     """
 
-    def __init__(self, strike: Callable[[], None]) -> None:
-        self._strike = strike
-        self._wanted = 2  # by now it is known whose transaction it is
+    def __init__(self, inject: Callable[[], None]) -> None:
+        self._inject = inject
+        self._wanted = 2  # the first message that shows the kind of transaction
         self._is_through = False
         self._is_announced = False
         self.armed = False
-        """Until the first request comes."""
+        """False until the first request arrives."""
         self.statements = 0
-        self.left: list[tuple[str, Fate]] = [
+        self.left: list[tuple[str, Fault]] = [
             ("a record's COMMIT", "answer lost"),
             (OLDEST, "cut"),
             (OLDEST, "answer lost"),
@@ -119,8 +134,8 @@ class Places:
             ("another's COMMIT", "answer lost"),
         ]
 
-    def judge(self, message: Message) -> Fate:
-        """Strike where it is next."""
+    def choose_fault(self, message: Message) -> Fault:
+        """Inject a fault at the next point."""
         if not self.armed:
             return "pass"
         if message.only_prepares:
@@ -128,22 +143,22 @@ class Places:
             return "pass"
         if not self._is_through:
             return self._statement(message)
-        place = self._place(message)
+        place = self._point(message)
         if not self.left or not place.startswith(self.left[0][0]):
             return "pass"
-        self._strike()
+        self._inject()
         return self.left.pop(0)[1]
 
-    def _statement(self, message: Message) -> Fate:
+    def _statement(self, message: Message) -> Fault:
         if CLAIM not in message.first or message.number != self._wanted:
             return "pass"
         self._wanted += 1
         self.statements += 1
         self._is_through = message.is_commit
-        self._strike()
+        self._inject()
         return "cut"
 
-    def _place(self, message: Message) -> str:
+    def _point(self, message: Message) -> str:
         if message.is_commit and message.first.startswith((CLAIM_BEGINS, TIME)):
             self._is_announced = True
             return "a record's COMMIT" if CLAIM in message.first else "another's COMMIT"
@@ -154,29 +169,31 @@ class Places:
 
 
 async def test_sigkill_at_each_await_from_receiving_to_committing_the_offset(
-    stage: Stage, calm: End
+    start_routers: StartRouters, undisturbed: RunResult
 ) -> None:
-    """Before each statement of a record, its COMMIT, and after it; around reading what to publish.
+    """Before and after each statement and COMMIT of an event; before and after reading the outbox.
 
-    Also when it is published and not deleted; and around the COMMIT of acts and sweeps.
+    Also between publishing and deleting, and around the COMMIT of commands and sweeps.
     """
-    async with stage(1) as (router, [proxy]):
-        striker = Striker(router, proxy, SIGKILL)
-        places = Places(striker.strike)
+    async with start_routers(1) as (router, [proxy]):
+        injector = FaultInjector(router, proxy, SIGKILL)
+        points = AllPoints(injector.inject)
 
         async def arm(envelope: Envelope[Event]) -> None:
-            places.armed |= isinstance(envelope.event, TicketAccepted)
+            points.armed |= isinstance(envelope.event, TicketAccepted)
 
-        router.before_take = arm
-        assert await striker.play(places.judge) == calm
-    assert not places.left
-    assert places.statements > MESSAGES_MIN
+        router.before_apply = arm
+        assert await injector.run(points.choose_fault) == undisturbed
+    assert not points.left
+    assert points.statements > MESSAGES_MIN
 
 
-async def test_sigkill_when_the_offset_is_committed(stage: Stage, calm: End) -> None:
-    """Killed again and again with nothing in hand: nothing comes again, nothing is lost."""
-    async with stage(1) as (router, [proxy]):
-        striker = Striker(router, proxy, SIGKILL)
+async def test_sigkill_when_the_offset_is_committed(
+    start_routers: StartRouters, undisturbed: RunResult
+) -> None:
+    """Killed again and again between two records: none is repeated, none is lost."""
+    async with start_routers(1) as (router, [proxy]):
+        injector = FaultInjector(router, proxy, SIGKILL)
         takes = 0
 
         async def kill(_: Envelope[Event]) -> None:
@@ -184,43 +201,49 @@ async def test_sigkill_when_the_offset_is_committed(stage: Stage, calm: End) -> 
             takes += 1
             if takes % KILL_EVERY == 0:
                 await router.until_read()
-                striker.strike()
+                injector.inject()
 
-        router.before_take = kill
-        assert await striker.play(lambda _: "pass") == calm
-    assert striker.strikes >= KILLS_MIN
+        router.before_apply = kill
+        assert await injector.run(lambda _: "pass") == undisturbed
+    assert injector.injected >= KILLS_MIN
 
 
-async def test_sigterm_during_a_batch(stage: Stage, calm: End) -> None:
-    """The batch in hand is finished, what was announced is published; the next goes on there."""
-    async with stage(1) as (router, [proxy]):
-        striker = Striker(router, proxy, SIGTERM)
+async def test_sigterm_during_a_batch(start_routers: StartRouters, undisturbed: RunResult) -> None:
+    """The current batch is completed and its events are published; a restart continues after it."""
+    async with start_routers(1) as (router, [proxy]):
+        injector = FaultInjector(router, proxy, SIGTERM)
 
-        def judge(message: Message) -> Fate:
-            if CLAIM in message.first and message.number == AMID and striker.strikes < TERMS:
-                striker.strike()
+        def choose_fault(message: Message) -> Fault:
+            if (
+                CLAIM in message.first
+                and message.number == MESSAGE_NUMBER
+                and injector.injected < TERMS
+            ):
+                injector.inject()
             return "pass"
 
-        assert await striker.play(judge) == calm
-    assert striker.strikes == TERMS
+        assert await injector.run(choose_fault) == undisturbed
+    assert injector.injected == TERMS
 
 
-async def test_two_routers_at_once(stage: Stage, calm: End) -> None:
-    """Each takes its partitions, both sweep; each act is done at both at one moment, as one."""
-    async with stage(2) as (routers, _):
-        routers.at_all = True
-        assert await routers.play() == calm
+async def test_two_routers_run_at_once(start_routers: StartRouters, undisturbed: RunResult) -> None:
+    """They share the partitions, and both sweep; each command sent to both has one effect."""
+    async with start_routers(2) as (routers, _):
+        routers.ask_all = True
+        assert await routers.run() == undisturbed
 
 
-async def test_a_zombie(stage: Stage, calm: End) -> None:
-    """Stopped while it decides alone; the other goes on; woken, it has no say any more."""
-    async with stage(2) as (routers, [proxy, _]):
+async def test_a_suspended_router_has_no_effect_when_it_resumes(
+    start_routers: StartRouters, undisturbed: RunResult
+) -> None:
+    """Suspended during a decision, while the other goes on; its transaction then fails."""
+    async with start_routers(2) as (routers, [proxy, _]):
         others = 0
 
-        def stop(message: Message) -> Fate:
-            amid = message.number >= AMID and not message.only_prepares
+        def stop(message: Message) -> Fault:
+            amid = message.number >= MESSAGE_NUMBER and not message.only_prepares
             if message.first.startswith(TIME) and amid:
-                proxy.let_pass()
+                proxy.stop_faults()
                 routers.stopped.add(0)
                 routers.signal(SIGSTOP)
             return "pass"
@@ -232,7 +255,7 @@ async def test_a_zombie(stage: Stage, calm: End) -> None:
                 routers.stopped.clear()
                 routers.signal(SIGCONT)
 
-        proxy.judge = stop
-        routers.before_take = wake
-        assert await routers.play() == calm
+        proxy.choose_fault = stop
+        routers.before_apply = wake
+        assert await routers.run() == undisturbed
     assert others >= RECORDS_MEANWHILE

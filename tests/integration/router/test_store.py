@@ -1,4 +1,4 @@
-"""Matching on a real PostgreSQL: several routers at once, long queues, any cut into batches."""
+"""Matching on a real PostgreSQL: several routers, long queues, batches of any size."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from typing import Any, Final
 import pytest
 from asyncpg import CheckViolationError
 from tests.integration.router.generated_morning import a_morning, channel_of, dice_of
-from tests.integration.router.storm import a_moment
+from tests.integration.router.scenario import short_pause
 
 from router.domain.matching import Pool, default_rules
-from router.domain.roster import Waits
+from router.domain.roster import WaitReason
 from router.pages import presence
 from router.service.routing import RoutingService
 from shared.basics.errors import Transient
@@ -35,7 +35,7 @@ ANNOUNCED = """
     WHERE convert_from(value, 'UTF8') LIKE '%specialist_id%'
       AND convert_from(value, 'UTF8') NOT LIKE '%candidates%' ORDER BY id
 """
-SAID = "SELECT said, away FROM presence JOIN specialist USING (specialist_id)"
+REPORTED = "SELECT said, away FROM presence JOIN specialist USING (specialist_id)"
 UNTIL = "SELECT presence_until FROM presence"
 LOCKED_OUT = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 WAITING = "SELECT count(*) FROM ticket WHERE waiting"
@@ -44,11 +44,11 @@ OVERLOAD = "UPDATE capacity SET load = $1 WHERE channel = 'email'"
 
 
 class LostError(Exception):
-    """The transaction was given up."""
+    """The transaction failed."""
 
 
 class Router(Database):
-    """A router's connections, and what it remembers."""
+    """A router's connections and cache."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn, service="router")
@@ -57,7 +57,7 @@ class Router(Database):
 
 @pytest.fixture
 async def routers(database: MakeDatabase) -> AsyncIterator[list[Router]]:
-    """Connect three routers to one database, with a router's rights."""
+    """Connect three routers to one database."""
     fresh = await database("router")
     made = [Router(fresh.dsn) for _ in range(3)]
     for db in made:
@@ -69,54 +69,54 @@ async def routers(database: MakeDatabase) -> AsyncIterator[list[Router]]:
 
 @pytest.fixture
 def db(routers: list[Router]) -> Router:
-    """Take one of them."""
+    """Return one of them."""
     return routers[0]
 
 
-async def take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
-    """Do what the consumer does with a batch: halve it when it is refused."""
+async def apply_batch(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
+    """Apply a batch as the consumer does: halve it if it is refused."""
     try:
-        await _take(db, envelopes)
+        await _apply(db, envelopes)
     except CheckViolationError:
         if len(envelopes) == 1:
             raise
         middle = len(envelopes) // 2
-        await take(db, envelopes[:middle])
-        await take(db, envelopes[middle:])
+        await apply_batch(db, envelopes[:middle])
+        await apply_batch(db, envelopes[middle:])
 
 
-async def _take(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
+async def _apply(db: Router, envelopes: Sequence[Envelope[Event]]) -> None:
     async with db.transaction() as tx:
         fresh, _ = await processed_events.claim(tx, (envelope.id for envelope in envelopes))
-        await db.routing.take(tx, [e for e in envelopes if e.id in fresh], NOW)
+        await db.routing.apply_events(tx, [e for e in envelopes if e.id in fresh], NOW)
 
 
 async def announced(db: Database) -> list[dict[str, Any]]:
-    """Read what was announced of specialists, in order."""
+    """Return the announced events about specialists, in order."""
     async with db.session() as session:
         return [json.loads(row["fact"]) for row in await session.fetch(ANNOUNCED)]
 
 
 async def waiting(db: Database) -> int:
-    """Count who waits."""
+    """Return the number of waiting tickets."""
     async with db.session() as session:
         return int(await session.fetchval(WAITING))
 
 
-async def test_a_ticket_nobody_can_take_goes_to_who_appears(db: Router) -> None:
-    """It waits in the database, however long, and for whichever router."""
-    await take(db, [a_ticket("T1", language="ja")])
-    await take(db, [a_specialist("ann", languages=("de",))])
+async def test_a_waiting_ticket_is_assigned_to_a_new_specialist(db: Router) -> None:
+    """It waits in the database for any time, and any router assigns it."""
+    await apply_batch(db, [a_ticket("T1", language="ja")])
+    await apply_batch(db, [a_specialist("ann", languages=("de",))])
     assert await announced(db) == []
-    await take(db, [a_specialist("yui", languages=("ja",))])
+    await apply_batch(db, [a_specialist("yui", languages=("ja",))])
     assert [fact["specialist_id"] for fact in await announced(db)] == ["yui"]
     assert await waiting(db) == 0
 
 
-async def test_a_long_queue_goes_piece_by_piece(db: Router) -> None:
-    """10,000 wait when everybody comes: no transaction is long, none is left or given twice.
+async def test_a_long_queue_is_assigned_in_several_transactions(db: Router) -> None:
+    """10,000 tickets wait when all specialists come: none is left or assigned twice.
 
-    Those who are listed when one has given enough turn in the sweeps after it.
+    After many allocations in a transaction, further shifts begin in later sweeps.
     """
     tickets = [
         a_ticket(
@@ -125,11 +125,11 @@ async def test_a_long_queue_goes_piece_by_piece(db: Router) -> None:
         for n in dice_of(1).sample(range(10_000), 10_000)
     ]
     for batch in batched(tickets, BATCH):
-        await take(db, batch)
+        await apply_batch(db, batch)
     assert await waiting(db) == len(tickets)
     room: dict[Channel, int] = {"email": 15, "phone": 10, "chat": 10}
-    people = [a_specialist(f"s{n}", languages=("en", "de"), capacity=room) for n in range(400)]
-    await take(db, people)
+    specialists = [a_specialist(f"s{n}", languages=("en", "de"), capacity=room) for n in range(400)]
+    await apply_batch(db, specialists)
     left = [len(tickets), await waiting(db)]
     while left[-1]:
         async with db.transaction() as tx:
@@ -141,13 +141,13 @@ async def test_a_long_queue_goes_piece_by_piece(db: Router) -> None:
     assert len({fact["ticket_id"] for fact in facts}) == len(facts) == len(tickets)
 
 
-async def test_a_shift_takes_the_earliest_due_of_a_long_queue(db: Router) -> None:
-    """As many as it has room for, over all languages it speaks."""
+async def test_a_shift_gets_the_earliest_due_of_a_long_queue(db: Router) -> None:
+    """Up to the capacity, over all languages of the specialist."""
     order = dice_of(2).sample(range(2_000), 2_000)
     tickets = [a_ticket(f"T{n}", language=("en", "de")[n % 2], after_min=n) for n in order]
     for batch in batched(tickets, BATCH):
-        await take(db, batch)
-    await take(db, [a_specialist("ann", languages=("de", "en"), capacity={"email": 300})])
+        await apply_batch(db, batch)
+    await apply_batch(db, [a_specialist("ann", languages=("de", "en"), capacity={"email": 300})])
     earliest = sorted(tickets, key=lambda ticket: ticket.time)[:300]
     assert [fact["ticket_id"] for fact in await announced(db)] == [
         ticket.event.subject for ticket in earliest
@@ -155,17 +155,17 @@ async def test_a_shift_takes_the_earliest_due_of_a_long_queue(db: Router) -> Non
 
 
 async def test_routers_together_never_exceed_a_capacity(routers: list[Router]) -> None:
-    """Nobody ever holds more than they can, and nobody who has room is left without work."""
+    """No load exceeds a capacity, and no specialist with room is left without a ticket."""
     team = [a_specialist(f"s{n}", capacity={"email": 3}) for n in range(4)]
-    await take(routers[0], team)
+    await apply_batch(routers[0], team)
 
     async def work(number: int) -> None:
-        """Consume partitions of one's own."""
+        """Consume the router's own partitions."""
         names = [f"R{number}-{n}" for n in range(60)]
         records = [a_ticket(name) for name in names]
         records += [a_fact(TicketResponded, name, after_min=1) for name in names[:40]]
         for batch in batched(records, 5):
-            await take(routers[number], batch)
+            await apply_batch(routers[number], batch)
 
     await asyncio.gather(*(work(number) for number in range(len(routers))))
     held: Counter[str] = Counter()
@@ -176,174 +176,174 @@ async def test_routers_together_never_exceed_a_capacity(routers: list[Router]) -
     assert held.total() == 12
 
 
-async def test_who_joins_while_a_ticket_comes_gets_it(routers: list[Router]) -> None:
-    """Neither of two routers at work at the same time may miss what the other just saved."""
+async def test_a_specialist_listed_while_a_ticket_arrives_gets_it(routers: list[Router]) -> None:
+    """Two routers at work at the same time do not miss what the other has just saved."""
     for n in range(20):
         language = f"x{chr(ord('a') + n)}"
         await asyncio.gather(
-            take(routers[0], [a_ticket(f"T{n}", language=language)]),
-            take(routers[1], [a_specialist(f"s{n}", languages=(language,))]),
+            apply_batch(routers[0], [a_ticket(f"T{n}", language=language)]),
+            apply_batch(routers[1], [a_specialist(f"s{n}", languages=(language,))]),
         )
     assert await waiting(routers[0]) == 0
     assert len(await announced(routers[0])) == 20
 
 
-async def test_a_load_that_changed_untold_is_not_overwritten(routers: list[Router]) -> None:
-    """Whoever changes a load and does not tell has the others decide again, on what is written."""
+async def test_a_load_changed_without_a_record_is_not_overwritten(routers: list[Router]) -> None:
+    """Without a recorded change, other routers reload the roster and decide again."""
     mine, other = routers[:2]
-    await take(mine, [a_specialist("ann", capacity={"email": 2})])
+    await apply_batch(mine, [a_specialist("ann", capacity={"email": 2})])
     async with other.transaction() as theirs:
         await theirs.execute(TAMPER)
     with pytest.raises(Transient, match="decide again"):
-        await take(mine, [a_ticket("T1")])
-    await take(mine, [a_ticket("T1"), a_ticket("T2")])
+        await apply_batch(mine, [a_ticket("T1")])
+    await apply_batch(mine, [a_ticket("T1"), a_ticket("T2")])
     assert await waiting(mine) == 1
 
 
 @pytest.mark.parametrize(
-    ("more", "load", "says"),
+    ("more", "load", "error"),
     [
         ({"capacity": {"email": 1}}, 2, "ann would hold 2 on email and can hold 1"),
         ({"universal": {"capacity": 5, "weights": {"email": 3}}}, 2, "hold 6 across channels"),
     ],
 )
 async def test_postgresql_refuses_what_exceeds_a_capacity(
-    db: Router, more: dict[str, Any], load: int, says: str
+    db: Router, more: dict[str, Any], load: int, error: str
 ) -> None:
-    """Whatever a router believes."""
-    await take(db, [a_specialist("ann", **{"capacity": {"email": 2}, **more})])
-    with pytest.raises(CheckViolationError, match=says):
+    """Whatever a router has cached."""
+    await apply_batch(db, [a_specialist("ann", **{"capacity": {"email": 2}, **more})])
+    with pytest.raises(CheckViolationError, match=error):
         async with db.transaction() as tx:
             await tx.execute(OVERLOAD, load)
 
 
-async def test_a_commit_whose_answer_was_lost_is_found_out(db: Router) -> None:
-    """What was given up is undone in memory; what was done after all is read."""
-    await take(db, [a_specialist("ann"), a_specialist("bo")])
+async def test_a_commit_without_a_response_is_resolved(db: Router) -> None:
+    """The cache rolls the changes back, and loads them if they were committed."""
+    await apply_batch(db, [a_specialist("ann"), a_specialist("bo")])
     with pytest.raises(LostError):
         async with db.transaction() as tx:
-            await db.routing.take(tx, [a_ticket("T1")], NOW)
+            await db.routing.apply_events(tx, [a_ticket("T1")], NOW)
             raise LostError
     async with db.transaction() as tx:
-        await db.routing.take(tx, [a_ticket("T2")], NOW)
+        await db.routing.apply_events(tx, [a_ticket("T2")], NOW)
         tx.after_commit.clear()
-    await take(db, [a_ticket("T3"), a_ticket("T4")])
+    await apply_batch(db, [a_ticket("T3"), a_ticket("T4")])
     facts = [(fact["specialist_id"], "due_at" in fact) for fact in await announced(db)]
     assert sorted(facts) == [("ann", True), ("bo", True)]
     assert await waiting(db) == 1
 
 
-async def test_one_router_knows_what_another_did(routers: list[Router]) -> None:
-    """Who came, who is full, and who waits where nobody ever waited before."""
+async def test_a_router_learns_what_another_changed(routers: list[Router]) -> None:
+    """New specialists, loads, and pools in which no ticket has waited before."""
     mine, other = routers[:2]
-    await take(mine, [])
-    await take(other, [a_specialist("yui", languages=("ja",)), a_ticket("T1", language="ja")])
-    await take(mine, [a_ticket("T2", language="ja")])
-    await take(other, [a_ticket("T3", role="seat", language="ko")])
+    await apply_batch(mine, [])
+    await apply_batch(
+        other, [a_specialist("yui", languages=("ja",)), a_ticket("T1", language="ja")]
+    )
+    await apply_batch(mine, [a_ticket("T2", language="ja")])
+    await apply_batch(other, [a_ticket("T3", role="seat", language="ko")])
     assert await waiting(mine) == 2
-    await take(mine, [a_specialist("min", languages=("ko",))])
-    await take(other, [a_fact(TicketResponded, "T1", after_min=1)])
+    await apply_batch(mine, [a_specialist("min", languages=("ko",))])
+    await apply_batch(other, [a_fact(TicketResponded, "T1", after_min=1)])
     who = [fact["specialist_id"] for fact in await announced(mine)]
     assert who == ["yui", "min", "yui", "yui"]
     assert await waiting(mine) == 0
 
 
-async def test_why_somebody_waits_is_said_as_it_is_now(db: Router) -> None:
-    """Not as it was when they began to; and who looks takes nothing from who decides just then."""
+async def test_the_reason_for_waiting_is_current(db: Router) -> None:
+    """Not the reason from when the wait began; and reading it does not block decisions."""
     pool = Pool("chat", "ja", 0, ())
 
-    async def why() -> Waits:
+    async def why() -> WaitReason:
         async with db.transaction() as tx:
             return (await db.routing.why_waiting(tx, [pool]))[pool]
 
-    await take(db, [a_specialist("yui", languages=("ja",), presence="offline")])
-    await take(db, [a_ticket("T1", language="ja", channel="chat")])
+    await apply_batch(db, [a_specialist("yui", languages=("ja",), presence="offline")])
+    await apply_batch(db, [a_ticket("T1", language="ja", channel="chat")])
     assert await why() == "no_shift"
     async with db.transaction() as tx:
         there = a_specialist("yui", languages=("ja",), capacity={"chat": 1}, after_min=1)
-        await db.routing.take(tx, [there], NOW)
+        await db.routing.apply_events(tx, [there], NOW)
         assert await why() == "no_shift"
     assert await why() == "no_capacity"
-    await take(db, [a_fact(TicketClosed, "T1")])
-    await take(db, [a_ticket("T2", language="ja", channel="chat")])
+    await apply_batch(db, [a_fact(TicketClosed, "T1")])
+    await apply_batch(db, [a_ticket("T2", language="ja", channel="chat")])
     assert [fact["specialist_id"] for fact in await announced(db)] == ["yui"] * 3
 
 
 @pytest.mark.parametrize(("chosen", "away"), [("away", "said"), ("online", None)])
-async def test_who_goes_away_as_a_page_opens_stays_away(
+async def test_a_specialist_set_away_as_a_page_opens_stays_away(
     db: Router, chosen: str, away: str | None
 ) -> None:
-    """The page says that it is open, and nothing of them, whatever it knew when it asked."""
-    await take(db, [a_specialist("ann")])
+    """The page renews the presence only, whatever it has read before."""
+    await apply_batch(db, [a_specialist("ann")])
     async with db.transaction() as tx:
-        await presence.switch(db.routing, tx, "ann", chosen, NOW)
+        await presence.set_presence(db.routing, tx, "ann", chosen, NOW)
         opens = asyncio.create_task(open_a_page(db, "ann"))
         async with db.session() as session:
             while not opens.done() and not await session.fetchval(LOCKED_OUT):
-                await a_moment()
+                await short_pause()
     await opens
     async with db.session() as session:
-        assert tuple(*await session.fetch(SAID)) == ("online", away)
+        assert tuple(*await session.fetch(REPORTED)) == ("online", away)
 
 
 @pytest.mark.parametrize("first", ["heartbeat", "away"])
-async def test_a_heartbeat_and_a_click_at_one_moment_are_both_heeded(
-    db: Router, first: str
-) -> None:
-    """Whichever commits first: the click waits for no heartbeat, nor is it undone by one."""
-    await take(db, [a_specialist("ann")])
+async def test_a_simultaneous_heartbeat_and_click_both_apply(db: Router, first: str) -> None:
+    """In either order of commit: the click neither waits for a heartbeat nor is undone by one."""
+    await apply_batch(db, [a_specialist("ann")])
     await open_a_page(db, "ann")
 
     async def click() -> None:
         async with db.transaction() as tx:
-            await presence.switch(db.routing, tx, "ann", "away", NOW)
+            await presence.set_presence(db.routing, tx, "ann", "away", NOW)
 
-    async def beat() -> None:
+    async def heartbeat() -> None:
         async with db.transaction() as tx:
-            await presence.keep(db.routing, tx, "ann", NOW + timedelta(seconds=5))
+            await presence.renew(db.routing, tx, "ann", NOW + timedelta(seconds=5))
 
     async with db.transaction() as tx:
         if first == "heartbeat":
-            await presence.keep(db.routing, tx, "ann", NOW + timedelta(seconds=5))
+            await presence.renew(db.routing, tx, "ann", NOW + timedelta(seconds=5))
             await click()
         else:
-            await presence.switch(db.routing, tx, "ann", "away", NOW)
-            await beat()
+            await presence.set_presence(db.routing, tx, "ann", "away", NOW)
+            await heartbeat()
     async with db.session() as session:
-        assert tuple(*await session.fetch(SAID)) == ("online", "said")
+        assert tuple(*await session.fetch(REPORTED)) == ("online", "said")
         assert await session.fetchval(UNTIL) == NOW + timedelta(seconds=20)
 
 
 async def open_a_page(db: Router, name: str) -> None:
-    """Let an open page say that its owner is there."""
+    """Renew a specialist's presence as an open page does."""
     async with db.transaction() as tx:
-        await presence.keep(db.routing, tx, name, NOW)
+        await presence.renew(db.routing, tx, name, NOW)
 
 
 async def test_batches_make_no_difference(database: MakeDatabase) -> None:
-    """However the records are cut, the same facts are announced."""
+    """The announced events are the same for any size of batches."""
     records = a_morning(dice_of(3))
     outcomes = []
     for size in (len(records), 37, 5, 1):
         db = Router((await database("router")).dsn)
         await db.start()
         for batch in batched(records, size):
-            await take(db, batch)
+            await apply_batch(db, batch)
         outcomes.append(await announced(db))
         await db.stop()
     assert len(outcomes[0]) > 150
     assert all(outcome == outcomes[0] for outcome in outcomes)
 
 
-async def test_what_the_clock_says_outlives_the_transaction(db: Router) -> None:
-    """It is saved with the ticket, and a copy of a record that was read before changes nothing."""
+async def test_a_due_time_is_stored_with_its_ticket(db: Router) -> None:
+    """A repeated record of the clock changes nothing."""
     paused = a_clock(ClockPaused, "T1", after_min=1)
     resumed = a_clock(ClockResumed, "T1", due_min=90, after_min=2)
-    await take(db, [a_ticket("T1")])
-    await take(db, [paused])
+    await apply_batch(db, [a_ticket("T1")])
+    await apply_batch(db, [paused])
     async with db.session() as session:
         assert await session.fetchval(DUE) is None
-    await take(db, [resumed])
-    await take(db, [paused])
+    await apply_batch(db, [resumed])
+    await apply_batch(db, [paused])
     async with db.session() as session:
         assert await session.fetchval(DUE) == NOON + minutes(90)

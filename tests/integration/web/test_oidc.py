@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import AnyHttpUrl, SecretStr
-from tests.browser.inbox_server import REAL_NOW, InboxServer
+from tests.browser.inbox_server import REAL_NOW, InboxServer, serving_inbox
 from tests.integration.web.issuer import CLIENT, SECRET, Issuer, issuing
 
 from shared.platform.postgres import Database

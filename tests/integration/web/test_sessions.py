@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 import pytest
 from tests.browser.inbox_server import InboxServer, serving_inbox
-from tests.integration.router.storm import a_moment
+from tests.integration.router.scenario import short_pause
 
 from router.pages import presence
 from shared.events import ticket_id_of
@@ -102,8 +102,8 @@ async def test_a_heartbeat_on_its_way_does_not_outlive_a_sign_out(
         assert await web.resume(tx, browser.cookies["router-session"])
         out = asyncio.create_task(browser.post("/sign-out", data={"csrf": token}))
         while not out.done() and not (await read(pages.db, LOCKED_OUT))[0][0]:
-            await a_moment()
-        await presence.keep(pages.routing, tx, "ann", await now(tx))
+            await short_pause()
+        await presence.renew(pages.routing, tx, "ann", await now(tx))
     await out
     assert await read(pages.db, SAID) == [("offline",)]
 

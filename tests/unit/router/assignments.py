@@ -1,4 +1,4 @@
-"""A router without a database: each step is a session of its own, and memory keeps the results."""
+"""A router without a database: each step is a session of its own, with results kept in memory."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -8,7 +8,16 @@ from uuid import UUID
 
 from router.domain.assignment.session import AssignmentSession
 from router.domain.command_handlers import execute, report_presence
-from router.domain.commands import Accept, Act, DeclineOffer, Leave, Outcome, Return, Say, Word
+from router.domain.commands import (
+    Accept,
+    Command,
+    CommandOutcome,
+    DeclineOffer,
+    EndAway,
+    PresenceCommand,
+    PresenceReport,
+    SetAway,
+)
 from router.domain.matching_request import AccountAffinity
 from router.domain.offers.offer import Offer
 from router.domain.offers.rules import OfferRules
@@ -18,11 +27,11 @@ from router.domain.ticket import Ticket
 from shared.events import Envelope, Event, SpecialistFact, ticket_id_of
 from shared.testing.builders import NOON
 
-type Step = Envelope[Event] | Act | Word
+type Step = Envelope[Event] | Command | PresenceCommand
 
 
 def ticket_id(name: str) -> UUID:
-    """Find the id of the ticket of that name."""
+    """Return the id of the ticket of that name."""
     return ticket_id_of("test", name)
 
 
@@ -40,51 +49,51 @@ class InMemoryRouter:
     announced: list[Envelope[Event]] = field(default_factory=list)
 
     @property
-    def people(self) -> dict[str, Specialist]:
-        """Find everybody who ever was on the roster."""
+    def specialists(self) -> dict[str, Specialist]:
+        """Return all specialists who ever were on the roster."""
         known = ((name, self.roster.get(name)) for name in sorted(self.names))
         return {name: one for name, one in known if one is not None}
 
     def later(self, *, seconds: float) -> None:
-        """Let time pass; what it brings about shows with the next step."""
+        """Let time pass; timers apply with the next step."""
         self.now += timedelta(seconds=seconds)
 
-    def play(self, *steps: Step) -> list[Outcome]:
-        """Take each step in a transaction of its own; a step that raises has no effect."""
+    def apply(self, *steps: Step) -> list[CommandOutcome]:
+        """Apply each step in a transaction of its own; a step that raises has no effect."""
         outcomes = []
         for step in steps:
             try:
-                outcomes.append(self._play(step))
+                outcomes.append(self._apply(step))
             except Exception:
-                self.roster.restore()
+                self.roster.roll_back()
                 raise
         return [outcome for outcome in outcomes if outcome is not None]
 
     def wake(self) -> None:
-        """Let nothing happen but time."""
+        """Apply timers only."""
         self._keep(self._begin())
 
     def offer_of(self, name: str) -> Offer:
-        """Find the open offer of a ticket."""
+        """Return the open offer of a ticket."""
         offer = self.tickets[ticket_id(name)].offer
         assert offer is not None
         return offer
 
     def accept(self, name: str) -> Accept:
-        """Make who is offered a ticket accept it."""
+        """Build the acceptance of a ticket's open offer."""
         offer = self.offer_of(name)
         return Accept(offer.offer_id, offer.specialist_id)
 
-    def told(self, *kinds: type[SpecialistFact]) -> list[str]:
-        """Read what was announced of specialists, of these kinds."""
+    def events_about_specialists(self, *kinds: type[SpecialistFact]) -> list[str]:
+        """Return the announced events about specialists, of the given types."""
         events = [e.event for e in self.announced if isinstance(e.event, SpecialistFact)]
         wanted = [e for e in events if not kinds or isinstance(e, kinds)]
         return [f"{e.type[len('premium.') : -len('.v1')]} {e.specialist_id}" for e in wanted]
 
-    def _play(self, step: Step) -> Outcome | None:
+    def _apply(self, step: Step) -> CommandOutcome | None:
         session = self._begin()
         outcome = None
-        if isinstance(step, Say | Leave | Return):
+        if isinstance(step, PresenceReport | SetAway | EndAway):
             report_presence(session, step)
         elif isinstance(step, Envelope):
             session.apply(step)
@@ -96,7 +105,7 @@ class InMemoryRouter:
         return outcome
 
     def _begin(self) -> AssignmentSession:
-        self.roster.restore()
+        self.roster.roll_back()
         session = AssignmentSession(self.roster, deepcopy(self._rows()), self.now, self.rules)
         session.state.affinities = {**self.affinities}
         session.dispatcher.add_waiting((), dict.fromkeys(self.roster.pools, 1))
@@ -107,7 +116,7 @@ class InMemoryRouter:
         return sorted(self.tickets.values(), key=lambda ticket: ticket.ticket_id)
 
     def _keep(self, session: AssignmentSession) -> None:
-        self.roster.settle()
+        self.roster.commit()
         state = session.state
         self.names.update(state.listed)
         self.affinities = state.affinities

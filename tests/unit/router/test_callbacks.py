@@ -1,4 +1,4 @@
-"""Promised calls: one rule a test, and properties over any set of facts in any order."""
+"""Callbacks: one rule in each test, and properties for any facts in any order."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from router.domain.assignment.session import AssignmentSession
 from router.domain.callbacks import (
-    HOUSE_RULE,
-    Book,
+    REDIAL_RULE,
+    AlreadySettled,
     Call,
-    Dial,
+    CallbackEvent,
+    CallbackRequest,
+    CallReport,
+    LedgerSession,
     NoCallback,
-    Settled,
-    Told,
-    Wish,
+    apply_event,
     calls_of,
-    dial,
-    follow,
+    record_attempt,
 )
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -51,14 +51,14 @@ from shared.sla.promises import Channel
 from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, minutes
 from shared.tickets import FactKind
 
-type Step = Envelope[Event] | Dial
+type Step = Envelope[Event] | CallReport
 
 NUMBER: Final = "0123456789abcdef"
 NAMES: Final = {ticket_id_of("test", f"T{n}"): f"T{n}" for n in range(10)}
 OUTCOMES: Final[tuple[AttemptOutcome, ...]] = ("answered", "no_answer", "busy", "wrong_number")
 
 
-def wish(
+def request(
     name: str,
     *,
     after_min: float = 0,
@@ -66,7 +66,7 @@ def wish(
     dialled: bool = False,
     number_key: str | None = NUMBER,
 ) -> Envelope[Event]:
-    """Accept a ticket at the number."""
+    """Build a request for a call to the number."""
     envelope = a_ticket(name, channel=channel, after_min=after_min)
     assert isinstance(envelope.event, TicketAccepted)
     promises = () if dialled else envelope.event.promises
@@ -76,92 +76,95 @@ def wish(
 
 def dials(
     name: str, outcome: AttemptOutcome, *, after_min: float, by: str = "ann", now: bool = False
-) -> Dial:
-    """Dial for a ticket."""
+) -> CallReport:
+    """Build a report of a call on a ticket."""
     at = None if now else NOON + minutes(after_min)
-    return Dial(ticket_id_of("test", name), by, outcome, at, None)
+    return CallReport(ticket_id_of("test", name), by, outcome, at, None)
 
 
-class Room:
-    """A session and its ledgers, without a database between them."""
+class Run:
+    """A session and its ledgers, without a database."""
 
     def __init__(self, *steps: Step, at: float = 60) -> None:
         self.now = NOON + minutes(at)
         self.session = AssignmentSession(Roster([]), [], self.now, OfferRules(rings={}))
-        self.book = Book((), ())
+        self.ledgers = LedgerSession((), ())
         for step in (a_specialist("ann"), a_specialist("ben"), *steps):
-            self.play(step)
+            self.apply(step)
 
-    def play(self, step: Step) -> None:
-        """Let one thing happen."""
-        if isinstance(step, Dial):
-            dial(self.session, self.book, step, self.now)
+    def apply(self, step: Step) -> None:
+        """Apply one event or report."""
+        if isinstance(step, CallReport):
+            record_attempt(self.session, self.ledgers, step, self.now)
         else:
-            follow(self.session, self.book, step)
+            apply_event(self.session, self.ledgers, step)
 
-    def said[E: Event](self, kind: type[E]) -> list[E]:
-        """Pick what was announced."""
-        announced = (*self.book.announced, *self.session.state.announced)
-        return [e.event for e in announced if isinstance(e.event, kind)]
+    def announced[E: Event](self, kind: type[E]) -> list[E]:
+        """Return the announced events of a type."""
+        envelopes = (*self.ledgers.announced, *self.session.state.announced)
+        return [e.event for e in envelopes if isinstance(e.event, kind)]
 
     def calls(self, name: str = "T1") -> list[Call]:
-        """Read a ledger."""
-        return self.book.calls(ticket_id_of("test", name))
+        """Return the calls of a ticket's ledger."""
+        return self.ledgers.calls(ticket_id_of("test", name))
 
     def settled(self) -> dict[str, tuple[Contact, float]]:
-        """Say how, and after how many minutes, tickets were settled: by what was announced last."""
+        """Return how, and after how many minutes, tickets were settled by the last events."""
         found = {}
-        for envelope in self.book.announced:
+        for envelope in self.ledgers.announced:
             if isinstance(envelope.event, CallbackSettled):
                 after_min = (envelope.time - NOON) / minutes(1)
                 found[NAMES[envelope.event.ticket_id]] = (envelope.event.how, after_min)
         return found
 
-    def given(self) -> list[str]:
-        """Say which tickets were given to somebody, in order."""
-        return [NAMES[event.ticket_id] for event in self.said(TicketAssigned)]
+    def assigned(self) -> list[str]:
+        """Return the tickets that were assigned, in order."""
+        return [NAMES[event.ticket_id] for event in self.announced(TicketAssigned)]
 
 
 def test_two_requests_for_one_number_are_one_call() -> None:
-    """The second is given to nobody; the answered call settles both and frees the specialist."""
-    room = Room(wish("T1"), wish("T2", after_min=1), dials("T1", "answered", after_min=2))
-    assert room.given() == ["T1"]
-    assert [(NAMES[e.ticket_id], NAMES[e.joined]) for e in room.said(CallbackJoined)] == [
+    """The second is not assigned; the answered call settles both and frees the specialist."""
+    run = Run(request("T1"), request("T2", after_min=1), dials("T1", "answered", after_min=2))
+    assert run.assigned() == ["T1"]
+    assert [(NAMES[e.ticket_id], NAMES[e.joined]) for e in run.announced(CallbackJoined)] == [
         ("T2", "T1")
     ]
-    assert room.settled() == {"T1": ("answered", 2), "T2": ("answered", 2)}
-    assert [e.cause for e in room.said(AssignmentReleased)] == ["reached"]
-    assert not any(t.waits for t in room.session.state.tickets.values())
+    assert run.settled() == {"T1": ("answered", 2), "T2": ("answered", 2)}
+    assert [e.cause for e in run.announced(AssignmentReleased)] == ["reached"]
+    assert not any(t.waits for t in run.session.state.tickets.values())
 
 
-def test_other_numbers_are_other_calls() -> None:
-    """So are requests without a number."""
-    room = Room(wish("T1"), wish("T2", number_key="another"), wish("T3", number_key=None))
-    assert len(room.given()) == 2
-    assert room.said(CallbackJoined) == []
+def test_requests_for_different_numbers_are_different_calls() -> None:
+    """Requests without a number are never joined."""
+    run = Run(request("T1"), request("T2", number_key="another"), request("T3", number_key=None))
+    assert len(run.assigned()) == 2
+    assert run.announced(CallbackJoined) == []
 
 
-def test_who_waited_along_is_found_somebody_when_the_first_gives_up() -> None:
-    """The first is closed without a call: the second is still owed one."""
-    room = Room(wish("T1"), wish("T2", after_min=1), a_fact(TicketClosed, "T1", after_min=2))
-    assert room.given() == ["T1", "T2"]
-    assert room.settled() == {}
+def test_a_joined_request_is_assigned_when_the_first_is_closed() -> None:
+    """The first is closed without a call: a call is still owed on the second."""
+    run = Run(request("T1"), request("T2", after_min=1), a_fact(TicketClosed, "T1", after_min=2))
+    assert run.assigned() == ["T1", "T2"]
+    assert run.settled() == {}
 
 
 def test_a_request_that_overtook_an_earlier_one_keeps_its_specialist() -> None:
-    """Whoever has it calls; the earlier one waits for that call."""
-    room = Room(wish("T2", after_min=1), wish("T1"), dials("T2", "answered", after_min=2))
-    assert room.given() == ["T2"]
-    assert set(room.settled()) == {"T1", "T2"}
+    """Its specialist calls; the earlier request joins it."""
+    run = Run(request("T2", after_min=1), request("T1"), dials("T2", "answered", after_min=2))
+    assert run.assigned() == ["T2"]
+    assert set(run.settled()) == {"T1", "T2"}
 
 
 @pytest.mark.parametrize(
     ("contact", "how"),
     [
-        ((wish("T2", after_min=2, dialled=True),), "dialled"),
+        ((request("T2", after_min=2, dialled=True),), "dialled"),
         ((a_fact(CustomerReached, "T1", after_min=2),), "reached"),
         (
-            (wish("T2", channel="chat", after_min=1), a_fact(CustomerReached, "T2", after_min=2)),
+            (
+                request("T2", channel="chat", after_min=1),
+                a_fact(CustomerReached, "T2", after_min=2),
+            ),
             "reached",
         ),
     ],
@@ -169,38 +172,38 @@ def test_a_request_that_overtook_an_earlier_one_keeps_its_specialist() -> None:
 def test_a_customer_who_was_spoken_to_is_not_called(
     contact: Sequence[Envelope[Event]], how: str
 ) -> None:
-    """They dialled in, or were reached on any channel: nobody dials, and nobody is asked to."""
-    room = Room(wish("T1"), *contact)
-    assert room.settled()["T1"] == (how, 2)
-    assert room.calls()[0].planned_at is None
-    assert room.said(AssignmentReleased)[0].ticket_id == ticket_id_of("test", "T1")
-    with pytest.raises(Settled):
-        room.play(dials("T1", "no_answer", after_min=3))
+    """They dialled in, or were reached on any channel: no call is owed any more."""
+    run = Run(request("T1"), *contact)
+    assert run.settled()["T1"] == (how, 2)
+    assert run.calls()[0].planned_at is None
+    assert run.announced(AssignmentReleased)[0].ticket_id == ticket_id_of("test", "T1")
+    with pytest.raises(AlreadySettled):
+        run.apply(dials("T1", "no_answer", after_min=3))
 
 
 @pytest.mark.parametrize("over", [TicketResponded, TicketResolved, TicketErased])
-def test_a_ticket_that_is_over_is_not_called(over: type[TicketFact]) -> None:
-    """Answered otherwise, solved or erased: that settles this ticket, and no other."""
-    room = Room(wish("T1"), a_fact(over, "T1", after_min=1))
-    assert room.calls()[0].open == ()
-    assert room.settled() == {}
-    assert not any(ticket.waits for ticket in room.session.state.tickets.values())
+def test_no_call_is_owed_on_a_finished_ticket(over: type[TicketFact]) -> None:
+    """A response, a resolution or an erasure settles this ticket only."""
+    run = Run(request("T1"), a_fact(over, "T1", after_min=1))
+    assert run.calls()[0].open == ()
+    assert run.settled() == {}
+    assert not any(ticket.waits for ticket in run.session.state.tickets.values())
 
 
-def test_a_merged_duplicate_is_not_called() -> None:
-    """What is owed, is owed on the other."""
+def test_no_call_is_owed_on_a_merged_duplicate() -> None:
+    """The call is owed on the other ticket."""
     merged = TicketMerged(ticket_id=ticket_id_of("test", "T1"), into=ticket_id_of("test", "T2"))
-    room = Room(wish("T1"), Envelope(UUID(int=1), "test", NOON, merged))
-    assert room.calls()[0].open == ()
+    run = Run(request("T1"), Envelope(UUID(int=1), "test", NOON, merged))
+    assert run.calls()[0].open == ()
 
 
 @pytest.mark.parametrize(("outcome", "again_min"), [("no_answer", 2.6), ("busy", 1.8)])
-def test_a_failed_attempt_is_planned_again_inside_the_window(
+def test_a_failed_attempt_is_repeated_before_the_due_time(
     outcome: AttemptOutcome, again_min: float
 ) -> None:
-    """After a share of the time that is left: 4 minutes are, of 5."""
-    room = Room(wish("T1"), dials("T1", outcome, after_min=1))
-    (planned,) = room.said(CallbackPlanned)
+    """The next dial follows after a share of the time left, here 4 of 5 minutes."""
+    run = Run(request("T1"), dials("T1", outcome, after_min=1))
+    (planned,) = run.announced(CallbackPlanned)
     assert planned.planned_at == NOON + minutes(again_min)
     assert (planned.attempt, planned.due_at) == (2, NOON + minutes(5))
 
@@ -213,62 +216,65 @@ def test_a_failed_attempt_is_planned_again_inside_the_window(
         (dials("T1", "no_answer", after_min=6),),
     ],
 )
-def test_nobody_is_to_dial_again_where_it_makes_no_sense(attempts: Sequence[Dial]) -> None:
-    """A wrong number, three attempts, or no time left; the call is owed still."""
-    call = Room(wish("T1"), *attempts).calls()[0]
+def test_no_dial_is_planned_if_it_would_be_useless(attempts: Sequence[CallReport]) -> None:
+    """After a wrong number, three attempts or the due time; the call is still owed."""
+    call = Run(request("T1"), *attempts).calls()[0]
     assert call.planned_at is None
     assert call.open
 
 
-def test_who_asks_again_is_called_at_once() -> None:
-    """They are at the telephone now, and gave the number once more."""
-    room = Room(wish("T1"), dials("T1", "wrong_number", after_min=1), wish("T2", after_min=2))
-    (call,) = room.calls()
+def test_a_repeated_request_is_called_at_once() -> None:
+    """The customer is at the telephone now, and gave the number again."""
+    run = Run(request("T1"), dials("T1", "wrong_number", after_min=1), request("T2", after_min=2))
+    (call,) = run.calls()
     assert call.planned_at == NOON + minutes(2)
 
 
-def test_an_attempt_is_told_twice_and_counts_once() -> None:
-    """By its moment, or within twenty seconds where none is said."""
+def test_an_attempt_that_is_reported_twice_counts_once() -> None:
+    """A repeated report has the same time, or comes within twenty seconds without one."""
     for twice in (dials("T1", "busy", after_min=2), dials("T1", "busy", after_min=0, now=True)):
-        room = Room(wish("T1"), twice, twice)
-        assert len(room.said(CallbackAttempted)) == 1
-    room = Room(wish("T1"), dials("T1", "busy", after_min=0, now=True), at=2)
-    room.now += timedelta(seconds=21)
-    room.play(dials("T1", "busy", after_min=0, now=True))
-    assert [e.attempt for e in room.said(CallbackAttempted)] == [1, 2]
+        run = Run(request("T1"), twice, twice)
+        assert len(run.announced(CallbackAttempted)) == 1
+    run = Run(request("T1"), dials("T1", "busy", after_min=0, now=True), at=2)
+    run.now += timedelta(seconds=21)
+    run.apply(dials("T1", "busy", after_min=0, now=True))
+    assert [e.attempt for e in run.announced(CallbackAttempted)] == [1, 2]
 
 
-def test_an_answered_call_may_be_told_again_at_any_time() -> None:
-    """A lost connection may come back late."""
+def test_an_answered_call_may_be_reported_again_at_any_time() -> None:
+    """A client may repeat its report long after a lost connection."""
     again = dials("T1", "answered", after_min=0, now=True)
-    room = Room(wish("T1"), again)
-    room.now += minutes(10)
-    room.play(again)
-    assert len(room.said(CallbackAttempted)) == 1
+    run = Run(request("T1"), again)
+    run.now += minutes(10)
+    run.apply(again)
+    assert len(run.announced(CallbackAttempted)) == 1
 
 
 @pytest.mark.parametrize(
-    "ticket", [wish("T1", channel="email"), wish("T1", dialled=True), wish("T1", after_min=9)]
+    "ticket",
+    [request("T1", channel="email"), request("T1", dialled=True), request("T1", after_min=9)],
 )
-def test_nobody_dials_where_no_call_was_asked_for(ticket: Envelope[Event]) -> None:
-    """A mail, somebody who called us, or a request that was made later."""
+def test_an_attempt_needs_a_requested_call(ticket: Envelope[Event]) -> None:
+    """An e-mail, a customer who called us, and a later request have no owed call."""
     with pytest.raises(NoCallback):
-        Room(ticket, dials("T1", "answered", after_min=5))
+        Run(ticket, dials("T1", "answered", after_min=5))
 
 
-def test_an_erased_ticket_is_found_by_its_number_no_more() -> None:
-    """The key goes; the others of the ledger keep what they share."""
-    room = Room(wish("T1"), wish("T2"), a_fact(TicketErased, "T1", after_min=1), wish("T3"))
-    assert room.book.entries[ticket_id_of("test", "T1")].number_key is None
-    assert [NAMES[w.ticket_id] for w in room.calls("T3")[-1].wishes if w.ticket_id in NAMES]
-    assert room.calls("T2") == room.calls("T3")
+def test_an_erased_ticket_has_no_number() -> None:
+    """Its key is deleted; the other tickets of the ledger keep theirs."""
+    run = Run(request("T1"), request("T2"), a_fact(TicketErased, "T1", after_min=1), request("T3"))
+    assert run.ledgers.entries[ticket_id_of("test", "T1")].number_key is None
+    assert [NAMES[w.ticket_id] for w in run.calls("T3")[-1].requests if w.ticket_id in NAMES]
+    assert run.calls("T2") == run.calls("T3")
 
 
 moments = st.integers(0, 12)
 names = st.sampled_from([f"T{n}" for n in range(4)])
 steps = st.one_of(
-    st.builds(wish, names, after_min=moments, channel=st.sampled_from(["phone", "phone", "chat"])),
-    st.builds(wish, st.sampled_from(["T8", "T9"]), after_min=moments, dialled=st.just(True)),  # noqa: FBT003
+    st.builds(
+        request, names, after_min=moments, channel=st.sampled_from(["phone", "phone", "chat"])
+    ),
+    st.builds(request, st.sampled_from(["T8", "T9"]), after_min=moments, dialled=st.just(True)),  # noqa: FBT003
     st.builds(
         a_fact,
         st.sampled_from(
@@ -298,52 +304,52 @@ histories = st.tuples(facts, st.lists(dialling, max_size=4)).flatmap(
 )
 
 
-def played(first: Sequence[Step], then: Sequence[Step]) -> Room:
-    """Let facts come in some order, then attempts."""
-    room = Room(*first)
+def session_after(first: Sequence[Step], then: Sequence[Step]) -> Run:
+    """Apply facts in some order, then attempts."""
+    run = Run(*first)
     for step in then:
         try:
-            room.play(step)
-        except (NoCallback, Settled):
+            run.apply(step)
+        except (NoCallback, AlreadySettled):
             continue
-    return room
+    return run
 
 
-def states(room: Room) -> dict[UUID, list[Call]]:
-    """Read all ledgers."""
-    return {ticket_id: room.book.calls(ticket_id) for ticket_id in room.book.entries}
+def states(run: Run) -> dict[UUID, list[Call]]:
+    """Return the calls of all ledgers."""
+    return {ticket_id: run.ledgers.calls(ticket_id) for ticket_id in run.ledgers.entries}
 
 
 @given(histories)
 def test_the_ledger_is_a_function_of_the_set_of_facts(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
-    """In whatever order they come, and however often."""
+    """The order of facts, and repetitions, make no difference."""
     once, twice, attempts = history
-    one, other = played(once, attempts), played(twice, attempts)
+    one, other = session_after(once, attempts), session_after(twice, attempts)
     assert states(one) == states(other)
 
 
 @given(histories)
-def test_what_is_settled_was_announced_so(
+def test_every_settlement_is_announced(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
-    """With the moment and the way that count, whatever was announced before."""
-    room = played(history[0], history[2])
-    announced = room.settled()
-    for calls in states(room).values():
+    """The last event about it has the right time and way."""
+    run = session_after(history[0], history[2])
+    announced = run.settled()
+    for calls in states(run).values():
         for ticket_id, settled in ((i, s) for call in calls for i, s in call.settled.items()):
             after_min = (settled.at - NOON) / minutes(1)
             assert announced[NAMES[ticket_id]] == (settled.how, after_min)
 
 
 @given(histories)
-def test_nobody_is_to_dial_once_it_is_settled(
+def test_no_dial_is_planned_for_a_settled_call(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
-    """At one number at most one call is open; a plan lies within the window of who still waits."""
-    room = played(history[0], history[2])
-    for calls in states(room).values():
+    """A number has at most one open call, and its plan lies before the open requests are due."""
+    run = session_after(history[0], history[2])
+    for calls in states(run).values():
         assert sum(bool(call.open) for call in calls) <= 1
         for call in calls:
             assert call.open or call.planned_at is None
@@ -356,34 +362,34 @@ def test_nobody_is_to_dial_once_it_is_settled(
 def test_a_call_has_one_specialist_at_most(
     history: tuple[list[Step], list[Step], list[Step]],
 ) -> None:
-    """However many tickets wait for it; and whoever is owed nothing is in nobody's queue."""
-    room = played(history[0], history[2])
-    tickets = room.session.state.tickets
-    for calls in states(room).values():
+    """However many tickets wait for it; a ticket without an owed call is in no queue."""
+    run = session_after(history[0], history[2])
+    tickets = run.session.state.tickets
+    for calls in states(run).values():
         for call in calls:
             busy = [i for i in call.open if tickets[i].specialist_id or tickets[i].waits]
             assert len(busy) == bool(call.open)
 
 
 def latest(call: Call) -> datetime:
-    """Find the last wish."""
-    return max(w.at for w in call.wishes)
+    """Return the time of the last request."""
+    return max(w.at for w in call.requests)
 
 
-def ledger(*later: tuple[FactKind, float]) -> Call:
-    """Read the ledger of one call that is owed since noon, by further facts of its ticket."""
+def ledger(*events: tuple[FactKind, float]) -> Call:
+    """Return the call owed since noon after further facts of its ticket."""
     ticket_id = ticket_id_of("test", "T1")
-    owed = Wish(ticket_id, NOON, NOON + minutes(5), owed=True, reopen_within_s=3600)
+    owed = CallbackRequest(ticket_id, NOON, NOON + minutes(5), owed=True, reopen_within_s=3600)
     facts = [
-        Told(UUID(int=n), ticket_id, NOON + minutes(after_min), kind)
-        for n, (kind, after_min) in enumerate(later)
+        CallbackEvent(UUID(int=n), ticket_id, NOON + minutes(after_min), kind)
+        for n, (kind, after_min) in enumerate(events)
     ]
-    (call,) = calls_of([owed, *facts], HOUSE_RULE)
+    (call,) = calls_of([owed, *facts], REDIAL_RULE)
     return call
 
 
-def test_a_reply_after_a_closing_lets_the_call_be_owed_again() -> None:
-    """Within the policy's limit, whoever brings the ticket back; an answer stays one."""
+def test_a_reply_to_a_closed_ticket_reopens_its_call() -> None:
+    """Within the policy's limit; an answered call stays answered."""
     assert ledger(("closed", 2)).over_at == NOON + minutes(2)
     assert ledger(("closed", 2), ("replied", 62)).open
     assert ledger(("closed", 2), ("reopened", 90)).open

@@ -1,4 +1,4 @@
-"""A whole generated day: each decision is told, and follows from its record alone."""
+"""A generated working day: each decision has a record that explains it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from router.domain.assignment.session import AssignmentSession
 from router.domain.command_handlers import execute
-from router.domain.commands import Accept, Act, Conflict, Decline
+from router.domain.commands import Accept, Command, Conflict, Decline
 from router.domain.matching import redecide
-from router.domain.matching.counterfactual import changed
+from router.domain.matching.counterfactual import apply_change
 from router.domain.offers.offer import Offer
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -38,15 +38,15 @@ SHIFTS: Final[tuple[Any, ...]] = (
 
 
 def test_every_decision_of_a_day_follows_from_its_record() -> None:
-    """Read back as it was published; and the change that it names would have made a difference."""
+    """The published record leads to the same choice, and its smallest change to another."""
     announced = [envelope.event for envelope in _a_day(Random(7))]  # noqa: S311 - the same each run
     records = [
         AssignmentExplained.model_validate_json(event.model_dump_json())
         for event in announced
         if isinstance(event, AssignmentExplained)
     ]
-    told_of = Counter((record.ticket_id, record.specialist_id) for record in records)
-    assert told_of == Counter(
+    recorded = Counter((record.ticket_id, record.specialist_id) for record in records)
+    assert recorded == Counter(
         (event.ticket_id, None if isinstance(event, TicketQueued) else event.specialist_id)
         for event in announced
         if isinstance(event, TicketOffered | TicketQueued)
@@ -57,7 +57,7 @@ def test_every_decision_of_a_day_follows_from_its_record() -> None:
         assert again == record.specialist_id
         if (change := record.smallest_change) is not None:
             otherwise = (
-                changed(one, change, record.wanted.needs)
+                apply_change(one, change, record.wanted.needs)
                 if one.specialist_id == change.specialist_id
                 else one
                 for one in record.candidates
@@ -70,7 +70,7 @@ def test_every_decision_of_a_day_follows_from_its_record() -> None:
 
 
 def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
-    """Tell what router tells from minute to minute."""
+    """Yield the events of a day in order of time."""
     roster = Roster([])
     tickets: dict[Any, Ticket] = {}
     known: dict[str, Any] = {}
@@ -85,18 +85,18 @@ def _a_day(dice: Random) -> Iterator[Envelope[Event]]:
         session.wake({})
         for _, event in (one for one in coming if one[0] == minute):
             session.apply(event)
-        for act, offer in [*_acts(session, dice)]:
+        for act, offer in [*_commands(session, dice)]:
             with suppress(Conflict):
                 execute(session, act, offer)
-        roster.settle()
+        roster.commit()
         tickets, known = session.state.tickets, session.state.affinities
         yield from session.state.announced
 
 
-def _acts(session: AssignmentSession, dice: Random) -> Iterator[tuple[Act, Offer | None]]:
-    """Let most accept what rings, some let it ring, and some give back what they have."""
+def _commands(session: AssignmentSession, dice: Random) -> Iterator[tuple[Command, Offer | None]]:
+    """Yield commands: most offers are accepted, some expire, some tickets are handed back."""
     for ticket in session.state.tickets.values():
-        who, offer = ticket.with_whom, ticket.offer
+        who, offer = ticket.current_specialist_id, ticket.offer
         if who is not None and offer is not None and dice.random() < 0.7:
             yield Accept(offer.offer_id, who), offer
         elif who is not None and dice.random() < 0.01:
@@ -105,10 +105,10 @@ def _acts(session: AssignmentSession, dice: Random) -> Iterator[tuple[Act, Offer
 
 def _requests(dice: Random) -> Iterator[tuple[int, Envelope[Event]]]:
     for n in range(PEOPLE):
-        yield 0, _somebody(f"s{n:02}", dice, after_min=0)
+        yield 0, _specialist(f"s{n:02}", dice, after_min=0)
     for n in range(PEOPLE):
         minute = dice.randrange(24 * 60)
-        yield minute, _somebody(f"s{n:02}", dice, after_min=minute)
+        yield minute, _specialist(f"s{n:02}", dice, after_min=minute)
     for n in range(TICKETS):
         minute = dice.randrange(23 * 60)
         yield (
@@ -127,7 +127,7 @@ def _requests(dice: Random) -> Iterator[tuple[int, Envelope[Event]]]:
         yield end, a_fact(TicketClosed, f"T{n}", after_min=end)
 
 
-def _somebody(name: str, dice: Random, *, after_min: int) -> Envelope[Event]:
+def _specialist(name: str, dice: Random, *, after_min: int) -> Envelope[Event]:
     spoken = sorted({*dice.choices(LANGUAGES, k=2)})
     return a_specialist(
         name,

@@ -1,4 +1,4 @@
-"""When a ticket is due to router: as accepted, until sla-monitor's records say otherwise."""
+"""When a ticket is due: as accepted, until sla-monitor publishes its clocks."""
 
 from datetime import datetime
 from itertools import permutations
@@ -43,20 +43,20 @@ REPLY = UUID(int=7)
 
 
 def due_after(*records: Envelope[Event]) -> datetime | None:
-    """Say when a ticket is due after some records."""
+    """Return when a ticket is due after some events."""
     return the_ticket(*records).due_at
 
 
 def the_ticket(*records: Envelope[Event]) -> Ticket:
-    """Fold records into a ticket, in their order."""
+    """Apply events to a ticket, in their order."""
     ticket = Ticket(T1)
     for record in records:
-        ticket.learn(record)
+        ticket.apply(record)
     return ticket
 
 
-def test_until_a_record_of_the_clock_comes_the_accepted_fact_counts() -> None:
-    """Whatever else is known: router prices nothing."""
+def test_without_a_clock_event_the_accepted_due_time_counts() -> None:
+    """Router computes no due time itself, whatever else it knows."""
     accepted, critical = a_ticket("T1"), reclassified("T1", "business_critical", after_min=1)
     assert due_after(accepted, critical) == NOON + minutes(60)
 
@@ -77,21 +77,21 @@ def test_until_a_record_of_the_clock_comes_the_accepted_fact_counts() -> None:
 def test_the_clocks_due_time_counts_whenever_the_request_comes(
     records: list[Envelope[Event]], due_min: float | None
 ) -> None:
-    """Of another topic, the accepted fact may come before the clock's records, among or after."""
+    """The accepted event is on another topic: it may be read before, between or after them."""
     due_at = None if due_min is None else NOON + minutes(due_min)
     for place in range(len(records) + 1):
         assert due_after(*records[:place], a_ticket("T1"), *records[place:]) == due_at
 
 
-def test_of_two_records_of_a_clock_the_one_read_last_counts() -> None:
-    """They are in order; a fact that comes late dates its record back."""
+def test_of_two_events_of_a_clock_the_later_read_one_counts() -> None:
+    """They are in order; a late fact may date an event back."""
     resumed = a_clock(ClockResumed, "T1", due_min=90, after_min=30)
     late = a_clock(ClockResumed, "T1", due_min=120, after_min=5)
     assert due_after(a_ticket("T1"), resumed, late) == NOON + minutes(120)
 
 
 def test_the_first_of_several_open_clocks_is_due() -> None:
-    """A paused or cancelled one is not; records of different clocks come in any order."""
+    """Paused and cancelled clocks do not count; events of different clocks arrive in any order."""
     accepted = a_ticket("T1")
     records = [
         a_clock(ClockResumed, "T1", due_min=40),
@@ -106,8 +106,8 @@ def test_the_first_of_several_open_clocks_is_due() -> None:
     assert due_after(accepted, *records, paused, cancelled) == NOON + minutes(40)
 
 
-def test_an_answer_that_router_knows_of_meets_the_clock() -> None:
-    """What a specialist reports counts while sla-monitor is away."""
+def test_a_known_answer_meets_the_clock() -> None:
+    """A specialist's response counts even while sla-monitor is down."""
     answered = a_fact(TicketResponded, "T1", after_min=20)
     again = a_clock(ClockStarted, "T1", due_min=90, kind="next_response", cycle=REPLY, after_min=30)
     assert due_after(a_ticket("T1"), answered) is None
@@ -116,10 +116,10 @@ def test_an_answer_that_router_knows_of_meets_the_clock() -> None:
     assert due_after(a_ticket("T1"), answered, again, twice) is None
 
 
-def test_what_is_paused_is_ordered_last_and_said_to_be() -> None:
-    """Its clock is named, and nothing is due."""
+def test_a_paused_ticket_comes_last() -> None:
+    """Its promise is named, and it has no due time."""
     router = InMemoryRouter()
-    router.play(
+    router.apply(
         a_ticket("T1"),
         a_ticket("T2", after_min=20),
         a_ticket("T3", after_min=40, role="seat"),
@@ -132,10 +132,10 @@ def test_what_is_paused_is_ordered_last_and_said_to_be() -> None:
     assert (assigned[-1].due_at, assigned[-1].promise) == (None, "first_response")
 
 
-def test_a_ticket_that_is_due_again_takes_its_place() -> None:
-    """In the order of work."""
+def test_a_ticket_that_is_due_again_gets_its_place_in_the_order() -> None:
+    """A resumed clock moves the ticket forward."""
     router = InMemoryRouter()
-    router.play(
+    router.apply(
         a_ticket("T1"),
         a_ticket("T2", after_min=20),
         a_clock(ClockPaused, "T1"),
@@ -146,8 +146,8 @@ def test_a_ticket_that_is_due_again_takes_its_place() -> None:
     assert (assigned.ticket_id, assigned.due_at) == (T1, NOON + minutes(70))
 
 
-def test_a_record_that_says_nothing_new_changes_nothing() -> None:
-    """Nothing is decided, announced or saved for it."""
+def test_a_clock_event_without_a_change_has_no_effect() -> None:
+    """It leads to no decision, no event and no save."""
     session = AssignmentSession(Roster([]), [the_ticket(a_ticket("T1"))], NOON, OfferRules())
     session.apply(a_clock(ClockStarted, "T1", due_min=60))
     assert (session.state.announced, session.state.touched) == ([], set())
@@ -161,10 +161,10 @@ def test_a_record_that_says_nothing_new_changes_nothing() -> None:
         (ClockWarned, {"due_min": 60, "percent": 50}),
     ],
 )
-def test_records_that_move_no_due_time_are_passed_over(
+def test_clock_events_that_move_no_due_time_are_skipped(
     record: type[ClockFact], more: dict[str, object]
 ) -> None:
-    """Before a transaction is begun: each ticket has some."""
+    """The decoder skips them, so that no transaction begins."""
     envelope = a_clock(record, "T1", **more)  # type: ignore[arg-type] # due_min among them
     raw = Record(record.topic, 0, 0, b"", value_of(envelope.event), headers_of(envelope))
     assert isinstance(decode(raw), Skipped)

@@ -1,9 +1,9 @@
-"""A ticket's history in sentences."""
+"""The history of a ticket in sentences."""
 
 import json
 from datetime import datetime, timedelta
 
-from router.pages.history import history, why_so
+from router.pages.history import assignment_reason, history
 from shared.events import (
     CATALOGUE,
     AssignmentExplained,
@@ -69,7 +69,7 @@ DECIDED = AssignmentExplained(
 
 
 def test_every_fact_about_a_ticket_has_a_sentence() -> None:
-    """Nobody is shown the name of a type."""
+    """No page shows the name of an event's type."""
     kinds = [
         kind
         for kind, event in CATALOGUE.items()
@@ -82,16 +82,16 @@ def test_every_fact_about_a_ticket_has_a_sentence() -> None:
     assert [line.text for line in lines if "premium." in line.text] == []
 
 
-def test_it_is_told_who_has_it_and_why() -> None:
-    """By the rule that gave it; or by who moved it."""
+def test_the_reason_for_an_assignment_is_described() -> None:
+    """By the rule that decided, or by the lead who moved the ticket."""
     assert [line.text for line in history([GIVEN], [])] == ["Ann has it, after 1 min"]
-    assert why_so(DECIDED, [], "ann") == "no other specialist could take it"
-    assert why_so(None, [MOVED], "ann") == "Lea moved it to Ann: knows the account"
-    assert why_so(DECIDED, [], "ben") == ""
+    assert assignment_reason(DECIDED, [], "ann") == "no other specialist could take it"
+    assert assignment_reason(None, [MOVED], "ann") == "Lea moved it to Ann: knows the account"
+    assert assignment_reason(DECIDED, [], "ben") == ""
 
 
-def test_offers_that_rang_in_vain_are_one_line() -> None:
-    """With how often and at whom; what rings now, and what came of it, stand alone."""
+def test_unanswered_offers_are_one_line() -> None:
+    """With their number for each specialist; an open offer and its end have their own lines."""
     facts = []
     for minute, who in enumerate(("ann", "ben", "ann")):
         at = NOON + timedelta(minutes=minute)
@@ -105,8 +105,8 @@ def test_offers_that_rang_in_vain_are_one_line() -> None:
     assert [line.text for line in rest] == ["Offered to Ben", "Ben accepted"]
 
 
-def test_one_offer_that_rang_in_vain_is_told_as_it_was() -> None:
-    """A repetition begins with the second."""
+def test_a_single_unanswered_offer_has_its_own_line() -> None:
+    """Only two or more are summed up."""
     facts = [_rang(TicketOffered.type, NOON, "ann"), _rang(OfferExpired.type, NOON, "ann")]
     texts = [line.text for line in history(facts, [])]
     assert texts == ["Offered to Ann", "Ann did not answer the offer"]
@@ -118,7 +118,7 @@ def _rang(kind: str, at: datetime, who: str | None) -> dict[str, object]:
 
 
 def _anything(kind: str) -> dict[str, object]:
-    """Make up a fact that has every field that any sentence speaks of."""
+    """Build an event with every field that any sentence uses."""
     words = dict.fromkeys(
         ("source", "external_id", "waiting_for", "severity", "reason", "cause", "outcome", "words"),
         "x",

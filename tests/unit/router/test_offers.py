@@ -1,4 +1,4 @@
-"""Offers: who is rung for how long, and what each end of an offer comes to."""
+"""Offers: who gets them, for how long, and what follows from each end of an offer."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from tests.unit.router.assignments import InMemoryRouter, ticket_id
 
 from router.domain.commands import Accept, Conflict, Decline, DeclineOffer, Unknown
-from router.domain.offers.rules import Backoff, OfferRules, Ring, SetAside
+from router.domain.offers.rules import Backoff, Exclusions, OfferRules, Ring
 from shared.events import (
     OfferAccepted,
     OfferDeclined,
@@ -23,7 +23,7 @@ MAILS_RING = OfferRules(rings={"email": Ring(cap_s=300)})
 
 
 def test_a_lease_is_a_share_of_the_time_left_within_bounds() -> None:
-    """At most the cap, at least the minimum, though the promise be broken already."""
+    """At least the minimum and at most the cap, even after the due time."""
     ring = Ring(cap_s=30, share=0.1, minimum_s=5)
     leases = [
         ring.lease(now=NOON, due_at=NOON + timedelta(seconds=left)).total_seconds()
@@ -33,95 +33,101 @@ def test_a_lease_is_a_share_of_the_time_left_within_bounds() -> None:
 
 
 @pytest.mark.parametrize("share", [Ring(cap_s=1).share])
-def test_any_budget_survives_three_who_say_nothing(share: float) -> None:
-    """More than half of it is left."""
+def test_three_unanswered_offers_leave_more_than_half_of_the_time(share: float) -> None:
+    """With the built-in share of the time left."""
     assert (1 - share) ** 3 > 0.5
 
 
-def test_a_chat_rings_and_a_mail_is_assigned() -> None:
-    """Unless the rules say otherwise."""
+def test_a_chat_rings_and_an_email_is_assigned() -> None:
+    """Unless the rules differ."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
-    assert router.told() == ["ticket.offered a", "ticket.assigned a"]
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2"))
+    assert router.events_about_specialists() == ["ticket.offered a", "ticket.assigned a"]
     assert router.tickets[ticket_id("T1")].specialist_id is None
 
 
-def test_an_offer_holds_room() -> None:
-    """A second chat does not ring at somebody with room for one."""
+def test_an_open_offer_counts_in_the_load() -> None:
+    """A second chat is not offered to a specialist with room for one."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2", channel="chat"))
-    assert router.told() == ["ticket.offered a"]
-    assert router.people["a"].load["chat"] == 1
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"), a_ticket("T2", channel="chat"))
+    assert router.events_about_specialists() == ["ticket.offered a"]
+    assert router.specialists["a"].load["chat"] == 1
 
 
-def test_assigned_follows_accepted() -> None:
-    """The room was held already; the assignment names its offer."""
+def test_an_accepted_offer_becomes_an_assignment() -> None:
+    """The load stays the same; the assignment names its offer."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
-    [outcome] = router.play(router.accept("T1"))
-    assert router.told() == ["ticket.offered a", "offer.accepted a", "ticket.assigned a"]
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"))
+    [outcome] = router.apply(router.accept("T1"))
+    assert router.events_about_specialists() == [
+        "ticket.offered a",
+        "offer.accepted a",
+        "ticket.assigned a",
+    ]
     assert (outcome.outcome, outcome.specialist_id) == ("assigned", "a")
-    assert router.people["a"].load["chat"] == 1
+    assert router.specialists["a"].load["chat"] == 1
     [assigned] = [e.event for e in router.announced if isinstance(e.event, TicketAssigned)]
     assert assigned.offer_id in router.offers
 
 
-def test_a_declined_offer_goes_on_to_somebody_else() -> None:
-    """The decliner is passed over; the reason is told."""
+def test_a_declined_offer_goes_to_another_specialist() -> None:
+    """Who declined is excluded; the event has the reason."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
     first = router.offer_of("T1")
-    [outcome] = router.play(DeclineOffer(first.offer_id, first.specialist_id, "in a call"))
+    [outcome] = router.apply(DeclineOffer(first.offer_id, first.specialist_id, "in a call"))
     assert outcome.outcome == "offered"
     assert outcome.specialist_id not in {None, first.specialist_id}
-    assert router.told(OfferDeclined) == [f"offer.declined {first.specialist_id}"]
-    assert router.people[first.specialist_id].load["chat"] == 0
+    assert router.events_about_specialists(OfferDeclined) == [
+        f"offer.declined {first.specialist_id}"
+    ]
+    assert router.specialists[first.specialist_id].load["chat"] == 0
 
 
-def test_a_silent_specialist_is_passed_over_when_the_lease_ends() -> None:
+def test_an_expired_offer_goes_to_another_specialist() -> None:
     """At that instant, not before."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
     first = router.offer_of("T1")
     router.now = first.lease_ends_at - timedelta(microseconds=1)
     router.wake()
     assert router.offer_of("T1") == first
     router.now = first.lease_ends_at
     router.wake()
-    assert router.told(OfferExpired) == [f"offer.expired {first.specialist_id}"]
+    assert router.events_about_specialists(OfferExpired) == [f"offer.expired {first.specialist_id}"]
     assert router.offer_of("T1").specialist_id != first.specialist_id
 
 
-def test_nobody_accepts_when_the_lease_has_ended() -> None:
-    """It is said that the ticket went on."""
+def test_an_expired_offer_cannot_be_accepted() -> None:
+    """The refusal states that the ticket went on to others."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_specialist("b"), a_ticket("T1", channel="chat"))
     late = router.accept("T1")
     router.later(seconds=60)
     with pytest.raises(Conflict, match="lease of this offer has ended"):
-        router.play(late)
+        router.apply(late)
 
 
-def test_nobody_accepts_what_rings_at_another() -> None:
-    """As if there were no such offer."""
+def test_an_offer_to_another_specialist_cannot_be_accepted() -> None:
+    """As if the offer did not exist."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"))
     with pytest.raises(Unknown, match="b has no offer"):
-        router.play(Accept(router.offer_of("T1").offer_id, "b"))
+        router.apply(Accept(router.offer_of("T1").offer_id, "b"))
 
 
-def test_a_sole_decliner_of_what_does_not_ring_has_it_again() -> None:
-    """Somebody has to."""
+def test_a_directly_assigned_ticket_returns_to_the_only_specialist() -> None:
+    """On a channel that does not ring, the only qualified specialist gets it again at once."""
     router = InMemoryRouter(rules=OfferRules(rings={}))
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
-    router.play(Decline(ticket_id("T1"), "a", "busy"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router.apply(Decline(ticket_id("T1"), "a", "busy"))
     assert router.tickets[ticket_id("T1")].specialist_id == "a"
 
 
-def test_a_decliner_is_left_alone_for_a_time_while_others_could_come() -> None:
-    """Then it rings again, by itself."""
+def test_who_declined_is_excluded_for_some_time() -> None:
+    """If others may come; after that it is offered again by a timer."""
     router = InMemoryRouter()
-    router.play(
+    router.apply(
         a_specialist("a"),
         a_ticket("T1", channel="chat"),
         a_specialist("b", presence="away"),
@@ -137,64 +143,69 @@ def test_a_decliner_is_left_alone_for_a_time_while_others_could_come() -> None:
     assert router.offer_of("T1").specialist_id == "a"
 
 
-def test_a_setting_aside_that_ended_while_it_rang_is_forgotten() -> None:
-    """When the next lease ends, who was silent long ago is asked again before nobody is."""
-    rules = OfferRules(set_aside_s=SetAside(silent=20), no_answer_s=Backoff(first=20))
+def test_an_exclusion_that_ends_during_an_offer_is_dropped() -> None:
+    """When the next lease ends, the formerly excluded specialist is offered it again."""
+    rules = OfferRules(set_aside_s=Exclusions(silent=20), no_answer_s=Backoff(first=20))
     router = InMemoryRouter(rules=rules)
-    router.play(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
+    router.apply(*(a_specialist(name) for name in "ab"), a_ticket("T1", channel="phone"))
     first = router.offer_of("T1").specialist_id
     for _ in range(2):
         router.now = router.offer_of("T1").lease_ends_at
         router.wake()
     ticket = router.tickets[ticket_id("T1")]
     assert router.offer_of("T1").specialist_id == first
-    assert first not in ticket.set_aside
+    assert first not in ticket.excluded_until
 
 
-def test_all_are_rung_before_anybody_is_rung_twice() -> None:
-    """Whoever rang longest ago comes first."""
+def test_every_specialist_is_offered_it_before_any_is_offered_it_twice() -> None:
+    """The specialist with the oldest offer comes first."""
     router = InMemoryRouter()
-    router.play(*(a_specialist(name) for name in "abc"), a_ticket("T1", channel="phone"))
+    router.apply(*(a_specialist(name) for name in "abc"), a_ticket("T1", channel="phone"))
     for _ in range(6):
         router.now = router.tickets[ticket_id("T1")].wakes_at or router.now
         router.wake()
-    assert router.told(TicketOffered) == [f"ticket.offered {name}" for name in "abcabc"]
+    assert router.events_about_specialists(TicketOffered) == [
+        f"ticket.offered {name}" for name in "abcabc"
+    ]
 
 
-def test_a_30_minute_ticket_survives_three_silent_specialists() -> None:
-    """Half of its budget is left at least, when the fourth is rung."""
+def test_a_ticket_due_in_30_minutes_survives_three_unanswered_offers() -> None:
+    """At least half of the time is left at the fourth offer."""
     router = InMemoryRouter(rules=MAILS_RING)
-    people = [a_specialist(name) for name in "abcd"]
-    router.play(*people, a_ticket("T1", severity="business_critical"))
+    specialists = [a_specialist(name) for name in "abcd"]
+    router.apply(*specialists, a_ticket("T1", severity="business_critical"))
     for _ in range(3):
         router.now = router.offer_of("T1").lease_ends_at
         router.wake()
     ticket = router.tickets[ticket_id("T1")]
-    assert len(set(router.told(TicketOffered))) == 4
+    assert len(set(router.events_about_specialists(TicketOffered))) == 4
     assert ticket.due_at == NOON + timedelta(minutes=30)
     assert ticket.due_at - router.now >= timedelta(minutes=15)
 
 
 def test_an_offer_is_withdrawn_when_the_work_ends() -> None:
-    """Its room is free; the ticket rings at nobody, and again when it is reopened."""
+    """The room is free; a reopened ticket is offered again."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"), a_fact(TicketResolved, "T1"))
-    assert router.told(OfferWithdrawn) == ["offer.withdrawn a"]
-    assert router.people["a"].load["chat"] == 0
-    router.play(a_fact(TicketReopened, "T1", after_min=1))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"), a_fact(TicketResolved, "T1"))
+    assert router.events_about_specialists(OfferWithdrawn) == ["offer.withdrawn a"]
+    assert router.specialists["a"].load["chat"] == 0
+    router.apply(a_fact(TicketReopened, "T1", after_min=1))
     assert router.offer_of("T1").specialist_id == "a"
 
 
-def test_each_offer_has_one_end_and_a_name_of_its_own() -> None:
-    """What is told of it is told under ids that differ."""
+def test_each_offer_has_one_end_and_an_id_of_its_own() -> None:
+    """The ids of its events differ, too."""
     router = InMemoryRouter()
-    router.play(a_specialist("a"), a_ticket("T1", channel="chat"))
+    router.apply(a_specialist("a"), a_ticket("T1", channel="chat"))
     router.later(seconds=10)
     router.wake()
     router.later(seconds=30)
     router.wake()
-    router.play(router.accept("T1"))
+    router.apply(router.accept("T1"))
     ids = [envelope.id for envelope in router.announced]
     assert len(ids) == len(set(ids))
-    assert router.told(OfferAccepted, OfferExpired) == ["offer.expired a", "offer.accepted a"]
+    assert router.events_about_specialists(OfferAccepted, OfferExpired) == [
+        "offer.expired a",
+        "offer.accepted a",
+    ]
     assert [offer.state for offer in router.offers.values()] == ["expired", "accepted"]

@@ -1,4 +1,4 @@
-"""The order of work: guarantees first, late tickets give way, and nobody starves."""
+"""The order of work: guarantees first, late tickets after those in time, and a turn for each."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ def after(*records: Envelope[Event]) -> AssignmentSession:
 
 
 def later(session: AssignmentSession, after_min: float) -> AssignmentSession:
-    """Let time pass, and only time."""
-    session.state.roster.settle()
+    """Let time pass without any event."""
+    session.state.roster.commit()
     then = AssignmentSession(
         session.state.roster, session.state.tickets.values(), NOON + minutes(after_min), DIRECTLY
     )
@@ -37,7 +37,7 @@ def later(session: AssignmentSession, after_min: float) -> AssignmentSession:
 
 
 def test_a_guarantee_comes_before_an_objective() -> None:
-    """An objective's time counts double: due first, it may still come second."""
+    """The time of an objective counts double: it may be due first and still come second."""
     first = a_ticket("T1", channel="chat")
     objective = a_ticket("T2", role="seat", after_min=-23 * 60)
     guarantee = a_ticket("T3", after_min=5)
@@ -55,8 +55,8 @@ ARRIVALS = st.lists(
 
 
 @given(ARRIVALS, st.integers(1, 90))
-def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
-    """Whoever is created after a ticket's place in the order has come, goes after it."""
+def test_every_ticket_gets_its_turn(arrivals: list[tuple[int, Any]], work_min: int) -> None:
+    """A ticket that is created after another's place in the order comes after it."""
     coming = [
         a_ticket(f"T{n}", role=role, account_id=f"x{n}", after_min=at)
         for n, (at, role) in enumerate(sorted(arrivals))
@@ -79,19 +79,17 @@ def test_nobody_starves(arrivals: list[tuple[int, Any]], work_min: int) -> None:
         holding = order[-1].event.external_id if got else ""  # type: ignore[attr-defined]
         now_min = now_min if got else max(now_min, 3000)
     place = {ticket.id: number for number, ticket in enumerate(order)}
-    ranks = {t.id: session.state.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
+    index = {t.id: session.state.tickets[t.event.ticket_id].key[0] for t in coming}  # type: ignore[attr-defined]
     for one in coming:
-        late = [other for other in coming if other.time > ranks[one.id]]
+        late = [other for other in coming if other.time > index[one.id]]
         assert all(place[one.id] < place[other.id] for other in late)
 
 
 @pytest.mark.parametrize(
     ("rival_min", "at_min", "first"), [(50, 60, "T1"), (50, 61, "T2"), (70, 71, "T1")]
 )
-def test_a_late_ticket_gives_way_to_those_that_can_be_kept(
-    rival_min: int, at_min: int, first: str
-) -> None:
-    """For an hour: who is due after that, is after it."""
+def test_a_late_ticket_comes_after_those_in_time(rival_min: int, at_min: int, first: str) -> None:
+    """For an hour: tickets that are due later than that come after it."""
     session = later(after(a_ticket("T1"), a_ticket("T2", after_min=rival_min)), at_min)
     session.apply(a_specialist("a", capacity={"email": 1}))
     (event,) = (e.event for e in session.state.announced if isinstance(e.event, TicketAssigned))

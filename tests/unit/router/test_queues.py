@@ -1,4 +1,4 @@
-"""Only part of a long queue is loaded; what that part cannot answer is noticed."""
+"""Only a part of a long queue is loaded; a decision that needs more is detected."""
 
 import pytest
 
@@ -18,16 +18,16 @@ def after(*records: Envelope[Event]) -> AssignmentSession:
 
 
 @pytest.mark.parametrize(("room", "enough"), [(2, True), (3, True), (4, False)])
-def test_a_decision_that_would_need_more_of_the_queue_says_so(room: int, enough: bool) -> None:
-    """Only part of a queue is loaded; who runs out of it must load more and decide anew."""
+def test_a_decision_reports_that_it_needs_more_of_the_queue(room: int, enough: bool) -> None:
+    """Its transaction then loads more and decides again."""
     before = after(*(a_ticket(f"T{n}", after_min=n) for n in range(3)))
     session = with_part(before, 3)
     session.apply(a_specialist("a", capacity={"email": room}))
     assert (not session.dispatcher.insufficiently_loaded) is enough
 
 
-def test_a_newcomer_does_not_overtake_those_who_were_not_loaded() -> None:
-    """A ticket due later than all that were loaded may be due later than others who wait."""
+def test_a_new_ticket_does_not_overtake_tickets_that_are_not_loaded() -> None:
+    """A new ticket that is due after all loaded ones may be due after others, too."""
     before = after(a_ticket("T1"))
     session = with_part(before, 1)
     session.apply(a_ticket("T9", after_min=9))
@@ -38,8 +38,8 @@ def test_a_newcomer_does_not_overtake_those_who_were_not_loaded() -> None:
 
 
 def with_part(before: AssignmentSession, limit: int) -> AssignmentSession:
-    """Go on with the earliest of those who wait."""
-    before.state.roster.settle()
+    """Return a session with only the earliest waiting tickets."""
+    before.state.roster.commit()
     session = AssignmentSession(before.state.roster, [], NOON, OfferRules(rings={}))
     session.dispatcher.add_waiting(
         before.state.tickets.values(), dict.fromkeys(before.state.roster.pools, limit)

@@ -1,4 +1,4 @@
-"""The rules of matching as a file: what it may say, and what is refused in one line."""
+"""Matching rules as a file: what is allowed, and the error for a fault."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from router.domain.matching import Pool, Rules, default_rules
+from router.domain.matching import MatchingRules, Pool, default_rules
 from router.settings import Settings
 from shared.platform.settings import load
 from shared.sla.promises import PromiseClass
@@ -23,31 +23,31 @@ ENVIRONMENT: Final = {
     "ROUTER_HTTP_PORT": "0",
 }
 FAULTS: Final[tuple[tuple[dict[str, Any], str], ...]] = (
-    ({"levels": {"email": 3}}, "levels: say one for each of email, phone, chat"),
-    ({"class_weights": {"guarantee": 1}}, "say one for each of guarantee, objective"),
+    ({"levels": {"email": 3}}, "levels: give one for each of email, phone, chat"),
+    ({"class_weights": {"guarantee": 1}}, "give one for each of guarantee, objective"),
     (
         {"relax": [{"left": 50, "english": True}, {"left": 60, "anybody": True}]},
         "each step comes later than the one before",
     ),
-    ({"relax": [{"left": 50}]}, "a step says one of level_less, english, anybody"),
+    ({"relax": [{"left": 50}]}, "a step has one of level_less, english, anybody"),
     ({"skills": [{"severity": "standard", "needs": []}]}, "skills.0.needs"),
     ({"wieghts": {}}, "wieghts"),
 )
 
 
-@pytest.mark.parametrize(("change", "says"), FAULTS)
-def test_a_fault_is_named(change: dict[str, Any], says: str) -> None:
-    """With its field, and the remedy."""
+@pytest.mark.parametrize(("change", "error"), FAULTS)
+def test_a_fault_is_named(change: dict[str, Any], error: str) -> None:
+    """The error has the field and the remedy."""
     plain = default_rules().model_dump()
     with pytest.raises(ValidationError) as refused:
-        Rules.model_validate({**plain, **change})
-    assert says in str(refused.value)
+        MatchingRules.model_validate({**plain, **change})
+    assert error in str(refused.value)
 
 
-def test_a_file_of_rules_is_read_by_its_name(
+def test_a_rules_file_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And router does not start with one that cannot be read."""
+    """Router does not start with one that cannot be read."""
     file = tmp_path / "rules.yaml"
     plain = default_rules().model_dump(mode="json")
     file.write_text(yaml.safe_dump({**plain, "knows_days": 3, "relax": []}))
@@ -68,10 +68,10 @@ def test_a_file_of_rules_is_read_by_its_name(
     st.integers(0, 30_000),
     st.sampled_from(["guarantee", "objective"]),
 )
-def test_no_place_lies_before_the_create_date_or_moves_forward(
+def test_no_place_is_before_the_create_date_or_moves_forward(
     created_min: int, budget_min: int, now_min: int, promise_class: PromiseClass
 ) -> None:
-    """Whenever it is asked: so nobody overtakes from behind."""
+    """At any time, so that no ticket overtakes an earlier one."""
     created = NOON + minutes(created_min)
     due = created + minutes(budget_min)
     rules = default_rules()
@@ -81,8 +81,8 @@ def test_no_place_lies_before_the_create_date_or_moves_forward(
 
 
 @given(st.integers(0, 70))
-def test_it_is_known_when_a_ticket_is_to_be_tried_again(now_min: int) -> None:
-    """At the next step, or when it is late; and each moment is after now, so it ends."""
+def test_a_ticket_has_a_time_for_its_next_attempt(now_min: int) -> None:
+    """At the next step or when it is late; always in the future, so that it ends."""
     rules, now = default_rules(), NOON + minutes(now_min)
     again_at = rules.again_at(NOON, DUE, now)
     if again_at is None:
@@ -94,8 +94,8 @@ def test_it_is_known_when_a_ticket_is_to_be_tried_again(now_min: int) -> None:
         assert rules.step(NOON, DUE, again_at) > rules.step(NOON, DUE, now) or again_at > DUE
 
 
-def test_a_pool_is_found_by_its_name() -> None:
-    """As it stands in the database."""
+def test_a_pool_is_parsed_from_its_name() -> None:
+    """As it is stored in the database."""
     pool = Pool("email", "de", 2, ("a b", "crm"))
     assert Pool.named(pool.name) == pool
     assert Pool("email", "de", 0, ()).name == '["email", "de", 0]'

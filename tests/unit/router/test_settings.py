@@ -1,4 +1,4 @@
-"""What router is told of the company's account."""
+"""Settings of sign-in with the company's account."""
 
 import pytest
 from pydantic import ValidationError
@@ -17,8 +17,8 @@ ISSUER = {
 }
 
 
-def test_scopes_reach_the_issuer_as_they_are_named() -> None:
-    """Without any, the name comes by the standard scope of a profile."""
+def test_scopes_are_sent_to_the_issuer() -> None:
+    """Without any, the standard scope of a profile provides the name."""
     plain = Settings.model_validate({**NEEDED, **ISSUER})
     named = Settings.model_validate({**NEEDED, **ISSUER, "oidc_scopes": "openid email groups"})
     assert plain.oidc is not None
@@ -29,6 +29,6 @@ def test_scopes_reach_the_issuer_as_they_are_named() -> None:
 
 @pytest.mark.parametrize("scopes", ["", "profile", "openid,profile"])
 def test_scopes_name_openid(scopes: str) -> None:
-    """Without it an issuer gives no ID token; they stand apart by spaces."""
+    """Without `openid` an issuer gives no ID token; scopes are separated by spaces."""
     with pytest.raises(ValidationError, match="oidc_scopes: openid must be among them"):
         Settings.model_validate({**NEEDED, **ISSUER, "oidc_scopes": scopes})

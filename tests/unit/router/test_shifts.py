@@ -25,30 +25,30 @@ def after(*records: Envelope[Event]) -> AssignmentSession:
     return session
 
 
-def said(session: AssignmentSession) -> list[str]:
-    """Read who got a ticket, and why another waits."""
+def announced(session: AssignmentSession) -> list[str]:
+    """Return which specialists got tickets, and why others wait."""
     events = [envelope.event for envelope in session.state.announced]
-    told_of = [e for e in events if isinstance(e, TicketAssigned | TicketQueued)]
-    return [e.specialist_id if isinstance(e, TicketAssigned) else e.reason for e in told_of]
+    recorded = [e for e in events if isinstance(e, TicketAssigned | TicketQueued)]
+    return [e.specialist_id if isinstance(e, TicketAssigned) else e.reason for e in recorded]
 
 
-def test_who_is_not_on_shift_gets_nothing() -> None:
-    """Though online: the shift ended at noon, or has not begun."""
+def test_a_specialist_who_is_not_on_shift_gets_no_ticket() -> None:
+    """Even if online: the shift has ended or not begun."""
     early, late = a_specialist("m", shifts=MORNING), a_specialist("a", shifts=AFTERNOON)
-    assert said(after(early, late, a_ticket("T1"))) == ["no_shift"]
-    assert said(after(early, late, a_specialist("d", shifts=DAY), a_ticket("T1"))) == ["d"]
+    assert announced(after(early, late, a_ticket("T1"))) == ["no_shift"]
+    assert announced(after(early, late, a_specialist("d", shifts=DAY), a_ticket("T1"))) == ["d"]
 
 
-def test_who_is_on_shift_and_away_gets_nothing() -> None:
-    """A shift says who should be there, presence who is."""
+def test_a_specialist_who_is_on_shift_but_away_gets_no_ticket() -> None:
+    """A shift is planned, presence is actual: both are needed."""
     away = a_specialist("d", shifts=DAY, presence="away")
-    assert said(after(away, a_ticket("T1"))) == ["no_shift"]
+    assert announced(after(away, a_ticket("T1"))) == ["no_shift"]
 
 
-def test_a_shift_that_begins_takes_who_waits() -> None:
-    """Nothing else need happen; and it is known when the next turn is due."""
+def test_waiting_tickets_are_assigned_when_a_shift_begins() -> None:
+    """By a timer alone; the next change of the shift is set then."""
     session = after(a_specialist("a", shifts=AFTERNOON), a_ticket("T1"))
-    session.state.roster.settle()
+    session.state.roster.commit()
     then = AssignmentSession(
         session.state.roster, session.state.tickets.values(), NOON + minutes(30), DIRECTLY
     )
@@ -56,43 +56,43 @@ def test_a_shift_that_begins_takes_who_waits() -> None:
         session.state.tickets.values(), dict.fromkeys(session.state.roster.pools, 9)
     )
     then.wake({})
-    assert said(then) == ["a"]
+    assert announced(then) == ["a"]
     assert [one.turns_at for one in then.state.shift_changed.values()] == [
         NOON + timedelta(hours=6)
     ]
     assert session.state.roster.due(NOON + minutes(31)) == []
 
 
-def test_a_shift_that_ends_gives_nothing_more() -> None:
-    """What is held stays where it is."""
+def test_no_ticket_is_assigned_after_the_end_of_a_shift() -> None:
+    """Assigned tickets stay."""
     session = after(a_specialist("d", shifts=DAY, capacity=ROOMY), a_ticket("T1"))
-    session.state.roster.settle()
+    session.state.roster.commit()
     then = AssignmentSession(
         session.state.roster, session.state.tickets.values(), NOON + timedelta(hours=5), DIRECTLY
     )
     then.wake({})
     then.apply(a_ticket("T2"))
-    assert said(then) == ["no_shift"]
+    assert announced(then) == ["no_shift"]
     assert [t.specialist_id for t in then.state.tickets.values()] == ["d", None]
 
 
-def test_who_is_not_certified_gets_nothing() -> None:
-    """As if they were not on the roster: nobody serves the language."""
+def test_a_specialist_who_is_not_certified_gets_no_ticket() -> None:
+    """As if the roster had no specialist for the language."""
     trainee = a_specialist("t", languages=("ja",), certified=False)
-    assert said(after(trainee, a_ticket("T1", language="ja"))) == ["no_skill"]
+    assert announced(after(trainee, a_ticket("T1", language="ja"))) == ["no_skill"]
 
 
-def test_room_across_channels_is_weighed() -> None:
-    """A call weighs three: after two mails there is room for a third mail, and for no call."""
+def test_the_load_across_channels_is_weighted() -> None:
+    """A call weighs three: after two e-mails there is room for a third, but not for a call."""
     one = a_specialist("w", capacity=ROOMY, universal={"capacity": 4, "weights": {"phone": 3}})
     tickets = [a_ticket("T1"), a_ticket("T2"), a_ticket("T3", channel="phone"), a_ticket("T4")]
-    assert said(after(one, *tickets)) == ["w", "w", "no_capacity", "w"]
+    assert announced(after(one, *tickets)) == ["w", "w", "no_capacity", "w"]
 
 
-def test_room_freed_on_one_channel_goes_to_another() -> None:
-    """The earliest due of all channels comes first."""
+def test_room_that_one_channel_frees_serves_another() -> None:
+    """The earliest due ticket of all channels is assigned."""
     one = a_specialist("w", capacity=ROOMY, universal={"capacity": 1})
     chat, mail = a_ticket("T2", channel="chat", after_min=1), a_ticket("T3", after_min=0)
     session = after(one, a_ticket("T1"), mail, chat, a_fact(TicketResponded, "T1", after_min=2))
-    assert said(session) == ["w", "no_capacity", "no_capacity", "w"]
+    assert announced(session) == ["w", "no_capacity", "no_capacity", "w"]
     assert [t.terms.channel for t in session.state.tickets.values() if t.specialist_id] == ["chat"]

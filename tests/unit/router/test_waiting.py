@@ -1,4 +1,4 @@
-"""Why a ticket waits is said once, when it begins to wait."""
+"""The reason for waiting is announced once, when a ticket begins to wait."""
 
 from router.domain.assignment.session import AssignmentSession
 from router.domain.offers.rules import OfferRules
@@ -18,27 +18,27 @@ def after(*records: Envelope[Event]) -> AssignmentSession:
 
 
 def why_it_waits(session: AssignmentSession) -> list[str]:
-    """Read the reasons given for waiting."""
+    """Return the announced reasons for waiting."""
     return [e.event.reason for e in session.state.announced if isinstance(e.event, TicketQueued)]
 
 
-def test_a_ticket_in_a_language_nobody_serves_says_so() -> None:
-    """With nobody on the roster, not even English helps out."""
+def test_a_ticket_without_a_listed_speaker_waits_for_a_skill() -> None:
+    """The roster is empty, so that English is no help either."""
     assert why_it_waits(after(a_ticket("T1"))) == ["no_skill"]
 
 
-def test_a_ticket_waits_for_somebody_to_come() -> None:
-    """Who serves it is on the roster, but not there."""
+def test_a_ticket_waits_for_a_specialist_to_come_online() -> None:
+    """A qualified specialist is listed, but not available."""
     assert why_it_waits(after(a_specialist("a", presence="away"), a_ticket("T1"))) == ["no_shift"]
 
 
 def test_a_ticket_waits_for_room() -> None:
-    """Who serves it is there, but full; a ticket that finds somebody gives no reason."""
+    """The qualified specialist is full; a ticket that is assigned has no reason."""
     session = after(a_specialist("a"), a_ticket("T1"), a_ticket("T2"))
     assert why_it_waits(session) == ["no_capacity"]
 
 
-def test_a_ticket_handed_back_says_why_it_waits() -> None:
-    """After the last who could take it has left, nobody serves it."""
+def test_a_ticket_handed_back_has_a_reason_for_waiting() -> None:
+    """After the last qualified specialist is removed, the reason is the missing skill."""
     session = after(a_specialist("a"), a_ticket("T1"), removed("a"))
     assert why_it_waits(session) == ["no_skill"]

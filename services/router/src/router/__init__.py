@@ -1,1 +1,1 @@
-"""Gives each ticket to a specialist who serves its channel and language, within capacity."""
+"""Assigns each ticket to a specialist who serves its channel and language and has room."""

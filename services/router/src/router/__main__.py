@@ -6,7 +6,7 @@ from shared.platform.process import command_line
 
 
 def main() -> None:
-    """Serve, or migrate."""
+    """Serve, or migrate the database."""
     command_line("router", Settings, assemble)
 
 

@@ -1,15 +1,15 @@
-"""Router, put together: the consumer, the sweep, the relay, the specialists' door and pages."""
+"""Assembles router: consumer, sweep, relay, pruner, HTTP API and inbox."""
 
 from collections.abc import Sequence
 
 from router import handlers
 from router.api.app import make_app
-from router.pages.details import Intake
+from router.pages.details import IntakeClient
 from router.pages.routes import inbox_routes
-from router.service.roster_cache import spare_the_collector
+from router.service.roster_cache import collect_garbage_less_often
 from router.service.routing import RoutingService
 from router.settings import Settings
-from router.store import pages as inbox
+from router.store import pages as page_store
 from router.store import tickets as ticket_store
 from router.store.access import specialists_of
 from router.sweep import Sweeper
@@ -25,19 +25,19 @@ __all__ = ["assemble"]
 
 
 def assemble(settings: Settings, db: Database) -> Sequence[Part]:
-    """Wire the parts in the order in which they start; open pages are let go of first."""
-    spare_the_collector()
+    """Return the parts in the order in which they start; they stop in reverse order."""
+    collect_garbage_less_often()
     service = Service("router", settings, db)
     routing = RoutingService(settings.rules)
-    consumer = service.consumer(handlers.CONSUMES, handlers.decode, routing.take)
-    feed = ChangeFeed(db, inbox.look)
-    intake = Intake(settings.intake_url, settings.intake_key)
+    consumer = service.consumer(handlers.CONSUMES, handlers.decode, routing.apply_events)
+    feed = ChangeFeed(db, page_store.poll_changes)
+    intake = IntakeClient(settings.intake_url, settings.intake_key)
     oidc = Oidc(settings.oidc) if settings.oidc else None
     pages = inbox_routes(db, routing, feed, intake, oidc)
     access = Authenticator(db, specialists_of)
     own = (
         Sweeper(db, routing),
-        Pruner(db, "decision pruner", ticket_store.forget_decisions),
+        Pruner(db, "decision pruner", ticket_store.delete_old_decisions),
         access,
     )
     parts = service.parts(

@@ -1,4 +1,4 @@
-"""The topics that router reads and writes, and which of their records it takes."""
+"""The topics that router reads and writes, and the decoder of its records."""
 
 from typing import Final
 
@@ -14,7 +14,11 @@ EMITS: Final = (AssignmentFact.topic,)
 
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
-    """Read a record; of clocks, those that move a due time. Raises Poison."""
+    """Decode a record; of the clock events, only those that move a due time.
+
+    Raises:
+        Poison: the record is malformed.
+    """
     found = skip_redundant_start(record) or read(record)
     if isinstance(found, Envelope) and isinstance(found.event, ClockFact):
         return found if changes_due_time(found.event) else Skipped(found.event.type, is_known=True)

@@ -7,14 +7,14 @@ import yaml
 from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, WithJsonSchema
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from router.domain.matching import Rules, default_rules
+from router.domain.matching import MatchingRules, default_rules
 from shared.web.settings import WebSettings
 
 __all__ = ["Settings"]
 
 
 def _read(rules: object) -> object:
-    """Read the file that is named; what cannot be read is said in one line."""
+    """Load the YAML file that ``rules`` names; a failure becomes a one-line error."""
     if not isinstance(rules, str):
         return rules
     try:
@@ -24,18 +24,18 @@ def _read(rules: object) -> object:
 
 
 class Settings(WebSettings):
-    """The settings of every service with pages, and router's own."""
+    """The settings of router, in addition to those of every service with pages."""
 
     model_config = SettingsConfigDict(env_prefix="ROUTER_")
 
     rules: Annotated[
-        Rules,
+        MatchingRules,
         NoDecode,
         BeforeValidator(_read),
         WithJsonSchema({"type": "string", "format": "path"}),
     ] = Field(default_factory=default_rules)
     """A YAML file with the matching rules (docs/matching.md); without it, the default rules."""
     intake_url: AnyHttpUrl | None = None
-    """Where intake's HTTP API is. With URL and key the inbox shows what customers wrote."""
+    """URL of intake's HTTP API. With URL and key, the inbox shows what customers wrote."""
     intake_key: SecretStr | None = None
     """An API key of intake with the scope `details:read`."""

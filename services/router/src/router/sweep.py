@@ -1,4 +1,4 @@
-"""The sweep: what time alone brings about happens at once, whatever else happens."""
+"""The sweep: applies timers as soon as they are due, whether or not events arrive."""
 
 from typing import Final, override
 
@@ -10,18 +10,18 @@ from shared.platform.postgres import Database, now
 
 __all__ = ["Sweeper", "sweep"]
 
-_LOOK_S: Final = 0.05
-"""How often to look for what others, or a change of business time, made due."""
+_POLL_S: Final = 0.05
+"""Longest time between two looks: other routers, or faster business time, may make timers due."""
 
 
 async def sweep(db: Database, routing: RoutingService) -> None:
-    """Let time have its effect: on shifts, presence, leases, graces, and what is asked for."""
+    """Apply the timers that are due, in one transaction."""
     async with db.transaction() as tx:
         await routing.wake(tx, await now(tx))
 
 
 class Sweeper(Background):
-    """Sleeps until something is to change by itself; what is next, indexes know."""
+    """Waits for the next timer of router, then sweeps."""
 
     def __init__(self, db: Database, routing: RoutingService) -> None:
         super().__init__("sweep")
@@ -34,6 +34,6 @@ class Sweeper(Background):
             while not self._stop.is_set():
                 wait_s = await ticket_store.seconds_to_wake(session)
                 if wait_s is None or wait_s > 0:
-                    await wait_at_most(self._stop.wait(), min(wait_s or _LOOK_S, _LOOK_S))
+                    await wait_at_most(self._stop.wait(), min(wait_s or _POLL_S, _POLL_S))
                 else:
                     await sweep(self._db, self._routing)

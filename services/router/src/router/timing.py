@@ -1,9 +1,9 @@
-"""Times matching alone, for `premium bench-match`: no Kafka, as many transactions as are asked for.
+"""Measures matching alone, without Kafka, for `premium bench-match`.
 
     python -m router.timing '{"singles": 1000, "batches": 40, "newcomers": 50}'
 
-Answers are taken for the tickets that the bench has put in, each freeing somebody's room for one
-who waits; what was measured goes to standard output as JSON, in seconds and bytes.
+The benchmark has assigned tickets before. Each measured answer frees room for a waiting ticket. The
+result goes to standard output as JSON, in seconds and bytes.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from resource import RUSAGE_SELF, getpagesize, getrusage
 from typing import Final, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from router.service.roster_cache import spare_the_collector
+from router.service.roster_cache import collect_garbage_less_often
 from router.service.routing import RoutingService
 from router.settings import Settings
 from shared.basics.clock import elapsed_s
@@ -31,34 +31,36 @@ _BATCH: Final = 500
 _STATM: Final = Path("/proc/self/statm")
 
 
-class Asked(NamedTuple):
-    """How many transactions: of one answer each, of 500, and of a specialist who comes online."""
+class Counts(NamedTuple):
+    """Numbers of transactions: with one answer, with a batch of them, with a new specialist."""
 
     singles: int
     batches: int
     newcomers: int
 
 
-async def _main(asked: Asked) -> None:
-    spare_the_collector()
+async def _main(counts: Counts) -> None:
+    collect_garbage_less_often()
     settings = load(Settings)
     db = Database(settings.dsn.get_secret_value(), service="router timing", connections_max=2)
     await db.start()
     routing = RoutingService(settings.rules)
     async with db.session() as session:
         at = await now(session)
-    answers = _answers(at)
-    timings: dict[str, list[float]] = {"load": [await _taken(db, routing, [])]}
-    await _taken(db, routing, [*islice(answers, _BATCH)])  # plans and caches
+    responses = _responses(at)
+    timings: dict[str, list[float]] = {"load": [await _measure(db, routing, [])]}
+    await _measure(db, routing, [*islice(responses, _BATCH)])  # warm up query plans and caches
     began_bytes = _resident()
-    timings["single"] = [await _taken(db, routing, [next(answers)]) for _ in range(asked.singles)]
+    timings["single"] = [
+        await _measure(db, routing, [next(responses)]) for _ in range(counts.singles)
+    ]
     began_busy_s = _busy_s()
     timings["batch"] = [
-        await _taken(db, routing, [*islice(answers, _BATCH)]) for _ in range(asked.batches)
+        await _measure(db, routing, [*islice(responses, _BATCH)]) for _ in range(counts.batches)
     ]
-    busy_s = (_busy_s() - began_busy_s) / (asked.batches * _BATCH)
+    busy_s = (_busy_s() - began_busy_s) / (counts.batches * _BATCH)
     timings["newcomer"] = [
-        await _taken(db, routing, [_newcomer(number, at)]) for number in range(asked.newcomers)
+        await _measure(db, routing, [_newcomer(number, at)]) for number in range(counts.newcomers)
     ]
     grown_bytes = _resident() - began_bytes
     found = {**timings, "busy_s": busy_s, "grown_bytes": grown_bytes, "batch_size": _BATCH}
@@ -66,18 +68,18 @@ async def _main(asked: Asked) -> None:
     await db.stop()
 
 
-async def _taken(
+async def _measure(
     db: Database, routing: RoutingService, envelopes: Sequence[Envelope[Event]]
 ) -> float:
-    """Do what the consumer does with a batch; seconds to the end of the commit."""
+    """Handle a batch as the consumer does; return the seconds until after the commit."""
     began_s = elapsed_s()
     async with db.transaction() as tx:
         _, at = await processed_events.claim(tx, (envelope.id for envelope in envelopes))
-        await routing.take(tx, envelopes, at)
+        await routing.apply_events(tx, envelopes, at)
     return elapsed_s(began_s)
 
 
-def _answers(at: datetime) -> Iterator[Envelope[Event]]:
+def _responses(at: datetime) -> Iterator[Envelope[Event]]:
     for number in count():
         ticket_id = UUID(md5(f"held/{number}".encode(), usedforsecurity=False).hexdigest())
         event = TicketResponded(ticket_id=ticket_id)
@@ -96,7 +98,7 @@ def _newcomer(number: int, at: datetime) -> Envelope[Event]:
 
 
 def _busy_s() -> float:
-    """Read the processor time of this process: it does not grow while others are in the way."""
+    """Return the processor time of this process, which other processes do not affect."""
     used = getrusage(RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
@@ -106,4 +108,4 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Asked(**json.loads(sys.argv[1]))))
+    asyncio.run(_main(Counts(**json.loads(sys.argv[1]))))

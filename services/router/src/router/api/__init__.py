@@ -1,1 +1,1 @@
-"""Over HTTP: what systems and tools ask of router."""
+"""The HTTP API of router."""

@@ -1,4 +1,4 @@
-"""Router's door over HTTP: the desk, why who has what, and what a lead sees of queue and load."""
+"""Builds router's HTTP API: commands, decision records, queue, load and callbacks."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -11,10 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from router.api import callbacks
-from router.api import coverage as feasibility
-from router.api.auth import Reader
-from router.api.offers import add_desk
+from router.api import callbacks, coverage
+from router.api.auth import ReadKey
+from router.api.offers import add_commands
 from router.domain.specialist import Away
 from router.pages.routes import STREAM
 from router.service.routing import RoutingService
@@ -27,17 +26,17 @@ from shared.platform.limits import Limits
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel
 
-__all__ = ["Holder", "Pool", "TicketDecisions", "make_app"]
+__all__ = ["QueueSummary", "SpecialistLoad", "TicketDecisions", "make_app"]
 
 
 class TicketDecisions(BaseModel):
-    """What was decided on a ticket, the oldest first."""
+    """The decisions on a ticket, the oldest first."""
 
     ticket_id: UUID
     decisions: list[AssignmentExplained]
 
 
-class Pool(BaseModel):
+class QueueSummary(BaseModel):
     """The tickets of one channel and language that wait for a specialist."""
 
     model_config = ConfigDict(
@@ -58,18 +57,18 @@ class Pool(BaseModel):
     language: str = Field(description="Without its region: `de` for `de-AT`.")
     waiting: int
     oldest_s: float = Field(description="Seconds since the oldest was created.")
-    earliest_due_at: datetime | None = Field(description="Null where nothing is due.")
+    earliest_due_at: datetime | None = Field(description="Null if nothing is due.")
 
 
-class Room(BaseModel):
-    """How many tickets somebody can hold on a channel, and holds."""
+class ChannelLoad(BaseModel):
+    """A specialist's capacity and load on one channel."""
 
     capacity: int
     load: int
 
 
-class Holder(BaseModel):
-    """A specialist on the roster, and how much they hold of what they can."""
+class SpecialistLoad(BaseModel):
+    """A specialist on the roster, with their load."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -95,22 +94,24 @@ class Holder(BaseModel):
     specialist_id: str
     name: str
     languages: list[str]
-    presence: Presence = Field(description="As the roster has it.")
-    said: Presence | None = Field(description="Their own word, where they give it.")
-    away: Away | None = Field(
-        description="Away until they come back: they said so, or offers went unanswered."
+    presence: Presence = Field(description="According to the roster.")
+    said: Presence | None = Field(
+        description="What their heartbeats report; null before the first."
     )
-    levels: dict[str, int] = Field(description="How well they speak each, from 1 to 5.")
+    away: Away | None = Field(
+        description="Why they are away: `said`, they set it; `unanswered`, offers expired."
+    )
+    levels: dict[str, int] = Field(description="The level of each language, from 1 to 5.")
     skills: list[str]
     team: str | None
     certified: bool = Field(description="Takes premium tickets.")
-    on_shift: bool = Field(description="True for who has no shifts.")
-    channels: dict[Channel, Room]
+    on_shift: bool = Field(description="True for specialists without shifts.")
+    channels: dict[Channel, ChannelLoad]
 
 
 _LIMITS: Final = Limits(uncounted=OPS_PATHS | {STREAM})
-_POOLS: Final = TypeAdapter(list[Pool])
-_HOLDERS: Final = TypeAdapter(list[Holder])
+_QUEUES: Final = TypeAdapter(list[QueueSummary])
+_SPECIALISTS: Final = TypeAdapter(list[SpecialistLoad])
 _DECISION_FAILS: Final = problems(
     {HTTPStatus.NOT_FOUND: f"no decision on ticket {EXAMPLE_TICKET_ID} is on record"}
 )
@@ -119,39 +120,39 @@ _DECISION_FAILS: Final = problems(
 def make_app(
     db: Database, routing: RoutingService, access: Authenticator, routes: list[BaseRoute]
 ) -> FastAPI:
-    """Build the app; ``routes`` want no key: those that every service has, and the pages."""
+    """Build the app; ``routes`` are served without a key, such as the pages."""
     app = make_api("router", routes, [Middleware(Guard, access=access)], _LIMITS)
 
-    @app.get("/v1/queue", summary="Who waits", tags=["queue"])
-    async def read_queue(_: Reader) -> list[Pool]:
-        """Count the tickets that wait, by channel and language."""
+    @app.get("/v1/queue", summary="Count waiting tickets", tags=["queue"])
+    async def read_queue(_: ReadKey) -> list[QueueSummary]:
+        """Count the waiting tickets, by channel and language."""
         async with db.transaction() as tx:
-            return _POOLS.validate_python(await ticket_store.queue(tx, now=await now(tx)))
+            return _QUEUES.validate_python(await ticket_store.queue(tx, now=await now(tx)))
 
-    @app.get("/v1/specialists", summary="Who holds how much", tags=["specialists"])
-    async def list_specialists(_: Reader) -> list[Holder]:
-        """List everybody on the roster, present or not."""
+    @app.get("/v1/specialists", summary="List specialists and their load", tags=["specialists"])
+    async def list_specialists(_: ReadKey) -> list[SpecialistLoad]:
+        """List all specialists on the roster, present or not."""
         async with db.transaction() as tx:
-            return _HOLDERS.validate_python(await ticket_store.roster_load(tx))
+            return _SPECIALISTS.validate_python(await ticket_store.roster_load(tx))
 
-    add_desk(app, db, routing)
+    add_commands(app, db, routing)
     _add_decision(app, db)
     app.include_router(callbacks.routes(db, routing))
-    app.include_router(feasibility.routes(db))
+    app.include_router(coverage.routes(db))
     return app
 
 
 def _add_decision(app: FastAPI, db: Database) -> None:
     @app.get(
         "/v1/tickets/{ticket_id}/decision",
-        summary="Why who has it",
+        summary="Explain an assignment",
         tags=["tickets"],
         responses=_DECISION_FAILS,
     )
-    async def read_decision(ticket_id: TicketId, _: Reader) -> TicketDecisions:
-        """Tell of each decision on a ticket why it went to whom it went, or waits; the last counts.
+    async def read_decision(ticket_id: TicketId, _: ReadKey) -> TicketDecisions:
+        """Return the decision records of a ticket: why it went to a specialist, or waits.
 
-        Records are kept for 14 days.
+        The last one is current. Records are kept for 14 days.
         """
         async with db.transaction() as tx:
             records = await ticket_store.decisions_on(tx, ticket_id)

@@ -1,4 +1,4 @@
-"""What an endpoint asks of the key that it is shown."""
+"""The API keys and scopes that endpoints require."""
 
 from typing import Annotated
 
@@ -6,23 +6,23 @@ from fastapi import Depends
 
 from shared.platform.access import Key, forbidden, require_scopes
 
-__all__ = ["Actor", "Holder", "Lead", "Reader", "check_specialist"]
+__all__ = ["ActKey", "AnyKey", "LeadKey", "ReadKey", "check_specialist"]
 
-Reader = Annotated[Key, Depends(require_scopes("desk:read"))]
-"""The key of who may see how the desk stands."""
-Actor = Annotated[Key, Depends(require_scopes("desk:act"))]
-"""The key of who may act as the specialists that the tenant speaks for."""
-Lead = Annotated[Key, Depends(require_scopes("desk:lead"))]
-"""The key of who may decide for others."""
-Holder = Annotated[Key, Depends(require_scopes())]
-"""Any key in force: what is asked for decides which scope that needs."""
+ReadKey = Annotated[Key, Depends(require_scopes("desk:read"))]
+"""A key that may read queue, load and decisions."""
+ActKey = Annotated[Key, Depends(require_scopes("desk:act"))]
+"""A key that may act as the specialists assigned to its tenant."""
+LeadKey = Annotated[Key, Depends(require_scopes("desk:lead"))]
+"""A key that may act as a lead."""
+AnyKey = Annotated[Key, Depends(require_scopes())]
+"""Any valid key; the endpoint itself checks the scope that the request needs."""
 
 
 def check_specialist(key: Key, specialist_id: str) -> None:
-    """Refuse with 403 an act as somebody for whom the tenant does not speak."""
+    """Refuse with 403 a request for a specialist as whom the tenant may not act."""
     if not key.owns(specialist_id):
         raise forbidden(
-            f"{key.tenant} does not speak for the specialist {specialist_id!r}; act as one for whom"
-            f" it does, or have it allowed with `premium keys create {key.tenant} NAME"
+            f"{key.tenant} may not act as the specialist {specialist_id!r}; use one of its own"
+            f" specialists, or allow it with `premium keys create {key.tenant} NAME"
             " --service router --scope desk:act --specialist SPECIALIST`",
         )

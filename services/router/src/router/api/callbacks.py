@@ -1,4 +1,4 @@
-"""The door to the ledgers: a specialist says what came of a call, anybody sees what is owed."""
+"""HTTP endpoints of callbacks: report attempts, list owed calls."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,9 +11,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from router.api.auth import Actor, Reader, check_specialist
+from router.api.auth import ActKey, ReadKey, check_specialist
 from router.domain.callbacks.ledger import Call
-from router.domain.callbacks.ledger_session import Dial, NoCallback, Settled, Stranger
+from router.domain.callbacks.ledger_session import (
+    AlreadySettled,
+    CallReport,
+    NoCallback,
+    UnknownSpecialist,
+)
 from router.service.routing import RoutingService
 from router.store import callbacks as callback_store
 from shared.events import AttemptOutcome
@@ -21,20 +26,20 @@ from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, TraceContext, probl
 from shared.platform.http_input import JsonRoute
 from shared.platform.postgres import Database, now
 
-__all__ = ["Attempted", "Callback", "Tried", "routes"]
+__all__ = ["Attempt", "AttemptReport", "Callback", "routes"]
 
 type State = Literal["waiting", "kept", "late", "missed", "ended"]
 
 _FAILS: Final = problems(
     {
-        HTTPStatus.NOT_FOUND: f"nobody waits for a call on ticket {EXAMPLE_TICKET_ID}",
+        HTTPStatus.NOT_FOUND: f"no call is owed on ticket {EXAMPLE_TICKET_ID}",
         HTTPStatus.CONFLICT: "the customer was spoken to already: do not dial",
     }
 )
 
 
-class Attempted(BaseModel):
-    """Who dialled, and what came of it. Without `at` it was just now."""
+class AttemptReport(BaseModel):
+    """Who dialled, and the outcome; without `at` the call has just ended."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -46,8 +51,8 @@ class Attempted(BaseModel):
     at: AwareDatetime | None = None
 
 
-class Tried(BaseModel):
-    """A dial."""
+class Attempt(BaseModel):
+    """One dial of a number, and its outcome."""
 
     ticket_id: UUID
     specialist_id: str
@@ -56,7 +61,7 @@ class Tried(BaseModel):
 
 
 class Callback(BaseModel):
-    """One call: the tickets that it answers, what was tried, and what is owed still."""
+    """One call: the tickets that it answers, the attempts, and what is still owed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -81,16 +86,16 @@ class Callback(BaseModel):
         }
     )
 
-    tickets: list[UUID] = Field(description="All that asked for it, the earliest first.")
-    waiting: list[UUID] = Field(description="Those that are owed it still.")
+    tickets: list[UUID] = Field(description="All tickets that requested it, the earliest first.")
+    waiting: list[UUID] = Field(description="The tickets that still wait for it.")
     state: State = Field(
-        description="`waiting`: owed, its window lasts; `missed`: owed, its window is over; "
+        description="`waiting`: owed and not yet due; `missed`: owed and past due; "
         "`kept` and `late`: the customer was spoken to; `ended`: answered or closed otherwise."
     )
     requested_at: datetime
-    due_at: datetime | None = Field(description="Null where nothing is promised, or owed.")
-    attempts: list[Tried]
-    planned_at: datetime | None = Field(description="When to dial next. Null: nobody should.")
+    due_at: datetime | None = Field(description="Null if nothing is promised or owed.")
+    attempts: list[Attempt]
+    planned_at: datetime | None = Field(description="When to dial next; null: no dial is planned.")
 
 
 def routes(db: Database, routing: RoutingService) -> APIRouter:
@@ -98,63 +103,67 @@ def routes(db: Database, routing: RoutingService) -> APIRouter:
     router = APIRouter(tags=["callbacks"], route_class=JsonRoute)
 
     @router.post(
-        "/v1/tickets/{ticket_id}/attempts", summary="Say what came of a call", responses=_FAILS
+        "/v1/tickets/{ticket_id}/attempts", summary="Report a call attempt", responses=_FAILS
     )
     async def record_attempt(
-        ticket_id: TicketId, told: Attempted, key: Actor, context: TraceContext
+        ticket_id: TicketId, body: AttemptReport, key: ActKey, context: TraceContext
     ) -> Callback:
-        """Take down an attempt; the answer says when to dial next, if anybody should.
+        """Record an attempt; the response has the time of the next dial, if one is planned.
 
-        The same sent twice is one attempt: of one moment; or, without a moment, within 20 seconds.
+        A repeated report is one attempt: with the same `at`, or, without `at`, within 20 seconds.
         """
-        check_specialist(key, told.specialist_id)
-        dialled = Dial(ticket_id, told.specialist_id, told.outcome, told.at, context)
+        check_specialist(key, body.specialist_id)
+        report = CallReport(ticket_id, body.specialist_id, body.outcome, body.at, context)
         try:
             async with db.transaction() as tx:
                 at = await now(tx)
-                if told.at is not None and told.at > at:
-                    raise _bad("at", "lies ahead of our time; leave it out if it was just now")
-                return _shown(await routing.dial(tx, dialled, at), at)
-        except Stranger as e:
-            raise _bad("specialist_id", "was never on the roster; list them first") from e
+                if body.at is not None and body.at > at:
+                    raise _invalid(
+                        "at", "is in the future; leave it out if the call has just ended"
+                    )
+                return _callback(await routing.record_attempt(tx, report, at), at)
+        except UnknownSpecialist as e:
+            raise _invalid("specialist_id", "was never on the roster; check the id") from e
         except NoCallback as e:
-            detail = f"nobody waits for a call on ticket {ticket_id}"
+            detail = f"no call is owed on ticket {ticket_id}"
             raise HTTPException(HTTPStatus.NOT_FOUND, detail) from e
-        except Settled as e:
+        except AlreadySettled as e:
             detail = "the customer was spoken to already, or the ticket is over: do not dial"
             raise HTTPException(HTTPStatus.CONFLICT, detail) from e
 
-    @router.get("/v1/callbacks", summary="What calls are owed, and were")
-    async def list_callbacks(_: Reader, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
-        """List calls, at most 500 tickets' worth: the latest; `open` ones from the oldest."""
+    @router.get("/v1/callbacks", summary="List callbacks")
+    async def list_callbacks(_: ReadKey, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is
+        """List calls of at most 500 tickets: the latest, or with `open` the oldest open ones."""
         async with db.transaction() as tx:
             at = await now(tx)
-            ids, book = await callback_store.recent(tx, only_open=open)
+            ids, ledgers = await callback_store.recent(tx, only_open=open)
         return [
-            _shown(call, at) for call in _once(book.calls(i) for i in ids) if call.open or not open
+            _callback(call, at)
+            for call in _unique(ledgers.calls(i) for i in ids)
+            if call.open or not open
         ]
 
     return router
 
 
-def _once(ledgers: Iterator[list[Call]]) -> Iterator[Call]:
-    """Give each call once, though several of its tickets lead to it."""
+def _unique(ledgers: Iterator[list[Call]]) -> Iterator[Call]:
+    """Yield each call once, though several tickets may lead to it."""
     seen: set[UUID] = set()
     for call in (call for ledger in ledgers for call in ledger):
-        first = call.wishes[0].ticket_id
+        first = call.requests[0].ticket_id
         if first not in seen:
             seen.add(first)
             yield call
 
 
-def _shown(call: Call, at: datetime) -> Callback:
+def _callback(call: Call, at: datetime) -> Callback:
     return Callback(
-        tickets=[wish.ticket_id for wish in call.wishes],
+        tickets=[request.ticket_id for request in call.requests],
         waiting=list(call.open),
         state=_state(call, at),
-        requested_at=call.wishes[0].at,
+        requested_at=call.requests[0].at,
         due_at=call.due_at,
-        attempts=[Tried(**a._asdict()) for a in call.attempts],
+        attempts=[Attempt(**a._asdict()) for a in call.attempts],
         planned_at=call.planned_at,
     )
 
@@ -164,7 +173,7 @@ def _state(call: Call, at: datetime) -> State:
         return "waiting" if call.due_at is None or at < call.due_at else "missed"
     if not call.settled:
         return "ended"
-    dues = {wish.ticket_id: wish.due_at for wish in call.wishes}
+    dues = {request.ticket_id: request.due_at for request in call.requests}
     return "kept" if all(_in_time(s.at, dues[i]) for i, s in call.settled.items()) else "late"
 
 
@@ -172,5 +181,5 @@ def _in_time(at: datetime, due_at: datetime | None) -> bool:
     return due_at is None or at <= due_at
 
 
-def _bad(field: str, fault: str) -> RequestValidationError:
+def _invalid(field: str, fault: str) -> RequestValidationError:
     return RequestValidationError([{"type": "value_error", "loc": ("body", field), "msg": fault}])

@@ -1,4 +1,4 @@
-"""The door to infeasible promises: what a team lead sees coming."""
+"""HTTP endpoint of infeasible promises."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from router.api.auth import Reader
-from router.domain.coverage import Outlook, words
+from router.api.auth import ReadKey
+from router.domain.coverage import Coverage, describe
 from router.store import coverage as coverage_store
 from shared.events import Constraint
 from shared.platform.api import EXAMPLE_TICKET_ID
@@ -18,7 +18,7 @@ __all__ = ["Infeasible", "routes"]
 
 
 class Infeasible(BaseModel):
-    """A ticket that waits, and is due before anybody will be there for it."""
+    """A waiting ticket that is due before a qualified specialist is on shift."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -44,35 +44,34 @@ class Infeasible(BaseModel):
     language: str
     due_at: datetime
     constraint: Constraint
-    spoken: str = Field(description="The language looked for: English where nobody speaks its own.")
-    opens_at: datetime | None = Field(description="When somebody is on shift; null: nobody ever.")
-    words: str = Field(description="What stands in the way, for people.")
+    spoken: str = Field(description="English if no specialist speaks the ticket's language.")
+    opens_at: datetime | None = Field(
+        description="When a qualified specialist is next on shift, if ever."
+    )
+    words: str = Field(description="The reason, as a sentence.")
 
 
 def routes(db: Database) -> APIRouter:
     """Build the routes."""
     router = APIRouter(tags=["queue"])
 
-    @router.get("/v1/infeasible", summary="What nobody can meet")
-    async def list_infeasible_tickets(_: Reader) -> list[Infeasible]:
-        """List tickets that nobody will be there for in time: at most 500, the earliest due first.
-
-        What is past due is listed no more: that promise is broken.
-        """
+    @router.get("/v1/infeasible", summary="List infeasible promises")
+    async def list_infeasible_tickets(_: ReadKey) -> list[Infeasible]:
+        """List infeasible tickets that are not yet due: at most 500, the earliest due first."""
         async with db.transaction() as tx:
-            rows = await coverage_store.listed(tx, await now(tx))
-        return [_shown(Outlook(row.pop("opens_at"), row.pop("spoken")), row) for row in rows]
+            rows = await coverage_store.infeasible_tickets(tx, await now(tx))
+        return [_infeasible(Coverage(row.pop("opens_at"), row.pop("spoken")), row) for row in rows]
 
     return router
 
 
-def _shown(outlook: Outlook, row: dict[str, object]) -> Infeasible:
-    """Say why, by how the roster stands now."""
-    no_shift = outlook.constraint == "no_shift"
-    told = {
-        "constraint": outlook.constraint,
-        "spoken": outlook.spoken,
-        "opens_at": outlook.opens_at if no_shift else None,
+def _infeasible(coverage: Coverage, row: dict[str, object]) -> Infeasible:
+    """Build the response from the present coverage."""
+    no_shift = coverage.constraint == "no_shift"
+    constraint = {
+        "constraint": coverage.constraint,
+        "spoken": coverage.spoken,
+        "opens_at": coverage.opens_at if no_shift else None,
     }
-    shown = Infeasible.model_validate({**row, **told, "words": ""})
-    return shown.model_copy(update={"words": words(shown.channel, outlook, shown.due_at)})
+    shown = Infeasible.model_validate({**row, **constraint, "words": ""})
+    return shown.model_copy(update={"words": describe(shown.channel, coverage, shown.due_at)})

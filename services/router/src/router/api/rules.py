@@ -1,8 +1,8 @@
-"""The door of the rules by which offers ring."""
+"""HTTP endpoints of the rules for offers."""
 
 from fastapi import FastAPI
 
-from router.api.auth import Lead, Reader
+from router.api.auth import LeadKey, ReadKey
 from router.domain.offers.rules import OfferRules
 from router.store import offers as offer_store
 from shared.platform.postgres import Database
@@ -11,17 +11,17 @@ __all__ = ["add_rules"]
 
 
 def add_rules(app: FastAPI, db: Database) -> None:
-    """Add the routes."""
+    """Add the endpoints."""
 
-    @app.get("/v1/rules", summary="How it rings")
-    async def read_rules(_: Reader) -> OfferRules:
-        """Show the rules in force: how offers ring, who is set aside, what is handed back when."""
+    @app.get("/v1/rules", summary="Read the offer rules")
+    async def read_rules(_: ReadKey) -> OfferRules:
+        """Return the rules in force: leases, exclusions, back-off and graces."""
         async with db.transaction() as tx:
             return await offer_store.load_rules(tx)
 
-    @app.put("/v1/rules", summary="Let it ring otherwise")
-    async def change_rules(rules: OfferRules, _: Lead) -> OfferRules:
-        """Put rules in force, for all that happens from now on."""
+    @app.put("/v1/rules", summary="Replace the offer rules")
+    async def change_rules(rules: OfferRules, _: LeadKey) -> OfferRules:
+        """Replace the rules; they apply to everything from now on."""
         async with db.transaction() as tx:
             await offer_store.save_rules(tx, rules)
         return rules

@@ -1,7 +1,7 @@
-"""What people do at the desk: accept, decline, hand back, answer, judge, move, pin, come and go.
+"""The commands of specialists and leads, such as accept, decline, hand back, move and pin.
 
-Each act has its effect once. Done again by the same person it changes nothing (`Conflict`), and
-whoever asks for it looks up what came of it then.
+Each command takes effect once. Repeated by the same person it is refused with `Conflict`; the
+caller then looks up the outcome of the first time.
 """
 
 from dataclasses import dataclass
@@ -15,53 +15,53 @@ from shared.sla.promises import Severity
 __all__ = [
     "REPEATED_WITHIN",
     "Accept",
-    "Act",
+    "Command",
+    "CommandIdentity",
+    "CommandOutcome",
     "Confirm",
     "Conflict",
     "Decline",
     "DeclineOffer",
-    "Deed",
-    "Done",
+    "EndAway",
+    "ExecutedCommand",
     "HandBack",
-    "Leave",
+    "IdempotencyKeyReused",
     "Move",
     "NotTheirs",
-    "OtherAct",
-    "Outcome",
     "Pin",
+    "PresenceCommand",
+    "PresenceReport",
     "Reclassify",
     "Respond",
-    "Return",
-    "Say",
-    "Standing",
+    "SetAway",
+    "TicketStatus",
     "Unknown",
-    "Word",
-    "deed_of",
+    "identity_of",
 ]
 
 REPEATED_WITHIN: Final = timedelta(minutes=10)
-"""For so long an act done again is a second click, or an answer lost on its way."""
+"""A command repeated within this time is a second click, or a retry after a lost answer."""
 
 
 class Unknown(Exception):  # noqa: N818 - an answer to a person, not a fault
-    """There is no such ticket, offer or specialist; the text says which."""
+    """The ticket, offer or specialist does not exist; the text names which."""
 
 
 class Conflict(Exception):  # noqa: N818 - as above
-    """It cannot be done as things stand now; the text says why."""
+    """The command is not possible in the present state; the text gives the reason."""
 
 
 class NotTheirs(Conflict):
-    """The specialist does not have the ticket (any more)."""
+    """The specialist does not have the ticket, or no longer has it."""
 
 
-class OtherAct(Exception):  # noqa: N818 - as above
-    """The name under which an act is asked for was another's; the text says what to do."""
+class IdempotencyKeyReused(Exception):  # noqa: N818 - as above
+    """The idempotency key was used for another command; the text gives the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """A specialist takes what is offered to them."""
+    """A specialist accepts an offer."""
 
     offer_id: UUID
     specialist_id: str
@@ -70,7 +70,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class DeclineOffer:
-    """A specialist does not take what is offered to them."""
+    """A specialist declines an offer."""
 
     offer_id: UUID
     specialist_id: str
@@ -80,7 +80,7 @@ class DeclineOffer:
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """A specialist does not want a ticket, which they have or are offered."""
+    """A specialist declines a ticket that is assigned or offered to them."""
 
     ticket_id: UUID
     specialist_id: str
@@ -90,7 +90,7 @@ class Decline:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """A ticket shall wait again instead of staying with a specialist: their choice or a lead's."""
+    """A specialist or a lead returns an assigned ticket to the queue."""
 
     ticket_id: UUID
     specialist_id: str
@@ -110,7 +110,7 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """A specialist finds the severity right."""
+    """A specialist confirms the severity."""
 
     ticket_id: UUID
     specialist_id: str
@@ -119,7 +119,7 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Reclassify:
-    """A specialist finds another severity."""
+    """A specialist changes the severity."""
 
     ticket_id: UUID
     specialist_id: str
@@ -129,7 +129,7 @@ class Reclassify:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A lead gives a ticket to somebody who is there and has room, whoever has it now."""
+    """A lead assigns a ticket to an available specialist with room, wherever the ticket is now."""
 
     ticket_id: UUID
     to: str
@@ -140,7 +140,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A lead lets a ticket wait for one person, or (``to`` None) for anybody again."""
+    """A lead reserves a waiting ticket for one specialist, or (``to`` None) ends that."""
 
     ticket_id: UUID
     to: str | None
@@ -150,10 +150,10 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """A specialist, or the system they work at, says whether they are there: a heartbeat.
+class PresenceReport:
+    """A heartbeat: the presence of a specialist, from the specialist or the system they use.
 
-    ``hand_back`` gives back at once all they have, whatever grace there is.
+    With ``hand_back`` all their tickets are handed back at once, without a grace.
     """
 
     specialist_id: str
@@ -162,15 +162,15 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
-    """A specialist goes away until they come back, whatever heartbeats say meanwhile."""
+class SetAway:
+    """A specialist sets themselves away; no heartbeat ends that, only `EndAway`."""
 
     specialist_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
-    """A specialist is back: from being away, also if they were set away."""
+class EndAway:
+    """A specialist ends being away, however it began."""
 
     specialist_id: str
 
@@ -187,58 +187,63 @@ _KINDS: Final[dict[type, str]] = {
     Pin: "pin",
 }
 
-type Act = Accept | DeclineOffer | Decline | HandBack | Respond | Confirm | Reclassify | Move | Pin
-type Word = Say | Leave | Return
-"""What a specialist says of themselves."""
-type Standing = Literal["offered", "assigned", "waiting", "settled"]
+type Command = (
+    Accept | DeclineOffer | Decline | HandBack | Respond | Confirm | Reclassify | Move | Pin
+)
+type PresenceCommand = PresenceReport | SetAway | EndAway
+"""The commands by which a specialist changes their own availability."""
+type TicketStatus = Literal["offered", "assigned", "waiting", "settled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a ticket stood after an act, and with whom."""
+class CommandOutcome:
+    """The status of a ticket after a command, and the specialist who has it or is offered it."""
 
     ticket_id: UUID
-    outcome: Standing
+    outcome: TicketStatus
     specialist_id: str | None
 
 
-class Deed(NamedTuple):
-    """What an act is known by: done again, it has the same."""
+class CommandIdentity(NamedTuple):
+    """The values by which a repeated command is recognised."""
 
     kind: str
     subject: UUID
-    """The ticket, or the offer."""
+    """The id of the ticket, or of the offer."""
     actor: str
     from_id: str | None = None
     to_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """An act as it is kept, with what came of it."""
+class ExecutedCommand:
+    """A command as it is stored, with its outcome."""
 
-    deed: Deed
+    identity: CommandIdentity
     reason: str | None
-    outcome: Outcome
-    word: str | None = None
-    """By which it is known when it is asked for again."""
+    outcome: CommandOutcome
+    idempotency_key_hash: str | None = None
 
 
-def deed_of(act: Act) -> Deed:
-    """Name what an act is known by."""
-    match act:
+def identity_of(command: Command) -> CommandIdentity:
+    """Return the values by which a repetition of a command is recognised."""
+    match command:
         case Accept() | DeclineOffer():
-            return Deed(_KINDS[type(act)], act.offer_id, act.specialist_id)
+            return CommandIdentity(_KINDS[type(command)], command.offer_id, command.specialist_id)
         case Decline() | Respond() | Confirm():
-            return Deed(_KINDS[type(act)], act.ticket_id, act.specialist_id)
+            return CommandIdentity(_KINDS[type(command)], command.ticket_id, command.specialist_id)
         case Reclassify():
-            return Deed("reclassify", act.ticket_id, act.specialist_id, to_id=act.severity)
+            return CommandIdentity(
+                "reclassify", command.ticket_id, command.specialist_id, to_id=command.severity
+            )
         case HandBack():
-            return Deed("hand_back", act.ticket_id, act.by, from_id=act.specialist_id)
+            return CommandIdentity(
+                "hand_back", command.ticket_id, command.by, from_id=command.specialist_id
+            )
         case Move():
-            return Deed("move", act.ticket_id, act.by, to_id=act.to)
+            return CommandIdentity("move", command.ticket_id, command.by, to_id=command.to)
         case Pin():
-            kind = "pin" if act.to else "unpin"
-            return Deed(kind, act.ticket_id, act.by, to_id=act.to)
+            kind = "pin" if command.to else "unpin"
+            return CommandIdentity(kind, command.ticket_id, command.by, to_id=command.to)
         case _:
-            assert_never(act)
+            assert_never(command)

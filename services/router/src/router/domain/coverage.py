@@ -1,44 +1,44 @@
-"""From when on anybody will be there for a pool: what is due by then, nobody can meet."""
+"""Coverage: when a qualified specialist is next on shift. Promises due before are infeasible."""
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from router.domain.specialist import Specialist
-from router.domain.ticket import Ticket, base
+from router.domain.ticket import Ticket, base_language
 from shared.events import Constraint, Withdrawal
 from shared.sla.promises import Channel
 
 __all__ = [
+    "COVERED_NOW",
     "NEVER",
-    "OPEN",
-    "Outlook",
-    "Pool",
+    "Coverage",
+    "LanguageQueue",
+    "coverage_of",
+    "describe",
     "is_infeasible",
-    "outlooks",
-    "pool_of",
-    "why_no_more",
-    "words",
+    "language_queue_of",
+    "withdrawal_reason",
 ]
 
-OPEN: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Somebody is on shift; nothing is due as early."""
+COVERED_NOW: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Coverage while a specialist is on shift: no ticket is due that early."""
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _ENGLISH: Final = "en"
 
 
-class Pool(NamedTuple):
-    """Tickets of one channel and language, without its region."""
+class LanguageQueue(NamedTuple):
+    """The tickets of one channel and language, without its region."""
 
     channel: Channel
     language: str
 
 
-class Outlook(NamedTuple):
-    """When the next qualified specialist is on shift, and which language they speak.
+class Coverage(NamedTuple):
+    """When a qualified specialist is on shift next, and which language they speak.
 
-    `OPEN` while one is, `NEVER` where nobody is qualified. Presence does not count: who is on
-    shift and away may come back, and says nothing of when.
+    `COVERED_NOW` if one is on shift, `NEVER` if none is qualified. Presence does not count: a
+    specialist who is on shift but away may return at any time.
     """
 
     opens_at: datetime
@@ -46,42 +46,44 @@ class Outlook(NamedTuple):
 
     @property
     def constraint(self) -> Constraint:
-        """Name what stands in the way."""
+        """The reason why there is no coverage."""
         return "no_skill" if self.opens_at == NEVER else "no_shift"
 
 
-def pool_of(ticket: Ticket) -> Pool:
-    """Find the pool of an accepted ticket."""
-    return Pool(ticket.terms.channel, base(ticket.terms.language))
+def language_queue_of(ticket: Ticket) -> LanguageQueue:
+    """Return the queue of an accepted ticket."""
+    return LanguageQueue(ticket.terms.channel, base_language(ticket.terms.language))
 
 
-def outlooks(people: Iterable[Specialist], pools: Collection[Pool]) -> dict[Pool, Outlook]:
-    """Look at everybody once, and at nobody more when somebody is there for every pool.
+def coverage_of(
+    specialists: Iterable[Specialist], queues: Collection[LanguageQueue]
+) -> dict[LanguageQueue, Coverage]:
+    """Return the coverage of some queues; stop early once a specialist is on shift for each.
 
-    Where nobody on the roster speaks a language, English speakers stand in (`Roster.needs`).
+    If no listed specialist speaks a language, English speakers count (as in `Roster.needs`).
     """
-    wanted = {*pools, *(Pool(pool.channel, _ENGLISH) for pool in pools)}
-    opens: dict[Pool, datetime] = {}
+    wanted = {*queues, *(LanguageQueue(queue.channel, _ENGLISH) for queue in queues)}
+    opens: dict[LanguageQueue, datetime] = {}
     closed = set(wanted)
-    for person in people:
+    for specialist in specialists:
         if not closed:
             break
-        at = _on_shift_at(person)
-        for pool in _served(person):
-            if pool in wanted:
-                opens[pool] = min(at, opens.get(pool, NEVER))
-                if at == OPEN:
-                    closed.discard(pool)
-    return {pool: _outlook(pool, opens) for pool in pools}
+        at = _on_shift_at(specialist)
+        for queue in _served(specialist):
+            if queue in wanted:
+                opens[queue] = min(at, opens.get(queue, NEVER))
+                if at == COVERED_NOW:
+                    closed.discard(queue)
+    return {queue: _coverage(queue, opens) for queue in queues}
 
 
 def is_infeasible(ticket: Ticket, until: datetime, now: datetime) -> bool:
-    """Tell whether a ticket waits, and is due before anybody is there, though not yet due."""
+    """Return whether a waiting ticket, not yet due, is due by ``until``, when coverage begins."""
     return ticket.waits and ticket.due_at is not None and now < ticket.due_at <= until
 
 
-def why_no_more(ticket: Ticket, now: datetime) -> Withdrawal:
-    """Say why a ticket that was infeasible is not, by what became of it."""
+def withdrawal_reason(ticket: Ticket, now: datetime) -> Withdrawal:
+    """Return why an infeasible ticket no longer is, by its present state."""
     if not ticket.needs_specialist:
         return "over"
     if not ticket.waits:
@@ -89,34 +91,34 @@ def why_no_more(ticket: Ticket, now: datetime) -> Withdrawal:
     return "past_due" if ticket.due_at is not None and ticket.due_at <= now else "repriced"
 
 
-def words(channel: Channel, outlook: Outlook, due_at: datetime) -> str:
-    """Say to people what stands in the way."""
-    if outlook.constraint == "no_skill":
-        in_english = "" if outlook.spoken == _ENGLISH else ", nor in English"
-        return f"nobody on the roster takes {channel} in `{outlook.spoken}`{in_english}"
-    opens_at, due_at = outlook.opens_at.astimezone(UTC), due_at.astimezone(UTC)
+def describe(channel: Channel, coverage: Coverage, due_at: datetime) -> str:
+    """Describe the lack of coverage to a person."""
+    if coverage.constraint == "no_skill":
+        in_english = "" if coverage.spoken == _ENGLISH else ", nor in English"
+        return f"nobody on the roster takes {channel} in `{coverage.spoken}`{in_english}"
+    opens_at, due_at = coverage.opens_at.astimezone(UTC), due_at.astimezone(UTC)
     day = "" if opens_at.date() == due_at.date() else f"{opens_at:%Y-%m-%d} "
-    return f"no `{outlook.spoken}` {channel} on shift before {day}{opens_at:%H:%M}Z"
+    return f"no `{coverage.spoken}` {channel} on shift before {day}{opens_at:%H:%M}Z"
 
 
-def _outlook(pool: Pool, opens: dict[Pool, datetime]) -> Outlook:
-    english = Pool(pool.channel, _ENGLISH)
-    qualified = pool if pool in opens or english not in opens else english
-    return Outlook(opens.get(qualified, NEVER), qualified.language)
+def _coverage(queue: LanguageQueue, opens: dict[LanguageQueue, datetime]) -> Coverage:
+    english = LanguageQueue(queue.channel, _ENGLISH)
+    qualified = queue if queue in opens or english not in opens else english
+    return Coverage(opens.get(qualified, NEVER), qualified.language)
 
 
-def _on_shift_at(person: Specialist) -> datetime:
-    if person.on_shift:
-        return OPEN
-    return person.turns_at or NEVER
+def _on_shift_at(specialist: Specialist) -> datetime:
+    if specialist.on_shift:
+        return COVERED_NOW
+    return specialist.turns_at or NEVER
 
 
-def _served(person: Specialist) -> Iterator[Pool]:
-    if person.removed or not person.certified:
+def _served(specialist: Specialist) -> Iterator[LanguageQueue]:
+    if specialist.removed or not specialist.certified:
         return
-    languages = {base(language) for language in person.languages}
-    for channel, capacity in person.capacity.items():
-        most = capacity if person.universal is None else person.universal
-        if min(capacity, most // person.weights.get(channel, 1)) > 0:
+    languages = {base_language(language) for language in specialist.languages}
+    for channel, capacity in specialist.capacity.items():
+        most = capacity if specialist.universal is None else specialist.universal
+        if min(capacity, most // specialist.weights.get(channel, 1)) > 0:
             for language in languages:
-                yield Pool(channel, language)
+                yield LanguageQueue(channel, language)

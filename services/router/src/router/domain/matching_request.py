@@ -1,16 +1,22 @@
-"""Builds the matching request of a ticket: what it needs of the roster, and who is excluded."""
+"""Builds the matching request of a ticket: its needs, and who is excluded from it."""
 
 from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.matching import Question
+from router.domain.matching import MatchingRequest
 from router.domain.roster import Roster
 from router.domain.ticket import Ticket
 from router.domain.waiting_queue import pool_of
 from shared.events import QueueReason, Wanted
 
-__all__ = ["AccountAffinity", "excluded_specialists", "pinned_to", "question", "why_it_waits"]
+__all__ = [
+    "AccountAffinity",
+    "excluded_specialists",
+    "matching_request",
+    "pinned_to",
+    "waiting_reason",
+]
 
 
 class AccountAffinity(NamedTuple):
@@ -21,7 +27,7 @@ class AccountAffinity(NamedTuple):
 
 
 def pinned_to(roster: Roster, ticket: Ticket) -> str | None:
-    """Return the specialist whom a ticket is pinned to, if they qualify; else None."""
+    """Return the specialist to whom a ticket is pinned, if they qualify; else None."""
     specialist_id = ticket.pinned_to
     if specialist_id is None or not roster.qualifies(specialist_id, pool_of(ticket)):
         return None
@@ -29,9 +35,9 @@ def pinned_to(roster: Roster, ticket: Ticket) -> str | None:
 
 
 def _returning_to(roster: Roster, ticket: Ticket) -> str | None:
-    """Return the specialist who answered a ticket that came back, if they can take it now."""
+    """Return the specialist who answered before the customer's reply, if they can take it now."""
     last = None if ticket.answered_by is None else roster.get(ticket.answered_by)
-    if last is None or last.specialist_id in ticket.set_aside:
+    if last is None or last.specialist_id in ticket.excluded_until:
         return None
     pool = pool_of(ticket)
     able = last.can_take(pool.channel) and roster.qualifies(last.specialist_id, pool)
@@ -41,25 +47,25 @@ def _returning_to(roster: Roster, ticket: Ticket) -> str | None:
 def excluded_specialists(roster: Roster, ticket: Ticket) -> Collection[str]:
     """Return the specialists who are not offered a ticket now.
 
-    Specialists who did not answer are included again when no other is there, those who declined
-    when all who qualify did; both not before the next offer round of the ticket.
+    Specialists who did not answer are included again when no other is available, those who
+    declined when every qualified specialist is excluded; both not before its next offer round.
     """
-    excluded: Collection[str] = ticket.set_aside.keys()
+    excluded: Collection[str] = ticket.excluded_until.keys()
     if not excluded or ticket.rings_at is not None:
         return excluded
     if pinned_to(roster, ticket) is not None:
         return ()
     pool = pool_of(ticket)
     needs = roster.needs(pool)
-    if roster.ranks.all_there_in(pool.channel, needs, excluded):
+    if roster.index.all_available_in(pool.channel, needs, excluded):
         excluded = ticket.declined_by
-    return () if roster.ranks.all_in(pool.channel, needs, excluded) else excluded
+    return () if roster.index.all_qualified_in(pool.channel, needs, excluded) else excluded
 
 
-def question(
+def matching_request(
     roster: Roster, ticket: Ticket, affinity: AccountAffinity | None, now: datetime
-) -> Question:
-    """Build the request of a ticket; an ``affinity`` that is too old does not count."""
+) -> MatchingRequest:
+    """Build the request of a ticket; an expired ``affinity`` does not count."""
     pool, terms, excluded = pool_of(ticket), ticket.terms, excluded_specialists(roster, ticket)
     only = pinned_to(roster, ticket)
     back_to = _returning_to(roster, ticket) if only is None else None
@@ -71,24 +77,26 @@ def question(
         due_at=ticket.due_at,
         rank_at=ticket.key[0],
         needs=roster.needs(pool),
-        all_set_aside=bool(ticket.set_aside) and not excluded,
+        all_set_aside=bool(ticket.excluded_until) and not excluded,
         pinned_to=only or back_to,
         returns=back_to is not None,
     )
-    knows = affinity is not None and now - affinity.at <= roster.rules.knows
-    return Question(
+    knows = affinity is not None and now - affinity.at <= roster.rules.affinity_duration
+    return MatchingRequest(
         ticket.ticket_id,
         wanted,
-        aside=excluded or ticket.set_aside.keys(),
+        excluded=excluded or ticket.excluded_until.keys(),
         known_by=affinity.specialist_id if affinity is not None and knows else None,
         again_at=ticket.again_at,
     )
 
 
-def why_it_waits(roster: Roster, ticket: Ticket) -> QueueReason:
-    """Return the reason why a waiting ticket has no specialist."""
+def waiting_reason(roster: Roster, ticket: Ticket) -> QueueReason:
+    """Return why a waiting ticket has no specialist."""
     pool = pool_of(ticket)
     unanswered = ticket.rings_at is not None
-    if unanswered and roster.ranks.all_there_in(pool.channel, roster.needs(pool), ticket.set_aside):
+    if unanswered and roster.index.all_available_in(
+        pool.channel, roster.needs(pool), ticket.excluded_until
+    ):
         return "no_answer"
-    return roster.why_nobody(pool)
+    return roster.why_unassignable(pool)

@@ -1,7 +1,7 @@
-"""The roster: who serves what, who holds how much, and what a transaction changed of it.
+"""The roster in memory: specialists, their load, and the pools they can take tickets from.
 
-It outlives transactions. What a transaction touches is remembered as it was: given up, it is put
-back (`restore`); committed, it is forgotten (`settle`).
+It outlives transactions. The first change of a specialist in a transaction keeps a copy:
+`roll_back` restores the copies, `commit` drops them.
 """
 
 from collections import Counter
@@ -11,100 +11,102 @@ from typing import Final, Literal
 
 from sortedcontainers import SortedList
 
-from router.domain.matching import Pool, Question, Rules, default_rules
-from router.domain.matching.candidate_index import Ranks
+from router.domain.matching import MatchingRequest, MatchingRules, Pool, default_rules
+from router.domain.matching.candidate_index import CandidateIndex
 from router.domain.specialist import Specialist
 from shared.events import Candidate, Need, QueueReason, Wanted
 from shared.sla.promises import Channel
 
-__all__ = ["Roster", "Waits"]
+__all__ = ["Roster", "WaitReason"]
 
-_TURNING_ROOM_MAX: Final = 500
+_BATCH_ROOM_MAX: Final = 500
 
-type Waits = QueueReason | Literal["pinned", "set_aside"]
-"""Why a ticket waits; `set_aside`: who could take it declined it, or let it ring, but not all."""
+type WaitReason = QueueReason | Literal["pinned", "set_aside"]
+"""Why a ticket waits; `set_aside`: all available specialists with room are excluded from it."""
 type _Due = tuple[datetime, str]
 type _Signature = tuple[frozenset[Channel], tuple[tuple[str, int], ...], tuple[str, ...]]
 
 
 class Roster:
-    """Everybody, found by id, by what they serve, and by when time changes how they stand."""
+    """All specialists, by id, by what they serve, and by when their availability changes."""
 
-    def __init__(self, specialists: Iterable[Specialist], rules: Rules | None = None) -> None:
+    def __init__(
+        self, specialists: Iterable[Specialist], rules: MatchingRules | None = None
+    ) -> None:
         self.rules = rules or default_rules()
-        self.ranks = Ranks(self.rules.weights)
+        self.index = CandidateIndex(self.rules.weights)
         self._by_id: dict[str, Specialist] = {}
-        self._here: dict[str, Specialist] = {}
+        self._listed: dict[str, Specialist] = {}
         self._due: SortedList[_Due] = SortedList()
         self._uncertified: Counter[Channel] = Counter()
         self._pools: set[Pool] = set()
         self._new_pools: set[Pool] = set()
         self._needs: dict[Pool, tuple[Need, ...]] = {}
         self._pools_of: dict[_Signature, tuple[Pool, ...]] = {}
-        self._seen_turns = 0
+        self._index_version = 0
         self._before: dict[str, Specialist | None] = {}
         for specialist in specialists:
             self._put(specialist)
 
     @property
-    def everybody(self) -> Mapping[str, Specialist]:
-        """All who are on the roster, by id."""
-        return self._here
+    def specialists(self) -> Mapping[str, Specialist]:
+        """The listed specialists by id, without removed ones."""
+        return self._listed
 
     def get(self, specialist_id: str) -> Specialist | None:
-        """Find somebody, removed or not."""
+        """Return a specialist, listed or removed."""
         return self._by_id.get(specialist_id)
 
     def can_take(self, specialist_id: str, channel: Channel) -> bool:
-        """Tell whether somebody may be given a ticket: there, with room, and to be heard of."""
+        """Return whether a specialist is available, has room and is reachable on a channel."""
         one = self._by_id[specialist_id]
-        return one.can_take(channel) and self.ranks.hears(one, channel)
+        return one.can_take(channel) and self.index.is_reachable(one, channel)
 
     def due(self, now: datetime) -> list[Specialist]:
-        """Find those whose shift has begun or ended by now, or whose word has lapsed."""
+        """Return the specialists whose shift or presence has changed by now."""
         due = self._due.irange(None, (now, chr(0x10FFFF)))
         return [self._by_id[specialist_id] for _, specialist_id in due]
 
-    def turning(self, now: datetime) -> list[Specialist]:
-        """Find those of them whose turn it is in one transaction: a morning may begin for all.
+    def due_batch(self, now: datetime) -> list[Specialist]:
+        """Return as many of the `due` specialists as one transaction may process.
 
-        The others stand as before until the sweep looks again, which it does at once.
+        At the start of a working day all may be due; the sweep processes the others at once.
         """
-        turning: list[Specialist] = []
+        due_batch: list[Specialist] = []
         room = 0
         for specialist in self.due(now):
-            if room >= _TURNING_ROOM_MAX:
+            if room >= _BATCH_ROOM_MAX:
                 break
-            turning.append(specialist)
+            due_batch.append(specialist)
             room += sum(specialist.capacity.values())
-        return turning
+        return due_batch
 
     def put(self, specialist: Specialist) -> None:
-        """Add somebody, or replace what was known of them."""
+        """Add or replace a specialist."""
         known = self._by_id.get(specialist.specialist_id)
         self._before.setdefault(specialist.specialist_id, known)
         self._put(specialist)
 
-    def change(self, specialist: Specialist) -> "Specialist":
-        """Say that somebody's facts are about to change; `put` or `rank` them when they have."""
+    def begin_change(self, specialist: Specialist) -> "Specialist":
+        """Keep a copy for `roll_back` of a specialist who will change; return the specialist."""
         if specialist.specialist_id not in self._before:
             self._before[specialist.specialist_id] = specialist.copy()
         return specialist
 
-    def rank(self, specialist: Specialist) -> None:
-        """Put somebody in the place that their load gives them now."""
-        self.ranks.rank(specialist.specialist_id)
+    def update_rank(self, specialist: Specialist) -> None:
+        """Update a specialist's rank after a change of load."""
+        self.index.update_rank(specialist.specialist_id)
 
-    def prolong(self, said_until: Mapping[str, datetime]) -> None:
-        """Take in until when words hold that were said again: that disturbs nobody, so untold."""
-        for specialist_id, until in said_until.items():
+    def extend_presence(self, presence_until: Mapping[str, datetime]) -> None:
+        """Store later ends of reported presences; nothing else about these specialists changes."""
+        for specialist_id, until in presence_until.items():
             specialist = self._by_id[specialist_id]
-            self._forget_due(specialist)
-            specialist.said_until = until
-            self._note_due(specialist)
+            self._remove_due(specialist)
+            specialist.presence_until = until
+            self._add_due(specialist)
 
-    def restore(self) -> None:
-        """Put back what was touched since it was last settled."""
+    def roll_back(self) -> None:
+        """Undo all changes since the last `commit`."""
         before, self._before = self._before, {}
         if self._new_pools:
             self._pools -= self._new_pools
@@ -114,46 +116,46 @@ class Roster:
             if specialist is not None:
                 self._put(specialist)
             else:
-                self._forget(specialist_id)
-                self.ranks.remove(specialist_id)
+                self._remove(specialist_id)
+                self.index.remove(specialist_id)
 
-    def settle(self) -> None:
-        """Take what was touched for what is."""
+    def commit(self) -> None:
+        """Keep all changes since the last `commit`."""
         self._before = {}
         self._new_pools = set()
 
     def refresh(self, specialists: Iterable[Specialist]) -> None:
-        """Take in what another router changed."""
+        """Replace specialists whom another router has changed."""
         for specialist in specialists:
             self._put(specialist)
 
-    def know_pools(self, pools: Iterable[Pool]) -> None:
-        """Remember where somebody waits, by what others say."""
+    def add_pools(self, pools: Iterable[Pool]) -> None:
+        """Add pools in which other routers have queued tickets."""
         for pool in {*pools} - self._pools:
             self._pools.add(pool)
             self._pools_of.clear()
 
     def is_new(self, pool: Pool) -> bool:
-        """Tell whether nobody was ever known to wait there before what is not settled yet."""
+        """Return whether no ticket waited in a pool before this transaction; add the pool if so."""
         if pool in self._pools:
             return pool in self._new_pools
-        self.know_pools((pool,))
+        self.add_pools((pool,))
         self._new_pools.add(pool)
         return True
 
     @property
     def pools(self) -> frozenset[Pool]:
-        """Every pool in which anybody was ever known to wait."""
+        """Every pool in which a ticket has ever waited."""
         return frozenset(self._pools)
 
     @property
     def new_pools(self) -> frozenset[Pool]:
-        """Those of which others are to be told."""
+        """The pools that this transaction added and other routers do not know."""
         return frozenset(self._new_pools)
 
     def pools_of(self, specialist: Specialist) -> tuple[Pool, ...]:
-        """Find the pools that somebody can take tickets from."""
-        self._notice_turns()
+        """Return the pools from which a specialist can take tickets."""
+        self._drop_stale_caches()
         speaks, skills = specialist.speaks, {*specialist.skills}
         signature = (
             frozenset(specialist.serves),
@@ -173,100 +175,100 @@ class Roster:
         return found
 
     def needs(self, pool: Pool) -> tuple[Need, ...]:
-        """List what is enough for a pool, from what was asked to the last step that has come due.
+        """Return the sufficient qualifications for a pool, from the full need to the last due step.
 
-        What nobody on the roster could ever meet is not waited for: a language that nobody serves
-        is at the next step at once, though never at the one that takes anybody.
+        If no listed specialist meets the full need, later steps apply at once, except the step that
+        admits any specialist.
         """
-        self._notice_turns()
+        self._drop_stale_caches()
         needs = self._needs.get(pool)
         if needs is None:
             every = self.rules.all_needs(pool.channel, pool.language, pool.skills)
             named = [step for step, need in enumerate(every) if need.language is not None]
-            met = (step for step in named if self.ranks.meets(pool.channel, every[step]))
+            met = (step for step in named if self.index.meets(pool.channel, every[step]))
             step = max(pool.step, next(met, 0))
             needs = self._needs[pool] = every[: step + 1]
         return needs
 
     def qualifies(self, specialist_id: str, pool: Pool) -> bool:
-        """Tell whether somebody, present or not, is good enough for a pool."""
-        return self.ranks.qualifies(specialist_id, pool.channel, self.needs(pool))
+        """Return whether a specialist, available or not, is qualified for a pool."""
+        return self.index.qualifies(specialist_id, pool.channel, self.needs(pool))
 
     def uncertified(self, wanted: Wanted) -> int:
-        """Count who serves the channel and takes no premium tickets."""
+        """Count the specialists who serve the channel but are not certified."""
         return self._uncertified[wanted.channel]
 
-    def why_nobody(self, pool: Pool) -> QueueReason:
-        """Say what stands in the way of a ticket that nobody can take now."""
-        counts = self.ranks.counts(pool.channel, self.needs(pool))
+    def why_unassignable(self, pool: Pool) -> QueueReason:
+        """Return why no specialist can take a ticket of a pool now."""
+        counts = self.index.counts(pool.channel, self.needs(pool))
         if not counts.qualified:
             return "no_skill"
-        return "no_capacity" if counts.there else "no_shift"
+        return "no_capacity" if counts.available else "no_shift"
 
-    def why_waiting(self, pool: Pool) -> Waits:
-        """Say what stands in the way of those who wait, as it is now."""
-        able = self.ranks.counts(pool.channel, self.needs(pool)).able
-        return "set_aside" if able else self.why_nobody(pool)
+    def why_waiting(self, pool: Pool) -> WaitReason:
+        """Return why the tickets of a pool wait, as of now."""
+        able = self.index.counts(pool.channel, self.needs(pool)).able
+        return "set_aside" if able else self.why_unassignable(pool)
 
-    def sketch(self, specialist_id: str, question: Question) -> Candidate:
-        """Say what is to be known of somebody, for what is asked."""
-        person, wanted = self._by_id[specialist_id], question.wanted
+    def candidate(self, specialist_id: str, matching_request: MatchingRequest) -> Candidate:
+        """Return the facts about a specialist that matter for a request."""
+        specialist, wanted = self._by_id[specialist_id], matching_request.wanted
         channel = wanted.channel
-        speaks = person.speaks
+        speaks = specialist.speaks
         languages = {need.language for need in wanted.needs} | {wanted.language}
         asked = {skill for need in wanted.needs for skill in need.skills}
-        shared = person.universal is not None
+        shared = specialist.universal is not None
         return Candidate(
             specialist_id=specialist_id,
-            capacity=person.capacity.get(channel, 0),
-            load=person.load.get(channel, 0),
-            scarcity=self.ranks.scarcity(specialist_id),
+            capacity=specialist.capacity.get(channel, 0),
+            load=specialist.load.get(channel, 0),
+            scarcity=self.index.scarcity(specialist_id),
             levels={one: level for one, level in speaks.items() if one in languages},
-            skills=tuple(sorted(asked & {*person.skills})),
-            certified=person.certified,
-            presence=person.seen,
-            unheard=not self.ranks.hears(person, channel),
-            on_shift=person.on_shift,
-            universal=person.universal,
-            held=person.held if shared else 0,
-            weight=person.weights.get(channel, 1) if shared else 1,
-            knows=specialist_id == question.known_by,
-            set_aside=specialist_id in question.aside,
-            last_at=person.last_at.get(channel),
+            skills=tuple(sorted(asked & {*specialist.skills})),
+            certified=specialist.certified,
+            presence=specialist.effective_presence,
+            unheard=not self.index.is_reachable(specialist, channel),
+            on_shift=specialist.on_shift,
+            universal=specialist.universal,
+            held=specialist.weighted_load if shared else 0,
+            weight=specialist.weights.get(channel, 1) if shared else 1,
+            knows=specialist_id == matching_request.known_by,
+            set_aside=specialist_id in matching_request.excluded,
+            last_at=specialist.last_at.get(channel),
         )
 
     def _put(self, specialist: Specialist) -> None:
-        self._forget(specialist.specialist_id)
+        self._remove(specialist.specialist_id)
         self._by_id[specialist.specialist_id] = specialist
-        self._note_due(specialist)
+        self._add_due(specialist)
         if not specialist.removed:
-            self._here[specialist.specialist_id] = specialist
+            self._listed[specialist.specialist_id] = specialist
             if not specialist.certified:
                 self._uncertified.update(_served(specialist))
         if specialist.removed or not specialist.certified:
-            self.ranks.remove(specialist.specialist_id)
+            self.index.remove(specialist.specialist_id)
         else:
-            self.ranks.put(specialist)
+            self.index.put(specialist)
 
-    def _forget(self, specialist_id: str) -> None:
+    def _remove(self, specialist_id: str) -> None:
         known = self._by_id.pop(specialist_id, None)
         if known is None:
             return
-        self._forget_due(known)
-        if self._here.pop(specialist_id, None) is not None and not known.certified:
+        self._remove_due(known)
+        if self._listed.pop(specialist_id, None) is not None and not known.certified:
             self._uncertified.subtract(_served(known))
 
-    def _note_due(self, specialist: Specialist) -> None:
+    def _add_due(self, specialist: Specialist) -> None:
         if specialist.wakes_at is not None:
             self._due.add((specialist.wakes_at, specialist.specialist_id))
 
-    def _forget_due(self, specialist: Specialist) -> None:
+    def _remove_due(self, specialist: Specialist) -> None:
         if specialist.wakes_at is not None:
             self._due.remove((specialist.wakes_at, specialist.specialist_id))
 
-    def _notice_turns(self) -> None:
-        if self._seen_turns != self.ranks.turns:
-            self._seen_turns = self.ranks.turns
+    def _drop_stale_caches(self) -> None:
+        if self._index_version != self.index.version:
+            self._index_version = self.index.version
             self._needs.clear()
             self._pools_of.clear()
 

@@ -1,4 +1,4 @@
-"""A ticket as the router sees it: what was told of it in any order, and who has it."""
+"""A ticket in router: its facts, received in any order, its queue place and its specialist."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,9 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from router.domain.matching import Pool, Rules
+from router.domain.matching import MatchingRules, Pool
 from router.domain.offers.offer import Offer
-from router.domain.ticket_status import UNKNOWN, State, Status, status_after
+from router.domain.ticket_status import (
+    UNKNOWN,
+    LifecycleState,
+    LifecycleStatus,
+    lifecycle_status_after,
+)
 from shared.events import (
     CallbackSettled,
     ClockFact,
@@ -46,18 +51,18 @@ __all__ = [
     "Reclassified",
     "Request",
     "Ticket",
-    "base",
-    "release_by",
-    "timed_first",
+    "base_language",
+    "first_due_clock",
+    "release_cause",
 ]
 
 type Key = tuple[datetime, UUID]
-"""The order of work: the earliest `rank_at` first, then by ticket."""
+"""The order of work: the earliest `rank_at` first, ties by ticket id."""
 
 _UNPROMISED_AFTER: Final = timedelta(days=7)
-"""Where nothing is promised, work comes after what is, and still has its turn."""
+"""The assumed time limit of a ticket without a promise: it comes after the others, but it comes."""
 _PAUSED_AFTER: Final = timedelta(days=3650)
-"""While a clock is paused, work comes after all other."""
+"""The assumed time limit while a clock is paused: such work comes last."""
 
 _LATER: Final = ("next_response", "resolution")
 
@@ -78,11 +83,11 @@ FACTS: Final = (
     CallbackSettled,
     *DUE_TIME_CHANGES,
 )
-"""The facts that matter here; the others change nobody's room."""
+"""The events that matter here; no other changes whether a ticket needs a specialist."""
 
 
 class Request(NamedTuple):
-    """What the accepted request said."""
+    """The content of the accepted request."""
 
     account_id: str
     role: Role
@@ -94,67 +99,67 @@ class Request(NamedTuple):
 
 
 class Reclassified(NamedTuple):
-    """A correction of the severity. The latest counts; of two at one moment, the greater id."""
+    """A correction of the severity. The latest counts; at equal times, the greater id."""
 
     at: datetime
     by: UUID
     severity: Severity
 
 
-def base(language: str) -> str:
-    """Reduce a tag to the language spoken: an Austrian and a German understand each other."""
+def base_language(language: str) -> str:
+    """Return the language without its region, because specialists of `de` can serve `de-AT`."""
     return language.partition("-")[0].lower()
 
 
 @dataclass(slots=True)
 class Ticket:
-    """Facts are folded in whatever order they come; the outcome depends on their set alone."""
+    """A ticket; its state depends on the set of its facts, not on the order of their arrival."""
 
     ticket_id: UUID
     request: Request | None = None
     clocks: dict[str, ClockView] = field(default_factory=dict)
-    """As accepted, or as sla-monitor's records say; by what tells these apart."""
+    """Open and closed clocks by discriminator, as accepted or as sla-monitor last reported them."""
     due_at: datetime | None = None
-    """When the first of the open ones is due; None while nothing is."""
-    status: Status = UNKNOWN
+    """The earliest due time of the open clocks; None while no clock has one."""
+    status: LifecycleStatus = UNKNOWN
     reclassified: Reclassified | None = None
     traceparent: str | None = None
-    """Of the request: what time or somebody's coming brings goes on with it."""
+    """The trace of the request: what a timer or a specialist causes later belongs to it."""
     specialist_id: str | None = None
     assigned_count: int = 0
     waiting_since: datetime | None = None
     pool: Pool | None = None
-    """Where it waits, or waited last."""
+    """The pool in which it waits, or waited last."""
     rank_at: datetime | None = None
     again_at: datetime | None = None
-    """When less is asked for, though nothing else happens."""
+    """When its requirements are relaxed next, without any event."""
     offer: Offer | None = None
-    """The open one: it rings at somebody, and nobody has it."""
+    """The open offer: it rings at a specialist, but is not assigned."""
     offered_count: int = 0
-    set_aside: dict[str, datetime] = field(default_factory=dict)
-    """Who is passed over, and until when: they declined it, or let it ring."""
+    excluded_until: dict[str, datetime] = field(default_factory=dict)
+    """The specialists who declined it or did not answer, and until when each is excluded."""
     declined_by: frozenset[str] = frozenset()
-    """Those of them who said no, or gave it back."""
+    """Those excluded specialists who declined it or handed it back."""
     rounds: int = 0
-    """How often it waited to ring again, since a specialist had it last."""
+    """How often it waited to be offered again since it was last assigned."""
     rings_at: datetime | None = None
-    """Not before then does it ring again at who is set aside."""
+    """Excluded specialists are not offered it again before this time."""
     hand_back_at: datetime | None = None
-    """When it leaves somebody who has gone, unless they come back."""
+    """When it is taken from an absent specialist, unless they return."""
     pinned_to: str | None = None
-    """Whom a lead wants to have it, and nobody else."""
+    """The only specialist who may get it, by a lead's decision."""
     confirmed: Severity | None = None
-    """The severity that a specialist found right."""
+    """The severity that a specialist confirmed."""
     answered_by: str | None = None
-    """Who had it when it was answered last: a reply of the customer brings it back to them."""
+    """Who had it when it was last answered: if the customer replies, it goes back to them."""
     held_until: datetime | None = None
-    """It came back, and is given out once sla-monitor says when it is due, or by then."""
-    rides_with: UUID | None = None
-    """The ticket whose call answers this one as well: nobody need be found for it."""
+    """After a reply it is not assigned before its new clock is known, or before this time."""
+    joined_to: UUID | None = None
+    """The ticket whose call answers this one too: it needs no specialist of its own."""
 
     @property
     def terms(self) -> Request:
-        """The request of a ticket that waits or is held: it was accepted."""
+        """The request of a ticket that is known to be accepted."""
         assert self.request is not None  # noqa: S101 - only accepted tickets get that far
         return self.request
 
@@ -165,46 +170,48 @@ class Ticket:
         return self.rank_at, self.ticket_id
 
     @property
-    def timed(self) -> ClockView | None:
-        """The open clock that is due first; where none is due, one that is paused."""
-        return timed_first(self.clocks.values(), self.status.state, self.status.answered_at)
+    def next_clock(self) -> ClockView | None:
+        """The open clock that is due first; if none has a due time, a paused one."""
+        return first_due_clock(self.clocks.values(), self.status.state, self.status.answered_at)
 
     @property
     def promise(self) -> PromiseKind | None:
-        """What is due first, or paused; None where nothing is promised."""
-        clock = self.timed
+        """The promise of the next clock; None if nothing is promised."""
+        clock = self.next_clock
         return None if clock is None else clock.kind
 
     @property
     def call_due_at(self) -> datetime | None:
-        """When the call is due that was asked for, whatever became of it since."""
+        """When the requested call is due, even if it was made or cancelled meanwhile."""
         asked = (c for c in self.clocks.values() if c.kind not in _LATER)
         return min((c.due_at for c in asked if c.due_at is not None), default=None)
 
     @property
     def severity(self) -> Severity:
-        """The severity as corrected."""
+        """The severity after the latest correction."""
         return self.reclassified.severity if self.reclassified else self.terms.severity
 
     @property
     def promise_class(self) -> PromiseClass:
-        """The class of what is due first."""
-        clock = self.timed
+        """The class of the promise that is due first."""
+        clock = self.next_clock
         return "objective" if clock is None else clock.promise_class
 
     @property
     def needs_specialist(self) -> bool:
-        """Accepted, on its own, and nothing ended the work since it last came back."""
-        return self.request is not None and self.rides_with is None and not self.status.released
+        """It was accepted, is not joined to another ticket, and its work has not ended."""
+        return self.request is not None and self.joined_to is None and not self.status.released
 
     @property
     def waits(self) -> bool:
-        """Needs a specialist, has none and rings at none."""
-        return self.with_whom is None and self.needs_specialist and self.held_until is None
+        """It needs a specialist and is neither assigned, offered nor held."""
+        return (
+            self.current_specialist_id is None and self.needs_specialist and self.held_until is None
+        )
 
     @property
     def awaits_clock(self) -> bool:
-        """It came back, and sla-monitor will say when it is due: a clock starts, or runs on."""
+        """After a reply: whether sla-monitor is about to publish a started or resumed clock."""
         if self.status.answered_at is None:
             return bool(self.clocks)
         if self.status.asked_at is None or "next_response" not in self.clocks:
@@ -217,38 +224,43 @@ class Ticket:
         return clock.kind == "next_response" and is_later
 
     @property
-    def with_whom(self) -> str | None:
-        """Name who has it, or at whom it rings."""
+    def current_specialist_id(self) -> str | None:
+        """The specialist to whom it is assigned or offered."""
         return self.specialist_id if self.offer is None else self.offer.specialist_id
 
     @property
     def wakes_at(self) -> datetime | None:
-        """Say when time alone changes what is to do: a lease, a grace, a setting aside, a step."""
+        """When time alone changes it: a lease, grace, exclusion or hold ends, or needs relax."""
         if self.offer is not None:
             return self.offer.lease_ends_at
         if self.specialist_id is not None:
             return self.hand_back_at
         if not self.needs_specialist:
             return None
-        ends = [*self.set_aside.values(), self.again_at, self.held_until, self.rings_at]
+        ends = [*self.excluded_until.values(), self.again_at, self.held_until, self.rings_at]
         return min((at for at in ends if at is not None), default=None)
 
-    def forget_asides(self, now: datetime) -> None:
-        """Pass nobody over any more whose time is up."""
-        self.set_aside = {who: until for who, until in self.set_aside.items() if until > now}
-        self.declined_by &= self.set_aside.keys()
+    def drop_expired_exclusions(self, now: datetime) -> None:
+        """Remove the exclusions that have ended; if the back-off has ended, count a round."""
+        self.excluded_until = {
+            who: until for who, until in self.excluded_until.items() if until > now
+        }
+        self.declined_by &= self.excluded_until.keys()
         if self.rings_at is not None and self.rings_at <= now:
             self.rings_at, self.rounds = None, self.rounds + 1
 
     def begin_round(self, specialist_id: str) -> None:
-        """Let it ring anew at who was set aside: at those who were silent; if need be, at all."""
-        if specialist_id in self.declined_by:
-            self.set_aside, self.declined_by = {}, frozenset()
-        elif specialist_id in self.set_aside:
-            self.set_aside = {who: self.set_aside[who] for who in self.declined_by}
+        """Start an offer round; specialists who did not answer an earlier offer may get it again.
 
-    def place(self, rules: Rules, now: datetime) -> Pool:
-        """Find its place in the order of work, its pool, and when it will have another."""
+        If the specialist had declined it, the exclusions of all specialists end.
+        """
+        if specialist_id in self.declined_by:
+            self.excluded_until, self.declined_by = {}, frozenset()
+        elif specialist_id in self.excluded_until:
+            self.excluded_until = {who: self.excluded_until[who] for who in self.declined_by}
+
+    def update_queue_place(self, rules: MatchingRules, now: datetime) -> Pool:
+        """Set its pool, its place in the order of work and when these change; return the pool."""
         terms = self.terms
         skills = rules.skills_for(
             channel=terms.channel,
@@ -258,23 +270,23 @@ class Ticket:
         )
         since, due = self._span
         step = rules.step(since, due, now)
-        self.pool = Pool(terms.channel, base(terms.language), step, skills)
+        self.pool = Pool(terms.channel, base_language(terms.language), step, skills)
         self.rank_at = rules.rank_at(since, due, self.promise_class, now)
         self.again_at = rules.again_at(since, due, now)
         return self.pool
 
     @property
     def _span(self) -> tuple[datetime, datetime]:
-        """The time that work on it has, by which it takes its turn."""
-        clock = self.timed
+        """The start and end of the time for the work, which determine its place in the order."""
+        clock = self.next_clock
         if clock is None:
             since = self.terms.create_date
             return since, since + _UNPROMISED_AFTER
         since = clock.started_at or self.terms.create_date
         return since, clock.due_at or since + _PAUSED_AFTER
 
-    def learn(self, envelope: Envelope[Event]) -> None:
-        """Fold one fact in."""
+    def apply(self, envelope: Envelope[Event]) -> None:
+        """Apply one fact."""
         match envelope.event:
             case TicketAccepted() as event:
                 self._accept(event, envelope.time)
@@ -288,12 +300,12 @@ class Ticket:
             case _:
                 pass
         if (fact := fact_of(envelope)).kind != "other":
-            self.status = status_after(self.status, fact)
-        clock = self.timed
+            self.status = lifecycle_status_after(self.status, fact)
+        clock = self.next_clock
         self.due_at = None if clock is None else clock.due_at
 
     def _accept(self, event: TicketAccepted, create_date: datetime) -> None:
-        """Take the request in; a ticket has one, whoever sends a second."""
+        """Store the request; a second one for the same ticket is ignored."""
         if self.request is not None:
             return
         self.request = Request(
@@ -312,12 +324,12 @@ class Ticket:
             self.clocks[key] = known._replace(started_at=started_at, target_s=target_s)
 
 
-def timed_first(
-    clocks: Iterable[ClockView], state: State, answered_at: datetime | None
+def first_due_clock(
+    clocks: Iterable[ClockView], state: LifecycleState, answered_at: datetime | None
 ) -> ClockView | None:
-    """Find the open clock that is due first; where none is due, one that is paused.
+    """Return the open clock that is due first; if none has a due time, a paused one.
 
-    What is timed may be done before the clock's record says so: the ticket's facts show it.
+    A clock that the ticket's facts show to be met is skipped, even before sla-monitor reports it.
     """
 
     def is_met(clock: ClockView) -> bool:
@@ -328,8 +340,8 @@ def timed_first(
     return earliest_due(clock for clock in clocks if not is_met(clock))
 
 
-def release_by(fact: FactKind) -> Release:
-    """Name what ended the work."""
+def release_cause(fact: FactKind) -> Release:
+    """Return why the work on a ticket ended, given the fact that ended it."""
     match fact:
         case "responded" | "reached" | "resolved":
             return fact

@@ -1,4 +1,4 @@
-"""What the life of a ticket means to router: whether it needs a specialist, and how it stands."""
+"""Reduces the lifecycle of a ticket to what router needs to know of it."""
 
 from collections import deque
 from datetime import datetime
@@ -9,39 +9,39 @@ from pydantic import TypeAdapter
 
 from shared.tickets import FactKind, LifecycleFact, TicketLife, lifecycle_steps, ordered_facts
 
-__all__ = ["UNKNOWN", "State", "Status", "status_after"]
+__all__ = ["UNKNOWN", "LifecycleState", "LifecycleStatus", "lifecycle_status_after"]
 
-type State = Literal["", "joined", "answered", "reached", "resolved", "closed"]
-"""How a ticket stands, where it is not simply to be answered."""
+type LifecycleState = Literal["", "joined", "answered", "reached", "resolved", "closed"]
+"""Where a ticket is in its life; empty while it waits for an answer."""
 
 _FACTS: Final[TypeAdapter[list[LifecycleFact]]] = TypeAdapter(list[LifecycleFact])
 _ANSWERS: Final[frozenset[FactKind]] = frozenset({"responded", "reached", "resolved"})
 
 
-class Status(NamedTuple):
-    """How a ticket stands by its ``facts``, which are read only when another is learned.
+class LifecycleStatus(NamedTuple):
+    """The status of a ticket by its ``facts``, which are parsed only when another fact arrives.
 
-    ``asked_at`` is the customer's first word that is not answered yet.
+    ``asked_at`` is the time of the customer's first message that is not answered yet.
     """
 
     facts: str = "[]"
     released: bool = False
-    state: State = ""
+    state: LifecycleState = ""
     answered_at: datetime | None = None
     asked_at: datetime | None = None
 
     @property
     def came_back(self) -> bool:
-        """The customer replied to what was answered, and waits for another answer."""
+        """The customer replied to an answer and waits for another one."""
         return self.answered_at is not None and self.asked_at is not None
 
 
-UNKNOWN: Final = Status()
-"""How a ticket stands of which no fact came."""
+UNKNOWN: Final = LifecycleStatus()
+"""The status of a ticket before its first fact."""
 
 
-def status_after(before: Status, fact: LifecycleFact) -> Status:
-    """Say how a ticket stands by the set of its facts, to which one is added."""
+def lifecycle_status_after(before: LifecycleStatus, fact: LifecycleFact) -> LifecycleStatus:
+    """Return the status of a ticket after adding a fact; the order of arrival does not matter."""
     facts = sorted({*_FACTS.validate_json(before.facts), fact}, key=attrgetter("at", "id"))
     written = _FACTS.dump_json(facts, exclude_defaults=True).decode()
     ordered = ordered_facts(facts)
@@ -49,7 +49,7 @@ def status_after(before: Status, fact: LifecycleFact) -> Status:
     life = next(iter(deque(lifecycle_steps(ordered), maxlen=1)), None)
     if life is None:
         return before._replace(facts=written)
-    return Status(
+    return LifecycleStatus(
         facts=written,
         released=not life.needs_specialist,
         state=_state(life, answers),
@@ -58,7 +58,7 @@ def status_after(before: Status, fact: LifecycleFact) -> Status:
     )
 
 
-def _state(life: TicketLife, answers: list[LifecycleFact]) -> State:
+def _state(life: TicketLife, answers: list[LifecycleFact]) -> LifecycleState:
     match life.status:
         case "resolved":
             return "resolved"

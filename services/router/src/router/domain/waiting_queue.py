@@ -1,4 +1,4 @@
-"""The waiting tickets of each pool, in the order of work, as far as they were loaded."""
+"""The waiting tickets of each pool in the order of work, as far as they are loaded."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -29,15 +29,15 @@ class _WaitingQueue:
         """A search needed tickets beyond the horizon."""
 
     def push(self, ticket: Ticket) -> None:
-        """Add a ticket, or its new place; entries at former places are skipped when found."""
+        """Add a ticket at its present place; entries at former places are skipped later."""
         heappush(self._heap, ticket.key)
 
     def set_horizon(self, horizon: Key | None) -> None:
-        """Set how far tickets were loaded; None: all of them."""
+        """Set the last loaded place; None: all tickets are loaded."""
         self._horizon = horizon
 
     def earliest(self, tickets: Mapping[UUID, Ticket], is_assignable: _Predicate) -> Key | None:
-        """Find the earliest ticket that is assignable; all tickets keep their places."""
+        """Return the place of the earliest assignable ticket; the queue keeps all its tickets."""
         passed_over: list[Key] = []
         found = None
         while self._heap and found is None and self._is_loaded(self._heap[0]):
@@ -56,7 +56,7 @@ class _WaitingQueue:
 
 
 class WaitingQueues:
-    """The queues of all pools, over the tickets that a transaction knows."""
+    """The queues of all pools in one transaction."""
 
     def __init__(self, roster: Roster, tickets: Mapping[UUID, Ticket]) -> None:
         self._roster = roster
@@ -73,7 +73,7 @@ class WaitingQueues:
         self._queue(pool_of(ticket)).push(ticket)
 
     def mark_loaded(self, waiting: Iterable[Ticket], limits: Mapping[Pool, int]) -> None:
-        """Note that the earliest tickets of each pool are loaded, at most as many as its limit."""
+        """Note how far each pool is loaded: fewer tickets than its limit means completely."""
         pools: defaultdict[Pool, list[Ticket]] = defaultdict(list)
         for ticket in waiting:
             pools[pool_of(ticket)].append(ticket)
@@ -82,13 +82,13 @@ class WaitingQueues:
             self._queue(pool).set_horizon(max(t.key for t in pools[pool]) if full else None)
 
     def earliest(self, pools: Iterable[Pool], is_assignable: _Predicate) -> Ticket | None:
-        """Find the earliest ticket of some pools that is assignable."""
+        """Return the earliest assignable ticket of some pools."""
         firsts = (self._queue(pool).earliest(self._tickets, is_assignable) for pool in pools)
         first = min((key for key in firsts if key is not None), default=None)
         return None if first is None else self._tickets[first[1]]
 
     def _queue(self, pool: Pool) -> _WaitingQueue:
-        """Find or create a queue; in a pool that is new nothing waits that is not loaded."""
+        """Return or create a queue; a pool that is new in this transaction is completely loaded."""
         queue = self._by_pool.get(pool)
         if queue is None:
             is_new = self._roster.is_new(pool)

@@ -3,9 +3,9 @@
 CREATE TABLE specialist (
     specialist_id text PRIMARY KEY,
     name          text NOT NULL,
-    listed_at     timestamptz NOT NULL, -- event time: an older roster record changes nothing
+    listed_at     timestamptz NOT NULL, -- event time: an older entry has no effect
     removed       boolean NOT NULL,
-    -- What they can take.
+    -- Qualifications.
     languages     text[] NOT NULL,
     levels        jsonb NOT NULL DEFAULT '{}', -- of each language, from 1 to 5
     skills        text[] NOT NULL DEFAULT '{}',
@@ -13,24 +13,24 @@ CREATE TABLE specialist (
     certified     boolean NOT NULL DEFAULT true,
     universal     integer CHECK (universal >= 0), -- capacity of all channels together, weighted
     weights       jsonb NOT NULL DEFAULT '{}',    -- of each channel in `universal`; without one: 1
-    -- When they are available. On this row, which no heartbeat writes: an open page does not undo
-    -- what its owner did.
+    -- Availability. Heartbeats do not write to this table, so that an open page cannot undo what
+    -- its owner did.
     presence      text NOT NULL,
     shifts        jsonb,
     on_shift      boolean NOT NULL DEFAULT true,
-    turns_at      timestamptz, -- until then on_shift is right; null: it does not change
-    auto_ring     boolean NOT NULL DEFAULT false, -- may get offers before the first sign-in
-    away          text CHECK (away IN ('said', 'unanswered')), -- until they come back
+    turns_at      timestamptz, -- when on_shift changes next; null: never
+    auto_ring     boolean NOT NULL DEFAULT false, -- gets offers without having signed in
+    away          text CHECK (away IN ('said', 'unanswered')), -- until they return
     unanswered    integer NOT NULL DEFAULT 0 -- offers in a row that expired
 );
 CREATE INDEX specialist_turns ON specialist (turns_at) WHERE turns_at IS NOT NULL;
 
--- The presence that a specialist's own heartbeats give. Apart from the roster's row, because it is
--- written every few seconds.
+-- The presence that a specialist's heartbeats report. A table of its own, because it is written
+-- every few seconds.
 CREATE TABLE presence (
     specialist_id  text PRIMARY KEY REFERENCES specialist,
-    said           text,       -- null: never signed in, or left
-    presence_until timestamptz -- without another heartbeat by then, offline
+    said           text,       -- null: never signed in, or removed since
+    presence_until timestamptz -- then offline, unless renewed
 ) WITH (fillfactor = 50);
 CREATE INDEX presence_lapses ON presence (presence_until) WHERE presence_until IS NOT NULL;
 
@@ -41,11 +41,10 @@ CREATE TABLE capacity (
     load          integer NOT NULL DEFAULT 0 CHECK (load >= 0),
     last_at       timestamptz, -- when they were last assigned a ticket of this channel
     PRIMARY KEY (specialist_id, channel)
-) WITH (fillfactor = 50); -- a small table updated by every batch: keep updates in the page
+) WITH (fillfactor = 50); -- every batch updates this small table: leave room for updates in place
 
--- No specialist is assigned more than their capacity, whatever a router has cached. These are
--- triggers and not checks, because a roster may lower a capacity below the present load: only a
--- higher load is refused then.
+-- No load may exceed a capacity, whatever a router has cached. Triggers instead of checks, because
+-- the roster may lower a capacity below the present load; only a higher load is refused then.
 CREATE FUNCTION refuse_overload() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE check_violation USING MESSAGE = format(
@@ -76,7 +75,7 @@ CREATE CONSTRAINT TRIGGER universal_capacity_is_kept AFTER UPDATE ON capacity
     FOR EACH ROW WHEN (NEW.load > OLD.load) EXECUTE FUNCTION refuse_universal_overload();
 
 -- The specialists that each transaction changed, and the pools in which a ticket waited for the
--- first time: a router's cache lacks what comes after the last version that it has read.
+-- first time. A router updates its cache with the changes after the last version that it has read.
 CREATE TABLE roster_change (
     version        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     specialist_ids text[] NOT NULL,
@@ -88,8 +87,8 @@ CREATE TABLE roster_change (
 
 CREATE TABLE ticket (
     ticket_id       uuid PRIMARY KEY,
-    traceparent     text, -- of the request: what a timer or a specialist causes continues it
-    -- The request; null until it arrives, because later facts may overtake it.
+    traceparent     text, -- of the request; events of timers continue it
+    -- The request; null until it arrives, because later facts may arrive first.
     account_id      text,
     role            text,
     channel         text,
@@ -98,27 +97,27 @@ CREATE TABLE ticket (
     base_language   text,
     time_zone       text,
     create_date     timestamptz,
-    -- The latest correction of the severity, and which severity a lead confirmed.
+    -- The latest correction of the severity, and which severity a specialist confirmed.
     reclassified_at timestamptz,
     reclassified_by uuid,
     reclassified_to text,
     confirmed       text,
-    -- What is due, read from clocks.v1: each clock by its discriminator, as it was accepted or as
-    -- sla-monitor's last record has it; and when the first open one is due.
+    -- The clocks by discriminator, as accepted or as sla-monitor last published them, and the
+    -- earliest due time of the open ones.
     clocks          jsonb NOT NULL DEFAULT '{}',
     due_at          timestamptz,
-    -- The facts that make a ticket's lifecycle, and the status that follows from them.
+    -- The facts of a ticket's lifecycle, and the status that follows from them.
     facts           jsonb NOT NULL DEFAULT '[]',
     released        boolean NOT NULL DEFAULT false,
     state           text NOT NULL DEFAULT '',
     answered_at     timestamptz,
     asked_at        timestamptz, -- the customer's first message that is not answered yet
-    answered_by     text,        -- who had it when it was answered last
-    -- Who has it, how often it was assigned, who declined it or handed it back.
+    answered_by     text,        -- its specialist when it was last answered
+    -- Assignment; declined_by: who declined it or handed it back.
     specialist_id   text REFERENCES specialist,
     assigned_count  integer NOT NULL,
     declined_by     jsonb NOT NULL,
-    hand_back_at    timestamptz, -- then it leaves a specialist who is absent, unless they return
+    hand_back_at    timestamptz, -- taken from an absent specialist then, unless they return
     pinned_to       text REFERENCES specialist,
     joined_to       uuid, -- the ticket whose call answers this one as well
     -- The queue: set while it needs a specialist and has none.
@@ -130,32 +129,32 @@ CREATE TABLE ticket (
     again_at        timestamptz DEFAULT now(), -- when its requirements are lowered next
     -- Offers.
     offered_count   integer NOT NULL DEFAULT 0,
-    excluded_until  jsonb NOT NULL DEFAULT '{}', -- which specialists are passed over, until when
+    excluded_until  jsonb NOT NULL DEFAULT '{}', -- until when each specialist gets no offer
     rounds          integer NOT NULL DEFAULT 0,  -- how often it waited to be offered again
     rings_at        timestamptz, -- no earlier offer to those who declined it or let it expire
-    wakes_at        timestamptz DEFAULT now() -- when time alone changes what is to be done
+    wakes_at        timestamptz DEFAULT now() -- when its next timer is due
 ) WITH (fillfactor = 80);
 
 CREATE INDEX ticket_waiting ON ticket (pool, rank_at, ticket_id) WHERE waiting;
 CREATE INDEX ticket_held ON ticket (specialist_id) WHERE specialist_id IS NOT NULL;
 CREATE INDEX ticket_wakes ON ticket (wakes_at) WHERE wakes_at IS NOT NULL;
--- What waits, by when it is due, whatever the order of work is.
+-- Waiting tickets by due time, regardless of the order of work.
 CREATE INDEX ticket_due ON ticket (channel, base_language, due_at) WHERE waiting;
--- What a specialist answered and the customer may reply to.
+-- Answered tickets to which the customer may reply.
 CREATE INDEX ticket_answered ON ticket (answered_by, answered_at) WHERE state = 'answered';
--- What waits after no specialist accepted it.
+-- Tickets that wait after no specialist accepted them.
 CREATE INDEX ticket_rang ON ticket (due_at) WHERE waiting AND rings_at IS NOT NULL;
 
--- What the inbox shows of each ticket: every fact once, however often it is read.
+-- The history that the inbox shows: every event of a ticket once, however often it is read.
 CREATE TABLE ticket_history (
     ticket_id     uuid NOT NULL,
     fact_id       uuid,
     at            timestamptz NOT NULL,
     type          text NOT NULL, -- of the event, as in the catalogue
-    specialist_id text,          -- whom it concerns: of a fact from outside, who had the ticket
+    specialist_id text,          -- of the event, or who had the ticket then
     fact          jsonb NOT NULL,
-    -- An open page asks for what is new since a moment: ids and times become visible out of order,
-    -- transactions older than the oldest running one do not.
+    -- Open pages poll by this: ids and times become visible out of order, transactions older than
+    -- the oldest running one do not.
     tx            xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE UNIQUE INDEX ticket_history_once ON ticket_history (ticket_id, fact_id);
@@ -184,14 +183,13 @@ CREATE TABLE decision (
 );
 CREATE INDEX decision_decided_at ON decision USING brin (decided_at);
 
--- The operator's rules for offers: one row, or none where the built-in rules are in force.
+-- The operator's rules for offers: one row, or none if the built-in rules are in force.
 CREATE TABLE rules (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     document jsonb NOT NULL
 );
 
--- An offer rings at one specialist until its lease ends: the ticket is then theirs, or is offered
--- to the next.
+-- An offer rings at one specialist until it is accepted, declined or withdrawn, or its lease ends.
 CREATE TABLE offer (
     offer_id      uuid PRIMARY KEY,
     ticket_id     uuid NOT NULL REFERENCES ticket,
@@ -207,7 +205,7 @@ CREATE TABLE offer (
 CREATE UNIQUE INDEX offer_open ON offer (ticket_id) WHERE state = 'open';
 CREATE INDEX offer_rings ON offer (specialist_id) WHERE state = 'open';
 
--- What specialists and leads did: who, when, from whom, to whom, why, and the outcome.
+-- The executed commands of specialists and leads, with their outcomes.
 CREATE TABLE act (
     act_id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind                 text NOT NULL,
@@ -219,7 +217,7 @@ CREATE TABLE act (
     reason               text,
     ticket_id            uuid NOT NULL REFERENCES ticket,
     outcome              text NOT NULL,
-    specialist_id        text, -- who had the ticket then, or at whom it rang
+    specialist_id        text, -- who then had the ticket or was offered it
     idempotency_key_hash text  -- the same key sent again gets the same outcome
 );
 CREATE INDEX act_again ON act (subject, kind, actor);
@@ -230,19 +228,18 @@ CREATE UNIQUE INDEX act_idempotency_key_hash ON act (idempotency_key_hash)
 
 -- Callbacks
 
--- The ledgers of promised calls. Intake keeps the numbers: here is only a key by which equal
--- numbers are recognised, until the person is erased. The ledger's own id says nothing of the
--- number.
+-- The requests in the ledgers of callbacks. Only intake stores telephone numbers: `number_key` is a
+-- keyed digest, deleted when the requester is erased. The ledger's id does not reveal the number.
 CREATE TABLE callback_wish (
     ticket_id       uuid PRIMARY KEY,
     ledger          uuid NOT NULL,
     number_key      text,
     at              timestamptz NOT NULL,
     due_at          timestamptz,
-    owed            boolean NOT NULL, -- else it only names the customer at that number
+    owed            boolean NOT NULL, -- false: the ticket only has the customer's number
     dialled         boolean NOT NULL,
     open            boolean NOT NULL, -- a call is still owed
-    remind_at       timestamptz,      -- when it is time for the planned call
+    remind_at       timestamptz,      -- when to remind of the planned dial
     reopen_within_s integer NOT NULL DEFAULT 2592000 -- a reply within it reopens ticket and call
 );
 CREATE INDEX callback_wish_ledger ON callback_wish (ledger);
@@ -264,8 +261,8 @@ CREATE INDEX callback_fact_ticket ON callback_fact (ticket_id);
 
 -- Coverage
 
--- For each channel and language in which a ticket ever waited: from when on a specialist will be
--- there. A promise due by then is infeasible; `told_until` is up to when that was published.
+-- For each channel and language in which a ticket ever waited: when a qualified specialist is next
+-- on shift. Promises due by then are infeasible; `told_until` is how far that is published.
 CREATE TABLE outlook (
     channel       text NOT NULL,
     base_language text NOT NULL,
@@ -287,7 +284,7 @@ CREATE INDEX infeasible_due ON infeasible (channel, base_language, due_at);
 
 -- Access
 
--- Keys for the HTTP API. Of a key only the SHA-256 is kept; the prefix names it.
+-- Keys for the HTTP API. Only the SHA-256 of a key is stored; its prefix identifies it.
 CREATE TABLE access_key (
     prefix       text PRIMARY KEY CHECK (prefix ~ '^[0-9A-Za-z]{8}$'),
     digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
@@ -312,8 +309,7 @@ CREATE TABLE specialist_voice (
     PRIMARY KEY (tenant, specialist_id)
 );
 
--- An intruder with the service's role cannot make keys: that role only reads them and records when
--- they were used.
+-- The service's role cannot create keys: it only reads them and records when they were used.
 DO $$
 DECLARE
     service name;

@@ -1,1 +1,1 @@
-"""The inbox: the pages at which specialists and their lead work."""
+"""The inbox: the pages at which specialists and leads work."""

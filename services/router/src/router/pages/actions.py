@@ -1,4 +1,4 @@
-"""What can be done from a page: forms become acts of the desk, and outcomes become words."""
+"""Executes the forms of the inbox: each becomes a command, and its outcome a message."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,10 +7,17 @@ from typing import Final, get_args
 from uuid import UUID
 
 from router.domain import commands
-from router.domain.callbacks import Dial, NoCallback, Settled
-from router.domain.commands import REPEATED_WITHIN, Act, Conflict, NotTheirs, Outcome, deed_of
+from router.domain.callbacks import AlreadySettled, CallReport, NoCallback
+from router.domain.commands import (
+    REPEATED_WITHIN,
+    Command,
+    CommandOutcome,
+    Conflict,
+    NotTheirs,
+    identity_of,
+)
 from router.service.routing import RoutingService
-from router.store import offers as kept
+from router.store import offers as offer_store
 from router.store import pages as page_store
 from shared.basics.tracing import context_or_new
 from shared.events import AttemptOutcome
@@ -19,154 +26,165 @@ from shared.sla.promises import Severity
 from shared.web.formatting import span
 from shared.web.visitors import Denied, Missing, Visitor
 
-__all__ = ["OUTCOMES", "REASONS", "Said", "Wish", "perform"]
+__all__ = ["OUTCOMES", "REASONS", "Message", "PageAction", "perform"]
 
 REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "decline": ("not my field", "no room now", "wrong language", "conflict of interest"),
     "hand-back": ("not my field", "shift ends", "wrong language", "other work first"),
     "move": ("knows the account", "has more room", "speaks the language", "due too soon"),
 }
-"""Why things are done. Reasons are published: so no free text that could name a customer."""
+"""The reasons to choose from: they are published, so free text could reveal a customer's name."""
 OUTCOMES: Final[tuple[AttemptOutcome, ...]] = get_args(AttemptOutcome.__value__)
-"""What can come of a call."""
-_STALE: Final = "This page was out of date: look again, then decide."
-_ANOTHERS: Final = "This ticket is not yours, or not any more: someone was faster."
+"""The possible outcomes of a call."""
+_OUTDATED: Final = "This page was out of date: look again, then decide."
+_NOT_YOURS: Final = "This ticket is not yours, or not any more: someone was faster."
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asked for on a page. ``turn`` is the ticket's when the page was drawn."""
+class PageAction:
+    """A submitted form; ``turn`` counts assignments and offers as of when it was rendered."""
 
-    act: str
+    kind: str
     ticket_id: UUID
     turn: str
     fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What came of it, in words; ``bad`` when it did not come to pass."""
+class Message:
+    """The message that a form is answered with; ``bad`` if it had no effect."""
 
     text: str
     bad: bool = False
 
 
 async def perform(
-    routing: RoutingService, tx: Tx, visitor: Visitor, wish: Wish, now: datetime
-) -> Said:
-    """Do it, or say what came of it when it was done before. Raises Denied, Missing."""
-    how = _attempt if wish.act == "attempt" else _do
-    async with routing.alone(tx):
-        return await how(routing, tx, visitor, wish, now)
+    routing: RoutingService, tx: Tx, visitor: Visitor, action: PageAction, now: datetime
+) -> Message:
+    """Execute a form; a repeated one gets the message of the first.
+
+    Raises:
+        Denied: the visitor may not do this.
+        Missing: the ticket does not exist, or a field is not valid.
+    """
+    run = _record_attempt if action.kind == "attempt" else _execute
+    async with routing.matching_lock(tx):
+        return await run(routing, tx, visitor, action, now)
 
 
-async def _do(routing: RoutingService, tx: Tx, visitor: Visitor, wish: Wish, now: datetime) -> Said:
-    make = _MAKE.get(wish.act)
-    if make is None:
-        raise Missing(f"There is no act {wish.act}.")
-    if wish.act in _LEADS and not visitor.lead:
+async def _execute(
+    routing: RoutingService, tx: Tx, visitor: Visitor, action: PageAction, now: datetime
+) -> Message:
+    build = _COMMANDS.get(action.kind)
+    if build is None:
+        raise Missing(f"There is no act {action.kind}.")
+    if action.kind in _LEAD_ONLY and not visitor.lead:
         raise Denied("Only a lead can do this: ask yours.")
-    row = await page_store.ticket(tx, wish.ticket_id)
+    row = await page_store.ticket(tx, action.ticket_id)
     if row is None:
         raise Missing("There is no such ticket.")
     holder: str | None = row["specialist_id"]
-    if wish.act == "hand-back" and holder != visitor.name and not visitor.lead:
-        raise Denied(_ANOTHERS)
-    act = make(_Form(wish, visitor.name, holder or "", context_or_new(None)))
-    if str(row["turn"]) != wish.turn:
-        before = await kept.done_before(tx, deed_of(act), since=now - REPEATED_WITHIN)
+    if action.kind == "hand-back" and holder != visitor.name and not visitor.lead:
+        raise Denied(_NOT_YOURS)
+    command = build(_Form(action, visitor.name, holder or "", context_or_new(None)))
+    if str(row["turn"]) != action.turn:
+        before = await offer_store.outcome_of_repeated(
+            tx, identity_of(command), since=now - REPEATED_WITHIN
+        )
         if before is not None:
-            return await _words(tx, wish.act, before)
+            return await _message(tx, action.kind, before)
         if not visitor.lead and visitor.name not in {holder, row["offered_to"]}:
-            raise Denied(_ANOTHERS)
-        return Said(_STALE, bad=True)
+            raise Denied(_NOT_YOURS)
+        return Message(_OUTDATED, bad=True)
     try:
-        return await _words(tx, wish.act, await routing.execute(tx, act, now))
+        return await _message(tx, action.kind, await routing.execute(tx, command, now))
     except NotTheirs as e:
-        raise Denied(_ANOTHERS) from e
+        raise Denied(_NOT_YOURS) from e
     except (Conflict, commands.Unknown) as e:
         text = str(e)
-        return Said(f"{text[0].upper()}{text[1:]}.", bad=True)
+        return Message(f"{text[0].upper()}{text[1:]}.", bad=True)
 
 
-async def _attempt(
-    routing: RoutingService, tx: Tx, visitor: Visitor, wish: Wish, now: datetime
-) -> Said:
-    """Take down what came of a call; said twice within seconds, it is one attempt."""
-    outcome = next((one for one in OUTCOMES if one == wish.fields.get("outcome")), None)
+async def _record_attempt(
+    routing: RoutingService, tx: Tx, visitor: Visitor, action: PageAction, now: datetime
+) -> Message:
+    """Record a call attempt; a second report within seconds is the same attempt."""
+    outcome = next((one for one in OUTCOMES if one == action.fields.get("outcome")), None)
     if outcome is None:
         raise Missing("It is not said what came of the call: choose again.")
-    row = await page_store.ticket(tx, wish.ticket_id)
+    row = await page_store.ticket(tx, action.ticket_id)
     theirs = row is not None and row["specialist_id"] == visitor.name
-    if not theirs and not await page_store.dialled(tx, wish.ticket_id, visitor.name):
-        raise Denied(_ANOTHERS)
+    if not theirs and not await page_store.dialled(tx, action.ticket_id, visitor.name):
+        raise Denied(_NOT_YOURS)
     try:
-        dial = Dial(wish.ticket_id, visitor.name, outcome, None, context_or_new(None))
-        call = await routing.dial(tx, dial, now)
+        report = CallReport(action.ticket_id, visitor.name, outcome, None, context_or_new(None))
+        call = await routing.record_attempt(tx, report, now)
     except NoCallback:
-        return Said("Nobody waits for a call on this ticket.", bad=True)
-    except Settled:
-        return Said("The customer was spoken to already: do not dial.", bad=True)
+        return Message("Nobody waits for a call on this ticket.", bad=True)
+    except AlreadySettled:
+        return Message("The customer was spoken to already: do not dial.", bad=True)
     if call.planned_at is None:
-        return Said("Noted: the customer is reached." if not call.open else "Noted.")
+        return Message("Noted: the customer is reached." if not call.open else "Noted.")
     left = span((call.planned_at - now).total_seconds())
-    return Said(f"Noted: {outcome.replace('_', ' ')}. Dial again in {left}: you are reminded.")
+    return Message(f"Noted: {outcome.replace('_', ' ')}. Dial again in {left}: you are reminded.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A filled form, and who sent it."""
+    """The values of a form, converted and checked, and who submitted it."""
 
-    wish: Wish
+    action: PageAction
     me: str
     holder: str
     trace: str
 
     @property
     def ticket(self) -> UUID:
-        """What it is about."""
-        return self.wish.ticket_id
+        """The id of the ticket."""
+        return self.action.ticket_id
 
     @property
     def reason(self) -> str:
-        """One of the reasons offered. Raises Missing for another."""
-        return self._one_of("reason", REASONS["move" if self.wish.act == "pin" else self.wish.act])
+        """The chosen reason. Raises Missing for one that is not offered."""
+        return self._one_of(
+            "reason", REASONS["move" if self.action.kind == "pin" else self.action.kind]
+        )
 
     @property
     def to(self) -> str:
-        """Whom a lead chose. Raises Missing where nobody is named."""
-        if not (to := self.wish.fields.get("to", "")):
+        """The specialist whom a lead chose. Raises Missing if none is chosen."""
+        if not (to := self.action.fields.get("to", "")):
             raise Missing("Nobody is named: choose who shall have it.")
         return to
 
     @property
     def offer(self) -> UUID:
-        """Which offer. Raises Missing."""
+        """The id of the offer. Raises Missing."""
         try:
-            return UUID(self.wish.fields.get("offer", ""))
+            return UUID(self.action.fields.get("offer", ""))
         except ValueError as e:
             raise Missing("There is no such offer.") from e
 
     @property
     def severity(self) -> Severity:
-        """The other severity than was shown. Raises Missing."""
+        """The chosen severity. Raises Missing."""
         shown = self._one_of("severity", ("standard", "business_critical"))
         return "standard" if shown == "standard" else "business_critical"
 
     def _one_of(self, name: str, choices: tuple[str, ...]) -> str:
-        told = self.wish.fields.get(name, "")
-        if told not in choices:
-            raise Missing(f"“{told}” is no {name}: choose {', '.join(choices)}.")
-        return told
+        value = self.action.fields.get(name, "")
+        if value not in choices:
+            raise Missing(f"“{value}” is no {name}: choose {', '.join(choices)}.")
+        return value
 
 
-def _decline(form: _Form) -> Act:
-    if "offer" in form.wish.fields:
+def _decline(form: _Form) -> Command:
+    if "offer" in form.action.fields:
         return commands.DeclineOffer(form.offer, form.me, form.reason, form.trace)
     return commands.Decline(form.ticket, form.me, form.reason, form.trace)
 
 
-_MAKE: Final[Mapping[str, Callable[[_Form], Act]]] = {
+_COMMANDS: Final[Mapping[str, Callable[[_Form], Command]]] = {
     "accept": lambda form: commands.Accept(form.offer, form.me, form.trace),
     "decline": _decline,
     "responded": lambda form: commands.Respond(form.ticket, form.me, form.trace),
@@ -179,7 +197,7 @@ _MAKE: Final[Mapping[str, Callable[[_Form], Act]]] = {
     "pin": lambda form: commands.Pin(form.ticket, form.to, form.me, form.reason, form.trace),
     "unpin": lambda form: commands.Pin(form.ticket, None, form.me, "no longer needed", form.trace),
 }
-_LEADS: Final = frozenset({"move", "pin", "unpin"})
+_LEAD_ONLY: Final = frozenset({"move", "pin", "unpin"})
 _DONE: Final[Mapping[str, str]] = {
     "accept": "Accepted",
     "decline": "Declined",
@@ -193,13 +211,13 @@ _DONE: Final[Mapping[str, str]] = {
 }
 
 
-async def _words(tx: Tx, act: str, outcome: Outcome) -> Said:
+async def _message(tx: Tx, command: str, outcome: CommandOutcome) -> Message:
     name = outcome.specialist_id
     called = (await page_store.names(tx, [name])).get(name, name) if name else ""
-    stands = {
+    status = {
         "offered": f"it rings at {called}",
         "assigned": f"{called} has it",
         "waiting": "it waits, with its age",
         "settled": "nothing more is owed",
     }[outcome.outcome]
-    return Said(f"{_DONE[act]}; {stands}.")
+    return Message(f"{_DONE[command]}; {status}.")

@@ -1,4 +1,4 @@
-"""What the customer wrote: asked of intake when somebody looks, shown, and kept nowhere."""
+"""Fetches what the customer wrote from intake when it is shown; router stores none of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +8,13 @@ from uuid import UUID
 import httpx2
 from pydantic import AnyHttpUrl, BaseModel, SecretStr, ValidationError
 
-__all__ = ["Details", "Intake", "Nothing", "Words"]
+__all__ = ["Details", "DetailsUnavailable", "IntakeClient", "LaterMessage"]
 
 _WAIT_S_MAX: Final = 3.0
 
 
-class Words(BaseModel):
-    """What the customer wrote later; ``written_on`` a ticket that was merged into this one."""
+class LaterMessage(BaseModel):
+    """A later message; ``written_on`` is the ticket that was merged into this one, if any."""
 
     occurred_at: datetime
     body: str
@@ -22,40 +22,46 @@ class Words(BaseModel):
 
 
 class Details(BaseModel):
-    """What was written, and by whom; ``words`` are in order."""
+    """What the requester wrote; ``words`` are later messages in order."""
 
     requester_id: str
     subject: str
     body: str
     phone_number: str | None = None
-    words: tuple[Words, ...] = ()
+    words: tuple[LaterMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """Why there is nothing to show, in words."""
+class DetailsUnavailable:
+    """The reason why nothing can be shown, as a sentence."""
 
     why: str
 
 
-class Intake:
-    """Intake's door, as far as the inbox needs it."""
+class IntakeClient:
+    """A client of intake's HTTP API, for the details of tickets."""
 
     def __init__(self, url: AnyHttpUrl | None, key: SecretStr | None) -> None:
         self._url = "" if url is None else str(url).rstrip("/")
         self._key = key
 
-    async def details(self, ticket_id: UUID) -> Details | Nothing:
-        """Ask for a ticket's details; intake keeps who looked."""
+    async def details(self, ticket_id: UUID) -> Details | DetailsUnavailable:
+        """Return a ticket's details, or why there are none; intake records who read them."""
         if not self._url or self._key is None:
-            return Nothing("The inbox has no key to intake: set ROUTER_INTAKE_URL and _KEY.")
+            return DetailsUnavailable(
+                "The inbox has no key to intake: set ROUTER_INTAKE_URL and _KEY."
+            )
         headers = {"authorization": f"Bearer {self._key.get_secret_value()}"}
         try:
             async with httpx2.AsyncClient(timeout=_WAIT_S_MAX, headers=headers) as client:
-                answer = await client.get(f"{self._url}/v1/tickets/{ticket_id}/details")
-            if answer.status_code == httpx2.codes.NOT_FOUND:
-                return Nothing("Intake knows nothing of this ticket, or it is not ours to read.")
-            answer.raise_for_status()
-            return Details.model_validate_json(answer.content)
+                response = await client.get(f"{self._url}/v1/tickets/{ticket_id}/details")
+            if response.status_code == httpx2.codes.NOT_FOUND:
+                return DetailsUnavailable(
+                    "Intake knows nothing of this ticket, or it is not ours to read."
+                )
+            response.raise_for_status()
+            return Details.model_validate_json(response.content)
         except (httpx2.HTTPError, ValidationError):
-            return Nothing("Intake does not answer. The promise runs on: act on what you know.")
+            return DetailsUnavailable(
+                "Intake does not answer. The promise runs on: act on what you know."
+            )

@@ -1,4 +1,4 @@
-"""What happened to a ticket, in sentences."""
+"""Describes the history of a ticket in sentences."""
 
 import json
 from collections import Counter
@@ -12,11 +12,11 @@ from shared.tickets.decisions import summary
 from shared.tickets.ringing import group_expired_offers
 from shared.web.formatting import span
 
-__all__ = ["Line", "history", "why_it_waits", "why_so"]
+__all__ = ["Line", "assignment_reason", "history", "why_it_waits"]
 
 _LINES_MAX: Final = 200
-type _Say = Callable[[str, Mapping[str, Any]], str]
-"""Tells a fact, given the name of whom it concerns."""
+type _Sentence = Callable[[str, Mapping[str, Any]], str]
+"""Describes an event, given the name of its specialist and its fields."""
 
 _REASONS: Final = {
     "no_skill": "nobody on the roster serves its channel and language",
@@ -35,7 +35,7 @@ _ABSENT: Final = {
     "pinned": "a lead pinned it",
     "by_hand": "by hand",
 }
-_SAYINGS: Final[Mapping[str, _Say]] = {
+_SENTENCES: Final[Mapping[str, _Sentence]] = {
     "premium.ticket.accepted.v1": lambda _, f: (
         f"Request taken from {f['source']}, {f['external_id']}"
     ),
@@ -92,51 +92,59 @@ _SAYINGS: Final[Mapping[str, _Say]] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something that happened, and when."""
+    """A sentence about an event, and when it happened."""
 
     at: datetime
     text: str
     since: datetime | None = None
-    """When the first of several happened that are told of together."""
+    """When the first event happened, if the line describes several."""
 
 
-def history(facts: Sequence[Mapping[str, Any]], acts: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Tell facts, and what leads did, in order; a fact without a sentence is named by its type.
+def history(
+    facts: Sequence[Mapping[str, Any]], commands: Sequence[Mapping[str, Any]]
+) -> list[Line]:
+    """Describe events and the commands of leads in order, at most the latest 200 lines.
 
-    Offers that rang in vain are one line; of a very long story the end is told.
+    Offers without an answer share one line. An unknown type of event is shown as its name.
     """
     lines = [_line(group) for group in group_expired_offers(facts, lambda fact: fact["type"])]
-    lines += [Line(act["at"], _deed(act)) for act in acts]
+    lines += [Line(command["at"], _lead_command(command)) for command in commands]
     return sorted(lines, key=lambda line: line.at)[-_LINES_MAX:]
 
 
 def why_it_waits(reason: str) -> str:
-    """Say a reason in words; nothing where none is known."""
+    """Return a reason in words, empty if it is unknown."""
     return _REASONS.get(reason, "")
 
 
-def why_so(
-    record: AssignmentExplained | None, acts: Sequence[Mapping[str, Any]], with_whom: str | None
+def assignment_reason(
+    record: AssignmentExplained | None,
+    commands: Sequence[Mapping[str, Any]],
+    current_specialist_id: str | None,
 ) -> str:
-    """Say in short why a ticket is with whom it is, or waits; nothing where that is not known.
+    """Describe in short why a ticket is where it is, empty if that is unknown.
 
-    What a lead moved was not decided: that is said instead.
+    If a lead moved the ticket, no decision explains it: describe the move.
     """
-    if record is not None and record.specialist_id == with_whom:
+    if record is not None and record.specialist_id == current_specialist_id:
         return summary(record)
-    moved = [act for act in acts if act["kind"] == "move" and act["to_id"] == with_whom]
-    return _deed(moved[-1]) if moved else ""
+    moved = [
+        command
+        for command in commands
+        if command["kind"] == "move" and command["to_id"] == current_specialist_id
+    ]
+    return _lead_command(moved[-1]) if moved else ""
 
 
-def _say(fact: Mapping[str, Any]) -> str:
+def _describe(fact: Mapping[str, Any]) -> str:
     kind: str = fact["type"]
-    say = _SAYINGS.get(kind)
-    return say(_who(fact), json.loads(fact["fact"])) if say else kind
+    describe = _SENTENCES.get(kind)
+    return describe(_who(fact), json.loads(fact["fact"])) if describe else kind
 
 
 def _line(group: Sequence[Mapping[str, Any]]) -> Line:
     if len(group) == 1:
-        return Line(group[0]["at"], _say(group[0]))
+        return Line(group[0]["at"], _describe(group[0]))
     silent = Counter(_who(fact) for fact in group if fact["type"] == OfferExpired.type)
     times = ", ".join(f"{who} {count} times" for who, count in silent.items())
     text = f"Rang {silent.total()} times without an answer: {times}"
@@ -148,11 +156,11 @@ def _who(fact: Mapping[str, Any]) -> str:
     return who
 
 
-def _deed(act: Mapping[str, Any]) -> str:
-    """Tell what a lead did that is no fact about a specialist."""
-    who, whom = (act["actor_name"] or act["actor"], act["to_name"] or act["to_id"])
+def _lead_command(command: Mapping[str, Any]) -> str:
+    """Describe a lead's command, which is not an event of a specialist."""
+    who, whom = (command["actor_name"] or command["actor"], command["to_name"] or command["to_id"])
     done = {"move": f"moved it to {whom}", "pin": f"pinned it to {whom}", "unpin": "unpinned it"}
-    return f"{who} {done[act['kind']]}: {act['reason']}"
+    return f"{who} {done[command['kind']]}: {command['reason']}"
 
 
 def _plain(code: str) -> str:

@@ -1,43 +1,43 @@
-"""Presence by the inbox: an open page says every few seconds that its owner is there."""
+"""Reports presence from the inbox: an open page renews its owner's presence every few seconds."""
 
 from datetime import datetime, timedelta
 
-from router.domain.commands import Leave, Return, Say
+from router.domain.commands import EndAway, PresenceReport, SetAway
 from router.service.routing import RoutingService
-from router.store import offers as kept
+from router.store import offers as offer_store
 from shared.events import Presence
 from shared.platform.postgres import Tx
 from shared.web.change_feed import ChangeFeed
 
-__all__ = ["holds", "keep", "leave", "switch"]
+__all__ = ["outlasts_polling", "renew", "set_presence", "sign_out"]
 
 
-async def holds(tx: Tx, feed: ChangeFeed) -> bool:
-    """Tell whether a word on presence lasts until an open page says it again.
+async def outlasts_polling(tx: Tx, feed: ChangeFeed) -> bool:
+    """Return whether a presence lasts until an open page renews it.
 
-    Not where time is played fast by rules for real time: it would lapse at once, and its owner
-    would count as offline beside an open page.
+    It does not if business time runs much faster than real time: the presence would lapse at once,
+    and its owner would count as offline beside an open page.
     """
-    rules = await kept.load_rules(tx)
+    rules = await offer_store.load_rules(tx)
     return feed.renews_within(timedelta(seconds=rules.presence_lease_s))
 
 
-async def keep(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:
-    """Say that a page of theirs is open; whether they are away, only they change."""
+async def renew(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:
+    """Renew a specialist's presence because a page is open; this does not end being away."""
     if not await routing.renew_presence(tx, name, now):
-        await routing.report_presence(tx, Say(name, "online"), now)
+        await routing.report_presence(tx, PresenceReport(name, "online"), now)
 
 
-async def switch(
+async def set_presence(
     routing: RoutingService, tx: Tx, name: str, presence: str, now: datetime
 ) -> Presence:
-    """Let somebody go away or come back; what is neither counts as coming back."""
+    """Set a specialist away or end it; any value but `away` ends it."""
     chosen: Presence = "away" if presence == "away" else "online"
-    await routing.report_presence(tx, Leave(name) if chosen == "away" else Return(name), now)
+    await routing.report_presence(tx, SetAway(name) if chosen == "away" else EndAway(name), now)
     return chosen
 
 
-async def leave(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:
-    """Let somebody go for the day; whoever signs in again is not away any more."""
-    await routing.report_presence(tx, Say(name, "offline"), now)
-    await routing.report_presence(tx, Return(name), now)
+async def sign_out(routing: RoutingService, tx: Tx, name: str, now: datetime) -> None:
+    """Report that a specialist has signed out; at the next sign-in they are not away."""
+    await routing.report_presence(tx, PresenceReport(name, "offline"), now)
+    await routing.report_presence(tx, EndAway(name), now)

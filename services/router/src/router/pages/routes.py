@@ -1,4 +1,4 @@
-"""The inbox's routes: they translate between a browser and what is read or done."""
+"""HTTP routes of the inbox: translate requests into reads and commands, results into pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,17 @@ from starlette.routing import BaseRoute
 
 from router.domain.specialist import CHANNELS
 from router.pages import presence
-from router.pages.actions import OUTCOMES, REASONS, Said, Wish, perform
-from router.pages.details import Intake
+from router.pages.actions import OUTCOMES, REASONS, Message, PageAction, perform
+from router.pages.details import IntakeClient
 from router.pages.history import why_it_waits
-from router.pages.views import Desk, Floor, Pane, read_desk, read_floor, read_pane
+from router.pages.views import (
+    LeadView,
+    SpecialistView,
+    TicketView,
+    read_lead_view,
+    read_specialist_view,
+    read_ticket_view,
+)
 from router.service.routing import RoutingService
 from router.store import pages as page_store
 from shared.platform.postgres import Database, Tx, now
@@ -52,12 +59,12 @@ _KEYS: Final = (
     ("?", "this list"),
     ("Esc", "close, or leave a field"),
 )
-_PLAYED: Final = "Time runs faster than people here: presence is what the roster says."
+_TIME_IS_SCALED: Final = "Time runs faster than people here: presence is what the roster says."
 _AWAY: Final = "You are away: nothing new comes, what you have stays with you."
 _ONLINE: Final = "You are online: work comes as there is room."
 _NO_PAGE: Final = "There is no such page: the link is damaged."
-_DESK: Final = ("desk_status.html", "set_away.html", "desk_lists.html")
-_FLOOR: Final = (
+_SPECIALIST_PARTS: Final = ("desk_status.html", "set_away.html", "desk_lists.html")
+_LEAD_PARTS: Final = (
     "floor_status.html",
     "set_away.html",
     "floor_unanswered.html",
@@ -65,32 +72,32 @@ _FLOOR: Final = (
     "floor_infeasible.html",
     "floor_people.html",
 )
-"""What the stream replaces of each page, part by part."""
+"""The parts of the lead's page; the stream sends each part that changed."""
 
 
 def inbox_routes(
-    db: Database, routing: RoutingService, feed: ChangeFeed, intake: Intake, oidc: Oidc | None
+    db: Database, routing: RoutingService, feed: ChangeFeed, intake: IntakeClient, oidc: Oidc | None
 ) -> Sequence[BaseRoute]:
-    """Serve sign-in and the pages."""
+    """Return the routes of sign-in and pages."""
     pages = Pages("router", "router.pages")
 
-    async def leaves(tx: Tx, person: Person) -> None:
-        if await presence.holds(tx, feed):
-            await presence.leave(routing, tx, person.name, await now(tx))
+    async def report_sign_out(tx: Tx, person: Person) -> None:
+        if await presence.outlasts_polling(tx, feed):
+            await presence.sign_out(routing, tx, person.name, await now(tx))
 
-    sessions = PageSessions(db, pages, page_store.is_listed, leaves)
+    sessions = PageSessions(db, pages, page_store.is_listed, report_sign_out)
     inbox = _Inbox(db, sessions, routing, feed, intake)
     return [
         pages.assets(),
         *sign_in_routes(db, sessions, oidc, HOME),
         route("/", _home),
-        sessions.route(HOME, inbox.desk),
-        sessions.route(LEAD, inbox.floor),
+        sessions.route(HOME, inbox.specialist_page),
+        sessions.route(LEAD, inbox.lead_page),
         sessions.route(STREAM, inbox.stream),
         sessions.route("/inbox/presence", inbox.presence, method="POST"),
-        sessions.route("/inbox/tickets/{ticket_id:uuid}", inbox.pane),
+        sessions.route("/inbox/tickets/{ticket_id:uuid}", inbox.ticket_page),
         sessions.route("/inbox/tickets/{ticket_id:uuid}/details", inbox.details),
-        sessions.route("/inbox/tickets/{ticket_id:uuid}/{act}", inbox.act, method="POST"),
+        sessions.route("/inbox/tickets/{ticket_id:uuid}/{act}", inbox.submit, method="POST"),
     ]
 
 
@@ -99,56 +106,56 @@ async def _home(_: Request) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Which page, whose, and which part of it: what its URL says."""
+class _PageUrl:
+    """What the URL of a page states: whose page, which part of the queue, which ticket."""
 
-    whose: str
+    owner: str
     lead: bool
-    asked: page_store.Asked
+    asked: page_store.QueueFilter
     team: str | None
     ticket_id: UUID | None
 
     @property
     def path(self) -> str:
-        """Name the page."""
+        """The path of the page."""
         return LEAD if self.lead else HOME
 
     def query(self, me: str) -> dict[str, str]:
-        """Say what stands in its URL, but for the ticket."""
-        said = {
-            "of": "" if self.whose == me or self.lead else self.whose,
+        """Return the query of the URL, without the ticket."""
+        query = {
+            "of": "" if self.owner == me or self.lead else self.owner,
             "channel": self.asked.channel or "",
             "language": self.asked.language or "",
             "sort": "age" if self.asked.oldest_first else "",
             "team": self.team or "",
             "page": str(self.asked.page) if self.asked.page > 1 else "",
         }
-        return {name: value for name, value in said.items() if value}
+        return {name: value for name, value in query.items() if value}
 
-    def turns(self, me: str, fitting: int) -> dict[str, Any]:
-        """Say where the queue's page stands among ``fitting`` tickets, and how to turn it."""
+    def pagination(self, me: str, fitting: int) -> dict[str, Any]:
+        """Return the page's place among ``fitting`` tickets, and the URLs of its neighbours."""
         page, first = self.asked.page, (self.asked.page - 1) * page_store.QUEUE_PAGE
         last = min(first + page_store.QUEUE_PAGE, fitting)
         return {
             "first": first + 1,
             "last": last,
             "fitting": fitting,
-            "before": self._turned(me, page - 1) if page > 1 else None,
-            "after": self._turned(me, page + 1) if last < fitting else None,
+            "before": self._url_of_page(me, page - 1) if page > 1 else None,
+            "after": self._url_of_page(me, page + 1) if last < fitting else None,
         }
 
-    def _turned(self, me: str, page: int) -> str:
+    def _url_of_page(self, me: str, page: int) -> str:
         query = {**self.query(me), "page": str(page)}
         return f"{self.path}?{urlencode(query)}"
 
     def base(self, me: str) -> str:
-        """Begin a URL that ends with a ticket."""
+        """Return the URL up to the id of a ticket."""
         query = urlencode(self.query(me))
         return f"{self.path}?{query}&" if query else f"{self.path}?"
 
 
 class _Inbox:
-    """The pages, and what is done on them."""
+    """The handlers of the pages."""
 
     def __init__(
         self,
@@ -156,7 +163,7 @@ class _Inbox:
         sessions: PageSessions,
         routing: RoutingService,
         feed: ChangeFeed,
-        intake: Intake,
+        intake: IntakeClient,
     ) -> None:
         self._db = db
         self._routing = routing
@@ -165,123 +172,134 @@ class _Inbox:
         self._feed = feed
         self._intake = intake
 
-    async def desk(self, request: Request, visitor: Visitor) -> Response:
+    async def specialist_page(self, request: Request, visitor: Visitor) -> Response:
         """Show a specialist's page."""
-        place = _place(request, visitor, lead=False)
+        url = _parse_url(request, visitor, lead=False)
         async with self._db.transaction() as tx:
-            desk = await read_desk(tx, place.whose, await now(tx))
-            pane = await self._opened(tx, visitor, place)
-            return self._page("desk.html", visitor, place, await now(tx), pane, desk=desk)
+            desk = await read_specialist_view(tx, url.owner, await now(tx))
+            ticket = await self._opened_ticket(tx, visitor, url)
+            return self._page("desk.html", visitor, url, await now(tx), ticket, desk=desk)
 
-    async def floor(self, request: Request, visitor: Visitor) -> Response:
+    async def lead_page(self, request: Request, visitor: Visitor) -> Response:
         """Show the lead's page."""
-        place = _place(request, visitor, lead=True)
+        url = _parse_url(request, visitor, lead=True)
         async with self._db.transaction() as tx:
-            floor = await self._floor(tx, visitor, place)
-            pane = await self._opened(tx, visitor, place)
+            floor = await self._lead_view(tx, visitor, url)
+            ticket = await self._opened_ticket(tx, visitor, url)
             languages = sorted({language for _, language, _ in floor.pools})
-            turns = place.turns(visitor.name, floor.fitting)
-            more = {"asked": place.asked, "languages": languages, "turns": turns}
+            turns = url.pagination(visitor.name, floor.fitting)
+            more = {"asked": url.asked, "languages": languages, "turns": turns}
             return self._page(
-                "floor.html", visitor, place, await now(tx), pane, floor=floor, **more
+                "floor.html", visitor, url, await now(tx), ticket, floor=floor, **more
             )
 
     async def stream(self, request: Request, visitor: Visitor) -> Response:
-        """Send a page what changes on it."""
-        place = _place(request, visitor, lead=request.query_params.get("on") == "lead")
+        """Stream the parts of a page that change."""
+        url = _parse_url(request, visitor, lead=request.query_params.get("on") == "lead")
 
-        async def read() -> Desk | Floor:
+        async def read() -> SpecialistView | LeadView:
             async with self._db.transaction() as tx:
-                if place.lead:
-                    return await self._floor(tx, visitor, place)
-                return await read_desk(tx, place.whose, await now(tx))
+                if url.lead:
+                    return await self._lead_view(tx, visitor, url)
+                return await read_specialist_view(tx, url.owner, await now(tx))
 
-        async def is_there(tx: Tx, person: Person) -> None:
-            if await presence.holds(tx, self._feed):
-                await presence.keep(self._routing, tx, person.name, await now(tx))
+        async def renew_presence(tx: Tx, person: Person) -> None:
+            if await presence.outlasts_polling(tx, self._feed):
+                await presence.renew(self._routing, tx, person.name, await now(tx))
 
-        shown: LivePage[Desk | Floor] = LivePage(
-            about=None if place.lead else place.whose,
+        shown: LivePage[SpecialistView | LeadView] = LivePage(
+            about=None if url.lead else url.owner,
             read=read,
-            write=lambda view: self._parts(view, visitor, place),
-            stay=lambda: self._sessions.extend(visitor, is_there),
+            write=lambda view: self._parts(view, visitor, url),
+            stay=lambda: self._sessions.extend(visitor, renew_presence),
             release=self._pages.release,
         )
         return stream(self._feed, shown)
 
-    async def pane(self, request: Request, visitor: Visitor) -> Response:
+    async def ticket_page(self, request: Request, visitor: Visitor) -> Response:
         """Show one ticket."""
         async with self._db.transaction() as tx:
-            pane = await self._pane(tx, visitor, request.path_params["ticket_id"])
-            return self._pages.answer("pane.html", **self._of_pane(pane, await now(tx), visitor))
+            ticket = await self._ticket_view(tx, visitor, request.path_params["ticket_id"])
+            return self._pages.answer(
+                "pane.html", **self._ticket_context(ticket, await now(tx), visitor)
+            )
 
     async def details(self, request: Request, visitor: Visitor) -> Response:
         """Show what the customer wrote."""
         ticket_id = request.path_params["ticket_id"]
         async with self._db.transaction() as tx:
-            pane = await self._pane(tx, visitor, ticket_id)
-            seen: dict[str, Any] = {"now": await now(tx), "zone": pane.zone}
+            ticket = await self._ticket_view(tx, visitor, ticket_id)
+            seen: dict[str, Any] = {"now": await now(tx), "zone": ticket.zone}
         details = await self._intake.details(ticket_id)
         return self._pages.answer("details.html", details=details, ticket_id=ticket_id, **seen)
 
-    async def act(self, request: Request, visitor: Visitor) -> Response:
-        """Do something, and show what came of it where it was done."""
+    async def submit(self, request: Request, visitor: Visitor) -> Response:
+        """Execute a form, and answer with a message and the ticket as it is now."""
         form = await form_of(request)
         ticket_id = request.path_params["ticket_id"]
-        wish = Wish(request.path_params["act"], ticket_id, form.get("turn", ""), form)
+        action = PageAction(request.path_params["act"], ticket_id, form.get("turn", ""), form)
         async with self._db.transaction() as tx:
-            said = await perform(self._routing, tx, visitor, wish, await now(tx))
+            message = await perform(self._routing, tx, visitor, action, await now(tx))
         if "from_list" in form:
-            return self._pages.answer("said.html", said=said)
+            return self._pages.answer("said.html", said=message)
         async with self._db.transaction() as tx:
             at = await now(tx)
             try:
-                pane = await self._pane(tx, visitor, ticket_id)
+                ticket = await self._ticket_view(tx, visitor, ticket_id)
             except Denied:
-                return self._pages.answer("said.html", said=said)
-            return self._pages.answer("pane.html", **self._of_pane(pane, at, visitor, said))
+                return self._pages.answer("said.html", said=message)
+            return self._pages.answer(
+                "pane.html", **self._ticket_context(ticket, at, visitor, message)
+            )
 
     async def presence(self, request: Request, visitor: Visitor) -> Response:
-        """Go away, or come back; how they stand then comes by the stream, as all that changes.
+        """Set away or online; the page then changes through its stream, like any other change.
 
-        One source in one order: nothing older is ever shown after what is newer.
+        The stream is the only source of changes, so that no older state follows a newer one.
         """
         chosen = (await form_of(request)).get("presence", "")
         async with self._db.transaction() as tx:
-            if not await presence.holds(tx, self._feed):
-                return self._pages.answer("said.html", said=Said(_PLAYED, bad=True))
+            if not await presence.outlasts_polling(tx, self._feed):
+                return self._pages.answer("said.html", said=Message(_TIME_IS_SCALED, bad=True))
             at = await now(tx)
-            there = await presence.switch(self._routing, tx, visitor.name, chosen, at)
-        return self._pages.answer("said.html", said=Said(_AWAY if there == "away" else _ONLINE))
+            there = await presence.set_presence(self._routing, tx, visitor.name, chosen, at)
+        return self._pages.answer("said.html", said=Message(_AWAY if there == "away" else _ONLINE))
 
-    async def _opened(self, tx: Tx, visitor: Visitor, place: _Place) -> Mapping[str, Any] | None:
-        if place.ticket_id is None:
+    async def _opened_ticket(
+        self, tx: Tx, visitor: Visitor, url: _PageUrl
+    ) -> Mapping[str, Any] | None:
+        if url.ticket_id is None:
             return None
         try:
-            pane = await self._pane(tx, visitor, place.ticket_id)
+            ticket = await self._ticket_view(tx, visitor, url.ticket_id)
         except (Denied, Missing) as e:
-            return {"said": Said(str(e), bad=True)}
-        return self._of_pane(pane, await now(tx), visitor)
+            return {"said": Message(str(e), bad=True)}
+        return self._ticket_context(ticket, await now(tx), visitor)
 
-    async def _floor(self, tx: Tx, visitor: Visitor, place: _Place) -> Floor:
-        return await read_floor(tx, self._routing, visitor.name, place.asked, place.team)
+    async def _lead_view(self, tx: Tx, visitor: Visitor, url: _PageUrl) -> LeadView:
+        return await read_lead_view(tx, self._routing, visitor.name, url.asked, url.team)
 
-    async def _pane(self, tx: Tx, visitor: Visitor, ticket_id: UUID) -> Pane:
-        """Read a ticket that the visitor may see. Raises Denied, Missing."""
-        pane = await read_pane(tx, self._routing, ticket_id, visitor.name, await now(tx))
-        if not visitor.lead and not await page_store.concerns(tx, ticket_id, visitor.name):
+    async def _ticket_view(self, tx: Tx, visitor: Visitor, ticket_id: UUID) -> TicketView:
+        """Return a ticket that the visitor may see.
+
+        Raises:
+            Denied: it is not theirs.
+            Missing: it does not exist.
+        """
+        ticket = await read_ticket_view(tx, self._routing, ticket_id, visitor.name, await now(tx))
+        if not visitor.lead and not await page_store.may_see(tx, ticket_id, visitor.name):
             raise Denied("This ticket is another's.")
-        return pane
+        return ticket
 
-    def _of_pane(
-        self, pane: Pane, at: datetime, visitor: Visitor, said: Said | None = None
+    def _ticket_context(
+        self, ticket: TicketView, at: datetime, visitor: Visitor, message: Message | None = None
     ) -> Mapping[str, Any]:
         return {
-            "pane": pane,
+            "pane": ticket,
             "now": at,
-            "said": said,
+            "said": message,
             "visitor": visitor,
-            "why": why_it_waits(pane.row.waits or ""),
+            "why": why_it_waits(ticket.row.waits or ""),
             "reasons": REASONS,
             "outcomes": OUTCOMES,
         }
@@ -290,53 +308,63 @@ class _Inbox:
         self,
         template: str,
         visitor: Visitor,
-        place: _Place,
+        url: _PageUrl,
         at: datetime,
-        pane: Mapping[str, Any] | None,
+        ticket: Mapping[str, Any] | None,
         **view: Any,  # noqa: ANN401 - whatever the template shows
     ) -> Response:
-        opened = "no_pane.html" if pane is None else "pane.html" if "pane" in pane else "said.html"
-        pane_html = self._pages.render(opened, **(pane or {}))
-        query = {**place.query(visitor.name), **({"on": "lead"} if place.lead else {})}
+        opened = (
+            "no_pane.html" if ticket is None else "pane.html" if "pane" in ticket else "said.html"
+        )
+        pane_html = self._pages.render(opened, **(ticket or {}))
+        query = {**url.query(visitor.name), **({"on": "lead"} if url.lead else {})}
         return self._pages.answer(
             template,
             visitor=visitor,
             pages=[(HOME, "Inbox"), *([(LEAD, "Lead")] if visitor.lead else [])],
-            here=place.path,
+            here=url.path,
             keys=_KEYS,
             stream=f"{STREAM}?{urlencode(query)}",
             as_of=at,
             now=at,
-            base=place.base(visitor.name),
+            base=url.base(visitor.name),
             pane_html=Markup(pane_html),  # noqa: S704 - rendered with escaping just above
-            filtered=bool(place.query(visitor.name)),
+            filtered=bool(url.query(visitor.name)),
             why_it_waits=why_it_waits,
             reasons=REASONS,
-            mine=place.whose == visitor.name,
+            mine=url.owner == visitor.name,
             **view,
         )
 
-    def _parts(self, view: Desk | Floor, visitor: Visitor, place: _Place) -> str:
-        lead = isinstance(view, Floor)
+    def _parts(self, view: SpecialistView | LeadView, visitor: Visitor, url: _PageUrl) -> str:
+        lead = isinstance(view, LeadView)
         seen = {
             "now": self._feed.as_of,
-            "base": place.base(visitor.name),
-            "filtered": bool(place.query(visitor.name)),
+            "base": url.base(visitor.name),
+            "filtered": bool(url.query(visitor.name)),
             "why_it_waits": why_it_waits,
             "reasons": REASONS,
-            "mine": place.whose == visitor.name,
+            "mine": url.owner == visitor.name,
             "floor" if lead else "desk": view,
         }
-        if isinstance(view, Floor):
-            seen["turns"] = place.turns(visitor.name, view.fitting)
-        return "".join(self._pages.render(part, **seen) for part in (_FLOOR if lead else _DESK))
+        if isinstance(view, LeadView):
+            seen["turns"] = url.pagination(visitor.name, view.fitting)
+        return "".join(
+            self._pages.render(part, **seen)
+            for part in (_LEAD_PARTS if lead else _SPECIALIST_PARTS)
+        )
 
 
-def _place(request: Request, visitor: Visitor, *, lead: bool) -> _Place:
-    """Read the URL. Raises Denied, Missing."""
+def _parse_url(request: Request, visitor: Visitor, *, lead: bool) -> _PageUrl:
+    """Parse the URL.
+
+    Raises:
+        Denied: the page is for leads.
+        Missing: a value is malformed.
+    """
     asked = request.query_params
-    whose = asked.get("of") or visitor.name
-    if not visitor.lead and (lead or whose != visitor.name):
+    owner = asked.get("of") or visitor.name
+    if not visitor.lead and (lead or owner != visitor.name):
         raise Denied("This page is for leads. Ask for a link with the lead role.")
     try:
         ticket_id = UUID(asked["ticket"]) if asked.get("ticket") else None
@@ -346,10 +374,10 @@ def _place(request: Request, visitor: Visitor, *, lead: bool) -> _Place:
     if page > page_store.PAGE_MAX:
         raise Missing(_NO_PAGE)
     channel = asked.get("channel")
-    part = page_store.Asked(
+    part = page_store.QueueFilter(
         channel=next((one for one in CHANNELS if one == channel), None),
         language=asked.get("language") or None,
         oldest_first=asked.get("sort") == "age",
         page=page,
     )
-    return _Place(whose, lead, part, asked.get("team") or None, ticket_id)
+    return _PageUrl(owner, lead, part, asked.get("team") or None, ticket_id)

@@ -1,4 +1,4 @@
-"""A ticket as a row shows it: what is promised, and where it stands. Values only."""
+"""A ticket as a row of a page: its promises and its status, as plain values."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from router.domain.matching import Pool
-from router.domain.roster import Waits
-from router.domain.ticket import base, timed_first
-from router.domain.ticket_status import State
+from router.domain.roster import WaitReason
+from router.domain.ticket import base_language, first_due_clock
+from router.domain.ticket_status import LifecycleState
 from shared.events import TicketAccepted
 from shared.sla.promises import Channel, Promise, PromiseClass, Role, Severity
 from shared.tickets.due import CLOCKS_ADAPTER, ClockView
@@ -33,7 +33,7 @@ _SHORT: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """One promise in words, and why it is this one."""
+    """A promise in words, and the rule that it follows from."""
 
     kind: str
     promise_class: PromiseClass
@@ -45,7 +45,7 @@ class Promised:
 
 @dataclass(frozen=True, slots=True)
 class Ringing:
-    """An open offer: until its lease ends, the ticket may be accepted."""
+    """An open offer and its lease."""
 
     offer_id: UUID
     since: datetime
@@ -54,7 +54,7 @@ class Ringing:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What there is to see of a ticket at a glance. ``version`` grows with all that happens."""
+    """A ticket at a glance; ``version`` grows with every event about it."""
 
     ticket_id: UUID
     account: str
@@ -62,27 +62,27 @@ class Row:
     language: str
     severity: Severity
     claimed: bool
-    """The customer says it is business-critical."""
+    """The customer claims that it is business-critical."""
     confirmed: bool
-    """A specialist found it so."""
+    """A specialist confirmed the severity."""
     promises: tuple[Promised, ...]
     promise_class: PromiseClass | None
     due_at: datetime | None
     paused: bool
-    """Nothing is due while it waits for somebody outside."""
+    """Its clock is paused, because it waits for someone outside the team."""
     since: datetime
     holder: str | None
     waiting: bool
     replied: bool
-    """The customer wrote again after our answer."""
+    """The customer has replied to our answer."""
     turn: int
     version: int
-    state: State
-    """How it stands in a word; empty while it is simply to be answered."""
-    waits: Waits | None = None
-    """Why it waits, as far as that is known."""
+    state: LifecycleState
+    """Where it is in its life; empty while it waits for an answer."""
+    waits: WaitReason | None = None
+    """Why it waits, if known."""
     rings_at: datetime | None = None
-    """When it rings again at those who did not take it."""
+    """When specialists who did not take it may be offered it again."""
     done_at: datetime | None = None
     pinned_to: str | None = None
     offer: Ringing | None = None
@@ -90,80 +90,80 @@ class Row:
 
     @property
     def short(self) -> str:
-        """Its id as people say it."""
+        """Its id in the short form that people use."""
         return f"#{self.ticket_id.hex[:_SHORT].upper()}"
 
     @property
     def what(self) -> str:
-        """The kind of request, where the channel does not say it all."""
+        """The kind of request, if the channel does not imply it."""
         named = {"phone": "callback", "chat": "", "email": self.severity.replace("_", "-")}
         return named[self.channel]
 
     @property
     def done(self) -> bool:
-        """Nothing is left to be done about it by anybody."""
+        """No work is left."""
         return not self.waiting and self.holder is None and self.offer is None
 
 
-def pool_of(read: Mapping[str, Any]) -> Pool | None:
-    """Name the pool of a row of the store's that waits."""
-    return Pool.named(read["pool"]) if read["waiting"] and read["pool"] else None
+def pool_of(record: Mapping[str, Any]) -> Pool | None:
+    """Return the pool of a waiting ticket, None for others."""
+    return Pool.named(record["pool"]) if record["waiting"] and record["pool"] else None
 
 
-def row_of(read: Mapping[str, Any], waits: Mapping[Pool, Waits] | None = None) -> Row:
-    """Make a row of what the store reads; ``waits`` says why those of its pool do."""
-    accepted = read["accepted"]
+def row_of(record: Mapping[str, Any], waits: Mapping[Pool, WaitReason] | None = None) -> Row:
+    """Build a row from a database record; ``waits`` has the reason for each pool."""
+    accepted = record["accepted"]
     fact = None if accepted is None else TicketAccepted.model_validate_json(accepted)
-    severity: Severity = read["severity"]
-    clocks = CLOCKS_ADAPTER.validate_json(read["clocks"]).values()
-    timed = timed_first(clocks, read["state"], read["answered_at"])
+    severity: Severity = record["severity"]
+    clocks = CLOCKS_ADAPTER.validate_json(record["clocks"]).values()
+    timed = first_due_clock(clocks, record["state"], record["answered_at"])
     return Row(
-        ticket_id=read["ticket_id"],
-        account=read["account_id"],
-        channel=read["channel"],
-        language=base(read["language"]),
+        ticket_id=record["ticket_id"],
+        account=record["account_id"],
+        channel=record["channel"],
+        language=base_language(record["language"]),
         severity=severity,
         claimed=fact is not None and fact.claimed_severity == "business_critical",
-        confirmed=bool(read["confirmed"]),
+        confirmed=bool(record["confirmed"]),
         promises=tuple(_promises(fact, severity, clocks)),
         promise_class=timed and timed.promise_class,
         due_at=timed and timed.due_at,
         paused=timed is not None and timed.state == "paused",
-        since=(timed and timed.started_at) or read["create_date"],
-        holder=read["specialist_id"],
-        waiting=read["waiting"],
-        replied=read["answered_at"] is not None and read["asked_at"] is not None,
-        turn=read["turn"],
-        version=read["version"],
-        state=read["state"],
-        waits=_waits(read, waits or {}),
-        rings_at=read["rings_at"] if read["waiting"] else None,
-        done_at=read.get("done_at"),
-        pinned_to=read["pinned_to"],
-        offer=_ringing(read),
-        offered_to=read.get("offered_to"),
+        since=(timed and timed.started_at) or record["create_date"],
+        holder=record["specialist_id"],
+        waiting=record["waiting"],
+        replied=record["answered_at"] is not None and record["asked_at"] is not None,
+        turn=record["turn"],
+        version=record["version"],
+        state=record["state"],
+        waits=_waits(record, waits or {}),
+        rings_at=record["rings_at"] if record["waiting"] else None,
+        done_at=record.get("done_at"),
+        pinned_to=record["pinned_to"],
+        offer=_ringing(record),
+        offered_to=record.get("offered_to"),
     )
 
 
-def _waits(read: Mapping[str, Any], waits: Mapping[Pool, Waits]) -> Waits | None:
-    pool = pool_of(read)
+def _waits(record: Mapping[str, Any], waits: Mapping[Pool, WaitReason]) -> WaitReason | None:
+    pool = pool_of(record)
     if pool is None:
         return None
-    if read["rings_at"] is not None and waits.get(pool) in {"set_aside", "no_shift"}:
+    if record["rings_at"] is not None and waits.get(pool) in {"set_aside", "no_shift"}:
         return "no_answer"
-    return "pinned" if read["pinned_to"] else waits.get(pool)
+    return "pinned" if record["pinned_to"] else waits.get(pool)
 
 
-def _ringing(read: Mapping[str, Any]) -> Ringing | None:
-    if read.get("offer_id") is None:
+def _ringing(record: Mapping[str, Any]) -> Ringing | None:
+    if record.get("offer_id") is None:
         return None
-    return Ringing(read["offer_id"], read["offered_at"], read["lease_ends_at"])
+    return Ringing(record["offer_id"], record["offered_at"], record["lease_ends_at"])
 
 
 def _promises(
     fact: TicketAccepted | None, severity: Severity, clocks: Collection[ClockView]
 ) -> Iterator[Promised]:
-    """List what is timed, or will be once the customer writes again."""
+    """Yield the promises whose clocks exist, timed or not."""
     promised = {} if fact is None else {p.kind: p for p in _agreed(fact, severity)}
     for clock in clocks:
         promise = promised.get(clock.kind)

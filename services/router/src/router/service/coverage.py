@@ -1,4 +1,4 @@
-"""After each decision: which promises nobody can keep now, and which somebody can."""
+"""Publishes, after each decision, which promises have become infeasible or feasible again."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -6,135 +6,151 @@ from uuid import UUID, uuid5
 
 from router.domain.assignment.state import AssignmentState
 from router.domain.coverage import (
-    OPEN,
-    Outlook,
-    Pool,
+    COVERED_NOW,
+    Coverage,
+    LanguageQueue,
+    coverage_of,
+    describe,
     is_infeasible,
-    outlooks,
-    pool_of,
-    why_no_more,
-    words,
+    language_queue_of,
+    withdrawal_reason,
 )
 from router.domain.ticket import Ticket
 from router.store import coverage as coverage_store
-from router.store.coverage import Kept, Row
+from router.store.coverage import InfeasibleTicket, PublishedCoverage
 from shared.events import Envelope, Event, PromiseFeasible, PromiseInfeasible, Withdrawal
 from shared.events.assignments import AssignmentFact
 from shared.platform.postgres import Tx
 
-__all__ = ["keep"]
+__all__ = ["update_infeasible"]
 
 
-async def keep(tx: Tx, state: AssignmentState, now: datetime) -> list[Envelope[Event]]:
-    """Bring marks to what roster and tickets are since the decision; what to tell comes back.
+async def update_infeasible(tx: Tx, state: AssignmentState, now: datetime) -> list[Envelope[Event]]:
+    """Update the infeasible tickets after a decision; return the events to publish.
 
-    A change of the roster moves, for each pool, the instant up to which promises are infeasible:
-    who lies between the old one and the new is found by a range of an index.
+    A change of the roster moves the time up to which promises of a queue are infeasible. The
+    tickets between the old and the new time are found by an index range.
     """
     touched = [ticket for i in sorted(state.touched) if (ticket := state.tickets[i]).request]
-    known, marked = await coverage_store.seen(tx, [ticket.ticket_id for ticket in touched])
-    kept = known | _looked_out(state, touched, known)
-    told: list[Envelope[Event]] = []
-    for pool, one in kept.items():
-        if one.told_until != one.outlook.opens_at:
-            facts, kept[pool] = await _step(tx, pool, one, marked, now)
-            told += facts
+    known, marked = await coverage_store.load(tx, [ticket.ticket_id for ticket in touched])
+    published = known | _recomputed(state, touched, known)
+    announced: list[Envelope[Event]] = []
+    for queue, current in published.items():
+        if current.published_until != current.coverage.opens_at:
+            facts, published[queue] = await _publish_step(tx, queue, current, marked, now)
+            announced += facts
     await coverage_store.save(
-        tx, {pool: one for pool, one in kept.items() if known.get(pool) != one}
+        tx, {queue: current for queue, current in published.items() if known.get(queue) != current}
     )
-    return told + await _follow(tx, touched, kept, marked, now)
+    return announced + await _update_touched(tx, touched, published, marked, now)
 
 
-def _looked_out(
-    state: AssignmentState, touched: Iterable[Ticket], known: dict[Pool, Kept]
-) -> dict[Pool, Kept]:
-    """Look out anew for whom the roster may have changed, and for pools nobody waited in before."""
-    new = {pool_of(ticket) for ticket in touched if ticket.waits} - known.keys()
+def _recomputed(
+    state: AssignmentState, touched: Iterable[Ticket], known: dict[LanguageQueue, PublishedCoverage]
+) -> dict[LanguageQueue, PublishedCoverage]:
+    """Compute the coverage of all queues if the roster has changed, else of the new ones."""
+    new = {language_queue_of(ticket) for ticket in touched if ticket.waits} - known.keys()
     roster_changed = state.listed or state.shift_changed
     asked = new.union(known) if roster_changed else new
     if not asked:
         return {}
-    found = outlooks(state.roster.everybody.values(), asked)
+    found = coverage_of(state.roster.specialists.values(), asked)
     return {
-        pool: Kept(outlook, known[pool].told_until if pool in known else OPEN)
-        for pool, outlook in found.items()
+        queue: PublishedCoverage(
+            coverage, known[queue].published_until if queue in known else COVERED_NOW
+        )
+        for queue, coverage in found.items()
     }
 
 
-async def _step(
-    tx: Tx, pool: Pool, kept: Kept, marked: dict[UUID, datetime], now: datetime
-) -> tuple[list[Envelope[Event]], Kept]:
-    """Tell of a thousand of those who lie between what was told and what is; marks follow."""
-    if kept.told_until < kept.outlook.opens_at:
-        rows, until = await coverage_store.raise_(tx, pool, kept, now)
+async def _publish_step(
+    tx: Tx,
+    queue: LanguageQueue,
+    published: PublishedCoverage,
+    marked: dict[UUID, datetime],
+    now: datetime,
+) -> tuple[list[Envelope[Event]], PublishedCoverage]:
+    """Publish changes for up to STEP_MAX tickets between the old and the new coverage."""
+    if published.published_until < published.coverage.opens_at:
+        rows, until = await coverage_store.mark_next(tx, queue, published, now)
         for row in rows:
             marked.setdefault(row.ticket_id, row.due_at)
-        facts = [_infeasible(row, pool, kept.outlook, now) for row in rows]
+        facts = [_infeasible(row, queue, published.coverage, now) for row in rows]
     else:
-        freed, until = await coverage_store.lower(tx, pool, kept)
+        freed, until = await coverage_store.unmark_next(tx, queue, published)
         for ticket_id in marked.keys() & freed:
             del marked[ticket_id]
         facts = [
             _feasible(ticket_id, "past_due" if due_at <= now else "covered", now)
             for ticket_id, due_at in freed.items()
         ]
-    return facts, kept._replace(told_until=until)
+    return facts, published._replace(published_until=until)
 
 
-async def _follow(
+async def _update_touched(
     tx: Tx,
     touched: list[Ticket],
-    kept: dict[Pool, Kept],
+    published: dict[LanguageQueue, PublishedCoverage],
     marked: dict[UUID, datetime],
     now: datetime,
 ) -> list[Envelope[Event]]:
-    """Mark the tickets that came to wait, and unmark those that wait no more or are due later."""
-    news = [t for t in touched if _is_stuck(t, kept, now) and marked.get(t.ticket_id) != t.due_at]
-    freed = [t for t in touched if t.ticket_id in marked and not _is_stuck(t, kept, now)]
-    if news:
-        await coverage_store.mark(tx, news)
+    """Mark touched tickets that have become infeasible, and unmark those that no longer are."""
+    newly_infeasible = [
+        t
+        for t in touched
+        if _is_infeasible(t, published, now) and marked.get(t.ticket_id) != t.due_at
+    ]
+    freed = [t for t in touched if t.ticket_id in marked and not _is_infeasible(t, published, now)]
+    if newly_infeasible:
+        await coverage_store.mark(tx, newly_infeasible)
     if freed:
         await coverage_store.unmark(tx, [ticket.ticket_id for ticket in freed])
     return [
-        *_told(news, kept, now),
-        *(_feasible(t.ticket_id, why_no_more(t, now), now) for t in freed),
+        *_infeasible_events(newly_infeasible, published, now),
+        *(_feasible(t.ticket_id, withdrawal_reason(t, now), now) for t in freed),
     ]
 
 
-def _is_stuck(ticket: Ticket, kept: dict[Pool, Kept], now: datetime) -> bool:
-    return ticket.waits and is_infeasible(ticket, kept[pool_of(ticket)].told_until, now)
+def _is_infeasible(
+    ticket: Ticket, published: dict[LanguageQueue, PublishedCoverage], now: datetime
+) -> bool:
+    return ticket.waits and is_infeasible(
+        ticket, published[language_queue_of(ticket)].published_until, now
+    )
 
 
-def _told(
-    tickets: Iterable[Ticket], kept: dict[Pool, Kept], now: datetime
+def _infeasible_events(
+    tickets: Iterable[Ticket], published: dict[LanguageQueue, PublishedCoverage], now: datetime
 ) -> Iterator[Envelope[Event]]:
     for ticket in tickets:
-        terms, pool = ticket.terms, pool_of(ticket)
+        terms, queue = ticket.terms, language_queue_of(ticket)
         assert ticket.due_at is not None  # noqa: S101 - what waits was accepted
-        row = Row(ticket.ticket_id, terms.account_id, terms.language, ticket.due_at)
-        yield _infeasible(row, pool, kept[pool].outlook, now)
+        row = InfeasibleTicket(ticket.ticket_id, terms.account_id, terms.language, ticket.due_at)
+        yield _infeasible(row, queue, published[queue].coverage, now)
 
 
-def _infeasible(row: Row, pool: Pool, outlook: Outlook, now: datetime) -> Envelope[Event]:
-    no_shift = outlook.constraint == "no_shift"
+def _infeasible(
+    row: InfeasibleTicket, queue: LanguageQueue, coverage: Coverage, now: datetime
+) -> Envelope[Event]:
+    no_shift = coverage.constraint == "no_shift"
     event = PromiseInfeasible(
         ticket_id=row.ticket_id,
         account_id=row.account_id,
-        channel=pool.channel,
+        channel=queue.channel,
         language=row.language,
         due_at=row.due_at,
-        constraint=outlook.constraint,
-        spoken=outlook.spoken,
-        opens_at=outlook.opens_at if no_shift else None,
-        words=words(pool.channel, outlook, row.due_at),
+        constraint=coverage.constraint,
+        spoken=coverage.spoken,
+        opens_at=coverage.opens_at if no_shift else None,
+        words=describe(queue.channel, coverage, row.due_at),
     )
-    return _said(event, now)
+    return _envelope(event, now)
 
 
 def _feasible(ticket_id: UUID, reason: Withdrawal, now: datetime) -> Envelope[Event]:
-    return _said(PromiseFeasible(ticket_id=ticket_id, reason=reason), now)
+    return _envelope(PromiseFeasible(ticket_id=ticket_id, reason=reason), now)
 
 
-def _said(event: AssignmentFact, now: datetime) -> Envelope[Event]:
+def _envelope(event: AssignmentFact, now: datetime) -> Envelope[Event]:
     cause = uuid5(event.ticket_id, f"feasibility/{now.isoformat()}")
     return Envelope.caused_by(cause, event, source="router", time=now)

@@ -1,1 +1,1 @@
-"""All SQL of router, a module for each aggregate."""
+"""All SQL of router, one module for each aggregate."""

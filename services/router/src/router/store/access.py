@@ -1,4 +1,4 @@
-"""The SQL statement about who speaks for which specialist."""
+"""SQL of the specialists as whom a tenant may act."""
 
 from typing import Final
 
@@ -10,5 +10,5 @@ SPECIALISTS: Final = "SELECT specialist_id FROM specialist_voice WHERE tenant = 
 
 
 async def specialists_of(tx: Tx, tenant: str, _prefix: str) -> frozenset[str]:
-    """Read as whom a tenant may act."""
+    """Return the specialists as whom a tenant may act."""
     return frozenset(row["specialist_id"] for row in await tx.fetch(SPECIALISTS, tenant))

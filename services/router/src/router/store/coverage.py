@@ -1,33 +1,33 @@
-"""Every SQL statement about infeasible promises."""
+"""SQL of infeasible promises."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from router.domain.coverage import Outlook, Pool
-from router.domain.ticket import Ticket, base
+from router.domain.coverage import Coverage, LanguageQueue
+from router.domain.ticket import Ticket, base_language
 from shared.platform.postgres import Tx
 
 __all__ = [
-    "Kept",
-    "Row",
-    "listed",
-    "lower",
+    "InfeasibleTicket",
+    "PublishedCoverage",
+    "infeasible_tickets",
+    "load",
     "mark",
-    "raise_",
+    "mark_next",
     "save",
-    "seen",
     "unmark",
+    "unmark_next",
 ]
 
 STEP_MAX: Final = 1_000
-"""Tickets told of in one transaction: the sweep goes on at once where there are more."""
+"""Limit of tickets to publish in one transaction; the sweep continues at once."""
 _LISTED_MAX: Final = 500
 _INSTANT: Final = timedelta(microseconds=1)
 
-# In one round trip, which every decision makes.
-SEEN: Final = """
+# One round trip, because every decision makes it.
+LOAD: Final = """
     SELECT channel, base_language, opens_at, spoken, told_until,
            NULL::uuid AS ticket_id, NULL::timestamptz AS due_at
     FROM outlook
@@ -41,8 +41,8 @@ SAVE: Final = """
     ON CONFLICT (channel, base_language) DO UPDATE SET
         opens_at = excluded.opens_at, spoken = excluded.spoken, told_until = excluded.told_until
 """
-# What lies between what was told and what is: one range of an index, however many wait.
-RAISE: Final = """
+# The tickets between the published and the new coverage: one index range, however many wait.
+MARK_NEXT: Final = """
     WITH found AS (
         SELECT ticket_id, account_id, language, due_at FROM ticket
         WHERE waiting AND channel = $1 AND base_language = $2 AND due_at > $3 AND due_at <= $4
@@ -53,7 +53,7 @@ RAISE: Final = """
     )
     SELECT * FROM found
 """
-LOWER: Final = """
+UNMARK_NEXT: Final = """
     DELETE FROM infeasible WHERE ticket_id IN (
         SELECT ticket_id FROM infeasible
         WHERE channel = $1 AND base_language = $2 AND due_at > $3
@@ -73,15 +73,15 @@ LISTED: Final = """
 """
 
 
-class Kept(NamedTuple):
-    """An outlook, and up to which due time its pool's tickets were told to be infeasible."""
+class PublishedCoverage(NamedTuple):
+    """The coverage of a queue, and the due time up to which infeasible tickets were published."""
 
-    outlook: Outlook
-    told_until: datetime
+    coverage: Coverage
+    published_until: datetime
 
 
-class Row(NamedTuple):
-    """A ticket, as far as it is told that it is infeasible."""
+class InfeasibleTicket(NamedTuple):
+    """A waiting ticket that is due before there is coverage."""
 
     ticket_id: UUID
     account_id: str
@@ -89,58 +89,61 @@ class Row(NamedTuple):
     due_at: datetime
 
 
-async def seen(
+async def load(
     tx: Tx, ticket_ids: Collection[UUID]
-) -> tuple[dict[Pool, Kept], dict[UUID, datetime]]:
-    """Read the outlook of every pool in which anybody ever waited, and which tickets are marked.
-
-    Of those with when they were due then.
-    """
-    rows = await tx.fetch(SEEN, ticket_ids)
-    outlooks = {
-        Pool(row["channel"], row["base_language"]): Kept(
-            Outlook(row["opens_at"], row["spoken"]), row["told_until"]
+) -> tuple[dict[LanguageQueue, PublishedCoverage], dict[UUID, datetime]]:
+    """Load the coverage of all known queues, and the due times of the marked tickets."""
+    rows = await tx.fetch(LOAD, ticket_ids)
+    published = {
+        LanguageQueue(row["channel"], row["base_language"]): PublishedCoverage(
+            Coverage(row["opens_at"], row["spoken"]), row["told_until"]
         )
         for row in rows
         if row["ticket_id"] is None
     }
     marked = {row["ticket_id"]: row["due_at"] for row in rows if row["ticket_id"] is not None}
-    return outlooks, marked
+    return published, marked
 
 
-async def save(tx: Tx, kept: Mapping[Pool, Kept]) -> None:
-    """Write outlooks."""
-    rows = [(*pool, *one.outlook, one.told_until) for pool, one in kept.items()]
+async def save(tx: Tx, published: Mapping[LanguageQueue, PublishedCoverage]) -> None:
+    """Save coverage."""
+    rows = [(*queue, *one.coverage, one.published_until) for queue, one in published.items()]
     if rows:
         await tx.executemany(SAVE, rows)
 
 
-async def raise_(tx: Tx, pool: Pool, kept: Kept, now: datetime) -> tuple[list[Row], datetime]:
-    """Mark the earliest due of those that became infeasible; up to when all are told comes back."""
-    until, since = kept.outlook.opens_at, max(kept.told_until, now)
-    rows = [Row(*row) for row in await tx.fetch(RAISE, *pool, since, until, STEP_MAX)]
+async def mark_next(
+    tx: Tx, queue: LanguageQueue, published: PublishedCoverage, now: datetime
+) -> tuple[list[InfeasibleTicket], datetime]:
+    """Mark tickets that have become infeasible, earliest first; return how far they are marked."""
+    until, since = published.coverage.opens_at, max(published.published_until, now)
+    rows = [
+        InfeasibleTicket(*row) for row in await tx.fetch(MARK_NEXT, *queue, since, until, STEP_MAX)
+    ]
     return rows, until if len(rows) < STEP_MAX else rows[-1].due_at
 
 
-async def lower(tx: Tx, pool: Pool, kept: Kept) -> tuple[dict[UUID, datetime], datetime]:
-    """Take marks from the latest due of those that are infeasible no more; as above."""
-    until = kept.outlook.opens_at
-    found = {row[0]: row[1] for row in await tx.fetch(LOWER, *pool, until, STEP_MAX)}
+async def unmark_next(
+    tx: Tx, queue: LanguageQueue, published: PublishedCoverage
+) -> tuple[dict[UUID, datetime], datetime]:
+    """Unmark tickets that have become feasible, latest first; return how far they are marked."""
+    until = published.coverage.opens_at
+    found = {row[0]: row[1] for row in await tx.fetch(UNMARK_NEXT, *queue, until, STEP_MAX)}
     return found, until if len(found) < STEP_MAX else min(found.values()) - _INSTANT
 
 
 async def mark(tx: Tx, tickets: Iterable[Ticket]) -> None:
-    """Mark tickets."""
+    """Mark tickets as infeasible."""
     terms = ((ticket, ticket.terms) for ticket in tickets)
-    rows = [(t.ticket_id, x.channel, base(x.language), t.due_at) for t, x in terms]
+    rows = [(t.ticket_id, x.channel, base_language(x.language), t.due_at) for t, x in terms]
     await tx.executemany(MARK, rows)
 
 
 async def unmark(tx: Tx, ticket_ids: Collection[UUID]) -> None:
-    """Take marks away."""
+    """Unmark tickets."""
     await tx.execute(UNMARK, ticket_ids)
 
 
-async def listed(tx: Tx, now: datetime) -> list[dict[str, Any]]:
-    """Read what nobody can meet, at most 500, the earliest due first; what is past due is not."""
+async def infeasible_tickets(tx: Tx, now: datetime) -> list[dict[str, Any]]:
+    """Return the infeasible tickets that are not past due, earliest first, at most 500."""
     return [dict(row) for row in await tx.fetch(LISTED, now, _LISTED_MAX)]

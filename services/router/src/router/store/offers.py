@@ -7,7 +7,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from router.domain.assignment.state import AssignmentState
-from router.domain.commands import Deed, Done, OtherAct, Outcome
+from router.domain.commands import (
+    CommandIdentity,
+    CommandOutcome,
+    ExecutedCommand,
+    IdempotencyKeyReused,
+)
 from router.domain.offers.offer import Offer
 from router.domain.offers.rules import OfferRules, rules_of
 from shared.basics.errors import Transient
@@ -15,51 +20,51 @@ from shared.events import Presence
 from shared.platform.postgres import Tx
 
 __all__ = [
-    "add_act",
-    "done_before",
     "find_offer",
+    "load_presence_until",
     "load_rules",
-    "load_words",
     "offers",
+    "outcome_of_repeated",
+    "record_command",
+    "renew_presence",
     "save_offers",
     "save_presence",
     "save_rules",
-    "say_again",
 ]
 
 OFFER: Final = "SELECT * FROM offer WHERE offer_id = $1"
-# The settled ones first: a ticket has one open offer.
+# Settled offers first, because the table allows one open offer for each ticket.
 SAVE_OFFERS: Final = """
     INSERT INTO offer (
         offer_id, ticket_id, specialist_id, offered_at, lease_ends_at, state, settled_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (offer_id) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at
 """
-SAVE_SAID: Final = """
+SAVE_PRESENCE: Final = """
     INSERT INTO presence (specialist_id, said, presence_until)
     SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
     ON CONFLICT (specialist_id) DO UPDATE
     SET said = excluded.said, presence_until = excluded.presence_until
 """
-# Only in the place of what was loaded: a heartbeat meanwhile is a word more recent.
+# Only if nothing has renewed the presence since it was loaded.
 SAVE_LAPSED: Final = """
     UPDATE presence AS p SET said = 'offline', presence_until = NULL
     FROM unnest($1::text[], $2::timestamptz[]) AS lapsed (specialist_id, presence_until)
     WHERE (p.specialist_id, p.presence_until) = (lapsed.specialist_id, lapsed.presence_until)
 """
-# In no row that a heartbeat writes: what somebody does is not undone by an open page.
-SAVE_ANSWERING: Final = """
+# Not in `presence`, which heartbeats write: an open page must not undo a specialist's command.
+SAVE_AVAILABILITY: Final = """
     UPDATE specialist AS s
     SET away = new.away, unanswered = new.unanswered, turns_at = new.turns_at
     FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[])
         AS new (specialist_id, away, unanswered, turns_at)
     WHERE s.specialist_id = new.specialist_id
 """
-WORDS: Final = """
+PRESENCE_UNTIL: Final = """
     SELECT specialist_id, presence_until FROM presence
     WHERE specialist_id = ANY($1) AND presence_until IS NOT NULL
 """
-SAID_AGAIN: Final = """
+RENEW_PRESENCE: Final = """
     UPDATE presence SET presence_until = $4
     WHERE specialist_id = $1 AND said = coalesce($2, said) AND presence_until > $3
 """
@@ -68,17 +73,17 @@ SAVE_RULES: Final = """
     INSERT INTO rules (document) VALUES ($1)
     ON CONFLICT (only_one) DO UPDATE SET document = excluded.document
 """
-ADD_ACT: Final = """
+RECORD_COMMAND: Final = """
     INSERT INTO act (
         kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id,
         idempotency_key_hash)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
-ASKED_BEFORE: Final = """
+OUTCOME_OF_KEY: Final = """
     SELECT kind, subject, actor, ticket_id, outcome, specialist_id FROM act
     WHERE idempotency_key_hash = $1
 """
-DONE_BEFORE: Final = """
+OUTCOME_OF_REPEATED: Final = """
     SELECT ticket_id, outcome, specialist_id FROM act
     WHERE subject = $1 AND kind = $2 AND actor = $3 AND at > $4
       AND ($5::text IS NULL OR from_id = $5) AND ($6::text IS NULL OR to_id = $6)
@@ -93,54 +98,65 @@ OFFERS: Final = """
 
 
 async def find_offer(tx: Tx, offer_id: UUID) -> Offer | None:
-    """Read an offer, settled or not."""
+    """Return an offer, open or settled."""
     row = await tx.fetchrow(OFFER, offer_id)
     return None if row is None else Offer(**row)
 
 
 async def save_offers(tx: Tx, changed: Iterable[Offer]) -> None:
-    """Write offers as they stand."""
+    """Save offers."""
     settled_first = sorted(changed, key=lambda offer: offer.state == "open")
     await tx.executemany(SAVE_OFFERS, [astuple(offer) for offer in settled_first])
 
 
 async def save_presence(tx: Tx, state: AssignmentState) -> None:
-    """Write whose word changed or lapsed, and who answers offers or is away.
+    """Save reported and lapsed presences, and who is away.
 
-    Raises Transient when somebody said again meanwhile what would lapse.
+    Raises:
+        Transient: a heartbeat has renewed a presence that was about to lapse.
     """
-    if words := [state.specialist(name) for name in sorted(state.presence_reported)]:
-        columns = zip(*((p.specialist_id, p.said, p.said_until) for p in words), strict=True)
-        await tx.execute(SAVE_SAID, *columns)
+    if reported := [state.specialist(name) for name in sorted(state.presence_reported)]:
+        columns = zip(
+            *((p.specialist_id, p.reported_presence, p.presence_until) for p in reported),
+            strict=True,
+        )
+        await tx.execute(SAVE_PRESENCE, *columns)
     if lapsed := sorted(state.presence_lapsed.keys() - state.presence_reported):
         done = await tx.execute(
             SAVE_LAPSED, lapsed, [state.presence_lapsed[name] for name in lapsed]
         )
         if done != f"UPDATE {len(lapsed)}":
-            raise Transient("somebody has just said again that they are there; decide again")
+            raise Transient("a specialist has just renewed their presence; decide again")
     if changed := [state.specialist(name) for name in sorted(state.availability_changed)]:
         rows = ((p.specialist_id, p.away, p.unanswered, p.turns_at) for p in changed)
-        await tx.execute(SAVE_ANSWERING, *zip(*rows, strict=True))
+        await tx.execute(SAVE_AVAILABILITY, *zip(*rows, strict=True))
 
 
-async def say_again(
-    tx: Tx, specialist_id: str, said: Presence | None, *, now: datetime, until: datetime
+async def renew_presence(
+    tx: Tx,
+    specialist_id: str,
+    reported_presence: Presence | None,
+    *,
+    now: datetime,
+    until: datetime,
 ) -> bool:
-    """Prolong what somebody says already; False when it is news, or its lease has ended.
+    """Renew a presence; return False if it is another one or has lapsed.
 
-    None says again whatever was said last.
+    With ``reported_presence`` None, any presence is renewed.
     """
-    return await tx.execute(SAID_AGAIN, specialist_id, said, now, until) == "UPDATE 1"
+    return (
+        await tx.execute(RENEW_PRESENCE, specialist_id, reported_presence, now, until) == "UPDATE 1"
+    )
 
 
-async def load_words(tx: Tx, specialist_ids: Collection[str]) -> dict[str, datetime]:
-    """Read until when the words of some hold: they may have said them again since."""
-    rows = await tx.fetch(WORDS, specialist_ids) if specialist_ids else ()
+async def load_presence_until(tx: Tx, specialist_ids: Collection[str]) -> dict[str, datetime]:
+    """Return when the presences of some specialists lapse, as renewed by heartbeats."""
+    rows = await tx.fetch(PRESENCE_UNTIL, specialist_ids) if specialist_ids else ()
     return {row["specialist_id"]: row["presence_until"] for row in rows}
 
 
 async def load_rules(tx: Tx) -> OfferRules:
-    """Read the rules in force."""
+    """Return the rules in force."""
     return rules_of(await tx.fetchval(RULES))
 
 
@@ -149,35 +165,57 @@ async def save_rules(tx: Tx, rules: OfferRules) -> None:
     await tx.execute(SAVE_RULES, rules.model_dump_json())
 
 
-async def add_act(tx: Tx, done: Done, *, at: datetime) -> None:
-    """Keep what somebody did."""
-    deed, outcome = done.deed, done.outcome
+async def record_command(tx: Tx, done: ExecutedCommand, *, at: datetime) -> None:
+    """Store an executed command."""
+    identity, outcome = done.identity, done.outcome
     await tx.execute(
-        ADD_ACT,
-        *(deed.kind, deed.subject, deed.actor, at, deed.from_id, deed.to_id, done.reason),
-        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id, done.word),
+        RECORD_COMMAND,
+        *(
+            identity.kind,
+            identity.subject,
+            identity.actor,
+            at,
+            identity.from_id,
+            identity.to_id,
+            done.reason,
+        ),
+        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id, done.idempotency_key_hash),
     )
 
 
-async def asked_before(tx: Tx, idempotency_key_hash: str, deed: Deed) -> Outcome | None:
-    """Find what came of what was asked for under a name. Raises OtherAct when that was not this."""
-    row = await tx.fetchrow(ASKED_BEFORE, idempotency_key_hash)
+async def outcome_of_key(
+    tx: Tx, idempotency_key_hash: str, identity: CommandIdentity
+) -> CommandOutcome | None:
+    """Return the outcome of the command with this idempotency key, if there was one.
+
+    Raises:
+        IdempotencyKeyReused: it was another command.
+    """
+    row = await tx.fetchrow(OUTCOME_OF_KEY, idempotency_key_hash)
     if row is None:
         return None
     kind, subject, actor, *outcome = row
-    if (kind, subject, actor) != deed[:3]:
-        raise OtherAct("this Idempotency-Key came with another act; send a new key")
-    return Outcome(*outcome)
+    if (kind, subject, actor) != identity[:3]:
+        raise IdempotencyKeyReused("this Idempotency-Key was used before; send a new key")
+    return CommandOutcome(*outcome)
 
 
-async def done_before(tx: Tx, deed: Deed, *, since: datetime) -> Outcome | None:
-    """Find what came of an act when the same person did it before."""
+async def outcome_of_repeated(
+    tx: Tx, identity: CommandIdentity, *, since: datetime
+) -> CommandOutcome | None:
+    """Return the outcome of the same command by the same person, if there was one."""
     row = await tx.fetchrow(
-        DONE_BEFORE, deed.subject, deed.kind, deed.actor, since, deed.from_id, deed.to_id
+        OUTCOME_OF_REPEATED,
+        identity.subject,
+        identity.kind,
+        identity.actor,
+        since,
+        identity.from_id,
+        identity.to_id,
     )
-    return None if row is None else Outcome(**row)
+    return None if row is None else CommandOutcome(**row)
 
 
 async def offers(tx: Tx, specialist_id: str) -> list[dict[str, Any]]:
-    """Read what rings at somebody, the lease that ends first at the top."""
+    """Return a specialist's open offers, the earliest end of a lease first."""
     return [dict(row) for row in await tx.fetch(OFFERS, specialist_id)]

@@ -1,4 +1,4 @@
-"""What the inbox reads, and what it keeps of acts: every statement of its own."""
+"""SQL of the inbox's pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ from shared.web.visitors import Person
 
 __all__ = [
     "QUEUE_PAGE",
-    "Asked",
+    "QueueFilter",
     "answered",
-    "concerns",
     "dialled",
     "done",
     "held",
     "is_listed",
-    "look",
+    "may_see",
     "names",
     "offered",
-    "people",
     "person",
+    "poll_changes",
     "queue",
     "queue_sizes",
-    "takers",
+    "specialists",
+    "specialists_for",
     "ticket",
     "timeline",
     "unanswered",
 ]
 
 QUEUE_PAGE: Final = 100
-"""Rows of the queue a page."""
+"""Number of tickets on a page of the queue."""
 PAGE_MAX: Final = 1_000_000
-"""The last page that is looked for: beyond it PostgreSQL could not count the rows."""
+"""The last page that may be requested: PostgreSQL could not count the rows beyond."""
 
-# What a row shows. The accepted fact says what was promised; a ticket from before history has none.
+# A row of a page. `accepted` has the promises; it is null for tickets older than the history.
 _ROW: Final = """
     t.ticket_id, t.account_id, t.role, t.channel, t.language, t.create_date, t.due_at, t.clocks,
     t.state, t.answered_at, t.asked_at, t.specialist_id, t.waiting, t.pool, t.pinned_to,
@@ -49,9 +49,9 @@ _ROW: Final = """
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
     (SELECT count(*) FROM ticket_history AS h WHERE h.ticket_id = t.ticket_id) AS version
 """
-# Where the next look begins: the oldest transaction that runs, and the last change of people, which
-# become visible in order.
-SINCE: Final = """
+# The position for the next poll: the oldest running transaction and the last roster change, whose
+# versions become visible in order.
+POLL_CHANGES: Final = """
     SELECT premium_now() AS as_of, now() AS real_at,
            pg_snapshot_xmin(pg_current_snapshot())::text || '/'
                || coalesce((SELECT max(version) FROM roster_change), 0) AS since,
@@ -81,15 +81,15 @@ TICKET: Final = f"""
     FROM ticket AS t LEFT JOIN offer AS o ON o.ticket_id = t.ticket_id AND o.state = 'open'
     WHERE t.ticket_id = $1
 """
-# Whose a ticket is, and whose it was when the work on it ended: nobody else may see it.
-CONCERNS: Final = """
+# Who has or is offered a ticket, or had it when the work ended: only they may see it.
+MAY_SEE: Final = """
     SELECT EXISTS (SELECT FROM ticket WHERE ticket_id = $1 AND specialist_id = $2)
         OR EXISTS (SELECT FROM offer
                    WHERE ticket_id = $1 AND specialist_id = $2 AND state = 'open')
         OR EXISTS (SELECT FROM ticket_history WHERE ticket_id = $1 AND specialist_id = $2
                    AND type = 'premium.assignment.released.v1')
 """
-# Of whom a ticket left last: who released it to-day worked on it to-day.
+# Tickets that the specialist released today, if no other release came later.
 DONE: Final = f"""
     SELECT {_ROW}, last.at AS done_at, last.fact ->> 'cause' AS cause
     FROM (SELECT DISTINCT ON (ticket_id) ticket_id, at, fact FROM ticket_history
@@ -99,13 +99,13 @@ DONE: Final = f"""
     WHERE t.specialist_id IS DISTINCT FROM $1
     ORDER BY last.at DESC, ticket_id
 """
-# What somebody answered, until the customer replies or it is over; a call is done once it was made.
+# Answered tickets until the customer replies or they are closed. Calls are not listed here.
 ANSWERED: Final = f"""
     SELECT {_ROW}, t.answered_at AS done_at FROM ticket AS t
     WHERE answered_by = $1 AND state = 'answered'
     ORDER BY answered_at DESC, ticket_id LIMIT 200
 """
-# The latest: the end of a long story matters most.
+# The latest events of a long history.
 TIMELINE: Final = """
     SELECT * FROM (
         SELECT at, tx, type, h.specialist_id, name, fact FROM ticket_history AS h
@@ -113,7 +113,7 @@ TIMELINE: Final = """
         WHERE ticket_id = $1 ORDER BY at DESC, tx DESC, type DESC LIMIT 2000) AS latest
     ORDER BY at, tx, type
 """
-ACTS: Final = """
+LEAD_COMMANDS: Final = """
     SELECT at, kind, actor, a.name AS actor_name, to_id, t.name AS to_name, reason
     FROM act LEFT JOIN specialist AS a ON a.specialist_id = actor
     LEFT JOIN specialist AS t ON t.specialist_id = to_id
@@ -134,7 +134,7 @@ QUEUE_SIZES: Final = """
     SELECT channel, base_language AS language, count(*) AS waiting
     FROM ticket WHERE waiting GROUP BY 1, 2 ORDER BY 1, 2
 """
-PEOPLE: Final = """
+SPECIALISTS: Final = """
     SELECT s.specialist_id, name, presence, said, away, on_shift, turns_at, languages, team,
            jsonb_object_agg(channel, jsonb_build_array(load, capacity)) AS room,
            sum(load) AS load
@@ -144,7 +144,7 @@ PEOPLE: Final = """
     GROUP BY s.specialist_id, said
     ORDER BY CASE WHEN $2 THEN -sum(load) ELSE 0 END, name LIMIT $3
 """
-TAKERS: Final = """
+SPECIALISTS_FOR: Final = """
     SELECT specialist_id, name, capacity - load AS room
     FROM specialist JOIN capacity USING (specialist_id)
     LEFT JOIN presence USING (specialist_id)
@@ -161,8 +161,8 @@ type Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which part of the queue a lead looks at; None is all."""
+class QueueFilter:
+    """The part of the queue that a lead has chosen; None means all."""
 
     channel: Channel | None = None
     language: str | None = None
@@ -170,97 +170,97 @@ class Asked:
     page: int = 1
 
     def shows(self, pool: Row) -> bool:
-        """Tell whether a pool is in that part."""
+        """Return whether a queue belongs to that part."""
         return self.channel in (None, pool["channel"]) and self.language in (
             None,
             pool["language"],
         )
 
 
-async def look(tx: Tx, since: str | None) -> Changes:
-    """Say whose tickets something happened to since the last look; nobody's at the first."""
-    row = await tx.fetchrow(SINCE, since)
+async def poll_changes(tx: Tx, since: str | None) -> Changes:
+    """Return the specialists whose tickets or entry changed since the last poll; at first, none."""
+    row = await tx.fetchrow(POLL_CHANGES, since)
     assert row is not None  # noqa: S101 - it reads no table
     return Changes(row["as_of"], frozenset(row["changed"]), row["since"], row["real_at"])
 
 
 async def is_listed(tx: Tx, person: Person) -> bool:
-    """Tell whether somebody is on the roster."""
+    """Return whether a person is on the roster."""
     return bool(await tx.fetchval(LISTED, person.name))
 
 
 async def person(tx: Tx, name: str) -> Row | None:
-    """Read who somebody is, and until when they are (not) on shift."""
+    """Return a specialist's entry, presence and shift."""
     return await tx.fetchrow(PERSON, name)
 
 
 async def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
-    """Read what people are called."""
+    """Return the names of specialists by id."""
     return {row["specialist_id"]: row["name"] for row in await tx.fetch(NAMES, ids)}
 
 
 async def held(tx: Tx, name: str) -> Sequence[Row]:
-    """Read what somebody has, the first due first."""
+    """Return a specialist's tickets, the first due first."""
     return await tx.fetch(HELD, name)
 
 
 async def offered(tx: Tx, name: str) -> Sequence[Row]:
-    """Read what rings at somebody, the lease that ends first at the top."""
+    """Return a specialist's open offers, the earliest end of a lease first."""
     return await tx.fetch(OFFERED, name)
 
 
 async def done(tx: Tx, name: str, since: datetime) -> Sequence[Row]:
-    """Read what somebody worked on since then and has no more, the latest first."""
+    """Return the tickets that a specialist worked on since then and released, latest first."""
     return await tx.fetch(DONE, name, since)
 
 
 async def answered(tx: Tx, name: str) -> Sequence[Row]:
-    """Read what somebody answered and the customer may reply to, the latest first."""
+    """Return the answered tickets to which the customer may reply, latest first."""
     return await tx.fetch(ANSWERED, name)
 
 
 async def ticket(tx: Tx, ticket_id: UUID) -> Row | None:
-    """Read one ticket."""
+    """Return one ticket."""
     return await tx.fetchrow(TICKET, ticket_id)
 
 
-async def concerns(tx: Tx, ticket_id: UUID, name: str) -> bool:
-    """Tell whether somebody may see a ticket without being a lead."""
-    return bool(await tx.fetchval(CONCERNS, ticket_id, name))
+async def may_see(tx: Tx, ticket_id: UUID, name: str) -> bool:
+    """Return whether a specialist may see a ticket without being a lead."""
+    return bool(await tx.fetchval(MAY_SEE, ticket_id, name))
 
 
 async def timeline(tx: Tx, ticket_id: UUID) -> tuple[Sequence[Row], Sequence[Row]]:
-    """Read what happened to a ticket, and what was done to it from these pages."""
-    return await tx.fetch(TIMELINE, ticket_id), await tx.fetch(ACTS, ticket_id)
+    """Return the events of a ticket, and the leads' commands on it."""
+    return await tx.fetch(TIMELINE, ticket_id), await tx.fetch(LEAD_COMMANDS, ticket_id)
 
 
-async def queue(tx: Tx, asked: Asked) -> Sequence[Row]:
-    """Read one page of those who wait."""
-    offset = (asked.page - 1) * QUEUE_PAGE
-    where = (asked.channel, asked.language, asked.oldest_first)
+async def queue(tx: Tx, chosen: QueueFilter) -> Sequence[Row]:
+    """Return one page of the waiting tickets."""
+    offset = (chosen.page - 1) * QUEUE_PAGE
+    where = (chosen.channel, chosen.language, chosen.oldest_first)
     return await tx.fetch(QUEUE, *where, QUEUE_PAGE, offset)
 
 
 async def unanswered(tx: Tx) -> Sequence[Row]:
-    """Read those who wait after they rang in vain, the first due first."""
+    """Return the waiting tickets that no specialist accepted, the first due first."""
     return await tx.fetch(UNANSWERED, QUEUE_PAGE)
 
 
 async def queue_sizes(tx: Tx) -> Sequence[Row]:
-    """Count those who wait, by channel and language."""
+    """Count the waiting tickets by channel and language."""
     return await tx.fetch(QUEUE_SIZES)
 
 
-async def people(tx: Tx, team: str | None, *, by_load: bool) -> Sequence[Row]:
-    """Read who holds how much, and when their shift ends."""
-    return await tx.fetch(PEOPLE, team, by_load, 200)
+async def specialists(tx: Tx, team: str | None, *, by_load: bool) -> Sequence[Row]:
+    """Return the load and availability of the specialists of a team."""
+    return await tx.fetch(SPECIALISTS, team, by_load, 200)
 
 
-async def takers(tx: Tx, channel: Channel) -> Sequence[Row]:
-    """Read who serves a channel, those first who could take something now."""
-    return await tx.fetch(TAKERS, channel)
+async def specialists_for(tx: Tx, channel: Channel) -> Sequence[Row]:
+    """Return the specialists who serve a channel, available ones with most room first."""
+    return await tx.fetch(SPECIALISTS_FOR, channel)
 
 
 async def dialled(tx: Tx, ticket_id: UUID, name: str) -> bool:
-    """Tell whether somebody dialled for a ticket: a second click may come when it has gone."""
+    """Return whether a specialist dialled for a ticket, which they may no longer have."""
     return bool(await tx.fetchval(DIALLED, ticket_id, name))

@@ -1,4 +1,4 @@
-"""What a router remembers of its database: the roster, and what others have changed of it."""
+"""SQL of the roster, and of the changes by which routers update their caches."""
 
 import json
 from collections.abc import Collection, Iterable
@@ -12,23 +12,23 @@ from shared.platform.postgres import Tx
 from shared.rosters import Shifts
 
 __all__ = [
-    "News",
-    "Outdated",
+    "OutdatedCache",
+    "RosterChanges",
+    "latest_version",
+    "load_changes",
     "load_pools",
     "load_roster",
     "load_shifts",
     "load_specialists",
     "lock",
-    "newest",
-    "news",
-    "tell",
+    "record_change",
 ]
 
 CHANGES_KEPT: Final = 10_000
 CHANGES_PRUNED_EVERY: Final = 1_000
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
-# Shifts are read when they turn: until then it is known whether somebody works.
+# Shifts are loaded when they change; `on_shift` holds until then.
 ROSTER: Final = """
     SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
            levels, skills, team, certified, universal, weights, on_shift, turns_at, last_at,
@@ -41,18 +41,20 @@ SHIFTS: Final = """
     SELECT specialist_id, shifts FROM specialist
     WHERE specialist_id = ANY($1) AND shifts IS NOT NULL
 """
-# With the rules in force, which every decision needs: a row at least.
-NEWS: Final = """
+# At least one row, with the rules in force, which every decision needs.
+CHANGES: Final = """
     SELECT version, specialist_ids, pools, document AS rules
     FROM (SELECT (SELECT document FROM rules)) AS rules (document)
     LEFT JOIN roster_change ON version > $1 ORDER BY version
 """
-NEWEST: Final = """
+LATEST_VERSION: Final = """
     SELECT coalesce(max(version), 0), (SELECT document FROM rules) FROM roster_change
 """
-TELL: Final = "INSERT INTO roster_change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
-FORGET_CHANGES: Final = "DELETE FROM roster_change WHERE version <= $1"
-# The pools are found by leaping along the index: the cost is theirs, however many wait.
+RECORD_CHANGE: Final = (
+    "INSERT INTO roster_change (specialist_ids, pools) VALUES ($1, $2) RETURNING version"
+)
+DELETE_CHANGES: Final = "DELETE FROM roster_change WHERE version <= $1"
+# A loose index scan: its cost depends on the number of pools, not of waiting tickets.
 POOLS: Final = """
     WITH RECURSIVE found AS (
         (SELECT pool FROM ticket WHERE waiting AND pool IS NOT NULL ORDER BY pool LIMIT 1)
@@ -64,42 +66,42 @@ POOLS: Final = """
 """
 
 
-class Outdated(Transient):
-    """What is remembered of the roster is not what is written; read it anew, and decide again."""
+class OutdatedCache(Transient):
+    """The cached roster differs from the database: reload it and decide again."""
 
 
 async def lock(tx: Tx) -> None:
-    """Become the only one who matches, until the transaction ends.
+    """Take the matching lock until the transaction ends.
 
-    A lock of its own, and taken first: rows can be locked only once they are seen, and a
-    specialist whom another router is just adding is not seen.
+    An advisory lock, taken before any read: row locks would miss a specialist whom another
+    router is adding.
     """
     await tx.execute(LOCK)
 
 
 async def load_roster(tx: Tx) -> list[Specialist]:
-    """Read everybody with what they hold."""
+    """Return all specialists with their loads."""
     return _specialists(await tx.fetch(ROSTER))
 
 
 async def load_specialists(tx: Tx, specialist_ids: Collection[str]) -> list[Specialist]:
-    """Read some with what they hold."""
+    """Return some specialists with their loads."""
     return _specialists(await tx.fetch(SOME_OF_ROSTER, specialist_ids))
 
 
 async def load_pools(tx: Tx) -> set[Pool]:
-    """Find the pools in which somebody waits."""
+    """Return the pools in which tickets wait."""
     return {Pool.named(row["pool"]) for row in await tx.fetch(POOLS)}
 
 
 async def load_shifts(tx: Tx, specialist_ids: Collection[str]) -> dict[str, Shifts]:
-    """Read the shifts of some."""
+    """Return the shifts of some specialists."""
     rows = await tx.fetch(SHIFTS, specialist_ids) if specialist_ids else ()
     return {row["specialist_id"]: Shifts.model_validate_json(row["shifts"]) for row in rows}
 
 
-class News(NamedTuple):
-    """What has changed since a version: up to ``version``, who, and where somebody waits anew."""
+class RosterChanges(NamedTuple):
+    """What changed after a version, up to ``version``: specialists, new pools, and the rules."""
 
     version: int
     specialist_ids: set[str]
@@ -107,50 +109,51 @@ class News(NamedTuple):
     rules: OfferRules
 
 
-async def newest(tx: Tx) -> tuple[int, OfferRules]:
-    """Read the version of the last change, and the rules in force."""
-    row = await tx.fetchrow(NEWEST)
+async def latest_version(tx: Tx) -> tuple[int, OfferRules]:
+    """Return the version of the last change, and the rules in force."""
+    row = await tx.fetchrow(LATEST_VERSION)
     assert row is not None  # noqa: S101 - an aggregate has one row
     version, document = row
     return version, rules_of(document)
 
 
-async def news(tx: Tx, since: int) -> News | None:
-    """Read what others changed after a version; None when that is not remembered so far back."""
-    found = await tx.fetch(NEWS, since)
+async def load_changes(tx: Tx, since: int) -> RosterChanges | None:
+    """Return the changes after a version; None if some of them are already deleted."""
+    found = await tx.fetch(CHANGES, since)
     rows = [row for row in found if row["version"] is not None]
     version: int = rows[-1]["version"] if rows else since
     if version - since > CHANGES_KEPT:
         return None
     who = {one for row in rows for one in row["specialist_ids"]}
     pools = {Pool.named(one) for row in rows for one in row["pools"]}
-    return News(version, who, pools, rules_of(found[0]["rules"]))
+    return RosterChanges(version, who, pools, rules_of(found[0]["rules"]))
 
 
-async def tell(tx: Tx, specialist_ids: Iterable[str], pools: Iterable[Pool] = ()) -> int:
-    """Tell all routers of a change to rows of specialists; its version comes back.
+async def record_change(tx: Tx, specialist_ids: Iterable[str], pools: Iterable[Pool] = ()) -> int:
+    """Record a change of specialists or pools for all routers; return its version.
 
-    Whoever writes to `specialist`, `capacity` or `presence` holds the lock and tells, or is not
-    heeded; only a word said again, which changes nothing, is not told.
+    Every transaction that writes to `specialist`, `capacity` or `presence` holds the lock and calls
+    this, or other routers miss the change. Only a renewed presence, which changes nothing, is not
+    recorded.
     """
     names = [pool.name for pool in pools]
-    version: int = await tx.fetchval(TELL, sorted(specialist_ids), sorted(names))
+    version: int = await tx.fetchval(RECORD_CHANGE, sorted(specialist_ids), sorted(names))
     if version % CHANGES_PRUNED_EVERY == 0:
-        await tx.execute(FORGET_CHANGES, version - CHANGES_KEPT)
+        await tx.execute(DELETE_CHANGES, version - CHANGES_KEPT)
     return version
 
 
 def _specialists(rows: Iterable[Any]) -> list[Specialist]:
-    people: dict[str, Specialist] = {}
+    specialists: dict[str, Specialist] = {}
     for row in rows:
-        person = people.get(row["specialist_id"])
-        if person is None:
-            person = people[row["specialist_id"]] = _specialist(row)
+        specialist = specialists.get(row["specialist_id"])
+        if specialist is None:
+            specialist = specialists[row["specialist_id"]] = _specialist(row)
         channel = row["channel"]
-        person.capacity[channel], person.load[channel] = row["capacity"], row["load"]
+        specialist.capacity[channel], specialist.load[channel] = row["capacity"], row["load"]
         if row["last_at"] is not None:
-            person.last_at[channel] = row["last_at"]
-    return [*people.values()]
+            specialist.last_at[channel] = row["last_at"]
+    return [*specialists.values()]
 
 
 def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
@@ -169,8 +172,8 @@ def _specialist(row: Any) -> Specialist:  # noqa: ANN401 - a record is any
         weights=json.loads(row["weights"]),
         on_shift=row["on_shift"],
         turns_at=row["turns_at"],
-        said=row["said"],
-        said_until=row["presence_until"],
+        reported_presence=row["said"],
+        presence_until=row["presence_until"],
         away=row["away"],
         unanswered=row["unanswered"],
         auto_ring=row["auto_ring"],

@@ -1,4 +1,4 @@
-"""A ticket's history, as the inbox shows it: each fact that router took in or announced."""
+"""SQL of the ticket history, which the inbox shows: every event that router read or announced."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -23,23 +23,23 @@ RECORD: Final = """
 async def record(
     tx: Tx, envelopes: Iterable[Envelope[Event]], tickets: Mapping[UUID, Ticket]
 ) -> None:
-    """Keep what happened to tickets, with the transaction in which it had its effect.
+    """Add events to the history of their tickets.
 
-    A fact that is read again is known by its id, however long ago it came.
+    An event that is already there has no effect, however often it is read.
     """
     rows = []
     for envelope in envelopes:
         event = envelope.event
         if isinstance(event, AssignmentExplained):
-            continue  # decisions have a table of their own
+            continue  # decision records have their own table
         if isinstance(event, SpecialistFact):
-            whose: str | None = event.specialist_id
+            specialist_id: str | None = event.specialist_id
         elif isinstance(event, TicketEvent):
             ticket = tickets.get(event.ticket_id)
-            whose = None if ticket is None else ticket.with_whom
+            specialist_id = None if ticket is None else ticket.current_specialist_id
         else:
             continue
-        what = (event.type, whose, event.model_dump_json())
+        what = (event.type, specialist_id, event.model_dump_json())
         rows.append((envelope.id, event.ticket_id, envelope.time, *what))
     if rows:
         await tx.execute(RECORD, *map(list, zip(*rows, strict=True)))

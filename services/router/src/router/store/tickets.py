@@ -1,4 +1,4 @@
-"""Every SQL statement of router."""
+"""SQL of tickets, decisions and loads."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,17 +13,17 @@ from router.domain.matching import Pool
 from router.domain.matching_request import AccountAffinity
 from router.domain.offers.offer import Offer
 from router.domain.specialist import CHANNELS, Specialist
-from router.domain.ticket import Reclassified, Request, Ticket, base
-from router.domain.ticket_status import Status
-from router.store import offers as kept
-from router.store.roster import Outdated, tell
+from router.domain.ticket import Reclassified, Request, Ticket, base_language
+from router.domain.ticket_status import LifecycleStatus
+from router.store import offers as offer_store
+from router.store.roster import OutdatedCache, record_change
 from shared.platform.postgres import Tx
 from shared.tickets.due import CLOCKS_ADAPTER
 
 __all__ = [
     "decisions_on",
+    "delete_old_decisions",
     "due",
-    "forget_decisions",
     "load_affinities",
     "load_tickets",
     "load_waiting",
@@ -42,7 +42,7 @@ _WHO: Final = (
 
 DECISIONS_KEPT: Final = timedelta(days=14)
 
-# In the order of work, whatever the plan: in it they are taken back, the same at every router.
+# Sorted, so that every router hands tickets back in the same order, whatever the query plan.
 TICKETS: Final = """
     WITH wanted AS (
         SELECT unnest($1::uuid[]) AS ticket_id
@@ -56,7 +56,7 @@ TICKETS: Final = """
     LEFT JOIN account_affinity AS known ON known.account_id = ticket.account_id
     ORDER BY ticket.rank_at, ticket.ticket_id
 """
-# LIMIT 1: by the index for each, however many are guessed to wait.
+# LIMIT 1 makes PostgreSQL use the index, whatever number of rows it estimates.
 WAITING: Final = """
     SELECT earliest.*, known.specialist_id AS known_by, known.at AS known_at
     FROM unnest($1::text[], $2::bigint[]) AS wanted (pool, many)
@@ -77,7 +77,7 @@ AFFINITIES: Final = """
 DECISIONS: Final = """
     SELECT record FROM decision WHERE ticket_id = $1 ORDER BY decided_at, decision_id
 """
-FORGET_DECISIONS: Final = """
+DELETE_OLD_DECISIONS: Final = """
     DELETE FROM decision WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM decision WHERE decided_at < premium_now() - $1::interval LIMIT $2))
 """
@@ -94,7 +94,7 @@ SAVE_SPECIALISTS: Final = """
         on_shift = excluded.on_shift, turns_at = excluded.turns_at,
         auto_ring = excluded.auto_ring
 """
-SAVE_TURNS: Final = """
+SAVE_SHIFTS: Final = """
     UPDATE specialist AS s SET on_shift = new.on_shift, turns_at = new.turns_at
     FROM unnest($1::text[], $2::bool[], $3::timestamptz[])
         AS new (specialist_id, on_shift, turns_at)
@@ -115,8 +115,8 @@ ADD_CAPACITIES: Final = """
     FROM unnest($1::text[]) AS specialist_id CROSS JOIN unnest($2::text[]) AS channel
     ON CONFLICT DO NOTHING
 """
-# What a decision leaves besides tickets, in one round trip. Loads only on top of what was loaded:
-# nobody exceeds a capacity, whatever went wrong with the lock.
+# One round trip for all that a decision changes besides tickets. A load is only saved if it is as
+# it was loaded, so that no capacity is exceeded even if the lock failed.
 SAVE_DECIDED: Final = """
     WITH loads AS (
         UPDATE capacity AS c
@@ -149,7 +149,7 @@ _TICKET_COLUMNS: Final = """
     confirmed text, wakes_at timestamptz, rounds int, rings_at timestamptz, traceparent text
 """
 _TICKET: Final = dict(column.split() for column in _TICKET_COLUMNS.split(","))
-"""The columns of a ticket that `_row` fills, in its order."""
+"""The columns of a ticket, in the order in which `_row` fills them."""
 SAVE_TICKETS: Final = f"""
     INSERT INTO ticket ({", ".join(_TICKET)})
     SELECT * FROM unnest({", ".join(f"${n}::{of}[]" for n, of in enumerate(_TICKET.values(), 1))})
@@ -171,92 +171,95 @@ ROSTER_LOAD: Final = """
 
 
 class Loaded(NamedTuple):
-    """Some tickets, and who had their accounts last."""
+    """Some tickets, and the affinities of their accounts."""
 
     tickets: list[Ticket]
     affinities: dict[str, AccountAffinity]
 
 
 async def load_tickets(tx: Tx, ticket_ids: Collection[UUID], held_by: Collection[str]) -> Loaded:
-    """Read tickets by id, and all that some specialists have or are offered; in order of work."""
+    """Load tickets by id, and all that some specialists have or are offered; in order of work."""
     return _loaded(await tx.fetch(TICKETS, ticket_ids, held_by))
 
 
 async def load_waiting(tx: Tx, limits: Mapping[Pool, int]) -> Loaded:
-    """Read those who wait: of each pool the earliest, at most so many as its limit."""
+    """Load the earliest waiting tickets of each pool, at most as many as its limit."""
     names = [pool.name for pool in limits]
     return _loaded(await tx.fetch(WAITING, names, [*limits.values()]) if limits else ())
 
 
 async def due(tx: Tx, now: datetime, *, limit: int) -> list[UUID]:
-    """Find the tickets that time wakes by now."""
+    """Return the tickets whose timer is due."""
     return [row["ticket_id"] for row in await tx.fetch(DUE, now, limit)]
 
 
 async def load_affinities(tx: Tx, account_ids: Collection[str]) -> dict[str, AccountAffinity]:
-    """Read who had some accounts last."""
+    """Load the affinities of some accounts."""
     rows = await tx.fetch(AFFINITIES, account_ids) if account_ids else ()
     return {row["account_id"]: AccountAffinity(row["specialist_id"], row["at"]) for row in rows}
 
 
 async def decisions_on(tx: Tx, ticket_id: UUID) -> list[str]:
-    """Read the records of what was decided on a ticket, as JSON, the oldest first."""
+    """Return the decision records of a ticket as JSON, the oldest first."""
     return [row["record"] for row in await tx.fetch(DECISIONS, ticket_id)]
 
 
-async def forget_decisions(tx: Tx, *, limit: int) -> int:
-    """Drop records older than DECISIONS_KEPT; the number dropped comes back."""
-    status = await tx.execute(FORGET_DECISIONS, DECISIONS_KEPT, limit)
+async def delete_old_decisions(tx: Tx, *, limit: int) -> int:
+    """Delete decision records older than DECISIONS_KEPT; return how many were deleted."""
+    status = await tx.execute(DELETE_OLD_DECISIONS, DECISIONS_KEPT, limit)
     return int(status.removeprefix("DELETE "))
 
 
 async def save(tx: Tx, state: AssignmentState) -> int | None:
-    """Write what changed; the version of the roster's change comes back, None if there is none.
+    """Save all changes; return the version of the roster's change, None if it has not changed.
 
-    Raises Outdated when somebody else changed a load and did not tell.
+    Raises:
+        OutdatedCache: another transaction has changed a load without recording the change.
     """
     if state.shift_changed:
-        turned = state.shift_changed.values()
-        columns = zip(*((p.specialist_id, p.on_shift, p.turns_at) for p in turned), strict=True)
-        await tx.execute(SAVE_TURNS, *columns)
+        shifted = state.shift_changed.values()
+        columns = zip(*((p.specialist_id, p.on_shift, p.turns_at) for p in shifted), strict=True)
+        await tx.execute(SAVE_SHIFTS, *columns)
     if state.listed:
         await _save_specialists(tx, state.listed.values())
-    await kept.save_presence(tx, state)
+    await offer_store.save_presence(tx, state)
     if state.touched:
         columns = zip(*(_row(state.tickets[ticket_id]) for ticket_id in state.touched), strict=True)
         await tx.execute(SAVE_TICKETS, *columns)
     if state.offers:
-        await kept.save_offers(tx, state.offers.values())
+        await offer_store.save_offers(tx, state.offers.values())
     if state.loads_before or state.affinity_changed or state.decisions:
         await _save_decided(tx, state)
     changed = state.changed_specialists
     pools = state.roster.new_pools
-    return await tell(tx, changed, pools) if changed or pools else None
+    return await record_change(tx, changed, pools) if changed or pools else None
 
 
 async def seconds_to_wake(tx: Tx) -> float | None:
-    """Measure how long nothing changes by itself; negative when something already has to."""
+    """Return the seconds until the next timer of router is due; negative if one is overdue."""
     wait_s: float | None = await tx.fetchval(TO_WAKE)
     return wait_s
 
 
 async def queue(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
-    """Read how many wait in each pool, and since when the oldest does."""
+    """Count the waiting tickets by channel and language, with their greatest age."""
     return [dict(row) for row in await tx.fetch(QUEUE, now)]
 
 
 async def roster_load(tx: Tx) -> list[dict[str, Any]]:
-    """Read who holds how much of what they can, a line for each person."""
-    people: dict[str, dict[str, Any]] = {}
+    """Return all specialists with their load and capacity, one dictionary for each."""
+    specialists: dict[str, dict[str, Any]] = {}
     for row in await tx.fetch(ROSTER_LOAD):
         who = {name: row[name] for name in _WHO}
         levels = json.loads(row["levels"])
-        person = people.setdefault(row["specialist_id"], {**who, "levels": levels, "channels": {}})
-        person["channels"][row["channel"]] = {"capacity": row["capacity"], "load": row["load"]}
-    return [*people.values()]
+        specialist = specialists.setdefault(
+            row["specialist_id"], {**who, "levels": levels, "channels": {}}
+        )
+        specialist["channels"][row["channel"]] = {"capacity": row["capacity"], "load": row["load"]}
+    return [*specialists.values()]
 
 
-async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
+async def _save_specialists(tx: Tx, specialists: Collection[Specialist]) -> None:
     await tx.executemany(
         SAVE_SPECIALISTS,
         [
@@ -267,30 +270,30 @@ async def _save_specialists(tx: Tx, people: Collection[Specialist]) -> None:
                 None if p.shifts is None else p.shifts.model_dump_json(),
                 *(p.on_shift, p.turns_at, p.auto_ring),
             )
-            for p in people
+            for p in specialists
         ],
     )
-    await tx.execute(ADD_CAPACITIES, [p.specialist_id for p in people], CHANNELS)
+    await tx.execute(ADD_CAPACITIES, [p.specialist_id for p in specialists], CHANNELS)
 
 
 async def _save_decided(tx: Tx, state: AssignmentState) -> None:
     loads = []
     for (specialist_id, channel), before in state.loads_before.items():
-        person = state.specialist(specialist_id)
-        after = (person.capacity.get(channel, 0), person.load.get(channel, 0))
-        loads.append((specialist_id, channel, *before, *after, person.last_at.get(channel)))
-    met = [(one, *state.affinities[one]) for one in state.affinity_changed]
+        specialist = state.specialist(specialist_id)
+        after = (specialist.capacity.get(channel, 0), specialist.load.get(channel, 0))
+        loads.append((specialist_id, channel, *before, *after, specialist.last_at.get(channel)))
+    affinities = [(one, *state.affinities[one]) for one in state.affinity_changed]
     decisions = [
         (one.event.ticket_id, one.id, one.event.decided_at, one.event.model_dump_json())
         for one in state.decisions
     ]
-    columns = (*_columns(loads, 7), *_columns(met, 3), *_columns(decisions, 4))
+    columns = (*_columns(loads, 7), *_columns(affinities, 3), *_columns(decisions, 4))
     if await tx.fetchval(SAVE_DECIDED, *columns) != len(loads):
-        raise Outdated("somebody else changed what specialists hold; decide again")
+        raise OutdatedCache("another transaction changed the loads; decide again")
 
 
 def _columns(rows: Collection[Sequence[object]], count: int) -> list[Sequence[object]]:
-    """Turn rows into so many columns, empty ones where there is no row."""
+    """Turn rows into ``count`` columns, which are empty if there are no rows."""
     return [*zip(*rows, strict=True)] if rows else [()] * count
 
 
@@ -325,7 +328,7 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         request=request,
         due_at=row["due_at"],
         clocks=CLOCKS_ADAPTER.validate_json(row["clocks"]),
-        status=Status(*(row[name] for name in Status._fields)),
+        status=LifecycleStatus(*(row[name] for name in LifecycleStatus._fields)),
         reclassified=reclassified,
         specialist_id=row["specialist_id"],
         assigned_count=row["assigned_count"],
@@ -334,10 +337,10 @@ def _ticket(row: Any) -> Ticket:  # noqa: ANN401 - a record is any
         pool=row["pool"] and Pool.named(row["pool"]),
         rank_at=row["rank_at"],
         again_at=row["again_at"],
-        rides_with=row["joined_to"],
+        joined_to=row["joined_to"],
         offer=_open_offer(row),
         offered_count=row["offered_count"],
-        set_aside=_UNTIL.validate_json(row["excluded_until"]),
+        excluded_until=_UNTIL.validate_json(row["excluded_until"]),
         hand_back_at=row["hand_back_at"],
         pinned_to=row["pinned_to"],
         confirmed=row["confirmed"],
@@ -376,11 +379,11 @@ def _row(ticket: Ticket) -> Iterable[object]:
         json.dumps(sorted(ticket.declined_by)),
         ticket.waiting_since,
         ticket.waits,
-        None if ticket.request is None else base(ticket.request.language),
+        None if ticket.request is None else base_language(ticket.request.language),
         ticket.pool and ticket.pool.name,
         ticket.rank_at,
         ticket.again_at,
-        _UNTIL.dump_json(ticket.set_aside).decode(),
+        _UNTIL.dump_json(ticket.excluded_until).decode(),
         ticket.offered_count,
         ticket.hand_back_at,
         ticket.pinned_to,

@@ -1,1 +1,1 @@
-"""Assignment: which specialist has which ticket, decided in memory, one transaction at a time."""
+"""Decides which specialist has which ticket: in memory, one transaction at a time."""

@@ -1,7 +1,7 @@
-"""Changes who has a ticket: offer, assign, accept, decline, expire, withdraw, hand back, release.
+"""Changes the specialist of a ticket: offer, assign, accept, decline, expire, withdraw and so on.
 
-Each change updates ticket, offer and load, and announces an event. None of them chooses the next
-ticket or specialist: that is the dispatcher's work.
+Each change updates ticket, offer and load, and announces an event. The dispatcher chooses the
+next ticket and specialist.
 """
 
 from dataclasses import dataclass, replace
@@ -11,9 +11,9 @@ from uuid import UUID, uuid5
 
 from router.domain.assignment.state import AssignmentState
 from router.domain.matching_request import AccountAffinity
-from router.domain.offers.offer import Offer, State
+from router.domain.offers.offer import Offer, OfferState
 from router.domain.specialist import Specialist
-from router.domain.ticket import Ticket, base
+from router.domain.ticket import Ticket, base_language
 from shared.events import (
     Absence,
     AssignmentHandedBack,
@@ -38,7 +38,7 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class FreedTicket:
-    """A ticket that left a specialist, who has room now, and the cause of what follows."""
+    """A ticket that a specialist no longer has, and the id of the event that caused it."""
 
     ticket: Ticket
     specialist_id: str
@@ -46,7 +46,7 @@ class FreedTicket:
 
 
 class Assignments:
-    """Who has which ticket, in one transaction."""
+    """The changes of tickets and specialists in one transaction."""
 
     def __init__(self, state: AssignmentState) -> None:
         self._state = state
@@ -55,7 +55,7 @@ class Assignments:
         self._now = state.now
 
     def allocate(self, ticket: Ticket, specialist: Specialist) -> UUID:
-        """Offer or assign a ticket, as the rules of its channel say; return the event's cause."""
+        """Offer or assign a ticket, by the rules of its channel; return the id of the cause."""
         self._state.allocated += 1
         ticket.begin_round(specialist.specialist_id)
         if ticket.terms.channel in self._rules.rings:
@@ -65,10 +65,10 @@ class Assignments:
     def assign(
         self, ticket: Ticket, specialist: Specialist, *, accepted: Offer | None = None
     ) -> UUID:
-        """Assign a ticket and return the event's cause.
+        """Assign a ticket and return the id of the cause.
 
-        An ``accepted`` offer already counts in the specialist's load. From now on the specialist
-        knows the ticket's account.
+        An ``accepted`` offer already counts in the specialist's load. The specialist becomes the
+        account's affinity.
         """
         terms, state = ticket.terms, self._state
         ticket.specialist_id = specialist.specialist_id
@@ -112,8 +112,8 @@ class Assignments:
         self.assign(ticket, specialist, accepted=offer)
 
     def decline(self, ticket: Ticket, reason: str) -> FreedTicket:
-        """End the assignment or open offer of a ticket, because the specialist refuses it."""
-        name = ticket.with_whom
+        """End the assignment or open offer of a ticket because the specialist declines it."""
+        name = ticket.current_specialist_id
         assert name is not None  # noqa: S101 - called only for tickets assigned or offered
         self._exclude(ticket, name, self._rules.set_aside_s.declined, refused=True)
         if ticket.offer is None:
@@ -127,7 +127,7 @@ class Assignments:
         return self._announce_freed(ticket, offer, declined)
 
     def expire(self, ticket: Ticket) -> FreedTicket:
-        """End an offer that was not answered; after too many in a row the specialist is away."""
+        """End an offer that was not answered; after too many in a row, set the specialist away."""
         offer, specialist = self._end_offer(ticket, "expired")
         self._exclude(ticket, offer.specialist_id, self._rules.set_aside_s.silent, refused=False)
         event = OfferExpired(
@@ -211,7 +211,7 @@ class Assignments:
         state.announce(offer.offer_id, event)
         return offer.offer_id
 
-    def _end_offer(self, ticket: Ticket, end: State) -> tuple[Offer, Specialist]:
+    def _end_offer(self, ticket: Ticket, end: OfferState) -> tuple[Offer, Specialist]:
         """End the open offer; unless it was accepted, it no longer counts in the load."""
         assert ticket.offer is not None  # noqa: S101 - called only for offered tickets
         offer = replace(ticket.offer, state=end, settled_at=self._now)
@@ -225,11 +225,11 @@ class Assignments:
 
     def _reset_unanswered(self, specialist: Specialist) -> None:
         if specialist.unanswered:
-            self._roster.change(specialist).unanswered = 0
+            self._roster.begin_change(specialist).unanswered = 0
             self._state.availability_changed.add(specialist.specialist_id)
 
     def _count_unanswered(self, specialist: Specialist, offer: Offer) -> None:
-        """Count an unanswered offer; at the limit set the specialist away, to be reviewed now."""
+        """Count an unanswered offer; at the limit, set the specialist away and due for review."""
         most = self._rules.away_after
         changed = specialist.copy()
         changed.unanswered += 1
@@ -256,7 +256,7 @@ class Assignments:
         return FreedTicket(ticket, specialist_id, cause)
 
     def _unassign(self, ticket: Ticket) -> str:
-        """Take an assigned ticket from its specialist; return the specialist's id."""
+        """End the assignment in ticket and load; return the specialist's id."""
         assert ticket.specialist_id is not None  # noqa: S101 - called only for assigned tickets
         specialist = self._state.specialist(ticket.specialist_id)
         ticket.specialist_id = ticket.hand_back_at = None
@@ -267,7 +267,7 @@ class Assignments:
     def _exclude(
         self, ticket: Ticket, specialist_id: str, seconds: float, *, refused: bool
     ) -> None:
-        """Exclude a specialist for some time, where offers ring at least until the next round."""
+        """Exclude a specialist for some time, and if the channel rings, until its next round."""
         until = self._now + timedelta(seconds=seconds)
         if (ring := self._rules.rings.get(ticket.terms.channel)) is not None:
             shortest, due_at = timedelta(seconds=ring.minimum_s), ticket.due_at
@@ -277,17 +277,17 @@ class Assignments:
                 last_chance=None if due_at is None else due_at - shortest,
             )
             until = max(until, ticket.rings_at)
-        ticket.set_aside = {**ticket.set_aside, specialist_id: until}
+        ticket.excluded_until = {**ticket.excluded_until, specialist_id: until}
         if refused:
             ticket.declined_by |= {specialist_id}
 
     def _change_load(self, specialist: Specialist, channel: Channel, by: int) -> None:
         self._state.keep_load_before(specialist, channel)
-        self._roster.change(specialist)
+        self._roster.begin_change(specialist)
         specialist.load[channel] = specialist.load.get(channel, 0) + by
         if by > 0:
             specialist.last_at[channel] = self._now
-        self._roster.rank(specialist)
+        self._roster.update_rank(specialist)
 
     def _waited_ms(self, ticket: Ticket) -> int:
         waited = self._now - (ticket.waiting_since or ticket.terms.create_date)
@@ -295,4 +295,4 @@ class Assignments:
 
 
 def _english_instead(ticket: Ticket, specialist: Specialist) -> bool:
-    return base(ticket.terms.language) not in specialist.speaks
+    return base_language(ticket.terms.language) not in specialist.speaks

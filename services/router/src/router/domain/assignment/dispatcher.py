@@ -1,4 +1,4 @@
-"""Chooses for waiting tickets: which ticket is next, who gets it, and why it waits if none can."""
+"""Matches waiting tickets and specialists: which ticket is next, who gets it, or why it waits."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from uuid import UUID
@@ -8,9 +8,9 @@ from router.domain.assignment.state import AssignmentState
 from router.domain.matching import Pool, decide
 from router.domain.matching_request import (
     excluded_specialists,
+    matching_request,
     pinned_to,
-    question,
-    why_it_waits,
+    waiting_reason,
 )
 from router.domain.ticket import Ticket
 from router.domain.waiting_queue import WaitingQueues, pool_of
@@ -20,7 +20,7 @@ __all__ = ["Dispatcher"]
 
 
 class Dispatcher:
-    """Applies the matching rules to the waiting queues and the roster, in one transaction."""
+    """Applies the matching rules to the queues and the roster, in one transaction."""
 
     def __init__(self, state: AssignmentState, assignments: Assignments) -> None:
         self._state = state
@@ -34,13 +34,13 @@ class Dispatcher:
         return self._queues.insufficiently_loaded
 
     def add(self, ticket: Ticket) -> None:
-        """Take in a loaded ticket; if it waits, with the place in its queue that it had."""
+        """Add a loaded ticket; a waiting one keeps its place in its queue."""
         self._state.tickets[ticket.ticket_id] = ticket
         if ticket.waits and ticket.pool is not None:
             self._queues.push(ticket)
 
     def add_waiting(self, tickets: Iterable[Ticket], limits: Mapping[Pool, int]) -> None:
-        """Take in the earliest waiting tickets, of each pool at most as many as its limit."""
+        """Add the earliest waiting tickets, of each pool at most as many as its limit."""
         waiting = [*tickets]
         for ticket in waiting:
             if ticket.ticket_id not in self._state.tickets:
@@ -48,15 +48,15 @@ class Dispatcher:
         self._queues.mark_loaded(waiting, limits)
 
     def enqueue(self, ticket: Ticket) -> None:
-        """Put a waiting ticket into the queue of its pool, at its place as of now."""
-        ticket.forget_asides(self._state.now)
-        ticket.place(self._roster.rules, self._state.now)
+        """Put a waiting ticket into the queue of its pool, at its present place."""
+        ticket.drop_expired_exclusions(self._state.now)
+        ticket.update_queue_place(self._roster.rules, self._state.now)
         self._queues.push(ticket)
 
     def enqueue_and_match(self, ticket: Ticket) -> None:
         """Queue a ticket and allocate it if possible.
 
-        No other waiting ticket need be tried: the free room was of no use to any of them.
+        Other waiting tickets need no attempt: the free room did not suit any of them before.
         """
         if ticket.waits:
             self.enqueue(ticket)
@@ -68,10 +68,7 @@ class Dispatcher:
             self._allocate(ticket)
 
     def match_specialist(self, specialist_id: str) -> None:
-        """Allocate the earliest tickets to a specialist who may have room now.
-
-        The others have no new room.
-        """
+        """Allocate the earliest suitable tickets to a specialist who may have room now."""
         roster = self._roster
         specialist = roster.get(specialist_id)
         pools = roster.pools_of(specialist) if specialist is not None else ()
@@ -81,22 +78,22 @@ class Dispatcher:
                 return only == specialist_id and self._is_assignable(ticket)
             return specialist_id not in excluded_specialists(roster, ticket)
 
-        while specialist is not None and specialist.there:
+        while specialist is not None and specialist.available:
             open_to = (p for p in pools if roster.can_take(specialist_id, p.channel))
             if not self._allocate_earliest(open_to, is_for_them):
                 return
 
     def match_pools(self, pools: Collection[Pool]) -> None:
-        """Allocate the earliest tickets of some pools, as long as any specialist can take one."""
+        """Allocate the earliest tickets of some pools while any specialist can take one."""
         while self._allocate_earliest(
             (pool for pool in pools if self._has_candidate(pool, ())), self._is_assignable
         ):
             pass
 
     def announce_waiting(self, ticket: Ticket, cause: UUID) -> None:
-        """Announce that a ticket waits, and why; does nothing for one that does not."""
+        """Announce that a ticket waits, and the reason; do nothing if it does not wait."""
         if ticket.waits:
-            reason = why_it_waits(self._roster, ticket)
+            reason = waiting_reason(self._roster, ticket)
             self._state.announce(cause, TicketQueued(ticket_id=ticket.ticket_id, reason=reason))
             self._state.announce(cause, self._decide(ticket))
 
@@ -116,7 +113,7 @@ class Dispatcher:
         return self._has_candidate(pool, excluded)
 
     def _has_candidate(self, pool: Pool, excluded: Collection[str]) -> bool:
-        able = self._roster.ranks.able(pool.channel, self._roster.needs(pool), excluded)
+        able = self._roster.index.able(pool.channel, self._roster.needs(pool), excluded)
         return next(able, None) is not None
 
     def _allocate(self, ticket: Ticket) -> None:
@@ -130,5 +127,5 @@ class Dispatcher:
     def _decide(self, ticket: Ticket) -> AssignmentExplained:
         state, roster = self._state, self._roster
         affinity = state.affinities.get(ticket.terms.account_id)
-        asked = question(roster, ticket, affinity, state.now)
+        asked = matching_request(roster, ticket, affinity, state.now)
         return decide(asked, roster, roster.rules.weights, state.now)

@@ -1,7 +1,7 @@
-"""Applies events, time and changes of availability to tickets and roster, one after another.
+"""Applies events, timers and changes of availability to tickets and roster, one after another.
 
-After each of them no ticket waits that a specialist could take. Since events are applied one by
-one, in memory, what is announced does not depend on how they were cut into batches.
+After each of them, no ticket waits that a specialist could take. Because events are applied one
+by one, the announced events do not depend on the size of the batches.
 """
 
 from collections import Counter, defaultdict
@@ -16,8 +16,14 @@ from router.domain.assignment.state import AssignmentState
 from router.domain.matching import Pool
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
-from router.domain.specialist import CHANNELS, Away, Specialist, left, listed
-from router.domain.ticket import FACTS, Ticket, release_by
+from router.domain.specialist import (
+    CHANNELS,
+    Away,
+    Specialist,
+    listed_specialist,
+    removed_specialist,
+)
+from router.domain.ticket import FACTS, Ticket, release_cause
 from shared.events import (
     ClockCancelled,
     ClockFact,
@@ -33,15 +39,15 @@ from shared.tickets import kind_of
 __all__ = ["AssignmentSession"]
 
 _ALLOCATED_MAX: Final = 500
-"""After so many allocations in one transaction, the shifts of specialists who are listed begin in
-the next one: no decision takes so long that the router stops answering or loses its partitions."""
+"""After this many allocations in one transaction, the shifts of newly listed specialists start in
+the next one, so that a transaction stays short enough to keep the router's partitions."""
 
 _CLOCK_WITHIN: Final = timedelta(seconds=5)
-"""How long a ticket that came back is held for its due time: sla-monitor may be unavailable."""
+"""How long a ticket is held for its new due time after a reply: sla-monitor may be down."""
 
 
 class AssignmentSession:
-    """The decisions of one transaction: what it knows, who has which ticket, who is next."""
+    """The decisions of one transaction."""
 
     def __init__(
         self, roster: Roster, tickets: Iterable[Ticket], now: datetime, rules: OfferRules
@@ -49,47 +55,50 @@ class AssignmentSession:
         self.state = AssignmentState(roster, rules, now)
         self.assignments = Assignments(self.state)
         self.dispatcher = Dispatcher(self.state, self.assignments)
-        roster.ranks.ring_on(frozenset(rules.rings))
+        roster.index.ring_on(frozenset(rules.rings))
         for ticket in tickets:
             self.dispatcher.add(ticket)
 
     def estimate_allocations(
         self, envelopes: Sequence[Envelope[Event]], specialist_ids: Iterable[str] = ()
     ) -> Counter[Pool]:
-        """Estimate how many waiting tickets of each pool these events can make room for.
+        """Estimate for how many waiting tickets of each pool these events may free room.
 
-        ``specialist_ids`` are those whose presence changes.
+        ``specialist_ids`` are the specialists whose presence changes.
         """
         roster, now = self.state.roster, self.state.now
         estimate: Counter[Pool] = Counter()
         for ticket in self.state.tickets.values():
-            holder = roster.get(ticket.with_whom) if ticket.with_whom else None
+            holder = (
+                roster.get(ticket.current_specialist_id) if ticket.current_specialist_id else None
+            )
             estimate.update(roster.pools_of(holder) if holder else ())
         reporting = [one for name in specialist_ids if (one := roster.get(name)) is not None]
-        for specialist in (*roster.turning(now), *reporting):
+        for specialist in (*roster.due_batch(now), *reporting):
             estimate.update(
                 {pool: specialist.room(pool.channel) for pool in roster.pools_of(specialist)}
             )
         for event in (envelope.event for envelope in envelopes):
             if isinstance(event, SpecialistListed):
-                new = listed(event, now)
+                new = listed_specialist(event, now)
                 estimate.update({p: new.serves[p.channel] for p in roster.pools_of(new)})
         return estimate
 
     def wake(self, shifts: Mapping[str, Shifts], due: Collection[UUID] = ()) -> None:
-        """Apply what is due by now: ends of shifts, presence reports, leases, graces and steps.
+        """Apply all timers that are due: shifts, presence, leases, graces, holds and relaxations.
 
-        ``shifts`` are those of the specialists whose shift begins or ends, ``due`` the tickets
-        that are known to wake by now.
+        Args:
+            shifts: shifts of the specialists whose shift begins or ends.
+            due: tickets whose timer is known to be due.
         """
         state, tickets = self.state, self.state.tickets
         freed: list[FreedTicket] = []
         changed = [
-            self._wake_specialist(known, shifts) for known in state.roster.turning(state.now)
+            self._wake_specialist(known, shifts) for known in state.roster.due_batch(state.now)
         ]
         held: defaultdict[str | None, list[Ticket]] = defaultdict(list)
         for ticket in tickets.values():
-            held[ticket.with_whom].append(ticket)
+            held[ticket.current_specialist_id].append(ticket)
         for specialist in changed:
             freed += self._free_unavailable(specialist, held[specialist.specialist_id])
         state.touched.update(tickets.keys() & due)
@@ -105,12 +114,12 @@ class AssignmentSession:
             self._end_hold(ticket, uuid5(ticket.ticket_id, f"clock/{state.now.isoformat()}"))
 
     def apply(self, envelope: Envelope[Event]) -> None:
-        """Apply one event, then allocate waiting tickets to the room it made."""
+        """Apply one event, then allocate waiting tickets to the free room."""
         match envelope.event:
             case SpecialistListed() as event:
-                self._replace_specialist(listed(event, envelope.time))
+                self._replace_specialist(listed_specialist(event, envelope.time))
             case SpecialistRemoved() as event:
-                self._replace_specialist(left(event.specialist_id, envelope.time))
+                self._replace_specialist(removed_specialist(event.specialist_id, envelope.time))
             case ClockFact() as event:
                 self._apply_clock(event.ticket_id, envelope)
             case event if isinstance(event, FACTS):
@@ -119,11 +128,11 @@ class AssignmentSession:
                 pass
 
     def apply_fact(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
-        """Apply a fact to a ticket, which may need a specialist from now on, or no longer."""
+        """Apply a fact to a ticket, and queue or release the ticket if its need has changed."""
         ticket = self._touch(ticket_id)
         self.state.continue_trace(ticket_id, envelope.traceparent)
         needed, is_new = ticket.needs_specialist, ticket.request is None
-        ticket.learn(envelope)
+        ticket.apply(envelope)
         if ticket.needs_specialist:
             if not needed:
                 ticket.waiting_since = envelope.time
@@ -132,14 +141,14 @@ class AssignmentSession:
             self.dispatcher.enqueue_and_match(ticket)
             if not needed:
                 self.dispatcher.announce_waiting(ticket, envelope.id)
-        elif ticket.with_whom is not None:
-            cause = release_by(kind_of(envelope.event))
+        elif ticket.current_specialist_id is not None:
+            cause = release_cause(kind_of(envelope.event))
             self.reassign([self.assignments.release(ticket, cause, envelope.id)])
 
     def set_joined(self, ticket_id: UUID, leader: UUID | None) -> None:
-        """Join a ticket to another, whose call answers both; None: it needs its own specialist."""
+        """Join a ticket to the ``leader`` whose call answers both, or (None) separate it again."""
         ticket = self._touch(ticket_id)
-        ticket.rides_with = leader
+        ticket.joined_to = leader
         if ticket.waits:
             ticket.waiting_since = self.state.now
             self.dispatcher.enqueue_and_match(ticket)
@@ -154,8 +163,10 @@ class AssignmentSession:
     ) -> None:
         """Queue the freed tickets that still need a specialist, and allocate the freed room.
 
-        ``pools`` are those in which more has changed than that, ``woken`` the tickets that may be
-        allocated from now on.
+        Args:
+            freed: tickets that a specialist no longer has.
+            pools: pools in which further changes may allow allocations.
+            woken: tickets whose timer may allow allocations.
         """
         dispatcher = self.dispatcher
         freed_tickets = (one.ticket for one in freed)
@@ -173,12 +184,12 @@ class AssignmentSession:
     def set_presence(
         self, specialist_id: str, presence: Presence | None, until: datetime | None
     ) -> Specialist:
-        """Record the presence that a specialist reports, valid until then; return the result."""
+        """Record the presence that a specialist reports; return the specialist."""
         self.state.presence_reported.add(specialist_id)
         return self._put_presence(specialist_id, presence, until)
 
     def set_away(self, specialist_id: str, *, away: Away | None) -> Specialist:
-        """Set a specialist away until they return, or end that; unanswered offers count from 0."""
+        """Set or end being away and reset the unanswered offers; return the specialist."""
         specialist = self.state.specialist(specialist_id).copy()
         specialist.away, specialist.unanswered = away, 0
         self.state.roster.put(specialist)
@@ -186,11 +197,13 @@ class AssignmentSession:
         return specialist
 
     def end_exclusions(self, specialist_id: str) -> None:
-        """Allow offers again of tickets that a specialist, now back, did not answer."""
+        """End the exclusions of a returned specialist that come from unanswered offers."""
         for ticket in self.state.tickets.values():
-            unanswered = ticket.set_aside.keys() - ticket.declined_by
+            unanswered = ticket.excluded_until.keys() - ticket.declined_by
             if ticket.waits and specialist_id in unanswered:
-                ticket.set_aside = {w: t for w, t in ticket.set_aside.items() if w != specialist_id}
+                ticket.excluded_until = {
+                    w: t for w, t in ticket.excluded_until.items() if w != specialist_id
+                }
                 self.state.touched.add(ticket.ticket_id)
 
     def reassign_after_availability_change(
@@ -198,34 +211,34 @@ class AssignmentSession:
     ) -> None:
         """Free the tickets that a specialist cannot keep, and allocate waiting ones to them.
 
-        ``pools`` are further ones in which tickets may be allocated now.
+        ``pools`` are further pools in which tickets may be allocated now.
         """
         held = self._tickets_with(specialist.specialist_id)
         freed = self._free_unavailable(specialist, held)
         self.reassign(freed, {*self.state.roster.pools_of(specialist), *pools})
 
     def _touch(self, ticket_id: UUID) -> Ticket:
-        """Find or create a ticket that is to be saved."""
+        """Return a ticket, created if unknown, and mark it to be saved."""
         self.state.touched.add(ticket_id)
         return self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
 
     def _tickets_with(self, specialist_id: str) -> list[Ticket]:
-        return [t for t in self.state.tickets.values() if t.with_whom == specialist_id]
+        return [t for t in self.state.tickets.values() if t.current_specialist_id == specialist_id]
 
     def _apply_clock(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
-        """Apply a change of what is due: the ticket may get another place in its queue.
+        """Apply a clock's event: the ticket may get another place in its queue.
 
-        A ticket that came back and was held for this record is allocated.
+        A ticket that was held for this event after a reply is allocated.
         """
         ticket = self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.state.continue_trace(ticket_id, envelope.traceparent)
-        clocks, timed, held_until = {**ticket.clocks}, ticket.timed, ticket.held_until
-        ticket.learn(envelope)
+        clocks, next_clock, held_until = {**ticket.clocks}, ticket.next_clock, ticket.held_until
+        ticket.apply(envelope)
         if ticket.clocks != clocks:
             self.state.touched.add(ticket_id)
         if held_until is not None and _is_awaited(ticket, envelope.event):
             self._end_hold(ticket, envelope.id)
-        elif ticket.timed != timed:
+        elif ticket.next_clock != next_clock:
             self.dispatcher.enqueue_and_match(ticket)
 
     def _end_hold(self, ticket: Ticket, cause: UUID) -> None:
@@ -237,22 +250,22 @@ class AssignmentSession:
     def _free_unavailable(
         self, specialist: Specialist, held: Iterable[Ticket]
     ) -> list[FreedTicket]:
-        """Free the held tickets that a specialist cannot keep.
+        """Free those tickets that a specialist cannot keep.
 
-        Offers are withdrawn at once unless the specialist is there; assigned tickets are handed
+        Offers are withdrawn at once unless the specialist is available; assigned tickets are handed
         back after the grace of their channel.
         """
         freed = []
         for ticket in sorted(held, key=lambda ticket: ticket.key):
             if ticket.offer is None:
                 freed += self._hand_back_after_grace(ticket, specialist)
-            elif not specialist.there:
+            elif not specialist.available:
                 cause = specialist.absence or "away"
                 freed.append(self.assignments.withdraw(ticket, cause))
         return freed
 
     def _hand_back_after_grace(self, ticket: Ticket, specialist: Specialist) -> list[FreedTicket]:
-        """Hand a ticket back if its grace has ended; otherwise note on it when that will be."""
+        """Hand a ticket back if its grace has ended, else set its timer to the end of the grace."""
         state, absence, at = self.state, specialist.absence, None
         if absence is not None:
             grace = state.rules.grace(absence, ticket.terms.channel)
@@ -267,14 +280,14 @@ class AssignmentSession:
 
     def _wake_specialist(self, known: Specialist, shifts: Mapping[str, Shifts]) -> Specialist:
         state = self.state
-        if known.said_until is not None and known.said_until <= state.now:
-            state.presence_lapsed[known.specialist_id] = known.said_until
+        if known.presence_until is not None and known.presence_until <= state.now:
+            state.presence_lapsed[known.specialist_id] = known.presence_until
             known = self._put_presence(known.specialist_id, "offline", None)
         if known.turns_at is None or known.turns_at > state.now:
             return known
         specialist = known.copy()
         specialist.shifts = shifts.get(specialist.specialist_id, specialist.shifts)
-        specialist.turn(state.now)
+        specialist.update_shift(state.now)
         state.roster.put(specialist)
         state.shift_changed[specialist.specialist_id] = specialist
         return specialist
@@ -292,18 +305,18 @@ class AssignmentSession:
         self, specialist_id: str, presence: Presence | None, until: datetime | None
     ) -> Specialist:
         specialist = self.state.specialist(specialist_id).copy()
-        specialist.said, specialist.said_until = presence, until
+        specialist.reported_presence, specialist.presence_until = presence, until
         self.state.roster.put(specialist)
         return specialist
 
     def _replace_specialist(self, specialist: Specialist) -> None:
-        """Put a specialist's new roster entry in place of the old; an older one has no effect."""
+        """Replace a specialist's roster entry, unless the known one is newer."""
         state, roster = self.state, self.state.roster
         known = roster.get(specialist.specialist_id)
         if known is not None and known.listed_at > specialist.listed_at:
             return
         if state.allocated < _ALLOCATED_MAX:
-            specialist.turn(state.now)
+            specialist.update_shift(state.now)
         else:
             specialist.on_shift = known is not None and known.on_shift
             specialist.turns_at = state.now
@@ -312,20 +325,25 @@ class AssignmentSession:
         served = roster.pools_of(known) if known is not None else ()
         if known is not None:
             specialist.load, specialist.last_at = {**known.load}, {**known.last_at}
-            specialist.said, specialist.said_until = known.said, known.said_until
+            specialist.reported_presence, specialist.presence_until = (
+                known.reported_presence,
+                known.presence_until,
+            )
             specialist.away, specialist.unanswered = known.away, known.unanswered
-        groups = roster.ranks.turns
+        groups = roster.index.version
         roster.put(specialist)
-        if specialist.removed and (specialist.said or specialist.away or specialist.unanswered):
+        if specialist.removed and (
+            specialist.reported_presence or specialist.away or specialist.unanswered
+        ):
             self.set_away(specialist.specialist_id, away=None)
             specialist = self.set_presence(specialist.specialist_id, None, None)
         state.listed[specialist.specialist_id] = specialist
-        regrouped = roster.ranks.turns != groups
+        regrouped = roster.index.version != groups
         self.reassign_after_availability_change(specialist, roster.pools if regrouped else served)
 
 
 def _is_awaited(ticket: Ticket, event: Event) -> bool:
-    """Return whether a record is what a ticket that came back is held for."""
+    """Return whether this is the event for which a ticket is held after a reply."""
     if isinstance(event, ClockCancelled) or not isinstance(event, ClockFact):
         return False
     if ticket.status.came_back and "next_response" in ticket.clocks:

@@ -1,4 +1,4 @@
-"""What one transaction knows about tickets and specialists, and what it leaves to be saved."""
+"""The state of one transaction: what was loaded, and what is to be saved and published."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,9 +24,9 @@ type CapacityAndLoad = tuple[int, int]
 
 @dataclass(slots=True)
 class AssignmentState:
-    """The facts of one transaction: loaded before the decisions, saved and published after them.
+    """The state of one transaction: loaded before the decisions, saved after them.
 
-    Specialists change in ``roster`` itself, which can undo that if the transaction fails.
+    Specialists change in ``roster`` itself, which can roll these changes back.
     """
 
     roster: Roster
@@ -37,9 +37,9 @@ class AssignmentState:
     affinities: dict[str, AccountAffinity] = field(default_factory=dict)
     """The specialist who last had a ticket of an account, by account."""
     traces: dict[UUID, str] = field(default_factory=dict)
-    """Trace of the event or command in progress, by ticket; without one the request's counts."""
+    """Trace of the current event or command, by ticket; without an entry, the request's trace."""
     allocated: int = 0
-    """Number of times a ticket was assigned or offered by matching."""
+    """How often matching assigned or offered a ticket."""
     announced: list[Envelope[Event]] = field(default_factory=list)
     """Events to publish, in order."""
     touched: set[UUID] = field(default_factory=set)
@@ -47,7 +47,7 @@ class AssignmentState:
     offers: dict[UUID, Offer] = field(default_factory=dict)
     """Offers that were made or ended, by id."""
     loads_before: dict[tuple[str, Channel], CapacityAndLoad] = field(default_factory=dict)
-    """Values as loaded: the save fails if another transaction changed them meanwhile."""
+    """Values as loaded: the save fails if another transaction has changed them."""
     affinity_changed: set[str] = field(default_factory=set)
     """Accounts whose entry in ``affinities`` is new."""
     listed: dict[str, Specialist] = field(default_factory=dict)
@@ -57,13 +57,13 @@ class AssignmentState:
     presence_reported: set[str] = field(default_factory=set)
     """Specialists whose reported presence changed."""
     presence_lapsed: dict[str, datetime] = field(default_factory=dict)
-    """When a reported presence ended without renewal; a report made meanwhile wins at the save."""
+    """When a reported presence ended; a report that is stored meanwhile takes precedence."""
     availability_changed: set[str] = field(default_factory=set)
     """Specialists whose `away` or count of unanswered offers changed."""
 
     @property
     def changed_specialists(self) -> set[str]:
-        """Ids of the specialists who changed in any way that is to be saved."""
+        """Ids of all specialists that are to be saved."""
         with_load = {specialist_id for specialist_id, _ in self.loads_before}
         return with_load.union(
             self.listed,
@@ -83,18 +83,18 @@ class AssignmentState:
         ]
 
     def specialist(self, specialist_id: str) -> Specialist:
-        """Return a specialist who is known to exist, on the roster or removed from it."""
+        """Return a specialist who is known to exist, listed or removed."""
         specialist = self.roster.get(specialist_id)
         assert specialist is not None  # noqa: S101 - the database holds the reference
         return specialist
 
     def continue_trace(self, ticket_id: UUID, traceparent: str | None) -> None:
-        """Attach what follows for a ticket to a trace; None leaves the trace unchanged."""
+        """Attach a ticket's next events to a trace; None changes nothing."""
         if traceparent is not None:
             self.traces[ticket_id] = traceparent
 
     def announce(self, cause: UUID, event: TicketEvent) -> None:
-        """Add an event to those to publish; its id is derived from ``cause``."""
+        """Add an event to publish; its id is derived from ``cause``."""
         trace = self.traces.get(event.ticket_id) or self.tickets[event.ticket_id].traceparent
         self.announced.append(
             Envelope.caused_by(cause, event, source=_SOURCE, time=self.now, traceparent=trace)
@@ -103,6 +103,6 @@ class AssignmentState:
     def keep_load_before(
         self, specialist: Specialist, channel: Channel, *, new: bool = False
     ) -> None:
-        """Record capacity and load before their first change; a ``new`` specialist has none."""
+        """Keep capacity and load before their first change; a ``new`` specialist has neither."""
         before = (specialist.capacity.get(channel, 0), specialist.load.get(channel, 0))
         self.loads_before.setdefault((specialist.specialist_id, channel), (0, 0) if new else before)

@@ -1,25 +1,45 @@
-"""Promised calls: a ledger for each number, from the wish to the call that answers it."""
+"""Callbacks: a ledger for each number, from the request to the call that settles it."""
 
-from router.domain.callbacks.ledger import HOUSE_RULE, Attempt, Call, Rule, Told, Wish, calls_of
-from router.domain.callbacks.ledger_session import Book, Dial, Entry, NoCallback, Settled, Stranger
-from router.domain.callbacks.tracking import dial, follow, hear, remind
+from router.domain.callbacks.ledger import (
+    REDIAL_RULE,
+    Attempt,
+    Call,
+    CallbackEvent,
+    CallbackRequest,
+    RedialRule,
+    calls_of,
+)
+from router.domain.callbacks.ledger_session import (
+    AlreadySettled,
+    CallReport,
+    LedgerEntry,
+    LedgerSession,
+    NoCallback,
+    UnknownSpecialist,
+)
+from router.domain.callbacks.tracking import (
+    announce_reminders,
+    apply_event,
+    apply_responses,
+    record_attempt,
+)
 
 __all__ = [
-    "HOUSE_RULE",
+    "REDIAL_RULE",
+    "AlreadySettled",
     "Attempt",
-    "Book",
     "Call",
-    "Dial",
-    "Entry",
+    "CallReport",
+    "CallbackEvent",
+    "CallbackRequest",
+    "LedgerEntry",
+    "LedgerSession",
     "NoCallback",
-    "Rule",
-    "Settled",
-    "Stranger",
-    "Told",
-    "Wish",
+    "RedialRule",
+    "UnknownSpecialist",
+    "announce_reminders",
+    "apply_event",
+    "apply_responses",
     "calls_of",
-    "dial",
-    "follow",
-    "hear",
-    "remind",
+    "record_attempt",
 ]

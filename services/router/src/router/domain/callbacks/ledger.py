@@ -1,6 +1,7 @@
-"""A callback's ledger: what was wished and told at one number, in whatever order, and what is owed.
+"""The ledger of a number: requests, events and attempts, and the calls that follow from them.
 
-Everything is a function of the set of facts. At one number at most one call is owed at a time.
+The calls are a function of the set of facts, in whatever order these arrive. At most one call is
+owed to a number at a time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,35 +15,36 @@ from shared.events import AttemptOutcome, Contact
 from shared.tickets import FactKind, LifecycleFact, lifecycle_steps, ordered_facts
 
 __all__ = [
-    "HOUSE_RULE",
+    "REDIAL_RULE",
     "Attempt",
     "Call",
-    "Rule",
+    "CallbackEvent",
+    "CallbackRequest",
+    "RedialRule",
     "Settlement",
-    "Told",
-    "Wish",
     "calls_of",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """When to dial again: after what share of the time that is left, and how often at most.
+class RedialRule:
+    """When to dial again: after a share of the time that is left, at most ``attempts_max`` times.
 
-    A wrong number is not dialled again. Who asks again is called at once, and counts anew.
+    A wrong number is not dialled again. A new request is called at once and counts from one again.
     """
 
     attempts_max: int
     again_after: Mapping[AttemptOutcome, float]
 
 
-HOUSE_RULE: Final = Rule(attempts_max=3, again_after={"no_answer": 0.4, "busy": 0.2})
+REDIAL_RULE: Final = RedialRule(attempts_max=3, again_after={"no_answer": 0.4, "busy": 0.2})
 
 
-class Wish(NamedTuple):
-    """A ticket at a number. It is owed a call, or it only tells of the customer there.
+class CallbackRequest(NamedTuple):
+    """A ticket at a number. If ``owed``, it asks for a call; else it only belongs to the customer.
 
-    ``due_at`` is None where nothing is promised. Who ``dialled`` was spoken to at ``at``.
+    ``due_at`` is None if nothing is promised. ``dialled``: the customer called at ``at`` and was
+    spoken to.
     """
 
     ticket_id: UUID
@@ -54,13 +56,13 @@ class Wish(NamedTuple):
 
     @property
     def opening(self) -> LifecycleFact:
-        """What begins the life of the ticket."""
+        """The fact that begins the ticket's lifecycle."""
         within = timedelta(seconds=self.reopen_within_s)
         return LifecycleFact("accepted", self.at, self.ticket_id, reopen_within=within)
 
 
-class Told(NamedTuple):
-    """A fact about a ticket; ``id`` tells copies apart."""
+class CallbackEvent(NamedTuple):
+    """An event about a ticket; copies of it have the same ``id``."""
 
     id: UUID
     ticket_id: UUID
@@ -68,13 +70,13 @@ class Told(NamedTuple):
     kind: FactKind
 
     @property
-    def of_life(self) -> LifecycleFact:
-        """What it is to the life of the ticket."""
+    def lifecycle_fact(self) -> LifecycleFact:
+        """The event as a fact of the ticket's lifecycle."""
         return LifecycleFact(self.kind, self.at, self.id)
 
 
 class Attempt(NamedTuple):
-    """Somebody dialled."""
+    """One dial of a number by a specialist, and its outcome."""
 
     id: UUID
     ticket_id: UUID
@@ -84,7 +86,7 @@ class Attempt(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """The customer was spoken to; ``id`` is that of the fact which says so."""
+    """A conversation with the customer; ``id`` is the id of the fact that reports it."""
 
     at: datetime
     id: UUID
@@ -94,43 +96,45 @@ class Settlement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Wishes that one call answers, earliest first, and what was tried.
+    """The requests that one call answers, earliest first, and the attempts.
 
-    ``open`` are the tickets still owed it; ``settled`` says how others were answered, those that
-    are in neither ended by themselves. ``planned_at`` is when to dial next: None where nobody
-    should by themselves.
+    ``open`` are the tickets that wait for it; ``settled`` has the conversation that answered each
+    other ticket. Tickets in neither were answered or closed in another way. ``planned_at`` is
+    when to dial next, None if no dial is planned.
     """
 
-    wishes: tuple[Wish, ...]
+    requests: tuple[CallbackRequest, ...]
     attempts: tuple[Attempt, ...]
     open: tuple[UUID, ...]
     settled: Mapping[UUID, Settlement]
     due_at: datetime | None
     planned_at: datetime | None
     over_at: datetime | None
-    """Since when nothing is owed; None while something is."""
+    """When the last ticket stopped waiting for it; None while any waits."""
 
     @property
     def next_attempt(self) -> int:
-        """Number the dial that comes next, from 1."""
+        """The number of the next attempt, from 1."""
         return len(self.attempts) + 1
 
 
-def calls_of(facts: Iterable[Wish | Told | Attempt], rule: Rule) -> list[Call]:
-    """Read the ledger of a number, from the first call to the latest."""
+def calls_of(
+    facts: Iterable[CallbackRequest | CallbackEvent | Attempt], rule: RedialRule
+) -> list[Call]:
+    """Return the calls of a number's ledger, from the first to the latest."""
     facts = set(facts)
-    wishes = sorted(f for f in facts if isinstance(f, Wish))
-    told = [f for f in facts if isinstance(f, Told)]
+    requests = sorted(f for f in facts if isinstance(f, CallbackRequest))
+    events = [f for f in facts if isinstance(f, CallbackEvent)]
     attempts = sorted((f for f in facts if isinstance(f, Attempt)), key=lambda a: (a.at, a.id))
-    contacts = sorted([*_spoken(wishes), *_reached(told), *_answered(attempts)])
-    owed = sorted((w for w in wishes if w.owed), key=lambda w: (w.at, w.ticket_id))
-    over = {w.ticket_id: _over_at(w, contacts, told) for w in owed}
-    groups: list[list[Wish]] = []
-    for wish in owed:
-        if groups and any(_is_open(over[m.ticket_id], wish.at) for m in groups[-1]):
-            groups[-1].append(wish)
+    contacts = sorted([*_spoken(requests), *_reached(events), *_answered(attempts)])
+    owed = sorted((w for w in requests if w.owed), key=lambda w: (w.at, w.ticket_id))
+    over = {w.ticket_id: _over_at(w, contacts, events) for w in owed}
+    groups: list[list[CallbackRequest]] = []
+    for request in owed:
+        if groups and any(_is_open(over[m.ticket_id], request.at) for m in groups[-1]):
+            groups[-1].append(request)
         else:
-            groups.append([wish])
+            groups.append([request])
     ends = [group[0].at for group in groups[1:]]
     return [
         _call(group, [a for a in attempts if _within(a.at, group, end)], contacts, over, rule)
@@ -138,12 +142,12 @@ def calls_of(facts: Iterable[Wish | Told | Attempt], rule: Rule) -> list[Call]:
     ]
 
 
-def _spoken(wishes: Iterable[Wish]) -> Iterable[Settlement]:
-    return (Settlement(w.at, w.ticket_id, w.ticket_id, "dialled") for w in wishes if w.dialled)
+def _spoken(requests: Iterable[CallbackRequest]) -> Iterable[Settlement]:
+    return (Settlement(w.at, w.ticket_id, w.ticket_id, "dialled") for w in requests if w.dialled)
 
 
-def _reached(told: Iterable[Told]) -> Iterable[Settlement]:
-    return (Settlement(t.at, t.id, t.ticket_id, "reached") for t in told if t.kind == "reached")
+def _reached(events: Iterable[CallbackEvent]) -> Iterable[Settlement]:
+    return (Settlement(t.at, t.id, t.ticket_id, "reached") for t in events if t.kind == "reached")
 
 
 def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
@@ -151,11 +155,13 @@ def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
     return (Settlement(a.at, a.id, a.ticket_id, "answered") for a in answered)
 
 
-def _over_at(wish: Wish, contacts: Sequence[Settlement], told: Iterable[Told]) -> datetime | None:
-    """Find when a wish was owed nothing more: spoken to, answered otherwise, or given up."""
-    settled = [c.at for c in contacts if c.at >= wish.at][:1]
+def _over_at(
+    request: CallbackRequest, contacts: Sequence[Settlement], events: Iterable[CallbackEvent]
+) -> datetime | None:
+    """Return when a call was no longer owed: settled, answered otherwise, or closed."""
+    settled = [c.at for c in contacts if c.at >= request.at][:1]
     ordered = ordered_facts(
-        [wish.opening, *(t.of_life for t in told if t.ticket_id == wish.ticket_id)]
+        [request.opening, *(t.lifecycle_fact for t in events if t.ticket_id == request.ticket_id)]
     )
     after = list(lifecycle_steps(ordered))
     answered = [f.at for f, life in zip(ordered, after, strict=True) if life.answered][:1]
@@ -167,29 +173,29 @@ def _is_open(over_at: datetime | None, at: datetime) -> bool:
     return over_at is None or over_at > at
 
 
-def _within(at: datetime, group: Sequence[Wish], end: datetime | None) -> bool:
+def _within(at: datetime, group: Sequence[CallbackRequest], end: datetime | None) -> bool:
     return group[0].at <= at and (end is None or at < end)
 
 
 def _call(
-    wishes: Sequence[Wish],
+    requests: Sequence[CallbackRequest],
     attempts: Sequence[Attempt],
     contacts: Sequence[Settlement],
     over: Mapping[UUID, datetime | None],
-    rule: Rule,
+    rule: RedialRule,
 ) -> Call:
-    ends = [over[wish.ticket_id] for wish in wishes]
-    waiting = [wish for wish in wishes if over[wish.ticket_id] is None]
+    ends = [over[request.ticket_id] for request in requests]
+    waiting = [request for request in requests if over[request.ticket_id] is None]
     settled = {}
-    for wish in wishes:
-        first = next((c for c in contacts if c.at >= wish.at), None)
-        if first is not None and first.at == over[wish.ticket_id]:
-            settled[wish.ticket_id] = first
+    for request in requests:
+        first = next((c for c in contacts if c.at >= request.at), None)
+        if first is not None and first.at == over[request.ticket_id]:
+            settled[request.ticket_id] = first
     due_at, planned_at = _plan(waiting, attempts, rule)
     return Call(
-        wishes=tuple(wishes),
+        requests=tuple(requests),
         attempts=tuple(attempts),
-        open=tuple(wish.ticket_id for wish in waiting),
+        open=tuple(request.ticket_id for request in waiting),
         settled=settled,
         due_at=due_at,
         planned_at=planned_at,
@@ -198,15 +204,15 @@ def _call(
 
 
 def _plan(
-    waiting: Sequence[Wish], attempts: Sequence[Attempt], rule: Rule
+    waiting: Sequence[CallbackRequest], attempts: Sequence[Attempt], rule: RedialRule
 ) -> tuple[datetime | None, datetime | None]:
-    """Say when the call is due, and when to dial next: inside the window that is left."""
+    """Return when the call is due, and when to dial next within the time that is left."""
     if not waiting:
         return None, None
-    asked_at = max(wish.at for wish in waiting)
+    asked_at = max(request.at for request in waiting)
     tried = [attempt for attempt in attempts if attempt.at >= asked_at]
     since = tried[-1].at if tried else asked_at
-    dues = [wish.due_at for wish in waiting if wish.due_at is not None]
+    dues = [request.due_at for request in waiting if request.due_at is not None]
     due_at = min((due for due in dues if due > since), default=max(dues, default=None))
     if not tried:
         return due_at, asked_at

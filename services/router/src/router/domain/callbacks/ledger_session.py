@@ -1,4 +1,4 @@
-"""The ledgers that one transaction writes in: what is learned, and what is to be told of it."""
+"""The ledgers of one transaction: what it adds to them, and the events that it announces."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
-from router.domain.callbacks.ledger import HOUSE_RULE, Attempt, Call, Told, Wish, calls_of
+from router.domain.callbacks.ledger import (
+    REDIAL_RULE,
+    Attempt,
+    Call,
+    CallbackEvent,
+    CallbackRequest,
+    calls_of,
+)
 from router.domain.ticket import Ticket
 from shared.events import (
     AttemptOutcome,
@@ -24,31 +31,39 @@ from shared.events import (
 from shared.events.assignments import AssignmentFact
 from shared.tickets import FactKind, identity_of, kind_of
 
-__all__ = ["Book", "Dial", "Entry", "NoCallback", "Settled", "Stranger", "owes_a_call"]
+__all__ = [
+    "AlreadySettled",
+    "CallReport",
+    "LedgerEntry",
+    "LedgerSession",
+    "NoCallback",
+    "UnknownSpecialist",
+    "may_concern_ledger",
+]
 
 _SOURCE: Final = "router"
-_RINGS: Final = timedelta(seconds=20)
-"""Who hears so long that nobody answers has hardly dialled a second time."""
-_TOLD: Final = frozenset[FactKind](
+_REDIAL_MIN: Final = timedelta(seconds=20)
+"""Dialling again takes at least this long: an earlier second report repeats the first."""
+_RELEVANT_KINDS: Final = frozenset[FactKind](
     {"reached", "responded", "resolved", "closed", "reopened", "replied", "merged", "erased"}
 )
 
 
 class NoCallback(Exception):  # noqa: N818 - an answer to a person, not a fault
-    """Nobody waits for a call on this ticket, or did then."""
+    """No call is owed on this ticket, or none was at that time."""
 
 
-class Settled(Exception):  # noqa: N818 - as above
-    """The customer was spoken to already: nobody is to dial."""
+class AlreadySettled(Exception):  # noqa: N818 - as above
+    """The customer was already spoken to: no call is owed any more."""
 
 
-class Stranger(Exception):  # noqa: N818 - as above
-    """Nobody of that name was ever on the roster."""
+class UnknownSpecialist(Exception):  # noqa: N818 - as above
+    """The specialist was never on the roster."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dial:
-    """A specialist says what came of a call; without ``at``, just now."""
+class CallReport:
+    """A specialist's report of a call; without ``at`` it has just ended."""
 
     ticket_id: UUID
     specialist_id: str
@@ -58,111 +73,123 @@ class Dial:
 
 
 @dataclass(slots=True)
-class Entry:
-    """A wish, in which ledger, and by which key others find it. An erased one has none."""
+class LedgerEntry:
+    """A request, its ledger, and the key of its number; None after an erasure."""
 
-    wish: Wish
+    request: CallbackRequest
     ledger: UUID
     number_key: str | None
     remind_at: datetime | None = None
-    """When whoever has the ticket is told that it is time to dial; None once told."""
+    """When to remind the ticket's specialist of the planned dial; None if done or not planned."""
 
 
-class Book:
-    """All ledgers that a transaction concerns. What is to be saved and announced is left on it."""
+class LedgerSession:
+    """All ledgers that a transaction concerns, with the changes to save and events to publish."""
 
-    def __init__(self, entries: Iterable[Entry], facts: Iterable[Told | Attempt]) -> None:
-        self.entries = {entry.wish.ticket_id: entry for entry in entries}
+    def __init__(
+        self, entries: Iterable[LedgerEntry], facts: Iterable[CallbackEvent | Attempt]
+    ) -> None:
+        self.entries = {entry.request.ticket_id: entry for entry in entries}
         self.touched: set[UUID] = set()
-        self.learned: list[Told | Attempt] = []
+        self.new_facts: list[CallbackEvent | Attempt] = []
         self.announced: list[Envelope[Event]] = []
-        self._facts: dict[UUID, list[Told | Attempt]] = {}
+        self._facts: dict[UUID, list[CallbackEvent | Attempt]] = {}
         for fact in facts:
             self._facts.setdefault(fact.ticket_id, []).append(fact)
 
     def calls(self, ticket_id: UUID) -> list[Call]:
-        """Read the ledger that a ticket is in; none for one that has no part in any."""
+        """Return the calls of the ledger that a ticket belongs to, if any."""
         entry = self.entries.get(ticket_id)
         if entry is None:
             return []
-        others = [e.wish for e in self.entries.values() if e.ledger == entry.ledger]
-        facts = [f for wish in others for f in self._facts.get(wish.ticket_id, ())]
-        return calls_of([*others, *facts], HOUSE_RULE)
+        others = [e.request for e in self.entries.values() if e.ledger == entry.ledger]
+        facts = [f for request in others for f in self._facts.get(request.ticket_id, ())]
+        return calls_of([*others, *facts], REDIAL_RULE)
 
-    def was_told_of(self, ticket_id: UUID) -> bool:
-        """Tell whether facts about a ticket are kept."""
+    def has_facts(self, ticket_id: UUID) -> bool:
+        """Return whether facts about a ticket are stored."""
         return ticket_id in self._facts
 
-    def learn(self, envelope: Envelope[Event], *, unknown: bool) -> None:
-        """Write one fact down; what is told of an ``unknown`` ticket waits until it is accepted."""
+    def record(self, envelope: Envelope[Event], *, unknown: bool) -> None:
+        """Add one event; for an ``unknown`` ticket it is kept until the ticket is accepted."""
         match envelope.event:
             case TicketAccepted() as event if event.ticket_id not in self.entries:
                 if event.channel == "phone" or event.number_key is not None:
                     self._open(event, envelope.time)
-            case event if (kind := _told(event)) is not None:
+            case event if (kind := _relevant_kind(event)) is not None:
                 ticket_id = UUID(event.subject)
                 if unknown or ticket_id in self.entries:
-                    self._write(Told(identity_of(envelope), ticket_id, envelope.time, kind))
+                    self._write(
+                        CallbackEvent(identity_of(envelope), ticket_id, envelope.time, kind)
+                    )
                 if isinstance(event, TicketErased) and ticket_id in self.entries:
                     self.entries[ticket_id].number_key = None
                     self.touched.add(ticket_id)
             case _:
                 pass
 
-    def reprice(self, ticket_id: UUID, due_at: datetime | None) -> None:
-        """Note when a call is due now: None while nothing is, or where nothing is promised."""
+    def set_due(self, ticket_id: UUID, due_at: datetime | None) -> None:
+        """Set when a call is due; None if nothing is due or promised."""
         entry = self.entries.get(ticket_id)
-        if entry is not None and entry.wish.owed and due_at != entry.wish.due_at:
-            entry.wish = entry.wish._replace(due_at=due_at)
+        if entry is not None and entry.request.owed and due_at != entry.request.due_at:
+            entry.request = entry.request._replace(due_at=due_at)
             self.touched.add(ticket_id)
 
-    def log(self, dial: Dial, now: datetime) -> Envelope[Event] | None:
-        """Write down what came of a call, and announce it; None where that was said before.
+    def record_attempt(self, report: CallReport, now: datetime) -> Envelope[Event] | None:
+        """Add an attempt and announce it; return None for a repeated report.
 
-        The same said twice is one attempt: of one moment, or, without a moment, within so little
-        time that nobody can have dialled again. Raises NoCallback, Settled.
+        A report is repeated if it has the same time, or, without a time, comes too soon after the
+        first for another dial.
+
+        Raises:
+            NoCallback: no call was owed on the ticket then.
+            AlreadySettled: the customer was spoken to before.
         """
-        at = dial.at or now
-        call = self.call_at(dial.ticket_id, at)
-        if _said_before(call, dial, now):
+        at = report.at or now
+        call = self.call_at(report.ticket_id, at)
+        if _is_repeated(call, report, now):
             return None
         if call.over_at is not None and at >= call.over_at:
-            raise Settled
-        name = f"attempt/{dial.specialist_id}/{at.isoformat()}"
+            raise AlreadySettled
+        name = f"attempt/{report.specialist_id}/{at.isoformat()}"
         attempt = Attempt(
-            uuid5(dial.ticket_id, name), dial.ticket_id, at, dial.specialist_id, dial.outcome
+            uuid5(report.ticket_id, name),
+            report.ticket_id,
+            at,
+            report.specialist_id,
+            report.outcome,
         )
         self._write(attempt)
         event = CallbackAttempted(
-            ticket_id=dial.ticket_id,
-            specialist_id=dial.specialist_id,
-            outcome=dial.outcome,
+            ticket_id=report.ticket_id,
+            specialist_id=report.specialist_id,
+            outcome=report.outcome,
             attempt=call.next_attempt,
         )
-        return self._say(attempt.id, event, at, dial.traceparent)
+        return self._announce(attempt.id, event, at, report.traceparent)
 
-    def settle(
+    def announce_settled(
         self, before: Sequence[Call], after: Sequence[Call], cause: Envelope[Event]
     ) -> Iterator[Envelope[Event]]:
-        """Announce who was spoken to, where that is news."""
+        """Announce the conversations that are new in ``after``."""
         was = {ticket: s for call in before for ticket, s in call.settled.items()}
         for call in after:
             for ticket_id, settled in call.settled.items():
                 if was.get(ticket_id) != settled:
                     event = CallbackSettled(ticket_id=ticket_id, how=settled.how, on=settled.on)
-                    yield self._say(settled.id, event, settled.at, cause.traceparent)
+                    yield self._announce(settled.id, event, settled.at, cause.traceparent)
 
-    def plan(
+    def announce_plan(
         self, before: Sequence[Call], call: Call, leader: UUID | None, cause: Envelope[Event]
     ) -> None:
-        """Announce when to dial again; the first needs no plan: who gets the ticket calls at once.
+        """Announce when to dial again, on the ticket that leads the call.
 
-        The plan stands on the ticket that leads the call.
+        The first dial needs no plan: the specialist who gets the ticket calls at once.
         """
         was = {ticket: call.planned_at for call in before for ticket in call.open}
         again = call.planned_at if call.attempts and leader is not None else None
-        for wish in call.wishes:
-            self._remind_at(wish.ticket_id, again if wish.ticket_id == leader else None, was)
+        for request in call.requests:
+            self._remind_at(request.ticket_id, again if request.ticket_id == leader else None, was)
         if again is not None and leader is not None and was.get(leader) != again:
             assert call.due_at is not None  # noqa: S101 - a plan lies before it
             event = CallbackPlanned(
@@ -171,15 +198,15 @@ class Book:
                 planned_at=again,
                 due_at=call.due_at,
             )
-            self._say(cause.id, event, cause.time, cause.traceparent)
+            self._announce(cause.id, event, cause.time, cause.traceparent)
 
-    def join(self, ticket_id: UUID, leader: UUID, cause: Envelope[Event]) -> None:
-        """Announce that one call answers both."""
+    def announce_join(self, ticket_id: UUID, leader: UUID, cause: Envelope[Event]) -> None:
+        """Announce that one call answers both tickets."""
         event = CallbackJoined(ticket_id=ticket_id, joined=leader)
-        self._say(cause.id, event, cause.time, cause.traceparent)
+        self._announce(cause.id, event, cause.time, cause.traceparent)
 
-    def remind(self, call: Call, ticket: Ticket, now: datetime) -> None:
-        """Say to whoever has the ticket that it is time to dial."""
+    def announce_reminder(self, call: Call, ticket: Ticket, now: datetime) -> None:
+        """Announce a reminder of the planned dial to the ticket's specialist."""
         if ticket.specialist_id is None or call.due_at is None:
             return
         event = CallbackReminded(
@@ -189,15 +216,15 @@ class Book:
             attempt=call.next_attempt,
             due_at=call.due_at,
         )
-        self._say(uuid5(ticket.ticket_id, f"reminded/{call.planned_at}"), event, now, None)
+        self._announce(uuid5(ticket.ticket_id, f"reminded/{call.planned_at}"), event, now, None)
 
     def due(self, now: datetime) -> list[UUID]:
-        """Find the tickets whose planned dial is due."""
+        """Return the tickets whose planned dial is due."""
         entries = self.entries.items()
         return [i for i, e in entries if e.remind_at is not None and e.remind_at <= now]
 
-    def forget_reminder(self, ticket_id: UUID) -> None:
-        """Wake no more for this one: it was said."""
+    def clear_reminder(self, ticket_id: UUID) -> None:
+        """Clear a ticket's reminder, which was announced."""
         self.entries[ticket_id].remind_at = None
         self.touched.add(ticket_id)
 
@@ -208,17 +235,21 @@ class Book:
         owed = event.channel == "phone" and not event.dialled
         promises = event.promised(event.severity, create_date) if owed else ()
         due_at = min((p.due_at for p in promises if p.due_at is not None), default=None)
-        wish = Wish(
+        request = CallbackRequest(
             event.ticket_id, create_date, due_at, owed, event.dialled, event.reopen_within_s
         )
-        self.entries[event.ticket_id] = Entry(wish, ledger, key)
+        self.entries[event.ticket_id] = LedgerEntry(request, ledger, key)
         self.touched.add(event.ticket_id)
 
     def call_at(self, ticket_id: UUID, at: datetime) -> Call:
-        """Find the call that a ticket waited for at a moment. Raises NoCallback."""
+        """Return the call that a ticket waited for at a time.
+
+        Raises:
+            NoCallback: it waited for none.
+        """
         for call in reversed(self.calls(ticket_id)):
-            wish = next((w for w in call.wishes if w.ticket_id == ticket_id), None)
-            if wish is not None and wish.at <= at:
+            request = next((w for w in call.requests if w.ticket_id == ticket_id), None)
+            if request is not None and request.at <= at:
                 return call
         raise NoCallback
 
@@ -232,13 +263,13 @@ class Book:
             entry.remind_at = remind_at
             self.touched.add(ticket_id)
 
-    def _write(self, fact: Told | Attempt) -> None:
+    def _write(self, fact: CallbackEvent | Attempt) -> None:
         self._facts.setdefault(fact.ticket_id, []).append(fact)
-        self.learned.append(fact)
+        self.new_facts.append(fact)
         if fact.ticket_id in self.entries:
             self.touched.add(fact.ticket_id)
 
-    def _say(
+    def _announce(
         self, cause: UUID, event: AssignmentFact, at: datetime, trace: str | None
     ) -> Envelope[Event]:
         envelope: Envelope[Event] = Envelope.caused_by(
@@ -248,23 +279,23 @@ class Book:
         return envelope
 
 
-def owes_a_call(event: Event) -> bool:
-    """Tell whether a fact may concern a ledger."""
-    return isinstance(event, TicketAccepted) or _told(event) is not None
+def may_concern_ledger(event: Event) -> bool:
+    """Return whether an event may concern a ledger."""
+    return isinstance(event, TicketAccepted) or _relevant_kind(event) is not None
 
 
-def _told(event: Event) -> FactKind | None:
-    """Name what a ledger learns of an event; a duplicate that brings its ticket back reopens it."""
+def _relevant_kind(event: Event) -> FactKind | None:
+    """Return the kind of event for a ledger, or None; a duplicate may reopen its ticket."""
     kind = kind_of(event)
     if isinstance(event, TicketAbsorbed):
         return "reopened" if event.reopens or event.owed_since is not None else None
-    return kind if kind in _TOLD and not isinstance(event, CallbackSettled) else None
+    return kind if kind in _RELEVANT_KINDS and not isinstance(event, CallbackSettled) else None
 
 
-def _said_before(call: Call, dial: Dial, now: datetime) -> bool:
+def _is_repeated(call: Call, report: CallReport, now: datetime) -> bool:
     return any(
-        attempt.at == dial.at
-        or (dial.at is None and (now - attempt.at < _RINGS or attempt.outcome == "answered"))
+        attempt.at == report.at
+        or (report.at is None and (now - attempt.at < _REDIAL_MIN or attempt.outcome == "answered"))
         for attempt in call.attempts
-        if (attempt.specialist_id, attempt.outcome) == (dial.specialist_id, dial.outcome)
+        if (attempt.specialist_id, attempt.outcome) == (report.specialist_id, report.outcome)
     )

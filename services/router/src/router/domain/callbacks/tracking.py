@@ -6,115 +6,132 @@ from uuid import UUID
 
 from router.domain.assignment.session import AssignmentSession
 from router.domain.callbacks.ledger import Call
-from router.domain.callbacks.ledger_session import Book, Dial, Stranger, owes_a_call
+from router.domain.callbacks.ledger_session import (
+    CallReport,
+    LedgerSession,
+    UnknownSpecialist,
+    may_concern_ledger,
+)
 from shared.events import AssignmentResponded, ClockFact, Envelope, Event
 
-__all__ = ["dial", "follow", "hear", "remind"]
+__all__ = ["announce_reminders", "apply_event", "apply_responses", "record_attempt"]
 
 
-def follow(session: AssignmentSession, book: Book, envelope: Envelope[Event]) -> None:
+def apply_event(
+    session: AssignmentSession, ledgers: LedgerSession, envelope: Envelope[Event]
+) -> None:
     """Apply one event to the tickets, and to the ledger that it concerns."""
-    if not owes_a_call(envelope.event):
+    if not may_concern_ledger(envelope.event):
         session.apply(envelope)
         if isinstance(envelope.event, ClockFact):
-            _retime(session, book, envelope.event.ticket_id, envelope)
+            _retime(session, ledgers, envelope.event.ticket_id, envelope)
         return
     ticket_id = UUID(envelope.event.subject)
     ticket = session.state.tickets.get(ticket_id)
-    before = book.calls(ticket_id)
-    book.learn(envelope, unknown=ticket is None or ticket.request is None)
-    _join(session, book, book.calls(ticket_id), envelope)
+    before = ledgers.calls(ticket_id)
+    ledgers.record(envelope, unknown=ticket is None or ticket.request is None)
+    _join(session, ledgers, ledgers.calls(ticket_id), envelope)
     session.apply(envelope)
-    book.reprice(ticket_id, session.state.tickets[ticket_id].call_due_at)
-    _conclude(session, book, ticket_id, before, envelope)
+    ledgers.set_due(ticket_id, session.state.tickets[ticket_id].call_due_at)
+    _conclude(session, ledgers, ticket_id, before, envelope)
 
 
 def _retime(
-    session: AssignmentSession, book: Book, ticket_id: UUID, envelope: Envelope[Event]
+    session: AssignmentSession, ledgers: LedgerSession, ticket_id: UUID, envelope: Envelope[Event]
 ) -> None:
-    before = book.calls(ticket_id)
-    book.reprice(ticket_id, session.state.tickets[ticket_id].call_due_at)
-    _conclude(session, book, ticket_id, before, envelope)
+    before = ledgers.calls(ticket_id)
+    ledgers.set_due(ticket_id, session.state.tickets[ticket_id].call_due_at)
+    _conclude(session, ledgers, ticket_id, before, envelope)
 
 
-def hear(session: AssignmentSession, book: Book) -> None:
-    """Apply the answers that specialists reported in this session to the ledgers."""
+def apply_responses(session: AssignmentSession, ledgers: LedgerSession) -> None:
+    """Record the responses of this session in the ledgers."""
     announced = session.state.announced
     for envelope in [e for e in announced if isinstance(e.event, AssignmentResponded)]:
         ticket_id = UUID(envelope.event.subject)
-        before = book.calls(ticket_id)
-        book.learn(envelope, unknown=False)
-        _conclude(session, book, ticket_id, before, envelope)
+        before = ledgers.calls(ticket_id)
+        ledgers.record(envelope, unknown=False)
+        _conclude(session, ledgers, ticket_id, before, envelope)
 
 
-def dial(session: AssignmentSession, book: Book, dialled: Dial, now: datetime) -> Call:
-    """Record the result of a call; a customer who was reached needs no other.
+def record_attempt(
+    session: AssignmentSession, ledgers: LedgerSession, report: CallReport, now: datetime
+) -> Call:
+    """Record a report of a call; if the customer was reached, release the tickets of the call.
 
-    Raises NoCallback, Settled, Stranger.
+    Raises:
+        UnknownSpecialist: the specialist was never on the roster.
+        NoCallback: no call was owed on the ticket then.
+        AlreadySettled: the customer was spoken to before.
     """
-    if session.state.roster.get(dialled.specialist_id) is None:
-        raise Stranger
-    before = book.calls(dialled.ticket_id)
-    attempt = book.log(dialled, now)
+    if session.state.roster.get(report.specialist_id) is None:
+        raise UnknownSpecialist
+    before = ledgers.calls(report.ticket_id)
+    attempt = ledgers.record_attempt(report, now)
     if attempt is not None:
-        _conclude(session, book, dialled.ticket_id, before, attempt)
-    return book.call_at(dialled.ticket_id, dialled.at or now)
+        _conclude(session, ledgers, report.ticket_id, before, attempt)
+    return ledgers.call_at(report.ticket_id, report.at or now)
 
 
-def remind(session: AssignmentSession, book: Book, now: datetime) -> None:
-    """Announce reminders of the calls that are due, to the specialists who have their tickets."""
-    for ticket_id in sorted(book.due(now)):
-        for call in book.calls(ticket_id):
+def announce_reminders(session: AssignmentSession, ledgers: LedgerSession, now: datetime) -> None:
+    """Announce the reminders that are due to the specialists who have the tickets."""
+    for ticket_id in sorted(ledgers.due(now)):
+        for call in ledgers.calls(ticket_id):
             if ticket_id in call.open:
-                book.remind(call, session.state.tickets[_leader(session, call)], now)
-        book.forget_reminder(ticket_id)
+                ledgers.announce_reminder(call, session.state.tickets[_leader(session, call)], now)
+        ledgers.clear_reminder(ticket_id)
 
 
 def _conclude(
     session: AssignmentSession,
-    book: Book,
+    ledgers: LedgerSession,
     ticket_id: UUID,
     before: Sequence[Call],
     cause: Envelope[Event],
 ) -> None:
-    calls = book.calls(ticket_id)
-    for settled in book.settle(before, calls, cause):
+    calls = ledgers.calls(ticket_id)
+    for settled in ledgers.announce_settled(before, calls, cause):
         session.apply(settled)
     for call in calls:
         _separate(session, call)
-        book.plan(before, call, _leader(session, call) if call.open else None, cause)
+        ledgers.announce_plan(before, call, _leader(session, call) if call.open else None, cause)
 
 
 def _join(
-    session: AssignmentSession, book: Book, calls: Iterable[Call], cause: Envelope[Event]
+    session: AssignmentSession,
+    ledgers: LedgerSession,
+    calls: Iterable[Call],
+    cause: Envelope[Event],
 ) -> None:
-    """Join the open tickets of a call to its leader, before any of them is allocated."""
+    """Join the open tickets of a call to the leader, before any of them is allocated."""
     for call in calls:
         for ticket_id in call.open:
             leader = _leader(session, call)
             ticket = session.state.tickets.get(ticket_id)
-            if ticket_id == leader or (ticket is not None and ticket.with_whom is not None):
+            if ticket_id == leader or (
+                ticket is not None and ticket.current_specialist_id is not None
+            ):
                 continue
-            if ticket is None or ticket.rides_with != leader:
+            if ticket is None or ticket.joined_to != leader:
                 session.set_joined(ticket_id, leader)
-                book.join(ticket_id, leader, cause)
+                ledgers.announce_join(ticket_id, leader, cause)
 
 
 def _separate(session: AssignmentSession, call: Call) -> None:
-    """Separate the leader, and tickets that wait for no call any more, from those they joined."""
+    """Separate the leader, and the tickets that no longer wait for a call, from their leader."""
     leads = {_leader(session, call)} if call.open else set()
-    for wish in call.wishes:
-        ticket = session.state.tickets[wish.ticket_id]
-        if ticket.rides_with is not None and (
-            wish.ticket_id in leads or wish.ticket_id not in call.open
+    for request in call.requests:
+        ticket = session.state.tickets[request.ticket_id]
+        if ticket.joined_to is not None and (
+            request.ticket_id in leads or request.ticket_id not in call.open
         ):
-            session.set_joined(wish.ticket_id, None)
+            session.set_joined(request.ticket_id, None)
 
 
 def _leader(session: AssignmentSession, call: Call) -> UUID:
-    """Choose the ticket that leads: with a specialist, else joined by others, else the first."""
+    """Return a call's leader: an assigned ticket, else one joined by others, else the first."""
     known = session.state.tickets
     tickets = [known[i] for i in call.open if i in known]
-    held = [t.ticket_id for t in tickets if t.with_whom is not None]
-    followed = {t.rides_with for t in tickets}
+    held = [t.ticket_id for t in tickets if t.current_specialist_id is not None]
+    followed = {t.joined_to for t in tickets}
     return next((i for i in (*held, *call.open) if i in held or i in followed), call.open[0])

@@ -1,19 +1,19 @@
-"""Who gets which ticket, by rules that are data, with a record that says why (docs/matching.md)."""
+"""Matching: chooses the specialist for a ticket and records the reasons (docs/matching.md)."""
 
-from router.domain.matching.candidate_index import Ranks, Standing
-from router.domain.matching.decision import FULL_MAX, People, Question, decide
-from router.domain.matching.rules import ENGLISH, Pool, Rules, default_rules
+from router.domain.matching.candidate_index import CandidateIndex, Rank
+from router.domain.matching.decision import FULL_MAX, MatchingRequest, RosterView, decide
+from router.domain.matching.rules import ENGLISH, MatchingRules, Pool, default_rules
 from router.domain.matching.scoring import redecide
 
 __all__ = [
     "ENGLISH",
     "FULL_MAX",
-    "People",
+    "CandidateIndex",
+    "MatchingRequest",
+    "MatchingRules",
     "Pool",
-    "Question",
-    "Ranks",
-    "Rules",
-    "Standing",
+    "Rank",
+    "RosterView",
     "decide",
     "default_rules",
     "redecide",

@@ -1,8 +1,8 @@
-"""Who could take what, in order: structures that no choice has to walk through.
+"""An index of candidates, sorted by rank, so that a decision does not visit every specialist.
 
-A specialist stands in a group for each channel and language that they serve, with those of the
-same level and skills, and in one for each channel with everybody. What is asked for is met by some
-groups as wholes; those of them who have room are kept in the order in which they would be chosen.
+A specialist is in one group for each channel and language, shared with those of the same level and
+skills, and in one group for each channel alone. A need is met by whole groups; each group keeps
+its members with room sorted by rank.
 """
 
 from collections import defaultdict
@@ -18,19 +18,19 @@ from shared.events import Need, Weights
 from shared.rosters import HIGHEST
 from shared.sla.promises import Channel
 
-__all__ = ["Counts", "Member", "Ranks", "Standing"]
+__all__ = ["CandidateIndex", "Counts", "Member", "Rank"]
 
 _ANY: Final = ""
 _RARE_MAX: Final = 64
-"""Of so many who can do a thing, none is scarce."""
+"""An ability that this many available specialists have is not scarce."""
 _THOUSAND: Final = 1000
 
 type Ability = tuple[str, str]
-"""A channel and a language, or a skill."""
+"""A channel and a language; or an empty string and a skill."""
 
 
-class Standing(NamedTuple):
-    """How somebody ranks on a channel, the lowest first: the score but for affinity, and ties."""
+class Rank(NamedTuple):
+    """A specialist's rank on a channel: score without affinity, then ties; the lowest is first."""
 
     score: int
     idle_since: float
@@ -38,27 +38,27 @@ class Standing(NamedTuple):
 
 
 class Member(Protocol):
-    """Somebody who can be ranked."""
+    """What the index needs to know of a specialist."""
 
     @property
     def specialist_id(self) -> str:
-        """Who."""
+        """The specialist's id."""
 
     @property
-    def hears(self) -> bool:
-        """An offer would be heard."""
+    def is_reachable(self) -> bool:
+        """Whether an offer reaches them."""
 
     @property
     def online(self) -> bool:
-        """Present."""
+        """Online, on shift or not."""
 
     @property
-    def there(self) -> bool:
-        """Present, and on shift."""
+    def available(self) -> bool:
+        """Online and on shift."""
 
     @property
     def serves(self) -> Mapping[Channel, int]:
-        """The channels that they take premium tickets of, with the capacity of each."""
+        """The channels on which they take premium tickets, with the capacity of each."""
 
     @property
     def speaks(self) -> Mapping[str, int]:
@@ -66,19 +66,19 @@ class Member(Protocol):
 
     @property
     def skills(self) -> Sequence[str]:
-        """What else they can do."""
+        """Skills that matching rules may ask for."""
 
     def can_take(self, channel: Channel) -> bool:
-        """There, with room."""
+        """Return whether they are available and have room."""
 
-    def standing(self, channel: Channel, scarcity: int, weights: Weights) -> Standing:
-        """Rank on a channel."""
+    def rank(self, channel: Channel, scarcity: int, weights: Weights) -> Rank:
+        """Return their rank on a channel."""
 
 
 class _Group:
-    """Those of one channel, language, level and skills."""
+    """The specialists of one channel who have the same language, level and skills."""
 
-    __slots__ = ("able", "language", "level", "listed", "online", "skills", "there")
+    __slots__ = ("able", "available", "language", "level", "listed", "online", "skills")
 
     def __init__(self, language: str, level: int, skills: frozenset[str]) -> None:
         self.language = language
@@ -86,40 +86,40 @@ class _Group:
         self.skills = skills
         self.listed: set[str] = set()
         self.online = 0
-        self.there = 0
-        self.able: SortedList[Standing] = SortedList()
+        self.available = 0
+        self.able: SortedList[Rank] = SortedList()
 
 
 class Counts(NamedTuple):
-    """How many there are: of the channel, of the language, with all skills, present, with room."""
+    """How many specialists are left after each rule, applied one after the other."""
 
     serving: int
     speaking: int
     qualified: int
     online: int
-    there: int
+    available: int
     able: int
 
 
 @dataclass(slots=True)
-class _Place:
-    """Where somebody stands, and as what they were counted there."""
+class _Membership:
+    """The groups of a specialist, and how they are counted there."""
 
     groups: Mapping[Channel, Sequence[_Group]]
     abilities: Sequence[Ability]
     online: frozenset[Channel] = frozenset()
-    there: frozenset[Channel] = frozenset()
-    """The channels on which they count as present; and as on shift, too."""
-    standings: dict[Channel, Standing] = field(default_factory=dict)
+    available: frozenset[Channel] = frozenset()
+    """Channels on which they are counted as online, and as available."""
+    ranks: dict[Channel, Rank] = field(default_factory=dict)
 
 
-class Ranks:
-    """Everybody who may get tickets, ranked a channel."""
+class CandidateIndex:
+    """All listed and certified specialists, by group and rank."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
         self._members: dict[str, Member] = {}
-        self._places: dict[str, _Place] = {}
+        self._memberships: dict[str, _Membership] = {}
         self._groups: defaultdict[Channel, dict[tuple[str, int, frozenset[str]], _Group]] = (
             defaultdict(dict)
         )
@@ -127,151 +127,164 @@ class Ranks:
         self._unions: dict[tuple[Channel, tuple[Need, ...]], tuple[_Group, ...]] = {}
         self._able: defaultdict[Channel, set[str]] = defaultdict(set)
         self._online: defaultdict[Channel, set[str]] = defaultdict(set)
-        self._there: defaultdict[Channel, set[str]] = defaultdict(set)
+        self._available: defaultdict[Channel, set[str]] = defaultdict(set)
         self._rings: frozenset[Channel] = frozenset()
-        self._there_with: defaultdict[Ability, set[str]] = defaultdict(set)
-        self.turns = 0
-        """How often a group was emptied or filled: what can be met at all may be different."""
+        self._available_with: defaultdict[Ability, set[str]] = defaultdict(set)
+        self.version = 0
+        """Grows when a group becomes empty or stops being so: other needs can be met then."""
 
     def ring_on(self, channels: frozenset[Channel]) -> None:
-        """Say on which channels tickets ring: there only those count who would hear it."""
+        """Set the channels on which tickets ring: there only reachable specialists count."""
         if channels != self._rings:
             self._rings = channels
             for member in (*self._members.values(),):
                 self.put(member)
 
-    def hears(self, member: Member, channel: Channel) -> bool:
-        """Tell whether somebody who is present counts as present on a channel."""
-        return member.hears or channel not in self._rings
+    def is_reachable(self, member: Member, channel: Channel) -> bool:
+        """Return whether a specialist can get tickets of a channel: offers need a sign-in first."""
+        return member.is_reachable or channel not in self._rings
 
     def put(self, member: Member) -> None:
-        """Add somebody, or rank them anew."""
+        """Add or update a specialist."""
         specialist_id = member.specialist_id
         groups = {channel: self._groups_of(member, channel) for channel in member.serves}
-        place = self._places.get(specialist_id)
-        if place is None or place.groups != groups:
+        membership = self._memberships.get(specialist_id)
+        if membership is None or membership.groups != groups:
             self.remove(specialist_id)
-            place = self._places[specialist_id] = _Place(groups, _abilities(member))
-            for group in _all(place):
-                self.turns += not group.listed
+            membership = self._memberships[specialist_id] = _Membership(groups, _abilities(member))
+            for group in _all_groups(membership):
+                self.version += not group.listed
                 group.listed.add(specialist_id)
         self._members[specialist_id] = member
-        here = frozenset(channel for channel in groups if self.hears(member, channel))
-        nowhere = frozenset[Channel]()
-        online, there = here if member.online else nowhere, here if member.there else nowhere
-        self._show(specialist_id, place, online=online, there=there)
-        self.rank(specialist_id)
+        reachable = frozenset(channel for channel in groups if self.is_reachable(member, channel))
+        nothing = frozenset[Channel]()
+        online, available = (
+            reachable if member.online else nothing,
+            reachable if member.available else nothing,
+        )
+        self._count_presence(specialist_id, membership, online=online, available=available)
+        self.update_rank(specialist_id)
 
     def remove(self, specialist_id: str) -> None:
-        """Forget somebody."""
-        place = self._places.pop(specialist_id, None)
-        if place is None:
+        """Remove a specialist, if known."""
+        membership = self._memberships.pop(specialist_id, None)
+        if membership is None:
             return
         del self._members[specialist_id]
-        for channel in place.groups:
-            self._take_out(specialist_id, channel, place)
-        for group in _all(place):
+        for channel in membership.groups:
+            self._remove_rank(specialist_id, channel, membership)
+        for group in _all_groups(membership):
             group.listed.discard(specialist_id)
-            self.turns += not group.listed
-        self._show(specialist_id, place, online=frozenset(), there=frozenset())
+            self.version += not group.listed
+        self._count_presence(specialist_id, membership, online=frozenset(), available=frozenset())
 
-    def rank(self, specialist_id: str) -> None:
-        """Put somebody into the place that their load gives them now."""
-        member, place = self._members.get(specialist_id), self._places.get(specialist_id)
-        if member is None or place is None:
+    def update_rank(self, specialist_id: str) -> None:
+        """Update a specialist's ranks after a change of load or scarcity."""
+        member, membership = self._members.get(specialist_id), self._memberships.get(specialist_id)
+        if member is None or membership is None:
             return
         scarcity = self.scarcity(specialist_id)
-        for channel, groups in place.groups.items():
+        for channel, groups in membership.groups.items():
             new = (
-                member.standing(channel, scarcity, self._weights)
-                if member.can_take(channel) and self.hears(member, channel)
+                member.rank(channel, scarcity, self._weights)
+                if member.can_take(channel) and self.is_reachable(member, channel)
                 else None
             )
-            if new == place.standings.get(channel):
+            if new == membership.ranks.get(channel):
                 continue
-            self._take_out(specialist_id, channel, place)
+            self._remove_rank(specialist_id, channel, membership)
             if new is not None:
-                place.standings[channel] = new
+                membership.ranks[channel] = new
                 self._able[channel].add(specialist_id)
                 for group in groups:
                     group.able.add(new)
 
     def scarcity(self, specialist_id: str) -> int:
-        """Add up how rare is each thing that somebody can do, in thousandths.
+        """Return the sum of the scarcities of a specialist's abilities, in thousandths.
 
-        One of 1 who is there counts 1000, one of 2 or 3 half of that, one of 4 to 7 a quarter.
+        An ability of 1 available specialist counts 1000, of 2 or 3 half of it, of 4 to 7 a quarter.
         """
-        place = self._places.get(specialist_id)
-        return sum(_rarity(len(self._there_with[one])) for one in place.abilities) if place else 0
+        membership = self._memberships.get(specialist_id)
+        return (
+            sum(_rarity(len(self._available_with[one])) for one in membership.abilities)
+            if membership
+            else 0
+        )
 
     def able(
-        self, channel: Channel, needs: Iterable[Need], aside: Collection[str]
-    ) -> Iterator[tuple[int, Standing]]:
-        """Walk through those who could take a ticket, best first, with the step they qualify at."""
+        self, channel: Channel, needs: Iterable[Need], excluded: Collection[str]
+    ) -> Iterator[tuple[int, Rank]]:
+        """Yield who can take a ticket, best rank first, with the index of the need they meet."""
         seen: set[str] = set()
         for step, need in enumerate(needs):
-            ranked = [group.able for group in self._meeting(channel, need) if group.able]
-            for standing in merge(*ranked) if len(ranked) > 1 else iter(*ranked or [()]):
-                if standing.specialist_id not in seen and standing.specialist_id not in aside:
-                    seen.add(standing.specialist_id)
-                    yield step, standing
+            ranked = [group.able for group in self._groups_meeting(channel, need) if group.able]
+            for rank in merge(*ranked) if len(ranked) > 1 else iter(*ranked or [()]):
+                if rank.specialist_id not in seen and rank.specialist_id not in excluded:
+                    seen.add(rank.specialist_id)
+                    yield step, rank
 
     def few(self, channel: Channel, needs: tuple[Need, ...], most: int) -> set[str] | None:
-        """Find all who qualify, present or not; None when they are more than ``most``."""
-        groups = self._union(channel, needs)
+        """Return all who qualify, available or not; None if they are more than ``most``."""
+        groups = self._groups_meeting_any(channel, needs)
         if any(len(group.listed) > most for group in groups):
             return None
         found = set[str]().union(*(group.listed for group in groups))
         return found if len(found) <= most else None
 
     def able_among(self, channel: Channel, needs: tuple[Need, ...], some: Iterable[str]) -> int:
-        """Count those of some who could take a ticket."""
+        """Count how many of ``some`` qualify and can take a ticket."""
         able = [one for one in some if one in self._able[channel]]
-        groups = self._union(channel, needs) if able else ()
+        groups = self._groups_meeting_any(channel, needs) if able else ()
         return sum(any(one in group.listed for group in groups) for one in able)
 
-    def all_in(self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]) -> bool:
-        """Tell whether nobody qualifies but some, who are few."""
-        groups = self._union(channel, needs)
+    def all_qualified_in(
+        self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]
+    ) -> bool:
+        """Return whether all who qualify are in ``some``, a small set."""
+        groups = self._groups_meeting_any(channel, needs)
         if any(len(group.listed) > len(some) for group in groups):
             return False
         return all(group.listed.issubset(some) for group in groups)
 
-    def all_there_in(
+    def all_available_in(
         self, channel: Channel, needs: tuple[Need, ...], some: Collection[str]
     ) -> bool:
-        """Tell whether of those who qualify nobody is there but some."""
-        there = self._there[channel].intersection(some)
+        """Return whether all who qualify and are available are in ``some``."""
+        available = self._available[channel].intersection(some)
         return all(
-            group.there == len(group.listed.intersection(there))
-            for group in self._union(channel, needs)
+            group.available == len(group.listed.intersection(available))
+            for group in self._groups_meeting_any(channel, needs)
         )
 
     def qualifies(self, specialist_id: str, channel: Channel, needs: tuple[Need, ...]) -> bool:
-        """Tell whether somebody, present or not, is good enough."""
-        return any(specialist_id in group.listed for group in self._union(channel, needs))
+        """Return whether a specialist, available or not, meets one of the needs."""
+        return any(
+            specialist_id in group.listed for group in self._groups_meeting_any(channel, needs)
+        )
 
     def meets(self, channel: Channel, need: Need) -> bool:
-        """Tell whether anybody, present or not, is good enough."""
-        return any(group.listed for group in self._meeting(channel, need))
+        """Return whether any specialist, available or not, meets a need."""
+        return any(group.listed for group in self._groups_meeting(channel, need))
 
     def counts(self, channel: Channel, needs: tuple[Need, ...]) -> Counts:
-        """Count those left by one rule after the other."""
-        groups = self._union(channel, needs)
-        serving = sum(len(group.listed) for group in self._meeting(channel, _ANYBODY))
-        speaking = _size(self._union(channel, _spoken(needs)))
-        if _apart(groups):
+        """Count the specialists who are left after each rule."""
+        groups = self._groups_meeting_any(channel, needs)
+        serving = sum(len(group.listed) for group in self._groups_meeting(channel, _ANY_SPECIALIST))
+        speaking = _size(self._groups_meeting_any(channel, _without_skills(needs)))
+        if _are_disjoint(groups):
             listed = sum(len(group.listed) for group in groups)
             online = sum(group.online for group in groups)
-            there = sum(group.there for group in groups)
+            available = sum(group.available for group in groups)
             able = sum(len(group.able) for group in groups)
-            return Counts(serving, speaking, listed, online, there, able)
+            return Counts(serving, speaking, listed, online, available, able)
         ids = set[str]().union(*(group.listed for group in groups))
-        online, there = len(ids & self._online[channel]), len(ids & self._there[channel])
-        return Counts(serving, speaking, len(ids), online, there, len(ids & self._able[channel]))
+        online, available = len(ids & self._online[channel]), len(ids & self._available[channel])
+        return Counts(
+            serving, speaking, len(ids), online, available, len(ids & self._able[channel])
+        )
 
-    def _meeting(self, channel: Channel, need: Need) -> tuple[_Group, ...]:
-        """Find the groups that are good enough; each new group makes the answer forgotten."""
+    def _groups_meeting(self, channel: Channel, need: Need) -> tuple[_Group, ...]:
+        """Return the groups that meet a need; the cached result is dropped when a group is new."""
         met = self._met.get((channel, need))
         if met is None:
             language = _ANY if need.language is None else need.language
@@ -285,12 +298,12 @@ class Ranks:
             )
         return met
 
-    def _union(self, channel: Channel, needs: tuple[Need, ...]) -> tuple[_Group, ...]:
-        """Find the groups that are good enough at some step; everybody's holds all others."""
+    def _groups_meeting_any(self, channel: Channel, needs: tuple[Need, ...]) -> tuple[_Group, ...]:
+        """Return the groups that meet any of the needs; those of the channel alone include all."""
         union = self._unions.get((channel, needs))
         if union is None:
-            asked = (_ANYBODY,) if _ANYBODY in needs else needs
-            groups = (group for need in asked for group in self._meeting(channel, need))
+            asked = (_ANY_SPECIALIST,) if _ANY_SPECIALIST in needs else needs
+            groups = (group for need in asked for group in self._groups_meeting(channel, need))
             union = tuple({id(group): group for group in groups}.values())
             self._unions[channel, needs] = union
         return union
@@ -308,54 +321,56 @@ class Ranks:
             self._unions.clear()
         return group
 
-    def _take_out(self, specialist_id: str, channel: Channel, place: _Place) -> None:
-        standing = place.standings.pop(channel, None)
-        if standing is not None:
+    def _remove_rank(self, specialist_id: str, channel: Channel, membership: _Membership) -> None:
+        rank = membership.ranks.pop(channel, None)
+        if rank is not None:
             self._able[channel].discard(specialist_id)
-            for group in place.groups[channel]:
-                group.able.remove(standing)
+            for group in membership.groups[channel]:
+                group.able.remove(rank)
 
-    def _show(
+    def _count_presence(
         self,
         specialist_id: str,
-        place: _Place,
+        membership: _Membership,
         *,
         online: frozenset[Channel],
-        there: frozenset[Channel],
+        available: frozenset[Channel],
     ) -> None:
-        """Count somebody as who they are now, a channel."""
-        for channel, groups in place.groups.items():
+        """Count a specialist as online and available on these channels, and no longer on others."""
+        for channel, groups in membership.groups.items():
             for group in groups:
-                group.online += (channel in online) - (channel in place.online)
-                group.there += (channel in there) - (channel in place.there)
-            for here, some in ((online, self._online), (there, self._there)):
-                (some[channel].add if channel in here else some[channel].discard)(specialist_id)
-        came_or_went = there != place.there
-        place.online, place.there = online, there
-        if came_or_went:
-            self._count(specialist_id, place)
+                group.online += (channel in online) - (channel in membership.online)
+                group.available += (channel in available) - (channel in membership.available)
+            for reachable, some in ((online, self._online), (available, self._available)):
+                (some[channel].add if channel in reachable else some[channel].discard)(
+                    specialist_id
+                )
+        availability_changed = available != membership.available
+        membership.online, membership.available = online, available
+        if availability_changed:
+            self._update_scarcity(specialist_id, membership)
 
-    def _count(self, specialist_id: str, place: _Place) -> None:
-        """Say who is there; where a thing is rarer by that, or less rare, rank who can do it."""
-        for ability in place.abilities:
+    def _update_scarcity(self, specialist_id: str, membership: _Membership) -> None:
+        """Update the scarcity of a specialist's abilities, and the ranks that it changes."""
+        for ability in membership.abilities:
             on, _ = ability
-            others = self._there_with[ability]
+            others = self._available_with[ability]
             before = _rarity(len(others))
-            if on in place.there if on else place.there:
+            if on in membership.available if on else membership.available:
                 others.add(specialist_id)
             else:
                 others.discard(specialist_id)
             if _rarity(len(others)) != before:
                 for other in others:
-                    self.rank(other)
+                    self.update_rank(other)
 
 
-_ANYBODY: Final = Need(language=None, level=1)
+_ANY_SPECIALIST: Final = Need(language=None, level=1)
 
 
 @lru_cache(maxsize=4096)
-def _spoken(needs: tuple[Need, ...]) -> tuple[Need, ...]:
-    """Leave skills out."""
+def _without_skills(needs: tuple[Need, ...]) -> tuple[Need, ...]:
+    """Return the needs without their skills."""
     return tuple(need.model_copy(update={"skills": ()}) for need in needs)
 
 
@@ -363,19 +378,19 @@ def _rarity(count: int) -> int:
     return _THOUSAND >> (count.bit_length() - 1) if 0 < count < _RARE_MAX else 0
 
 
-def _apart(groups: Iterable[_Group]) -> bool:
-    """Tell whether nobody is in two of them: each speaks a language at one level."""
+def _are_disjoint(groups: Iterable[_Group]) -> bool:
+    """Return whether groups share no member: a specialist has one level of a language."""
     return len({group.language for group in groups}) <= 1
 
 
 def _size(groups: Sequence[_Group]) -> int:
-    if _apart(groups):
+    if _are_disjoint(groups):
         return sum(len(group.listed) for group in groups)
     return len(set[str]().union(*(group.listed for group in groups)))
 
 
-def _all(place: _Place) -> Iterator[_Group]:
-    return (group for groups in place.groups.values() for group in groups)
+def _all_groups(membership: _Membership) -> Iterator[_Group]:
+    return (group for groups in membership.groups.values() for group in groups)
 
 
 def _abilities(member: Member) -> Sequence[Ability]:

@@ -1,26 +1,26 @@
-"""The smallest change of one fact about one specialist by which another would have the ticket."""
+"""The smallest change of one fact about a specialist by which another would get the ticket."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from router.domain.matching.scoring import Order, judged, order, order_with
+from router.domain.matching.scoring import Order, evaluate, order, order_with
 from shared.events import RULES, Candidate, Change, Need, Rule, Wanted, Weights
 
-__all__ = ["changed", "smallest_change"]
+__all__ = ["apply_change", "smallest_change"]
 
 _FIRST: Final[tuple[Rule, ...]] = ("room", "set_aside", "presence", "shift", *RULES)
-"""Of two changes of one size: a ticket more or less is less than that somebody comes or goes."""
+"""The rules in order of preference: of two changes of equal size, the earlier rule counts."""
 
 
 def smallest_change(
     wanted: Wanted, weights: Weights, candidates: Sequence[Candidate], ranked: Sequence[Order]
 ) -> Change | None:
-    """Find it among the candidates; None where no single fact would make a difference."""
+    """Return the smallest decisive change among the candidates; None if no single one decides."""
     best: tuple[tuple[int, int, str], Change] | None = None
     for candidate in sorted(candidates, key=lambda one: one.specialist_id):
-        for change in _changes(candidate, wanted, weights, ranked):
+        for change in _decisive_changes(candidate, wanted, weights, ranked):
             size = (abs(change.by) or 1, _FIRST.index(change.rule), candidate.specialist_id)
             if best is None or size < best[0]:
                 best = size, change
@@ -29,8 +29,8 @@ def smallest_change(
     return best and best[1]
 
 
-def changed(candidate: Candidate, change: Change, needs: Sequence[Need]) -> Candidate:
-    """Make it so."""
+def apply_change(candidate: Candidate, change: Change, needs: Sequence[Need]) -> Candidate:
+    """Return the candidate with the changed fact."""
     facts: dict[str, Any]
     match change.rule:
         case "room":
@@ -59,14 +59,14 @@ def changed(candidate: Candidate, change: Change, needs: Sequence[Need]) -> Cand
         case "skill":
             facts = {"skills": next(n.skills for n in needs if _lacks(candidate, n) == change.by)}
         case "pinned":
-            facts = {}  # of the ticket, not of anybody
+            facts = {}  # a pin is a fact about the ticket
     return candidate.model_copy(update=facts)
 
 
-def _changes(
+def _decisive_changes(
     candidate: Candidate, wanted: Wanted, weights: Weights, ranked: Sequence[Order]
 ) -> Iterator[Change]:
-    """Say what of one candidate would make a difference, and to whom."""
+    """Yield the changes of one candidate that change who gets the ticket."""
     first, second = (*ranked, None, None)[:2]
     is_first = first is not None and candidate.specialist_id == first.specialist_id
     rival = second if is_first else first
@@ -74,23 +74,25 @@ def _changes(
     with_load = partial(order_with, candidate, wanted=wanted, weights=weights)
     if is_first:
         instead = second and second.specialist_id
-        told = partial(Change, specialist_id=candidate.specialist_id, instead=instead)
+        make_change = partial(Change, specialist_id=candidate.specialist_id, instead=instead)
         more = bisect_left(
             range(1, candidate.room), 1, key=lambda n: not _ahead(with_load(n), rival)
         )
-        yield told(rule="room", by=more + 1)
-        yield told(rule="presence")
+        yield make_change(rule="room", by=more + 1)
+        yield make_change(rule="presence")
         return
-    told = partial(Change, specialist_id=candidate.specialist_id, instead=candidate.specialist_id)
+    make_change = partial(
+        Change, specialist_id=candidate.specialist_id, instead=candidate.specialist_id
+    )
     if candidate.failed in {None, "room"}:
         tickets = range(1, candidate.load + 1)
         fewer = bisect_left(tickets, 1, key=lambda n: _ahead(with_load(-n), rival))
         if fewer < len(tickets):
-            yield told(rule="room", by=-tickets[fewer])
+            yield make_change(rule="room", by=-tickets[fewer])
     if (rule := candidate.failed) not in {None, "room", "pinned"}:
-        for by in _sizes(candidate, rule, wanted.needs):
-            change = told(rule=rule, by=by)
-            now = order(judged(changed(candidate, change, wanted.needs), wanted, weights))
+        for by in _missing_amounts(candidate, rule, wanted.needs):
+            change = make_change(rule=rule, by=by)
+            now = order(evaluate(apply_change(candidate, change, wanted.needs), wanted, weights))
             if _ahead(now, rival):
                 yield change
 
@@ -99,8 +101,8 @@ def _ahead(one: Order | None, rival: Order | None) -> bool:
     return one is not None and (rival is None or one < rival)
 
 
-def _sizes(candidate: Candidate, rule: Rule, needs: Sequence[Need]) -> Sequence[int]:
-    """Say by how much more of a language or a skill they would qualify at some step."""
+def _missing_amounts(candidate: Candidate, rule: Rule, needs: Sequence[Need]) -> Sequence[int]:
+    """Return the missing levels, or numbers of missing skills, that would meet a need."""
     if rule == "language":
         known = candidate.levels
         gaps = (n.level - known.get(n.language, 0) for n in needs if n.language is not None)

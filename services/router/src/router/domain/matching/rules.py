@@ -1,4 +1,4 @@
-"""The rules of matching, as data: what is needed, how that is relaxed, what counts how much."""
+"""The matching rules as data: what a ticket needs, how needs are relaxed, what counts how much."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,7 +14,7 @@ from shared.events import Need, Weights
 from shared.rosters import HIGHEST
 from shared.sla.promises import Channel, PromiseClass, Role, Severity
 
-__all__ = ["ENGLISH", "Pool", "Rules", "SkillRule", "Step", "default_rules"]
+__all__ = ["ENGLISH", "MatchingRules", "Pool", "SkillRule", "Step", "default_rules"]
 
 ENGLISH: Final = "en"
 _LOWEST: Final = 1
@@ -24,9 +24,9 @@ _Level = Annotated[int, Field(ge=_LOWEST, le=HIGHEST)]
 
 
 class Pool(NamedTuple):
-    """Tickets that anybody can take who can take one of them: the same is asked for each.
+    """Tickets with the same requirements: who can take one of them can take each of them.
 
-    ``step`` is how many steps of relaxation have come due.
+    ``step`` is the number of relaxation steps that are due.
     """
 
     channel: Channel
@@ -36,13 +36,13 @@ class Pool(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How it is written down."""
+        """The name under which it is stored."""
         return dumps([self.channel, self.language, self.step, *self.skills], ensure_ascii=False)
 
     @staticmethod
     @lru_cache(maxsize=4096)
     def named(name: str) -> "Pool":
-        """Read a name."""
+        """Parse a stored name."""
         channel, language, step, *skills = loads(name)
         return Pool(channel, language, step, tuple(skills))
 
@@ -52,7 +52,7 @@ class _Data(BaseModel):
 
 
 class Step(_Data):
-    """What is enough once no more than ``left`` percent of a ticket's time are left."""
+    """A relaxation once at most ``left`` percent of a ticket's time are left."""
 
     left: Annotated[int, Field(ge=0, le=99)]
     level_less: Annotated[int, Field(ge=0, lt=HIGHEST)] = 0
@@ -60,14 +60,14 @@ class Step(_Data):
     anybody: bool = False
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
+    def _has_one_relaxation(self) -> Self:
         if (self.level_less > 0) + self.english + self.anybody != 1:
-            raise ValueError("a step says one of level_less, english, anybody; split it in two")
+            raise ValueError("a step has one of level_less, english, anybody; split it in two")
         return self
 
 
 class SkillRule(_Data):
-    """Tickets that are all of this need these skills."""
+    """Skills for the tickets that match all given fields."""
 
     needs: Annotated[tuple[str, ...], Field(min_length=1)]
     channel: Channel | None = None
@@ -76,8 +76,11 @@ class SkillRule(_Data):
     account_id: str | None = None
 
 
-class Rules(_Data):
-    """See docs/matching.md. ``levels`` are from 1 to 5; ``class_weights`` stretch a budget."""
+class MatchingRules(_Data):
+    """All matching rules (docs/matching.md).
+
+    ``levels`` are from 1 to 5; ``class_weights`` multiply the time of a ticket.
+    """
 
     levels: dict[Channel, _Level]
     skills: tuple[SkillRule, ...]
@@ -88,11 +91,11 @@ class Rules(_Data):
     weights: Weights
 
     @model_validator(mode="after")
-    def _nothing_is_missing(self) -> Self:
+    def _is_complete(self) -> Self:
         if len(self.levels) < len(_CHANNELS):
-            raise ValueError(f"levels: say one for each of {', '.join(_CHANNELS)}")
+            raise ValueError(f"levels: give one for each of {', '.join(_CHANNELS)}")
         if len(self.class_weights) < len(_CLASSES):
-            raise ValueError(f"class_weights: say one for each of {', '.join(_CLASSES)}")
+            raise ValueError(f"class_weights: give one for each of {', '.join(_CLASSES)}")
         if any(after.left >= before.left for before, after in pairwise(self.relax)):
             raise ValueError("relax: each step comes later than the one before, with less left")
         return self
@@ -102,48 +105,48 @@ class Rules(_Data):
         return id(self)
 
     def needs(self, pool: Pool) -> tuple[Need, ...]:
-        """List what is enough, from what was asked to what all steps allow that have come due."""
+        """Return the sufficient qualifications, from the full need to the last due step."""
         return self.all_needs(pool.channel, pool.language, pool.skills)[: pool.step + 1]
 
     def all_needs(
         self, channel: Channel, language: str, skills: tuple[str, ...]
     ) -> tuple[Need, ...]:
-        """List what would be enough, step by step to the last."""
+        """Return the sufficient qualifications of all steps, due or not."""
         return _all_needs(self, channel, language, skills)
 
     def skills_for(
         self, *, channel: Channel, severity: Severity, role: Role, account_id: str
     ) -> tuple[str, ...]:
-        """Find the skills that a ticket needs, in order."""
-        told = {"channel": channel, "severity": severity, "role": role, "account_id": account_id}
+        """Return the skills that a ticket needs, sorted."""
+        facts = {"channel": channel, "severity": severity, "role": role, "account_id": account_id}
         return tuple(
             sorted(
                 {
                     skill
                     for rule in self.skills
-                    if all(getattr(rule, name) in {None, value} for name, value in told.items())
+                    if all(getattr(rule, name) in {None, value} for name, value in facts.items())
                     for skill in rule.needs
                 }
             )
         )
 
     def step(self, create_date: datetime, due_at: datetime, now: datetime) -> int:
-        """Count the steps that have come due."""
-        return sum(_comes_at(step, create_date, due_at) <= now for step in self.relax)
+        """Return the number of steps that are due."""
+        return sum(_due_at(step, create_date, due_at) <= now for step in self.relax)
 
     def again_at(self, create_date: datetime, due_at: datetime, now: datetime) -> datetime | None:
-        """Find when the next step comes due, or the ticket is late; None when all that has come."""
-        comes = [*(_comes_at(step, create_date, due_at) for step in self.relax), due_at + _AT_ONCE]
-        return min((at for at in comes if at > now), default=None)
+        """Return when the next step is due or the ticket is late; None if all that has passed."""
+        due = [*(_due_at(step, create_date, due_at) for step in self.relax), due_at + _AT_ONCE]
+        return min((at for at in due if at > now), default=None)
 
     def rank_at(
         self, create_date: datetime, due_at: datetime, promise_class: PromiseClass, now: datetime
     ) -> datetime:
-        """Place a ticket in the order of work: when it would be due, were its time so stretched.
+        """Return the place of a ticket in the order of work: its due time, weighted by its class.
 
-        A late one gives way for some time to those whose promise can still be kept. Either way it
-        is a fixed instant, and no ticket's comes before its create date: so whoever is created
-        after a ticket's instant is behind it, and nobody starves.
+        For some time a late ticket comes after those whose promise can still be kept. The place
+        is a fixed time, never before the create date: tickets that are created after it come
+        later, so every ticket gets its turn.
         """
         rank_at = create_date + self.class_weights[promise_class] * (due_at - create_date)
         if now <= due_at:
@@ -151,8 +154,8 @@ class Rules(_Data):
         return max(rank_at, due_at + timedelta(minutes=self.late_gives_way_min))
 
     @property
-    def knows(self) -> timedelta:
-        """How long a specialist knows an account."""
+    def affinity_duration(self) -> timedelta:
+        """How long a specialist counts as an account's affinity."""
         return timedelta(days=self.knows_days)
 
 
@@ -160,13 +163,13 @@ _CHANNELS: Final = ("email", "phone", "chat")
 _CLASSES: Final = ("guarantee", "objective")
 
 
-def _comes_at(step: Step, create_date: datetime, due_at: datetime) -> datetime:
+def _due_at(step: Step, create_date: datetime, due_at: datetime) -> datetime:
     return due_at - (due_at - create_date) * step.left / 100
 
 
 @lru_cache(maxsize=4096)
 def _all_needs(
-    rules: Rules, channel: Channel, language: str, skills: tuple[str, ...]
+    rules: MatchingRules, channel: Channel, language: str, skills: tuple[str, ...]
 ) -> tuple[Need, ...]:
     level = rules.levels[channel]
     needs = [Need(language=language, level=level, skills=skills)]
@@ -182,7 +185,7 @@ def _all_needs(
 
 
 @lru_cache(maxsize=1)
-def default_rules() -> Rules:
-    """Read the rules that come with the package."""
+def default_rules() -> MatchingRules:
+    """Return the rules that come with the package."""
     text = (files("router.domain.matching") / "default.yaml").read_text("utf-8")
-    return Rules.model_validate(yaml.safe_load(text))
+    return MatchingRules.model_validate(yaml.safe_load(text))

@@ -1,7 +1,7 @@
-"""The choice: who may take a ticket, by which rule not, and who of them gets it.
+"""Scores candidates: who may take a ticket, which rule excludes the others, and who is best.
 
-Only what is asked for and what a candidate is counts: no clock, no memory. So a record that keeps
-both comes to the same choice again.
+The result depends only on the request and the candidates. So a stored decision record leads to
+the same choice again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,13 +12,13 @@ from shared.events import Candidate, Decided, Need, Rule, Wanted, Weights
 
 __all__ = [
     "Order",
-    "chosen",
     "decided_by",
+    "evaluate",
     "idle_since",
-    "judged",
     "load_share",
     "order",
     "order_with",
+    "rank_candidates",
     "redecide",
     "score",
 ]
@@ -27,9 +27,10 @@ _THOUSAND: Final = 1000
 
 
 class Order(NamedTuple):
-    """What candidates are ranked by, the lowest first.
+    """The order of candidates, the lowest first.
 
-    Less relaxation, then the lower score, then who waited longest for a ticket, then the id.
+    Fewer relaxation steps, then the lower score, then the longest time without a new ticket, then
+    the id.
     """
 
     step: int
@@ -39,13 +40,13 @@ class Order(NamedTuple):
 
 
 def score(*, scarcity: int, load: int, knows: bool, weights: Weights) -> int:
-    """Add the parts up; scarcity and the share of load are in thousandths."""
+    """Return the weighted sum; scarcity and the share of load are in thousandths."""
     affinity = weights.affinity * _THOUSAND if knows else 0
     return weights.scarcity * scarcity + weights.load * load - affinity
 
 
 def load_share(*, capacity: int, load: int, universal: int | None, held: int) -> int:
-    """Say how much of what they can hold somebody holds, in thousandths."""
+    """Return the share of the capacity that is in use, in thousandths."""
     share = _share(load, capacity)
     return share if universal is None else max(share, _share(held, universal))
 
@@ -55,12 +56,12 @@ def _share(held: int, most: int) -> int:
 
 
 def idle_since(last_at: datetime | None) -> float:
-    """Order by when somebody was last given a ticket, in seconds; who never was comes first."""
+    """Return when a specialist was last assigned a ticket, in Unix seconds; 0 for never."""
     return last_at.timestamp() if last_at is not None else 0.0
 
 
-def judged(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
-    """Say which rule a candidate fails first, or at which step they qualify with which score."""
+def evaluate(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
+    """Return the candidate with the first failed rule, or with step and score."""
     step, short_of = _qualifies(candidate, wanted.needs)
     failed = _failed(candidate, short_of, wanted)
     if failed is not None:
@@ -72,11 +73,11 @@ def judged(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
 def order_with(
     candidate: Candidate, more: int, *, wanted: Wanted, weights: Weights
 ) -> Order | None:
-    """Rank who was judged as if they held so many tickets of the channel more; below zero, fewer.
+    """Return the order of an evaluated candidate who had ``more`` tickets (negative: fewer).
 
-    None for who would fail a rule.
+    None if a rule would then exclude them.
     """
-    passed_over = _is_aside(candidate, wanted) or _is_not_pinned(candidate, wanted)
+    passed_over = _is_excluded(candidate, wanted) or _is_not_pinned(candidate, wanted)
     if candidate.failed not in {None, "room"} or passed_over or candidate.room <= more:
         return None
     step = candidate.step
@@ -96,7 +97,7 @@ def _score(candidate: Candidate, load: int, held: int, weights: Weights) -> int:
 
 
 def _qualifies(candidate: Candidate, needs: Sequence[Need]) -> tuple[int, Rule | None]:
-    """Find the first step at which somebody is good enough; else what they are short of."""
+    """Return the index of the first need that a candidate meets, else what they lack."""
     short_of: Rule = "language"
     for step, need in enumerate(needs):
         if need.language is not None and candidate.levels.get(need.language, 0) < need.level:
@@ -107,7 +108,7 @@ def _qualifies(candidate: Candidate, needs: Sequence[Need]) -> tuple[int, Rule |
     return 0, short_of
 
 
-def _is_aside(candidate: Candidate, wanted: Wanted) -> bool:
+def _is_excluded(candidate: Candidate, wanted: Wanted) -> bool:
     return candidate.set_aside and not wanted.all_set_aside
 
 
@@ -123,14 +124,14 @@ def _failed(candidate: Candidate, short_of: Rule | None, wanted: Wanted) -> Rule
         (candidate.presence != "online" or candidate.unheard, "presence"),
         (not candidate.on_shift, "shift"),
         (candidate.room <= 0, "room"),
-        (_is_aside(candidate, wanted), "set_aside"),
+        (_is_excluded(candidate, wanted), "set_aside"),
         (_is_not_pinned(candidate, wanted), "pinned"),
     )
     return next((rule for fails, rule in rules if fails), None)
 
 
 def order(candidate: Candidate) -> Order | None:
-    """Rank who was judged; None for who fails a rule."""
+    """Return the order of an evaluated candidate; None if a rule excludes them."""
     if candidate.step is None or candidate.score is None:
         return None
     return Order(
@@ -141,13 +142,13 @@ def order(candidate: Candidate) -> Order | None:
     )
 
 
-def chosen(candidates: Iterable[Candidate]) -> tuple[Order, ...]:
-    """Rank all who were judged able, the first gets the ticket."""
+def rank_candidates(candidates: Iterable[Candidate]) -> tuple[Order, ...]:
+    """Sort the evaluated candidates whom no rule excludes; the first gets the ticket."""
     return tuple(sorted(one for c in candidates if (one := order(c)) is not None))
 
 
 def decided_by(ranked: Sequence[Order]) -> Decided | None:
-    """Say what told the first from the second."""
+    """Return by what the first candidate is ahead of the second."""
     if len(ranked) < 2:  # noqa: PLR2004 - a pair
         return "only" if ranked else None
     first, second = ranked[:2]
@@ -159,6 +160,6 @@ def decided_by(ranked: Sequence[Order]) -> Decided | None:
 
 
 def redecide(wanted: Wanted, weights: Weights, candidates: Iterable[Candidate]) -> str | None:
-    """Decide anew, by what the candidates are and not by what was made of them."""
-    ranked = chosen(judged(one, wanted, weights) for one in candidates)
+    """Decide again from a record's facts, without its result; return the specialist's id."""
+    ranked = rank_candidates(evaluate(one, wanted, weights) for one in candidates)
     return ranked[0].specialist_id if ranked else None

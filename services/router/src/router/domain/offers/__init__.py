@@ -1,1 +1,1 @@
-"""Offers that ring: what they are, and by which rules."""
+"""Offers that ring, and the rules for them."""

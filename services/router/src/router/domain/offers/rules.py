@@ -1,4 +1,4 @@
-"""How offers ring and when tickets are handed back: rules as data, the same for all routers."""
+"""Rules for offers and for handing tickets back: data that all routers share."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from shared.events import Absence
 from shared.sla.promises import Channel
 
-__all__ = ["Backoff", "Grace", "OfferRules", "Ring", "SetAside", "rules_of"]
+__all__ = ["Backoff", "Exclusions", "Grace", "OfferRules", "Ring", "rules_of"]
 
 _ROUNDS_MAX: Final = 30
 _Seconds = Annotated[FiniteFloat, Field(ge=0, le=86_400)]
@@ -21,9 +21,9 @@ class _Part(BaseModel):
 
 
 class Ring(_Part):
-    """How a channel's tickets ring: for a share of the time left, at least and at most so long.
+    """The lease of a channel's offers: a share of the time left, between a minimum and a cap.
 
-    A sixth leaves more than half of any budget after three who say nothing: (5/6)³ = 0.58.
+    After three unanswered offers of a sixth each, (5/6)³ = 0.58 of the time is left.
     """
 
     cap_s: _SomeSeconds
@@ -31,13 +31,13 @@ class Ring(_Part):
     minimum_s: _SomeSeconds = 8
 
     def lease(self, *, now: datetime, due_at: datetime) -> timedelta:
-        """Say how long somebody may think about it."""
+        """Return how long an offer may stay unanswered."""
         left_s = (due_at - now).total_seconds()
         return timedelta(seconds=max(self.minimum_s, min(self.cap_s, left_s * self.share)))
 
 
-class SetAside(_Part):
-    """For how long a ticket passes over who declined it, let it ring, or handed it back."""
+class Exclusions(_Part):
+    """For how many seconds a ticket is not offered to a specialist who did not take or keep it."""
 
     declined: _Seconds = 600
     silent: _Seconds = 600
@@ -45,22 +45,22 @@ class SetAside(_Part):
 
 
 class Backoff(_Part):
-    """How long a ticket waits that nobody took: ``first`` seconds, each time twice as long.
+    """How long a ticket waits after no specialist took it: ``first`` seconds, doubled each round.
 
-    At most ``most``. Whoever did not let it ring is offered it at once meanwhile.
+    ``most`` seconds at most. A specialist who is not excluded may be offered it meanwhile.
     """
 
     first: _SomeSeconds = 30
     most: _SomeSeconds = 300
 
     def ends_at(self, *, now: datetime, rounds: int, last_chance: datetime | None) -> datetime:
-        """Say when it rings again after so many rounds; by ``last_chance``, if that is to come."""
+        """Return when it is offered again; not after ``last_chance``, unless that has passed."""
         at = now + timedelta(seconds=min(self.most, self.first * 2 ** min(rounds, _ROUNDS_MAX)))
         return at if last_chance is None or last_chance <= now else min(at, last_chance)
 
 
 class Grace(_Part):
-    """How long an accepted ticket stays with somebody who has gone; null: until they say so."""
+    """For how many seconds an absent specialist keeps an accepted ticket; null: without limit."""
 
     email: _Seconds | None
     phone: _Seconds | None
@@ -68,16 +68,16 @@ class Grace(_Part):
 
 
 class OfferRules(_Part):
-    """All of them. A channel without an entry in ``rings`` is assigned directly.
+    """All rules for offers. A channel without an entry in ``rings`` is assigned directly.
 
-    ``away_after`` so many unanswered offers in a row a specialist is away; null: never.
+    After ``away_after`` unanswered offers in a row a specialist is set away; null: never.
 
-    ``offline`` counts from when somebody went, or their lease of presence ended; ``off_shift``
-    from the end of the shift, which leaves time to finish what was begun.
+    ``offline_s`` counts from when a specialist goes offline or their presence lapses,
+    ``off_shift_s`` from the end of the shift, which leaves time to finish a started ticket.
     """
 
     rings: dict[Channel, Ring] = {"phone": Ring(cap_s=30), "chat": Ring(cap_s=20)}
-    set_aside_s: SetAside = SetAside()
+    set_aside_s: Exclusions = Exclusions()
     no_answer_s: Backoff = Backoff()
     away_after: Annotated[int, Field(ge=1, le=100)] | None = 3
     presence_lease_s: _SomeSeconds = 15
@@ -85,7 +85,7 @@ class OfferRules(_Part):
     off_shift_s: Grace = Grace(email=900, phone=300, chat=0)
 
     def grace(self, absence: Absence, channel: Channel) -> timedelta | None:
-        """Say how long an accepted ticket stays; None: for good."""
+        """Return how long an absent specialist keeps an accepted ticket; None: without limit."""
         if absence == "left":
             return timedelta()
         graces = self.offline_s if absence == "offline" else self.off_shift_s
@@ -95,5 +95,5 @@ class OfferRules(_Part):
 
 @lru_cache(1)
 def rules_of(document: str | None) -> OfferRules:
-    """Read the rules in force, where some were put in force: once, not for every decision."""
+    """Parse the stored rules, or return the built-in ones for None; the last result is cached."""
     return OfferRules() if document is None else OfferRules.model_validate_json(document)

@@ -1,7 +1,7 @@
-"""One storm of declines, leases that end and people who go: a script, and what it came to.
+"""A scenario with declines, expiring leases and absent specialists, and the result of a run.
 
-What happens in it is a function of the script alone: business time stands between its steps, and
-each step has had its effect before the next. So it comes to the same, whatever fails meanwhile.
+The result depends on the scenario alone: business time stands still during a step, and each step
+completes before the next one. So it is the same, whatever faults occur meanwhile.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from tests.chaos.invariants import PublishedFact, violations_in_facts, violations_in_tables
-from tests.integration.router.keys import key_for_everybody
+from tests.integration.router.keys import key_for_all_specialists
 
 from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
@@ -32,15 +32,15 @@ from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, remove
 from shared.testing.databases import FreshDatabase
 
 __all__ = [
-    "STORM",
-    "Books",
-    "Desk",
-    "End",
-    "Post",
+    "SCENARIO",
+    "CommandRequest",
+    "Observer",
+    "RouterUnderTest",
+    "RunResult",
     "Step",
-    "a_moment",
-    "keeping_books",
-    "play",
+    "observing",
+    "run_scenario",
+    "short_pause",
 ]
 
 PEOPLE: Final = ("ann", "ben", "cy", "dee", "eli")
@@ -49,10 +49,10 @@ CHANNELS: Final[tuple[Channel, ...]] = ("chat", "chat", "phone", "email")
 WORDS: Final = ("online", "back", "back", "away", "offline")
 ENDS: Final = (TicketClosed, TicketReopened, TicketResolved, TicketResponded)
 PAUSES_S: Final = (3, 5, 9, 16, 21, 40)
-LOOK_S: Final = 0.01
+PAUSE_S: Final = 0.01
 TRACE: Final = {"traceparent": "00-" + "1" * 32 + "-" + "1" * 16 + "-01"}
 
-STAND: Final = """
+SET_TIME: Final = """
     CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT timestamptz '{}' $$
 """
@@ -64,12 +64,12 @@ SETTLED: Final = """
 HELD: Final = """
     SELECT ticket_id, specialist_id FROM ticket WHERE specialist_id IS NOT NULL ORDER BY ticket_id
 """
-LEFT: Final = """
+DUE_TIMERS: Final = """
     SELECT (SELECT count(*) FROM ticket WHERE wakes_at <= premium_now())
          + (SELECT count(*) FROM presence WHERE presence_until <= premium_now())
          + (SELECT count(*) FROM specialist WHERE turns_at <= premium_now())
 """
-KEPT: Final = {
+COMPARED: Final = {
     "ticket": "SELECT * FROM ticket",
     "capacity": "SELECT * FROM capacity",
     "offer": "SELECT * FROM offer",
@@ -79,7 +79,7 @@ KEPT: Final = {
     "decision": "SELECT * FROM decision",
     "outlook": "SELECT * FROM outlook",
     "infeasible": "SELECT * FROM infeasible",
-    # A number that an attempt drew is drawn for good; the transaction's is another each time.
+    # Without `act_id` and `tx`: a repeated transaction gets other numbers.
     "act": """
         SELECT kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id
         FROM act
@@ -89,29 +89,29 @@ KEPT: Final = {
     "dead_letter": "SELECT topic, reason, detail FROM dead_letter",
 }
 ROWS: Final = 'SELECT t::text FROM ({query}) AS t ORDER BY t::text COLLATE "C"'
-SEEN: Final = """
+KINDS_SEEN: Final = """
     SELECT state FROM offer UNION SELECT kind FROM act
     UNION SELECT type FROM ticket_history WHERE type LIKE 'premium.assignment.%'
 """
 
 
 @dataclass(frozen=True)
-class Told:
-    """Upstream tells something."""
+class UpstreamEvent:
+    """An upstream event is published."""
 
     envelope: Envelope[Event]
 
 
 @dataclass(frozen=True)
 class Later:
-    """Time passes."""
+    """Business time moves on."""
 
     moment: datetime
 
 
 @dataclass(frozen=True)
-class Said:
-    """Somebody says whether they are there, or is back from being away."""
+class ReportedPresence:
+    """A specialist reports a presence, or ends being away."""
 
     who: str
     presence: str
@@ -119,19 +119,19 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Done:
-    """Somebody acts on one of the things that ring, have rung, or are held: the ``which``-th."""
+class CommandOnOffer:
+    """A command on one of the open, ended or accepted offers, the ``which``-th."""
 
     what: str
     which: int
     to: str
 
 
-type Step = Told | Later | Said | Done
+type Step = UpstreamEvent | Later | ReportedPresence | CommandOnOffer
 
 
-class Post(NamedTuple):
-    """A request to router's door, what it is for, and by which name it is sent again."""
+class CommandRequest(NamedTuple):
+    """A command as an HTTP request, with its kind and idempotency key."""
 
     what: str
     path: str
@@ -139,118 +139,124 @@ class Post(NamedTuple):
     idempotency_key: str
 
 
-class Desk(Protocol):
-    """Router, however it is run; each call returns when it has had its effect, and all of it."""
+class RouterUnderTest(Protocol):
+    """Router, in whatever way it runs; each call returns when all effects are complete."""
 
-    async def take(self, envelope: Envelope[Event]) -> None:
-        """Take in what upstream tells."""
+    async def apply(self, envelope: Envelope[Event]) -> None:
+        """Apply an upstream event."""
 
-    async def post(self, post: Post) -> tuple[int, str]:
-        """Do what somebody asks for, and again until it is answered; the answer comes back."""
+    async def post(self, post: CommandRequest) -> tuple[int, str]:
+        """Send a command until it has a response; return the response."""
 
     async def pass_time(self) -> None:
-        """Do all that time has brought about."""
+        """Apply all timers that are due."""
 
 
-class End(NamedTuple):
-    """What a storm came to, as it is compared: rows by table, facts by key, answers."""
+class RunResult(NamedTuple):
+    """The result of a run: rows by table, events by key, and responses."""
 
-    kept: dict[str, list[str]]
-    told: dict[str, list[PublishedFact]]
+    rows: dict[str, list[str]]
+    events: dict[str, list[PublishedFact]]
     answers: list[tuple[int, str]]
 
 
-class Books:
-    """Sets router's time, and reads its tables past whatever stands in its way."""
+class Observer:
+    """Sets router's business time and reads its tables, retrying while the server is down."""
 
     def __init__(self, owner: Database, key: str) -> None:
         self.owner = owner
         self._headers = {**TRACE, "authorization": f"Bearer {key}"}
 
-    def headers(self, post: Post) -> dict[str, str]:
-        """Name what a desk for everybody shows at router's door."""
+    def headers(self, post: CommandRequest) -> dict[str, str]:
+        """Return the headers of a command."""
         return {**self._headers, "idempotency-key": post.idempotency_key}
 
-    async def stand_at(self, moment: datetime) -> None:
-        """Let it be that time."""
-        await self.do(STAND.format(moment.isoformat()))
+    async def set_time(self, moment: datetime) -> None:
+        """Set the business time."""
+        await self.execute(SET_TIME.format(moment.isoformat()))
 
-    async def do(self, statement: str) -> None:
-        """Run a statement, and again while the server is away."""
+    async def execute(self, statement: str) -> None:
+        """Execute a statement, retrying while the server is down."""
         await self.read(statement)
 
     async def read(self, query: str) -> list[Any]:
-        """Read some rows, and again while the server is away."""
+        """Return the rows of a query, retrying while the server is down."""
         while True:
             try:
                 async with self.owner.session() as session:
                     return [tuple(row) for row in await session.fetch(query)]
             except Transient:
-                await a_moment()
+                await short_pause()
 
-    async def is_quiet(self) -> bool:
-        """Tell whether time has nothing left to bring about."""
-        return await self.read(LEFT) == [(0,)]
+    async def nothing_is_due(self) -> bool:
+        """Return whether no timer is due."""
+        return await self.read(DUE_TIMERS) == [(0,)]
 
-    async def end(self, facts: Sequence[PublishedFact], answers: list[tuple[int, str]]) -> End:
-        """Fingerprint what there is; nothing may be wrong with it."""
+    async def end(
+        self, facts: Sequence[PublishedFact], answers: list[tuple[int, str]]
+    ) -> RunResult:
+        """Return the result of the run, in which no invariant may be violated."""
         assert await violations_in_tables(self.owner) == []
-        distinct = list(dict.fromkeys(facts))  # a record may be repeated, as it was
+        distinct = list(dict.fromkeys(facts))  # a record may be published twice
         assert await violations_in_facts(self.owner, distinct) == []
-        kept = {
+        rows = {
             name: [row[0] for row in await self.read(ROWS.format(query=query))]
-            for name, query in KEPT.items()
+            for name, query in COMPARED.items()
         }
         by_key: dict[str, list[PublishedFact]] = {}
         for fact in distinct:
             by_key.setdefault(fact.key, []).append(fact)
-        return End(kept, by_key, answers)
+        return RunResult(rows, by_key, answers)
 
-    async def seen(self) -> set[str]:
-        """Name the ends, the acts and the facts that there were."""
-        return {row[0] for row in await self.read(SEEN)}
+    async def kinds_seen(self) -> set[str]:
+        """Return the kinds of offers' ends, commands and assignment events that occurred."""
+        return {row[0] for row in await self.read(KINDS_SEEN)}
 
 
-async def a_moment() -> None:
-    """Let others work, before looking again."""
-    await wait_at_most(asyncio.Event().wait(), LOOK_S)
+async def short_pause() -> None:
+    """Wait for a short time, to poll again."""
+    await wait_at_most(asyncio.Event().wait(), PAUSE_S)
 
 
 @asynccontextmanager
-async def keeping_books(fresh: FreshDatabase) -> AsyncIterator[Books]:
-    """Open the books of a router's database; it is noon."""
+async def observing(fresh: FreshDatabase) -> AsyncIterator[Observer]:
+    """Open a connection to a router's database and set its time to noon."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=2)
     await owner.start()
-    books = Books(owner, await key_for_everybody(fresh))
-    await books.stand_at(NOON)
+    observer = Observer(owner, await key_for_all_specialists(fresh))
+    await observer.set_time(NOON)
     try:
-        yield books
+        yield observer
     finally:
         await owner.stop()
 
 
-async def play(script: Sequence[Step], desk: Desk, books: Books) -> list[tuple[int, str]]:
-    """Let it happen, step by step; after each, nothing is wrong. The answers come back."""
+async def run_scenario(
+    script: Sequence[Step], router: RouterUnderTest, observer: Observer
+) -> list[tuple[int, str]]:
+    """Run a scenario step by step, checking the invariants after each; return the responses."""
     answers = []
     for number, step in enumerate(script):
-        if isinstance(step, Told):
-            await desk.take(step.envelope)
+        if isinstance(step, UpstreamEvent):
+            await router.apply(step.envelope)
         elif isinstance(step, Later):
-            await books.stand_at(step.moment)
-            await desk.pass_time()
-        elif (post := await _post(step, books, f"step-{number}")) is not None:
-            answers.append(await desk.post(post))
-        assert await violations_in_tables(books.owner) == [], step
+            await observer.set_time(step.moment)
+            await router.pass_time()
+        elif (post := await _command(step, observer, f"step-{number}")) is not None:
+            answers.append(await router.post(post))
+        assert await violations_in_tables(observer.owner) == [], step
     return answers
 
 
-async def _post(step: Said | Done, books: Books, key: str) -> Post | None:
-    """Find what a step is about, as things stand; None when there is no such thing."""
-    if isinstance(step, Said) and step.presence == "back":
-        return Post("say", f"/specialists/{step.who}/back", {}, key)
-    if isinstance(step, Said):
+async def _command(
+    step: ReportedPresence | CommandOnOffer, observer: Observer, key: str
+) -> CommandRequest | None:
+    """Build the command of a step from the present state; None if there is no subject for it."""
+    if isinstance(step, ReportedPresence) and step.presence == "back":
+        return CommandRequest("say", f"/specialists/{step.who}/back", {}, key)
+    if isinstance(step, ReportedPresence):
         body: dict[str, object] = {"presence": step.presence, "hand_back": step.hand_back}
-        return Post("say", f"/specialists/{step.who}/presence", body, key)
+        return CommandRequest("say", f"/specialists/{step.who}/presence", body, key)
     place, query, act = {
         "accept": ("offers", OFFERS, "accept"),
         "decline": ("offers", OFFERS, "decline"),
@@ -260,7 +266,7 @@ async def _post(step: Said | Done, books: Books, key: str) -> Post | None:
         "answer": ("tickets", HELD, "responded"),
         "move": ("tickets", HELD, "move"),
     }[step.what]
-    found: list[tuple[UUID, str]] = await books.read(query)
+    found: list[tuple[UUID, str]] = await observer.read(query)
     if not found:
         return None
     subject, who = found[step.which % len(found)]
@@ -269,43 +275,47 @@ async def _post(step: Said | Done, books: Books, key: str) -> Post | None:
         body["reason"] = "busy"
     if act == "move":
         body = {"to": step.to, "by": "lea", "reason": "knows them"}
-    return Post(step.what, f"/{place}/{subject}/{act}", body, key)
+    return CommandRequest(step.what, f"/{place}/{subject}/{act}", body, key)
 
 
-def _draw(seed: int, length: int) -> Sequence[Step]:
-    """Write a storm: everybody comes, requests pour in, and nobody can be relied upon."""
+def _generate(seed: int, length: int) -> Sequence[Step]:
+    """Generate a scenario: specialists come online, then requests, commands and pauses mix."""
     random, at_s = Random(seed), 0.0  # noqa: S311 - a simulation
-    script: list[Step] = [Told(a_specialist(who, capacity=ROOM)) for who in PEOPLE]
-    script += [Said(who, "online") for who in PEOPLE]
+    script: list[Step] = [UpstreamEvent(a_specialist(who, capacity=ROOM)) for who in PEOPLE]
+    script += [ReportedPresence(who, "online") for who in PEOPLE]
     for number in range(length):
         kind = random.random()
         which, who = random.randrange(1000), random.choice(PEOPLE)
         if (number < length // 4 and number % 2) or kind < 0.12:
             name, channel = f"T{number}", random.choice(CHANNELS)
-            script.append(Told(a_ticket(name, channel=channel, after_min=at_s / 60)))
+            script.append(UpstreamEvent(a_ticket(name, channel=channel, after_min=at_s / 60)))
         elif kind < 0.2:
             fact = random.choice(ENDS)
-            script.append(Told(a_fact(fact, f"T{which % length}", after_min=at_s / 60)))
+            script.append(UpstreamEvent(a_fact(fact, f"T{which % length}", after_min=at_s / 60)))
         elif kind < 0.4:
-            script.append(Done("decline", which, who))
+            script.append(CommandOnOffer("decline", which, who))
         elif kind < 0.52:
-            script.append(Done("accept", which, who))
+            script.append(CommandOnOffer("accept", which, who))
         elif kind < 0.66:
-            whats = ("accept too late", "give up", "hand back", "answer", "move")
-            script.append(Done(random.choice(whats), which, who))
+            kinds = ("accept too late", "give up", "hand back", "answer", "move")
+            script.append(CommandOnOffer(random.choice(kinds), which, who))
         elif kind < 0.72:
-            word = random.choice(WORDS)
-            script.append(Said(who, word, hand_back=word == "away" and random.random() < 0.5))
+            presence = random.choice(WORDS)
+            script.append(
+                ReportedPresence(
+                    who, presence, hand_back=presence == "away" and random.random() < 0.5
+                )
+            )
         elif kind < 0.74:
-            script.append(Told(removed(who, after_min=at_s / 60)))
+            script.append(UpstreamEvent(removed(who, after_min=at_s / 60)))
             at_s += 1
             script.append(Later(NOON + timedelta(seconds=at_s)))
-            script.append(Told(a_specialist(who, capacity=ROOM, after_min=at_s / 60)))
+            script.append(UpstreamEvent(a_specialist(who, capacity=ROOM, after_min=at_s / 60)))
         else:
             at_s += random.choice(PAUSES_S)
             script.append(Later(NOON + timedelta(seconds=at_s)))
-            script += [Said(one, "online") for one in PEOPLE if random.random() < 0.6]
+            script += [ReportedPresence(one, "online") for one in PEOPLE if random.random() < 0.6]
     return script
 
 
-STORM: Final = _draw(seed=7, length=50)
+SCENARIO: Final = _generate(seed=7, length=50)

@@ -1,4 +1,4 @@
-"""Properties of matching, over any sequence of events and any way to cut it into batches."""
+"""Properties of matching for any sequence of events, however it is cut into batches."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -35,14 +35,7 @@ from shared.events import (
     TicketResponded,
     ticket_id_of,
 )
-from shared.testing.builders import (
-    NOON,
-    a_fact,
-    a_specialist,
-    a_ticket,
-    reclassified,
-    removed,
-)
+from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket, reclassified, removed
 
 DIRECTLY = OfferRules(rings={})
 type Record = Envelope[Event] | Decline
@@ -60,12 +53,12 @@ FACTS = (
     CustomerReplied,
 )
 
-people = st.sampled_from(PEOPLE)
+specialists = st.sampled_from(PEOPLE)
 tickets = st.sampled_from(TICKETS)
 moments = st.integers(0, 30)
 listings = st.builds(
     a_specialist,
-    people,
+    specialists,
     languages=st.lists(st.sampled_from(LANGUAGES), min_size=1, max_size=2).map(tuple),
     capacity=st.fixed_dictionaries({"email": st.integers(0, 3)}, optional={"chat": st.just(1)}),
     presence=st.sampled_from(["online", "online", "online", "away"]),
@@ -80,7 +73,7 @@ requests = st.builds(
     role=st.sampled_from(["super_admin", "seat"]),
 )
 declines = st.builds(
-    lambda name, who: Decline(ticket_id_of("test", name), who, "busy"), tickets, people
+    lambda name, who: Decline(ticket_id_of("test", name), who, "busy"), tickets, specialists
 )
 records = st.one_of(
     requests,
@@ -92,7 +85,7 @@ records = st.one_of(
         st.sampled_from(["standard", "business_critical"]),
         after_min=moments,
     ),
-    st.builds(removed, people, after_min=moments),
+    st.builds(removed, specialists, after_min=moments),
     declines,
 )
 sequences = st.builds(
@@ -104,24 +97,24 @@ sequences = st.builds(
 
 
 @dataclass
-class World:
-    """What is left between two batches, and all that was announced."""
+class Batches:
+    """The state between two batches, and all announced events."""
 
     roster: Roster = field(default_factory=lambda: Roster([]))
     tickets: dict[UUID, Ticket] = field(default_factory=dict)
     affinities: dict[str, AccountAffinity] = field(default_factory=dict)
     announced: list[Envelope[Event]] = field(default_factory=list)
 
-    def take(self, batch: Sequence[Record], spare: int) -> AssignmentSession:
-        """Decide on a batch with only the earliest of each pool at hand; with more if need be."""
+    def decide_batch(self, batch: Sequence[Record], extra: int) -> AssignmentSession:
+        """Decide on a batch with the earliest tickets of each pool; load more if necessary."""
         limits: dict[Pool, int] = {}
         while (session := self._decide(batch, limits)).dispatcher.insufficiently_loaded:
             limits |= {
-                pool: limits.get(pool, 0) + spare
+                pool: limits.get(pool, 0) + extra
                 for pool in session.dispatcher.insufficiently_loaded
             }
-            self.roster.restore()
-        self.roster.settle()
+            self.roster.roll_back()
+        self.roster.commit()
         self.tickets.update(session.state.tickets)
         self.affinities = session.state.affinities
         self.announced += session.state.announced
@@ -135,11 +128,11 @@ class World:
         session.state.affinities = {**self.affinities}
         session.dispatcher.add_waiting(deepcopy([*self.earliest(limits)]), limits)
         for record in batch:
-            _play(session, record)
+            _apply(session, record)
         return session
 
     def earliest(self, limits: dict[Pool, int]) -> Iterator[Ticket]:
-        """Find those who wait, of each pool at most so many."""
+        """Yield the earliest waiting tickets of each pool, up to its limit."""
         seen: Counter[Pool] = Counter()
         waiting = [ticket for ticket in self.tickets.values() if ticket.waits]
         for ticket in sorted(waiting, key=lambda ticket: ticket.key):
@@ -150,12 +143,12 @@ class World:
 
 
 def _ticket_id(record: Record) -> UUID | None:
-    subject = record if isinstance(record, Decline) else record.event
-    ticket_id: UUID | None = getattr(subject, "ticket_id", None)
+    event = record if isinstance(record, Decline) else record.event
+    ticket_id: UUID | None = getattr(event, "ticket_id", None)
     return ticket_id
 
 
-def _play(session: AssignmentSession, record: Record) -> None:
+def _apply(session: AssignmentSession, record: Record) -> None:
     if isinstance(record, Decline):
         with suppress(NotTheirs, Unknown):
             execute(session, record, None)
@@ -164,38 +157,38 @@ def _play(session: AssignmentSession, record: Record) -> None:
 
 
 @given(sequences, st.sets(st.integers(0, 60)), st.integers(1, 3))
-def test_batches_make_no_difference(sequence: list[Record], cuts: set[int], spare: int) -> None:
-    """However records are cut into batches, and however little of a queue is loaded at first."""
-    whole, cut = World(), World()
-    whole.take(sequence, spare=100)
+def test_batches_make_no_difference(sequence: list[Record], cuts: set[int], extra: int) -> None:
+    """The size of batches and the number of loaded tickets do not change the events."""
+    whole, cut = Batches(), Batches()
+    whole.decide_batch(sequence, extra=100)
     edges = [0, *sorted(cuts), len(sequence)]
     for start, end in pairwise(edges):
-        cut.take(sequence[start:end], spare)
+        cut.decide_batch(sequence[start:end], extra)
     assert cut.announced == whole.announced
 
 
 @given(sequences)
-def test_nobody_waits_whom_somebody_could_take(sequence: list[Record]) -> None:
-    """After every single record, asked of each person in turn."""
-    world = World()
+def test_no_ticket_waits_that_a_specialist_could_take(sequence: list[Record]) -> None:
+    """Checked after every event for each specialist."""
+    world = Batches()
     for record in sequence:
-        world.take([record], spare=100)
+        world.decide_batch([record], extra=100)
         waiting = [ticket for ticket in world.tickets.values() if ticket.waits]
-        assert [one for ticket in waiting for one in _takers(world.roster, ticket)] == []
+        assert [one for ticket in waiting for one in _able_specialists(world.roster, ticket)] == []
 
 
-def _takers(roster: Roster, ticket: Ticket) -> Iterator[Specialist]:
-    """Walk through everybody, as no router could."""
+def _able_specialists(roster: Roster, ticket: Ticket) -> Iterator[Specialist]:
+    """Yield the specialists who could take a ticket, by checking all of them."""
     assert ticket.pool is not None
     needs = roster.needs(ticket.pool)
-    qualified = [one for one in roster.everybody.values() if _qualifies(one, ticket, needs)]
-    aside = {*ticket.set_aside}
-    if {one.specialist_id for one in qualified if one.there} <= aside:
-        aside = {*ticket.declined_by}
-    if {one.specialist_id for one in qualified} <= aside:
-        aside = set()
+    qualified = [one for one in roster.specialists.values() if _qualifies(one, ticket, needs)]
+    excluded = {*ticket.excluded_until}
+    if {one.specialist_id for one in qualified if one.available} <= excluded:
+        excluded = {*ticket.declined_by}
+    if {one.specialist_id for one in qualified} <= excluded:
+        excluded = set()
     for one in qualified:
-        if one.can_take(ticket.terms.channel) and one.specialist_id not in aside:
+        if one.can_take(ticket.terms.channel) and one.specialist_id not in excluded:
             yield one
 
 
@@ -206,23 +199,23 @@ def _qualifies(one: Specialist, ticket: Ticket, needs: Sequence[Need]) -> bool:
 
 
 @given(sequences)
-def test_nobody_is_given_more_than_their_capacity(sequence: list[Record]) -> None:
-    """Whoever was just given a ticket holds no more than they can."""
-    world = World()
+def test_no_specialist_gets_more_than_their_capacity(sequence: list[Record]) -> None:
+    """After an assignment a specialist holds no more than they can."""
+    world = Batches()
     for record in sequence:
-        session = world.take([record], spare=100)
+        session = world.decide_batch([record], extra=100)
         for envelope in session.state.announced:
             if isinstance(envelope.event, TicketAssigned):
-                person = world.roster.get(envelope.event.specialist_id)
-                assert person is not None
-                assert person.room(envelope.event.channel) >= 0
+                specialist = world.roster.get(envelope.event.specialist_id)
+                assert specialist is not None
+                assert specialist.room(envelope.event.channel) >= 0
 
 
 @given(sequences)
-def test_the_load_is_what_people_hold(sequence: list[Record]) -> None:
-    """Nothing is counted twice, nothing is forgotten."""
-    world = World()
-    world.take(sequence, spare=100)
+def test_the_load_is_the_number_of_held_tickets(sequence: list[Record]) -> None:
+    """No ticket is counted twice or missed."""
+    world = Batches()
+    world.decide_batch(sequence, extra=100)
     held = Counter(
         (ticket.specialist_id, ticket.terms.channel)
         for ticket in world.tickets.values()
@@ -232,30 +225,30 @@ def test_the_load_is_what_people_hold(sequence: list[Record]) -> None:
         {
             (name, channel): count
             for name in PEOPLE
-            if (person := world.roster.get(name)) is not None
-            for channel, count in person.load.items()
+            if (specialist := world.roster.get(name)) is not None
+            for channel, count in specialist.load.items()
         }
     )
     assert +load == held
 
 
 @given(sequences)
-def test_what_is_given_up_leaves_no_trace(sequence: list[Record]) -> None:
-    """A roster that is put back decides as if nothing had been tried."""
-    world, other = World(), World()
+def test_a_rolled_back_transaction_leaves_no_trace(sequence: list[Record]) -> None:
+    """After a rollback the roster decides as if the transaction had not run."""
+    world, other = Batches(), Batches()
     for record in sequence:
-        world.take([record], spare=100)
+        world.decide_batch([record], extra=100)
         other._decide([record], {})
-        other.roster.restore()
-        other.take([record], spare=100)
+        other.roster.roll_back()
+        other.decide_batch([record], extra=100)
     assert other.announced == world.announced
 
 
 @given(sequences)
 def test_each_decision_follows_from_its_record(sequence: list[Record]) -> None:
-    """Whoever reads the record comes to the same specialist."""
-    world = World()
-    world.take(sequence, spare=100)
+    """The record alone leads to the same specialist."""
+    world = Batches()
+    world.decide_batch(sequence, extra=100)
     for envelope in world.announced:
         if isinstance(record := envelope.event, AssignmentExplained):
             again = AssignmentExplained.model_validate_json(record.model_dump_json())

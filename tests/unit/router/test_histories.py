@@ -1,4 +1,4 @@
-"""Any history of a router: commands, double clicks, leases, presence, shifts, in any order."""
+"""Any history of a router: commands, double clicks, leases, presence and shifts, in any order."""
 
 from collections import Counter
 from contextlib import suppress
@@ -12,19 +12,19 @@ from tests.unit.router.assignments import InMemoryRouter, Step, ticket_id
 
 from router.domain.commands import (
     Accept,
-    Act,
+    Command,
     Confirm,
     Conflict,
     Decline,
     DeclineOffer,
+    EndAway,
     HandBack,
-    Leave,
     Move,
     Pin,
+    PresenceReport,
     Reclassify,
     Respond,
-    Return,
-    Say,
+    SetAway,
     Unknown,
 )
 from router.domain.roster import Roster
@@ -50,31 +50,31 @@ TICKETS: Final = tuple(f"T{number}" for number in range(8))
 FACTS: Final = (TicketResponded, CustomerReached, TicketClosed, TicketReopened)
 SHIFTS: Final = {"zone": "UTC", "hours": {"mon-fri": ["12:00-12:10", "12:20-12:40"]}}
 
-people = st.sampled_from(PEOPLE)
+specialists = st.sampled_from(PEOPLE)
 tickets = st.sampled_from(TICKETS)
 
 
-def takers(roster: Roster, ticket: Ticket) -> list[Specialist]:
-    """Walk through everybody who could take a ticket; of a pinned one it is one person."""
+def able_specialists(roster: Roster, ticket: Ticket) -> list[Specialist]:
+    """Return all specialists who could take a ticket; of a pinned one, only that specialist."""
     assert ticket.pool is not None
     pool = ticket.pool
-    people = roster.everybody.values()
-    qualified = [one for one in people if roster.qualifies(one.specialist_id, pool)]
+    specialists = roster.specialists.values()
+    qualified = [one for one in specialists if roster.qualifies(one.specialist_id, pool)]
     only = [one for one in qualified if one.specialist_id == ticket.pinned_to]
-    aside = {*ticket.set_aside}
+    excluded = {*ticket.excluded_until}
     if ticket.rings_at is not None:
         able = [one for one in only or qualified if one.can_take(pool.channel)]
-        return [one for one in able if one.specialist_id not in aside]
-    if {one.specialist_id for one in qualified if one.there} <= aside:
-        aside = {*ticket.declined_by}
-    if only or {one.specialist_id for one in qualified} <= aside:
-        aside = set()
+        return [one for one in able if one.specialist_id not in excluded]
+    if {one.specialist_id for one in qualified if one.available} <= excluded:
+        excluded = {*ticket.declined_by}
+    if only or {one.specialist_id for one in qualified} <= excluded:
+        excluded = set()
     able = [one for one in only or qualified if one.can_take(pool.channel)]
-    return [one for one in able if one.specialist_id not in aside]
+    return [one for one in able if one.specialist_id not in excluded]
 
 
 class Histories(RuleBasedStateMachine):
-    """Plays a history on one router; a command that is refused changes nothing."""
+    """Runs a history on one router; a refused command changes nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,84 +84,90 @@ class Histories(RuleBasedStateMachine):
 
     @property
     def minute(self) -> float:
-        """Say how long it is after noon."""
+        """Return the minutes since noon."""
         return (self.router.now - NOON) / timedelta(minutes=1)
 
     @initialize()
     def open(self) -> None:
-        """Let two be there from the beginning."""
-        self.play(a_specialist("ann"), a_specialist("ben"))
+        """List two available specialists at the start."""
+        self.apply(a_specialist("ann"), a_specialist("ben"))
 
-    def play(self, *steps: Step) -> None:
-        """Take steps; the loads of before are those that may not be exceeded."""
+    def apply(self, *steps: Step) -> None:
+        """Apply steps; keep the loads from before, to compare capacities with."""
         for step in steps:
-            people = self.router.people.values()
+            specialists = self.router.specialists.values()
             self.loads = Counter(
-                {(p.specialist_id, c): n for p in people for c, n in p.load.items()}
+                {(p.specialist_id, c): n for p in specialists for c, n in p.load.items()}
             )
             with suppress(Conflict, Unknown):
-                self.router.play(step)
+                self.router.apply(step)
             self.done.append(step)
 
     @rule(
-        who=people,
+        who=specialists,
         room=st.integers(0, 2),
         presence=st.sampled_from(["online", "online", "away", "offline"]),
         extras=st.sampled_from([{}, {"shifts": SHIFTS}, {"universal": {"capacity": 2}}]),
     )
-    def list_somebody(self, who: str, room: int, presence: str, extras: dict[str, object]) -> None:
-        """Change what the roster says."""
+    def list_specialist(
+        self, who: str, room: int, presence: str, extras: dict[str, object]
+    ) -> None:
+        """Change a roster entry."""
         capacity = dict.fromkeys(CHANNELS, room)
         more = {"capacity": capacity, "presence": presence, **extras}
-        self.play(a_specialist(who, after_min=self.minute, **more))  # type: ignore[arg-type]
+        self.apply(a_specialist(who, after_min=self.minute, **more))  # type: ignore[arg-type]
 
-    @rule(who=people)
+    @rule(who=specialists)
     def remove(self, who: str) -> None:
-        """Let somebody leave the roster."""
-        self.play(removed(who, after_min=self.minute))
+        """Remove a specialist from the roster."""
+        self.apply(removed(who, after_min=self.minute))
 
     @rule(name=tickets, channel=st.sampled_from(CHANNELS))
-    def ask(self, name: str, channel: str) -> None:
-        """Let a request come in."""
-        self.play(a_ticket(name, channel=channel, after_min=self.minute))  # type: ignore[arg-type]
+    def accept_request(self, name: str, channel: str) -> None:
+        """Accept a request."""
+        self.apply(a_ticket(name, channel=channel, after_min=self.minute))  # type: ignore[arg-type]
 
     @rule(name=tickets, fact=st.sampled_from(FACTS))
-    def tell(self, name: str, fact: type) -> None:
-        """Let upstream tell something."""
-        self.play(a_fact(fact, name, after_min=self.minute))
+    def apply_fact(self, name: str, fact: type) -> None:
+        """Apply an upstream fact."""
+        self.apply(a_fact(fact, name, after_min=self.minute))
 
-    @rule(who=people, presence=st.sampled_from(["online", "away", "offline"]), back=st.booleans())
-    def say(self, who: str, presence: str, back: bool) -> None:
-        """Let somebody come or go."""
-        self.play(Say(who, presence, hand_back=back))  # type: ignore[arg-type]
+    @rule(
+        who=specialists, presence=st.sampled_from(["online", "away", "offline"]), back=st.booleans()
+    )
+    def report_presence(self, who: str, presence: str, back: bool) -> None:
+        """Report a presence."""
+        self.apply(PresenceReport(who, presence, hand_back=back))  # type: ignore[arg-type]
 
-    @rule(who=people, back=st.booleans())
-    def go(self, who: str, back: bool) -> None:
-        """Let somebody go away until they come back, or come back."""
-        self.play(Return(who) if back else Leave(who))
+    @rule(who=specialists, back=st.booleans())
+    def set_away(self, who: str, back: bool) -> None:
+        """Set a specialist away, or end that."""
+        self.apply(EndAway(who) if back else SetAway(who))
 
     @rule(seconds=st.sampled_from([1, 4, 10, 30, 120, 600, 1200]))
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.router.later(seconds=seconds)
-        people = self.router.people.values()
-        self.loads = Counter({(p.specialist_id, c): n for p in people for c, n in p.load.items()})
+        specialists = self.router.specialists.values()
+        self.loads = Counter(
+            {(p.specialist_id, c): n for p in specialists for c, n in p.load.items()}
+        )
         self.router.wake()
 
     @rule(name=tickets, accepts=st.booleans())
-    def answer_the_ring(self, name: str, accepts: bool) -> None:
-        """Let who is rung decide."""
+    def answer_offer(self, name: str, accepts: bool) -> None:
+        """Accept or decline an open offer."""
         ticket = self.router.tickets.get(ticket_id(name))
         if ticket is not None and ticket.offer is not None:
             offer_id, who = ticket.offer.offer_id, ticket.offer.specialist_id
-            act: Act = DeclineOffer(offer_id, who, "busy")
-            self.play(Accept(offer_id, who) if accepts else act)
+            decline: Command = DeclineOffer(offer_id, who, "busy")
+            self.apply(Accept(offer_id, who) if accepts else decline)
 
-    @rule(name=tickets, who=people, to=people, which=st.integers(0, 6))
-    def act(self, name: str, who: str, to: str, which: int) -> None:
-        """Let anybody try anything with a ticket."""
+    @rule(name=tickets, who=specialists, to=specialists, which=st.integers(0, 6))
+    def give_command(self, name: str, who: str, to: str, which: int) -> None:
+        """Give any command of any specialist or lead on a ticket."""
         one = ticket_id(name)
-        acts: tuple[Act, ...] = (
+        acts: tuple[Command, ...] = (
             Decline(one, who, "busy"),
             HandBack(one, who, "lea", "busy"),
             Respond(one, who),
@@ -170,34 +176,34 @@ class Histories(RuleBasedStateMachine):
             Move(one, to, "lea", "knows them"),
             Pin(one, to if who != to else None, "lea", "knows them"),
         )
-        self.play(acts[which])
+        self.apply(acts[which])
 
     @rule(which=st.integers(0, 1000))
     def click_twice(self, which: int) -> None:
-        """Do something again that was done before."""
+        """Repeat an earlier command."""
         if self.done:
             step = self.done[which % len(self.done)]
             if not isinstance(step, Envelope):
-                self.play(step)
+                self.apply(step)
 
     @invariant()
     def no_capacity_is_exceeded(self) -> None:
-        """No load rises above what somebody can take; and it is what they have and are offered."""
+        """No load grows beyond a capacity, and a load is the number of held and offered tickets."""
         held = Counter(
-            (ticket.with_whom, ticket.terms.channel)
+            (ticket.current_specialist_id, ticket.terms.channel)
             for ticket in self.router.tickets.values()
-            if ticket.with_whom
+            if ticket.current_specialist_id
         )
-        for person in self.router.people.values():
+        for specialist in self.router.specialists.values():
             for channel in CHANNELS:
-                key = (person.specialist_id, channel)
-                load = person.load.get(channel, 0)
+                key = (specialist.specialist_id, channel)
+                load = specialist.load.get(channel, 0)
                 assert load == held[key]
-                assert load <= max(person.capacity[channel], self.loads[key])
+                assert load <= max(specialist.capacity[channel], self.loads[key])
 
     @invariant()
-    def no_ticket_is_with_two(self) -> None:
-        """One has it or is offered it, or nobody."""
+    def no_ticket_has_two_specialists(self) -> None:
+        """Each ticket is assigned to one specialist, or offered to one, or neither."""
         open_offers = [offer for offer in self.router.offers.values() if offer.state == "open"]
         ringing = [ticket for ticket in self.router.tickets.values() if ticket.offer]
         assert {ticket.offer for ticket in ringing} == set(open_offers)
@@ -205,31 +211,31 @@ class Histories(RuleBasedStateMachine):
         assert not [ticket for ticket in ringing if ticket.specialist_id]
 
     @invariant()
-    def no_ticket_is_forgotten(self) -> None:
-        """Who could be helped waits for nothing; what time is to bring about will be."""
+    def no_ticket_waits_unnecessarily(self) -> None:
+        """No ticket waits that a specialist could take; every pending change has a timer."""
         roster = self.router.roster
         for ticket in self.router.tickets.values():
             assert ticket.wakes_at is None or ticket.wakes_at > self.router.now
             if ticket.waits:
-                assert takers(roster, ticket) == []
+                assert able_specialists(roster, ticket) == []
             if not ticket.needs_specialist:
-                assert ticket.with_whom is None
+                assert ticket.current_specialist_id is None
 
     @invariant()
-    def nobody_keeps_what_they_cannot_answer(self) -> None:
-        """Nothing rings at who is not there; of who has gone, it is known when it is taken."""
+    def absent_specialists_keep_no_ticket(self) -> None:
+        """They have no open offer; their assigned tickets have a time to be handed back."""
         for ticket in self.router.tickets.values():
-            if ticket.with_whom is None:
+            if ticket.current_specialist_id is None:
                 continue
-            person = self.router.people[ticket.with_whom]
+            specialist = self.router.specialists[ticket.current_specialist_id]
             if ticket.offer is not None:
-                assert person.there
+                assert specialist.available
             else:
-                assert (ticket.hand_back_at is None) == (person.absence is None)
+                assert (ticket.hand_back_at is None) == (specialist.absence is None)
 
     @invariant()
-    def what_was_told_is_what_is(self) -> None:
-        """Readers of the topic know who has what; no two facts have one id."""
+    def published_events_agree_with_the_state(self) -> None:
+        """From the events alone follows which specialist has which ticket; their ids differ."""
         ids = [envelope.id for envelope in self.router.announced]
         assert len(ids) == len(set(ids))
         has: dict[str, str] = {}
@@ -250,7 +256,7 @@ class Histories(RuleBasedStateMachine):
                     pass
         known = self.router.tickets.values()
         assert has == {str(t.ticket_id): t.specialist_id for t in known if t.specialist_id}
-        assert rings == {str(t.ticket_id): t.with_whom for t in known if t.offer}
+        assert rings == {str(t.ticket_id): t.current_specialist_id for t in known if t.offer}
 
 
 TestHistories = Histories.TestCase
