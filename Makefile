@@ -1,5 +1,5 @@
-# The list of verbs. Each makes the environment first if it is missing or out of date.
-# Hand a command its options by ARGS, for example: make demo ARGS=--once
+# The list of commands. Each installs the environment first if it is missing or out of date.
+# Pass options to a command by ARGS, for example: make demo ARGS=--once
 
 VENV := $(or $(UV_PROJECT_ENVIRONMENT),.venv)
 READY := $(VENV)/.ready
@@ -14,7 +14,7 @@ ARGS ?=
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: $(READY) ## a believable day of premium requests through the running system, live (ARGS=--once ends by itself)
+demo: $(READY) ## a realistic day of premium requests through the real system, live (ARGS=--once ends by itself)
 	@$(RUN) premium demo $(ARGS)
 
 up: $(READY) ## start PostgreSQL, Kafka and the four services
@@ -23,9 +23,9 @@ up: $(READY) ## start PostgreSQL, Kafka and the four services
 down: $(READY) ## stop them
 	@$(RUN) premium down $(ARGS)
 
-test: check unit integration browser e2e ## all that must be green before a change lands
+test: check unit integration browser e2e ## everything that must be green before a change is merged
 
-check: $(READY) ## style, types, and who may import whom
+check: $(READY) ## style, types, and import contracts
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
@@ -34,32 +34,33 @@ check: $(READY) ## style, types, and who may import whom
 unit: $(READY) ## tests that need no server: rules, contracts, tidiness
 	@$(PARALLEL) tests/unit tests/simulation tests/matching tests/contracts tests/tidy tests/accuracy $(ARGS)
 
-simulate: $(READY) ## many random histories through the clock engine, beside the bare rules
+simulate: $(READY) ## many random histories through the clock engine, compared with a simple oracle
 	@$(RUN) python -m tests.simulation $(ARGS)
 
-integration: $(READY) ## tests on a real PostgreSQL, Kafka and PgBouncer (got by apt when root, else: install it)
+integration: $(READY) ## tests on a real PostgreSQL, Kafka and PgBouncer (installed by apt if root, else: install it)
 	@deploy/pgbouncer
 	@$(PARALLEL) tests/integration $(ARGS)
 
-browser: $(READY) ## tests of the pages in Chromium (got by apt when root, else: install it)
+browser: $(READY) ## tests of the pages in Chromium (installed by apt if root, else: install it)
 	@deploy/chromium
 	@$(PARALLEL) tests/browser $(ARGS)
 
-pictures: $(READY) ## the pages in docs/pictures anew, light and dark: look at them before you commit
+pictures: $(READY) ## write the pictures of all pages to docs/pictures, light and dark: look at them before you commit
 	@deploy/chromium
 	@$(PYTEST) tests/browser -k states --pictures docs/pictures $(ARGS)
 
-e2e: $(READY) ## tests of the four services as processes, one of them under kill -9
+e2e: $(READY) ## tests of the four services as processes, also under kill -9
 	@deploy/pgbouncer
+	@deploy/chromium
 	@$(PYTEST) tests/e2e tests/chaos $(ARGS)
 
-bench: $(READY) ## throughput and latency beside a hand-written floor
+bench: $(READY) ## throughput and latency beside a minimal hand-written program
 	@$(RUN) premium bench $(ARGS)
 
-due: $(READY) ## how late due clocks are announced, beside peers, with millions open, under kill -9
+due: $(READY) ## how late due clocks are published, beside other schedulers, with millions open, under kill -9
 	@$(RUN) premium bench-due $(ARGS)
 
-optimum: $(READY) ## promises kept on small days by lot, beside the most that could be
+optimum: $(READY) ## promises kept on small random days, beside the maximum
 	@$(RUN) python -m tests.matching $(ARGS)
 
 day: $(READY) ## a day of the demo worked in Chromium by two specialists and their lead: four minutes
@@ -69,26 +70,26 @@ day: $(READY) ## a day of the demo worked in Chromium by two specialists and the
 chaos: $(READY) ## the same result with and without kill -9, over many seeds
 	@$(PYTEST) tests/chaos --seeds 10 $(ARGS)
 
-calendars: $(READY) ## business time beside a minute-by-minute oracle, over a million random cases
+calendars: $(READY) ## business time compared with a minute-by-minute oracle, over a million random cases
 	@$(PYTEST) tests/unit/shared/test_calendar_oracle.py --seeds 40 $(ARGS)
 
-fuzz: $(READY) ## intake's door beside its OpenAPI document, and ten million spoiled Kafka records
+fuzz: $(READY) ## intake's HTTP API against its OpenAPI document, and ten million malformed Kafka records
 	@$(RUN) python -m tests.fuzz.api
 	@$(RUN) python -m tests.fuzz.decoder --inputs 10000000 --seed 1 --processes 2
 
-accuracy: $(READY) ## how well language and business-critical claims are read, on real text
+accuracy: $(READY) ## accuracy of language detection and of checks of business-critical claims, on real text
 	@$(PYTEST) tests/accuracy -s $(ARGS)
 	@$(RUN) uv run --frozen --inexact --group accuracy python -m tests.accuracy
 
 docs: $(READY) ## generate from code: README's table, docs/api, docs/reference
 	@$(RUN) python -m docs $(ARGS)
 
-docs-site: $(READY) ## build the docs site into site/, which loads nothing from outside
+docs-site: $(READY) ## build the docs site into site/, which loads nothing from other hosts
 	@$(RUN) python -m docs.site gather
 	@$(RUN) NO_MKDOCS_2_WARNING=1 uv run --frozen --inexact --group docs mkdocs build --quiet --strict
 	@$(RUN) python -m docs.site check
 
-format: $(READY) ## put the code into shape
+format: $(READY) ## format the code, and fix what can be fixed automatically
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
 

@@ -1,4 +1,4 @@
-"""Generates documents from code; with --check, names those out of date, and exits with 1."""
+"""Generates documents from code; with --check, prints those out of date and exits with 1."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ _WIDTH: Final = 100
 
 
 def main() -> int:
-    """Write the documents, or say which are out of date."""
+    """Write the documents, or print which are out of date."""
     stale = out_of_date()
     if "--check" in sys.argv:
         sys.stderr.writelines(
@@ -31,8 +31,8 @@ def main() -> int:
 
 
 def out_of_date() -> dict[Path, str]:
-    """Name the files that do not say what the code does, with what they should say."""
-    return {path: text for path, text in _documents().items() if not _says(path, text)}
+    """Return the generated files that differ from the code, with the text that they should have."""
+    return {path: text for path, text in _documents().items() if not _has(path, text)}
 
 
 def _documents() -> dict[Path, str]:
@@ -46,7 +46,7 @@ def _documents() -> dict[Path, str]:
     }
 
 
-def _says(path: Path, text: str) -> bool:
+def _has(path: Path, text: str) -> bool:
     return path.exists() and path.read_text() == text
 
 
@@ -55,7 +55,7 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _yaml(document: dict[str, Any]) -> str:
-    """Write plain YAML: what stands in two places is written twice, not as an alias."""
+    """Write plain YAML: a value that occurs twice is written twice, not as an alias."""
     plain = json.loads(json.dumps(document))
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=_WIDTH)
 

@@ -1,7 +1,7 @@
 """The topics as AsyncAPI 3.0: channels, messages, and which service sends or receives them.
 
-Everything comes from code: events from the catalogue, topics from topics.yaml, operations from what
-services say they consume and emit, examples from the golden files.
+Everything comes from code: events from the catalogue, topics from topics.yaml, operations from
+`CONSUMES` and `EMITS` of the services, examples from the golden files.
 """
 
 import inspect
@@ -47,25 +47,29 @@ _CLOUD_EVENT: Final = "CloudEvent"
 _FORMS: Final[Json] = {
     "content-type": {"const": _JSON},
     "ce_specversion": {"const": "1.0"},
-    "ce_id": {"format": "uuid", "description": "Derived from its cause: read it twice, act once."},
+    "ce_id": {
+        "format": "uuid",
+        "description": "Derived from its cause: a repeated event has the same id.",
+    },
     "ce_source": {"format": "uri", "description": "The service that wrote it."},
     "ce_partitionkey": {"description": "Equal to the record's key."},
     "ce_dataschema": {
         "format": "uri",
         "description": "The schema of the data: it ends with the message of this document.",
     },
-    "ce_subject": {"description": "What it is about; equal to the key."},
+    "ce_subject": {"description": "The subject of the event; equal to the key."},
     "ce_time": {"format": "date-time", "description": "When it happened, in UTC."},
-    "traceparent": {"description": "W3C Trace Context of the request that it came of."},
-    "tracestate": {"description": "What vendors of tracing added to it."},
+    "traceparent": {"description": "W3C Trace Context of the request that caused it."},
+    "tracestate": {"description": "Additions of tracing vendors to it."},
 }
 _ABOUT: Final = """\
-A service writes its own topics and reads those of others; which, the operations say. Events are
-CloudEvents 1.0 in Kafka's binary mode; structured mode is read, too. Records may come twice, with
-equal `ce_id`; facts about one subject have its key, and keep their order. To `accounts.v1`,
-`specialists.v1` and `policies.v1` others may write, under any id that is unique within its
-`ce_source`, and without `ce_time`: the record's timestamp counts then. Unknown fields and
-unknown types are to be passed over. What can never be handled is parked, byte for byte.
+A service writes its own topics and reads those of others; the operations list them. Events are
+CloudEvents 1.0 in Kafka's binary mode; structured mode is read, too. A record may be repeated, with
+an equal `ce_id`; facts about one subject have its key, and keep their order. Other systems may
+write to `accounts.v1`, `specialists.v1` and `policies.v1`, under any id that is unique within its
+`ce_source`, and without `ce_time`: then the record's timestamp counts. Readers must ignore unknown
+fields and unknown types. A record that can never be handled is stored as a dead letter, byte for
+byte.
 """
 
 
@@ -76,7 +80,7 @@ def document() -> Json:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Premium Support",
-            "version": version("shared"),
+            "version": version("premium-support-shared"),
             "description": _joined(_ABOUT),
             "license": {"name": "Apache-2.0"},
         },
@@ -91,7 +95,7 @@ def _channel(topic: Topic) -> Json:
     settings = {name: _setting(name, text) for name, text in topic.settings.items()}
     return {
         "address": topic.name,
-        "description": _what_flows(topic.name),
+        "description": _topic_description(topic.name),
         "messages": {name: {"$ref": _MESSAGES + name} for name in _names_on(topic.name)},
         "bindings": {
             "kafka": {
@@ -106,12 +110,12 @@ def _channel(topic: Topic) -> Json:
 
 
 def _setting(name: str, text: str) -> list[str] | int:
-    """Write a setting as AsyncAPI's binding does: policies as a list, the rest as numbers."""
+    """Return a setting as AsyncAPI's binding has it: policies as a list, the rest as numbers."""
     return [text] if name == "cleanup.policy" else int(text)
 
 
-def _what_flows(topic: str) -> str:
-    """Take the words of the module whose events these are."""
+def _topic_description(topic: str) -> str:
+    """Return the first line of the module that defines the topic's events."""
     if topic == INBOUND_TOPIC:
         return _first_line(sys.modules[SupportRequest.__module__])
     events = _events_on(topic)
@@ -156,7 +160,7 @@ def _inbound(model: type[BaseModel]) -> Json:
     schema = model.model_json_schema()
     return {
         "name": model.__name__,
-        **_words(model),
+        **_texts(model),
         "contentType": _JSON,
         "payload": {"$ref": _SCHEMAS + model.__name__},
         "examples": [{"payload": example} for example in schema["examples"]],
@@ -170,7 +174,7 @@ def _event(event: type[Event]) -> Json:
     own = {"ce_type": {"const": event.type}}
     return {
         "name": event.type,
-        **_words(event),
+        **_texts(event),
         "contentType": _JSON,
         "headers": {
             "type": "object",
@@ -206,14 +210,14 @@ def _data(envelope: Envelope[Event]) -> object:
 
 
 def _parked() -> Json:
-    """Show a record that is no JSON, as intake would park it."""
+    """Describe a dead letter, by a record that is not JSON, as intake would store it."""
     record = Record(INBOUND_TOPIC, 4, 1207, b"A-1001", b'{"source": "app-form",', [])
-    marks = {name: (text or b"").decode() for name, text in _marks_of_what_is_no_json(record)}
+    marks = {name: (text or b"").decode() for name, text in _marks_of_malformed_json(record)}
     return {
         "name": PARKED,
         "title": "Dead letter",
-        "summary": "A record can never be handled: where it came from, and why it lies aside.",
-        "description": "The record itself lies in the service's database, byte for byte, under "
+        "summary": "A record that can never be handled: where it came from, and the reason.",
+        "description": "The record itself is in the service's database, byte for byte, under "
         "the number `dl-id`, which is the key here; `premium redrive` sends it back.",
         "contentType": "application/octet-stream",
         "headers": {
@@ -226,7 +230,7 @@ def _parked() -> Json:
     }
 
 
-def _marks_of_what_is_no_json(record: Record) -> list[Header]:
+def _marks_of_malformed_json(record: Record) -> list[Header]:
     try:
         read_json(record.value)
     except Poison as e:
@@ -235,7 +239,7 @@ def _marks_of_what_is_no_json(record: Record) -> list[Header]:
 
 
 def _schemas(messages: Json) -> Json:
-    """Describe the data: what upstream may send, and what services write; a tombstone has none."""
+    """Return the schemas of requests from upstream and of events; a tombstone has none."""
     models: list[tuple[type[BaseModel], Any]] = [
         *((model, "validation") for model in INBOUND_MODELS),
         *((event, "serialization") for event in CATALOGUE.values()),
@@ -246,7 +250,7 @@ def _schemas(messages: Json) -> Json:
 
 
 def _used(messages: Json, schemas: Json) -> set[str]:
-    """Follow the references, from the messages on."""
+    """Return the names of all schemas that the messages refer to, directly or not."""
     used: set[str] = set()
     new = _named_in(messages)
     while new:
@@ -273,10 +277,10 @@ def _cloud_event() -> Json:
     }
 
 
-def _words(model: type[BaseModel]) -> Json:
+def _texts(model: type[BaseModel]) -> Json:
     summary, _, rest = (inspect.getdoc(model) or "").partition("\n\n")
-    words = {"title": model.__name__, "summary": _joined(summary), "description": _joined(rest)}
-    return {name: text for name, text in words.items() if text}
+    texts = {"title": model.__name__, "summary": _joined(summary), "description": _joined(rest)}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _joined(text: str) -> str:

@@ -23,7 +23,7 @@ _HEAD: Final = "| metric | type | labels | meaning |\n|---|---|---|---|\n"
 
 
 def page() -> str:
-    """Write the page: what every service counts, then what each counts besides."""
+    """Return the page: the metrics of every service, then those of each service."""
     common = set(_rows("shared"))
     own = {name: {*_rows(name.replace("-", "_"))} - common for name in HANDLERS}
     return _ABOUT + "".join(
@@ -34,7 +34,7 @@ def page() -> str:
 
 
 def _rows(package: str) -> Iterator[str]:
-    """Find the metrics among the constants of a package's modules, imported ones included."""
+    """Return a row for each metric among the constants of a package's modules, also imported."""
     root = importlib.import_module(package)
     for info in pkgutil.walk_packages(root.__path__, f"{package}."):
         if "testing" not in info.name and not info.name.endswith("__main__"):

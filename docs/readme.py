@@ -13,14 +13,14 @@ HEAD: Final = "| service | consumes | emits | owns | promise |\n|---|---|---|---
 
 
 def renewed(readme: str) -> str:
-    """Bring the table up to date."""
+    """Return README with an up-to-date table."""
     return TABLE.sub(lambda table: _services(table[0]), readme)
 
 
 def _services(table: str) -> str:
-    """Keep the words about what a service owns and promises; take the topics from its code."""
-    words = {row.split("[")[1].split("]")[0]: row for row in table.splitlines() if "](" in row}
-    return HEAD + "".join(_row(service, words[service]) for service in HANDLERS)
+    """Keep the columns that are written by hand; take the topics from the services' code."""
+    rows = {row.split("[")[1].split("]")[0]: row for row in table.splitlines() if "](" in row}
+    return HEAD + "".join(_row(service, rows[service]) for service in HANDLERS)
 
 
 def _row(service: str, row: str) -> str:

@@ -1,4 +1,4 @@
-"""The services, as what is written of them is found in their code."""
+"""The four services: their handlers, and their HTTP APIs without a running process."""
 
 from importlib.util import find_spec
 from typing import Final
@@ -37,12 +37,12 @@ HANDLERS: Final = {
 
 
 def app_of(service: str) -> FastAPI:
-    """Build the app that the service serves; one without a door has what all have."""
+    """Build the app that the service serves; without an API of its own, the common routes only."""
     package = service.replace("-", "_")
     routes = ops_routes({})
     if find_spec(f"{package}.api") is None:
         return make_api(service, routes)
-    database = Database("", service=service)  # is never opened
+    database = Database("", service=service)  # never connected
     if service == "intake":
         keys = NumberKeys("")
         reception = make_reception(database, keys)

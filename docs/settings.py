@@ -45,7 +45,7 @@ _DOC: Final = re.compile(r"\bdocs/([\w-]+)\.md\b")
 
 
 def page() -> str:
-    """Write the page: a table for each service, and one for the operator's command."""
+    """Return the page: a table for each service, and one for the operator's command."""
     return _ABOUT + "".join(_section(name, settings) for name, settings in SETTINGS.items())
 
 
@@ -61,7 +61,7 @@ def _section(name: str, settings: type[BaseSettings]) -> str:
 
 
 def _resolved(about: Json, schema: Json) -> Json:
-    """Put what a named type says into the setting that has it."""
+    """Add the schema of a named type to the setting that has this type."""
     named = schema["$defs"][about["$ref"].rpartition("/")[2]] if "$ref" in about else {}
     return {**named, **about}
 
@@ -77,7 +77,7 @@ def _default(value: object) -> str:
 
 
 def _type(about: Json) -> str:
-    """Say in words what a value may be; that a setting may be absent, its default says."""
+    """Describe the allowed values as text; that a setting is optional follows from its default."""
     value = next((one for one in about.get("anyOf", ()) if one["type"] != "null"), about)
     if "enum" in value:
         return ", ".join(f"`{choice}`" for choice in value["enum"])

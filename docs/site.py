@@ -1,4 +1,4 @@
-"""Gathers the pages of the docs site, and checks that the built site loads nothing from outside.
+"""Gathers the pages of the docs site; checks that the built site loads nothing from other hosts.
 
 `python -m docs.site gather` before MkDocs builds, `python -m docs.site check` afterwards.
 """
@@ -26,7 +26,7 @@ _LISTS: Final = {
     ),
     "docs/decisions": (
         "Decisions",
-        "What was decided, what was refused and why, and what would make us decide again.",
+        "Decisions, the refused alternatives with the reasons, and when to reconsider.",
     ),
 }
 _NOT_PAGES: Final = {".py", ".pyc", ".html"}
@@ -45,7 +45,7 @@ class BrokenLinkError(Exception):
 
 
 def main(command: str) -> int:
-    """Write the pages where MkDocs reads them, or check what it built."""
+    """Write the pages into the folder that MkDocs reads, or check the built site."""
     if command == "gather":
         shutil.rmtree(SOURCE, ignore_errors=True)
         for place, content in gathered().items():
@@ -53,7 +53,8 @@ def main(command: str) -> int:
             (SOURCE / place).write_bytes(content)
         return 0
     faults = [
-        f"{asset} is loaded from outside: serve it from the site" for asset in external_assets(SITE)
+        f"{asset} is loaded from another host: serve it from the site"
+        for asset in external_assets(SITE)
     ]
     faults += [f"{page} has no content security policy: see docs/theme" for page in unguarded(SITE)]
     sys.stderr.writelines(f"{fault}\n" for fault in faults)
@@ -61,7 +62,7 @@ def main(command: str) -> int:
 
 
 def gathered(root: Path = ROOT) -> dict[str, bytes]:
-    """Return the files of the site's source by their place, with links between those places.
+    """Return the files of the site's source by their place there, with links adjusted to it.
 
     Raises:
         BrokenLinkError: a page links to a file that does not exist.
@@ -81,7 +82,7 @@ def gathered(root: Path = ROOT) -> dict[str, bytes]:
 
 
 def _places(root: Path) -> dict[str, str]:
-    """Map each source of the site to its place there; a folder that is listed, to its list."""
+    """Map each source file to its place in the site, and each listed folder to its list."""
     docs = [path for path in (root / "docs").rglob("*") if path.is_file()]
     found = {
         str(path.relative_to(root)): str(path.relative_to(root / "docs"))
@@ -106,13 +107,13 @@ def _relinked(text: str, source: str, places: Mapping[str, str], root: Path) -> 
 
 
 def _link(found: re.Match[str], *, source: str, places: Mapping[str, str], root: Path) -> str:
-    """Write one link; a file that is not part of the site is named instead."""
+    """Return one link; for a file that is not part of the site, its text and path."""
     target = normpath(Path(source).parent / found["path"])
     if target in places:
         there = relpath(places[target], Path(places[source]).parent)
         return f"{found['text']}({there}{found['anchor'] or ''})"
     if not (root / target).exists():
-        raise BrokenLinkError(f"{source} links to {target}, which does not exist: mend the link")
+        raise BrokenLinkError(f"{source} links to {target}, which does not exist: correct the link")
     return f"{found['text'].strip('![]')} (`{target}`)"
 
 
@@ -127,14 +128,14 @@ def _list(title: str, about: str, folder: str, places: Mapping[str, str], root: 
 
 
 def _heading(path: Path) -> str:
-    """Read a page's heading; of another file, its name."""
+    """Return a page's heading; for another file, its name."""
     if path.suffix != ".md":
         return path.name
     return path.read_text().partition("\n")[0].removeprefix("# ")
 
 
 class _Assets(HTMLParser):
-    """Collects what a page loads from elsewhere. Links that a reader may follow are not loaded."""
+    """Collects the URLs that a page loads from other hosts; ordinary links are not loaded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +161,7 @@ def _sources(attributes: Mapping[str, str]) -> list[str]:
 
 
 def external_assets(site: Path) -> Iterator[str]:
-    """Name each script, style, font or picture that a page or a style sheet loads from outside."""
+    """Return each script, style, font or picture that the site loads from another host."""
     for path in sorted(site.rglob("*.html")):
         page = _Assets()
         page.feed(path.read_text())
@@ -171,7 +172,7 @@ def external_assets(site: Path) -> Iterator[str]:
 
 
 def unguarded(site: Path) -> list[str]:
-    """List the pages that do not forbid the browser to load anything from outside."""
+    """Return the pages that do not forbid the browser to load anything from other hosts."""
     pages = {path: path.read_text() for path in sorted(site.rglob("*.html"))}
     return [str(path.relative_to(site)) for path, text in pages.items() if _POLICY not in text]
 

@@ -1,13 +1,14 @@
-"""Chromium as people have it, for whoever tests pages."""
+"""Chromium as users have it, for tests of pages."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from shutil import which
 from typing import Final
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "running_chromium"]
 
 _FLAGS: Final = (
     "--headless",
@@ -17,12 +18,19 @@ _FLAGS: Final = (
 )
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """Start Chromium, with a fresh profile."""
+@asynccontextmanager
+async def running_chromium() -> AsyncIterator[Browser]:
+    """Start Chromium with a fresh profile, and close it in the end."""
     path = which("chromium")
     assert path is not None, "no chromium on PATH: run deploy/chromium"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=[*_FLAGS])
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """Start Chromium for one test."""
+    async with running_chromium() as browser:
+        yield browser

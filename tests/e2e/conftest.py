@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -63,7 +63,14 @@ async def desk(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def watch(stack: Stack) -> AsyncIterator["Watch"]:
-    """Watch the topics from their beginning."""
+    """Watch the topics of the shared stack."""
+    async with watching(stack) as watch:
+        yield watch
+
+
+@asynccontextmanager
+async def watching(stack: Stack) -> AsyncIterator["Watch"]:
+    """Watch the topics of a stack from their beginning."""
     consumer = AIOKafkaConsumer(
         *TOPICS,
         bootstrap_servers=stack.addresses.kafka_bootstrap,

@@ -181,7 +181,7 @@ def make_api(
     ``guards`` authenticate a request before any of its body is read. ``deliveries`` are prefixes of
     the paths that accept CloudEvents webhooks: see `http_methods`.
     """
-    about = metadata(service)
+    about = metadata(f"premium-support-{service}")
     app = _Api(
         title=service,
         version=about["Version"],

@@ -33,6 +33,8 @@ __all__ = [
     "topics",
 ]
 
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
+_MEMORY_FREE_BYTES_MIN: Final = 8 * 2**30
 _CHOICE: Final = pytest.StashKey[Choice]()
 
 
@@ -44,13 +46,23 @@ def pytest_configure(config: pytest.Config) -> None:
     database server's user. Tracebacks with local variables take seconds to render.
     """
     if not config.option.basetemp:
-        own = Path(tempfile.mkdtemp(prefix="premium-tests-"))
+        own = Path(tempfile.mkdtemp(prefix="premium-tests-", dir=_folder_in_memory()))
         config.option.basetemp = str(own / "run")
         config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
     plain = structlog.dev.ConsoleRenderer(
         colors=False, exception_formatter=structlog.dev.plain_traceback
     )
     structlog.configure(processors=[structlog.processors.add_log_level, plain])
+
+
+def _folder_in_memory() -> str | None:
+    """Return a folder in memory if much is free: there a database is created three times as fast.
+
+    Tests end servers by SIGKILL, never a machine, so nothing depends on a disk.
+    """
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _MEMORY_FREE_BYTES_MIN:
+        return None
+    return str(_MEMORY)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -22,6 +22,7 @@ from shared.events import (
     ClockResumed,
     ClockStarted,
     ClockWarned,
+    CustomerReplied,
     Envelope,
     Event,
     NotificationFailed,
@@ -57,6 +58,8 @@ class Ticket:
     holder: str | None = None
     answered: bool = False
     """Nobody has to be found for it (any more)."""
+    replied_at: datetime | None = None
+    """When the customer replied last."""
     started: bool = False
     settled: bool = False
     """Its clock runs, or is paused while ``due_at`` is None, from started to settled."""
@@ -126,7 +129,7 @@ class Board:
             case NotificationFailed():
                 self._say(now, "failed", f"mail to {event.recipient}: {event.reason}")
             case _:
-                self._timed(now, event)
+                self._timed(now, envelope)
 
     def ticket(self, ticket_id: UUID) -> Ticket:
         """Give what is known of a ticket, if only that there is one."""
@@ -187,10 +190,13 @@ class Board:
             if isinstance(event, TicketDeclined):
                 self._say(at, "declined", f"{specialist.name} hands back: {event.reason}")
 
-    def _timed(self, at: datetime, event: Event) -> None:
-        match event:
+    def _timed(self, at: datetime, envelope: Envelope[Event]) -> None:
+        match event := envelope.event:
             case TicketResponded() | TicketResolved() | TicketClosed():
                 self.ticket(event.ticket_id).answered = True
+            case CustomerReplied():
+                ticket = self.ticket(event.ticket_id)
+                ticket.replied_at = max(ticket.replied_at or envelope.time, envelope.time)
             case ClockStarted() | ClockResumed() | ClockRepriced():
                 ticket = self.ticket(event.ticket_id)
                 ticket.started, ticket.due_at = True, event.due_at

@@ -20,7 +20,7 @@ from lab.demo.doors import Doors
 from lab.demo.ledger import Ledger
 from lab.demo.pace import Pace
 from lab.demo.script import dice, roster
-from lab.demo.specialists import Act, Work, breaks, bye_after, pick_up, work_on
+from lab.demo.specialists import Act, Work, answer_to, breaks, bye_after, pick_up, work_on
 from lab.demo.workforce import Workforce
 from lab.proof.patience import patiently
 from shared.basics.clock import elapsed_s, wait_at_most
@@ -33,6 +33,7 @@ from shared.events import (
     SupportRequest,
     TicketAssigned,
     TicketOffered,
+    TicketResponded,
     WatermarkAdvanced,
 )
 from shared.events.requests import FactType
@@ -158,6 +159,8 @@ class Drive:
                 self._ring(event, envelope)
             case AssignmentResponded() as event if event.specialist_id in self.desks:
                 self._say_goodbye(event, envelope)
+            case TicketResponded() as event if event.ticket_id in self._requests:
+                self._answer_crossing_reply(event, envelope)
             case _:
                 pass  # seen; or somebody else's ticket, on a stack that others use too
 
@@ -234,6 +237,19 @@ class Drive:
             excuse = rng.choice(_EXCUSES)
             answer = partial(self.doors.decline_offer, offer.offer_id, offer.specialist_id, excuse)
         self.agenda.add(envelope.time, answer)
+
+    def _answer_crossing_reply(self, answer: TicketResponded, envelope: Envelope[Event]) -> None:
+        """Answer again if a later reply of the customer arrived before this answer.
+
+        The specialist keeps such a ticket: router does not assign it a second time.
+        """
+        replied_at = self.board.ticket(answer.ticket_id).replied_at
+        is_new = envelope.id not in self._seen
+        self._seen.add(envelope.id)
+        if is_new and replied_at is not None and envelope.time <= replied_at:
+            request = self._requests[answer.ticket_id]
+            at = answer_to(replied_at, dice(self.seed, request.external_id, "reply"))
+            self.agenda.add(at, partial(self._tell, request, "responded", at))
 
     def _say_goodbye(self, answer: AssignmentResponded, envelope: Envelope[Event]) -> None:
         """Let a customer whose chat a person joined close it after a while, as any other."""

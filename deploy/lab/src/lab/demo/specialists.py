@@ -15,7 +15,18 @@ from lab.demo.script import dice
 from shared.events import Presence, SpecialistListed, TicketAssigned
 from shared.sla.promises import Channel, Severity
 
-__all__ = ["Act", "Break", "Deed", "Pick", "Work", "breaks", "bye_after", "pick_up", "work_on"]
+__all__ = [
+    "Act",
+    "Break",
+    "Deed",
+    "Pick",
+    "Work",
+    "answer_to",
+    "breaks",
+    "bye_after",
+    "pick_up",
+    "work_on",
+]
 
 type Deed = Literal[
     "decline", "responded", "customer_reached", "waiting", "resumed", "reclassified", "closed"
@@ -83,6 +94,11 @@ def pick_up(rng: Random) -> Pick:
 def bye_after(joined_at: datetime, rng: Random) -> datetime:
     """Say when a customer closes their chat."""
     return joined_at + timedelta(minutes=rng.randint(3, 8))
+
+
+def answer_to(replied_at: datetime, rng: Random) -> datetime:
+    """Decide when to answer a reply of the customer that crossed an earlier answer."""
+    return replied_at + timedelta(minutes=rng.randint(1, 8))
 
 
 def breaks(roster: Iterable[SpecialistListed], on: date, seed: int) -> list[Break]:
