@@ -1,4 +1,5 @@
-// Keyboard shortcuts: a letter presses the button with this label, J and K move between rows, ? lists them.
+// Keyboard shortcuts: a letter presses the button with this label, J and K move between rows, and
+// ? lists the shortcuts.
 "use strict";
 (() => {
   const KEPT = "letters-act";

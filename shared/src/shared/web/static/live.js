@@ -1,5 +1,5 @@
-// A live page: countdowns run locally, the event stream replaces parts of the page, rows do not move
-// while one has the focus, and a page without recent events shows that it is out of date.
+// A live page: countdowns run locally, the event stream replaces parts of the page, rows keep their
+// place while one has the focus, and a page without recent events shows that it is out of date.
 "use strict";
 (() => {
   const STALE_MS = 4000;
