@@ -49,6 +49,7 @@ PACKAGES = (
         (
             "tests/unit/shared/test_calendar*.py",
             "tests/unit/shared/test_closed_dates.py",
+            "tests/unit/shared/test_pauses.py",
             "tests/unit/shared/test_polic*.py",
             "tests/unit/shared/test_promises.py",
             "tests/unit/shared/test_zones.py",
@@ -60,6 +61,7 @@ PACKAGES = (
         (
             "tests/unit/shared/test_lifecycle*.py",
             "tests/unit/shared/test_due*.py",
+            "tests/unit/shared/test_ringing*.py",
             "tests/unit/sla_monitor/test_*.py",
             "tests/unit/notifier/test_*.py",
             "tests/unit/router/test_*.py",
