@@ -64,14 +64,24 @@ PACKAGES = (
             "tests/unit/shared/test_ringing*.py",
             "tests/unit/sla_monitor/test_*.py",
             "tests/unit/notifier/test_*.py",
-            "tests/unit/router/test_*.py",
+            "tests/unit/premium/test_explain*.py",
+            "tests/unit/router/test_due.py",
+            "tests/unit/router/test_history.py",
+            "tests/unit/router/test_matching.py",
+            "tests/unit/router/test_re*.py",
+            "tests/unit/router/test_ring*.py",
             "tests/simulation/test_*.py",
         ),
     ),
     Package(
         "shared.rosters",
         ("shared/src/shared/rosters/*.py",),
-        ("tests/unit/shared/test_rosters.py", "tests/unit/router/test_*.py"),
+        (
+            "tests/unit/shared/test_rosters.py",
+            "tests/unit/router/test_feasibility.py",
+            "tests/unit/router/test_matching.py",
+            "tests/unit/router/test_shifts.py",
+        ),
     ),
 )
 
