@@ -9,7 +9,7 @@ PARALLEL := $(PYTEST) -n logical --dist loadfile
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs docs-site format images release
+.PHONY: help demo up down test check unit simulate mutants integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs docs-site format images release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,9 @@ unit: $(READY) ## tests that need no server: rules, contracts, tidiness
 
 simulate: $(READY) ## many random histories through the clock engine, compared with a simple oracle
 	@$(RUN) python -m tests.simulation $(ARGS)
+
+mutants: $(READY) ## small faults in the rules of the domain packages: how many do the unit tests detect
+	@$(RUN) python -m tests.mutants $(ARGS)
 
 integration: $(READY) ## tests on a real PostgreSQL, Kafka and PgBouncer (installed by apt if root, else: install it)
 	@deploy/pgbouncer
