@@ -15,7 +15,7 @@ from lab.replay.memory import MemoryWatch
 from lab.replay.report import Report
 from lab.replay.session import session
 
-TICKETS: Final = 2000
+TICKETS: Final = 1200
 VICTIMS: Final = ("intake", "router", "sla-monitor", "notifier", "kafka", "postgres")
 KILLS_EACH: Final = 2
 PAUSE_S_MAX: Final = 0.5

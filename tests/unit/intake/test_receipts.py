@@ -9,12 +9,12 @@ from intake.domain import Entitled, NumberKeys, Version, entitlement
 from intake.domain import accept as accept_by
 from intake.domain.receipts import (
     accepted,
-    bad,
-    curable,
     duplicate,
     erased,
     held,
     rejected,
+    retryable,
+    unreadable,
 )
 from shared.events import LanguageDecision, ReceiptSpan, Refusal, SupportRequest, ticket_id_of
 from shared.sla.policies import default_policy
@@ -75,13 +75,13 @@ def test_a_receipt_names_the_promise_and_the_time_that_counts(severity: str, min
 )
 def test_a_late_entitlement_helps_but_for_the_mobile_app(reason: Refusal, expected: bool) -> None:
     """No account can buy Premium Support for the mobile app."""
-    assert curable(rejected(request(), reason)) is expected
+    assert retryable(rejected(request(), reason)) is expected
 
 
 def test_a_late_entitlement_does_not_help_a_faulty_document() -> None:
     """It has to be corrected and sent again."""
-    receipt = bad("app-form", "A-1", "subject: is missing")
-    assert not curable(receipt)
+    receipt = unreadable("app-form", "A-1", "subject: is missing")
+    assert not retryable(receipt)
     assert (receipt.document, receipt.remedy) == ("unread", "subject: is missing")
     assert receipt.ticket_id == ticket_id_of("app-form", "A-1")
 
@@ -100,4 +100,4 @@ def test_an_erased_request_is_held_no_longer() -> None:
     """Its receipt is the final one."""
     final = erased(held(request(), NOON))
     assert (final.outcome, final.reason, final.held_until) == ("rejected", "erased", None)
-    assert not curable(final)
+    assert not retryable(final)

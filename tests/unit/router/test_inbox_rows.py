@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from router.domain.ticket_status import State
+from router.domain.ticket_status import LifecycleState
 from router.pages.rows import Row, row_of
-from router.pages.views import Desk, Owner
+from router.pages.views import Owner, SpecialistView
 from shared.sla.promises import PromiseKind
 from shared.testing.builders import NOON
 from shared.tickets.due import CLOCKS_ADAPTER, ClockState, ClockView
@@ -56,13 +56,13 @@ def a_row(*clocks: ClockView, number: int = 1, **more: Any) -> Row:  # noqa: ANN
     return row_of({**A_TICKET, "ticket_id": UUID(int=number), "clocks": written, **more})
 
 
-def a_desk(*mine: Row, offers: tuple[Row, ...] = ()) -> Desk:
+def a_view(*mine: Row, offers: tuple[Row, ...] = ()) -> SpecialistView:
     """Make a page with these rows."""
-    return Desk(OWNER, offers=offers, mine=mine, waiting=(), done=())
+    return SpecialistView(OWNER, offers=offers, mine=mine, waiting=(), done=())
 
 
 @pytest.mark.parametrize("state", ["", "joined", "answered", "reached", "resolved", "closed"])
-def test_a_row_shows_the_state_of_its_ticket(state: State) -> None:
+def test_a_row_shows_the_state_of_its_ticket(state: LifecycleState) -> None:
     """It is the state that the ticket's facts lead to."""
     assert a_row(state=state).state == state
 
@@ -91,7 +91,7 @@ def test_a_row_of_a_paused_clock_shows_nothing_due() -> None:
 
 
 @pytest.mark.parametrize("state", ["resolved", "closed"])
-def test_a_row_of_what_is_over_shows_no_resolution_due(state: State) -> None:
+def test_a_row_of_what_is_over_shows_no_resolution_due(state: LifecycleState) -> None:
     """The facts say so before the clock's record does."""
     resolution = a_clock("resolution")
     assert a_row(resolution).due_at == SOON
@@ -119,34 +119,34 @@ def test_the_next_due_row_is_the_earliest_of_offers_and_own_tickets() -> None:
     """On either list, wherever it stands."""
     early, late = a_row(a_clock(), number=1), a_row(a_clock(due_at=LATER), number=2)
     for desk in (
-        a_desk(early, late),
-        a_desk(late, early),
-        a_desk(late, offers=(early,)),
-        a_desk(early, offers=(late,)),
+        a_view(early, late),
+        a_view(late, early),
+        a_view(late, offers=(early,)),
+        a_view(early, offers=(late,)),
     ):
         assert desk.next_due == early
 
 
 @pytest.mark.parametrize("state", ["joined", "answered", "reached", "resolved", "closed"])
-def test_a_ticket_that_needs_no_answer_is_not_due_next(state: State) -> None:
+def test_a_ticket_that_needs_no_answer_is_not_due_next(state: LifecycleState) -> None:
     """A chat that was joined still has a resolution due; the customer does not wait."""
     first = a_row(a_clock(due_at=NOON + HOUR / 2), number=1)
     settled = Row(**{name: getattr(first, name) for name in Row.__slots__} | {"state": state})
     assert settled.due_at is not None
-    assert a_desk(settled).next_due is None
+    assert a_view(settled).next_due is None
     open_row = a_row(a_clock(due_at=LATER), number=2)
-    assert a_desk(settled, open_row).next_due == open_row
+    assert a_view(settled, open_row).next_due == open_row
 
 
 def test_nothing_is_due_next_where_no_row_has_a_due_time() -> None:
     """A paused ticket alone, or an empty page."""
     paused = a_row(a_clock(due_at=None, state="paused"))
-    assert a_desk(paused).next_due is None
-    assert a_desk().next_due is None
+    assert a_view(paused).next_due is None
+    assert a_view().next_due is None
 
 
 def test_of_two_rows_due_at_one_instant_the_first_is_next() -> None:
     """Offers come first, then own tickets, in the order of the page."""
     offered, own, other = (a_row(a_clock(), number=number) for number in (3, 2, 1))
-    assert a_desk(own, other, offers=(offered,)).next_due == offered
-    assert a_desk(own, other).next_due == own
+    assert a_view(own, other, offers=(offered,)).next_due == offered
+    assert a_view(own, other).next_due == own

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from tests.unit.router.assignments import InMemoryRouter, ticket_id
 
-from router.domain.coverage import is_infeasible, why_no_more
+from router.domain.coverage import is_infeasible, withdrawal_reason
 from router.domain.ticket import Ticket
 from shared.events import TicketClosed
 from shared.testing.builders import NOON, a_fact, a_specialist, a_ticket
@@ -18,7 +18,7 @@ OPENING = NOON + 3 * HOUR
 def waiting(due_at: datetime | None) -> Ticket:
     """Return a ticket that waits because the roster is empty, due then."""
     router = InMemoryRouter()
-    router.play(a_ticket("T1"))
+    router.apply(a_ticket("T1"))
     ticket = router.tickets[ticket_id("T1")]
     ticket.due_at = due_at
     return ticket
@@ -51,8 +51,8 @@ def test_what_is_past_due_is_no_longer_infeasible(due_at: datetime, expected: bo
 def test_a_ticket_that_does_not_wait_is_not_infeasible() -> None:
     """It is assigned or over, though it is due before the opening."""
     router = InMemoryRouter()
-    router.play(a_specialist("ana"), a_ticket("T1"), a_ticket("T2", after_min=1))
-    router.play(a_fact(TicketClosed, "T2", after_min=2))
+    router.apply(a_specialist("ana"), a_ticket("T1"), a_ticket("T2", after_min=1))
+    router.apply(a_fact(TicketClosed, "T2", after_min=2))
     for ticket in router.tickets.values():
         ticket.due_at = NOON + HOUR
         assert not is_infeasible(ticket, OPENING, NOON)
@@ -70,4 +70,4 @@ def test_a_warning_is_withdrawn_for_the_reason_that_holds_now(
     due_at: datetime | None, reason: str
 ) -> None:
     """A waiting ticket is past due from its due time on; otherwise its due time has changed."""
-    assert why_no_more(waiting(due_at), NOON) == reason
+    assert withdrawal_reason(waiting(due_at), NOON) == reason
