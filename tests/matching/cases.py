@@ -43,7 +43,7 @@ class Case:
 def draw(seed: int) -> Case:
     """Draw a day; the same for the same seed."""
     dice = Random(seed)  # noqa: S311 - the same for every run
-    team = [_somebody(f"s{n}", dice) for n in range(dice.randint(2, 7))]
+    team = [_random_specialist(f"s{n}", dice) for n in range(dice.randint(2, 7))]
     busy = dice.uniform(0.4, 1.3) * 1.6 * len(team)
     tickets = [
         _request(f"T{period}-{number}", dice, period * PERIOD_MIN)
@@ -72,7 +72,7 @@ def qualifies(one: Specialist, ticket: Ticket, needs: Sequence[Need]) -> bool:
     )
 
 
-def _somebody(name: str, dice: Random) -> Envelope[Event]:
+def _random_specialist(name: str, dice: Random) -> Envelope[Event]:
     spoken = sorted({"en", *dice.choices(_LANGUAGES, k=dice.randint(0, 2))})
     if dice.random() < 0.15:
         spoken = [dice.choice(_LANGUAGES[1:])]

@@ -25,10 +25,10 @@ type Choose = Callable[[Sequence[Specialist], Counter[str]], Specialist]
 
 
 def optimum(case: Case) -> int:
-    """Count the promises that could be kept by somebody who knew the whole day beforehand.
+    """Count the promises that a dispatcher who knows the whole day in advance could keep.
 
-    Each ticket is matched with a place of somebody in a period from its create date to its due
-    time: a largest matching keeps the most.
+    Each ticket is matched with a free place of a specialist between its create date and its due
+    time; a maximum matching keeps the most promises.
     """
     people = case.people
     places = {place: number for number, place in enumerate(_places(people))}

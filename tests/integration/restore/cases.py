@@ -226,7 +226,7 @@ ROUTER: Final = Case(
         *ROUTER_DECIDED,
         "SELECT ticket_id, state, reclassified_to FROM ticket",
         "SELECT specialist_id, presence, removed, listed_at FROM specialist",
-        "SELECT * FROM callback_wish",
+        "SELECT * FROM callback_request",
         "SELECT * FROM callback_fact",
     ),
     decided=ROUTER_DECIDED,

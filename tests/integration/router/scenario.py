@@ -77,7 +77,7 @@ COMPARED: Final = {
     "specialist": "SELECT * FROM specialist",
     "account_affinity": "SELECT * FROM account_affinity",
     "decision": "SELECT * FROM decision",
-    "outlook": "SELECT * FROM outlook",
+    "coverage": "SELECT * FROM coverage",
     "infeasible": "SELECT * FROM infeasible",
     # Without `act_id` and `tx`: a repeated transaction gets other numbers.
     "act": """

@@ -56,7 +56,7 @@ ACTS_OF: Final[dict[Scope, list[Call]]] = {
     ],
 }
 ACTS: Final = "SELECT string_agg(kind || ' by ' || actor, ', ' ORDER BY act_id) FROM act"
-TOLD_BY: Final = """
+RECORDED_BY: Final = """
     SELECT string_agg(fact ->> 'by', ', ')
     FROM (SELECT convert_from(value, 'UTF8')::json AS fact FROM outbox)
 """
@@ -129,7 +129,7 @@ async def test_a_leads_command_is_recorded_with_its_key(api: KeyedApi) -> None:
         assert (await request(api, key, call)).status_code == 200
     lea = "lea (desk/test)"
     assert await api.stored(ACTS) == f"hand_back by {lea}, pin by {lea}"
-    assert await api.stored(TOLD_BY) == lea
+    assert await api.stored(RECORDED_BY) == lea
 
 
 async def test_the_pages_need_no_key(api: KeyedApi) -> None:

@@ -43,7 +43,7 @@ STAND: Final = """
     AS $$ SELECT timestamptz '{}' $$
 """
 FACTS: Final = "SELECT count(*) FROM callback_fact"
-KEYS: Final = "SELECT count(*) FROM callback_wish WHERE number_key IS NOT NULL"
+KEYS: Final = "SELECT count(*) FROM callback_request WHERE number_key IS NOT NULL"
 WAITING: Final = "SELECT count(*) FROM ticket WHERE waiting"
 LOOK_S: Final = 0.01
 WAIT_S_MAX: Final = 30

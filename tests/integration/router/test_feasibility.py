@@ -34,7 +34,7 @@ ANNOUNCED: Final = """
 """
 MARKED: Final = "SELECT ticket_id FROM infeasible"
 WAITING: Final = "SELECT ticket_id, channel, base_language, due_at FROM ticket WHERE waiting"
-BEHIND: Final = "SELECT count(*) FROM outlook WHERE told_until <> opens_at"
+BEHIND: Final = "SELECT count(*) FROM coverage WHERE published_until <> opens_at"
 AT_TWO: Final = {"zone": "UTC", "hours": {"mon-fri": ["14:00-18:00"]}}
 FROM_TEN: Final = {"zone": "UTC", "hours": {"mon-fri": ["10:00-14:30"]}}
 TALK: Final[dict[Channel, int]] = {"email": 1, "phone": 1}

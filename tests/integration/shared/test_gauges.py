@@ -25,7 +25,7 @@ STAND = """
     CREATE OR REPLACE FUNCTION premium_now() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT timestamptz '{}' $$
 """
-WATERMARK = "UPDATE watermark SET evaluated_to = $1, told_at = 'infinity'"
+WATERMARK = "UPDATE watermark SET evaluated_to = $1, published_at = 'infinity'"
 TRIED = "SELECT EXISTS (SELECT FROM delivery WHERE attempts > 0)"
 AWAY = "127.0.0.1:9"
 

@@ -48,7 +48,7 @@ HOLD: Final = "SELECT FROM clock WHERE partition = $1 FOR UPDATE"
 DUE: Final = "SELECT FROM clock WHERE next_at <= premium_now() LIMIT 1"
 WAIT_S_MAX: Final = 60
 LOOK_S: Final = 0.02
-FORGET: Final = "UPDATE watermark SET told_at = NULL"
+FORGET: Final = "UPDATE watermark SET published_at = NULL"
 OPEN: Final = "SELECT partition, open FROM open_clocks WHERE open <> 0 ORDER BY partition"
 COUNTED: Final = """
     SELECT partition, count(*) AS open FROM clock WHERE state IN ('running', 'paused')

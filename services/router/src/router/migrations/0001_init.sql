@@ -230,7 +230,7 @@ CREATE UNIQUE INDEX act_idempotency_key_hash ON act (idempotency_key_hash)
 
 -- The requests in the ledgers of callbacks. Only intake stores telephone numbers: `number_key` is a
 -- keyed digest, deleted when the requester is erased. The ledger's id does not reveal the number.
-CREATE TABLE callback_wish (
+CREATE TABLE callback_request (
     ticket_id       uuid PRIMARY KEY,
     ledger          uuid NOT NULL,
     number_key      text,
@@ -242,10 +242,10 @@ CREATE TABLE callback_wish (
     remind_at       timestamptz,      -- when to remind of the planned dial
     reopen_within_s integer NOT NULL DEFAULT 2592000 -- a reply within it reopens ticket and call
 );
-CREATE INDEX callback_wish_ledger ON callback_wish (ledger);
-CREATE INDEX callback_wish_number ON callback_wish (number_key) WHERE number_key IS NOT NULL;
-CREATE INDEX callback_wish_open ON callback_wish (at) WHERE open;
-CREATE INDEX callback_wish_reminder ON callback_wish (remind_at) WHERE remind_at IS NOT NULL;
+CREATE INDEX callback_request_ledger ON callback_request (ledger);
+CREATE INDEX callback_request_number ON callback_request (number_key) WHERE number_key IS NOT NULL;
+CREATE INDEX callback_request_open ON callback_request (at) WHERE open;
+CREATE INDEX callback_request_reminder ON callback_request (remind_at) WHERE remind_at IS NOT NULL;
 
 -- The facts about the tickets of the ledgers, and each attempt to call.
 CREATE TABLE callback_fact (
@@ -262,13 +262,13 @@ CREATE INDEX callback_fact_ticket ON callback_fact (ticket_id);
 -- Coverage
 
 -- For each channel and language in which a ticket ever waited: when a qualified specialist is next
--- on shift. Promises due by then are infeasible; `told_until` is how far that is published.
-CREATE TABLE outlook (
+-- on shift. Promises due by then are infeasible; `published_until` is how far that is published.
+CREATE TABLE coverage (
     channel       text NOT NULL,
     base_language text NOT NULL,
     opens_at      timestamptz NOT NULL,
     spoken        text NOT NULL,
-    told_until    timestamptz NOT NULL,
+    published_until    timestamptz NOT NULL,
     PRIMARY KEY (channel, base_language)
 );
 

@@ -20,19 +20,19 @@ _COLUMNS: Final = (
 # One round trip, since most tickets have no ledger. An entry is repeated for each of its facts.
 LEDGERS: Final = f"""
     WITH entry AS (
-        SELECT {_COLUMNS} FROM callback_wish WHERE ledger IN (
-            SELECT ledger FROM callback_wish WHERE ticket_id = ANY($1) OR number_key = ANY($2))
+        SELECT {_COLUMNS} FROM callback_request WHERE ledger IN (
+            SELECT ledger FROM callback_request WHERE ticket_id = ANY($1) OR number_key = ANY($2))
     ), fact AS (
         SELECT fact_id, ticket_id, at AS fact_at, kind, specialist_id, outcome FROM callback_fact
         WHERE ticket_id IN (SELECT unnest($1::uuid[]) UNION SELECT ticket_id FROM entry)
     )
     SELECT * FROM entry FULL JOIN fact USING (ticket_id) ORDER BY at, ticket_id, fact_at, fact_id
 """
-DUE: Final = "SELECT ticket_id FROM callback_wish WHERE remind_at <= premium_now()"
-OPEN: Final = "SELECT ticket_id FROM callback_wish WHERE open ORDER BY at LIMIT $1"
-RECENT: Final = "SELECT ticket_id FROM callback_wish WHERE owed ORDER BY at DESC LIMIT $1"
+DUE: Final = "SELECT ticket_id FROM callback_request WHERE remind_at <= premium_now()"
+OPEN: Final = "SELECT ticket_id FROM callback_request WHERE open ORDER BY at LIMIT $1"
+RECENT: Final = "SELECT ticket_id FROM callback_request WHERE owed ORDER BY at DESC LIMIT $1"
 SAVE_ENTRIES: Final = f"""
-    INSERT INTO callback_wish ({_COLUMNS}, open)
+    INSERT INTO callback_request ({_COLUMNS}, open)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (ticket_id) DO UPDATE SET number_key = excluded.number_key,
         due_at = excluded.due_at, remind_at = excluded.remind_at, open = excluded.open
@@ -43,7 +43,7 @@ SAVE_FACTS: Final = """
 """
 DELETE_FACTS: Final = """
     DELETE FROM callback_fact AS f WHERE ticket_id = ANY($1)
-        AND NOT EXISTS (SELECT FROM callback_wish AS w WHERE w.ticket_id = f.ticket_id)
+        AND NOT EXISTS (SELECT FROM callback_request AS w WHERE w.ticket_id = f.ticket_id)
 """
 SAVE_JOINED: Final = """
     UPDATE ticket SET joined_to = new.joined_to

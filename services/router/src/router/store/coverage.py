@@ -28,18 +28,18 @@ _INSTANT: Final = timedelta(microseconds=1)
 
 # One round trip, because every decision makes it.
 LOAD: Final = """
-    SELECT channel, base_language, opens_at, spoken, told_until,
+    SELECT channel, base_language, opens_at, spoken, published_until,
            NULL::uuid AS ticket_id, NULL::timestamptz AS due_at
-    FROM outlook
+    FROM coverage
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, NULL, ticket_id, due_at FROM infeasible
     WHERE ticket_id = ANY($1)
 """
 SAVE: Final = """
-    INSERT INTO outlook (channel, base_language, opens_at, spoken, told_until)
+    INSERT INTO coverage (channel, base_language, opens_at, spoken, published_until)
     VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (channel, base_language) DO UPDATE SET
-        opens_at = excluded.opens_at, spoken = excluded.spoken, told_until = excluded.told_until
+        opens_at = excluded.opens_at, spoken = excluded.spoken, published_until = excluded.published_until
 """
 # The tickets between the published and the new coverage: one index range, however many wait.
 MARK_NEXT: Final = """
@@ -67,7 +67,7 @@ MARK: Final = """
 UNMARK: Final = "DELETE FROM infeasible WHERE ticket_id = ANY($1)"
 LISTED: Final = """
     SELECT ticket_id, account_id, channel, language, due_at, opens_at, spoken
-    FROM infeasible JOIN outlook USING (channel, base_language)
+    FROM infeasible JOIN coverage USING (channel, base_language)
     JOIN ticket USING (ticket_id, channel, base_language, due_at)
     WHERE due_at > $1 ORDER BY due_at, ticket_id LIMIT $2
 """
@@ -96,7 +96,7 @@ async def load(
     rows = await tx.fetch(LOAD, ticket_ids)
     published = {
         LanguageQueue(row["channel"], row["base_language"]): PublishedCoverage(
-            Coverage(row["opens_at"], row["spoken"]), row["told_until"]
+            Coverage(row["opens_at"], row["spoken"]), row["published_until"]
         )
         for row in rows
         if row["ticket_id"] is None

@@ -105,8 +105,8 @@ TO_WAKE: Final = """
         (SELECT min(turns_at) FROM specialist),
         (SELECT min(presence_until) FROM presence),
         (SELECT min(wakes_at) FROM ticket),
-        (SELECT min(remind_at) FROM callback_wish),
-        (SELECT premium_now() FROM outlook WHERE told_until <> opens_at LIMIT 1)
+        (SELECT min(remind_at) FROM callback_request),
+        (SELECT premium_now() FROM coverage WHERE published_until <> opens_at LIMIT 1)
     ) - premium_now())::float8
 """
 ADD_CAPACITIES: Final = """

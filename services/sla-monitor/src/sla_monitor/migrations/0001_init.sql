@@ -74,7 +74,7 @@ CREATE INDEX clock_next_at ON clock (partition, next_at) WHERE next_at IS NOT NU
 CREATE TABLE watermark (
     partition    smallint PRIMARY KEY,
     evaluated_to timestamptz,
-    told_at      timestamptz
+    published_at      timestamptz
 ) WITH (fillfactor = 50);
 
 CREATE TABLE open_clocks (

@@ -98,7 +98,7 @@ COUNT_OPEN: Final = """
 # CASE fixes the order: otherwise PostgreSQL may evaluate the lock first, for all partitions.
 CLAIM_PARTITIONS: Final = """
     SELECT partition, premium_now() AS now, evaluated_to,
-           told_at IS NULL OR told_at <= now() - $1::interval AS watermark_due
+           published_at IS NULL OR published_at <= now() - $1::interval AS watermark_due
     FROM watermark
     WHERE CASE WHEN partition % $2 = $3
                THEN pg_try_advisory_xact_lock(hashtext('sweep'), partition) END
@@ -140,7 +140,7 @@ TO_NEXT: Final = f"""
     SELECT extract(epoch FROM min({_FIRST}) - premium_now())::float8 FROM watermark
 """
 SAVE_WATERMARKS: Final = """
-    UPDATE watermark SET evaluated_to = new.evaluated_to, told_at = now()
+    UPDATE watermark SET evaluated_to = new.evaluated_to, published_at = now()
     FROM unnest($1::smallint[], $2::timestamptz[]) AS new (partition, evaluated_to)
     WHERE watermark.partition = new.partition
 """
