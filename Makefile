@@ -6,10 +6,12 @@ READY := $(VENV)/.ready
 RUN := PATH="$(abspath $(VENV))/bin:$$PATH"
 PYTEST := $(RUN) pytest
 PARALLEL := $(PYTEST) -n logical --dist loadfile
+# Tests on servers wait more than they compute.
+ON_SERVERS := $(PYTEST) -n $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN)) --dist worksteal
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check unit simulate mutants integration browser pictures e2e bench due optimum day chaos calendars fuzz accuracy docs docs-site format images release
+.PHONY: help demo up down test check unit simulate mutants integration browser on-servers pictures e2e bench due optimum day chaos calendars fuzz accuracy docs docs-site format images release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -23,7 +25,7 @@ up: $(READY) ## start PostgreSQL, Kafka and the four services
 down: $(READY) ## stop them
 	@$(RUN) premium down $(ARGS)
 
-test: check unit integration browser e2e ## everything that must be green before a change is merged
+test: check unit on-servers e2e ## everything that must be green before a change is merged
 
 check: $(READY) ## style, types, and import contracts
 	@$(RUN) ruff format --check .
@@ -42,11 +44,16 @@ mutants: $(READY) ## small faults in the rules of the domain packages: how many 
 
 integration: $(READY) ## tests on a real PostgreSQL, Kafka and PgBouncer (installed by apt if root, else: install it)
 	@deploy/pgbouncer
-	@$(PARALLEL) tests/integration $(ARGS)
+	@$(ON_SERVERS) tests/integration $(ARGS)
 
 browser: $(READY) ## tests of the pages in Chromium (installed by apt if root, else: install it)
 	@deploy/chromium
-	@$(PARALLEL) tests/browser $(ARGS)
+	@$(ON_SERVERS) tests/browser $(ARGS)
+
+on-servers: $(READY) ## integration and browser tests in one run
+	@deploy/pgbouncer
+	@deploy/chromium
+	@$(ON_SERVERS) tests/integration tests/browser $(ARGS)
 
 pictures: $(READY) ## write the pictures of all pages to docs/pictures, light and dark: look at them before you commit
 	@deploy/chromium
@@ -55,7 +62,7 @@ pictures: $(READY) ## write the pictures of all pages to docs/pictures, light an
 e2e: $(READY) ## tests of the four services as processes, also under kill -9
 	@deploy/pgbouncer
 	@deploy/chromium
-	@$(PYTEST) tests/e2e tests/chaos $(ARGS)
+	@$(PARALLEL) tests/e2e tests/chaos $(ARGS)
 
 bench: $(READY) ## throughput and latency beside a minimal hand-written program
 	@$(RUN) premium bench $(ARGS)
