@@ -39,7 +39,8 @@ SAVE: Final = """
     INSERT INTO coverage (channel, base_language, opens_at, spoken, published_until)
     VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (channel, base_language) DO UPDATE SET
-        opens_at = excluded.opens_at, spoken = excluded.spoken, published_until = excluded.published_until
+        opens_at = excluded.opens_at, spoken = excluded.spoken,
+        published_until = excluded.published_until
 """
 # The tickets between the published and the new coverage: one index range, however many wait.
 MARK_NEXT: Final = """
