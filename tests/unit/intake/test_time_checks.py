@@ -38,5 +38,5 @@ def test_a_date_further_ahead_is_refused_with_both_figures(ahead: timedelta, sec
     """The sender reads by how much the clock is wrong, and how much is allowed."""
     fault = fault_of_date(request(ahead), NOON)
     assert fault is not None
-    assert f"lies {seconds} s ahead" in fault
+    assert f"{seconds} s in the future, at most 900 s" in fault
     assert "at most 900 " in fault
