@@ -261,7 +261,6 @@ SLA_MONITOR: Final = Case(
     SELECT (SELECT count(*) FROM clock WHERE next_at <= premium_now())
          + (SELECT count(*) FROM reevaluation WHERE finished_at IS NULL)
     """,
-    publishes_by_order=True,  # of a policy and the tickets that it concerns
 )
 NOTIFIER: Final = Case(
     "notifier",

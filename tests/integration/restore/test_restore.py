@@ -1,6 +1,7 @@
 """A service's database is restored to an earlier time, or reads everything again."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NamedTuple
@@ -93,6 +94,18 @@ async def published(case: Case, topics: Topics) -> dict[str, set[bytes]]:
     return facts
 
 
+def standing(facts: dict[str, set[bytes]]) -> dict[str, set[bytes]]:
+    """Leave out what was retracted, with its retraction: the order of topics decides about both."""
+    retracted_by = {
+        name: json.loads(value)["retracted_id"]
+        for name, values in facts.items()
+        for value in values
+        if b'"retracted_id"' in value
+    }
+    gone = retracted_by.keys() | set(retracted_by.values())
+    return {name: values for name, values in facts.items() if name not in gone}
+
+
 def _is_repeated(event_type: str, value: bytes) -> bool:
     """Return whether an event may repeat: watermarks, and receipts for copies."""
     return event_type == WatermarkAdvanced.type or b'"outcome":"duplicate"' in value
@@ -119,7 +132,7 @@ async def test_nothing_is_missing_after_a_restore(
     assert {query: restored.rows[query] for query in case.derived_tables} == {
         query: end.rows[query] for query in case.derived_tables
     }
-    assert case.publishes_by_order or restored.facts == end.facts
+    assert case.publishes_by_order or standing(restored.facts) == standing(end.facts)
 
 
 @each_service

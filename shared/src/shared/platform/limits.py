@@ -70,7 +70,7 @@ class ConcurrencyLimit:
 
 
 class BodyLimits:
-    """Reads the whole body, up to the limits, before anything parses it."""
+    """Reads the whole body before the app; refuses what is too large, too slow or too deep."""
 
     def __init__(self, app: ASGIApp, wait_s_max: float = DEFAULT_LIMITS.body_s_max) -> None:
         self._app = app

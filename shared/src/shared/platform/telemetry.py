@@ -79,7 +79,7 @@ class _Limit(logging.Filter):
 
 
 def configure(*, service: str, level: str) -> None:
-    """Log JSON lines to stdout; libraries only from WARNING on, and rate-limited."""
+    """Log JSON lines to stdout; of libraries only warnings (some: errors), each once in 10 s."""
     steps: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

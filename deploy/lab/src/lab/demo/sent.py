@@ -1,7 +1,7 @@
 """The sent messages, and the outcome that each promise must have.
 
 This oracle is independent: it shares only the business calendar with the services, and neither the
-pricing nor the derivation of clocks.
+choice of targets nor the derivation of clocks.
 """
 
 from collections import Counter

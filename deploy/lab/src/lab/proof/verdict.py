@@ -63,7 +63,7 @@ _DELIVERED: Final = {"sent": NotificationSent.type, "failed": NotificationFailed
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The faults, one per line; both lists are empty if there is none."""
+    """What was lost and what was doubled, one fault per line; without a fault both are empty."""
 
     lost: Sequence[str]
     doubled: Sequence[str]

@@ -112,7 +112,7 @@ def read_log(
 
 
 def _sorted(reader: LogReader, interpreter: Interpreter) -> list[Row | Refusal]:
-    """Sort rows by time; rows of one time, and bad rows, keep the order of the file."""
+    """Sort rows by time, bad rows first; rows of one time, and bad rows, keep the file's order."""
     begins = datetime.min.replace(tzinfo=UTC)
 
     def written_at(row: Row | Refusal) -> datetime:

@@ -212,7 +212,7 @@ class Mapping(_Part):
 
     @property
     def columns(self) -> Iterator[tuple[KeyPath, str]]:
-        """Each required column, with its place in the mapping."""
+        """Each column that the log must have, with the path of keys where the mapping names it."""
         yield ("ticket",), self.ticket
         yield ("time", "column"), self.time.column
         if self.request.occurred_at is not None:

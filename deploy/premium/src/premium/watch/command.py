@@ -44,7 +44,7 @@ def watch(
 ) -> None:
     """Show each breach, miss and retraction, and how far silence can be trusted, until Ctrl-C.
 
-    Red means that no watermark came for 5 s: silence then proves nothing.
+    Red means that a partition had no watermark for 5 s: silence then proves nothing.
     """
     del what  # there is only one so far
     profile = read_profile()

@@ -50,7 +50,7 @@ async def claim(tx: Tx) -> PendingAccount | None:
 
 
 async def advance(tx: Tx, account_id: str, done_to: tuple[datetime, UUID]) -> None:
-    """Save the last request of an account that was decided again."""
+    """Save how far an account is done: the last of its requests that was decided again."""
     await tx.execute(ADVANCE, account_id, *done_to)
 
 

@@ -88,7 +88,7 @@ class WaitingQueues:
         return None if first is None else self._tickets[first[1]]
 
     def _queue(self, pool: Pool) -> _WaitingQueue:
-        """Return or create a queue; a pool that is new in this transaction is completely loaded."""
+        """Return a pool's queue; if no ticket waited in the pool before, there is none to load."""
         queue = self._by_pool.get(pool)
         if queue is None:
             is_new = self._roster.is_new(pool)

@@ -67,7 +67,10 @@ class _DecisionInput(NamedTuple):
 
 
 class RoutingService:
-    """The use cases: each loads, decides, saves and announces in one transaction at a time."""
+    """The use cases: each loads, decides, saves and announces in its caller's transaction.
+
+    The matching lock lets only one transaction decide at a time, in all routers.
+    """
 
     def __init__(self, rules: MatchingRules) -> None:
         self._cache = RosterCache(rules)

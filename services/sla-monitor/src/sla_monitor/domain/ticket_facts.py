@@ -91,12 +91,12 @@ class TicketFacts:
 
     @cached_property
     def closures(self) -> list[Pause]:
-        """The spans from a closing to the reopening."""
+        """The spans in which the ticket was closed; the last has no end until a reopening."""
         return self._spans(lambda life: life.closed is not None)
 
     @cached_property
     def solutions(self) -> list[Pause]:
-        """The spans from a resolution or closing to the reopening."""
+        """The spans in which it was resolved or closed; the last has no end until a reopening."""
         return self._spans(lambda life: life.closed is not None or life.resolved is not None)
 
     @cached_property

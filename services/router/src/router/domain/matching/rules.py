@@ -111,7 +111,7 @@ class MatchingRules(_Data):
     def all_needs(
         self, channel: Channel, language: str, skills: tuple[str, ...]
     ) -> tuple[Need, ...]:
-        """Return the sufficient qualifications of all steps, due or not."""
+        """Return the full need, then one alternative need for each relaxation step, due or not."""
         return _all_needs(self, channel, language, skills)
 
     def skills_for(

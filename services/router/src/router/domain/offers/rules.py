@@ -45,16 +45,19 @@ class Exclusions(_Part):
 
 
 class Backoff(_Part):
-    """How long a ticket waits after no specialist took it: ``first`` seconds, doubled each round.
+    """How long a ticket waits before those who did not take it may be offered it again.
 
-    ``most`` seconds at most. A specialist who is not excluded may be offered it meanwhile.
+    ``first`` seconds, doubled each round, at most ``most``. Others may be offered it meanwhile.
     """
 
     first: _SomeSeconds = 30
     most: _SomeSeconds = 300
 
     def ends_at(self, *, now: datetime, rounds: int, last_chance: datetime | None) -> datetime:
-        """Return when it is offered again; not after ``last_chance``, unless that has passed."""
+        """Return when that wait ends: at ``last_chance`` at the latest, unless that has passed.
+
+        ``last_chance`` is when the shortest offer must begin, to end when the ticket is due.
+        """
         at = now + timedelta(seconds=min(self.most, self.first * 2 ** min(rounds, _ROUNDS_MAX)))
         return at if last_chance is None or last_chance <= now else min(at, last_chance)
 
