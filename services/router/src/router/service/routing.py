@@ -69,7 +69,7 @@ class _DecisionInput(NamedTuple):
 class RoutingService:
     """The use cases: each loads, decides, saves and announces in its caller's transaction.
 
-    The matching lock lets only one transaction decide at a time, in all routers.
+    Of all routers one transaction decides at a time: it holds the matching lock.
     """
 
     def __init__(self, rules: MatchingRules) -> None:
