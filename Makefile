@@ -62,7 +62,7 @@ pictures: $(READY) ## write the pictures of all pages to docs/pictures, light an
 e2e: $(READY) ## tests of the four services as processes, also under kill -9
 	@deploy/pgbouncer
 	@deploy/chromium
-	@$(PARALLEL) tests/e2e tests/chaos $(ARGS)
+	@$(PYTEST) tests/e2e tests/chaos $(ARGS)
 
 bench: $(READY) ## throughput and latency beside a minimal hand-written program
 	@$(RUN) premium bench $(ARGS)
