@@ -8,12 +8,13 @@ from typing import Final, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
-from confluent_kafka import Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from shared.platform.publisher import Outgoing
 from shared.testing.topics import Topics
 
-__all__ = ["send", "send_undecodable", "transactions"]
+__all__ = ["send", "send_undecodable", "set_offsets", "transactions"]
 
 _CRC_AT, _CRC_FROM = 17, 21  # https://kafka.apache.org/documentation/#recordbatch
 _SNAPPY: Final = b"\x82SNAPPY\x00\x00\x00\x00\x01"
@@ -34,6 +35,15 @@ async def send(topics: Topics, records: Iterable[Outgoing], **settings: str) -> 
     producer = _producer(topics, **settings)
     _produce(producer, topics, records)
     assert await asyncio.to_thread(producer.flush, 30) == 0
+
+
+def set_offsets(topics: Topics, group: str, topic: str, offsets: Iterable[int]) -> None:
+    """Replace the offsets that a group without members has committed, one a partition."""
+    places = [TopicPartition(topics.prefix + topic, n, at) for n, at in enumerate(offsets)]
+    wanted = ConsumerGroupTopicPartitions(topics.prefix + group, places)
+    admin = AdminClient({"bootstrap.servers": topics.bootstrap})
+    for changed in admin.alter_consumer_group_offsets([wanted]).values():
+        changed.result(30)
 
 
 async def send_undecodable(topics: Topics, records: Iterable[Outgoing]) -> bytes:

@@ -86,6 +86,22 @@ async def test_a_restored_database_reads_again_what_it_lost(
     assert await handled(topics, fresh, 3) == after
 
 
+async def test_offsets_that_kafka_does_not_have_are_committed_at_the_start(
+    topics: Topics, database: MakeDatabase
+) -> None:
+    """A consumer killed before its commit left them: tools would show a lag until a next record."""
+    await topics.create("tickets.v1", DEAD_LETTERS, partitions=2)
+    fresh = await database("intake")
+    await topics.send([*map(good, (uuid4() for _ in range(20))), end()])
+    assert len(await handled(topics, fresh, 1)) == 20
+    foreign.set_offsets(topics, SERVICE, "tickets.v1", [0, 0])
+    assert await topics.lag(SERVICE, "tickets.v1") == 21
+    async with consuming(topics, fresh, seen := Seen()), asyncio.timeout(30):
+        while await topics.lag(SERVICE, "tickets.v1"):
+            pass
+    assert seen.tickets == []
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 async def test_a_topic_created_again_is_read_from_its_beginning(
     topics: Topics, database: MakeDatabase, count: int

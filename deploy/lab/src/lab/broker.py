@@ -1,5 +1,6 @@
 """Kafka's offsets: the ends of topics, and how far each service has read them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final
@@ -16,6 +17,8 @@ __all__ = ["Broker", "Offsets"]
 type Offsets = dict[TopicPartition, int]
 
 _REQUEST_MS: Final = 10_000
+_CALL_S_MAX: Final = 30
+_CLOSE_S_MAX: Final = 2
 
 
 class Broker:
@@ -28,14 +31,13 @@ class Broker:
         self._partitions: dict[str, int] = {}
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; do not wait for an answer of a broker that was killed."""
         consumer, self._consumer = self._consumer, None
         admin, self._admin = self._admin, None
-        with suppress(KafkaError, OSError, TimeoutError):
-            if consumer is not None:
-                await consumer.stop()
-            if admin is not None:
-                await admin.close()
+        if consumer is not None:
+            await _bounded(consumer.stop())
+        if admin is not None:
+            await _bounded(admin.close())
 
     async def ends(self, topics: Iterable[str]) -> Offsets:
         """Return the end offset of each partition. Raises Transient without a broker."""
@@ -85,7 +87,14 @@ class Broker:
 
     async def _call[T](self, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await work()
+            async with asyncio.timeout(_CALL_S_MAX):
+                return await work()
         except (KafkaError, OSError, TimeoutError) as e:
             await self.close()
             raise Transient(f"Kafka: {type(e).__name__}: {e}") from e
+
+
+async def _bounded(close: Awaitable[None]) -> None:
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_S_MAX):
+            await close

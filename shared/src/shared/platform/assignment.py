@@ -41,6 +41,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._is_assigned = False
         self._expected: dict[TopicPartition, Offset] = {}
         self._seen: dict[TopicPartition, int] = {}
+        self._confirmed: dict[TopicPartition, int] = {}
 
     @override
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
@@ -57,6 +58,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
     def is_placed(self) -> bool:
         """Whether every assigned partition is at the offset that the database names."""
         return self._is_assigned and self._placed_at == self._rebalances
+
+    def take_confirmed(self) -> dict[TopicPartition, int]:
+        """Return, once, the next offset of each partition whose last handled record was found.
+
+        A consumer that was killed may have saved offsets that it did not commit to Kafka.
+        """
+        confirmed, self._confirmed = self._confirmed, {}
+        return confirmed
 
     async def accepted(
         self,
@@ -84,6 +93,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             return
         self._expected.clear()
         self._seen.clear()
+        self._confirmed.clear()
         for place in held:
             last = known.get(place)
             if last is None:
@@ -109,7 +119,10 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         if last is None and first.offset <= self._seen.get(place, _BEGINNING - 1):
             _report(place, "the topic begins again", self._seen[place])
         self._seen[place] = records[-1].offset
-        return records if last is None else records[1:]
+        if last is None:
+            return records
+        self._confirmed[place] = last.record + 1
+        return records[1:]
 
     def _begin_again(
         self, consumer: AIOKafkaConsumer, place: TopicPartition, why: str, record: int

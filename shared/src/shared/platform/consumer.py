@@ -11,7 +11,7 @@ its whole batch, unusual headers are skipped silently), and it sleeps after an e
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -193,6 +193,7 @@ class BatchConsumer[T: Claimable]:
                 wait_ms = _LULL_MS if self._handled else _POLL_MS
                 found = await consumer.getmany(timeout_ms=wait_ms, max_records=_BATCH_MAX)
                 records = await self._assignment.accepted(consumer, found)
+                self._note_handled(self._assignment.take_confirmed())
                 self._in_hand = _firsts(records)
                 await self._on_batch(records)
                 self._in_hand = {}
@@ -230,9 +231,13 @@ class BatchConsumer[T: Claimable]:
         started = elapsed_s()
         await self._settle([self._read(raw) for raw in records])
         telemetry.BATCH_S.observe(elapsed_s(started))
-        for record in records:
-            self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        if self._committing is None or self._committing.done():
+        self._note_handled(
+            {TopicPartition(raw.topic, raw.partition): raw.offset + 1 for raw in records}
+        )
+
+    def _note_handled(self, handled: Mapping[TopicPartition, int]) -> None:
+        self._handled |= handled
+        if self._handled and (self._committing is None or self._committing.done()):
             self._committing = asyncio.create_task(self._commit_handled(), name="offsets")
 
     def _read(self, raw: ConsumerRecord) -> _Item[T]:
@@ -340,7 +345,7 @@ class BatchConsumer[T: Claimable]:
             handled, self._handled = self._handled, {}
             await self._commit(handled)
 
-    async def _commit(self, handled: dict[TopicPartition, int]) -> None:
+    async def _commit(self, handled: Mapping[TopicPartition, int]) -> None:
         consumer = self._consumer
         if consumer is None:
             return
@@ -349,6 +354,7 @@ class BatchConsumer[T: Claimable]:
         try:
             await consumer.commit(offsets)
         except (KafkaError, ValueError) as e:
+            # It is refused during a rebalance only, and after that these offsets are confirmed.
             _LOG.warning("commit_failed", reason=f"{type(e).__name__}: {e}")
 
 

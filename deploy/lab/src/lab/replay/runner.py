@@ -7,12 +7,14 @@ and the published facts depend on the log alone, whatever is killed and restarte
 
 import asyncio
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import accumulate, batched
 from operator import attrgetter
 from typing import Final
+from uuid import UUID
 
 from devstack.business_time import BusinessTime
 from lab.proof.pipeline import Pipeline
@@ -31,8 +33,10 @@ _SLICE: Final = 2000
 _BATCH: Final = 500
 _POLL_S: Final = 0.005
 _POLL_S_MAX: Final = 0.05
-_UNCHANGED_POLLS_MAX: Final = 3600
-"""Polls without a change, one every _POLL_S_MAX: three minutes."""
+_UNCHANGED_S_MAX: Final = 180
+_POLL_COUNTS_S_MAX: Final = 5.0
+"""A longer poll counts as this: a suspended machine is not stuck."""
+_ACCEPT_TRIES: Final = 3
 
 
 class Stuck(Exception):  # noqa: N818 - the name states the condition
@@ -108,23 +112,35 @@ class ReplayRunner:
         await with_retry(lambda: self._time.stop_at(moment))
 
     async def _until_idle(self) -> None:
-        """Wait until the services are idle and no offer is open. Raises Stuck."""
+        """Wait until the services are idle and no offer is open.
+
+        Raises:
+            Stuck: the services do not become idle, or an offer stays open after its acceptance.
+        """
+        tries: Counter[UUID] = Counter()
         await self._until_services_idle()
-        while await self._specialists.accept_all():
+        while accepted := await self._specialists.accept_all():
             await self._until_services_idle()
+            tries.update(accepted)
+            if stays := [offer for offer in accepted if tries[offer] > _ACCEPT_TRIES]:
+                raise Stuck(f"offer {stays[0]} stays open after its acceptance; see router's log")
 
     async def _until_services_idle(self) -> None:
         """Wait until the services have no work left.
 
-        Raises Stuck if nothing changes for minutes; polls are counted instead of time, so that a
-        suspended machine does not count as stuck.
+        Raises Stuck if nothing new is found for minutes: sla-monitor publishes its watermarks even
+        if nothing else changes, so two reasons may alternate without end.
         """
-        reason, unmoved, wait_s = "", 0, _POLL_S
-        while (unrest := await self._unrest()) is not None:
-            if unrest != reason:
-                reason, unmoved, wait_s = unrest, 0, _POLL_S
-            unmoved += 1
-            if unmoved > _UNCHANGED_POLLS_MAX:
+        reasons: set[str] = set()
+        unchanged_s, wait_s = 0.0, _POLL_S
+        polled_at = elapsed_s()
+        while (reason := await self._unrest()) is not None:
+            if reason not in reasons:
+                reasons.add(reason)
+                unchanged_s, wait_s = 0.0, _POLL_S
+            unchanged_s += min(elapsed_s(polled_at), _POLL_COUNTS_S_MAX)
+            polled_at = elapsed_s()
+            if unchanged_s > _UNCHANGED_S_MAX:
                 raise Stuck(f"nothing changes any more: {reason}; see `premium status`")
             await _pause(wait_s)
             wait_s = min(wait_s * 1.5, _POLL_S_MAX)

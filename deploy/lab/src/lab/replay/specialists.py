@@ -28,8 +28,8 @@ class Specialists:
     tables: Tables
     router: str
 
-    async def accept_all(self) -> int:
-        """Accept all open offers, and return their number."""
+    async def accept_all(self) -> list[UUID]:
+        """Accept all open offers, and return them."""
         ringing = await with_retry(self.tables.ringing)
         slots = asyncio.Semaphore(_CONCURRENT_MAX)
 
@@ -40,7 +40,7 @@ class Specialists:
         async with asyncio.TaskGroup() as group:
             for offer_id, specialist_id in ringing:
                 group.create_task(accept(offer_id, specialist_id))
-        return len(ringing)
+        return [offer_id for offer_id, _ in ringing]
 
     async def assign_directly(self) -> None:
         """Turn offers off: when time runs fast, their leases would end before an answer."""
