@@ -1,4 +1,4 @@
-"""Every command of README and of docs/sending.md runs as printed, in the order of reading."""
+"""Every command of README, docs/sending.md and docs/inbox.md runs as printed, in that order."""
 
 import asyncio
 import json
@@ -59,8 +59,8 @@ sys.exit(sent.returncode or broker != bootstrap)
 def blocks() -> list[str]:
     """Return all examples, in the order in which a newcomer reads them."""
     first, more = SECTIONS.findall((ROOT / "README.md").read_text())
-    sending = (ROOT / "docs" / "sending.md").read_text()
-    return [block for page in (first, more, sending) for block in BLOCK.findall(page)]
+    others = ((ROOT / "docs" / name).read_text() for name in ("sending.md", "inbox.md"))
+    return [block for page in (first, more, *others) for block in BLOCK.findall(page)]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ async def read_along(clone: Path) -> list[str]:
         page = await browser.new_page()
         interludes: dict[str, Callable[[str], Awaitable[None]]] = {
             "premium roster import": lambda _: listed(clone),
-            "premium inbox link": lambda output: sign_in(page, output.strip()),
+            "premium inbox link mara\n": lambda output: sign_in(page, output.strip()),
             "/v1/receipts/app-form/A-1001": lambda output: respond(page, clone, output),
         }
         return await run_blocks(clone, blocks(), interludes)

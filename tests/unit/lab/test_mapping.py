@@ -52,14 +52,6 @@ def test_a_shipped_mapping_is_found_by_name(name: str) -> None:
     assert load(find_mapping(name)).source == name
 
 
-def test_the_documented_mapping_has_no_fault(tmp_path: Path) -> None:
-    """The example in docs/replay.md can be copied and works."""
-    text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
-    file = tmp_path / "map.yaml"
-    file.write_text(text.split("```yaml\n")[1].split("```")[0])
-    assert load(file).source == "help-desk"
-
-
 def test_any_other_name_is_a_path(tmp_path: Path) -> None:
     """A name that is not a shipped mapping is used as a path."""
     file = tmp_path / "own.yaml"

@@ -151,15 +151,6 @@ def test_the_built_in_policy_is_linted_without_a_file() -> None:
     assert ran.stdout.splitlines()[0].endswith("2026-11-24 to 2028-11-24")
 
 
-def test_the_documented_policy_has_no_fault(tmp_path: Path) -> None:
-    """The example in docs/policies.md can be copied and works."""
-    text = (Path(__file__).parents[3] / "docs" / "policies.md").read_text()
-    file = tmp_path / "documented.yaml"
-    file.write_text(text.split("```yaml\n")[1].split("```")[0])
-    ran = CliRunner().invoke(command, ["check", str(file)])
-    assert ran.exit_code == 0, ran.stderr
-
-
 def test_a_policy_is_published_whole() -> None:
     """The record holds the whole document, and its version."""
     record = record_of(BUILT_IN, datetime(2026, 3, 1, tzinfo=UTC))

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -13,7 +13,6 @@ import aiohttp
 
 from devstack.addresses import Addresses
 from devstack.business_time import BusinessTime
-from devstack.databases import DATABASES
 from lab.broker import Broker, Offsets
 from lab.demo.audit import Evidence, Finding, audit, since
 from lab.demo.clients import Clients
@@ -21,6 +20,7 @@ from lab.demo.event_feed import EventFeed
 from lab.demo.screen import Screen
 from lab.demo.simulation import Simulation
 from lab.demo.view import DemoStatus
+from lab.proof.connections import connected
 from lab.proof.pipeline import Pipeline
 from lab.proof.published import DEAD_LETTER_TOPICS, FACT_TOPICS, read_published
 from lab.proof.retry import with_retry
@@ -28,7 +28,6 @@ from lab.proof.tables import DatabaseState, Tables
 from shared.basics.clock import elapsed_s, wait_at_most
 from shared.basics.errors import Transient
 from shared.events import SpecialistListed
-from shared.platform.publisher import Publisher
 
 __all__ = ["DemoRunner", "Plan", "demo_runner"]
 
@@ -228,25 +227,18 @@ class DemoRunner:
 @asynccontextmanager
 async def demo_runner(addresses: Addresses) -> AsyncIterator[DemoRunner]:
     """Connect to a stack."""
-    async with AsyncExitStack() as opened:
-        tables = Tables({name: addresses.dsn(name, owner=True) for name in DATABASES})
-        opened.push_async_callback(tables.stop)
-        await with_retry(tables.start)
-        broker = Broker(addresses.kafka_bootstrap)
-        opened.push_async_callback(broker.close)
-        publisher = Publisher(addresses.kafka_bootstrap, service="premium")
-        opened.push_async_callback(publisher.stop)
-        http = await opened.enter_async_context(
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS), timeout=_HTTP_S
-            )
-        )
+    async with (
+        connected(addresses) as to,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS), timeout=_HTTP_S
+        ) as http,
+    ):
         clients = Clients(
             http,
-            publisher,
+            to.publisher,
             addresses.http("intake"),
             addresses.headers("intake"),
             addresses.http("router"),
             addresses.headers("router"),
         )
-        yield DemoRunner(addresses, broker, tables, clients)
+        yield DemoRunner(addresses, to.broker, to.tables, clients)

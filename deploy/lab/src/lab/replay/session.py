@@ -1,15 +1,15 @@
 """One replay on a running stack: lists accounts and a specialist, sends the log, verifies."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import uuid5
 
 from devstack.addresses import Addresses
-from devstack.databases import DATABASES
 from lab.broker import Broker, Offsets
+from lab.proof.connections import connected
 from lab.proof.pipeline import Pipeline
 from lab.proof.published import DEAD_LETTER_TOPICS, FACT_TOPICS, PublishedFacts, read_published
 from lab.proof.retry import with_retry
@@ -124,15 +124,8 @@ class Session:
 @asynccontextmanager
 async def session(addresses: Addresses, watch: MemoryWatch) -> AsyncIterator[Session]:
     """Connect to a stack."""
-    async with AsyncExitStack() as opened:
-        tables = Tables({name: addresses.dsn(name, owner=True) for name in DATABASES})
-        opened.push_async_callback(tables.stop)
-        await with_retry(tables.start)
-        broker = Broker(addresses.kafka_bootstrap)
-        opened.push_async_callback(broker.close)
-        publisher = Publisher(addresses.kafka_bootstrap, service="premium")
-        opened.push_async_callback(publisher.stop)
-        people = await opened.enter_async_context(
-            specialists(tables, addresses.http("router"), addresses.headers("router"))
-        )
-        yield Session(broker, tables, publisher, people, watch)
+    async with (
+        connected(addresses) as to,
+        specialists(to.tables, addresses.http("router"), addresses.headers("router")) as people,
+    ):
+        yield Session(to.broker, to.tables, to.publisher, people, watch)
