@@ -41,7 +41,7 @@ def learned(second: int, event: Event) -> Learned:
 
 
 def test_three_expired_offers_are_one_entry() -> None:
-    """It has the first and last time, and how many each specialist did not answer; entries about clocks stay separate."""
+    """It has the first and last time, and how many each specialist missed; others stay separate."""
     accepted = Learned(a_ticket("T1", channel="phone"), NOON)
     facts = [learned(10 * n + k, e) for n in range(1, 4) for k, e in enumerate(rings(n))]
     answer = timeline_answer(T1, [accepted, *facts], now=NOON + timedelta(minutes=1))

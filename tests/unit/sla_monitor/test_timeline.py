@@ -122,9 +122,7 @@ def test_a_reclassification_shows_both_targets() -> None:
     assert isinstance(change, Repriced)
     assert (change.due_before, change.due_at) == (at(60), at(30))
     assert (change.target_before_ms, change.target_ms) == (3_600_000, 1_800_000)
-    assert why(entry) == (
-        "business critical: what is open is priced again, from the same create date"
-    )
+    assert why(entry) == "what is open is priced again, from the same create date"
 
 
 def test_a_fact_without_effect_is_explained() -> None:

@@ -26,7 +26,7 @@ from shared.sla.promises import Severity
 from shared.wording.reader import Message, Plural, Reader
 from shared.wording.table import Sentences
 
-__all__ = ["SENTENCES", "unanswered_offers"]
+__all__ = ["SENTENCES", "set_away", "unanswered_offers"]
 
 _QUEUED: Final[Mapping[QueueReason, Message]] = {
     "no_skill": Message("Waited: nobody on the roster takes this channel in its language"),
@@ -67,6 +67,10 @@ _RECLASSIFIED: Final[Mapping[Severity, Message]] = {
     "standard": Message("{who} changed it to standard"),
     "business_critical": Message("{who} changed it to business-critical"),
 }
+_YOU_AWAY: Final = Plural(
+    "You were set away after one missed offer",
+    "You were set away after {count} missed offers in a row",
+)
 _AWAY: Final = Plural(
     "{who} was set away after one missed offer",
     "{who} was set away after {count} missed offers in a row",
@@ -85,6 +89,13 @@ def unanswered_offers(counts: Mapping[str, int], reader: Reader) -> str:
     return reader.plural(_RANG, sum(counts.values()), each=each)
 
 
+def set_away(specialist_id: str | None, unanswered: int, reader: Reader) -> str:
+    """Return the sentence for a specialist who was set away; None is the reader."""
+    if specialist_id is None:
+        return reader.plural(_YOU_AWAY, unanswered)
+    return reader.plural(_AWAY, unanswered, who=reader.name(specialist_id))
+
+
 def _who(message: Message) -> Callable[[SpecialistFact, Reader], str]:
     return lambda event, reader: reader.text(message, who=reader.name(event.specialist_id))
 
@@ -92,10 +103,6 @@ def _who(message: Message) -> Callable[[SpecialistFact, Reader], str]:
 def _declined(event: TicketDeclined | OfferDeclined, reader: Reader) -> str:
     who = reader.name(event.specialist_id)
     return reader.text(Message("{who} declined: {reason}"), who=who, reason=event.reason)
-
-
-def _set_away(event: SpecialistSetAway, reader: Reader) -> str:
-    return reader.plural(_AWAY, event.unanswered, who=reader.name(event.specialist_id))
 
 
 def _withdrawn(event: OfferWithdrawn, reader: Reader) -> str:
@@ -148,7 +155,7 @@ SENTENCES: Final[Sentences] = {
     OfferDeclined: _declined,
     OfferExpired: _who(Message("{who} missed it")),
     OfferWithdrawn: _withdrawn,
-    SpecialistSetAway: _set_away,
+    SpecialistSetAway: lambda e, reader: set_away(e.specialist_id, e.unanswered, reader),
     TicketAssigned: _assigned,
     TicketDeclined: _declined,
     AssignmentHandedBack: _handed_back,

@@ -23,6 +23,7 @@ from shared.sla.promises import Channel
 from shared.web.formatting import clock_time, span
 from shared.web.visitors import Missing
 from shared.wording import Reader
+from shared.wording.assignments import set_away
 from shared.wording.decisions import explain
 from shared.wording.waiting import missing_coverage
 
@@ -54,6 +55,11 @@ class Owner:
     zone: str
     unanswered: int = 0
     """How many unanswered offers set them away; 0 if that is not why."""
+
+    def was_set_away(self, *, mine: bool) -> str:
+        """Describe why they are away, to themselves if the page is ``mine``."""
+        name = None if mine else self.called
+        return set_away(name, self.unanswered, Reader(duration=span))
 
 
 @dataclass(frozen=True, slots=True)
