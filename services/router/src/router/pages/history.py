@@ -35,8 +35,8 @@ def history(
 
     Offers without an answer share one line. An unknown type of event is shown as its name.
     """
-    groups = group_expired_offers(facts, lambda fact: fact["type"])
-    lines = [_line(group, reader) for group in groups]
+    groups = [*group_expired_offers(facts, lambda fact: fact["type"])]
+    lines = [_line(group, reader) for group in groups[-_LINES_MAX:]]
     lines += [Line(command["at"], _lead_command(command, reader)) for command in commands]
     return sorted(lines, key=lambda line: line.at)[-_LINES_MAX:]
 
