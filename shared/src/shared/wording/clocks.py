@@ -95,8 +95,10 @@ def resumed(kind: PromiseKind, due_at: datetime, reader: Reader) -> str:
     return _text(reader, message, kind, due=reader.moment(due_at))
 
 
-def moved(kind: PromiseKind, due_at: datetime, reader: Reader) -> str:
+def moved(kind: PromiseKind, due_at: datetime | None, reader: Reader) -> str:
     """Return the sentence for a due time that moved."""
+    if due_at is None:
+        return _text(reader, Message("{promise}: nothing is due now"), kind)
     return _text(reader, Message("{promise}: now due {due}"), kind, due=reader.moment(due_at))
 
 

@@ -126,7 +126,18 @@ class Clocks(_Response):
 class Change(_Response):
     """A change of a clock; ``change`` decides which other fields are set."""
 
-    change: str
+    change: Literal[
+        "started",
+        "repriced",
+        "paused",
+        "resumed",
+        "moved",
+        "met",
+        "cancelled",
+        "retracted",
+        "warned",
+        "broken",
+    ]
     kind: PromiseKind
     due_at: datetime | None = None
     due_before: datetime | None = None

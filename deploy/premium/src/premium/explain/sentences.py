@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from premium.explain.responses import Change, Clock, Clocks, Entry, PausedSpan, Span
 from premium.timestamps import Local, duration, plain
-from shared.events import CATALOGUE
+from shared.events import CATALOGUE, Cancellation, Retraction
 from shared.wording import Reader, clocks, sentence
 from shared.wording.assignments import unanswered_offers
 
@@ -83,42 +83,28 @@ def described(change: Change, reader: Reader) -> tuple[str, Tone]:
 
 def _changed(change: Change, reader: Reader) -> str:
     kind, due_at = change.kind, change.due_at
-    match change.change, change.reason:
-        case "started", _:
+    match change.change:
+        case "started":
             text = clocks.started(kind, due_at, reader)
-        case "repriced", _:
+        case "repriced":
             text = clocks.repriced(kind, change.target_ms / _SECOND_MS, due_at, reader)
-        case "paused", _:
+        case "paused":
             text = clocks.paused(kind, reader)
-        case "met", _:
+        case "met":
             text = clocks.met(kind, reader, in_time=change.in_time)
-        case "cancelled", ("closed" | "merged" | "erased" | "withdrawn") as reason:
-            text = clocks.cancelled(kind, reason, reader)
-        case "retracted", (
-            "answered" | "moved" | "paused" | "cancelled" | "exception" | None
-        ) as reason:
-            text = clocks.retracted(kind, reason, reader)
-        case other, _:
-            text = _due(other, change, reader)
-    return text
-
-
-def _due(other: str, change: Change, reader: Reader) -> str:
-    """Describe a change with a due time."""
-    kind, due_at = change.kind, change.due_at
-    if due_at is None:
-        return f"{plain(kind)}: {plain(other)}"
-    match other:
-        case "resumed":
-            return clocks.resumed(kind, due_at, reader)
-        case "moved":
-            return clocks.moved(kind, due_at, reader)
-        case "warned":
-            return clocks.warned(kind, change.percent, due_at, reader)
-        case "broken":
-            return clocks.broken(kind, change.called, due_at, reader)
+        case "cancelled":
+            text = clocks.cancelled(kind, cast("Cancellation", change.reason), reader)
+        case "retracted":
+            text = clocks.retracted(kind, cast("Retraction | None", change.reason), reader)
+        case "resumed" if due_at is not None:
+            text = clocks.resumed(kind, due_at, reader)
+        case "warned" if due_at is not None:
+            text = clocks.warned(kind, change.percent, due_at, reader)
+        case "broken" if due_at is not None:
+            text = clocks.broken(kind, change.called, due_at, reader)
         case _:
-            return f"{plain(kind)}: {plain(other)}"
+            text = clocks.moved(kind, due_at, reader)
+    return text
 
 
 def _figures(change: Change, reader: Reader) -> str:
