@@ -261,7 +261,7 @@ async def test_an_open_ticket_shows_that_it_has_changed(
     await desk.handle(a_fact(TicketResponded, "T1", after_min=1))
     await expect(page.locator("#pane-old")).to_be_visible()
     await press(page, "u")
-    await expect(page.locator("#pane")).to_contain_text("nothing is owed now")
+    await expect(page.locator("#pane")).to_contain_text("No answer is due.")
 
 
 async def test_a_cut_stream_is_shown_and_reconnects(desk: InboxServer, chromium: Browser) -> None:

@@ -146,14 +146,18 @@ async def test_three_unanswered_offers_show_on_the_page_until_a_click(
     sweeper = Sweeper(desk.db, desk.routing)
     await sweeper.start()
     try:
-        await expect(page.locator("#set-away")).to_contain_text("3 offers in a row")
+        await expect(page.locator("#set-away")).to_contain_text(
+            "You were set away after 3 missed offers in a row"
+        )
     finally:
         await sweeper.stop()
     await expect(presence(page)).to_have_text("◐ away")
     await expect(lead.locator("#unanswered")).to_contain_text("hooli")
     await expect(lead.locator("#people tr", has_text="Ann")).to_contain_text("◐ away")
     await lead.locator("#unanswered a", has_text="hooli").click()
-    await expect(lead.locator("#pane")).to_contain_text("Ann is away: 3 offers in a row")
+    await expect(lead.locator("#pane")).to_contain_text(
+        "Ann was set away after 3 missed offers in a row"
+    )
     await page.keyboard.press("w")
     await expect(presence(page)).to_have_text("● online")
     await expect(page.locator("#set-away")).to_have_text("")

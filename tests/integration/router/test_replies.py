@@ -73,7 +73,11 @@ async def test_a_reply_shows_it_as_open_again(router: Router) -> None:
     async with router.transaction() as tx:
         pane = await read_ticket_view(tx, router.routing, T1, "ana", NOON)
     assert (pane.row.state, pane.row.replied, pane.row.due_at) == ("", True, None)
-    assert pane.because == "the customer replied to them"
+    assert pane.because == "Ana answered it before."
+    assert [line.text for line in pane.lines][-2:] == [
+        "The customer wrote again",
+        "Assigned to Ana after 0 s",
+    ]
 
 
 async def test_a_closed_ticket_leaves_the_view(router: Router) -> None:

@@ -1,5 +1,7 @@
 """`premium explain` shows sla-monitor's responses so that one look is enough."""
 
+import json
+from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -11,13 +13,25 @@ from rich.console import Console
 from premium.errors import CommandError
 from premium.explain import responses
 from premium.explain.command import ticket_named
+from premium.explain.sentences import happened, reader_of
 from premium.explain.view import explained
 from premium.timestamps import Local, duration
+from router.pages.history import history
 from shared.events import (
+    CATALOGUE,
     NAMESPACE,
+    AssignmentExplained,
+    ClockMet,
+    ClockPaused,
+    ClockResumed,
+    ClockStarted,
+    ClockWarned,
     Envelope,
     Event,
+    PromiseBreached,
+    PromiseRetracted,
     TicketAccepted,
+    TicketEvent,
     TicketNoted,
     TicketResponded,
     TicketResumed,
@@ -26,9 +40,11 @@ from shared.events import (
 )
 from shared.sla.promises import Role
 from shared.testing.builders import NOON, a_fact, minutes, promised
-from sla_monitor.api.schemas import clocks_answer, timeline_answer
+from shared.wording import sentence
+from sla_monitor.api.schemas import FactEntry, clocks_answer, timeline_answer
 from sla_monitor.domain import Fact, announce_due, derive
-from sla_monitor.domain.replay import Learned
+from sla_monitor.domain.derive import no_exception
+from sla_monitor.domain.replay import Learned, replay
 
 T1 = ticket_id_of("test", "T1")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "explain.md"
@@ -144,16 +160,72 @@ def test_a_late_answer_shows_breach_and_retraction() -> None:
     answer = Learned(a_fact(TicketResponded, "T1", after_min=20), NOON + minutes(90))
     page = shown(*at_once(accepted(), note), answer, after_min=91)
     assert "First response: met, with 40 min left" in page
-    assert "breached (due Mon 2 Mar 13:00:00) retracted: answered" in page
+    assert "all clear, it was met in time (breached, due Mon 2 Mar 13:00:00)" in page
     assert "late: known only since Mon 2 Mar 13:30:00" in page
-    assert "BREACHED, retracted later" in page
+    assert "(retracted later)" in page
+
+
+def test_every_event_has_the_sentence_of_the_inbox() -> None:
+    """For the same reader, explanation and inbox describe an event equally."""
+    reader = reader_of(Local("UTC"))
+    events = [event for event in goldens() if not isinstance(event, AssignmentExplained)]
+    for event in events:
+        data, at = event.model_dump(mode="json"), NOON
+        fact = {"at": at, "type": event.type, "fact": event.model_dump_json()}
+        entry = FactEntry(
+            at=at,
+            learned_at=at,
+            late=False,
+            type=event.type,
+            event=data,
+            fact_id=UUID(int=1),
+            source="test",
+            why="",
+            changes=[],
+        )
+        explained_as = happened(responses.Entry.model_validate(entry.model_dump()), reader)
+        assert [explained_as] == [line.text for line in history([fact], [], reader)]
+    assert len(events) > 50
+
+
+def test_every_change_of_a_clock_has_the_sentence_of_its_event() -> None:
+    """What sla-monitor announced about the clocks is what the explanation shows."""
+    facts = at_once(
+        accepted(),
+        waiting(10),
+        a_fact(TicketResumed, "T1", after_min=30),
+        a_fact(TicketNoted, "T1", after_min=85),
+    )
+    late = Learned(a_fact(TicketResponded, "T1", after_min=50), NOON + minutes(90))
+    learned, reader = [*facts, late], reader_of(Local("Europe/Berlin"))
+    page = " ".join(shown(*learned, after_min=91).split())
+    steps = replay(learned, now=NOON + minutes(91), exception_of=no_exception)
+    announced = [step.announced.event for step in steps]
+    assert [event.type for event in announced if sentence(event, reader) not in page] == []
+    assert {type(event) for event in announced} == {
+        ClockStarted,
+        ClockPaused,
+        ClockResumed,
+        ClockWarned,
+        ClockMet,
+        PromiseBreached,
+        PromiseRetracted,
+    }
+
+
+def goldens() -> Iterator[TicketEvent]:
+    """Read the event of each golden file that is about a ticket."""
+    for path in sorted((DOCUMENT.parents[1] / "tests" / "contracts" / "golden").glob("*.json")):
+        event = CATALOGUE[path.stem.partition("+")[0]]
+        if issubclass(event, TicketEvent):
+            yield event.model_validate(json.loads(path.read_text())["data"])
 
 
 def test_a_missing_request_is_reported() -> None:
     """A fact that arrived before the request is shown."""
     page = shown(*at_once(a_fact(TicketResumed, "T1")), after_min=1)
     assert "its request has not come yet" in page
-    assert "ticket resumed" in page
+    assert "The wait is over (from test)" in page
 
 
 def test_a_paused_clock_shows_no_due_time() -> None:

@@ -50,11 +50,11 @@ def test_a_waiting_ticket_shows_what_would_help_and_when_less_is_needed() -> Non
     """The failed rule of each specialist, one sufficient change, and the next relaxation."""
     page = shown(a_specialist("ines", presence="away"), a_ticket("T1"))
     assert page[2:] == [
-        "  Mon 2 Mar 12:00:00 UTC: it waits: no specialist could take it",
-        "      asked for: email, en at level 3",
+        "  Mon 2 Mar 12:00:00 UTC: waits, no specialist could take it",
+        "      Required: email, English at level 3",
         "      ines is not online",
-        "      had ines been online, ines would have it",
-        "      less is asked for from Mon 2 Mar 12:18:00 UTC",
+        "      ines would have it if they were online.",
+        "      Less is required from Mon 2 Mar 12:18:00 UTC.",
     ]
 
 

@@ -13,7 +13,6 @@ from router.domain.coverage import (
     Coverage,
     LanguageQueue,
     coverage_of,
-    describe,
 )
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster
@@ -78,20 +77,3 @@ def test_leave_is_no_coverage() -> None:
     leave = [{"first": "2026-03-02", "last": "2026-03-03"}]
     found = coverage(speaker(shifts={**EVENING, "leave": leave}))
     assert found.opens_at == AT_SIX + timedelta(days=2)
-
-
-@pytest.mark.parametrize(
-    ("found", "text"),
-    [
-        (Coverage(AT_SIX, "ja"), "no `ja` phone on shift before 18:00Z"),
-        (
-            Coverage(AT_SIX + timedelta(days=1), "ja"),
-            "no `ja` phone on shift before 2026-03-03 18:00Z",
-        ),
-        (Coverage(NEVER, "ja"), "nobody on the roster takes phone in `ja`, nor in English"),
-        (Coverage(NEVER, "en"), "nobody on the roster takes phone in `en`"),
-    ],
-)
-def test_the_lack_of_coverage_is_described(found: Coverage, text: str) -> None:
-    """With language, channel and the beginning of coverage, and its date if that is another day."""
-    assert describe("phone", found, NOON) == text

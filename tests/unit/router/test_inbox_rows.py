@@ -33,6 +33,7 @@ A_TICKET: Final[dict[str, object]] = {
     "waiting": False,
     "pool": None,
     "pinned_to": None,
+    "kept_for": None,
     "rings_at": None,
     "turn": 1,
     "version": 1,

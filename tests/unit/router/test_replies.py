@@ -26,7 +26,9 @@ from shared.events import (
     ticket_id_of,
 )
 from shared.testing.builders import NOON, a_clock, a_fact, a_specialist, a_ticket, minutes
-from shared.tickets.decisions import summary
+from shared.web.formatting import span
+from shared.wording import Reader
+from shared.wording.decisions import summary
 
 T1 = ticket_id_of("test", "T1")
 REPLY = UUID(int=7)
@@ -80,7 +82,7 @@ def test_a_reply_returns_the_ticket_to_the_specialist_who_answered(
     assert [one.specialist_id for one in given(router)] == ["ana", "ana"]
     assert (given(router)[-1].after_reply, given(router)[0].after_reply) == (True, False)
     record = [e.event for e in router.announced if isinstance(e.event, AssignmentExplained)][-1]
-    assert summary(record) == "the customer replied to them"
+    assert summary(record, Reader(duration=span)) == "ana answered it before."
 
 
 def test_a_replied_ticket_goes_elsewhere_if_its_specialist_has_no_room() -> None:

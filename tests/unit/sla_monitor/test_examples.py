@@ -29,6 +29,7 @@ ACCEPTED: Final = learned(
         {
             **REQUEST.model_dump(),
             "ticket_id": REQUEST.ticket_id,
+            "requester_id": "",
             "accepted_at": ASKED + SOON,
             "claimed_severity": REQUEST.severity,
             "policy": default_policy().version,

@@ -41,16 +41,16 @@ def learned(second: int, event: Event) -> Learned:
 
 
 def test_three_expired_offers_are_one_entry() -> None:
-    """It has the first and last time and the number; entries about clocks stay separate."""
+    """It has the first and last time, and how many each specialist missed; others stay separate."""
     accepted = Learned(a_ticket("T1", channel="phone"), NOON)
     facts = [learned(10 * n + k, e) for n in range(1, 4) for k, e in enumerate(rings(n))]
     answer = timeline_answer(T1, [accepted, *facts], now=NOON + timedelta(minutes=1))
     entries = [entry for entry in answer.entries if isinstance(entry, FactEntry)]
-    assert [entry.times for entry in entries] == [1, 3]
+    assert [entry.unanswered for entry in entries] == [{}, {"ann": 3}]
     [_, vain] = entries
     assert (vain.type, vain.at, vain.until) == (
         OfferExpired.type,
         NOON + timedelta(seconds=10),
         NOON + timedelta(seconds=32),
     )
-    assert vain.why == "it rang 3 times, and no one answered: clocks run on"
+    assert vain.event == rings(3)[1].model_dump(mode="json")

@@ -19,8 +19,7 @@ class PromiseInfeasible(AssignmentFact):
     """No qualified specialist is on shift before a waiting ticket is due.
 
     ``spoken`` is the required language: the ticket's, or English if no specialist speaks that. The
-    next shift of a speaker begins at ``opens_at``; None if there is none. ``words`` is a sentence
-    for leads.
+    next shift of a speaker begins at ``opens_at``; None if there is none.
     """
 
     type: ClassVar[str] = "premium.promise.infeasible.v1"
@@ -32,7 +31,6 @@ class PromiseInfeasible(AssignmentFact):
     constraint: Constraint
     spoken: str
     opens_at: Moment | None
-    words: str
 
 
 class PromiseFeasible(AssignmentFact):

@@ -1,6 +1,7 @@
 """Router's decisions about a ticket, described from their records."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from premium.explain.sentences import reader_of
 from premium.timestamps import Local
 from shared.events import AssignmentExplained
-from shared.tickets.decisions import LineKind, explain
+from shared.wording.decisions import LineKind, explain
 
 __all__ = ["Decisions", "decided"]
 
@@ -36,6 +38,6 @@ def decided(decisions: Sequence[AssignmentExplained], local: Local) -> Renderabl
 
 
 def _lines(record: AssignmentExplained, local: Local) -> Iterator[Text]:
-    for line in explain(record, local.both):
+    for line in explain(record, replace(reader_of(local), moment=local.both)):
         indent = "  " if line.kind == "outcome" else "      "
         yield Text(indent + line.text, style=_STYLES.get(line.kind, ""))

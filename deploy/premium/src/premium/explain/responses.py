@@ -6,6 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.events import Cancellation, Retraction
+from shared.sla.promises import PromiseKind
+
 __all__ = ["Change", "Clock", "Clocks", "Entry", "Span", "Ticket", "Timeline"]
 
 
@@ -123,31 +126,43 @@ class Clocks(_Response):
 class Change(_Response):
     """A change of a clock; ``change`` decides which other fields are set."""
 
-    change: str
-    kind: str
+    change: Literal[
+        "started",
+        "repriced",
+        "paused",
+        "resumed",
+        "moved",
+        "met",
+        "cancelled",
+        "retracted",
+        "warned",
+        "broken",
+    ]
+    kind: PromiseKind
     due_at: datetime | None = None
     due_before: datetime | None = None
     said_due_at: datetime | None = None
     target_ms: int = 0
     target_before_ms: int = 0
     in_time: bool = True
-    reason: str | None = None
+    reason: Cancellation | Retraction | None = None
     retracted: str = ""
     percent: int = 0
-    called: str = ""
+    called: Literal["breached", "missed"] = "missed"
     taken_back: bool = False
 
 
 class Entry(_Response):
-    """A fact, or a passage of time; only a fact has a type, a source and a reason."""
+    """A fact, or a passage of time; only a fact has a type, an event, a source and a reason."""
 
     entry: Literal["fact", "time"]
     at: datetime
     learned_at: datetime
     late: bool
-    times: int = 1
+    unanswered: dict[str, int] = {}
     until: datetime | None = None
     type: str = ""
+    event: dict[str, object] = {}
     source: str = ""
     why: str = ""
     changes: tuple[Change, ...]

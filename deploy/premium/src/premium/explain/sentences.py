@@ -1,18 +1,32 @@
-"""The sentences of an explanation: the state of a promise, and how its due time adds up."""
+"""The texts of an explanation: what happened, the state of a promise, how its due time adds up."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
-from premium.explain.responses import Change, Clock, Clocks, PausedSpan, Span
+from premium.explain.responses import Change, Clock, Clocks, Entry, PausedSpan, Span
 from premium.timestamps import Local, duration, plain
+from shared.events import CATALOGUE, Cancellation, Retraction
+from shared.wording import Reader, clocks, sentence
+from shared.wording.assignments import unanswered_offers
 
-__all__ = ["Row", "Tone", "calculation", "described", "next_events", "sum_line", "verdict"]
+__all__ = [
+    "Row",
+    "Tone",
+    "calculation",
+    "described",
+    "happened",
+    "next_events",
+    "reader_of",
+    "sum_line",
+    "verdict",
+]
 
 type Row = tuple[str, str, str, str]
 """How much a span counts, the span in UTC and in local time, and a remark."""
 type Tone = Literal["good", "bad", "missed", "warn", "calm"]
 
+_SECOND_MS: Final = 1000
 _PAUSED_FOR: Final = {
     "customer": "waits for the customer",
     "vendor": "waits for the vendor",
@@ -45,35 +59,71 @@ def _broken(clock: Clock, called: str, over: str) -> tuple[str, Tone]:
     return f"{called.upper()}, {ends.get(clock.state, 'still unanswered')}, {over}", tone
 
 
-def described(change: Change, local: Local) -> tuple[str, Tone]:
-    """Describe a change of a clock."""
-    return f"{plain(change.kind)}: {_changed(change, local)}", _tone(change)
+def reader_of(local: Local) -> Reader:
+    """Make the reader of an explanation: instants in UTC, specialists by id."""
+    return Reader(duration=lambda seconds: duration(round(seconds * _SECOND_MS)), moment=local.utc)
 
 
-def _changed(change: Change, local: Local) -> str:
-    due, before = _due(change.due_at, local), _due(change.due_before, local)
+def happened(entry: Entry, reader: Reader) -> str:
+    """Describe a fact by the sentence that the inbox shows; an unknown one by its type."""
+    if entry.unanswered:
+        return unanswered_offers(entry.unanswered, reader)
+    event_type = CATALOGUE.get(entry.type)
+    if event_type is None:
+        return entry.type
+    return sentence(event_type.model_validate(entry.event), reader)
+
+
+def described(change: Change, reader: Reader) -> tuple[str, Tone]:
+    """Describe a change of a clock by the sentence that the inbox shows, with more figures."""
+    more = _figures(change, reader)
+    text = _changed(change, reader)
+    return f"{text} ({more})" if more else text, _tone(change)
+
+
+def _changed(change: Change, reader: Reader) -> str:
+    kind, due_at = change.kind, change.due_at
     match change.change:
         case "started":
-            text = f"{duration(change.target_ms)} promised, {due}"
+            text = clocks.started(kind, due_at, reader)
         case "repriced":
-            was, now = duration(change.target_before_ms), duration(change.target_ms)
-            text = f"re-priced from {was} to {now}, {before} → {due}"
-        case "paused" | "resumed" | "moved" as moved:
-            text = f"{moved}, {before} → {due}"
+            text = clocks.repriced(kind, change.target_ms / _SECOND_MS, due_at, reader)
+        case "paused":
+            text = clocks.paused(kind, reader)
         case "met":
-            text = f"answered {'in time' if change.in_time else 'too late'}"
+            text = clocks.met(kind, reader, in_time=change.in_time)
         case "cancelled":
-            text = f"cancelled ({change.reason})"
+            text = clocks.cancelled(kind, cast("Cancellation", change.reason), reader)
         case "retracted":
-            when = _due(change.said_due_at, local)
-            text = f"{change.retracted} ({when}) retracted: {change.reason}"
-        case "warned":
-            text = f"{change.percent} % used up, {due}"
-        case "broken":
-            text = change.called.upper() + (", retracted later" if change.taken_back else "")
-        case unknown:
-            text = plain(unknown)
+            text = clocks.retracted(kind, cast("Retraction | None", change.reason), reader)
+        case "resumed" if due_at is not None:
+            text = clocks.resumed(kind, due_at, reader)
+        case "warned" if due_at is not None:
+            text = clocks.warned(kind, change.percent, due_at, reader)
+        case "broken" if due_at is not None:
+            text = clocks.broken(kind, change.called, due_at, reader)
+        case _:
+            text = clocks.moved(kind, due_at, reader)
     return text
+
+
+def _figures(change: Change, reader: Reader) -> str:
+    """Return what an explanation adds to the sentence about a change."""
+    due_before, said = change.due_before, change.said_due_at
+    before = "nothing due" if due_before is None else f"due {reader.moment(due_before)}"
+    match change.change:
+        case "started":
+            return f"{duration(change.target_ms)} promised"
+        case "repriced":
+            return f"before: {duration(change.target_before_ms)}, {before}"
+        case "paused" | "resumed" | "moved":
+            return f"before: {before}"
+        case "retracted" if said is not None:
+            return f"{change.retracted}, due {reader.moment(said)}"
+        case "broken" if change.taken_back:
+            return "retracted later"
+        case _:
+            return ""
 
 
 def _tone(change: Change) -> Tone:
@@ -86,10 +136,6 @@ def _tone(change: Change) -> Tone:
             return "warn"
         case _:
             return "calm"
-
-
-def _due(at: datetime | None, local: Local) -> str:
-    return "nothing due" if at is None else f"due {local.utc(at)}"
 
 
 def next_events(clocks: Clocks, local: Local) -> Sequence[str]:

@@ -8,7 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from premium.explain.responses import Clock, Clocks, Entry, Ticket, Timeline
-from premium.explain.sentences import calculation, described, next_events, sum_line, verdict
+from premium.explain.sentences import (
+    calculation,
+    described,
+    happened,
+    next_events,
+    reader_of,
+    sum_line,
+    verdict,
+)
 from premium.timestamps import Local, duration, plain
 
 __all__ = ["explained"]
@@ -106,23 +114,22 @@ def _parts(clock: Clock) -> str:
 
 
 def _entry(entry: Entry, local: Local) -> Iterator[Text]:
+    reader = reader_of(local)
     beside = "" if local.is_utc else f"  {local.local(entry.at)}"
-    source = f", from {entry.source}" if entry.source else ""
-    often = f", {entry.times} times until {local.utc(entry.until)}" if entry.until else ""
-    yield Text(f"  {local.utc(entry.at)}{beside}  {_what(entry)}{often}{source}")
-    for change in entry.changes:
-        text, tone = described(change, local)
-        yield Text(f"      {text}", style=_STYLES[tone])
+    when = f"  {local.utc(entry.at)}{beside}  "
+    changes = [described(change, reader) for change in entry.changes]
+    if entry.entry == "time":
+        for text, tone in changes:
+            yield Text(when).append(text, style=_STYLES[tone])
+    else:
+        until = f", until {local.utc(entry.until)}" if entry.until else ""
+        yield Text(f"{when}{happened(entry, reader)}{until} (from {entry.source})")
+        for text, tone in changes:
+            yield Text(f"      {text}", style=_STYLES[tone])
     if entry.late:
         yield Text(f"      late: known only since {local.utc(entry.learned_at)}", style="yellow")
     if entry.why:
         yield Text(f"      {entry.why}", style="dim")
-
-
-def _what(entry: Entry) -> str:
-    if entry.entry == "time":
-        return "time passed"
-    return plain(entry.type.removeprefix("premium.").rpartition(".")[0].replace(".", " "))
 
 
 def _calculation(clock: Clock, now: datetime, local: Local) -> Iterator[RenderableType]:

@@ -1,20 +1,27 @@
 """HTTP endpoint of infeasible promises."""
 
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from router.api.auth import ReadKey
-from router.domain.coverage import Coverage, describe
+from router.domain.coverage import Coverage
 from router.store import coverage as coverage_store
 from shared.events import Constraint
 from shared.platform.api import EXAMPLE_TICKET_ID
 from shared.platform.postgres import Database, now
 from shared.sla.promises import Channel
+from shared.web.formatting import span
+from shared.wording import Reader
+from shared.wording.waiting import missing_coverage
 
 __all__ = ["Infeasible", "routes"]
+
+_UTC: Final = Reader(duration=span)
+"""A program reads it: instants in UTC."""
 
 
 class Infeasible(BaseModel):
@@ -32,7 +39,7 @@ class Infeasible(BaseModel):
                     "constraint": "no_shift",
                     "spoken": "ja",
                     "opens_at": "2026-03-02T01:00:00Z",
-                    "words": "no `ja` phone on shift before 01:00Z",
+                    "words": "No Japanese line until 2026-03-02 01:00Z",
                 }
             ]
         }
@@ -65,13 +72,13 @@ def routes(db: Database) -> APIRouter:
     return router
 
 
-def _infeasible(coverage: Coverage, row: dict[str, object]) -> Infeasible:
+def _infeasible(coverage: Coverage, row: dict[str, Any]) -> Infeasible:
     """Build the response from the present coverage."""
-    no_shift = coverage.constraint == "no_shift"
-    constraint = {
-        "constraint": coverage.constraint,
-        "spoken": coverage.spoken,
-        "opens_at": coverage.opens_at if no_shift else None,
-    }
-    shown = Infeasible.model_validate({**row, **constraint, "words": ""})
-    return shown.model_copy(update={"words": describe(shown.channel, coverage, shown.due_at)})
+    channel, opens_at = row["channel"], coverage.next_shift_at
+    return Infeasible(
+        **row,
+        constraint=coverage.constraint,
+        spoken=coverage.spoken,
+        opens_at=opens_at,
+        words=missing_coverage(channel, coverage.spoken, opens_at, _UTC),
+    )

@@ -15,7 +15,6 @@ __all__ = [
     "Coverage",
     "LanguageQueue",
     "coverage_of",
-    "describe",
     "is_infeasible",
     "language_queue_of",
     "withdrawal_reason",
@@ -48,6 +47,11 @@ class Coverage(NamedTuple):
     def constraint(self) -> Constraint:
         """The reason why there is no coverage."""
         return "no_skill" if self.opens_at == NEVER else "no_shift"
+
+    @property
+    def next_shift_at(self) -> datetime | None:
+        """When a qualified specialist is on shift next; None if there is none."""
+        return None if self.opens_at == NEVER else self.opens_at
 
 
 def language_queue_of(ticket: Ticket) -> LanguageQueue:
@@ -89,16 +93,6 @@ def withdrawal_reason(ticket: Ticket, now: datetime) -> Withdrawal:
     if not ticket.waits:
         return "assigned"
     return "past_due" if ticket.due_at is not None and ticket.due_at <= now else "repriced"
-
-
-def describe(channel: Channel, coverage: Coverage, due_at: datetime) -> str:
-    """Describe the lack of coverage to a person."""
-    if coverage.constraint == "no_skill":
-        in_english = "" if coverage.spoken == _ENGLISH else ", nor in English"
-        return f"nobody on the roster takes {channel} in `{coverage.spoken}`{in_english}"
-    opens_at, due_at = coverage.opens_at.astimezone(UTC), due_at.astimezone(UTC)
-    day = "" if opens_at.date() == due_at.date() else f"{opens_at:%Y-%m-%d} "
-    return f"no `{coverage.spoken}` {channel} on shift before {day}{opens_at:%H:%M}Z"
 
 
 def _coverage(queue: LanguageQueue, opens: dict[LanguageQueue, datetime]) -> Coverage:

@@ -57,11 +57,11 @@ class IntakeClient:
                 response = await client.get(f"{self._url}/v1/tickets/{ticket_id}/details")
             if response.status_code == httpx2.codes.NOT_FOUND:
                 return DetailsUnavailable(
-                    "Intake knows nothing of this ticket, or it is not ours to read."
+                    "There is no message for this ticket, or the inbox may not read it."
                 )
             response.raise_for_status()
             return Details.model_validate_json(response.content)
         except (httpx2.HTTPError, ValidationError):
             return DetailsUnavailable(
-                "Intake does not answer. The promise runs on: act on what you know."
+                "The message cannot be loaded right now. The clock is still running."
             )

@@ -16,7 +16,6 @@ from router.domain.specialist import CHANNELS
 from router.pages import presence
 from router.pages.actions import OUTCOMES, REASONS, Message, PageAction, perform
 from router.pages.details import IntakeClient
-from router.pages.history import why_it_waits
 from router.pages.views import (
     LeadView,
     SpecialistView,
@@ -299,7 +298,6 @@ class _Inbox:
             "now": at,
             "said": message,
             "visitor": visitor,
-            "why": why_it_waits(ticket.row.waits or ""),
             "reasons": REASONS,
             "outcomes": OUTCOMES,
         }
@@ -330,7 +328,6 @@ class _Inbox:
             base=url.base(visitor.name),
             pane_html=Markup(pane_html),  # noqa: S704 - rendered with escaping just above
             filtered=bool(url.query(visitor.name)),
-            why_it_waits=why_it_waits,
             reasons=REASONS,
             mine=url.owner == visitor.name,
             **view,
@@ -342,7 +339,6 @@ class _Inbox:
             "now": self._feed.as_of,
             "base": url.base(visitor.name),
             "filtered": bool(url.query(visitor.name)),
-            "why_it_waits": why_it_waits,
             "reasons": REASONS,
             "mine": url.owner == visitor.name,
             "floor" if lead else "desk": view,

@@ -14,6 +14,8 @@ from shared.events import TicketAccepted
 from shared.sla.promises import Channel, Promise, PromiseClass, Role, Severity
 from shared.tickets.due import CLOCKS_ADAPTER, ClockView
 from shared.web.formatting import span
+from shared.wording import Reader
+from shared.wording.waiting import why_it_waits
 
 __all__ = ["Promised", "Ringing", "Row", "pool_of", "row_of"]
 
@@ -29,6 +31,7 @@ _ROLES: Final[Mapping[Role, str]] = {
     "seat": "a user with a paid seat asked",
 }
 _SHORT: Final = 6
+_READER: Final = Reader(duration=span)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Row:
     """When specialists who did not take it may be offered it again."""
     done_at: datetime | None = None
     pinned_to: str | None = None
+    kept_for: str | None = None
+    """The name of the specialist whom it is pinned to."""
     offer: Ringing | None = None
     offered_to: str | None = None
 
@@ -98,6 +103,11 @@ class Row:
         """The kind of request, if the channel does not imply it."""
         named = {"phone": "callback", "chat": "", "email": self.severity.replace("_", "-")}
         return named[self.channel]
+
+    @property
+    def why_it_waits(self) -> str:
+        """Why it waits, as a sentence; empty if that is unknown."""
+        return "" if self.waits is None else why_it_waits(self.waits, self.kept_for, _READER)
 
     @property
     def done(self) -> bool:
@@ -140,6 +150,7 @@ def row_of(record: Mapping[str, Any], waits: Mapping[Pool, WaitReason] | None = 
         rings_at=record["rings_at"] if record["waiting"] else None,
         done_at=record.get("done_at"),
         pinned_to=record["pinned_to"],
+        kept_for=record["kept_for"],
         offer=_ringing(record),
         offered_to=record.get("offered_to"),
     )

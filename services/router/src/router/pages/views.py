@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from router.domain.coverage import Coverage, describe
+from router.domain.coverage import Coverage
 from router.pages.history import Line, assignment_reason, history
 from router.pages.rows import Row, pool_of, row_of
 from router.service.routing import RoutingService
@@ -20,9 +20,12 @@ from shared.events import AssignmentExplained, Presence
 from shared.platform.postgres import Tx
 from shared.platform.postgres import now as time
 from shared.sla.promises import Channel
-from shared.tickets.decisions import explain
-from shared.web.formatting import clock_time
+from shared.web.formatting import clock_time, span
 from shared.web.visitors import Missing
+from shared.wording import Reader
+from shared.wording.assignments import set_away
+from shared.wording.decisions import explain
+from shared.wording.waiting import missing_coverage
 
 __all__ = [
     "InfeasibleRow",
@@ -53,6 +56,11 @@ class Owner:
     unanswered: int = 0
     """How many unanswered offers set them away; 0 if that is not why."""
 
+    def was_set_away(self, *, mine: bool) -> str:
+        """Describe why they are away, to themselves if the page is ``mine``."""
+        name = None if mine else self.called
+        return set_away(name, self.unanswered, Reader(duration=span))
+
 
 @dataclass(frozen=True, slots=True)
 class SpecialistView:
@@ -79,7 +87,7 @@ class TicketView:
 
     row: Row
     called: Mapping[str, str]
-    """The names of the specialists who have, are offered, or are pinned to it."""
+    """The names of the specialists whom its page mentions, by id."""
     takers: tuple[tuple[str, str], ...]
     """Id and name of those who serve its channel; those who can take it now come first."""
     lines: tuple[Line, ...]
@@ -113,7 +121,7 @@ class InfeasibleRow:
     channel: Channel
     language: str
     due_at: datetime
-    words: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +161,11 @@ async def read_specialist_view(tx: Tx, name: str, now: datetime) -> SpecialistVi
 
 
 async def read_ticket_view(
-    tx: Tx, routing: RoutingService, ticket_id: UUID, reader: str, now: datetime
+    tx: Tx, routing: RoutingService, ticket_id: UUID, visitor: str, now: datetime
 ) -> TicketView:
-    """Read one ticket for a reader's time zone. Raises Missing."""
+    """Read one ticket for a visitor's time zone. Raises Missing."""
     record = await page_store.ticket(tx, ticket_id)
-    owner = await _owner(tx, reader)
+    owner = await _owner(tx, visitor)
     if record is None or record["account_id"] is None:
         raise Missing("There is no such ticket.")
     [row] = await _rows(tx, routing, [record])
@@ -167,16 +175,16 @@ async def read_ticket_view(
     decision = AssignmentExplained.model_validate_json(records[-1]) if records else None
     if row.done or (decision is not None and decision.specialist_id != current_specialist_id):
         decision = None
-    people = [name for name in (row.holder, row.offered_to, row.pinned_to) if name]
-    called = await page_store.names(tx, people)
+    called = await page_store.names(tx, _people(row, facts, commands, decision))
+    reader = _reader(owner.zone, now, called)
     takers = await page_store.specialists_for(tx, row.channel)
     return TicketView(
         row=row,
         called=called,
         takers=tuple((taker["specialist_id"], taker["name"]) for taker in takers),
-        lines=tuple(history(facts, commands)),
-        because=assignment_reason(decision, commands, current_specialist_id),
-        decision=() if decision is None else _sentences(decision, owner.zone, now),
+        lines=tuple(history(facts, commands, reader)),
+        because=assignment_reason(decision, commands, current_specialist_id, reader),
+        decision=() if decision is None else tuple(line.text for line in explain(decision, reader)),
         zone=owner.zone,
     )
 
@@ -186,6 +194,8 @@ async def read_lead_view(
 ) -> LeadView:
     """Read the lead's page. Raises Missing."""
     owner = await _owner(tx, name)
+    now = await time(tx)
+    reader = _reader(owner.zone, now, {})
     pools = await page_store.queue_sizes(tx)
     unanswered = await _rows(tx, routing, await page_store.unanswered(tx))
     return LeadView(
@@ -199,7 +209,7 @@ async def read_lead_view(
             for record in await page_store.specialists(tx, team, by_load=True)
         ),
         infeasible=tuple(
-            _infeasible_row(record) for record in await infeasible_tickets(tx, await time(tx))
+            _infeasible_row(record, reader) for record in await infeasible_tickets(tx, now)
         ),
         zone=owner.zone,
     )
@@ -229,8 +239,29 @@ async def _owner(tx: Tx, name: str) -> Owner:
     )
 
 
-def _sentences(record: AssignmentExplained, zone: str, now: datetime) -> tuple[str, ...]:
-    return tuple(line.text for line in explain(record, lambda at: clock_time(at, zone, now)))
+def _reader(zone: str, now: datetime, names: Mapping[str, str]) -> Reader:
+    """Make the reader of a page, who knows some specialists by name."""
+    return Reader(
+        duration=span,
+        moment=lambda at: clock_time(at, zone, now),
+        name=lambda specialist_id: names.get(specialist_id, specialist_id),
+    )
+
+
+def _people(
+    row: Row,
+    facts: Iterable[Mapping[str, Any]],
+    commands: Iterable[Mapping[str, Any]],
+    decision: AssignmentExplained | None,
+) -> set[str]:
+    """Return the ids of the specialists whom the page of a ticket mentions."""
+    ids = {row.holder, row.offered_to, row.pinned_to}
+    ids |= {one for fact in facts for one in (fact["specialist_id"], fact["by"])}
+    ids |= {one for command in commands for one in (command["actor"], command["to_id"])}
+    if decision is not None:
+        ids |= {one.specialist_id for one in decision.candidates}
+        ids |= {decision.wanted.pinned_to}
+    return {one for one in ids if one}
 
 
 def _effective_presence(record: Any) -> Presence:  # noqa: ANN401 - a record is any
@@ -240,7 +271,7 @@ def _effective_presence(record: Any) -> Presence:  # noqa: ANN401 - a record is 
     return presence
 
 
-def _infeasible_row(record: Mapping[str, Any]) -> InfeasibleRow:
+def _infeasible_row(record: Mapping[str, Any], reader: Reader) -> InfeasibleRow:
     coverage = Coverage(record["opens_at"], record["spoken"])
     return InfeasibleRow(
         ticket_id=record["ticket_id"],
@@ -248,7 +279,7 @@ def _infeasible_row(record: Mapping[str, Any]) -> InfeasibleRow:
         channel=record["channel"],
         language=record["language"],
         due_at=record["due_at"],
-        words=describe(record["channel"], coverage, record["due_at"]),
+        why=missing_coverage(record["channel"], coverage.spoken, coverage.next_shift_at, reader),
     )
 
 

@@ -10,7 +10,6 @@ from router.domain.coverage import (
     Coverage,
     LanguageQueue,
     coverage_of,
-    describe,
     is_infeasible,
     language_queue_of,
     withdrawal_reason,
@@ -132,7 +131,6 @@ def _infeasible_events(
 def _infeasible(
     row: InfeasibleTicket, queue: LanguageQueue, coverage: Coverage, now: datetime
 ) -> Envelope[Event]:
-    no_shift = coverage.constraint == "no_shift"
     event = PromiseInfeasible(
         ticket_id=row.ticket_id,
         account_id=row.account_id,
@@ -141,8 +139,7 @@ def _infeasible(
         due_at=row.due_at,
         constraint=coverage.constraint,
         spoken=coverage.spoken,
-        opens_at=coverage.opens_at if no_shift else None,
-        words=describe(queue.channel, coverage, row.due_at),
+        opens_at=coverage.next_shift_at,
     )
     return _envelope(event, now)
 

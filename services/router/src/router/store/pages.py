@@ -1,6 +1,6 @@
 """SQL of the inbox's pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -44,6 +44,7 @@ _ROW: Final = """
     t.state, t.answered_at, t.asked_at, t.specialist_id, t.waiting, t.pool, t.pinned_to,
     t.rings_at, t.assigned_count + t.offered_count AS turn,
     coalesce(t.reclassified_to, t.severity) AS severity,
+    (SELECT name FROM specialist AS s WHERE s.specialist_id = t.pinned_to) AS kept_for,
     t.confirmed = coalesce(t.reclassified_to, t.severity) AS confirmed,
     (SELECT fact FROM ticket_history AS h WHERE h.ticket_id = t.ticket_id
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
@@ -108,15 +109,12 @@ ANSWERED: Final = f"""
 # The latest events of a long history.
 TIMELINE: Final = """
     SELECT * FROM (
-        SELECT at, tx, type, h.specialist_id, name, fact FROM ticket_history AS h
-        LEFT JOIN specialist USING (specialist_id)
+        SELECT at, tx, type, specialist_id, fact ->> 'by' AS by, fact FROM ticket_history
         WHERE ticket_id = $1 ORDER BY at DESC, tx DESC, type DESC LIMIT 2000) AS latest
     ORDER BY at, tx, type
 """
 LEAD_COMMANDS: Final = """
-    SELECT at, kind, actor, a.name AS actor_name, to_id, t.name AS to_name, reason
-    FROM act LEFT JOIN specialist AS a ON a.specialist_id = actor
-    LEFT JOIN specialist AS t ON t.specialist_id = to_id
+    SELECT at, kind, actor, to_id, reason FROM act
     WHERE ticket_id = $1 AND kind IN ('move', 'pin', 'unpin') ORDER BY act_id LIMIT 200
 """
 QUEUE: Final = f"""
@@ -194,9 +192,9 @@ async def person(tx: Tx, name: str) -> Row | None:
     return await tx.fetchrow(PERSON, name)
 
 
-async def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
+async def names(tx: Tx, ids: Collection[str]) -> dict[str, str]:
     """Return the names of specialists by id."""
-    return {row["specialist_id"]: row["name"] for row in await tx.fetch(NAMES, ids)}
+    return {row["specialist_id"]: row["name"] for row in await tx.fetch(NAMES, [*ids])}
 
 
 async def held(tx: Tx, name: str) -> Sequence[Row]:

@@ -3,9 +3,10 @@
 Instants are RFC 3339 in UTC, durations are whole milliseconds.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Any, Literal, assert_never
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -147,12 +148,15 @@ class FactEntry(_Answer):
     at: datetime = Field(description="When it occurred.")
     learned_at: datetime = Field(description="When it arrived here.")
     late: bool
-    times: int = Field(
-        default=1, description="How many times: repeated expired offers share one entry."
+    unanswered: dict[str, int] = Field(
+        default={},
+        description="How many offers each specialist did not answer, by id, where several expired"
+        " offers share one entry.",
     )
     until: datetime | None = Field(default=None, description="The last time, of several.")
     type: str = Field(examples=["premium.ticket.waiting.v1"])
     fact_id: UUID
+    event: dict[str, Any] = Field(description="The data of the event, as published.")
     source: str = Field(description="The service or system that reported it.")
     why: str = Field(description="The rule that applied, as a sentence.")
     changes: list[Change]
@@ -255,21 +259,20 @@ def clock_answer(status: ClockStatus, policy: str) -> ClockAnswer:
 def _entries(entries: Iterable[Entry]) -> Iterator[FactEntry | TimeEntry]:
     """Convert entries; repeated expired offers become one entry."""
     for group in group_expired_offers(entries, _kind):
-        first, last = group[0], _entry(group[-1])
-        expired = [one for one in group if _kind(one) == OfferExpired.type]
-        if len(group) > 1 and isinstance(last, FactEntry):
-            why = f"it rang {len(expired)} times, and no one answered: clocks run on"
-            yield last.model_copy(
-                update={
-                    "at": first.at,
-                    "until": last.at,
-                    "type": OfferExpired.type,
-                    "times": len(expired),
-                    "why": why,
-                }
-            )
-        else:
-            yield last
+        if len(group) == 1:
+            yield _entry(group[0])
+            continue
+        expired = [
+            (one, one.fact.event.specialist_id)
+            for one in group
+            if isinstance(one, FactApplied) and isinstance(one.fact.event, OfferExpired)
+        ]
+        several = {
+            "at": group[0].at,
+            "until": group[-1].at,
+            "unanswered": dict(Counter(who for _, who in expired)),
+        }
+        yield _entry(expired[-1][0]).model_copy(update=several)
 
 
 def _kind(entry: Entry) -> str:
@@ -287,6 +290,7 @@ def _entry(entry: Entry) -> FactEntry | TimeEntry:
                 late=entry.late,
                 type=entry.fact.event.type,
                 fact_id=entry.fact.id,
+                event=entry.fact.event.model_dump(mode="json"),
                 source=entry.fact.source,
                 why=why(entry),
                 changes=list(entry.changes),
