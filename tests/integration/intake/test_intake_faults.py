@@ -6,7 +6,6 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from struct import pack
 from typing import Any, Final
@@ -30,12 +29,13 @@ from tests.integration.intake.test_webhooks import (
     outcomes,
 )
 
-from intake.store import idempotency as idempotency_store
 from intake.webhooks import hubspot, standard
 from premium.keys.store import Grant, connected, create
 from premium.webhooks.command import apply_connections
 from shared.events.codec import VALUE_BYTES_MAX
+from shared.platform import idempotency
 from shared.platform.api_keys import EVERY, SCOPES
+from shared.platform.idempotency import make_key
 from shared.platform.limits import Limits
 from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase
@@ -78,9 +78,9 @@ async def test_a_key_with_another_body_is_refused(intake: Intake) -> None:
 
 
 async def test_a_key_whose_first_request_is_in_progress_is_refused(intake: Intake) -> None:
-    """409, with the time after which to try again."""
+    """After two seconds: 409, with the time after which to try again."""
     async with intake.db.transaction() as tx:
-        await idempotency_store.lock_keys(tx, [sha256(b"northwind/k-1").hexdigest()])
+        await idempotency.claim(tx, [make_key("k-1", b"", "tenant", "northwind").digest])
         answer = await post(intake, "k-1")
     assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
 
@@ -169,8 +169,9 @@ async def test_one_invalid_event_of_a_hundred_does_not_affect_the_others(
         "fault": "account_id: $.portalId is missing",
     }
     assert len(await intake.announced("tickets.v1")) == 99
-    again = outcomes(await by_hubspot(client, events))
-    assert Counter(again) == {"duplicate": 99, "refused": 1}
+    again = await by_hubspot(client, events)
+    assert again.json() == answer.json()
+    assert len(await intake.announced("tickets.v1")) == 99
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["late", "early"])
