@@ -9,8 +9,8 @@ first request as for a repeated one.
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -34,13 +34,14 @@ __all__ = [
     "KeyConflict",
     "OtherRequest",
     "OutcomeType",
+    "SingleRequest",
     "claim",
     "fingerprint",
     "handle_once",
     "key_in",
     "make_key",
+    "once",
     "prune",
-    "run_once",
     "wait_for_first",
 ]
 
@@ -54,18 +55,13 @@ _MALFORMED: Final = "is not 1 to 255 visible ASCII characters; send such a key, 
 _WAIT_S_MAX: Final = 2.0
 _POLL_S: Final = 0.05
 
-# A lock and a read in one statement: what another transaction commits between its snapshot and the
-# lock stays unseen. `KEEP` then inserts fewer rows than it was given.
 CLAIM: Final = """
-    WITH wanted AS MATERIALIZED (
-        SELECT digest, pg_try_advisory_xact_lock(hashtextextended('key/' || digest, 0)) AS locked
-        FROM unnest($1::text[]) AS digest
-    )
-    SELECT digest, locked, fingerprint, outcome FROM wanted LEFT JOIN idempotency_key USING (digest)
+    SELECT digest, locked, fingerprint, outcome
+    FROM unnest($1::text[]) AS digest, claim_idempotency_key(digest)
 """
 KEEP: Final = """
     INSERT INTO idempotency_key (digest, fingerprint, outcome)
-    SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[]) ON CONFLICT DO NOTHING
+    SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[])
 """
 PRUNE: Final = """
     DELETE FROM idempotency_key WHERE digest IN (
@@ -132,9 +128,13 @@ class _Kept(NamedTuple):
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Single:
-    key: IdempotencyKey | None
+class SingleRequest[O]:
+    """A request in a transaction of its own: set its ``outcome``, unless it ``is_repeated``."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self.is_repeated = False
+        self.outcome: O
 
 
 def make_key(key: str, content: bytes, *owner: str) -> IdempotencyKey:
@@ -181,47 +181,50 @@ def fingerprint(path: str, body: bytes, event: Sequence[tuple[str, str]] = ()) -
     return sha256(b"%s\n%r\n%s" % (path.encode(), event, body)).digest()
 
 
-async def run_once[O](
-    db: Database,
-    key: IdempotencyKey | None,
-    act: Callable[[Tx], Awaitable[O]],
-    kept_as: OutcomeType[O],
-) -> O:
-    """Run an act in one transaction; with a key that was used, return that outcome instead.
+@asynccontextmanager
+async def once[O](
+    db: Database, key: IdempotencyKey | None, kept_as: OutcomeType[O]
+) -> AsyncIterator[SingleRequest[O]]:
+    """Handle a request in one transaction; with a key that was used, it has that outcome already.
 
     Raises:
         KeyConflict: the key was used for another request, or its first one takes too long.
     """
-
-    async def attempt() -> O | KeyConflict:
+    started_s = elapsed_s()
+    while True:
         async with db.transaction() as tx:
-
-            async def handle(_: Sequence[_Single]) -> list[O]:
-                return [await act(tx)]
-
-            [outcome] = await handle_once(tx, [_Single(key)], handle, kept_as)
-        return outcome
-
-    return await wait_for_first(attempt)
+            request = SingleRequest[O](tx)
+            known = await claim(tx, [key.digest] if key else ())
+            if key and key.digest in known:
+                found = _recall(key, known[key.digest], kept_as)
+                if not isinstance(found, KeyConflict):
+                    request.is_repeated, request.outcome = True, found
+                elif not isinstance(found, InProgress) or _is_late(started_s):
+                    raise found
+            if key is None or request.is_repeated or key.digest not in known:
+                yield request
+                if key and not request.is_repeated:
+                    await _keep(tx, {key: request.outcome}, kept_as)
+                return
+        await wait_at_most(asyncio.Event().wait(), _POLL_S)
 
 
 async def wait_for_first[O](attempt: Callable[[], Awaitable[O | KeyConflict]]) -> O:
     """Attempt a request, again for up to two seconds while the first with its key is in progress.
 
     Raises:
-        KeyConflict: see `run_once`.
+        KeyConflict: as `once`.
     """
     started_s = elapsed_s()
-    while True:
-        try:
-            outcome = await attempt()
-        except InProgress as e:
-            outcome = e
-        if not isinstance(outcome, KeyConflict):
-            return outcome
-        if not isinstance(outcome, InProgress) or elapsed_s(started_s) >= _WAIT_S_MAX:
-            raise outcome
+    while isinstance(outcome := await attempt(), InProgress) and not _is_late(started_s):
         await wait_at_most(asyncio.Event().wait(), _POLL_S)
+    if isinstance(outcome, KeyConflict):
+        raise outcome
+    return outcome
+
+
+def _is_late(started_s: float) -> bool:
+    return elapsed_s(started_s) >= _WAIT_S_MAX
 
 
 async def handle_once[R: Keyed, O](
@@ -230,11 +233,7 @@ async def handle_once[R: Keyed, O](
     handle: Callable[[Sequence[R]], Awaitable[Sequence[O]]],
     kept_as: OutcomeType[O],
 ) -> list[O | KeyConflict]:
-    """Handle the requests whose keys are new or missing; return an outcome for each, in order.
-
-    Raises:
-        InProgress: another transaction has just used one of the keys: attempt each one alone.
-    """
+    """Handle the requests whose keys are new or missing; return an outcome for each, in order."""
     known = await claim(tx, {r.key.digest for r in requests if r.key})
     first: dict[str, int] = {}
     for n, request in enumerate(requests):
@@ -242,30 +241,25 @@ async def handle_once[R: Keyed, O](
             first.setdefault(request.key.digest, n)
     new = [n for n, r in enumerate(requests) if r.key is None or first.get(r.key.digest) == n]
     done = dict(zip(new, await handle([requests[n] for n in new]) if new else (), strict=True))
-    await _keep(
-        tx,
-        {
-            key: kept_as.adapter.dump_json(done[n]).decode()
-            for n in first.values()
-            if (key := requests[n].key) and kept_as.has_effect(done[n])
-        },
-    )
+    keys = {n: key for n in first.values() if (key := requests[n].key)}
+    await _keep(tx, {key: done[n] for n, key in keys.items()}, kept_as)
 
     def outcome_of(n: int, key: IdempotencyKey | None) -> O | KeyConflict:
         if n in done or key is None:
             return done[n]
         if (earlier := first.get(key.digest)) is not None:
-            kept = requests[earlier].key
-            return done[earlier] if kept == key else OtherRequest()
-        match known[key.digest]:
-            case None:
-                return InProgress()
-            case _Kept(content, outcome) if content == key.fingerprint:
-                return kept_as.adapter.validate_json(outcome)
-            case _:
-                return OtherRequest()
+            return done[earlier] if keys[earlier] == key else OtherRequest()
+        return _recall(key, known[key.digest], kept_as)
 
     return [outcome_of(n, request.key) for n, request in enumerate(requests)]
+
+
+def _recall[O](key: IdempotencyKey, kept: _Kept | None, kept_as: OutcomeType[O]) -> O | KeyConflict:
+    if kept is None:
+        return InProgress()
+    if kept.fingerprint != key.fingerprint:
+        return OtherRequest()
+    return kept_as.adapter.validate_json(kept.outcome)
 
 
 async def claim(tx: Tx, digests: Collection[str]) -> dict[str, _Kept | None]:
@@ -281,12 +275,14 @@ async def claim(tx: Tx, digests: Collection[str]) -> dict[str, _Kept | None]:
     }
 
 
-async def _keep(tx: Tx, outcomes: Mapping[IdempotencyKey, str]) -> None:
-    if not outcomes:
-        return
-    rows = [(key.digest, key.fingerprint, outcome) for key, outcome in outcomes.items()]
-    if await tx.execute(KEEP, *zip(*rows, strict=True)) != f"INSERT 0 {len(rows)}":
-        raise InProgress
+async def _keep[O](tx: Tx, outcomes: Mapping[IdempotencyKey, O], kept_as: OutcomeType[O]) -> None:
+    rows = [
+        (key.digest, key.fingerprint, kept_as.adapter.dump_json(outcome).decode())
+        for key, outcome in outcomes.items()
+        if kept_as.has_effect(outcome)
+    ]
+    if rows:
+        await tx.execute(KEEP, *zip(*rows, strict=True))
 
 
 async def prune(tx: Tx, *, limit: int) -> int:
