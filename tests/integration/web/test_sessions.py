@@ -280,7 +280,7 @@ async def test_after_seven_days_a_form_is_not_recognised(
     await read(pages.db, OLDER_KEYS)
     async with pages.db.transaction() as tx:
         assert await idempotency.prune(tx, limit=10) == 1
-    assert (await decline(browser, token, turn="2")).status_code == 403
+    assert (await decline(browser, token)).status_code == 403
 
 
 async def test_every_button_of_a_page_has_a_key_of_its_own(
