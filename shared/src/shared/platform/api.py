@@ -64,6 +64,7 @@ _SCHEMAS: Final = "#/components/schemas/"
 _FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
 _AWAY: Final = "nothing was stored; send the same request again"
 _RETRY_AFTER_S: Final = 1
+_SOON: Final = {"retry-after": str(_RETRY_AFTER_S)}
 _RETRY_AFTER: Final = {
     "description": "Seconds to wait.",
     "schema": {"type": "integer", "examples": [_RETRY_AFTER_S]},
@@ -388,16 +389,12 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-async def _away(_: Request, __: Exception) -> JSONResponse:
-    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, _AWAY)
-    answer.headers["retry-after"] = str(_RETRY_AFTER_S)
-    return answer
+async def _away(request: Request, _: Exception) -> JSONResponse:
+    return await _failed(request, HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, _AWAY, _SOON))
 
 
-async def _conflict(_: Request, error: Exception) -> JSONResponse:
+async def _conflict(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, KeyConflict)  # noqa: S101 - registered for it alone
     if isinstance(error, OtherRequest):
         return problem(error.status, str(error), {HEADER: str(error)})
-    answer = problem(error.status, str(error))
-    answer.headers["retry-after"] = str(_RETRY_AFTER_S)
-    return answer
+    return await _failed(request, HTTPException(error.status, str(error), _SOON))
