@@ -14,8 +14,8 @@ import sla_monitor.api.app
 import sla_monitor.handlers
 from intake.api.app import Dependencies
 from intake.domain import NumberKeys
-from intake.idempotency import make_request_batcher
 from intake.store.access import sources_of
+from intake.submissions import Submissions
 from intake.webhooks import Secrets
 from router.domain.matching import default_rules
 from router.service.routing import RoutingService
@@ -44,11 +44,9 @@ def app_of(service: str) -> FastAPI:
         return make_api(service, routes)
     database = Database("", service=service)  # never connected
     if service == "intake":
-        keys = NumberKeys("")
-        batcher = make_request_batcher(database, keys)
-        parts = Dependencies(
-            database, Authenticator(database, sources_of), Secrets(None), batcher, keys
-        )
+        submissions = Submissions(database, NumberKeys(""))
+        access = Authenticator(database, sources_of)
+        parts = Dependencies(database, access, Secrets(None), submissions)
         return intake.api.app.make_app(parts, routes)
     if service == "router":
         access = Authenticator(database, specialists_of)

@@ -26,7 +26,7 @@ SQL = re.compile(
 )
 SQL_PLACES = re.compile(
     r"(services|deploy/premium)/.+/store(/\w+)?\.py"
-    r"|shared/src/shared/(platform/(dead_letters|processed_events|offsets|outbox|postgres|relay|migrations/\w+)|(platform/access|web)/store)\.py"
+    r"|shared/src/shared/(platform/(dead_letters|idempotency|processed_events|offsets|outbox|postgres|relay|migrations/\w+)|(platform/access|web)/store)\.py"
     r"|deploy/(devstack/src/devstack|lab/src/lab/(proof|bench))(/\w+)*\.py"
 )
 MOCK = re.compile(r"\b(Magic|Async)?Mock\(|\bpatch(\.\w+)?\(|\bmonkeypatch\.setattr\(")

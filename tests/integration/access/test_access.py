@@ -14,8 +14,8 @@ import intake.api.app
 import router.api.app
 import sla_monitor.api.app
 from intake.domain import NumberKeys
-from intake.idempotency import make_request_batcher
 from intake.store.access import sources_of
+from intake.submissions import Submissions
 from intake.webhooks import Secrets
 from premium.keys.store import connected
 from router.domain.matching import default_rules
@@ -77,10 +77,8 @@ async def api(service: Keyed, database: MakeDatabase) -> AsyncIterator[KeyedApi]
 
 def intake_behind(db: Database, access: Authenticator) -> FastAPI:
     """Build intake, without anything to process."""
-    keys = NumberKeys("a secret of the tests")
-    parts = intake.api.app.Dependencies(
-        db, access, Secrets(None), make_request_batcher(db, keys), keys
-    )
+    submissions = Submissions(db, NumberKeys("a secret of the tests"))
+    parts = intake.api.app.Dependencies(db, access, Secrets(None), submissions)
     return intake.api.app.make_app(parts, ops_routes({}))
 
 

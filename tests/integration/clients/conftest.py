@@ -1,5 +1,5 @@
 """Loads intake's fixtures for tests of its clients."""
 
-from tests.integration.intake.conftest import batcher, db, empty_intake, fresh, intake
+from tests.integration.intake.conftest import db, empty_intake, fresh, intake, submissions
 
-__all__ = ["batcher", "db", "empty_intake", "fresh", "intake"]
+__all__ = ["db", "empty_intake", "fresh", "intake", "submissions"]

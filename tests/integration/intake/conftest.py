@@ -12,9 +12,9 @@ from intake import accounts, handlers
 from intake.api.app import Dependencies, make_app
 from intake.domain import NumberKeys
 from intake.handlers import DocumentRecord
-from intake.idempotency import RequestBatcher, make_request_batcher
 from intake.service import Document
 from intake.store.access import sources_of
+from intake.submissions import Submissions
 from intake.webhooks import Secrets
 from premium.keys.store import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event
@@ -49,11 +49,11 @@ class Intake:
     """Intake on a database of its own; its business time is noon until a test sets it."""
 
     def __init__(
-        self, db: Database, owner: Database, client: AsyncClient, batcher: RequestBatcher
+        self, db: Database, owner: Database, client: AsyncClient, submissions: Submissions
     ) -> None:
         self.db = db
         self.client = client
-        self.batcher = batcher
+        self.submissions = submissions
         self._owner = owner
 
     async def set_time(self, moment: Any) -> None:  # noqa: ANN401 - any time with isoformat
@@ -118,17 +118,17 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def batcher(db: Database) -> AsyncIterator[RequestBatcher]:
-    """Run the request batcher."""
-    batcher = make_request_batcher(db, KEYS)
-    await batcher.start()
-    yield batcher
-    await batcher.stop()
+async def submissions(db: Database) -> AsyncIterator[Submissions]:
+    """Run what all requests are submitted to."""
+    submissions = Submissions(db, KEYS)
+    await submissions.start()
+    yield submissions
+    await submissions.stop()
 
 
 @pytest.fixture
 async def empty_intake(
-    fresh: FreshDatabase, db: Database, batcher: RequestBatcher
+    fresh: FreshDatabase, db: Database, submissions: Submissions
 ) -> AsyncIterator[Intake]:
     """Run intake without any account."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
@@ -136,13 +136,13 @@ async def empty_intake(
     async with connected(fresh.owner_dsn) as owning:
         key = await create(owning, Grant("northwind", "test", SCOPES["intake"], [EVERY]))
     transport = ASGITransport(
-        make_app(Dependencies(db, Authenticator(db, sources_of), Secrets(None), batcher, KEYS), [])
+        make_app(Dependencies(db, Authenticator(db, sources_of), Secrets(None), submissions), [])
     )
     headers = {"authorization": f"Bearer {key.text}"}
     async with AsyncClient(
         transport=transport, base_url="http://intake", headers=headers
     ) as client:
-        made = Intake(db, owner, client, batcher)
+        made = Intake(db, owner, client, submissions)
         await made.set_time(NOON)
         yield made
     await owner.stop()

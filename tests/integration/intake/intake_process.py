@@ -49,7 +49,7 @@ async def serving(
         key = await create(owner, grant)
     routes = ops_routes({})
     used = Dependencies(
-        intake.db, Authenticator(intake.db, sources_of), Secrets(secrets), intake.batcher, KEYS
+        intake.db, Authenticator(intake.db, sources_of), Secrets(secrets), intake.submissions
     )
     app = make_app(used, routes, limits)
     server = HttpServer(app, host="127.0.0.1", port=0)

@@ -10,8 +10,8 @@ from tests.integration.intake.conftest import KEYS, as_read, listed
 
 from intake import handlers
 from intake.api.app import Dependencies, make_app
-from intake.idempotency import RequestBatcher
 from intake.store.access import sources_of
+from intake.submissions import Submissions
 from intake.webhooks import Secrets
 from shared.platform.access import Authenticator
 from shared.platform.api_keys import ApiKey
@@ -41,14 +41,14 @@ FACT: Final = {
 
 @pytest.fixture
 async def api(
-    fresh: FreshDatabase, db: Database, batcher: RequestBatcher
+    fresh: FreshDatabase, db: Database, submissions: Submissions
 ) -> AsyncIterator[KeyedApi]:
     """Open the door, without a key in hand."""
     async with db.transaction() as tx:
         await handlers.handle_batch(tx, [as_read(listed())], NOON, keys=KEYS)
     clock = ManualClock()
     access = Authenticator(db, sources_of, clock)
-    parts = Dependencies(db, access, Secrets(None), batcher, KEYS)
+    parts = Dependencies(db, access, Secrets(None), submissions)
     transport = ASGITransport(make_app(parts, ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:
         yield KeyedApi("intake", http, access, clock, fresh.owner_dsn)

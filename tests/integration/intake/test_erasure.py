@@ -74,7 +74,7 @@ async def test_no_byte_of_a_requester_is_left(empty_intake: Intake) -> None:
     assert rejected["reason"] == "no_seat"
     await empty_intake.post_request(external_id="ada's")
     assert {table for table, _ in await found(empty_intake.db)} == {"ticket", "request"}
-    searched = {"outbox bytes", "answer", "account_version"}
+    searched = {"outbox bytes", "idempotency_key", "account_version"}
     assert searched <= {table for table, _ in await found(empty_intake.db, "northwind", "A-1")}
     before = await counts(empty_intake.db)
     assert await erased(empty_intake) == 2

@@ -2,29 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.integration.intake.conftest import KEYS, SET_TIME
+from tests.integration.intake.conftest import KEYS, Intake, listed
 
 from intake import handlers
-from intake.api.webhooks import routes
+from intake.api.app import Dependencies, make_app
 from intake.store import queries
+from intake.store.access import sources_of
 from intake.webhooks import Secrets, hubspot, standard
 from premium.webhooks import store as operator
 from premium.webhooks.command import apply_connections
-from shared.basics.errors import Transient
-from shared.events import Inbound
 from shared.events.codec import Record, Skipped
-from shared.platform import dead_letters
-from shared.platform.api import make_api
+from shared.platform import dead_letters, idempotency
+from shared.platform.access import Authenticator
 from shared.platform.postgres import Database
-from shared.testing.builders import NOON
-from shared.testing.databases import MakeDatabase
+from shared.testing.builders import NOON, an_account
 from shared.webhooks import WebhookConnection, connections_of, load_connections
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
@@ -40,43 +38,10 @@ REPLY = {
     "at": "2026-03-02T12:00:00Z",
     "ticket": {"id": 12},
 }
+LOCK_ACCOUNT = "SELECT pg_advisory_xact_lock(hashtext('account'), hashtext($1))"
+OLDER = "UPDATE idempotency_key SET kept_at = kept_at - interval '7 days 1 second'"
+REQUESTERS = "SELECT array_agg(requester_id) FROM ticket"
 LATER, LATEST = {**REPLY, "at": "2026-03-02T12:05:00Z"}, "2026-03-02T12:10:00Z"
-
-
-@dataclass
-class FakeOutcome:
-    """The outcome that the fake service returns for a document."""
-
-    outcome: str
-    reason: str | None = None
-
-
-@dataclass
-class FakeService:
-    """Accepts each document once, as intake's service does."""
-
-    accepted: list[Inbound] = field(default_factory=list)
-    erased: list[tuple[str, str]] = field(default_factory=list)
-    is_unavailable: bool = False
-    hangs: bool = False
-
-    async def submit(self, contents: Sequence[Inbound]) -> list[FakeOutcome]:
-        """Receive documents."""
-        if self.is_unavailable:
-            raise Transient("PostgreSQL: unavailable")
-        if self.hangs:
-            await asyncio.Event().wait()
-        return [self._accept(content) for content in contents]
-
-    async def erase(self, source: str, subject_id: str) -> None:
-        """Record an erasure."""
-        self.erased.append((source, subject_id))
-
-    def _accept(self, content: Inbound) -> FakeOutcome:
-        if content.document_id in {other.document_id for other in self.accepted}:
-            return FakeOutcome("duplicate")
-        self.accepted.append(content)
-        return FakeOutcome("accepted")
 
 
 @dataclass
@@ -84,9 +49,17 @@ class WebhooksApi:
     """The webhook endpoints of intake, with the connections of both examples."""
 
     client: AsyncClient
-    service: FakeService
-    db: Database
+    intake: Intake
     secrets: Path
+
+    @property
+    def db(self) -> Database:
+        """Intake's database."""
+        return self.intake.db
+
+    async def announced(self) -> list[str]:
+        """Read the tickets of the announced facts."""
+        return [fact["ticket_id"] for fact in await self.intake.announced("tickets.v1")]
 
     async def hubspot(self, events: Any, **changes: Any) -> Response:  # noqa: ANN401 - JSON
         """Post events as HubSpot does."""
@@ -112,26 +85,18 @@ class WebhooksApi:
 
 
 @pytest.fixture
-async def api(database: MakeDatabase, tmp_path: Path) -> AsyncIterator[WebhooksApi]:
-    """Run the webhook endpoints; business time is noon."""
-    fresh = await database("intake")
-    db = Database(fresh.dsn, service="intake")
-    owner = Database(fresh.owner_dsn, service="test", connections_max=1)
-    for one in (db, owner):
-        await one.start()
-    async with owner.session() as session:
-        await session.execute(SET_TIME.format(NOON.isoformat()))
-    async with db.transaction() as tx:
+async def api(intake: Intake, tmp_path: Path) -> AsyncIterator[WebhooksApi]:
+    """Run intake's endpoints; business time is noon."""
+    async with intake.db.transaction() as tx:
         await apply_connections(tx, examples())
+    await intake.consume(listed(an_account(account_id="33", seats="everyone")))
     (tmp_path / "hubspot-client-secret").write_text("hub secret\n")
     (tmp_path / "helpdesk-2026").write_text(WHSEC)
-    service = FakeService()
-    app = make_api("intake", [])
-    app.include_router(routes(db, Secrets(tmp_path), service.submit, service.erase))
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://intake") as client:
-        yield WebhooksApi(client, service, db, tmp_path)
-    for one in (db, owner):
-        await one.stop()
+    access = Authenticator(intake.db, sources_of)
+    parts = Dependencies(intake.db, access, Secrets(tmp_path), intake.submissions)
+    transport = ASGITransport(make_app(parts, []))
+    async with AsyncClient(transport=transport, base_url="http://intake") as client:
+        yield WebhooksApi(client, intake, tmp_path)
 
 
 def examples() -> tuple[WebhookConnection, ...]:
@@ -170,22 +135,19 @@ def outcomes(answer: Response) -> list[str]:
     return [one["outcome"] for one in answer.json()["answers"]]
 
 
-async def test_copies_of_an_event_are_duplicates(api: WebhooksApi) -> None:
-    """In one array, and in a later attempt."""
-    assert outcomes(await api.hubspot([created(1), closed(1), closed(1)])) == [
-        "accepted",
-        "accepted",
-        "duplicate",
-    ]
+async def test_copies_of_an_event_get_the_same_answer(api: WebhooksApi) -> None:
+    """In one array, and in a later attempt; they take effect once."""
+    assert outcomes(await api.hubspot([created(1), closed(1), closed(1)])) == ["accepted"] * 3
     again = [one | {"attemptNumber": 1} for one in (created(1), closed(1))]
-    assert outcomes(await api.hubspot(again)) == ["duplicate"] * 2
+    assert outcomes(await api.hubspot(again)) == ["accepted"] * 2
+    assert len(await api.announced()) == 2
 
 
 async def test_a_later_fact_may_arrive_first(api: WebhooksApi) -> None:
     """HubSpot guarantees no order: in any order both are about the same ticket."""
     await api.hubspot([closed(1)])
     await api.hubspot([created(1)])
-    assert len({content.ticket_id for content in api.service.accepted}) == 1
+    assert len(set(await api.announced())) == 1
 
 
 async def test_events_without_a_rule_are_ignored(api: WebhooksApi) -> None:
@@ -194,18 +156,20 @@ async def test_events_without_a_rule_are_ignored(api: WebhooksApi) -> None:
         "ignored"
     ]
     assert outcomes(await api.hubspot([])) == []
-    assert api.service.accepted == []
+    assert await api.announced() == []
 
 
 async def test_a_person_is_erased_once(api: WebhooksApi) -> None:
     """Whatever the mapping, and after the other events of the array."""
     removed = created(77, subscriptionType="contact.privacyDeletion")
-    assert outcomes(await api.hubspot([removed, created(1), removed])) == [
+    theirs = created(1, sourceId="77")
+    assert outcomes(await api.hubspot([removed, theirs, removed])) == [
         "erased",
         "accepted",
         "erased",
     ]
-    assert api.service.erased == [("hubspot", "77")]
+    async with api.db.session() as session:
+        assert await session.fetchval(REQUESTERS) == [""]
 
 
 async def test_a_webhook_without_a_valid_signature_is_refused(api: WebhooksApi) -> None:
@@ -216,7 +180,7 @@ async def test_a_webhook_without_a_valid_signature_is_refused(api: WebhooksApi) 
     for path in ("hubspot/other", "signed/hubspot-tickets", "hubspot/helpdesk"):
         answer = await api.client.post(f"/v1/webhooks/{path}", json=[])
         assert answer.status_code == 404
-    assert api.service.accepted == []
+    assert await api.announced() == []
 
 
 async def test_a_large_or_malformed_body_is_refused(api: WebhooksApi) -> None:
@@ -243,11 +207,39 @@ async def test_a_secret_is_replaced_without_a_gap(api: WebhooksApi) -> None:
     assert outcomes(await api.signed({**LATER, "at": LATEST}, "msg_3")) == ["accepted"]
 
 
-async def test_the_same_webhook_id_is_the_same_fact(api: WebhooksApi) -> None:
-    """A repeated webhook is a duplicate, and so is an equal fact; another fact is accepted."""
+async def test_the_webhook_id_is_the_idempotency_key(api: WebhooksApi) -> None:
+    """A repeated webhook gets the same answer; an equal fact under another id is a duplicate."""
     sent = ((REPLY, "a"), (REPLY, "a"), (REPLY, "b"), (LATER, "c"))
     found = [outcomes(await api.signed(event, name)) for event, name in sent]
-    assert found == [["accepted"], ["duplicate"], ["duplicate"], ["accepted"]]
+    assert found == [["accepted"], ["accepted"], ["duplicate"], ["accepted"]]
+    assert len(await api.announced()) == 2
+
+
+async def test_simultaneous_copies_of_a_webhook_get_the_same_answer(api: WebhooksApi) -> None:
+    """They take effect once."""
+    answers = await asyncio.gather(*(api.signed(REPLY, "a") for _ in range(10)))
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert outcomes(answers[0]) == ["accepted"]
+    assert len(await api.announced()) == 1
+
+
+async def test_a_webhook_id_with_another_body_is_refused(api: WebhooksApi) -> None:
+    """422. HubSpot's ids may repeat: there another content is another event."""
+    await api.signed(REPLY, "a")
+    answer = await api.signed(LATER, "a")
+    assert answer.status_code == 422
+    assert "another body" in answer.json()["detail"]
+    changed = created(1, sourceId="other")
+    assert outcomes(await api.hubspot([created(1), changed])) == ["accepted", "duplicate"]
+
+
+async def test_after_seven_days_a_webhook_id_is_new(api: WebhooksApi) -> None:
+    """The fact itself is still known by its content."""
+    await api.signed(REPLY, "a")
+    async with api.db.transaction() as tx:
+        await tx.execute(OLDER)
+        assert await idempotency.prune(tx, limit=10) == 1
+    assert outcomes(await api.signed(REPLY, "a")) == ["duplicate"]
 
 
 async def test_a_single_invalid_event_is_refused(api: WebhooksApi) -> None:
@@ -261,20 +253,20 @@ async def test_a_single_invalid_event_is_refused(api: WebhooksApi) -> None:
 
 async def test_while_postgresql_is_unavailable_nothing_is_lost(api: WebhooksApi) -> None:
     """503, so that the sender repeats the webhook."""
-    api.service.is_unavailable = True
+    await api.db.stop()
     answer = await api.hubspot([created(1)])
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    api.service.is_unavailable = False
+    await api.db.start()
     assert outcomes(await api.hubspot([created(1)])) == ["accepted"]
 
 
 async def test_a_webhook_is_answered_within_five_seconds(api: WebhooksApi) -> None:
-    """503 when the service hangs; the repeated webhook is accepted."""
-    api.service.hangs = True
-    async with asyncio.timeout(5):
-        answer = await api.hubspot([created(1)])
+    """503 while another transaction changes the account; the repeated webhook is accepted."""
+    async with api.db.transaction() as tx:
+        await tx.execute(LOCK_ACCOUNT, "33")
+        async with asyncio.timeout(5):
+            answer = await api.hubspot([created(1)])
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    api.service.hangs = False
     assert outcomes(await api.hubspot([created(1)])) == ["accepted"]
 
 
@@ -296,8 +288,9 @@ async def test_a_dry_run_lists_the_changes_of_connections(api: WebhooksApi) -> N
 
 async def test_an_invalid_event_is_parked_and_redriven(api: WebhooksApi) -> None:
     """HubSpot does not repeat it after a 200; a redrive reads it with the corrected mapping."""
-    unread = created(9, objectId=[])
-    assert outcomes(await api.hubspot([created(1), unread])) == ["accepted", "refused"]
+    unread = created(9, objectId=[], eventId=7)
+    for _ in range(2):
+        assert outcomes(await api.hubspot([created(1), unread])) == ["accepted", "refused"]
     async with api.db.session() as session:
         (dead_letter,) = await dead_letters.all_parked(session)
     assert (dead_letter.topic, json.loads(dead_letter.value or b"")) == ("inbound.v1", unread)
@@ -313,5 +306,5 @@ async def test_an_invalid_event_is_parked_and_redriven(api: WebhooksApi) -> None
             await handlers.handle_batch(tx, [item], NOON, keys=KEYS)
             assert len(await dead_letters.all_parked(tx)) == parked
     async with api.db.session() as session:
-        receipt = await queries.receipt(session, "hubspot", "1")
-    assert json.loads(receipt or "{}")["outcome"] == "held"
+        receipt = await queries.receipt(session, "hubspot", "7")
+    assert json.loads(receipt or "{}")["outcome"] == "accepted"

@@ -17,6 +17,8 @@ from tests.integration.router.conftest import api_client
 from router.sweep import Sweeper
 from shared.basics.clock import wait_at_most
 from shared.events import Envelope, Event, ticket_id_of
+from shared.platform import idempotency
+from shared.platform.idempotency import make_key
 from shared.platform.postgres import Database, now
 from shared.testing.builders import a_specialist, a_ticket
 from shared.testing.databases import FreshDatabase, MakeDatabase
@@ -37,6 +39,7 @@ RING_TWICE = """
     INSERT INTO offer SELECT gen_random_uuid(), ticket_id, specialist_id, offered_at, lease_ends_at,
         state, settled_at FROM offer
 """
+OLDER = "UPDATE idempotency_key SET kept_at = kept_at - interval '7 days 1 second'"
 STATES = "SELECT state FROM offer"
 DONE = "SELECT kind FROM act"
 LEASE = "SELECT presence_until FROM presence"
@@ -143,6 +146,49 @@ async def test_an_idempotency_key_executes_a_command_once(db: Router, client: As
     )
     assert other.status_code == 422
     assert "send a new key" in other.json()["detail"]
+    assert [error["field"] for error in other.json()["errors"]] == ["Idempotency-Key"]
+    async with db.transaction() as tx:
+        await tx.execute(OLDER)
+        assert await idempotency.prune(tx, limit=10) == 1
+    await client.post(f"/tickets/{T1}/decline", json=decline, headers=key)
+    assert (await read(db, TYPES)).count("premium.assignment.declined.v1") == 2
+
+
+async def test_simultaneous_requests_with_one_key_are_one_command(
+    db: Router, client: AsyncClient
+) -> None:
+    """All get the response of the first, though the ticket came back meanwhile."""
+    await client.put("/rules", json={"rings": {}})
+    await apply(db, a_specialist("ann"), a_ticket("T1", channel="chat"))
+    decline = {"specialist_id": "ann", "reason": "busy"}
+    key = {"idempotency-key": "declines-1"}
+    answers = await asyncio.gather(
+        *(client.post(f"/tickets/{T1}/decline", json=decline, headers=key) for _ in range(8))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert (await read(db, TYPES)).count("premium.assignment.declined.v1") == 1
+
+
+async def test_a_key_whose_first_request_is_in_progress_is_refused(
+    db: Router, client: AsyncClient
+) -> None:
+    """After two seconds: 409, with the time after which to try again."""
+    async with db.transaction() as tx:
+        await idempotency.claim(tx, [make_key("back-1", b"", "tenant", "desk").digest])
+        answer = await client.post("/specialists/ann/back", headers={"idempotency-key": "back-1"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
+
+
+async def test_a_refused_command_does_not_use_its_key(db: Router, client: AsyncClient) -> None:
+    """It may be sent again once it is possible."""
+    key = {"idempotency-key": "k-1"}
+    body = {"specialist_id": "ann"}
+    refused = await client.post(f"/tickets/{T1}/responded", json=body, headers=key)
+    assert refused.status_code == 404
+    await apply(db, a_specialist("ann"), a_ticket("T1"))
+    done = await client.post(f"/tickets/{T1}/responded", json=body, headers=key)
+    assert done.status_code == 200
 
 
 async def test_a_late_command_is_refused_with_the_reason(db: Router, client: AsyncClient) -> None:

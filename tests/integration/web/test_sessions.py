@@ -13,6 +13,7 @@ from tests.integration.router.scenario import short_pause
 
 from router.pages import presence
 from shared.events import ticket_id_of
+from shared.platform import idempotency
 from shared.platform.postgres import Database, now
 from shared.testing.builders import a_specialist, a_ticket, removed
 from shared.testing.databases import MakeDatabase
@@ -23,6 +24,8 @@ LATER: Final = """
     UPDATE web_session SET seen_at = seen_at - $1::interval, began_at = began_at - $2::interval
 """
 OLDER_LINKS: Final = "UPDATE web_link SET expires_at = expires_at - interval '15 min'"
+TURN: Final = r'name="turn" value="(\d+)"'
+OLDER_KEYS: Final = "UPDATE idempotency_key SET kept_at = kept_at - interval '8 days'"
 SECRETS: Final = """
     SELECT encode(digest, 'hex') FROM web_link
     UNION SELECT encode(digest, 'hex') FROM web_session
@@ -71,10 +74,12 @@ async def sign_in(
     return str(token)
 
 
-async def decline(browser: httpx.AsyncClient, token: str, **form: str) -> httpx.Response:
+async def decline(
+    browser: httpx.AsyncClient, token: str, key: str = "k-1", **form: str
+) -> httpx.Response:
     """Decline T1 as the page's button does."""
     fields = {"turn": "1", "reason": "no room now", **form}
-    headers = {"x-csrf-token": token, "hx-request": "true"}
+    headers = {"x-csrf-token": token, "hx-request": "true", "idempotency-key": key}
     return await browser.post(f"/inbox/tickets/{T1}/decline", data=fields, headers=headers)
 
 
@@ -231,6 +236,64 @@ async def test_a_repeated_post_is_done_once(browser: httpx.AsyncClient, pages: I
     assert "Declined; Ben has it." in first.text
     assert second.text == first.text
     assert await read(pages.db, ACTS) == [("ann", "decline")]
+
+
+async def test_simultaneous_posts_are_done_once(
+    browser: httpx.AsyncClient, pages: InboxServer
+) -> None:
+    """All get the first response."""
+    token = await sign_in(browser, pages, "ann")
+    answers = await asyncio.gather(*(decline(browser, token) for _ in range(5)))
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert "Declined; Ben has it." in answers[0].text
+    assert await read(pages.db, ACTS) == [("ann", "decline")]
+
+
+async def test_a_form_sent_again_with_another_choice_is_refused(
+    browser: httpx.AsyncClient, pages: InboxServer
+) -> None:
+    """The page explains it; a form that had no effect may be sent again with any choice."""
+    token = await sign_in(browser, pages, "ann")
+    assert "out of date" in (await decline(browser, token, turn="0")).text
+    assert "Declined" in (await decline(browser, token)).text
+    answer = await decline(browser, token, reason="not my field")
+    assert (answer.status_code, "another choice" in answer.text) == (422, True)
+    assert await read(pages.db, ACTS) == [("ann", "decline")]
+
+
+async def test_a_key_belongs_to_one_person(browser: httpx.AsyncClient, pages: InboxServer) -> None:
+    """The same key of another person is another key."""
+    await decline(browser, await sign_in(browser, pages, "ann"))
+    async with httpx.AsyncClient(base_url=pages.address, follow_redirects=True) as other:
+        token = await sign_in(other, pages, "ben")
+        [turn] = set(re.findall(TURN, (await other.get(f"/inbox/tickets/{T1}")).text))
+        assert "Declined;" in (await decline(other, token, turn=turn)).text
+    assert await read(pages.db, ACTS) == [("ann", "decline"), ("ben", "decline")]
+
+
+async def test_after_seven_days_a_form_is_not_recognised(
+    browser: httpx.AsyncClient, pages: InboxServer
+) -> None:
+    """It is handled anew: the ticket is another's by now."""
+    token = await sign_in(browser, pages, "ann")
+    assert (await decline(browser, token)).status_code == 200
+    await read(pages.db, OLDER_KEYS)
+    async with pages.db.transaction() as tx:
+        assert await idempotency.prune(tx, limit=10) == 1
+    assert (await decline(browser, token)).status_code == 403
+
+
+async def test_every_button_of_a_page_has_a_key_of_its_own(
+    browser: httpx.AsyncClient, pages: InboxServer
+) -> None:
+    """Of each form, made when the page is rendered."""
+    await sign_in(browser, pages, "ann", lead=True)
+    page = (await browser.get(f"/inbox?ticket={T1}")).text
+    posts = page.count("hx-post=")
+    keys = re.findall(r'"idempotency-key": "([^"]+)"', page)
+    assert len(keys) == len(set(keys)) == posts - 1, "move and pin share a form"
+    again = re.findall(r'"idempotency-key": "([^"]+)"', (await browser.get("/inbox")).text)
+    assert not set(again) & set(keys)
 
 
 async def test_an_action_from_an_outdated_page_is_refused(

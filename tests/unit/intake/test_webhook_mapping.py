@@ -60,7 +60,7 @@ def moved(**changes: object) -> LaterFact:
 
 def of_helpdesk(event: Any, connection: WebhookConnection = HELPDESK) -> Meaning:  # noqa: ANN401
     """Map an event of the help desk."""
-    return meaning_of(connection.mapping, event, "msg_1")
+    return meaning_of(connection.mapping, event)
 
 
 def test_a_ticket_of_hubspot_is_a_request() -> None:

@@ -8,10 +8,10 @@ from typing import Final
 from intake import handlers
 from intake.api.app import Dependencies, make_app
 from intake.domain import NumberKeys
-from intake.idempotency import make_request_batcher
 from intake.maintenance import Maintenance
 from intake.settings import Settings
 from intake.store.access import sources_of
+from intake.submissions import Submissions
 from intake.webhooks import Secrets
 from shared.platform.access import Authenticator
 from shared.platform.consumer import BatchConsumer
@@ -43,14 +43,14 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         handlers.CONSUMES, handlers.decode, partial(handlers.handle_batch, keys=keys)
     )
     secrets = Secrets(settings.webhook_secrets_dir)
-    batcher = make_request_batcher(db, keys)
-    dependencies = Dependencies(db, Authenticator(db, sources_of), secrets, batcher, keys)
+    submissions = Submissions(db, keys)
+    dependencies = Dependencies(db, Authenticator(db, sources_of), secrets, submissions)
     limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,
         lambda routes: make_app(dependencies, routes, limits),
         dependencies.access,
-        batcher,
+        submissions,
         Maintenance(db, keys),
         tolerated=("partitions", "relay"),
     )

@@ -192,7 +192,7 @@ async def _document_of_webhook(tx: Tx, item: WebhookRecord, now: datetime) -> li
         fault = f"connection: there is no {item.connection!r}; apply it, then redrive"
         await webhooks.park(tx, item.connection, item.event, fault)
         return []
-    match webhooks.meaning(connection, item.event, None):
+    match webhooks.meaning(connection, item.event):
         case webhooks.MappedDocument(content):
             return [DocumentRecord(item.id, item.record, Document(content, item.traceparent))]
         case webhooks.Erasure(subject_id):

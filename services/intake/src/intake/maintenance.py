@@ -1,12 +1,11 @@
-"""Periodic work: decide held requests again, and delete old responses to Idempotency-Keys."""
+"""Periodic work: decide held requests again."""
 
 import asyncio
-from datetime import timedelta
 from typing import Final, override
 
-from intake import idempotency, service
+from intake import service
 from intake.domain import NumberKeys, language
-from shared.basics.clock import elapsed_s, wait_at_most
+from shared.basics.clock import wait_at_most
 from shared.platform import postgres
 from shared.platform.background import Background
 from shared.platform.postgres import Database
@@ -14,7 +13,6 @@ from shared.platform.postgres import Database
 __all__ = ["Maintenance"]
 
 _INTERVAL_S: Final = 1.0
-_DELETE_RESPONSES_S: Final = timedelta(hours=1).total_seconds()
 
 
 class Maintenance(Background):
@@ -24,7 +22,6 @@ class Maintenance(Background):
         super().__init__("maintenance")
         self._db = db
         self._keys = keys
-        self._deleted_at = elapsed_s() - _DELETE_RESPONSES_S
 
     @override
     async def start(self) -> None:
@@ -41,9 +38,6 @@ class Maintenance(Background):
     async def _run_due_work(self) -> bool:
         """Do a limited amount of due work; return whether more may be left."""
         async with self._db.transaction() as tx:
-            if elapsed_s(self._deleted_at) >= _DELETE_RESPONSES_S:
-                await idempotency.delete_old_responses(tx)
-                self._deleted_at = elapsed_s()
             now = await postgres.now(tx)
             if await service.decide_pending(tx, now, self._keys):
                 return True

@@ -39,12 +39,11 @@ from shared.platform.api_page import page_routes
 from shared.platform.http import problem, title_of
 from shared.platform.http_input import JsonRoute, TargetCheck
 from shared.platform.http_methods import Methods, methods_at
+from shared.platform.idempotency import HEADER, InProgress, KeyConflict, OtherRequest
 from shared.platform.limits import DEFAULT_LIMITS, BodyLimits, ConcurrencyLimit, Limits
 
 __all__ = [
     "EXAMPLE_TICKET_ID",
-    "IDEMPOTENCY_KEY",
-    "IDEMPOTENCY_KEY_PATTERN",
     "FaultyRequest",
     "Problem",
     "TicketId",
@@ -65,6 +64,7 @@ _SCHEMAS: Final = "#/components/schemas/"
 _FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
 _AWAY: Final = "nothing was stored; send the same request again"
 _RETRY_AFTER_S: Final = 1
+_SOON: Final = {"retry-after": str(_RETRY_AFTER_S)}
 _RETRY_AFTER: Final = {
     "description": "Seconds to wait.",
     "schema": {"type": "integer", "examples": [_RETRY_AFTER_S]},
@@ -101,6 +101,7 @@ _UNREAD: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "a body has at most 256 KiB; leave out what is not needed",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send `content-type: application/json`, not text/plain",
 }
+_IN_PROGRESS: Final = {HTTPStatus.CONFLICT: str(InProgress())}
 _BAD_TARGET: Final = {HTTPStatus.BAD_REQUEST: "path: holds a NUL character; leave it out"}
 _NOT_FOUND: Final = "Not Found"
 _DESCRIPTION: Final = (
@@ -139,13 +140,6 @@ async def _context(
 
 type TraceContext = Annotated[str, Depends(_context)]
 """The trace context of a request; a new one if it has none."""
-
-
-IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-IDEMPOTENCY_KEY_PATTERN: Final = (
-    r'^("(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255}"|[\x21\x23-\x7e]{1,255})$'
-)
-"""By the IETF draft a String of structured fields (RFC 9651); many clients omit the quotes."""
 
 
 class Problem(BaseModel):
@@ -207,6 +201,7 @@ def make_api(
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _failed)
     app.add_exception_handler(Transient, _away)
+    app.add_exception_handler(KeyConflict, _conflict)
     return app
 
 
@@ -284,6 +279,8 @@ def _declare(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
     _declare_all(responses, _UNKEYED if is_keyed(operation) else {})
     if any(_may_not_match(parameter) for parameter in operation.get("parameters", ())):
         _declare_all(responses, {HTTPStatus.NOT_FOUND: _NOT_FOUND})
+    if any(parameter["name"] == HEADER for parameter in operation.get("parameters", ())):
+        _declare_all(responses, _IN_PROGRESS)
     if "requestBody" in operation:
         _declare_all(responses, _UNREAD)
         unreadable = Fault(field=_BODY, fault="JSON decode error")
@@ -392,7 +389,12 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-async def _away(_: Request, __: Exception) -> JSONResponse:
-    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, _AWAY)
-    answer.headers["retry-after"] = str(_RETRY_AFTER_S)
-    return answer
+async def _away(request: Request, _: Exception) -> JSONResponse:
+    return await _failed(request, HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, _AWAY, _SOON))
+
+
+async def _conflict(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, KeyConflict)  # noqa: S101 - registered for it alone
+    if isinstance(error, OtherRequest):
+        return problem(error.status, str(error), {HEADER: str(error)})
+    return await _failed(request, HTTPException(error.status, str(error), _SOON))

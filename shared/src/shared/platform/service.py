@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from shared.basics.errors import Transient
-from shared.platform import dead_letters, outbox, telemetry
+from shared.platform import dead_letters, idempotency, outbox, telemetry
 from shared.platform.api import make_api
 from shared.platform.consumer import BatchConsumer, Claimable, ConsumerConnection, Decoder, Handler
 from shared.platform.http import Check, HttpServer, ops_routes
@@ -53,6 +53,7 @@ class Service:
         )
         self._pruners = (
             Pruner(db),
+            Pruner(db, "idempotency key pruner", idempotency.prune),
             Pruner(db, "dead letter pruner", dead_letters.prune_after(dead_letters_kept)),
         )
         direct = settings.direct_dsn

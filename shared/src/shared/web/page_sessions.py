@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
@@ -10,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from shared.basics.errors import Transient
+from shared.platform.idempotency import KeyConflict
 from shared.platform.postgres import Database, Tx
 from shared.web import store
 from shared.web.pages import HEADERS, Pages, is_fragment, route
@@ -20,6 +22,12 @@ __all__ = ["IsAllowed", "OnSignOut", "PageSessions", "form_of"]
 
 _CSRF_HEADER: Final = "x-csrf-token"
 _CSRF_FIELD: Final = "csrf"
+_SENT_TWICE: Final = {
+    HTTPStatus.CONFLICT: "The first time is still in progress. Try again shortly.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        "The first time it had another choice. Reload the page, look again, then decide."
+    ),
+}
 
 type IsAllowed = Callable[[Tx, Person], Awaitable[bool]]
 """Returns whether a person may use the pages; called at every request."""
@@ -59,6 +67,8 @@ class PageSessions:
                 return self.pages.notice(request, 403, "Not for you", str(e))
             except Missing as e:
                 return self.pages.notice(request, 404, "Not here", str(e))
+            except KeyConflict as e:
+                return self.pages.notice(request, e.status, "Sent twice", _SENT_TWICE[e.status])
             except Transient:
                 lines = ("The database does not answer. Nothing was done.", "Try again shortly.")
                 return self.pages.notice(request, 503, "Out of reach", *lines)

@@ -7,6 +7,7 @@ allows no inline script or style.
 from collections.abc import Callable
 from hashlib import sha256
 from importlib.resources import files
+from secrets import token_urlsafe
 from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -66,7 +67,10 @@ class Pages:
             left=formatting.left, span=formatting.span, clock=formatting.clock_time
         )
         self._env.globals.update(
-            release=self.release, service=service, static=f"/static/{self.release}"
+            release=self.release,
+            service=service,
+            static=f"/static/{self.release}",
+            new_key=token_urlsafe,
         )
         self._env.tests["due"] = formatting.state
 

@@ -18,7 +18,6 @@ __all__ = [
     "Answers",
     "Batch",
     "Details",
-    "Erased",
     "TicketPromises",
 ]
 
@@ -108,12 +107,6 @@ class Details(BaseModel):
     body: str
     phone_number: str | None = Field(None, description="Where to call, in E.164.")
     words: list[LaterText] = Field([], description="The customer's later messages, in order.")
-
-
-class Erased(BaseModel):
-    """How many tickets were erased."""
-
-    tickets: int
 
 
 class ShownPromise(BaseModel):

@@ -5,29 +5,42 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from intake.domain.webhook_mapping import Erasure, Ignored, InvalidEvent, MappedDocument, Meaning
+from intake.domain.webhook_mapping import Erasure, Ignored, InvalidEvent, MappedDocument
+from intake.service import Document
 from intake.store import webhooks as webhook_store
+from intake.submissions import (
+    Entry,
+    EntryOutcome,
+    Erased,
+    ErasureOf,
+    Refused,
+    Submission,
+    UnmappedEvent,
+)
 from intake.webhooks import hubspot, reading, standard
 from intake.webhooks.secrets import Secrets
 from shared.basics.errors import Poison
-from shared.events import Inbound
+from shared.basics.tracing import context_or_new
+from shared.events import ReceiptIssued
 from shared.events.codec import VALUE_BYTES_MAX, read_json
-from shared.platform import postgres
+from shared.platform import idempotency
 from shared.platform.api import problems
 from shared.platform.http import problem
+from shared.platform.idempotency import IdempotencyKey, make_key
 from shared.platform.postgres import Database
 from shared.webhooks import ConnectionKind, WebhookConnection
 
-__all__ = ["DocumentOutcome", "Erase", "Submit", "routes"]
+__all__ = ["Submit", "routes"]
 
 _LOG = structlog.get_logger()
 _TIME_LIMIT_S: Final = 4.0
@@ -89,28 +102,14 @@ class WebhookAnswers(BaseModel):
     answers: list[WebhookAnswer]
 
 
-class DocumentOutcome(Protocol):
-    """The outcome of a document, such as a receipt has."""
-
-    @property
-    def outcome(self) -> str:
-        """The outcome's code."""
-
-    @property
-    def reason(self) -> str | None:
-        """The reason's code, if it was not simply accepted."""
+type Submit = Callable[[Submission], Awaitable[list[EntryOutcome]]]
+"""Handles a submission and returns the outcome of each entry: see `Submissions.outcomes`."""
 
 
-type Submit = Callable[[Sequence[Inbound]], Awaitable[Sequence[DocumentOutcome]]]
-"""Receives documents, idempotently; returns the outcome of each, in order."""
-type Erase = Callable[[str, str], Awaitable[None]]
-"""Erases a requester's data, by source and requester id; idempotent."""
-
-
-def routes(db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> APIRouter:
+def routes(db: Database, secrets: Secrets, submit: Submit) -> APIRouter:
     """Make the webhook endpoints, for ``include_router`` of an app."""
     router = APIRouter()
-    endpoints = _WebhookEndpoints(db, secrets, submit, erase)
+    endpoints = _WebhookEndpoints(db, secrets, submit)
 
     @router.post(
         "/v1/webhooks/hubspot/{connection}",
@@ -142,39 +141,50 @@ def routes(db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> APIR
 class _WebhookEndpoints:
     """Answers within five seconds; after a timeout the sender may repeat the webhook safely."""
 
-    def __init__(self, db: Database, secrets: Secrets, submit: Submit, erase: Erase) -> None:
+    def __init__(self, db: Database, secrets: Secrets, submit: Submit) -> None:
         self._db = db
         self._secrets = secrets
         self._submit = submit
-        self._erase = erase
 
     async def handle(self, request: Request, name: str, kind: ConnectionKind) -> Response:
-        """Verify a webhook, map its events, submit the documents, and answer."""
+        """Verify a webhook, map its events, submit them, and answer."""
         try:
             async with asyncio.timeout(_TIME_LIMIT_S):
                 body = await _body(request)
                 connection, now = await self._connection(name, kind)
                 self._verify(connection, request, body, now)
-                events = _events(kind, body)
-                sender_id = standard.id_of(request.headers)
-                meanings = [reading.meaning(connection, event, sender_id) for event in events]
-                await self._park(connection, events, meanings)
-                return await self._answer(connection, meanings)
+                events = list(_keyed_events(connection, request, body))
+                outcomes = await asyncio.gather(
+                    *(self._outcome(connection, event, key) for event, key in events)
+                )
         except TimeoutError:
             _LOG.warning("webhook_late", connection=name)
             answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, _LATE)
             answer.headers["retry-after"] = "1"
             return answer
+        return _answer(connection, outcomes)
 
     async def _connection(
         self, name: str, kind: ConnectionKind
     ) -> tuple[WebhookConnection, datetime]:
-        async with self._db.transaction() as tx:
-            found = await webhook_store.connection(tx, name)
-            now = await postgres.now(tx)
-        if found is None or found.kind != kind:
+        async with self._db.session() as session:
+            found = await webhook_store.connection_and_time(session, name)
+        if found is None or found[0].kind != kind:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no {kind} connection {name!r}")
-        return found, now
+        return found
+
+    async def _outcome(
+        self,
+        connection: WebhookConnection,
+        event: Any,  # noqa: ANN401 - JSON is any
+        key: IdempotencyKey,
+    ) -> EntryOutcome | None:
+        """Submit one event; None if it is ignored."""
+        entry = _entry_of(connection, event)
+        if entry is None:
+            return None
+        [outcome] = await self._submit(Submission([entry], key))
+        return outcome
 
     def _verify(
         self, connection: WebhookConnection, request: Request, body: bytes, now: datetime
@@ -199,38 +209,6 @@ class _WebhookEndpoints:
         text = secret.get_secret_value()
         return text.encode() if connection.kind == "hubspot" else standard.key_of(text)
 
-    async def _park(
-        self, connection: WebhookConnection, events: Sequence[Any], meanings: Sequence[Meaning]
-    ) -> None:
-        """Park invalid events of HubSpot, which does not repeat them after a 200."""
-        invalid = [
-            (event, meaning.fault)
-            for event, meaning in zip(events, meanings, strict=True)
-            if isinstance(meaning, InvalidEvent)
-        ]
-        if not invalid or connection.kind != "hubspot":
-            return
-        async with self._db.transaction() as tx:
-            for event, fault in invalid:
-                await reading.park(tx, connection.name, event, fault)
-
-    async def _answer(self, connection: WebhookConnection, meanings: Sequence[Meaning]) -> Response:
-        contents = [one.content for one in meanings if isinstance(one, MappedDocument)]
-        outcomes = iter(await self._submit(contents) if contents else ())
-        for subject_id in sorted({x.subject_id for x in meanings if isinstance(x, Erasure)}):
-            await self._erase(connection.mapping.source, subject_id)
-        answers = [{"position": n, **_outcome_of(one, outcomes)} for n, one in enumerate(meanings)]
-        for answer in answers:
-            if answer["outcome"] == "refused":
-                _LOG.warning("webhook_event_refused", connection=connection.name, **answer)
-        counts = Counter(str(answer["outcome"]) for answer in answers)
-        _LOG.info("webhook_handled", connection=connection.name, **counts)
-        match connection.kind, meanings:
-            case "signed", [InvalidEvent(fault)]:
-                return problem(HTTPStatus.UNPROCESSABLE_ENTITY, fault)
-            case _:
-                return JSONResponse({"answers": answers})
-
 
 def _body_of(schema: dict[str, Any]) -> dict[str, Any]:
     """Describe a body that FastAPI does not parse, because its bytes are signed."""
@@ -254,28 +232,68 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _events(kind: ConnectionKind, body: bytes) -> Sequence[Any]:
+def _keyed_events(
+    connection: WebhookConnection, request: Request, body: bytes
+) -> Iterator[tuple[Any, IdempotencyKey]]:
+    """Read the events of a webhook, each with its idempotency key.
+
+    A signed webhook has an id. HubSpot has none that is certain to be unique: there the key is the
+    event's content.
+    """
     try:
         content = read_json(body)
     except Poison as e:
         raise HTTPException(HTTPStatus.BAD_REQUEST, e.detail) from e
-    if kind == "signed":
-        return [content]
+    path, owner = request.url.path, ("webhook", connection.name)
+    if connection.kind == "signed":
+        digest = idempotency.fingerprint(path, body)
+        yield content, make_key(standard.id_of(request.headers), digest, *owner)
+        return
     if not isinstance(content, list) or len(content) > hubspot.EVENTS_MAX:
         raise HTTPException(
             HTTPStatus.BAD_REQUEST, f"HubSpot sends an array of up to {hubspot.EVENTS_MAX} events"
         )
-    return content
+    for event in content:
+        digest = idempotency.fingerprint(path, to_json(hubspot.content_of(event)))
+        yield event, make_key(digest.hex(), digest, *owner)
 
 
-def _outcome_of(meaning: Meaning, outcomes: Iterator[DocumentOutcome]) -> dict[str, str | None]:
-    match meaning:
-        case MappedDocument():
-            found = next(outcomes)
-            return {"outcome": found.outcome, "reason": found.reason}
-        case Erasure():
-            return {"outcome": "erased"}
-        case Ignored():
-            return {"outcome": "ignored"}
+def _entry_of(connection: WebhookConnection, event: Any) -> Entry | None:  # noqa: ANN401 - as above
+    """Map an event. HubSpot does not repeat an invalid one after a 200: it is parked."""
+    match reading.meaning(connection, event):
+        case MappedDocument(content):
+            return Document(content, context_or_new(None))
+        case Erasure(subject_id):
+            return ErasureOf(connection.mapping.source, subject_id)
+        case InvalidEvent(fault) if connection.kind == "hubspot":
+            return UnmappedEvent(connection.name, event, fault)
         case InvalidEvent(fault):
-            return {"outcome": "refused", "fault": fault}
+            return Refused(fault=fault)
+        case Ignored():
+            return None
+
+
+def _answer(connection: WebhookConnection, outcomes: Sequence[EntryOutcome | None]) -> Response:
+    answers = [{"position": n, **_answer_of(outcome)} for n, outcome in enumerate(outcomes)]
+    for answer in answers:
+        if answer["outcome"] == "refused":
+            _LOG.warning("webhook_event_refused", connection=connection.name, **answer)
+    counts = Counter(str(answer["outcome"]) for answer in answers)
+    _LOG.info("webhook_handled", connection=connection.name, **counts)
+    match connection.kind, outcomes:
+        case "signed", [Refused(fault=fault)]:
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, fault)
+        case _:
+            return JSONResponse({"answers": answers})
+
+
+def _answer_of(outcome: EntryOutcome | None) -> dict[str, str | None]:
+    match outcome:
+        case ReceiptIssued():
+            return {"outcome": outcome.outcome, "reason": outcome.reason}
+        case Erased():
+            return {"outcome": "erased"}
+        case Refused():
+            return {"outcome": "refused", "fault": outcome.fault}
+        case None:
+            return {"outcome": "ignored"}

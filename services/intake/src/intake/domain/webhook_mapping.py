@@ -50,8 +50,8 @@ class InvalidEvent:
 type Meaning = MappedDocument | Erasure | Ignored | InvalidEvent
 
 
-def meaning_of(mapping: Mapping, event: Any, event_id: str | None) -> Meaning:  # noqa: ANN401
-    """Map an event; ``event_id`` identifies its copies, unless the mapping names an id."""
+def meaning_of(mapping: Mapping, event: Any) -> Meaning:  # noqa: ANN401 - JSON is any
+    """Map an event by the first rule that matches."""
     if not isinstance(event, dict):
         return InvalidEvent("event: is not a JSON object")
     rule = next((rule for rule in mapping.rules if _matches(rule, event)), None)
@@ -64,7 +64,7 @@ def meaning_of(mapping: Mapping, event: Any, event_id: str | None) -> Meaning:  
         values = named | dict(rule.request.given)
         return _document(SupportRequest, {"source": mapping.source}, values, event)
     assert rule.fact is not None  # noqa: S101 - a rule has one of the three
-    constants = {"source": mapping.source, "type": rule.fact.type, "event_id": event_id}
+    constants = {"source": mapping.source, "type": rule.fact.type}
     if mapping.event_id is not None:
         named["event_id"] = mapping.event_id
     return _document(LaterFact, constants, named | dict(rule.fact.given), event)
@@ -98,7 +98,7 @@ def _erasure(subject: Value, event: dict[str, Any]) -> Meaning:
 
 def _document(
     model: type[SupportRequest | LaterFact],
-    constants: dict[str, str | None],
+    constants: dict[str, str],
     values: dict[str, Value],
     event: dict[str, Any],
 ) -> Meaning:

@@ -72,7 +72,7 @@ CREATE TABLE details_read (
 CREATE INDEX details_read_ticket ON details_read (ticket_id);
 
 
--- Requests and answers
+-- Requests
 
 -- Every request received, with its latest receipt. The content is kept only while the request is
 -- no ticket; `digest` distinguishes a copy from another request with the same name.
@@ -101,17 +101,6 @@ CREATE TABLE account_news (
     done_to_at timestamptz NOT NULL,
     done_to_id uuid NOT NULL
 );
-
--- The response to each Idempotency-Key, returned when the same key is sent again. Of a key only a
--- digest is kept, for a sender may put anything into it.
-CREATE TABLE answer (
-    key         text PRIMARY KEY,
-    fingerprint bytea NOT NULL,
-    status      smallint NOT NULL,
-    body        text NOT NULL,
-    answered_at timestamptz NOT NULL
-);
-CREATE INDEX answer_age ON answer USING brin (answered_at);
 
 
 -- Reference data: policies, accounts, languages

@@ -1,4 +1,4 @@
-"""HubSpot's webhooks: request signature (version 3), event ids and erasures.
+"""HubSpot's webhooks: request signature (version 3), copies of events, and erasures.
 
 Source: developers.hubspot.com, "Validating requests"; the vectors are those of its SDKs' tests.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final
 from intake.domain.webhook_mapping import InvalidEvent, Meaning, erasure_of, meaning_of
 from shared import webhooks
 
-__all__ = ["AGE_MS_MAX", "EVENTS_MAX", "SIGNATURE", "fault_of", "meaning", "sign"]
+__all__ = ["AGE_MS_MAX", "EVENTS_MAX", "SIGNATURE", "content_of", "fault_of", "meaning", "sign"]
 
 AGE_MS_MAX: Final = 300_000
 EVENTS_MAX: Final = 100
@@ -24,8 +24,7 @@ _ESCAPES: Final = {
     f"%{ord(character):02X}": character for character in (":", "/", "?", "@", *"!$'()*,;")
 }
 _ESCAPED: Final = re.compile("|".join(_ESCAPES))
-_IDENTITY: Final = ("portalId", "subscriptionId", "objectId", "eventId", "occurredAt")
-"""Copies of an event are equal in all of these; eventId alone is not unique."""
+_ATTEMPT: Final = "attemptNumber"
 _ERASURE: Final = ".privacyDeletion"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,13 +56,18 @@ def fault_of(
 
 def meaning(mapping: webhooks.Mapping, event: Any) -> Meaning:  # noqa: ANN401 - JSON is any
     """Map an event to its meaning. A privacy deletion is an erasure, whatever the mapping."""
-    if not isinstance(event, dict):
-        return meaning_of(mapping, event, None)
-    if not str(event.get("subscriptionType", "")).endswith(_ERASURE):
-        event_id = "/".join(str(event.get(part, "")) for part in _IDENTITY)
-        return meaning_of(mapping, event, event_id)
+    is_erasure = isinstance(event, dict) and str(event.get("subscriptionType")).endswith(_ERASURE)
+    if not is_erasure:
+        return meaning_of(mapping, event)
     match event.get("objectId"):
         case bool() | None | dict() | list():
             return InvalidEvent("objectId: names no person to erase")
         case subject_id:
             return erasure_of(str(subject_id), "objectId")
+
+
+def content_of(event: Any) -> Any:  # noqa: ANN401 - as above
+    """Return what is the same each time that an event is sent: all but the attempt's number."""
+    if not isinstance(event, dict):
+        return event
+    return {name: value for name, value in event.items() if name != _ATTEMPT}

@@ -24,13 +24,13 @@ CONNECTION: Final = "webhook-connection"
 _NOWHERE: Final = -1
 
 
-def meaning(connection: WebhookConnection, event: Any, sender_id: str | None) -> Meaning:  # noqa: ANN401
-    """Map an event by its connection; ``sender_id`` is the webhook-id of a signed webhook."""
+def meaning(connection: WebhookConnection, event: Any) -> Meaning:  # noqa: ANN401 - JSON is any
+    """Map an event by its connection."""
     match connection.kind:
         case "hubspot":
             return hubspot.meaning(connection.mapping, event)
         case "signed":
-            return meaning_of(connection.mapping, event, sender_id)
+            return meaning_of(connection.mapping, event)
 
 
 async def park(tx: Tx, connection: str, event: Any, fault: str) -> None:  # noqa: ANN401 - JSON

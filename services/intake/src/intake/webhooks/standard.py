@@ -64,9 +64,9 @@ def fault_of(
     return None if any(fits) else fault
 
 
-def id_of(headers: Mapping[str, str]) -> str | None:
-    """Return the webhook's id, which is the same each time it is sent."""
-    return headers.get(f"{_prefix_of(headers)}-id")
+def id_of(headers: Mapping[str, str]) -> str:
+    """Return a verified webhook's id, which is the same each time it is sent."""
+    return headers[f"{_prefix_of(headers)}-id"]
 
 
 def _prefix_of(headers: Mapping[str, str]) -> str:

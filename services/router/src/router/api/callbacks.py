@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.exceptions import HTTPException
 
 from router.api.auth import ActKey, ReadKey, check_specialist
@@ -22,9 +22,11 @@ from router.domain.callbacks.ledger_session import (
 from router.service.routing import RoutingService
 from router.store import callbacks as callback_store
 from shared.events import AttemptOutcome
-from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, TraceContext, problems
+from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, problems
 from shared.platform.http_input import JsonRoute
+from shared.platform.idempotency import OutcomeType, once
 from shared.platform.postgres import Database, now
+from shared.platform.request_context import RequestContextDep
 
 __all__ = ["Attempt", "AttemptReport", "Callback", "routes"]
 
@@ -98,6 +100,10 @@ class Callback(BaseModel):
     planned_at: datetime | None = Field(description="When to dial next; null: no dial is planned.")
 
 
+_IN_FUTURE: Final = "is in the future; leave it out if the call has just ended"
+_KEPT_AS: Final = OutcomeType(TypeAdapter(Callback))
+
+
 def routes(db: Database, routing: RoutingService) -> APIRouter:
     """Build the routes."""
     router = APIRouter(tags=["callbacks"], route_class=JsonRoute)
@@ -106,22 +112,25 @@ def routes(db: Database, routing: RoutingService) -> APIRouter:
         "/v1/tickets/{ticket_id}/attempts", summary="Report a call attempt", responses=_FAILS
     )
     async def record_attempt(
-        ticket_id: TicketId, body: AttemptReport, key: ActKey, context: TraceContext
+        ticket_id: TicketId, body: AttemptReport, key: ActKey, context: RequestContextDep
     ) -> Callback:
         """Record an attempt; the response has the time of the next dial, if one is planned.
 
         A repeated report is one attempt: with the same `at`, or, without `at`, within 20 seconds.
         """
         check_specialist(key, body.specialist_id)
-        report = CallReport(ticket_id, body.specialist_id, body.outcome, body.at, context)
+        report = CallReport(
+            ticket_id, body.specialist_id, body.outcome, body.at, context.traceparent
+        )
+
         try:
-            async with db.transaction() as tx:
-                at = await now(tx)
-                if body.at is not None and body.at > at:
-                    raise _invalid(
-                        "at", "is in the future; leave it out if the call has just ended"
-                    )
-                return _callback(await routing.record_attempt(tx, report, at), at)
+            async with once(db, context.key, _KEPT_AS) as request:
+                if not request.is_repeated:
+                    at = await now(request.tx)
+                    if body.at is not None and body.at > at:
+                        raise _invalid("at", _IN_FUTURE)
+                    call = await routing.record_attempt(request.tx, report, at)
+                    request.outcome = _callback(call, at)
         except UnknownSpecialist as e:
             raise _invalid("specialist_id", "was never on the roster; check the id") from e
         except NoCallback as e:
@@ -130,6 +139,7 @@ def routes(db: Database, routing: RoutingService) -> APIRouter:
         except AlreadySettled as e:
             detail = "the customer was spoken to already, or the ticket is over: do not dial"
             raise HTTPException(HTTPStatus.CONFLICT, detail) from e
+        return request.outcome
 
     @router.get("/v1/callbacks", summary="List callbacks")
     async def list_callbacks(_: ReadKey, *, open: bool = False) -> list[Callback]:  # noqa: A002 - what it is

@@ -1,34 +1,31 @@
 """HTTP endpoints of offers and of the commands of specialists and leads."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header, Path, Query
+from fastapi import FastAPI, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.exceptions import HTTPException
 
 from router.api.auth import ActKey, AnyKey, LeadKey, check_specialist
 from router.api.rules import add_rules
 from router.domain import commands
-from router.domain.commands import Conflict, IdempotencyKeyReused, TicketStatus, Unknown
+from router.domain.commands import CommandOutcome, Conflict, TicketStatus, Unknown
 from router.service.routing import RoutingService
 from router.store import offers as offer_store
 from shared.events import Presence
 from shared.platform.access import Key, check_scope
 from shared.platform.api import (
     EXAMPLE_TICKET_ID,
-    IDEMPOTENCY_KEY,
-    IDEMPOTENCY_KEY_PATTERN,
     TicketId,
-    TraceContext,
     example_response,
     problems,
 )
+from shared.platform.idempotency import OutcomeType, once
 from shared.platform.postgres import Database, now
+from shared.platform.request_context import RequestContext, RequestContextDep
 from shared.sla.promises import Channel, Severity
 
 __all__ = ["add_commands"]
@@ -149,29 +146,16 @@ _OFFER_FAILS: Final = problems(
 _NO_SPECIALIST: Final = problems({HTTPStatus.NOT_FOUND: "there is no specialist mara"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """The trace and the idempotency key of a request."""
-
-    traceparent: str
-    idempotency_key: str | None
-
-
-async def _context(
-    context: TraceContext,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            alias=IDEMPOTENCY_KEY,
-            pattern=IDEMPOTENCY_KEY_PATTERN,
-            description="A command is executed once for each key; the response is the same.",
-        ),
-    ] = None,
-) -> _Context:
-    return _Context(context, idempotency_key)
-
-
-type RequestContext = Annotated[_Context, Depends(_context)]
+type _SpecialistCommand = (
+    commands.Accept
+    | commands.DeclineOffer
+    | commands.Decline
+    | commands.Respond
+    | commands.Confirm
+    | commands.Reclassify
+)
+_KEPT_AS: Final = OutcomeType(TypeAdapter(CommandOutcome))
+_NOTHING: Final = OutcomeType(TypeAdapter(type(None)))
 
 
 class _CommandRunner:
@@ -181,35 +165,23 @@ class _CommandRunner:
         self._db = db
         self._routing = routing
 
-    async def run(
-        self, key: Key, make: Callable[[str], commands.Command], context: _Context
-    ) -> CommandResult:
-        wanted = make(context.traceparent)
-        key_hash = (
-            None
-            if context.idempotency_key is None
-            else key.idempotency_key_hash(context.idempotency_key)
-        )
+    async def run(self, command: commands.Command, context: RequestContext) -> CommandResult:
         try:
-            async with self._db.transaction() as tx:
-                outcome = await self._routing.execute(tx, wanted, await now(tx), key_hash)
-        except IdempotencyKeyReused as e:
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(e)) from e
+            async with once(self._db, context.key, _KEPT_AS) as request:
+                if not request.is_repeated:
+                    at = await now(request.tx)
+                    request.outcome = await self._routing.execute(request.tx, command, at)
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
         except Conflict as e:
             raise HTTPException(HTTPStatus.CONFLICT, str(e)) from e
-        return CommandResult.model_validate(outcome, from_attributes=True)
+        return CommandResult.model_validate(request.outcome, from_attributes=True)
 
     async def run_as(
-        self,
-        key: Key,
-        body: SpecialistBody,
-        make: Callable[[str], commands.Command],
-        context: _Context,
+        self, key: Key, command: _SpecialistCommand, context: RequestContext
     ) -> CommandResult:
-        check_specialist(key, body.specialist_id)
-        return await self.run(key, make, context)
+        check_specialist(key, command.specialist_id)
+        return await self.run(command, context)
 
 
 def add_commands(app: FastAPI, db: Database, routing: RoutingService) -> None:
@@ -217,6 +189,7 @@ def add_commands(app: FastAPI, db: Database, routing: RoutingService) -> None:
     runner = _CommandRunner(db, routing)
     _add_offers(app, db, runner)
     _add_ticket_commands(app, runner)
+    _add_plain_commands(app, runner)
     _add_lead_commands(app, runner)
     _add_presence(app, db, routing)
     add_rules(app, db)
@@ -236,11 +209,11 @@ def _add_offers(app: FastAPI, db: Database, runner: _CommandRunner) -> None:
         "/v1/offers/{offer_id}/accept", summary="Accept an offer", responses=_RESULT | _OFFER_FAILS
     )
     async def accept_offer(
-        offer_id: OfferId, body: SpecialistBody, key: ActKey, context: RequestContext
+        offer_id: OfferId, body: SpecialistBody, key: ActKey, context: RequestContextDep
     ) -> CommandResult:
         """Accept an offer; its lease must not have ended."""
         return await runner.run_as(
-            key, body, lambda trace: commands.Accept(offer_id, body.specialist_id, trace), context
+            key, commands.Accept(offer_id, body.specialist_id, context.traceparent), context
         )
 
     @app.post(
@@ -249,13 +222,12 @@ def _add_offers(app: FastAPI, db: Database, runner: _CommandRunner) -> None:
         responses=_RESULT | _OFFER_FAILS,
     )
     async def decline_offer(
-        offer_id: OfferId, body: ReasonBody, key: ActKey, context: RequestContext
+        offer_id: OfferId, body: ReasonBody, key: ActKey, context: RequestContextDep
     ) -> CommandResult:
         """Decline an offer; the ticket is offered to others, and again if none takes it."""
         return await runner.run_as(
             key,
-            body,
-            lambda trace: commands.DeclineOffer(offer_id, body.specialist_id, body.reason, trace),
+            commands.DeclineOffer(offer_id, body.specialist_id, body.reason, context.traceparent),
             context,
         )
 
@@ -265,7 +237,7 @@ def _add_ticket_commands(app: FastAPI, runner: _CommandRunner) -> None:
 
     @app.post("/v1/tickets/{ticket_id}/decline", summary="Decline a ticket", **ticket)  # type: ignore[arg-type]
     async def decline_ticket(
-        ticket_id: TicketId, body: ReasonBody, key: ActKey, context: RequestContext
+        ticket_id: TicketId, body: ReasonBody, key: ActKey, context: RequestContextDep
     ) -> CommandResult:
         """Decline a ticket; another specialist gets it, or it waits, with its age.
 
@@ -273,40 +245,50 @@ def _add_ticket_commands(app: FastAPI, runner: _CommandRunner) -> None:
         """
         return await runner.run_as(
             key,
-            body,
-            lambda trace: commands.Decline(ticket_id, body.specialist_id, body.reason, trace),
+            commands.Decline(ticket_id, body.specialist_id, body.reason, context.traceparent),
             context,
-        )
-
-    @app.post("/v1/tickets/{ticket_id}/responded", summary="Report a response", **ticket)  # type: ignore[arg-type]
-    async def record_response(
-        ticket_id: TicketId, body: SpecialistBody, key: ActKey, context: RequestContext
-    ) -> CommandResult:
-        """Report that the customer was answered; response clocks are met."""
-        return await runner.run_as(
-            key, body, lambda trace: commands.Respond(ticket_id, body.specialist_id, trace), context
-        )
-
-    @app.post("/v1/tickets/{ticket_id}/confirm-severity", summary="Confirm the severity", **ticket)  # type: ignore[arg-type]
-    async def confirm_severity(
-        ticket_id: TicketId, body: SpecialistBody, key: ActKey, context: RequestContext
-    ) -> CommandResult:
-        """Confirm the present severity."""
-        return await runner.run_as(
-            key, body, lambda trace: commands.Confirm(ticket_id, body.specialist_id, trace), context
         )
 
     @app.post("/v1/tickets/{ticket_id}/reclassify", summary="Change the severity", **ticket)  # type: ignore[arg-type]
     async def reclassify_ticket(
-        ticket_id: TicketId, body: SeverityBody, key: ActKey, context: RequestContext
+        ticket_id: TicketId, body: SeverityBody, key: ActKey, context: RequestContextDep
     ) -> CommandResult:
         """Change the severity; the targets change and still run from the create date."""
         return await runner.run_as(
             key,
-            body,
-            lambda trace: commands.Reclassify(ticket_id, body.specialist_id, body.severity, trace),
+            commands.Reclassify(ticket_id, body.specialist_id, body.severity, context.traceparent),
             context,
         )
+
+
+def _add_plain_commands(app: FastAPI, runner: _CommandRunner) -> None:
+    """Add the commands on a ticket that only name their specialist."""
+
+    def add(path: str, command: type[commands.Respond | commands.Confirm], **about: str) -> None:
+        responses = _RESULT | _FAILS
+        tickets = f"/v1/tickets/{{ticket_id}}/{path}"
+
+        @app.post(tickets, responses=responses, tags=["tickets"], **about)  # type: ignore[arg-type]
+        async def give(
+            ticket_id: TicketId, body: SpecialistBody, key: ActKey, context: RequestContextDep
+        ) -> CommandResult:
+            given = command(ticket_id, body.specialist_id, context.traceparent)
+            return await runner.run_as(key, given, context)
+
+    add(
+        "responded",
+        commands.Respond,
+        name="record_response",
+        summary="Report a response",
+        description="Report that the customer was answered; response clocks are met.",
+    )
+    add(
+        "confirm-severity",
+        commands.Confirm,
+        name="confirm_severity",
+        summary="Confirm the severity",
+        description="Confirm the present severity.",
+    )
 
 
 def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
@@ -314,34 +296,33 @@ def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
 
     @app.post("/v1/tickets/{ticket_id}/hand-back", summary="Hand a ticket back", **ticket)  # type: ignore[arg-type]
     async def hand_back_ticket(
-        ticket_id: TicketId, body: HandBackBody, key: AnyKey, context: RequestContext
+        ticket_id: TicketId, body: HandBackBody, key: AnyKey, context: RequestContextDep
     ) -> CommandResult:
         """Return a ticket to the queue, by its specialist or a lead; it keeps its age."""
         by = _decider(key, body)
         return await runner.run(
-            key,
-            lambda trace: commands.HandBack(ticket_id, body.specialist_id, by, body.reason, trace),
+            commands.HandBack(ticket_id, body.specialist_id, by, body.reason, context.traceparent),
             context,
         )
 
     @app.post("/v1/tickets/{ticket_id}/move", summary="Move a ticket", **ticket)  # type: ignore[arg-type]
     async def move_ticket(
-        ticket_id: TicketId, body: MoveBody, key: LeadKey, context: RequestContext
+        ticket_id: TicketId, body: MoveBody, key: LeadKey, context: RequestContextDep
     ) -> CommandResult:
         """Assign a ticket to an available specialist with room, wherever it is now. Leads only."""
         by = _lead(key, body.by)
         return await runner.run(
-            key, lambda trace: commands.Move(ticket_id, body.to, by, body.reason, trace), context
+            commands.Move(ticket_id, body.to, by, body.reason, context.traceparent), context
         )
 
     @app.post("/v1/tickets/{ticket_id}/pin", summary="Pin a ticket", **ticket)  # type: ignore[arg-type]
     async def pin_ticket(
-        ticket_id: TicketId, body: PinBody, key: LeadKey, context: RequestContext
+        ticket_id: TicketId, body: PinBody, key: LeadKey, context: RequestContextDep
     ) -> CommandResult:
         """Reserve a ticket for one specialist, or end that. Leads only; the command is recorded."""
         by = _lead(key, body.by)
         return await runner.run(
-            key, lambda trace: commands.Pin(ticket_id, body.to, by, body.reason, trace), context
+            commands.Pin(ticket_id, body.to, by, body.reason, context.traceparent), context
         )
 
 
@@ -371,6 +352,7 @@ def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
         specialist_id: Annotated[_Id, Path(examples=["mara"])],
         body: Heartbeat,
         key: ActKey,
+        context: RequestContextDep,
     ) -> None:
         """Report the presence of a specialist: a heartbeat.
 
@@ -379,7 +361,8 @@ def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
         away: use `back`.
         """
         check_specialist(key, specialist_id)
-        await _report(commands.PresenceReport(specialist_id, body.presence, body.hand_back))
+        report = commands.PresenceReport(specialist_id, body.presence, body.hand_back)
+        await _report(report, context)
 
     @app.post(
         "/v1/specialists/{specialist_id}/back",
@@ -387,14 +370,21 @@ def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
         status_code=HTTPStatus.NO_CONTENT,
         responses=_NO_SPECIALIST,
     )
-    async def end_away(specialist_id: Annotated[_Id, Path(examples=["mara"])], key: ActKey) -> None:
+    async def end_away(
+        specialist_id: Annotated[_Id, Path(examples=["mara"])],
+        key: ActKey,
+        context: RequestContextDep,
+    ) -> None:
         """End being away, whether it was set in the inbox or by unanswered offers."""
         check_specialist(key, specialist_id)
-        await _report(commands.EndAway(specialist_id))
+        await _report(commands.EndAway(specialist_id), context)
 
-    async def _report(body: commands.PresenceCommand) -> None:
+    async def _report(command: commands.PresenceCommand, context: RequestContext) -> None:
         try:
-            async with db.transaction() as tx:
-                await routing.report_presence(tx, body, await now(tx))
+            async with once(db, context.key, _NOTHING) as request:
+                if not request.is_repeated:
+                    at = await now(request.tx)
+                    request.outcome = None
+                    await routing.report_presence(request.tx, command, at)
         except Unknown as e:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e

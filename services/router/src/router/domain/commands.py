@@ -25,7 +25,6 @@ __all__ = [
     "EndAway",
     "ExecutedCommand",
     "HandBack",
-    "IdempotencyKeyReused",
     "Move",
     "NotTheirs",
     "Pin",
@@ -53,10 +52,6 @@ class Conflict(Exception):  # noqa: N818 - as above
 
 class NotTheirs(Conflict):
     """The specialist does not have the ticket, or no longer has it."""
-
-
-class IdempotencyKeyReused(Exception):  # noqa: N818 - as above
-    """The idempotency key was used for another command; the text gives the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +217,6 @@ class ExecutedCommand:
     identity: CommandIdentity
     reason: str | None
     outcome: CommandOutcome
-    idempotency_key_hash: str | None = None
 
 
 def identity_of(command: Command) -> CommandIdentity:

@@ -207,23 +207,20 @@ CREATE INDEX offer_rings ON offer (specialist_id) WHERE state = 'open';
 
 -- The executed commands of specialists and leads, with their outcomes.
 CREATE TABLE act (
-    act_id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind                 text NOT NULL,
-    subject              uuid NOT NULL, -- the ticket, or the offer
-    actor                text NOT NULL,
-    at                   timestamptz NOT NULL,
-    from_id              text,
-    to_id                text,
-    reason               text,
-    ticket_id            uuid NOT NULL REFERENCES ticket,
-    outcome              text NOT NULL,
-    specialist_id        text, -- who then had the ticket or was offered it
-    idempotency_key_hash text  -- the same key sent again gets the same outcome
+    act_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind          text NOT NULL,
+    subject       uuid NOT NULL, -- the ticket, or the offer
+    actor         text NOT NULL,
+    at            timestamptz NOT NULL,
+    from_id       text,
+    to_id         text,
+    reason        text,
+    ticket_id     uuid NOT NULL REFERENCES ticket,
+    outcome       text NOT NULL,
+    specialist_id text -- who then had the ticket or was offered it
 );
 CREATE INDEX act_again ON act (subject, kind, actor);
 CREATE INDEX act_of_ticket ON act (ticket_id);
-CREATE UNIQUE INDEX act_idempotency_key_hash ON act (idempotency_key_hash)
-    WHERE idempotency_key_hash IS NOT NULL;
 
 
 -- Callbacks

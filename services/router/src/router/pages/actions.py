@@ -6,27 +6,27 @@ from datetime import datetime
 from typing import Final, get_args
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from router.domain import commands
 from router.domain.callbacks import AlreadySettled, CallReport, NoCallback
 from router.domain.commands import (
-    REPEATED_WITHIN,
     Command,
     CommandOutcome,
     Conflict,
     NotTheirs,
-    identity_of,
 )
 from router.service.routing import RoutingService
-from router.store import offers as offer_store
 from router.store import pages as page_store
 from shared.basics.tracing import context_or_new
 from shared.events import AttemptOutcome
+from shared.platform.idempotency import OutcomeType
 from shared.platform.postgres import Tx
 from shared.sla.promises import Severity
 from shared.web.formatting import span
 from shared.web.visitors import Denied, Missing, Visitor
 
-__all__ = ["OUTCOMES", "REASONS", "Message", "PageAction", "perform"]
+__all__ = ["KEPT_AS", "OUTCOMES", "REASONS", "Message", "PageAction", "perform"]
 
 REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "decline": ("not my field", "no room now", "wrong language", "conflict of interest"),
@@ -58,10 +58,14 @@ class Message:
     bad: bool = False
 
 
+KEPT_AS: Final = OutcomeType(TypeAdapter(Message), lambda message: not message.bad)
+"""A form that had no effect may be sent again under its key."""
+
+
 async def perform(
     routing: RoutingService, tx: Tx, visitor: Visitor, action: PageAction, now: datetime
 ) -> Message:
-    """Execute a form; a repeated one gets the message of the first.
+    """Execute a form.
 
     Raises:
         Denied: the visitor may not do this.
@@ -88,11 +92,6 @@ async def _execute(
         raise Denied(_NOT_YOURS)
     command = build(_Form(action, visitor.name, holder or "", context_or_new(None)))
     if str(row["turn"]) != action.turn:
-        before = await offer_store.outcome_of_repeated(
-            tx, identity_of(command), since=now - REPEATED_WITHIN
-        )
-        if before is not None:
-            return await _message(tx, action.kind, before)
         if not visitor.lead and visitor.name not in {holder, row["offered_to"]}:
             raise Denied(_NOT_YOURS)
         return Message(_OUTDATED, bad=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -14,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from router.domain.specialist import CHANNELS
 from router.pages import presence
-from router.pages.actions import OUTCOMES, REASONS, Message, PageAction, perform
+from router.pages.actions import KEPT_AS, OUTCOMES, REASONS, Message, PageAction, perform
 from router.pages.details import IntakeClient
 from router.pages.views import (
     LeadView,
@@ -26,6 +27,7 @@ from router.pages.views import (
 )
 from router.service.routing import RoutingService
 from router.store import pages as page_store
+from shared.platform.idempotency import key_in, once
 from shared.platform.postgres import Database, Tx, now
 from shared.web.change_feed import ChangeFeed, LivePage, stream
 from shared.web.oidc import Oidc
@@ -170,6 +172,8 @@ class _Inbox:
         self._pages = sessions.pages
         self._feed = feed
         self._intake = intake
+        self._once = partial(once, db, kept_as=KEPT_AS)
+        """Handles each form once: each has an idempotency key of its own."""
 
     async def specialist_page(self, request: Request, visitor: Visitor) -> Response:
         """Show a specialist's page."""
@@ -237,8 +241,12 @@ class _Inbox:
         form = await form_of(request)
         ticket_id = request.path_params["ticket_id"]
         action = PageAction(request.path_params["act"], ticket_id, form.get("turn", ""), form)
-        async with self._db.transaction() as tx:
-            message = await perform(self._routing, tx, visitor, action, await now(tx))
+
+        async with self._once(await key_in(request, "person", visitor.name)) as sent:
+            if not sent.is_repeated:
+                at = await now(sent.tx)
+                sent.outcome = await perform(self._routing, sent.tx, visitor, action, at)
+        message = sent.outcome
         if "from_list" in form:
             return self._pages.answer("said.html", said=message)
         async with self._db.transaction() as tx:
@@ -257,12 +265,18 @@ class _Inbox:
         The stream is the only source of changes, so that no older state follows a newer one.
         """
         chosen = (await form_of(request)).get("presence", "")
-        async with self._db.transaction() as tx:
-            if not await presence.outlasts_polling(tx, self._feed):
-                return self._pages.answer("said.html", said=Message(_TIME_IS_SCALED, bad=True))
-            at = await now(tx)
-            there = await presence.set_presence(self._routing, tx, visitor.name, chosen, at)
-        return self._pages.answer("said.html", said=Message(_AWAY if there == "away" else _ONLINE))
+
+        async with self._once(await key_in(request, "person", visitor.name)) as sent:
+            if not sent.is_repeated:
+                sent.outcome = await self._set_presence(sent.tx, visitor, chosen)
+        return self._pages.answer("said.html", said=sent.outcome)
+
+    async def _set_presence(self, tx: Tx, visitor: Visitor, chosen: str) -> Message:
+        if not await presence.outlasts_polling(tx, self._feed):
+            return Message(_TIME_IS_SCALED, bad=True)
+        at = await now(tx)
+        there = await presence.set_presence(self._routing, tx, visitor.name, chosen, at)
+        return Message(_AWAY if there == "away" else _ONLINE)
 
     async def _opened_ticket(
         self, tx: Tx, visitor: Visitor, url: _PageUrl

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
@@ -91,34 +90,27 @@ class RoutingService:
         async with self._cache.hold_roster(tx) as held:
             await _decide(tx, held, _DecisionInput(envelopes), now, apply_all)
 
-    async def execute(
-        self, tx: Tx, command: Command, now: datetime, key_hash: str | None = None
-    ) -> CommandOutcome:
-        """Execute a command once; a repeated one has the same outcome and no effect.
+    async def execute(self, tx: Tx, command: Command, now: datetime) -> CommandOutcome:
+        """Execute a command; one that has its effect already has the same outcome, and no other.
 
-        A command is repeated if it has the same idempotency key (``key_hash``), or if it conflicts
-        and the same person gave it within `REPEATED_WITHIN`.
+        It has if it conflicts, and the same person gave it within `REPEATED_WITHIN`.
 
         Raises:
             Unknown: the ticket, offer or specialist does not exist.
             Conflict: the command is not possible in the present state.
-            IdempotencyKeyReused: the key was used for another command.
         """
         async with self.matching_lock(tx):
-            identity = identity_of(command)
-            before = key_hash and await offer_store.outcome_of_key(tx, key_hash, identity)
-            if before:
-                return before
             try:
                 async with self._cache.hold_roster(tx) as held:
                     done = await _execute(tx, held, command, now)
             except Conflict:
                 since = now - REPEATED_WITHIN
-                before = await offer_store.outcome_of_repeated(tx, identity, since=since)
+                before = await offer_store.outcome_of_repeated(
+                    tx, identity_of(command), since=since
+                )
                 if before is None:
                     raise
                 return before
-            done = replace(done, idempotency_key_hash=key_hash)
             await offer_store.record_command(tx, done, at=now)
             return done.outcome
 

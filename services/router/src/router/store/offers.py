@@ -7,12 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from router.domain.assignment.state import AssignmentState
-from router.domain.commands import (
-    CommandIdentity,
-    CommandOutcome,
-    ExecutedCommand,
-    IdempotencyKeyReused,
-)
+from router.domain.commands import CommandIdentity, CommandOutcome, ExecutedCommand
 from router.domain.offers.offer import Offer
 from router.domain.offers.rules import OfferRules, rules_of
 from shared.basics.errors import Transient
@@ -75,13 +70,8 @@ SAVE_RULES: Final = """
 """
 RECORD_COMMAND: Final = """
     INSERT INTO act (
-        kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id,
-        idempotency_key_hash)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-"""
-OUTCOME_OF_KEY: Final = """
-    SELECT kind, subject, actor, ticket_id, outcome, specialist_id FROM act
-    WHERE idempotency_key_hash = $1
+        kind, subject, actor, at, from_id, to_id, reason, ticket_id, outcome, specialist_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 OUTCOME_OF_REPEATED: Final = """
     SELECT ticket_id, outcome, specialist_id FROM act
@@ -179,25 +169,8 @@ async def record_command(tx: Tx, done: ExecutedCommand, *, at: datetime) -> None
             identity.to_id,
             done.reason,
         ),
-        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id, done.idempotency_key_hash),
+        *(outcome.ticket_id, outcome.outcome, outcome.specialist_id),
     )
-
-
-async def outcome_of_key(
-    tx: Tx, idempotency_key_hash: str, identity: CommandIdentity
-) -> CommandOutcome | None:
-    """Return the outcome of the command with this idempotency key, if there was one.
-
-    Raises:
-        IdempotencyKeyReused: it was another command.
-    """
-    row = await tx.fetchrow(OUTCOME_OF_KEY, idempotency_key_hash)
-    if row is None:
-        return None
-    kind, subject, actor, *outcome = row
-    if (kind, subject, actor) != identity[:3]:
-        raise IdempotencyKeyReused("this Idempotency-Key was used before; send a new key")
-    return CommandOutcome(*outcome)
 
 
 async def outcome_of_repeated(

@@ -1,9 +1,7 @@
 """An API key in force: its owner, scopes and rate limit."""
 
 import hmac
-import re
 from dataclasses import dataclass
-from hashlib import sha256
 
 from shared.platform.access.limits import Rate
 from shared.platform.api_keys import EVERY, ApiKey, Scope
@@ -11,7 +9,6 @@ from shared.platform.api_keys import EVERY, ApiKey, Scope
 __all__ = ["Key", "bearer_of"]
 
 _SCHEME = "bearer"
-_ESCAPED = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +34,6 @@ class Key:
     def owns(self, what: str) -> bool:
         """Return whether the tenant owns a source, specialist or account."""
         return what in self.owned or EVERY in self.owned
-
-    def idempotency_key_hash(self, idempotency_key: str) -> str:
-        """Hash an Idempotency-Key with the tenant: a sender may derive the key from personal data.
-
-        A quoted key is a String of structured fields (RFC 9651): it equals the same key unquoted.
-        """
-        text = idempotency_key
-        if text.startswith('"'):
-            text = _ESCAPED.sub(r"\1", text[1:-1])
-        return sha256(f"{self.tenant}/{text}".encode()).hexdigest()
 
 
 def bearer_of(authorization: str | None) -> str | None:

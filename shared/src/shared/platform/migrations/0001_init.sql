@@ -59,6 +59,32 @@ CREATE TABLE dead_letter (
 CREATE INDEX dead_letter_parked_at ON dead_letter USING brin (parked_at);
 
 
+-- Requests
+
+-- What each request with an idempotency key led to: the same request sent again is answered from
+-- it. Of a key only a digest is kept, for a sender may put anything into it; `fingerprint` is the
+-- digest of the request.
+CREATE TABLE idempotency_key (
+    digest      text PRIMARY KEY,
+    fingerprint bytea NOT NULL,
+    outcome     text NOT NULL, -- JSON
+    kept_at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX idempotency_key_kept_at ON idempotency_key USING brin (kept_at);
+
+-- Locks a key until the transaction ends, if no other has locked it, and reads what it led to: in
+-- one round trip, and the outcome as of after the lock, since each statement of a volatile function
+-- has a snapshot of its own.
+CREATE FUNCTION claim_idempotency_key(
+    wanted text, OUT locked boolean, OUT fingerprint bytea, OUT outcome text
+) LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    locked := pg_try_advisory_xact_lock(hashtextextended('idempotency_key/' || wanted, 0));
+    SELECT kept.fingerprint, kept.outcome INTO fingerprint, outcome
+    FROM idempotency_key AS kept WHERE kept.digest = wanted;
+END $$;
+
+
 -- Pages: sign-in links and sessions. Of each secret only the SHA-256 is kept, so that a reader of
 -- the database cannot sign in as another person. Times are real time, not business time.
 
