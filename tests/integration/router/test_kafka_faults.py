@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from signal import SIGTERM
 from typing import Final
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from structlog.testing import capture_logs
 from tests.integration.router.conftest import OwnServers
 from tests.integration.router.proxy import Fault, Message, run_proxy
 from tests.integration.router.router_processes import (
@@ -17,10 +19,18 @@ from tests.integration.router.router_processes import (
     RouterProcesses,
     router_processes,
 )
-from tests.integration.router.scenario import RunResult, observing
+from tests.integration.router.scenario import RunResult, observing, short_pause
+from tests.integration.shared.test_consumer import (
+    DEAD_LETTERS,
+    Seen,
+    consuming,
+    good,
+    spoiled,
+)
 
 from router.handlers import CONSUMES
 from shared.events import Envelope, Event
+from shared.platform.offsets import LOAD
 from shared.testing.databases import MakeDatabase
 from shared.testing.topics import Topics
 
@@ -28,6 +38,8 @@ OUTAGES: Final = 2
 VISITS_MIN: Final = 3
 RESETS: Final = 2
 EVERY: Final = 6
+CLIENT_GAVE_UP: Final = "KafkaTimeoutError"
+ERROR_S_MAX: Final = 300
 RESET: Final = "DELETE FROM consumer_offset"
 
 
@@ -85,6 +97,39 @@ async def test_the_broker_is_down_while_commands_are_executed(
         assert await router.run() == undisturbed
         assert outages == OUTAGES
         await topics.close()
+
+
+async def test_the_broker_is_away_for_longer_than_its_client_waits(
+    own_servers: OwnServers,
+) -> None:
+    """A consumer that asks where its partitions end gets an error, and goes on afterwards."""
+    fresh = await own_servers.databases.clone("router")
+    topics = Topics(own_servers.stack.addresses.kafka_bootstrap, prefix=f"test-{uuid4().hex[:8]}.")
+    await topics.create("tickets.v1", DEAD_LETTERS, partitions=1)
+    tickets, seen, is_away = [uuid4()], Seen(), asyncio.Event()
+    await topics.send([*map(good, tickets), spoiled(b"")])
+    async with run_proxy(fresh.dsn) as proxy:
+
+        def kill(message: Message) -> Fault:
+            """Kill the broker when the consumer loads its offsets; the next step needs Kafka."""
+            if message.text == LOAD.strip() and not is_away.is_set():
+                is_away.set()
+                own_servers.stack.kill("kafka")
+            return "pass"
+
+        proxy.choose_fault = kill
+        with capture_logs() as logs:
+            async with consuming(topics, replace(fresh, dsn=proxy.dsn), seen):
+                await is_away.wait()
+                async with asyncio.timeout(ERROR_S_MAX):
+                    while not any(CLIENT_GAVE_UP in log.get("reason", "") for log in logs):
+                        await short_pause()
+                await own_servers.stack.start("kafka")
+                await topics.wait_for(DEAD_LETTERS, 1)
+                await topics.send([spoiled(b"")])
+                await topics.wait_for(DEAD_LETTERS, 2)
+    assert seen.tickets == tickets
+    await topics.close()
 
 
 async def test_members_join_and_leave(router: RouterProcesses, undisturbed: RunResult) -> None:

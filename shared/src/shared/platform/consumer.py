@@ -204,20 +204,30 @@ class BatchConsumer[T: Claimable]:
             except Transient as e:
                 await self._wait(str(e))
             except KafkaError as e:
-                if not e.retriable:
-                    raise
                 await self._wait(f"{type(e).__name__}: {e}")
+                if not e.retriable:  # aiokafka's own tasks may have ended with it
+                    await self._leave()
+                    consumer = await self._join()
 
     async def _join(self) -> AIOKafkaConsumer:
         while True:
             try:
                 await self._broker.start()
             except (KafkaError, OSError) as e:
-                await self._broker.stop()
+                await self._leave()
                 await self._wait(f"Kafka: {type(e).__name__}: {e}")
             else:
                 assert self._consumer is not None  # noqa: S101 - the broker just made it
                 return self._consumer
+
+    async def _leave(self) -> None:
+        consumer = self._consumer
+        try:
+            await self._broker.stop()
+        except* (KafkaError, OSError) as e:
+            _LOG.warning("leave_failed", reason=str(e.exceptions))
+            if consumer is not None:  # aiokafka leaves its connections open then
+                await consumer._client.close()  # noqa: SLF001
 
     async def _wait(self, reason: str) -> None:
         _LOG.warning("consumer_waits", reason=reason)
