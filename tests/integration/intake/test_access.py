@@ -11,7 +11,6 @@ from tests.integration.intake.conftest import KEYS, as_read, listed
 from intake import handlers
 from intake.api.app import Dependencies, make_app
 from intake.idempotency import RequestBatcher
-from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from shared.platform.access import Authenticator
 from shared.platform.api_keys import ApiKey
@@ -47,7 +46,7 @@ async def api(
     async with db.transaction() as tx:
         await handlers.handle_batch(tx, [as_read(listed())], NOON, keys=KEYS)
     clock = ManualClock()
-    access = Authenticator(db, sources_of, clock)
+    access = Authenticator(db, clock)
     parts = Dependencies(db, access, Secrets(None), batcher, KEYS)
     transport = ASGITransport(make_app(parts, ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:

@@ -11,7 +11,6 @@ from intake.domain import NumberKeys
 from intake.idempotency import make_request_batcher
 from intake.maintenance import Maintenance
 from intake.settings import Settings
-from intake.store.access import sources_of
 from intake.webhooks import Secrets
 from shared.platform.access import Authenticator
 from shared.platform.consumer import BatchConsumer
@@ -44,7 +43,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     )
     secrets = Secrets(settings.webhook_secrets_dir)
     batcher = make_request_batcher(db, keys)
-    dependencies = Dependencies(db, Authenticator(db, sources_of), secrets, batcher, keys)
+    dependencies = Dependencies(db, Authenticator(db), secrets, batcher, keys)
     limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from intake import cloudevents, erasure, service
-from intake.api import webhooks
+from intake.api import admin, webhooks
 from intake.api.auth import DetailsReader, Eraser, Reader, check_source
 from intake.api.request_context import RequestContext, RequestContextDep
 from intake.api.schemas import (
@@ -47,6 +47,7 @@ from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportReq
 from shared.events.codec import describe
 from shared.platform import postgres
 from shared.platform.access import Authenticator, Guard
+from shared.platform.admin import admin_routes
 from shared.platform.api import IDEMPOTENCY_KEY, TicketId, make_api, problems
 from shared.platform.http import problem
 from shared.platform.limits import DEFAULT_LIMITS, Limits
@@ -112,6 +113,8 @@ def make_app(
     _add_batches(app, endpoints)
     _add_answers(app, used.db)
     app.include_router(webhooks.routes(used.db, used.secrets, endpoints.submit, endpoints.erase))
+    app.include_router(admin.routes(used.db))
+    app.include_router(admin_routes("intake", used.db))
     return app
 
 
