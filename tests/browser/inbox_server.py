@@ -16,7 +16,6 @@ from router.pages.details import IntakeClient
 from router.pages.routes import inbox_routes
 from router.service.routing import RoutingService
 from router.store import pages as page_store
-from router.store.access import specialists_of
 from shared.events import Envelope, Event
 from shared.platform.access import Authenticator
 from shared.platform.http import HttpServer
@@ -51,7 +50,7 @@ class InboxServer:
 
     async def serve(self, port: int = 0) -> None:
         """Listen on a port; 0: a free one."""
-        access = Authenticator(self.db, specialists_of)
+        access = Authenticator(self.db)
         app = make_app(self.db, self.routing, access, [*self.routes])
         self.server = HttpServer(app, host="127.0.0.1", port=port)
         await self.server.start()

@@ -9,9 +9,8 @@ from tests.e2e.conftest import Watch
 from tests.e2e.test_one_ticket import now, request
 
 from devstack.stack import Stack
-from premium.inbox.store import inbox_link
+from premium.inbox import inbox_link
 from shared.events import AssignmentResponded, ClockMet, TicketAssigned
-from shared.web.visitors import Person
 
 SUBJECT: Final = "Anmeldung"
 
@@ -25,7 +24,7 @@ async def test_an_answer_in_the_inbox_meets_the_promise(
     ticket_id = UUID(answer.json()["ticket_id"])
     facts = await watch.until(ticket_id, TicketAssigned)
     [name] = [f.event.specialist_id for f in facts if isinstance(f.event, TicketAssigned)]
-    link = await inbox_link(stack.profile, Person(name, lead=False))
+    link = await inbox_link(stack.profile, name)
     base = stack.addresses.http("router")
     async with httpx.AsyncClient(base_url=base, follow_redirects=True, timeout=60) as browser:
         page = await browser.post(link)

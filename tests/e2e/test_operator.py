@@ -18,10 +18,13 @@ from devstack.stack import Stack
 from lab.demo.content import ROSTER
 from premium.profile import SERVICES
 from shared.events import TicketAssigned
-from shared.platform.api_keys import SCOPES
+from shared.sla import policies
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 HUBSPOT: Final = "hubspot-tickets"
+EXPLAINS: Final = ("router", "sla-monitor")
+POLICY: Final = Path(policies.__file__).with_name("default.yaml")
+NEWCOMER: Final = "specialist_id,name,mail,languages,email\nnina,Nina,nina@support.example,en,1\n"
 RUN_S_MAX: Final = 60
 
 type Premium = Callable[..., str]
@@ -29,20 +32,20 @@ type Premium = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def profile(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write an operator's profile: addresses, and files with keys and DSNs."""
+    """Write an operator's profile: addresses, and files with keys, but no DSN."""
     folder = tmp_path_factory.mktemp("operator")
     lines = [f'kafka.bootstrap = "{stack.addresses.kafka_bootstrap}"']
     for service in SERVICES:
         lines += [f"[services.{service}]", f'url = "{stack.addresses.http(service)}"']
-        (folder / f"{service}.dsn").write_text(stack.addresses.dsn(service, owner=True))
-        lines.append(f'dsn_file = "{service}.dsn"')
-    for service in SCOPES:
-        key = stack.addresses.headers(service)["authorization"].removeprefix("Bearer ")
-        (folder / f"{service}.key").write_text(key)
-        at = lines.index(f"[services.{service}]") + 1
-        lines.insert(at, f'key_file = "{service}.key"')
+        keys = {"admin_key_file": stack.addresses.headers(service, admin=True)}
+        if service in EXPLAINS:
+            keys["key_file"] = stack.addresses.headers(service)
+        for entry, header in keys.items():
+            (folder / f"{service}.{entry}").write_text(header["authorization"].split()[1])
+            lines.append(f'{entry} = "{service}.{entry}"')
     file = folder / "acceptance.toml"
     file.write_text("\n".join(lines))
+    assert "dsn" not in file.read_text()
     return file
 
 
@@ -92,6 +95,15 @@ def test_lists_are_published_and_read_back(premium: Premium, tmp_path: Path) -> 
     assert "0 changed" in premium("accounts", "import", str(file))
     assert "0 changed" in premium("roster", "import", str(ROSTER))
     assert "policy" in premium("policy", "lint")
+    assert "is in force" in premium("policy", "apply", str(POLICY))
+
+
+def test_a_specialist_can_sign_in_right_after_the_import(premium: Premium, tmp_path: Path) -> None:
+    """The import ends when router has read the roster, so the link is made at once."""
+    file = tmp_path / "roster.csv"
+    file.write_text(NEWCOMER)
+    assert "1 changed" in premium("roster", "import", str(file))
+    assert "/sign-in/link/" in premium("inbox", "link", "nina")
 
 
 @pytest.mark.parametrize(
@@ -100,6 +112,7 @@ def test_lists_are_published_and_read_back(premium: Premium, tmp_path: Path) -> 
         ("intake", "tickets:write"),
         ("router", "desk:act"),
         ("sla-monitor", "clocks:read"),
+        ("notifier", "admin"),
     ],
 )
 def test_keys_are_made_replaced_and_revoked(premium: Premium, service: str, scope: str) -> None:
@@ -114,7 +127,7 @@ def test_keys_are_made_replaced_and_revoked(premium: Premium, service: str, scop
 
 
 def test_webhooks_are_applied_and_removed(premium: Premium) -> None:
-    """They are stored in intake's database."""
+    """Intake keeps them."""
     premium("webhooks", "apply", str(EXAMPLES / "webhooks-hubspot.yaml"))
     assert HUBSPOT in premium("webhooks", "list")
     premium("webhooks", "remove", HUBSPOT)
@@ -140,7 +153,7 @@ async def test_a_ticket_is_explained(
 
 
 async def test_a_record_is_sent_and_read(premium: Premium, stack: Stack) -> None:
-    """The commands use the profile's brokers; dead letters are read from the databases."""
+    """The commands use the profile's brokers; the services count their dead letters."""
     form = request(await now(stack))
     key = f"{form['source']}/{form['external_id']}"
     premium("produce", "inbound.v1", key, given=json.dumps(form))

@@ -21,7 +21,6 @@ from tests.browser.chromium import running_chromium
 from tests.e2e.conftest import watching
 
 from devstack.stack import Stack
-from premium.inbox.store import is_listed
 from premium.records import consumed
 from shared.events import ClockMet
 
@@ -106,18 +105,10 @@ async def read_along(clone: Path) -> list[str]:
     async with asyncio.timeout(RUN_S_MAX), running_chromium() as browser:
         page = await browser.new_page()
         interludes: dict[str, Callable[[str], Awaitable[None]]] = {
-            "premium roster import": lambda _: listed(clone),
             "premium inbox link mara\n": lambda output: sign_in(page, output.strip()),
             "/v1/receipts/app-form/A-1001": lambda output: respond(page, clone, output),
         }
         return await run_blocks(clone, blocks(), interludes)
-
-
-async def listed(clone: Path) -> None:
-    """Wait until router has read the roster."""
-    profile = Stack.attach(clone / ".premium").profile
-    while not await is_listed(profile, SPECIALIST):
-        continue
 
 
 async def sign_in(page: Page, link: str) -> None:

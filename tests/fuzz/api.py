@@ -20,8 +20,7 @@ from rich.table import Table
 
 from devstack.stack import Stack
 from premium.accounts.topic import publish
-from premium.keys.store import connected
-from premium.webhooks.command import apply_connections
+from premium.api import admin_api
 from shared.testing.builders import an_account
 from shared.webhooks import load_connections
 
@@ -77,10 +76,11 @@ def main() -> int:
 
 async def _start(stack: Stack) -> None:
     """Run intake alone, with a purchase for the example account and a webhook connection."""
-    addresses = await stack.up(["intake"])
+    await stack.up(["intake"])
     await publish(stack.profile, [an_account()])
-    async with connected(addresses.dsn("intake")) as tx:
-        await apply_connections(tx, load_connections(_HELPDESK))
+    intake = admin_api(stack.profile, "intake")
+    for connection in load_connections(_HELPDESK):
+        await intake.send("PUT", f"/webhooks/{connection.name}", type(None), connection.document)
     secrets = stack.folder / "webhook-secrets"
     secrets.mkdir(mode=0o700)
     (secrets / _SECRET_FILE).write_text(_SECRET)

@@ -6,9 +6,9 @@ from typing import Any
 
 from httpx import AsyncClient, Response
 
-from premium.keys.store import Grant, connected, create, revoke, rotate
-from shared.platform.access import Authenticator
-from shared.platform.api_keys import SCOPES, ApiKey, Keyed, Scope
+from shared.platform.access import Authenticator, store
+from shared.platform.api_keys import ApiKey, Keyed, make_key
+from shared.testing.keys import connected, new_key
 
 __all__ = ["KeyedApi", "ManualClock", "bearer"]
 
@@ -39,27 +39,32 @@ class KeyedApi:
     async def key(
         self,
         tenant: str = "northwind",
-        scopes: Sequence[Scope] | None = None,
+        scopes: Sequence[str] | None = None,
         owned: Sequence[str] = (),
         burst: int = 1000,
     ) -> ApiKey:
         """Create a key, by default with all scopes."""
-        wanted = SCOPES[self.service] if scopes is None else scopes
-        grant = Grant(
-            tenant, "test", wanted, owned, rate_per_s=1, burst=burst, service=self.service
+        return await new_key(
+            self.owner_dsn,
+            self.service,
+            tenant=tenant,
+            scopes=scopes,
+            owned=owned,
+            rate_per_s=1,
+            burst=burst,
         )
-        async with connected(self.owner_dsn) as owner:
-            return await create(owner, grant)
 
     async def second_key(self, tenant: str = "northwind") -> ApiKey:
         """Begin the rotation of a key."""
+        key = make_key()
         async with connected(self.owner_dsn) as owner:
-            return await rotate(owner, tenant, "test", self.service)
+            await store.rotate(owner, self.service, tenant, "test", key)
+        return key
 
     async def end(self, key: ApiKey) -> None:
         """Revoke a key."""
         async with connected(self.owner_dsn) as owner:
-            await revoke(owner, key.prefix)
+            await store.revoke(owner, key.prefix)
 
     async def stored(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - a column is any
         """Read a value from the database, as its owner."""
@@ -69,6 +74,14 @@ class KeyedApi:
     async def ask(self, key: ApiKey | None) -> Response:
         """Send a GET of ``path``."""
         return await self.http.get(self.path, headers=bearer(key) if key else {})
+
+    async def admin(self) -> AsyncClient:
+        """Authenticate the client with the admin key `operator/ada`, and return it."""
+        key = await new_key(
+            self.owner_dsn, self.service, tenant="operator", name="ada", scopes=["admin"], owned=()
+        )
+        self.http.headers.update(bearer(key))
+        return self.http
 
 
 def bearer(key: ApiKey) -> dict[str, str]:

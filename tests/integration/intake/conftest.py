@@ -1,7 +1,7 @@
 """Fixtures: intake with a database of its own, an HTTP client, and an entitled account."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -13,17 +13,17 @@ from intake.api.app import Dependencies, make_app
 from intake.domain import NumberKeys
 from intake.handlers import DocumentRecord
 from intake.service import Document
-from intake.store.access import sources_of
+from intake.store import webhooks as webhook_store
 from intake.submissions import Submissions
 from intake.webhooks import Secrets
-from premium.keys.store import Grant, connected, create
 from shared.events import INBOUND, AccountListed, Envelope, Event
 from shared.events.codec import Record, Skipped, headers_of, value_of
 from shared.platform.access import Authenticator
-from shared.platform.api_keys import EVERY, SCOPES
-from shared.platform.postgres import Database
+from shared.platform.postgres import Database, Tx
 from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase, MakeDatabase
+from shared.testing.keys import new_key
+from shared.webhooks import WebhookConnection
 
 REQUEST: Final[dict[str, Any]] = {
     "source": "app-form",
@@ -133,10 +133,9 @@ async def empty_intake(
     """Run intake without any account."""
     owner = Database(fresh.owner_dsn, service="test", connections_max=1)
     await owner.start()
-    async with connected(fresh.owner_dsn) as owning:
-        key = await create(owning, Grant("northwind", "test", SCOPES["intake"], [EVERY]))
+    key = await new_key(fresh.owner_dsn, "intake")
     transport = ASGITransport(
-        make_app(Dependencies(db, Authenticator(db, sources_of), Secrets(None), submissions), [])
+        make_app(Dependencies(db, Authenticator(db), Secrets(None), submissions), [])
     )
     headers = {"authorization": f"Bearer {key.text}"}
     async with AsyncClient(
@@ -174,3 +173,9 @@ def as_account_record(envelope: Envelope[Event]) -> accounts.AccountRecord:
 def listed(account: AccountListed | None = None, *, at: Any = NOON) -> Envelope[Event]:  # noqa: ANN401
     """Make the event of an account, listed at a time."""
     return Envelope(uuid4(), "billing", at, account or an_account())
+
+
+async def save_connections(tx: Tx, connections: Iterable[WebhookConnection]) -> None:
+    """Put webhook connections in force."""
+    for connection in connections:
+        await webhook_store.save(tx, connection)

@@ -11,11 +11,8 @@ from tests.integration.intake.conftest import KEYS, REQUEST, Intake
 
 from intake import handlers
 from intake.api.app import Dependencies, make_app
-from intake.store.access import sources_of
 from intake.webhooks import Secrets
-from premium.keys.store import Grant, connected, create
 from shared.platform.access import Authenticator
-from shared.platform.api_keys import EVERY, SCOPES
 from shared.platform.consumer import BatchConsumer, ConsumerConnection
 from shared.platform.http import HttpServer, ops_routes
 from shared.platform.lifecycle import Part
@@ -24,6 +21,7 @@ from shared.platform.postgres import Database
 from shared.platform.publisher import Publisher
 from shared.platform.relay import Relay
 from shared.testing.databases import FreshDatabase
+from shared.testing.keys import new_key
 from shared.testing.topics import Topics
 
 INBOUND: Final = "inbound.v1"
@@ -42,15 +40,9 @@ async def serving(
     secrets: Path | None = None,
 ) -> AsyncIterator[AsyncClient]:
     """Serve on a local port; yield a client with a key that has a high rate limit."""
-    async with connected(fresh.owner_dsn) as owner:
-        grant = Grant(
-            "northwind", "fast", SCOPES["intake"], [EVERY], rate_per_s=_BURST, burst=_BURST
-        )
-        key = await create(owner, grant)
+    key = await new_key(fresh.owner_dsn, "intake", name="fast", rate_per_s=_BURST, burst=_BURST)
     routes = ops_routes({})
-    used = Dependencies(
-        intake.db, Authenticator(intake.db, sources_of), Secrets(secrets), intake.submissions
-    )
+    used = Dependencies(intake.db, Authenticator(intake.db), Secrets(secrets), intake.submissions)
     app = make_app(used, routes, limits)
     server = HttpServer(app, host="127.0.0.1", port=0)
     await server.start()

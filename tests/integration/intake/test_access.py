@@ -10,7 +10,6 @@ from tests.integration.intake.conftest import KEYS, as_read, listed
 
 from intake import handlers
 from intake.api.app import Dependencies, make_app
-from intake.store.access import sources_of
 from intake.submissions import Submissions
 from intake.webhooks import Secrets
 from shared.platform.access import Authenticator
@@ -47,7 +46,7 @@ async def api(
     async with db.transaction() as tx:
         await handlers.handle_batch(tx, [as_read(listed())], NOON, keys=KEYS)
     clock = ManualClock()
-    access = Authenticator(db, sources_of, clock)
+    access = Authenticator(db, clock)
     parts = Dependencies(db, access, Secrets(None), submissions)
     transport = ASGITransport(make_app(parts, ops_routes({})))
     async with AsyncClient(transport=transport, base_url="http://intake") as http:

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Final
 
-from tests.integration.intake.conftest import REQUEST, Intake
+from tests.integration.intake.conftest import REQUEST, Intake, save_connections
 
 from intake import webhooks
-from premium.webhooks.command import apply_connections
 from shared.basics.errors import Poison
 from shared.events.codec import Header, Record
 from shared.platform import dead_letters
@@ -69,7 +68,7 @@ async def test_dead_letters_of_the_requester_are_deleted(empty_intake: Intake) -
 async def test_a_webhook_event_belongs_to_its_connections_source(empty_intake: Intake) -> None:
     """One of another source is kept; one of a removed connection is deleted."""
     async with empty_intake.db.transaction() as tx:
-        await apply_connections(tx, load_connections(HUBSPOT))
+        await save_connections(tx, load_connections(HUBSPOT))
         for connection in ("hubspot-tickets", "gone"):
             await webhooks.park(tx, connection, {"sourceId": 47, "portalId": 470}, "no objectId")
     for source, left in (("app-form", ["hubspot-tickets"]), ("hubspot", [])):

@@ -9,14 +9,13 @@ from typing import Final
 import httpx
 import pytest
 from tests.integration.hostile import Spoiled, faults, spoiled_bodies, spoiled_targets
-from tests.integration.intake.conftest import Intake
+from tests.integration.intake.conftest import Intake, save_connections
 from tests.integration.intake.intake_process import serving
 
 from intake.webhooks import hubspot, standard
-from premium.keys.store import connected
-from premium.webhooks.command import apply_connections
 from shared.platform.postgres import now
 from shared.testing.databases import FreshDatabase
+from shared.testing.keys import connected
 from shared.webhooks import load_connections
 
 EXAMPLES: Final = Path(__file__).parents[3] / "docs" / "examples"
@@ -35,7 +34,7 @@ async def client(
     """Serve intake with webhook connections of a help desk and of HubSpot."""
     async with connected(fresh.owner_dsn) as owner:
         for name in ("helpdesk", "hubspot"):
-            await apply_connections(owner, load_connections(EXAMPLES / f"webhooks-{name}.yaml"))
+            await save_connections(owner, load_connections(EXAMPLES / f"webhooks-{name}.yaml"))
     (tmp_path / "helpdesk-2026").write_text(f"whsec_{b64encode(KEY).decode()}")
     (tmp_path / "hubspot-client-secret").write_bytes(HUB_KEY)
     async with serving(intake, fresh, secrets=tmp_path) as client:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from httpx import AsyncClient, Response
-from tests.integration.intake.conftest import REQUEST, Intake, listed
+from tests.integration.intake.conftest import REQUEST, Intake, listed, save_connections
 from tests.integration.intake.intake_process import serving
 from tests.integration.intake.test_webhooks import (
     HUBSPOT_PATH,
@@ -30,15 +30,13 @@ from tests.integration.intake.test_webhooks import (
 )
 
 from intake.webhooks import hubspot, standard
-from premium.keys.store import Grant, connected, create
-from premium.webhooks.command import apply_connections
 from shared.events.codec import VALUE_BYTES_MAX
 from shared.platform import idempotency
-from shared.platform.api_keys import EVERY, SCOPES
 from shared.platform.idempotency import make_key
 from shared.platform.limits import Limits
 from shared.testing.builders import NOON, an_account
 from shared.testing.databases import FreshDatabase
+from shared.testing.keys import new_key
 
 HUBSPOT_URL: Final = "https://support.example.com" + HUBSPOT_PATH
 REQUESTS_MAX: Final = 8
@@ -138,7 +136,7 @@ async def client(
     (tmp_path / "hubspot-client-secret").write_text("hub secret\n")
     (tmp_path / "helpdesk-2026").write_text(WHSEC)
     async with intake.db.transaction() as tx:
-        await apply_connections(tx, examples())
+        await save_connections(tx, examples())
     await intake.consume(listed(an_account(account_id="33", seats="everyone")))
     limits = Limits(requests_max=REQUESTS_MAX, body_s_max=0.3)
     async with serving(intake, fresh, limits=limits, secrets=tmp_path) as client:
@@ -327,10 +325,7 @@ async def test_ten_times_the_load_is_shed(
 
     The number of requests in progress never exceeds its limit, and memory use is bounded.
     """
-    async with connected(fresh.owner_dsn) as owner:
-        slow = await create(
-            owner, Grant("northwind", "slow", SCOPES["intake"], [EVERY], rate_per_s=1, burst=1)
-        )
+    slow = await new_key(fresh.owner_dsn, "intake", name="slow", rate_per_s=1, burst=1)
     before = (await client.get("/metrics")).text
     seen: list[float] = []
     answers: list[Response] = []

@@ -9,15 +9,12 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from tests.integration.intake.conftest import KEYS, Intake, listed
+from tests.integration.intake.conftest import KEYS, Intake, listed, save_connections
 
 from intake import handlers
 from intake.api.app import Dependencies, make_app
 from intake.store import queries
-from intake.store.access import sources_of
 from intake.webhooks import Secrets, hubspot, standard
-from premium.webhooks import store as operator
-from premium.webhooks.command import apply_connections
 from shared.events.codec import Record, Skipped
 from shared.platform import dead_letters, idempotency
 from shared.platform.access import Authenticator
@@ -88,11 +85,11 @@ class WebhooksApi:
 async def api(intake: Intake, tmp_path: Path) -> AsyncIterator[WebhooksApi]:
     """Run intake's endpoints; business time is noon."""
     async with intake.db.transaction() as tx:
-        await apply_connections(tx, examples())
+        await save_connections(tx, examples())
     await intake.consume(listed(an_account(account_id="33", seats="everyone")))
     (tmp_path / "hubspot-client-secret").write_text("hub secret\n")
     (tmp_path / "helpdesk-2026").write_text(WHSEC)
-    access = Authenticator(intake.db, sources_of)
+    access = Authenticator(intake.db)
     parts = Dependencies(intake.db, access, Secrets(tmp_path), intake.submissions)
     transport = ASGITransport(make_app(parts, []))
     async with AsyncClient(transport=transport, base_url="http://intake") as client:
@@ -195,14 +192,14 @@ async def test_a_secret_is_replaced_without_a_gap(api: WebhooksApi) -> None:
     (helpdesk,) = (one for one in examples() if one.kind == "signed")
     both = helpdesk.model_copy(update={"secrets": ("helpdesk-2026", "helpdesk-2027")})
     async with api.db.transaction() as tx:
-        await apply_connections(tx, (both,))
+        await save_connections(tx, (both,))
     new = bytes(range(1, 33))
     assert outcomes(await api.signed(REPLY)) == ["accepted"]
     assert (await api.signed(LATER, "msg_2", new)).status_code == 503
     (api.secrets / "helpdesk-2028").write_text("whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=")
     renamed = helpdesk.model_copy(update={"secrets": ("helpdesk-2026", "helpdesk-2028")})
     async with api.db.transaction() as tx:
-        await apply_connections(tx, (renamed,))
+        await save_connections(tx, (renamed,))
     assert outcomes(await api.signed(LATER, "msg_2", new)) == ["accepted"]
     assert outcomes(await api.signed({**LATER, "at": LATEST}, "msg_3")) == ["accepted"]
 
@@ -270,22 +267,6 @@ async def test_a_webhook_is_answered_within_five_seconds(api: WebhooksApi) -> No
     assert outcomes(await api.hubspot([created(1)])) == ["accepted"]
 
 
-async def test_a_dry_run_lists_the_changes_of_connections(api: WebhooksApi) -> None:
-    """It saves nothing; an equal connection is no change; a removed one is gone."""
-    (hub, helpdesk) = examples()
-    other = helpdesk.model_copy(update={"secrets": ("next",)})
-    path = "/v1/webhooks/signed/helpdesk (secrets next)"
-    async with api.db.transaction() as tx:
-        for _ in range(2):
-            printed = await apply_connections(tx, (hub, other), dry_run=True)
-            assert printed == [f"~ {path}: secrets", "1 would change, 1 unchanged"]
-        assert (await apply_connections(tx, (hub, other)))[-1] == "1 changed, 1 unchanged"
-        assert await operator.connections(tx) == {hub.name: hub, helpdesk.name: other}
-        assert await operator.remove(tx, "helpdesk")
-        assert not await operator.remove(tx, "helpdesk")
-        assert await apply_connections(tx, (other,)) == [f"+ {path}", "1 changed, 0 unchanged"]
-
-
 async def test_an_invalid_event_is_parked_and_redriven(api: WebhooksApi) -> None:
     """HubSpot does not repeat it after a 200; a redrive reads it with the corrected mapping."""
     unread = created(9, objectId=[], eventId=7)
@@ -302,7 +283,7 @@ async def test_an_invalid_event_is_parked_and_redriven(api: WebhooksApi) -> None
     mended = (EXAMPLES / "webhooks-hubspot.yaml").read_text().replace("objectId", "eventId")
     for connections, parked in ((examples(), 2), (connections_of(mended, "mended"), 2)):
         async with api.db.transaction() as tx:
-            await apply_connections(tx, connections)
+            await save_connections(tx, connections)
             await handlers.handle_batch(tx, [item], NOON, keys=KEYS)
             assert len(await dead_letters.all_parked(tx)) == parked
     async with api.db.session() as session:

@@ -26,20 +26,19 @@ from intake.batcher import Batcher
 from intake.settings import Settings as IntakeSettings
 from notifier.settings import Settings as NotifierSettings
 from notifier.smtp import MailServer
-from premium.keys.store import Grant, connected, create
 from router.domain.assignment.state import AssignmentState
 from router.settings import Settings as RouterSettings
 from shared.basics.clock import wait_at_most
 from shared.events import CATALOGUE, INBOUND_TOPIC, Envelope, dead_letter_topic
 from shared.events.codec import headers_of, value_of
 from shared.platform import outbox
-from shared.platform.api_keys import EVERY, SCOPES
 from shared.platform.http import HttpServer
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database
 from shared.platform.publisher import Outgoing, Publisher
 from shared.testing.builders import NOON, a_specialist, a_ticket, an_account
 from shared.testing.databases import MakeDatabase
+from shared.testing.keys import new_key
 from shared.testing.topics import Topics
 
 TO_OUTBOX_MAX: Final = 12
@@ -101,8 +100,7 @@ async def address(
         *notifier.app.assemble(mail, databases["notifier"]),
     ]
     [server] = [part for part in entrance if isinstance(part, HttpServer)]
-    async with connected(fresh["intake"].owner_dsn) as owner:
-        key = await create(owner, Grant("northwind", "test", SCOPES["intake"], [EVERY]))
+    key = await new_key(fresh["intake"].owner_dsn, "intake")
     async with AsyncExitStack() as stack:
         for part in parts:
             await part.start()

@@ -1,141 +1,112 @@
-"""The operator's API keys, on the real databases of the services."""
+"""`premium keys` works over HTTP; only the first admin key of a service is made in its database."""
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
-import asyncpg
 import pytest
+from tests.integration.premium.conftest import Deployment, run
 
-from devstack.keys import ensure_local_key
-from premium.errors import CommandError
-from premium.keys.store import Grant, connected, create, listed, revoke, rotate
-from shared.platform.api_keys import SCOPES, read_key
+from devstack.keys import ensure_key
+from shared.platform.access import store
+from shared.platform.api_keys import SCOPES, Keyed, read_key
 from shared.testing.databases import MakeDatabase
+from shared.testing.keys import connected
 
-INTAKES: Final = Grant(
-    "northwind", "form", ["tickets:write"], ["app-form"], days=90, rate_per_s=7, burst=9
-)
-ROUTERS: Final = replace(INTAKES, scopes=["desk:act"], owned=["ann"], service="router")
-MONITORS: Final = replace(
-    INTAKES, scopes=["clocks:read"], owned=["eastwind", "northwind"], service="sla-monitor"
-)
-SETTINGS = "SELECT array_agg((scopes, rate_per_s, burst, expires_at - created_at)) FROM access_key"
-EXPIRE = "UPDATE access_key SET expires_at = now()"
-TEXTS = "SELECT string_agg(access_key::text, ' ') FROM access_key"
-
-
-@pytest.fixture(params=[INTAKES, ROUTERS, MONITORS], ids=lambda grant: grant.service)
-async def grant(request: pytest.FixtureRequest) -> Grant:
-    """Return a grant for each service's API in turn."""
-    return cast("Grant", request.param)
+OPTIONS: Final[dict[Keyed, tuple[str, ...]]] = {
+    "intake": ("--source", "app-form"),
+    "router": ("--specialist", "ann", "--specialist", "*"),
+    "sla-monitor": ("--account", "acme"),
+    "notifier": (),
+}
+SHOWN: Final[dict[Keyed, str]] = {
+    "intake": "sources: app-form",
+    "router": "specialists: all, ann",
+    "sla-monitor": "accounts: acme",
+    "notifier": "scopes: admin",
+}
 
 
-@pytest.fixture
-async def owner(grant: Grant, database: MakeDatabase) -> AsyncIterator[asyncpg.Connection]:
-    """Connect as the owner of the service's database."""
-    async with connected((await database(grant.service.replace("-", "_"))).owner_dsn) as connection:
-        yield connection
-
-
-async def test_a_key_is_replaced_without_a_gap(owner: asyncpg.Connection, grant: Grant) -> None:
-    """The second is like the first, and both are valid until one is revoked."""
-    first = await create(owner, grant)
-    second = await rotate(owner, grant.tenant, grant.name, grant.service)
-    assert [key.state for key in await listed(owner, grant.service)] == ["in force"] * 2
-    one, other = await owner.fetchval(SETTINGS)
-    assert one == other
-    await revoke(owner, first.prefix)
-    third = await rotate(owner, grant.tenant, grant.name, grant.service)
-    states = {key.prefix: key.state for key in await listed(owner, grant.service)}
-    assert [states[key.prefix] for key in (first, second, third)] == [
-        "revoked",
-        "in force",
-        "in force",
-    ]
-
-
-async def test_a_third_key_of_a_name_is_refused(owner: asyncpg.Connection, grant: Grant) -> None:
-    """A rotation must end with the revocation of the old key before the next begins."""
-    first = await create(owner, grant)
-    await rotate(owner, grant.tenant, grant.name, grant.service)
-    remedy = f"revoke the old one first.*keys revoke {first.prefix} --service {grant.service}"
-    with pytest.raises(CommandError, match=remedy):
-        await rotate(owner, grant.tenant, grant.name, grant.service)
-
-
-async def test_a_name_is_used_once(owner: asyncpg.Connection, grant: Grant) -> None:
-    """It is free again when its keys have expired or are revoked."""
-    await create(owner, grant)
-    with pytest.raises(CommandError, match="premium keys rotate northwind form"):
-        await create(owner, grant)
-    await owner.execute(EXPIRE)
-    await create(owner, grant)
-
-
-@pytest.mark.parametrize("grant", [INTAKES], indirect=True)
-async def test_a_source_belongs_to_one_tenant(owner: asyncpg.Connection, grant: Grant) -> None:
-    """The error names the owner of the source."""
-    await create(owner, grant)
-    with pytest.raises(CommandError, match="app-form is northwind's"):
-        await create(owner, replace(grant, tenant="southwind"))
-
-
-@pytest.mark.parametrize("grant", [ROUTERS], indirect=True)
-async def test_several_tenants_may_act_for_a_specialist(
-    owner: asyncpg.Connection, grant: Grant
+@pytest.mark.parametrize("service", SCOPES)
+async def test_keys_are_made_replaced_revoked_and_listed(
+    deployment: Deployment, service: Keyed
 ) -> None:
-    """For example a help desk, and a tool of the specialist."""
-    await create(owner, grant)
-    await create(owner, replace(grant, tenant="southwind", owned=["*", "ann"]))
-    keys = await listed(owner, "router")
-    assert {key.tenant: key.owned for key in keys} == {
-        "northwind": ["ann"],
-        "southwind": ["*", "ann"],
-    }
+    """A new key is printed alone on standard output."""
+    where = ("--service", service)
+    scope = ("--scope", SCOPES[service][0])
+    created = ("keys", "create", "acme", "form", *scope, *OPTIONS[service], *where)
+    first = read_key((await deployment.premium(*created)).strip())
+    second = read_key((await deployment.premium("keys", "rotate", "acme", "form", *where)).strip())
+    assert first
+    assert second
+    assert "revoked" in await deployment.premium("keys", "revoke", first.prefix, *where)
+    listed = await deployment.premium("keys", "list", *where)
+    assert f"{first.prefix}  acme form: revoked" in listed
+    assert f"{second.prefix}  acme form: in force" in listed
+    assert SHOWN[service] in listed
 
 
-@pytest.mark.parametrize("grant", [MONITORS], indirect=True)
-async def test_a_key_may_be_limited_to_accounts(owner: asyncpg.Connection, grant: Grant) -> None:
-    """So is the key that replaces it; a key without a limit is listed with all accounts."""
-    await create(owner, grant)
-    await rotate(owner, grant.tenant, grant.name, grant.service)
-    await create(owner, replace(grant, name="all", owned=()))
-    owned = [(key.name, key.owned) for key in await listed(owner, "sla-monitor")]
-    assert owned == [("all", ["*"]), *[("form", ["eastwind", "northwind"])] * 2]
+async def test_a_refusal_says_what_to_do(deployment: Deployment) -> None:
+    """The service's own words are shown; an option of another service names that service."""
+    create = ("keys", "create", "acme", "form")
+    error = await deployment.refused(*create, "--scope", "desk:read")
+    assert error.startswith("intake: scopes.0: intake has no scope desk:read; choose among")
+    error = await deployment.refused(*create, "--scope", "tickets:read", "--account", "acme")
+    assert error == "intake has no accounts: did you mean --service sla-monitor?"
+    assert "premium keys list" in await deployment.refused("keys", "revoke", "00000000")
 
 
-async def test_a_key_that_is_not_in_force_is_neither_replaced_nor_revoked(
-    owner: asyncpg.Connection, grant: Grant
+async def test_a_key_without_the_scope_is_refused(deployment: Deployment) -> None:
+    """The error names the scope."""
+    made = await deployment.premium("keys", "create", "acme", "form", "--scope", "tickets:read")
+    (deployment.profile.parent / "intake-admin-key").write_text(made.strip())
+    assert "lacks the scope admin" in await deployment.refused("keys", "list")
+
+
+@pytest.mark.parametrize("service", SCOPES)
+async def test_the_first_admin_key_is_made_once(deployment: Deployment, service: Keyed) -> None:
+    """It needs the DSN; it is refused while an admin key is in force, and makes all others."""
+    owner_dsn = deployment.databases[service].owner_dsn
+    first = ("keys", "first", "operator", "ada", "--service", service)
+    assert f"services.{service}.dsn" in await deployment.refused(*first)
+    profile = deployment.profile
+    place = f"[services.{service}]\n"
+    profile.write_text(profile.read_text().replace(place, f'{place}dsn = "{owner_dsn}"\n'))
+    assert "an admin key is in force" in await deployment.refused(*first)
+    async with connected(owner_dsn) as owner:
+        for key in await store.listed(owner):
+            await store.revoke(owner, key.prefix)
+    made = await deployment.premium(*first)
+    (profile.parent / f"{service}-admin-key").write_text(made.strip())
+    listed = await deployment.premium("keys", "list", "--service", service)
+    assert "operator ada: in force" in listed
+    assert "an admin key is in force" in await deployment.refused(*first)
+
+
+async def test_a_database_without_tables_is_reported(
+    deployment: Deployment, database: MakeDatabase
 ) -> None:
-    """The error names the command that helps."""
-    with pytest.raises(CommandError, match="premium keys create"):
-        await rotate(owner, grant.tenant, grant.name, grant.service)
-    key = await create(owner, grant)
-    await revoke(owner, key.prefix)
-    with pytest.raises(CommandError, match="premium keys list"):
-        await revoke(owner, key.prefix)
+    """The error names the command that makes them."""
+    fresh = await database("intake")
+    async with connected(fresh.owner_dsn) as owner:
+        await owner.execute("DROP TABLE access_key")
+    profile = deployment.profile.with_name("new.toml")
+    profile.write_text(f'[services.intake]\ndsn = "{fresh.owner_dsn}"\n')
+    ended = await run(profile, "keys", "first", "operator", "ada")
+    assert "premium migrate intake" in str(ended.exception)
 
 
-async def test_the_secret_is_not_stored(owner: asyncpg.Connection, grant: Grant) -> None:
-    """A copy of the database gives no access."""
-    key = await create(owner, grant)
-    assert key.text.split("_")[2] not in await owner.fetchval(TEXTS)
-
-
-async def test_the_stack_keeps_its_key_and_revokes_earlier_ones(
-    owner: asyncpg.Connection, grant: Grant
+@pytest.mark.parametrize("service", SCOPES)
+async def test_the_stack_keeps_its_keys_and_revokes_earlier_ones(
+    database: MakeDatabase, service: Keyed
 ) -> None:
-    """The key stays the same until it is revoked; then there is a new one."""
-    first = await ensure_local_key(owner, grant.service, None)
-    assert await ensure_local_key(owner, grant.service, first) == first
-    [key] = await listed(owner, grant.service)
-    assert (key.tenant, key.state, key.owned) == ("local", "in force", ["*"])
-    assert tuple(key.scopes) == SCOPES[grant.service]
-    await revoke(owner, key.prefix)
-    second = await ensure_local_key(owner, grant.service, first)
-    assert read_key(second)
-    assert second != first
-    third = await ensure_local_key(owner, grant.service, None)
-    in_force = [key.prefix for key in await listed(owner, grant.service) if key.state == "in force"]
+    """A key stays the same until it is revoked; then there is a new one."""
+    async with connected((await database(service.replace("-", "_"))).owner_dsn) as owner:
+        first = await ensure_key(owner, service, None, admin=True)
+        assert await ensure_key(owner, service, first, admin=True) == first
+        [key] = await store.listed(owner)
+        assert (key.tenant, key.state, key.scopes) == ("local", "in force", ["admin"])
+        await store.revoke(owner, key.prefix)
+        second = await ensure_key(owner, service, first, admin=True)
+        third = await ensure_key(owner, service, None, admin=True)
+        in_force = [k.prefix for k in await store.listed(owner) if k.state == "in force"]
+    assert len({first, second, third}) == 3
     assert in_force == [third.split("_")[1]]

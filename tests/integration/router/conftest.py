@@ -16,7 +16,6 @@ from tests.integration.router.scenario import SCENARIO, RunResult, observing, ru
 from devstack.stack import Stack
 from router.api.app import make_app
 from router.service.routing import RoutingService
-from router.store.access import specialists_of
 from shared.platform.access import Authenticator
 from shared.platform.postgres import Database
 from shared.testing.databases import Databases, FreshDatabase, MakeDatabase, Provision
@@ -34,7 +33,7 @@ async def api_client(
 ) -> AsyncIterator[AsyncClient]:
     """Yield an API client that may act as any specialist, with the key `desk/test`."""
     key = await key_for_all_specialists(fresh)
-    transport = ASGITransport(make_app(db, routing, Authenticator(db, specialists_of), []))
+    transport = ASGITransport(make_app(db, routing, Authenticator(db), []))
     headers = {"authorization": f"Bearer {key}"}
     async with AsyncClient(
         transport=transport, base_url="http://router", headers=headers

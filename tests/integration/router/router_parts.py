@@ -8,7 +8,6 @@ from tests.chaos.random_actions import Router
 from tests.integration.router.scenario import CommandRequest, Observer, short_pause
 
 from router.api.app import make_app
-from router.store.access import specialists_of
 from router.sweep import sweep
 from shared.basics.errors import Transient
 from shared.events import Envelope, Event
@@ -81,7 +80,7 @@ async def in_process(dsn: str, observer: Observer) -> AsyncIterator[InProcess]:
     db = Router(dsn, connections_max=2)
     await db.start()
     # Access keys are loaded past the proxy, because their loading is not part of any step.
-    keys = Authenticator(observer.owner, specialists_of)
+    keys = Authenticator(observer.owner)
     transport = ASGITransport(make_app(db, db.routing, keys, []))
     try:
         async with AsyncClient(transport=transport, base_url="http://router/v1") as client:

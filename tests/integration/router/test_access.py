@@ -10,7 +10,6 @@ from tests.integration.access.keyed_service import KeyedApi, ManualClock, bearer
 
 from router.api.app import make_app
 from router.domain.offers.rules import OfferRules
-from router.store.access import specialists_of
 from shared.events import ticket_id_of
 from shared.platform.access import Authenticator
 from shared.platform.api_keys import EVERY, ApiKey, Scope
@@ -71,7 +70,7 @@ async def api(fresh: FreshDatabase) -> AsyncIterator[KeyedApi]:
         events = [a_specialist("ann"), a_ticket("T1"), a_specialist("ben")]
         await db.routing.apply_events(tx, events, await now(tx))
     clock = ManualClock()
-    access = Authenticator(db, specialists_of, clock)
+    access = Authenticator(db, clock)
     transport = ASGITransport(make_app(db, db.routing, access, []))
     async with AsyncClient(transport=transport, base_url="http://router") as http:
         yield KeyedApi("router", http, access, clock, fresh.owner_dsn)

@@ -15,9 +15,9 @@ from tests.integration.router.router_processes import (
 )
 from tests.integration.router.scenario import RunResult, observing
 
-from premium.keys.store import connected
 from shared.events import Envelope, Event, TicketAccepted
 from shared.testing.databases import MakeDatabase
+from shared.testing.keys import connected
 from shared.testing.servers import Servers
 from shared.testing.topics import Topics
 

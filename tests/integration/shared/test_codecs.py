@@ -14,7 +14,6 @@ from tests.integration.shared.test_consumer import (
     spoiled,
 )
 
-from premium.redrive import redriven
 from shared.platform import dead_letters
 from shared.testing.topics import Topics
 
@@ -57,7 +56,8 @@ async def test_an_undecodable_batch_is_parked_and_skipped(
         reports = await topics.wait_for(DEAD_LETTERS, 2)
         async with db.session() as session:
             parked = await dead_letters.all_parked(session)
-        sent = await redriven(db)
+        async with db.transaction() as tx:
+            sent = await dead_letters.redrive(tx, parked[-1].id)
         async with db.session() as session:
             (still,) = await dead_letters.all_parked(session)
     assert seen.tickets == ids

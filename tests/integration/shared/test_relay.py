@@ -8,7 +8,6 @@ from typing import NamedTuple
 import pytest
 from aiokafka import ConsumerRecord
 
-from premium.redrive import redriven
 from shared.platform import dead_letters, outbox
 from shared.platform.dead_letters import DeadLetter
 from shared.platform.postgres import Database
@@ -147,8 +146,10 @@ async def test_a_parked_row_can_be_redriven(running: Running) -> None:
     """After the limit is raised, a redrive sends it unchanged, and it is no longer parked."""
     await running.announce(rows("small.v1", b"a", "x" * 5000))
     await running.topics.wait_for(LETTERS, 1)
+    (letter,) = await running.parked()
     await running.topics.set("small.v1", max_message_bytes="100000")
-    assert len(await redriven(running.db)) == 1
+    async with running.db.transaction() as tx:
+        assert len(await dead_letters.redrive(tx, letter.id)) == 1
     assert await running.arrived("small.v1", 1) == ["x" * 5000]
     assert await running.parked() == []
 

@@ -6,18 +6,16 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 from tests.integration.hostile import faults, spoiled_targets
 
-from premium.keys.store import Grant, connected, create
 from shared.events import Envelope, Event, TicketNoted, TicketResponded, TicketResumed, ticket_id_of
 from shared.platform.access import Authenticator
-from shared.platform.api_keys import SCOPES
 from shared.platform.http import HttpServer
 from shared.platform.postgres import Database
 from shared.testing.builders import NOON, a_fact, a_ticket, minutes
 from shared.testing.databases import FreshDatabase, MakeDatabase
+from shared.testing.keys import new_key
 from sla_monitor.api.app import make_app
 from sla_monitor.partitions import Partitions
 from sla_monitor.service import ClockService
-from sla_monitor.store.access import accounts_of
 
 T1 = ticket_id_of("test", "T1")
 CLOCKS = f"/v1/tickets/{T1}/clocks"
@@ -42,7 +40,7 @@ async def db(fresh: FreshDatabase) -> AsyncIterator[Database]:
 @pytest.fixture
 async def client(db: Database, fresh: FreshDatabase) -> AsyncIterator[AsyncClient]:
     """Make a client with a key for all accounts."""
-    transport = ASGITransport(make_app(db, Authenticator(db, accounts_of), []))
+    transport = ASGITransport(make_app(db, Authenticator(db), []))
     headers = await bearer(fresh, "all")
     async with AsyncClient(
         transport=transport, base_url="http://sla-monitor", headers=headers
@@ -52,9 +50,8 @@ async def client(db: Database, fresh: FreshDatabase) -> AsyncIterator[AsyncClien
 
 async def bearer(fresh: FreshDatabase, name: str, *accounts: str) -> dict[str, str]:
     """Make a key, limited to accounts if any are named; return its header."""
-    async with connected(fresh.owner_dsn) as owner:
-        grant = Grant("acme", name, SCOPES["sla-monitor"], accounts, service="sla-monitor")
-        return {"authorization": f"Bearer {(await create(owner, grant)).text}"}
+    key = await new_key(fresh.owner_dsn, "sla-monitor", tenant="acme", name=name, owned=accounts)
+    return {"authorization": f"Bearer {key.text}"}
 
 
 async def receive(db: Database, *facts: Envelope[Event], after_min: float) -> None:
@@ -169,7 +166,7 @@ async def test_reading_needs_a_key(client: AsyncClient) -> None:
 async def test_bad_input_never_causes_a_5xx(db: Database, fresh: FreshDatabase) -> None:
     """Bad paths, queries and headers get a 4xx response, never a 5xx."""
     await receive(db, a_ticket("T1"), after_min=1)
-    server = HttpServer(make_app(db, Authenticator(db, accounts_of), []), host="127.0.0.1", port=0)
+    server = HttpServer(make_app(db, Authenticator(db), []), host="127.0.0.1", port=0)
     await server.start()
     assert server.listening is not None
     address = "http://{}:{}".format(*server.listening.getsockname())

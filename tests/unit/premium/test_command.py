@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from devstack.databases import ROLES
+from devstack.keys import key_file
 from devstack.ports import free_port
 from devstack.postgres import ADMIN
 from devstack.profile import profile_of
@@ -34,13 +35,14 @@ def down(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")
     home.make()
     saved = SavedState(
-        ports={name: free_port() for name in PORTS}, keys=dict.fromkeys(SCOPES, "key")
+        ports={name: free_port() for name in PORTS},
+        keys={key_file(service, admin=a): "key" for service in SCOPES for a in (False, True)},
     )
     saved.generate_passwords((*ROLES, ADMIN))
     home.save(saved)
-    home.write_profile(profile_of(home, saved))
-    for service in SCOPES:
-        home.write_key(service, "key")
+    home.write_profile(profile_of(saved))
+    for file in saved.keys:
+        home.write_key(file, "key")
     return home
 
 

@@ -1,10 +1,10 @@
-"""`premium webhooks apply` checks its file before it opens the database."""
+"""`premium webhooks apply` checks its file before it calls intake."""
 
 from pathlib import Path
 
 from typer.testing import CliRunner
 
-from premium.webhooks.command import webhooks
+from premium.webhooks import webhooks
 
 
 def test_a_bad_file_is_refused_with_its_faults(tmp_path: Path) -> None:

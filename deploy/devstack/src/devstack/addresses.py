@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from devstack.databases import dsn_of
+from devstack.keys import key_file
 from devstack.postgres import admin_dsn
 from devstack.servers import HOST
 from devstack.state import SavedState
@@ -46,11 +47,12 @@ class Addresses:
         """Return the base URL of a service, without a slash at the end."""
         return f"http://{HOST}:{self._saved.ports[service]}"
 
-    def headers(self, service: Keyed) -> dict[str, str]:
+    def headers(self, service: Keyed, *, admin: bool = False) -> dict[str, str]:
         """Return the header with the stack's key. Raises CommandError before the first `up`."""
-        if service not in self._saved.keys:
+        key = self._saved.keys.get(key_file(service, admin=admin))
+        if key is None:
             raise CommandError(f"the stack has no key for {service} yet: run `premium up`")
-        return {"authorization": f"Bearer {self._saved.keys[service]}"}
+        return {"authorization": f"Bearer {key}"}
 
     @property
     def smtp_host(self) -> str:

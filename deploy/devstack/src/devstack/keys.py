@@ -1,40 +1,44 @@
-"""The local stack's own API keys, one for each service with an API."""
+"""The local stack's own API keys: for each service one for its API, and one to administer it."""
 
+from collections.abc import Sequence
 from typing import Final
 
-import asyncpg
+from shared.platform.access import store
+from shared.platform.admin_api import NewKey
+from shared.platform.api_keys import EVERY, SCOPES, Keyed, Scope, make_key, read_key
+from shared.platform.postgres import Tx
 
-from premium.keys.store import BURST, RATE_PER_S, own
-from shared.platform.api_keys import EVERY, SCOPES, Keyed, make_key, read_key
-
-__all__ = ["ensure_local_key"]
+__all__ = ["ensure_key", "key_file", "scopes_of"]
 
 _LOCAL: Final = "local"
 """The tenant of the stack's own requests."""
-_STACK: Final = "stack"
-
-_REVOKED: Final = "SELECT revoked_at IS NOT NULL FROM access_key WHERE prefix = $1"
-_REVOKE_OTHERS: Final = """
-    UPDATE access_key SET revoked_at = now()
-    WHERE tenant = $1 AND name = $2 AND prefix <> $3 AND revoked_at IS NULL
-"""
-_INSERT_LOCAL: Final = """
-    INSERT INTO access_key (prefix, digest, tenant, name, slot, scopes, rate_per_s, burst)
-    VALUES ($1, $2, $3, $4, 1, $5, $6, $7) ON CONFLICT DO NOTHING
-"""
 
 
-async def ensure_local_key(connection: asyncpg.Connection, service: Keyed, text: str | None) -> str:
-    """Make the stack's own key valid for everything, and revoke earlier ones.
+def key_file(service: Keyed, *, admin: bool = False) -> str:
+    """Return the name of the file with the stack's own key."""
+    if admin:
+        return f"{service}-admin-key"
+    return "key" if service == "intake" else f"{service}-key"
 
-    Returns the key: ``text``, or a new one if that is None or revoked.
+
+def scopes_of(service: Keyed, *, admin: bool) -> Sequence[Scope]:
+    """Return the scopes of the stack's own key: only to administer, or for all else."""
+    return [scope for scope in SCOPES[service] if (scope == "admin") is admin]
+
+
+async def ensure_key(tx: Tx, service: Keyed, text: str | None, *, admin: bool = False) -> str:
+    """Make the stack's own key valid, and revoke earlier ones.
+
+    Returns the key: ``text``, or a new one if that is None or not in force.
     """
     key = read_key(text or "")
-    if key is None or await connection.fetchval(_REVOKED, key.prefix):
-        key = make_key()
-    await connection.execute(_REVOKE_OTHERS, _LOCAL, _STACK, key.prefix)
-    what = (SCOPES[service], RATE_PER_S, BURST)
-    await connection.execute(_INSERT_LOCAL, key.prefix, key.digest, _LOCAL, _STACK, *what)
-    if service != "sla-monitor":
-        await own(connection, service, _LOCAL, EVERY)
+    if key is not None and await store.key_in_force(tx, key.prefix):
+        return key.text
+    name = "admin" if admin else "stack"
+    for old in await store.listed(tx):
+        if (old.tenant, old.name, old.state) == (_LOCAL, name, "in force"):
+            await store.revoke(tx, old.prefix)
+    key, scopes = make_key(), list[str](scopes_of(service, admin=admin))
+    new = NewKey(tenant=_LOCAL, name=name, scopes=scopes, owned=[] if admin else [EVERY])
+    await store.create(tx, service, new, key)
     return key.text

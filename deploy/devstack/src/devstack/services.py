@@ -7,6 +7,7 @@ from typing import Final, override
 import asyncpg
 
 from devstack.addresses import Addresses
+from devstack.keys import key_file
 from devstack.processes import Command
 from devstack.servers import HOST, Context, Server, ask
 from premium.errors import CommandError
@@ -71,7 +72,7 @@ class Service(Server):
                 "WEBHOOK_SECRETS_DIR": str(context.home.folder / "webhook-secrets"),
             }
         if self.name == "router":
-            key = context.saved.keys.get("intake", "")
+            key = context.saved.keys.get(key_file("intake"), "")
             values |= {"INTAKE_URL": addresses.http("intake"), "INTAKE_KEY": key}
         if self.name == "notifier":
             values |= {

@@ -10,7 +10,7 @@ from typing import Final, Self
 from devstack.addresses import Addresses
 from devstack.databases import ROLES, ensure_databases
 from devstack.kafka import Kafka
-from devstack.keys import ensure_local_key
+from devstack.keys import ensure_key, key_file, scopes_of
 from devstack.mail import Mail
 from devstack.ports import free_port, is_free
 from devstack.postgres import ADMIN, Postgres
@@ -21,8 +21,8 @@ from devstack.servers import Context, Server
 from devstack.services import NUMBERS, Service
 from devstack.state import Home, SavedState
 from devstack.topics import ensure_topics
+from premium.database import transaction
 from premium.errors import CommandError
-from premium.keys.store import connected
 from premium.profile import SERVICES, Profile, read_profile
 from shared.basics.clock import elapsed_s
 from shared.platform.api_keys import SCOPES, Keyed
@@ -211,7 +211,7 @@ class Stack:
         await _run_all(*(service.migrate(context) for service in idle))
         for name in SCOPES:
             if _SERVICES[name] in services:
-                await _ensure_key(context, name)
+                await _ensure_keys(context, name)
 
     async def _kafka_side(self, context: Context, started: list[Server]) -> None:
         if self._kafka_bootstrap is None:
@@ -219,14 +219,17 @@ class Stack:
         await ensure_topics(Addresses(context.saved).kafka_bootstrap)
 
 
-async def _ensure_key(context: Context, service: Keyed) -> None:
-    """Make the stack's own key valid before its service starts."""
+async def _ensure_keys(context: Context, service: Keyed) -> None:
+    """Make the stack's own keys valid before their service starts."""
     owner = Addresses(context.saved).dsn(service, owner=True)
-    async with connected(owner) as connection:
-        key = await ensure_local_key(connection, service, context.saved.keys.get(service))
-    context.saved.keys[service] = key
+    async with transaction(owner, service) as tx:
+        for admin in (False, True):
+            if scopes_of(service, admin=admin):
+                file = key_file(service, admin=admin)
+                key = await ensure_key(tx, service, context.saved.keys.get(file), admin=admin)
+                context.saved.keys[file] = key
+                context.home.write_key(file, key)
     context.home.save(context.saved)
-    context.home.write_key(service, key)
 
 
 def _show_addresses(context: Context) -> None:
@@ -234,7 +237,7 @@ def _show_addresses(context: Context) -> None:
     addresses = Addresses(context.saved)
     apis: dict[str, str] = {name: addresses.http(name) for name in SCOPES}
     context.home.write_addresses(apis | {"kafka": addresses.kafka_bootstrap})
-    context.home.write_profile(profile_of(context.home, context.saved))
+    context.home.write_profile(profile_of(context.saved))
 
 
 def _server(name: str) -> Server:

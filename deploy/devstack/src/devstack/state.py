@@ -12,11 +12,12 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
+from devstack.keys import key_file
 from devstack.reporting import Reporter
 from premium.errors import CommandError
 from premium.profile import PROFILE_NAME
 from shared.basics.clock import wait_at_most
-from shared.platform.api_keys import Keyed
+from shared.platform.api_keys import SCOPES
 
 __all__ = ["Home", "SavedState", "locked", "write_atomically", "write_errors"]
 
@@ -35,8 +36,8 @@ class SavedState(BaseModel):
     """An external PostgreSQL, likewise."""
     postgres_pooler: str | None = None
     """The pooler through which services connect to it."""
-    keys: dict[Keyed, str] = {}
-    """The stack's own API keys."""
+    keys: dict[str, str] = {}
+    """The stack's own API keys, by the names of their files."""
 
     def generate_passwords(self, roles: Iterable[str]) -> None:
         """Generate a password for each role that has none."""
@@ -55,12 +56,6 @@ class Home:
         self.postgres = self.folder / "postgres"
         self.kafka = self.folder / "kafka"
         self.mails = self.folder / "mails.jsonl"
-        self.keys: Final[Mapping[Keyed, Path]] = {
-            "intake": self.folder / "key",
-            "router": self.folder / "router-key",
-            "sla-monitor": self.folder / "sla-monitor-key",
-        }
-        """Files for `curl -H @FILE`: a key among the arguments would be visible to all users."""
         self.env = self.folder / "env"
         self.profile = self.folder / PROFILE_NAME
         self._saved = self.folder / "stack.json"
@@ -103,10 +98,13 @@ class Home:
         with write_errors(self.folder):
             write_atomically(self._saved, saved.model_dump_json(indent=2))
 
-    def write_key(self, service: Keyed, key: str) -> None:
-        """Write the stack's own key as a header for curl, readable by its owner only."""
+    def write_key(self, file: str, key: str) -> None:
+        """Write a key of the stack as a header, readable by its owner only.
+
+        It is for `curl -H @FILE`: a key among the arguments would be visible to all users.
+        """
         with write_errors(self.folder):
-            write_atomically(self.keys[service], f"authorization: Bearer {key}\n")
+            write_atomically(self.folder / file, f"authorization: Bearer {key}\n")
 
     def write_addresses(self, addresses: Mapping[str, str]) -> None:
         """Write the addresses of Kafka and the APIs as shell variables."""
@@ -138,7 +136,7 @@ class Home:
                 self.folder.rmdir()
 
     def _files(self) -> tuple[Path, ...]:
-        keys = self.keys.values()
+        keys = [self.folder / key_file(s, admin=a) for s in SCOPES for a in (False, True)]
         return self.mails, *keys, self.env, self.profile, self._saved, self._lock
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from premium.errors import CommandError
-from premium.profile import SERVICES, ServiceName, read_profile, service_named
+from premium.profile import SERVICES, read_profile, service_named
 from shared.basics.errors import Poison, Transient
 from shared.platform import migrations
+from shared.platform.api_keys import Keyed
 from shared.platform.settings import DatabaseSettings, load
 
 __all__ = ["migrate"]
@@ -36,7 +37,7 @@ def migrate(
     typer.echo(f"{len(applied)} applied; {service}'s database is up to date")
 
 
-def _dsn(service: ServiceName) -> str:
+def _dsn(service: Keyed) -> str:
     prefix = f"{service.replace('-', '_').upper()}_"
     if f"{prefix}DSN" in os.environ:
         return load(DatabaseSettings, prefix).own_dsn

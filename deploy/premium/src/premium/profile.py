@@ -1,7 +1,8 @@
 """A profile: a TOML file with the addresses and credentials of a deployment.
 
-The file names Kafka, each service's URL, the file of an API key for it, and the DSN of its database
-for the commands that work in one. The local stack writes its own.
+The file names Kafka, each service's URL, and the files of API keys for it: one for reading, one for
+the admin endpoints. Only `migrate` and `keys first` need the DSN of its database. The local stack
+writes its own.
 """
 
 import tomllib
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from premium.errors import CommandError
 from premium.settings import Settings
+from shared.platform.api_keys import SCOPES, Keyed
 from shared.platform.settings import load
 
 __all__ = [
@@ -22,16 +24,14 @@ __all__ = [
     "PROFILE_NAME",
     "SERVICES",
     "Profile",
-    "ServiceName",
     "choose",
     "chosen",
     "read_profile",
     "service_named",
 ]
 
-type ServiceName = Literal["intake", "router", "sla-monitor", "notifier"]
-
-SERVICES: Final[tuple[ServiceName, ...]] = ("intake", "router", "sla-monitor", "notifier")
+SERVICES: Final[tuple[Keyed, ...]] = tuple(SCOPES)
+type KeyEntry = Literal["key_file", "admin_key_file"]
 PROFILE_NAME: Final = "profile.toml"
 """The file name of the local stack's profile, in the stack's folder."""
 
@@ -70,13 +70,14 @@ class _Kafka(_Part):
 class _Service(_Part):
     url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     key_file: Path | None = None
+    admin_key_file: Path | None = None
     dsn: SecretStr | None = None
     dsn_file: Path | None = None
 
 
 class _Document(_Part):
     kafka: _Kafka | None = None
-    services: dict[ServiceName, _Service] = {}
+    services: dict[Keyed, _Service] = {}
 
 
 @dataclass(frozen=True)
@@ -96,23 +97,22 @@ class Profile:
         """The prefix of all topic names of the deployment."""
         return self._kafka().topic_prefix
 
-    def url(self, service: ServiceName) -> str:
+    def url(self, service: Keyed) -> str:
         """Return the base URL of a service, without a slash at the end."""
         url = self._service(service).url
         if url is None:
             raise self._missing(f"services.{service}.url")
         return url.rstrip("/")
 
-    def headers(self, service: ServiceName) -> Mapping[str, str]:
-        """Return the HTTP header that carries the API key for a service."""
-        entry = f"services.{service}.key_file"
-        file = self._service(service).key_file
+    def headers(self, service: Keyed, key: KeyEntry = "key_file") -> Mapping[str, str]:
+        """Return the HTTP header that carries an API key for a service."""
+        entry = f"services.{service}.{key}"
+        file: Path | None = getattr(self._service(service), key)
         if file is None:
             raise self._missing(entry)
-        key = self._text(file, entry).removeprefix(_HEADER)
-        return {"authorization": f"Bearer {key}"}
+        return {"authorization": f"Bearer {self._text(file, entry).removeprefix(_HEADER)}"}
 
-    def dsn(self, service: ServiceName) -> str:
+    def dsn(self, service: Keyed) -> str:
         """Return the DSN of a service's database, for the role that owns its tables."""
         entry = f"services.{service}.dsn"
         given = self._service(service)
@@ -134,7 +134,7 @@ class Profile:
             raise self._missing("kafka.bootstrap")
         return self._document.kafka
 
-    def _service(self, service: ServiceName) -> _Service:
+    def _service(self, service: Keyed) -> _Service:
         return self._document.services.get(service, _Service())
 
     def _missing(self, entry: str) -> CommandError:
@@ -157,7 +157,7 @@ class Profile:
         return text
 
 
-def service_named(name: str) -> ServiceName:
+def service_named(name: str) -> Keyed:
     """Return the service of that name. Raises CommandError if there is none."""
     for service in SERVICES:
         if service == name:

@@ -4,23 +4,19 @@ Each is sent once, by the service's own outbox. A record that still fails become
 again, with its new reason.
 """
 
-import asyncio
 from collections import Counter
-from itertools import batched
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from premium.api import ServiceApi, admin_api
+from premium.interrupt import run
 from premium.profile import SERVICES, read_profile, service_named
-from shared.platform import dead_letters
-from shared.platform.dead_letters import DeadLetter
-from shared.platform.postgres import Database
+from shared.platform.admin_api import DeadLetterCount, DeadLetters
 
-__all__ = ["redrive", "redriven"]
-
-_BATCH_MAX: Final = 100
+__all__ = ["redrive"]
 
 
 def redrive(
@@ -29,35 +25,30 @@ def redrive(
     list_only: Annotated[bool, typer.Option("--list", help="only show them")] = False,
 ) -> None:
     """Send the dead letters of SERVICE back to the topics they came from, each once."""
-    dsn = read_profile().dsn(service_named(service))
-    letters = asyncio.run(_redriven(dsn, list_only=list_only))
+    api = admin_api(read_profile(), service_named(service))
+    counts = run(_redriven(api, list_only=list_only))
     table = Table("came from", "reason", "records", title=f"dead letters of {service}")
-    for (topic, reason), count in sorted(Counter((x.topic, x.reason) for x in letters).items()):
+    for (topic, reason), count in sorted(counts.items()):
         table.add_row(topic, reason, str(count))
     console = Console()
-    if letters:
+    if counts:
         console.print(table)
     done = "found" if list_only else "sent back"
-    console.print(f"{len(letters)} dead letters {done}")
+    console.print(f"{counts.total()} dead letters {done}")
 
 
-async def _redriven(dsn: str, *, list_only: bool) -> list[DeadLetter]:
-    db = Database(dsn, service="premium", connections_max=1)
-    await db.start()
-    try:
-        return await redriven(db, list_only=list_only)
-    finally:
-        await db.stop()
-
-
-async def redriven(db: Database, *, list_only: bool = False) -> list[DeadLetter]:
-    """Redrive the present dead letters, 100 in a transaction, and return them."""
-    async with db.session() as session:
-        waiting = await dead_letters.all_parked(session)
+async def _redriven(api: ServiceApi, *, list_only: bool) -> Counter[tuple[str, str]]:
+    """Redrive the present dead letters, and count them by topic and reason."""
+    waiting = await api.get("/dead-letters", DeadLetters)
     if list_only:
-        return waiting
-    sent: list[DeadLetter] = []
-    for batch in batched(waiting, _BATCH_MAX):
-        async with db.transaction() as tx:
-            sent += await dead_letters.redrive(tx, batch)
+        return _counter(waiting.counts)
+    sent: Counter[tuple[str, str]] = Counter()
+    body = {"last_id": waiting.last_id}
+    path = "/dead-letters/redrive"
+    while some := await api.send("POST", path, list[DeadLetterCount], body):
+        sent += _counter(some)
     return sent
+
+
+def _counter(counts: list[DeadLetterCount]) -> Counter[tuple[str, str]]:
+    return Counter({(one.topic, one.reason): one.records for one in counts})

@@ -10,7 +10,6 @@ from intake.api.app import Dependencies, make_app
 from intake.domain import NumberKeys
 from intake.maintenance import Maintenance
 from intake.settings import Settings
-from intake.store.access import sources_of
 from intake.submissions import Submissions
 from intake.webhooks import Secrets
 from shared.platform.access import Authenticator
@@ -44,7 +43,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     )
     secrets = Secrets(settings.webhook_secrets_dir)
     submissions = Submissions(db, keys)
-    dependencies = Dependencies(db, Authenticator(db, sources_of), secrets, submissions)
+    dependencies = Dependencies(db, Authenticator(db), secrets, submissions)
     limits = Limits(settings.requests_max, settings.body_s_max)
     return service.parts(
         consumer,

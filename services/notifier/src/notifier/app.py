@@ -5,9 +5,11 @@ from functools import partial
 from typing import Final
 
 from notifier import handlers, store
+from notifier.api import make_app
 from notifier.sender import PENDING_AGE_S, Sender
 from notifier.service import plan_deliveries
 from notifier.settings import Settings
+from shared.platform.access import Authenticator
 from shared.platform.lifecycle import Part
 from shared.platform.postgres import Database
 from shared.platform.readings import of_database
@@ -26,4 +28,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     handle = partial(plan_deliveries, wake=sender.wake)
     consumer = service.consumer(handlers.CONSUMES, handlers.decode, handle, linger_ms=_LINGER_MS)
     readings = [of_database(db, PENDING_AGE_S, store.pending_age_s)]
-    return service.parts(consumer, None, sender, readings=readings)
+    access = Authenticator(db)
+    return service.parts(
+        consumer, lambda routes: make_app(db, access, routes), sender, access, readings=readings
+    )

@@ -11,7 +11,6 @@ from router.service.routing import RoutingService
 from router.settings import Settings
 from router.store import pages as page_store
 from router.store import tickets as ticket_store
-from router.store.access import specialists_of
 from router.sweep import Sweeper
 from shared.platform.access import Authenticator
 from shared.platform.lifecycle import Part
@@ -34,7 +33,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
     intake = IntakeClient(settings.intake_url, settings.intake_key)
     oidc = Oidc(settings.oidc) if settings.oidc else None
     pages = inbox_routes(db, routing, feed, intake, oidc)
-    access = Authenticator(db, specialists_of)
+    access = Authenticator(db)
     own = (
         Sweeper(db, routing),
         Pruner(db, "decision pruner", ticket_store.delete_old_decisions),

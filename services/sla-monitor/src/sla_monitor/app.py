@@ -16,7 +16,6 @@ from sla_monitor.reevaluator import Reevaluator
 from sla_monitor.service import ClockService
 from sla_monitor.settings import Settings
 from sla_monitor.store import clocks as clock_store
-from sla_monitor.store.access import accounts_of
 from sla_monitor.sweep import Sweeper
 from sla_monitor.telemetry import WATERMARK_AGE_S
 
@@ -38,7 +37,7 @@ def assemble(settings: Settings, db: Database) -> Sequence[Part]:
         purpose="secondary",
         linger_ms=_LINGER_MS,
     )
-    access = Authenticator(db, accounts_of)
+    access = Authenticator(db)
     own = (partitions, Sweeper(db), Reevaluator(db, clock_service), secondary, access)
     readings = [of_database(db, WATERMARK_AGE_S, clock_store.watermark_age_s)]
     return service.parts(

@@ -32,6 +32,7 @@ _TAGS: Final = {
     "offers": "Tickets that are offered to a specialist.",
     "rules": "Rules for offers, and for handing tickets back.",
     "callbacks": "Owed callbacks, and the outcomes of attempts.",
+    "admin": "For operators, with a key of its own scope: API keys, dead letters, and more.",
     "operations": "For operators of the service.",
 }
 

@@ -6,6 +6,7 @@ every single-character typing error.
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 import string
@@ -14,9 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-__all__ = ["EVERY", "SCOPES", "ApiKey", "Keyed", "Scope", "make_key", "read_key"]
+__all__ = [
+    "EVERY",
+    "SCOPES",
+    "ApiKey",
+    "Keyed",
+    "Scope",
+    "derive_key",
+    "make_key",
+    "read_key",
+]
 
-type Keyed = Literal["intake", "router", "sla-monitor"]
+type Keyed = Literal["intake", "router", "sla-monitor", "notifier"]
 """A service whose HTTP API requires keys."""
 type Scope = Literal[
     "tickets:write",
@@ -27,13 +37,15 @@ type Scope = Literal[
     "desk:act",
     "desk:lead",
     "clocks:read",
+    "admin",
 ]
-"""A permission of a key."""
+"""A permission of a key. None includes another."""
 
 SCOPES: Final[Mapping[Keyed, tuple[Scope, ...]]] = {
-    "intake": ("tickets:write", "tickets:read", "details:read", "subjects:erase"),
-    "router": ("desk:read", "desk:act", "desk:lead"),
-    "sla-monitor": ("clocks:read",),
+    "intake": ("tickets:write", "tickets:read", "details:read", "subjects:erase", "admin"),
+    "router": ("desk:read", "desk:act", "desk:lead", "admin"),
+    "sla-monitor": ("clocks:read", "admin"),
+    "notifier": ("admin",),
 }
 """The scopes of each service's API."""
 EVERY: Final = "*"
@@ -43,6 +55,7 @@ _LETTERS: Final = string.digits + string.ascii_letters
 _PREFIX_LETTERS: Final = 8
 _SECRET_LETTERS: Final = 43  # the fewest that hold 32 bytes
 _CHECKSUM_LETTERS: Final = 6  # the fewest that hold a CRC-32
+_DIGEST_BITS: Final = 512  # so many more than a key's letters that each is equally likely
 _KEY: Final = re.compile(
     rf"(?P<body>pk_(?P<prefix>[0-9A-Za-z]{{{_PREFIX_LETTERS}}})_[0-9A-Za-z]{{{_SECRET_LETTERS}}})"
     rf"_(?P<checksum>[0-9A-Za-z]{{{_CHECKSUM_LETTERS}}})"
@@ -64,9 +77,15 @@ class ApiKey:
 
 def make_key() -> ApiKey:
     """Generate a random key."""
-    prefix = _random(_PREFIX_LETTERS)
-    body = f"pk_{prefix}_{_random(_SECRET_LETTERS)}"
-    return ApiKey(prefix, f"{body}_{_checksum(body)}")
+    return _key(secrets.randbits(_DIGEST_BITS), secrets.randbits(_DIGEST_BITS))
+
+
+def derive_key(secret: str, request: str, content: str) -> ApiKey:
+    """Derive a key from a secret: the same request with the same content gives the same key.
+
+    The same request with other content gives another key with the same prefix.
+    """
+    return _key(_number(secret, f"prefix/{request}"), _number(secret, f"{request}/{content}"))
 
 
 def read_key(text: str) -> ApiKey | None:
@@ -77,13 +96,24 @@ def read_key(text: str) -> ApiKey | None:
     return ApiKey(match["prefix"], text)
 
 
-def _random(count: int) -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(count))
+def _key(prefix_number: int, secret_number: int) -> ApiKey:
+    prefix = _written(prefix_number, _PREFIX_LETTERS)
+    body = f"pk_{prefix}_{_written(secret_number, _SECRET_LETTERS)}"
+    return ApiKey(prefix, f"{body}_{_checksum(body)}")
+
+
+def _number(secret: str, message: str) -> int:
+    return int.from_bytes(hmac.digest(secret.encode(), message.encode(), "sha512"))
 
 
 def _checksum(body: str) -> str:
-    number, letters = zlib.crc32(body.encode()), ""
-    for _ in range(_CHECKSUM_LETTERS):
+    return _written(zlib.crc32(body.encode()), _CHECKSUM_LETTERS)
+
+
+def _written(number: int, count: int) -> str:
+    """Write the lowest ``count`` digits of a number in base 62, the lowest first."""
+    letters = ""
+    for _ in range(count):
         number, place = divmod(number, len(_LETTERS))
         letters += _LETTERS[place]
     return letters

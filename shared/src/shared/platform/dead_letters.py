@@ -17,6 +17,7 @@ from shared.basics.errors import Poison
 from shared.events import NAMESPACE, dead_letter_topic
 from shared.events.codec import Header, Record
 from shared.platform import outbox, telemetry
+from shared.platform.admin_api import DeadLetterCount, DeadLetters
 from shared.platform.postgres import Tx
 from shared.platform.processed_events import Prune
 from shared.platform.publisher import Outgoing
@@ -26,6 +27,7 @@ __all__ = [
     "DeadLetter",
     "all_parked",
     "containing",
+    "counted",
     "delete",
     "headers_of",
     "id_of",
@@ -39,12 +41,21 @@ __all__ = [
 UNDECODABLE: Final = "undecodable_batch"
 """The reason of a batch that cannot be decoded. It holds no usable record: never redriven."""
 _DETAIL_MAX: Final = 2000
+_REDRIVEN_MAX: Final = 100
+"""How many are redriven in one transaction."""
 
 PARK: Final = """
     INSERT INTO dead_letter (topic, partition, record_offset, reason, detail, key, value, headers)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id
 """
 ALL_PARKED: Final = "SELECT * FROM dead_letter ORDER BY id"
+COUNTS: Final = """
+    SELECT topic, reason, count(*) AS records, max(id) AS last_id FROM dead_letter
+    GROUP BY topic, reason ORDER BY topic, reason
+"""
+NEXT: Final = """
+    SELECT * FROM dead_letter WHERE id <= $1 AND reason <> $2 ORDER BY id LIMIT $3 FOR UPDATE
+"""
 CONTAINING: Final = """
     SELECT * FROM dead_letter
     WHERE EXISTS (SELECT FROM unnest($1::bytea[]) AS sought
@@ -52,7 +63,7 @@ CONTAINING: Final = """
        OR EXISTS (SELECT FROM unnest($2::text[]) AS sought WHERE position(sought IN headers) > 0)
     ORDER BY id FOR UPDATE
 """
-DELETE: Final = "DELETE FROM dead_letter WHERE id = ANY($1::bigint[]) RETURNING id"
+DELETE: Final = "DELETE FROM dead_letter WHERE id = ANY($1::bigint[])"
 PRUNE: Final = """
     DELETE FROM dead_letter WHERE id IN (
         SELECT id FROM dead_letter WHERE parked_at < now() - $1::interval LIMIT $2
@@ -174,15 +185,24 @@ async def containing(tx: Tx, sought: Sequence[bytes]) -> list[DeadLetter]:
     return [_dead_letter(row) for row in await tx.fetch(CONTAINING, sought, in_headers)]
 
 
-async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    """Send the letters that are still parked to their topic again, unchanged; return those sent.
+async def counted(tx: Tx) -> DeadLetters:
+    """Count all dead letters, by topic and reason."""
+    rows = await tx.fetch(COUNTS)
+    return DeadLetters(
+        last_id=max((row["last_id"] for row in rows), default=0),
+        counts=[DeadLetterCount.model_validate(dict(row)) for row in rows],
+    )
+
+
+async def redrive(tx: Tx, last_id: int, limit: int = _REDRIVEN_MAX) -> list[DeadLetter]:
+    """Send the oldest letters up to a number to their topics again, unchanged; return those sent.
 
     An undecodable batch stays parked: it holds no record that could be sent.
     """
-    records = [letter for letter in letters if letter.reason != UNDECODABLE]
-    deleted = await delete(tx, records)
-    sent = [letter for letter in records if letter.id in deleted]
-    for letter in sent:
+    rows = await tx.fetch(NEXT, last_id, UNDECODABLE, limit)
+    letters = [_dead_letter(row) for row in rows]
+    await delete(tx, letters)
+    for letter in letters:
         await outbox.add_raw(
             tx,
             topic=letter.topic,
@@ -191,12 +211,12 @@ async def redrive(tx: Tx, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
             headers=letter.headers,
             partition=letter.partition if letter.offset is None else None,
         )
-    return sent
+    return letters
 
 
-async def delete(tx: Tx, letters: Sequence[DeadLetter]) -> set[int]:
-    """Delete dead letters; return the numbers of those that were still there."""
-    return {row["id"] for row in await tx.fetch(DELETE, [letter.id for letter in letters])}
+async def delete(tx: Tx, letters: Sequence[DeadLetter]) -> None:
+    """Delete dead letters."""
+    await tx.execute(DELETE, [letter.id for letter in letters])
 
 
 def prune_after(kept: timedelta) -> Prune:

@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute
 
 from shared.basics.errors import Transient
 from shared.platform import dead_letters, idempotency, outbox, telemetry
-from shared.platform.api import make_api
 from shared.platform.consumer import BatchConsumer, Claimable, ConsumerConnection, Decoder, Handler
 from shared.platform.http import Check, HttpServer, ops_routes
 from shared.platform.lifecycle import Part
@@ -100,7 +99,7 @@ class Service:
     def parts[T: Claimable](
         self,
         consumer: BatchConsumer[T],
-        make_app: MakeApp | None = None,
+        make_app: MakeApp,
         *own: Part,
         readings: Sequence[Reading] = (),
         tolerated: Collection[str] = (),
@@ -116,8 +115,9 @@ class Service:
             *readings,
         ]
         routes = ops_routes(checks, read, tolerated=tolerated)
-        app = make_app(routes) if make_app else make_api(self._name, routes)
-        http = HttpServer(app, host=self._settings.http_host, port=self._settings.http_port)
+        http = HttpServer(
+            make_app(routes), host=self._settings.http_host, port=self._settings.http_port
+        )
         publisher = _Connected(self._publisher)
         return [*self._direct, publisher, self._relay, *self._pruners, *own, consumer, http]
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from premium.inbox.store import link_address, link_database
 from premium.profile import Profile
 from shared.basics.clock import wait_at_most
 from shared.basics.errors import Transient
 from shared.platform.postgres import Database
 from shared.web import store
+from shared.web.paths import LINK
 from shared.web.visitors import Person
 
 __all__ = ["kept_links"]
@@ -29,13 +29,14 @@ async def kept_links(
     Raises Transient if router's database is unreachable at the start.
     """
     links = {secrets.token_urlsafe(32): person for person in people}
-    db = link_database(profile)
+    db = Database(profile.dsn("router"), service="premium", connections_max=1)
     try:
         await db.start()
         await _renew(db, links)
         renewing = asyncio.create_task(_keep(db, links), name="links")
         try:
-            yield {person: link_address(profile, secret) for secret, person in links.items()}
+            place = f"{profile.url('router')}{LINK}"
+            yield {person: f"{place}/{secret}" for secret, person in links.items()}
         finally:
             renewing.cancel()
             with suppress(Transient):

@@ -188,7 +188,7 @@ class DemoState:
         if specialist:
             specialist.holds.discard(event.ticket_id)
             if isinstance(event, TicketDeclined):
-                self._add_news(at, "declined", f"{specialist.name} workers back: {event.reason}")
+                self._add_news(at, "declined", f"{specialist.name} declined: {event.reason}")
 
     def _clock_changed(self, at: datetime, envelope: Envelope[Event]) -> None:
         match event := envelope.event:

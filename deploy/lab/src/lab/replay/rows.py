@@ -99,7 +99,7 @@ class Interpreter:
     def interpret(self, row: Row) -> list[LogDocument] | Refusal | None:
         """Return the documents of a row, maybe none; None if its ticket is left out."""
         try:
-            return self._print_log(row)
+            return self._documents_of(row)
         except _BadCell as e:
             return Refusal(row.line, e.column, e.reason)
 
@@ -110,7 +110,7 @@ class Interpreter:
         except _BadCell:
             return None
 
-    def _print_log(self, row: Row) -> list[LogDocument] | None:
+    def _documents_of(self, row: Row) -> list[LogDocument] | None:
         reference = self._cell(row, self._mapping.ticket)
         known = self._tickets.get(reference)
         if known is None and len(self._tickets) == self._tickets_max:

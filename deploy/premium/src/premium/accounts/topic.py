@@ -8,7 +8,7 @@ from typing import Final
 from uuid import uuid5
 
 from premium.accounts.replies import Import, Replies
-from premium.database import now
+from premium.api import now
 from premium.profile import Profile
 from premium.topics import compacted_record, events_of
 from premium.topics import publish as publish_records
@@ -33,7 +33,7 @@ async def publish(profile: Profile, accounts: Iterable[AccountListed]) -> None:
 
     Raises:
         Transient: Kafka is unreachable.
-        CommandError: intake's database is unreachable.
+        CommandError: intake is unreachable.
     """
     await publish_records(profile, records(accounts, await now(profile)))
 
@@ -45,7 +45,7 @@ async def publish_and_wait(
 
     Raises:
         Transient: Kafka is unreachable, or intake does not reply.
-        CommandError: intake's database is unreachable.
+        CommandError: intake is unreachable.
     """
     at = await now(profile)
     written = [pair for account in accounts for pair in _written(account, at)]

@@ -1,28 +1,25 @@
 """`premium explain TICKET`: its promises, history, next due times, and assignment decisions."""
 
 import asyncio
-from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
-import aiohttp
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from premium.api import NotFoundError, ServiceApi
 from premium.errors import CommandError
 from premium.explain.decisions import Decisions, decided
 from premium.explain.responses import Clocks, Timeline
 from premium.explain.view import explained
-from premium.profile import CHECK, Profile, read_profile
+from premium.profile import Profile, read_profile
 from premium.timestamps import Local
 from shared.events import ticket_id_of
 from shared.platform.api_keys import Keyed
 
 __all__ = ["explain", "ticket_named"]
-
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
 def explain(
@@ -50,50 +47,25 @@ def ticket_named(ticket: str, external_id: str | None) -> UUID:
 
 
 async def _explained(profile: Profile, ticket_id: UUID) -> RenderableType:
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
-        monitor = _Service(http, profile, "sla-monitor", ticket_id)
-        clocks = await monitor.get("clocks", Clocks)
-        timeline = await monitor.get("timeline", Timeline)
-        try:
-            router = _Service(http, profile, "router", ticket_id)
-            found = await router.get("decision", Decisions)
-        except CommandError as e:
-            return Group(explained(clocks, timeline), Text(f"\nWho has it, and why: {e}"))
-        local = Local(clocks.ticket.time_zone if clocks.ticket else "UTC")
-        return Group(explained(clocks, timeline), decided(found.decisions, local))
+    clocks = await _get(profile, "sla-monitor", ticket_id, "clocks", Clocks)
+    timeline = await _get(profile, "sla-monitor", ticket_id, "timeline", Timeline)
+    try:
+        found = await _get(profile, "router", ticket_id, "decision", Decisions)
+    except CommandError as e:
+        return Group(explained(clocks, timeline), Text(f"\nWho has it, and why: {e}"))
+    local = Local(clocks.ticket.time_zone if clocks.ticket else "UTC")
+    return Group(explained(clocks, timeline), decided(found.decisions, local))
 
 
-class _Service:
-    """A service's HTTP API for one ticket."""
-
-    def __init__(
-        self, http: aiohttp.ClientSession, profile: Profile, name: Keyed, ticket_id: UUID
-    ) -> None:
-        self._http = http
-        self._name = name
-        self._headers = profile.headers(name)
-        self._place = f"{profile.url(name)}/v1/tickets/{ticket_id}"
-
-    async def get[T: BaseModel](self, what: str, kind: type[T]) -> T:
-        """Get a resource of the ticket. Raises CommandError if that fails in any way."""
-        place, name = f"{self._place}/{what}", self._name
-        try:
-            async with self._http.get(place, headers=self._headers) as answer:
-                status, body = answer.status, await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as e:
-            raise CommandError(
-                f"{name} does not answer at {place} ({type(e).__name__}); {CHECK}"
-            ) from e
-        if status == HTTPStatus.NOT_FOUND:
-            raise CommandError(
-                f"{name} does not know this ticket ({place}); look for its request with"
-                " `premium redrive intake --list`"
-            )
-        if status != HTTPStatus.OK:
-            raise CommandError(f"{name} answers {status}; see its log")
-        try:
-            return kind.model_validate_json(body)
-        except ValidationError:
-            raise CommandError(
-                f"cannot read {name}'s response: it and this command must have one version"
-            ) from None
+async def _get[T: BaseModel](
+    profile: Profile, service: Keyed, ticket_id: UUID, what: str, kind: type[T]
+) -> T:
+    """Get a resource of the ticket. Raises CommandError if that fails in any way."""
+    api = ServiceApi(service, profile.url(service), profile.headers(service))
+    try:
+        return await api.get(f"/v1/tickets/{ticket_id}/{what}", kind)
+    except NotFoundError:
+        raise CommandError(
+            f"{service} does not know this ticket ({api.url}); look for its request with"
+            " `premium redrive intake --list`"
+        ) from None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from premium.database import now
+from premium.api import now
 from premium.errors import CommandError
 from premium.files import checked
 from premium.interrupt import run_on_deployment

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid5
 
-from premium.database import now
+from premium.api import now
 from premium.profile import Profile
 from premium.topics import compacted_record, latest
 from premium.topics import publish as publish_records
@@ -22,7 +22,7 @@ async def publish(profile: Profile, policy: Policy) -> Policy:
 
     Raises:
         Transient: Kafka is unreachable.
-        CommandError: intake's database is unreachable.
+        CommandError: intake is unreachable.
     """
     before = await current(profile.kafka_bootstrap, profile.topic_prefix)
     await publish_records(profile, [record_of(policy, await now(profile))])

@@ -9,7 +9,7 @@ from premium.differences import changes
 from premium.files import checked
 from premium.interrupt import run_on_deployment
 from premium.profile import read_profile
-from premium.roster.topic import current, publish, with_current_presence
+from premium.roster.topic import current, publish_and_wait, with_current_presence
 from shared.listings import read_roster
 
 __all__ = ["roster"]
@@ -32,7 +32,7 @@ def import_(
 ) -> None:
     """Publish the specialists of FILE that are new or changed; others stay on the roster.
 
-    Exit with 2 if FILE has a fault.
+    Ends when router has read them. Exit with 2 if FILE has a fault.
     """
     found = checked(read_roster, file)
     profile = read_profile()
@@ -43,6 +43,6 @@ def import_(
     for line in changes(before, new):
         typer.echo(line)
     if new and not dry_run:
-        run_on_deployment(publish(profile, new))
+        run_on_deployment(publish_and_wait(profile, new))
     same = len(found) - len(new)
     typer.echo(f"{len(new)} {'would change' if dry_run else 'changed'}, {same} unchanged")

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from intake import cloudevents
-from intake.api import webhooks
+from intake.api import admin, webhooks
 from intake.api.auth import DetailsReader, Eraser, Reader, Writer, check_source
 from intake.api.schemas import (
     CLOUDEVENT_BODY,
@@ -42,6 +42,7 @@ from shared.basics.errors import Poison
 from shared.events import INBOUND, Inbound, LaterFact, ReceiptIssued, SupportRequest
 from shared.events.codec import describe
 from shared.platform.access import Authenticator, Guard, Key
+from shared.platform.admin import admin_routes
 from shared.platform.api import TicketId, make_api, problems
 from shared.platform.limits import DEFAULT_LIMITS, Limits
 from shared.platform.postgres import Database
@@ -111,6 +112,8 @@ def make_app(
     _add_answers(app, used.db)
     _add_erasure(app, used.submissions)
     app.include_router(webhooks.routes(used.db, used.secrets, used.submissions.outcomes))
+    app.include_router(admin.routes(used.db))
+    app.include_router(admin_routes("intake", used.db))
     return app
 
 

@@ -150,45 +150,8 @@ CREATE TABLE served_language (
 
 -- Access
 
--- Keys for the HTTP API. Of a key only the SHA-256 is kept; the prefix names it.
-CREATE TABLE access_key (
-    prefix       text PRIMARY KEY CHECK (prefix ~ '^[0-9A-Za-z]{8}$'),
-    digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
-    tenant       text NOT NULL,
-    name         text NOT NULL,
-    slot         smallint NOT NULL CHECK (slot IN (1, 2)), -- two are valid at once, for rotation
-    scopes       text[] NOT NULL,
-    rate_per_s   integer NOT NULL CHECK (rate_per_s > 0),
-    burst        integer NOT NULL CHECK (burst > 0),
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    expires_at   timestamptz,
-    revoked_at   timestamptz,
-    last_used_at timestamptz
-);
-CREATE UNIQUE INDEX access_key_live ON access_key (tenant, name, slot) WHERE revoked_at IS NULL;
-
--- A source belongs to one tenant; the owner of '*' owns all.
-CREATE TABLE source_owner (
-    source text PRIMARY KEY,
-    tenant text NOT NULL
-);
-CREATE INDEX source_owner_tenant ON source_owner (tenant);
-
--- An intruder with the service's role cannot make keys: that role only reads them and records when
--- they were used.
-DO $$
-DECLARE
-    service name;
-BEGIN
-    FOR service IN
-        SELECT DISTINCT grantee FROM information_schema.role_table_grants
-        WHERE table_name IN ('access_key', 'source_owner') AND grantee <> current_user
-    LOOP
-        EXECUTE format('REVOKE ALL ON access_key, source_owner FROM %I', service);
-        EXECUTE format('GRANT SELECT ON access_key, source_owner TO %I', service);
-        EXECUTE format('GRANT UPDATE (last_used_at) ON access_key TO %I', service);
-    END LOOP;
-END $$;
+-- A source belongs to one tenant.
+CREATE UNIQUE INDEX access_owned_once ON access_owned (owned);
 
 -- Systems that send signed webhooks. `secrets` names files; the secrets are in those files.
 CREATE TABLE webhook_connection (

@@ -1,20 +1,32 @@
-"""The SQL statement about webhook connections, which the operator's command writes."""
+"""The SQL about webhook connections."""
 
+import json
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import from_json
 
 from shared.platform.postgres import Tx
 from shared.webhooks import WebhookConnection
 
-__all__ = ["connection", "connection_and_time"]
+__all__ = ["connection", "connection_and_time", "connections", "remove", "save"]
 
 CONNECTION: Final = """
     SELECT name, kind, url, secrets, mapping, premium_now() AS now
     FROM webhook_connection WHERE name = $1
 """
+CONNECTIONS: Final = """
+    SELECT name, kind, url, secrets, mapping FROM webhook_connection ORDER BY name
+"""
+SAVE: Final = """
+    INSERT INTO webhook_connection (name, kind, url, secrets, mapping, changed_at)
+    VALUES ($1, $2, $3, $4, $5, now())
+    ON CONFLICT (name) DO UPDATE SET
+        kind = excluded.kind, url = excluded.url, secrets = excluded.secrets,
+        mapping = excluded.mapping, changed_at = excluded.changed_at
+"""
+REMOVE: Final = "DELETE FROM webhook_connection WHERE name = $1 RETURNING name"
 _CACHED_MAX: Final = 100
 
 
@@ -27,10 +39,27 @@ async def connection(tx: Tx, name: str) -> WebhookConnection | None:
 async def connection_and_time(tx: Tx, name: str) -> tuple[WebhookConnection, datetime] | None:
     """Read a connection and business time in one round trip; None as above."""
     row = await tx.fetchrow(CONNECTION, name)
-    if row is None:
-        return None
-    found = _read(row["name"], row["kind"], row["url"], tuple(row["secrets"]), row["mapping"])
-    return found, row["now"]
+    return None if row is None else (_read(*_key(row)), row["now"])
+
+
+async def connections(tx: Tx) -> list[WebhookConnection]:
+    """Read all connections, by name."""
+    return [_read(*_key(row)) for row in await tx.fetch(CONNECTIONS)]
+
+
+async def save(tx: Tx, new: WebhookConnection) -> None:
+    """Insert or replace a connection."""
+    mapping = json.dumps(new.document["mapping"])
+    await tx.execute(SAVE, new.name, new.kind, new.url, list(new.secrets), mapping)
+
+
+async def remove(tx: Tx, name: str) -> bool:
+    """Remove a connection. Return whether there was one of that name."""
+    return await tx.fetchval(REMOVE, name) is not None
+
+
+def _key(row: Any) -> tuple[str, str, str | None, tuple[str, ...], str]:  # noqa: ANN401 - a row
+    return row["name"], row["kind"], row["url"], tuple(row["secrets"]), row["mapping"]
 
 
 @lru_cache(_CACHED_MAX)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from router.api import callbacks, coverage
+from router.api import admin, callbacks, coverage
 from router.api.auth import ReadKey
 from router.api.offers import add_commands
 from router.domain.specialist import Away
@@ -20,6 +20,7 @@ from router.service.routing import RoutingService
 from router.store import tickets as ticket_store
 from shared.events import AssignmentExplained, Presence
 from shared.platform.access import Authenticator, Guard
+from shared.platform.admin import admin_routes
 from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, make_api, problems
 from shared.platform.http import OPS_PATHS
 from shared.platform.limits import Limits
@@ -139,6 +140,8 @@ def make_app(
     _add_decision(app, db)
     app.include_router(callbacks.routes(db, routing))
     app.include_router(coverage.routes(db))
+    app.include_router(admin.routes(db))
+    app.include_router(admin_routes("router", db))
     return app
 
 

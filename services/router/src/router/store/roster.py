@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from router.domain.matching import Pool
@@ -15,6 +16,7 @@ __all__ = [
     "OutdatedCache",
     "RosterChanges",
     "latest_version",
+    "listed_at",
     "load_changes",
     "load_pools",
     "load_roster",
@@ -40,6 +42,9 @@ SOME_OF_ROSTER: Final = f"{ROSTER} WHERE specialist_id = ANY($1)"
 SHIFTS: Final = """
     SELECT specialist_id, shifts FROM specialist
     WHERE specialist_id = ANY($1) AND shifts IS NOT NULL
+"""
+LISTED_AT: Final = """
+    SELECT specialist_id, listed_at FROM specialist WHERE NOT removed ORDER BY specialist_id
 """
 # At least one row, with the rules in force, which every decision needs.
 CHANGES: Final = """
@@ -98,6 +103,11 @@ async def load_shifts(tx: Tx, specialist_ids: Collection[str]) -> dict[str, Shif
     """Return the shifts of some specialists."""
     rows = await tx.fetch(SHIFTS, specialist_ids) if specialist_ids else ()
     return {row["specialist_id"]: Shifts.model_validate_json(row["shifts"]) for row in rows}
+
+
+async def listed_at(tx: Tx) -> list[tuple[str, datetime]]:
+    """Return each specialist on the roster, and the event time of the latest record."""
+    return [tuple(row) for row in await tx.fetch(LISTED_AT)]
 
 
 class RosterChanges(NamedTuple):

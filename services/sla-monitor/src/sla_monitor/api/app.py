@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from shared.platform.access import Authenticator, Guard, Key
+from shared.platform.admin import admin_routes
 from shared.platform.api import EXAMPLE_TICKET_ID, TicketId, example_response, make_api, problems
 from shared.platform.postgres import Database, now
 from sla_monitor.api.auth import Reader, sees
@@ -64,6 +65,7 @@ def make_app(db: Database, access: Authenticator, routes: list[BaseRoute]) -> Fa
         _check_account(key, ticket_id, answer.ticket)
         return answer
 
+    app.include_router(admin_routes("sla-monitor", db))
     return app
 
 

@@ -1,7 +1,7 @@
 """API keys: authentication, scopes and rate limits of a service's HTTP API.
 
-The keys are stored in the service's table `access_key`. What a tenant owns (sources, specialists,
-accounts) each service reads by its own SQL.
+The keys are stored in the service's table `access_key`, and what they may use (sources,
+specialists, accounts) in `access_owned`.
 """
 
 from shared.platform.access.authenticator import Authenticator

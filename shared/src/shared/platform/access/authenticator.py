@@ -31,12 +31,9 @@ class Authenticator(Background):
     ``clock`` is monotonic and returns seconds.
     """
 
-    def __init__(
-        self, db: Database, owned_by: store.OwnedBy, clock: Callable[[], float] = elapsed_s
-    ) -> None:
+    def __init__(self, db: Database, clock: Callable[[], float] = elapsed_s) -> None:
         super().__init__("key use")
         self._db = db
-        self._owned_by = owned_by
         self._clock = clock
         self._keys = KeyCache(self._ask, clock)
         self._buckets: Recent[Bucket] = Recent()
@@ -62,7 +59,7 @@ class Authenticator(Background):
 
     async def _ask(self, prefix: str) -> Key | None:
         async with self._db.transaction() as tx:
-            return await store.key_in_force(tx, prefix, self._owned_by)
+            return await store.key_in_force(tx, prefix)
 
     @override
     async def _run(self) -> None:

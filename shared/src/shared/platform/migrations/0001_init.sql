@@ -103,3 +103,48 @@ CREATE TABLE web_session (
     began_at timestamptz NOT NULL DEFAULT now(),
     seen_at  timestamptz NOT NULL DEFAULT now()
 );
+
+
+-- Access
+
+-- Keys for the HTTP API. Of a key only the SHA-256 is kept; the prefix names it.
+CREATE TABLE access_key (
+    prefix       text PRIMARY KEY CHECK (prefix ~ '^[0-9A-Za-z]{8}$'),
+    digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
+    tenant       text NOT NULL,
+    name         text NOT NULL,
+    slot         smallint NOT NULL CHECK (slot IN (1, 2)), -- two are valid at once, for rotation
+    scopes       text[] NOT NULL,
+    rate_per_s   integer NOT NULL CHECK (rate_per_s > 0),
+    burst        integer NOT NULL CHECK (burst > 0),
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    last_used_at timestamptz
+);
+CREATE UNIQUE INDEX access_key_live ON access_key (tenant, name, slot) WHERE revoked_at IS NULL;
+
+-- What keys may use: the sources of a tenant at intake, the specialists as whom it may act at
+-- router, and the accounts to which a key is limited at sla-monitor, where the holder is the key
+-- ('pk_' and its prefix) instead of its tenant. '*' is all of them.
+CREATE TABLE access_owned (
+    holder text,
+    owned  text,
+    PRIMARY KEY (holder, owned)
+);
+
+-- The service's role makes keys and revokes them, but cannot change what a key permits or delete
+-- one: every key that was ever made stays in the list.
+DO $$
+DECLARE
+    service name;
+BEGIN
+    FOR service IN
+        SELECT DISTINCT grantee FROM information_schema.role_table_grants
+        WHERE table_name IN ('access_key', 'access_owned') AND grantee <> current_user
+    LOOP
+        EXECUTE format('REVOKE ALL ON access_key, access_owned FROM %I', service);
+        EXECUTE format('GRANT SELECT, INSERT ON access_key, access_owned TO %I', service);
+        EXECUTE format('GRANT UPDATE (revoked_at, last_used_at) ON access_key TO %I', service);
+    END LOOP;
+END $$;

@@ -22,10 +22,11 @@ from lab.bench.load import SOURCE, accounts, inbound, requests
 from lab.bench.measures import cpu_s, pause
 from lab.broker import Broker
 from premium.accounts.topic import records
+from premium.api import admin_api
 from premium.errors import CommandError
-from premium.keys import store
 from shared.basics.clock import elapsed_s
 from shared.events import ReceiptIssued
+from shared.platform.admin_api import IssuedKey, NewKey
 from shared.platform.publisher import Publisher
 
 __all__ = ["Backlog", "Testbed", "Trial", "testbed"]
@@ -172,11 +173,7 @@ async def testbed(stack: Stack) -> AsyncIterator[Testbed]:
     """Create the baseline's tables, an API key with a high limit, and the accounts."""
     where = stack.addresses
     owner = where.dsn("intake", owner=True)
-    async with store.connected(owner) as connection:
-        grant = store.Grant(
-            "bench", "bench", ["tickets:write"], [SOURCE], rate_per_s=_NO_LIMIT, burst=_NO_LIMIT
-        )
-        key = await store.create(connection, grant)
+    key = await _make_key(stack)
     pids = {state.name: state.pid for state in await stack.states()}
     publisher = Publisher(where.kafka_bootstrap, service="bench")
     broker = Broker(where.kafka_bootstrap)
@@ -186,7 +183,7 @@ async def testbed(stack: Stack) -> AsyncIterator[Testbed]:
             {name: psutil.Process(pids[name]) for name in ("intake", "postgres", "kafka")},
             await baseline.made(where.admin_dsn),
             urlsplit(where.http("intake")).netloc,
-            key.text,
+            key,
             connection,
             publisher,
             broker,
@@ -212,3 +209,16 @@ async def _result(order: LoadSpec) -> LoadResult:
         lines = errors.decode().strip().splitlines() or ["no output"]
         raise CommandError(f"the sender failed: {lines[-1]}")
     return LoadResult.model_validate_json(output)
+
+
+async def _make_key(stack: Stack) -> str:
+    new = NewKey(
+        tenant="bench",
+        name="bench",
+        scopes=["tickets:write"],
+        owned=[SOURCE],
+        rate_per_s=_NO_LIMIT,
+        burst=_NO_LIMIT,
+    )
+    intake = admin_api(stack.profile, "intake")
+    return (await intake.send("POST", "/keys", IssuedKey, new.model_dump())).key

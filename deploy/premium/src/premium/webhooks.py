@@ -1,21 +1,19 @@
 """`premium webhooks apply|list|remove`: connections of other systems that send webhooks."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
-from premium.database import transaction
-from premium.errors import CommandError
+from premium.api import ServiceApi, admin_api
 from premium.files import checked
 from premium.interrupt import run
 from premium.profile import read_profile
-from premium.webhooks import store
-from shared.platform.postgres import Tx
 from shared.webhooks import WebhookConnection, load_connections
 
-__all__ = ["apply_connections", "webhooks"]
+__all__ = ["webhooks"]
 
 
 webhooks = typer.Typer(
@@ -31,33 +29,41 @@ def apply(
 ) -> None:
     """Put the connections of FILE in force; others stay. Exit with 2 if FILE has a fault."""
     found = checked(load_connections, file)
-    for line in _in_intake(lambda tx: apply_connections(tx, found, dry_run=dry_run)):
+    for line in run(_apply(_intake(), found, dry_run=dry_run)):
         typer.echo(line)
 
 
 @webhooks.command("list")
 def list_() -> None:
     """List the connections in force."""
-    for connection in _in_intake(store.connections).values():
+    for connection in run(_connections(_intake())).values():
         typer.echo(f"{_title(connection)}, source {connection.mapping.source}")
 
 
 @webhooks.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="a connection")]) -> None:
     """Remove the connection NAME: its webhooks are answered with 404 from now on."""
-    if not _in_intake(lambda tx: store.remove(tx, name)):
-        raise CommandError(f"no connection {name!r}; `premium webhooks list` shows all")
+    run(_intake().send("DELETE", f"/webhooks/{quote(name, safe='')}", type(None)))
     typer.echo(f"- {name}")
 
 
-async def apply_connections(
-    tx: Tx, found: tuple[WebhookConnection, ...], *, dry_run: bool = False
+def _intake() -> ServiceApi:
+    return admin_api(read_profile(), "intake")
+
+
+async def _connections(intake: ServiceApi) -> dict[str, WebhookConnection]:
+    documents = await intake.get("/webhooks", list[dict[str, Any]])
+    return {one["name"]: WebhookConnection.model_validate(one) for one in documents}
+
+
+async def _apply(
+    intake: ServiceApi, found: tuple[WebhookConnection, ...], *, dry_run: bool
 ) -> list[str]:
     """Save the connections that differ, and describe them; a dry run only describes them."""
-    before = await store.connections(tx)
+    before = await _connections(intake)
     changed = [c for c in found if before.get(c.name) != c]
-    if not dry_run:
-        await store.save(tx, changed)
+    for one in changed if not dry_run else ():
+        await intake.send("PUT", f"/webhooks/{one.name}", type(None), one.document)
     count = f"{len(changed)} {'would change' if dry_run else 'changed'}"
     return [*_changes(before, changed), f"{count}, {len(found) - len(changed)} unchanged"]
 
@@ -77,13 +83,3 @@ def _changes(
 def _title(connection: WebhookConnection) -> str:
     where = f"/v1/webhooks/{connection.kind}/{connection.name}"
     return f"{where} (secrets {', '.join(connection.secrets)})"
-
-
-def _in_intake[T](work: Callable[[Tx], Awaitable[T]]) -> T:
-    """Run work in one transaction of intake's database."""
-
-    async def done() -> T:
-        async with transaction(read_profile(), "intake") as tx:
-            return await work(tx)
-
-    return run(done())

@@ -1,1 +1,0 @@
-"""Sign-in links into the inbox."""

@@ -1,1 +1,0 @@
-"""Webhook connections: applied from a file, listed, removed."""
