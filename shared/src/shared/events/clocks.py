@@ -87,7 +87,7 @@ class ClockFact(TicketEvent):
 
 
 class ClockStarted(ClockFact):
-    """The clock started. ``due_at`` is None if the ticket is already waiting.
+    """The clock started. ``due_at`` is None if it is paused from the start.
 
     ``as_accepted``: the due time equals the one in `TicketAccepted`, so consumers of that event
     can skip this one.
@@ -208,8 +208,8 @@ class WatermarkAdvanced(Event):
     """Every due time up to ``evaluated_to`` was evaluated on this partition.
 
     A later breach or miss with an earlier due time is marked ``late``. ``open`` counts the clocks
-    that run or are paused; ``lag_ms_max`` is the longest delay of an evaluation since the watermark
-    before.
+    that run or are paused; ``lag_ms_max`` is the longest delay of an evaluation since the previous
+    watermark.
     """
 
     topic: ClassVar[str] = "breaches.v1"

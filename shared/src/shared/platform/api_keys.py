@@ -41,8 +41,8 @@ EVERY: Final = "*"
 
 _LETTERS: Final = string.digits + string.ascii_letters
 _PREFIX_LETTERS: Final = 8
-_SECRET_LETTERS: Final = 43  # the fewest that hold 32 bytes
-_CHECKSUM_LETTERS: Final = 6  # the fewest that hold a CRC-32
+_SECRET_LETTERS: Final = 43  # the fewest letters and digits that hold 32 bytes
+_CHECKSUM_LETTERS: Final = 6  # the fewest letters and digits that hold a CRC-32
 _KEY: Final = re.compile(
     rf"(?P<body>pk_(?P<prefix>[0-9A-Za-z]{{{_PREFIX_LETTERS}}})_[0-9A-Za-z]{{{_SECRET_LETTERS}}})"
     rf"_(?P<checksum>[0-9A-Za-z]{{{_CHECKSUM_LETTERS}}})"

@@ -39,7 +39,7 @@ def of_database(db: Database, gauge: Gauge, ask: Callable[[Tx], Awaitable[float]
 
 
 async def read_all(readings: Sequence[Reading]) -> None:
-    """Read all sources concurrently; a source that fails has no value rather than an old one."""
+    """Read all sources concurrently; after a failure a gauge has no value, not an old one."""
     await asyncio.gather(*map(_read, readings))
 
 

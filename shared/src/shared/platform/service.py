@@ -138,7 +138,7 @@ class Service:
 
 
 class _Connected:
-    """The publisher as a part. If the broker is unavailable now, the first publish connects."""
+    """The publisher as a part; without a broker at the start, the first publish connects."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher

@@ -39,7 +39,7 @@ class SignedOut(Exception):  # noqa: N818 - an answer to a person, not a fault
 
 
 class Denied(Exception):  # noqa: N818 - as above
-    """The person has no permission; the message says why and whom to ask."""
+    """The person has no permission; the message says why and what to do."""
 
 
 class Missing(Exception):  # noqa: N818 - as above
