@@ -15,7 +15,7 @@ __all__ = ["Addresses"]
 
 @dataclass(frozen=True)
 class Addresses:
-    """Addresses from the saved state. A server that never ran raises KeyError."""
+    """Addresses from the saved state. The address of a server that never ran raises KeyError."""
 
     _saved: SavedState = field(repr=False)
 

@@ -25,9 +25,9 @@ _INSERT_LOCAL: Final = """
 
 
 async def ensure_local_key(connection: asyncpg.Connection, service: Keyed, text: str | None) -> str:
-    """Make the stack's own key valid for everything, and revoke earlier ones.
+    """Make the stack's own key valid for all of a service, and revoke its earlier keys.
 
-    Returns the key: ``text``, or a new one if that is None or revoked.
+    Returns the key: ``text``, or a new one if ``text`` is None, malformed or revoked.
     """
     key = read_key(text or "")
     if key is None or await connection.fetchval(_REVOKED, key.prefix):

@@ -35,7 +35,7 @@ _FAILURE: Final = re.compile(r"\b(error|fatal|panic|cannot|could not)\b", re.IGN
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a process: program, environment, and files written before."""
+    """How to start a process: program, environment, and files to write before."""
 
     argv: Sequence[str]
     log: Path
@@ -154,7 +154,8 @@ async def complete(
 ) -> str:
     """Run a command to its end, and return its output.
 
-    ``hold`` is a lock's descriptor, which the command keeps if this process is killed before.
+    ``hold`` is the descriptor of a lock, held until the command ends, even if this process is
+    killed meanwhile.
 
     Raises:
         CommandError: the command failed; the text is the line that says why.

@@ -72,7 +72,7 @@ class Stack:
 
         An external server is used instead of one that the stack starts: Kafka at
         ``kafka_bootstrap``, PostgreSQL at ``postgres_dsn`` (an admin's). ``postgres_pooler``
-        (host:port) is where services connect to their databases; the command does not use it.
+        (host:port) is where services connect to their databases; this class connects directly.
         """
         self._home = Home(home)
         self._kafka_bootstrap = kafka_bootstrap
@@ -143,7 +143,7 @@ class Stack:
                 self._home.wipe()
 
     async def start(self, name: str) -> None:
-        """Start one server again at its port, and wait until it is ready."""
+        """Start one server unless it runs, and wait until it is ready."""
         async with self._context() as context:
             await _start(context, [], _server(name))
             _show_addresses(context)
@@ -230,7 +230,7 @@ async def _ensure_key(context: Context, service: Keyed) -> None:
 
 
 def _show_addresses(context: Context) -> None:
-    """Write the addresses for shells and the profile; ports are final only now."""
+    """Write the file of addresses for shells, and the profile; ports are final only now."""
     addresses = Addresses(context.saved)
     apis: dict[str, str] = {name: addresses.http(name) for name in SCOPES}
     context.home.write_addresses(apis | {"kafka": addresses.kafka_bootstrap})
@@ -307,7 +307,7 @@ async def _until_ready(context: Context, server: Server, running: Running) -> No
 
 
 async def _fault_of(context: Context, server: Server, running: Running) -> str | None:
-    """Return why a server is not ready; None if it is. Only its own process may answer."""
+    """Return why a server is not ready, or why another program answers; None if it is ready."""
     ports = _ports(context, server)
     if any(map(is_free, ports)):
         return "it does not listen"

@@ -58,7 +58,7 @@ async def ensure_topics(bootstrap: str) -> list[str]:
     Returns when every partition has a leader, so that producers need not wait.
 
     Raises:
-        CommandError: Kafka is unreachable, or a topic has another number of partitions.
+        CommandError: Kafka is unreachable, or a topic has not as many partitions as listed.
     """
     try:
         async with admin(bootstrap) as client:
