@@ -51,7 +51,7 @@ class TopicListener:
     async def wait_for(
         self, keys: Iterable[bytes], *, idle_s: float, within_s: float = inf
     ) -> Mapping[bytes, Arrival]:
-        """Wait for all keys, until none came for ``idle_s``; return the arrivals so far."""
+        """Wait for all keys, but end if none comes for ``idle_s``; return those that came."""
         wanted = set(keys)
         self._wanted = wanted - self.arrivals.keys()
         since_s = elapsed_s()

@@ -160,8 +160,8 @@ class Fact(_Part):
     """A fact of each row that satisfies ``is``, if ``was`` held before it and ``was_not`` did not.
 
     The state before is that of the ticket's earlier rows; before the first row it is empty. ``at``
-    names a column with the fact's own time: a row without it has no such fact, and one time gives
-    one fact. With ``once``, only the first such row of a ticket counts.
+    names a column with the fact's own time: a row without that time has no such fact, and several
+    rows with one time have one fact. With ``once``, only the first such row of a ticket counts.
     """
 
     fact: FactType
@@ -291,7 +291,7 @@ def _refused(document: YamlDocument, faults: Iterable[Fault]) -> Refused:
 
 
 def _malformed(error: ValidationError) -> Iterator[Fault]:
-    """Describe pydantic's errors; a misspelt key is not also reported as missing."""
+    """Describe pydantic's errors; missing keys beside an unknown key, maybe misspelt, are not."""
     found: list[Any] = error.errors(include_url=False)
     misspelt = {fault["loc"][:-1] for fault in found if fault["type"] == "extra_forbidden"}
     for fault in found:
@@ -318,7 +318,7 @@ def _describe(fault: Any, path: KeyPath) -> str:  # noqa: ANN401 - pydantic's ow
 
 
 def _conditions(mapping: Mapping) -> Iterator[Fault]:
-    """Find values that no table leads to, so that the condition could never hold."""
+    """Find values in conditions that their field never has, as its table shows."""
     for index, fact in enumerate(mapping.facts):
         for clause, name, values in fact.conditions:
             outcomes = mapping.fields[name].outcomes if name in mapping.fields else None

@@ -1,6 +1,6 @@
 """A minimal HTTP/1.1 client: it sends prepared bytes, and reads only status and length of answers.
 
-A client with all that HTTP can do would process more of the processor than intake does.
+A client with all that HTTP can do would use more processor time than intake does.
 """
 
 import asyncio
