@@ -27,7 +27,7 @@ def commands() -> Commands:
 
 
 def app(arguments: Sequence[str]) -> typer.Typer:
-    """Load the command that the arguments name; the list of commands needs none of them."""
+    """Make the app: it loads the command that the arguments name, and only lists the others."""
     listed = typer.Typer(
         help="Premium Support: commands for operators of a deployment.",
         no_args_is_help=True,

@@ -195,7 +195,7 @@ async def rotate(
 
 
 async def revoke(connection: asyncpg.Connection, prefix: str) -> None:
-    """Revoke a key, within a second. Raises CommandError if it is not in force."""
+    """Revoke a key: it is refused within a second. Raises CommandError if it is not in force."""
     if await connection.fetchval(_REVOKE, prefix) is None:
         raise CommandError(f"no key {prefix} is in force: see `premium keys list`")
 

@@ -53,7 +53,10 @@ def remove(name: Annotated[str, typer.Argument(help="a connection")]) -> None:
 async def apply_connections(
     tx: Tx, found: tuple[WebhookConnection, ...], *, dry_run: bool = False
 ) -> list[str]:
-    """Save the connections that differ, and describe them; a dry run only describes them."""
+    """Save the connections that differ from the stored ones, and describe them.
+
+    A dry run saves nothing.
+    """
     before = await store.connections(tx)
     changed = [c for c in found if before.get(c.name) != c]
     if not dry_run:
