@@ -34,7 +34,7 @@ class Addresses:
         return dsn_of(self.admin_dsn, self._saved, db.replace("-", "_"), owner=owner)
 
     def pooled_dsn(self, db: str) -> str | None:
-        """Return the DSN of a service's database through the pooler, if there is one."""
+        """Return the DSN of a service's database through the pooler; None without a pooler."""
         pooler = self._saved.postgres_pooler
         if pooler is None:
             return None

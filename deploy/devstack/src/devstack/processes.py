@@ -47,7 +47,7 @@ class Command:
 
     @property
     def fingerprint(self) -> str:
-        """A digest that changes if a process started now would differ from the running one."""
+        """A digest: if it differs, a process started now would differ from the running one."""
         files = {str(path): text for path, text in self.files.items()}
         parts = json.dumps([list(self.argv), dict(self.env), files], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()

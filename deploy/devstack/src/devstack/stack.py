@@ -134,7 +134,7 @@ class Stack:
         return self.addresses
 
     async def down(self, *, wipe: bool = False) -> None:
-        """Stop everything, in reverse order; with ``wipe``, delete the data as well."""
+        """Stop everything, services first; with ``wipe``, delete the data as well."""
         if not self._home.exists:
             return
         async with self._context() as context:
@@ -255,7 +255,7 @@ async def _run_all(*works: Coroutine[None, None, None]) -> None:
 
 
 async def _start(context: Context, started: list[Server], server: Server) -> None:
-    """Start a server unless it runs with the same settings; return when it is ready."""
+    """Start a server, or restart it if its settings changed; return when it is ready."""
     running = find(context.home.run, server.name)
     if running is not None and running.fingerprint == server.command(context).fingerprint:
         await _until_ready(context, server, running)
@@ -307,7 +307,7 @@ async def _until_ready(context: Context, server: Server, running: Running) -> No
 
 
 async def _fault_of(context: Context, server: Server, running: Running) -> str | None:
-    """Return why a server is not ready, or why another program answers; None if it is ready."""
+    """Return why a server is not ready, such as another program on its port; None if it is."""
     ports = _ports(context, server)
     if any(map(is_free, ports)):
         return "it does not listen"

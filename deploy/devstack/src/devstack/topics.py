@@ -96,7 +96,7 @@ async def _create(client: AIOKafkaAdminClient, missing: Sequence[Topic]) -> None
 
 
 async def _configure(client: AIOKafkaAdminClient, existing: Sequence[Topic]) -> None:
-    """Apply the settings of topics.yaml; reset all others to the broker's defaults."""
+    """Apply the settings of topics.yaml; reset all other settings to the broker's defaults."""
     if not existing:
         return
     responses = await client.alter_configs(
