@@ -1,4 +1,4 @@
-"""The three measurements, the same for every subject."""
+"""The three measurements, the same for both systems: a burst, latencies, and due clocks."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

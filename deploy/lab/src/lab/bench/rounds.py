@@ -24,7 +24,7 @@ _DUE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Pair[T]:
-    """The values of both, one per repeat."""
+    """The values of the baseline and of ours, one per repeat."""
 
     baseline: Sequence[T]
     ours: Sequence[T]

@@ -97,14 +97,14 @@ def chat_closed_at(joined_at: datetime, rng: Random) -> datetime:
 
 
 def answer_to(replied_at: datetime, rng: Random) -> datetime:
-    """Return when to answer a reply of the customer that came before an earlier answer did."""
+    """Return when to answer a reply of the customer that arrived before our last answer did."""
     return replied_at + timedelta(minutes=rng.randint(1, 8))
 
 
 def presence_changes(
     roster: Iterable[SpecialistListed], on: date, seed: int
 ) -> list[PresenceChange]:
-    """Plan presence changes: each specialist who is online has a break, the others arrive at 9."""
+    """Plan presence changes: a break for each who is online; the others arrive at 09:00 UTC."""
     plan = []
     for specialist in roster:
         rng = seeded_random(seed, on, specialist.specialist_id)

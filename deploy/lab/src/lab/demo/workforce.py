@@ -1,4 +1,4 @@
-"""The demo's workforce system: lists the roster, changes presences, restores the roster.
+"""The demo's workforce system: publishes its roster, changes presences, restores the roster.
 
 People who use the inbox report their presence there. The lease of a presence is made longer,
 because business time runs fast.

@@ -137,7 +137,7 @@ def _clocks_lost(published: PublishedFacts, state: DatabaseState) -> Iterator[st
 
 
 def _mails_lost(facts: Sequence[Published], state: DatabaseState) -> Iterator[str]:
-    """Find whether deliveries are fewer than their facts, and outcomes that were not published."""
+    """Find facts without a delivery, by their number, and deliveries with unpublished outcomes."""
     counts = Counter(fact.type for fact in facts)
     planned = sum(counts[kind] for kind in _NOTIFIED)
     if len(state.deliveries) < planned:

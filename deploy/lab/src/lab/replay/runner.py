@@ -44,7 +44,7 @@ class Stuck(Exception):  # noqa: N818 - the name states the condition
 
 
 class ReplayRunner:
-    """Sends documents to a stack; ``advance`` gets the number of further documents."""
+    """Sends documents to a stack; ``advance`` is called with each number of documents sent."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class ReplayRunner:
         await self._until_idle()
 
     async def _run_out(self) -> None:
-        """Advance time to the due time of the last open clock, until no clock is open."""
+        """Advance time to the last open clock's due time, and again, until no clock is open."""
         while (moment := await with_retry(self._tables.last_due_at)) is not None:
             await self._stop_time_at(moment)
             await self._until_idle()

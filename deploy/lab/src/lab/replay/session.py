@@ -1,4 +1,4 @@
-"""One replay on a running stack: lists accounts and a specialist, sends the log, verifies."""
+"""One replay on a running stack: publishes accounts and a specialist, sends the log, verifies."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
