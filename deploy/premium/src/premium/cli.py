@@ -33,7 +33,7 @@ def app(arguments: Sequence[str]) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # plain help takes a third of the time
+        rich_markup_mode=None,  # help without Rich is shown in a third of the time
     )
     listed.callback()(_choose_profile)
     wanted = _command_in(arguments)

@@ -28,7 +28,7 @@ async def inbox_link(profile: Profile, person: Person) -> str:
 
 
 async def is_listed(profile: Profile, name: str) -> bool:
-    """Return whether a specialist is on router's roster. Raises CommandError without a database."""
+    """Return whether router lists a specialist. Raises CommandError without router's database."""
     async with transaction(profile, "router") as tx:
         return bool(await tx.fetchval(_LISTED, name))
 
