@@ -101,7 +101,7 @@ def describe_error(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - p
 def faults_of(
     document: YamlDocument, model: type[BaseModel], error: ValidationError
 ) -> list[Fault]:
-    """List pydantic's errors; a misspelt required key is only unknown, not missing as well."""
+    """List pydantic's errors; a misspelt required key is reported as unknown, not as missing."""
     raw: list[Any] = error.errors(include_url=False)
     found: list[Fault] = []
     for fault in sorted(raw, key=lambda fault: fault["type"] == "missing"):

@@ -146,7 +146,7 @@ class SpecialistSetAway(SpecialistFact):
 
 
 class OfferWithdrawn(OfferFact):
-    """The offer was withdrawn: the work ended, a lead moved the ticket, or for an absence."""
+    """The offer ended without an answer, for ``cause``: no work is left, a move, an absence."""
 
     type: ClassVar[str] = "premium.offer.withdrawn.v1"
 
@@ -162,7 +162,7 @@ class TicketDeclined(SpecialistFact):
 
 
 class AssignmentReleased(SpecialistFact):
-    """The ticket no longer uses the specialist's capacity."""
+    """The ticket no longer uses the specialist's capacity, because of ``cause``."""
 
     type: ClassVar[str] = "premium.assignment.released.v1"
 

@@ -168,7 +168,7 @@ class BreachFact(ClockFact):
 
 
 class PromiseBroken(BreachFact):
-    """There was no answer by ``due_at``. It was published ``lateness_ms`` after that.
+    """There was no answer by ``due_at``. This event was published ``lateness_ms`` after that.
 
     ``late``: a watermark may already have passed ``due_at``, because the fact ``fact_id``, which
     broke the promise, arrived late.

@@ -1,4 +1,4 @@
-"""Policies: one record each on the compacted topic ``policies.v1``, published by the operator."""
+"""Policies: one record per policy on the compacted topic ``policies.v1``, by the operator."""
 
 from typing import Any, ClassVar, Self, override
 

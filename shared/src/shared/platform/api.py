@@ -359,7 +359,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 def _place(fault: Mapping[str, Any]) -> str:
-    """Return the path of the bad field; "body" for invalid JSON, where FastAPI has a position."""
+    """Return the path of the bad field; "body" for invalid JSON, not FastAPI's position."""
     if fault["type"] == "json_invalid":
         return _BODY
     return ".".join(str(part) for part in fault["loc"][1:]) or _BODY

@@ -60,7 +60,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         return self._is_assigned and self._placed_at == self._rebalances
 
     def take_confirmed(self) -> dict[TopicPartition, int]:
-        """Return, once, the offsets to commit to Kafka: those of partitions found unchanged.
+        """Return, once, the offset to commit for each partition whose last record was found.
 
         A consumer that was killed may have saved offsets that it did not commit to Kafka.
         """

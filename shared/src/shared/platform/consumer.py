@@ -354,7 +354,7 @@ class BatchConsumer[T: Claimable]:
         try:
             await consumer.commit(offsets)
         except (KafkaError, ValueError) as e:
-            # A commit fails during a rebalance only; `take_confirmed` then returns its offsets.
+            # A commit fails only in a rebalance; then `take_confirmed` returns the offsets again.
             _LOG.warning("commit_failed", reason=f"{type(e).__name__}: {e}")
 
 

@@ -145,7 +145,7 @@ def refusal(
     retry_after_s: int | None = None,
     close: bool = False,
 ) -> JSONResponse:
-    """Refuse with a problem document; ``close`` when the rest of the body will not be read."""
+    """Refuse with a problem document; ``close`` the connection if a body is left unread."""
     REFUSED.labels(status.value).inc()
     answer = problem(status, detail, faults)
     if retry_after_s is not None:

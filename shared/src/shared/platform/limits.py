@@ -38,7 +38,7 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 class ConcurrencyLimit:
-    """Refuses requests beyond a number in progress: bounds memory, and keeps the others fast.
+    """Refuses requests while too many are in progress: bounds memory, keeps the others fast.
 
     Health, readiness and metrics are always answered, so that operators can see the load.
     """

@@ -69,7 +69,7 @@ async def unsent(tx: Tx) -> int:
 
 
 async def wait_until_short(session: Tx, *, until: asyncio.Event) -> bool:
-    """Wait until the outbox is short; return False once ``until`` is set.
+    """Wait until the outbox is short, and return True; return False once ``until`` is set.
 
     Bulk work calls this between its steps, so that urgent events do not wait behind its rows.
     """

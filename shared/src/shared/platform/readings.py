@@ -29,7 +29,7 @@ class Reading:
 
 
 def of_database(db: Database, gauge: Gauge, ask: Callable[[Tx], Awaitable[float]]) -> Reading:
-    """Make the reading of a gauge without labels from the database."""
+    """Make a `Reading` that takes the value of a gauge without labels from the database."""
 
     async def read() -> Values:
         async with db.session() as session:

@@ -115,7 +115,7 @@ class Relay(Background):
             await wait_at_most(self._wake.wait(), _IDLE_S)
 
     async def _publish_oldest(self, session: Tx) -> int | None:
-        """Publish and delete the oldest rows; return their number, None if a topic took none."""
+        """Publish and delete the oldest rows; return their number; None if a topic must wait."""
         waiting = [t for t, at in self._unavailable.items() if elapsed_s(at) < _RETRY_S]
         rows = await session.fetch(OLDEST, _BATCH_MAX, waiting)
         try:

@@ -33,7 +33,7 @@ class Service:
     """The common parts of one service.
 
     ``relay_linger_ms`` is for a service that publishes often, a few events at a time: see `Relay`.
-    Dead letters can be redriven for ``dead_letters_kept``.
+    Dead letters are kept, to be redriven, for ``dead_letters_kept``.
     """
 
     def __init__(

@@ -219,7 +219,7 @@ def identity_of(envelope: Envelope[Event]) -> UUID:
 
 
 def lifecycle(facts: Iterable[LifecycleFact]) -> TicketLife | None:
-    """Return a ticket's state after all its facts, in any order; None before it is accepted."""
+    """Return a ticket's state after these facts, given in any order; None if none accepts it."""
     return next(iter(deque(lifecycle_steps(ordered_facts(facts)), maxlen=1)), None)
 
 

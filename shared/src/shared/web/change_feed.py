@@ -197,7 +197,8 @@ async def _events[View](feed: ChangeFeed, page: LivePage[View]) -> AsyncIterator
                         yield format_sse_event(event="view", data_str=page.write(view))
                         sent = view
             except Transient:
-                subscription.changed = True  # sends no event: the page shows it is out of date
+                # The view is read again later; without an event the page shows it is out of date.
+                subscription.changed = True
                 continue
             beat = {"as_of": feed.as_of, "rate": feed.rate, "release": page.release}
             yield format_sse_event(event="beat", data_str=to_json(beat).decode())

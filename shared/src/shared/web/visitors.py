@@ -47,5 +47,5 @@ class Missing(Exception):  # noqa: N818 - as above
 
 
 def csrf_token(secret: str) -> str:
-    """Derive a session's CSRF token from its secret; it is not stored."""
+    """Derive a session's CSRF token from the session's secret; the token is not stored."""
     return hmac.new(secret.encode(), b"csrf", sha256).hexdigest()

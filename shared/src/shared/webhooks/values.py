@@ -38,7 +38,7 @@ _DIGITS_MAX: Final = 16
 
 
 class MissingValue(Exception):  # noqa: N818 - names the fault
-    """The event has no value at the path, which is the message."""
+    """The event has no value at a path; the message is that path."""
 
 
 class UnusableValue(Exception):  # noqa: N818 - names the fault

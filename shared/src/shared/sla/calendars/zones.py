@@ -75,7 +75,7 @@ def known_zone(name: str) -> str:
 
 @cache
 def country_of(zone: str) -> str | None:
-    """Return the country (ISO 3166) of a zone, also for an old name; None if it has none: UTC."""
+    """Return the country (ISO 3166) of a zone, also by an old name; None for a zone such as UTC."""
     return _countries().get(zone) or _countries().get(_current_names().get(zone, zone))
 
 

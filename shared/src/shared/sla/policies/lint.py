@@ -27,7 +27,7 @@ _ASKED_AT: Final = (time(9), time(16), time(23, 30))
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A calendar in one zone, and one in UTC without what moves due times: clocks, or holidays."""
+    """A calendar in one zone, and the same in UTC, so without clock changes or even holidays."""
 
     zone: str
     calendar: Calendar
@@ -39,7 +39,7 @@ class _Place:
         return self.calendar.add_business(start, target).astimezone(zone_info(self.zone))
 
     def due_undisturbed(self, asked: Wall, target: timedelta) -> Wall:
-        """Return the same for ``undisturbed``, as if the local clock never changed."""
+        """Return when it would be due by ``undisturbed``, as if the local clock never changed."""
         due_at = self.undisturbed.add_business(asked.replace(tzinfo=UTC), target)
         return due_at.replace(tzinfo=None)
 

@@ -79,7 +79,7 @@ def _is_reported(
     path: KeyPath,
     fault: Any,  # noqa: ANN401 - as above
 ) -> bool:
-    """Return whether ``found`` explains a fault: by a misspelt key, or by one below its path."""
+    """Return whether ``found`` has a fault that explains this one: a misspelt key, or one below."""
     if fault["type"] == "missing":
         slip = did_you_mean(str(fault["loc"][-1]), [str(fault["loc"][-1])])
         return any(at[:-1] == path and text.endswith(slip) for at, text in found)
