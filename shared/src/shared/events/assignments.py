@@ -146,7 +146,7 @@ class SpecialistSetAway(SpecialistFact):
 
 
 class OfferWithdrawn(OfferFact):
-    """The offer ended without an answer, for ``cause``: no work is left, a move, an absence."""
+    """The offer ended without an answer, because of ``cause``, such as a move or an absence."""
 
     type: ClassVar[str] = "premium.offer.withdrawn.v1"
 
