@@ -16,7 +16,7 @@ __all__ = ["Addresses"]
 
 @dataclass(frozen=True)
 class Addresses:
-    """Addresses from the saved state. A server that never ran raises KeyError."""
+    """Addresses from the saved state. The address of a server that never ran raises KeyError."""
 
     _saved: SavedState = field(repr=False)
 
@@ -35,7 +35,7 @@ class Addresses:
         return dsn_of(self.admin_dsn, self._saved, db.replace("-", "_"), owner=owner)
 
     def pooled_dsn(self, db: str) -> str | None:
-        """Return the DSN of a service's database through the pooler, if there is one."""
+        """Return the DSN of a service's database through the pooler; None without a pooler."""
         pooler = self._saved.postgres_pooler
         if pooler is None:
             return None

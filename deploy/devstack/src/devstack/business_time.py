@@ -35,7 +35,7 @@ class BusinessTime:
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
-        """Lock business time. Raises CommandError if another command has changed it."""
+        """Lock business time for the block. Raises CommandError if another command has the lock."""
         async with self._databases[_ORDER[0]].session() as session:
             if not await session.fetchval(_LOCK):
                 raise CommandError("another command sets this stack's time: wait until it ends")

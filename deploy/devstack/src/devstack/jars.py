@@ -37,7 +37,7 @@ async def fetch(report: Reporter) -> None:
     async with locked(CACHE / "lock", report):
         missing = [jar for jar in _jars() if not jar.path.exists()]
         if not missing:
-            return  # the command that held the lock fetched them
+            return  # another command, which held the lock before, has fetched them
         size_bytes = sum(jar.size_bytes for jar in missing)
         what = f"Apache Kafka: {len(missing)} jars, {size_bytes / 1e6:.0f} MB, from Maven Central"
         with report.fetching(what, size_bytes) as advance:

@@ -108,7 +108,7 @@ def admin_dsn(saved: SavedState) -> str:
 
 
 async def _initialise(context: Context, user: User | None) -> None:
-    """Make the data folder under another name and rename it, so that a kill leaves no half."""
+    """Make the data folder under another name, then rename it: a kill leaves none half made."""
     staging = context.home.postgres.with_name(".postgres.new")
     with write_errors(context.home.folder):
         shutil.rmtree(staging, ignore_errors=True)
@@ -136,7 +136,7 @@ async def _initialise(context: Context, user: User | None) -> None:
 def _remove_stale_pid_file(data: Path) -> None:
     """Delete the pid file of a server that has ended.
 
-    PostgreSQL refuses to start if another process has this id by now.
+    PostgreSQL refuses to start if another process has the id in that file by now.
     """
     with write_errors(data):
         (data / "postmaster.pid").unlink(missing_ok=True)

@@ -35,7 +35,7 @@ _FAILURE: Final = re.compile(r"\b(error|fatal|panic|cannot|could not)\b", re.IGN
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a process: program, environment, and files written before."""
+    """How to start a process: program, environment, and files to write before."""
 
     argv: Sequence[str]
     log: Path
@@ -47,7 +47,7 @@ class Command:
 
     @property
     def fingerprint(self) -> str:
-        """A digest that changes if a process started now would differ from the running one."""
+        """A digest: if it differs, a process started now would differ from the running one."""
         files = {str(path): text for path, text in self.files.items()}
         parts = json.dumps([list(self.argv), dict(self.env), files], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()
@@ -154,7 +154,8 @@ async def complete(
 ) -> str:
     """Run a command to its end, and return its output.
 
-    ``hold`` is a lock's descriptor, which the command keeps if this process is killed before.
+    ``hold`` is the descriptor of a lock, held until the command ends, even if this process is
+    killed meanwhile.
 
     Raises:
         CommandError: the command failed; the text is the line that says why.

@@ -72,7 +72,7 @@ class Stack:
 
         An external server is used instead of one that the stack starts: Kafka at
         ``kafka_bootstrap``, PostgreSQL at ``postgres_dsn`` (an admin's). ``postgres_pooler``
-        (host:port) is where services connect to their databases; the command does not use it.
+        (host:port) is where services connect to their databases; this class connects directly.
         """
         self._home = Home(home)
         self._kafka_bootstrap = kafka_bootstrap
@@ -134,7 +134,7 @@ class Stack:
         return self.addresses
 
     async def down(self, *, wipe: bool = False) -> None:
-        """Stop everything, in reverse order; with ``wipe``, delete the data as well."""
+        """Stop everything, services first; with ``wipe``, delete the data as well."""
         if not self._home.exists:
             return
         async with self._context() as context:
@@ -143,7 +143,7 @@ class Stack:
                 self._home.wipe()
 
     async def start(self, name: str) -> None:
-        """Start one server again at its port, and wait until it is ready."""
+        """Start one server unless it runs, and wait until it is ready."""
         async with self._context() as context:
             await _start(context, [], _server(name))
             _show_addresses(context)
@@ -233,7 +233,7 @@ async def _ensure_keys(context: Context, service: Keyed) -> None:
 
 
 def _show_addresses(context: Context) -> None:
-    """Write the addresses for shells and the profile; ports are final only now."""
+    """Write the file of addresses for shells, and the profile; ports are final only now."""
     addresses = Addresses(context.saved)
     apis: dict[str, str] = {name: addresses.http(name) for name in SCOPES}
     context.home.write_addresses(apis | {"kafka": addresses.kafka_bootstrap})
@@ -258,7 +258,7 @@ async def _run_all(*works: Coroutine[None, None, None]) -> None:
 
 
 async def _start(context: Context, started: list[Server], server: Server) -> None:
-    """Start a server unless it runs with the same settings; return when it is ready."""
+    """Start a server, or restart it if its settings changed; return when it is ready."""
     running = find(context.home.run, server.name)
     if running is not None and running.fingerprint == server.command(context).fingerprint:
         await _until_ready(context, server, running)
@@ -310,7 +310,7 @@ async def _until_ready(context: Context, server: Server, running: Running) -> No
 
 
 async def _fault_of(context: Context, server: Server, running: Running) -> str | None:
-    """Return why a server is not ready; None if it is. Only its own process may answer."""
+    """Return why a server is not ready, such as another program on its port; None if it is."""
     ports = _ports(context, server)
     if any(map(is_free, ports)):
         return "it does not listen"

@@ -58,7 +58,7 @@ async def ensure_topics(bootstrap: str) -> list[str]:
     Returns when every partition has a leader, so that producers need not wait.
 
     Raises:
-        CommandError: Kafka is unreachable, or a topic has another number of partitions.
+        CommandError: Kafka is unreachable, or a topic has not as many partitions as listed.
     """
     try:
         async with admin(bootstrap) as client:
@@ -96,7 +96,7 @@ async def _create(client: AIOKafkaAdminClient, missing: Sequence[Topic]) -> None
 
 
 async def _configure(client: AIOKafkaAdminClient, existing: Sequence[Topic]) -> None:
-    """Apply the settings of topics.yaml; reset all others to the broker's defaults."""
+    """Apply the settings of topics.yaml; reset all other settings to the broker's defaults."""
     if not existing:
         return
     responses = await client.alter_configs(

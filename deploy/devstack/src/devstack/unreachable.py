@@ -10,7 +10,7 @@ __all__ = ["reason"]
 
 
 def reason(profile: Path) -> str | None:
-    """Name the stopped servers of the stack that wrote a profile; None if there is none."""
+    """Name a stack's servers that do not run; None if all run, or no stack wrote the profile."""
     if profile.name != PROFILE_NAME or not Home(profile.parent).exists:
         return None
     stack = Stack.attach(profile.parent)

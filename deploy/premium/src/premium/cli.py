@@ -27,13 +27,13 @@ def commands() -> Commands:
 
 
 def app(arguments: Sequence[str]) -> typer.Typer:
-    """Load the command that the arguments name; the list of commands needs none of them."""
+    """Make the app: it loads the command that the arguments name, and only lists the others."""
     listed = typer.Typer(
         help="Premium Support: commands for operators of a deployment.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # plain help takes a third of the time
+        rich_markup_mode=None,  # help without Rich is shown in a third of the time
     )
     listed.callback()(_choose_profile)
     wanted = _command_in(arguments)

@@ -48,7 +48,7 @@ async def produced(bootstrap: str, topic: str, key: bytes, value: bytes) -> None
 
 
 async def consumed(bootstrap: str, topic: str, key: bytes) -> list[bytes]:
-    """Read the values of a key's records, at least one; a record without a value gives b"".
+    """Read the values of a key's records, or wait for the first; one without a value gives b"".
 
     All partitions are read, because other Kafka clients assign keys to partitions differently.
 

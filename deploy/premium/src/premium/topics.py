@@ -87,7 +87,7 @@ def event_of(raw: ConsumerRecord, topic: str) -> Envelope[Event] | None:
 async def events_of[E: Event](
     bootstrap: str, kind: type[E] | tuple[type[E], ...], topic_prefix: str = ""
 ) -> list[Envelope[E]]:
-    """Read all events of some types that their common topic still holds, by event time.
+    """Read all events of some types from their common topic, in order of event time.
 
     Raises:
         Transient: the broker is unreachable.
@@ -113,7 +113,7 @@ async def events_of[E: Event](
 async def latest[E: Event](
     bootstrap: str, kind: type[E] | tuple[type[E], ...], topic_prefix: str = ""
 ) -> list[E]:
-    """Read the latest event of each subject from a compacted topic, by event time.
+    """Read the latest event of each subject from a compacted topic, in order of event time.
 
     With several types, the latest event of any of them counts.
 

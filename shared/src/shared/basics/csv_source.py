@@ -1,6 +1,6 @@
-"""CSV files with a row for each item of a list, read as the document that the list stands for.
+"""Read a list from a CSV file, one row per item, into the document that a YAML file would give.
 
-The result is as `yaml_source` gives it, so that both formats are validated in the same way.
+So a list is validated in the same way in both formats.
 """
 
 import csv
@@ -35,7 +35,7 @@ _SEPARATOR: Final = re.compile(r"sep=([,;\t])")
 def read_table(file: Path, columns: Columns, name: str) -> YamlDocument:
     """Read a table, as Excel may write it, into a document with the list ``name``.
 
-    The column of a place counts the table's columns.
+    The column of a `Place` is the number of the table's column, not of the character.
 
     Raises:
         Refused: the file cannot be read, or its head or a row does not fit the columns.
@@ -51,7 +51,7 @@ def read_table(file: Path, columns: Columns, name: str) -> YamlDocument:
 
 
 def _decoded(content: bytes) -> str:
-    """Decode UTF-16 and UTF-8 by their byte order marks, then UTF-8, then Windows-1252."""
+    """Decode UTF-16 if a byte order mark says so, else UTF-8, else (invalid UTF-8) Windows-1252."""
     if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return content.decode("utf-16")
     try:
@@ -61,9 +61,9 @@ def _decoded(content: bytes) -> str:
 
 
 def _rows(text: str) -> Any:  # noqa: ANN401 - csv's own reader
-    """Find the delimiter, which depends on Excel's country: the one that splits the head most.
+    """Return a reader of all rows, with the delimiter that splits the head into most columns.
 
-    Excel may name it in a first line such as ``sep=;``.
+    Excel's delimiter depends on its country; a first line such as ``sep=;`` may name it.
     """
     csv.field_size_limit(_CELL_CHARACTERS_MAX)
     first, _, rest = text.partition("\n")
@@ -119,7 +119,7 @@ class _Table:
             raise Refused((Place(self.file, line, 1), f"{wrong}; quote what has commas"))
 
     def _row(self, row: list[str], head: list[str], line: int, index: int) -> dict[str, Any]:
-        """Make an item of a row; an empty cell sets nothing."""
+        """Make an item of a row; an empty cell gives the item no key."""
         found: dict[str, Any] = {}
         top: KeyPath = (self.name, index)
         self.places[top] = Place(self.file, line, 1)
@@ -134,7 +134,7 @@ class _Table:
 
 
 def _mark(path: KeyPath, value: object, place: Place, places: dict[KeyPath, Place]) -> None:
-    """Record the place of a value and of all its parts; its parent begins at its first value."""
+    """Record ``place`` for a value and all its parts, and for its parent if that has none yet."""
     places[path] = place
     places.setdefault(path[:-1], place)
     inner = value.items() if isinstance(value, dict) else ()

@@ -4,7 +4,7 @@ __all__ = ["Poison", "Transient"]
 
 
 class Poison(Exception):  # noqa: N818 - the name that all docs use
-    """A record that can never be handled. It is parked; the records after it are handled.
+    """A record that can never be handled: it becomes a dead letter, later records are handled.
 
     ``reason`` is a short code (``bad_json``, ``unknown_version``…); ``detail`` names the field,
     the fault and the remedy for the operator who reads the dead letter.
@@ -17,4 +17,4 @@ class Poison(Exception):  # noqa: N818 - the name that all docs use
 
 
 class Transient(Exception):  # noqa: N818 - see Poison
-    """One of our servers (database, broker) is unavailable: wait and retry, park nothing."""
+    """One of our servers (database, broker) is unavailable: wait and retry; no dead letters."""

@@ -101,7 +101,7 @@ def describe_error(fault: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - p
 def faults_of(
     document: YamlDocument, model: type[BaseModel], error: ValidationError
 ) -> list[Fault]:
-    """List pydantic's errors; a misspelt key is not reported as missing as well."""
+    """List pydantic's errors; a misspelt required key is reported as unknown, not as missing."""
     raw: list[Any] = error.errors(include_url=False)
     found: list[Fault] = []
     for fault in sorted(raw, key=lambda fault: fault["type"] == "missing"):
@@ -137,7 +137,7 @@ def _path_in(document: YamlDocument, loc: KeyPath) -> KeyPath:
 
 
 def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """List the keys that ``model`` allows next to the one at ``path``."""
+    """List the keys that ``model`` allows in the mapping that contains ``path``."""
     inner = iter(path[:-1])
     for key in inner:
         annotation = _fields(model).get(str(key))
@@ -146,7 +146,7 @@ def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
             continue
         model = found
         if _is_table(annotation):
-            next(inner, None)  # skip a key that the author chose freely
+            next(inner, None)  # skip a key of a dict, which the author chose freely
     return list(_fields(model))
 
 

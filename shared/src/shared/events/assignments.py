@@ -46,7 +46,7 @@ class AssignmentFact(TicketEvent):
 
 
 class TicketQueued(AssignmentFact):
-    """No specialist can take the ticket now, for ``reason``; it waits with its original age."""
+    """No specialist can take the ticket now, for ``reason``; its age in the queue is not reset."""
 
     type: ClassVar[str] = "premium.ticket.queued.v1"
 
@@ -69,8 +69,9 @@ class TicketAssigned(SpecialistFact):
     """The ticket is assigned to a specialist.
 
     ``english_instead``: the specialist does not speak the ticket's language, but English.
-    ``promise`` is the kind of promise that is due at ``due_at``, which is None while nothing is
-    due: the clock is paused, or there is none. ``after_reply``: the customer's reply reopened it.
+    ``promise`` is the kind of promise that is due at ``due_at``. ``due_at`` is None while nothing
+    is due: the clock is paused, or the ticket has none. ``after_reply``: the customer's reply
+    reopened the ticket.
     """
 
     type: ClassVar[str] = "premium.ticket.assigned.v1"
@@ -136,7 +137,7 @@ class OfferExpired(OfferFact):
 class SpecialistSetAway(SpecialistFact):
     """The specialist was set away, after ``unanswered`` offers in a row expired.
 
-    The ticket is that of the last of these offers.
+    The event's ticket is the one that was offered last.
     """
 
     type: ClassVar[str] = "premium.specialist.set_away.v1"
@@ -145,7 +146,7 @@ class SpecialistSetAway(SpecialistFact):
 
 
 class OfferWithdrawn(OfferFact):
-    """The offer was withdrawn: the work ended, a lead moved it, or the specialist is absent."""
+    """The offer ended without an answer, because of ``cause``, such as a move or an absence."""
 
     type: ClassVar[str] = "premium.offer.withdrawn.v1"
 
@@ -153,7 +154,7 @@ class OfferWithdrawn(OfferFact):
 
 
 class TicketDeclined(SpecialistFact):
-    """The specialist declined an assigned ticket; it waits again with its original age."""
+    """The specialist declined an assigned ticket; its age in the queue is not reset."""
 
     type: ClassVar[str] = "premium.assignment.declined.v1"
 
@@ -161,7 +162,7 @@ class TicketDeclined(SpecialistFact):
 
 
 class AssignmentReleased(SpecialistFact):
-    """The ticket no longer uses the specialist's capacity."""
+    """The ticket no longer uses the specialist's capacity, because of ``cause``."""
 
     type: ClassVar[str] = "premium.assignment.released.v1"
 
@@ -169,7 +170,7 @@ class AssignmentReleased(SpecialistFact):
 
 
 class AssignmentHandedBack(SpecialistFact):
-    """The ticket went from the specialist back to the queue, with its original age.
+    """The ticket went from the specialist back to the queue; its age there is not reset.
 
     If a person handed it back, ``by`` is their id and ``reason`` is what they entered.
     """

@@ -31,7 +31,7 @@ class _CallbackFact(AssignmentFact):
 
 
 class CallbackJoined(_CallbackFact):
-    """The ticket ``joined`` waits for a call to the same number: one call is enough for both."""
+    """This ticket shares the call that is owed to the same number on the ticket ``joined``."""
 
     type: ClassVar[str] = "premium.callback.joined.v1"
 
@@ -68,7 +68,7 @@ class CallbackReminded(SpecialistFact):
 
 
 class CallbackSettled(_CallbackFact):
-    """The customer was reached, at the envelope's time, on the ticket ``on``: no call is owed here.
+    """No call is owed on this ticket any more: the customer was reached, on the ticket ``on``.
 
     The call counts for every ticket that waited for a call to the same number.
     """

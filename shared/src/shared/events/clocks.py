@@ -87,7 +87,7 @@ class ClockFact(TicketEvent):
 
 
 class ClockStarted(ClockFact):
-    """The clock started. ``due_at`` is None if the ticket is already waiting.
+    """The clock started. ``due_at`` is None if it is paused from the start.
 
     ``as_accepted``: the due time equals the one in `TicketAccepted`, so consumers of that event
     can skip this one.
@@ -168,7 +168,7 @@ class BreachFact(ClockFact):
 
 
 class PromiseBroken(BreachFact):
-    """There was no answer by ``due_at``. It was published ``lateness_ms`` after that.
+    """There was no answer by ``due_at``. This event was published ``lateness_ms`` after that.
 
     ``late``: a watermark may already have passed ``due_at``, because the fact ``fact_id``, which
     broke the promise, arrived late.
@@ -208,8 +208,8 @@ class WatermarkAdvanced(Event):
     """Every due time up to ``evaluated_to`` was evaluated on this partition.
 
     A later breach or miss with an earlier due time is marked ``late``. ``open`` counts the clocks
-    that run or are paused; ``lag_ms_max`` is the longest delay of an evaluation since the watermark
-    before.
+    that run or are paused; ``lag_ms_max`` is the longest delay of an evaluation since the previous
+    watermark.
     """
 
     topic: ClassVar[str] = "breaches.v1"

@@ -76,7 +76,7 @@ def read_attributes(given: Mapping[str, Any], prefix: str = "") -> Attributes:
 
 
 def identity_of(source: str, event_id: str) -> UUID:
-    """Derive a globally unique id: foreign ids are unique only per source. Ours are UUIDs."""
+    """Derive a unique id from a foreign source and its id; our own ids, UUIDs, are kept."""
     if source.startswith(_OURS):
         try:
             return UUID(event_id)

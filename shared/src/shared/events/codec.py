@@ -109,7 +109,7 @@ def headers_of(envelope: Envelope[Event]) -> list[Header]:
 
 
 def value_of(event: Event) -> bytes | None:
-    """Encode the data as JSON; None, a tombstone, for a removal, so that compaction deletes it."""
+    """Encode an event's data as JSON; a removal gives None, a tombstone that deletes its key."""
     if isinstance(event, SpecialistRemoved):
         return None
     return event.__pydantic_serializer__.to_json(event)
@@ -123,7 +123,7 @@ def time_of(moment: datetime) -> str:
 
 
 def read(record: Record) -> Envelope[Event] | Skipped:
-    """Decode one record, in either CloudEvents mode; a tombstone removes a specialist.
+    """Decode one record, in either CloudEvents mode; a tombstone only on specialists.v1.
 
     Raises:
         Poison: with the reason ``tombstone``, ``empty``, ``too_large``, ``bad_header``,
@@ -240,7 +240,7 @@ def _enveloped[E: Event](
 
 
 def _identity(attributes: Attributes, topic: str) -> UUID:
-    """Return the event's id; on topics that only we write, ``ce_id`` is a UUID already."""
+    """Return the event's id: ``ce_id``, or derived from it on topics that others may write."""
     if topic in _OTHERS_WRITE:
         return cloudevents.identity_of(attributes.source, attributes.id)
     try:

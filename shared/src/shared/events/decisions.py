@@ -46,7 +46,10 @@ class _Part(BaseModel):
 
 
 class Need(_Part):
-    """What one relaxation step requires; ``language`` None means any, ``level`` is 1 to 5."""
+    """What a ticket requires, in full or at one relaxation step.
+
+    ``language`` None means any; ``level`` is 1 to 5.
+    """
 
     language: str | None
     level: int

@@ -1,4 +1,4 @@
-"""Policies: one record each on the compacted topic ``policies.v1``, published by the operator."""
+"""Policies: one record per policy on the compacted topic ``policies.v1``, by the operator."""
 
 from typing import Any, ClassVar, Self, override
 
@@ -28,7 +28,7 @@ class PolicyPublished(Event):
 
     @field_serializer("document")
     def _as_written(self, document: Policy) -> dict[str, Any]:
-        """Serialise the form whose hash is the version."""
+        """Serialise the policy without defaults: the version is the hash of this form."""
         return document.document
 
     @model_validator(mode="after")

@@ -131,12 +131,12 @@ class Promised(_Value):
 class ReceiptIssued(Event):
     """The result of one document. ``reason`` and ``remedy`` explain one that was not accepted.
 
-    A duplicate has the content of the first receipt, and its outcome. A held request is rejected at
-    ``held_until``, unless its account arrives first. ``no_promise`` is the policy's reason for an
-    accepted request without promises. ``missing`` is what a business-critical claim lacks;
-    ``reading`` is the evidence in its text, as advice only. ``number`` is set if a telephone number
-    was accepted. ``counts_for`` is the request into which the ticket of a later fact was merged;
-    ``note`` describes a further effect of a later fact.
+    A duplicate repeats the first receipt, whose outcome is ``duplicate_of``. A held request is
+    rejected at ``held_until``, unless its account arrives first. ``no_promise`` is the policy's
+    reason for an accepted request without promises. ``missing`` is what a business-critical claim
+    lacks; ``reading`` is the evidence in its text, as advice only. ``number`` is set if a telephone
+    number was accepted. ``counts_for`` is the request into which the ticket of a later fact was
+    merged; ``note`` describes a further effect of a later fact.
     """
 
     topic: ClassVar[str] = "receipts.v1"

@@ -60,7 +60,7 @@ class SpecialistListed(Event):
         return self.specialist_id
 
     def level(self, language: str) -> int:
-        """Return the level of one of their languages, from 1 to 5."""
+        """Return the specialist's level, 1 to 5, in a language that they speak."""
         return self.levels.get(language, HIGHEST)
 
 

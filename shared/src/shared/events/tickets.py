@@ -173,7 +173,8 @@ class TicketAbsorbed(TicketFact):
 
     A merge must not extend a due time: promises count from the duplicate's ``create_date`` if that
     is earlier. ``owed_since`` is the time of its customer's first message without a response, which
-    is owed on this ticket now. If the duplicate was not over, it ``reopens`` a ticket that is.
+    is owed on this ticket now. ``reopens``: the duplicate still needed work, so this ticket is open
+    again if it was over.
     """
 
     type: ClassVar[str] = "premium.ticket.absorbed.v1"

@@ -69,7 +69,7 @@ def read_accounts(file: Path) -> tuple[AccountListed, ...]:
 
 
 def _list_purchases(document: YamlDocument) -> None:
-    """Make a list of a row's one purchase; its parts keep their places."""
+    """Put the one purchase of each row into a list, with its positions in the file."""
     for index, account in items_of(document, _ALL):
         if (purchase := account.pop("purchase", None)) is not None:
             account["purchases"] = [purchase]

@@ -1,4 +1,4 @@
-"""Reads a file with one list, and validates it; a refused file lists every fault with its place."""
+"""Reads a file with one list, and validates it; if it is refused, every fault has its position."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +16,16 @@ def read_list(file: Path, columns: Columns, name: str) -> YamlDocument:
     """Read YAML, or CSV (*.csv) with a row for each item of the list ``name``.
 
     Raises:
-        Refused: the file cannot be read, or is neither.
+        Refused: the file cannot be read, or is not valid YAML or CSV.
     """
     return read_table(file, columns, name) if file.suffix == ".csv" else read_yaml(file)
 
 
 def validated[M: BaseModel](document: YamlDocument, model: type[M], name: str, key: str) -> M:
-    """Validate a document whose list ``name`` has items that ``key`` identifies.
+    """Validate a document with the list ``name``, in which no two items may have the same ``key``.
 
     Raises:
-        Refused: with all faults, repeated keys included.
+        Refused: with all faults.
     """
     repeated = [*_repeated(document, name, key)]
     try:

@@ -105,7 +105,7 @@ def read_roster(file: Path) -> tuple[SpecialistListed, ...]:
 
 
 def _separate_levels(document: YamlDocument) -> None:
-    """Split ``languages: {en: C2}`` into languages and levels; both keep their places."""
+    """Split ``languages: {en: C2}`` into languages and levels, with their positions in the file."""
     for index, one in items_of(document, _ALL):
         languages = one.get("languages")
         if isinstance(languages, dict):

@@ -274,7 +274,7 @@ def _is_common(path: str) -> bool:
 
 
 def _declare(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
-    """Declare the errors that any request can get: it is refused, or the database is down."""
+    """Declare the errors of every route: a refused request, and an unavailable database."""
     responses = operation["responses"]
     _declare_all(responses, _UNKEYED if is_keyed(operation) else {})
     if any(_may_not_match(parameter) for parameter in operation.get("parameters", ())):
@@ -300,7 +300,7 @@ def _declare_all(responses: dict[str, Any], details: Mapping[HTTPStatus, str]) -
 
 
 def _may_not_match(parameter: Mapping[str, Any]) -> bool:
-    """Return whether a path parameter is any text: with a line break in it, no route matches."""
+    """Return whether a path parameter may hold a line break, with which no route matches: 404."""
     return parameter["in"] == "path" and "format" not in parameter["schema"]
 
 
@@ -359,7 +359,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 def _place(fault: Mapping[str, Any]) -> str:
-    """Return the path of the field; for invalid JSON, where FastAPI gives a position, "body"."""
+    """Return the path of the bad field; "body" for invalid JSON, not FastAPI's position."""
     if fault["type"] == "json_invalid":
         return _BODY
     return ".".join(str(part) for part in fault["loc"][1:]) or _BODY

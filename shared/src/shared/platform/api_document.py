@@ -49,7 +49,7 @@ def describe_tags(document: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def require_constants(schema: dict[str, Any]) -> None:
-    """Mark constant fields as required: they discriminate response types, despite a default."""
+    """Mark constant fields as required although they have a default: they identify a type."""
     constants = {name for name, part in schema.get("properties", {}).items() if "const" in part}
     if constants:
         schema["required"] = sorted(constants | set(schema.get("required", ())))

@@ -60,7 +60,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         return self._is_assigned and self._placed_at == self._rebalances
 
     def take_confirmed(self) -> dict[TopicPartition, int]:
-        """Return, once, the next offset of each partition whose last handled record was found.
+        """Return, once, the offset to commit for each partition whose last record was found.
 
         A consumer that was killed may have saved offsets that it did not commit to Kafka.
         """
@@ -72,7 +72,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         consumer: AIOKafkaConsumer,
         found: Mapping[TopicPartition, Sequence[ConsumerRecord]],
     ) -> list[ConsumerRecord]:
-        """Return the records to handle: none until every partition was sought."""
+        """Return the records to handle: none until every partition is at its saved offset."""
         if not self._is_assigned:
             return []
         if self._placed_at != self._rebalances:
@@ -83,7 +83,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         ]
 
     async def _place(self, consumer: AIOKafkaConsumer) -> None:
-        """Seek the last record handled of each partition, or the beginning. Raises Transient."""
+        """Seek each partition's last handled record, or its beginning. Raises Transient."""
         rebalances = self._rebalances
         held = consumer.assignment()
         async with self._db.transaction() as tx:

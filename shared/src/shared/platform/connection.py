@@ -13,7 +13,8 @@ class ConsumerConnection:
 
     With ``instance_id`` it keeps its partitions over a restart (static membership, KIP-345).
     ``purpose`` distinguishes a second consumer of the service from its first. After a small batch
-    the consumer waits ``linger_ms`` for more records: fewer transactions, no delay for the first.
+    the consumer waits ``linger_ms`` for more records, so that there are fewer transactions; a
+    record that arrives after a pause is not delayed.
     """
 
     bootstrap: str
@@ -32,8 +33,8 @@ class ConsumerConnection:
     def member(self, topics: Sequence[str]) -> str | None:
         """Return the static member name, derived from ``topics``; None without an ``instance_id``.
 
-        Kafka returns to a known member the partitions it had before. With one fixed name it would
-        never assign a topic that an upgrade added.
+        Kafka returns to a known member the partitions it had before. With one fixed name Kafka
+        would never assign it a topic that an upgrade added.
         """
         if self.instance_id is None:
             return None

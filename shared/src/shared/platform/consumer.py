@@ -85,7 +85,7 @@ class _Item[T]:
     id: UUID | None
 
     def parked(self, why: Poison) -> "_Item[T]":
-        """Return the same record as one to park."""
+        """Return the same record, to be stored as a dead letter for this reason."""
         return _Item(self.raw, self.record, why, dead_letters.id_of(self.record))
 
 
@@ -168,7 +168,7 @@ class BatchConsumer[T: Claimable]:
         return await self._assignment.fault(self._consumer, self._topics)
 
     async def lag(self) -> dict[tuple[str, ...], float]:
-        """Count the unhandled records of each (topic, partition), by the current end offsets."""
+        """Count the records not handled yet of each assigned partition, by (topic, partition)."""
         consumer = self._consumer
         if consumer is None or not self._assignment.is_placed:
             return {}
@@ -287,7 +287,7 @@ class BatchConsumer[T: Claimable]:
                 await self._give_up(items[0], e)
 
     async def _note_skipped(self, items: list[_Item[T]]) -> None:
-        """Save the offsets of skipped records with the next transaction, or after _UNSAVED_S."""
+        """Save the offsets of skipped records: with the next batch, or if none comes for 5 s."""
         self._unsaved |= offsets.last_of(item.raw for item in items)
         if elapsed_s(self._saved_at) > _UNSAVED_S:
             await self._persist([])
@@ -364,7 +364,7 @@ class BatchConsumer[T: Claimable]:
         try:
             await consumer.commit(offsets)
         except (KafkaError, ValueError) as e:
-            # It is refused during a rebalance only, and after that these offsets are confirmed.
+            # A commit fails only in a rebalance; then `take_confirmed` returns the offsets again.
             _LOG.warning("commit_failed", reason=f"{type(e).__name__}: {e}")
 
 

@@ -180,7 +180,7 @@ async def all_parked(tx: Tx) -> list[DeadLetter]:
 
 
 async def containing(tx: Tx, sought: Sequence[bytes]) -> list[DeadLetter]:
-    """Read and lock the dead letters that contain one of some byte strings."""
+    """Read and lock the dead letters that contain at least one of these byte strings."""
     in_headers = [one.decode("latin-1") for one in sought if 0 not in one]
     return [_dead_letter(row) for row in await tx.fetch(CONTAINING, sought, in_headers)]
 
@@ -229,7 +229,7 @@ async def _prune(tx: Tx, *, limit: int, kept: timedelta) -> int:
 
 
 def _detail(why: Poison) -> str:
-    """Drop what PostgreSQL cannot store in a text: NUL and lone surrogates."""
+    """Return the detail, shortened, without what PostgreSQL cannot store: NUL, lone surrogates."""
     whole = why.detail.replace("\0", "").encode(errors="replace")
     return whole[:_DETAIL_MAX].decode(errors="ignore")
 

@@ -1,6 +1,6 @@
 """Limits the size and the arrival time of request headers; uvicorn's parser limits neither.
 
-Bodies are limited where they are read (`limits`). The unread rest of a body is limited here.
+Bodies are limited where they are read (`limits`). Only the unread rest of one is limited here.
 """
 
 import asyncio

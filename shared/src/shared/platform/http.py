@@ -145,7 +145,7 @@ def refusal(
     retry_after_s: int | None = None,
     close: bool = False,
 ) -> JSONResponse:
-    """Refuse with a problem document; ``close`` when the rest of the body will not be read."""
+    """Refuse with a problem document; ``close`` the connection if a body is left unread."""
     REFUSED.labels(status.value).inc()
     answer = problem(status, detail, faults)
     if retry_after_s is not None:
@@ -197,10 +197,10 @@ class HttpServer:
         """Listen. Raises OSError when the port is taken."""
         config = self._server.config
         self.listening = await asyncio.to_thread(config.bind_socket)
-        # Accepted connections inherit TCP_NODELAY. asyncio sets it only on sockets with an explicit
-        # protocol, unlike uvicorn's; without it each response body waits 40 ms for an ACK.
+        # Connections inherit TCP_NODELAY, without which each response body waits 40 ms for an ACK.
+        # asyncio sets TCP_NODELAY on sockets with an explicit protocol; uvicorn's have none.
         self.listening.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
-        self.listening.listen(config.backlog)  # early clients wait in the backlog
+        self.listening.listen(config.backlog)  # clients that connect before `serve` wait here
         self._task = asyncio.create_task(self._server.serve([self.listening]), name="http")
 
     async def stop(self) -> None:

@@ -29,7 +29,7 @@ class Methods:
         self._deliveries = tuple(deliveries)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve; a request to an unknown path is passed on, and answered with 404."""
+        """Answer HEAD and OPTIONS; pass on all else, also OPTIONS of an unknown path (404)."""
         match scope.get("method"):
             case "HEAD":
                 await _without_content(self._app, scope, receive, send)
@@ -65,7 +65,7 @@ def _flat(routes: Iterable[BaseRoute]) -> Iterator[Route]:
 
 
 async def _without_content(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve GET but drop the content; a stream ends after its headers."""
+    """Answer HEAD as GET, but drop the content; a stream ends after its headers."""
     is_begun = False
 
     async def head_only(message: Message) -> None:

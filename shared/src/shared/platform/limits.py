@@ -38,7 +38,7 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 class ConcurrencyLimit:
-    """Refuses requests beyond the limit at once, which bounds memory and keeps the others fast.
+    """Refuses requests while too many are in progress: bounds memory, keeps the others fast.
 
     Health, readiness and metrics are always answered, so that operators can see the load.
     """
@@ -110,7 +110,7 @@ def _announced_bytes(scope: Scope) -> int:
 
 
 async def _collected(receive: Receive) -> bytes | None:
-    """Read the body, up to the size limit; None when the client has disconnected."""
+    """Read the body, or until it exceeds the limit; None when the client has disconnected."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -135,7 +135,7 @@ def _shallow(body: bytes) -> bytes | JSONResponse:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """Make a `receive` that returns the body first, and then what the server sends."""
+    """Make a `receive` that returns ``body`` first, then what the given `receive` returns."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def next_message() -> Message:

@@ -73,7 +73,7 @@ class Progress(NamedTuple):
 
     @classmethod
     def of(cls, group: str, offsets: Mapping[TopicPartition, Offset]) -> "Progress":
-        """Sort the rows, so that two members of the group never deadlock."""
+        """Make the columns, sorted so that two members of the group never deadlock."""
         places = sorted(offsets)
         return cls(
             group,

@@ -63,15 +63,15 @@ async def add_raw(  # noqa: PLR0913 - the parts of a record
 
 
 async def unsent(tx: Tx) -> int:
-    """Return an upper bound of the number of unpublished rows, from the ids."""
+    """Return an upper bound of the number of unpublished rows: highest minus lowest id, plus 1."""
     rows: int = await tx.fetchval(UNSENT)
     return rows
 
 
 async def wait_until_short(session: Tx, *, until: asyncio.Event) -> bool:
-    """Wait until the outbox is short; return False once ``until`` is set.
+    """Wait until the outbox is short, and return True; return False once ``until`` is set.
 
-    Bulk work calls this between its steps: urgent events would have to queue behind its rows.
+    Bulk work calls this between its steps, so that urgent events do not wait behind its rows.
     """
     while not until.is_set():
         if await unsent(session) <= _SHORT:
@@ -93,7 +93,7 @@ async def _insert(tx: Tx, rows: Sequence[_Row]) -> None:
 
 
 def packed(headers: Iterable[Header]) -> str:
-    """Encode headers as JSON. Their bytes are decoded as Latin-1, which maps every byte."""
+    """Encode headers as JSON; their values become text as Latin-1, which has every byte."""
     return _json([(name, None if raw is None else raw.decode("latin-1")) for name, raw in headers])
 
 

@@ -193,9 +193,9 @@ SERVER: Final = "SELECT pg_backend_pid()"
 async def _shares_sessions(dsn: str) -> bool:
     """Return whether a pooler gives one server process to several connections.
 
-    A direct connection's process id equals the one announced at connect; a pooler announces its
-    own. Only then compare: the second connection gets the first one's server, or the first one
-    gets a new server.
+    A direct connection runs in the process that it announced at connect; a pooler announces an id
+    of its own. Behind a pooler sessions are shared if a second connection gets the first one's
+    process, or if the first one gets another process afterwards.
     """
     async with _connected(dsn) as ours:
         had = await _server_of(ours)
@@ -204,7 +204,7 @@ async def _shares_sessions(dsn: str) -> bool:
         async with _connected(dsn) as other:
             try:
                 return had == await _server_of(other) or had != await _server_of(ours)
-            except TimeoutError:  # session mode, and all servers are in use
+            except TimeoutError:  # a pooler in session mode, all of whose servers are in use
                 return False
 
 
@@ -230,7 +230,7 @@ async def _leave_as_it_is(_: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]")
 
 
 class transient_if_unavailable:  # noqa: N801 - used as a function
-    """Raise Transient for errors that mean: ``what`` is unavailable, or a lock was in the way."""
+    """Raise Transient if an error means: ``what`` is unavailable, or a transaction blocked us."""
 
     def __init__(self, what: str) -> None:
         self._what = what

@@ -24,10 +24,11 @@ _USAGE: Final = "usage: python -m {package} [migrate]\n"
 def command_line[S: ServiceSettings](
     package: str, settings_type: type[S], assemble: Callable[[S, Database], Sequence[Part]]
 ) -> None:
-    """Run a service, or migrate its database. Exits with 2 for a bad setting, 1 for a failure.
+    """Run a service, or migrate its database, by the arguments of the process.
 
-    Uses asyncio's own event loop: on uvloop a write to a connection that was just closed raises
-    RuntimeError, which ends aiokafka's metadata task, and the consumer never continues.
+    Exits with 2 for bad settings or arguments, with 1 after a failure, else with 0. Uses asyncio's
+    own event loop: on uvloop a write to a connection that was just closed raises RuntimeError,
+    which ends aiokafka's metadata task, and the consumer never continues.
     """
     match sys.argv[1:]:
         case []:

@@ -39,8 +39,8 @@ async def claim(
 ) -> tuple[set[UUID], datetime]:
     """Claim events; return the ids not claimed before, and the business time, in one round trip.
 
-    ``progress`` holds the consumer's offsets after them, stored by the same statement. Ids are
-    claimed in order, so that two transactions wait for each other instead of deadlocking.
+    ``progress`` holds the consumer's offsets, stored by the same statement. Ids are claimed in
+    order, so that of two transactions one waits for the other, and they never deadlock.
     """
     row = await tx.fetchrow(CLAIM, sorted(set(event_ids)), *progress)
     assert row is not None  # noqa: S101 - an aggregate has one row
@@ -53,7 +53,7 @@ async def release(tx: Tx, event_ids: Iterable[UUID]) -> None:
 
 
 async def prune(tx: Tx, *, limit: int) -> int:
-    """Delete claims older than RETENTION; return their number."""
+    """Delete at most ``limit`` claims older than RETENTION; return their number."""
     return int((await tx.execute(FORGET, RETENTION, limit)).removeprefix("DELETE "))
 
 
@@ -62,7 +62,7 @@ type Prune = Callable[..., Awaitable[int]]
 
 
 class Pruner(Background):
-    """Deletes old rows in the background, in small batches: by default, claims."""
+    """Deletes old rows in the background, in batches; by default claims of processed events."""
 
     def __init__(self, db: Database, name: str = "claim pruner", prune: Prune = prune) -> None:
         super().__init__(name)

@@ -46,7 +46,7 @@ _POSITIVE: Final = 0x7FFFFFFF
 _TOPIC_NAME: Final = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 _TOPIC_FAULTS: Final = (
-    InvalidTimestampError,  # all records carry our clock's time: the next would be refused, too
+    InvalidTimestampError,  # our clock is wrong: the next record would be refused, too
     PolicyViolationError,
     TopicAuthorizationFailedError,
     UnsupportedForMessageFormatError,
@@ -179,7 +179,7 @@ class Publisher:
         return known
 
     async def _placed(self, records: Iterable[Outgoing]) -> dict[TopicPartition, list[Outgoing]]:
-        """Group the records by partition, before any of them is sent."""
+        """Group the records by partition, in order."""
         counts: dict[str, int] = {}
         placed: dict[TopicPartition, list[Outgoing]] = {}
         for record in records:

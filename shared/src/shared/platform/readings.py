@@ -29,7 +29,7 @@ class Reading:
 
 
 def of_database(db: Database, gauge: Gauge, ask: Callable[[Tx], Awaitable[float]]) -> Reading:
-    """Make the reading of a gauge without labels from the database."""
+    """Make a `Reading` that takes the value of a gauge without labels from the database."""
 
     async def read() -> Values:
         async with db.session() as session:
@@ -39,7 +39,7 @@ def of_database(db: Database, gauge: Gauge, ask: Callable[[Tx], Awaitable[float]
 
 
 async def read_all(readings: Sequence[Reading]) -> None:
-    """Read all sources concurrently; a source that fails has no value rather than an old one."""
+    """Read all sources concurrently; after a failure a gauge has no value, not an old one."""
     await asyncio.gather(*map(_read, readings))
 
 

@@ -22,7 +22,7 @@ from aiokafka.record.util import decode_varint_py
 __all__ = ["UndecodableBatch", "reader", "tolerate_bad_batches"]
 
 _LENGTH: Final = struct.Struct(">i")
-_LENGTH_AT: Final = 8  # after the base offset; it counts the bytes that follow it
+_LENGTH_AT: Final = 8  # after the base offset; the length is that of all bytes behind it
 _MAGIC_AT: Final = 16
 _MAGIC: Final = 2  # the only format with headers
 _RECORDS_MAX: Final = 1_000_000
@@ -30,7 +30,7 @@ _RECORDS_MAX: Final = 1_000_000
 
 
 class UndecodableBatch(bytes):
-    """The bytes of a batch that cannot be decoded: the value of one record that replaces all."""
+    """The bytes of an undecodable batch: the value of the one record that replaces its records."""
 
     def __new__(cls, raw: bytes, *, first: int, last: int, fault: str) -> Self:
         """Store the offsets of the first and the last record, and the decoding fault."""
@@ -81,7 +81,7 @@ class _Records:
 
 @dataclass(frozen=True, slots=True)
 class _StandIn:
-    """The one record of an undecodable batch, at its last offset: a seek may skip earlier ones."""
+    """The one record of an undecodable batch. It has the last offset, so that no seek skips it."""
 
     value: UndecodableBatch
     offset: int

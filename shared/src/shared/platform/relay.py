@@ -79,7 +79,7 @@ class Relay(Background):
 
     @override
     async def stop(self) -> None:
-        """Publish the remaining rows, then end."""
+        """Publish the remaining rows if this relay is the active one, then end."""
         self._stop.set()
         self._wake.set()
         await super().stop()
@@ -115,7 +115,7 @@ class Relay(Background):
             await wait_at_most(self._wake.wait(), _IDLE_S)
 
     async def _publish_oldest(self, session: Tx) -> int | None:
-        """Publish and delete the oldest rows; return their number, or None if a topic must wait."""
+        """Publish and delete the oldest rows; return their number; None if a topic must wait."""
         waiting = [t for t, at in self._unavailable.items() if elapsed_s(at) < _RETRY_S]
         rows = await session.fetch(OLDEST, _BATCH_MAX, waiting)
         try:
@@ -127,7 +127,7 @@ class Relay(Background):
         return len(rows)
 
     async def _publish(self, session: Tx, rows: Sequence[asyncpg.Record], tries: int = 1) -> None:
-        """Publish and delete rows. On refusal halve the batch until one row is left; park that."""
+        """Publish and delete rows; if one is refused, find it by halving the batch, and park it."""
         if not rows:
             return
         try:
@@ -181,7 +181,7 @@ def _outgoing(row: asyncpg.Record) -> Outgoing:
 
 
 def _refused(row: asyncpg.Record, why: Poison) -> Outgoing:
-    """Build the record to park; unreadable headers are only in the reason."""
+    """Build the record to park; headers that cannot be read are left out of it."""
     if why.reason == _BAD_HEADERS:
         return Outgoing(row["topic"], row["key"], row["value"], [], row["partition"])
     return _outgoing(row)

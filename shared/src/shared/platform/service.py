@@ -32,7 +32,7 @@ class Service:
     """The common parts of one service.
 
     ``relay_linger_ms`` is for a service that publishes often, a few events at a time: see `Relay`.
-    Dead letters can be redriven for ``dead_letters_kept``.
+    Dead letters are kept, to be redriven, for ``dead_letters_kept``.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Service:
 
 
 class _Connected:
-    """The publisher as a part. If the broker is unavailable now, the first publish connects."""
+    """The publisher as a part; without a broker at the start, the first publish connects."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher

@@ -61,7 +61,7 @@ _NOISY: Final = ("aiokafka", "kafka", "faststream", "mail.log", "uvicorn")
 
 
 class _Limit(logging.Filter):
-    """Passes each message at most once in ten seconds: a lost broker logs hundreds a second."""
+    """Passes equal messages once in ten seconds: a lost broker would log hundreds a second."""
 
     def __init__(self) -> None:
         super().__init__()

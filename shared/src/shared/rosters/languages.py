@@ -30,7 +30,7 @@ _LONG_NAMES: Final = {
     "kr": "ko",
 }
 """Common wrong inputs and the code they mean: a language's name, or a country's code."""
-_CODES: Final = frozenset(  # one string is easier to read than a list of 190
+_CODES: Final = frozenset(  # one string is easier to read than 190 quoted codes
     # ISO 639-1, and further languages that support teams speak.
     """
     aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de

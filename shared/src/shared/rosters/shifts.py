@@ -111,12 +111,12 @@ class Shifts(CalendarSpec):
         return holidays
 
     def calendar(self) -> Calendar:
-        """Build the calendar of these shifts, without leave."""
+        """Build the calendar of these shifts, in which days of leave are closed."""
         return _calendar(self)
 
 
 class ShiftStatus(NamedTuple):
-    """Whether a specialist is on shift, and until when this does not change."""
+    """Whether a specialist is on shift, and until when this certainly does not change."""
 
     on_shift: bool
     until: datetime
@@ -143,7 +143,7 @@ def next_shift_at(shifts: Shifts, at: datetime) -> datetime | None:
 
 
 def shift_status(shifts: Shifts, at: datetime) -> ShiftStatus:
-    """Return whether a specialist is on shift at ``at``, and until when this does not change."""
+    """Return whether a specialist is on shift, and until when; off shift at most 400 days ahead."""
     if (end := shift_ends_at(shifts, at)) is not None:
         return ShiftStatus(on_shift=True, until=end)
     return ShiftStatus(on_shift=False, until=next_shift_at(shifts, at) or at + _LOOK_AHEAD[-1])
@@ -168,7 +168,7 @@ def _refuse_impossible(hours: Hours) -> None:
 
 
 def _longest(week: tuple[Blocks, ...]) -> tuple[int, int]:
-    """Return the day on which the longest shift begins, and its minutes; Monday follows Sunday."""
+    """Return the first day of the longest shift, and its minutes; it may pass Sunday's midnight."""
     longest, begin, end = (0, 0), 0, -1
     for day in range(2 * len(week)):
         for opens, closes in week[day % 7]:
@@ -197,7 +197,7 @@ def _calendar(shifts: Shifts) -> Calendar:
 
 
 def _without(version: CalendarVersion, away: frozenset[date]) -> CalendarVersion:
-    """Remove leave from the fields that a version sets; inherited fields lack it already."""
+    """Apply leave to the closed and half days that a version sets; inherited ones have it."""
     closed, half_days = version.closed, version.half_days
     later = [day for day in away if day >= version.effective_from]
     return CalendarVersion(

@@ -179,9 +179,10 @@ def warn_at(point: str, target: timedelta) -> timedelta:
 def due_after_pauses(
     calendar: Calendar, start: datetime, target: timedelta, pauses: Sequence[Pause]
 ) -> datetime | None:
-    """Return when ``target`` of calendar time is used up, without the pauses.
+    """Return when ``target`` of calendar time is used up; time within pauses does not count.
 
-    ``pauses`` are in order and do not overlap. Returns None while a pause lasts: nothing is due.
+    ``pauses`` are in order and do not overlap. Returns None if a pause that still lasts began
+    before that: nothing is due.
     """
     left, at = target, start
     for pause in pauses:

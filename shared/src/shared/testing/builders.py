@@ -45,7 +45,7 @@ _EVERYTHING: Final[dict[Channel, int]] = {"email": 1, "phone": 1, "chat": 1}
 
 
 def an_account(**changes: object) -> AccountListed:
-    """List the account northwind, with a purchase, the super admin ada, and bob with a seat."""
+    """Make the listing of account northwind: a purchase, super admin ada, and bob with a seat."""
     plain: dict[str, object] = {
         "account_id": "northwind",
         "purchases": [Purchase(since=datetime(2020, 1, 1, tzinfo=UTC))],
@@ -84,7 +84,7 @@ def a_ticket(  # noqa: PLR0913 - each has a default
     after_min: float = 0,
     otherwise: tuple[Promise, ...] | None = None,
 ) -> Envelope[Event]:
-    """Accept a ticket, with a create date ``after_min`` minutes after noon.
+    """Make the accepted event of a ticket, created ``after_min`` minutes after noon.
 
     ``otherwise`` are the promises at the other severity; without it the event is like an old one.
     """
@@ -135,7 +135,7 @@ def a_clock(
 
 
 def reclassified(name: str, severity: Severity, *, after_min: float = 0) -> Envelope[Event]:
-    """Correct the severity of the ticket ``name``."""
+    """Make the event that corrects the severity of the ticket ``name``."""
     event = TicketReclassified(ticket_id=ticket_id_of("test", name), severity=severity)
     return _happened(event, after_min)
 
@@ -149,7 +149,7 @@ def a_specialist(
     after_min: float = 0,
     **more: object,
 ) -> Envelope[Event]:
-    """List a specialist with capacity for one ticket per channel, who need not sign in."""
+    """Make the listing of a specialist: one ticket per channel, offers ring without a sign-in."""
     plain: dict[str, object] = {
         "specialist_id": name,
         "name": name.title(),
@@ -163,7 +163,7 @@ def a_specialist(
 
 
 def removed(name: str, *, after_min: float = 0) -> Envelope[Event]:
-    """Remove a specialist from the roster."""
+    """Make the event that removes a specialist from the roster."""
     return _happened(SpecialistRemoved(specialist_id=name), after_min)
 
 

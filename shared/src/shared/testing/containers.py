@@ -61,7 +61,7 @@ def _obstacle(environ: Mapping[str, str]) -> str | None:
 
 @contextmanager
 def started(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]]:
-    """Run both servers while the context lasts; yield PostgreSQL's DSN and Kafka's bootstrap."""
+    """Run PostgreSQL and Kafka during the block; yield the DSN and the bootstrap address."""
     postgres_image, kafka_image = images(environ)
     with (
         PostgresContainer(postgres_image, driver=None) as postgres,

@@ -102,7 +102,7 @@ class Databases:
 
 
 async def waits_for_a_lock(db: Database) -> bool:
-    """Wait until a transaction of this database waits for a lock."""
+    """Wait, at most ten seconds, until a transaction of this database waits for a lock."""
     async with asyncio.timeout(10), db.session() as session:
         while not await session.fetchval(WAITS):
             pass

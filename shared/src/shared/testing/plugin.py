@@ -83,7 +83,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
-    """Start or find PostgreSQL and Kafka. Without them tests fail; they are never skipped."""
+    """Start or find PostgreSQL and Kafka. Without these servers tests fail; none is skipped."""
     match request.config.stash[_CHOICE].back_end:
         case "env":
             yield from_environment()

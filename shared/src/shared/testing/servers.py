@@ -46,7 +46,7 @@ class Choice:
 
 
 def choose(environ: Mapping[str, str] = os.environ) -> Choice:
-    """Choose a back end. Takes a few seconds at most, if no image can be pulled.
+    """Choose a back end. Takes some seconds if an image is missing and no registry answers.
 
     Raises:
         UnusableServersError: the forced back end cannot be used.

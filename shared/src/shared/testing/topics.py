@@ -91,7 +91,7 @@ class Topics:
             return await reader.read(count)
 
     async def lag(self, group: str, *names: str) -> int:
-        """Count the records that a group has not committed yet."""
+        """Count the records of these topics that a group has not committed yet."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:

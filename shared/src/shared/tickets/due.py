@@ -64,9 +64,9 @@ CLOCKS_ADAPTER: Final[TypeAdapter[dict[str, ClockView]]] = TypeAdapter(dict[str,
 
 
 def skip_redundant_start(record: Record) -> Skipped | None:
-    """Skip the start of a clock with the due time of the accepted event; None for other records.
+    """Return `Skipped` for the start of a clock with the due time of the accepted event, else None.
 
-    This searches the raw bytes: most clock events are of this kind, and decoding them costs time.
+    This searches the raw bytes: most clock events are such starts, and decoding them costs time.
     """
     if record.topic == ClockFact.topic and _AS_ACCEPTED in (record.value or b""):
         return Skipped(ClockStarted.type, is_known=True)
@@ -74,7 +74,7 @@ def skip_redundant_start(record: Record) -> Skipped | None:
 
 
 def changes_due_time(event: Event) -> bool:
-    """Return whether an event changes a due time that the accepted event announced."""
+    """Return whether an event can give a ticket another due time than its accepted event did."""
     if isinstance(event, ClockStarted):
         return not event.as_accepted
     return isinstance(event, DUE_TIME_CHANGES)

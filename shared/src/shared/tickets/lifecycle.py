@@ -1,7 +1,7 @@
 """The lifecycle of a ticket: a pure function from its facts to its status, for all services.
 
 An answer is owed while the customer's last message is newer than our last response. A customer's
-reply reopens the ticket in every status; a closed one only within the policy's ``reopen_within``.
+reply reopens a ticket that is not merged or erased; a closed one only within ``reopen_within``.
 """
 
 from collections import deque
@@ -160,7 +160,7 @@ class TicketLife(NamedTuple):
 
     @property
     def needs_specialist(self) -> bool:
-        """Whether a specialist must have the ticket; what ends this depends on the channel."""
+        """Whether a specialist must have the ticket; what fact ends that depends on the channel."""
         return not self.released
 
     @property
@@ -219,7 +219,7 @@ def identity_of(envelope: Envelope[Event]) -> UUID:
 
 
 def lifecycle(facts: Iterable[LifecycleFact]) -> TicketLife | None:
-    """Return a ticket's state after all its facts, in any order; None before it is accepted."""
+    """Return a ticket's state after these facts, given in any order; None if none accepts it."""
     return next(iter(deque(lifecycle_steps(ordered_facts(facts)), maxlen=1)), None)
 
 
@@ -298,7 +298,7 @@ def _maybe_reopened(life: TicketLife, fact: LifecycleFact) -> TicketLife:
 
 
 def _asked(life: TicketLife, at: datetime) -> TicketLife:
-    """Reopen the ticket after a customer message; the first unanswered one counts."""
+    """Reopen the ticket for a customer message; an answer is owed since the first unanswered."""
     first = at if life.unanswered_since is None else min(life.unanswered_since, at)
     return _brought_back(life)._replace(unanswered_since=first)
 

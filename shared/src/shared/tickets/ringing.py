@@ -12,10 +12,10 @@ _RINGING: Final = frozenset({TicketOffered.type, OfferExpired.type, TicketQueued
 
 
 def group_expired_offers[T](items: Iterable[T], kind: Callable[[T], str]) -> Iterator[list[T]]:
-    """Group items in their order: two or more expired offers in one list, others in one each.
+    """Put a run of offers, of which two or more expired, into one list; other items one by one.
 
-    ``kind`` returns the event type of an item. An offer that has not expired gets its own list,
-    after the expired ones before it.
+    ``kind`` returns the event type of an item. The last offer of a run, if it has not expired, gets
+    its own list after the run.
     """
     for ringing, items_of in groupby(items, key=lambda item: kind(item) in _RINGING):
         run = [*items_of]

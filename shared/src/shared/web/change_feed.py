@@ -123,7 +123,7 @@ class ChangeFeed(Background):
 
     async def _poll(self) -> None:
         began = self._heartbeat is None
-        if self._heartbeat is None:  # two queries: the rate must be known before the first event
+        if self._heartbeat is None:  # the first event needs a rate, measured between two queries
             self._heartbeat = await self._query()
         changes = await self._query()
         self.as_of = changes.as_of
@@ -143,7 +143,7 @@ class ChangeFeed(Background):
         return changes
 
     def _measure(self, before: Changes, after: Changes) -> None:
-        """Measure the rate of business time; the duration of the queries does not matter."""
+        """Measure the rate of business time from the times that the database returned."""
         passed = after.real_at - before.real_at
         if passed > timedelta():
             self.rate = max(0.0, (after.as_of - before.as_of) / passed)
@@ -189,7 +189,7 @@ async def _events[View](feed: ChangeFeed, page: LivePage[View]) -> AsyncIterator
                         yield format_sse_event(event="ended", data_str="")
                         return
                     renewed_at_s = elapsed_s()
-                    subscription.changed = True  # the query does not cover roster and presence
+                    subscription.changed = True  # changes of roster and presence are not queried
                 if subscription.changed:
                     subscription.changed = False
                     view = await page.read()
@@ -197,7 +197,8 @@ async def _events[View](feed: ChangeFeed, page: LivePage[View]) -> AsyncIterator
                         yield format_sse_event(event="view", data_str=page.write(view))
                         sent = view
             except Transient:
-                subscription.changed = True  # without events the page shows that it is out of date
+                # The view is read again later; without an event the page shows it is out of date.
+                subscription.changed = True
                 continue
             beat = {"as_of": feed.as_of, "rate": feed.rate, "release": page.release}
             yield format_sse_event(event="beat", data_str=to_json(beat).decode())

@@ -32,7 +32,7 @@ def span(seconds: float) -> str:
 
 
 def state(due_at: datetime, since: datetime, now: datetime) -> str:
-    """Return the urgency: fine, soon (the last fifth of the time from ``since``), or over."""
+    """Return fine, soon (the last fifth of the time from ``since`` to ``due_at``), or over."""
     if now >= due_at:
         return "over"
     return "soon" if due_at - now <= (due_at - since) * _SOON else "fine"

@@ -87,7 +87,7 @@ class PageSessions:
     async def extend(self, visitor: Visitor, also: OnExtend) -> bool:
         """Extend a session and call ``also``; return False if the session has ended.
 
-        One transaction: a sign-out at the same time happens before or after it.
+        Both happen in one transaction, so that a sign-out comes before both or after both.
         """
         async with self._db.transaction() as tx:
             person = await store.resume(tx, visitor.secret)

@@ -39,7 +39,7 @@ class SignedOut(Exception):  # noqa: N818 - an answer to a person, not a fault
 
 
 class Denied(Exception):  # noqa: N818 - as above
-    """The person has no permission; the message says why and whom to ask."""
+    """The person has no permission; the message says why and what to do."""
 
 
 class Missing(Exception):  # noqa: N818 - as above
@@ -47,5 +47,5 @@ class Missing(Exception):  # noqa: N818 - as above
 
 
 def csrf_token(secret: str) -> str:
-    """Derive a session's CSRF token from its secret; it is not stored."""
+    """Derive a session's CSRF token from the session's secret; the token is not stored."""
     return hmac.new(secret.encode(), b"csrf", sha256).hexdigest()

@@ -144,7 +144,7 @@ class Mapping(Part):
 
 
 class WebhookConnection(Part):
-    """A system that sends webhooks. ``secrets`` are names; during a rotation there are two."""
+    """A system that sends webhooks. ``secrets`` names its secret, or two during a rotation."""
 
     name: Name
     kind: ConnectionKind
@@ -174,7 +174,7 @@ class WebhookConnection(Part):
 
     @property
     def faults(self) -> Iterator[Fault]:
-        """Validate all constants in the mapping against the documents that they become part of."""
+        """Yield each constant in the mapping that a request or a later fact would refuse."""
         for index, rule in enumerate(self.mapping.rules):
             path: KeyPath = ("mapping", "rules", index)
             if rule.request is not None:
@@ -193,7 +193,7 @@ def _of_request(path: KeyPath, request: RequestMapping) -> Iterator[Fault]:
 
 
 def _of_fact(path: KeyPath, fact: FactMapping) -> Iterator[Fault]:
-    """Check that the type has its required fields, and validate the constants in each."""
+    """Check that the fact has the fields that its type requires, and validate their constants."""
     fields = {name: list(value.constants) for name, value in fact.given}
     fit = {"severity": "standard", "waiting_for": "customer", "into": "2"}
     base = {name: _SAMPLE[name] for name in ("source", "external_id", "occurred_at")}

@@ -38,7 +38,7 @@ _DIGITS_MAX: Final = 16
 
 
 class MissingValue(Exception):  # noqa: N818 - names the fault
-    """The event has no value at the path, which is the message."""
+    """The event has no value at a path; the message is that path."""
 
 
 class UnusableValue(Exception):  # noqa: N818 - names the fault
@@ -51,7 +51,7 @@ def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
 
 
 def not_empty[T: Sized](several: T) -> T:
-    """Raise ValueError for an empty collection, after its items were validated."""
+    """Return the collection. Raises ValueError if it is empty; its items are validated before."""
     if not several:
         raise ValueError("is empty; add one")
     return several
@@ -79,7 +79,7 @@ type Text = Annotated[str, AfterValidator(_a_text)]
 
 
 def texts_at(path: str, event: dict[str, Any]) -> list[str]:
-    """Return the plain values at a path as texts. Raises UnusableValue for objects and arrays."""
+    """Return the values at a path as texts, without nulls. Raises UnusableValue if not plain."""
     return [_text(path, value) for value in _compiled(path).findall(event) if value is not None]
 
 

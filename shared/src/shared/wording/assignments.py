@@ -90,7 +90,7 @@ def unanswered_offers(counts: Mapping[str, int], reader: Reader) -> str:
 
 
 def set_away(specialist_id: str | None, unanswered: int, reader: Reader) -> str:
-    """Return the sentence for a specialist who was set away; None is the reader."""
+    """Return the sentence for a specialist who was set away; None means the reader."""
     if specialist_id is None:
         return reader.plural(_YOU_AWAY, unanswered)
     return reader.plural(_AWAY, unanswered, who=reader.name(specialist_id))

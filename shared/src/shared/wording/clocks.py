@@ -77,7 +77,7 @@ def _text(reader: Reader, message: Message, kind: PromiseKind, **values: object)
 
 
 def started(kind: PromiseKind, due_at: datetime | None, reader: Reader) -> str:
-    """Return the sentence for a clock that started; nothing may be due."""
+    """Return the sentence for a clock that started; ``due_at`` None means that it is paused."""
     if due_at is None:
         message = Message("{promise}: promised, nothing is due while the ticket waits")
         return _text(reader, message, kind)

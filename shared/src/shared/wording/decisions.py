@@ -92,7 +92,7 @@ class Line(NamedTuple):
 
 
 def summary(record: AssignmentExplained, reader: Reader) -> str:
-    """Explain in one sentence why this specialist was chosen, or what would help."""
+    """Explain in one sentence why this specialist was chosen, or by which change one would be."""
     who = record.specialist_id
     if who is not None and record.wanted.returns:
         return reader.text(Message("{who} answered it before."), who=reader.name(who))
@@ -185,7 +185,7 @@ def _scored(one: Candidate, record: AssignmentExplained, reader: Reader) -> Iter
 
 
 def _failed(record: AssignmentExplained, reader: Reader) -> Iterator[str]:
-    """List candidates by the first condition that they fail, and count the others."""
+    """List candidates by the first condition that they fail, and those that are only counted."""
     for rule in RULES:
         failed = [one for one in record.candidates if one.failed == rule]
         unheard = [one for one in failed if _only_unheard(one)]
@@ -203,7 +203,7 @@ def _only_unheard(one: Candidate) -> bool:
 
 
 def _otherwise(change: Change, record: AssignmentExplained, reader: Reader) -> str:
-    """Return what the smallest change would have changed."""
+    """Return by which smallest change another specialist would have got the ticket, or none."""
     who, by = reader.name(change.specialist_id), abs(change.by)
     if change.specialist_id == record.specialist_id:
         return _instead(change, who, reader)

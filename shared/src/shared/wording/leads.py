@@ -1,4 +1,4 @@
-"""What leads did with a ticket, in sentences: their commands are no events of a specialist."""
+"""What leads did with a ticket, in sentences; these come from commands, not from events."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -16,7 +16,7 @@ _ENGLISH: Final = Locale("en")
 
 
 class Plural(NamedTuple):
-    """A message with a number: for one, and for several. Both are literals."""
+    """A message with a number, in two forms: for one, and for several. Both are literals."""
 
     one: str
     many: str

@@ -59,7 +59,7 @@ def missing_coverage(
 ) -> str:
     """Return why no specialist can answer in time.
 
-    ``opens_at`` is when one who speaks ``spoken`` is on shift next; None if none is on the roster.
+    ``opens_at`` is when a specialist who speaks ``spoken`` is on shift next; None if there is none.
     """
     language = reader.language(spoken)
     if opens_at is not None:

@@ -87,7 +87,7 @@ class Mailbox:
         return [mail for mail in self._mails if mail.number > number]
 
     def page(self, before: int | None, size: int) -> list[Mail]:
-        """List the newest mails, or the newest before a number, newest first."""
+        """List at most ``size`` mails, newest first: of all, or of those with a lower number."""
         newest_first = reversed(self._mails)
         older = (mail for mail in newest_first if before is None or mail.number < before)
         return [mail for mail, _ in zip(older, range(size), strict=False)]

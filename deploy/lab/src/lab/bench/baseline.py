@@ -149,7 +149,7 @@ async def _make_tables(undo: AsyncExitStack, admin_dsn: str, run: str, dsn: str)
 
 
 async def _started(undo: AsyncExitStack, name: str, testbed: Testbed, logs: Path) -> psutil.Process:
-    """Start a process and wait until it is ready. Raises CommandError if it is not in time."""
+    """Start a process, wait until it is ready. Raises CommandError if it is not ready in time."""
     log = logs / f"baseline-{name}.log"
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(

@@ -108,7 +108,7 @@ class BaselineProcess:
         self._wake = asyncio.Event()
 
     async def process(self, claimed: Iterable[Fresh], moving: Iterable[Fresh]) -> None:
-        """Claim, insert rows and outbox, in one transaction."""
+        """Claim records, and insert their rows and events, in one transaction."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_CLAIM, sorted(event_id for event_id, _, _ in claimed))
             fresh = {row["event_id"] for row in rows}

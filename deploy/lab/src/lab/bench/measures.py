@@ -1,4 +1,4 @@
-"""The three measurements, the same for every subject."""
+"""The three measurements, the same for both systems: a burst, latencies, and due clocks."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """The result of many tickets at once. ``records`` counts all published ones, inbound included.
+    """The result of many tickets at once. ``records`` counts all records, also inbound ones.
 
     ``planned_s`` lasted until every delivery was planned, ``rest_s`` until nothing was left to do:
     topics read to their ends, outboxes empty, mails sent.
@@ -130,7 +130,7 @@ async def burst(subject: Subject, tickets: int) -> Burst:
 async def latencies(subject: Subject, *, rate_hz: float, count: int) -> list[float]:
     """Send at a steady rate, however late the answers are.
 
-    Return the milliseconds from when each *should* have been sent until its assignment came.
+    Return the milliseconds from when each request *should* have been sent to its assignment.
     """
     wanted = requests(uuid4().hex, [await subject.now()] * count)
     async with listen_to(subject.bootstrap, subject.assigned) as listener:
@@ -192,7 +192,7 @@ async def _until_planned(subject: Subject, wanted: int) -> None:
 
 
 async def _wait_for(listener: TopicListener, wanted: Sequence[SupportRequest]) -> list[Arrival]:
-    """Wait for all arrivals. Raises CommandError if one is missing."""
+    """Wait for a record of each request. Raises CommandError if one is missing."""
     keys = [str(request.ticket_id).encode() for request in wanted]
     arrivals = await listener.wait_for(keys, idle_s=_IDLE_S_MAX)
     if len(arrivals) < len(keys):
@@ -211,7 +211,7 @@ async def pause(wait_s: float) -> None:
 def cpu_s(process: psutil.Process) -> float:
     """Return the processor time of a process and its children (PostgreSQL's backends).
 
-    Ended children count with their parent, which is read last.
+    The time of a child that has ended is in its parent's time, so the parent is read last.
     """
     total = 0.0
     for one in (*process.children(recursive=True), process):

@@ -84,7 +84,7 @@ class Ours:
 async def ours(
     addresses: Addresses, processes: Mapping[str, psutil.Process]
 ) -> AsyncIterator[Ours]:
-    """Connect to a running stack, and list the benchmark's specialists and accounts."""
+    """Connect to a running stack, and publish the benchmark's specialists and accounts."""
     tables = Tables({db: addresses.dsn(db, owner=True) for db in DATABASES})
     broker = Broker(addresses.kafka_bootstrap)
     publisher = Publisher(addresses.kafka_bootstrap, service="bench")

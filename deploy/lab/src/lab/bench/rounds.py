@@ -24,7 +24,7 @@ _DUE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Pair[T]:
-    """The values of both, one per repeat."""
+    """The values of the baseline and of ours, one per repeat."""
 
     baseline: Sequence[T]
     ours: Sequence[T]
@@ -89,7 +89,7 @@ class Bench:
     async def _in_turn[T](
         self, title: str, repeats: int, measure: Callable[[Subject], Awaitable[T]]
     ) -> _Pair[T]:
-        """Alternate, so that disturbances affect both alike."""
+        """Measure the baseline and ours in turn, so that disturbances affect both alike."""
         baseline, ours = [], []
         for number in range(1, repeats + 1):
             self.report(f"{title}: {number} of {repeats}")

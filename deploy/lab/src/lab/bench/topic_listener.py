@@ -51,7 +51,10 @@ class TopicListener:
     async def wait_for(
         self, keys: Iterable[bytes], *, idle_s: float, within_s: float = inf
     ) -> Mapping[bytes, Arrival]:
-        """Wait for all keys, until none came for ``idle_s``; return the arrivals so far."""
+        """Wait for all keys, and return those that came.
+
+        The wait ends early if no key comes for ``idle_s``, or after ``within_s``.
+        """
         wanted = set(keys)
         self._wanted = wanted - self.arrivals.keys()
         since_s = elapsed_s()

@@ -107,7 +107,7 @@ def audit(evidence: Evidence) -> list[Finding]:
 
 
 def _documents(evidence: Evidence) -> Finding:
-    """Find requests and facts that are not on tickets.v1 under their id, and others that are."""
+    """Find sent requests and facts that tickets.v1 lacks, and facts there that were not sent."""
     sent, published = evidence.sent, evidence.published
     ours = _tickets(sent)
     expected = {fact_id(document): document for document in sent.documents}
@@ -121,7 +121,7 @@ def _documents(evidence: Evidence) -> Finding:
 
 
 def _copies(evidence: Evidence) -> Finding:
-    """Find requests without a ticket; duplicates lead to no second one."""
+    """Find requests without a ticket. Copies of a request have one id, so they have one ticket."""
     sent, state = evidence.sent, evidence.state
     ours = {request.ticket_id for request in sent.requests.values()}
     lost = [f"{ticket_id}: no ticket in intake" for ticket_id in ours - state.tickets]
@@ -131,7 +131,7 @@ def _copies(evidence: Evidence) -> Finding:
 
 
 def _bad_messages(evidence: Evidence) -> Finding:
-    """Find bad records that are not exactly one dead one with all bytes and the right reason."""
+    """Find bad records without exactly one unchanged dead letter of the expected reason."""
     by_key: dict[bytes | None, list[DeadLetter]] = {}
     for one in evidence.state.dead_letters:
         by_key.setdefault(one.key, []).append(one)
@@ -219,7 +219,7 @@ def _assignments(evidence: Evidence) -> Finding:
 
 
 def _actions(evidence: Evidence) -> Finding:
-    """Find actions, simulated or of a person, that were not published exactly once, and others."""
+    """Find actions, simulated or in the inbox, that were not published exactly once."""
     ours = _tickets(evidence.sent)
     done = Counter(
         (str(action.ticket_id), action.kind)

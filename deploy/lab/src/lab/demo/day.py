@@ -264,5 +264,5 @@ class _Writer:
 
 
 def _is_hourly(request: SupportRequest) -> bool:
-    """Return whether this is a super admin's standard email, whose hour allows any scenario."""
+    """Return whether this is a super admin's standard email, due in an hour: any scenario fits."""
     return (request.channel, request.role, request.severity) == ("email", "super_admin", "standard")

@@ -154,7 +154,8 @@ class DemoRunner:
         """Return whether nothing is left to do for upstream, services and specialists.
 
         The services' last events may lead to more tasks, so the schedule is checked twice. What
-        people have to do is not in the schedule, but in router's tables.
+        people have to do is not in the schedule, but in router's tables. Without an event for two
+        minutes, all counts as done.
         """
         if not simulation.schedule.is_done():
             return False
@@ -210,7 +211,7 @@ class DemoRunner:
         )
 
     async def _mails(self) -> frozenset[str]:
-        """Return the deliveries in the mail sink; a message id contains the delivery's."""
+        """Return the ids of the deliveries in the mail sink, from the message ids of the mails."""
         try:
             page = f"{self.addresses.mail_page}/mails.json"
             async with self.clients.http.get(page, raise_for_status=True) as answer:

@@ -42,7 +42,7 @@ class Schedule:
         self._plan.clear()
 
     async def run(self) -> None:
-        """Run due tasks until cancelled; a failed task ends all."""
+        """Run due tasks until cancelled; if a task fails, all others are cancelled as well."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(_WORKERS):
                 workers.create_task(self._work())

@@ -1,7 +1,7 @@
 """The sent messages, and the outcome that each promise must have.
 
-This oracle is independent: it shares only the business calendar with the services, and neither the
-choice of targets nor the derivation of clocks.
+This oracle is independent: it shares only the business calendar with the services; it does not use
+their code that chooses targets and derives clocks.
 """
 
 from collections import Counter
@@ -86,7 +86,7 @@ def _as_facts(request: SupportRequest, action: RecordedAction) -> Iterator[Later
 
 
 def outcome_of(request: SupportRequest, facts: Iterable[LaterFact]) -> PromiseOutcome:
-    """Compute a promise's outcome from its facts; without an answer it is broken in the end."""
+    """Compute a promise's outcome from the ticket's facts: kept, breached, missed or cancelled."""
     ordered = sorted(facts, key=lambda fact: fact.occurred_at)
     due_at = _due_at(request, ordered)
     answered = [fact.occurred_at for fact in ordered if fact.type in _ANSWERS]

@@ -134,7 +134,7 @@ class Simulation:
     def cancel(self) -> None:
         """Remove all scheduled tasks, and close all open tickets, so that no specialist keeps one.
 
-        Call it until nothing is left to do, because messages in flight arrive meanwhile.
+        Call it again until nothing is left to do, because messages in flight arrive meanwhile.
         """
         if not self._closed:
             self.schedule.clear()
@@ -172,7 +172,7 @@ class Simulation:
             case TicketResponded() as event if event.ticket_id in self._requests:
                 self._answer_crossing_reply(event, envelope)
             case _:
-                pass  # seen before, or a ticket that is not the simulation's
+                pass  # other events, and tickets of others, need no action
 
     def on_dead_letter(self, record: ConsumerRecord) -> None:
         """Count and show a dead letter."""
@@ -200,14 +200,14 @@ class Simulation:
             self.schedule.add(_midnight(tomorrow), partial(self._next_day, tomorrow))
 
     async def _next_day(self, on: date) -> None:
-        """Start the next day; the night is faster than the evening, so time never runs back."""
+        """Start the next day; night runs faster than evening, so business time never jumps back."""
         began = self.scale.real_at(_midnight(on))
         await self._run_at(TimeScale.of_a_day(_midnight(on), began, self.day_lasts))
         self._start_day()
         self._plan_day(on)
 
     def _start_day(self) -> None:
-        """Remove finished tickets: the number of days is unlimited."""
+        """Remove finished tickets: the days are unlimited in number, but memory must not grow."""
         self.state.start_day()
         self.clients.sent = SentMessages()
         still_open = set(self.state.open_tickets())
@@ -266,7 +266,7 @@ class Simulation:
             self.schedule.add(at, partial(self._send_fact, request, "responded", at))
 
     def _close_chat(self, answer: AssignmentResponded, envelope: Envelope[Event]) -> None:
-        """Close a chat that a person answered, as its customer, after a while."""
+        """Close a chat, as the customer would, minutes after a person answered it in the inbox."""
         request = self._requests.get(answer.ticket_id)
         if request is None or request.channel != "chat" or envelope.id in self._seen:
             return
@@ -278,7 +278,7 @@ class Simulation:
         self, action: PlannedAction, ticket: TicketAssigned, request: SupportRequest
     ) -> None:
         moved = self.state.ticket(ticket.ticket_id).holder != ticket.specialist_id
-        if moved and action.kind != "closed":  # the customer closes it in any case
+        if moved and action.kind != "closed":  # the customer also closes a ticket that was moved
             return
         if action.kind == "decline":
             reason = seeded_random(request.external_id).choice(_DECLINE_REASONS)

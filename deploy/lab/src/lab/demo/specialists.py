@@ -1,7 +1,7 @@
 """The behaviour of the simulated specialists: pure, and the same for the same ticket.
 
-A specialist needs longer the more they hold, and longer in some languages; now and then one
-workers a ticket back or goes for lunch. The scenario of a request bends what its specialist does.
+A specialist needs longer the more tickets they hold, and longer in some languages; now and then one
+declines a ticket or takes a break. The scenario of a request changes what its specialist does.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ _ARRIVES_AT: Final = time(9)
 
 @dataclass(frozen=True, slots=True)
 class AssignedWork:
-    """A ticket's assignment number ``turn``, to a specialist who has ``held`` other tickets."""
+    """A ticket's assignment number ``turn``, from 0; its specialist has ``held`` other tickets."""
 
     ticket: TicketAssigned
     scenario: Scenario
@@ -59,7 +59,7 @@ class AssignedWork:
 
 @dataclass(frozen=True, slots=True)
 class PlannedAction:
-    """An action of a specialist at ``at``, which is sent at ``reported_at``, mostly at once."""
+    """An action of a specialist at ``at``; the system learns of it at ``reported_at``."""
 
     kind: ActionKind
     at: datetime
@@ -97,14 +97,14 @@ def chat_closed_at(joined_at: datetime, rng: Random) -> datetime:
 
 
 def answer_to(replied_at: datetime, rng: Random) -> datetime:
-    """Return when to answer a reply of the customer that crossed an earlier answer."""
+    """Return when to answer a reply of the customer that arrived before our last answer did."""
     return replied_at + timedelta(minutes=rng.randint(1, 8))
 
 
 def presence_changes(
     roster: Iterable[SpecialistListed], on: date, seed: int
 ) -> list[PresenceChange]:
-    """Plan the presence of a day: each specialist has a break, or arrives if away at first."""
+    """Plan presence changes: a break for each who is online; the others arrive at 09:00 UTC."""
     plan = []
     for specialist in roster:
         rng = seeded_random(seed, on, specialist.specialist_id)

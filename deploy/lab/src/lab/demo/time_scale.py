@@ -106,7 +106,7 @@ class TimeScale:
         return replace(self, segments=tuple(segments))
 
     def differs(self, other: Self, real: datetime) -> bool:
-        """Return whether the speeds at a real time differ enough for a change."""
+        """Return whether the speeds at a real time differ by a quarter or more."""
         ratio = self._at(real).speed / other._at(real).speed
         return not 1 / _SAME < ratio < _SAME
 

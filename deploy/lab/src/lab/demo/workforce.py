@@ -1,7 +1,7 @@
-"""The demo's workforce system: lists the roster, changes presences, restores the roster.
+"""The demo's workforce system: publishes its roster, changes presences, restores the roster.
 
-People who use the inbox report their presence there; its lease is extended, because business time
-runs fast.
+People who use the inbox report their presence there. The lease of a presence is made longer,
+because business time runs fast.
 """
 
 from collections.abc import Callable
@@ -37,8 +37,8 @@ _PRESENCE_LEASE_S: Final = 24 * 3600
 class Workforce:
     """Publishes the roster and presences.
 
-    Their event times are real times, from ``now``, so that a roster which is imported before or
-    after the demo is distinguished from the demo's.
+    The events have real times, from ``now``, not business times: so a roster that is imported
+    before or after the demo is older or newer than the demo's.
     """
 
     clients: Clients

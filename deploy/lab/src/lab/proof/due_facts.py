@@ -10,9 +10,10 @@ __all__ = ["due_facts"]
 
 
 def due_facts(documents: Iterable[Inbound], tickets: Collection[UUID]) -> Iterator[Inbound]:
-    """Leave out merges without effect, or without one yet, and replies to closed tickets.
+    """Yield the documents that must become facts: all but some merges and replies.
 
-    The policy decides how long after the closing such a reply still reopens the ticket.
+    Left out are merges that have no effect or name an unknown ticket, and replies after a closing:
+    the policy decides for how long such a reply still reopens the ticket.
     """
     documents = list(documents)
     known = set(tickets)
@@ -39,7 +40,7 @@ def due_facts(documents: Iterable[Inbound], tickets: Collection[UUID]) -> Iterat
 
 
 def _has_no_effect(into: dict[UUID, UUID], ticket_id: UUID, target: UUID) -> bool:
-    """Return whether a merge is the second of its ticket, or leads back to it."""
+    """Return whether a merge is the second of its ticket, or closes a ring of merges."""
     if ticket_id in into:
         return True
     following: UUID | None = target

@@ -12,7 +12,7 @@ __all__ = ["STAGES", "Pipeline", "Stage"]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A service, or one of its consumer groups; its database, and the topics it reads."""
+    """A consumer group of a service, the service's database, and the topics the group reads."""
 
     service: str
     database: str
@@ -43,9 +43,9 @@ class Pipeline:
     async def unrest(self) -> str | None:
         """Describe the first unfinished work; None if there is none anywhere.
 
-        Offsets are read before tables, so one pass is enough: consumed records have reached the
-        tables, and events that left these are on a topic, or move its end. Since tables are cheaper
-        to query, they are also queried first.
+        Offsets are read before tables, so one pass is enough: a record that was consumed by then
+        shows in the tables, and an event that has left a table since then moves a topic's end.
+        Tables are also queried first, because that is cheaper.
 
         Raises:
             Transient: a server is unreachable.

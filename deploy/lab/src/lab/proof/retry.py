@@ -18,7 +18,7 @@ _RETRY_S_MAX: Final = 180
 
 
 async def with_retry[T](work: Callable[[], Awaitable[T]]) -> T:
-    """Retry while the work raises Transient; after three minutes raise the last one."""
+    """Retry while the work raises Transient; after three minutes raise the last Transient."""
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(Transient),
         wait=wait_random_exponential(multiplier=0.05, max=1),

@@ -14,8 +14,8 @@ from shared.platform.postgres import Database
 
 __all__ = ["ClockRow", "DatabaseState", "RecordedAction", "RoutedTicket", "Tables"]
 
-# One statement per database, so that a row moving between tables is never missed. It counts, so
-# that the progress is visible.
+# One statement per database, so that a row that moves between its tables is never missed.
+# Each statement counts the work that is left, so that progress is visible.
 _PUBLISH: Final = "SELECT nullif(count(*), 0) || ' events to publish' FROM outbox"
 _BUSY: Final = {
     "intake": _PUBLISH,
@@ -59,8 +59,9 @@ _ACTIONS: Final = """
 """
 _DELIVERIES: Final = "SELECT delivery_id, state FROM delivery"
 
-# The state that a run must lead to, whatever happened meanwhile. It leaves out how often a mail was
-# tried, and what router knew of a clock when it decided: clocks come on another topic, at any time.
+# The state that a run must lead to, even if services were killed meanwhile.
+# How often a mail was tried is left out, because that depends on timing.
+# What router knew of a clock when it decided is left out: clocks come on another topic, any time.
 _STATE: Final = {
     "intake": ("SELECT * FROM ticket",),
     "router": (

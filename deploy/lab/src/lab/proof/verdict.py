@@ -99,7 +99,7 @@ def _kind_of(document: Inbound) -> type[Event]:
 
 
 def _documents_lost(documents: Iterable[Inbound], published: PublishedFacts) -> Iterator[str]:
-    """Every due document is a fact on tickets.v1, with the id derived from it."""
+    """Find documents that must be facts, but are not on tickets.v1 under the derived id."""
     for document in documents:
         if fact_id(document) not in published.facts:
             kind = _kind_of(document).type
@@ -107,7 +107,7 @@ def _documents_lost(documents: Iterable[Inbound], published: PublishedFacts) -> 
 
 
 def _tickets_lost(published: PublishedFacts, state: DatabaseState) -> Iterator[str]:
-    """Intake, router and sla-monitor know every ticket, and router published all assignments."""
+    """Find tickets that intake, router or sla-monitor lacks, and unpublished assignments."""
     assigned = Counter(fact.ticket for fact in published.of_type(TicketAssigned.type))
     routed = {str(ticket.ticket_id): ticket for ticket in state.routed}
     timed = {str(clock.ticket_id) for clock in state.clocks}
@@ -123,7 +123,7 @@ def _tickets_lost(published: PublishedFacts, state: DatabaseState) -> Iterator[s
 
 
 def _clocks_lost(published: PublishedFacts, state: DatabaseState) -> Iterator[str]:
-    """Every start, meeting and breach in the table of clocks was published."""
+    """Find clocks in the table whose start, meeting or breach was not published."""
     started = {_clock(fact) for fact in published.of_type(ClockStarted.type)}
     met = {_clock(fact) for fact in published.of_type(ClockMet.type)}
     for clock in state.clocks:
@@ -137,7 +137,7 @@ def _clocks_lost(published: PublishedFacts, state: DatabaseState) -> Iterator[st
 
 
 def _mails_lost(facts: Sequence[Published], state: DatabaseState) -> Iterator[str]:
-    """Every fact to notify about has a delivery, and every delivery's outcome was published."""
+    """Find facts without a delivery, by their number, and deliveries with unpublished outcomes."""
     counts = Counter(fact.type for fact in facts)
     planned = sum(counts[kind] for kind in _NOTIFIED)
     if len(state.deliveries) < planned:
@@ -149,7 +149,7 @@ def _mails_lost(facts: Sequence[Published], state: DatabaseState) -> Iterator[st
 
 
 def _assigned_twice(facts: Sequence[Published]) -> Iterator[str]:
-    """No ticket is assigned while a specialist has it."""
+    """Find tickets that were assigned while a specialist still had them."""
     holder: dict[str, str | None] = {}
     for fact in facts:
         if fact.type == TicketAssigned.type:

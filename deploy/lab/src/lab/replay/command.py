@@ -54,7 +54,7 @@ def replay(  # noqa: PLR0913 - a command's options are its arguments
     console = Console(stderr=True)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if report is not None and not dry_run:
-        _write(report, "")  # fails before the work if the file cannot be written
+        _write(report, "")  # so that a file that cannot be written fails before the work
     try:
         with console.status("reading the log"):
             log = read_log(file, parse(find_mapping(mapping)), tickets_max=tickets, sort=sort)

@@ -15,7 +15,7 @@ __all__ = ["Log", "read_log"]
 
 @dataclass(slots=True)
 class Log:
-    """The content of a log. Rows of tickets beyond the wanted ones are ``rows_left_out``."""
+    """The content of a log. ``rows_left_out`` counts rows of tickets beyond the wanted number."""
 
     file: Path
     documents: list[LogDocument] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Log:
         return dict(sorted(Counter(one.kind for one in self.documents).items()))
 
     def accounts(self) -> list[AccountListed]:
-        """Return the accounts of all requests with their people and a purchase without an end."""
+        """Return the accounts of all requests, so that every requester is entitled at any time."""
         requests = [t.document for t in self.documents if isinstance(t.document, SupportRequest)]
         admins: dict[str, set[str]] = {request.account_id: set() for request in requests}
         for request in requests:
@@ -82,7 +82,7 @@ def _and_more(count: int) -> str:
 def read_log(
     file: Path, mapping: Mapping, *, tickets_max: int | None = None, sort: bool = False
 ) -> Log:
-    """Read a log, or its first ``tickets_max`` tickets; with ``sort``, by the time of its rows.
+    """Read a log, or its first ``tickets_max`` tickets; with ``sort``, rows in order of time.
 
     Raises Refused when the mapping has faults, or asks for columns that the log lacks, and
     LogUnreadable when the file is damaged or leads to no document.

@@ -1,7 +1,7 @@
 """A mapping from a log to documents: what each column means, and which row leads to which fact.
 
-A mapping with a fault is refused, with the place of the fault, before any row is read. Names in
-templates and conditions are fields of the mapping, or else columns of the log.
+A mapping with a fault is refused, with the place of the fault, before any document is sent. Names
+in templates and conditions are fields of the mapping, or else columns of the log.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -129,7 +129,7 @@ class Value(_Part):
 
     @property
     def outcomes(self) -> list[str] | None:
-        """All possible values, if a table limits them."""
+        """All possible values if a table limits them, else None."""
         if self.values is None:
             return None
         default = [] if self.default is None else [self.default]
@@ -160,8 +160,8 @@ class Fact(_Part):
     """A fact of each row that satisfies ``is``, if ``was`` held before it and ``was_not`` did not.
 
     The state before is that of the ticket's earlier rows; before the first row it is empty. ``at``
-    names a column with the fact's own time: a row without it has no such fact, and one time gives
-    one fact. With ``once``, only the first such row of a ticket counts.
+    names a column with the fact's own time: a row without that time has no such fact, and several
+    rows with one time have one fact. With ``once``, only the first such row of a ticket counts.
     """
 
     fact: FactType
@@ -181,7 +181,7 @@ class Fact(_Part):
 
     @property
     def conditions(self) -> Iterator[tuple[str, str, frozenset[str]]]:
-        """Each condition: its clause, name and allowed values."""
+        """Each condition: its clause (is, was, was_not), the name, and the values."""
         for clause, condition in (("is", self.is_), ("was", self.was), ("was_not", self.was_not)):
             for name, values in condition.items():
                 yield clause, name, values
@@ -277,7 +277,7 @@ def load(file: Path) -> Mapping:
 
 
 def parse(file: Path) -> Mapping:
-    """Read a mapping, not yet checked with a log's columns. Raises Refused if it is malformed."""
+    """Read a mapping, without `Mapping.check`. Raises Refused if it is malformed."""
     document = read_yaml(file)
     try:
         return Mapping.model_validate(document.content).placed(document)
@@ -291,7 +291,7 @@ def _refused(document: YamlDocument, faults: Iterable[Fault]) -> Refused:
 
 
 def _malformed(error: ValidationError) -> Iterator[Fault]:
-    """Describe pydantic's errors; a misspelt key is not also reported as missing."""
+    """Describe pydantic's errors; no missing key beside an unknown one, which may be misspelt."""
     found: list[Any] = error.errors(include_url=False)
     misspelt = {fault["loc"][:-1] for fault in found if fault["type"] == "extra_forbidden"}
     for fault in found:
@@ -318,7 +318,7 @@ def _describe(fault: Any, path: KeyPath) -> str:  # noqa: ANN401 - pydantic's ow
 
 
 def _conditions(mapping: Mapping) -> Iterator[Fault]:
-    """Find values that no table leads to, so that the condition could never hold."""
+    """Find values in conditions that their field never has, as its table shows."""
     for index, fact in enumerate(mapping.facts):
         for clause, name, values in fact.conditions:
             outcomes = mapping.fields[name].outcomes if name in mapping.fields else None

@@ -25,7 +25,7 @@ _LINE_EVERY_S: Final = 10.0
 
 @contextmanager
 def shown(console: Console, name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress during the block; the yielded function takes the number of further items."""
+    """Show progress during the block; call the yielded function with each number of items done."""
     if not console.is_terminal:
         yield _Lines(console, name, total).advance
         return

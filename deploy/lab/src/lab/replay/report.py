@@ -29,14 +29,14 @@ class Rows(BaseModel):
 
 
 class Found(BaseModel):
-    """The number of faults, and the text of the first."""
+    """The number of faults, and the texts of the first 20."""
 
     count: int
     first: list[str]
 
 
 class Claims(BaseModel):
-    """Requests that claimed to be business-critical, and those that were classified as standard."""
+    """Requests that claimed to be business-critical, and those of them accepted as standard."""
 
     made: int
     started_as_standard: int

@@ -1,6 +1,6 @@
 """Turns the rows of a log into the documents that upstream would have sent, by a mapping.
 
-Pure: rows in, documents out. Rows of one ticket must be in order of time; others are refused.
+Pure: rows in, documents out. A row that is older than its ticket's row before it is refused.
 """
 
 from collections import Counter
@@ -58,7 +58,7 @@ class _MatchedFact:
 
     @property
     def key(self) -> tuple[int, datetime | None]:
-        """Identifies the fact: the rule, and its time if the rule names one."""
+        """Identifies the fact: its rule, and its time if the rule has ``at`` and not ``once``."""
         return self.rule, None if self.fact.once or self.fact.at is None else self.at
 
 
@@ -97,7 +97,7 @@ class Interpreter:
         self._tickets: dict[str, _Ticket] = {}
 
     def interpret(self, row: Row) -> list[LogDocument] | Refusal | None:
-        """Return the documents of a row, maybe none; None if its ticket is left out."""
+        """Return a row's documents, maybe none, or its refusal; None if its ticket is left out."""
         try:
             return self._documents_of(row)
         except _BadCell as e:

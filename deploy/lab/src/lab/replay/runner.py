@@ -44,7 +44,7 @@ class Stuck(Exception):  # noqa: N818 - the name states the condition
 
 
 class ReplayRunner:
-    """Sends documents to a stack; ``advance`` gets the number of further documents."""
+    """Sends documents to a stack; ``advance`` is called with each number of documents sent."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class ReplayRunner:
         await self._until_idle()
 
     async def _run_out(self) -> None:
-        """Advance time until no clock waits for it."""
+        """Advance time to the last open clock's due time, and again, until no clock is open."""
         while (moment := await with_retry(self._tables.last_due_at)) is not None:
             await self._stop_time_at(moment)
             await self._until_idle()
@@ -128,8 +128,8 @@ class ReplayRunner:
     async def _until_services_idle(self) -> None:
         """Wait until the services have no work left.
 
-        Raises Stuck if nothing new is found for minutes: sla-monitor publishes its watermarks even
-        if nothing else changes, so two reasons may alternate without end.
+        Raises Stuck if for three minutes no reason is new. A changed reason is not enough: because
+        sla-monitor always publishes watermarks, two known reasons may alternate without end.
         """
         reasons: set[str] = set()
         unchanged_s, wait_s = 0.0, _POLL_S

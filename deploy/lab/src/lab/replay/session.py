@@ -1,4 +1,4 @@
-"""One replay on a running stack: lists accounts and a specialist, sends the log, verifies."""
+"""One replay on a running stack: publishes accounts and a specialist, sends the log, verifies."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -89,7 +89,7 @@ class Session:
         )
 
     async def _require_empty(self) -> None:
-        """Refuse a stack with other tickets: changing time would break their promises."""
+        """Refuse a stack with tickets or specialists: a changed time would break promises."""
         tickets = await with_retry(self.tables.tickets)
         others = await with_retry(
             lambda: self.tables.specialists(besides=[one.specialist_id for one in _PEOPLE])

@@ -56,7 +56,7 @@ async def publish_and_wait(
 
 
 async def current(bootstrap: str, topic_prefix: str = "") -> dict[str, AccountListed]:
-    """Read the latest complete listing of every account; one that lacks a part does not count.
+    """Read each account's latest complete listing: a listing that lacks a part does not count.
 
     Raises:
         Transient: Kafka is unreachable.

@@ -34,7 +34,7 @@ def explain(
 
 
 def ticket_named(ticket: str, external_id: str | None) -> UUID:
-    """Return a ticket's id, given itself or source and external id. Raises CommandError."""
+    """Return a ticket's id, given the id, or source and external id. Raises CommandError."""
     if external_id is not None:
         return ticket_id_of(ticket, external_id)
     try:

@@ -60,7 +60,7 @@ def watch(
 async def watched(
     bootstrap: str, screen: Screen, *, since: Since, once_s: float | None, topic_prefix: str = ""
 ) -> bool | None:
-    """Watch until a signal (then return None), or for ``once_s``: return if silence was proven."""
+    """Watch until a signal: return None; or for ``once_s``: return whether silence was proven."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -34,7 +34,7 @@ class Screen:
         self._console.print(line, soft_wrap=self._live is None)
 
     def show_status(self, proof: Proof) -> None:
-        """Show how far silence can be trusted; in a pipe, when that changed or after 5 s."""
+        """Show how far silence can be trusted; in a pipe only if that changed, or after 5 s."""
         if self._live is not None:
             self._live.update(silence_line(proof), refresh=True)
         elif proof.holds != self._held or elapsed_s(self._shown_s) >= _LINE_EVERY_S:

@@ -53,7 +53,7 @@ def _longest_part(breakdown: Breakdown) -> str:
 
 
 def silence_line(proof: Proof) -> Text:
-    """Describe how far silence can be trusted; if it cannot, in red, with what to do."""
+    """Describe how far silence can be trusted; in red with a remedy if a watermark is too old."""
     until = "nothing" if proof.evaluated_to is None else f"all to {Local.utc(proof.evaluated_to)}"
     sums = f"{proof.open:,} open · worst lag {duration(proof.lag_ms_max)}"
     if proof.is_too_old:

@@ -40,7 +40,7 @@ class Authenticator(Background):
         self._used: set[str] = set()
 
     async def authenticate(self, presented: ApiKey) -> Admission | None:
-        """Find a key and take a token from its bucket; None if the key is not in force.
+        """Find a key, and count a request against its rate limit; None if it is not in force.
 
         Raises:
             Transient: the key cannot be looked up now.
@@ -68,7 +68,7 @@ class Authenticator(Background):
             await self.note()
 
     async def note(self) -> None:
-        """Store which keys were used; keep them for later while the database is unavailable."""
+        """Store which keys were used; while the database is unavailable, keep that in memory."""
         used, self._used = self._used, set()
         try:
             if used:

@@ -41,8 +41,8 @@ class Guard:
     """Passes on requests with a valid key, up to the key's rate limit.
 
     Requests to paths below ``signed`` carry a signature instead, which can only be checked once
-    the body has arrived. Only ``unauthenticated_max`` of them run at once, so that slow ones do
-    not block the others.
+    the body has arrived. Only ``unauthenticated_max`` such requests run at once, so that slow ones
+    do not block requests with a key.
     """
 
     def __init__(
@@ -152,14 +152,14 @@ def require_scopes(*scopes: keys.Scope) -> Callable[..., Awaitable[Key]]:
 
 
 def check_scope(key: Key, scope: keys.Scope) -> None:
-    """Raise HTTPException 403 if the key lacks a scope."""
+    """Raise HTTPException 403 if the key lacks this scope."""
     if not key.may(scope):
         detail = f"this key lacks the scope {scope}; have one made with `--scope {scope}`"
         raise forbidden(detail, scope)
 
 
 def forbidden(detail: str, scope: keys.Scope | None = None) -> HTTPException:
-    """Make the exception for 403: the key has no access to this."""
+    """Make the exception for 403: the key is valid, but lacks the permission."""
     lacking = f', scope="{scope}"' if scope else ""
     challenge = f'{_CHALLENGE}, error="insufficient_scope"{lacking}'
     return HTTPException(HTTPStatus.FORBIDDEN, detail, {"www-authenticate": challenge})

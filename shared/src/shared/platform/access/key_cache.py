@@ -39,7 +39,7 @@ class _Known(NamedTuple):
 
 
 class KeyCache:
-    """Caches keys, and refreshes them early, so that a key in use never waits for the database.
+    """Caches keys; refreshes a used one in advance, so a busy key never waits for the database.
 
     Lookups of unknown prefixes are rate-limited: an attacker who tries out keys cannot overload
     the database or delay keys in use.
@@ -94,6 +94,6 @@ class KeyCache:
 
 
 def _retrieve_error(task: asyncio.Task[Key | None]) -> None:
-    """Retrieve a failure that no request waits for: asyncio would log it; the next one retries."""
+    """Ignore a failure that no request waits for: the next request looks the key up again."""
     if not task.cancelled():
         task.exception()

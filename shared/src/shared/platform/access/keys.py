@@ -13,7 +13,7 @@ _SCHEME = "bearer"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key in force. ``owned`` are sources at intake, specialists at router, else accounts."""
+    """A key in force. ``owned``: sources at intake, specialists at router, accounts elsewhere."""
 
     prefix: str
     digest: bytes

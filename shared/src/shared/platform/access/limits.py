@@ -9,7 +9,7 @@ __all__ = ["Bucket", "Draw", "Rate"]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Requests allowed per second, and at once after a pause (``burst``)."""
+    """Requests allowed per second, and how many at once after a pause (``burst``)."""
 
     per_s: int
     burst: int

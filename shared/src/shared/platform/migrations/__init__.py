@@ -59,7 +59,7 @@ type Report = Callable[[str], None]
 
 
 async def apply(dsn: str, package: str, report: Report = lambda _: None) -> list[str]:
-    """Apply the missing files, one after another; return their names.
+    """Apply the files that the database lacks, one after another; return their names.
 
     Waits while another process migrates the same database. Files before a failing one stay applied.
 
@@ -90,7 +90,7 @@ async def check(db: Database, package: str) -> list[str]:
 
 @asynccontextmanager
 async def _alone(dsn: str, report: Report) -> "AsyncIterator[Connection[asyncpg.Record]]":
-    """Connect without a time limit, and hold the lock of migrations."""
+    """Connect without time limits; wait for the lock of migrations, and hold it in the block."""
     connection = await asyncpg.connect(dsn, timeout=_CONNECT_S, statement_cache_size=0)
     try:
         await connection.execute(UNLIMITED)

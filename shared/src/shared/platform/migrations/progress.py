@@ -43,7 +43,7 @@ async def _watch(dsn: str, pid: int, report: Callable[[str], None], done: asynci
 
 
 async def _doing(dsn: str, pid: int) -> str:
-    """Query a server process over a separate connection; ignore failures of this query."""
+    """Describe what a server process does or waits for; "" if that is unknown."""
     with suppress(*UNAVAILABLE):
         connection = await asyncpg.connect(dsn, timeout=_EVERY_S, command_timeout=_EVERY_S)
         try:

@@ -45,7 +45,7 @@ class Holiday(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """The rules for blocks that begin on ``effective_from`` or later. No ``week``: always open."""
+    """The rules for blocks from ``effective_from`` until the next era. No ``week``: always open."""
 
     effective_from: date
     week: tuple[Blocks, ...] | None
@@ -62,7 +62,7 @@ class Era:
         return () if self.holiday(day) else self.week[day.weekday()]
 
     def holiday(self, day: date) -> str | None:
-        """Return the name of the holiday on a date, "closed", or None."""
+        """Return the name of the holiday on a date, "closed" for a closed date, else None."""
         if self.week is None or day in self.half_days:
             return None
         for region in self.regions:
@@ -98,7 +98,7 @@ class Calendar:
         If it is used up exactly when a block ends, that is the end, not the next opening.
 
         Raises:
-            ValueError: the duration is negative, or more than ten years of the calendar.
+            ValueError: the duration is negative, or not over after ten years.
         """
         begin, left = _us(start), duration // _MICROSECOND
         if left < 0:
@@ -123,7 +123,7 @@ class Calendar:
         return open_us * _MICROSECOND
 
     def spans(self, start: datetime, end: datetime) -> tuple[Span, ...]:
-        """Return the open spans between ``start`` and ``end``; adjacent spans are joined."""
+        """Return the open spans, cut at ``start`` and ``end``; adjacent spans are joined."""
         begin, stop = _us(start), _us(end)
         if self.version == "always":
             found = [(begin, stop)]
@@ -172,12 +172,12 @@ class _Sheet(NamedTuple):
     total: int
 
     def before(self, at: int) -> int:
-        """Return the open time before an instant of the sheet."""
+        """Return the open time from the beginning of the sheet to an instant in it."""
         found = bisect_right(self.opens, at) - 1
         return self.used[found] - max(self.closes[found] - at, 0) if found >= 0 else 0
 
     def reached(self, used: int) -> int:
-        """Return when ``used`` of open time has passed; 0 < ``used`` <= total."""
+        """Return when ``used`` of the sheet's open time has passed; 0 < ``used`` <= total."""
         found = bisect_left(self.used, used)
         return self.closes[found] - (self.used[found] - used)
 

@@ -96,7 +96,7 @@ def _days(event: Event) -> int:
 
 
 def _begins(event: Event, years: range) -> set[date]:
-    """Return the dates on which an event begins, up to the end of ``years``."""
+    """Return the dates on which an event begins; repetitions until the end of ``years``."""
     first = _day(event.start)
     added = {_day(moment[0] if isinstance(moment, tuple) else moment) for moment in event.rdates}
     removed = {_day(moment) for moment in event.exdates}
@@ -108,7 +108,7 @@ def _repeated(event: Event, first: date, years: range) -> Iterator[date]:
     for rule in event.rrules:
         try:
             _refuse_hours(rule.get("FREQ", ["nothing"])[0])
-            if "UNTIL" in rule:  # some libraries give the last day a time
+            if "UNTIL" in rule:  # some libraries write UNTIL with a time of day
                 rule["UNTIL"] = [_day(until) for until in rule["UNTIL"]]
             found = rrulestr(rule.to_ical().decode(), dtstart=start)
         except ValueError as error:

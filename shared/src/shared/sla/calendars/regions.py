@@ -14,13 +14,13 @@ __all__ = ["holidays_version", "known_region", "public_holidays"]
 
 @cache
 def holidays_version() -> str:
-    """Return the version of the library; its dates for a year can change between versions."""
+    """Return the version of the library holidays: another version may have other dates."""
     return version("holidays")
 
 
 @lru_cache(maxsize=4096)
 def public_holidays(region: str, year: int) -> Mapping[date, str]:
-    """Return the public holidays of a region such as DE or DE-BY, named in its own language."""
+    """Return the public holidays of a region such as DE or DE-BY, in the region's language."""
     country, _, subdivision = region.partition("-")
     found = country_holidays(country, subdiv=subdivision or None, years=year, expand=False)
     return dict(found.items())

@@ -38,7 +38,7 @@ def _day(blocks: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _week(hours: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Sort the days, so that equal weeks are equal text."""
+    """Validate the hours, and sort the days, so that equal weeks are equal text."""
     read_week(hours)
     return dict(sorted(hours.items(), key=lambda item: days_of(item[0])))
 
@@ -136,7 +136,7 @@ class CalendarSpec(BaseModel):
         return self
 
     def bound(self, *, zone: str, region: str | None = None) -> Calendar:
-        """Build the calendar for an account; one without a region has no regional holidays.
+        """Build the calendar; an account's ``zone`` and ``region`` replace "account" in the spec.
 
         Raises:
             ValueError: the zone or the region is unknown.

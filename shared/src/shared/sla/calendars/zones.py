@@ -59,7 +59,7 @@ def zone_names() -> frozenset[str]:
 
 
 def known_zone(name: str) -> str:
-    """Return the IANA name of a zone, also for a Windows name.
+    """Return the IANA name of a zone, given its IANA or Windows name.
 
     Raises:
         ValueError: the zone is unknown; the message suggests the one probably meant.
@@ -75,7 +75,7 @@ def known_zone(name: str) -> str:
 
 @cache
 def country_of(zone: str) -> str | None:
-    """Return the country (ISO 3166) of a zone, also for an old zone name; None for UTC."""
+    """Return the country (ISO 3166) of a zone, also by an old name; None for a zone such as UTC."""
     return _countries().get(zone) or _countries().get(_current_names().get(zone, zone))
 
 
@@ -115,7 +115,7 @@ def offset_changes(zone: str, start: datetime, end: datetime) -> tuple[OffsetCha
 def segments(zone: str, begin: int, end: int) -> tuple[Segment, ...]:
     """Split a span where the offset changes; ``begin`` and ``end`` in microseconds since 1970.
 
-    Both must be whole seconds.
+    ``begin`` and ``end`` must be whole seconds.
     """
     since, found = begin, []
     offset = _offset_s(zone_info(zone), begin // _SECOND_US)

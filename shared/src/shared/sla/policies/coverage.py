@@ -24,7 +24,7 @@ _OPEN: Final = ("language", "tier", "region")
 
 @dataclass(frozen=True)
 class Coverage:
-    """The coverage of rules, in order. The value None means any value that no rule mentions."""
+    """What each of some rules, in order, covers. None stands for all values that no rule names."""
 
     matches: Sequence[RequestMatch]
 
@@ -39,7 +39,7 @@ class Coverage:
 
     @cached_property
     def taken(self) -> list[int]:
-        """The set that applies to each rule: its own set without those of earlier rules."""
+        """For each rule the set of combinations that it matches and no earlier rule does."""
         left = (1 << self._width) - 1
         found = []
         for match in self.matches:
@@ -48,7 +48,7 @@ class Coverage:
         return found
 
     def covering(self, index: int) -> list[int]:
-        """Return the indexes of earlier rules that take requests of rule ``index``."""
+        """Return the indexes of earlier rules that take requests which rule ``index`` matches."""
         own = self._set_of(self.matches[index])
         return [earlier for earlier in range(index) if self.taken[earlier] & own]
 

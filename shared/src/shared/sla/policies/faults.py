@@ -21,7 +21,7 @@ def faults_of(
     rules: Sequence[PolicyRule],
     exceptions: Sequence[ExceptionWindow],
 ) -> list[Fault]:
-    """Return all faults of a policy's parts taken together."""
+    """Return all faults that no single field of a policy shows."""
     found = [*_names("rules", rules), *_names("exceptions", exceptions)]
     if ALWAYS in calendars:
         found.append((("calendars", ALWAYS), f"{ALWAYS!r} is built in; choose another name"))

@@ -20,8 +20,8 @@ _ICAL_YEARS: Final = range(2020, 2040)
 def load_policy(file: Path, *, note: Callable[[str], object] = lambda _: None) -> Policy:
     """Read and validate a policy. Raises Refused with all its faults.
 
-    A calendar's ``ical`` is the path of a file, relative to this one, whose days become closed
-    dates. ``note`` is called with warnings.
+    A calendar's ``ical`` is the path of an iCalendar file, relative to the policy's folder; its
+    days become closed dates. ``note`` is called with warnings.
     """
     document = read_yaml(file)
     return policy_of(document, list(_resolve_icals(document.content, file.parent, note)))

@@ -27,19 +27,19 @@ _ASKED_AT: Final = (time(9), time(16), time(23, 30))
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A calendar in one zone, and the same without clock changes (and maybe without holidays)."""
+    """A calendar in one zone, and the same in UTC, so without clock changes or even holidays."""
 
     zone: str
     calendar: Calendar
     undisturbed: Calendar
 
     def due(self, asked: Wall, target: timedelta) -> datetime:
-        """Return when a request of that local time is due."""
+        """Return when a request that was asked at a local time is due, in local time."""
         start = asked.replace(tzinfo=zone_info(self.zone)).astimezone(UTC)
         return self.calendar.add_business(start, target).astimezone(zone_info(self.zone))
 
     def due_undisturbed(self, asked: Wall, target: timedelta) -> Wall:
-        """Return the same in UTC, whose clock never changes."""
+        """Return when it would be due by ``undisturbed``, as if the local clock never changed."""
         due_at = self.undisturbed.add_business(asked.replace(tzinfo=UTC), target)
         return due_at.replace(tzinfo=None)
 
@@ -49,7 +49,7 @@ def lint(
 ) -> Iterator[str]:
     """List all clock changes and holidays of 24 months, with the due times they move.
 
-    The sample is requests at fixed times of the day before.
+    The sample is requests at fixed times of the day before, and one just before a clock change.
 
     Raises:
         ValueError: an unknown zone or region.
@@ -67,7 +67,7 @@ def lint(
 def _walls(
     spec: CalendarSpec, zones: Sequence[str], regions: Sequence[str]
 ) -> list[tuple[str, str | None]]:
-    """List zones and regions: those asked for, else the calendar's own zone, else two examples."""
+    """List zones with a region: the calendar's own zone, else those asked for, else examples."""
     own = [] if spec.zone == _ACCOUNT else [spec.zone]
     if spec == BUILT_IN[ALWAYS]:
         return [(zone, None) for zone in zones or [zone for zone, _ in _EXAMPLES]]
@@ -100,7 +100,7 @@ def _of_wall(
 
 
 def _shifts(zone: str, span: tuple[date, date]) -> Iterator[tuple[date, str, tuple[Wall, ...]]]:
-    """List the clock changes of a zone, each with a local time shortly before it."""
+    """List the clock changes of a zone: date, description, and a local time shortly before."""
     begin, end = (datetime.combine(day, time(), zone_info(zone)) for day in span)
     for shift in offset_changes(zone, begin, end):
         before, after = (shift.at.replace(tzinfo=None) + d for d in (shift.before, shift.after))
@@ -110,7 +110,7 @@ def _shifts(zone: str, span: tuple[date, date]) -> Iterator[tuple[date, str, tup
 
 
 def _without_closures(spec: CalendarSpec) -> CalendarSpec:
-    """Remove holidays and closed days; keep the hours of the week, in all versions."""
+    """Remove holidays, closed and half days in all versions; keep the hours of the week."""
     plain = {"holidays": None, "closed": None, "half_days": None}
     versions = tuple(version.model_copy(update=plain) for version in spec.versions)
     nothing = {"holidays": (), "closed": (), "half_days": {}, "versions": versions}

@@ -120,7 +120,7 @@ class RequestMatch(Part):
     region: _Several[Region] | None = None
 
     def takes(self, attribute: str, value: str | None) -> bool:
-        """Return whether a value matches; the value None matches only if every value does."""
+        """Return whether a value of an attribute matches; None only where every value matches."""
         wanted: tuple[str, ...] | None = getattr(self, attribute)
         if wanted is None:
             return True
@@ -162,7 +162,7 @@ class PolicyRule(Part):
 
 
 class ExceptionWindow(Part):
-    """A declared period; guarantees of tickets created in it are objectives."""
+    """A declared period: guarantees of matching tickets created in it become objectives."""
 
     name: Name
     reason: _Sentence

@@ -1,4 +1,4 @@
-"""A policy: determines the promises of a request, and the rule that applies."""
+"""A policy: a list of rules, of which one determines the promises of a request."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _KINDS_MAX: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """The result for a request. ``no_promise`` is the reason if there are no promises."""
+    """What a policy promises for a request. ``no_promise`` is the reason if it promises nothing."""
 
     rule: str
     promises: tuple[Promise, ...]
@@ -72,7 +72,7 @@ class Policy(Part):
         return sha256(canonical.encode()).hexdigest()[:_VERSION_CHARACTERS]
 
     def price(self, asked: RequestTraits, create_date: datetime) -> Pricing:
-        """Return the promises of a request from its create date on, and the rule."""
+        """Return what is promised for a request with this create date, and by which rule."""
         offer = self._offers(asked)
         exception = next((x for x in self.exceptions if x.holds(asked, create_date)), None)
         excepted_by = exception.name if exception else None
@@ -119,7 +119,7 @@ class _Undated(NamedTuple):
     calendar: Calendar
 
     def dated(self, create_date: datetime, excepted_by: str | None) -> Promise:
-        """Set the due time from a create date; an exception turns a guarantee into an objective."""
+        """Return the promise for a create date; in an exception a guarantee is an objective."""
         promise = self.promise
         changes: dict[str, object] = {}
         if promise.kind != "next_response":

@@ -26,7 +26,7 @@ _DEFAULT: Final = "default.yaml"
 
 @cache
 def default_policy() -> Policy:
-    """Return the policy that applies until one is published, from DOMAIN's table."""
+    """Return the built-in policy, which applies until another one is published."""
     text = files("shared.sla.policies").joinpath(_DEFAULT).read_text("utf-8")
     return policy_of(parse_yaml(text, _DEFAULT), ())
 
@@ -45,7 +45,7 @@ def policy_of(document: YamlDocument, faults: Iterable[Fault]) -> Policy:
 
 
 def _with_field(path: KeyPath, text: str) -> str:
-    """Prefix the fault with its field, such as ``rules[2].match.role``."""
+    """Prefix the text of a fault with its field, such as ``rules[2].match.role``."""
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return f"{field.removeprefix('.') or 'policy'}: {text}"
 
@@ -79,7 +79,7 @@ def _is_reported(
     path: KeyPath,
     fault: Any,  # noqa: ANN401 - as above
 ) -> bool:
-    """Return whether another fault covers it: a misspelt key, or a closer branch of a union."""
+    """Return whether ``found`` has a fault that explains this one: a misspelt key, or one below."""
     if fault["type"] == "missing":
         slip = did_you_mean(str(fault["loc"][-1]), [str(fault["loc"][-1])])
         return any(at[:-1] == path and text.endswith(slip) for at, text in found)

@@ -21,7 +21,7 @@ def still_open(now: datetime, count: int) -> Batch:
 async def compared(
     subjects: Sequence[Subject], plan: Plan, report: Callable[[str], None]
 ) -> AsyncIterator[Sheet]:
-    """Measure both loads on each subject, alternating, so that disturbances affect all alike."""
+    """Measure each load on the subjects in turn, so that disturbances affect all of them alike."""
     for subject in subjects:
         report(f"{subject.name}: {plan.open:,} clocks are inserted")
         await subject.prepare(still_open(await subject.now(), plan.open))

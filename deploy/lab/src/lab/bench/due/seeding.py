@@ -77,7 +77,7 @@ _BYTES: Final = "SELECT pg_total_relation_size('clock') / (SELECT count(*) FROM 
 
 
 async def seed(connection: asyncpg.Connection, batch: Batch) -> None:
-    """Insert clocks that were warned about and can only break; as the owner."""
+    """Insert clocks whose warnings count as published, so that only their breaches are left."""
     await connection.execute(_SEED, batch.run, batch.count, batch.first, batch.step, timeout=None)
 
 

@@ -70,7 +70,7 @@ def single(name: str, unit: str, *values: float | None) -> Row:
 
 
 def outcomes(found: Mapping[str, Sequence[Outcome]]) -> tuple[Row, ...]:
-    """Make rows of repeats: the median of each; p99 and maximum of all repeats combined."""
+    """Make rows: p50 and counts of each repeat; p99 and maximum of all repeats combined."""
     lags = {name: [o.lags_ms for o in repeats if o.lags_ms] for name, repeats in found.items()}
     combined = {name: [*chain(*repeats)] for name, repeats in lags.items()}
     return (

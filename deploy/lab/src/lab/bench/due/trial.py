@@ -52,7 +52,7 @@ class Subject(Protocol):
         """Insert clocks that stay open, while nothing runs."""
 
     def working(self) -> AbstractAsyncContextManager[None]:
-        """Run it during the block, then delete its unfinished work."""
+        """Run the system during the block, then delete its unfinished work."""
 
     async def insert(self, batch: Batch) -> None:
         """Insert clocks that fall due, while it runs."""
@@ -109,7 +109,7 @@ def at_once(now: datetime, *, count: int) -> Batch:
 async def pending(
     subject: Subject, make: Callable[[datetime], Batch]
 ) -> AsyncIterator[PendingBatch]:
-    """Insert a batch and listen. Raises CommandError if the first clock was due too soon."""
+    """Insert a batch and listen. Raises CommandError if a clock fell due before the last insert."""
     async with listen_to(subject.bootstrap, subject.topic) as listener:
         batch = make(await subject.now())
         await subject.insert(batch)
@@ -132,7 +132,7 @@ async def insert_steady_load(
 
 
 async def received(subject: Subject, pending: PendingBatch) -> Received:
-    """Wait until all records have come, or no more are expected."""
+    """Wait until a record of each clock has come, or none is expected any more."""
     batch = pending.batch
     await pause((batch.first - await subject.now()).total_seconds())
     within_s = (batch.last - batch.first).total_seconds() + _LATE_S

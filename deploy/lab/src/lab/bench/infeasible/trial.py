@@ -71,7 +71,7 @@ class Testbed:
         return await self._after(ticket.event, [ticket.event.subject.encode()])
 
     async def fill(self, opened: int) -> None:
-        """Accept tickets until ``opened`` wait, the affected ones included."""
+        """Accept tickets until ``opened`` wait; some of these are in the rare language."""
         at = await self._now()
         people = (_specialist("rare", _RARE), _specialist("common", _COMMON))
         await self.publisher.publish(compacted_record(_envelope(person, at)) for person in people)
@@ -117,7 +117,7 @@ async def testbed(stack: Stack, affected: int) -> AsyncIterator[Testbed]:
 
 
 def _specialist(name: str, language: str) -> SpecialistListed:
-    """List a specialist who is on shift but away, so that promises are feasible."""
+    """Make the listing of a specialist who is away, but on shift, so that promises are feasible."""
     return SpecialistListed(
         specialist_id=name,
         name=name,
@@ -129,7 +129,7 @@ def _specialist(name: str, language: str) -> SpecialistListed:
 
 
 def _tickets(run: str, at: datetime, count: int, language: str) -> Iterator[Envelope[Event]]:
-    """Accept tickets a millisecond apart: by email, from super admins, due an hour later."""
+    """Make accepted tickets a millisecond apart: by email, of super admins, due an hour later."""
     for number in range(count):
         create_date = at + number * timedelta(milliseconds=1)
         asked = RequestTraits("super_admin", "email", "standard", language, "UTC")

@@ -113,7 +113,7 @@ async def _sections(
 async def _turns(
     bed: Testbed, plan: _Plan, rate_hz: float | None, report: Callable[[str], None]
 ) -> tuple[list[Trial], list[Trial]]:
-    """Alternate, so that disturbances affect both alike."""
+    """Measure the baseline and intake in turn, so that disturbances affect both alike."""
     baseline, ours = [], []
     rate = "saturated" if rate_hz is None else f"{rate_hz:,.0f} a second"
     for number in range(1, plan.repeats + 1):

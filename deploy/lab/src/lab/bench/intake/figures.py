@@ -27,7 +27,7 @@ def saturated(
 
 
 def at_half(baseline: Sequence[Trial], ours: Sequence[Trial], rate_hz: float) -> Section:
-    """Return the latencies; p99 and maximum are those of all repeats combined."""
+    """Return the latencies at half of the saturated rate; p99 and maximum over all repeats."""
     each = [[trial.sent.latencies_ms for trial in side] for side in (baseline, ours)]
     combined = [[*chain(*side)] for side in each]
     p99 = [percentile(side, 99) for side in combined]

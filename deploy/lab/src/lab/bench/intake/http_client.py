@@ -1,6 +1,6 @@
 """A minimal HTTP/1.1 client: it sends prepared bytes, and reads only status and length of answers.
 
-A client with all that HTTP can do would process more of the processor than intake does.
+A client with all that HTTP can do would use more processor time than intake does.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     async def send(self, what: bytes) -> None:
-        """Send a request, and wait for the answer. Raises ConnectionError if it is closed."""
+        """Send a request, wait for its answer. Raises ConnectionError on a closed connection."""
         if self._transport is None:
             raise ConnectionError(self._closed())
         self._answered = asyncio.get_running_loop().create_future()

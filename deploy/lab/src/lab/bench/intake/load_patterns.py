@@ -37,8 +37,8 @@ async def at_rate[T](
 ) -> list[float]:
     """Send at a steady rate, however late the answers are.
 
-    Return the milliseconds from when each request *should* have been sent, so that waiting for a
-    free connection counts.
+    Return the milliseconds from when each request *should* have been sent to its answer, so that
+    waiting for a free connection counts.
     """
     due: asyncio.Queue[tuple[T, float]] = asyncio.Queue()
     took_ms: list[float] = []

@@ -69,7 +69,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Seconds from the first claim to the last, and until the last receipt was published."""
+    """How a backlog was processed: from first to last claim, and from the start to all receipts."""
 
     records: int
     claimed_s: float

@@ -100,7 +100,8 @@ async def _opened(testbed: Testbed, announcer: Announcer) -> AsyncIterator[Peer]
     _announcers.append((announcer, asyncio.get_running_loop()))
     yield _Scheduled(testbed.dsn, scheduler, store)
     if scheduler.running:
-        await asyncio.to_thread(scheduler.shutdown)  # its threads wait for this loop to publish
+        # In a thread, because it waits for jobs that this loop still has to publish.
+        await asyncio.to_thread(scheduler.shutdown)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """procrastinate 3: a job per clock, with `scheduled_at`; one worker with many concurrent jobs.
 
 Tuned: polls every ten milliseconds, 50 concurrent jobs, done jobs deleted, no notifications (there
-is none when a job falls due), and two indexes that it lacks: without both, each poll reads all
-open jobs. A job that a crash interrupts is tried again.
+is none when a job falls due), and two indexes that it lacks: if either is missing, each poll reads
+all open jobs. A job that a crash interrupts is tried again.
 """
 
 from collections.abc import AsyncIterator
