@@ -11,6 +11,6 @@ ACCOUNTS: Final = "SELECT accounts FROM access_key WHERE prefix = $1"
 
 
 async def accounts_of(tx: Tx, _tenant: str, prefix: str) -> frozenset[str]:
-    """Return the accounts that a key may read: all, unless it is limited."""
+    """Return the accounts to which a key is limited; `EVERY` if it is not limited."""
     accounts: list[str] | None = await tx.fetchval(ACCOUNTS, prefix)
     return frozenset({EVERY} if accounts is None else accounts)
