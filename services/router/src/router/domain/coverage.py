@@ -27,7 +27,7 @@ _ENGLISH: Final = "en"
 
 
 class LanguageQueue(NamedTuple):
-    """The tickets of one channel and language, without its region."""
+    """The tickets of one channel and language; the language's regions do not count."""
 
     channel: Channel
     language: str
@@ -82,12 +82,15 @@ def coverage_of(
 
 
 def is_infeasible(ticket: Ticket, until: datetime, now: datetime) -> bool:
-    """Return whether a waiting ticket, not yet due, is due by ``until``, when coverage begins."""
+    """Return whether a ticket waits and is due after ``now``, at ``until`` at the latest.
+
+    ``until`` is when coverage begins.
+    """
     return ticket.waits and ticket.due_at is not None and now < ticket.due_at <= until
 
 
 def withdrawal_reason(ticket: Ticket, now: datetime) -> Withdrawal:
-    """Return why an infeasible ticket no longer is, by its present state."""
+    """Return why a ticket is no longer infeasible, by its present state."""
     if not ticket.needs_specialist:
         return "over"
     if not ticket.waits:

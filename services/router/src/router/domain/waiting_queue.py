@@ -29,7 +29,7 @@ class _WaitingQueue:
         """A search needed tickets beyond the horizon."""
 
     def push(self, ticket: Ticket) -> None:
-        """Add a ticket at its present place; entries at former places are skipped later."""
+        """Add a ticket at its present place; its entries at former places are skipped later."""
         heappush(self._heap, ticket.key)
 
     def set_horizon(self, horizon: Key | None) -> None:

@@ -163,7 +163,7 @@ async def read_specialist_view(tx: Tx, name: str, now: datetime) -> SpecialistVi
 async def read_ticket_view(
     tx: Tx, routing: RoutingService, ticket_id: UUID, visitor: str, now: datetime
 ) -> TicketView:
-    """Read one ticket for a visitor's time zone. Raises Missing."""
+    """Read one ticket, with times in the visitor's zone. Raises Missing if it is unknown."""
     record = await page_store.ticket(tx, ticket_id)
     owner = await _owner(tx, visitor)
     if record is None or record["account_id"] is None:

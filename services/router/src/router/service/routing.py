@@ -145,7 +145,7 @@ class RoutingService:
         return await offer_store.renew_presence(tx, name, presence, now=now, until=until)
 
     async def record_attempt(self, tx: Tx, report: CallReport, now: datetime) -> Call:
-        """Record a report of a call; return the call after it.
+        """Record a report of a call; return the call as it is after that.
 
         Raises:
             UnknownSpecialist: the specialist was never on the roster.

@@ -28,7 +28,7 @@ CHANGES_KEPT: Final = 10_000
 CHANGES_PRUNED_EVERY: Final = 1_000
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
-# Shifts are loaded when they change; `on_shift` holds until then.
+# Shifts are not loaded here, but when one begins or ends; until then `on_shift` holds.
 ROSTER: Final = """
     SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
            levels, skills, team, certified, universal, weights, on_shift, turns_at, last_at,
@@ -41,7 +41,7 @@ SHIFTS: Final = """
     SELECT specialist_id, shifts FROM specialist
     WHERE specialist_id = ANY($1) AND shifts IS NOT NULL
 """
-# At least one row, with the rules in force, which every decision needs.
+# Has at least one row, even without changes: every decision needs the rules in force.
 CHANGES: Final = """
     SELECT version, specialist_ids, pools, document AS rules
     FROM (SELECT (SELECT document FROM rules)) AS rules (document)

@@ -115,8 +115,8 @@ ADD_CAPACITIES: Final = """
     FROM unnest($1::text[]) AS specialist_id CROSS JOIN unnest($2::text[]) AS channel
     ON CONFLICT DO NOTHING
 """
-# One round trip for all that a decision changes besides tickets. A load is only saved if it is as
-# it was loaded, so that no capacity is exceeded even if the lock failed.
+# One query saves all that a decision changes, except its tickets.
+# A load is saved only if unchanged since it was read, so that capacities hold even without lock.
 SAVE_DECIDED: Final = """
     WITH loads AS (
         UPDATE capacity AS c

@@ -88,7 +88,10 @@ class OfferRules(_Part):
     off_shift_s: Grace = Grace(email=900, phone=300, chat=0)
 
     def grace(self, absence: Absence, channel: Channel) -> timedelta | None:
-        """Return how long an absent specialist keeps an accepted ticket; None: without limit."""
+        """Return how long an absent specialist keeps an accepted ticket; None: without limit.
+
+        A specialist who was removed from the roster keeps no ticket.
+        """
         if absence == "left":
             return timedelta()
         graces = self.offline_s if absence == "offline" else self.off_shift_s
