@@ -14,7 +14,10 @@ def due_phrase(moment: datetime, near: datetime) -> str:
 
 
 def at(moment: datetime, near: datetime) -> str:
-    """Write a time in UTC; add the date if it is another than ``near``'s, and a different year."""
+    """Write a time in UTC; add the date if ``near`` is on another day.
+
+    Add the year, too, if ``near`` is in another year.
+    """
     moment, near = moment.astimezone(UTC), near.astimezone(UTC)
     year = "" if moment.year == near.year else f"{moment.year} "
     day = "" if moment.date() == near.date() else f"{moment:%a} {moment.day} {moment:%b} {year}"
