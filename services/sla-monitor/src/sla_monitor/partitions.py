@@ -11,7 +11,7 @@ __all__ = ["Partitions"]
 
 
 class Partitions:
-    """The partitions of ``breaches.v1``. Starts before the other parts, to read their number."""
+    """The partitions of ``breaches.v1``. Their number is read before the other parts start."""
 
     def __init__(self, db: Database, count: Callable[[], Awaitable[int]]) -> None:
         self._db = db

@@ -129,7 +129,7 @@ def _marked(announced: Announced, known: Mapping[UUID, Iterable[Fact]]) -> Annou
 
 
 def _affects_clocks(event: Event) -> bool:
-    """Return whether an event can affect a clock; notifications: only of assignments, calls."""
+    """Return whether an event can affect a clock; a notification, if of an assignment or call."""
     if isinstance(event, NotificationFact):
         return event.alert in _WORK_ALERTS
     return isinstance(event, TicketFact | AssignmentFact)

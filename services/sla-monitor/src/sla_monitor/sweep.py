@@ -138,7 +138,7 @@ def _ms(span: timedelta) -> int:
 
 
 class Sweeper(Background):
-    """Sweeps while clocks are due, else waits until the next is, or a watermark; at most 50 ms."""
+    """Sweeps while clocks are due, else waits for the next due time or watermark, at most 50 ms."""
 
     def __init__(self, db: Database) -> None:
         super().__init__("sweep")

@@ -142,7 +142,7 @@ class Clocks(_Answer):
 
 
 class FactEntry(_Answer):
-    """A fact; `late` if a fact that occurred after it had arrived before it."""
+    """A fact; `late` if a fact that occurred later had arrived earlier."""
 
     entry: Literal["fact"] = "fact"
     at: datetime = Field(description="When it occurred.")

@@ -38,11 +38,11 @@ class Cause(Protocol):
 class Clock(NamedTuple):
     """A clock as derived from the facts. The last four fields record what was announced.
 
-    ``due_at`` is None while nothing is due (paused before the target was used up). ``warn_at`` are
-    the times when so many seconds of the target as ``warn_used_s`` lists are used up. A clock that
-    ``recurs`` was not started by the request; a ticket may have several of its kind. ``warned_s``
-    is the largest of ``warn_used_s`` that was announced. ``retractions`` counts retracted breaches
-    and changed targets; it makes the ids of repeated announcements differ.
+    ``due_at`` is None while nothing is due (paused before the target was used up). ``warn_used_s``
+    are numbers of seconds of the target; ``warn_at`` has for each the time when they are used up. A
+    clock that ``recurs`` was not started by the request; a ticket may have several of its kind.
+    ``warned_s`` is the largest of ``warn_used_s`` that was announced. ``retractions`` counts
+    retracted breaches and changed targets; it makes the ids of repeated announcements differ.
     """
 
     ticket_id: UUID
@@ -80,7 +80,7 @@ class Clock(NamedTuple):
 
     @property
     def is_in_time(self) -> bool:
-        """Whether it was settled, at its due time at the latest; True if settled with none."""
+        """Whether it was settled, and not after its due time, if it had one."""
         if self.settled_at is None:
             return False
         return self.due_at is None or self.settled_at <= self.due_at

@@ -36,7 +36,7 @@ _SECOND_MS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class FactApplied:
-    """A fact and its changes. ``late``: a fact that occurred after it had arrived before it."""
+    """A fact and its changes; ``late`` if a fact that occurred later had arrived earlier."""
 
     at: datetime
     learned_at: datetime

@@ -238,7 +238,7 @@ async def watermark_age_s(tx: Tx) -> float:
 
 
 async def count_open(tx: Tx, more: Mapping[int, int]) -> None:
-    """Add ``more``, by partition, to the numbers of open clocks; negative if clocks ended."""
+    """Add ``more``, by partition, to the numbers of open clocks; it may be negative."""
     if more:
         await tx.execute(COUNT_OPEN, [*more], [*more.values()])
 
