@@ -66,7 +66,7 @@ class DocumentRecord:
 
 @dataclass(frozen=True, slots=True)
 class InvalidRecord:
-    """An invalid document with a valid source and external id: a dead letter, and answered."""
+    """An invalid document with valid source and external id; it is parked, and answered."""
 
     id: UUID
     record: Record

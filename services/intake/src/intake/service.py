@@ -205,7 +205,7 @@ async def _versions(tx: Tx, requests: Sequence[SupportRequest]) -> Mapping[str, 
 
 
 async def _latest(tx: Tx, documents: Sequence[Document], now: datetime) -> datetime:
-    """Return the present by which dates are checked: business time or, if later, real time.
+    """Return the present time for checks of dates: business time or, if later, real time.
 
     In a replay of a log, documents may be later than business time.
     """

@@ -73,7 +73,7 @@ async def save(
 ) -> tuple[set[str], list[Envelope[Event]]]:
     """Save account records, with their people as digests.
 
-    Returns the ids of the accounts of which a version is complete, and an event that answers each
+    Returns the ids of the accounts whose version is complete now, and an event that answers each
     record.
     """
     listings = await account_store.save(tx, [(r.envelope.time, r.envelope.event) for r in records])

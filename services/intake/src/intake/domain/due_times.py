@@ -12,7 +12,7 @@ __all__ = ["receipt_now", "with_due"]
 
 
 def receipt_now(receipt: ReceiptIssued, clocks: Mapping[str, ClockView]) -> ReceiptIssued:
-    """Put current due times into a receipt; remove the spans of promises with a new one."""
+    """Put current due times into a receipt; drop the spans of what sla-monitor has changed."""
     return receipt.model_copy(
         update={"promises": tuple(_promised(one, clocks.values()) for one in receipt.promises)}
     )

@@ -129,7 +129,7 @@ def unreadable(source: str, external_id: str, fault: str) -> ReceiptIssued:
 def fact_accepted(
     fact: LaterFact, *, counts_for: str | None = None, note: str | None = None
 ) -> ReceiptIssued:
-    """Make the receipt of an accepted later fact; ``counts_for`` is the merge's target, if any."""
+    """Make the receipt of an accepted later fact; ``counts_for`` is set if a merge moved it."""
     fields = {"outcome": "accepted", "counts_for": counts_for, "note": note}
     return _rejected(fact).model_copy(update=fields)
 

@@ -45,7 +45,7 @@ TICKETS: Final = """
            requester_id = '' AS is_erased
     FROM ticket WHERE ticket_id = ANY($1)
 """
-# FOR SHARE delays `open_merges` until facts about these tickets, recorded now, are committed.
+# FOR SHARE makes `open_merges` wait for transactions that record facts of the merged tickets.
 MERGES_OF: Final = """
     SELECT ticket_id, into_id, document_id, occurred_at, counts, traceparent FROM merge
     WHERE ticket_id = ANY($1) ORDER BY document_id FOR SHARE
@@ -74,7 +74,7 @@ class Merge(NamedTuple):
 
 
 class StoredFact(NamedTuple):
-    """A fact as stored: ``ticket_id`` is the ticket named, the event's the one it counts for."""
+    """A fact as stored. ``ticket_id`` is the ticket named; ``event`` has the one it counts for."""
 
     id: UUID
     ticket_id: UUID

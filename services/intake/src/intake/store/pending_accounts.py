@@ -37,7 +37,7 @@ class PendingAccount(NamedTuple):
 
 
 async def add(tx: Tx, account_ids: Iterable[str], *, since: datetime) -> None:
-    """Mark those accounts that have retryable requests received after ``since``."""
+    """Queue those of the accounts that have retryable requests received after ``since``."""
     await tx.execute(ADD, list(account_ids), since, _BEFORE_ALL)
 
 

@@ -51,7 +51,7 @@ SAVE_POLICY: Final = """
 # A transaction that changes the account waits for that, and then finds every request held for it.
 # Merges are locked for the same reason: either the ticket finds the merge, or the merge the ticket.
 # To avoid deadlocks, all transactions lock merges, then accounts, then claim events.
-# The count makes PostgreSQL take all these locks before it claims the events.
+# `count(*)` makes PostgreSQL take all locks before it claims the events.
 LOCK_AND_CLAIM: Final = """
     WITH held AS MATERIALIZED (
         SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)

@@ -81,8 +81,8 @@ class _Sentence:
 def read_claim(subject: str, body: str) -> ClaimReading:
     """Compare a claim's text with the published criteria; this decides nothing, moves no clock.
 
-    The form alone starts the business-critical clock, and a specialist confirms or reclassifies.
-    The result only shows the specialist which sentences to read.
+    The email form alone starts the business-critical clock, and a specialist confirms or
+    reclassifies. The result only shows the specialist which sentences to read.
     """
     sentences = tuple(_sentences(f"{subject}\n{body[:READ_CHARACTERS_MAX]}"[:READ_CHARACTERS_MAX]))
     speaks_for = _evidence(RULES_FOR, _not_over(sentences), frozenset())
