@@ -45,7 +45,7 @@ class Coverage(NamedTuple):
 
     @property
     def constraint(self) -> Constraint:
-        """The reason why there is no coverage."""
+        """Why there is no coverage: no one is qualified (`no_skill`), or on shift (`no_shift`)."""
         return "no_skill" if self.opens_at == NEVER else "no_shift"
 
     @property

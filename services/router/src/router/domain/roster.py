@@ -63,7 +63,7 @@ class Roster:
         return one.can_take(channel) and self.index.is_reachable(one, channel)
 
     def due(self, now: datetime) -> list[Specialist]:
-        """Return the specialists whose shift or presence time alone has changed by now."""
+        """Return the specialists whose shift changed or whose presence lapsed by ``now``."""
         due = self._due.irange(None, (now, chr(0x10FFFF)))
         return [self._by_id[specialist_id] for _, specialist_id in due]
 

@@ -193,7 +193,7 @@ class Ticket:
 
     @property
     def promise_class(self) -> PromiseClass:
-        """The class of the promise that is due first."""
+        """The class of the promise that is due first; `objective` if nothing is promised."""
         clock = self.next_clock
         return "objective" if clock is None else clock.promise_class
 

@@ -82,7 +82,7 @@ class WaitingQueues:
             self._queue(pool).set_horizon(max(t.key for t in pools[pool]) if full else None)
 
     def earliest(self, pools: Iterable[Pool], is_assignable: _Predicate) -> Ticket | None:
-        """Return the earliest assignable ticket of some pools."""
+        """Return the earliest assignable ticket of some pools; None if none was found."""
         firsts = (self._queue(pool).earliest(self._tickets, is_assignable) for pool in pools)
         first = min((key for key in firsts if key is not None), default=None)
         return None if first is None else self._tickets[first[1]]

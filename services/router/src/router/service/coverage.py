@@ -69,7 +69,7 @@ async def _publish_step(
     marked: dict[UUID, datetime],
     now: datetime,
 ) -> tuple[list[Envelope[Event]], PublishedCoverage]:
-    """Publish changes for up to STEP_MAX tickets between the old and the new coverage."""
+    """Publish changes for up to STEP_MAX tickets due between the old and the new coverage."""
     if published.published_until < published.coverage.opens_at:
         rows, until = await coverage_store.mark_next(tx, queue, published, now)
         for row in rows:

@@ -42,7 +42,7 @@ SAVE: Final = """
         opens_at = excluded.opens_at, spoken = excluded.spoken,
         published_until = excluded.published_until
 """
-# The tickets between the published and the new coverage: one index range, however many wait.
+# One index range finds the tickets that are due between the published and the new coverage.
 MARK_NEXT: Final = """
     WITH found AS (
         SELECT ticket_id, account_id, language, due_at FROM ticket

@@ -56,7 +56,7 @@ TICKETS: Final = """
     LEFT JOIN account_affinity AS known ON known.account_id = ticket.account_id
     ORDER BY ticket.rank_at, ticket.ticket_id
 """
-# LIMIT 1 makes PostgreSQL use the index, whatever number of rows it estimates.
+# LIMIT 1 in the last join makes PostgreSQL use the index, however many rows it estimates.
 WAITING: Final = """
     SELECT earliest.*, known.specialist_id AS known_by, known.at AS known_at
     FROM unnest($1::text[], $2::bigint[]) AS wanted (pool, many)

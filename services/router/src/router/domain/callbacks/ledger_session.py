@@ -201,7 +201,7 @@ class LedgerSession:
             self._announce(cause.id, event, cause.time, cause.traceparent)
 
     def announce_join(self, ticket_id: UUID, leader: UUID, cause: Envelope[Event]) -> None:
-        """Announce that one call answers a ticket and its leader."""
+        """Announce that one call answers a ticket and the ticket that leads the call."""
         event = CallbackJoined(ticket_id=ticket_id, joined=leader)
         self._announce(cause.id, event, cause.time, cause.traceparent)
 
@@ -280,7 +280,7 @@ class LedgerSession:
 
 
 def may_concern_ledger(event: Event) -> bool:
-    """Return whether an event may change what a ledger says."""
+    """Return whether an event may be stored in a ledger."""
     return isinstance(event, TicketAccepted) or _relevant_kind(event) is not None
 
 

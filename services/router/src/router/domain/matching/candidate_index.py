@@ -1,8 +1,8 @@
 """An index of candidates, sorted by rank, so that a decision does not visit every specialist.
 
-Specialists with the same channel, language, level and skills are a group; all specialists of a
-channel are one more. Either all of a group meet a need, or none. Each group keeps its members with
-room sorted by rank.
+Specialists with the same channel, language, level and skills form a group; all specialists of a
+channel form one more. Either all members of a group meet a need, or none does. Each group keeps its
+members with room sorted by rank.
 """
 
 from collections import defaultdict

@@ -29,8 +29,8 @@ _THOUSAND: Final = 1000
 class Order(NamedTuple):
     """A candidate's place among all; the lowest gets the ticket.
 
-    It compares relaxation steps, then the score, then since when there was no new ticket, then the
-    id.
+    It compares the number of relaxation steps, then the score, then the time of the last
+    assignment, then the id.
     """
 
     step: int
