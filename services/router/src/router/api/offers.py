@@ -239,10 +239,9 @@ def _add_ticket_commands(app: FastAPI, runner: _CommandRunner) -> None:
     async def decline_ticket(
         ticket_id: TicketId, body: ReasonBody, key: ActKey, context: RequestContextDep
     ) -> CommandResult:
-        """Decline a ticket; another specialist gets it, or it waits.
+        """Decline a ticket; another specialist gets it, or it waits. Its age does not change.
 
-        Its age still counts from the create date. It is not offered to the same specialist again
-        while another can take it.
+        It is not offered to the same specialist again while another can take it.
         """
         return await runner.run_as(
             key,
@@ -299,10 +298,7 @@ def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
     async def hand_back_ticket(
         ticket_id: TicketId, body: HandBackBody, key: AnyKey, context: RequestContextDep
     ) -> CommandResult:
-        """Return a ticket to the queue, by its specialist or a lead.
-
-        Its age still counts from the create date.
-        """
+        """Return a ticket to the queue, by its specialist or a lead; its age does not change."""
         by = _decider(key, body)
         return await runner.run(
             commands.HandBack(ticket_id, body.specialist_id, by, body.reason, context.traceparent),
@@ -313,10 +309,7 @@ def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
     async def move_ticket(
         ticket_id: TicketId, body: MoveBody, key: LeadKey, context: RequestContextDep
     ) -> CommandResult:
-        """Assign a ticket to an available specialist with room. Leads only.
-
-        The ticket may wait, ring at a specialist, or be assigned to another one.
-        """
+        """Assign a ticket, even another's, to an available specialist with room. Leads only."""
         by = _lead(key, body.by)
         return await runner.run(
             commands.Move(ticket_id, body.to, by, body.reason, context.traceparent), context
@@ -326,10 +319,7 @@ def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
     async def pin_ticket(
         ticket_id: TicketId, body: PinBody, key: LeadKey, context: RequestContextDep
     ) -> CommandResult:
-        """Reserve a ticket for one specialist, or end that reservation. Leads only.
-
-        The command is recorded.
-        """
+        """Reserve a ticket for one specialist, or end that reservation. Leads only; recorded."""
         by = _lead(key, body.by)
         return await runner.run(
             commands.Pin(ticket_id, body.to, by, body.reason, context.traceparent), context
