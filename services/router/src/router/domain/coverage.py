@@ -50,7 +50,7 @@ class Coverage(NamedTuple):
 
     @property
     def next_shift_at(self) -> datetime | None:
-        """When a qualified specialist is on shift next; None if there is none."""
+        """When a qualified specialist is on shift next; None if no shift of one is planned."""
         return None if self.opens_at == NEVER else self.opens_at
 
 
