@@ -134,7 +134,7 @@ def _add_documents(app: FastAPI, submissions: Submissions) -> None:
 def _add_batches(app: FastAPI, submissions: Submissions) -> None:
     @app.post("/v1/tickets:batch", response_model=Answers, responses=_ANSWERED)
     async def take_requests(batch: Batch, key: Writer, context: RequestContextDep) -> Response:
-        """Accept up to 100 requests; each is answered on its own, by its position."""
+        """Accept up to 100 requests; each is answered on its own, by its position in the batch."""
         events = [ReceivedEvent(ticket, None) for ticket in batch.tickets]
         return await _answer_batch(submissions, events, key, context)
 

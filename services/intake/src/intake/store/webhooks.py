@@ -25,7 +25,7 @@ async def connection(tx: Tx, name: str) -> WebhookConnection | None:
 
 
 async def connection_and_time(tx: Tx, name: str) -> tuple[WebhookConnection, datetime] | None:
-    """Read a connection and business time in one round trip; None as above."""
+    """Read a connection and business time in one round trip; None if no such connection."""
     row = await tx.fetchrow(CONNECTION, name)
     if row is None:
         return None

@@ -91,9 +91,9 @@ class RoutingService:
             await _decide(tx, held, _DecisionInput(envelopes), now, apply_all)
 
     async def execute(self, tx: Tx, command: Command, now: datetime) -> CommandOutcome:
-        """Execute a command; one that has its effect already has the same outcome, and no other.
+        """Execute a command; a repeated one has the same outcome, and no effect.
 
-        It has if it conflicts, and the same person gave it within `REPEATED_WITHIN`.
+        It is repeated if it conflicts, and the same person gave it within `REPEATED_WITHIN`.
 
         Raises:
             Unknown: the ticket, offer or specialist does not exist.
