@@ -36,7 +36,7 @@ class _Waiting[Request, Result](NamedTuple):
 
 
 class Batcher[Request: Sized, Result](Background):
-    """Handles waiting requests in one transaction; splits a failed batch to isolate the fault."""
+    """Handles waiting requests in one transaction; halves a failed batch to isolate the fault."""
 
     def __init__(self, name: str, db: Database, handle: HandleBatch[Request, Result]) -> None:
         super().__init__(name)

@@ -96,7 +96,7 @@ def _structured_or_fault(event: Any) -> ReceivedEvent | Poison:  # noqa: ANN401 
 
 
 def _event_of(attributes: Attributes, content: Any) -> ReceivedEvent:  # noqa: ANN401 - JSON is any
-    """Make an event; a later fact without an id of its own gets the id of the event."""
+    """Make an event; a later fact without an id of its own gets one derived from the event's."""
     if isinstance(content, dict) and "type" in content and content.get("event_id") is None:
         event_id = str(identity_of(attributes.source, attributes.id))
         content = {**content, "event_id": event_id}

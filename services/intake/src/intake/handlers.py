@@ -57,7 +57,7 @@ _IDENTITY: Final = TypeAdapter(Annotated[_Identity, ConfigDict(extra="ignore")])
 
 @dataclass(frozen=True, slots=True)
 class DocumentRecord:
-    """A document read from Kafka. Its id is that of the record, so a copy gets its own receipt."""
+    """A document read from Kafka; ``id`` is that of the record, so a copy gets its own receipt."""
 
     id: UUID
     record: Record
@@ -66,7 +66,7 @@ class DocumentRecord:
 
 @dataclass(frozen=True, slots=True)
 class InvalidRecord:
-    """An invalid document with a valid source and external id: parked, and answered."""
+    """An invalid document with valid source and external id; it is parked, and answered."""
 
     id: UUID
     record: Record
@@ -77,7 +77,7 @@ class InvalidRecord:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRecord:
-    """A redriven webhook event, read again with the connection's current mapping."""
+    """A webhook event that was redriven; it is mapped by the connection's present mapping."""
 
     id: UUID
     record: Record

@@ -16,7 +16,7 @@ _INTERVAL_S: Final = 1.0
 
 
 class Maintenance(Background):
-    """Decides pending requests, and rejects overdue ones, every second."""
+    """Every second decides requests of changed accounts again, and rejects those held too long."""
 
     def __init__(self, db: Database, keys: NumberKeys) -> None:
         super().__init__("maintenance")

@@ -65,7 +65,7 @@ class Document:
 
     @property
     def claims(self) -> set[UUID]:
-        """The ids to claim: for a later fact also the id that its sender gave it."""
+        """The ids to claim: the document's own and, for a later fact, the id its sender gave it."""
         sender_id = self.content.claim_id if isinstance(self.content, LaterFact) else None
         return {self.id} if sender_id is None else {self.id, sender_id}
 
@@ -107,7 +107,7 @@ async def list_accounts(
 ) -> None:
     """Save accounts, and decide again the held and rejected requests of each.
 
-    One transaction decides up to DECIDED_MAX requests; later ones decide the rest.
+    One transaction decides up to DECIDED_MAX requests; later transactions decide the rest.
     """
     if not records:
         return
@@ -190,7 +190,7 @@ async def _new(
 
 
 async def _input_faults(tx: Tx, documents: Sequence[Document], now: datetime) -> list[str | None]:
-    """Return the fault of each document: a date in the future, or an undialable number."""
+    """Return the fault of each document (a date in the future, an undialable number), or None."""
     with_number = [d.content for d in documents if _has_number(d.content)]
     versions = await _versions(tx, with_number)
     latest = await _latest(tx, documents, now)
@@ -198,14 +198,14 @@ async def _input_faults(tx: Tx, documents: Sequence[Document], now: datetime) ->
 
 
 async def _versions(tx: Tx, requests: Sequence[SupportRequest]) -> Mapping[str, Sequence[Version]]:
-    """Read the versions of the requests' accounts, with the requesters among their people."""
+    """Read the versions of the requests' accounts; of their people, only the requesters."""
     if not requests:
         return {}
     return await account_store.versions(tx, [(r.account_id, r.requester_id) for r in requests])
 
 
 async def _latest(tx: Tx, documents: Sequence[Document], now: datetime) -> datetime:
-    """Return the latest date that a document may have: business time (``now``), or real time.
+    """Return the present time for checks of dates: business time or, if later, real time.
 
     In a replay of a log, documents may be later than business time.
     """

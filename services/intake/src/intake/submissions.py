@@ -90,7 +90,7 @@ _KEPT_AS: Final = OutcomeType(TypeAdapter(list[EntryOutcome]), _has_effect)
 
 
 class Submissions(Batcher[Submission, SubmissionResult]):
-    """The way of all submissions: see `Batcher`, and `shared.platform.idempotency` for keys."""
+    """Handles all submissions, in batches (see `Batcher`), and each idempotency key once."""
 
     def __init__(self, db: Database, keys: NumberKeys) -> None:
         super().__init__("submissions", db, partial(_handle_submissions, keys=keys))

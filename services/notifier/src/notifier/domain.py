@@ -1,4 +1,4 @@
-"""Which event notifies whom, the text of each mail, and the state after each attempt."""
+"""Which event notifies whom, the text of each mail, and a delivery's state after an attempt."""
 
 import re
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """The subject and text of a mail; the subject alone is enough to act."""
+    """The subject and text of a mail; a reader can act on the subject alone."""
 
     subject: str
     text: str
@@ -144,7 +144,7 @@ type DeliveryOutcome = Sent | Refused | Deferred
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """The state of a delivery after an attempt; ``retry_after`` applies while it is pending."""
+    """The state after an attempt; if it is pending, ``retry_after`` is the wait until the next."""
 
     delivery: Delivery
     state: Literal["sent", "failed", "pending"]
@@ -154,9 +154,10 @@ class DeliveryResult:
 
 
 def plan(envelope: Envelope[Event], assignee: str | None, *, now: datetime) -> Delivery | None:
-    """Plan the delivery that an event causes, or None.
+    """Return the delivery that an event causes; None if the event notifies no recipient.
 
-    ``assignee`` is the specialist who has the ticket, None while it is unassigned.
+    ``assignee`` is the specialist who has the ticket, to whom a warning goes; with None it goes to
+    the team.
     """
     alert: AlertKind
     specialist_id: str | None
@@ -213,7 +214,7 @@ def result_of(delivery: Delivery, outcome: DeliveryOutcome) -> DeliveryResult:
 
 
 def retry_after(attempts: int, delivery_id: UUID) -> timedelta:
-    """Return the wait before the next attempt: 2 s, doubled each time, varied by up to 25 %.
+    """Return the wait before the next attempt: 2 s after the first, doubled each time, ±25 %.
 
     The variation depends on the delivery's id, so that deliveries that failed together are not
     all retried together.
@@ -244,7 +245,7 @@ def announcement_of(result: DeliveryResult) -> NotificationFact | None:
 
 
 def _redacted(reason: str) -> str:
-    """Shorten a mail server's reply to one line, and remove mail addresses from it."""
+    """Make a reason one line of at most 200 characters, with ``(address)`` for mail addresses."""
     return _ADDRESS.sub("(address)", one_line(reason))[:_REASON_MAX]
 
 
@@ -254,7 +255,7 @@ def one_line(text: str) -> str:
 
 
 def render(delivery: Delivery, *, link: str) -> Mail:
-    """Write the mail: first what happened, then what to do, then why it was sent."""
+    """Write the mail: what happened, then what to do, then why the recipient gets it."""
     fact, near = delivery.fact, delivery.planned_at
     match fact:
         case TicketAssigned():
@@ -313,7 +314,7 @@ def _assignment(fact: TicketAssigned, link: str, near: datetime) -> Mail:
 
 
 def _when(fact: TicketAssigned, near: datetime) -> str:
-    """Write when the promise is due, or why nothing is due."""
+    """Write when the assigned ticket's promise is due, or why nothing is due."""
     if fact.due_at is not None:
         return due_phrase(fact.due_at, near)
     return "no due time is promised" if fact.promise is None else "paused: nothing is due now"

@@ -28,7 +28,7 @@ EMITS: Final = (NotificationFact.topic,)
 
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
-    """Decode a record; skip events that neither cause a mail nor change one.
+    """Decode a record; skip watermarks, and clock events that cause no mail and move no due time.
 
     Raises:
         Poison: The record cannot be read.

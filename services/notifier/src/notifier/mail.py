@@ -1,4 +1,4 @@
-"""Composes the mail of a delivery (RFC 5322); every attempt sends the same bytes."""
+"""Composes the mail of a delivery (RFC 5322); the same values always give the same bytes."""
 
 from dataclasses import dataclass
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
@@ -17,7 +17,7 @@ __all__ = ["Message", "MessageComposer"]
 
 
 class _Header(BaseHeader):
-    """A header that caches its folded text: one with UTF-8 and one without."""
+    """A header that caches its text as written to a mail: once with UTF-8, once with ASCII only."""
 
     @override
     def init(self, name: str, **parsed: Any) -> None:
@@ -75,7 +75,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class MessageComposer:
-    """Composes mails from one sender. ``ticket_url`` links to a ticket by ``{ticket_id}``."""
+    """Composes mails from one sender. ``ticket_url`` has ``{ticket_id}`` where the id belongs."""
 
     mail_from: str
     ticket_url: str

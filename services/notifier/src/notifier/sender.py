@@ -47,7 +47,7 @@ PENDING_AGE_S: Final = Gauge(
 
 
 class Sender(Background):
-    """Sends while deliveries are due; otherwise waits for `wake`, and polls every 250 ms.
+    """Sends while deliveries are due; otherwise waits for `wake`, at most 250 ms.
 
     It polls because other instances plan deliveries, too, and failed attempts become due again.
     """
@@ -65,7 +65,7 @@ class Sender(Background):
 
     @override
     async def stop(self) -> None:
-        """Stop after the current batch, which may take 2 s more."""
+        """Stop after the current batch, which gets at most 2 s more."""
         self._stop.set()
         self._woken.set()
         self._server.shorten_timeout()
@@ -73,7 +73,7 @@ class Sender(Background):
         await self._server.close()
 
     async def send_due(self) -> int:
-        """Try to send a batch of due deliveries, earliest first; return how many were claimed."""
+        """Attempt the earliest due deliveries, at most 200; return how many were claimed."""
         async with self._db.transaction() as tx:
             due = await store.due_deliveries(tx, limit=_BATCH_MAX)
             if not due:
@@ -116,7 +116,7 @@ class Sender(Background):
 
 
 def _results_of(due: Sequence[Due], outcomes: dict[UUID, DeliveryOutcome]) -> list[DeliveryResult]:
-    """Return the results of the attempts; deliveries that were not tried stay due."""
+    """Return the results of the attempts; a delivery without an attempt has none, and stays due."""
     return [
         domain.result_of(one.delivery, outcome)
         for one in due
@@ -139,7 +139,7 @@ def _announcements(results: Sequence[DeliveryResult], now: datetime) -> list[Env
 
 
 def _report(results: Sequence[DeliveryResult]) -> None:
-    """Count and log each result; log those that are still pending in one line a batch."""
+    """Count each result; log each sent or failed delivery, and all pending ones in one line."""
     for result in results:
         DELIVERIES.labels(result.delivery.alert, result.state).inc()
         if result.state != "pending":

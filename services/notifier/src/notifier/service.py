@@ -1,4 +1,4 @@
-"""Plans deliveries from events, and saves the roster, assignments and due times for them."""
+"""Plans deliveries from events, and saves the roster, assignments and due times that they need."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ async def plan_deliveries(
 ) -> None:
     """Save what deliveries depend on, then plan a delivery for each event that needs one.
 
-    ``wake`` starts the sender; it is called after the commit.
+    If a delivery was planned, ``wake`` is called after the commit, to start the sender.
     """
     if listings := _listings(envelopes):
         await store.save_specialists(tx, listings)
@@ -69,7 +69,7 @@ def _listings(envelopes: Sequence[Envelope[Event]]) -> dict[str, Listing]:
 def _new_due_times(
     envelopes: Sequence[Envelope[Event]],
 ) -> dict[tuple[UUID, PromiseKind], datetime | None]:
-    """Return the new due times of promises; the last record of a clock in the batch counts."""
+    """Return the new due times of promises; of several for one promise the last one counts."""
     return {
         (e.event.ticket_id, e.event.kind): update_clock(None, e.event, e.time).due_at
         for e in envelopes
@@ -86,9 +86,9 @@ def _callback_joins(envelopes: Sequence[Envelope[Event]]) -> list[tuple[UUID, da
 
 
 def _assignees(envelopes: Sequence[Envelope[Event]]) -> dict[tuple[UUID, datetime], str | None]:
-    """Return who has a ticket since when; None while it is unassigned.
+    """Return, by ticket and time, the specialist who has the ticket from then on, or None.
 
-    Of two events with the same time, the later record counts.
+    Of two events of a ticket with the same time, the one that was read last counts.
     """
     found: dict[tuple[UUID, datetime], str | None] = {}
     for envelope in envelopes:

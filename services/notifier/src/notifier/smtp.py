@@ -29,7 +29,7 @@ _SHUTTING_DOWN: Final = 421
 
 
 class MailServer:
-    """Sends batches of messages; sends nothing when the configured encryption is unavailable."""
+    """Sends batches of messages; sends none to a server without the configured encryption."""
 
     def __init__(self, settings: Settings) -> None:
         self._composer = MessageComposer(settings.mail_from, settings.ticket_url)
@@ -53,10 +53,10 @@ class MailServer:
         self._limit: asyncio.Timeout | None = None
 
     async def send(self, messages: Sequence[Message]) -> dict[UUID, DeliveryOutcome]:
-        """Send messages, a few at once.
+        """Send messages, a few at once; return the outcomes by the id of the delivery.
 
-        Returns the outcome of each delivery by its id, except of those that were not tried before
-        the time limit.
+        A delivery that was not finished before the time limit has no outcome. If no connection can
+        be made, each delivery that is left is `Deferred`.
         """
         outcomes: dict[UUID, DeliveryOutcome] = {}
         waiting = deque(messages)
@@ -70,7 +70,7 @@ class MailServer:
         return outcomes
 
     def shorten_timeout(self) -> None:
-        """End the current batch within 2 s, for a stop."""
+        """Limit the rest of the current batch to 2 s, because the sender stops."""
         self._limit_s = _GRACE_S
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time() + _GRACE_S)
@@ -89,9 +89,9 @@ class MailServer:
         waiting: deque[Message],
         outcomes: dict[UUID, DeliveryOutcome],
     ) -> Deferred | None:
-        """Send messages until none waits.
+        """Send waiting messages over one client, until none is left.
 
-        Returns the fault when the client cannot connect; other clients then send the rest.
+        If the client cannot connect, stop and return the fault; other clients send the rest.
         """
         while waiting:
             if not client.is_connected and (fault := await _connect(client)) is not None:
@@ -102,7 +102,7 @@ class MailServer:
         return None
 
     async def _send(self, client: aiosmtplib.SMTP, message: Message) -> DeliveryOutcome:
-        """Send one message; close the connection after a protocol error."""
+        """Send one message; after an error other than its refusal, close the connection."""
         try:
             async with asyncio.timeout(_MAIL_S_MAX):
                 email = self._composer.compose(message)
@@ -142,7 +142,7 @@ def _deferred(error: Exception) -> Deferred:
 def _outcome_of_reply(
     client: aiosmtplib.SMTP, error: aiosmtplib.SMTPResponseException
 ) -> DeliveryOutcome:
-    """Read a reply about this recipient or mail: 5xx is permanent, any other may pass."""
+    """Return what a reply about this recipient or mail means: refused by 5xx, else deferred."""
     if error.code == _SHUTTING_DOWN:
         client.close()
     reason = f"{error.code} {error.message}"

@@ -102,7 +102,7 @@ SETTLE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A specialist's entry on the roster; without name and mail after removal."""
+    """A specialist's entry on the roster; name and mail are None after removal."""
 
     name: str | None
     mail: str | None
@@ -113,8 +113,8 @@ class Listing:
 class Due:
     """A claimed delivery, with the specialist's name and mail address if they are known.
 
-    ``still_assigned`` is False for a callback alert whose recipient no longer has the ticket.
-    ``still_due`` is False for a warning or callback about a promise that is paused or ended.
+    ``still_assigned`` is False for a callback alert whose recipient does not have the ticket now.
+    ``still_due`` is False for a warning or reminder whose promise is paused or ended by now.
     """
 
     delivery: Delivery
@@ -137,7 +137,7 @@ async def save_specialists(tx: Tx, listings: Mapping[str, Listing]) -> None:
 
 
 async def save_assignees(tx: Tx, assignees: Mapping[tuple[UUID, datetime], str | None]) -> None:
-    """Save which specialist has a ticket since when; None while it is unassigned."""
+    """Save, by ticket and time, the specialist who has the ticket from then on, or None."""
     keys = sorted(assignees)
     await tx.execute(
         SAVE_ASSIGNEES,
@@ -148,14 +148,14 @@ async def save_assignees(tx: Tx, assignees: Mapping[tuple[UUID, datetime], str |
 
 
 async def save_callback_joins(tx: Tx, joins: Sequence[tuple[UUID, datetime, UUID]]) -> None:
-    """Save which ticket shares the call of which other ticket, and since when."""
+    """Save joins: (ticket, since when, the other ticket whose call answers both)."""
     await tx.executemany(SAVE_CALLBACK_JOIN, joins)
 
 
 async def save_new_due_times(
     tx: Tx, moved: Mapping[tuple[UUID, PromiseKind], datetime | None], now: datetime
 ) -> None:
-    """Save the due times of promises that changed after acceptance; None while nothing is due."""
+    """Save the changed due times of promises; None while nothing is due."""
     await tx.execute(
         SAVE_NEW_DUE_TIMES,
         [ticket_id for ticket_id, _ in moved],
@@ -166,17 +166,18 @@ async def save_new_due_times(
 
 
 async def assignees(tx: Tx, facts: Sequence[tuple[UUID, UUID, datetime]]) -> dict[UUID, str | None]:
-    """Return the specialist who had the ticket just before each fact: (id, ticket, time).
+    """Return, by fact, the specialist who had the ticket just before it, or None.
 
-    For a ticket that shares another ticket's call, it is the specialist of that other ticket. An
-    assignment at the very time of the fact does not count, because their order is unknown.
+    ``facts`` are (id, ticket, time). A ticket that had no specialist of its own, but shares another
+    ticket's call, has the specialist of that other ticket. An assignment at the very time of the
+    fact does not count, because their order is unknown.
     """
     rows = await tx.fetch(ASSIGNEES, *map(list, zip(*facts, strict=True)))
     return {row["fact_id"]: row["specialist_id"] for row in rows}
 
 
 async def pending_age_s(tx: Tx) -> float:
-    """Return the age in seconds of the oldest pending delivery, including its back-off."""
+    """Return the seconds since the oldest pending delivery was planned; 0 if none is pending."""
     age: float = await tx.fetchval(PENDING_AGE)
     return age
 
@@ -197,12 +198,12 @@ async def add_deliveries(tx: Tx, planned: Sequence[Delivery]) -> None:
 
 
 async def due_deliveries(tx: Tx, *, limit: int) -> list[Due]:
-    """Claim due deliveries, except those that another sender has locked."""
+    """Lock and return the earliest due deliveries, without those that another sender has locked."""
     return [_due(row) for row in await tx.fetch(DUE, limit)]
 
 
 async def settle(tx: Tx, results: Sequence[DeliveryResult]) -> datetime:
-    """Save the results of attempts; return the business time."""
+    """Save the results of attempts; return the present business time."""
     now: datetime = await tx.fetchval(
         SETTLE,
         [v.delivery.id for v in results],
@@ -215,7 +216,7 @@ async def settle(tx: Tx, results: Sequence[DeliveryResult]) -> datetime:
 
 
 def _due(row: Any) -> Due:  # noqa: ANN401 - as below
-    """Make a due delivery of a row, with the due time that the clock reported last."""
+    """Build a due delivery from a row, with the due time that the clock reported last."""
     delivery = _delivery(row)
     still_due = not row["is_moved"] or row["moved_to"] is not None
     if row["is_moved"]:

@@ -6,7 +6,7 @@ __all__ = ["at", "due_phrase", "span"]
 
 
 def due_phrase(moment: datetime, near: datetime) -> str:
-    """Write when something is due, or for how long it has been overdue."""
+    """Write when something is due; if it is overdue, also by how much."""
     if moment >= near:
         return f"due {at(moment, near)}"
     over_ms = (near - moment) // timedelta(milliseconds=1)
@@ -14,7 +14,10 @@ def due_phrase(moment: datetime, near: datetime) -> str:
 
 
 def at(moment: datetime, near: datetime) -> str:
-    """Write a time in UTC; add the date unless it is the day of ``near``, and a different year."""
+    """Write a time in UTC; add the date if ``near`` is on another day.
+
+    Add the year, too, if ``near`` is in another year.
+    """
     moment, near = moment.astimezone(UTC), near.astimezone(UTC)
     year = "" if moment.year == near.year else f"{moment.year} "
     day = "" if moment.date() == near.date() else f"{moment:%a} {moment.day} {moment:%b} {year}"
@@ -22,7 +25,7 @@ def at(moment: datetime, near: datetime) -> str:
 
 
 def span(duration_ms: int) -> str:
-    """Write a duration in hours and minutes, or in minutes, or in seconds."""
+    """Write a duration in hours and minutes; under 1 h in minutes, under 1 min in seconds."""
     minutes, seconds = divmod(max(0, duration_ms) // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

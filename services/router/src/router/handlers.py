@@ -14,7 +14,7 @@ EMITS: Final = (AssignmentFact.topic,)
 
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
-    """Decode a record; of the clock events, only those that move a due time.
+    """Decode a record; skip clock events that move no due time.
 
     Raises:
         Poison: the record is malformed.

@@ -27,7 +27,7 @@ EMITS: Final = (ClockFact.topic, BreachFact.topic)
 
 
 def decode(record: Record) -> Envelope[Event] | Skipped:
-    """Decode a fact, without the telephone number key, which is not stored here. Raises Poison."""
+    """Decode a fact; drop its telephone number key, which is not stored here. Raises Poison."""
     found = read(record)
     if isinstance(found, Envelope) and isinstance(found.event, TicketAccepted):
         return replace(found, event=found.event.model_copy(update={"number_key": None}))

@@ -11,7 +11,7 @@ __all__ = ["Partitions"]
 
 
 class Partitions:
-    """The partitions of ``breaches.v1``. A part that starts first, to read their number."""
+    """The partitions of ``breaches.v1``. Their number is read before the other parts start."""
 
     def __init__(self, db: Database, count: Callable[[], Awaitable[int]]) -> None:
         self._db = db
@@ -19,7 +19,7 @@ class Partitions:
         self._count = 0
 
     async def start(self) -> None:
-        """Read their number from the broker and create the sweep's rows. Raises Transient."""
+        """Read the number of partitions from the broker; add missing rows. Raises Transient."""
         self._count = await self._ask()
         async with self._db.transaction() as tx:
             await clock_store.ensure_partitions(tx, self._count)
@@ -28,5 +28,5 @@ class Partitions:
         """Do nothing."""
 
     def of(self, ticket_id: UUID) -> int:
-        """Return a ticket's partition, computed as by the publisher."""
+        """Return the partition of a ticket's events, computed as by the publisher."""
         return partition_of(str(ticket_id).encode(), self._count)

@@ -1,4 +1,4 @@
-"""Evaluates tickets again after a change of declared exceptions, a chunk per transaction."""
+"""Evaluates tickets again after a change of declared exceptions, up to 200 per transaction."""
 
 from typing import Final, override
 from uuid import uuid5
@@ -23,7 +23,7 @@ _POLL_S: Final = 0.25
 
 
 async def reevaluate(db: Database, clock_service: ClockService, *, limit: int = CHUNK_MAX) -> bool:
-    """Evaluate the next tickets of the oldest change; return False if there is nothing to do.
+    """Evaluate the next tickets of the oldest change; return False if no change is left.
 
     Each ticket gets a cause id of its own, from which the ids of announced events are derived.
     """
@@ -47,7 +47,7 @@ async def reevaluate(db: Database, clock_service: ClockService, *, limit: int = 
 
 
 class Reevaluator(Background):
-    """Works on changes in the background, no faster than the relay publishes their events."""
+    """Reevaluates in the background, no faster than the relay publishes the resulting events."""
 
     def __init__(self, db: Database, clock_service: ClockService) -> None:
         super().__init__("reevaluation")

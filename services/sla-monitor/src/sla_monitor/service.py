@@ -102,7 +102,7 @@ class _Batch:
 
     @property
     def outgoing(self) -> list[Announced]:
-        """The events to announce; `ClockStarted` events get their ``as_accepted``."""
+        """The events to announce; each `ClockStarted` for the request gets its ``as_accepted``."""
         return [_marked(one, self.known) for one in self.announced]
 
     def after(self) -> Iterator[Clock]:
@@ -117,7 +117,7 @@ class _Batch:
 
 
 def _marked(announced: Announced, known: Mapping[UUID, Iterable[Fact]]) -> Announced:
-    """Set ``as_accepted`` of a `ClockStarted`: whether its due time is that of TicketAccepted."""
+    """Set ``as_accepted`` of a `ClockStarted`: whether TicketAccepted had the same due time."""
     event = announced.event
     if not isinstance(event, ClockStarted) or event.cycle is not None:
         return announced
@@ -129,7 +129,7 @@ def _marked(announced: Announced, known: Mapping[UUID, Iterable[Fact]]) -> Annou
 
 
 def _affects_clocks(event: Event) -> bool:
-    """Return whether an event can affect a clock; of notifications, only those about work."""
+    """Return whether an event can affect a clock; a notification, if of an assignment or call."""
     if isinstance(event, NotificationFact):
         return event.alert in _WORK_ALERTS
     return isinstance(event, TicketFact | AssignmentFact)

@@ -87,13 +87,13 @@ async def sweep(
 
 
 def _watermark(partition: Partition, now: datetime) -> datetime | None:
-    """Return the watermark; None if it is in the future, because business time was set back."""
+    """Return the last watermark; None if it is in the future: business time was set back."""
     published = partition.evaluated_to
     return None if published is None or published > now else published
 
 
 async def _claim(tx: Tx, partitions: Sequence[int], limit: int) -> list[Due]:
-    """Claim the clocks that are due longest; if there are more, also some newly due ones."""
+    """Claim the clocks that are due longest; if they reach the limit, also some newly due."""
     share = -(-limit // len(partitions))
     due = await clock_store.longest_due(tx, partitions, limit=share)
     if len(due) >= share:
@@ -138,7 +138,7 @@ def _ms(span: timedelta) -> int:
 
 
 class Sweeper(Background):
-    """Sweeps while clocks are due, else sleeps until the next due time or watermark."""
+    """Sweeps while clocks are due, else waits for the next due time or watermark, at most 50 ms."""
 
     def __init__(self, db: Database) -> None:
         super().__init__("sweep")

@@ -31,7 +31,7 @@ class AccountRecord:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRecord:
-    """An invalid record whose key names its account: it is parked, and answered."""
+    """An invalid record whose key names an account: it becomes a dead letter, and is answered."""
 
     id: UUID
     record: Record
@@ -73,7 +73,8 @@ async def save(
 ) -> tuple[set[str], list[Envelope[Event]]]:
     """Save account records, with their people as digests.
 
-    Returns the accounts with a version of which no part is missing, and an answer to each record.
+    Returns the ids of the accounts whose version is complete now, and an event that answers each
+    record.
     """
     listings = await account_store.save(tx, [(r.envelope.time, r.envelope.event) for r in records])
     by_version = {(x.account_id, x.since): x for x in listings}

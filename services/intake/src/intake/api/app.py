@@ -101,7 +101,7 @@ class Dependencies:
 def make_app(
     used: Dependencies, routes: list[BaseRoute], limits: Limits = DEFAULT_LIMITS
 ) -> FastAPI:
-    """Build the app; ``routes`` are the operations of every service, which need no API key."""
+    """Build the app; ``routes`` are those that every service has, and need no API key."""
     unauthenticated_max = max(1, limits.requests_max // _UNAUTHENTICATED_SHARE)
     guard = Middleware(
         Guard, access=used.access, signed=_SIGNED, unauthenticated_max=unauthenticated_max
@@ -137,7 +137,7 @@ def _add_documents(app: FastAPI, submissions: Submissions) -> None:
 def _add_batches(app: FastAPI, submissions: Submissions) -> None:
     @app.post("/v1/tickets:batch", response_model=Answers, responses=_ANSWERED)
     async def take_requests(batch: Batch, key: Writer, context: RequestContextDep) -> Response:
-        """Accept up to 100 requests; each is answered on its own, by its position."""
+        """Accept up to 100 requests; each is answered on its own, by its position in the batch."""
         events = [ReceivedEvent(ticket, None) for ticket in batch.tickets]
         return await _answer_batch(submissions, events, key, context)
 
@@ -278,7 +278,7 @@ def _read(event: ReceivedEvent | Poison, key: Key, context: RequestContext) -> D
 
 
 def _valid(content: Any, location: str) -> Inbound:  # noqa: ANN401 - JSON is any
-    """Read a single document, found at a ``location`` in the body.
+    """Validate a single document; ``location`` is where it is in the body, "" for the whole body.
 
     Raises:
         RequestValidationError: It is invalid; the error names each bad field.

@@ -82,13 +82,13 @@ class Answer(BaseModel):
 
 
 class Answers(BaseModel):
-    """An answer for each document, in order."""
+    """An answer for each document, in the order of the batch."""
 
     answers: list[Answer]
 
 
 class LaterText(BaseModel):
-    """A later message of the customer; `written_on` names the merged ticket it was sent to."""
+    """A later message of the customer; `written_on` is the merged ticket it went to, or null."""
 
     occurred_at: Moment
     body: str
@@ -110,7 +110,7 @@ class Details(BaseModel):
 
 
 class ShownPromise(BaseModel):
-    """A promise with its current due time; none while the clock is `paused`."""
+    """A promise with its current due time; null while a paused clock has nothing due."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -97,7 +97,7 @@ class WebhookAnswer(BaseModel):
 
 
 class WebhookAnswers(BaseModel):
-    """An answer for each event, in order."""
+    """An answer for each event, in the order in which they were sent."""
 
     answers: list[WebhookAnswer]
 
@@ -211,7 +211,7 @@ class _WebhookEndpoints:
 
 
 def _body_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe a body that FastAPI does not parse, because its bytes are signed."""
+    """Describe in OpenAPI a body that FastAPI does not parse, because its bytes are signed."""
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}
 

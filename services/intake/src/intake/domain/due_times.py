@@ -12,7 +12,7 @@ __all__ = ["receipt_now", "with_due"]
 
 
 def receipt_now(receipt: ReceiptIssued, clocks: Mapping[str, ClockView]) -> ReceiptIssued:
-    """Put current due times into a receipt; the spans are removed where the due time changed."""
+    """Put current due times into a receipt; drop the spans of what sla-monitor has changed."""
     return receipt.model_copy(
         update={"promises": tuple(_promised(one, clocks.values()) for one in receipt.promises)}
     )
@@ -29,7 +29,7 @@ def _promised(promise: Promised, clocks: Iterable[ClockView]) -> Promised:
 
 
 def _changed_fields(kind: PromiseKind, clocks: Iterable[ClockView]) -> dict[str, Any]:
-    """Return the fields that sla-monitor changed; none before its first event for the promise."""
+    """Return what sla-monitor published last for a promise; empty before its first event for it."""
     same = [clock for clock in clocks if clock.kind == kind]
     if not same:
         return {}

@@ -1,4 +1,4 @@
-"""Entitlement: who may ask for Premium Support, at the create date (DOMAIN, "Who may ask")."""
+"""Entitlement: whether account and requester could ask for Premium Support at the create date."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ REMEDIES: Final[dict[Refusal, str]] = {
 class Version:
     """An account as listed from ``since`` on.
 
-    With a ``salt``, its people are `digests`. It needs to contain only the people whose requests
-    are decided.
+    With a ``salt``, its people are `digests` instead of names. It may leave out people whose
+    requests are not decided now.
     """
 
     since: datetime

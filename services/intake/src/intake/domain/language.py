@@ -21,7 +21,7 @@ _CONFIDENCE_MIN: Final = 0.7  # docs/language.md compares other thresholds
 _CONFIDENCE_MIN_UNEXPECTED: Final = 0.8
 _ENGLISH: Final = "en"
 _UNDETERMINED: Final = "und"  # BCP 47: the language is unknown
-_NO_LANGUAGE: Final = "zxx"  # BCP 47: no linguistic content (keys, logs, base64); the model has it
+_NO_LANGUAGE: Final = "zxx"  # BCP 47: the text is in no language (keys, logs); a label of the model
 _ACCOUNTS_WEIGHT: Final = 2.0
 """The weight of the account's language, where English and the roster's languages have 1. It is
 small enough that a text in one of those is still detected correctly."""
@@ -55,7 +55,7 @@ _NO_PROSE: Final = re.compile(
 
 @cache
 def load() -> LanguageIdentifier:
-    """Load the model once, in about a second: call it at the start, outside the event loop."""
+    """Load the model once. This takes a second: call it at the start, outside the event loop."""
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
@@ -67,10 +67,11 @@ def decide(
     account_language: str | None,
     served: Collection[str] = (),
 ) -> LanguageDecision:
-    """Decide a request's language from at most 600 characters of its text; never raises.
+    """Decide a request's language: the sender's ``tag``, else detected, else the account's.
 
-    Detection returns a base language (``pt``); a sender's or an account's tag is not changed.
-    ``served`` are the roster's tags; without any, all languages have the same weight.
+    It reads at most 600 characters of the text, and never raises. Detection returns a base language
+    (``pt``); a sender's or an account's tag is not changed. ``served`` are the roster's tags;
+    without any, all languages except the account's have the same weight.
     """
     if tag and tag != _UNDETERMINED:
         return LanguageDecision(language=tag, by="sender", note="The sender set it.")
@@ -99,13 +100,13 @@ def _fallback(why: str, account_language: str | None) -> LanguageDecision:
 
 
 def _base(tag: str) -> str:
-    """Return the base language of a tag, merged with its varieties: ``pt-BR`` is ``pt``."""
+    """Return the base language of a tag: ``pt-BR`` is ``pt``, and the variety ``ary`` is ``ar``."""
     code = tag.partition("-")[0].lower()
     return _ONE_NAME.get(code, code)
 
 
 def _prose(subject: str, body: str) -> str:
-    """Remove URLs, mail addresses, and placeholders such as ``<name>``."""
+    """Cut subject and body to 600 characters; remove URLs, mail addresses, and ``<name>``."""
     head = f"{subject[:_CHARACTERS_MAX]}\n{body[:_CHARACTERS_MAX]}"[:_CHARACTERS_MAX]
     return _NO_PROSE.sub(" ", head)
 

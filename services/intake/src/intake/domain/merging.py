@@ -63,7 +63,7 @@ def life_of(ticket: KnownTicket, facts: Iterable[Fact], *, before: datetime) -> 
 def absorbed_event(
     duplicate: KnownTicket, facts: Sequence[Fact], target: UUID, *, merged_at: datetime
 ) -> TicketAbsorbed:
-    """Make the event of the target: what it owes the duplicate's customer, and since when."""
+    """Make the target's event of a merge: what it owes the duplicate's customer, and since when."""
     life = life_of(duplicate, facts, before=merged_at)
     own = (f.event for f in facts if f.time <= merged_at)
     older = (event.create_date for event in own if isinstance(event, TicketAbsorbed))
@@ -77,12 +77,12 @@ def absorbed_event(
 
 
 def facts_to_move(facts: Iterable[Fact], *, merged_at: datetime) -> list[Fact]:
-    """Return the duplicate's facts of after the merge, which count for the target."""
+    """Return the duplicate's replies and merges from after its merge: they count for the target."""
     return [fact for fact in facts if fact.time > merged_at and isinstance(fact.event, _MOVABLE)]
 
 
 def moved_event(event: Event, target: UUID) -> Event:
-    """Make the event of the target for an event that was reported of its duplicate."""
+    """Turn an event of a duplicate into the event of the target for which it counts."""
     assert isinstance(event, _MOVABLE)  # noqa: S101 - `facts_to_move` returns no others
     if isinstance(event, CustomerReplied):
         return reply_event(event.written_on or event.ticket_id, target)

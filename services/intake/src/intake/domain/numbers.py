@@ -42,8 +42,8 @@ _UNFIT: Final = {
 
 
 _FORMER: Final = (
-    (52, re.compile(r"0?(?:1|44|45)(\d{10})"), r"\1"),  # Mexico: 1, 01, 044, 045 went in 2019
-    (55, re.compile(r"(\d{2})([6-9]\d{7})"), r"\g<1>9\2"),  # Brazil: mobiles have a ninth digit
+    (52, re.compile(r"0?(?:1|44|45)(\d{10})"), r"\1"),  # Mexico: no 1, 01, 044, 045 since 2019
+    (55, re.compile(r"(\d{2})([6-9]\d{7})"), r"\g<1>9\2"),  # Brazil: mobiles got a ninth digit
     (225, re.compile(r"([04-9][0-3]\d{6})"), r"01\1"),  # Ivory Coast: an operator's digits
     (225, re.compile(r"([04-9][4-6]\d{6})"), r"05\1"),
     (225, re.compile(r"([04-9][7-9]\d{6})"), r"07\1"),
@@ -83,8 +83,8 @@ class NumberKeys:
 def number_of(request: SupportRequest, account: AccountListed | None) -> Number | None:
     """Parse the number in a request, if there is one.
 
-    A number without a + is one of the account's country, else of the request's: by region, else by
-    time zone.
+    A number without a + is read as one of a country, the first that is known: of the account's
+    region, the request's region, the account's time zone, the request's time zone.
 
     Raises:
         NumberFault: The number cannot be dialled.

@@ -77,8 +77,8 @@ def accept(  # noqa: PLR0913 - all of them determine the promises or the number
 ) -> Acceptance:
     """Accept a request, with its promises at either severity, from its create date.
 
-    A business-critical claim counts when it comes by the email form and describes the problem
-    (DOMAIN, "Business-critical"); otherwise the ticket starts as standard, with what is missing.
+    A business-critical claim counts when it comes by the email form and describes the problem;
+    otherwise the ticket starts as standard, and ``missing`` lists what the claim lacks.
 
     Raises:
         NumberFault: The customer's number cannot be dialled.
@@ -125,7 +125,7 @@ def accept(  # noqa: PLR0913 - all of them determine the promises or the number
 
 
 def _price(request: SupportRequest, policy: Policy, asked: RequestTraits) -> Pricing:
-    """Price a request; a customer who called is promised no callback (DOMAIN, "Channels")."""
+    """Return what the policy promises for a request; nothing if the customer has called us."""
     pricing = policy.price(asked, request.occurred_at)
     if not request.dialled:
         return pricing

@@ -129,7 +129,7 @@ def unreadable(source: str, external_id: str, fault: str) -> ReceiptIssued:
 def fact_accepted(
     fact: LaterFact, *, counts_for: str | None = None, note: str | None = None
 ) -> ReceiptIssued:
-    """Make the receipt of an accepted later fact; ``counts_for`` is a merge's final target."""
+    """Make the receipt of an accepted later fact; ``counts_for`` is set if a merge moved it."""
     fields = {"outcome": "accepted", "counts_for": counts_for, "note": note}
     return _rejected(fact).model_copy(update=fields)
 
@@ -145,7 +145,7 @@ def fact_rejected(fact: LaterFact, reason: FactRefusal) -> ReceiptIssued:
 
 
 def duplicate(first: ReceiptIssued, *, same: bool) -> ReceiptIssued:
-    """Make the receipt of a repeated document; ``same`` is False if its content differs."""
+    """Make the receipt of a repeated document; ``same`` is False if its content is another."""
     fields: dict[str, object] = {"outcome": "duplicate", "duplicate_of": first.outcome}
     if not same:
         fields |= {"reason": "other_content", "remedy": _FIRST_COUNTS}

@@ -42,7 +42,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class InvalidEvent:
-    """A rule matches, but the event makes no valid document: all faults, without its content."""
+    """The event makes no valid document; ``fault`` has all faults, but not the event's content."""
 
     fault: str
 
@@ -102,7 +102,7 @@ def _document(
     values: dict[str, Value],
     event: dict[str, Any],
 ) -> Meaning:
-    """Read all fields, so that all faults are reported together."""
+    """Make a document; all fields are read first, so that all faults are reported together."""
     content: dict[str, object] = dict(constants)
     faults: dict[str, str] = {}
     for name, value in values.items():

@@ -19,7 +19,7 @@ _WHOLE_WORD: Final = rb"(?<![0-9A-Za-z])(?:%s)(?![0-9A-Za-z])"
 
 
 def encodings_of(requester_id: str) -> list[bytes]:
-    """Encode an id in every way that senders use, plain and with JSON escapes."""
+    """Encode an id in UTF-8, Latin-1 and UTF-16, plain and with JSON escapes."""
     texts = {
         requester_id,
         json.dumps(requester_id)[1:-1],
@@ -30,7 +30,7 @@ def encodings_of(requester_id: str) -> list[bytes]:
 
 
 def mentions(dead_letter: DeadLetter, ids: list[bytes]) -> bool:
-    """Return whether key, value or headers contain one of the ids as a whole word."""
+    """Return whether key, value or headers contain one of the encoded ids as a whole word."""
     pattern = re.compile(_WHOLE_WORD % b"|".join(map(re.escape, ids)))
     headers = [part for name, value in dead_letter.headers for part in (name.encode(), value)]
     parts = (dead_letter.key, dead_letter.value, *headers)
@@ -38,7 +38,7 @@ def mentions(dead_letter: DeadLetter, ids: list[bytes]) -> bool:
 
 
 def source_of(dead_letter: DeadLetter) -> str | None:
-    """Read the source of the document; None when it cannot be read either."""
+    """Read the source of the document in a dead letter; None if that cannot be read either."""
     try:
         content: Any = read_json(dead_letter.value)
     except Poison:

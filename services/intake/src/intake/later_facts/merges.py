@@ -44,7 +44,7 @@ async def record_merge(
 
 
 async def _check(tx: Tx, fact: LaterFact) -> tuple[receipts.FactRefusal | None, bool]:
-    """Return why a merge must be rejected, or None, and whether its target is a ticket."""
+    """Return why a merge must be rejected, or None; and whether its target is a known ticket."""
     duplicate, into = fact.ticket_id, domain.into_of(fact)
     if duplicate == into:
         return "merged_into_itself", True
@@ -61,7 +61,7 @@ async def _check(tx: Tx, fact: LaterFact) -> tuple[receipts.FactRefusal | None, 
 async def apply_merges(
     tx: Tx, ticket_ids: Sequence[UUID], now: datetime
 ) -> dict[UUID, ReceiptIssued]:
-    """Apply and announce the merges that waited for these tickets.
+    """Apply and announce the merges that waited for these tickets, if both tickets now exist.
 
     Returns the receipts, by the id of the document that reported the merge.
     """
@@ -84,7 +84,7 @@ async def apply_merges(
 async def _transfer_promise(
     tx: Tx, merge: Merge, tickets: Mapping[UUID, KnownTicket], target: UUID, *, at: datetime
 ) -> str | None:
-    """Close the duplicate, and make the target owe its customer what was owed, from ``at`` on.
+    """Close the duplicate; from ``at`` on, the target owes what the duplicate owed its customer.
 
     Returns a note when this reopens the target.
     """

@@ -86,7 +86,7 @@ def _stored(one: FactReport, event: Event) -> StoredFact:
 
 
 async def _replies(tx: Tx, reports: Sequence[FactReport]) -> list[_Recorded]:
-    """Record replies; one to a merged ticket counts for the merge's final target."""
+    """Record replies; one to a merged ticket counts for the final target unless answered before."""
     if not reports:
         return []
     ticket_ids = {one.fact.ticket_id for one in reports}
@@ -115,7 +115,7 @@ type _Facts = dict[UUID, list[Envelope[Event]]]
 
 
 def _is_owed(one: FactReport, merge: Merge, tickets: _Tickets, facts: _Facts) -> bool:
-    """Return whether a reply to a duplicate was still unanswered when it was merged."""
+    """Return whether a reply came after the duplicate's merge, or was unanswered at that time."""
     duplicate, fact = one.fact.ticket_id, one.fact
     if fact.occurred_at > merge.occurred_at:
         return True
@@ -128,7 +128,7 @@ def _is_owed(one: FactReport, merge: Merge, tickets: _Tickets, facts: _Facts) ->
 def _reply(one: FactReport, counts_for: UUID, tickets: _Tickets, facts: _Facts) -> _Recorded:
     fact, ticket = one.fact, tickets.get(counts_for)
     stored = _stored(one, domain.reply_event(fact.ticket_id, counts_for))
-    if ticket is None:  # its request is not received yet
+    if ticket is None:  # the ticket's request is not received yet
         return stored, receipts.fact_accepted(fact)
     if ticket.is_erased or tickets[fact.ticket_id].is_erased:
         return stored, receipts.fact_rejected(fact, "erased")

@@ -10,7 +10,7 @@ __all__ = ["save"]
 
 
 async def save(tx: Tx, events: Sequence[Envelope[Event]]) -> None:
-    """Save the languages of listed and removed specialists; ignore all other events."""
+    """Save the languages of listed specialists; those removed or not certified have none."""
     listed = []
     for envelope in events:
         match envelope.event:

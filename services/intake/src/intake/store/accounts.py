@@ -145,7 +145,7 @@ def versions_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Version]]:
 def _combine_parts(
     listed: Sequence[tuple[datetime, AccountListed]],
 ) -> dict[tuple[str, datetime], _Parts]:
-    """Combine the parts of each account version that are in one batch."""
+    """Combine the parts of each account version, as far as they are in this batch."""
     found: dict[tuple[str, datetime], _Parts] = {}
     for since, account in listed:
         seats = () if isinstance(account.seats, str) else account.seats

@@ -45,8 +45,7 @@ TICKETS: Final = """
            requester_id = '' AS is_erased
     FROM ticket WHERE ticket_id = ANY($1)
 """
-# A transaction that records a fact of a merged ticket locks the merge. One that makes the merge
-# count has to wait for it, and then finds the fact.
+# FOR SHARE makes `open_merges` wait for transactions that record facts of the merged tickets.
 MERGES_OF: Final = """
     SELECT ticket_id, into_id, document_id, occurred_at, counts, traceparent FROM merge
     WHERE ticket_id = ANY($1) ORDER BY document_id FOR SHARE
@@ -75,7 +74,7 @@ class Merge(NamedTuple):
 
 
 class StoredFact(NamedTuple):
-    """A fact as stored. ``ticket_id`` is the ticket named; the event's is the one it counts for."""
+    """A fact as stored. ``ticket_id`` is the ticket named; ``event`` has the one it counts for."""
 
     id: UUID
     ticket_id: UUID
@@ -130,7 +129,7 @@ async def merges_of(tx: Tx, ticket_ids: Iterable[UUID]) -> dict[UUID, Merge]:
 
 
 async def open_merges(tx: Tx, ticket_ids: Sequence[UUID]) -> list[Merge]:
-    """Claim the merges that waited for one of these tickets, earliest first."""
+    """Read and lock the merges from or into these tickets that do not count yet, earliest first."""
     return [Merge(*row) for row in await tx.fetch(OPEN_MERGES, ticket_ids)]
 
 

@@ -37,12 +37,12 @@ class PendingAccount(NamedTuple):
 
 
 async def add(tx: Tx, account_ids: Iterable[str], *, since: datetime) -> None:
-    """Mark the accounts that have retryable requests received after ``since``."""
+    """Queue those of the accounts that have retryable requests received after ``since``."""
     await tx.execute(ADD, list(account_ids), since, _BEFORE_ALL)
 
 
 async def claim(tx: Tx) -> PendingAccount | None:
-    """Claim an account with undecided requests that no other instance has claimed."""
+    """Lock a changed account that no other instance has locked; None if there is none."""
     row = await tx.fetchrow(CLAIM)
     if row is None:
         return None

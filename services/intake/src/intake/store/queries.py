@@ -41,7 +41,7 @@ NOTE_READING: Final = """
 
 
 async def ticket(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
-    """Read a ticket as upstream systems may see it; None when there is none."""
+    """Read a ticket without the customer's texts, as upstream systems see it; None if unknown."""
     row = await tx.fetchrow(TICKET, ticket_id)
     if row is None:
         return None
@@ -77,7 +77,7 @@ async def save_clocks(tx: Tx, events: Iterable[Envelope[Event]]) -> None:
 
 
 async def details(tx: Tx, ticket_id: UUID) -> dict[str, Any] | None:
-    """Read a ticket's requester and texts, with later ones; None when there is no such ticket."""
+    """Read a ticket's requester, texts and later messages; None when there is no such ticket."""
     row = await tx.fetchrow(DETAILS, ticket_id)
     if row is None:
         return None

@@ -8,7 +8,7 @@ from shared.platform.postgres import Tx
 
 __all__ = ["save_specialists"]
 
-# Transactions that change the roster run one after another: each computes the languages of all.
+# Changes of the roster run one after another: each computes the languages of all specialists.
 LOCK_ROSTER: Final = "SELECT pg_advisory_xact_lock(hashtext('roster'), 0)"
 SAVE_SPECIALIST: Final = """
     INSERT INTO specialist (specialist_id, languages, listed_at) VALUES ($1, $2, $3)

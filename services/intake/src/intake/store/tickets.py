@@ -47,11 +47,11 @@ SAVE_POLICY: Final = """
     ON CONFLICT (version) DO UPDATE
         SET published_at = greatest(policy.published_at, excluded.published_at)
 """
-# A transaction that decides a request locks its account (shared) until the commit. One that changes
-# the account has to wait, and then finds every request that is held for it. Merges are locked for
-# the same reason: either the ticket finds the merge, or the merge finds the ticket. To avoid
-# deadlocks, all transactions lock merges, then accounts, then claim events; the count forces
-# PostgreSQL to keep this order.
+# A transaction that decides a request locks its account (shared) until the commit.
+# A transaction that changes the account waits for that, and then finds every request held for it.
+# Merges are locked for the same reason: either the ticket finds the merge, or the merge the ticket.
+# To avoid deadlocks, all transactions lock merges, then accounts, then claim events.
+# `count(*)` makes PostgreSQL take all locks before it claims the events.
 LOCK_AND_CLAIM: Final = """
     WITH held AS MATERIALIZED (
         SELECT pg_advisory_xact_lock_shared(hashtext('merge'), 0)
@@ -150,7 +150,7 @@ async def save_policies(tx: Tx, published: Sequence[Envelope[Event]]) -> None:
 
 
 async def lock_merges(tx: Tx) -> None:
-    """Lock merges: wait for transactions that make tickets, and delay later ones."""
+    """Lock merges: wait for transactions that are making tickets, and delay new ones."""
     await tx.execute(LOCK_MERGES)
 
 
@@ -159,7 +159,8 @@ async def lock_and_claim(
 ) -> tuple[set[UUID], datetime]:
     """Lock accounts and merges (shared), then claim ids as `processed_events.claim` does.
 
-    Returns the new ids, and business time. ``account_ids`` must be sorted, to avoid deadlocks.
+    Returns the ids that were not claimed before, and business time. ``account_ids`` must be sorted,
+    to avoid deadlocks.
     """
     row = await tx.fetchrow(LOCK_AND_CLAIM, sorted(set(document_ids)), account_ids)
     assert row is not None  # noqa: S101 - an aggregate has one row
@@ -197,7 +198,7 @@ class DecidedRequest(NamedTuple):
 
 
 async def save_requests(tx: Tx, decided: Sequence[DecidedRequest]) -> None:
-    """Save requests with their receipts; the content only of those that are no tickets."""
+    """Save requests with their receipts; with their content only if not accepted as tickets."""
     rows = [
         (
             d.receipt.ticket_id,
@@ -292,7 +293,7 @@ async def pending(
 
 
 async def overdue(tx: Tx, now: datetime, *, limit: int) -> list[PendingRequest]:
-    """Claim requests whose hold time is over."""
+    """Lock and read held requests whose hold time is over, at most ``limit``."""
     return [_pending(row) for row in await tx.fetch(OVERDUE, now, limit)]
 
 

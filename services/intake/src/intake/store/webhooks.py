@@ -37,7 +37,7 @@ async def connection(tx: Tx, name: str) -> WebhookConnection | None:
 
 
 async def connection_and_time(tx: Tx, name: str) -> tuple[WebhookConnection, datetime] | None:
-    """Read a connection and business time in one round trip; None as above."""
+    """Read a connection and business time in one round trip; None if no such connection."""
     row = await tx.fetchrow(CONNECTION, name)
     return None if row is None else (_read(*_key(row)), row["now"])
 

@@ -1,6 +1,6 @@
 """HubSpot's webhooks: request signature (version 3), copies of events, and erasures.
 
-Source: developers.hubspot.com, "Validating requests"; the vectors are those of its SDKs' tests.
+Source: developers.hubspot.com, "Validating requests"; the test vectors are those of its SDKs.
 """
 
 import re
@@ -30,7 +30,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def sign(secret: bytes, url: str, body: bytes, timestamp: str) -> str:
-    """Sign a POST to ``url``, in which HubSpot decodes twelve escapes and no other."""
+    """Sign a POST as HubSpot does: it decodes twelve escapes in ``url`` first, and no others."""
     decoded = _ESCAPED.sub(lambda escape: _ESCAPES[escape[0]], url)
     signed = b"POST" + decoded.encode() + body + timestamp.encode("latin-1")
     return b64encode(digest(secret, signed, "sha256")).decode()

@@ -1,4 +1,4 @@
-"""The secrets of webhook connections: one file each, cached for a few seconds."""
+"""The secrets of webhook connections: one file each, cached for ten seconds."""
 
 from pathlib import Path
 from typing import Final

@@ -70,5 +70,5 @@ def id_of(headers: Mapping[str, str]) -> str:
 
 
 def _prefix_of(headers: Mapping[str, str]) -> str:
-    """Return the prefix of the id header; the other two headers must have the same prefix."""
+    """Return the prefix of the id header, webhook or svix; the other two must have it, too."""
     return next((one for one in _PREFIXES if f"{one}-id" in headers), _PREFIXES[0])

@@ -19,7 +19,7 @@ AnyKey = Annotated[Key, Depends(require_scopes())]
 
 
 def check_specialist(key: Key, specialist_id: str) -> None:
-    """Refuse with 403 a request for a specialist as whom the tenant may not act."""
+    """Refuse with 403 if the key's tenant may not act as the specialist."""
     if not key.owns(specialist_id):
         raise forbidden(
             f"{key.tenant} may not act as the specialist {specialist_id!r}; use one of its own"

@@ -116,7 +116,8 @@ def routes(db: Database, routing: RoutingService) -> APIRouter:
     ) -> Callback:
         """Record an attempt; the response has the time of the next dial, if one is planned.
 
-        A repeated report is one attempt: with the same `at`, or, without `at`, within 20 seconds.
+        The same specialist and outcome count once: with the same `at` or, without `at`, within 20
+        seconds.
         """
         check_specialist(key, body.specialist_id)
         report = CallReport(

@@ -70,7 +70,7 @@ class ReasonBody(SpecialistBody):
 
 
 class HandBackBody(ReasonBody):
-    """The ticket's specialist, the reason, and a lead; without ``by``, the specialist decides."""
+    """The ticket's specialist, the reason, and the lead who decides (null: the specialist)."""
 
     by: Annotated[_Id | None, Field(examples=["lea"])] = None
 
@@ -84,7 +84,7 @@ class MoveBody(_Body):
 
 
 class PinBody(_Body):
-    """The specialist (null: none any more), the lead who decides, and why."""
+    """The specialist (null ends the reservation), the lead who decides, and why."""
 
     to: Annotated[_Id | None, Field(examples=["jonas"])]
     by: Annotated[_Id, Field(examples=["lea"])]
@@ -98,7 +98,7 @@ class SeverityBody(SpecialistBody):
 
 
 class Heartbeat(_Body):
-    """A presence, to be renewed before it lapses; ``hand_back`` frees all tickets at once."""
+    """A presence, to be renewed before it lapses; ``hand_back`` hands back all their tickets."""
 
     presence: Annotated[Presence, Field(examples=["online"])]
     hand_back: bool = False
@@ -224,7 +224,7 @@ def _add_offers(app: FastAPI, db: Database, runner: _CommandRunner) -> None:
     async def decline_offer(
         offer_id: OfferId, body: ReasonBody, key: ActKey, context: RequestContextDep
     ) -> CommandResult:
-        """Decline an offer; the ticket is offered to others, and again if none takes it."""
+        """Decline an offer; the same specialist gets it again only if no other takes it."""
         return await runner.run_as(
             key,
             commands.DeclineOffer(offer_id, body.specialist_id, body.reason, context.traceparent),
@@ -239,7 +239,7 @@ def _add_ticket_commands(app: FastAPI, runner: _CommandRunner) -> None:
     async def decline_ticket(
         ticket_id: TicketId, body: ReasonBody, key: ActKey, context: RequestContextDep
     ) -> CommandResult:
-        """Decline a ticket; another specialist gets it, or it waits, with its age.
+        """Decline a ticket; another specialist gets it, or it waits. Its age does not change.
 
         It is not offered to the same specialist again while another can take it.
         """
@@ -298,7 +298,7 @@ def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
     async def hand_back_ticket(
         ticket_id: TicketId, body: HandBackBody, key: AnyKey, context: RequestContextDep
     ) -> CommandResult:
-        """Return a ticket to the queue, by its specialist or a lead; it keeps its age."""
+        """Return a ticket to the queue, by its specialist or a lead; its age does not change."""
         by = _decider(key, body)
         return await runner.run(
             commands.HandBack(ticket_id, body.specialist_id, by, body.reason, context.traceparent),
@@ -309,7 +309,7 @@ def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
     async def move_ticket(
         ticket_id: TicketId, body: MoveBody, key: LeadKey, context: RequestContextDep
     ) -> CommandResult:
-        """Assign a ticket to an available specialist with room, wherever it is now. Leads only."""
+        """Assign a ticket, even another's, to an available specialist with room. Leads only."""
         by = _lead(key, body.by)
         return await runner.run(
             commands.Move(ticket_id, body.to, by, body.reason, context.traceparent), context
@@ -319,7 +319,7 @@ def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
     async def pin_ticket(
         ticket_id: TicketId, body: PinBody, key: LeadKey, context: RequestContextDep
     ) -> CommandResult:
-        """Reserve a ticket for one specialist, or end that. Leads only; the command is recorded."""
+        """Reserve a ticket for one specialist, or end that reservation. Leads only; recorded."""
         by = _lead(key, body.by)
         return await runner.run(
             commands.Pin(ticket_id, body.to, by, body.reason, context.traceparent), context
@@ -327,7 +327,7 @@ def _add_lead_commands(app: FastAPI, runner: _CommandRunner) -> None:
 
 
 def _decider(key: Key, body: HandBackBody) -> str:
-    """Return who decides to hand back, the specialist or a lead, after checking the key."""
+    """Return who decides to hand back, the specialist or a lead; refuse a key without the right."""
     if body.by in {None, body.specialist_id}:
         check_scope(key, "desk:act")
         check_specialist(key, body.specialist_id)
@@ -337,7 +337,7 @@ def _decider(key: Key, body: HandBackBody) -> str:
 
 
 def _lead(key: Key, name: str) -> str:
-    """Return a lead's name for the record, with the key that vouches for it."""
+    """Return a lead's name as it is recorded: with tenant and name of the key that was used."""
     return f"{name} ({key.tenant}/{key.name})"
 
 
@@ -356,8 +356,8 @@ def _add_presence(app: FastAPI, db: Database, routing: RoutingService) -> None:
     ) -> None:
         """Report the presence of a specialist: a heartbeat.
 
-        Without another one before the lease ends, the specialist counts as offline. The tickets
-        of an offline specialist are handed back by the rules. A heartbeat does not end being
+        Without another one before the lease ends, the specialist counts as offline. The tickets of
+        an offline specialist are handed back after the rules' grace. A heartbeat does not end being
         away: use `back`.
         """
         check_specialist(key, specialist_id)

@@ -21,7 +21,7 @@ def add_rules(app: FastAPI, db: Database) -> None:
 
     @app.put("/v1/rules", summary="Replace the offer rules")
     async def change_rules(rules: OfferRules, _: LeadKey) -> OfferRules:
-        """Replace the rules; they apply to everything from now on."""
+        """Replace the rules; they apply to all decisions from now on."""
         async with db.transaction() as tx:
             await offer_store.save_rules(tx, rules)
         return rules

@@ -198,7 +198,7 @@ def _pin(session: AssignmentSession, ticket: Ticket, command: Pin) -> None:
         _specialist(session, command.to)
         pool = ticket.pool or ticket.update_queue_place(
             session.state.roster.rules, session.state.now
-        )  # it may not be in a queue yet
+        )  # the ticket may not be in a queue yet
         if not session.state.roster.qualifies(command.to, pool):
             raise Conflict(f"{command.to} does not serve its channel and language: move it instead")
         if ticket.specialist_id not in {None, command.to}:

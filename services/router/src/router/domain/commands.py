@@ -124,7 +124,7 @@ class Reclassify:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A lead assigns a ticket to an available specialist with room, wherever the ticket is now."""
+    """A lead assigns a ticket to an available specialist with room, even if another has it."""
 
     ticket_id: UUID
     to: str
@@ -135,7 +135,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A lead reserves a waiting ticket for one specialist, or (``to`` None) ends that."""
+    """A lead reserves a ticket for one specialist; ``to`` None ends the reservation."""
 
     ticket_id: UUID
     to: str | None

@@ -27,7 +27,7 @@ _ENGLISH: Final = "en"
 
 
 class LanguageQueue(NamedTuple):
-    """The tickets of one channel and language, without its region."""
+    """The tickets of one channel and language; the language's regions do not count."""
 
     channel: Channel
     language: str
@@ -45,12 +45,12 @@ class Coverage(NamedTuple):
 
     @property
     def constraint(self) -> Constraint:
-        """The reason why there is no coverage."""
+        """Why there is no coverage: no one is qualified (`no_skill`), or on shift (`no_shift`)."""
         return "no_skill" if self.opens_at == NEVER else "no_shift"
 
     @property
     def next_shift_at(self) -> datetime | None:
-        """When a qualified specialist is on shift next; None if there is none."""
+        """When a qualified specialist is on shift next; None if no shift of one is planned."""
         return None if self.opens_at == NEVER else self.opens_at
 
 
@@ -82,12 +82,15 @@ def coverage_of(
 
 
 def is_infeasible(ticket: Ticket, until: datetime, now: datetime) -> bool:
-    """Return whether a waiting ticket, not yet due, is due by ``until``, when coverage begins."""
+    """Return whether a ticket waits and is due after ``now``, at ``until`` at the latest.
+
+    ``until`` is when coverage begins.
+    """
     return ticket.waits and ticket.due_at is not None and now < ticket.due_at <= until
 
 
 def withdrawal_reason(ticket: Ticket, now: datetime) -> Withdrawal:
-    """Return why an infeasible ticket no longer is, by its present state."""
+    """Return why a ticket is no longer infeasible, by its present state."""
     if not ticket.needs_specialist:
         return "over"
     if not ticket.waits:

@@ -47,8 +47,8 @@ def _returning_to(roster: Roster, ticket: Ticket) -> str | None:
 def excluded_specialists(roster: Roster, ticket: Ticket) -> Collection[str]:
     """Return the specialists who are not offered a ticket now.
 
-    Specialists who did not answer are included again when no other is available, those who
-    declined when every qualified specialist is excluded; both not before its next offer round.
+    Those who did not answer leave the exclusion when no other is available; those who declined,
+    when all who qualify are excluded. Neither happens before the ticket's next offer round.
     """
     excluded: Collection[str] = ticket.excluded_until.keys()
     if not excluded or ticket.rings_at is not None:

@@ -63,7 +63,7 @@ class Roster:
         return one.can_take(channel) and self.index.is_reachable(one, channel)
 
     def due(self, now: datetime) -> list[Specialist]:
-        """Return the specialists whose shift or presence has changed by now."""
+        """Return the specialists whose shift changed or whose presence lapsed by ``now``."""
         due = self._due.irange(None, (now, chr(0x10FFFF)))
         return [self._by_id[specialist_id] for _, specialist_id in due]
 
@@ -150,7 +150,7 @@ class Roster:
 
     @property
     def new_pools(self) -> frozenset[Pool]:
-        """The pools that this transaction added and other routers do not know."""
+        """The pools that this transaction has added, which other routers do not know yet."""
         return frozenset(self._new_pools)
 
     def pools_of(self, specialist: Specialist) -> tuple[Pool, ...]:
@@ -175,10 +175,10 @@ class Roster:
         return found
 
     def needs(self, pool: Pool) -> tuple[Need, ...]:
-        """Return the sufficient qualifications for a pool, from the full need to the last due step.
+        """Return needs of which one suffices for a pool: the full need, then those of due steps.
 
-        If no listed specialist meets the full need, later steps apply at once, except the step that
-        admits any specialist.
+        If no listed specialist meets the full need, steps apply at once up to the first that one
+        meets, except the step that admits any specialist.
         """
         self._drop_stale_caches()
         needs = self._needs.get(pool)

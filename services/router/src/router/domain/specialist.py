@@ -116,7 +116,10 @@ class Specialist:
         return sum(load * self.weights.get(on, 1) for on, load in self.load.items())
 
     def room(self, channel: Channel) -> int:
-        """Return how many more tickets they can hold; negative if the roster lowered a capacity."""
+        """Return how many more tickets of a channel they can hold.
+
+        It is negative if the roster lowered a capacity below the load.
+        """
         room = self.capacity.get(channel, 0) - self.load.get(channel, 0)
         if self.universal is None:
             return room

@@ -165,7 +165,7 @@ class Ticket:
 
     @property
     def key(self) -> Key:
-        """Its place in the order of work."""
+        """Its place in the order of work; the lowest is first."""
         assert self.rank_at is not None  # noqa: S101 - as above
         return self.rank_at, self.ticket_id
 
@@ -193,7 +193,7 @@ class Ticket:
 
     @property
     def promise_class(self) -> PromiseClass:
-        """The class of the promise that is due first."""
+        """The class of the promise that is due first; `objective` if nothing is promised."""
         clock = self.next_clock
         return "objective" if clock is None else clock.promise_class
 
@@ -230,7 +230,7 @@ class Ticket:
 
     @property
     def wakes_at(self) -> datetime | None:
-        """When time alone changes it: a lease, grace, exclusion or hold ends, or needs relax."""
+        """When time alone changes it: a lease, grace, exclusion or hold ends, or a need relaxes."""
         if self.offer is not None:
             return self.offer.lease_ends_at
         if self.specialist_id is not None:
@@ -250,9 +250,10 @@ class Ticket:
             self.rings_at, self.rounds = None, self.rounds + 1
 
     def begin_round(self, specialist_id: str) -> None:
-        """Start an offer round; specialists who did not answer an earlier offer may get it again.
+        """Begin a round if the ticket goes to a specialist who was excluded from it.
 
-        If the specialist had declined it, the exclusions of all specialists end.
+        All who did not answer an earlier offer may then get it again; if this specialist had
+        declined it, all excluded specialists may.
         """
         if specialist_id in self.declined_by:
             self.excluded_until, self.declined_by = {}, frozenset()

@@ -29,7 +29,7 @@ class _WaitingQueue:
         """A search needed tickets beyond the horizon."""
 
     def push(self, ticket: Ticket) -> None:
-        """Add a ticket at its present place; entries at former places are skipped later."""
+        """Add a ticket at its present place; its entries at former places are skipped later."""
         heappush(self._heap, ticket.key)
 
     def set_horizon(self, horizon: Key | None) -> None:
@@ -82,7 +82,7 @@ class WaitingQueues:
             self._queue(pool).set_horizon(max(t.key for t in pools[pool]) if full else None)
 
     def earliest(self, pools: Iterable[Pool], is_assignable: _Predicate) -> Ticket | None:
-        """Return the earliest assignable ticket of some pools."""
+        """Return the earliest assignable ticket of some pools; None if none was found."""
         firsts = (self._queue(pool).earliest(self._tickets, is_assignable) for pool in pools)
         first = min((key for key in firsts if key is not None), default=None)
         return None if first is None else self._tickets[first[1]]

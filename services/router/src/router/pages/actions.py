@@ -42,7 +42,10 @@ _NOT_YOURS: Final = "This ticket is not yours, or not any more: someone was fast
 
 @dataclass(frozen=True, slots=True)
 class PageAction:
-    """A submitted form; ``turn`` counts assignments and offers as of when it was rendered."""
+    """A submitted form about a ticket.
+
+    ``turn`` is how often the ticket had been assigned or offered when the form was shown.
+    """
 
     kind: str
     ticket_id: UUID

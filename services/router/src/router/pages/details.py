@@ -14,7 +14,7 @@ _WAIT_S_MAX: Final = 3.0
 
 
 class LaterMessage(BaseModel):
-    """A later message; ``written_on`` is the ticket that was merged into this one, if any."""
+    """A later message; ``written_on`` is the merged ticket to which it was sent, or None."""
 
     occurred_at: datetime
     body: str
@@ -46,7 +46,7 @@ class IntakeClient:
         self._key = key
 
     async def details(self, ticket_id: UUID) -> Details | DetailsUnavailable:
-        """Return a ticket's details, or why there are none; intake records who read them."""
+        """Return a ticket's details, or why there are none; intake records each reading."""
         if not self._url or self._key is None:
             return DetailsUnavailable(
                 "The inbox has no key to intake: set ROUTER_INTAKE_URL and _KEY."

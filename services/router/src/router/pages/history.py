@@ -33,7 +33,8 @@ def history(
 ) -> list[Line]:
     """Describe events and the commands of leads in order, at most the latest 200 lines.
 
-    Offers without an answer share one line. An unknown type of event is shown as its name.
+    Consecutive offers without an answer share one line. An event of unknown type is shown as its
+    type.
     """
     groups = [*group_expired_offers(facts, lambda fact: fact["type"])]
     lines = [_line(group, reader) for group in groups[-_LINES_MAX:]]
@@ -47,7 +48,7 @@ def assignment_reason(
     current_specialist_id: str | None,
     reader: Reader,
 ) -> str:
-    """Describe in short why a ticket is where it is, empty if that is unknown.
+    """Describe in short why a ticket is with its specialist, or waits; empty if unknown.
 
     If a lead moved the ticket, no decision explains it: describe the move.
     """

@@ -31,7 +31,7 @@ async def renew(routing: RoutingService, tx: Tx, name: str, now: datetime) -> No
 async def set_presence(
     routing: RoutingService, tx: Tx, name: str, presence: str, now: datetime
 ) -> Presence:
-    """Set a specialist away or end it; any value but `away` ends it."""
+    """Set a specialist away; any ``presence`` but `away` ends being away. Return which applies."""
     chosen: Presence = "away" if presence == "away" else "online"
     await routing.report_presence(tx, SetAway(name) if chosen == "away" else EndAway(name), now)
     return chosen

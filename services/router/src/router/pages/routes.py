@@ -134,7 +134,7 @@ class _PageUrl:
         return {name: value for name, value in query.items() if value}
 
     def pagination(self, me: str, fitting: int) -> dict[str, Any]:
-        """Return the page's place among ``fitting`` tickets, and the URLs of its neighbours."""
+        """Return which of ``fitting`` tickets are shown, and URLs of the pages before and after."""
         page, first = self.asked.page, (self.asked.page - 1) * page_store.QUEUE_PAGE
         last = min(first + page_store.QUEUE_PAGE, fitting)
         return {
@@ -150,7 +150,7 @@ class _PageUrl:
         return f"{self.path}?{urlencode(query)}"
 
     def base(self, me: str) -> str:
-        """Return the URL up to the id of a ticket."""
+        """Return the URL to which the id of a ticket can be appended."""
         query = urlencode(self.query(me))
         return f"{self.path}?{query}&" if query else f"{self.path}?"
 

@@ -100,7 +100,7 @@ class Row:
 
     @property
     def what(self) -> str:
-        """The kind of request, if the channel does not imply it."""
+        """The kind of request in words; empty if the channel says it."""
         named = {"phone": "callback", "chat": "", "email": self.severity.replace("_", "-")}
         return named[self.channel]
 
@@ -121,7 +121,7 @@ def pool_of(record: Mapping[str, Any]) -> Pool | None:
 
 
 def row_of(record: Mapping[str, Any], waits: Mapping[Pool, WaitReason] | None = None) -> Row:
-    """Build a row from a database record; ``waits`` has the reason for each pool."""
+    """Build a row from a database record; ``waits`` has, for each pool, why its tickets wait."""
     accepted = record["accepted"]
     fact = None if accepted is None else TicketAccepted.model_validate_json(accepted)
     severity: Severity = record["severity"]
@@ -174,7 +174,7 @@ def _ringing(record: Mapping[str, Any]) -> Ringing | None:
 def _promises(
     fact: TicketAccepted | None, severity: Severity, clocks: Collection[ClockView]
 ) -> Iterator[Promised]:
-    """Yield the promises whose clocks exist, timed or not."""
+    """Yield the promises that have a clock, whether or not a due time is set."""
     promised = {} if fact is None else {p.kind: p for p in _agreed(fact, severity)}
     for clock in clocks:
         promise = promised.get(clock.kind)

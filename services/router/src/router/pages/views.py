@@ -57,7 +57,7 @@ class Owner:
     """How many unanswered offers set them away; 0 if that is not why."""
 
     def was_set_away(self, *, mine: bool) -> str:
-        """Describe why they are away, to themselves if the page is ``mine``."""
+        """Describe why a specialist was set away, addressed to them if the page is ``mine``."""
         name = None if mine else self.called
         return set_away(name, self.unanswered, Reader(duration=span))
 
@@ -163,7 +163,7 @@ async def read_specialist_view(tx: Tx, name: str, now: datetime) -> SpecialistVi
 async def read_ticket_view(
     tx: Tx, routing: RoutingService, ticket_id: UUID, visitor: str, now: datetime
 ) -> TicketView:
-    """Read one ticket for a visitor's time zone. Raises Missing."""
+    """Read one ticket, with times in the visitor's zone. Raises Missing if it is unknown."""
     record = await page_store.ticket(tx, ticket_id)
     owner = await _owner(tx, visitor)
     if record is None or record["account_id"] is None:
@@ -240,7 +240,7 @@ async def _owner(tx: Tx, name: str) -> Owner:
 
 
 def _reader(zone: str, now: datetime, names: Mapping[str, str]) -> Reader:
-    """Make the reader of a page, who knows some specialists by name."""
+    """Return how a page writes times (in ``zone``) and specialists (by name, if known)."""
     return Reader(
         duration=span,
         moment=lambda at: clock_time(at, zone, now),

@@ -1,1 +1,1 @@
-"""The use cases: each is one transaction that loads, decides, saves and announces."""
+"""The use cases: each loads, decides, saves and announces in its caller's transaction."""

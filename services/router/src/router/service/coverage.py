@@ -47,7 +47,7 @@ async def update_infeasible(tx: Tx, state: AssignmentState, now: datetime) -> li
 def _recomputed(
     state: AssignmentState, touched: Iterable[Ticket], known: dict[LanguageQueue, PublishedCoverage]
 ) -> dict[LanguageQueue, PublishedCoverage]:
-    """Compute the coverage of all queues if the roster has changed, else of the new ones."""
+    """Compute the coverage of all queues if the roster has changed, else only of new queues."""
     new = {language_queue_of(ticket) for ticket in touched if ticket.waits} - known.keys()
     roster_changed = state.listed or state.shift_changed
     asked = new.union(known) if roster_changed else new
@@ -69,7 +69,7 @@ async def _publish_step(
     marked: dict[UUID, datetime],
     now: datetime,
 ) -> tuple[list[Envelope[Event]], PublishedCoverage]:
-    """Publish changes for up to STEP_MAX tickets between the old and the new coverage."""
+    """Publish changes for up to STEP_MAX tickets due between the old and the new coverage."""
     if published.published_until < published.coverage.opens_at:
         rows, until = await coverage_store.mark_next(tx, queue, published, now)
         for row in rows:

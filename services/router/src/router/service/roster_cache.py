@@ -29,7 +29,7 @@ def collect_garbage_less_often() -> None:
 
 
 class HeldRoster:
-    """The roster as one transaction holds it."""
+    """The roster and offer rules, while a transaction holds the matching lock."""
 
     def __init__(self, roster: Roster, offer_rules: OfferRules) -> None:
         self.roster = roster
@@ -85,7 +85,7 @@ class RosterCache:
                 self._roster = None
                 raise
             except Exception:
-                roster.roll_back()  # the transaction may still be committed, with an answer
+                roster.roll_back()  # the caller may answer the error, and commit the transaction
                 raise
 
     @asynccontextmanager

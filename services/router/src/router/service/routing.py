@@ -91,9 +91,9 @@ class RoutingService:
             await _decide(tx, held, _DecisionInput(envelopes), now, apply_all)
 
     async def execute(self, tx: Tx, command: Command, now: datetime) -> CommandOutcome:
-        """Execute a command; one that has its effect already has the same outcome, and no other.
+        """Execute a command; a repeated one has the same outcome, and no effect.
 
-        It has if it conflicts, and the same person gave it within `REPEATED_WITHIN`.
+        It is repeated if it conflicts, and the same person gave it within `REPEATED_WITHIN`.
 
         Raises:
             Unknown: the ticket, offer or specialist does not exist.
@@ -145,7 +145,7 @@ class RoutingService:
         return await offer_store.renew_presence(tx, name, presence, now=now, until=until)
 
     async def record_attempt(self, tx: Tx, report: CallReport, now: datetime) -> Call:
-        """Record a report of a call; return the call after it.
+        """Record a report of a call; return the call as it is after that.
 
         Raises:
             UnknownSpecialist: the specialist was never on the roster.

@@ -17,7 +17,7 @@ _COLUMNS: Final = (
     "ticket_id, ledger, number_key, at, due_at, owed, dialled, reopen_within_s, remind_at"
 )
 
-# One round trip, since most tickets have no ledger. An entry is repeated for each of its facts.
+# One query, since most tickets have no ledger. An entry is repeated for each of its facts.
 LEDGERS: Final = f"""
     WITH entry AS (
         SELECT {_COLUMNS} FROM callback_request WHERE ledger IN (

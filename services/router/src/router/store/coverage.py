@@ -26,7 +26,7 @@ STEP_MAX: Final = 1_000
 _LISTED_MAX: Final = 500
 _INSTANT: Final = timedelta(microseconds=1)
 
-# One round trip, because every decision makes it.
+# One query loads coverage and marked tickets, because every decision needs both.
 LOAD: Final = """
     SELECT channel, base_language, opens_at, spoken, published_until,
            NULL::uuid AS ticket_id, NULL::timestamptz AS due_at
@@ -42,7 +42,7 @@ SAVE: Final = """
         opens_at = excluded.opens_at, spoken = excluded.spoken,
         published_until = excluded.published_until
 """
-# The tickets between the published and the new coverage: one index range, however many wait.
+# One index range finds the tickets that are due between the published and the new coverage.
 MARK_NEXT: Final = """
     WITH found AS (
         SELECT ticket_id, account_id, language, due_at FROM ticket
@@ -116,7 +116,10 @@ async def save(tx: Tx, published: Mapping[LanguageQueue, PublishedCoverage]) -> 
 async def mark_next(
     tx: Tx, queue: LanguageQueue, published: PublishedCoverage, now: datetime
 ) -> tuple[list[InfeasibleTicket], datetime]:
-    """Mark tickets that have become infeasible, earliest first; return how far they are marked."""
+    """Mark the next tickets that have become infeasible, earliest first.
+
+    Returns them, and the due time up to which all such tickets are marked.
+    """
     until, since = published.coverage.opens_at, max(published.published_until, now)
     rows = [
         InfeasibleTicket(*row) for row in await tx.fetch(MARK_NEXT, *queue, since, until, STEP_MAX)
@@ -127,7 +130,10 @@ async def mark_next(
 async def unmark_next(
     tx: Tx, queue: LanguageQueue, published: PublishedCoverage
 ) -> tuple[dict[UUID, datetime], datetime]:
-    """Unmark tickets that have become feasible, latest first; return how far they are marked."""
+    """Unmark the next tickets that have become feasible, latest first.
+
+    Returns them, and the due time up to which tickets are still marked.
+    """
     until = published.coverage.opens_at
     found = {row[0]: row[1] for row in await tx.fetch(UNMARK_NEXT, *queue, until, STEP_MAX)}
     return found, until if len(found) < STEP_MAX else min(found.values()) - _INSTANT

@@ -41,13 +41,13 @@ SAVE_PRESENCE: Final = """
     ON CONFLICT (specialist_id) DO UPDATE
     SET said = excluded.said, presence_until = excluded.presence_until
 """
-# Only if nothing has renewed the presence since it was loaded.
+# A presence lapses only if no heartbeat has renewed it since it was loaded.
 SAVE_LAPSED: Final = """
     UPDATE presence AS p SET said = 'offline', presence_until = NULL
     FROM unnest($1::text[], $2::timestamptz[]) AS lapsed (specialist_id, presence_until)
     WHERE (p.specialist_id, p.presence_until) = (lapsed.specialist_id, lapsed.presence_until)
 """
-# Not in `presence`, which heartbeats write: an open page must not undo a specialist's command.
+# Being away is not stored in `presence`: heartbeats write it, and must not undo a command.
 SAVE_AVAILABILITY: Final = """
     UPDATE specialist AS s
     SET away = new.away, unanswered = new.unanswered, turns_at = new.turns_at
@@ -130,7 +130,7 @@ async def renew_presence(
     now: datetime,
     until: datetime,
 ) -> bool:
-    """Renew a presence; return False if it is another one or has lapsed.
+    """Renew a reported presence; return False if another was reported, or it has lapsed.
 
     With ``reported_presence`` None, any presence is renewed.
     """
@@ -176,7 +176,7 @@ async def record_command(tx: Tx, done: ExecutedCommand, *, at: datetime) -> None
 async def outcome_of_repeated(
     tx: Tx, identity: CommandIdentity, *, since: datetime
 ) -> CommandOutcome | None:
-    """Return the outcome of the same command by the same person, if there was one."""
+    """Return the outcome of the same command by the same person after ``since``, if any."""
     row = await tx.fetchrow(
         OUTCOME_OF_REPEATED,
         identity.subject,

@@ -50,8 +50,8 @@ _ROW: Final = """
         AND h.type = 'premium.ticket.accepted.v1' LIMIT 1) AS accepted,
     (SELECT count(*) FROM ticket_history AS h WHERE h.ticket_id = t.ticket_id) AS version
 """
-# The position for the next poll: the oldest running transaction and the last roster change, whose
-# versions become visible in order.
+# `since` is where the next poll begins: the oldest running transaction / the last roster change.
+# Versions of roster changes become visible in their order, so that a poll misses none.
 POLL_CHANGES: Final = """
     SELECT premium_now() AS as_of, now() AS real_at,
            pg_snapshot_xmin(pg_current_snapshot())::text || '/'
@@ -82,7 +82,7 @@ TICKET: Final = f"""
     FROM ticket AS t LEFT JOIN offer AS o ON o.ticket_id = t.ticket_id AND o.state = 'open'
     WHERE t.ticket_id = $1
 """
-# Who has or is offered a ticket, or had it when the work ended: only they may see it.
+# Who has or is offered a ticket, or had it when the work ended: only they and leads may see it.
 MAY_SEE: Final = """
     SELECT EXISTS (SELECT FROM ticket WHERE ticket_id = $1 AND specialist_id = $2)
         OR EXISTS (SELECT FROM offer
@@ -90,7 +90,7 @@ MAY_SEE: Final = """
         OR EXISTS (SELECT FROM ticket_history WHERE ticket_id = $1 AND specialist_id = $2
                    AND type = 'premium.assignment.released.v1')
 """
-# Tickets that the specialist released today, if no other release came later.
+# Tickets that the specialist released today and does not have again; the last release counts.
 DONE: Final = f"""
     SELECT {_ROW}, last.at AS done_at, last.fact ->> 'cause' AS cause
     FROM (SELECT DISTINCT ON (ticket_id) ticket_id, at, fact FROM ticket_history
@@ -100,13 +100,13 @@ DONE: Final = f"""
     WHERE t.specialist_id IS DISTINCT FROM $1
     ORDER BY last.at DESC, ticket_id
 """
-# Answered tickets until the customer replies or they are closed. Calls are not listed here.
+# Tickets that the specialist answered, until the customer replies or they are closed; no calls.
 ANSWERED: Final = f"""
     SELECT {_ROW}, t.answered_at AS done_at FROM ticket AS t
     WHERE answered_by = $1 AND state = 'answered'
     ORDER BY answered_at DESC, ticket_id LIMIT 200
 """
-# The latest events of a long history.
+# The latest 2000 events, if the history has more.
 TIMELINE: Final = """
     SELECT * FROM (
         SELECT at, tx, type, specialist_id, fact ->> 'by' AS by, fact FROM ticket_history
@@ -168,7 +168,7 @@ class QueueFilter:
     page: int = 1
 
     def shows(self, pool: Row) -> bool:
-        """Return whether a queue belongs to that part."""
+        """Return whether the chosen part includes a queue, by its channel and language."""
         return self.channel in (None, pool["channel"]) and self.language in (
             None,
             pool["language"],
@@ -176,7 +176,7 @@ class QueueFilter:
 
 
 async def poll_changes(tx: Tx, since: str | None) -> Changes:
-    """Return the specialists whose tickets or entry changed since the last poll; at first, none."""
+    """Return specialists whose tickets or entry changed since the last poll; none at the first."""
     row = await tx.fetchrow(POLL_CHANGES, since)
     assert row is not None  # noqa: S101 - it reads no table
     return Changes(row["as_of"], frozenset(row["changed"]), row["since"], row["real_at"])
@@ -208,12 +208,12 @@ async def offered(tx: Tx, name: str) -> Sequence[Row]:
 
 
 async def done(tx: Tx, name: str, since: datetime) -> Sequence[Row]:
-    """Return the tickets that a specialist worked on since then and released, latest first."""
+    """Return tickets a specialist released since then and does not have again, latest first."""
     return await tx.fetch(DONE, name, since)
 
 
 async def answered(tx: Tx, name: str) -> Sequence[Row]:
-    """Return the answered tickets to which the customer may reply, latest first."""
+    """Return a specialist's answered tickets to which the customer may reply, latest first."""
     return await tx.fetch(ANSWERED, name)
 
 
@@ -240,7 +240,7 @@ async def queue(tx: Tx, chosen: QueueFilter) -> Sequence[Row]:
 
 
 async def unanswered(tx: Tx) -> Sequence[Row]:
-    """Return the waiting tickets that no specialist accepted, the first due first."""
+    """Return waiting tickets whose offers no specialist accepted, the earliest due first."""
     return await tx.fetch(UNANSWERED, QUEUE_PAGE)
 
 
@@ -250,7 +250,7 @@ async def queue_sizes(tx: Tx) -> Sequence[Row]:
 
 
 async def specialists(tx: Tx, team: str | None, *, by_load: bool) -> Sequence[Row]:
-    """Return the load and availability of the specialists of a team."""
+    """Return load and availability of a team's specialists (None: all), at most 200."""
     return await tx.fetch(SPECIALISTS, team, by_load, 200)
 
 

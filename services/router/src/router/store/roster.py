@@ -30,7 +30,7 @@ CHANGES_KEPT: Final = 10_000
 CHANGES_PRUNED_EVERY: Final = 1_000
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('router matching'))"
-# Shifts are loaded when they change; `on_shift` holds until then.
+# Shifts are not loaded here, but when one begins or ends; until then `on_shift` holds.
 ROSTER: Final = """
     SELECT specialist_id, name, languages, presence, listed_at, removed, channel, capacity, load,
            levels, skills, team, certified, universal, weights, on_shift, turns_at, last_at,

@@ -56,7 +56,7 @@ TICKETS: Final = """
     LEFT JOIN account_affinity AS known ON known.account_id = ticket.account_id
     ORDER BY ticket.rank_at, ticket.ticket_id
 """
-# LIMIT 1 makes PostgreSQL use the index, whatever number of rows it estimates.
+# LIMIT 1 in the last join makes PostgreSQL use the index, however many rows it estimates.
 WAITING: Final = """
     SELECT earliest.*, known.specialist_id AS known_by, known.at AS known_at
     FROM unnest($1::text[], $2::bigint[]) AS wanted (pool, many)
@@ -115,8 +115,8 @@ ADD_CAPACITIES: Final = """
     FROM unnest($1::text[]) AS specialist_id CROSS JOIN unnest($2::text[]) AS channel
     ON CONFLICT DO NOTHING
 """
-# One round trip for all that a decision changes besides tickets. A load is only saved if it is as
-# it was loaded, so that no capacity is exceeded even if the lock failed.
+# One query saves all that a decision changes, except its tickets.
+# A load is saved only if unchanged since it was read, so that capacities hold even without lock.
 SAVE_DECIDED: Final = """
     WITH loads AS (
         UPDATE capacity AS c

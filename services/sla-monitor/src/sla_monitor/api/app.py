@@ -28,7 +28,7 @@ _UNKNOWN: Final = problems({HTTPStatus.NOT_FOUND: f"ticket {EXAMPLE_TICKET_ID} i
 
 
 def make_app(db: Database, access: Authenticator, routes: list[BaseRoute]) -> FastAPI:
-    """Build the app; ``routes`` are those of every service, which need no key."""
+    """Build the app; ``routes`` are those that every service has, and need no key."""
     app = make_api("sla-monitor", routes, [Middleware(Guard, access=access)])
 
     @app.get(

@@ -14,5 +14,5 @@ Reader = Annotated[Key, Depends(require_scopes("clocks:read"))]
 
 
 def sees(key: Key, account_id: str | None) -> bool:
-    """Return whether a key may read an account; an unknown one needs a key without limits."""
+    """Return whether a key may read an account; None (not known yet) needs an unlimited key."""
     return key.owns(EVERY if account_id is None else account_id)

@@ -82,7 +82,7 @@ class PausedAnswer(_Answer):
 
 
 class SpanAnswer(_Answer):
-    """A span of calendar time that counts."""
+    """A span of the calendar's time, without pauses, that counts towards the target."""
 
     since: datetime
     until: datetime
@@ -90,7 +90,7 @@ class SpanAnswer(_Answer):
 
 
 class BrokenAnswer(_Answer):
-    """The promise is broken, and this was not retracted."""
+    """The promise was broken: a breach or miss was published, and not retracted."""
 
     called: Broken
     since: datetime | None
@@ -98,7 +98,7 @@ class BrokenAnswer(_Answer):
 
 
 class ClockAnswer(_Answer):
-    """A clock at `as_of`: when it was settled, else now."""
+    """A clock as of `as_of`: the moment when it was settled, or now while it is open."""
 
     kind: PromiseKind
     started_by: UUID = Field(
@@ -142,7 +142,7 @@ class Clocks(_Answer):
 
 
 class FactEntry(_Answer):
-    """A fact. `late`: a fact that occurred after it arrived before it."""
+    """A fact; `late` if a fact that occurred later had arrived earlier."""
 
     entry: Literal["fact"] = "fact"
     at: datetime = Field(description="When it occurred.")
@@ -163,7 +163,7 @@ class FactEntry(_Answer):
 
 
 class TimeEntry(_Answer):
-    """A warning point or a due time passed. `late`: this was known only afterwards."""
+    """A warning point or a due time that passed; `late` if this became known only afterwards."""
 
     entry: Literal["time"] = "time"
     at: datetime
@@ -257,7 +257,7 @@ def clock_answer(status: ClockStatus, policy: str) -> ClockAnswer:
 
 
 def _entries(entries: Iterable[Entry]) -> Iterator[FactEntry | TimeEntry]:
-    """Convert entries; repeated expired offers become one entry."""
+    """Convert entries; consecutive offers that expired become one entry."""
     for group in group_expired_offers(entries, _kind):
         if len(group) == 1:
             yield _entry(group[0])

@@ -47,7 +47,7 @@ class ClockUpdate(NamedTuple):
 
 
 def update_clock(old: Clock | None, derived: Clock, cause: Cause, *, now: datetime) -> ClockUpdate:
-    """Replace a clock by its newly derived state, and announce what ``cause`` changed."""
+    """Replace a clock by its derived state; announce what ``cause`` changed, and what is due."""
     clock, changes = _changed(old, derived, cause)
     clock, taken_back = _reconsider(clock, now, cause)
     was_due = old is not None and old.broken is None and old.is_late(now)
@@ -59,7 +59,7 @@ def update_clock(old: Clock | None, derived: Clock, cause: Cause, *, now: dateti
 
 
 def withdraw(old: Clock, cause: Cause) -> ClockUpdate:
-    """Cancel a clock that, with the fact ``cause``, should never have started."""
+    """Cancel a clock that should never have started, as the fact ``cause`` has shown."""
     over = old._replace(
         state="cancelled",
         settled_at=old.settled_at or cause.time,
@@ -81,11 +81,11 @@ def announce_due(
     watermark: datetime | None = None,
     traceparent: str | None = None,
 ) -> ClockUpdate:
-    """Announce the warning or breach that is due by ``now``.
+    """Announce the breach if it is due by ``now``, else the latest warning that is due.
 
-    A warning is skipped if a later warning or the breach is due as well. A breach is marked late if
-    the fact ``late`` caused it after its due time, or if the published ``watermark`` had already
-    passed it; then it names the fact that started the clock.
+    Earlier warnings are skipped. A breach is marked late in two cases. If a fact revealed it only
+    after its due time, it names that fact (``late``). If its due time is not after the published
+    ``watermark``, it names the fact that started the clock.
     """
     passed = [used_s for used_s, at in clock.warnings_left() if at <= now]
     if clock.broken is None and clock.is_late(now):
@@ -128,7 +128,7 @@ def _changed(old: Clock | None, derived: Clock, cause: Cause) -> tuple[Clock, li
 
 
 def _changes(old: Clock, new: Clock, cause: Cause) -> Iterable[tuple[ClockFact, datetime]]:
-    """Yield the events to announce between two states, each with its time."""
+    """Yield the events that announce how two states of a clock differ, each with its time."""
     whose = _whose(new)
     if _terms(old) != _terms(new):
         priced = {**whose, "target_s": new.target_s, "due_at": new.due_at}
@@ -166,18 +166,18 @@ def _terms(clock: Clock) -> tuple[object, ...]:
 
 
 def _settled(clock: Clock) -> tuple[object, ...]:
-    """Return how the clock ended; it is announced again when a late fact changes it."""
+    """Return how and when a clock ended; if a late fact changes it, that is announced again."""
     in_time = clock.is_in_time if clock.state == "met" else None
     return clock.state, clock.settled_at, clock.cancelled_for, in_time
 
 
 def _moved(old: Clock, new: Clock) -> bool:
-    """Return whether the due time moved although the target did not, as by a late pause."""
+    """Return whether the due time changed but not the target, for example by a late pause."""
     return old.due_at != new.due_at and old.target_s == new.target_s
 
 
 def _reconsider(clock: Clock, now: datetime, cause: Cause) -> tuple[Clock, list[Announced]]:
-    """Retract a breach that is disproved, or that is now a miss, or the reverse."""
+    """Retract a breach or miss that is disproved, or that now counts as the other of the two."""
     if clock.broken is None or (clock.is_late(now) and clock.broken == clock.breaks_as):
         return clock, []
     return _retract(clock, _why_not(clock, now), cause)
@@ -264,9 +264,10 @@ def _because(cause: Cause, event: ClockFact, time: datetime) -> Announced:
 
 
 def _by_timer(clock: Clock, event: ClockFact, at: datetime, traceparent: str | None) -> Announced:
-    """Make an event whose id is derived from its timer: the clock and the due instant.
+    """Make an event whose id is derived from the clock and the instant when the event was due.
 
-    The clock's starting fact is part of the id, because an earlier request may arrive later.
+    The fact that started the clock is part of the id, because an earlier request may arrive later
+    and start another clock.
     """
     which = f"{event.type}/{event.discriminator}/{clock.started_by}"
     timer = uuid5(clock.ticket_id, f"{which}/{at.isoformat()}/{clock.retractions}")

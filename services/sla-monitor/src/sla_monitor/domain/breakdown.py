@@ -45,7 +45,7 @@ _PART_AFTER: Final[dict[type[Event], Part]] = {
 def phases_of(
     ticket: TicketFacts, since: datetime, until: datetime | None, pauses: Sequence[Pause]
 ) -> tuple[Phase, ...]:
-    """Return the phases from ``since`` to ``until``: which part each instant belongs to."""
+    """Return the phases from ``since`` to ``until``: each part, and when it begins."""
     changes = sorted(
         [*_part_changes(ticket), *_pausing(pauses)],
         key=lambda change: (change[0], change[1] is None),
@@ -70,7 +70,7 @@ def phases_of(
 
 
 def breakdown(clock: Clock, at: datetime) -> Breakdown:
-    """Sum up the parts from the clock's start to ``at``.
+    """Sum up the time of each part from the clock's start to ``at``.
 
     Phases begin at whole milliseconds after the start, so the sum has no rounding error.
     """
@@ -89,7 +89,7 @@ def _ms(start: datetime, end: datetime) -> int:
 
 
 def _add(phases: list[Phase], part: Part, at_ms: int) -> None:
-    """Begin a phase, and drop the last one if it lasted no time."""
+    """Begin a phase, unless its part goes on; drop the phase before it if that lasted no time."""
     if phases[-1][1] == at_ms:
         phases.pop()
     if not phases or phases[-1][0] != part:
@@ -97,7 +97,7 @@ def _add(phases: list[Phase], part: Part, at_ms: int) -> None:
 
 
 def _pausing(pauses: Iterable[Pause]) -> Iterator[tuple[datetime, None]]:
-    """Yield the start and the end of each pause; both toggle the pausing."""
+    """Yield the start and the end of each pause; each of them switches the pausing on or off."""
     for pause in pauses:
         yield pause.since, None
         if pause.until is not None:

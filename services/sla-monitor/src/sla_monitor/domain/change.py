@@ -36,7 +36,7 @@ class _OfClock(BaseModel):
 
 
 class _Timed(_OfClock):
-    """`due_at` is the new due time; null while nothing is due."""
+    """`due_at` is the due time after the change; null while nothing is due."""
 
     due_at: Moment | None
 
@@ -49,7 +49,7 @@ class Started(_Timed):
 
 
 class Repriced(_Timed):
-    """Another target applies, from the same start."""
+    """Severity, target, class or exception changed; time still runs from the same start."""
 
     change: Literal["repriced"] = "repriced"
     due_before: Moment | None
@@ -79,7 +79,7 @@ class Cancelled(_Timed):
 
 
 class Retracted(_OfClock):
-    """A published breach or miss was retracted; `said_due_at` is the due time it named."""
+    """A published breach or miss was retracted; `said_due_at` is the due time published with it."""
 
     change: Literal["retracted"] = "retracted"
     said_due_at: Moment
@@ -96,7 +96,7 @@ class Warned(_OfClock):
 
 
 class Broke(_OfClock):
-    """The promise was broken. `taken_back`: a fact that arrived later disproved it."""
+    """A breach or miss was published. `taken_back`: it was retracted later."""
 
     change: Literal["broken"] = "broken"
     due_at: Moment

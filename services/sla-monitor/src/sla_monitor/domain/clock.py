@@ -38,11 +38,11 @@ class Cause(Protocol):
 class Clock(NamedTuple):
     """A clock as derived from the facts. The last four fields record what was announced.
 
-    ``due_at`` is None while nothing is due (paused before the target was used up). ``warn_at``
-    holds when each of ``warn_used_s``, seconds of the target, is used up. A clock that ``recurs``
-    was not started by the request; a ticket may have several of its kind. ``warned_s`` is the
-    largest warning announced. ``retractions`` counts retracted breaches and changed targets; it
-    makes the ids of repeated announcements differ.
+    ``due_at`` is None while nothing is due (paused before the target was used up). ``warn_used_s``
+    are numbers of seconds of the target; ``warn_at`` has for each the time when they are used up. A
+    clock that ``recurs`` was not started by the request; a ticket may have several of its kind.
+    ``warned_s`` is the largest of ``warn_used_s`` that was announced. ``retractions`` counts
+    retracted breaches and changed targets; it makes the ids of repeated announcements differ.
     """
 
     ticket_id: UUID
@@ -80,7 +80,7 @@ class Clock(NamedTuple):
 
     @property
     def is_in_time(self) -> bool:
-        """Whether it was settled before it was due."""
+        """Whether it was settled, and not after its due time, if it had one."""
         if self.settled_at is None:
             return False
         return self.due_at is None or self.settled_at <= self.due_at
@@ -95,7 +95,7 @@ class Clock(NamedTuple):
         return self.due_at is not None and self.due_at <= now and not self.is_in_time
 
     def warnings_left(self) -> list[tuple[int, datetime]]:
-        """Return warnings not announced yet, as (seconds used, time); none if not running."""
+        """Return (seconds used, time) of warnings to announce; none if broken or not running."""
         if self.state != "running" or self.broken is not None:
             return []
         return [
@@ -105,7 +105,7 @@ class Clock(NamedTuple):
         ]
 
     def next_at(self) -> datetime | None:
-        """Return when the next warning or breach is due, unless further facts arrive."""
+        """Return when the next warning or breach is due, if no fact arrives before; or None."""
         if self.broken is not None:
             return None
         instants = [at for _, at in self.warnings_left()]

@@ -33,7 +33,7 @@ class PausedSpan(BaseModel):
 
 
 class WarningPoint(BaseModel):
-    """A warning. `announced` is also true for one that a later warning replaced."""
+    """A warning. `announced` is also true if it was left out because a later one was announced."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,8 +47,8 @@ class TimeUsage:
     """The time used and left at ``as_of``, in calendar time without pauses.
 
     ``left`` is negative when more than the target was used. ``left_wall`` is the wall time to the
-    due time, None while nothing is due. ``spans`` end at the due time; while nothing is due, at the
-    pause.
+    due time, None while nothing is due. ``spans`` are those that count up to the due time or, while
+    nothing is due, up to the pause.
     """
 
     used: timedelta
@@ -63,7 +63,7 @@ class TimeUsage:
 
 @dataclass(frozen=True, slots=True)
 class ClockStatus:
-    """A clock at ``as_of``: when it was settled, else now.
+    """A clock as of ``as_of``: the moment when it was settled, or now while it is open.
 
     ``promise`` and ``time_usage`` are None if later facts removed the promise.
     """
@@ -136,7 +136,7 @@ def _seen(pauses: Iterable[Pause], settled_at: datetime | None) -> Sequence[Paus
 def _cut(
     spans: Iterable[PausedSpan], started_at: datetime, settled_at: datetime | None
 ) -> Iterator[PausedSpan]:
-    """Cut each pause to the time from the clock's start to its settlement."""
+    """Cut each pause to the time from the clock's start to its settlement; drop pauses outside."""
     for span in sorted(spans, key=lambda span: span.since):
         ends = [at for at in (span.until, settled_at) if at is not None]
         since, until = max(span.since, started_at), min(ends, default=None)

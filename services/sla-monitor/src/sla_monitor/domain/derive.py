@@ -31,7 +31,7 @@ _WHY: Final[Mapping[type[Event], Cancellation]] = {TicketMerged: "merged", Ticke
 
 
 class _Settlement(NamedTuple):
-    """The state of a clock; for a settled one also since when and why."""
+    """The state of a clock; if settled, also when, and if cancelled, why."""
 
     state: State
     at: datetime | None = None
@@ -59,7 +59,7 @@ def derive(facts: Iterable[Fact], exception_of: ExceptionOf = no_exception) -> l
 def pauses_of(
     ticket: TicketFacts, promise: Promise, *, before: datetime | None = None
 ) -> list[Pause]:
-    """Return the spans in which a promise's clock is paused; optionally those begun ``before``."""
+    """Return when a promise's clock is paused; with ``before``, only spans that began earlier."""
     waits = (wait.span for wait in ticket.waits if wait.waits_for in promise.pause_on)
     gaps = ticket.solutions if promise.kind == "resolution" else ticket.closures
     return union(pause for pause in [*waits, *gaps] if before is None or pause.since < before)
@@ -72,7 +72,7 @@ def _clock(
     demand: Demand,
     severity: Severity,
 ) -> Clock:
-    """Build the clock of a promise, at the severity when it was settled, or at the current one."""
+    """Build the clock of a promise, at its severity when settled; if open, at the current one."""
     pauses = pauses_of(ticket, promise)
     settled = _settlement(ticket, pauses, demand)
     if settled.at is not None:
@@ -109,7 +109,7 @@ def _clock(
 def _class_of(
     ticket: TicketFacts, promise: Promise, exception_of: ExceptionOf
 ) -> tuple[PromiseClass, str | None]:
-    """Return the class: in a declared exception guarantees are objectives (DOMAIN)."""
+    """Return class and exception: a guarantee in a declared exception becomes an objective."""
     if promise.promise_class == "objective" and promise.exception is None:
         return "objective", None
     name = exception_of(ticket.accepted, ticket.opened.time) or promise.exception

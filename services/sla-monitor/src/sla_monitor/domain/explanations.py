@@ -100,7 +100,7 @@ _NO_CHANGE: Final = "no clock changes"
 
 
 def why(entry: FactApplied) -> str:
-    """Return the rule that applied; if nothing changed, the reason for that."""
+    """Return as a sentence the rule by which a fact changed clocks, or why it changed none."""
     event, kind = entry.fact.event, type(entry.fact.event)
     if kind in _WHY:
         changed, unchanged = _WHY[kind]

@@ -15,14 +15,14 @@ __all__ = ["Learned", "Replayed", "replay"]
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A fact, and when it arrived here."""
+    """A fact, and when it arrived at sla-monitor."""
 
     fact: Fact
     learned_at: datetime
 
 
 class Replayed(NamedTuple):
-    """An announcement about a clock, and when it could first be published."""
+    """An announcement about a clock, and the earliest time when it could be published."""
 
     key: Key
     announced: Announced

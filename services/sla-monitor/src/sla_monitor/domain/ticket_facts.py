@@ -61,7 +61,7 @@ class Demand(NamedTuple):
 
 @dataclass(frozen=True)
 class TicketFacts:
-    """A ticket's facts. ``steps`` are sorted by time and id, up to the merge or erasure."""
+    """A ticket's facts. ``steps``, sorted by time and id, end before the merge or erasure."""
 
     accepted: TicketAccepted
     opened: Fact
@@ -71,7 +71,7 @@ class TicketFacts:
 
     @property
     def facts(self) -> Iterator[Fact]:
-        """The facts in order, up to the merge or erasure."""
+        """The facts in order of time, without the merge or erasure and what came after it."""
         return (step.fact for step in self.steps)
 
     @property
@@ -81,27 +81,27 @@ class TicketFacts:
 
     @cached_property
     def closed_by(self) -> Fact | None:
-        """The closing after which the ticket was not reopened."""
+        """The fact that closed the ticket, unless it was reopened afterwards."""
         return self._fact_with(self.steps[-1].life.closed)
 
     @cached_property
     def resolved_by(self) -> Fact | None:
-        """The resolution after which the ticket was not reopened."""
+        """The fact that resolved the ticket, unless it was reopened afterwards."""
         return self._fact_with(self.steps[-1].life.resolved)
 
     @cached_property
     def closures(self) -> list[Pause]:
-        """The spans in which the ticket was closed; the last has no end until a reopening."""
+        """The spans in which the ticket was closed; the last has no end if it still is."""
         return self._spans(lambda life: life.closed is not None)
 
     @cached_property
     def solutions(self) -> list[Pause]:
-        """The spans in which it was resolved or closed; the last has no end until a reopening."""
+        """The spans in which it was resolved or closed; the last has no end if it still is."""
         return self._spans(lambda life: life.closed is not None or life.resolved is not None)
 
     @cached_property
     def waits(self) -> list[Wait]:
-        """The spans in which the ticket waits, by cause."""
+        """The spans in which the ticket waits, sorted by whom it waits for."""
         causes = {s.life.waiting_for for s in self.steps}
         return [
             Wait(cause, span) for cause in CAUSES if cause in causes for span in self._waits(cause)
@@ -115,11 +115,11 @@ class TicketFacts:
         return [self._dated(first), *later, self._dated(solved)]
 
     def end_of(self, demand: Demand) -> Fact | None:
-        """Return the fact that settled a demand: its answer, or else the end of the ticket."""
+        """Return the fact that settled a demand: its answer, else the merge, erasure or closing."""
         return demand.answer or self.ended or self.closed_by
 
     def severity_before(self, settled: Fact | None) -> Severity:
-        """Return the severity before the fact ``settled``: later corrections do not apply.
+        """Return the severity as last corrected before the fact ``settled``.
 
         With None, return the current severity.
         """
@@ -131,11 +131,11 @@ class TicketFacts:
 
     @cached_property
     def _is_corrected(self) -> bool:
-        """Whether a fact ever changed the promises."""
+        """Whether a reclassification or a merged duplicate may have changed the promises."""
         return any(type(fact.event) in _CORRECTIONS for fact in self.facts)
 
     def _dated(self, demand: Demand) -> Demand:
-        """Move a demand of the request back to the create date of an older merged duplicate.
+        """Move a demand of the request back to the create date of a merged duplicate that is older.
 
         Only duplicates count that were merged before the demand was settled.
         """
@@ -201,10 +201,11 @@ def _dated(fact: Fact, at: datetime) -> Fact:
 
 
 def _exchanges(steps: Sequence[FactStep]) -> Iterator[Demand]:
-    """Pair customer messages with responses. Messages before a response share one demand.
+    """Yield what each customer message demands, with the response that answered it, if any.
 
-    The message of a merged duplicate counts from the merge on: only a later response answers it.
-    Its request is still owed a first response, even if this ticket was answered before.
+    Messages before a response share one demand. A duplicate that is merged after a response makes a
+    demand of its own, for the first or next response that its customer was owed: only a response
+    after the merge answers it.
     """
     opened = steps[0].effect
     owed: dict[DemandKind, Demand] = {"first": Demand("first", opened.id, opened.at, None)}

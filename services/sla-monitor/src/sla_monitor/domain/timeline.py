@@ -36,7 +36,7 @@ _SECOND_MS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class FactApplied:
-    """A fact and its changes. ``late``: a fact that occurred after it arrived before it."""
+    """A fact and its changes; ``late`` if a fact that occurred later had arrived earlier."""
 
     at: datetime
     learned_at: datetime
@@ -47,7 +47,7 @@ class FactApplied:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """A time passed. ``late``: this was known only later, when a fact arrived."""
+    """A warning point or due time that passed. ``late``: a fact revealed this only later."""
 
     at: datetime
     learned_at: datetime
@@ -73,7 +73,7 @@ def _applied(
     retracted: Mapping[UUID, Iterable[Retracted]],
     exception_of: ExceptionOf,
 ) -> Iterator[FactApplied]:
-    """Compare the clocks derived from each prefix of the facts with those of the one before."""
+    """Yield each fact with the changes between the clocks derived without it and with it."""
     before: dict[Key, Clock] = {}
     for number, one in enumerate(known, start=1):
         facts = (each.fact for each in known[:number])
@@ -107,7 +107,7 @@ def _changes(before: Mapping[Key, Clock], after: Mapping[Key, Clock]) -> Iterato
 
 
 def _moved(old: Clock | None, new: Clock) -> Change | None:
-    """Return how a clock's state or due time changed; a clock that starts counts as running."""
+    """Return how a clock's state or due time changed; a new clock is compared to a running one."""
     state = old.state if old else "running"
     due_before = old.due_at if old else new.due_at
     whose = _whose(new)

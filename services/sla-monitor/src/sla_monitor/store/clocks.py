@@ -48,8 +48,8 @@ _DERIVED: Final = _PLAIN.index("recurs")
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CLOCK: Final = ", ".join((*_PLAIN, "warnings", "phases"))
 
-# The shared lock keeps declared exceptions from changing until the updated clocks are committed, so
-# that the reevaluation after a change finds every ticket it concerns.
+# The shared lock delays changes of declared exceptions until the updated clocks are committed.
+# So the reevaluation after a change of exceptions finds every ticket that it concerns.
 LOCK: Final = """
     SELECT pg_advisory_xact_lock_shared(hashtext('exception windows'))
     UNION ALL
@@ -93,9 +93,9 @@ COUNT_OPEN: Final = """
     FROM (SELECT * FROM unnest($1::smallint[], $2::bigint[])) AS more (partition, open)
     WHERE open_clocks.partition = more.partition
 """
-# A sweep holds the locks of its partitions until it is committed: a second instance fails to get
-# them, and an instance that was suspended loses them with its session and cannot commit.
-# CASE fixes the order: otherwise PostgreSQL may evaluate the lock first, for all partitions.
+# The locks last until the sweep commits, so that no second instance sweeps these partitions.
+# A suspended instance loses its partition locks with its session, and cannot commit any more.
+# CASE fixes the order: otherwise PostgreSQL may lock partitions outside the share, too.
 CLAIM_PARTITIONS: Final = """
     SELECT partition, premium_now() AS now, evaluated_to,
            published_at IS NULL OR published_at <= now() - $1::interval AS watermark_due
@@ -103,7 +103,7 @@ CLAIM_PARTITIONS: Final = """
     WHERE CASE WHEN partition % $2 = $3
                THEN pg_try_advisory_xact_lock(hashtext('sweep'), partition) END
 """
-# The trace of the fact that is nearest to the clock's start: the one that started it.
+# The trace of the fact nearest in time to the clock's start, which is the one that started it.
 _TRACE: Final = """
     SELECT traceparent FROM fact
     WHERE fact.ticket_id = clock.ticket_id AND traceparent IS NOT NULL
@@ -156,7 +156,7 @@ CLOCKS_UNLOCKED: Final = f"""
 
 
 class Share(NamedTuple):
-    """Share ``number`` of ``of`` equal shares of the partitions."""
+    """One of ``of`` equal shares of the partitions; ``number`` counts from 0."""
 
     number: int = 0
     of: int = 1
@@ -218,7 +218,7 @@ async def clocks(tx: Tx, ticket_ids: Sequence[UUID]) -> dict[Key, Clock]:
 
 
 async def save_clocks(tx: Tx, changed: Iterable[tuple[Clock, int]]) -> None:
-    """Save clocks, each with its partition and its next due announcement."""
+    """Save clocks, each with its partition and the time of its next announcement."""
     rows = [
         (*_VALUES(clock), _warnings(clock), _packed(clock.phases), clock.next_at(), partition)
         for clock, partition in changed
@@ -232,13 +232,13 @@ async def ensure_partitions(tx: Tx, count: int) -> None:
 
 
 async def watermark_age_s(tx: Tx) -> float:
-    """Return the age of the oldest watermark, in seconds; NaN before there is one."""
+    """Return the age of the oldest watermark, in seconds; NaN if none was published yet."""
     age: float | None = await tx.fetchval(WATERMARK_AGE)
     return nan if age is None else age
 
 
 async def count_open(tx: Tx, more: Mapping[int, int]) -> None:
-    """Add to the number of open clocks, by partition."""
+    """Add ``more``, by partition, to the numbers of open clocks; it may be negative."""
     if more:
         await tx.execute(COUNT_OPEN, [*more], [*more.values()])
 
@@ -246,14 +246,14 @@ async def count_open(tx: Tx, more: Mapping[int, int]) -> None:
 async def claim_partitions(
     tx: Tx, share: Share, *, watermark_every: timedelta
 ) -> tuple[list[Partition], datetime | None]:
-    """Lock the partitions of a share that no other instance is sweeping, and read the time."""
+    """Lock the partitions of a share that no other instance is sweeping; read the business time."""
     rows = await tx.fetch(CLAIM_PARTITIONS, watermark_every, share.of, share.number)
     mine = [Partition(row["partition"], row["evaluated_to"], row["watermark_due"]) for row in rows]
     return mine, rows[0]["now"] if rows else None
 
 
 async def longest_due(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due]:
-    """Claim the clocks that are due longest, at most ``limit`` per partition.
+    """Claim the clocks whose announcement is overdue longest, at most ``limit`` per partition.
 
     Skips rows that another transaction has locked.
     """
@@ -261,25 +261,25 @@ async def longest_due(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[
 
 
 async def newest_due(tx: Tx, partitions: Sequence[int], *, limit: int) -> list[Due]:
-    """Claim the clocks that became due last, at most ``limit`` per partition."""
+    """Claim the clocks that became due most recently, at most ``limit`` per partition."""
     return await _due(tx, "DESC", partitions, limit)
 
 
 async def mark(tx: Tx, swept: Iterable[tuple[str, Clock]]) -> None:
-    """Save what was announced about claimed clocks, and their next due announcement."""
+    """Save what was announced about claimed clocks, and the time of the next announcement."""
     rows = [(place, c.warned_s, c.broken, c.broken_id, c.next_at()) for place, c in swept]
     if rows:
         await tx.execute(MARK, *zip(*rows, strict=True))
 
 
 async def first_due(tx: Tx, partitions: Sequence[int]) -> dict[int, tuple[datetime | None, int]]:
-    """Read for each partition its first due announcement, and its number of open clocks."""
+    """Read by partition when its next announcement is due, and its number of open clocks."""
     rows = await tx.fetch(FIRST_DUE, partitions)
     return {row["partition"]: (row["next_at"], row["open"]) for row in rows}
 
 
 async def seconds_to_next(tx: Tx) -> float | None:
-    """Return the seconds to the next due announcement, negative if overdue; None if none is."""
+    """Return the seconds to the next announcement, negative if overdue; None if there is none."""
     wait_s: float | None = await tx.fetchval(TO_NEXT)
     return wait_s
 
@@ -332,7 +332,7 @@ def _clock(row: Any, begins: int = 0) -> Clock:  # noqa: ANN401 - asyncpg has no
 
 @lru_cache(maxsize=1024)
 def _read_warnings(packed: str) -> tuple[tuple[int, ...], tuple[timedelta | None, ...]]:
-    """Parse warnings: seconds of the target, and offsets from the start. Many clocks are equal."""
+    """Parse warnings: seconds of the target, offsets from the start. Cached, as many are equal."""
     pairs = from_json(packed)
     spans = (None if offset is None else offset * _MICROSECOND for _, offset in pairs)
     return tuple(used_s for used_s, _ in pairs), tuple(spans)

@@ -39,7 +39,7 @@ PUT_IN_FORCE: Final = """
 """
 CHANGE_WINDOWS: Final = "SELECT pg_advisory_xact_lock(hashtext('exception windows'))"
 WINDOWS: Final = "SELECT content FROM exception_window ORDER BY policy_id, name"
-# Returns the spans of removed and of new windows: the tickets of both must be evaluated again.
+# Returns the spans of removed and of new exceptions: the tickets of both must be evaluated again.
 REPLACE_WINDOWS: Final = """
     WITH new AS (
         SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
@@ -71,7 +71,7 @@ CLAIM: Final = """
     FROM reevaluation WHERE finished_at IS NULL
     ORDER BY reevaluation_id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
-# LIMIT applies before the filter, so that a step over tickets without a guarantee is as cheap.
+# LIMIT applies before the test for a guarantee, so that a chunk without any costs no more.
 CHUNK: Final = """
     SELECT occurred_at, ticket_id, EXISTS (
         SELECT FROM clock WHERE clock.ticket_id = created.ticket_id
@@ -105,7 +105,7 @@ class Change(NamedTuple):
 
 
 class Work(NamedTuple):
-    """The remaining work: tickets created after ``done_to_at`` and before ``ends_at``."""
+    """The tickets left to evaluate: those created after ``done_to_at`` and before ``ends_at``."""
 
     number: int
     policy_id: str
@@ -117,7 +117,7 @@ class Work(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """The tickets to evaluate next, and the last one read; None if none was left."""
+    """The tickets to evaluate next; ``last`` is the last one read, None if none was left."""
 
     ticket_ids: list[UUID]
     last: tuple[datetime, UUID] | None
@@ -145,7 +145,7 @@ async def put_in_force(tx: Tx, policy_id: str, published_at: datetime) -> bool:
 
 
 async def replace_windows(tx: Tx, policy: Policy) -> list[Span]:
-    """Save the exceptions that a policy declares now; return the spans of changed ones."""
+    """Save the exceptions that a policy declares now; return the spans of all that changed."""
     await tx.execute(CHANGE_WINDOWS)
     rows = [(x.name, x.starts_at, x.ends_at, x.model_dump_json()) for x in policy.exceptions]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
@@ -169,7 +169,7 @@ async def add(tx: Tx, cause: Cause, policy_id: str, spans: Iterable[Span]) -> No
 
 
 async def claim(tx: Tx) -> Work | None:
-    """Lock the oldest unfinished change, unless another instance works on it."""
+    """Lock the oldest unfinished change on which no other instance works; None if there is none."""
     row = await tx.fetchrow(CLAIM)
     if row is None:
         return None
@@ -186,7 +186,7 @@ async def claim(tx: Tx) -> Work | None:
 
 
 async def chunk(tx: Tx, work: Work, *, limit: int) -> Chunk:
-    """Read the next tickets of a change, in order of create date."""
+    """Read a change's next ``limit`` tickets by create date; keep those with a guarantee."""
     rows = await tx.fetch(CHUNK, work.done_to_at, work.done_to_id, work.ends_at, limit)
     concerned = [row["ticket_id"] for row in rows if row["concerned"]]
     return Chunk(concerned, (rows[-1]["occurred_at"], rows[-1]["ticket_id"]) if rows else None)

@@ -27,7 +27,7 @@ EVIDENCE_MAX: Final = 10
 _COUNTED_WORDS_MAX: Final = 4
 """How many words before a noun its quantity may be, as in "all of our remote users"."""
 
-# No backtracking: the repeated character classes of each pattern are disjoint.
+# These patterns cannot backtrack: the repeated character classes of each are disjoint.
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s)|\n")
 _TOKEN: Final = re.compile(r"[^\W_]+(?:[.'][^\W_]+)*|[,;:()\u2013\u2014]|(?<=\s)-(?=\s)")
 _DOMAIN: Final = re.compile(r"\.(?:com|org|net|io|co|eu|de|fr|uk)\Z")
@@ -79,10 +79,10 @@ class _Sentence:
 
 
 def read_claim(subject: str, body: str) -> ClaimReading:
-    """Compare a claim's text with the published criteria. It decides nothing, and changes no clock.
+    """Compare a claim's text with the published criteria; this decides nothing, moves no clock.
 
-    The form alone starts the clock, and a specialist confirms or reclassifies (DOMAIN,
-    "Business-critical"). The result only shows the specialist which sentences to read.
+    The email form alone starts the business-critical clock, and a specialist confirms or
+    reclassifies. The result only shows the specialist which sentences to read.
     """
     sentences = tuple(_sentences(f"{subject}\n{body[:READ_CHARACTERS_MAX]}"[:READ_CHARACTERS_MAX]))
     speaks_for = _evidence(RULES_FOR, _not_over(sentences), frozenset())
@@ -95,13 +95,13 @@ def read_claim(subject: str, body: str) -> ClaimReading:
 
 
 def quoted(reading: ClaimReading, subject: str, body: str) -> tuple[str, ...]:
-    """Return the text of the sentences, those for the claim first."""
+    """Return the text of the sentences that are evidence, those for the claim first."""
     text = f"{subject}\n{body}"
     return tuple(text[e.start : e.end] for e in (*reading.speaks_for, *reading.speaks_against))
 
 
 def _leaning(speaks_for: Sequence[Evidence], speaks_against: Sequence[Evidence]) -> Leaning:
-    """Return the leaning; `unclear` when there is evidence on both sides.
+    """Return the leaning; `unclear` with evidence on both sides, or on neither.
 
     A question or a request for information is no evidence against a claim that has evidence for it.
     """
@@ -128,7 +128,7 @@ def _criteria_met[C](rules: Iterable[CriticalityRule[C]], tags: frozenset[str]) 
 
 
 def _not_over(sentences: Sequence[_Sentence]) -> Iterator[_Sentence]:
-    """Leave out sentences about what is over, what was in the past, or what is only asked."""
+    """Leave out what precedes "it is over", what is past, and what is only asked or supposed."""
     last_over = max((s.start for s in sentences if "over" in s.tags), default=0)
     for sentence in sentences:
         is_past = {"past", "were"} <= sentence.tags and "still" not in sentence.tags
@@ -157,7 +157,7 @@ def _tags_of(sentence: str) -> frozenset[str]:
 
 
 def _tokens(sentence: str) -> Iterator[str]:
-    """Split a sentence into lower-case words and clause marks; write contractions in full."""
+    """Split a sentence into lower-case words and punctuation; write contractions in full."""
     for token in _TOKEN.findall(sentence.lower().replace("\u2019", "'")):
         stem, suffix = _split(token)
         yield from _CONTRACTIONS.get(token, (stem, suffix) if suffix else (stem,))
@@ -171,7 +171,7 @@ def _split(token: str) -> tuple[str, str | None]:
 
 
 def _matches(tokens: Sequence[str]) -> Iterator[tuple[int, frozenset[str]]]:
-    """Find the longest phrases from left to right; return each one's position and tags."""
+    """Yield the position and tags of each phrase, from left to right; the longest phrase counts."""
     at = 0
     while at < len(tokens):
         length, tags = _longest(tokens, at)
@@ -188,7 +188,7 @@ def _longest(tokens: Sequence[str], at: int) -> tuple[int, frozenset[str]]:
 
 
 def _tags_of_word(word: str) -> frozenset[str]:
-    """Tag a word that is in no phrase: a clause end, a number (one digit is few), a domain."""
+    """Tag a word that is in no phrase: clause end, number (one digit: `few`), web domain."""
     if word in CLAUSE_ENDS:
         return frozenset({"clause_end"})
     if word.isdecimal():
@@ -220,7 +220,7 @@ def _collect(matches: Iterable[tuple[int, frozenset[str]]]) -> frozenset[str]:
 
 
 def _asked(tokens: Sequence[str]) -> frozenset[str]:
-    """Return whether a question asks if something is so, or asks what, how or when."""
+    """Tag a question: whether it asks if something is so, or asks what, how or when."""
     first = _longest(tokens, 0)[1] if tokens else frozenset()
     if "greeting" in first and "," in tokens:
         return _asked(tokens[tokens.index(",") + 1 :])

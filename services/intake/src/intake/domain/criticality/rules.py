@@ -1,4 +1,4 @@
-"""The published criteria of business-critical (DOMAIN): phrases with tags, and rules over tags.
+"""The published criteria of business-critical: phrases with tags, and rules over tags.
 
 In a list of phrases `;` separates phrases, a space separates words, and `|` separates alternatives
 of one word. Where several phrases match, the longest one counts and consumes its words: in
@@ -38,7 +38,7 @@ CLAUSE_ENDS: Final = frozenset(",;:()-\u2013\u2014") | {
 """What starts a new clause, where the effect of a negation or a supposition ends."""
 
 _WORDS: Final[Mapping[str, str]] = {
-    # Who is affected. A quantity shortly before people means everyone; a few means narrow.
+    # Who is affected. `quantity` shortly before `people` means `everyone`, `few` means `narrow`.
     "quantity": "all; every; each; every|each single; all of|two|three|four|five; most; many; "
     "nearly|almost all; majority; whole; entire; any; hundreds; thousands; dozens; half; numerous; "
     "large|huge number|part|share; lots; lot",
@@ -158,7 +158,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "still": "still; now; currently; ongoing; again; is; are; remains; can",
     "planned": "maintenance; planned|scheduled downtime; expect; expecting; "
     "will|to be down|offline|unavailable",
-    # Negation, supposition, and phrases without meaning for a claim.
+    # Negation, supposition, and phrases that mean nothing for a claim.
     "negation": "not; no; never; without; neither; nor; nothing; hardly; not any|the",
     "supposed": "if; unless; until; once; whether; in case; what happens; suppose; would; might; "
     "to avoid|prevent; risk of; worried|afraid|fear|concerned; make sure; ensure",
@@ -174,7 +174,7 @@ _WORDS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class CriticalityRule[C]:
-    """A sentence meets the criterion with a tag of each of ``needs`` and none of ``unless``."""
+    """A sentence meets ``criterion`` with a tag of each set in ``needs`` and none of ``unless``."""
 
     criterion: C
     needs: tuple[frozenset[str], ...]

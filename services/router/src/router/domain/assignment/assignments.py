@@ -38,7 +38,10 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class FreedTicket:
-    """A ticket that a specialist no longer has, and the id of the event that caused it."""
+    """A ticket that a specialist no longer has.
+
+    The ids of the events that follow are derived from ``cause``.
+    """
 
     ticket: Ticket
     specialist_id: str
@@ -55,7 +58,10 @@ class Assignments:
         self._now = state.now
 
     def allocate(self, ticket: Ticket, specialist: Specialist) -> UUID:
-        """Offer or assign a ticket, by the rules of its channel; return the id of the cause."""
+        """Offer a ticket if its channel rings, else assign it.
+
+        Returns the id from which the ids of the events that follow are derived.
+        """
         self._state.allocated += 1
         ticket.begin_round(specialist.specialist_id)
         if ticket.terms.channel in self._rules.rings:
@@ -65,7 +71,7 @@ class Assignments:
     def assign(
         self, ticket: Ticket, specialist: Specialist, *, accepted: Offer | None = None
     ) -> UUID:
-        """Assign a ticket and return the id of the cause.
+        """Assign a ticket; return the id from which the ids of the events that follow are derived.
 
         An ``accepted`` offer already counts in the specialist's load. The specialist becomes the
         account's affinity.
@@ -229,7 +235,10 @@ class Assignments:
             self._state.availability_changed.add(specialist.specialist_id)
 
     def _count_unanswered(self, specialist: Specialist, offer: Offer) -> None:
-        """Count an unanswered offer; at the limit, set the specialist away and due for review."""
+        """Count an unanswered offer; at the limit, set the specialist away.
+
+        Their timer is then due at once, so that their other offers are withdrawn.
+        """
         most = self._rules.away_after
         changed = specialist.copy()
         changed.unanswered += 1
@@ -256,7 +265,7 @@ class Assignments:
         return FreedTicket(ticket, specialist_id, cause)
 
     def _unassign(self, ticket: Ticket) -> str:
-        """End the assignment in ticket and load; return the specialist's id."""
+        """End a ticket's assignment, also in the specialist's load; return the specialist's id."""
         assert ticket.specialist_id is not None  # noqa: S101 - called only for assigned tickets
         specialist = self._state.specialist(ticket.specialist_id)
         ticket.specialist_id = ticket.hand_back_at = None
@@ -267,7 +276,10 @@ class Assignments:
     def _exclude(
         self, ticket: Ticket, specialist_id: str, seconds: float, *, refused: bool
     ) -> None:
-        """Exclude a specialist for some time, and if the channel rings, until its next round."""
+        """Exclude a specialist from a ticket for ``seconds``.
+
+        If the channel rings, they are excluded at least until the ticket's next offer round.
+        """
         until = self._now + timedelta(seconds=seconds)
         if (ring := self._rules.rings.get(ticket.terms.channel)) is not None:
             shortest, due_at = timedelta(seconds=ring.minimum_s), ticket.due_at

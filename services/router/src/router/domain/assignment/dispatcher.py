@@ -40,7 +40,7 @@ class Dispatcher:
             self._queues.push(ticket)
 
     def add_waiting(self, tickets: Iterable[Ticket], limits: Mapping[Pool, int]) -> None:
-        """Add the earliest waiting tickets, of each pool at most as many as its limit."""
+        """Add the earliest waiting tickets; ``limits`` is how many of each pool were asked for."""
         waiting = [*tickets]
         for ticket in waiting:
             if ticket.ticket_id not in self._state.tickets:
@@ -48,7 +48,7 @@ class Dispatcher:
         self._queues.mark_loaded(waiting, limits)
 
     def enqueue(self, ticket: Ticket) -> None:
-        """Put a waiting ticket into the queue of its pool, at its present place."""
+        """Put a waiting ticket into the queue of its pool, at the place that it has now."""
         ticket.drop_expired_exclusions(self._state.now)
         ticket.update_queue_place(self._roster.rules, self._state.now)
         self._queues.push(ticket)

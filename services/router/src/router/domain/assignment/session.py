@@ -189,7 +189,7 @@ class AssignmentSession:
         return self._put_presence(specialist_id, presence, until)
 
     def set_away(self, specialist_id: str, *, away: Away | None) -> Specialist:
-        """Set or end being away and reset the unanswered offers; return the specialist."""
+        """Set or end being away, and set the unanswered offers to 0; return the specialist."""
         specialist = self.state.specialist(specialist_id).copy()
         specialist.away, specialist.unanswered = away, 0
         self.state.roster.put(specialist)
@@ -197,7 +197,7 @@ class AssignmentSession:
         return specialist
 
     def end_exclusions(self, specialist_id: str) -> None:
-        """End the exclusions of a returned specialist that come from unanswered offers."""
+        """End a returned specialist's exclusions from tickets whose offers they did not answer."""
         for ticket in self.state.tickets.values():
             unanswered = ticket.excluded_until.keys() - ticket.declined_by
             if ticket.waits and specialist_id in unanswered:
@@ -209,7 +209,7 @@ class AssignmentSession:
     def reassign_after_availability_change(
         self, specialist: Specialist, pools: Collection[Pool] = ()
     ) -> None:
-        """Free the tickets that a specialist cannot keep, and allocate waiting ones to them.
+        """Free the tickets that a specialist cannot keep, and allocate waiting tickets to them.
 
         ``pools`` are further pools in which tickets may be allocated now.
         """
@@ -226,9 +226,9 @@ class AssignmentSession:
         return [t for t in self.state.tickets.values() if t.current_specialist_id == specialist_id]
 
     def _apply_clock(self, ticket_id: UUID, envelope: Envelope[Event]) -> None:
-        """Apply a clock's event: the ticket may get another place in its queue.
+        """Apply a clock's event, by which the ticket may get another place in its queue.
 
-        A ticket that was held for this event after a reply is allocated.
+        If the ticket was held for this event after a reply, it is allocated now.
         """
         ticket = self.state.tickets.setdefault(ticket_id, Ticket(ticket_id))
         self.state.continue_trace(ticket_id, envelope.traceparent)
@@ -265,7 +265,7 @@ class AssignmentSession:
         return freed
 
     def _hand_back_after_grace(self, ticket: Ticket, specialist: Specialist) -> list[FreedTicket]:
-        """Hand a ticket back if its grace has ended, else set its timer to the end of the grace."""
+        """Hand an absent specialist's ticket back after the grace; until then, set its timer."""
         state, absence, at = self.state, specialist.absence, None
         if absence is not None:
             grace = state.rules.grace(absence, ticket.terms.channel)

@@ -103,6 +103,6 @@ class AssignmentState:
     def keep_load_before(
         self, specialist: Specialist, channel: Channel, *, new: bool = False
     ) -> None:
-        """Keep capacity and load before their first change; a ``new`` specialist has neither."""
+        """Remember capacity and load from before their first change: 0 for a ``new`` specialist."""
         before = (specialist.capacity.get(channel, 0), specialist.load.get(channel, 0))
         self.loads_before.setdefault((specialist.specialist_id, channel), (0, 0) if new else before)

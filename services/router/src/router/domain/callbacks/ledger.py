@@ -28,9 +28,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RedialRule:
-    """When to dial again: after a share of the time that is left, at most ``attempts_max`` times.
+    """When to dial again: after a share of the time left; at most ``attempts_max`` dials in all.
 
-    A wrong number is not dialled again. A new request is called at once and counts from one again.
+    A wrong number is not dialled again. A new request is dialled at once, and counted from one
+    again.
     """
 
     attempts_max: int
@@ -41,7 +42,7 @@ REDIAL_RULE: Final = RedialRule(attempts_max=3, again_after={"no_answer": 0.4, "
 
 
 class CallbackRequest(NamedTuple):
-    """A ticket at a number. If ``owed``, it asks for a call; else it only belongs to the customer.
+    """A ticket of a customer with this number; it asks for a call only if ``owed``.
 
     ``due_at`` is None if nothing is promised. ``dialled``: the customer called at ``at`` and was
     spoken to.
@@ -86,7 +87,7 @@ class Attempt(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """A conversation with the customer; ``id`` is the id of the fact that reports it."""
+    """A conversation with the customer, which the fact ``id`` reports on the ticket ``on``."""
 
     at: datetime
     id: UUID
@@ -98,8 +99,8 @@ class Settlement(NamedTuple):
 class Call:
     """The requests that one call answers, earliest first, and the attempts.
 
-    ``open`` are the tickets that wait for it; ``settled`` has the conversation that answered each
-    other ticket. Tickets in neither were answered or closed in another way. ``planned_at`` is
+    ``open`` are the tickets that wait for the call; ``settled`` has, for tickets that it answered,
+    the conversation. Tickets in neither were answered or closed in another way. ``planned_at`` is
     when to dial next, None if no dial is planned.
     """
 
@@ -158,7 +159,7 @@ def _answered(attempts: Iterable[Attempt]) -> Iterable[Settlement]:
 def _over_at(
     request: CallbackRequest, contacts: Sequence[Settlement], events: Iterable[CallbackEvent]
 ) -> datetime | None:
-    """Return when a call was no longer owed: settled, answered otherwise, or closed."""
+    """Return when the request was answered, or its ticket ended; None while a call is owed."""
     settled = [c.at for c in contacts if c.at >= request.at][:1]
     ordered = ordered_facts(
         [request.opening, *(t.lifecycle_fact for t in events if t.ticket_id == request.ticket_id)]
@@ -206,7 +207,7 @@ def _call(
 def _plan(
     waiting: Sequence[CallbackRequest], attempts: Sequence[Attempt], rule: RedialRule
 ) -> tuple[datetime | None, datetime | None]:
-    """Return when the call is due, and when to dial next within the time that is left."""
+    """Return when the call is due, and when to dial next within the time left; None for neither."""
     if not waiting:
         return None, None
     asked_at = max(request.at for request in waiting)

@@ -74,7 +74,7 @@ class CallReport:
 
 @dataclass(slots=True)
 class LedgerEntry:
-    """A request, its ledger, and the key of its number; None after an erasure."""
+    """A request, its ledger, and its number's key; None without a number, and after an erasure."""
 
     request: CallbackRequest
     ledger: UUID
@@ -107,7 +107,7 @@ class LedgerSession:
         return calls_of([*others, *facts], REDIAL_RULE)
 
     def has_facts(self, ticket_id: UUID) -> bool:
-        """Return whether facts about a ticket are stored."""
+        """Return whether any facts about a ticket are known."""
         return ticket_id in self._facts
 
     def record(self, envelope: Envelope[Event], *, unknown: bool) -> None:
@@ -138,8 +138,8 @@ class LedgerSession:
     def record_attempt(self, report: CallReport, now: datetime) -> Envelope[Event] | None:
         """Add an attempt and announce it; return None for a repeated report.
 
-        A report is repeated if it has the same time, or, without a time, comes too soon after the
-        first for another dial.
+        A report of the same specialist and outcome is repeated if it has the same time or, without
+        a time, if the call was answered, or was reported less than 20 seconds ago.
 
         Raises:
             NoCallback: no call was owed on the ticket then.
@@ -182,7 +182,7 @@ class LedgerSession:
     def announce_plan(
         self, before: Sequence[Call], call: Call, leader: UUID | None, cause: Envelope[Event]
     ) -> None:
-        """Announce when to dial again, on the ticket that leads the call.
+        """Announce when to dial again, on the ticket that leads the call (which others may join).
 
         The first dial needs no plan: the specialist who gets the ticket calls at once.
         """
@@ -201,7 +201,7 @@ class LedgerSession:
             self._announce(cause.id, event, cause.time, cause.traceparent)
 
     def announce_join(self, ticket_id: UUID, leader: UUID, cause: Envelope[Event]) -> None:
-        """Announce that one call answers both tickets."""
+        """Announce that one call answers a ticket and the ticket that leads the call."""
         event = CallbackJoined(ticket_id=ticket_id, joined=leader)
         self._announce(cause.id, event, cause.time, cause.traceparent)
 
@@ -242,7 +242,7 @@ class LedgerSession:
         self.touched.add(event.ticket_id)
 
     def call_at(self, ticket_id: UUID, at: datetime) -> Call:
-        """Return the call that a ticket waited for at a time.
+        """Return the latest call for which a ticket had asked by a time.
 
         Raises:
             NoCallback: it waited for none.
@@ -280,12 +280,12 @@ class LedgerSession:
 
 
 def may_concern_ledger(event: Event) -> bool:
-    """Return whether an event may concern a ledger."""
+    """Return whether an event may be stored in a ledger."""
     return isinstance(event, TicketAccepted) or _relevant_kind(event) is not None
 
 
 def _relevant_kind(event: Event) -> FactKind | None:
-    """Return the kind of event for a ledger, or None; a duplicate may reopen its ticket."""
+    """Return an event's kind if it matters to a ledger; a merge may count as reopening."""
     kind = kind_of(event)
     if isinstance(event, TicketAbsorbed):
         return "reopened" if event.reopens or event.owed_since is not None else None

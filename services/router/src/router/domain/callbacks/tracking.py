@@ -45,7 +45,7 @@ def _retime(
 
 
 def apply_responses(session: AssignmentSession, ledgers: LedgerSession) -> None:
-    """Record the responses of this session in the ledgers."""
+    """Record in the ledgers the responses that this session announced."""
     announced = session.state.announced
     for envelope in [e for e in announced if isinstance(e.event, AssignmentResponded)]:
         ticket_id = UUID(envelope.event.subject)
@@ -74,7 +74,7 @@ def record_attempt(
 
 
 def announce_reminders(session: AssignmentSession, ledgers: LedgerSession, now: datetime) -> None:
-    """Announce the reminders that are due to the specialists who have the tickets."""
+    """Announce each reminder that is due to the specialist who has the call's ticket."""
     for ticket_id in sorted(ledgers.due(now)):
         for call in ledgers.calls(ticket_id):
             if ticket_id in call.open:
@@ -103,7 +103,7 @@ def _join(
     calls: Iterable[Call],
     cause: Envelope[Event],
 ) -> None:
-    """Join the open tickets of a call to the leader, before any of them is allocated."""
+    """Join the open tickets of a call to its leading ticket, before any of them is allocated."""
     for call in calls:
         for ticket_id in call.open:
             leader = _leader(session, call)
@@ -118,7 +118,7 @@ def _join(
 
 
 def _separate(session: AssignmentSession, call: Call) -> None:
-    """Separate the leader, and the tickets that no longer wait for a call, from their leader."""
+    """End the join of a ticket that now leads its call, or no longer waits for it."""
     leads = {_leader(session, call)} if call.open else set()
     for request in call.requests:
         ticket = session.state.tickets[request.ticket_id]
@@ -129,7 +129,11 @@ def _separate(session: AssignmentSession, call: Call) -> None:
 
 
 def _leader(session: AssignmentSession, call: Call) -> UUID:
-    """Return a call's leader: an assigned ticket, else one joined by others, else the first."""
+    """Return the ticket that leads a call.
+
+    It is one that a specialist has or is offered, else one that others are joined to, else the
+    first.
+    """
     known = session.state.tickets
     tickets = [known[i] for i in call.open if i in known]
     held = [t.ticket_id for t in tickets if t.current_specialist_id is not None]

@@ -1,8 +1,8 @@
 """An index of candidates, sorted by rank, so that a decision does not visit every specialist.
 
-A specialist is in one group for each channel and language, shared with those of the same level and
-skills, and in one group for each channel alone. A need is met by whole groups; each group keeps
-its members with room sorted by rank.
+Specialists with the same channel, language, level and skills form a group; all specialists of a
+channel form one more. Either all members of a group meet a need, or none does. Each group keeps its
+members with room sorted by rank.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ type Ability = tuple[str, str]
 
 
 class Rank(NamedTuple):
-    """A specialist's rank on a channel: score without affinity, then ties; the lowest is first."""
+    """A specialist's rank on a channel: score without affinity, then ties. The lowest is first."""
 
     score: int
     idle_since: float
@@ -103,7 +103,7 @@ class Counts(NamedTuple):
 
 @dataclass(slots=True)
 class _Membership:
-    """The groups of a specialist, and how they are counted there."""
+    """The groups of a specialist, and the channels on which they count as online and available."""
 
     groups: Mapping[Channel, Sequence[_Group]]
     abilities: Sequence[Ability]
@@ -214,7 +214,7 @@ class CandidateIndex:
     def able(
         self, channel: Channel, needs: Iterable[Need], excluded: Collection[str]
     ) -> Iterator[tuple[int, Rank]]:
-        """Yield who can take a ticket, best rank first, with the index of the need they meet."""
+        """Yield those who can take a ticket, and which need they meet: by need, then by rank."""
         seen: set[str] = set()
         for step, need in enumerate(needs):
             ranked = [group.able for group in self._groups_meeting(channel, need) if group.able]
@@ -299,7 +299,7 @@ class CandidateIndex:
         return met
 
     def _groups_meeting_any(self, channel: Channel, needs: tuple[Need, ...]) -> tuple[_Group, ...]:
-        """Return the groups that meet any of the needs; those of the channel alone include all."""
+        """Return the groups that meet any of the needs; one group if a need admits all."""
         union = self._unions.get((channel, needs))
         if union is None:
             asked = (_ANY_SPECIALIST,) if _ANY_SPECIALIST in needs else needs
@@ -379,7 +379,7 @@ def _rarity(count: int) -> int:
 
 
 def _are_disjoint(groups: Iterable[_Group]) -> bool:
-    """Return whether groups share no member: a specialist has one level of a language."""
+    """Return whether groups share no member: those of one language, or only one group."""
     return len({group.language for group in groups}) <= 1
 
 

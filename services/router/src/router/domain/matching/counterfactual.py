@@ -17,7 +17,7 @@ _FIRST: Final[tuple[Rule, ...]] = ("room", "set_aside", "presence", "shift", *RU
 def smallest_change(
     wanted: Wanted, weights: Weights, candidates: Sequence[Candidate], ranked: Sequence[Order]
 ) -> Change | None:
-    """Return the smallest decisive change among the candidates; None if no single one decides."""
+    """Return the smallest decisive change of a candidate; None if no single change decides."""
     best: tuple[tuple[int, int, str], Change] | None = None
     for candidate in sorted(candidates, key=lambda one: one.specialist_id):
         for change in _decisive_changes(candidate, wanted, weights, ranked):
@@ -59,7 +59,7 @@ def apply_change(candidate: Candidate, change: Change, needs: Sequence[Need]) ->
         case "skill":
             facts = {"skills": next(n.skills for n in needs if _lacks(candidate, n) == change.by)}
         case "pinned":
-            facts = {}  # a pin is a fact about the ticket
+            facts = {}  # a pin is a fact about the ticket, not about a specialist
     return candidate.model_copy(update=facts)
 
 
@@ -102,7 +102,7 @@ def _ahead(one: Order | None, rival: Order | None) -> bool:
 
 
 def _missing_amounts(candidate: Candidate, rule: Rule, needs: Sequence[Need]) -> Sequence[int]:
-    """Return the missing levels, or numbers of missing skills, that would meet a need."""
+    """Return by how many levels or skills a candidate misses each need; (0,) for other rules."""
     if rule == "language":
         known = candidate.levels
         gaps = (n.level - known.get(n.language, 0) for n in needs if n.language is not None)

@@ -75,7 +75,8 @@ def decide(
 def _in_full(matching_request: MatchingRequest, roster: RosterView) -> Collection[str]:
     """Return the ids of the candidates to record in full, the best one among them.
 
-    Only affinity can lift a specialist above the best ranks, so the affinity is always included.
+    Only affinity can lift a specialist above the best ranks, so the one with affinity is always
+    included.
     """
     if len(roster.specialists) <= FULL_MAX:
         return sorted(roster.specialists)

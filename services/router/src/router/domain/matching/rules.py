@@ -36,7 +36,7 @@ class Pool(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name under which it is stored."""
+        """The name under which a pool is stored."""
         return dumps([self.channel, self.language, self.step, *self.skills], ensure_ascii=False)
 
     @staticmethod
@@ -52,7 +52,7 @@ class _Data(BaseModel):
 
 
 class Step(_Data):
-    """A relaxation once at most ``left`` percent of a ticket's time are left."""
+    """A relaxation of a need, due when at most ``left`` percent of a ticket's time are left."""
 
     left: Annotated[int, Field(ge=0, le=99)]
     level_less: Annotated[int, Field(ge=0, lt=HIGHEST)] = 0
@@ -67,7 +67,7 @@ class Step(_Data):
 
 
 class SkillRule(_Data):
-    """Skills for the tickets that match all given fields."""
+    """The skills that tickets need which match all fields that are set."""
 
     needs: Annotated[tuple[str, ...], Field(min_length=1)]
     channel: Channel | None = None
@@ -79,7 +79,8 @@ class SkillRule(_Data):
 class MatchingRules(_Data):
     """All matching rules (docs/matching.md).
 
-    ``levels`` are from 1 to 5; ``class_weights`` multiply the time of a ticket.
+    ``levels`` are the language levels that channels need, from 1 to 5; ``class_weights`` multiply
+    the time from create date to due time.
     """
 
     levels: dict[Channel, _Level]
@@ -105,7 +106,7 @@ class MatchingRules(_Data):
         return id(self)
 
     def needs(self, pool: Pool) -> tuple[Need, ...]:
-        """Return the sufficient qualifications, from the full need to the last due step."""
+        """Return needs of which one suffices: the full need, then one for each step that is due."""
         return self.all_needs(pool.channel, pool.language, pool.skills)[: pool.step + 1]
 
     def all_needs(

@@ -27,10 +27,10 @@ _THOUSAND: Final = 1000
 
 
 class Order(NamedTuple):
-    """The order of candidates, the lowest first.
+    """A candidate's place among all; the lowest gets the ticket.
 
-    Fewer relaxation steps, then the lower score, then the longest time without a new ticket, then
-    the id.
+    It compares the number of relaxation steps, then the score, then the time of the last
+    assignment, then the id.
     """
 
     step: int
@@ -40,13 +40,16 @@ class Order(NamedTuple):
 
 
 def score(*, scarcity: int, load: int, knows: bool, weights: Weights) -> int:
-    """Return the weighted sum; scarcity and the share of load are in thousandths."""
+    """Return the weighted sum of scarcity and load, in thousandths; affinity lowers it."""
     affinity = weights.affinity * _THOUSAND if knows else 0
     return weights.scarcity * scarcity + weights.load * load - affinity
 
 
 def load_share(*, capacity: int, load: int, universal: int | None, held: int) -> int:
-    """Return the share of the capacity that is in use, in thousandths."""
+    """Return the share of the capacity that is in use, in thousandths.
+
+    With a capacity for all channels (``universal``), the larger of the two shares counts.
+    """
     share = _share(load, capacity)
     return share if universal is None else max(share, _share(held, universal))
 
@@ -61,7 +64,7 @@ def idle_since(last_at: datetime | None) -> float:
 
 
 def evaluate(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidate:
-    """Return the candidate with the first failed rule, or with step and score."""
+    """Return the candidate with the first rule that excludes them, else with step and score."""
     step, short_of = _qualifies(candidate, wanted.needs)
     failed = _failed(candidate, short_of, wanted)
     if failed is not None:
@@ -73,7 +76,7 @@ def evaluate(candidate: Candidate, wanted: Wanted, weights: Weights) -> Candidat
 def order_with(
     candidate: Candidate, more: int, *, wanted: Wanted, weights: Weights
 ) -> Order | None:
-    """Return the order of an evaluated candidate who had ``more`` tickets (negative: fewer).
+    """Return the order that an evaluated candidate would have with ``more`` (or fewer) tickets.
 
     None if a rule would then exclude them.
     """

@@ -54,8 +54,9 @@ class Backoff(_Part):
     most: _SomeSeconds = 300
 
     def ends_at(self, *, now: datetime, rounds: int, last_chance: datetime | None) -> datetime:
-        """Return when that wait ends: at ``last_chance`` at the latest, unless that has passed.
+        """Return when the wait ends: at ``last_chance`` at the latest, unless that has passed.
 
+        After the wait, specialists who did not take the ticket may be offered it again.
         ``last_chance`` is when the shortest offer must begin, to end when the ticket is due.
         """
         at = now + timedelta(seconds=min(self.most, self.first * 2 ** min(rounds, _ROUNDS_MAX)))
@@ -88,7 +89,10 @@ class OfferRules(_Part):
     off_shift_s: Grace = Grace(email=900, phone=300, chat=0)
 
     def grace(self, absence: Absence, channel: Channel) -> timedelta | None:
-        """Return how long an absent specialist keeps an accepted ticket; None: without limit."""
+        """Return how long an absent specialist keeps an accepted ticket; None: without limit.
+
+        A specialist who was removed from the roster keeps no ticket.
+        """
         if absence == "left":
             return timedelta()
         graces = self.offline_s if absence == "offline" else self.off_shift_s
