@@ -8,6 +8,7 @@ from signal import SIGTERM
 from typing import Final
 from uuid import uuid4
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer
 from structlog.testing import capture_logs
@@ -29,8 +30,10 @@ from tests.integration.shared.test_consumer import (
 )
 
 from router.handlers import CONSUMES
+from shared.basics.errors import Transient
 from shared.events import Envelope, Event
 from shared.platform.offsets import LOAD
+from shared.platform.publisher import Publisher
 from shared.testing.databases import MakeDatabase
 from shared.testing.topics import Topics
 
@@ -130,6 +133,26 @@ async def test_the_broker_is_away_for_longer_than_its_client_waits(
                 await topics.wait_for(DEAD_LETTERS, 2)
     assert seen.tickets == tickets
     await topics.close()
+
+
+async def test_a_replaced_producer_ends(own_servers: OwnServers) -> None:
+    """It keeps neither its unsent records nor a connection when the broker is back."""
+    bootstrap = own_servers.stack.addresses.kafka_bootstrap
+    topics = Topics(bootstrap, prefix=f"test-{uuid4().hex[:8]}.")
+    await topics.create("tickets.v1", partitions=1)
+    publisher = Publisher(bootstrap, service="test", topic_prefix=topics.prefix)
+    await publisher.publish([good()])
+    own_servers.stack.kill("kafka")
+    with pytest.raises(Transient):
+        await publisher.publish([good()])
+    await own_servers.stack.start("kafka")
+    await publisher.publish([good()])
+    await topics.wait_for("tickets.v1", 2)
+    await publisher.stop()
+    await topics.close()
+    port = int(bootstrap.rpartition(":")[2])
+    connections = psutil.Process().net_connections("tcp")
+    assert not [c for c in connections if c.raddr and c.raddr.port == port]
 
 
 async def test_members_join_and_leave(router: RouterProcesses, undisturbed: RunResult) -> None:

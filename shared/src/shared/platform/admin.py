@@ -67,7 +67,8 @@ def admin_router() -> APIRouter:
 def admin_routes(service: Keyed, db: Database) -> APIRouter:
     """Build the endpoints."""
     router = admin_router()
-    _add_keys(router, service, db)
+    _add_keys(router, db)
+    _add_new_keys(router, service, db)
     _add_dead_letters(router, db)
 
     @router.get("/time", summary="Read the time")
@@ -106,13 +107,30 @@ async def _key_maker(request: Request, _: AdminKey, context: RequestContextDep) 
 type KeyMaker = Annotated[MakeKey, Depends(_key_maker)]
 
 
-def _add_keys(router: APIRouter, service: Keyed, db: Database) -> None:
+def _add_keys(router: APIRouter, db: Database) -> None:
     @router.get("/keys", summary="List API keys")
     async def list_keys(_: AdminKey) -> list[KeyInfo]:
         """List all keys without their secrets, expired and revoked ones included."""
         async with db.transaction() as tx:
             return await store.listed(tx)
 
+    @router.delete(
+        "/keys/{prefix}",
+        summary="Revoke an API key",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=_NO_KEY,
+    )
+    async def revoke_key(prefix: Prefix, by: AdminKey) -> None:
+        """Revoke a key; it is refused within a second."""
+        async with db.transaction() as tx:
+            if not await store.revoke(tx, prefix):
+                raise HTTPException(
+                    HTTPStatus.NOT_FOUND, f"no key {prefix} is in force: see `premium keys list`"
+                )
+        log_act("key_revoked", by, prefix=prefix)
+
+
+def _add_new_keys(router: APIRouter, service: Keyed, db: Database) -> None:
     @router.post(
         "/keys", summary="Create an API key", status_code=HTTPStatus.CREATED, responses=_NAME_TAKEN
     )
@@ -144,21 +162,6 @@ def _add_keys(router: APIRouter, service: Keyed, db: Database) -> None:
             raise _refused(e) from e
         log_act("key_rotated", by, **_logged(made))
         return _issued(made, key)
-
-    @router.delete(
-        "/keys/{prefix}",
-        summary="Revoke an API key",
-        status_code=HTTPStatus.NO_CONTENT,
-        responses=_NO_KEY,
-    )
-    async def revoke_key(prefix: Prefix, by: AdminKey) -> None:
-        """Revoke a key; it is refused within a second."""
-        async with db.transaction() as tx:
-            if not await store.revoke(tx, prefix):
-                raise HTTPException(
-                    HTTPStatus.NOT_FOUND, f"no key {prefix} is in force: see `premium keys list`"
-                )
-        log_act("key_revoked", by, prefix=prefix)
 
 
 def _add_dead_letters(router: APIRouter, db: Database) -> None:

@@ -222,12 +222,10 @@ class BatchConsumer[T: Claimable]:
 
     async def _leave(self) -> None:
         consumer = self._consumer
-        try:
+        with suppress(KafkaError, OSError):
             await self._broker.stop()
-        except* (KafkaError, OSError) as e:
-            _LOG.warning("leave_failed", reason=str(e.exceptions))
-            if consumer is not None:  # aiokafka leaves its connections open then
-                await consumer._client.close()  # noqa: SLF001
+        if consumer is not None:  # aiokafka leaves its connections open if its tasks have ended
+            await consumer._client.close()  # noqa: SLF001
 
     async def _wait(self, reason: str) -> None:
         _LOG.warning("consumer_waits", reason=reason)

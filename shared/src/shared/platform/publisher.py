@@ -264,6 +264,12 @@ def _fits(batch: BatchBuilder, r: Outgoing) -> bool:
 
 async def _close(producer: AIOKafkaProducer) -> None:
     """Close without waiting for unsent records: the outbox still has them."""
-    with suppress(KafkaError, OSError, TimeoutError):
+    with suppress(KafkaError, OSError):
         async with asyncio.timeout(_CLOSE_S_MAX):
             await producer.stop()
+            return
+    # It would send them when the broker is back: end its tasks and connections.
+    with suppress(KafkaError, OSError):
+        async with asyncio.timeout(_CLOSE_S_MAX):
+            await producer._sender.close()  # noqa: SLF001
+    await producer.client.close()
