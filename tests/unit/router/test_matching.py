@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from router.domain.assignment.session import AssignmentSession
 from router.domain.matching import FULL_MAX, MatchingRequest, MatchingRules, default_rules, redecide
 from router.domain.matching.counterfactual import apply_change
+from router.domain.matching.ranking import evaluate, rank_candidates
 from router.domain.matching.rules import SkillRule
-from router.domain.matching.scoring import evaluate, rank_candidates
 from router.domain.matching_request import AccountAffinity
 from router.domain.offers.rules import OfferRules
 from router.domain.roster import Roster

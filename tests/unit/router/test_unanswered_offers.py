@@ -14,7 +14,7 @@ from router.domain.commands import (
     PresenceReport,
     SetAway,
 )
-from router.domain.matching.scoring import redecide
+from router.domain.matching.ranking import redecide
 from router.domain.offers.rules import Backoff, OfferRules, Ring
 from router.domain.ticket import Ticket
 from shared.events import (

@@ -259,7 +259,10 @@ def _keyed_events(
 
 
 def _entry_of(connection: WebhookConnection, event: Any) -> Entry | None:  # noqa: ANN401 - as above
-    """Map an event. HubSpot does not repeat an invalid one after a 200: it is parked."""
+    """Map an event; None if it is ignored. An invalid one is refused, or parked if from HubSpot.
+
+    HubSpot gets a 200 for all its events together, and does not send one of them again.
+    """
     match reading.meaning(connection, event):
         case MappedDocument(content):
             return Document(content, context_or_new(None))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from router.domain.matching import Rank
-from router.domain.matching.scoring import idle_since, load_share, score
+from router.domain.matching.ranking import idle_since, load_share, score
 from router.domain.ticket import base_language
 from shared.events import Absence, Presence, SpecialistListed, Weights
 from shared.rosters import HIGHEST, Shifts, shift_status

@@ -93,7 +93,10 @@ class InfeasibleTicket(NamedTuple):
 async def load(
     tx: Tx, ticket_ids: Collection[UUID]
 ) -> tuple[dict[LanguageQueue, PublishedCoverage], dict[UUID, datetime]]:
-    """Load the coverage of all known queues, and the due times of the marked tickets."""
+    """Load all queues' coverage, and which of the given tickets are marked as infeasible.
+
+    Each of these with the due time for which it was marked.
+    """
     rows = await tx.fetch(LOAD, ticket_ids)
     published = {
         LanguageQueue(row["channel"], row["base_language"]): PublishedCoverage(

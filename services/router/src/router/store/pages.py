@@ -100,7 +100,8 @@ DONE: Final = f"""
     WHERE t.specialist_id IS DISTINCT FROM $1
     ORDER BY last.at DESC, ticket_id
 """
-# Tickets that the specialist answered, until the customer replies or they are closed; no calls.
+# Tickets that the specialist answered, until the customer replies or they are closed; none that
+# were answered by a call.
 ANSWERED: Final = f"""
     SELECT {_ROW}, t.answered_at AS done_at FROM ticket AS t
     WHERE answered_by = $1 AND state = 'answered'

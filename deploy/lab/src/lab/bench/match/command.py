@@ -72,7 +72,7 @@ async def _measured(
 
 async def _timed(stack: Stack, sizes: dict[str, int]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "router.timing", json.dumps(sizes)),
+        *(sys.executable, "-m", "router.matching_benchmark", json.dumps(sizes)),
         env={
             **os.environ,
             "ROUTER_DSN": stack.addresses.dsn(_ROUTER),
@@ -85,7 +85,7 @@ async def _timed(stack: Stack, sizes: dict[str, int]) -> dict[str, Any]:
     output, faults = await process.communicate()
     if process.returncode != 0:
         last = (faults.decode().strip().splitlines() or ["no output"])[-1]
-        raise CommandError(f"router.timing ended with {process.returncode}: {last}")
+        raise CommandError(f"router.matching_benchmark ended with {process.returncode}: {last}")
     found: dict[str, Any] = json.loads(output)
     return found
 

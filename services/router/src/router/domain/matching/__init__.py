@@ -2,8 +2,8 @@
 
 from router.domain.matching.candidate_index import CandidateIndex, Rank
 from router.domain.matching.decision import FULL_MAX, MatchingRequest, RosterView, decide
+from router.domain.matching.ranking import redecide
 from router.domain.matching.rules import ENGLISH, MatchingRules, Pool, default_rules
-from router.domain.matching.scoring import redecide
 
 __all__ = [
     "ENGLISH",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from router.domain.matching.scoring import Order, evaluate, order, order_with
+from router.domain.matching.ranking import Order, evaluate, order, order_with
 from shared.events import RULES, Candidate, Change, Need, Rule, Wanted, Weights
 
 __all__ = ["apply_change", "smallest_change"]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from router.domain.matching.candidate_index import CandidateIndex
 from router.domain.matching.counterfactual import smallest_change
-from router.domain.matching.scoring import decided_by, evaluate, rank_candidates
+from router.domain.matching.ranking import decided_by, evaluate, rank_candidates
 from shared.events import AssignmentExplained, Candidate, Rule, Wanted, Weights
 
 __all__ = ["FULL_MAX", "MatchingRequest", "RosterView", "decide"]

@@ -188,5 +188,5 @@ def _all_needs(
 @lru_cache(maxsize=1)
 def default_rules() -> MatchingRules:
     """Return the rules that come with the package."""
-    text = (files("router.domain.matching") / "default.yaml").read_text("utf-8")
+    text = (files("router.domain.matching") / "default_rules.yaml").read_text("utf-8")
     return MatchingRules.model_validate(yaml.safe_load(text))

@@ -1,6 +1,6 @@
 """Measures matching alone, without Kafka, for `premium bench-match`.
 
-    python -m router.timing '{"singles": 1000, "batches": 40, "newcomers": 50}'
+    python -m router.matching_benchmark '{"singles": 1000, "batches": 40, "newcomers": 50}'
 
 The benchmark has assigned tickets before. Each measured answer frees room for a waiting ticket. The
 result goes to standard output as JSON, in seconds and bytes.
