@@ -13,7 +13,6 @@ from tests.integration.intake.intake_process import serving
 from shared.testing.databases import FreshDatabase
 
 EXAMPLES: Final = 12
-OPERATIONS: Final = 13
 
 
 async def test_every_operation_answers_as_its_document_says(
@@ -21,6 +20,7 @@ async def test_every_operation_answers_as_its_document_says(
 ) -> None:
     """Valid and invalid input gets no server error and no undeclared response."""
     async with serving(intake, fresh) as client:
+        document = (await client.get("/openapi.json")).json()
         failed = await asyncio.to_thread(
             hold_beside_its_document,
             str(client.base_url).rstrip("/"),
@@ -31,6 +31,9 @@ async def test_every_operation_answers_as_its_document_says(
         )
     assert not failed
     counts = Counter(answers(tmp_path))
-    assert len({operation for operation, _ in counts if " /" in operation}) == OPERATIONS
+    operations = {
+        f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item
+    }
+    assert {operation for operation, _ in counts if " /" in operation} == operations
     receipts = {HTTPStatus.OK, HTTPStatus.ACCEPTED}
     assert any(counts["POST /v1/tickets", status] for status in receipts), counts

@@ -95,7 +95,7 @@ async def published(case: Case, topics: Topics) -> dict[str, set[bytes]]:
 
 
 def standing(facts: dict[str, set[bytes]]) -> dict[str, set[bytes]]:
-    """Leave out what was retracted, with its retraction: the order of topics decides about both."""
+    """Leave out what the order of topics decides: what was retracted, retractions, breakdowns."""
     retracted_by = {
         name: json.loads(value)["retracted_id"]
         for name, values in facts.items()
@@ -103,7 +103,17 @@ def standing(facts: dict[str, set[bytes]]) -> dict[str, set[bytes]]:
         if b'"retracted_id"' in value
     }
     gone = retracted_by.keys() | set(retracted_by.values())
-    return {name: values for name, values in facts.items() if name not in gone}
+    return {
+        name: {_without_breakdown(value) for value in values}
+        for name, values in facts.items()
+        if name not in gone
+    }
+
+
+def _without_breakdown(value: bytes) -> bytes:
+    fields = json.loads(value)
+    fields.pop("breakdown", None)
+    return json.dumps(fields).encode()
 
 
 def _is_repeated(event_type: str, value: bytes) -> bool:
