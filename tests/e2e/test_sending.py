@@ -209,7 +209,7 @@ def assert_promised(receipt: dict[str, Any], name: str) -> None:
 
 def test_every_example_has_a_test(answers: list[str]) -> None:
     """A new example needs a new test here."""
-    assert len(answers) == 11
+    assert len(answers) == 12
 
 
 def test_the_stack_starts_and_prints_its_addresses(answers: list[str]) -> None:
@@ -272,3 +272,10 @@ def test_a_later_fact_is_accepted(answers: list[str]) -> None:
     """It names the request that curl sent."""
     [receipt] = receipts(answers[10])
     assert (receipt["external_id"], receipt["outcome"]) == ("A-1001", "accepted")
+
+
+def test_two_links_are_printed(answers: list[str]) -> None:
+    """One for a specialist, one for a lead."""
+    links = answers[11].split()
+    assert len(set(links)) == len(links) == 2
+    assert all(link.startswith("http") for link in links)
